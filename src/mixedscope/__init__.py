@@ -1,0 +1,1 @@
+"""mixedscope: see how a mixed model is fitted, and what it shrinks."""

@@ -1,0 +1,92 @@
+"""The errors a user can cause, and how they are worded.
+
+Every message names the thing at fault (key, column, term, file) and says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "FormulaError",
+    "MixedscopeError",
+    "ModelError",
+    "OptimizerError",
+    "StoreError",
+    "suggest",
+]
+
+
+class MixedscopeError(Exception):
+    """Base class of every error that mixedscope raises on purpose."""
+
+
+class FormulaError(MixedscopeError, ValueError):
+    """A formula (or safe expression) that cannot be read, pointing at the character.
+
+    Parameters
+    ----------
+    text : str
+        The whole formula.
+    position : int
+        Index of the offending character, from 0; ``len(text)`` points behind the end.
+    message : str
+        What is wrong and what to do about it.
+    """
+
+    def __init__(self, text: str, position: int, message: str) -> None:
+        self.text = text
+        self.position = position
+        self.message = message
+        # A caret can only point within one line, so line breaks and tabs are shown as blanks.
+        shown = "".join(" " if c in "\n\r\t" else c for c in text)
+        super().__init__(f"{message}\n    {shown}\n    {' ' * position}^")
+
+    def __reduce__(self) -> tuple[type, tuple[str, int, str]]:
+        return type(self), (self.text, self.position, self.message)
+
+
+class DataError(MixedscopeError, ValueError):
+    """Data that cannot be used as asked: unknown column, infinite value, empty file."""
+
+
+class ModelError(MixedscopeError, ValueError):
+    """A model that cannot be built or evaluated."""
+
+
+class OptimizerError(MixedscopeError, ValueError):
+    """An unknown optimiser, an unknown setting, or an optimisation that cannot start."""
+
+
+class ConfigError(MixedscopeError, ValueError):
+    """A workflow configuration that does not fit its schema."""
+
+
+class StoreError(MixedscopeError, OSError):
+    """A stored table that cannot be written, read or trusted."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Name the nearest known word, as a sentence to append to a message.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    known : iterable of str
+        What would have been understood.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'x'?"``, or the empty string if nothing is near.
+    """
+    candidates = [str(k) for k in known]
+    near = get_close_matches(str(name), candidates, n=1, cutoff=0.6)
+    if not near:
+        folded = {c.lower(): c for c in candidates}
+        near = [folded[m] for m in get_close_matches(str(name).lower(), list(folded), n=1)]
+    return f" Did you mean {near[0]!r}?" if near else ""
