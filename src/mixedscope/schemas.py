@@ -1,0 +1,137 @@
+"""The columns of every stored table: the one place that knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+__all__ = ["SCHEMAS", "TableSchema"]
+
+_INT32, _INT64, _F64, _TEXT, _BOOL = (
+    pa.int32(),
+    pa.int64(),
+    pa.float64(),
+    pa.string(),
+    pa.bool_(),
+)
+_F64S = pa.list_(pa.float64())
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of one kind of table.
+
+    Attributes
+    ----------
+    version : int
+        Raised with every change that a reader could notice.
+    columns : dict of str to pyarrow.DataType, or None
+        In order.  None: the columns are the user's (a prepared data set).
+    required : frozenset of str
+        Columns that hold no nulls.
+    values : dict of str to frozenset of str
+        Columns with a fixed vocabulary.
+    """
+
+    version: int
+    columns: Mapping[str, pa.DataType] | None
+    required: frozenset[str] = frozenset()
+    values: Mapping[str, frozenset[str]] | None = None
+
+
+SCHEMAS: dict[str, TableSchema] = {
+    # One row per evaluation of the objective; null, never a stand-in, where it failed.
+    "trace": TableSchema(
+        1,
+        {
+            "evaluation": _INT32,
+            "stage": _TEXT,
+            "status": _TEXT,
+            "objective": _F64,
+            "best": _F64,
+            "theta": _F64S,
+            "beta": _F64S,
+            "sigma": _F64,
+            "log_det": _F64,
+            "residual_ss": _F64,
+            "penalty": _F64,
+            "gradient": _F64S,
+            "rho": _F64,
+            "delta": _F64,
+            "phase": _TEXT,
+        },
+        frozenset({"evaluation", "stage", "status", "theta"}),
+        {
+            "status": frozenset({"ok", "failed"}),
+            "phase": frozenset({"exploration", "convergence", "fine-tuning"}),
+        },
+    ),
+    "estimates": TableSchema(
+        1,
+        {
+            "kind": _TEXT,
+            "group": _TEXT,
+            "term": _TEXT,
+            "term2": _TEXT,
+            "estimate": _F64,
+            "std_error": _F64,
+            "lower": _F64,
+            "upper": _F64,
+            "statistic": _F64,
+            "p_value": _F64,
+        },
+        frozenset({"kind"}),
+        {"kind": frozenset({"beta", "sigma", "sd", "correlation", "theta"})},
+    ),
+    "modes": TableSchema(
+        1,
+        {
+            "group": _TEXT,
+            "level": _TEXT,
+            "term": _TEXT,
+            "mode": _F64,
+            "std_dev": _F64,
+            "joint_limit": _F64,
+            "within_group": _F64,
+            "n_obs": _INT64,
+        },
+        frozenset({"group", "level", "term", "mode", "n_obs"}),
+    ),
+    "modes_trace": TableSchema(
+        1,
+        {"evaluation": _INT32, "group": _TEXT, "level": _TEXT, "term": _TEXT, "mode": _F64},
+        frozenset({"evaluation", "group", "level", "term", "mode"}),
+    ),
+    "timing": TableSchema(
+        1,
+        {"evaluation": _INT32, "seconds": _F64},
+        frozenset({"evaluation", "seconds"}),
+    ),
+    # Several structures of one model, one row each.
+    "structures": TableSchema(
+        1,
+        {
+            "model": _TEXT,
+            "structure": _TEXT,
+            "optimizer": _TEXT,
+            "criterion": _TEXT,
+            "n": _INT64,
+            "n_theta": _INT32,
+            "dof": _INT32,
+            "objective": _F64,
+            "loglik": _F64,
+            "aic": _F64,
+            "aicc": _F64,
+            "bic": _F64,
+            "sigma": _F64,
+            "evaluations": _INT32,
+            "singular": _BOOL,
+            "effective_dimensions": _INT32,
+            "verdict": _TEXT,
+        },
+        frozenset({"model", "structure", "optimizer", "objective"}),
+    ),
+    "data": TableSchema(1, None),
+}
