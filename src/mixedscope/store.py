@@ -303,7 +303,7 @@ def read_table(path: str | os.PathLike[str], kind: str) -> pd.DataFrame:
     if not path.is_file():
         raise StoreError(f"there is no file {path}")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(
             f"{path} cannot be read as a Parquet table ({first_line(error)}). "
@@ -363,6 +363,7 @@ def _table_bytes(
         version="2.6",
         row_group_size=_ROW_GROUP,
         data_page_version="1.0",
+        write_page_checksum=True,
     )
     return bytes(sink.getvalue())
 
