@@ -1,0 +1,124 @@
+"""Which code a step of the pipeline depends on, as a digest.
+
+Snakemake reruns a job when its inputs, parameters or script change, and does not look into the
+package.  The digest of a step, a parameter of its rule, changes with any source file the step can
+reach: the imports inside the step's function in `mixedscope.pipeline`, and theirs, are followed
+through the syntax trees.  Nothing is imported to find this out.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["code_digest", "reachable_sources"]
+
+_PACKAGE = __name__.rpartition(".")[0]
+_ROOT = Path(__file__).resolve().parent
+
+
+def code_digest(step: str) -> str:
+    """Digest of the source files behind one step of the pipeline.
+
+    Parameters
+    ----------
+    step : str
+        Name of a function of `mixedscope.pipeline`.
+
+    Returns
+    -------
+    str
+        Hexadecimal, 16 characters.
+
+    Raises
+    ------
+    ValueError
+        If there is no such step.
+    """
+    digest = hashlib.sha256()
+    for path in reachable_sources(step):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def reachable_sources(step: str) -> list[Path]:
+    """Source files behind one step of the pipeline, sorted.
+
+    Parameters
+    ----------
+    step : str
+        Name of a function of `mixedscope.pipeline`.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If there is no such step.
+    """
+    pipeline = _ROOT / "pipeline.py"
+    tree = ast.parse(pipeline.read_bytes())
+    steps = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if step not in steps:
+        raise ValueError(f"there is no step {step!r}; steps are {', '.join(steps)}")
+    found = {pipeline}
+    # Imports at the top of the pipeline and in its private helpers belong to every step.
+    others = [node for name, node in steps.items() if not name.startswith("_") and name != step]
+    todo = [
+        path
+        for node in tree.body
+        if node not in others
+        for path in _imported_by(node, f"{_PACKAGE}.pipeline")
+    ]
+    while todo:
+        path = todo.pop()
+        if path not in found:
+            found.add(path)
+            todo += _imported_by(ast.parse(path.read_bytes()), _module_name(path))
+    return sorted(found)
+
+
+def _imported_by(tree: ast.AST, module: str) -> Iterator[Path]:
+    """Source files of this package that a piece of code imports, functions included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = module.split(".")[: -node.level]
+                base = ".".join([*package, *([base] if base else [])])
+            yield from _files(base)
+            for alias in node.names:
+                yield from _files(f"{base}.{alias.name}")
+
+
+def _files(module: str) -> Iterator[Path]:
+    """The file of a module of this package and those of the packages around it."""
+    parts = module.split(".")
+    if parts[0] != _PACKAGE:
+        return
+    here = _ROOT
+    # The root package's __init__ re-exports everything: following it would tie all to all.
+    for part in parts[1:]:
+        if (here / part / "__init__.py").is_file():
+            here = here / part
+            yield here / "__init__.py"
+        elif (here / f"{part}.py").is_file():
+            yield here / f"{part}.py"
+            return
+        else:
+            return
+
+
+def _module_name(path: Path) -> str:
+    """Dotted name against which relative imports of a file are resolved."""
+    parts = path.relative_to(_ROOT).with_suffix("").parts
+    return ".".join((_PACKAGE, *parts))

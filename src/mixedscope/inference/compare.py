@@ -1,0 +1,107 @@
+"""Structures of one model side by side: what each costs, gains, and whether it is degenerate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from scipy.stats import chi2
+
+from mixedscope.errors import ModelError
+
+__all__ = ["compare_structures"]
+
+
+def compare_structures(infos: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Compare fits of one model that differ in covariance structure or optimiser.
+
+    The likelihood-ratio statistic of a row is its objective minus that of the richest structure
+    (the most covariance parameters, the first of several) fitted by the same optimiser.
+    ``p_value_naive`` refers it to a chi-squared distribution with the difference in parameters
+    as degrees of freedom.  It is called naive because a variance of zero lies on the boundary of
+    the parameter space, where that distribution is too wide and the p-value too large
+    (Self & Liang 1987, J. Am. Stat. Assoc. 82, 605-610).
+
+    Parameters
+    ----------
+    infos : sequence of mapping
+        The contents of ``fit.json`` of each fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per fit, in the order given: ``model``, ``structure``, ``optimizer``,
+        ``criterion``, ``n`` (observations), ``n_theta`` (covariance parameters), ``dof``,
+        ``objective`` (-2 log-likelihood or REML criterion), ``loglik``, ``aic``, ``aicc``,
+        ``bic``, ``sigma``, ``evaluations``, ``singular`` (any term), ``effective_dimensions``
+        (sum of the ranks of the terms), ``verdict``; ``richest`` (structure compared with),
+        ``chi_squared`` (the statistic), ``chi_dof``, ``p_value_naive``, null for the richest
+        itself and for structures of as many parameters.
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to compare, or the fits are not of one model, criterion and data set.
+    """
+    if not infos:
+        raise ModelError("there are no fits to compare: give at least one")
+    for what, get in _SAME.items():
+        values = [get(info) for info in infos]
+        for value in values[1:]:
+            if value != values[0]:
+                raise ModelError(
+                    f"fits of different {what} cannot be compared: {values[0]!r} and {value!r}"
+                )
+    richest: dict[str, Mapping[str, Any]] = {}
+    for info in infos:
+        name = info["optimizer"]["name"]
+        if name not in richest or _n_theta(info) > _n_theta(richest[name]):
+            richest[name] = info
+    return pd.DataFrame([_row(info, richest[info["optimizer"]["name"]]) for info in infos])
+
+
+#: What has to be equal for a comparison to mean anything.
+_SAME = {
+    "models": lambda info: info["model"],
+    "formulas": lambda info: info["formula"],
+    "data": lambda info: info["dataset"]["sha256"],
+    "numbers of observations": lambda info: info["dimensions"]["n"],
+    "criteria": lambda info: info["criterion"],
+}
+
+
+def _n_theta(info: Mapping[str, Any]) -> int:
+    return int(info["dimensions"]["n_theta"])
+
+
+def _row(info: Mapping[str, Any], richest: Mapping[str, Any]) -> dict[str, Any]:
+    chi_dof = _n_theta(richest) - _n_theta(info)
+    statistic = p_value = None
+    if chi_dof > 0:
+        # Optimisers end a hair apart: a poorer structure is no better by a rounding error.
+        statistic = max(info["objective"] - richest["objective"], 0.0)
+        p_value = float(chi2.sf(statistic, chi_dof))
+    return {
+        "model": info["model"],
+        "structure": info["structure"],
+        "optimizer": info["optimizer"]["name"],
+        "criterion": info["criterion"],
+        "n": info["dimensions"]["n"],
+        "n_theta": _n_theta(info),
+        "dof": info["dof"],
+        "objective": info["objective"],
+        "loglik": info["loglik"],
+        "aic": info["aic"],
+        "aicc": info["aicc"],
+        "bic": info["bic"],
+        "sigma": info["sigma"],
+        "evaluations": info["optimizer"]["evaluations"],
+        "singular": any(term["singular"] for term in info["singular"]),
+        "effective_dimensions": sum(term["rank"] for term in info["singular"]),
+        "verdict": info["certificate"]["verdict"],
+        "richest": richest["structure"],
+        "chi_squared": statistic,
+        "chi_dof": chi_dof if chi_dof > 0 else None,
+        "p_value_naive": p_value,
+    }

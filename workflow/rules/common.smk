@@ -1,0 +1,25 @@
+"""The checked configuration, and what the rules ask of it."""
+
+from snakemake.exceptions import WorkflowError
+
+from mixedscope.plan import make_plan
+from mixedscope.code_digest import code_digest
+from mixedscope.errors import MixedscopeError
+
+try:
+    PLAN = make_plan(config, files=workflow.configfiles)
+except MixedscopeError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_.-]+",
+    model=r"[A-Za-z0-9_.-]+",
+    structure=r"[A-Za-z0-9_.-]+",
+    optimizer=r"[A-Za-z0-9_.-]+",
+    chart=r"[^/]+",
+
+
+def chart_fits(wildcards, file):
+    """One file of each fit that a model's charts show side by side."""
+    return PLAN.fit_files(file, model=wildcards.model, shown=True)

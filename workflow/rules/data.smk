@@ -1,0 +1,17 @@
+"""Data sets: read or simulated, prepared, and stored once as Parquet."""
+
+
+rule prepare:
+    input:
+        lambda wildcards: PLAN.source_files(wildcards.dataset),
+    output:
+        data="results/data/{dataset}.parquet",
+    log:
+        "results/logs/prepare/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        spec=lookup(dpath="datasets/{dataset}", within=PLAN.parameters),
+        code=code_digest("prepare"),
+    script:
+        "../scripts/prepare.py"

@@ -1,0 +1,11 @@
+"""Write the page that shows every figure of the run."""
+
+from mixedscope import pipeline
+
+with pipeline.job(snakemake.log[0], threads=snakemake.threads):
+    pipeline.index(
+        structures=snakemake.input.structures,
+        captions=snakemake.input.captions,
+        formats=snakemake.params.formats,
+        output=snakemake.output.index,
+    )
