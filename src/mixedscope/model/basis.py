@@ -1,0 +1,93 @@
+"""An orthonormal basis of the fixed-effects columns, with the redundant ones left out.
+
+The engine works with this basis Q instead of X and with the residuals of y on it: the profiled
+objective is then untouched by shifts of y and by the scaling and near collinearity of X, where the
+raw cross-products would lose half of the digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FixedBasis", "fixed_basis"]
+
+Floats = NDArray[np.float64]
+
+# The tolerance of R's lm and lme4: a column is redundant if less than this share of its length
+# is left after projection on the columns before it.
+COLLINEAR = 1e-7
+
+
+@dataclass(frozen=True)
+class FixedBasis:
+    """Orthonormal basis of the columns of X that are kept.
+
+    Attributes
+    ----------
+    q : (n, r) array
+        Orthonormal columns.
+    r : (r, r) array
+        Upper triangular, ``X[:, kept] = q @ r``.
+    kept : (r,) array of int
+        Positions of the columns that carry a coefficient.
+    """
+
+    q: Floats
+    r: Floats
+    kept: NDArray[np.intp]
+
+    @property
+    def log_det(self) -> float:
+        """Log-determinant of ``X'X`` over the kept columns."""
+        return 2.0 * float(np.log(np.abs(np.diag(self.r))).sum())
+
+
+def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
+    """Orthonormalise the columns of `x` from left to right, leaving redundant ones out.
+
+    Parameters
+    ----------
+    x : (n, p) array
+        Model matrix, rows multiplied by the square roots of the weights.
+    tolerance : float
+        Share of a column's length below which it counts as redundant.
+
+    Returns
+    -------
+    FixedBasis
+
+    Notes
+    -----
+    Gram-Schmidt with one repetition keeps Q orthonormal to rounding ("twice is enough": Giraud,
+    Langou, Rozloznik & van den Eshof 2005, Numer. Math. 101). Like R's pivoted QR it keeps the
+    earlier of two redundant columns, so the same coefficients are dropped as in lme4.
+    """
+    n, p = x.shape
+    q = np.empty((p, n))
+    r = np.zeros((p, p))
+    kept: list[int] = []
+    for j in range(p):
+        column = np.array(x[:, j])
+        # Lengths are taken relative to the largest entry, so that squares cannot overflow.
+        largest = float(np.abs(column).max(initial=0.0))
+        if largest == 0.0:
+            continue
+        column /= largest
+        length = float(np.linalg.norm(column))
+        k = len(kept)
+        for _ in range(2):
+            share = q[:k] @ column
+            column -= share @ q[:k]
+            r[:k, k] += share * largest
+        rest = float(np.linalg.norm(column))
+        if rest <= tolerance * length:
+            r[:, k] = 0.0
+            continue
+        q[k] = column / rest
+        r[k, k] = rest * largest
+        kept.append(j)
+    k = len(kept)
+    return FixedBasis(q=q[:k].T, r=r[:k, :k].copy(), kept=np.asarray(kept, dtype=np.intp))

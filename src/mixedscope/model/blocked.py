@@ -1,0 +1,392 @@
+"""The penalised least-squares problem of a mixed model, factorised block by block.
+
+For given relative covariance factors the system
+
+    [ Lambda'Z'Z Lambda + I   Lambda'Z'X   Lambda'Z'y ]
+    [ X'Z Lambda              X'X          X'y        ]
+    [ y'Z Lambda              y'X          y'y        ]
+
+is factorised once; its determinants, the residual and the coefficients give the profiled
+objective (Bates, Maechler, Bolker & Walker 2015, J. Stat. Softw. 67(1), eq. 34 and 41), and the
+entries of its inverse on the pattern of the data the exact gradient and the conditional variances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.model import kernels, lapack
+from mixedscope.model.crossproducts import CrossProducts, Stage
+
+__all__ = ["BlockedSystem", "Solution"]
+
+Floats = NDArray[np.float64]
+
+# Below this size a compiled loop beats the overhead of a LAPACK call.
+SMALL = 24
+# How much faster a multiplication is inside BLAS than inside the sparse loop (measured).
+DENSE_ADVANTAGE = 12
+# Most numbers that the rows of a densely crossed factor may fill (1 GiB in three arrays).
+DENSE_LIMIT = 2**27 // 3
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What one factorisation gives, in the internal units of the cross-products.
+
+    Attributes
+    ----------
+    log_det : float
+        ``log |L|**2`` of the random effects.
+    log_det_fixed : float
+        ``log |R_X|**2`` on the orthonormal basis of the fixed effects.
+    pwrss : float
+        Penalised residual sum of squares.
+    penalty : float
+        ``|u|**2``, the penalty's share of it.
+    beta : (r,) array
+        Coefficients of the basis.
+    """
+
+    log_det: float
+    log_det_fixed: float
+    pwrss: float
+    penalty: float
+    beta: Floats
+
+
+@dataclass
+class _Work:
+    """Arrays of one stage that change with theta."""
+
+    d: Floats
+    u: Floats
+    w: Floats
+    x: Floats
+    m: Floats
+    head: Floats
+    forms: Floats
+    modes: Floats
+
+
+class BlockedSystem:
+    """Factorises the system of one set of cross-products again and again.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+
+    Notes
+    -----
+    The arrays are reused from call to call; an instance is not safe for several threads.
+    """
+
+    def __init__(self, cross: CrossProducts) -> None:
+        self.cross = cross
+        n = len(cross.rest)
+        self._s = np.empty((n, n))
+        self._diagonal = np.empty(n)
+        self._spherical = np.empty(n)
+        self._coefficient = np.empty(n)
+        self._node, self._lam = self._layout()
+        self._work = [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
+        self._dense_rows = self._dense() if self.is_densely_crossed else None
+        self._dense_out = None if self._dense_rows is None else np.empty_like(self._dense_rows)
+
+    @property
+    def is_densely_crossed(self) -> bool:
+        """Whether the first factor meets so many columns of the rest that BLAS is faster."""
+        cross = self.cross
+        if len(cross.stages) != 1 or cross.n_rest == 0:
+            return False
+        stage = cross.stages[0]
+        rows = stage.d.shape[0] * stage.d.shape[1]
+        met = np.diff(stage.ptr).astype(float)
+        sparse = float((met**2).sum()) * stage.d.shape[1]
+        dense = float(cross.n_rest) ** 2 * rows
+        return sparse * DENSE_ADVANTAGE > dense and rows * len(cross.rest) <= DENSE_LIMIT
+
+    def solve(self, factors: Sequence[Floats]) -> Solution:
+        """Factorise the system and solve for all coefficients.
+
+        Parameters
+        ----------
+        factors : sequence of (k, k) arrays
+            Relative covariance factor of every grouping factor, in the order of the model, for
+            columns of unit root mean square.
+
+        Raises
+        ------
+        FloatingPointError
+            If the system is not positive definite to rounding.
+        """
+        cross, s = self.cross, self._s
+        log_det = self._eliminate(factors)
+        self._set_rest_factors(factors)
+        kernels.scale_rest(s, self._diagonal, self._node, self._lam, cross.n_rest)
+        ok = kernels.cholesky_small(s) if len(s) <= SMALL else lapack.cholesky_lower(s)
+        pivots = s.diagonal()
+        if not ok or not np.isfinite(log_det) or not pivots[-1] > 0.0:
+            raise FloatingPointError("The penalised system is not positive definite.")
+        logs = np.log(pivots)
+        penalty = kernels.back_solve_rest(
+            s, self._node, self._lam, cross.n_rest, self._spherical, self._coefficient
+        )
+        penalty += self._back_solve_stages()
+        n_rest = cross.n_rest
+        return Solution(
+            log_det=log_det + 2.0 * float(logs[:n_rest].sum()),
+            log_det_fixed=2.0 * float(logs[n_rest:-1].sum()),
+            pwrss=float(pivots[-1]) ** 2,
+            penalty=penalty,
+            beta=self._coefficient[n_rest:-1].copy(),
+        )
+
+    def modes(self) -> list[Floats]:
+        """Conditional modes of the last solution: per factor of the model (q, k), internal units."""
+        cross = self.cross
+        out: list[Floats] = [np.empty(0)] * len(cross.factors)
+        for stage, work in zip(cross.stages, self._work, strict=True):
+            out[stage.factor] = work.modes.copy()
+        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+            factor = cross.factors[f]
+            count = factor.n_levels * factor.size
+            block = self._coefficient[first : first + count]
+            out[f] = block.reshape(factor.n_levels, factor.size).copy()
+        return out
+
+    def fixed_factor(self) -> Floats:
+        """Lower Cholesky factor (r, r) of the fixed effects' Schur complement, last solution."""
+        first = self.cross.n_rest
+        return np.tril(self._s[first:-1, first:-1]).copy()
+
+    def derivatives(
+        self, factors: Sequence[Floats], solution: Solution, degrees: float, *, reml: bool
+    ) -> list[Floats]:
+        """Differentiate the objective by every factor, after :meth:`solve` with the same ones.
+
+        Parameters
+        ----------
+        factors : sequence of (k, k) arrays
+        solution : Solution
+        degrees : float
+            n, or n - p under REML.
+        reml : bool
+
+        Returns
+        -------
+        list of (k, k) arrays
+            Only the lower triangles mean anything.
+        """
+        cross = self.cross
+        weight = degrees / solution.pwrss
+        out: list[Floats] = [np.zeros((f.size, f.size)) for f in cross.factors]
+        n_inverse = cross.n_rest + (cross.n_tail - 1 if reml else 0)
+        self._invert(n_inverse)
+        flat = np.zeros_like(self._lam)
+        if cross.n_rest:
+            kernels.derivative_rest(
+                self._s, self._diagonal, self._node, self._lam, cross.n_rest, n_inverse,
+                self._spherical, self._coefficient, weight, flat,
+            )  # fmt: skip
+        first = 0
+        for f in cross.rest_factors:
+            k = cross.factors[f].size
+            out[f] = flat[first : first + k * k].reshape(k, k)
+            first += k * k
+        kernels.selected_inverse(self._s, self._node, self._lam, n_inverse)
+        inner = self._stage_forms()
+        for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
+            kernels.derivative_stage(
+                work.d, work.x, work.m, forms, work.forms, weight, out[stage.factor]
+            )
+        return out
+
+    def conditional_covariances(self) -> list[Floats]:
+        """Conditional covariance of the modes over sigma**2, after :meth:`solve`.
+
+        Given the fixed effects, as lme4's ``condVar``: the diagonal blocks (q, k, k) of
+        ``Lambda inv(Lambda'Z'Z Lambda + I) Lambda'`` for every factor, internal units.
+        """
+        cross = self.cross
+        self._invert(cross.n_rest)
+        kernels.selected_inverse(self._s, self._node, self._lam, cross.n_rest)
+        inner = self._stage_forms()
+        out: list[Floats] = [np.empty(0)] * len(cross.factors)
+        for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
+            out[stage.factor] = np.empty_like(work.m)
+            kernels.level_inverse(work.m, forms, out[stage.factor])
+        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+            factor = cross.factors[f]
+            k, q = factor.size, factor.n_levels
+            at = first + np.arange(q)[:, None] * k + np.arange(k)
+            rows, cols = at[:, :, None], at[:, None, :]
+            out[f] = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
+        return out
+
+    # -- set-up ---------------------------------------------------------------------------------
+
+    def _layout(self) -> tuple[NDArray[np.int64], Floats]:
+        """Nodes of the rest and the tail (see kernels.scale_rest), and room for their factors."""
+        cross = self.cross
+        parts = []
+        offset = 0
+        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+            factor = cross.factors[f]
+            k = factor.size
+            starts = first + np.arange(factor.n_levels) * k
+            parts.append(
+                np.column_stack([starts, np.full_like(starts, k), np.full_like(starts, offset)])
+            )
+            offset += k * k
+        tail = cross.n_rest + np.arange(cross.n_tail)
+        parts.append(np.column_stack([tail, np.ones_like(tail), np.full_like(tail, offset)]))
+        lam = np.zeros(offset + 1)
+        lam[-1] = 1.0
+        return np.ascontiguousarray(np.vstack(parts), dtype=np.int64), lam
+
+    def _make_work(self, position: int, stage: Stage) -> _Work:
+        # Nothing is subtracted from the first stage: its cross-products can be used as they are.
+        def own(a: Floats) -> Floats:
+            return a if position == 0 else np.empty_like(a)
+
+        q, h, k = stage.u.shape
+        return _Work(
+            d=own(stage.d),
+            u=own(stage.u),
+            w=own(stage.w),
+            x=np.empty((q, k, k)),
+            m=np.empty((q, k, k)),
+            head=np.empty((q, h)),
+            forms=np.empty((q, k)),
+            modes=np.empty((q, k)),
+        )
+
+    def _dense(self) -> Floats:
+        """Rows A' of the only stage, (q k, N), zeros included."""
+        cross = self.cross
+        stage = cross.stages[0]
+        q, h, k = stage.u.shape
+        rows = np.zeros((q, k, len(cross.rest)))
+        rows[stage.level, :, stage.idx] = stage.w
+        rows[:, :, cross.n_rest :] = stage.u.transpose(0, 2, 1)
+        return rows.reshape(q * k, -1)
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def _set_rest_factors(self, factors: Sequence[Floats]) -> None:
+        first = 0
+        for f in self.cross.rest_factors:
+            k = self.cross.factors[f].size
+            self._lam[first : first + k * k] = factors[f].ravel()
+            first += k * k
+
+    def _eliminate(self, factors: Sequence[Floats]) -> float:
+        """Eliminate the chain; leaves ``A - C`` in the upper triangle of S."""
+        cross, s = self.cross, self._s
+        kernels.copy_upper(cross.rest, s)
+        for stage, work in zip(cross.stages[1:], self._work[1:], strict=True):
+            work.d[:] = stage.d
+            work.u[:] = stage.u
+            work.w[:] = stage.w
+        log_det = 0.0
+        for position, (stage, work) in enumerate(zip(cross.stages, self._work, strict=True)):
+            log_det += kernels.level_factors(work.d, factors[stage.factor], work.x, work.m)
+            offset = 0
+            for later, (parent, relative) in enumerate(
+                zip(stage.parents, stage.relative, strict=True), start=position + 1
+            ):
+                outer = self._work[later]
+                kernels.eliminate_parent(
+                    work.u, work.w, work.m, stage.ptr, parent, relative, offset,
+                    outer.d, outer.u, outer.w,
+                )  # fmt: skip
+                offset += outer.d.shape[1]
+            if self._dense_rows is not None and self._dense_out is not None:
+                kernels.dense_factor_rows(
+                    self._dense_rows, work.x, work.m, factors[stage.factor], self._dense_out
+                )
+                lapack.subtract_outer(s, self._dense_out)
+                continue
+            kernels.eliminate_head(work.u, work.m, cross.n_tail, s)
+            if cross.n_rest:
+                kernels.eliminate_sparse(
+                    work.u, work.w, work.m, stage.ptr, stage.idx, stage.level, stage.by_column,
+                    stage.column_ptr, cross.n_tail, s,
+                )  # fmt: skip
+        return log_det
+
+    def _back_solve_stages(self) -> float:
+        """Solve for the chain's modes, outermost factor first; return their ``|u|**2``."""
+        cross = self.cross
+        tail = self._coefficient[cross.n_rest :]
+        penalty = 0.0
+        for position in range(len(cross.stages) - 1, -1, -1):
+            stage, work = cross.stages[position], self._work[position]
+            first = 0
+            for later, parent in enumerate(stage.parents, start=position + 1):
+                modes = self._work[later].modes
+                work.head[:, first : first + modes.shape[1]] = modes[parent]
+                first += modes.shape[1]
+            work.head[:, first:] = tail
+            penalty += kernels.back_solve_stage(
+                work.u, work.w, work.x, work.m, stage.ptr, stage.idx, work.head,
+                self._coefficient, work.forms, work.modes,
+            )  # fmt: skip
+        return penalty
+
+    def _invert(self, n_inverse: int) -> None:
+        if n_inverse == 0:
+            return
+        if len(self._s) <= SMALL:
+            kernels.inverse_small(self._s, n_inverse)
+        else:
+            lapack.inverse_from_cholesky(self._s, n_inverse)
+
+    def _stage_forms(self) -> list[Floats]:
+        """``A' K A`` (q, k, k) for every stage, K being the selected inverse of what follows it."""
+        cross, s = self.cross, self._s
+        out: list[Floats] = [np.empty(0)] * len(cross.stages)
+        inverse: dict[int, tuple[Floats, Floats, Floats]] = {}
+        for position in range(len(cross.stages) - 1, -1, -1):
+            stage, work = cross.stages[position], self._work[position]
+            forms = np.zeros_like(work.m)
+            out[position] = forms
+            if self._dense_rows is not None and self._dense_out is not None:
+                lapack.multiply_symmetric(s, self._dense_rows, self._dense_out)
+                kernels.dense_forms(self._dense_rows, self._dense_out, forms)
+                continue
+            offset = 0
+            for later, (parent, relative) in enumerate(
+                zip(stage.parents, stage.relative, strict=True), start=position + 1
+            ):
+                kernels.parent_forms(
+                    work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], forms
+                )
+                offset += self._work[later].d.shape[1]
+            kernels.head_forms(work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms)
+            if cross.n_rest:
+                kernels.sparse_forms(
+                    work.w, stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr,
+                    s, cross.n_rest, forms,
+                )  # fmt: skip
+            if position == 0:
+                continue
+            kd, ku, kw = np.empty_like(work.m), np.zeros_like(work.u), np.zeros_like(work.w)
+            offset = 0
+            for later, (parent, relative) in enumerate(
+                zip(stage.parents, stage.relative, strict=True), start=position + 1
+            ):
+                kernels.parent_products(
+                    work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], ku, kw
+                )
+                offset += self._work[later].d.shape[1]
+            kernels.stage_inverse(
+                work.u, work.w, work.m, stage.ptr, stage.idx, cross.n_tail, s, forms, kd, ku, kw
+            )
+            inverse[position] = (kd, ku, kw)
+        return out

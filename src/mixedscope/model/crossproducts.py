@@ -1,0 +1,275 @@
+"""Cross-products of a design, formed once; theta only rescales them afterwards.
+
+The grouping factors are split in two. A *chain* of factors, each nested in the next (often just the
+factor with most columns), is eliminated level by level, because its part of ``Z'Z`` is and stays
+block-diagonal. The *rest*, the columns of all other factors, then the fixed-effects basis and the
+response (the *tail*), forms one dense matrix. Per level of a chain factor the cross-products are
+
+- its own block D (k, k),
+- *head* rows U: with its one level of every later chain factor, then with the tail,
+- *sparse* rows W: with the columns of the rest that occur together with the level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.model import gather
+from mixedscope.model.basis import FixedBasis
+
+__all__ = ["CrossProducts", "Factor", "Stage", "cross_products"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One grouping factor with its random-effects columns.
+
+    Attributes
+    ----------
+    group : str
+    n_levels : int
+    codes : (n,) array of int
+        Level of each observation, from 0.
+    z : (n, k) array
+        Columns of unit root mean square, rows multiplied by the square roots of the weights.
+    """
+
+    group: str
+    n_levels: int
+    codes: Ints
+    z: Floats
+
+    @property
+    def size(self) -> int:
+        return int(self.z.shape[1])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Cross-products of one chain factor (see the module's text); levels run along the first axis.
+
+    Attributes
+    ----------
+    d : (q, k, k) array
+    u : (q, h, k) array
+        Head rows: later chain factors, then the tail (fixed-effects basis, response).
+    w : (nnz, k) array
+        Sparse rows, level by level, ordered by column of the rest.
+    ptr : (q + 1,) array of int
+        Where the sparse rows of a level begin.
+    idx : (nnz,) array of int
+        Column of the rest of each sparse row.
+    level : (nnz,) array of int
+        Level each sparse row belongs to.
+    by_column, column_ptr : (nnz,), (n_rest + 1,) arrays of int
+        Sparse rows sorted by column, and where each column begins.
+    parents : tuple of (q,) arrays of int
+        Level of each later chain factor that contains the level.
+    relative : tuple of (nnz,) arrays of int
+        Where each sparse row stands among the sparse rows of the parent.
+    """
+
+    factor: int
+    d: Floats
+    u: Floats
+    w: Floats
+    ptr: Ints
+    idx: NDArray[np.int32]
+    level: NDArray[np.int32]
+    by_column: Ints
+    column_ptr: Ints
+    parents: tuple[Ints, ...]
+    relative: tuple[Ints, ...]
+
+
+@dataclass(frozen=True)
+class CrossProducts:
+    """All that the objective needs of the data.
+
+    Attributes
+    ----------
+    chain, rest_factors : tuple of int
+        Positions of the factors in the model, in the order of elimination and of the rest.
+    stages : tuple of Stage
+    rest : (N, N) array
+        Upper triangle: cross-products of the rest and the tail. N = n_rest + r + 1.
+    n_rest : int
+        Number of random-effects columns in the rest.
+    n_tail : int
+        r + 1: fixed-effects basis and response.
+    rest_offsets : tuple of int
+        First column of every factor of the rest.
+    """
+
+    factors: tuple[Factor, ...]
+    chain: tuple[int, ...]
+    rest_factors: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    rest: Floats
+    n_rest: int
+    n_tail: int
+    rest_offsets: tuple[int, ...]
+
+    def with_response(self, response: Floats) -> CrossProducts:
+        """Exchange the response: every other cross-product is shared.
+
+        Parameters
+        ----------
+        response : (n,) array
+            Weighted residual on the fixed-effects basis, in the scale of the first response.
+        """
+        stages = []
+        for stage in self.stages:
+            factor = self.factors[stage.factor]
+            u = stage.u.copy()
+            u[:, -1, :] = gather.sums_by_level(
+                factor.codes, response[:, None] * factor.z, factor.n_levels
+            )
+            stages.append(replace(stage, u=u))
+        rest = self.rest.copy()
+        for position, offset in zip(self.rest_factors, self.rest_offsets, strict=True):
+            factor = self.factors[position]
+            sums = gather.sums_by_level(
+                factor.codes, response[:, None] * factor.z, factor.n_levels
+            )
+            rest[offset : offset + sums.size, -1] = sums.ravel()
+        # The response is orthogonal to the basis by construction.
+        rest[self.n_rest : -1, -1] = 0.0
+        rest[-1, -1] = float(response @ response)
+        return replace(self, stages=tuple(stages), rest=rest)
+
+
+def cross_products(
+    factors: tuple[Factor, ...], basis: FixedBasis, response: Floats
+) -> CrossProducts:
+    """Form the cross-products of a model.
+
+    Parameters
+    ----------
+    factors : tuple of Factor
+        At least one.
+    basis : FixedBasis
+    response : (n,) array
+        Weighted, orthogonal to the basis.
+    """
+    chain = _elimination_chain(factors)
+    rest_factors = tuple(
+        sorted(
+            (f for f in range(len(factors)) if f not in chain),
+            key=lambda f: (-factors[f].n_levels * factors[f].size, f),
+        )
+    )
+    sizes = [factors[f].n_levels * factors[f].size for f in rest_factors]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    n_rest = int(offsets[-1])
+    tail = np.ascontiguousarray(np.column_stack([basis.q, response]))
+    n_tail = tail.shape[1]
+
+    # Chain factors, tail, rest: what a level meets in its head is then one run of columns.
+    columns = np.ascontiguousarray(
+        np.hstack([factors[f].z for f in chain] + [tail] + [factors[f].z for f in rest_factors])
+    )
+    rest_z = np.ascontiguousarray(columns[:, columns.shape[1] - _width(factors, rest_factors) :])
+    rest_column = _rest_columns(factors, rest_factors, offsets, len(response))
+
+    stages: list[Stage] = []
+    first = 0
+    head_end = _width(factors, chain) + n_tail
+    for position, f in enumerate(chain):
+        factor = factors[f]
+        own = slice(first, first + factor.size)
+        first += factor.size
+        d, u = gather.level_products(
+            factor.codes, columns[:, own], columns[:, first:head_end], factor.n_levels
+        )
+        order, start = gather.counting_sort(factor.codes, factor.n_levels)
+        ptr, idx, w = gather.sparse_rows(
+            order, start, np.ascontiguousarray(columns[:, own]), rest_column, rest_z, n_rest
+        )
+        level = np.repeat(np.arange(factor.n_levels, dtype=np.int32), np.diff(ptr))
+        by_column, column_ptr = gather.counting_sort(idx.astype(np.int64), n_rest)
+        parents = []
+        for later in chain[position + 1 :]:
+            parent = np.empty(factor.n_levels, dtype=np.int64)
+            parent[factor.codes] = factors[later].codes
+            parents.append(parent)
+        stages.append(
+            Stage(f, d, u, w, ptr, idx, level, by_column, column_ptr, tuple(parents), ())
+        )
+    stages = [
+        replace(
+            stage,
+            relative=tuple(
+                gather.relative_positions(
+                    stage.ptr, stage.idx, parent, later.ptr, later.idx, n_rest
+                )
+                for parent, later in zip(stage.parents, stages[position + 1 :], strict=True)
+            ),
+        )
+        for position, stage in enumerate(stages)
+    ]
+
+    rest = gather.rest_products(rest_column, rest_z, tail, n_rest)
+    rest[n_rest:, n_rest:] = tail.T @ tail
+    return CrossProducts(
+        factors=factors,
+        chain=chain,
+        rest_factors=rest_factors,
+        stages=tuple(stages),
+        rest=rest,
+        n_rest=n_rest,
+        n_tail=n_tail,
+        rest_offsets=tuple(int(o) for o in offsets[:-1]),
+    )
+
+
+def _width(factors: tuple[Factor, ...], positions: tuple[int, ...]) -> int:
+    return sum(factors[f].size for f in positions)
+
+
+def _rest_columns(
+    factors: tuple[Factor, ...], rest_factors: tuple[int, ...], offsets: Ints, n: int
+) -> NDArray[np.int32]:
+    """Column of the rest of every nonzero of an observation, shape (n, width of the rest)."""
+    parts = [
+        (offset + factors[f].codes[:, None] * factors[f].size + np.arange(factors[f].size)).astype(
+            np.int32
+        )
+        for f, offset in zip(rest_factors, offsets[:-1], strict=True)
+    ]
+    return np.ascontiguousarray(np.hstack(parts)) if parts else np.empty((n, 0), dtype=np.int32)
+
+
+def _elimination_chain(factors: tuple[Factor, ...]) -> tuple[int, ...]:
+    """Choose the chain of nested factors that leaves the smallest dense rest."""
+    columns = [factor.n_levels * factor.size for factor in factors]
+    best: tuple[tuple[int, int, int], tuple[int, ...]] | None = None
+    for start in range(len(factors)):
+        chain = [start]
+        others = sorted(
+            (f for f in range(len(factors)) if f != start), key=lambda f: (-factors[f].n_levels, f)
+        )
+        for f in others:
+            if _is_nested(factors[chain[-1]], factors[f]):
+                chain.append(f)
+        rest = sum(c for f, c in enumerate(columns) if f not in chain)
+        candidate = ((rest, -columns[start], start), tuple(chain))
+        if best is None or candidate[0] < best[0]:
+            best = candidate
+    assert best is not None
+    return best[1]
+
+
+def _is_nested(inner: Factor, outer: Factor) -> bool:
+    """Whether every level of `inner` occurs within one level of `outer` only."""
+    if inner.n_levels < outer.n_levels:
+        return False
+    within = np.empty(inner.n_levels, dtype=np.int64)
+    within[inner.codes] = outer.codes
+    return bool(np.array_equal(within[inner.codes], outer.codes))

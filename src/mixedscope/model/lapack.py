@@ -1,0 +1,107 @@
+"""LAPACK and BLAS called in place, through the pointers that scipy publishes.
+
+scipy's ordinary wrappers copy whatever is not a whole Fortran array; the factorisation here works
+on the leading block of a larger array (leading dimension > size), so it is called directly.
+All matrices are C-ordered and symmetric; the triangle named here is the lower one in C order,
+which Fortran sees as the upper one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cython_blas, cython_lapack
+
+__all__ = ["cholesky_lower", "inverse_from_cholesky", "multiply_symmetric", "subtract_outer"]
+
+Floats = NDArray[np.float64]
+_CHAR, _INT, _REAL = ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_double)
+
+
+def _function(module: Any, name: str, *arguments: Any) -> Any:
+    capsule = module.__pyx_capi__[name]
+    get_name = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return ctypes.CFUNCTYPE(None, *arguments)(get_pointer(capsule, get_name(capsule)))
+
+
+_dpotrf = _function(cython_lapack, "dpotrf", _CHAR, _INT, _REAL, _INT, _INT)
+_dpotri = _function(cython_lapack, "dpotri", _CHAR, _INT, _REAL, _INT, _INT)
+_dsyrk = _function(
+    cython_blas, "dsyrk", _CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _REAL, _INT
+)
+_dsymm = _function(
+    cython_blas, "dsymm", _CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _INT, _REAL, _REAL,
+    _INT,
+)  # fmt: skip
+
+
+def _int(value: int) -> Any:
+    return ctypes.byref(ctypes.c_int(value))
+
+
+def _real(value: float) -> Any:
+    return ctypes.byref(ctypes.c_double(value))
+
+
+def _data(matrix: Floats) -> Any:
+    return ctypes.cast(matrix.ctypes.data, _REAL)
+
+
+def cholesky_lower(matrix: Floats) -> bool:
+    """Overwrite the lower triangle of a symmetric matrix by its Cholesky factor.
+
+    Returns
+    -------
+    bool
+        Whether the matrix was positive definite.
+    """
+    info = ctypes.c_int(0)
+    size = len(matrix)
+    _dpotrf(b"U", _int(size), _data(matrix), _int(size), ctypes.byref(info))
+    return info.value == 0
+
+
+def inverse_from_cholesky(matrix: Floats, size: int) -> None:
+    """Overwrite the factor in the leading `size` rows by the lower triangle of the inverse."""
+    info = ctypes.c_int(0)
+    _dpotri(b"U", _int(size), _data(matrix), _int(len(matrix)), ctypes.byref(info))
+    if info.value:
+        raise FloatingPointError("The Cholesky factor is singular.")
+
+
+def subtract_outer(matrix: Floats, factor: Floats) -> None:
+    """Subtract ``factor.T @ factor`` from the *upper* triangle of `matrix`.
+
+    Parameters
+    ----------
+    matrix : (N, N) array
+        Changed in place.
+    factor : (m, N) array
+        One row per eliminated random effect.
+    """
+    rows, size = factor.shape
+    _dsyrk(
+        b"L", b"N", _int(size), _int(rows), _real(-1.0), _data(factor), _int(size), _real(1.0),
+        _data(matrix), _int(size),
+    )  # fmt: skip
+
+
+def multiply_symmetric(matrix: Floats, right: Floats, out: Floats) -> None:
+    """Compute ``out = right @ matrix`` from the *upper* triangle of a symmetric matrix.
+
+    Parameters
+    ----------
+    matrix : (N, N) array
+    right, out : (m, N) arrays
+    """
+    rows, size = right.shape
+    _dsymm(
+        b"L", b"L", _int(size), _int(rows), _real(1.0), _data(matrix), _int(size), _data(right),
+        _int(size), _real(0.0), _data(out), _int(size),
+    )  # fmt: skip

@@ -1,0 +1,248 @@
+"""The profiled objective: -2 log-likelihood, or REML criterion, as a function of theta alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from mixedscope.errors import DataError, ModelError
+from mixedscope.model.basis import FixedBasis, fixed_basis
+from mixedscope.model.blocked import BlockedSystem, Solution
+from mixedscope.model.crossproducts import Factor, cross_products
+from mixedscope.model.design import Design
+from mixedscope.model.random_term import RandomTerm, random_terms
+
+__all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
+
+Floats = NDArray[np.float64]
+
+
+class Evaluation(NamedTuple):
+    """One evaluation of the objective, in the units of the response.
+
+    Attributes
+    ----------
+    objective : float
+        -2 profiled log-likelihood, or the REML criterion.
+    beta : (r,) array
+        Fixed effects given theta.
+    sigma : float
+        Residual standard deviation given theta.
+    log_det : float
+        ``log |L|**2``.
+    residual_ss : float
+        ``|y - X beta - Z b|**2`` (weighted).
+    penalty : float
+        ``|u|**2``.
+    """
+
+    objective: float
+    beta: Floats
+    sigma: float
+    log_det: float
+    residual_ss: float
+    penalty: float
+
+
+class ProfiledSystem:
+    """A design brought to the internal units of the engine, with its factorisation.
+
+    Internally the fixed effects are an orthonormal basis, the response its residual on that basis
+    in units of its root mean square, the random-effects columns have unit root mean square.
+
+    Parameters
+    ----------
+    design : Design
+
+    Raises
+    ------
+    DataError
+        If the fixed effects explain the response exactly.
+    ModelError
+        If the design has no random effects.
+    """
+
+    def __init__(self, design: Design) -> None:
+        if not design.random:
+            raise ModelError(
+                "The formula has no random-effects term; add one such as (1 | group), or fit an "
+                "ordinary linear model."
+            )
+        self.design = design
+        self.n = len(design.y)
+        root = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
+        self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
+        self._root_weights = root
+        self.log_weights = 2.0 * float(np.log(root).sum())
+        self.basis: FixedBasis = fixed_basis(design.X * root[:, None])
+        if self.n <= len(self.basis.kept):
+            raise DataError(
+                f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
+                "leave out fixed effects or add data."
+            )
+        residual = self._residual(design.y)
+        self.y_scale = float(np.sqrt(residual @ residual / self.n))
+        size = float(np.abs(design.y * root).max())
+        if self.y_scale <= 1e-13 * size:
+            raise DataError(
+                f"The fixed effects explain the response {design.response!r} exactly; there is no "
+                "variance left to divide between groups and observations."
+            )
+        self.factors = tuple(
+            Factor(
+                t.group,
+                len(t.design.levels),
+                t.design.codes,
+                np.ascontiguousarray(t.design.Z / t.column_scale * root[:, None]),
+            )
+            for t in self.terms
+        )
+        self.cross = cross_products(self.factors, self.basis, residual / self.y_scale)
+        self.blocked = BlockedSystem(self.cross)
+        self._set_projection(design.y)
+
+    def _set_projection(self, y: Floats) -> None:
+        self._projection = self.basis.q.T @ (y * self._root_weights)
+        self._r_inverse = solve_triangular(self.basis.r, np.eye(len(self.basis.kept)))
+
+    def _residual(self, y: Floats) -> Floats:
+        residual = y * self._root_weights
+        for _ in range(2):  # twice is enough, see basis.py
+            residual = residual - self.basis.q @ (self.basis.q.T @ residual)
+        return np.asarray(residual, dtype=float)
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects that are estimated."""
+        return tuple(self.design.x_names[j] for j in self.basis.kept)
+
+    @property
+    def dropped_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects left out because X is rank-deficient."""
+        kept = set(self.basis.kept.tolist())
+        return tuple(name for j, name in enumerate(self.design.x_names) if j not in kept)
+
+    def standard_factors(self, theta: Floats) -> list[Floats]:
+        """Relative covariance factors for the internal units, one per grouping factor."""
+        return [t.standard_factor(theta[t.theta]) for t in self.terms]
+
+    def beta(self, solution: Solution) -> Floats:
+        """Fixed effects in the units of the data, shape (r,)."""
+        return self._r_inverse @ (solution.beta * self.y_scale + self._projection)
+
+    def beta_covariance(self, sigma: float) -> Floats:
+        """Covariance of the fixed effects (r, r), after a solution."""
+        half = solve_triangular(self.blocked.fixed_factor(), self._r_inverse.T, lower=True)
+        return np.asarray(sigma**2 * half.T @ half)
+
+    def modes(self) -> list[Floats]:
+        """Conditional modes of the last solution per grouping factor (q, k), units of the data."""
+        return [
+            b * (self.y_scale / t.column_scale)
+            for b, t in zip(self.blocked.modes(), self.terms, strict=True)
+        ]
+
+
+class ProfiledObjective:
+    """The objective an optimiser sees; satisfies the protocol of :mod:`mixedscope.optimize`.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    reml : bool
+        REML criterion instead of -2 log-likelihood.
+
+    Attributes
+    ----------
+    theta_names, beta_names : tuple of str
+    start : (k,) array
+        Theta for which the random effects are as variable as the residuals.
+    lower : (k,) array
+        0 where the sign of theta is a convention, else minus infinity.
+    scale : (k,) array
+        ``theta * scale`` is theta for columns of unit root mean square.
+    """
+
+    def __init__(self, system: ProfiledSystem, *, reml: bool = False) -> None:
+        self.system = system
+        self.reml = reml
+        self.theta_names = tuple(name for t in system.terms for name in t.theta_names())
+        self.beta_names = system.fixed_names
+        self.start = np.concatenate([t.collect("start") for t in system.terms])
+        self.lower = np.concatenate([t.collect("lower") for t in system.terms])
+        self.scale = np.concatenate([t.collect("scale") for t in system.terms])
+        self.degrees = system.n - (len(system.basis.kept) if reml else 0)
+
+    def evaluate(self, theta: Floats) -> Evaluation:
+        """Evaluate the objective.
+
+        Parameters
+        ----------
+        theta : (k,) array
+            Relative covariance parameters; values outside the bounds are legal.
+
+        Raises
+        ------
+        FloatingPointError
+            If theta is not finite or the factorisation breaks down.
+        """
+        return self._evaluation(self._solve(theta))
+
+    def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
+        """Evaluate the objective and its exact gradient, shape (k,)."""
+        factors, solution = self._solve(theta)
+        evaluation = self._evaluation((factors, solution))
+        derivatives = self.system.blocked.derivatives(
+            factors, solution, self.degrees, reml=self.reml
+        )
+        gradient = np.concatenate(
+            [
+                t.pullback(theta[t.theta], d)
+                for t, d in zip(self.system.terms, derivatives, strict=True)
+            ]
+        )
+        return evaluation, gradient
+
+    def canonical(self, theta: Floats) -> Floats:
+        """Return the theta of the same covariance whose diagonals are not negative."""
+        return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
+
+    def rank_deficient(self, theta: Floats, tolerance: float = 1e-4) -> bool:
+        """Whether a relative covariance factor has a direction with no variance.
+
+        `tolerance` is the standard deviation, over sigma, that counts as none, for columns of unit
+        root mean square.
+        """
+        return any(
+            np.linalg.svd(factor, compute_uv=False)[-1] <= tolerance
+            for factor in self.system.standard_factors(np.asarray(theta, dtype=float))
+        )
+
+    def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
+        if not np.isfinite(theta).all():
+            raise FloatingPointError("theta is not finite.")
+        factors = self.system.standard_factors(theta)
+        return factors, self.system.blocked.solve(factors)
+
+    def _evaluation(self, solved: tuple[list[Floats], Solution]) -> Evaluation:
+        system, solution = self.system, solved[1]
+        unit = system.y_scale**2
+        variance = solution.pwrss * unit / self.degrees
+        objective = (
+            solution.log_det
+            + self.degrees * (1.0 + np.log(2.0 * np.pi * variance))
+            - system.log_weights
+        )
+        if self.reml:
+            objective += solution.log_det_fixed + system.basis.log_det
+        return Evaluation(
+            objective=float(objective),
+            beta=system.beta(solution),
+            sigma=float(np.sqrt(variance)),
+            log_det=solution.log_det,
+            residual_ss=(solution.pwrss - solution.penalty) * unit,
+            penalty=solution.penalty * unit,
+        )

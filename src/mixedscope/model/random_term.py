@@ -1,0 +1,132 @@
+"""One grouping factor of a model: its columns, and the factor that theta gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.model.covariance import CovarianceStructure, make_structure
+from mixedscope.model.design import RandomDesign
+
+__all__ = ["RandomTerm", "random_terms"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """The random effects of one grouping factor, all its terms of the formula together.
+
+    Attributes
+    ----------
+    design : RandomDesign
+    structures : tuple of CovarianceStructure
+        One per part of the design: the covariance of the factor is their direct sum.
+    column_scale : (k,) array
+        Root mean square of the columns, rows multiplied by the square roots of the weights
+        (1 for a column of zeros).
+    theta : slice
+        Where its parameters stand in the model's theta.
+    """
+
+    design: RandomDesign
+    structures: tuple[CovarianceStructure, ...]
+    column_scale: Floats
+    theta: slice
+
+    @property
+    def group(self) -> str:
+        """Name of the grouping factor."""
+        return self.design.group
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the k columns."""
+        return self.design.names
+
+    @property
+    def size(self) -> int:
+        """Number of columns k."""
+        return len(self.design.names)
+
+    def factor(self, theta: Floats) -> Floats:
+        """Relative covariance factor (k, k) in the units of the columns, from the term's theta."""
+        lam = np.zeros((self.size, self.size))
+        for columns, structure, part in self._split(theta):
+            lam[columns, columns] = structure.factor(part)
+        return lam
+
+    def standard_factor(self, theta: Floats) -> Floats:
+        """Relative covariance factor for columns of unit root mean square."""
+        return self.factor(theta) * self.column_scale[:, None]
+
+    def pullback(self, theta: Floats, gradient: Floats) -> Floats:
+        """Turn a derivative by :meth:`standard_factor` into one by the term's theta."""
+        own = gradient * self.column_scale[:, None]
+        return np.concatenate(
+            [
+                structure.pullback(part, own[columns, columns])
+                for columns, structure, part in self._split(theta)
+            ]
+        )
+
+    def collect(self, what: str) -> Floats:
+        """Concatenate one property of the structures: ``start``, ``lower`` or ``scale``."""
+        parts = []
+        for (columns, structure, _), _ in zip(
+            self._split(np.zeros(self.theta.stop - self.theta.start)), self.structures, strict=True
+        ):
+            if what == "scale":
+                parts.append(structure.scale(self.column_scale[columns]))
+            elif what == "start":
+                # The identity for columns of unit root mean square.
+                parts.append(structure.start() / structure.scale(self.column_scale[columns]))
+            else:
+                parts.append(structure.lower)
+        return np.concatenate(parts)
+
+    def canonical(self, theta: Floats) -> Floats:
+        """Return the theta of the same covariance that respects the lower bounds."""
+        return np.concatenate([s.canonical(part) for _, s, part in self._split(theta)])
+
+    def theta_names(self) -> tuple[str, ...]:
+        """Names as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``."""
+        names: list[str] = []
+        for part, structure in zip(self.design.parts, self.structures, strict=True):
+            inner = structure.theta_names(tuple(self.names[c] for c in part.columns))
+            names.extend(f"{self.group}.{name}" for name in inner)
+        return tuple(names)
+
+    def _split(self, theta: Floats) -> list[tuple[slice, CovarianceStructure, Floats]]:
+        out = []
+        at = 0
+        for part, structure in zip(self.design.parts, self.structures, strict=True):
+            columns = slice(part.columns[0], part.columns[-1] + 1)
+            out.append((columns, structure, theta[at : at + structure.n_theta]))
+            at += structure.n_theta
+        return out
+
+
+def random_terms(
+    designs: tuple[RandomDesign, ...], root_weights: Floats
+) -> tuple[RandomTerm, ...]:
+    """Attach structures, scales and places in theta to the random effects of a design."""
+    out: list[RandomTerm] = []
+    first = 0
+    for design in designs:
+        structures = tuple(
+            make_structure(part.structure, len(part.columns), part.settings)
+            for part in design.parts
+        )
+        n_theta = sum(s.n_theta for s in structures)
+        weighted = np.abs(design.Z * root_weights[:, None])
+        # Divided by the largest entry first: squares of huge or tiny covariates stay finite.
+        largest = weighted.max(axis=0)
+        largest[largest == 0.0] = 1.0
+        mean_square = np.mean((weighted / largest) ** 2, axis=0)
+        scale = np.where(mean_square > 0.0, largest * np.sqrt(mean_square), 1.0)
+        out.append(RandomTerm(design, structures, scale, slice(first, first + n_theta)))
+        first += n_theta
+    return tuple(out)
