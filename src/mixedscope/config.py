@@ -7,6 +7,7 @@ Nothing here knows Snakemake.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import types
@@ -422,3 +423,7 @@ def _bare(annotation: Any) -> Any:
             annotation = rest[0]
         else:
             return annotation
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

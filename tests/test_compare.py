@@ -1,0 +1,110 @@
+"""Comparison of the structures of one model."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from scipy.stats import chi2
+
+from mixedscope.errors import ModelError
+from mixedscope.inference.compare import compare_structures
+from mixedscope.store import read_table, write_table
+
+
+def info(structure: str, n_theta: int, objective: float, **changes: Any) -> dict[str, Any]:
+    content = {
+        "model": "sleep",
+        "formula": "y ~ 1 + x + (1 + x | g)",
+        "structure": structure,
+        "dataset": {"sha256": "abc"},
+        "criterion": "ML",
+        "dimensions": {"n": 180, "p": 2, "n_theta": n_theta},
+        "optimizer": {"name": "pybobyqa", "evaluations": 10 * n_theta},
+        "objective": objective,
+        "loglik": -objective / 2,
+        "dof": n_theta + 3,
+        "aic": objective + 2 * (n_theta + 3),
+        "aicc": objective + 2 * (n_theta + 3) + 0.1,
+        "bic": objective + 5 * (n_theta + 3),
+        "sigma": 25.0,
+        "singular": [
+            {"group": "g", "rank": 1, "size": 2, "singular": True},
+            {"group": "h", "rank": 1, "size": 1, "singular": False},
+        ],
+        "certificate": {"verdict": "boundary optimum"},
+    }
+    return copy.deepcopy({**content, **changes})
+
+
+FITS = [info("full", 3, 1751.9), info("zerocorr", 2, 1752.4), info("intercept", 1, 1794.5)]
+
+
+def test_rows_keep_the_order_of_the_fits() -> None:
+    assert compare_structures(FITS)["structure"].tolist() == ["full", "zerocorr", "intercept"]
+
+
+def test_statistic_is_the_difference_in_objective_to_the_richest_structure() -> None:
+    table = compare_structures(FITS[::-1]).set_index("structure")
+    assert table.loc["intercept", "chi_squared"] == pytest.approx(42.6)
+    assert table.loc["intercept", "chi_dof"] == 2
+    assert table.loc["intercept", "p_value_naive"] == pytest.approx(chi2.sf(42.6, 2))
+    assert set(table["richest"]) == {"full"}
+
+
+def test_richest_structure_is_not_compared_with_itself() -> None:
+    row = compare_structures(FITS).iloc[0]
+    assert row[["chi_squared", "chi_dof", "p_value_naive"]].isna().all()
+
+
+def test_statistic_is_never_negative() -> None:
+    table = compare_structures([info("full", 3, 100.0), info("zerocorr", 2, 100.0 - 1e-9)])
+    assert table.loc[1, "chi_squared"] == 0.0
+    assert table.loc[1, "p_value_naive"] == 1.0
+
+
+def test_each_optimiser_has_its_own_richest_fit() -> None:
+    other = {"name": "auto", "evaluations": 5}
+    table = compare_structures(
+        [
+            *FITS,
+            info("full", 3, 1751.0, optimizer=other),
+            info("zerocorr", 2, 1752.0, optimizer=other),
+        ]
+    )
+    assert table.loc[4, "chi_squared"] == pytest.approx(1.0)
+    assert table.loc[1, "chi_squared"] == pytest.approx(0.5)
+
+
+def test_effective_dimensions_add_up_the_ranks_of_the_terms() -> None:
+    table = compare_structures(FITS)
+    assert table["effective_dimensions"].tolist() == [2, 2, 2]
+    assert table["singular"].all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"criterion": "REML"}, "criteria"),
+        ({"dataset": {"sha256": "def"}}, "data"),
+        ({"formula": "y ~ 1 + (1 | g)"}, "formulas"),
+    ],
+)
+def test_fits_that_cannot_be_compared_are_an_error(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(ModelError, match=what):
+        compare_structures([FITS[0], info("zerocorr", 2, 1752.4, **changes)])
+
+
+def test_nothing_to_compare_is_an_error() -> None:
+    with pytest.raises(ModelError, match="at least one"):
+        compare_structures([])
+
+
+def test_table_is_stored_and_read_back(tmp_path: Any) -> None:
+    table = compare_structures(FITS)
+    path = tmp_path / "structures.parquet"
+    write_table(path, table, "structures", formula="f", sha256="abc")
+    stored = read_table(path, "structures")
+    assert stored["chi_dof"].tolist()[1:] == [1, 2]
+    assert stored.columns.tolist() == table.columns.tolist()
