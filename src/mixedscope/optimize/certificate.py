@@ -1,0 +1,275 @@
+r"""Is this a minimum?  First- and second-order conditions at the point where a fit ended.
+
+Everything is measured in the standardised units x = theta * scale, on the whole of R^k: the
+objective is smooth there and does not change when a column of Λ changes its sign, so a theta of
+zero is no edge of the function, only of its canonical half.  The gradient vanishes there by
+symmetry and proves nothing; what decides is whether the curvature is negative.
+
+The Newton decrement :math:`\frac12 g'H^{-1}g` (Boyd & Vandenberghe 2004, section 9.5) estimates
+the objective still to be gained.  Where Λ is singular different theta may give one covariance
+matrix, and H has null directions; a pseudo-inverse with a floor for the eigenvalues handles them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedscope.optimize.objective import FloatArray, Objective
+
+__all__ = [
+    "POLISH_TOLERANCE",
+    "VERDICT_TOLERANCE",
+    "Curvature",
+    "certificate",
+    "measure_curvature",
+    "rounding",
+    "tolerance_scale",
+]
+
+#: Objective still to be gained at which polishing stops, times `tolerance_scale`.
+POLISH_TOLERANCE = 1e-9
+
+#: Objective still to be gained up to which a point counts as an optimum, times `tolerance_scale`.
+VERDICT_TOLERANCE = 1e-7
+
+#: Step of the central differences, relative to the parameter, and its smallest reference.
+_STEP = 1e-4
+_SMALLEST = 0.1
+
+#: Eigenvalues of the Hessian below the largest of these are zero for all we can tell: an absolute
+#: one (a unit step would change the deviance by half of it), one relative to the largest
+#: eigenvalue, and a multiple of the asymmetry of the differences, which is nothing but error.
+_NULL_ABSOLUTE = 1e-6
+_NULL_RELATIVE = 1e-8
+_NULL_ASYMMETRY = 2.0
+
+#: Λ is singular if the objective calls it so to within this tolerance.
+_SINGULAR = 1e-6
+
+
+def tolerance_scale(objective: float) -> float:
+    """Scale tolerances with objectives above 10,000, whose digits end earlier."""
+    return max(1.0, abs(objective) / 1e4)
+
+
+def rounding(objective: float) -> float:
+    """Bound the rounding error of an objective of this size (a sum over many terms)."""
+    return 1e-10 + 1e-13 * abs(objective)
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Gradient, Hessian and what follows from them at one point, standardised units.
+
+    Attributes
+    ----------
+    x : (k,) array
+        Where the Hessian was measured; the gradient may belong to a point close by.
+    gradient : (k,) array
+    values, vectors : (k,) and (k, k) arrays
+        Eigenvalues, ascending, and eigenvectors (columns) of the Hessian.
+    floor : float
+        Eigenvalues from -floor to floor are numerically zero.
+    """
+
+    x: FloatArray
+    gradient: FloatArray
+    values: FloatArray
+    vectors: FloatArray
+    floor: float
+
+    @property
+    def _divisors(self) -> FloatArray:
+        return np.maximum(np.abs(self.values), self.floor)
+
+    @property
+    def decrement(self) -> float:
+        """½ g'H⁻¹g, the objective still to be gained, deviance units.
+
+        Numerically null directions count with the floor in place of their eigenvalue: a slope
+        along one of them is not overlooked, rounding in it is not blown up.  Negative
+        eigenvalues count with their size.
+        """
+        along = self.vectors.T @ self.gradient
+        return float(0.5 * np.sum(along**2 / self._divisors))
+
+    @property
+    def newton_step(self) -> FloatArray:
+        """-|H|⁻¹g: Newton's step where the curvature is positive, downhill everywhere."""
+        along = self.vectors.T @ self.gradient
+        return -self.vectors @ (along / self._divisors)
+
+    @property
+    def inverse(self) -> FloatArray:
+        """|H|⁻¹, positive definite, to start BFGS with."""
+        # Along null directions the floor would allow endless steps.
+        divisors = np.maximum(self._divisors, 1e-6 * max(1.0, float(self.values[-1])))
+        inverse = (self.vectors / divisors) @ self.vectors.T
+        return (inverse + inverse.T) / 2
+
+    @property
+    def smallest(self) -> float:
+        """The smallest eigenvalue."""
+        return float(self.values[0])
+
+    @property
+    def is_saddle(self) -> bool:
+        """Whether the objective curves downwards in some direction, beyond rounding."""
+        return self.smallest < -self.floor
+
+    @property
+    def descent(self) -> FloatArray:
+        """The direction of most negative curvature, downhill if there is a slope; unit length.
+
+        Its sign is made definite, so that equal problems are escaped equally.
+        """
+        direction = self.vectors[:, 0]
+        slope = float(self.gradient @ direction)
+        largest = direction[int(np.argmax(np.abs(direction)))]
+        if abs(slope) > 1e-12 * float(np.linalg.norm(self.gradient)):
+            return -direction if slope > 0 else direction
+        return direction if largest > 0 else -direction
+
+    def with_gradient(self, gradient: FloatArray) -> Curvature:
+        """Give the same Hessian with the gradient of a point close by."""
+        return Curvature(self.x, gradient, self.values, self.vectors, self.floor)
+
+
+def measure_curvature(
+    gradient_at: Callable[[FloatArray], FloatArray | None],
+    x: FloatArray,
+    gradient: FloatArray | None = None,
+) -> Curvature | None:
+    """Measure gradient and Hessian at x, the latter by central differences of the former.
+
+    Parameters
+    ----------
+    gradient_at : callable
+        Exact gradient at a point, or None where it cannot be computed.
+    x : (k,) array
+        Standardised units.
+    gradient : (k,) array, optional
+        The gradient at x, if known.
+
+    Returns
+    -------
+    Curvature or None
+        None if a gradient could not be computed.  Costs 2k gradients, and one more for x.
+    """
+    if gradient is None:
+        gradient = gradient_at(x)
+        if gradient is None:
+            return None
+    hessian = np.empty((x.size, x.size))
+    for i in range(x.size):
+        step = _STEP * max(abs(float(x[i])), _SMALLEST)
+        above, below = x.copy(), x.copy()
+        above[i] += step
+        below[i] -= step
+        g_above, g_below = gradient_at(above), gradient_at(below)
+        if g_above is None or g_below is None:
+            return None
+        # The steps as taken, not as meant: x + step is rounded.
+        hessian[i] = (g_above - g_below) / (above[i] - below[i])
+    asymmetry = float(np.abs(hessian - hessian.T).max())
+    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+    floor = max(
+        _NULL_ABSOLUTE,
+        _NULL_RELATIVE * float(np.abs(values).max()),
+        _NULL_ASYMMETRY * asymmetry,
+    )
+    return Curvature(x.copy(), gradient, values, vectors, floor)
+
+
+def certificate(
+    objective: Objective,
+    theta: FloatArray,
+    value: float,
+    gradient: FloatArray | None,
+    curvature: Curvature | None,
+    tried: list[str],
+) -> dict[str, Any]:
+    """State the verdict on a fit.
+
+    Parameters
+    ----------
+    objective : Objective
+    theta : (k,) array
+        Where the fit ended, canonical.
+    value : float
+        The objective there.
+    gradient : (k,) array or None
+        The gradient there in standardised units, None if it could not be computed.
+    curvature : Curvature or None
+        None if it was not measured: no time left, or a gradient failed.
+    tried : list of str
+        What was done to get from where the search ended to an optimum.
+
+    Returns
+    -------
+    dict
+        ``verdict``, one of ``optimum`` (no slope, no downward curvature), ``boundary optimum``
+        (the same with a singular Λ), ``saddle`` (downward curvature remains) and ``not
+        converged`` (more than `VERDICT_TOLERANCE` may still be gained, or it could not be
+        checked); ``gradient_norm``, Euclidean, standardised units; ``newton_decrement``,
+        deviance units; ``min_hessian_eigenvalue``, standardised units; ``active_bounds``, names
+        of the theta at 0 that are bounded there; ``tried``; ``words``, for people.  Numbers that
+        were not computed are None.
+    """
+    at_bound = (np.asarray(objective.lower) == 0.0) & (theta == 0.0)
+    active = [name for name, zero in zip(objective.theta_names, at_bound) if zero]
+    tolerance = VERDICT_TOLERANCE * tolerance_scale(value)
+    if curvature is None or not curvature.decrement <= tolerance:
+        verdict = "not converged"
+    elif curvature.is_saddle:
+        verdict = "saddle"
+    elif active or objective.rank_deficient(theta, _SINGULAR):
+        verdict = "boundary optimum"
+    else:
+        verdict = "optimum"
+    return {
+        "verdict": verdict,
+        "gradient_norm": None if gradient is None else float(np.linalg.norm(gradient)),
+        "newton_decrement": None if curvature is None else curvature.decrement,
+        "min_hessian_eigenvalue": None if curvature is None else curvature.smallest,
+        "active_bounds": active,
+        "tried": list(tried),
+        "words": _words(verdict, curvature, active),
+    }
+
+
+def _words(verdict: str, curvature: Curvature | None, active: list[str]) -> str:
+    if curvature is None:
+        return (
+            "The fit was not checked: it ran out of time, or the slope of the likelihood could "
+            "not be computed here. Treat the estimates as provisional."
+        )
+    left = f"{curvature.decrement:.1e}"
+    if verdict == "optimum":
+        return (
+            "The fit ended at a minimum of the deviance: every direction leads upwards, and no "
+            f"more than about {left} deviance points are left to be gained."
+        )
+    if verdict == "boundary optimum":
+        where = f" ({', '.join(active)} = 0)" if 0 < len(active) <= 6 else ""
+        return (
+            "The fit ended at a minimum of the deviance that is singular"
+            f"{where}: at least one variance is estimated as zero, or some random effects are "
+            "perfectly predictable from others. The optimiser did its work; the data support "
+            "fewer random-effects dimensions than the model has."
+        )
+    if verdict == "saddle":
+        return (
+            "The fit ended at a saddle point, not at a minimum: the deviance falls further in at "
+            "least one direction. Do not use these estimates; fit again with polishing, another "
+            "start or another optimizer."
+        )
+    return (
+        f"The search stopped before reaching a minimum: about {left} deviance points could "
+        "still be gained. Allow more evaluations or time, or polishing, before using these "
+        "estimates."
+    )

@@ -1,0 +1,179 @@
+"""Minimise an objective: search, check, escape, polish, and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedscope.errors import OptimizerError
+from mixedscope.optimize.backends import get_backend
+from mixedscope.optimize.certificate import certificate
+from mixedscope.optimize.objective import Evaluation, FloatArray, Objective
+from mixedscope.optimize.polish import Polisher
+from mixedscope.optimize.problem import LimitReached, Problem
+from mixedscope.optimize.trace import Trace
+
+__all__ = ["OptimizationResult", "minimize"]
+
+
+@dataclass(frozen=True)
+class OptimizationResult:
+    """What an optimisation found, how, and whether to trust it.
+
+    Attributes
+    ----------
+    theta : (k,) array
+        The optimum in canonical signs, theta units.
+    evaluation : Evaluation
+        The objective and its parts there.
+    trace : Trace
+        Every evaluation.
+    certificate : dict
+        See `mixedscope.optimize.certificate.certificate`.
+    optimizer : dict
+        ``name``; ``requested``, as given (``"auto"``, say); ``settings``, complete;
+        ``return_code`` and ``message`` of the search, or of the limit that ended the work;
+        ``evaluations``, rows of the trace; ``stages``, evaluations per stage;
+        ``certificate_evaluations``, gradients computed to check the result, which are not rows
+        of the trace.
+    seconds : float
+        Wall time of all this.
+    """
+
+    theta: FloatArray
+    evaluation: Evaluation
+    trace: Trace
+    certificate: dict[str, Any]
+    optimizer: dict[str, Any]
+    seconds: float
+
+
+def minimize(
+    objective: Objective,
+    *,
+    optimizer: str = "auto",
+    settings: Mapping[str, object] | None = None,
+    start: FloatArray | None = None,
+    max_evaluations: int | None = None,
+    max_seconds: float | None = None,
+    polish: bool = True,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> OptimizationResult:
+    """Minimise an objective from a start to a certified optimum.
+
+    Parameters
+    ----------
+    objective : Objective
+    optimizer : str
+        One of `mixedscope.optimize.optimizer_names`.
+    settings : mapping, optional
+        Settings of the optimizer by name; the others keep their defaults.
+    start : (k,) array, optional
+        Theta units; by default the objective's own start.
+    max_evaluations : int, optional
+        Limit for all stages together; the best point so far is then the result.
+    max_seconds : float, optional
+        Limit of wall time.  An evaluation under way is not interrupted; after the limit the
+        certificate has no curvature and says so.
+    polish : bool
+        Escape saddles and polish until the optimum is certified.  Otherwise the result is what
+        the search found, in canonical signs, and the certificate says what that is.
+    progress : bool, optional
+        Show a progress bar if the fit takes more than two seconds.
+    seed : int
+        For optimizers that draw random numbers.
+
+    Returns
+    -------
+    OptimizationResult
+
+    Raises
+    ------
+    OptimizerError
+        For an unknown optimizer, setting or value, and where the objective cannot be evaluated
+        at any point that the search tried.
+    """
+    backend = get_backend(optimizer)
+    resolved = backend.resolve(settings)
+    _check_limit("max_evaluations", max_evaluations, whole=True)
+    _check_limit("max_seconds", max_seconds, whole=False)
+    theta0 = _check_start(objective, start)
+    trace = Trace(objective.theta_names, objective.beta_names, objective.scale)
+    problem = Problem(
+        objective,
+        trace,
+        max_evaluations=max_evaluations,
+        max_seconds=max_seconds,
+        progress=bool(progress),
+    )
+    try:
+        try:
+            code, message = backend.search(problem, theta0 * problem.scale, resolved, seed)
+        except LimitReached as limit:
+            code, message = limit.code, limit.message
+        if problem.best is None:
+            raise OptimizerError(
+                f"optimizer {backend.name!r} failed: the objective could not be evaluated at any "
+                f"of the {len(trace)} points tried, the first being theta = {theta0.tolist()}. "
+                "Try another start, and check the data for extreme values"
+            )
+        polisher = Polisher(problem, problem.best)
+        if polish:
+            polisher.run()
+            if polisher.limit is not None:
+                code, message = polisher.limit.code, polisher.limit.message
+        else:
+            polisher.measure()
+    finally:
+        problem.close()
+    point = polisher.point
+    theta = point.x / problem.scale
+    verdict = certificate(
+        objective, theta, point.objective, point.gradient, polisher.curvature, polisher.tried
+    )
+    return OptimizationResult(
+        theta=theta,
+        evaluation=point.evaluation,
+        trace=trace,
+        certificate=verdict,
+        optimizer={
+            "name": backend.name,
+            "requested": optimizer,
+            "settings": resolved,
+            "return_code": code,
+            "message": message,
+            "evaluations": len(trace),
+            "stages": trace.stages(),
+            "certificate_evaluations": problem.certificate_evaluations,
+        },
+        seconds=problem.seconds,
+    )
+
+
+def _check_limit(name: str, value: float | None, *, whole: bool) -> None:
+    if value is None:
+        return
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
+    if not number or not value > 0 or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise OptimizerError(f"{name} must be {kind} above 0, not {value!r}")
+
+
+def _check_start(objective: Objective, start: FloatArray | None) -> FloatArray:
+    names = objective.theta_names
+    theta = np.array(objective.start if start is None else start, dtype=np.float64)
+    if theta.shape != (len(names),):
+        raise OptimizerError(
+            f"start must have one number for each of {', '.join(names)} ({len(names)}), "
+            f"not shape {theta.shape}"
+        )
+    if not np.all(np.isfinite(theta)):
+        raise OptimizerError(f"start must be finite, not {theta.tolist()}")
+    # Canonical signs are within the bounds, and the objective is the same there.
+    return np.maximum(objective.canonical(theta), objective.lower)

@@ -1,0 +1,243 @@
+"""From where a search ended to a certified optimum: escape saddles, polish, clean up zeros.
+
+Every optimiser ends here, so that which one was used decides about the way, not about the answer.
+Each evaluation made here is recorded, under the stage ``escape`` or ``polish``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedscope.optimize.backends.scipy import run_bfgs
+from mixedscope.optimize.certificate import (
+    POLISH_TOLERANCE,
+    VERDICT_TOLERANCE,
+    Curvature,
+    measure_curvature,
+    rounding,
+    tolerance_scale,
+)
+from mixedscope.optimize.objective import FloatArray
+from mixedscope.optimize.problem import LimitReached, Point, Problem
+
+__all__ = ["Polisher"]
+
+#: Rounds of escaping and polishing after which to give up.
+_ROUNDS = 12
+
+#: Newton steps on one Hessian, and the factor by which each has to reduce the decrement.
+_NEWTON_STEPS = 4
+_NEWTON_FACTOR = 0.25
+
+#: Above this objective to be gained a quadratic model is not trusted; BFGS takes over.
+_NEWTON_REACH = 0.05
+
+#: A Hessian is used again within this distance (largest entry) of where it was measured.
+_NEARBY = 1e-3
+
+#: Lengths of the first step along negative curvature, standardised units.
+_ESCAPE_STEPS = (0.1, 0.01, 1e-3)
+
+#: Diagonal elements of Λ below this fraction of the largest entry are tried at exactly zero.
+_TINY = 0.02
+
+
+class Polisher:
+    """Take a point to an optimum as far as the limits allow.
+
+    Parameters
+    ----------
+    problem : Problem
+    point : Point
+        Where the search ended.
+
+    Attributes
+    ----------
+    point : Point
+        Where we are.
+    curvature : Curvature or None
+        Of that point; None until `measure`, or where it cannot be had.
+    tried : list of str
+        What was done, a few words each.
+    limit : LimitReached or None
+        The limit that ended the work, if one did.
+    """
+
+    def __init__(self, problem: Problem, point: Point) -> None:
+        self.problem = problem
+        self.point = point
+        self.curvature: Curvature | None = None
+        self.tried: list[str] = []
+        self.limit: LimitReached | None = None
+        self.make_canonical()
+
+    # -- public --------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Measure the curvature of the point, unless the time is over."""
+        if self.point.gradient is None and not self.problem.out_of_time:
+            self.point = Point(
+                self.point.x, self.point.evaluation, self.problem.gradient(self.point.x)
+            )
+        gradient = self.point.gradient
+        old = self.curvature
+        if gradient is None or self.problem.out_of_time:
+            self.curvature = None
+        elif old is not None and float(np.abs(old.x - self.point.x).max()) <= _NEARBY:
+            self.curvature = old.with_gradient(gradient)
+        else:
+            self.curvature = measure_curvature(self.problem.gradient, self.point.x, gradient)
+
+    def run(self) -> None:
+        """Escape and polish until nothing is left to be gained, then clean up zeros."""
+        try:
+            for _ in range(_ROUNDS):
+                self.measure()
+                curvature = self.curvature
+                if curvature is None:
+                    return
+                if not self._is_small(curvature.decrement):
+                    if not self._polish(curvature):
+                        break
+                elif curvature.is_saddle:
+                    if not self._escape(curvature):
+                        break
+                else:
+                    break
+                self.make_canonical()
+            self._clean()
+        except LimitReached as limit:
+            self.limit = limit
+            best = self.problem.best
+            if best is not None and best.objective < self.point.objective:
+                self._move(best)
+        self.make_canonical()
+        self.measure()
+
+    def make_canonical(self) -> None:
+        """Give the columns of Λ the signs that make its diagonal non-negative."""
+        theta = self.point.x / self.problem.scale
+        canonical = np.asarray(self.problem.objective.canonical(theta), dtype=np.float64)
+        if np.array_equal(theta, canonical):
+            return
+        gradient = self.point.gradient
+        if gradient is not None:
+            # A gradient changes its signs with the parameters; at a zero they cannot be told.
+            flips = np.where(theta * canonical < 0, -1.0, 1.0)
+            known = np.array_equal(theta * flips, canonical) and not np.any(theta == 0.0)
+            gradient = gradient * flips if known else None
+        self.point = Point(canonical * self.problem.scale, self.point.evaluation, gradient)
+        self.curvature = None
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _is_small(self, decrement: float) -> bool:
+        return decrement <= POLISH_TOLERANCE * tolerance_scale(self.point.objective)
+
+    def _move(self, point: Point) -> None:
+        self.point = point
+
+    def _polish(self, curvature: Curvature) -> bool:
+        """Reduce what is left to be gained; False if nothing helps any more."""
+        self.problem.stage = "polish"
+        before = curvature.decrement
+        if not curvature.is_saddle and before <= _NEWTON_REACH and self._newton(curvature):
+            self._note("Newton steps")
+            return True
+        if before <= VERDICT_TOLERANCE * tolerance_scale(self.point.objective) and (
+            "BFGS" in self.tried
+        ):
+            # Below this only rounding is left for a line search to find.
+            return False
+        start = self.point.objective
+        run_bfgs(self.problem, self.point.x, gtol=1e-5, inverse=curvature.inverse)
+        self._note("BFGS")
+        best = self.problem.best
+        if best is None or not best.objective < start:
+            return False
+        self._move(best)
+        return True
+
+    def _newton(self, curvature: Curvature) -> bool:
+        """Take Newton steps on one Hessian as long as they pay."""
+        moved = False
+        for _ in range(_NEWTON_STEPS):
+            point = self.problem.evaluate(self.point.x + curvature.newton_step, gradient=True)
+            if point is None or point.gradient is None:
+                break
+            after = curvature.with_gradient(point.gradient)
+            # Near the optimum the objective is flat in rounding; the gradient is not.
+            rises = point.objective > self.point.objective + rounding(self.point.objective)
+            if rises or after.decrement > _NEWTON_FACTOR * curvature.decrement:
+                break
+            self._move(point)
+            self.curvature = curvature = after
+            moved = True
+            if self._is_small(curvature.decrement):
+                break
+        return moved
+
+    def _escape(self, curvature: Curvature) -> bool:
+        """Leave a saddle along its negative curvature; False if nothing is gained."""
+        self.problem.stage = "escape"
+        self._note("negative curvature")
+        direction = curvature.descent
+        origin = self.point
+        enough = origin.objective - rounding(origin.objective)
+        for sign in (1.0, -1.0):
+            for length in _ESCAPE_STEPS:
+                point = self._probe(origin, sign * length * direction)
+                if point is None or not point.objective < enough:
+                    continue
+                # Downhill: go on in doubled steps while it pays.
+                best, reach = point, length
+                while True:
+                    reach *= 2.0
+                    point = self._probe(origin, sign * reach * direction)
+                    if point is None or not point.objective < best.objective:
+                        break
+                    best = point
+                self._move(best)
+                self.problem.stage = "polish"
+                run_bfgs(self.problem, best.x, gtol=1e-5)
+                self._note("BFGS")
+                if self.problem.best is not None:
+                    self._move(self.problem.best)
+                return True
+        return False
+
+    def _probe(self, origin: Point, step: FloatArray) -> Point | None:
+        return self.problem.evaluate(origin.x + step, gradient=False)
+
+    def _clean(self) -> None:
+        """Put diagonal elements (and columns) of Λ at exactly zero where that costs nothing."""
+        problem, x = self.problem, self.point.x
+        bounded = problem.lower == 0.0
+        tiny = _TINY * max(1.0, float(np.abs(x).max()))
+        small = bounded & (np.abs(x) < tiny)
+        if not small.any():
+            return
+        # A column is a bounded element and the free ones behind it.
+        column = np.cumsum(bounded)
+        whole = [np.flatnonzero(column == column[i]) for i in np.flatnonzero(small)]
+        parts = [c if np.all(np.abs(x[c]) < tiny) else c[:1] for c in whole]
+        parts = [p for p in parts if np.any(x[p] != 0.0)]
+        if not parts:
+            return
+        problem.stage = "polish"
+        attempts = [np.concatenate(parts)] + (parts if len(parts) > 1 else [])
+        for i, indices in enumerate(attempts):
+            trial = self.point.x.copy()
+            trial[indices] = 0.0
+            point = problem.evaluate(trial, gradient=True)
+            if point is None or point.objective > self.point.objective + rounding(
+                self.point.objective
+            ):
+                continue
+            self._move(point)
+            if i == 0:
+                return
+
+    def _note(self, what: str) -> None:
+        if what not in self.tried:
+            self.tried.append(what)

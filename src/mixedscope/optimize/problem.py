@@ -1,0 +1,248 @@
+"""The objective as an optimiser sees it: recorded, standardised, limited, never NaN."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from mixedscope.optimize.objective import Evaluation, FloatArray, Objective
+from mixedscope.optimize.trace import Trace
+
+__all__ = ["EVALUATION_ERRORS", "LimitReached", "Point", "Problem"]
+
+#: What an evaluation may raise when theta is out of reach; anything else is a bug and passes.
+EVALUATION_ERRORS = (FloatingPointError, ZeroDivisionError, OverflowError, np.linalg.LinAlgError)
+
+
+class LimitReached(Exception):
+    """Raised through an optimiser when it may not evaluate any more.
+
+    Parameters
+    ----------
+    code : str
+        ``"max_evaluations"`` or ``"max_seconds"``.
+    message : str
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Point:
+    """A point with what is known there.
+
+    Attributes
+    ----------
+    x : (k,) array
+        Standardised units.
+    evaluation : Evaluation
+    gradient : (k,) array or None
+        In standardised units; None if not computed.
+    """
+
+    __slots__ = ("evaluation", "gradient", "x")
+
+    def __init__(self, x: FloatArray, evaluation: Evaluation, gradient: FloatArray | None) -> None:
+        self.x = x
+        self.evaluation = evaluation
+        self.gradient = gradient
+
+    @property
+    def objective(self) -> float:
+        """The objective there."""
+        return self.evaluation.objective
+
+
+class Problem:
+    """Evaluate for an optimiser in standardised units, and record everything.
+
+    Parameters
+    ----------
+    objective : Objective
+    trace : Trace
+        Where evaluations are recorded.
+    max_evaluations : int, optional
+    max_seconds : float, optional
+        From the construction of this object.
+    progress : bool
+        Show a progress bar once the optimisation has lasted `PATIENCE` seconds.
+
+    Attributes
+    ----------
+    stage : str
+        Under which name evaluations are recorded.
+    best : Point or None
+        The best point so far.
+    certificate_evaluations : int
+        Gradients computed by `gradient`, which are not part of the search.
+    """
+
+    PATIENCE = 2.0
+
+    def __init__(
+        self,
+        objective: Objective,
+        trace: Trace,
+        *,
+        max_evaluations: int | None = None,
+        max_seconds: float | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.objective = objective
+        self.trace = trace
+        self.scale = np.array(objective.scale, dtype=np.float64)
+        self.lower = np.array(objective.lower, dtype=np.float64) * self.scale
+        self.stage = "search"
+        self.best: Point | None = None
+        self.certificate_evaluations = 0
+        self._worst = -math.inf
+        self._max_evaluations = max_evaluations
+        self._max_seconds = max_seconds
+        self._bar: Any = _progress_bar(max_evaluations) if progress else None
+        self._began = time.perf_counter()
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return self.scale.size
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._began
+
+    def close(self) -> None:
+        """Finish the progress bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    # -- what optimisers call ------------------------------------------------------------------
+
+    def value(self, x: FloatArray) -> float:
+        """Evaluate at x for an optimiser without derivatives.
+
+        Returns
+        -------
+        float
+            The objective; where it could not be evaluated, a finite number above everything
+            seen so far (the trace says ``failed`` and does not hold this number).
+
+        Raises
+        ------
+        LimitReached
+        """
+        point = self.evaluate(x, gradient=False)
+        return self._substitute() if point is None else point.objective
+
+    def value_and_gradient(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Evaluate at x for an optimiser with derivatives, gradient in standardised units.
+
+        Where the objective could not be evaluated the value is that of `value` and the gradient
+        points away from the best point, so that a line search turns back.
+
+        Raises
+        ------
+        LimitReached
+        """
+        point = self.evaluate(x, gradient=True)
+        if point is None or point.gradient is None:
+            back = np.zeros(self.size) if self.best is None else np.asarray(x) - self.best.x
+            return self._substitute(), np.nan_to_num(back)
+        return point.objective, point.gradient
+
+    def evaluate(self, x: FloatArray, *, gradient: bool) -> Point | None:
+        """Evaluate at x, record it, and keep it if it is the best; None if it failed.
+
+        Raises
+        ------
+        LimitReached
+            Before the evaluation, if it is not allowed any more.
+        """
+        self._check_limits()
+        # Optimisers may reuse their array: both are copies.
+        x = np.array(x, dtype=np.float64)
+        theta = x / self.scale
+        slope: FloatArray | None = None
+        evaluation: Evaluation | None
+        try:
+            if gradient:
+                evaluation, slope = self.objective.evaluate_gradient(theta)
+            else:
+                evaluation = self.objective.evaluate(theta)
+            # sum() is finite only if every entry is, short of an overflow that is a failure too.
+            if not math.isfinite(evaluation.objective) or (
+                slope is not None and not math.isfinite(slope.sum())
+            ):
+                evaluation = slope = None
+        except EVALUATION_ERRORS:
+            evaluation = slope = None
+        self.trace.append(self.stage, theta, evaluation, slope, time.perf_counter() - self._began)
+        if self._bar is not None:
+            self._show(evaluation)
+        if evaluation is None:
+            return None
+        point = Point(x, evaluation, None if slope is None else slope / self.scale)
+        if evaluation.objective > self._worst:
+            self._worst = evaluation.objective
+        if self.best is None or evaluation.objective < self.best.evaluation.objective:
+            self.best = point
+        return point
+
+    # -- what the certificate calls ------------------------------------------------------------
+
+    def gradient(self, x: FloatArray) -> FloatArray | None:
+        """Compute the gradient at x in standardised units, unrecorded; None if it fails.
+
+        Verification is not search: these evaluations are counted in
+        ``certificate_evaluations`` and fall under no limit of evaluations.
+        """
+        self.certificate_evaluations += 1
+        try:
+            _, slope = self.objective.evaluate_gradient(x / self.scale)
+        except EVALUATION_ERRORS:
+            return None
+        slope = slope / self.scale
+        return slope if np.all(np.isfinite(slope)) else None
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time allowed is over."""
+        return self._max_seconds is not None and self.seconds >= self._max_seconds
+
+    # -- helpers -------------------------------------------------------------------------------
+
+    def _check_limits(self) -> None:
+        if self._max_evaluations is not None and len(self.trace) >= self._max_evaluations:
+            raise LimitReached(
+                "max_evaluations",
+                f"stopped at the limit of {self._max_evaluations} evaluations (max_evaluations)",
+            )
+        if self.out_of_time:
+            raise LimitReached(
+                "max_seconds", f"stopped at the limit of {self._max_seconds:g} s (max_seconds)"
+            )
+
+    def _substitute(self) -> float:
+        """Give a finite value above all others, near enough not to spoil a quadratic model."""
+        if self.best is None:
+            return 0.0
+        return self._worst + max(1.0, self._worst - self.best.objective)
+
+    def _show(self, evaluation: Evaluation | None) -> None:
+        if evaluation is not None:
+            best = evaluation.objective
+            if self.best is not None:
+                best = min(best, self.best.objective)
+            self._bar.set_postfix_str(f"{self.stage}, best {best:.6f}", refresh=False)
+        self._bar.update(1)
+
+
+def _progress_bar(total: int | None) -> Any:
+    from tqdm.auto import tqdm  # only when asked for: its import is not free
+
+    return tqdm(total=total, unit=" evaluations", delay=Problem.PATIENCE, leave=False)

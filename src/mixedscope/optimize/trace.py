@@ -1,0 +1,145 @@
+"""The recorder: one row for every evaluation of the objective that an optimiser asked for.
+
+Recording has to cost little beside an evaluation of a few microseconds, so a row is one tuple
+appended to a list; tables are made once, when they are asked for.  Wall-clock times are kept
+apart from the rest: the same input gives the same `Trace.frame`, never the same seconds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mixedscope.optimize.objective import Evaluation, FloatArray
+from mixedscope.optimize.phases import label_phases
+
+__all__ = ["Row", "Trace"]
+
+
+class Row(NamedTuple):
+    """One evaluation as recorded; `evaluation` and `gradient` may be None (failed, not computed).
+
+    ``seconds`` is the time from the start of the optimisation to the end of this evaluation.
+    """
+
+    stage: str
+    theta: FloatArray
+    evaluation: Evaluation | None
+    gradient: FloatArray | None
+    seconds: float
+
+
+class Trace:
+    """Every evaluation of one optimisation, in order.
+
+    Parameters
+    ----------
+    theta_names, beta_names : tuple of str
+        What the entries of the columns ``theta`` (and ``gradient``) and ``beta`` are called.
+    scale : (k,) array
+        Standardised units per unit of theta; distances in the rule of the phases use it.
+    """
+
+    def __init__(
+        self, theta_names: tuple[str, ...], beta_names: tuple[str, ...], scale: FloatArray
+    ) -> None:
+        self.theta_names = tuple(theta_names)
+        self.beta_names = tuple(beta_names)
+        self.scale = np.array(scale, dtype=np.float64)
+        self.rows: list[Row] = []
+        self._radii: dict[int, tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Names of the entries of the columns ``theta`` and ``beta``."""
+        return {"theta": self.theta_names, "beta": self.beta_names}
+
+    @property
+    def seconds(self) -> FloatArray:
+        """Seconds that each evaluation took, (rows,).
+
+        The time since the evaluation before it ended (since the start, for the first), so that
+        the optimiser's own work counts with the evaluation it led to and the sum is the whole.
+        """
+        elapsed = np.array([row.seconds for row in self.rows], dtype=np.float64)
+        return np.diff(elapsed, prepend=0.0)
+
+    def append(
+        self,
+        stage: str,
+        theta: FloatArray,
+        evaluation: Evaluation | None,
+        gradient: FloatArray | None,
+        seconds: float,
+    ) -> None:
+        """Record an evaluation; `evaluation` is None if it failed. The arrays are kept."""
+        self.rows.append(Row(stage, theta, evaluation, gradient, seconds))
+
+    def set_radii(self, number: int, rho: float, delta: float) -> None:
+        """Record the trust-region radii under which evaluation `number` (from 1) was asked for."""
+        if not 1 <= number <= len(self.rows):
+            raise IndexError(f"there is no evaluation {number} in a trace of {len(self.rows)}")
+        self._radii[number] = (float(rho), float(delta))
+
+    def count(self, stage: str) -> int:
+        """Count the evaluations of a stage."""
+        return sum(row.stage == stage for row in self.rows)
+
+    def stages(self) -> dict[str, int]:
+        """Count the evaluations per stage, in order of appearance."""
+        return {stage: self.count(stage) for stage in dict.fromkeys(r.stage for r in self.rows)}
+
+    def frame(self) -> pd.DataFrame:
+        """Give the table ``trace.parquet`` of the contracts, a row per evaluation.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``evaluation`` from 1; ``stage``; ``status``; ``objective``; ``best``, the running
+            minimum; ``theta``; ``beta``; ``sigma``; ``log_det``, ``residual_ss``, ``penalty``;
+            ``gradient`` with respect to theta, None where not computed; ``rho``, ``delta``,
+            trust-region radii in the standardised units ``theta * scale``, NaN where the
+            optimiser has none; ``phase``, see `label_phases`.  Everything that a failed
+            evaluation did not yield is NaN or None; ``best`` carries on over it and is NaN
+            before the first success.
+        """
+        evaluations = [row.evaluation for row in self.rows]
+        objective = _column(evaluations, "objective")
+        radii = np.full((len(self.rows), 2), np.nan)
+        for number, pair in self._radii.items():
+            radii[number - 1] = pair
+        theta = [row.theta for row in self.rows]
+        position = np.array(theta).reshape(len(theta), self.scale.size) * self.scale
+        return pd.DataFrame(
+            {
+                "evaluation": np.arange(1, len(self.rows) + 1, dtype=np.int32),
+                "stage": [row.stage for row in self.rows],
+                "status": ["failed" if e is None else "ok" for e in evaluations],
+                "objective": objective,
+                "best": np.fmin.accumulate(objective) if len(objective) else objective,
+                "theta": _objects(theta),
+                "beta": _objects([None if e is None else e.beta for e in evaluations]),
+                "sigma": _column(evaluations, "sigma"),
+                "log_det": _column(evaluations, "log_det"),
+                "residual_ss": _column(evaluations, "residual_ss"),
+                "penalty": _column(evaluations, "penalty"),
+                "gradient": _objects([row.gradient for row in self.rows]),
+                "rho": radii[:, 0],
+                "delta": radii[:, 1],
+                "phase": label_phases(objective, position, radii[:, 1]),
+            }
+        )
+
+
+def _column(evaluations: list[Evaluation | None], part: str) -> FloatArray:
+    return np.array([np.nan if e is None else getattr(e, part) for e in evaluations], dtype=float)
+
+
+def _objects(values: list[FloatArray | None] | list[FloatArray]) -> pd.Series:
+    """Make a column of arrays, which numpy would otherwise stack into a matrix."""
+    return pd.Series(list(values), dtype=object)
