@@ -5,9 +5,18 @@ The mixed model is written with n x n matrices and no care for speed, independen
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from mixedscope.optimize import Evaluation
+
+class Evaluation(NamedTuple):
+    objective: float
+    beta: np.ndarray
+    sigma: float
+    log_det: float
+    residual_ss: float
+    penalty: float
 
 
 class DenseMixedModel:

@@ -22,6 +22,7 @@ from mixedscope.optimize.objective import FloatArray, Objective
 
 __all__ = [
     "POLISH_TOLERANCE",
+    "ROUNDING_TOLERANCE",
     "VERDICT_TOLERANCE",
     "Curvature",
     "certificate",
@@ -30,8 +31,12 @@ __all__ = [
     "tolerance_scale",
 ]
 
-#: Objective still to be gained at which polishing stops, times `tolerance_scale`.
-POLISH_TOLERANCE = 1e-9
+#: Objective still to be gained at which polishing stops, times `tolerance_scale`.  At 1e-11 no
+#: parameter is further from the optimum than sqrt(2e-11), 5e-6, of its standard error.
+POLISH_TOLERANCE = 1e-11
+
+#: Where Newton steps do not get there, for rounding, what is left counts as nothing up to this.
+ROUNDING_TOLERANCE = 1e-9
 
 #: Objective still to be gained up to which a point counts as an optimum, times `tolerance_scale`.
 VERDICT_TOLERANCE = 1e-7

@@ -6,7 +6,7 @@ imports the engine.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ __all__ = ["CurvedObjective", "Evaluation", "FloatArray", "Objective"]
 FloatArray = NDArray[np.float64]
 
 
-class Evaluation(NamedTuple):
-    """The objective at one theta, with its parts.
+class Evaluation(Protocol):
+    """The objective at one theta, with its parts: what an evaluation has to tell.
 
     Attributes
     ----------
@@ -35,12 +35,18 @@ class Evaluation(NamedTuple):
         ‖u‖², squared units of the response.
     """
 
-    objective: float
-    beta: FloatArray
-    sigma: float
-    log_det: float
-    residual_ss: float
-    penalty: float
+    @property
+    def objective(self) -> float: ...  # noqa: D102
+    @property
+    def beta(self) -> FloatArray: ...  # noqa: D102
+    @property
+    def sigma(self) -> float: ...  # noqa: D102
+    @property
+    def log_det(self) -> float: ...  # noqa: D102
+    @property
+    def residual_ss(self) -> float: ...  # noqa: D102
+    @property
+    def penalty(self) -> float: ...  # noqa: D102
 
 
 class Objective(Protocol):
@@ -75,19 +81,19 @@ class Objective(Protocol):
     @property
     def scale(self) -> FloatArray: ...  # noqa: D102
 
-    def evaluate(self, theta: FloatArray) -> Evaluation:
+    def evaluate(self, theta: FloatArray, /) -> Evaluation:
         """Evaluate the objective at theta."""
         ...
 
-    def evaluate_gradient(self, theta: FloatArray) -> tuple[Evaluation, FloatArray]:
+    def evaluate_gradient(self, theta: FloatArray, /) -> tuple[Evaluation, FloatArray]:
         """Evaluate the objective and its exact gradient with respect to theta."""
         ...
 
-    def canonical(self, theta: FloatArray) -> FloatArray:
+    def canonical(self, theta: FloatArray, /) -> FloatArray:
         """Flip the signs of columns of Λ so that its diagonal is not negative."""
         ...
 
-    def rank_deficient(self, theta: FloatArray, tol: float) -> bool:
+    def rank_deficient(self, theta: FloatArray, tol: float, /) -> bool:
         """Tell whether Λ(theta) is singular to within `tol`."""
         ...
 
@@ -96,6 +102,6 @@ class Objective(Protocol):
 class CurvedObjective(Protocol):
     """An objective that can also say how curved it is, for a better first step of BFGS."""
 
-    def initial_hessian(self, theta: FloatArray) -> FloatArray:
+    def initial_hessian(self, theta: FloatArray, /) -> FloatArray:
         """Approximate the Hessian at theta, (k, k) in theta units (average information, say)."""
         ...

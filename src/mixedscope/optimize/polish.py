@@ -11,7 +11,7 @@ import numpy as np
 from mixedscope.optimize.backends.scipy import run_bfgs
 from mixedscope.optimize.certificate import (
     POLISH_TOLERANCE,
-    VERDICT_TOLERANCE,
+    ROUNDING_TOLERANCE,
     Curvature,
     measure_curvature,
     rounding,
@@ -144,10 +144,8 @@ class Polisher:
         if not curvature.is_saddle and before <= _NEWTON_REACH and self._newton(curvature):
             self._note("Newton steps")
             return True
-        if before <= VERDICT_TOLERANCE * tolerance_scale(self.point.objective) and (
-            "BFGS" in self.tried
-        ):
-            # Below this only rounding is left for a line search to find.
+        if before <= ROUNDING_TOLERANCE * tolerance_scale(self.point.objective):
+            # Only rounding is left for a line search to find.
             return False
         start = self.point.objective
         run_bfgs(self.problem, self.point.x, gtol=1e-5, inverse=curvature.inverse)
