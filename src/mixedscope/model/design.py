@@ -1,0 +1,365 @@
+"""Formula and data become the arrays of a model: y, X, and Z and codes per grouping factor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError, FormulaError, ModelError, suggest
+from ..formula import Formula, RandomTerm, parse_formula
+from ..syntax import unparse
+from .contrasts import ContrastSpec
+from .covariance import STRUCTURES
+from .frame import Factor, as_frame, cross, factorize, is_numeric, numeric_column
+from .terms import TermColumns
+
+__all__ = ["Design", "RandomDesign", "TermPart", "build_design"]
+
+
+@dataclass(frozen=True)
+class TermPart:
+    """One random-effects term as written, before amalgamation.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Columns of `RandomDesign.Z` it owns, contiguous and in order.
+    structure : str
+        Name of its covariance structure; never an intercept-only one, because the design has then
+        reduced the term to ``(1 | g)`` with ``full``.
+    settings : mapping of str to float
+    """
+
+    columns: tuple[int, ...]
+    structure: str
+    settings: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RandomDesign:
+    """Random effects of one grouping factor, amalgamated at its first appearance.
+
+    Attributes
+    ----------
+    group : str
+        For example ``Subject`` or ``Lot:Wafer``.
+    levels : tuple of str
+        The q levels that occur.
+    codes : (n,) int64 array
+        0 … q − 1.
+    Z : (n, k) array in C order
+    names : tuple of str
+        The k term names as lme4 has them, such as ``(Intercept)``, ``Days``, ``MachineB``.
+    parts : tuple of TermPart
+    """
+
+    group: str
+    levels: tuple[str, ...]
+    codes: NDArray[np.int64]
+    Z: NDArray[np.float64]
+    names: tuple[str, ...]
+    parts: tuple[TermPart, ...]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything an engine needs to know of formula and data.
+
+    Attributes
+    ----------
+    formula, response, structure : str
+    y : (n,) array
+    X : (n, p) array in C order
+        Not checked for rank.
+    x_names : tuple of str
+        The p coefficient names.
+    weights : (n,) array or None
+    random : tuple of RandomDesign
+    rows : (n,) int64 array
+        Positions of the rows used in the input, ascending.
+    n_dropped : int
+        Rows dropped because a model variable or the weight is missing.
+    n_zero_weight : int
+        Rows dropped because their weight is 0.
+    contrasts : mapping
+        Per categorical variable of the model: ``{"coding": name, "levels": [...]}``.
+    """
+
+    formula: str
+    response: str
+    structure: str
+    y: NDArray[np.float64]
+    X: NDArray[np.float64]
+    x_names: tuple[str, ...]
+    weights: NDArray[np.float64] | None
+    random: tuple[RandomDesign, ...]
+    rows: NDArray[np.int64]
+    n_dropped: int
+    n_zero_weight: int
+    contrasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def build_design(
+    formula: str | Formula,
+    data: Any,
+    *,
+    structure: str = "full",
+    contrasts: Mapping[str, ContrastSpec] | None = None,
+    weights: str | ArrayLike | None = None,
+) -> Design:
+    """Build the design of a mixed model.
+
+    Parameters
+    ----------
+    formula : str or Formula
+    data : pandas, polars or pyarrow table, or mapping of columns
+    structure : str
+        ``full`` leaves to each term what the formula says; ``intercept`` reduces every term to
+        ``(1 | g)``; any other covariance structure replaces that of every term.
+    contrasts : mapping, optional
+        Variable to contrast (see `mixedscope.model.contrasts.contrast_matrix`). A numeric column
+        named here is treated as categorical.
+    weights : str or (n,) array, optional
+        Column or array of observation weights; rows of weight 0 are dropped.
+
+    Returns
+    -------
+    Design
+        Rows with a missing value in any variable of the formula, or a missing weight, are dropped
+        and counted, whatever the structure, so that structures can be compared. Functions that look
+        at a whole column, such as ``scale`` and ``poly``, see the rows used.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or names an unknown covariance structure.
+    DataError
+        If a column is unknown or unsuitable, or no usable rows remain.
+    ModelError
+        If the model cannot be identified from these data.
+    """
+    parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    _check_structures(parsed, structure)
+    if not parsed.random:
+        raise ModelError(
+            f"The formula {parsed.text!r} has no random-effects term: add one, such as (1 | group)."
+        )
+    frame = as_frame(data)
+    names = parsed.variables
+    for name in names:
+        if name not in frame.columns:
+            raise DataError(
+                f"Column {name!r} of the formula is not in the data."
+                f"{suggest(name, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
+            )
+    contrasts = dict(contrasts or {})
+    _check_contrasts(contrasts, frame, names)
+    all_weights = _read_weights(weights, frame)
+    rows, n_dropped, n_zero = _usable_rows(frame, names, all_weights)
+    used = frame[list(names)]
+    if len(rows) < len(frame):
+        used = used.iloc[rows].reset_index(drop=True)
+    columns = TermColumns(parsed.text, used, rows, contrasts)
+
+    response = unparse(parsed.response)
+    y = columns.numeric(parsed.response, "The response")
+    if y.min() == y.max():
+        raise DataError(
+            f"The response {response!r} is constant ({y[0]:g} in all {len(y)} rows used): "
+            "there is nothing to model."
+        )
+    X = columns.columns(parsed.fixed.intercept, parsed.fixed.terms)
+    kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
+    random = _random_designs(parsed, structure, columns, weighted=kept_weights is not None)
+    return Design(
+        formula=parsed.text,
+        response=response,
+        structure=structure,
+        y=y,
+        X=X.matrix,
+        x_names=X.names,
+        weights=kept_weights,
+        random=random,
+        rows=rows,
+        n_dropped=n_dropped,
+        n_zero_weight=n_zero,
+        contrasts={
+            name: {"coding": coding.name, "levels": list(coding.levels)}
+            for name, coding in columns.codings.items()
+        },
+    )
+
+
+# -- checks ---------------------------------------------------------------------------------------
+def _check_structures(formula: Formula, structure: str) -> None:
+    if structure not in STRUCTURES:
+        raise ModelError(
+            f"Unknown covariance structure {structure!r}.{suggest(structure, STRUCTURES)} "
+            f"Known: {', '.join(STRUCTURES)}."
+        )
+    for term in formula.random:
+        if term.structure not in STRUCTURES:
+            raise FormulaError(
+                formula.text,
+                term.structure_position,
+                f"Unknown covariance structure {term.structure!r}."
+                f"{suggest(term.structure, STRUCTURES)} Known: {', '.join(STRUCTURES)}.",
+            )
+
+
+def _check_contrasts(
+    contrasts: Mapping[str, ContrastSpec], frame: pd.DataFrame, names: tuple[str, ...]
+) -> None:
+    for name in contrasts:
+        if name not in names:
+            raise ModelError(
+                f"Contrasts are given for {name!r}, which the formula does not use."
+                f"{suggest(name, names)}"
+            )
+
+
+def _read_weights(
+    weights: str | ArrayLike | None, frame: pd.DataFrame
+) -> NDArray[np.float64] | None:
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        if weights not in frame.columns:
+            raise DataError(
+                f"The weights column {weights!r} is not in the data."
+                f"{suggest(weights, frame.columns)}"
+            )
+        if not is_numeric(frame[weights]):
+            raise DataError(f"The weights column {weights!r} is not numeric.")
+        values = numeric_column(frame[weights])
+    else:
+        try:
+            values = np.asarray(weights, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError("Weights must be a column name or an array of numbers.") from None
+        if values.shape != (len(frame),):
+            raise DataError(
+                f"Weights must be one number per row, {len(frame)}, not of shape {values.shape}."
+            )
+    bad = (values < 0) | np.isinf(values)
+    if bad.any():
+        first = int(bad.argmax())
+        raise DataError(
+            f"Weights must be finite and not negative, but row {first + 1} (counted from 1) has "
+            f"{values[first]:g}."
+        )
+    return values
+
+
+def _usable_rows(
+    frame: pd.DataFrame, names: tuple[str, ...], weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.int64], int, int]:
+    """Rows that can be used, and how many are missing or have weight 0."""
+    missing = np.zeros(len(frame), dtype=bool)
+    worst = ("", -1)
+    for name in names:
+        absent = frame[name].isna().to_numpy(dtype=bool)
+        count = int(absent.sum())
+        if count > worst[1]:
+            worst = (name, count)
+        missing |= absent
+    zero = np.zeros_like(missing)
+    if weights is not None:
+        missing |= np.isnan(weights)
+        zero = (weights == 0) & ~missing
+    rows = np.flatnonzero(~missing & ~zero).astype(np.int64)
+    if missing.all():
+        raise DataError(
+            f"All {len(frame)} rows have a missing value in a variable of the model; column "
+            f"{worst[0]!r} alone lacks {worst[1]}."
+        )
+    if not len(rows):
+        raise DataError("No rows remain: all weights are 0 or missing.")
+    return rows, int(missing.sum()), int(zero.sum())
+
+
+# -- random effects -------------------------------------------------------------------------------
+def _random_designs(
+    formula: Formula, structure: str, columns: TermColumns, *, weighted: bool
+) -> tuple[RandomDesign, ...]:
+    by_group: dict[frozenset[str], list[RandomTerm]] = {}
+    for term in formula.random:
+        by_group.setdefault(frozenset(term.factors), []).append(term)
+    factors: dict[str, Factor] = {}
+    designs = [
+        _random_design(formula, structure, columns, terms, factors) for terms in by_group.values()
+    ]
+    for design in designs:
+        _check_identifiable(design, weighted=weighted)
+    return tuple(designs)
+
+
+def _random_design(
+    formula: Formula,
+    structure: str,
+    columns: TermColumns,
+    terms: list[RandomTerm],
+    factors: dict[str, Factor],
+) -> RandomDesign:
+    factor: Factor | None = None
+    for name in terms[0].factors:
+        if name not in factors:
+            factors[name] = factorize(columns.frame[name])
+        factor = factors[name] if factor is None else cross(factor, factors[name])
+    assert factor is not None
+    matrices: list[NDArray[np.float64]] = []
+    names: list[str] = []
+    parts: list[TermPart] = []
+    for term in terms:
+        chosen = structure if structure != "full" else term.structure
+        settings: Mapping[str, float] = term.settings if chosen == term.structure else {}
+        if STRUCTURES[chosen].intercept_only:
+            if parts:  # every term of this group is the same intercept
+                continue
+            block = columns.columns(True, ())
+            chosen, settings = "full", {}
+        else:
+            block = columns.columns(term.intercept, term.terms)
+        for name in block.names:
+            if name in names:
+                raise ModelError(
+                    f"The random effect {name!r} of {terms[0].group!r} is in the formula twice: "
+                    "remove it from one term (write 0 + … to leave out an intercept)."
+                )
+            names.append(name)
+        start = len(names) - len(block.names)
+        parts.append(TermPart(tuple(range(start, len(names))), chosen, dict(settings)))
+        matrices.append(block.matrix)
+    Z = np.ascontiguousarray(np.concatenate(matrices, axis=1))
+    return RandomDesign(terms[0].group, factor.levels, factor.codes, Z, tuple(names), tuple(parts))
+
+
+def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
+    """Refuse what lme4 refuses: too few levels, or as many effects as observations."""
+    n, q = len(design.codes), len(design.levels)
+    if q < 2:
+        raise ModelError(
+            f"The grouping factor {design.group!r} has only one level ({design.levels[0]}) in the "
+            "rows used: a variance between groups needs at least two."
+        )
+    if weighted:  # known unequal weights can tell the variances apart
+        return
+    if q >= n:
+        raise ModelError(
+            f"The grouping factor {design.group!r} has as many levels ({q}) as observations ({n}): "
+            "its variance cannot be told from the residual variance."
+        )
+    for part in design.parts:
+        k = 1 if part.structure == "zerocorr" else len(part.columns)
+        if k * q >= n:
+            names = " + ".join(design.names[j] for j in part.columns)
+            raise ModelError(
+                f"The term ({names} | {design.group}) has {k * q} random effects for {n} "
+                "observations: its variances cannot be told from the residual variance. "
+                "Use fewer terms, or '||'."
+            )

@@ -1,0 +1,187 @@
+"""Data in: any table becomes a pandas frame, and any column becomes numbers or factor codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..expressions import label_of
+
+__all__ = ["Factor", "as_frame", "cross", "factorize", "is_numeric", "numeric_column"]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A categorical variable as codes into its levels.
+
+    Attributes
+    ----------
+    codes : (n,) int64 array
+        0 … q − 1; every level occurs.
+    levels : tuple of str
+    """
+
+    codes: NDArray[np.int64]
+    levels: tuple[str, ...]
+
+
+def as_frame(data: Any) -> pd.DataFrame:
+    """Turn tabular data into a pandas DataFrame without copying more than it must.
+
+    Parameters
+    ----------
+    data : pandas, polars or pyarrow table, or mapping of column names to sequences
+
+    Returns
+    -------
+    pandas.DataFrame
+        With text as column names and rows numbered from 0.
+
+    Raises
+    ------
+    DataError
+        If it is no table, has no rows or columns, or repeats a column name.
+    """
+    frame = _convert(data)
+    if frame.columns.nlevels > 1:
+        raise DataError("Columns with several levels of names cannot be used: flatten them.")
+    names = [str(name) for name in frame.columns]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(
+            f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
+        )
+    if not names:
+        raise DataError("The data are empty: there are no columns.")
+    if not len(frame):
+        raise DataError(f"The data are empty: no rows under the columns {', '.join(names[:20])}.")
+    if names != list(frame.columns) or not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.set_axis(names, axis=1).reset_index(drop=True)
+    return frame
+
+
+def _convert(data: Any) -> pd.DataFrame:
+    if isinstance(data, pd.DataFrame):
+        return data
+    module = type(data).__module__.partition(".")[0]
+    if module == "polars":
+        return _from_polars(data)
+    if module == "pyarrow" and hasattr(data, "to_pandas"):
+        if hasattr(data, "schema"):
+            repeated = {n for n in data.schema.names if data.schema.names.count(n) > 1}
+            if repeated:
+                raise DataError(
+                    f"Duplicate column name {', '.join(map(repr, sorted(repeated)))}: "
+                    "rename or remove one."
+                )
+        return pd.DataFrame(data.to_pandas())
+    if isinstance(data, Mapping):
+        lengths = {str(k): np.shape(v)[0] if np.ndim(v) else None for k, v in data.items()}
+        if len(set(lengths.values())) > 1 or None in lengths.values():
+            shown = ", ".join(f"{k}: {v if v is not None else 'a scalar'}"
+                              for k, v in lengths.items())  # fmt: skip
+            raise DataError(f"All columns must be sequences of one length, not {shown}.")
+        return pd.DataFrame(dict(data))
+    raise DataError(
+        f"Data must be a pandas, polars or pyarrow table or a mapping of columns, "
+        f"not {type(data).__name__}."
+    )
+
+
+def _from_polars(data: Any) -> pd.DataFrame:
+    import polars as pl
+
+    if isinstance(data, pl.LazyFrame):
+        data = data.collect()
+    if not isinstance(data, pl.DataFrame):
+        raise DataError(f"A polars table is needed, not polars.{type(data).__name__}.")
+    # The order of polars' Categorical is that of appearance in the process; only Enum states one.
+    loose = [name for name, dtype in data.schema.items() if dtype == pl.Categorical]
+    if loose:
+        data = data.with_columns(pl.col(loose).cast(pl.String))
+    return pd.DataFrame(data.to_pandas())
+
+
+def is_numeric(series: pd.Series) -> bool:
+    """Whether a column holds numbers rather than categories."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
+        return False
+    if pd.api.types.is_object_dtype(dtype):
+        return pd.api.types.infer_dtype(series, skipna=True) in (
+            "integer",
+            "floating",
+            "mixed-integer-float",
+            "decimal",
+        )
+    return bool(pd.api.types.is_numeric_dtype(dtype)) and not pd.api.types.is_complex_dtype(dtype)
+
+
+def numeric_column(series: pd.Series) -> NDArray[np.float64]:
+    """Numbers of a column as float64, missing values as NaN."""
+    return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def factorize(series: pd.Series) -> Factor:
+    """Code a column without missing values as a factor.
+
+    Levels stand in the order of the categories for categorical columns (those that do not occur
+    are dropped), in numerical order for numbers, and sorted as text otherwise. Truth values have
+    the levels ``FALSE`` and ``TRUE``.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = series.cat.codes.to_numpy().astype(np.int64)
+        uniques: list[Any] = list(dtype.categories)
+    elif is_numeric(series) and not pd.api.types.is_object_dtype(dtype):
+        raw, values = pd.factorize(series.to_numpy(), sort=True)
+        codes, uniques = raw.astype(np.int64), np.asarray(values).tolist()
+    else:
+        raw, index = pd.factorize(series)
+        found = np.asarray(index, dtype=object).tolist()
+        numeric = pd.api.types.is_object_dtype(dtype) and is_numeric(series)
+        order = sorted(range(len(found)), key=lambda i: found[i] if numeric else label_of(found[i]))
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        codes, uniques = rank[raw], [found[i] for i in order]
+    codes, kept = _compact(codes, len(uniques))
+    levels = tuple(label_of(uniques[i]) for i in kept.tolist())
+    if len(set(levels)) < len(levels):
+        raise DataError(
+            f"Column {series.name!r} has different values that read the same, such as 1 and '1': "
+            "make them all text or all numbers."
+        )
+    return Factor(codes, levels)
+
+
+def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Renumber codes so that each occurs; also the old codes that were kept, in order."""
+    occurs = np.bincount(codes, minlength=size) > 0
+    kept = np.flatnonzero(occurs)
+    if len(kept) < size:
+        codes = (np.cumsum(occurs) - 1)[codes]
+    return codes, kept
+
+
+def cross(a: Factor, b: Factor) -> Factor:
+    """Interaction of two factors: the combinations that occur, those of `a` slowest."""
+    q = len(b.levels)
+    raw, found = pd.factorize(a.codes * q + b.codes)
+    order = np.argsort(found)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    pairs = np.asarray(found)[order]
+    first, second = (pairs // q).tolist(), (pairs % q).tolist()
+    levels = tuple(f"{a.levels[i]}:{b.levels[j]}" for i, j in zip(first, second, strict=True))
+    if len(set(levels)) < len(levels):
+        # Labels with colons of their own can collide, as a + b:c and a:b + c do: quote them then.
+        levels = tuple(
+            f"`{a.levels[i]}`:`{b.levels[j]}`" for i, j in zip(first, second, strict=True)
+        )
+    return Factor(rank[raw], levels)

@@ -1,0 +1,243 @@
+"""Terms become columns: R's model matrix for one list of terms, fixed or random.
+
+Coding follows R's ``terms`` and ``model.matrix``: a factor of a term is coded by its contrasts if
+the rest of the term is contained in an earlier term (or is empty), and by an indicator for every
+level otherwise; without an intercept the first factor of the first term that has one gets all its
+indicators (Chambers & Hastie 1992, Statistical Models in S, p. 38).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import DataError, FormulaError
+from ..expressions import Evaluator
+from ..formula import Term
+from ..syntax import Call, Name, Node, Number, Paren, names_in, unparse
+from .contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
+from .frame import Factor, factorize, is_numeric, numeric_column
+
+__all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
+
+INTERCEPT = "(Intercept)"
+
+
+@dataclass(frozen=True)
+class ColumnBlock:
+    """Named columns of a model matrix: ``matrix`` (n, k), ``names`` (k,)."""
+
+    matrix: NDArray[np.float64]
+    names: tuple[str, ...]
+
+
+class TermColumns:
+    """Builds model-matrix columns over one set of rows, each variable evaluated once.
+
+    Parameters
+    ----------
+    text : str
+        The formula, for errors.
+    frame : DataFrame
+        The rows used, without missing values in the formula's variables.
+    rows : (n,) int array
+        Their positions in the user's data, for errors.
+    contrasts : mapping of str to contrast specification
+    """
+
+    def __init__(
+        self,
+        text: str,
+        frame: pd.DataFrame,
+        rows: NDArray[np.int64],
+        contrasts: Mapping[str, ContrastSpec],
+    ) -> None:
+        self.text = text
+        self.frame = frame
+        self.rows = rows
+        self.contrasts = contrasts
+        self.codings: dict[str, Coding] = {}
+        self._variables: dict[str, ColumnBlock | Factor] = {}
+
+    def columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
+        """Columns of an intercept (if any) and terms, in order; matrix (n, k) in C order."""
+        n = len(self.frame)
+        blocks = [ColumnBlock(np.ones((n, 1)), (INTERCEPT,))] if intercept else []
+        full = self._full_codes(intercept, terms)
+        for term in terms:
+            block = ColumnBlock(np.ones((n, 1)), ("",))
+            for node in term.factors:
+                block = _product(block, self._coded(node, (term.name, unparse(node)) in full))
+            blocks.append(block)
+        names = tuple(name for block in blocks for name in block.names)
+        matrix = np.concatenate([np.empty((n, 0)), *(b.matrix for b in blocks)], axis=1)
+        return ColumnBlock(np.ascontiguousarray(matrix), names)
+
+    def numeric(self, node: Node, where: str) -> NDArray[np.float64]:
+        """Evaluate the response, or another node that must be one numeric column."""
+        variable = self._variable(node)
+        if isinstance(variable, Factor):
+            raise DataError(
+                f"{where} {unparse(node)!r} is not numeric: choose a numeric column, or derive one."
+            )
+        if variable.matrix.shape[1] != 1:
+            raise DataError(f"{where} {unparse(node)!r} has more than one column.")
+        return np.ascontiguousarray(variable.matrix[:, 0])
+
+    # -- coding --------------------------------------------------------------------------------
+    def _full_codes(self, intercept: bool, terms: Sequence[Term]) -> set[tuple[str, str]]:
+        """Which (term, factor) pairs get an indicator per level rather than contrasts."""
+        full: set[tuple[str, str]] = set()
+        earlier: list[set[str]] = []
+        for term in terms:
+            factors = {unparse(node) for node in term.factors}
+            for name in factors:
+                rest = factors - {name}
+                if rest and not any(rest <= other for other in earlier):
+                    full.add((term.name, name))
+            earlier.append(factors)
+        if not intercept:
+            for term in terms:
+                categorical = [
+                    node for node in term.factors if isinstance(self._variable(node), Factor)
+                ]
+                if categorical:
+                    full.add((term.name, unparse(categorical[0])))
+                    break
+        return full
+
+    def _coded(self, node: Node, full: bool) -> ColumnBlock:
+        variable, name = self._variable(node), unparse(node)
+        if isinstance(variable, ColumnBlock):
+            return variable
+        coding = self.coding(node, variable)
+        if full:
+            coding = full_dummies(variable.levels)
+        return ColumnBlock(coding.matrix[variable.codes], tuple(name + s for s in coding.suffixes))
+
+    def coding(self, node: Node, factor: Factor) -> Coding:
+        """The contrasts of a categorical variable."""
+        name = node.name if isinstance(node, Name) else unparse(node)
+        if name not in self.codings:
+            self.codings[name] = contrast_matrix(name, factor.levels, self.contrasts.get(name))
+        return self.codings[name]
+
+    # -- variables -----------------------------------------------------------------------------
+    def _variable(self, node: Node) -> ColumnBlock | Factor:
+        key = unparse(node)
+        if key not in self._variables:
+            self._variables[key] = self._evaluate(node, key)
+        return self._variables[key]
+
+    def _evaluate(self, node: Node, key: str) -> ColumnBlock | Factor:
+        if isinstance(node, Name):
+            series = self.frame[node.name]
+            if not is_numeric(series) or node.name in self.contrasts:
+                self._refuse_dates(series)
+                return factorize(series)
+            values = numeric_column(series)
+            self._finite(values, f"Column {node.name!r}")
+            return ColumnBlock(values[:, None], (key,))
+        for used in names_in(node):
+            series = self.frame[used.name]
+            if is_numeric(series):
+                self._finite(numeric_column(series), f"Column {used.name!r}")
+        if isinstance(node, Call) and node.function == "poly":
+            return self._poly(node, key)
+        value = Evaluator(self.text, self.frame).value(node)
+        data = np.broadcast_to(value.data, (len(self.frame),))
+        if value.kind == "boolean":
+            return factorize(pd.Series(np.array(data), name=key))
+        if value.kind == "text":
+            raise FormulaError(
+                self.text, node.position, f"{key} is text; only numbers or conditions can be used."
+            )
+        values = np.array(data, dtype=np.float64)
+        self._finite(values, key)
+        return ColumnBlock(values[:, None], (key,))
+
+    def _refuse_dates(self, series: pd.Series) -> None:
+        if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(
+            series.dtype
+        ):
+            raise DataError(
+                f"Column {series.name!r} holds dates or durations: derive a number from it first, "
+                "or make it text to use it as categories."
+            )
+
+    def _finite(self, values: NDArray[np.float64], what: str) -> None:
+        bad = ~np.isfinite(values)
+        if bad.any():
+            first = int(bad.argmax())
+            raise DataError(
+                f"{what} has an infinite or undefined value ({values[first]:g}) in row "
+                f"{self.rows[first] + 1} (counted from 1), {int(bad.sum())} in all: "
+                "correct or filter these rows."
+            )
+
+    def _poly(self, node: Call, key: str) -> ColumnBlock:
+        arguments = list(node.arguments)
+        for name, value in node.keywords:
+            if name != "degree" or len(arguments) > 1:
+                raise FormulaError(
+                    self.text, value.position, "poly() takes a column and a degree: poly(x, 2)."
+                )
+            arguments.append(value)
+        if len(arguments) > 2:
+            raise FormulaError(
+                self.text, arguments[2].position, "poly() takes one column and a degree."
+            )
+        degree_node: Node = arguments[1] if len(arguments) == 2 else Number(1.0, "1", 0)
+        while isinstance(degree_node, Paren):
+            degree_node = degree_node.inner
+        if not isinstance(degree_node, Number) or degree_node.value not in range(1, 26):
+            raise FormulaError(
+                self.text,
+                degree_node.position,
+                "The degree of poly() must be a whole number from 1 to 25.",
+            )
+        degree = int(degree_node.value)
+        x = np.broadcast_to(
+            Evaluator(self.text, self.frame).numeric(arguments[0], "poly()"), (len(self.frame),)
+        )
+        self._finite(np.asarray(x), unparse(arguments[0]))
+        distinct = len(np.unique(x))
+        if degree >= distinct:
+            raise DataError(
+                f"{key}: the degree must be less than the number of different values, {distinct}."
+            )
+        return ColumnBlock(
+            orthogonal_polynomials(x, degree), tuple(f"{key}{j + 1}" for j in range(degree))
+        )
+
+
+def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
+    """Row-wise Kronecker product, the columns of `a` varying fastest, as in R."""
+    if a.names == ("",):
+        return b
+    matrix = (b.matrix[:, :, None] * a.matrix[:, None, :]).reshape(len(a.matrix), -1)
+    return ColumnBlock(matrix, tuple(f"{left}:{right}" for right in b.names for left in a.names))
+
+
+def orthogonal_polynomials(x: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
+    """Orthonormal polynomials in `x` of degree 1 to `degree`, as R's ``poly``.
+
+    Columns have length one, sum to zero, and positive leading coefficients.
+
+    Parameters
+    ----------
+    x : (n,) array
+    degree : int
+
+    Returns
+    -------
+    (n, degree) array
+    """
+    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
+    centred = centred / np.abs(centred).max()  # columns are normalised below, so scale is free
+    q, r = np.linalg.qr(np.vander(centred, degree + 1, increasing=True))
+    return np.ascontiguousarray(q[:, 1:] * np.sign(np.diag(r))[1:])
