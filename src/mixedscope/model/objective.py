@@ -73,9 +73,9 @@ class ProfiledSystem:
             )
         self.design = design
         self.n = len(design.y)
-        root = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
+        self.root_weights = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
+        root = self.root_weights
         self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
-        self._root_weights = root
         self.log_weights = 2.0 * float(np.log(root).sum())
         self.basis: FixedBasis = fixed_basis(design.X * root[:, None])
         if self.n <= len(self.basis.kept):
@@ -83,14 +83,15 @@ class ProfiledSystem:
                 f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
                 "leave out fixed effects or add data."
             )
-        residual = self._residual(design.y)
+        weighted = design.y * root
+        residual = self.project(weighted)
         self.y_scale = float(np.sqrt(residual @ residual / self.n))
-        size = float(np.abs(design.y * root).max())
-        if self.y_scale <= 1e-13 * size:
+        if self.y_scale <= 1e-13 * float(np.abs(weighted).max()):
             raise DataError(
                 f"The fixed effects explain the response {design.response!r} exactly; there is no "
                 "variance left to divide between groups and observations."
             )
+        self.response = residual / self.y_scale
         self.factors = tuple(
             Factor(
                 t.group,
@@ -100,19 +101,16 @@ class ProfiledSystem:
             )
             for t in self.terms
         )
-        self.cross = cross_products(self.factors, self.basis, residual / self.y_scale)
+        self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
-        self._set_projection(design.y)
-
-    def _set_projection(self, y: Floats) -> None:
-        self._projection = self.basis.q.T @ (y * self._root_weights)
+        self._projection = self.basis.q.T @ weighted
         self._r_inverse = solve_triangular(self.basis.r, np.eye(len(self.basis.kept)))
 
-    def _residual(self, y: Floats) -> Floats:
-        residual = y * self._root_weights
+    def project(self, values: Floats) -> Floats:
+        """Residual of weighted values (n,) on the fixed effects."""
         for _ in range(2):  # twice is enough, see basis.py
-            residual = residual - self.basis.q @ (self.basis.q.T @ residual)
-        return np.asarray(residual, dtype=float)
+            values = values - self.basis.q @ (self.basis.q.T @ values)
+        return np.asarray(values, dtype=float)
 
     @property
     def fixed_names(self) -> tuple[str, ...]:
@@ -133,6 +131,11 @@ class ProfiledSystem:
         """Fixed effects in the units of the data, shape (r,)."""
         return self._r_inverse @ (solution.beta * self.y_scale + self._projection)
 
+    def beta_given(self, random_part: Floats) -> Floats:
+        """Least-squares fixed effects given ``Z b`` (n,) on the internal scale."""
+        rest = self.basis.q.T @ (random_part * self.y_scale)
+        return np.asarray(self._r_inverse @ (self._projection - rest), dtype=float)
+
     def beta_covariance(self, sigma: float) -> Floats:
         """Covariance of the fixed effects (r, r), after a solution."""
         half = solve_triangular(self.blocked.fixed_factor(), self._r_inverse.T, lower=True)
@@ -140,9 +143,24 @@ class ProfiledSystem:
 
     def modes(self) -> list[Floats]:
         """Conditional modes of the last solution per grouping factor (q, k), units of the data."""
+        return [self.in_data_units(i, b) for i, b in enumerate(self.blocked.modes())]
+
+    def in_data_units(self, position: int, modes: Floats) -> Floats:
+        """Bring internal modes (q, k) of one grouping factor to the units of the data."""
+        return modes * (self.y_scale / self.terms[position].column_scale)
+
+    def conditional_sds(self, sigma: float) -> list[Floats]:
+        """Conditional standard deviations of the modes (q, k), after a solution."""
+        return [np.sqrt(np.einsum("qii->qi", c)) for c in self.conditional_covariances(sigma)]
+
+    def conditional_covariances(self, sigma: float) -> list[Floats]:
+        """Conditional covariances of the modes (q, k, k), given the fixed effects, after a solution.
+
+        Overwrites the factorisation; solve again before asking for anything else.
+        """
         return [
-            b * (self.y_scale / t.column_scale)
-            for b, t in zip(self.blocked.modes(), self.terms, strict=True)
+            c * sigma**2 / (t.column_scale[:, None] * t.column_scale)
+            for c, t in zip(self.blocked.conditional_covariances(), self.terms, strict=True)
         ]
 
 
@@ -210,14 +228,14 @@ class ProfiledObjective:
         """Return the theta of the same covariance whose diagonals are not negative."""
         return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
 
-    def rank_deficient(self, theta: Floats, tolerance: float = 1e-4) -> bool:
+    def rank_deficient(self, theta: Floats, tol: float = 1e-4) -> bool:
         """Whether a relative covariance factor has a direction with no variance.
 
-        `tolerance` is the standard deviation, over sigma, that counts as none, for columns of unit
+        `tol` is the standard deviation, over sigma, that counts as none, for columns of unit
         root mean square.
         """
         return any(
-            np.linalg.svd(factor, compute_uv=False)[-1] <= tolerance
+            np.linalg.svd(factor, compute_uv=False)[-1] <= tol
             for factor in self.system.standard_factors(np.asarray(theta, dtype=float))
         )
 

@@ -109,9 +109,7 @@ class RandomTerm:
         return out
 
 
-def random_terms(
-    designs: tuple[RandomDesign, ...], root_weights: Floats
-) -> tuple[RandomTerm, ...]:
+def random_terms(designs: tuple[RandomDesign, ...], root_weights: Floats) -> tuple[RandomTerm, ...]:
     """Attach structures, scales and places in theta to the random effects of a design."""
     out: list[RandomTerm] = []
     first = 0

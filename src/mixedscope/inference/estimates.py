@@ -1,0 +1,185 @@
+"""Estimates of a fitted model as tidy tables, and a reading of singular covariance matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from mixedscope.model.objective import Evaluation, ProfiledObjective
+
+__all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity"]
+
+Floats = NDArray[np.float64]
+
+SINGULAR = 1e-4
+"""Standard deviation, over sigma and for columns of unit root mean square, that counts as zero.
+
+lme4's ``isSingular`` has the same number for theta itself."""
+
+_COLUMNS = (
+    "kind", "group", "term", "term2", "estimate", "std_error", "lower", "upper", "statistic",
+    "p_value",
+)  # fmt: skip
+
+
+def estimates_table(
+    objective: ProfiledObjective, theta: Floats, *, level: float = 0.95
+) -> pd.DataFrame:
+    """Tidy parameters of a fit: fixed effects, sigma, standard deviations, correlations, theta.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    theta : (k,) array
+    level : float
+        Coverage of the Wald intervals of the fixed effects.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the stored table ``estimates``. Standard errors, z statistics and p values of
+        the fixed effects refer to the normal distribution, as in MixedModels.jl; variance
+        parameters have none. A correlation with a standard deviation of zero is NaN.
+    """
+    evaluation = objective.evaluate(theta)
+    covariance = objective.system.beta_covariance(evaluation.sigma)
+    rows: list[dict[str, Any]] = []
+    half_width = float(norm.ppf(0.5 + level / 2.0))
+    errors = np.sqrt(np.diag(covariance))
+    for name, estimate, error in zip(objective.beta_names, evaluation.beta, errors, strict=True):
+        z = estimate / error
+        rows.append(
+            {
+                "kind": "beta",
+                "term": name,
+                "estimate": estimate,
+                "std_error": error,
+                "lower": estimate - half_width * error,
+                "upper": estimate + half_width * error,
+                "statistic": z,
+                "p_value": 2.0 * float(norm.sf(abs(z))),
+            }
+        )
+    rows.append({"kind": "sigma", "estimate": evaluation.sigma})
+    for term in objective.system.terms:
+        factor = term.factor(theta[term.theta]) * evaluation.sigma
+        sds = np.linalg.norm(factor, axis=1)
+        rows.extend(
+            {"kind": "sd", "group": term.group, "term": name, "estimate": sd}
+            for name, sd in zip(term.names, sds, strict=True)
+        )
+        for part, structure in zip(term.design.parts, term.structures, strict=True):
+            if structure.n_theta <= structure.size and structure.name == "zerocorr":
+                continue
+            for b in part.columns:
+                for a in part.columns:
+                    if a <= b:
+                        continue
+                    scale = sds[a] * sds[b]
+                    correlation = float(factor[a] @ factor[b]) / scale if scale > 0.0 else np.nan
+                    rows.append(
+                        {
+                            "kind": "correlation",
+                            "group": term.group,
+                            "term": term.names[b],
+                            "term2": term.names[a],
+                            "estimate": float(np.clip(correlation, -1.0, 1.0)),
+                        }
+                    )
+    for term in objective.system.terms:
+        rows.extend(
+            {"kind": "theta", "group": term.group, "term": name, "estimate": value}
+            for name, value in zip(term.theta_names(), theta[term.theta], strict=True)
+        )
+    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
+    numeric = list(_COLUMNS[4:])
+    frame[numeric] = frame[numeric].astype(float)
+    frame[["group", "term", "term2"]] = frame[["group", "term", "term2"]].astype(object)
+    return frame.where(frame.notna(), None).astype(dict.fromkeys(numeric, float))
+
+
+def information_criteria(
+    objective: ProfiledObjective, evaluation: Evaluation
+) -> dict[str, float | int]:
+    """Log-likelihood, degrees of freedom, AIC, AICc and BIC of a fit.
+
+    Under REML they come from the REML criterion, as in lme4. AICc is Hurvich & Tsai's (1989,
+    Biometrika 76) with the number of observations, as in MixedModels.jl; NaN if there are not more
+    observations than parameters + 1.
+    """
+    n = objective.system.n
+    dof = len(objective.beta_names) + len(objective.theta_names) + 1
+    aic = evaluation.objective + 2.0 * dof
+    return {
+        "loglik": -0.5 * evaluation.objective,
+        "dof": dof,
+        "aic": aic,
+        "aicc": aic + 2.0 * dof * (dof + 1) / (n - dof - 1) if n > dof + 1 else float("nan"),
+        "bic": evaluation.objective + dof * float(np.log(n)),
+    }
+
+
+def singularity(objective: ProfiledObjective, theta: Floats) -> list[dict[str, Any]]:
+    """Rank of every term's covariance, the shares of its principal axes, and what collapsed.
+
+    Returns
+    -------
+    list of dict
+        Per grouping factor: ``group``, ``terms``, ``rank``, ``size``, ``singular``, ``shares``
+        (of the variance along the principal axes of ``sigma**2 Lambda Lambda'``, descending, as
+        lme4's ``rePCA``), ``collapsed`` (in words; empty if nothing is).
+    """
+    out = []
+    for term in objective.system.terms:
+        own = theta[term.theta]
+        variances = np.linalg.svd(term.factor(own), compute_uv=False) ** 2
+        axes, lengths, _ = np.linalg.svd(term.standard_factor(own))
+        rank = int((lengths > SINGULAR).sum())
+        total = float(variances.sum())
+        out.append(
+            {
+                "group": term.group,
+                "terms": list(term.names),
+                "rank": rank,
+                "size": term.size,
+                "singular": rank < term.size,
+                "shares": [float(v) / total if total > 0.0 else 0.0 for v in variances],
+                "collapsed": _collapsed(term.names, axes[:, rank:], rank),
+            }
+        )
+    return out
+
+
+def _collapsed(names: tuple[str, ...], null: Floats, rank: int) -> str:
+    """Say which directions of a term have no variance; `null` (k, k - rank) spans them."""
+    if null.shape[1] == 0:
+        return ""
+    if rank == 0:
+        return (
+            f"no variance at all: {names[0]} does not vary between the groups"
+            if len(names) == 1
+            else "no variance at all: every term is zero"
+        )
+    # A term that lies in the null space altogether has no variance of its own.
+    share = (null**2).sum(axis=1)
+    zero = [name for name, s in zip(names, share, strict=True) if s > 1.0 - 1e-6]
+    words = [f"{name} has no variance" for name in zero]
+    left = null.shape[1] - len(zero)
+    if left > 0:
+        mixed = [j for j in range(len(names)) if names[j] not in zero and share[j] > 1e-6]
+        if left == 1 and len(mixed) == 2:
+            # Null vector (p, q): p a + q b never varies, so a and b move together if p q < 0.
+            rest = null[np.ix_(mixed, range(null.shape[1]))]
+            direction = rest[:, int(np.abs(rest).sum(axis=0).argmax())]
+            sign = "+1" if direction[0] * direction[1] < 0.0 else "-1"
+            words.append(
+                f"{names[mixed[0]]} and {names[mixed[1]]} are perfectly correlated ({sign})"
+            )
+        else:
+            count = "one direction" if left == 1 else f"{left} directions"
+            words.append(f"{count} among {', '.join(names[j] for j in mixed)} has no variance")
+    return "; ".join(words)

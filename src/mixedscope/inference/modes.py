@@ -1,0 +1,122 @@
+"""Conditional modes as tables: at the optimum, and at the keyframes of an optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.inference.references import JointLimit, within_group
+from mixedscope.model.objective import ProfiledObjective
+
+__all__ = ["keyframes", "modes_at", "modes_table"]
+
+Floats = NDArray[np.float64]
+
+
+def modes_at(objective: ProfiledObjective, theta: Floats) -> list[Floats]:
+    """Conditional modes at theta, one (q, k) array per grouping factor, units of the data."""
+    objective.evaluate(theta)
+    return objective.system.modes()
+
+
+def modes_table(objective: ProfiledObjective, theta: Floats, joint: JointLimit) -> pd.DataFrame:
+    """Conditional modes with their standard deviations and references, a row per level and term.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the stored table ``modes``: ``mode``, ``std_dev`` (conditional, given the fixed
+        effects, as lme4's ``condVar``), ``joint_limit``, ``within_group`` (NaN where the group
+        cannot identify it), ``n_obs``.
+    """
+    evaluation = objective.evaluate(theta)
+    system = objective.system
+    modes = system.modes()
+    own = within_group(system, evaluation.beta)
+    sds = system.conditional_sds(evaluation.sigma)
+    frames = []
+    for position, term in enumerate(system.terms):
+        n_obs = np.bincount(term.design.codes, minlength=len(term.design.levels))
+        frame = _level_frame(term.group, term.design.levels, term.names)
+        frame["mode"] = modes[position].ravel()
+        frame["std_dev"] = sds[position].ravel()
+        frame["joint_limit"] = joint.modes[position].ravel()
+        frame["within_group"] = own[position].ravel()
+        frame["n_obs"] = np.repeat(n_obs, term.size).astype(np.int64)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def keyframes(objective: ProfiledObjective, trace: pd.DataFrame, *, most: int = 60) -> pd.DataFrame:
+    """Conditional modes along an optimisation, at evaluations chosen by how far they moved.
+
+    Candidates are the evaluations that improved on all before them. The path of the modes through
+    them is measured in root mean square per term, relative to the spread of that term's modes at
+    the end; a candidate becomes a keyframe when the path since the last keyframe has reached
+    1/`most` of the whole. The first and the last candidate always are keyframes.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    trace : pandas.DataFrame
+        Columns ``evaluation``, ``status``, ``objective``, ``theta``.
+    most : int
+        Number of parts the path is cut into.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the stored table ``modes_trace``.
+    """
+    good = trace[trace["status"] == "ok"]
+    values = good["objective"].to_numpy(dtype=float)
+    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
+    improved = good[values < before]
+    evaluations = improved["evaluation"].to_numpy()
+    frames = [modes_at(objective, np.asarray(t, dtype=float)) for t in improved["theta"]]
+    chosen = _choose(frames, most)
+    terms = objective.system.terms
+    tables = []
+    for at in chosen:
+        for term, modes in zip(terms, frames[at], strict=True):
+            frame = _level_frame(term.group, term.design.levels, term.names)
+            frame.insert(0, "evaluation", np.int32(evaluations[at]))
+            frame["mode"] = modes.ravel()
+            tables.append(frame)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _choose(frames: Sequence[Sequence[Floats]], most: int) -> list[int]:
+    last = len(frames) - 1
+    spread = [np.sqrt(np.mean(b**2, axis=0)) for b in frames[-1]]
+    largest = max(float(s.max()) for s in spread)
+    # A term without variance at the end is measured in units of the most variable one.
+    spread = [np.where(s > 1e-8 * largest, s, largest or 1.0) for s in spread]
+    steps = [
+        max(
+            float((np.sqrt(np.mean((b - a) ** 2, axis=0)) / s).max())
+            for a, b, s in zip(frames[i - 1], frames[i], spread, strict=True)
+        )
+        for i in range(1, len(frames))
+    ]
+    total = sum(steps)
+    chosen, gone = [0], 0.0
+    for i, step in enumerate(steps, start=1):
+        gone += step
+        if i == last or gone >= total / most:
+            chosen.append(i)
+            gone = 0.0
+    return chosen
+
+
+def _level_frame(group: str, levels: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "group": group,
+            "level": np.repeat(np.asarray(levels, dtype=object), len(names)),
+            "term": np.tile(np.asarray(names, dtype=object), len(levels)),
+        }
+    )

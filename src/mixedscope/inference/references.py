@@ -1,0 +1,156 @@
+"""What the groups alone would say: references that shrinkage is measured from.
+
+Two references are unpenalised. The *joint limit* is where the conditional modes of all factors go
+together as the penalty vanishes; the *within-group* reference is each group's own least squares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.errors import ModelError
+from mixedscope.model.blocked import BlockedSystem
+from mixedscope.model.gather import sums_by_level
+from mixedscope.model.objective import ProfiledSystem
+
+__all__ = ["JointLimit", "joint_limit", "within_group"]
+
+Floats = NDArray[np.float64]
+
+# Relative covariance factor of the steps towards the limit, for the smallest column. Larger steps
+# converge in fewer iterations; from 1e5 on the factorisation itself loses digits.
+_STEP = 100.0
+# Columns whose root mean squares differ by more are brought to within it.
+_SPREAD = 100.0
+_ITERATIONS = 200
+# A group identifies a coefficient unless a null direction of its columns has this share of it.
+_NULL = 1e-9
+
+
+@dataclass(frozen=True)
+class JointLimit:
+    """The joint least-squares limit, in the units of the data.
+
+    Attributes
+    ----------
+    modes : list of (q, k) arrays
+        b per grouping factor.
+    beta : (r,) array
+        Fixed effects at the limit.
+    iterations : int
+    """
+
+    modes: list[Floats]
+    beta: Floats
+    iterations: int
+
+
+def joint_limit(system: ProfiledSystem) -> JointLimit:
+    """Limit of the conditional modes as the penalty vanishes for all factors together.
+
+    The solution of ``min |y - X beta - Z b|**2`` with the smallest ``|b|**2``: what
+    MixedModelsMakie approximates by a very large theta.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+
+    Returns
+    -------
+    JointLimit
+
+    Raises
+    ------
+    ModelError
+        If the iteration does not settle (columns too nearly collinear).
+
+    Notes
+    -----
+    Iterated Tikhonov regularisation: the penalised problem is solved for the residual of the
+    previous step, which takes the part of b along an eigenvector of ``Z'Z`` (fixed effects
+    eliminated) with eigenvalue e to within ``(r / (r + e))**steps`` of the limit, r being the
+    ridge, and leaves the null space at 0 throughout: the minimum-norm solution without deciding
+    a rank by hand (Hanke & Groetsch 1998, J. Optim. Theory Appl. 98, 37-53). The norm of b is taken
+    in the units of the data as long as the root mean squares of the random-effects columns are
+    within a factor of 100 of each other; it matters only where the data leave b undetermined.
+    """
+    scales = [t.column_scale for t in system.terms]
+    smallest = min(float(s.min()) for s in scales)
+    factors = [np.diag(_STEP * np.minimum(s / smallest, _SPREAD)) for s in scales]
+    modes = [np.zeros((f.n_levels, f.size)) for f in system.factors]
+    response = system.response
+    previous = np.inf
+    for iteration in range(1, _ITERATIONS + 1):
+        residual = system.project(response - _random_part(system, modes))
+        blocked = BlockedSystem(system.cross.with_response(residual))
+        try:
+            blocked.solve(factors)
+        except FloatingPointError:
+            break  # nothing is left of the residual: the model fits every observation exactly
+        steps = blocked.modes()
+        modes = [b + s for b, s in zip(modes, steps, strict=True)]
+        step = max(float(np.abs(s).max()) for s in steps)
+        size = max(float(np.abs(b).max()) for b in modes)
+        # Rounding sets a floor to the steps; once reached they stop shrinking.
+        if step <= 1e-12 * size or (step <= 1e-8 * size and step >= 0.5 * previous):
+            break
+        previous = step
+    else:
+        raise ModelError(
+            "The joint least-squares limit did not settle: the random-effects columns are nearly "
+            "collinear with each other or with the fixed effects. Use the within-group reference."
+        )
+    beta = system.beta_given(_random_part(system, modes))
+    return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iteration)
+
+
+def _random_part(system: ProfiledSystem, modes: list[Floats]) -> Floats:
+    """``Z b`` on the internal scale, shape (n,)."""
+    total = np.zeros(system.n)
+    for factor, b in zip(system.factors, modes, strict=True):
+        total += np.einsum("ij,ij->i", factor.z, b[factor.codes])
+    return total
+
+
+def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:
+    """Least squares within every group, as deviations from the population.
+
+    For every level of a grouping factor the part of the response that the fixed effects leave is
+    regressed on the random-effects columns of the factor, by ordinary least squares and with the
+    level's own observations only. Where the fixed effects contain the random-effects columns this
+    is lme4's ``lmList`` minus the population coefficients.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    beta : (r,) array
+        Fixed effects.
+
+    Returns
+    -------
+    list of (q, k) arrays
+        NaN where the level cannot identify the coefficient.
+    """
+    design = system.design
+    rest = (design.y - design.X[:, system.basis.kept] @ beta) * system.root_weights / system.y_scale
+    out = []
+    for position, factor in enumerate(system.factors):
+        k, q = factor.size, factor.n_levels
+        products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
+        gram = sums_by_level(factor.codes, products, q).reshape(q, k, k)
+        right = sums_by_level(factor.codes, rest[:, None] * factor.z, q)
+        # Every level's columns are brought to unit length before their rank is judged.
+        length = np.sqrt(np.einsum("qii->qi", gram))
+        scale = np.where(length > 0.0, length, 1.0)
+        gram = gram / (scale[:, :, None] * scale[:, None, :])
+        values, vectors = np.linalg.eigh(gram)
+        null = values <= _NULL * np.maximum(values[:, -1:], _NULL)
+        inverse = np.where(null, 0.0, 1.0 / np.where(null, 1.0, values))
+        solution = np.einsum("qij,qj,qkj,qk->qi", vectors, inverse, vectors, right / scale) / scale
+        share = np.einsum("qij,qj->qi", vectors**2, null.astype(float))
+        solution[(share > 1e-6) | (length == 0.0)] = np.nan
+        out.append(system.in_data_units(position, solution))
+    return out

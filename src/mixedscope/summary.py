@@ -1,0 +1,158 @@
+"""How a fit is printed: in the manner of lme4 and MixedModels.jl, as text and as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["html", "text"]
+
+_Table = tuple[list[str], list[list[str]]]
+
+
+def text(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
+    """Print a fit as text.
+
+    Parameters
+    ----------
+    info : mapping
+        Content of ``fit.json``.
+    estimates : pandas.DataFrame
+        Stored table ``estimates``.
+    """
+    blocks = [_title(info), f" {info['formula']}"]
+    blocks.append(_text_table(_criteria(info)))
+    blocks.append("Variance components:\n" + _text_table(_variance_components(info, estimates)))
+    blocks.append(f" {_counts(info)}")
+    blocks.append("Fixed-effects parameters:\n" + _text_table(_fixed_effects(estimates)))
+    blocks.extend(_remarks(info))
+    return "\n\n".join(blocks)
+
+
+def html(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
+    """Print a fit as HTML for notebooks; all names come from data and are escaped."""
+    parts = [
+        f"<p><strong>{escape(_title(info))}</strong><br><code>{escape(info['formula'])}</code></p>",
+        _html_table(_criteria(info)),
+        "<p>Variance components</p>",
+        _html_table(_variance_components(info, estimates)),
+        f"<p>{escape(_counts(info))}</p>",
+        "<p>Fixed-effects parameters</p>",
+        _html_table(_fixed_effects(estimates)),
+    ]
+    parts.extend(f"<p>{escape(remark)}</p>" for remark in _remarks(info))
+    return f"<div class='mixedscope-fit'>{''.join(parts)}</div>"
+
+
+def _title(info: Mapping[str, Any]) -> str:
+    how = "REML" if info["criterion"] == "REML" else "maximum likelihood"
+    return f"Linear mixed model fit by {how}, structure {info['structure']}"
+
+
+def _criteria(info: Mapping[str, Any]) -> _Table:
+    first = "REML criterion" if info["criterion"] == "REML" else "-2 logLik"
+    aicc = "" if info["aicc"] is None else f"{info['aicc']:.4f}"
+    return (
+        ["logLik", first, "AIC", "AICc", "BIC"],
+        [
+            [f"{info['loglik']:.4f}", f"{info['objective']:.4f}", f"{info['aic']:.4f}"]
+            + [aicc, f"{info['bic']:.4f}"]
+        ],
+    )
+
+
+def _variance_components(info: Mapping[str, Any], estimates: pd.DataFrame) -> _Table:
+    sds = estimates[estimates["kind"] == "sd"]
+    correlations = estimates[estimates["kind"] == "correlation"]
+    widest = max(len(r["names"]) for r in info["random"])
+    has_correlations = len(correlations) > 0
+    header = ["", "Column", "Variance", "Std.Dev."]
+    header += ["Corr."] + [""] * (widest - 2) if has_correlations else []
+    rows = []
+    for random in info["random"]:
+        group = random["group"]
+        for i, name in enumerate(random["names"]):
+            sd = float(sds[(sds["group"] == group) & (sds["term"] == name)]["estimate"].iloc[0])
+            row = ["" if i else group, name, f"{sd**2:.6g}", f"{sd:.6g}"]
+            for other in random["names"][:i] if has_correlations else []:
+                found = correlations[
+                    (correlations["group"] == group)
+                    & (correlations["term"] == other)
+                    & (correlations["term2"] == name)
+                ]["estimate"]
+                value = found.iloc[0] if len(found) else None
+                row.append("." if value is None else "NaN" if value != value else f"{value:+.2f}")
+            rows.append(row + [""] * (len(header) - len(row)))
+    sigma = float(info["sigma"])
+    row = ["Residual", "", f"{sigma**2:.6g}", f"{sigma:.6g}"]
+    return header, [*rows, row + [""] * (len(header) - len(row))]
+
+
+def _fixed_effects(estimates: pd.DataFrame) -> _Table:
+    rows = []
+    for row in estimates[estimates["kind"] == "beta"].itertuples():
+        p = float(row.p_value)
+        rows.append(
+            [
+                str(row.term),
+                f"{row.estimate:.6g}",
+                f"{row.std_error:.6g}",
+                f"{row.statistic:.2f}",
+                "<1e-99" if p < 1e-99 else f"{p:.4f}" if p >= 1e-4 else f"{p:.0e}",
+            ]
+        )
+    return ["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows
+
+
+def _counts(info: Mapping[str, Any]) -> str:
+    groups = info["dimensions"]["groups"]
+    levels = "; ".join(f"{g}, {v['levels']}" for g, v in groups.items())
+    return f"Number of obs: {info['dimensions']['n']}; levels of grouping factors: {levels}"
+
+
+def _remarks(info: Mapping[str, Any]) -> list[str]:
+    remarks = []
+    dropped = info["dropped_coefficients"]
+    if dropped:
+        remarks.append(f"Dropped, because X is rank-deficient: {', '.join(dropped)}.")
+    missing = info["dataset"]["n_dropped"]
+    if missing:
+        remarks.append(f"{missing} rows with missing values were dropped.")
+    for term in info["singular"]:
+        if term["singular"]:
+            remarks.append(
+                f"Singular: {term['group']} has rank {term['rank']} of {term['size']}; "
+                f"{term['collapsed']}."
+            )
+    optimizer = info["optimizer"]
+    words = info["certificate"].get("words", "")
+    remarks.append(
+        f"Optimiser {optimizer['name']}: {optimizer['evaluations']} evaluations; "
+        f"{info['certificate']['verdict']}. {words}".rstrip()
+    )
+    return remarks
+
+
+def _text_table(table: _Table) -> str:
+    header, rows = table
+    widths = [max(len(line[j]) for line in [header, *rows]) for j in range(len(header))]
+    left = {j for j in range(len(header)) if header[j] in ("", "Column") and j < 2}
+    lines = []
+    for line in [header, *rows]:
+        cells = [
+            cell.ljust(width) if j in left else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append((" " + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def _html_table(table: _Table) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+    header, rows = table
+    return f"<table>{row(header, 'th')}{''.join(row(r, 'td') for r in rows)}</table>"
