@@ -77,6 +77,12 @@ def test_each_optimiser_has_its_own_richest_fit() -> None:
     assert table.loc[1, "chi_squared"] == pytest.approx(0.5)
 
 
+def test_settings_of_one_optimiser_are_told_apart_by_the_names_given() -> None:
+    table = compare_structures(FITS[:2], optimizers=["tight", "loose"])
+    assert table["optimizer"].tolist() == ["tight", "loose"]
+    assert table["chi_squared"].isna().all()
+
+
 def test_effective_dimensions_add_up_the_ranks_of_the_terms() -> None:
     table = compare_structures(FITS)
     assert table["effective_dimensions"].tolist() == [2, 2, 2]

@@ -26,9 +26,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mixedscope.errors import ConfigError, FormulaError, suggest
+from mixedscope.errors import ConfigError, MixedscopeError, suggest
+from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
 from mixedscope.model.covariance import STRUCTURES
+from mixedscope.optimize.backends import get_backend
 
 __all__ = [
     "ChartsConfig",
@@ -43,6 +45,9 @@ __all__ = [
     "validate_config",
 ]
 
+#: Type of the errors raised below, whose messages are complete.
+_FAULT = "fault"
+
 #: What a name may consist of that becomes part of a path.
 _SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 
@@ -51,29 +56,38 @@ ChartFormat = Literal["svg", "png", "pdf", "html", "vl.json"]
 
 def _check_slug(name: str) -> str:
     if not _SLUG.fullmatch(name) or len(name) > 80:
-        raise PydanticCustomError(
-            "name",
+        raise _fault(
             "a name becomes part of a path: use letters, digits, '_', '-' and '.', start with a "
-            "letter or digit, do not end with '.', at most 80 characters",
+            "letter or digit, do not end with '.', at most 80 characters"
         )
     return name
 
 
 def _check_structure(name: str) -> str:
     if name not in STRUCTURES:
-        raise PydanticCustomError(
-            "structure",
-            "{message}",
-            {
-                "message": f"unknown structure {name!r}.{suggest(name, STRUCTURES)} "
-                f"Known: {', '.join(STRUCTURES)}."
-            },
+        raise _fault(
+            f"unknown structure {name!r}.{suggest(name, STRUCTURES)} "
+            f"Known: {', '.join(STRUCTURES)}."
         )
     return name
 
 
+def _check_expression(text: str) -> str:
+    try:
+        parse_expression(text)
+    except MixedscopeError as error:
+        raise _fault(str(error)) from None
+    return text
+
+
+def _fault(message: str) -> PydanticCustomError:
+    """An error whose message needs nothing added to it."""
+    return PydanticCustomError(_FAULT, "{message}", {"message": message})
+
+
 Name = Annotated[str, AfterValidator(_check_slug)]
 Structure = Annotated[str, AfterValidator(_check_structure)]
+Expression = Annotated[str, AfterValidator(_check_expression)]
 
 
 class _Section(BaseModel):
@@ -92,21 +106,21 @@ class DatasetConfig(_Section):
     """A simulated data set with known parameters, in place of a source."""
     rename: dict[str, str] = {}
     """Old column name: new column name."""
-    categorical: list[str] | dict[str, list[str] | None] = []
+    derive: dict[str, Expression] = {}
+    """New column: expression of other columns, in order."""
+    filter: Expression | list[Expression] = []
+    """Keep the rows for which this expression, or all of these, are true."""
+    drop: Expression | list[Expression] = []
+    """Drop the rows for which this expression, or any of these, is true."""
+    categorical: list[str] | dict[str, list[Any] | None] = []
     """Columns to treat as categorical; as a mapping, with the order of their levels."""
-    filter: str | None = None
-    """Keep the rows for which this expression is true."""
-    derive: dict[str, str] = {}
-    """New column: expression of other columns."""
     columns: list[str] | None = None
     """Keep these columns only."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatasetConfig:
         if (self.source is None) == (self.simulate is None):
-            raise PydanticCustomError(
-                "origin", "a data set has either 'source' or 'simulate', and not both"
-            )
+            raise _fault("a data set has either 'source' or 'simulate', and not both")
         return self
 
 
@@ -115,14 +129,22 @@ class OptimizerConfig(_Section):
 
     backend: str = "auto"
     """The optimiser: auto, pybobyqa, nlopt-bobyqa, ..."""
-    settings: dict[str, float | int | bool | str] = {}
-    """Settings of the backend, by its own names."""
+    settings: dict[str, Any] = {}
+    """Settings of the backend, by name."""
     max_evaluations: Annotated[int, Field(gt=0)] | None = None
     """Stop after so many evaluations of the objective."""
     max_seconds: Annotated[float, Field(gt=0, strict=False)] | None = None
     """Stop after so many seconds (results then depend on the machine)."""
     polish: bool = True
     """Finish a search that stopped short of the optimum in a stage of its own."""
+
+    @model_validator(mode="after")
+    def _backend_knows_settings(self) -> OptimizerConfig:
+        try:
+            get_backend(self.backend).resolve(self.settings)
+        except MixedscopeError as error:
+            raise _fault(str(error)) from None
+        return self
 
 
 class ModelConfig(_Section):
@@ -148,12 +170,10 @@ class ModelConfig(_Section):
     def _formula_parses(cls, formula: str) -> str:
         try:
             parsed = parse_formula(formula)
-        except FormulaError as error:
-            raise PydanticCustomError("formula", "{message}", {"message": str(error)}) from None
+        except MixedscopeError as error:
+            raise _fault(str(error)) from None
         if not parsed.random:
-            raise PydanticCustomError(
-                "formula", "the formula has no random-effects term such as (1 | group)"
-            )
+            raise _fault("the formula has no random-effects term such as (1 | group)")
         return formula
 
     @field_validator("structures", "optimizers")
@@ -161,9 +181,7 @@ class ModelConfig(_Section):
     def _no_duplicates(cls, names: list[str]) -> list[str]:
         for name in names:
             if names.count(name) > 1:
-                raise PydanticCustomError(
-                    "duplicate", "{message}", {"message": f"{name!r} is listed twice"}
-                )
+                raise _fault(f"{name!r} is listed twice")
         return names
 
 
@@ -219,9 +237,7 @@ class Config(_Section):
     @classmethod
     def _no_sweeps_yet(cls, sweeps: dict[str, Any]) -> dict[str, Any]:
         if sweeps:
-            raise PydanticCustomError(
-                "sweeps", "sweeps are not implemented in this version: leave the key out"
-            )
+            raise _fault("this version has no sweeps yet: leave the key out, or empty")
         return sweeps
 
 
@@ -302,7 +318,7 @@ def validate_config(content: Mapping[str, Any], *, where: str = "configuration")
     try:
         config = Config.model_validate(dict(content))
     except ValidationError as error:
-        faults = [_describe(details) for details in error.errors(include_url=False)]
+        faults = _describe_all(error)
     else:
         faults = _broken_references(config)
         if not faults:
@@ -362,32 +378,54 @@ def _broken_references(config: Config) -> list[str]:
     return faults
 
 
-def _describe(details: ErrorDetails) -> str:
-    """One fault in words, behind the path of its key."""
-    location = details["loc"]
-    at_key = bool(location) and location[-1] == "[key]"
-    path = ".".join(str(part) for part in (location[:-1] if at_key else location))
+def _describe_all(error: ValidationError) -> list[str]:
+    """Faults in words, each behind the path of its key."""
+    found: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
+    for details in error.errors(include_url=False):
+        location = tuple(p for p in details["loc"] if not _ALTERNATIVE.fullmatch(str(p)))
+        found.setdefault(location, []).append(details)
+    lines = []
+    for location, faults in found.items():
+        kinds = [_KINDS[f["type"]] for f in faults if f["type"] in _KINDS]
+        told = [f for f in faults if f["type"] not in _KINDS]
+        deeper = any(other[: len(location)] == location for other in found if other != location)
+        # A key may have alternatives ("text or a list"): a fault within the one that was meant
+        # says more than that the others were not.
+        path = ".".join(str(part) for part in location if part != "[key]")
+        if told:
+            lines += [f"{path}: {_describe(fault, location)}" for fault in told]
+        elif not deeper:
+            if location[-1] == "[key]":
+                lines.append(f"{path}: a name has to be text: put it into quotes")
+            else:
+                lines.append(
+                    f"{path}: expected {' or '.join(kinds)}, got {_shown(faults[0]['input'])}"
+                )
+    return lines
+
+
+#: Errors of the wrong kind of value, and what was wanted.
+_KINDS = {
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+}
+
+
+def _describe(details: ErrorDetails, location: tuple[int | str, ...]) -> str:
     kind = details["type"]
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
-        name = str(location[-1])
-        return f"{path}: unknown key.{suggest(name, known)} Known: {', '.join(known)}."
+        return f"unknown key.{suggest(str(location[-1]), known)} Known: {', '.join(known)}."
     if kind == "missing":
-        return f"{path}: this key is missing"
-    if kind == "string_type" and not at_key:
-        return f"{path}: expected text, got {_shown(details['input'])}"
-    if at_key and kind == "string_type":
-        return f"{path}: a name has to be text: put it into quotes"
+        return "this key is missing"
     message = details["msg"].replace("\n", "\n    ")
-    if kind in _OWN_MESSAGES:
-        return f"{path}: {message}"
-    return f"{path}: {message}, got {_shown(details['input'])}"
+    return message if kind == _FAULT else f"{message}, got {_shown(details['input'])}"
 
 
-#: Error types raised above, whose messages need nothing added.
-_OWN_MESSAGES = frozenset(
-    {"name", "structure", "formula", "duplicate", "origin", "sweeps", "backend", "data"}
-)
+#: What pydantic puts into a path to say which alternative of a type it tried.
+_ALTERNATIVE = re.compile(r"str|function-after\[.*|(?:list|dict)\[.*")
 
 
 def _shown(value: object) -> str:

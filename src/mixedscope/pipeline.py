@@ -97,6 +97,7 @@ def fit(
     model: Mapping[str, Any],
     structure: str,
     optimizer: Mapping[str, Any],
+    seed: int,
 ) -> None:
     """Fit one model and store the fit, its trace, its estimates and its timing.
 
@@ -114,11 +115,14 @@ def fit(
         Name of the covariance structure.
     optimizer : mapping
         An entry of ``optimizers`` of the configuration.
+    seed : int
+        For optimisers that draw random numbers.
     """
     from mixedscope.fit import LinearMixedModel
     from mixedscope.store import read_table
 
     frame = read_table(data, "data")
+    frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
     fitted = LinearMixedModel(
         model["formula"],
         frame,
@@ -134,6 +138,7 @@ def fit(
         polish=optimizer["polish"],
         progress=False,
         name=name,
+        seed=seed,
     )
     fitted.save(Path(output).parent, only=["fit", "trace", "estimates", "timing"])
     print(fitted)
@@ -147,12 +152,14 @@ def modes(*, fit: str | os.PathLike[str], keyframes: int) -> None:
     fit : path
         ``fit.json``; the tables are written beside it.
     keyframes : int
-        At how many evaluations the modes are kept, at most.
+        Into how many parts their path is cut (see `mixedscope.inference.modes.keyframes`).
     """
     from mixedscope.fit import load_fit
 
     directory = Path(fit).parent
-    load_fit(directory).save(directory, only=["modes", "modes_trace"])
+    load_fit(directory).save(
+        directory, only=["modes", "modes_trace"], keyframe_parts=keyframes
+    )
 
 
 def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
@@ -169,7 +176,8 @@ def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
     from mixedscope.store import read_json, write_table
 
     infos = [read_json(path) for path in fits]
-    table = compare_structures(infos)
+    # The directory of a fit is named after its optimiser in the configuration.
+    table = compare_structures(infos, optimizers=[Path(path).parent.name for path in fits])
     write_table(
         output,
         table,

@@ -17,6 +17,7 @@ rule fit:
     params:
         model=lookup(dpath="models/{model}", within=PLAN.parameters),
         optimizer=lookup(dpath="optimizers/{optimizer}", within=PLAN.parameters),
+        seed=PLAN.config.seed,
         code=code_digest("fit"),
     script:
         "../scripts/fit.py"

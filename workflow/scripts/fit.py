@@ -10,4 +10,5 @@ with pipeline.job(snakemake.log[0], threads=snakemake.threads):
         model=snakemake.params.model,
         structure=snakemake.wildcards.structure,
         optimizer=snakemake.params.optimizer,
+        seed=snakemake.params.seed,
     )

@@ -13,7 +13,9 @@ from mixedscope.errors import ModelError
 __all__ = ["compare_structures"]
 
 
-def compare_structures(infos: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def compare_structures(
+    infos: Sequence[Mapping[str, Any]], *, optimizers: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Compare fits of one model that differ in covariance structure or optimiser.
 
     The likelihood-ratio statistic of a row is its objective minus that of the richest structure
@@ -27,6 +29,9 @@ def compare_structures(infos: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     ----------
     infos : sequence of mapping
         The contents of ``fit.json`` of each fit.
+    optimizers : sequence of str, optional
+        What to call the optimiser of each fit; by default as it calls itself, which does not
+        tell two settings of one optimiser apart.
 
     Returns
     -------
@@ -53,12 +58,13 @@ def compare_structures(infos: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 raise ModelError(
                     f"fits of different {what} cannot be compared: {values[0]!r} and {value!r}"
                 )
+    names = [info["optimizer"]["name"] for info in infos] if optimizers is None else optimizers
     richest: dict[str, Mapping[str, Any]] = {}
-    for info in infos:
-        name = info["optimizer"]["name"]
+    for name, info in zip(names, infos, strict=True):
         if name not in richest or _n_theta(info) > _n_theta(richest[name]):
             richest[name] = info
-    return pd.DataFrame([_row(info, richest[info["optimizer"]["name"]]) for info in infos])
+    rows = [_row(info, name, richest[name]) for name, info in zip(names, infos, strict=True)]
+    return pd.DataFrame(rows)
 
 
 #: What has to be equal for a comparison to mean anything.
@@ -75,7 +81,7 @@ def _n_theta(info: Mapping[str, Any]) -> int:
     return int(info["dimensions"]["n_theta"])
 
 
-def _row(info: Mapping[str, Any], richest: Mapping[str, Any]) -> dict[str, Any]:
+def _row(info: Mapping[str, Any], optimizer: str, richest: Mapping[str, Any]) -> dict[str, Any]:
     chi_dof = _n_theta(richest) - _n_theta(info)
     statistic = p_value = None
     if chi_dof > 0:
@@ -85,7 +91,7 @@ def _row(info: Mapping[str, Any], richest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "model": info["model"],
         "structure": info["structure"],
-        "optimizer": info["optimizer"]["name"],
+        "optimizer": optimizer,
         "criterion": info["criterion"],
         "n": info["dimensions"]["n"],
         "n_theta": _n_theta(info),

