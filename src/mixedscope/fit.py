@@ -30,8 +30,9 @@ from mixedscope.inference.estimates import (
 from mixedscope.inference.modes import keyframes, modes_table
 from mixedscope.inference.references import JointLimit, joint_limit
 from mixedscope.model.design import Design, build_design
+from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.frame import as_frame
-from mixedscope.model.objective import Evaluation, ProfiledObjective, ProfiledSystem
+from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.optimize import OptimizationResult, minimize
 from mixedscope.store import FIT_SCHEMA, FitTables, read_fit, read_table, write_fit, write_table
 

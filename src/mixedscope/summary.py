@@ -93,14 +93,15 @@ def _variance_components(info: Mapping[str, Any], estimates: pd.DataFrame) -> _T
 
 def _fixed_effects(estimates: pd.DataFrame) -> _Table:
     rows = []
-    for row in estimates[estimates["kind"] == "beta"].itertuples():
-        p = float(row.p_value)
+    columns = ["term", "estimate", "std_error", "statistic", "p_value"]
+    beta = estimates.loc[estimates["kind"] == "beta", columns]
+    for name, estimate, error, statistic, p in beta.to_numpy(dtype=object).tolist():
         rows.append(
             [
-                str(row.term),
-                f"{row.estimate:.6g}",
-                f"{row.std_error:.6g}",
-                f"{row.statistic:.2f}",
+                str(name),
+                f"{estimate:.6g}",
+                f"{error:.6g}",
+                f"{statistic:.2f}",
                 "<1e-99" if p < 1e-99 else f"{p:.4f}" if p >= 1e-4 else f"{p:.0e}",
             ]
         )

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from mixedscope.model.objective import Evaluation, ProfiledObjective
+from mixedscope.model.evaluation import Evaluation
+from mixedscope.model.objective import ProfiledObjective
 
 __all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity"]
 

@@ -147,7 +147,7 @@ class BlockedSystem:
         )
 
     def modes(self) -> list[Floats]:
-        """Conditional modes of the last solution: per factor of the model (q, k), internal units."""
+        """Conditional modes of the last solution, per factor of the model (q, k), internally."""
         cross = self.cross
         out: list[Floats] = [np.empty(0)] * len(cross.factors)
         for stage, work in zip(cross.stages, self._work, strict=True):
@@ -270,7 +270,7 @@ class BlockedSystem:
         """Rows A' of the only stage, (q k, N), zeros included."""
         cross = self.cross
         stage = cross.stages[0]
-        q, h, k = stage.u.shape
+        q, _, k = stage.u.shape
         rows = np.zeros((q, k, len(cross.rest)))
         rows[stage.level, :, stage.idx] = stage.w
         rows[:, :, cross.n_rest :] = stage.u.transpose(0, 2, 1)

@@ -47,6 +47,7 @@ class Factor:
 
     @property
     def size(self) -> int:
+        """Number of columns k."""
         return int(self.z.shape[1])
 
 

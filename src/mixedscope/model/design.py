@@ -18,7 +18,7 @@ from .covariance import STRUCTURES
 from .frame import Factor, as_frame, cross, factorize, is_numeric, numeric_column
 from .terms import TermColumns
 
-__all__ = ["Design", "RandomDesign", "TermPart", "build_design"]
+__all__ = ["Design", "RandomDesign", "TermPart", "build_design", "random_designs"]
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,9 @@ def build_design(
         )
     X = columns.columns(parsed.fixed.intercept, parsed.fixed.terms)
     kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
-    random = _random_designs(parsed, structure, columns, weighted=kept_weights is not None)
+    random = random_designs(parsed, structure, columns)
+    for made in random:
+        _check_identifiable(made, weighted=kept_weights is not None)
     return Design(
         formula=parsed.text,
         response=response,
@@ -284,23 +286,27 @@ def _usable_rows(
 
 
 # -- random effects -------------------------------------------------------------------------------
-def _random_designs(
-    formula: Formula, structure: str, columns: TermColumns, *, weighted: bool
+def random_designs(
+    formula: Formula, structure: str, columns: TermColumns
 ) -> tuple[RandomDesign, ...]:
+    """Amalgamate the random-effects terms of a formula, without asking whether data identify them.
+
+    Parameters
+    ----------
+    formula : Formula
+    structure : str
+        As for `build_design`.
+    columns : TermColumns
+        The rows used.
+    """
     by_group: dict[frozenset[str], list[RandomTerm]] = {}
     for term in formula.random:
         by_group.setdefault(frozenset(term.factors), []).append(term)
     factors: dict[str, Factor] = {}
-    designs = [
-        _random_design(formula, structure, columns, terms, factors) for terms in by_group.values()
-    ]
-    for design in designs:
-        _check_identifiable(design, weighted=weighted)
-    return tuple(designs)
+    return tuple(_random_design(structure, columns, terms, factors) for terms in by_group.values())
 
 
 def _random_design(
-    formula: Formula,
     structure: str,
     columns: TermColumns,
     terms: list[RandomTerm],

@@ -390,7 +390,7 @@ def inverse_small(s: Floats, size: int) -> None:
 def back_solve_rest(
     s: Floats, node: Ints, lam: Floats, n_rest: int, spherical: Floats, coefficient: Floats
 ) -> float:
-    """Solve for the random effects of the rest and the fixed effects; return ``|u|**2`` of the rest.
+    """Solve for the random effects of the rest, whose ``|u|**2`` is returned, and for beta.
 
     `spherical` (N,) receives u and beta, `coefficient` (N,) ``b = Lambda u``, beta and -1, the
     coefficients of the residual ``Zb + X beta - y``.

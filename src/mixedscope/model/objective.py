@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
@@ -13,38 +11,12 @@ from mixedscope.model.basis import FixedBasis, fixed_basis
 from mixedscope.model.blocked import BlockedSystem, Solution
 from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
+from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.random_term import RandomTerm, random_terms
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
 
 Floats = NDArray[np.float64]
-
-
-class Evaluation(NamedTuple):
-    """One evaluation of the objective, in the units of the response.
-
-    Attributes
-    ----------
-    objective : float
-        -2 profiled log-likelihood, or the REML criterion.
-    beta : (r,) array
-        Fixed effects given theta.
-    sigma : float
-        Residual standard deviation given theta.
-    log_det : float
-        ``log |L|**2``.
-    residual_ss : float
-        ``|y - X beta - Z b|**2`` (weighted).
-    penalty : float
-        ``|u|**2``.
-    """
-
-    objective: float
-    beta: Floats
-    sigma: float
-    log_det: float
-    residual_ss: float
-    penalty: float
 
 
 class ProfiledSystem:
@@ -154,7 +126,7 @@ class ProfiledSystem:
         return [np.sqrt(np.einsum("qii->qi", c)) for c in self.conditional_covariances(sigma)]
 
     def conditional_covariances(self, sigma: float) -> list[Floats]:
-        """Conditional covariances of the modes (q, k, k), given the fixed effects, after a solution.
+        """Conditional covariances of the modes (q, k, k) given the fixed effects, after a solution.
 
         Overwrites the factorisation; solve again before asking for anything else.
         """
