@@ -29,6 +29,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from mixedscope.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
+from mixedscope.model.contrasts import read_contrast
 from mixedscope.model.covariance import STRUCTURES
 from mixedscope.optimize.backends import get_backend
 
@@ -175,6 +176,16 @@ class ModelConfig(_Section):
         if not parsed.random:
             raise _fault("the formula has no random-effects term such as (1 | group)")
         return formula
+
+    @field_validator("contrasts")
+    @classmethod
+    def _contrasts_are_known(cls, contrasts: dict[str, Any]) -> dict[str, Any]:
+        for variable, spec in contrasts.items():
+            try:
+                read_contrast(variable, spec)
+            except MixedscopeError as error:
+                raise _fault(str(error)) from None
+        return contrasts
 
     @field_validator("structures", "optimizers")
     @classmethod

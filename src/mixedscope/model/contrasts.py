@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, suggest
 
-__all__ = ["CODINGS", "Coding", "ContrastSpec", "contrast_matrix", "full_dummies"]
+__all__ = ["CODINGS", "Coding", "ContrastSpec", "contrast_matrix", "full_dummies", "read_contrast"]
 
 ContrastSpec = str | Mapping[str, Any]
 CODINGS = ("treatment", "sum", "effects", "helmert", "sequential-difference", "hypothesis")
@@ -89,7 +89,7 @@ def contrast_matrix(variable: str, levels: Sequence[str], spec: ContrastSpec | N
     coefficients are the hypotheses (Schad, Vasishth, Hohenstein & Kliegl 2020, J. Mem. Lang. 110).
     Its rows must sum to zero: only then does the intercept not enter.
     """
-    name, settings = _read_spec(variable, spec)
+    name, settings = read_contrast(variable, spec)
     L = len(levels)
     if L < 2:
         raise ModelError(
@@ -124,7 +124,20 @@ def _numbers(k: int) -> tuple[str, ...]:
     return tuple(str(i + 1) for i in range(k))
 
 
-def _read_spec(variable: str, spec: ContrastSpec | None) -> tuple[str, Mapping[str, Any]]:
+def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mapping[str, Any]]:
+    """Check how the contrasts of one variable are specified, without knowing its levels.
+
+    Returns
+    -------
+    name : str
+        Name of the coding.
+    settings : mapping
+
+    Raises
+    ------
+    ModelError
+        If there is no such coding or it has no such setting.
+    """
     settings: Any = {}
     if spec is None:
         name: Any = "treatment"
