@@ -81,6 +81,7 @@ def spine(node: Node) -> list[Item]:
 
 
 def strip(node: Node) -> Node:
+    """Take off parentheses."""
     while isinstance(node, Paren):
         node = node.inner
     return node
@@ -226,9 +227,9 @@ def expand(text: str, items: list[Item], position: int) -> Fixed:
     expansion = _Expansion(text)
     intercept, terms = expansion.total(items, True)
     rank = {name: i for i, name in enumerate(expansion.factors)}
-    order: Callable[[_Key], list[str]] = lambda key: sorted(key, key=rank.__getitem__)  # noqa: E731
     made = [
-        Term(tuple(expansion.factors[name] for name in order(key)), p) for key, p in terms.items()
+        Term(tuple(expansion.factors[name] for name in sorted(key, key=rank.__getitem__)), p)
+        for key, p in terms.items()
     ]
     made.sort(key=lambda term: len(term.factors))
     return Fixed(bool(intercept), tuple(made), position)

@@ -102,7 +102,7 @@ def _center(x: Array, at: Array | None = None) -> Array:
 
 def _standardize(x: Array) -> Array:
     centred = x - np.nanmean(x)
-    return centred / np.sqrt(np.nansum(centred**2) / (np.count_nonzero(~np.isnan(x)) - 1))
+    return np.asarray(centred / np.nanstd(x, ddof=1))
 
 
 # name: (function of float arrays, largest number of arguments)
@@ -347,11 +347,8 @@ def label_of(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "TRUE" if value else "FALSE"
     if isinstance(value, (float, np.floating)):
-        return (
-            str(int(value))
-            if float(value).is_integer() and abs(value) < 2**53
-            else repr(float(value))
-        )
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
     return value if isinstance(value, str) else str(value)
 
 

@@ -15,6 +15,7 @@ from ..expressions import Value, evaluate_condition, evaluate_expression
 from ..model.frame import as_frame
 from .categories import as_categorical
 from .digest import frame_digest
+from .simulate import simulate_dataset
 from .sources import read_source
 
 __all__ = ["PREPARATION_KEYS", "PreparedDataset", "load_dataset", "prepare_dataset"]
@@ -94,7 +95,7 @@ def prepare_dataset(
     spec : mapping or str
         A source alone, or a mapping with
 
-        - ``source`` or ``simulate``: where the rows come from (`simulate` documents its keys);
+        - ``source`` or ``simulate``: where the rows come from (`simulate_dataset` documents it);
         - ``rename``: mapping of old to new column names;
         - ``derive``: mapping of new columns to safe expressions, in order;
         - ``filter``: safe expression or list of them; rows are kept where all are true;
@@ -132,9 +133,7 @@ def prepare_dataset(
     if "source" in spec:
         frame, source = read_source(spec["source"], directory), os.fspath(spec["source"])
     else:
-        from .simulate import simulate
-
-        frame, source = simulate(spec["simulate"]), "simulate"
+        frame, source = simulate_dataset(spec["simulate"]).frame, "simulate"
     frame = _rename(frame, spec.get("rename") or {})
     for name, text in (spec.get("derive") or {}).items():
         frame = frame.assign(**{str(name): _derived(evaluate_expression(text, frame), name)})
