@@ -148,7 +148,7 @@ class Polisher:
             # Only rounding is left for a line search to find.
             return False
         start = self.point.objective
-        run_bfgs(self.problem, self.point.x, gtol=1e-5, inverse=curvature.inverse)
+        run_bfgs(self.problem, self.point.x, inverse=curvature.inverse)
         self._note("BFGS")
         best = self.problem.best
         if best is None or not best.objective < start:
@@ -197,7 +197,7 @@ class Polisher:
                     best = point
                 self._move(best)
                 self.problem.stage = "polish"
-                run_bfgs(self.problem, best.x, gtol=1e-5)
+                run_bfgs(self.problem, best.x)
                 self._note("BFGS")
                 if self.problem.best is not None:
                     self._move(self.problem.best)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
+from mixedscope.optimize.certificate import rounding, tolerance_scale
 from mixedscope.optimize.objective import CurvedObjective, FloatArray
 from mixedscope.optimize.problem import EVALUATION_ERRORS, Problem
 
@@ -26,8 +27,13 @@ class Bfgs(Backend):
     bounded = False
     uses_gradient = True
     settings: ClassVar[Mapping[str, Setting]] = {
+        "ftol": Setting(
+            1e-9,
+            "predicted decrease of the objective at which to stop, deviance units (times a "
+            "ten-thousandth of an objective above 10,000)",
+        ),
         "gtol": Setting(
-            1e-4, "largest gradient entry at which to stop, per standardised unit", positive=True
+            1e-6, "largest gradient entry at which to stop, per standardised unit", positive=True
         ),
     }
 
@@ -39,21 +45,34 @@ class Bfgs(Backend):
         seed: int,
     ) -> Outcome:
         """Search; see `Backend.search`."""
-        gtol = settings["gtol"]
+        ftol, gtol = settings["ftol"], settings["gtol"]
+        assert ftol is not None
         assert gtol is not None
-        return run_bfgs(problem, x0, gtol=gtol, inverse=_initial_inverse(problem, x0))
+        inverse = _initial_inverse(problem, x0)
+        return run_bfgs(problem, x0, ftol=ftol, gtol=gtol, inverse=inverse)
 
 
 def run_bfgs(
-    problem: Problem, x0: FloatArray, *, gtol: float, inverse: FloatArray | None = None
+    problem: Problem,
+    x0: FloatArray,
+    *,
+    ftol: float = 1e-9,
+    gtol: float = 1e-6,
+    inverse: FloatArray | None = None,
 ) -> Outcome:
-    """Run SciPy's BFGS from x0.
+    """Run SciPy's BFGS from x0, with a criterion of its own.
+
+    SciPy's criterion is the gradient, whose size says little: on large data no gradient is ever
+    small.  Here the search also ends when its model predicts less than `ftol` to be gained by the
+    next step (after that step), and when a line search finds nothing but rounding.
 
     Parameters
     ----------
     problem : Problem
     x0 : (k,) array
         Standardised units.
+    ftol : float
+        Predicted decrease at which to stop, times `tolerance_scale`.
     gtol : float
         Largest gradient entry at which to stop.
     inverse : (k, k) array, optional
@@ -62,7 +81,58 @@ def run_bfgs(
     options: dict[str, Any] = {"gtol": gtol, "maxiter": _MANY}
     if inverse is not None:
         options["hess_inv0"] = inverse
-    return _scipy(problem, x0, "BFGS", options, gradient=True)
+    monitor = _Monitor(problem, ftol)
+    try:
+        return _scipy(x0, "BFGS", options, function=monitor.evaluate, callback=monitor.accept)
+    except _Finished as finished:
+        return Outcome(finished.code, str(finished))
+
+
+class _Finished(Exception):
+    """Raised through SciPy when there is nothing left to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Monitor:
+    """Watch the line searches of BFGS and end them when they are done."""
+
+    PATIENCE = 12
+
+    def __init__(self, problem: Problem, ftol: float) -> None:
+        self._problem = problem
+        self._ftol = ftol
+        self._base: tuple[FloatArray, float, FloatArray] | None = None
+        self._trials: list[tuple[FloatArray, float, FloatArray]] = []
+
+    def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = self._problem.value_and_gradient(x)
+        self._trials.append((np.array(x), value, gradient))
+        if self._base is None:
+            # The first line search starts from the first point evaluated.
+            self._base = self._trials.pop()
+            return value, gradient
+        base_x, base_value, base_gradient = self._base
+        if len(self._trials) == 1:
+            # A quasi-Newton step p promises -g'p/2; the first trial is that step, or less.
+            promise = -0.5 * float(base_gradient @ (x - base_x))
+            if promise <= self._ftol * tolerance_scale(base_value):
+                raise _Finished("success", "the predicted decrease fell below ftol")
+        elif len(self._trials) >= self.PATIENCE and all(
+            trial[1] > base_value - rounding(base_value) for trial in self._trials
+        ):
+            raise _Finished("precision_loss", "a line search found no decrease beyond rounding")
+        return value, gradient
+
+    def accept(self, intermediate_result: Any) -> None:
+        x = intermediate_result.x
+        for trial in reversed(self._trials):
+            if np.array_equal(trial[0], x):
+                self._base = trial
+                break
+        self._trials.clear()
 
 
 def _initial_inverse(problem: Problem, x0: FloatArray) -> FloatArray | None:
@@ -110,7 +180,9 @@ class ScipyLbfgsb(Backend):
     ) -> Outcome:
         """Search; see `Backend.search`."""
         options = {**settings, "maxfun": _MANY, "maxiter": _MANY}
-        return _scipy(problem, x0, "L-BFGS-B", options, gradient=True, bounds=_bounds(problem))
+        return _scipy(
+            x0, "L-BFGS-B", options, function=problem.value_and_gradient, bounds=_bounds(problem)
+        )
 
 
 class ScipyCobyqa(Backend):
@@ -137,7 +209,7 @@ class ScipyCobyqa(Backend):
             "maxfev": _MANY,
             "maxiter": _MANY,
         }
-        return _scipy(problem, x0, "COBYQA", options, gradient=False, bounds=_bounds(problem))
+        return _scipy(x0, "COBYQA", options, function=problem.value, bounds=_bounds(problem))
 
 
 SCIPY_BACKENDS: tuple[Backend, ...] = (ScipyCobyqa(), Bfgs(), ScipyLbfgsb())
@@ -150,23 +222,24 @@ def _bounds(problem: Problem) -> Any:
 
 
 def _scipy(
-    problem: Problem,
     x0: FloatArray,
     method: str,
     options: Mapping[str, Any],
     *,
-    gradient: bool,
+    function: Callable[[FloatArray], Any],
     bounds: Any = None,
+    callback: Callable[..., None] | None = None,
 ) -> Outcome:
     from scipy.optimize import minimize
 
     result = minimize(
-        problem.value_and_gradient if gradient else problem.value,
+        function,
         x0,
         method=method,
-        jac=True if gradient else None,
+        jac=method != "COBYQA" or None,
         bounds=bounds,
         options=dict(options),
+        callback=callback,
     )
     code = "success" if result.success else f"status_{result.status}"
     return Outcome(code, str(result.message))
