@@ -26,6 +26,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from mixedscope.data.layout import check_keys
+from mixedscope.data.simulate import SIMULATE_KEYS
 from mixedscope.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
@@ -117,6 +119,17 @@ class DatasetConfig(_Section):
     """Columns to treat as categorical; as a mapping, with the order of their levels."""
     columns: list[str] | None = None
     """Keep these columns only."""
+
+    @field_validator("simulate")
+    @classmethod
+    def _simulation_is_known(cls, simulate: dict[str, Any] | None) -> dict[str, Any] | None:
+        if simulate is not None:
+            try:
+                check_keys(simulate, SIMULATE_KEYS, "simulate")
+                parse_formula(simulate.get("formula", ""))
+            except MixedscopeError as error:
+                raise _fault(str(error)) from None
+        return simulate
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatasetConfig:
