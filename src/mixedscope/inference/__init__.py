@@ -1,1 +1,1 @@
-
+"""What follows from a fit: estimates, references, modes, comparisons."""

@@ -83,7 +83,9 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
     modes = [np.zeros((f.n_levels, f.size)) for f in system.factors]
     response = system.response
     previous = np.inf
-    for iteration in range(1, _ITERATIONS + 1):
+    iterations = 0
+    while True:
+        iterations += 1
         residual = system.project(response - _random_part(system, modes))
         blocked = BlockedSystem(system.cross.with_response(residual))
         try:
@@ -98,13 +100,14 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
         if step <= 1e-12 * size or (step <= 1e-8 * size and step >= 0.5 * previous):
             break
         previous = step
-    else:
-        raise ModelError(
-            "The joint least-squares limit did not settle: the random-effects columns are nearly "
-            "collinear with each other or with the fixed effects. Use the within-group reference."
-        )
+        if iterations == _ITERATIONS:
+            raise ModelError(
+                "The joint least-squares limit did not settle: the random-effects columns are "
+                "nearly collinear with each other or with the fixed effects. Use the within-group "
+                "reference."
+            )
     beta = system.beta_given(_random_part(system, modes))
-    return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iteration)
+    return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
 
 
 def _random_part(system: ProfiledSystem, modes: list[Floats]) -> Floats:

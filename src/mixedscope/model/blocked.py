@@ -146,6 +146,23 @@ class BlockedSystem:
             beta=self._coefficient[n_rest:-1].copy(),
         )
 
+    def trailing_factor(self, factors: Sequence[Floats], size: int) -> Floats:
+        """Last rows and columns (size, size) of the Cholesky factor, for several responses.
+
+        Directions that rounding leaves without length get none.
+        """
+        s = self._s
+        self._eliminate(factors)
+        self._set_rest_factors(factors)
+        kernels.scale_rest(s, self._diagonal, self._node, self._lam, self.cross.n_rest)
+        # A response that vanishes (theta at zero) would stop the factorisation.
+        last = range(len(s) - size, len(s))
+        for i in last:
+            s[i, i] += 1e-12 * (1.0 + s[i, i])
+        if not lapack.cholesky_lower(s):
+            raise FloatingPointError("The penalised system is not positive definite.")
+        return np.tril(s[-size:, -size:])
+
     def modes(self) -> list[Floats]:
         """Conditional modes of the last solution, per factor of the model (q, k), internally."""
         cross = self.cross

@@ -84,6 +84,14 @@ class CovarianceStructure(ABC):
         """Turn a derivative by the factor, shape (k, k), into one by theta, shape (n_theta,)."""
 
     @abstractmethod
+    def derivatives(self, theta: Floats) -> list[Floats]:
+        """Derivative (k, k) of the factor by every entry of theta."""
+
+    @abstractmethod
+    def diagonal(self, sds: Floats) -> Floats:
+        """Theta whose factor is, or is nearest to, the diagonal matrix of `sds` (k,)."""
+
+    @abstractmethod
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance that respects :attr:`lower`."""
 
@@ -119,6 +127,14 @@ class _Pattern(CovarianceStructure):
 
     def pullback(self, theta: Floats, gradient: Floats) -> Floats:
         return np.asarray(gradient[self._rows, self._cols], dtype=float)
+
+    def derivatives(self, theta: Floats) -> list[Floats]:
+        out = np.zeros((self.n_theta, self.size, self.size))
+        out[np.arange(self.n_theta), self._rows, self._cols] = 1.0
+        return list(out)
+
+    def diagonal(self, sds: Floats) -> Floats:
+        return np.where(self._rows == self._cols, sds[self._rows], 0.0)
 
     def canonical(self, theta: Floats) -> Floats:
         # lam @ lam.T does not change when a whole column changes its sign.

@@ -118,30 +118,39 @@ class CrossProducts:
     rest_offsets: tuple[int, ...]
 
     def with_response(self, response: Floats) -> CrossProducts:
-        """Exchange the response: every other cross-product is shared.
+        """Exchange the response for one or several others; all other cross-products are shared.
 
         Parameters
         ----------
-        response : (n,) array
-            Weighted residual on the fixed-effects basis, in the scale of the first response.
+        response : (n,) or (n, m) array
+            Weighted residuals on the fixed-effects basis, in the scale of the first response.
         """
+        columns = response[:, None] if response.ndim == 1 else response
+        m = columns.shape[1]
         stages = []
         for stage in self.stages:
-            factor = self.factors[stage.factor]
-            u = stage.u.copy()
-            u[:, -1, :] = gather.sums_by_level(
-                factor.codes, response[:, None] * factor.z, factor.n_levels
-            )
+            sums = self._response_sums(stage.factor, columns)
+            u = np.concatenate([stage.u[:, :-1, :], sums], axis=1)
             stages.append(replace(stage, u=u))
-        rest = self.rest.copy()
+        first = len(self.rest) - 1
+        rest = np.zeros((first + m, first + m))
+        rest[:first, :first] = self.rest[:first, :first]
         for position, offset in zip(self.rest_factors, self.rest_offsets, strict=True):
-            factor = self.factors[position]
-            sums = gather.sums_by_level(factor.codes, response[:, None] * factor.z, factor.n_levels)
-            rest[offset : offset + sums.size, -1] = sums.ravel()
-        # The response is orthogonal to the basis by construction.
-        rest[self.n_rest : -1, -1] = 0.0
-        rest[-1, -1] = float(response @ response)
-        return replace(self, stages=tuple(stages), rest=rest)
+            sums = self._response_sums(position, columns)
+            count = sums.shape[0] * sums.shape[2]
+            rest[offset : offset + count, first:] = sums.transpose(0, 2, 1).reshape(count, m)
+        # The responses are orthogonal to the basis by construction: those entries stay 0.
+        rest[first:, first:] = columns.T @ columns
+        return replace(self, stages=tuple(stages), rest=rest, n_tail=self.n_tail - 1 + m)
+
+    def _response_sums(self, position: int, columns: Floats) -> Floats:
+        """Cross-products (q, m, k) of responses with the columns of one factor."""
+        factor = self.factors[position]
+        products = columns[:, :, None] * factor.z[:, None, :]
+        sums = gather.sums_by_level(
+            factor.codes, products.reshape(len(columns), -1), factor.n_levels
+        )
+        return sums.reshape(factor.n_levels, columns.shape[1], factor.size)
 
 
 def cross_products(

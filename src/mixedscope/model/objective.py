@@ -211,6 +211,18 @@ class ProfiledObjective:
             for factor in self.system.standard_factors(np.asarray(theta, dtype=float))
         )
 
+    def moment_start(self) -> Floats:
+        """Theta estimated by moments, see :func:`mixedscope.model.starting.moment_start`."""
+        from mixedscope.model.starting import moment_start
+
+        return moment_start(self)
+
+    def initial_hessian(self, theta: Floats) -> Floats:
+        """Average information at theta, (k, k), in theta units."""
+        from mixedscope.model.starting import average_information
+
+        return average_information(self, theta)
+
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
         if not np.isfinite(theta).all():
             raise FloatingPointError("theta is not finite.")

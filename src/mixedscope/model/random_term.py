@@ -72,12 +72,34 @@ class RandomTerm:
             ]
         )
 
+    def diagonal_theta(self, sds: Floats) -> Floats:
+        """Theta of a diagonal factor with given entries (k,) for columns of unit mean square."""
+        return np.concatenate(
+            [
+                structure.diagonal(sds[columns] / self.column_scale[columns])
+                for columns, structure, _ in self._split(np.zeros(self.n_theta))
+            ]
+        )
+
+    def standard_derivatives(self, theta: Floats) -> list[Floats]:
+        """Derivative (k, k) of :meth:`standard_factor` by every entry of the term's theta."""
+        out = []
+        for columns, structure, part in self._split(theta):
+            for derivative in structure.derivatives(part):
+                full = np.zeros((self.size, self.size))
+                full[columns, columns] = derivative * self.column_scale[columns][:, None]
+                out.append(full)
+        return out
+
+    @property
+    def n_theta(self) -> int:
+        """Number of parameters."""
+        return self.theta.stop - self.theta.start
+
     def collect(self, what: str) -> Floats:
         """Concatenate one property of the structures: ``start``, ``lower`` or ``scale``."""
         parts = []
-        for (columns, structure, _), _ in zip(
-            self._split(np.zeros(self.theta.stop - self.theta.start)), self.structures, strict=True
-        ):
+        for columns, structure, _ in self._split(np.zeros(self.n_theta)):
             if what == "scale":
                 parts.append(structure.scale(self.column_scale[columns]))
             elif what == "start":
