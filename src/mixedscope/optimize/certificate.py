@@ -143,6 +143,16 @@ class Curvature:
         """Give the same Hessian with the gradient of a point close by."""
         return Curvature(self.x, gradient, self.values, self.vectors, self.floor)
 
+    def flipped(self, signs: FloatArray) -> Curvature:
+        """Give the curvature of the mirror image, parameters multiplied by signs of ±1."""
+        return Curvature(
+            self.x * signs,
+            self.gradient * signs,
+            self.values,
+            self.vectors * signs[:, None],
+            self.floor,
+        )
+
 
 def measure_curvature(
     gradient_at: Callable[[FloatArray], FloatArray | None],

@@ -117,17 +117,21 @@ class Polisher:
     def make_canonical(self) -> None:
         """Give the columns of Λ the signs that make its diagonal non-negative."""
         theta = self.point.x / self.problem.scale
-        canonical = np.asarray(self.problem.objective.canonical(theta), dtype=np.float64)
+        canonical = self.problem.objective.canonical(theta)
         if np.array_equal(theta, canonical):
             return
-        gradient = self.point.gradient
-        if gradient is not None:
-            # A gradient changes its signs with the parameters; at a zero they cannot be told.
-            flips = np.where(theta * canonical < 0, -1.0, 1.0)
-            known = np.array_equal(theta * flips, canonical) and not np.any(theta == 0.0)
-            gradient = gradient * flips if known else None
-        self.point = Point(canonical * self.problem.scale, self.point.evaluation, gradient)
-        self.curvature = None
+        gradient, curvature = self.point.gradient, self.curvature
+        # Gradient and Hessian change their signs with the parameters.  Those of zeros do not show
+        # in theta itself, but in a theta beside it.
+        beside = np.where(theta == 0.0, 1e-200, theta)
+        flips = np.sign(self.problem.objective.canonical(beside)) * np.sign(beside)
+        if np.array_equal(theta * flips, canonical):
+            gradient = None if gradient is None else gradient * flips
+            self.curvature = None if curvature is None else curvature.flipped(flips)
+        else:  # more than signs changed: what was measured no longer belongs to this theta
+            gradient = self.curvature = None
+        # Adding zero turns -0.0 into 0.0, which would be printed.
+        self.point = Point(canonical * self.problem.scale + 0.0, self.point.evaluation, gradient)
 
     # -- steps ---------------------------------------------------------------------------------
 
