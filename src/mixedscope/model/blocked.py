@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model import kernels, lapack
+from mixedscope.model import kernels, kernels_scalar, lapack
 from mixedscope.model.crossproducts import CrossProducts, Stage
 
 __all__ = ["BlockedSystem", "Solution"]
@@ -93,6 +93,9 @@ class BlockedSystem:
         self._spherical = np.empty(n)
         self._coefficient = np.empty(n)
         self._node, self._lam = self._layout()
+        # With one column a level, blocks of the rest are numbers: plain vectors serve.
+        self._is_scalar = all(cross.factors[f].size == 1 for f in cross.rest_factors)
+        self._scale = np.ones(n)
         self._work = [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
         self._dense_rows = self._dense() if self.is_densely_crossed else None
         self._dense_out = None if self._dense_rows is None else np.empty_like(self._dense_rows)
@@ -127,7 +130,7 @@ class BlockedSystem:
         cross, s = self.cross, self._s
         log_det = self._eliminate(factors)
         self._set_rest_factors(factors)
-        kernels.scale_rest(s, self._diagonal, self._node, self._lam, cross.n_rest)
+        self._scale_rest()
         ok = kernels.cholesky_small(s) if len(s) <= SMALL else lapack.cholesky_lower(s)
         pivots = s.diagonal()
         if not ok or not np.isfinite(log_det) or not pivots[-1] > 0.0:
@@ -154,7 +157,7 @@ class BlockedSystem:
         s = self._s
         self._eliminate(factors)
         self._set_rest_factors(factors)
-        kernels.scale_rest(s, self._diagonal, self._node, self._lam, self.cross.n_rest)
+        self._scale_rest()
         # A response that vanishes (theta at zero) would stop the factorisation.
         last = range(len(s) - size, len(s))
         for i in last:
@@ -204,18 +207,8 @@ class BlockedSystem:
         out: list[Floats] = [np.zeros((f.size, f.size)) for f in cross.factors]
         n_inverse = cross.n_rest + (cross.n_tail - 1 if reml else 0)
         self._invert(n_inverse)
-        flat = np.zeros_like(self._lam)
-        if cross.n_rest:
-            kernels.derivative_rest(
-                self._s, self._diagonal, self._node, self._lam, cross.n_rest, n_inverse,
-                self._spherical, self._coefficient, weight, flat,
-            )  # fmt: skip
-        first = 0
-        for f in cross.rest_factors:
-            k = cross.factors[f].size
-            out[f] = flat[first : first + k * k].reshape(k, k)
-            first += k * k
-        kernels.selected_inverse(self._s, self._node, self._lam, n_inverse)
+        self._derive_rest(n_inverse, weight, out)
+        self._select_inverse(n_inverse)
         inner = self._stage_forms()
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
             kernels.derivative_stage(
@@ -231,7 +224,7 @@ class BlockedSystem:
         """
         cross = self.cross
         self._invert(cross.n_rest)
-        kernels.selected_inverse(self._s, self._node, self._lam, cross.n_rest)
+        self._select_inverse(cross.n_rest)
         inner = self._stage_forms()
         out: list[Floats] = [np.empty(0)] * len(cross.factors)
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
@@ -302,6 +295,53 @@ class BlockedSystem:
             self._lam[first : first + k * k] = factors[f].ravel()
             first += k * k
 
+        if self._is_scalar:
+            for f, start in zip(self.cross.rest_factors, self.cross.rest_offsets, strict=True):
+                self._scale[start : start + self.cross.factors[f].n_levels] = factors[f][0, 0]
+
+    def _scale_rest(self) -> None:
+        n_rest = self.cross.n_rest
+        if self._is_scalar:
+            kernels_scalar.scale_rest(self._s, self._diagonal, self._scale, n_rest)
+        else:
+            kernels.scale_rest(self._s, self._diagonal, self._node, self._lam, n_rest)
+
+    def _derive_rest(self, n_inverse: int, weight: float, out: list[Floats]) -> None:
+        """Fill in the derivatives by the factors of the rest."""
+        cross = self.cross
+        if not cross.n_rest:
+            return
+        arrays = (self._s, self._diagonal)
+        after = (cross.n_rest, n_inverse, self._spherical, self._coefficient, weight)
+        if self._is_scalar:
+            single = np.empty(cross.n_rest)
+            kernels_scalar.derivative_rest(*arrays, self._scale, *after, single)
+            for f, start in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+                out[f][0, 0] = single[start : start + cross.factors[f].n_levels].sum()
+            return
+        flat = np.zeros_like(self._lam)
+        kernels.derivative_rest(*arrays, self._node, self._lam, *after, flat)
+        first = 0
+        for f in cross.rest_factors:
+            k = cross.factors[f].size
+            out[f] = flat[first : first + k * k].reshape(k, k)
+            first += k * k
+
+    def _select_inverse(self, n_inverse: int) -> None:
+        if self._is_scalar:
+            kernels_scalar.selected_inverse(self._s, self._scale, n_inverse)
+        else:
+            kernels.selected_inverse(self._s, self._node, self._lam, n_inverse)
+
+    def _eliminate_sparse(self, stage: Stage, work: _Work) -> None:
+        n_tail = self.cross.n_tail
+        pattern = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
+        if work.m.shape[1] == 1:
+            tail = work.u[:, -n_tail:, 0]
+            kernels_scalar.eliminate_sparse(tail, _flat(work.w), _flat(work.m), *pattern, self._s)
+        else:
+            kernels.eliminate_sparse(work.u, work.w, work.m, *pattern, n_tail, self._s)
+
     def _eliminate(self, factors: Sequence[Floats]) -> float:
         """Eliminate the chain; leaves ``A - C`` in the upper triangle of S."""
         cross, s = self.cross, self._s
@@ -331,10 +371,7 @@ class BlockedSystem:
                 continue
             kernels.eliminate_head(work.u, work.m, cross.n_tail, s)
             if cross.n_rest:
-                kernels.eliminate_sparse(
-                    work.u, work.w, work.m, stage.ptr, stage.idx, stage.level, stage.by_column,
-                    stage.column_ptr, cross.n_tail, s,
-                )  # fmt: skip
+                self._eliminate_sparse(stage, work)
         return log_det
 
     def _back_solve_stages(self) -> float:
@@ -387,9 +424,10 @@ class BlockedSystem:
                 offset += self._work[later].d.shape[1]
             kernels.head_forms(work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms)
             if cross.n_rest:
-                kernels.sparse_forms(
-                    work.w, stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr,
-                    s, cross.n_rest, forms,
+                sparse = kernels_scalar if work.m.shape[1] == 1 else kernels
+                sparse.sparse_forms(
+                    _flat(work.w), stage.ptr, stage.idx, stage.level, stage.by_column,
+                    stage.column_ptr, s, cross.n_rest, _flat(forms),
                 )  # fmt: skip
             if position == 0:
                 continue
@@ -407,3 +445,8 @@ class BlockedSystem:
             )
             inverse[position] = (kd, ku, kw)
         return out
+
+
+def _flat(array: Floats) -> Floats:
+    """Drop the axes of length 1 that a single column has; a view."""
+    return array.reshape(-1) if array.shape[-1] == 1 else array

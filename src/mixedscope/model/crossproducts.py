@@ -81,7 +81,7 @@ class Stage:
     u: Floats
     w: Floats
     ptr: Ints
-    idx: NDArray[np.int32]
+    idx: NDArray[np.uint32]
     level: NDArray[np.int32]
     by_column: Ints
     column_ptr: Ints

@@ -71,7 +71,7 @@ def sparse_rows(
     rest_column: NDArray[np.int32],
     rest_z: Floats,
     n_rest: int,
-) -> tuple[Ints, NDArray[np.int32], Floats]:
+) -> tuple[Ints, NDArray[np.uint32], Floats]:
     """Sum ``rest' own`` by level, keeping only the columns of the rest that a level meets."""
     n_levels, k, width = len(start) - 1, own.shape[1], rest_z.shape[1]
     # First pass: which columns does each level meet?
@@ -86,7 +86,7 @@ def sparse_rows(
                     seen[column] = level
                     count += 1
         ptr[level + 1] = ptr[level] + count
-    idx = np.empty(ptr[n_levels], dtype=np.int32)
+    idx = np.empty(ptr[n_levels], dtype=np.uint32)
     w = np.zeros((ptr[n_levels], k))
     seen[:] = -1
     place = np.empty(n_rest, dtype=np.int64)
@@ -115,10 +115,10 @@ def sparse_rows(
 @njit(cache=True)
 def relative_positions(
     ptr: Ints,
-    idx: NDArray[np.int32],
+    idx: NDArray[np.uint32],
     parent: Ints,
     parent_ptr: Ints,
-    parent_idx: NDArray[np.int32],
+    parent_idx: NDArray[np.uint32],
     n_rest: int,
 ) -> Ints:
     """Find every sparse row of a level among the sparse rows of the level that contains it."""
