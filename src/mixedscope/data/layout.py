@@ -52,7 +52,8 @@ def check_keys(spec: Any, known: Sequence[str], where: str) -> Mapping[str, Any]
     for key in spec:
         if key not in known:
             raise DataError(
-                f"{where}: unknown key {key!r}.{suggest(str(key), known)} Known: {', '.join(known)}."
+                f"{where}: unknown key {key!r}.{suggest(str(key), known)} "
+                f"Known: {', '.join(known)}."
             )
     return spec
 
@@ -63,7 +64,7 @@ def lay_out(spec: Mapping[str, Any], seed: int) -> pd.DataFrame:
     Parameters
     ----------
     spec : mapping
-        The keys of `LAYOUT_KEYS`, as `mixedscope.data.simulate.simulate_dataset` documents them.
+        The keys of `LAYOUT_KEYS`; `mixedscope.data.simulate.simulate_dataset` documents them.
     seed : int
 
     Returns

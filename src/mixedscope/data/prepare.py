@@ -134,8 +134,8 @@ def prepare_dataset(
         frame, source = read_source(spec["source"], directory), os.fspath(spec["source"])
     else:
         frame, source = simulate_dataset(spec["simulate"]).frame, "simulate"
-    frame = _rename(frame, spec.get("rename") or {})
-    for name, text in (spec.get("derive") or {}).items():
+    frame = _rename(frame, _mapping(spec, "rename"))
+    for name, text in _mapping(spec, "derive").items():
         frame = frame.assign(**{str(name): _derived(evaluate_expression(text, frame), name)})
     before = len(frame)
     frame = _filter(frame, spec)
@@ -186,10 +186,17 @@ def _derived(value: Value, name: str) -> pd.Series:
 def _texts(value: Any, key: str) -> list[str]:
     if value is None:
         return []
-    texts = [value] if isinstance(value, str) else list(value)
-    if not all(isinstance(text, str) for text in texts):
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
         raise DataError(f"{key}: must be an expression in text, or a list of them.")
-    return texts
+    return list(texts)
+
+
+def _mapping(spec: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = spec.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise DataError(f"{key}: must be a mapping, not {value!r}.")
+    return value
 
 
 def _filter(frame: pd.DataFrame, spec: Mapping[str, Any]) -> pd.DataFrame:
