@@ -311,16 +311,20 @@ class BlockedSystem:
         cross = self.cross
         if not cross.n_rest:
             return
-        arrays = (self._s, self._diagonal)
-        after = (cross.n_rest, n_inverse, self._spherical, self._coefficient, weight)
+        s, diagonal = self._s, self._diagonal
+        u, b = self._spherical, self._coefficient
         if self._is_scalar:
             single = np.empty(cross.n_rest)
-            kernels_scalar.derivative_rest(*arrays, self._scale, *after, single)
+            kernels_scalar.derivative_rest(
+                s, diagonal, self._scale, cross.n_rest, n_inverse, u, b, weight, single
+            )
             for f, start in zip(cross.rest_factors, cross.rest_offsets, strict=True):
                 out[f][0, 0] = single[start : start + cross.factors[f].n_levels].sum()
             return
         flat = np.zeros_like(self._lam)
-        kernels.derivative_rest(*arrays, self._node, self._lam, *after, flat)
+        kernels.derivative_rest(
+            s, diagonal, self._node, self._lam, cross.n_rest, n_inverse, u, b, weight, flat
+        )
         first = 0
         for f in cross.rest_factors:
             k = cross.factors[f].size
