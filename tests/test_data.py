@@ -191,7 +191,8 @@ def test_filter_keeps_and_drop_removes_where_true(tmp_path: Path) -> None:
 def test_missing_values_wait_for_the_model(tmp_path: Path) -> None:
     path = write(pd.DataFrame({"x": [1.0, None], "g": ["a", None]}), tmp_path / "d.csv")
     frame = load_dataset({"source": str(path), "categorical": ["g"]})
-    assert len(frame) == 2 and frame["g"].isna().tolist() == [False, True]
+    assert len(frame) == 2
+    assert frame["g"].isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

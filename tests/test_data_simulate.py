@@ -70,8 +70,8 @@ def test_the_response_is_made_of_its_parts() -> None:
     for random in design.random:
         effects = made.effects[made.effects["group"] == random.group]
         b = effects.pivot(index="level", columns="term", values="effect")
-        b = b.loc[list(random.levels), list(random.names)].to_numpy()
-        fitted += np.einsum("ij,ij->i", random.Z, b[random.codes])
+        values = b.loc[list(random.levels), list(random.names)].to_numpy()
+        fitted += np.einsum("ij,ij->i", random.Z, values[random.codes])
     assert design.y == pytest.approx(fitted)
 
 
@@ -104,7 +104,9 @@ def test_a_correlation_of_minus_one_is_kept_exactly() -> None:
 def test_nested_units_number_again_within_their_parent() -> None:
     data = simulate_dataset(NESTED).frame
     sizes = data.groupby("class", observed=True)["pupil"].nunique()
-    assert sizes.min() >= 5 and sizes.max() <= 9 and sizes.nunique() > 1
+    assert sizes.min() >= 5
+    assert sizes.max() <= 9
+    assert sizes.nunique() > 1
     assert len(data["pupil"].cat.categories) <= 9
     # A covariate of a pupil is one number for each pupil, not for each label.
     ages = data.groupby(["class", "pupil"], observed=True)["age"].nunique()
@@ -138,7 +140,8 @@ def test_designs_can_be_unbalanced_and_cells_missing() -> None:
     )
     data = simulate_dataset(spec).frame
     cells = data.groupby(["subject", "item", "A", "B"], observed=False).size()
-    assert cells.min() == 0 and cells.max() == 3
+    assert cells.min() == 0
+    assert cells.max() == 3
     gone = (data["A"] == "a2") & (data["B"] == "b2") & (data["subject"] == "S01")
     assert not gone.any()
     made = build_design(CROSSED["formula"], data)
@@ -169,7 +172,8 @@ def test_one_more_covariate_changes_no_other_number() -> None:
 
 def test_a_simulated_dataset_can_be_prepared() -> None:
     data = load_dataset({"simulate": CROSSED, "filter": "A == 'a1'", "derive": {"s": "rt / 1000"}})
-    assert set(data["A"]) == {"a1"} and "s" in data
+    assert set(data["A"]) == {"a1"}
+    assert "s" in data
 
 
 @pytest.mark.parametrize(

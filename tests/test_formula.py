@@ -124,8 +124,14 @@ def test_backticks_name_unusual_columns() -> None:
 
 
 def test_a_formula_survives_pickling() -> None:
-    error = pytest.raises(FormulaError, parse_formula, "y ~ (x").value
-    assert pickle.loads(pickle.dumps(error)).position == 4
+    formula = parse_formula("y ~ x + (1 | g)")
+    assert pickle.loads(pickle.dumps(formula)).groups == ("g",)
+
+
+def test_an_error_survives_pickling() -> None:
+    with pytest.raises(FormulaError) as caught:
+        parse_formula("y ~ (x")
+    assert pickle.loads(pickle.dumps(caught.value)).position == 4
 
 
 def test_a_formula_of_a_thousand_terms_is_read() -> None:
@@ -211,6 +217,27 @@ def test_a_formula_is_data_and_never_runs_code(
     with pytest.raises(FormulaError) as caught:
         parse_formula(text)
     assert caught.value.position == position
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y ~ " + "*".join(f"x{i}" for i in range(1500)),
+        "y ~ " + ":".join(f"x{i}" for i in range(1500)),
+        "y ~ I(" + "+".join(["x"] * 1500) + ")",
+        "y ~ " + "-" * 1500 + "x",
+        "y ~ " + "^".join(["x"] * 1500),
+        "y ~ (1 | " + ":".join(f"g{i}" for i in range(1500)) + ")",
+    ],
+)
+def test_towers_of_operations_are_refused(text: str) -> None:
+    with pytest.raises(FormulaError, match="simplify|Nested|whole number|more than 2000"):
+        parse_formula(text)
+
+
+def test_long_sums_are_read_inside_terms_too() -> None:
+    long = " + ".join(f"x{i}" for i in range(1200))
+    assert len(random(f"({long} | g)")[0][2]) == 1200
 
 
 def test_text_that_is_no_text_is_refused() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .errors import FormulaError
-from .syntax import Binary, Call, Name, Node, Number, Paren, Unary, unparse
+from .tree import Binary, Call, Name, Node, Number, Paren, Unary, unparse
 
 __all__ = ["FUNCTIONS", "Fixed", "Item", "Term", "expand", "spine", "strip"]
 

@@ -19,20 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import DataError, FormulaError, suggest
-from .syntax import (
-    Binary,
-    Call,
-    Items,
-    Name,
-    Node,
-    Number,
-    Paren,
-    Parser,
-    Text,
-    Unary,
-    names_in,
-    tokenize,
-)
+from .syntax import Parser, tokenize
+from .tree import Binary, Call, Items, Name, Node, Number, Paren, Text, Unary, names_in
 
 __all__ = [
     "EXPRESSION_FUNCTIONS",

@@ -11,24 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from .algebra import FUNCTIONS, Fixed, Item, Term, expand, spine, strip
 from .errors import FormulaError
-from .syntax import (
-    Binary,
-    Call,
-    Name,
-    Node,
-    Number,
-    Paren,
-    Parser,
-    Token,
-    Unary,
-    names_in,
-    tokenize,
-    unparse,
-)
+from .syntax import Parser, Token, tokenize
+from .tree import Binary, Call, Name, Node, Number, Paren, Unary, names_in, unparse
 
 __all__ = ["FUNCTIONS", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
 
@@ -188,17 +175,20 @@ def _check_response(text: str, node: Node) -> None:
 
 # -- separating fixed from random -----------------------------------------------------------------
 def _find_bar(node: Node) -> Binary | Call | None:
-    """The first random-effects term at or below `node`, if any."""
-    if isinstance(node, Binary):
-        if node.op in ("|", "||"):
+    """The first random-effects term at or below `node`, if any; a loop, since sums can be long."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Binary):
+            if node.op in ("|", "||"):
+                return node
+            waiting += [node.right, node.left]
+        elif isinstance(node, Paren):
+            waiting.append(node.inner)
+        elif isinstance(node, Unary):
+            waiting.append(node.operand)
+        elif isinstance(node, Call) and node.function not in FUNCTIONS:
             return node
-        return _find_bar(node.left) or _find_bar(node.right)
-    if isinstance(node, Paren):
-        return _find_bar(node.inner)
-    if isinstance(node, Unary):
-        return _find_bar(node.operand)
-    if isinstance(node, Call):
-        return node if node.function not in FUNCTIONS else None
     return None
 
 
@@ -280,7 +270,7 @@ def _random_terms(text: str, node: Node) -> list[RandomTerm]:
             left.terms,
             factors,
             structure,
-            MappingProxyType(settings),
+            settings,
             node.left.position,
             structure_position,
         )

@@ -1,6 +1,6 @@
-"""Tokens, syntax tree and Pratt parser, shared by formulas and safe expressions.
+"""Tokens and Pratt parser, shared by formulas and safe expressions.
 
-Text becomes a tree of frozen nodes and nothing else: no name is looked up in Python and nothing is
+Text becomes a tree of frozen nodes (`mixedscope.tree`) and nothing else: no name is looked up in Python and nothing is
 ever executed. Every node knows the character it starts at, so that errors can point there.
 """
 
@@ -12,101 +12,15 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .errors import FormulaError, suggest
+from .tree import Binary, Call, Items, Name, Node, Number, Paren, Text, Unary
 
-__all__ = [
-    "Binary",
-    "Call",
-    "Items",
-    "Name",
-    "Node",
-    "Number",
-    "Paren",
-    "Parser",
-    "Text",
-    "Token",
-    "Unary",
-    "names_in",
-    "tokenize",
-    "unparse",
-]
+__all__ = ["Parser", "Token", "tokenize"]
 
 MAX_DEPTH = 60
 MAX_TOKENS = 4000
-# An expression is evaluated by recursion along its left spine, hence the tighter bound.
-MAX_EXPRESSION_TOKENS = 600
-
-
-@dataclass(frozen=True)
-class Number:
-    """A literal number, with the text it was written as."""
-
-    value: float
-    text: str
-    position: int
-
-
-@dataclass(frozen=True)
-class Text:
-    """A quoted string."""
-
-    value: str
-    position: int
-
-
-@dataclass(frozen=True)
-class Name:
-    """A column, written bare or in backticks."""
-
-    name: str
-    position: int
-
-
-@dataclass(frozen=True)
-class Unary:
-    """A sign or a negation in front of one operand."""
-
-    op: str
-    operand: Node
-    position: int
-
-
-@dataclass(frozen=True)
-class Binary:
-    """An operator between two operands; ``position`` is that of the operator."""
-
-    op: str
-    left: Node
-    right: Node
-    position: int
-
-
-@dataclass(frozen=True)
-class Paren:
-    """Something in parentheses; kept, because ``|`` needs them and names show them."""
-
-    inner: Node
-    position: int
-
-
-@dataclass(frozen=True)
-class Items:
-    """A bracketed list of literals, as in ``x in ['a', 'b']``."""
-
-    items: tuple[Node, ...]
-    position: int
-
-
-@dataclass(frozen=True)
-class Call:
-    """``function(arguments, key = value)``."""
-
-    function: str
-    arguments: tuple[Node, ...]
-    keywords: tuple[tuple[str, Node], ...]
-    position: int
-
-
-Node = Number | Text | Name | Unary | Binary | Paren | Items | Call
+# Trees are walked by recursion, hence a bound on their height. Sums of a formula do not count: they
+# are walked in a loop, since they alone grow long in practice.
+MAX_HEIGHT = 120
 
 
 @dataclass(frozen=True)
@@ -225,8 +139,7 @@ class Parser:
         self.index = 0
         self.depth = 0
         self.inside: str | None = None  # the function of a formula whose arguments are being read
-        if not formula and len(tokens) > MAX_EXPRESSION_TOKENS:
-            self._fail(tokens[MAX_EXPRESSION_TOKENS].position, "This expression is too long.")
+        self.heights: dict[int, int] = {}  # by identity; every node lives on in the tree
 
     def _fail(self, position: int, message: str) -> NoReturn:
         """Raise a FormulaError that points at `position`."""
@@ -272,9 +185,26 @@ class Parser:
             if op in _COMPARISONS and isinstance(left, Binary) and left.op in _COMPARISONS:
                 self._fail(token.position, "Comparisons cannot be chained; join two with 'and'.")
             op = _SYNONYMS.get(op, op) if not self.formula or op == "**" else op
-            left = Binary(op, left, right, token.position)
+            left = self._join(Binary(op, left, right, token.position))
         self.depth -= 1
         return left
+
+    def _join(self, node: Binary) -> Binary:
+        """Keep account of the height of the tree."""
+        left, right = (self.heights.get(id(side), 0) for side in (node.left, node.right))
+        flat = self.formula and node.op in ("+", "-")
+        height = max(left + (not flat), right + 1)
+        if height > MAX_HEIGHT:
+            self._fail(
+                node.position,
+                f"More than {MAX_HEIGHT} operations depend on each other here; simplify this part.",
+            )
+        self.heights[id(node)] = height
+        return node
+
+    def _around(self, node: Node, *inside: Node) -> Node:
+        self.heights[id(node)] = 1 + max(self.heights.get(id(child), 0) for child in inside)
+        return node
 
     def _read_operator(self) -> str:
         token = self._advance()
@@ -319,9 +249,11 @@ class Parser:
         if token.text in ("+", "-"):
             # In a formula a sign governs the whole product behind it, as in `- a:b`.
             power = 41 if self.formula else 55
-            return Unary(token.text, self._parse_right(token.text, power, token), token.position)
+            operand = self._parse_right(token.text, power, token)
+            return self._around(Unary(token.text, operand, token.position), operand)
         if token.text in ("not", "!") and not self.formula:
-            return Unary("not", self._parse_right(token.text, 25, token), token.position)
+            operand = self._parse_right(token.text, 25, token)
+            return self._around(Unary("not", operand, token.position), operand)
         if token.kind == "name" and not (token.text in EXPRESSION_OPERATORS and not self.formula):
             if self._peek().text == "(" and self._peek().kind == "op":
                 return self._parse_call(token)
@@ -333,7 +265,7 @@ class Parser:
             self._fail(opening.position, "These parentheses are empty.")
         inner = self._parse_node(0)
         self._close(opening, ")")
-        return Paren(inner, opening.position)
+        return self._around(Paren(inner, opening.position), inner)
 
     def _close(self, opening: Token, sign: str) -> None:
         token = self._peek()
@@ -386,7 +318,10 @@ class Parser:
         self._close(opening, ")")
         if not arguments:
             self._fail(name.position, f"{name.text}() needs something between its parentheses.")
-        return Call(name.text, tuple(arguments), tuple(keywords), name.position)
+        inside = [*arguments, *(value for _, value in keywords)]
+        return self._around(
+            Call(name.text, tuple(arguments), tuple(keywords), name.position), *inside
+        )
 
     def _bar_follows(self) -> bool:
         """Whether a ``|`` stands between the parentheses that open here."""
@@ -439,52 +374,3 @@ class Parser:
             f"Unexpected character {token.text!r}; a column name with unusual characters goes "
             "in backticks.",
         )
-
-
-def names_in(node: Node) -> Iterator[Name]:
-    """Yield every column name below `node`, from left to right."""
-    if isinstance(node, Name):
-        yield node
-    elif isinstance(node, Unary):
-        yield from names_in(node.operand)
-    elif isinstance(node, Binary):
-        yield from names_in(node.left)
-        yield from names_in(node.right)
-    elif isinstance(node, Paren):
-        yield from names_in(node.inner)
-    elif isinstance(node, Items):
-        for item in node.items:
-            yield from names_in(item)
-    elif isinstance(node, Call):
-        for argument in node.arguments:
-            yield from names_in(argument)
-        for _, value in node.keywords:
-            yield from names_in(value)
-
-
-_IDENTIFIER = re.compile(r"[^\W\d][\w.]*\Z")
-
-
-def unparse(node: Node) -> str:
-    """Write a node as R's ``deparse`` would: it names the columns of the design."""
-    match node:
-        case Number():
-            return f"{node.value:.15g}"
-        case Text():
-            return f'"{node.value}"'
-        case Name():
-            return node.name if _IDENTIFIER.match(node.name) else f"`{node.name}`"
-        case Paren():
-            return f"({unparse(node.inner)})"
-        case Unary():
-            return f"{'!' if node.op == 'not' else node.op}{unparse(node.operand)}"
-        case Items():
-            return f"[{', '.join(map(unparse, node.items))}]"
-        case Call():
-            parts = [unparse(a) for a in node.arguments]
-            parts += [f"{key} = {unparse(value)}" for key, value in node.keywords]
-            return f"{node.function}({', '.join(parts)})"
-        case Binary():
-            tight = node.op in ("^", "/", ":", "&")
-            space = "" if tight else " "
-            return f"{unparse(node.left)}{space}{node.op}{space}{unparse(node.right)}"

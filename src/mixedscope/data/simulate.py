@@ -14,7 +14,7 @@ from ..errors import DataError, FormulaError, suggest
 from ..formula import Formula, parse_formula
 from ..model.design import RandomDesign, random_designs
 from ..model.terms import TermColumns
-from ..syntax import Name
+from ..tree import Name
 from .layout import LAYOUT_KEYS, check_keys, lay_out, stream
 
 __all__ = ["SIMULATE_KEYS", "Simulation", "simulate_dataset"]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, FormulaError, ModelError, suggest
 from ..formula import Formula, RandomTerm, parse_formula
-from ..syntax import unparse
+from ..tree import unparse
 from .contrasts import ContrastSpec
 from .covariance import STRUCTURES
 from .frame import Factor, as_frame, cross, factorize, is_numeric, numeric_column

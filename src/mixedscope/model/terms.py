@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, FormulaError
 from ..expressions import Evaluator
 from ..formula import Term
-from ..syntax import Call, Name, Node, Number, Paren, names_in, unparse
+from ..tree import Call, Name, Node, Number, Paren, names_in, unparse
 from .contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
 from .frame import Factor, factorize, is_numeric, numeric_column
 
