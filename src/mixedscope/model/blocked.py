@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model import kernels, kernels_scalar, lapack
+from mixedscope.model import kernels, kernels_scalar, kernels_single, lapack
 from mixedscope.model.crossproducts import CrossProducts, Stage
 
 __all__ = ["BlockedSystem", "Solution"]
@@ -34,8 +35,7 @@ DENSE_ADVANTAGE = 12
 DENSE_LIMIT = 2**27 // 3
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """What one factorisation gives, in the internal units of the cross-products.
 
     Attributes
@@ -96,7 +96,9 @@ class BlockedSystem:
         # With one column a level, blocks of the rest are numbers: plain vectors serve.
         self._is_scalar = all(cross.factors[f].size == 1 for f in cross.rest_factors)
         self._scale = np.ones(n)
+        self._is_single = len(cross.factors) == 1 and n <= SMALL
         self._work = [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
+        self._inner = np.empty_like(self._work[0].m)
         self._dense_rows = self._dense() if self.is_densely_crossed else None
         self._dense_out = None if self._dense_rows is None else np.empty_like(self._dense_rows)
 
@@ -128,6 +130,8 @@ class BlockedSystem:
             If the system is not positive definite to rounding.
         """
         cross, s = self.cross, self._s
+        if self._is_single:
+            return self._solve_single(factors[0])
         log_det = self._eliminate(factors)
         self._set_rest_factors(factors)
         self._scale_rest()
@@ -204,6 +208,8 @@ class BlockedSystem:
         """
         cross = self.cross
         weight = degrees / solution.pwrss
+        if self._is_single:
+            return [self._derive_single(weight, reml=reml)]
         out: list[Floats] = [np.zeros((f.size, f.size)) for f in cross.factors]
         n_inverse = cross.n_rest + (cross.n_tail - 1 if reml else 0)
         self._invert(n_inverse)
@@ -305,6 +311,25 @@ class BlockedSystem:
             kernels_scalar.scale_rest(self._s, self._diagonal, self._scale, n_rest)
         else:
             kernels.scale_rest(self._s, self._diagonal, self._node, self._lam, n_rest)
+
+    def _solve_single(self, factor: Floats) -> Solution:
+        stage, work = self.cross.stages[0], self._work[0]
+        log_det, log_det_fixed, pwrss, penalty = kernels_single.solve_single(
+            stage.d, stage.u, stage.w, stage.ptr, stage.idx, factor, self.cross.rest, work.x,
+            work.m, work.head, work.forms, work.modes, self._s, self._coefficient,
+        )  # fmt: skip
+        if not pwrss > 0.0:
+            raise FloatingPointError("The penalised system is not positive definite.")
+        return Solution(log_det, log_det_fixed, pwrss, penalty, self._coefficient[:-1].copy())
+
+    def _derive_single(self, weight: float, *, reml: bool) -> Floats:
+        stage, work = self.cross.stages[0], self._work[0]
+        out = np.empty(work.m.shape[1:])
+        kernels_single.derivative_single(
+            stage.d, stage.u, stage.w, stage.ptr, stage.idx, work.x, work.m, work.forms, self._s,
+            self._inner, weight, self.cross.n_tail - 1 if reml else 0, out,
+        )  # fmt: skip
+        return out
 
     def _derive_rest(self, n_inverse: int, weight: float, out: list[Floats]) -> None:
         """Fill in the derivatives by the factors of the rest."""

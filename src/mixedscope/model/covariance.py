@@ -37,10 +37,13 @@ class CovarianceStructure(ABC):
     ----------
     name : str
         The name users write in formulas and configurations.
+    entries : tuple of (n_theta,) arrays of int, or None
+        Rows and columns where theta stands in the factor, if that is all the structure does.
     intercept_only : bool
         Whether the structure replaces the columns of its term by a single intercept.
     """
 
+    entries: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
     name: ClassVar[str]
     intercept_only: ClassVar[bool] = False
 
@@ -137,10 +140,12 @@ class _Pattern(CovarianceStructure):
         return np.where(self._rows == self._cols, sds[self._rows], 0.0)
 
     def canonical(self, theta: Floats) -> Floats:
-        # lam @ lam.T does not change when a whole column changes its sign.
+        # lam @ lam.T does not change when a whole column changes its sign; the first entry of a
+        # column that is not zero, its diagonal as a rule, is made positive.
         sign = np.ones(self.size)
-        diagonal = self._rows == self._cols
-        sign[self._cols[diagonal]] = np.where(theta[diagonal] < 0.0, -1.0, 1.0)
+        for entry in range(self.n_theta - 1, -1, -1):
+            if theta[entry] != 0.0:
+                sign[self._cols[entry]] = np.sign(theta[entry])
         return theta * sign[self._cols] + 0.0
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -159,6 +164,7 @@ class Full(_Pattern):
         super().__init__(size, settings)
         # np.triu_indices runs through rows; transposed, that is column by column of the lower part.
         self._cols, self._rows = np.triu_indices(size)
+        self.entries = self._rows, self._cols
 
 
 class ZeroCorr(_Pattern):
@@ -169,6 +175,7 @@ class ZeroCorr(_Pattern):
     def __init__(self, size: int, settings: Mapping[str, float] | None = None) -> None:
         super().__init__(size, settings)
         self._rows = self._cols = np.arange(size)
+        self.entries = self._rows, self._cols
 
 
 class Intercept(Full):

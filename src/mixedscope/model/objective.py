@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
@@ -165,6 +167,11 @@ class ProfiledObjective:
         self.lower = np.concatenate([t.collect("lower") for t in system.terms])
         self.scale = np.concatenate([t.collect("scale") for t in system.terms])
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
+        sizes = [t.size**2 for t in system.terms]
+        self._factors = np.zeros(sum(sizes))
+        parts = np.split(self._factors, np.cumsum(sizes)[:-1])
+        self._views = [p.reshape(t.size, t.size) for p, t in zip(parts, system.terms, strict=True)]
+        self._entries = self._all_entries()
 
     def evaluate(self, theta: Floats) -> Evaluation:
         """Evaluate the objective.
@@ -188,13 +195,17 @@ class ProfiledObjective:
         derivatives = self.system.blocked.derivatives(
             factors, solution, self.degrees, reml=self.reml
         )
-        gradient = np.concatenate(
-            [
-                t.pullback(theta[t.theta], d)
-                for t, d in zip(self.system.terms, derivatives, strict=True)
-            ]
-        )
-        return evaluation, gradient
+        if self._entries is not None:
+            places, scales = self._entries
+            flat = [d.ravel() for d in derivatives]
+            return evaluation, (flat[0] if len(flat) == 1 else np.concatenate(flat))[
+                places
+            ] * scales
+        gradient = [
+            t.pullback(theta[t.theta], d)
+            for t, d in zip(self.system.terms, derivatives, strict=True)
+        ]
+        return evaluation, np.concatenate(gradient)
 
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance whose diagonals are not negative."""
@@ -224,10 +235,29 @@ class ProfiledObjective:
         return average_information(self, theta)
 
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
-        if not np.isfinite(theta).all():
+        theta = np.asarray(theta, dtype=float)
+        if not math.isfinite(theta.sum()):
             raise FloatingPointError("theta is not finite.")
-        factors = self.system.standard_factors(theta)
+        if self._entries is None:
+            factors = self.system.standard_factors(theta)
+        else:
+            places, scales = self._entries
+            self._factors[places] = theta * scales
+            factors = self._views
         return factors, self.system.blocked.solve(factors)
+
+    def _all_entries(self) -> tuple[NDArray[np.intp], Floats] | None:
+        """Where theta stands among the factors, one after another, if that is all it does."""
+        places, scales = [], []
+        first = 0
+        for term in self.system.terms:
+            own = term.entries()
+            if own is None:
+                return None
+            places.append(own[0] + first)
+            scales.append(own[1])
+            first += term.size**2
+        return np.concatenate(places), np.concatenate(scales)
 
     def _evaluation(self, solved: tuple[list[Floats], Solution]) -> Evaluation:
         system, solution = self.system, solved[1]
@@ -235,7 +265,7 @@ class ProfiledObjective:
         variance = solution.pwrss * unit / self.degrees
         objective = (
             solution.log_det
-            + self.degrees * (1.0 + np.log(2.0 * np.pi * variance))
+            + self.degrees * (1.0 + math.log(2.0 * math.pi * variance))
             - system.log_weights
         )
         if self.reml:
@@ -243,7 +273,7 @@ class ProfiledObjective:
         return Evaluation(
             objective=float(objective),
             beta=system.beta(solution),
-            sigma=float(np.sqrt(variance)),
+            sigma=math.sqrt(variance),
             log_det=solution.log_det,
             residual_ss=(solution.pwrss - solution.penalty) * unit,
             penalty=solution.penalty * unit,

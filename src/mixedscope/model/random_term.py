@@ -72,6 +72,20 @@ class RandomTerm:
             ]
         )
 
+    def entries(self) -> tuple[NDArray[np.intp], Floats] | None:
+        """Where theta stands in the flattened factor (k k,), and what scales it there.
+
+        None if a structure does more than put theta in its places.
+        """
+        places, scales = [], []
+        for columns, structure, _ in self._split(np.zeros(self.n_theta)):
+            if structure.entries is None:
+                return None
+            rows, cols = structure.entries
+            places.append((rows + columns.start) * self.size + cols + columns.start)
+            scales.append(self.column_scale[rows + columns.start])
+        return np.concatenate(places), np.concatenate(scales)
+
     def diagonal_theta(self, sds: Floats) -> Floats:
         """Theta of a diagonal factor with given entries (k,) for columns of unit mean square."""
         return np.concatenate(
