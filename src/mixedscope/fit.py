@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,8 @@ from mixedscope import summary
 from mixedscope.data.digest import frame_digest
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.formula import parse_formula
-from mixedscope.inference.estimates import (
-    estimates_table,
-    information_criteria,
-    singularity,
-)
+from mixedscope.inference.description import describe
+from mixedscope.inference.estimates import estimates_table
 from mixedscope.inference.modes import keyframes, modes_table
 from mixedscope.inference.references import JointLimit, joint_limit
 from mixedscope.model.design import Design, build_design
@@ -44,7 +40,6 @@ KEYFRAMES = 60
 """Parts into which the path of the conditional modes is cut for ``modes_trace``."""
 
 _WEIGHTS_COLUMN = ".weights"
-_LIBRARIES = ("mixedscope", "numpy", "scipy", "numba", "Py-BOBYQA", "nlopt", "pandas", "pyarrow")
 
 
 class LinearMixedModel:
@@ -212,7 +207,7 @@ class LinearMixedModel:
             progress=progress,
             seed=seed,
         )
-        return Fit._from_result(self, result, reml=reml, name=name)
+        return Fit(FitTables({}), self, result=result, reml=reml, name=name)
 
     def _theta(self, theta: ArrayLike) -> Floats:
         values = np.asarray(theta, dtype=float)
@@ -237,9 +232,23 @@ class Fit:
     Made by :meth:`LinearMixedModel.fit` or :func:`load_fit`.
     """
 
-    def __init__(self, tables: FitTables, model: LinearMixedModel | None, origin: Path | None):
+    def __init__(
+        self,
+        tables: FitTables,
+        model: LinearMixedModel | None,
+        *,
+        result: OptimizationResult | None = None,
+        reml: bool = False,
+        name: str | None = None,
+        origin: Path | None = None,
+    ) -> None:
+        # A new fit has a result and computes its tables when they are asked for; a loaded one has
+        # the tables and rebuilds its model when that is asked for.
         self._tables = tables
         self._model = model
+        self._result = result
+        self._reml = reml
+        self._name = name
         self._origin = origin
 
     # -- numbers ----------------------------------------------------------------------------------
@@ -247,6 +256,8 @@ class Fit:
     @property
     def info(self) -> dict[str, Any]:
         """What was fitted, how, and what came out: the content of ``fit.json``."""
+        if not self._tables.info:
+            self._tables.info = self._describe()
         return self._tables.info
 
     @property
@@ -262,11 +273,13 @@ class Fit:
     @property
     def reml(self) -> bool:
         """Whether the criterion was REML."""
-        return bool(self.info["criterion"] == "REML")
+        return self._reml if self._result is not None else self.info["criterion"] == "REML"
 
     @property
     def objective(self) -> float:
         """-2 log-likelihood, or the REML criterion, at the estimates."""
+        if self._result is not None:
+            return float(self._result.evaluation.objective)
         return float(self.info["objective"])
 
     @property
@@ -298,26 +311,34 @@ class Fit:
     @property
     def sigma(self) -> float:
         """Residual standard deviation, units of the response."""
+        if self._result is not None:
+            return float(self._result.evaluation.sigma)
         return float(self.info["sigma"])
 
     @property
     def theta(self) -> Floats:
         """Relative covariance parameters (k,), in the order of the formula."""
-        return self._estimates("theta")
+        if self._result is not None:
+            return np.array(self._result.theta, dtype=float)
+        return self._stored("theta")
 
     @property
     def beta(self) -> Floats:
         """Fixed effects (r,), in the order of ``info["fixed_names"]``."""
-        return self._estimates("beta")
+        if self._result is not None:
+            return np.array(self._result.evaluation.beta, dtype=float)
+        return self._stored("beta")
 
     @property
     def n_evaluations(self) -> int:
         """Evaluations of the objective, all stages together."""
-        return int(self.info["optimizer"]["evaluations"])
+        return len(self.trace)
 
     @property
     def certificate(self) -> dict[str, Any]:
-        """Convergence verdict: is this a minimum?"""
+        """Convergence verdict: is this a minimum, and if not, what was tried."""
+        if self._result is not None:
+            return dict(self._result.certificate)
         return dict(self.info["certificate"])
 
     @property
@@ -325,8 +346,8 @@ class Fit:
         """Whether any covariance matrix of random effects is singular."""
         return any(term["singular"] for term in self.info["singular"])
 
-    def _estimates(self, kind: str) -> Floats:
-        frame = self._tables.require("estimates")
+    def _stored(self, kind: str) -> Floats:
+        frame = self.estimates
         return frame.loc[frame["kind"] == kind, "estimate"].to_numpy(dtype=float)
 
     # -- tables -----------------------------------------------------------------------------------
@@ -334,17 +355,35 @@ class Fit:
     @property
     def trace(self) -> pd.DataFrame:
         """One row per evaluation of the objective, as stored in ``trace.parquet``."""
+        if self._tables.trace is None and self._result is not None:
+            self._tables.trace = self._result.trace.frame()
         return self._tables.require("trace")
+
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Seconds that every evaluation took, as stored in ``timing.parquet``."""
+        if self._tables.timing is None and self._result is not None:
+            seconds = np.asarray(self._result.trace.seconds, dtype=float)
+            evaluation = np.arange(1, len(seconds) + 1, dtype=np.int32)
+            self._tables.timing = pd.DataFrame({"evaluation": evaluation, "seconds": seconds})
+        return self._tables.require("timing")
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """Tidy parameters, as stored in ``estimates.parquet``."""
+        if self._tables.estimates is None and self._result is not None:
+            self._tables.estimates = estimates_table(self._profiled, self.theta)
+        return self._tables.require("estimates")
 
     def fixed_effects(self) -> pd.DataFrame:
         """Fixed effects with standard errors, z statistics, p values and Wald 95 % intervals."""
-        frame = self._tables.require("estimates")
+        frame = self.estimates
         columns = ["term", "estimate", "std_error", "lower", "upper", "statistic", "p_value"]
         return frame.loc[frame["kind"] == "beta", columns].reset_index(drop=True)
 
     def variance_components(self) -> pd.DataFrame:
         """Standard deviations and correlations of the random effects, and sigma."""
-        frame = self._tables.require("estimates")
+        frame = self.estimates
         chosen = frame["kind"].isin(["sd", "correlation", "sigma"])
         columns = ["kind", "group", "term", "term2", "estimate"]
         return frame.loc[chosen, columns].reset_index(drop=True)
@@ -394,11 +433,17 @@ class Fit:
     @property
     def tables(self) -> FitTables:
         """All stored tables of the fit; what is missing is computed."""
-        self._add_references()
+        self._complete()
         self.conditional_modes()
         if self._tables.modes_trace is None:
             self._tables.modes_trace = self.modes_trace()
         return self._tables
+
+    def _complete(self) -> None:
+        """Fill in the tables that follow from the result alone."""
+        self._add_references()
+        if self._result is not None:
+            _ = self.trace, self.timing, self.estimates
 
     def _add_references(self) -> None:
         """Put the population at the joint limit beside the rest; a quick fit does without it."""
@@ -473,8 +518,8 @@ class Fit:
             self.conditional_modes()
         if wanted is None or "modes_trace" in wanted:
             self._tables.modes_trace = self.modes_trace(keyframe_parts)
-        if wanted is None or "fit" in wanted:
-            self._add_references()
+        if wanted is None or wanted & {"fit", "trace", "estimates", "timing"}:
+            self._complete()
         info = dict(self.info)
         if wanted is None or "fit" in wanted:
             info["dataset"] = {**info["dataset"], "file": self._store_data(target)}
@@ -495,43 +540,20 @@ class Fit:
         )
         return "data.parquet"
 
-    @classmethod
-    def _from_result(
-        cls, model: LinearMixedModel, result: OptimizationResult, *, reml: bool, name: str | None
-    ) -> Fit:
-        trace = result.trace.frame()
-        timing = pd.DataFrame(
-            {"evaluation": trace["evaluation"], "seconds": np.asarray(result.trace.seconds)}
-        )
-        fit = cls(FitTables({}, trace=trace, timing=timing), model, None)
-        objective = model.profiled(reml=reml)
-        theta = np.asarray(result.theta, dtype=float)
-        fit._tables.estimates = estimates_table(objective, theta)
-        fit._tables.info = fit._describe(model, result, objective, theta, name)
-        return fit
-
-    def _describe(
-        self,
-        model: LinearMixedModel,
-        result: OptimizationResult,
-        objective: ProfiledObjective,
-        theta: Floats,
-        name: str | None,
-    ) -> dict[str, Any]:
-        design, system = model.design, model._system
-        evaluation = result.evaluation
+    def _describe(self) -> dict[str, Any]:
+        assert self._result is not None
+        model = self.model
+        design = model.design
         source = model._source
         description = source.get("description") or {}
-        digest = source.get("sha256") or frame_digest(model._data)
         return {
             "schema": FIT_SCHEMA,
-            "model": name or model.formula,
+            "model": self._name or model.formula,
             "formula": model.formula,
             "structure": model.structure,
-            "response": design.response,
             "dataset": {
                 "source": description.get("source", "data frame"),
-                "sha256": digest,
+                "sha256": source.get("sha256") or frame_digest(model._data),
                 "n_rows": len(design.y),
                 "n_dropped": design.n_dropped,
                 "n_zero_weight": design.n_zero_weight,
@@ -539,50 +561,19 @@ class Fit:
             },
             "weights": model._weights,
             "contrasts": model.contrasts,
-            "criterion": "REML" if objective.reml else "ML",
-            "dimensions": {
-                "n": len(design.y),
-                "p": len(design.x_names),
-                "rank_x": len(system.fixed_names),
-                "q": sum(len(t.design.levels) * t.size for t in system.terms),
-                "n_theta": len(objective.theta_names),
-                "groups": {
-                    t.group: {"levels": len(t.design.levels), "terms": t.size} for t in system.terms
-                },
-            },
-            "fixed_names": list(system.fixed_names),
-            "dropped_coefficients": list(system.dropped_names),
-            "theta_names": list(objective.theta_names),
-            "random": [
-                {
-                    "group": t.group,
-                    "names": list(t.names),
-                    "parts": [
-                        {"columns": list(p.columns), "structure": p.structure}
-                        for p in t.design.parts
-                    ],
-                }
-                for t in system.terms
-            ],
-            "optimizer": result.optimizer,
-            "objective": evaluation.objective,
-            **information_criteria(objective, evaluation),
-            "sigma": evaluation.sigma,
-            "singular": singularity(objective, theta),
-            "certificate": result.certificate,
-            "versions": {library: version(library) for library in _LIBRARIES},
+            **describe(self._profiled, self._result),
         }
 
     # -- display ----------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        return summary.text(self.info, self._tables.require("estimates"))
+        return summary.text(self.info, self.estimates)
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return summary.html(self.info, self._tables.require("estimates"))
+        return summary.html(self.info, self.estimates)
 
 
 def load_fit(directory: str | os.PathLike[str]) -> Fit:
@@ -601,4 +592,4 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     StoreError
         If the directory holds no fit, or a file is damaged.
     """
-    return Fit(read_fit(directory), None, Path(directory))
+    return Fit(read_fit(directory), None, origin=Path(directory))

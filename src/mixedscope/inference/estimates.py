@@ -96,11 +96,10 @@ def estimates_table(
             {"kind": "theta", "group": term.group, "term": name, "estimate": value}
             for name, value in zip(term.theta_names(), theta[term.theta], strict=True)
         )
-    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
-    numeric = list(_COLUMNS[4:])
-    frame[numeric] = frame[numeric].astype(float)
-    frame[["group", "term", "term2"]] = frame[["group", "term", "term2"]].astype(object)
-    return frame.where(frame.notna(), None).astype(dict.fromkeys(numeric, float))
+    text, numeric = _COLUMNS[:4], _COLUMNS[4:]
+    columns = {c: pd.Series([row.get(c) for row in rows], dtype=object) for c in text}
+    columns |= {c: pd.Series([row.get(c, np.nan) for row in rows], dtype=float) for c in numeric}
+    return pd.DataFrame(columns)
 
 
 def information_criteria(
