@@ -332,6 +332,15 @@ def test_what_cannot_be_modelled_is_explained(
         build_design(formula, data, **options)
 
 
+def test_a_grouping_factor_among_the_fixed_effects_does_not_fill_the_memory() -> None:
+    n = 100_000
+    many = pd.DataFrame(
+        {"y": np.arange(n), "id": np.arange(n).astype(str), "k": ["p", "q"] * (n // 2)}
+    )
+    with pytest.raises(ModelError, match=r"'id' would make 100000 columns .* \(1 \| id\)"):
+        design("id", many)
+
+
 def test_known_weights_allow_one_row_per_level() -> None:
     made = build_design("y ~ x + (1 | id)", UNIQUE, weights=np.arange(1.0, 9.0))
     assert len(made.random[0].levels) == 8

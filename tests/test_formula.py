@@ -30,6 +30,7 @@ def random(right: str) -> list[tuple[str, bool, list[str], str]]:
         ("a/(b + c)", ["a", "a:b", "a:c"]),
         ("b:a + a + c*a", ["a", "c", "b:a", "a:c"]),
         ("(a + b + c)^3 - a:b:c", ["a", "b", "c", "a:b", "a:c", "b:c"]),
+        ("(a + b*c)^2", ["a", "b", "c", "a:b", "a:c", "b:c", "a:b:c"]),
         ("a*b + (c + d)^2 + b:c", ["a", "b", "c", "d", "a:b", "c:d", "b:c"]),
     ],
 )

@@ -60,6 +60,13 @@ def test_the_index_of_a_frame_does_not_matter() -> None:
     assert as_frame(pd.DataFrame(COLUMNS, index=[5, 5, 5])).index.tolist() == [0, 1, 2]
 
 
+def test_an_index_stored_in_arrow_is_a_column_again() -> None:
+    table = pa.Table.from_pandas(pd.DataFrame(COLUMNS).set_index("g"))
+    assert sorted(as_frame(table).columns) == ["g", "y"]
+    unnamed = pa.Table.from_pandas(pd.DataFrame(COLUMNS).iloc[::-1])
+    assert sorted(as_frame(unnamed).columns) == ["g", "y"]
+
+
 def test_numbers_sort_as_numbers_and_text_as_text() -> None:
     assert factorize(pd.Series([10, 9, 100])).levels == ("9", "10", "100")
     assert factorize(pd.Series(["10", "9", "100"])).levels == ("10", "100", "9")

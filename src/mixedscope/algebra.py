@@ -194,12 +194,12 @@ class _Expansion:
         return result
 
     def _cross(self, left: dict[_Key, int], right: dict[_Key, int]) -> dict[_Key, int]:
-        if len(left) * len(right) > MAX_TERMS:
-            self._fail(min(left.values()), f"This expands into more than {MAX_TERMS} terms.")
         result: dict[_Key, int] = {}
         for a, position in left.items():
             for b in right:
                 result.setdefault(a | b, position)
+            if len(result) > MAX_TERMS:
+                self._fail(min(left.values()), f"This expands into more than {MAX_TERMS} terms.")
         return result
 
     def _power(self, node: Binary) -> dict[_Key, int]:
@@ -213,11 +213,7 @@ class _Expansion:
         base = self._operand(node.left)
         result = dict(base)
         for _ in range(int(exponent.value) - 1):
-            crossed = self._cross(result, base)
-            new = {k: p for k, p in crossed.items() if k not in result}
-            if not new:
-                break
-            result |= new
+            result = self._cross(result, base)
         result.pop(frozenset(), None)
         return result
 

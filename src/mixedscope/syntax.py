@@ -1,7 +1,8 @@
 """Tokens and Pratt parser, shared by formulas and safe expressions.
 
-Text becomes a tree of frozen nodes (`mixedscope.tree`) and nothing else: no name is looked up in Python and nothing is
-ever executed. Every node knows the character it starts at, so that errors can point there.
+Text becomes a tree of frozen nodes (`mixedscope.tree`) and nothing else: no name is looked up in
+Python and nothing is ever executed. Every node knows the character it starts at, so that errors can
+point there.
 """
 
 from __future__ import annotations

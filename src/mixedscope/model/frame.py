@@ -73,14 +73,7 @@ def _convert(data: Any) -> pd.DataFrame:
     if module == "polars":
         return _from_polars(data)
     if module == "pyarrow" and hasattr(data, "to_pandas"):
-        if hasattr(data, "schema"):
-            repeated = {n for n in data.schema.names if data.schema.names.count(n) > 1}
-            if repeated:
-                raise DataError(
-                    f"Duplicate column name {', '.join(map(repr, sorted(repeated)))}: "
-                    "rename or remove one."
-                )
-        return pd.DataFrame(data.to_pandas())
+        return _from_arrow(data)
     if isinstance(data, Mapping):
         lengths = {str(k): np.shape(v)[0] if np.ndim(v) else None for k, v in data.items()}
         if len(set(lengths.values())) > 1 or None in lengths.values():
@@ -92,6 +85,20 @@ def _convert(data: Any) -> pd.DataFrame:
         f"Data must be a pandas, polars or pyarrow table or a mapping of columns, "
         f"not {type(data).__name__}."
     )
+
+
+def _from_arrow(data: Any) -> pd.DataFrame:
+    if not hasattr(data, "column_names"):
+        raise DataError(f"A pyarrow table is needed, not pyarrow.{type(data).__name__}.")
+    names = list(data.column_names)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(
+            f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
+        )
+    # Without pandas' metadata a column that once was an index is a column like any other.
+    kept = [name for name in names if not name.startswith("__index_level_")]
+    return pd.DataFrame(data.select(kept).to_pandas(ignore_metadata=True))
 
 
 def _from_polars(data: Any) -> pd.DataFrame:

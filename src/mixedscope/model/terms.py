@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, FormulaError
+from ..errors import DataError, FormulaError, ModelError
 from ..expressions import Evaluator
 from ..formula import Term
 from ..tree import Call, Name, Node, Number, Paren, names_in, unparse
@@ -25,6 +25,7 @@ from .frame import Factor, factorize, is_numeric, numeric_column
 __all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
 
 INTERCEPT = "(Intercept)"
+MAX_BYTES = 2**32  # of one term; more is a mistake rather than a model
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,27 @@ class TermColumns:
         blocks = [ColumnBlock(np.ones((n, 1)), (INTERCEPT,))] if intercept else []
         full = self._full_codes(intercept, terms)
         for term in terms:
-            block = ColumnBlock(np.ones((n, 1)), ("",))
-            for node in term.factors:
-                block = _product(block, self._coded(node, (term.name, unparse(node)) in full))
-            blocks.append(block)
+            blocks.append(self._term(term, full))
         names = tuple(name for block in blocks for name in block.names)
         matrix = np.concatenate([np.empty((n, 0)), *(b.matrix for b in blocks)], axis=1)
         return ColumnBlock(np.ascontiguousarray(matrix), names)
+
+    def _term(self, term: Term, full: set[tuple[str, str]]) -> ColumnBlock:
+        block = ColumnBlock(np.ones((len(self.frame), 1)), ("",))
+        for node in term.factors:
+            is_full = (term.name, unparse(node)) in full
+            width = len(block.names) * self._width(node)
+            if 8 * width * len(self.frame) > MAX_BYTES:
+                raise ModelError(
+                    f"The term {term.name!r} would make {width} columns for {len(self.frame)} "
+                    f"rows: is it a grouping factor? Then write (1 | {term.name})."
+                )
+            block = _product(block, self._coded(node, is_full))
+        return block
+
+    def _width(self, node: Node) -> int:
+        variable = self._variable(node)
+        return len(variable.levels if isinstance(variable, Factor) else variable.names)
 
     def numeric(self, node: Node, where: str) -> NDArray[np.float64]:
         """Evaluate the response, or another node that must be one numeric column."""
