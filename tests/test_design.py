@@ -144,6 +144,14 @@ def test_poly_is_that_of_r() -> None:
     assert made.X[7] == pytest.approx(expected, abs=1e-10)
 
 
+def test_poly_is_orthonormal_at_a_high_degree() -> None:
+    x = np.linspace(0, 1, 200) ** 3
+    data = pd.DataFrame({"x": x, "y": np.arange(200), "k": ["p", "q"] * 100})
+    columns = design("poly(x, 20)", data).X
+    columns[:, 0] /= np.sqrt(200)
+    assert columns.T @ columns == pytest.approx(np.eye(21), abs=1e-12)
+
+
 def test_poly_does_not_mind_the_scale_of_its_column() -> None:
     far = D.assign(x=1e6 + 1e-3 * D["x"])
     assert pytest.approx(design("poly(x, 3)").X, abs=1e-6) == design("poly(x, 3)", far).X

@@ -118,7 +118,7 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     )
     X = columns.columns(formula.fixed.intercept, formula.fixed.terms)
     beta = _by_name(spec["beta"], X.names, "beta", "coefficients")
-    y = X.matrix @ beta
+    y = np.einsum("ij,j->i", X.matrix, beta)  # not BLAS: same bytes with any number of threads
     truths = spec.get("random") or {}
     designs = random_designs(formula, "full", columns)
     _check_groups(truths, [design.group for design in designs])
@@ -208,7 +208,7 @@ def _random_effects(design: RandomDesign, given: Any, seed: int) -> tuple[Floats
     correlation = _correlations(spec.get("correlations", 0.0), design.names, where)
     factor = sd[:, None] * _root(correlation, where)
     z = stream(seed, f"random {design.group}").standard_normal((len(design.levels), len(sd)))
-    return factor @ factor.T, z @ factor.T
+    return factor @ factor.T, np.einsum("qj,ij->qi", z, factor)
 
 
 def _correlations(value: Any, names: Sequence[str], where: str) -> Floats:
@@ -256,7 +256,7 @@ def _root(matrix: Floats, where: str) -> Floats:
     k = len(matrix)
     root = np.zeros((k, k))
     for j in range(k):
-        rest = matrix[j:, j] - root[j:, :j] @ root[j, :j]
+        rest = matrix[j:, j] - np.einsum("ij,j->i", root[j:, :j], root[j, :j])
         if rest[0] > 1e-10:
             root[j:, j] = rest / np.sqrt(rest[0])
         elif rest[0] < -1e-10 or (np.abs(rest[1:]) > 1e-8).any():

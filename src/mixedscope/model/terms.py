@@ -241,7 +241,9 @@ def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
 def orthogonal_polynomials(x: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     """Orthonormal polynomials in `x` of degree 1 to `degree`, as R's ``poly``.
 
-    Columns have length one, sum to zero, and positive leading coefficients.
+    Columns have length one, sum to zero, and positive leading coefficients. Each is x times the one
+    before, made orthogonal to all before it (Brubeck, Nakatsukasa & Trefethen 2021, SIAM Review
+    63(2): Vandermonde with Arnoldi), which is stable where powers of x are not.
 
     Parameters
     ----------
@@ -254,5 +256,13 @@ def orthogonal_polynomials(x: NDArray[np.float64], degree: int) -> NDArray[np.fl
     """
     centred = np.asarray(x, dtype=np.float64) - np.mean(x)
     centred = centred / np.abs(centred).max()  # columns are normalised below, so scale is free
-    q, r = np.linalg.qr(np.vander(centred, degree + 1, increasing=True))
-    return np.ascontiguousarray(q[:, 1:] * np.sign(np.diag(r))[1:])
+    basis = np.empty((degree + 1, len(centred)))
+    basis[0] = 1.0 / np.sqrt(len(centred))
+    for j in range(1, degree + 1):
+        # Orthogonalised twice, against rounding; plain sums, because those of BLAS depend on its
+        # number of threads.
+        column = centred * basis[j - 1]
+        for earlier in (*basis[:j], *basis[:j]):
+            column = column - np.sum(column * earlier) * earlier
+        basis[j] = column / np.sqrt(np.sum(column * column))
+    return np.ascontiguousarray(basis[1:].T)
