@@ -346,3 +346,33 @@ def test_the_objective_is_made_of_the_parts_in_the_trace() -> None:
     r2 = trace["residual_ss"] + trace["penalty"]
     expected = trace["log_det"] + n * (1 + np.log(2 * np.pi * r2 / n))
     assert np.allclose(trace["objective"], expected, rtol=1e-12)
+
+
+# --- contrasts ---------------------------------------------------------------------------------
+
+MEANS = "score ~ 1 + Machine + (1 | Worker)"
+CODINGS: dict[str, tuple[Any, list[list[float]]]] = {
+    # coding: the contrast specification, and the coefficients as combinations of the cell means
+    "treatment": ("treatment", [[1, 0, 0], [-1, 1, 0], [-1, 0, 1]]),
+    "other base": ({"treatment": {"base": "C"}}, [[0, 0, 1], [1, 0, -1], [0, 1, -1]]),
+    "sum": ("sum", [[1 / 3, 1 / 3, 1 / 3], [2 / 3, -1 / 3, -1 / 3], [-1 / 3, 2 / 3, -1 / 3]]),
+    "helmert": ("helmert", [[1 / 3, 1 / 3, 1 / 3], [-1 / 2, 1 / 2, 0], [-1 / 6, -1 / 6, 1 / 3]]),
+    "sequential": ("sequential-difference", [[1 / 3, 1 / 3, 1 / 3], [-1, 1, 0], [0, -1, 1]]),
+    "hypothesis": (
+        {"hypothesis": {"matrix": [[-1, 0.5, 0.5], [0, -1, 1]], "names": ["A-BC", "C-B"]}},
+        [[1 / 3, 1 / 3, 1 / 3], [-1, 0.5, 0.5], [0, -1, 1]],
+    ),
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_every_coding_gives_its_combination_of_the_cell_means(coding: str) -> None:
+    spec, combinations = CODINGS[coding]
+    frame = RECIPES["machines_thin"]()
+    cells = ms.LinearMixedModel("score ~ 0 + Machine + (1 | Worker)", frame).fit()
+    fit = ms.LinearMixedModel(MEANS, frame, contrasts={"Machine": spec}).fit()
+    assert fit.objective == pytest.approx(cells.objective, abs=1e-7)
+    assert near(fit.beta, np.array(combinations) @ cells.beta, 1e-6)
+    covariance = cells.fixed_covariance().to_numpy()
+    expected = np.array(combinations) @ covariance @ np.array(combinations).T
+    assert near(fit.fixed_covariance().to_numpy(), expected, 1e-5)
