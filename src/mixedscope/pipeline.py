@@ -157,9 +157,7 @@ def modes(*, fit: str | os.PathLike[str], keyframes: int) -> None:
     from mixedscope.fit import load_fit
 
     directory = Path(fit).parent
-    load_fit(directory).save(
-        directory, only=["modes", "modes_trace"], keyframe_parts=keyframes
-    )
+    load_fit(directory).save(directory, only=["modes", "modes_trace"], keyframe_parts=keyframes)
 
 
 def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
