@@ -12,8 +12,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from mixedscope.charts.theme import THEMES
 from mixedscope.config import Config, json_schema, load_config, validate_config
 from mixedscope.errors import ConfigError
+from mixedscope.optimize import optimizer_names
 from mixedscope.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,6 +138,16 @@ def test_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="absent.yaml"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_themes_are_those_of_the_charts() -> None:
+    theme = json_schema()["$defs"]["ChartsConfig"]["properties"]["theme"]
+    assert theme["enum"] == list(THEMES)
+
+
+def test_backends_are_documented() -> None:
+    text = (ROOT / "config/README.md").read_text("utf-8")
+    assert not [name for name in optimizer_names() if f"`{name}`" not in text]
 
 
 def test_exported_schema_is_up_to_date() -> None:

@@ -231,8 +231,8 @@ class ChartsConfig(_Section):
         "vl.json",
     ]
     """File formats of every chart."""
-    theme: str = "light"
-    """Theme of every chart."""
+    theme: Literal["light", "print"] = "light"
+    """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
     """At how many evaluations of a fit its conditional modes are kept, at most."""
     shrinkage: ShrinkageConfig = ShrinkageConfig()
