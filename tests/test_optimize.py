@@ -256,6 +256,33 @@ def test_an_initial_hessian_saves_evaluations():
     assert informed.evaluation.objective == pytest.approx(plain.evaluation.objective, abs=1e-8)
 
 
+def test_only_bfgs_starts_from_the_guess_of_an_informed_objective():
+    objective = quadratic(start=(3.0, -2.0))
+    objective.moment_start = lambda: np.array([1.1, -0.9])
+    first = {n: minimize(objective, optimizer=n).trace.frame()["theta"][0] for n in ALL}
+    assert list(first.pop("bfgs")) == [1.1, -0.9]
+    assert all(list(theta) == [3.0, -2.0] for theta in first.values())
+    given = minimize(objective, optimizer="bfgs", start=np.array([2.0, 2.0]))
+    assert list(given.trace.frame()["theta"][0]) == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("optimizer", ["pybobyqa", "nlopt-bobyqa", "nlopt-neldermead"])
+def test_a_bound_that_hides_a_better_fit_is_left(optimizer):
+    """A diagonal element stuck at 0 beside free elements of its column is no boundary optimum.
+
+    On the other side of 0 lies the mirror image of a better covariance.
+    """
+    objective = simulated(302, groups=(10,), n=52, slopes=2, sd=2.0, sigma=0.1)
+    stuck = minimize(objective, optimizer=optimizer, polish=False)
+    freed = minimize(objective, optimizer=optimizer)
+    assert stuck.theta[0] == 0.0
+    assert stuck.certificate["verdict"] in {"not converged", "saddle"}
+    assert freed.evaluation.objective < stuck.evaluation.objective - 1.0
+    assert freed.evaluation.objective == pytest.approx(
+        minimize(objective).evaluation.objective, abs=1e-7
+    )
+
+
 def test_auto_names_the_optimizer_it_chose():
     info = minimize(quadratic()).optimizer
     assert info["requested"] == "auto"

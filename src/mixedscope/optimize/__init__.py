@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from mixedscope.optimize.backends import BACKENDS, Backend, Setting, get_backend, optimizer_names
 from mixedscope.optimize.driver import OptimizationResult, minimize
-from mixedscope.optimize.objective import CurvedObjective, Evaluation, Objective
+from mixedscope.optimize.objective import (
+    CurvedObjective,
+    Evaluation,
+    InformedObjective,
+    Objective,
+)
 from mixedscope.optimize.phases import PHASES, label_phases
 from mixedscope.optimize.trace import Trace
 
@@ -14,6 +19,7 @@ __all__ = [
     "Backend",
     "CurvedObjective",
     "Evaluation",
+    "InformedObjective",
     "Objective",
     "OptimizationResult",
     "Setting",

@@ -11,7 +11,7 @@ import numpy as np
 from mixedscope.errors import OptimizerError
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
-from mixedscope.optimize.objective import Evaluation, FloatArray, Objective
+from mixedscope.optimize.objective import Evaluation, FloatArray, InformedObjective, Objective
 from mixedscope.optimize.polish import Polisher
 from mixedscope.optimize.problem import LimitReached, Problem
 from mixedscope.optimize.trace import Trace
@@ -73,7 +73,8 @@ def minimize(
     settings : mapping, optional
         Settings of the optimizer by name; the others keep their defaults.
     start : (k,) array, optional
-        Theta units; by default the objective's own start.
+        Theta units; by default the objective's own start, or for ``"bfgs"`` its guess from
+        moments where it has one.
     max_evaluations : int, optional
         Limit for all stages together; the best point so far is then the result.
     max_seconds : float, optional
@@ -101,6 +102,8 @@ def minimize(
     resolved = backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)
     _check_limit("max_seconds", max_seconds, whole=False)
+    if start is None and backend.starts_from_moments and isinstance(objective, InformedObjective):
+        start = objective.moment_start()
     theta0 = _check_start(objective, start)
     trace = Trace(objective.theta_names, objective.beta_names, objective.scale)
     problem = Problem(

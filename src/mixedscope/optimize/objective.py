@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CurvedObjective", "Evaluation", "FloatArray", "Objective"]
+__all__ = ["CurvedObjective", "Evaluation", "FloatArray", "InformedObjective", "Objective"]
 
 FloatArray = NDArray[np.float64]
 
@@ -104,4 +104,13 @@ class CurvedObjective(Protocol):
 
     def initial_hessian(self, theta: FloatArray, /) -> FloatArray:
         """Approximate the Hessian at theta, (k, k) in theta units (average information, say)."""
+        ...
+
+
+@runtime_checkable
+class InformedObjective(Protocol):
+    """An objective that can also guess where its optimum is, from moments of the data."""
+
+    def moment_start(self) -> FloatArray:
+        """Estimate theta without an optimisation, (k,)."""
         ...

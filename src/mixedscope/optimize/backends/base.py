@@ -87,12 +87,17 @@ class Backend(ABC):
         Whether it keeps to the bounds (and must start within them).
     uses_gradient : bool
         Whether it evaluates gradients.
+    starts_from_moments : bool
+        Whether it starts where the objective guesses its optimum (`InformedObjective`), unless
+        a start is given.  The others start where random effects vary as much as residuals, to
+        be seen finding their way.
     settings : mapping of str to Setting
     """
 
     name: ClassVar[str]
     bounded: ClassVar[bool]
     uses_gradient: ClassVar[bool] = False
+    starts_from_moments: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Setting]]
 
     def resolve(self, given: Mapping[str, object] | None) -> dict[str, SettingValue]:

@@ -44,7 +44,14 @@ _CODES = {
 
 
 class PyBobyqa(Backend):
-    """BOBYQA in Python, the optimiser of the story."""
+    """BOBYQA in Python, the optimiser of the story.
+
+    Defaults were found by trial on 37 models (12 reference models, 25 simulated ones): rhobeg of
+    0.2, 0.5 and 1.0 took 6,683, 6,053 and 6,329 evaluations in all at rhoend = 1e-6, where the
+    objective was within 1e-9 of the optimum; rhoend = 1e-5 saved 6 % and ended up to 6e-8 above,
+    1e-4 saved 12 % and ended up to 2e-5 above. On one model it stopped 26 above with each of
+    them, at a bound that only the other side of zero leads away from.
+    """
 
     name = "pybobyqa"
     bounded = True

@@ -26,6 +26,7 @@ class Bfgs(Backend):
     name = "bfgs"
     bounded = False
     uses_gradient = True
+    starts_from_moments = True
     settings: ClassVar[Mapping[str, Setting]] = {
         "ftol": Setting(
             1e-9,
