@@ -376,3 +376,17 @@ def test_every_coding_gives_its_combination_of_the_cell_means(coding: str) -> No
     covariance = cells.fixed_covariance().to_numpy()
     expected = np.array(combinations) @ covariance @ np.array(combinations).T
     assert near(fit.fixed_covariance().to_numpy(), expected, 1e-5)
+
+
+@pytest.mark.parametrize("with_zeros", [False, True])
+def test_weights_from_an_array_survive_saving(with_zeros: bool, tmp_path: Any) -> None:
+    frame = RECIPES["sleepstudy"]()
+    weights = frame["w"].to_numpy()
+    if with_zeros:
+        weights = np.where(frame["row"] % 7 == 0, 0.0, weights)
+    formula = LME4["sleepstudy-weighted-ml"]["formula"]
+    fit = ms.LinearMixedModel(formula, frame, weights=weights).fit()
+    fit.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    assert loaded.evaluate().objective == pytest.approx(fit.objective, abs=1e-10)
+    assert np.allclose(loaded.residuals(), fit.residuals())
