@@ -131,6 +131,15 @@ def test_rounding_in_a_large_objective_does_not_spoil_the_verdict():
         assert len(result.trace) < 300
 
 
+@pytest.mark.parametrize("optimizer", ["bfgs", "scipy-lbfgsb", "nlopt-newuoa"])
+def test_effects_a_thousand_times_the_residuals_are_certified(optimizer):
+    objective = simulated(8, groups=(8,), sigma=1e-3)
+    result = minimize(objective, optimizer=optimizer)
+    assert result.certificate["verdict"] == "optimum"
+    assert result.certificate["newton_decrement"] < 1e-8
+    assert result.theta[0] == pytest.approx(968.874, rel=1e-4)
+
+
 def test_a_gradient_that_fails_beside_the_end_gives_no_verdict_but_words():
     objective = quadratic()
     plain = objective.gradient_of

@@ -79,6 +79,17 @@ def test_a_saddle_is_escaped_in_a_stage_of_its_own():
     assert "negative curvature" in result.certificate["tried"]
 
 
+def test_a_saddle_reached_with_a_little_slope_left_is_escaped_too():
+    """L-BFGS-B ends at a saddle here with 1e-10 to be gained along the slope, 0.1 beyond it."""
+    objective = simulated(416, groups=(3, 9), n=44, sd=0.1)
+    stuck = minimize(objective, optimizer="scipy-lbfgsb", polish=False)
+    result = minimize(objective, optimizer="scipy-lbfgsb")
+    best = minimize(objective, optimizer="bfgs").evaluation.objective
+    assert stuck.certificate["verdict"] == "saddle"
+    assert result.evaluation.objective == pytest.approx(best, abs=1e-7)
+    assert result.optimizer["stages"]["escape"] > 0
+
+
 def test_without_polishing_a_saddle_is_called_a_saddle():
     result = minimize(double_well(), optimizer="scipy-lbfgsb", polish=False)
     assert result.certificate["verdict"] == "saddle"
@@ -364,6 +375,15 @@ def test_defaults_of_every_setting_pass_its_own_check(optimizer):
     )
 
 
-def test_a_bar_is_shown_only_when_asked_for(capsys):
+def test_a_short_fit_shows_no_bar(capsys):
     minimize(CASES["one slope"](), optimizer="bfgs", progress=True)
-    assert capsys.readouterr().err.strip() == ""  # too short to need one
+    assert capsys.readouterr().err.strip() == ""
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_fit_that_lasts_shows_a_bar_only_when_asked_for(capsys, monkeypatch, progress):
+    from mixedscope.optimize.problem import Problem
+
+    monkeypatch.setattr(Problem, "PATIENCE", 0.0)
+    minimize(CASES["one slope"](), optimizer="nlopt-bobyqa", progress=progress)
+    assert ("evaluations" in capsys.readouterr().err) is progress

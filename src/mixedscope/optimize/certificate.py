@@ -45,10 +45,11 @@ VERDICT_TOLERANCE = 1e-7
 _STEP = 1e-4
 _SMALLEST = 0.1
 
-#: Eigenvalues of the Hessian below the largest of these are zero for all we can tell: an absolute
-#: one (a unit step would change the deviance by half of it), one relative to the largest
-#: eigenvalue, and a multiple of the asymmetry of the differences, which is nothing but error.
-_NULL_ABSOLUTE = 1e-6
+#: Eigenvalues of the Hessian below the largest of these are zero for all we can tell: one by
+#: effect (a step as long as the largest parameter, at least 1, would change the deviance by half
+#: of it), one relative to the largest eigenvalue, and a multiple of the asymmetry of the
+#: differences, which is nothing but error.
+_NULL_EFFECT = 1e-6
 _NULL_RELATIVE = 1e-8
 _NULL_ASYMMETRY = 2.0
 
@@ -112,7 +113,7 @@ class Curvature:
     def inverse(self) -> FloatArray:
         """|H|⁻¹, positive definite, to start BFGS with."""
         # Along null directions the floor would allow endless steps.
-        divisors = np.maximum(self._divisors, 1e-6 * max(1.0, float(self.values[-1])))
+        divisors = np.maximum(self._divisors, 1e-6 * float(np.abs(self.values).max()))
         inverse = (self.vectors / divisors) @ self.vectors.T
         return (inverse + inverse.T) / 2
 
@@ -192,8 +193,9 @@ def measure_curvature(
         hessian[i] = (g_above - g_below) / (above[i] - below[i])
     asymmetry = float(np.abs(hessian - hessian.T).max())
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+    reach = max(1.0, float(np.abs(x).max()))
     floor = max(
-        _NULL_ABSOLUTE,
+        _NULL_EFFECT / reach**2,
         _NULL_RELATIVE * float(np.abs(values).max()),
         _NULL_ASYMMETRY * asymmetry,
     )

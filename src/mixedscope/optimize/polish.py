@@ -12,6 +12,7 @@ from mixedscope.optimize.backends.scipy import run_bfgs
 from mixedscope.optimize.certificate import (
     POLISH_TOLERANCE,
     ROUNDING_TOLERANCE,
+    VERDICT_TOLERANCE,
     Curvature,
     measure_curvature,
     rounding,
@@ -96,13 +97,10 @@ class Polisher:
                 curvature = self.curvature
                 if curvature is None:
                     return
-                if not self._is_small(curvature.decrement):
-                    if not self._polish(curvature):
-                        break
-                elif curvature.is_saddle:
+                if curvature.is_saddle and self._is_level(curvature):
                     if not self._escape(curvature):
                         break
-                else:
+                elif self._is_small(curvature) or not self._polish(curvature):
                     break
                 self.make_canonical()
             self._clean()
@@ -135,8 +133,12 @@ class Polisher:
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _is_small(self, decrement: float) -> bool:
-        return decrement <= POLISH_TOLERANCE * tolerance_scale(self.point.objective)
+    def _is_small(self, curvature: Curvature) -> bool:
+        return curvature.decrement <= POLISH_TOLERANCE * tolerance_scale(self.point.objective)
+
+    def _is_level(self, curvature: Curvature) -> bool:
+        """Whether slopes gain nothing worth having, so that only curvature can."""
+        return curvature.decrement <= VERDICT_TOLERANCE * tolerance_scale(self.point.objective)
 
     def _move(self, point: Point) -> None:
         self.point = point
@@ -175,7 +177,7 @@ class Polisher:
             self._move(point)
             self.curvature = curvature = after
             moved = True
-            if self._is_small(curvature.decrement):
+            if self._is_small(curvature):
                 break
         return moved
 
