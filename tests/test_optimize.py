@@ -106,6 +106,10 @@ def test_an_early_stop_is_polished_and_the_trace_says_so():
     assert short.evaluation.objective > tight.evaluation.objective + 1e-6
     assert full.evaluation.objective == pytest.approx(tight.evaluation.objective, abs=1e-8)
     assert full.optimizer["stages"]["polish"] > 0
+    gained = short.evaluation.objective - full.evaluation.objective
+    assert full.optimizer["search_excess"] == pytest.approx(gained)
+    assert "deviance points higher" in full.certificate["words"]
+    assert "deviance points higher" not in tight.certificate["words"]
     assert full.certificate["verdict"] == "optimum"
 
 

@@ -209,6 +209,7 @@ def certificate(
     gradient: FloatArray | None,
     curvature: Curvature | None,
     tried: list[str],
+    excess: float = 0.0,
 ) -> dict[str, Any]:
     """State the verdict on a fit.
 
@@ -225,6 +226,8 @@ def certificate(
         None if it was not measured: no time left, or a gradient failed.
     tried : list of str
         What was done to get from where the search ended to an optimum.
+    excess : float
+        How much higher the objective was where the search ended, deviance units.
 
     Returns
     -------
@@ -248,6 +251,12 @@ def certificate(
         verdict = "boundary optimum"
     else:
         verdict = "optimum"
+    words = _words(verdict, curvature, active)
+    if excess > tolerance:
+        words += (
+            f" The search itself had stopped {excess:.2g} deviance points higher; "
+            "the stages after it (escape, polish) made up for that."
+        )
     return {
         "verdict": verdict,
         "gradient_norm": None if gradient is None else float(np.linalg.norm(gradient)),
@@ -255,7 +264,7 @@ def certificate(
         "min_hessian_eigenvalue": None if curvature is None else curvature.smallest,
         "active_bounds": active,
         "tried": list(tried),
-        "words": _words(verdict, curvature, active),
+        "words": words,
     }
 
 

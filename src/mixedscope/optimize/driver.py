@@ -37,6 +37,7 @@ class OptimizationResult:
         ``name``; ``requested``, as given (``"auto"``, say); ``settings``, complete;
         ``return_code`` and ``message`` of the search, or of the limit that ended the work;
         ``evaluations``, rows of the trace; ``stages``, evaluations per stage;
+        ``search_excess``, how much higher the objective was where the search ended;
         ``certificate_evaluations``, gradients computed to check the result, which are not rows
         of the trace.
     seconds : float
@@ -124,6 +125,7 @@ def minimize(
                 f"of the {len(trace)} points tried, the first being theta = {theta0.tolist()}. "
                 "Try another start, and check the data for extreme values"
             )
+        found = problem.best.objective
         polisher = Polisher(problem, problem.best)
         if polish:
             polisher.run()
@@ -135,8 +137,16 @@ def minimize(
         problem.close()
     point = polisher.point
     theta = point.x / problem.scale
+    # Cleaned zeros may cost as much as rounding; that is no excess below zero.
+    excess = max(0.0, found - point.objective)
     verdict = certificate(
-        objective, theta, point.objective, point.gradient, polisher.curvature, polisher.tried
+        objective,
+        theta,
+        point.objective,
+        point.gradient,
+        polisher.curvature,
+        polisher.tried,
+        excess,
     )
     return OptimizationResult(
         theta=theta,
@@ -151,6 +161,7 @@ def minimize(
             "message": message,
             "evaluations": len(trace),
             "stages": trace.stages(),
+            "search_excess": excess,
             "certificate_evaluations": problem.certificate_evaluations,
         },
         seconds=problem.seconds,
