@@ -189,6 +189,13 @@ def test_the_limit_of_time_holds_and_leaves_out_the_curvature():
     assert np.isfinite(result.trace.frame()["rho"]).all()
 
 
+@pytest.mark.parametrize("optimizer", ALL)
+def test_one_evaluation_is_made_however_short_the_time(optimizer):
+    result = minimize(CASES["rank one"](), optimizer=optimizer, max_seconds=1e-9)
+    assert len(result.trace) == 1
+    assert result.optimizer["return_code"] == "max_seconds"
+
+
 def fragile(bad):
     """A quadratic that cannot be evaluated where `bad` says so."""
     objective = quadratic()

@@ -222,7 +222,8 @@ class Problem:
                 "max_evaluations",
                 f"stopped at the limit of {self._max_evaluations} evaluations (max_evaluations)",
             )
-        if self.out_of_time:
+        # One evaluation is always made: without any there is no result to give back.
+        if len(self.trace) > 0 and self.out_of_time:
             raise LimitReached(
                 "max_seconds", f"stopped at the limit of {self._max_seconds:g} s (max_seconds)"
             )
