@@ -17,12 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = version("mixedscope")
 
-__all__ = ["Fit", "LinearMixedModel", "__version__", "charts", "load_dataset", "load_fit"]
+__all__ = [
+    "Fit",
+    "LinearMixedModel",
+    "__version__",
+    "charts",
+    "load_dataset",
+    "load_fit",
+    "set_threads",
+]
 
 if TYPE_CHECKING:
     from mixedscope import charts
     from mixedscope.data import load_dataset
     from mixedscope.fit import Fit, LinearMixedModel, load_fit
+    from mixedscope.model.lapack import set_threads
 
 # Loaded when first used: a job that only prepares data or draws charts should not pay for the
 # engine's import, nor the engine for that of the charts.
@@ -31,6 +40,7 @@ _HOME = {
     "LinearMixedModel": "mixedscope.fit",
     "load_dataset": "mixedscope.data",
     "load_fit": "mixedscope.fit",
+    "set_threads": "mixedscope.model.lapack",
 }
 
 

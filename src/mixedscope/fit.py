@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -25,12 +26,14 @@ from mixedscope.inference.description import describe
 from mixedscope.inference.estimates import estimates_table
 from mixedscope.inference.modes import keyframes, modes_table
 from mixedscope.inference.references import JointLimit, joint_limit
+from mixedscope.inference.refit import Refits, inverse_hessian, refit_many, simulate_responses
 from mixedscope.model.design import Design, build_design
 from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.frame import as_frame
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.optimize import OptimizationResult, minimize
 from mixedscope.store import FIT_SCHEMA, FitTables, read_fit, read_table, write_fit, write_table
+from mixedscope.tree import Name
 
 __all__ = ["Fit", "LinearMixedModel", "load_fit"]
 
@@ -97,7 +100,7 @@ class LinearMixedModel:
         if isinstance(weights, str) and weights not in columns:
             columns.append(weights)
         self._data = frame[columns]
-        if self._weights == _WEIGHTS_COLUMN:
+        if weights is not None and not isinstance(weights, str):
             self._data = self._data.assign(**{_WEIGHTS_COLUMN: np.asarray(weights, dtype=float)})
         self._source = dict(getattr(data, "attrs", {}) or {})
 
@@ -208,6 +211,28 @@ class LinearMixedModel:
             seed=seed,
         )
         return Fit(FitTables({}), self, result=result, reml=reml, name=name)
+
+    def with_response(self, response: Floats) -> LinearMixedModel:
+        """Give the same model for another response (n,), one value per row of data used."""
+        if response.shape != self.design.y.shape or not np.isfinite(response).all():
+            raise ModelError(
+                f"A response for this model has {len(self.design.y)} finite values, one per row "
+                f"of data used; got shape {response.shape}."
+            )
+        written = parse_formula(self.formula).response
+        if not isinstance(written, Name):
+            raise ModelError(
+                f"The response {self.design.response!r} is a function of columns; a model can be "
+                "refitted if its response is a column."
+            )
+        model = copy(self)
+        model.design = replace(self.design, y=response, rows=np.arange(len(response)))
+        model._data = self._data.iloc[self.design.rows].assign(**{written.name: response})
+        model._source = {}
+        model._system = ProfiledSystem(model.design)
+        model._objectives = {}
+        model.__dict__.pop("joint_limit", None)
+        return model
 
     def _theta(self, theta: ArrayLike) -> Floats:
         values = np.asarray(theta, dtype=float)
@@ -425,6 +450,34 @@ class Fit:
         covariance = self._profiled.system.beta_covariance(evaluation.sigma)
         names = list(self.info["fixed_names"])
         return pd.DataFrame(covariance, index=names, columns=names)
+
+    def refit(self, response: ArrayLike) -> Fit:
+        """Fit the same model to another response, starting from the estimates of this one.
+
+        Parameters
+        ----------
+        response : (n,) array_like
+            One value per row of data used.
+        """
+        model = self.model.with_response(np.asarray(response, dtype=float))
+        return model.fit(start=self.theta, reml=self.reml, name=self._name)
+
+    def refit_many(self, responses: ArrayLike) -> Refits:
+        """Fit the same model to many responses (m, n), starting from the estimates of this one."""
+        inverse = inverse_hessian(self._profiled, self.theta)
+        return refit_many(self._profiled, self.theta, inverse, np.asarray(responses, dtype=float))
+
+    def simulate(self, count: int = 1, *, seed: int = 0) -> Floats:
+        """Draw `count` responses (count, n) from the fitted model, random effects anew each."""
+        rng = np.random.default_rng(seed)
+        return simulate_responses(self._profiled, self.theta, count, rng)
+
+    def parametric_bootstrap(self, count: int, *, seed: int = 0) -> Refits:
+        """Refit the model to `count` responses drawn from it.
+
+        The same seed gives the same estimates whatever the machine's number of cores.
+        """
+        return self.refit_many(self.simulate(count, seed=seed))
 
     def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
         """Evaluate the objective of the fit again, by default at its own theta."""

@@ -180,6 +180,6 @@ def _collapsed(names: tuple[str, ...], null: Floats, rank: int) -> str:
                 f"{names[mixed[0]]} and {names[mixed[1]]} are perfectly correlated ({sign})"
             )
         else:
-            count = "one direction" if left == 1 else f"{left} directions"
-            words.append(f"{count} among {', '.join(names[j] for j in mixed)} has no variance")
+            count = "one direction has" if left == 1 else f"{left} directions have"
+            words.append(f"{count} no variance among {', '.join(names[j] for j in mixed)}")
     return "; ".join(words)

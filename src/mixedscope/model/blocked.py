@@ -96,7 +96,7 @@ class BlockedSystem:
         # With one column a level, blocks of the rest are numbers: plain vectors serve.
         self._is_scalar = all(cross.factors[f].size == 1 for f in cross.rest_factors)
         self._scale = np.ones(n)
-        self._is_single = len(cross.factors) == 1 and n <= SMALL
+        self.is_single = len(cross.factors) == 1 and n <= SMALL
         self._work = [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
         self._inner = np.empty_like(self._work[0].m)
         self._dense_rows = self._dense() if self.is_densely_crossed else None
@@ -130,7 +130,7 @@ class BlockedSystem:
             If the system is not positive definite to rounding.
         """
         cross, s = self.cross, self._s
-        if self._is_single:
+        if self.is_single:
             return self._solve_single(factors[0])
         log_det = self._eliminate(factors)
         self._set_rest_factors(factors)
@@ -208,7 +208,7 @@ class BlockedSystem:
         """
         cross = self.cross
         weight = degrees / solution.pwrss
-        if self._is_single:
+        if self.is_single:
             return [self._derive_single(weight, reml=reml)]
         out: list[Floats] = [np.zeros((f.size, f.size)) for f in cross.factors]
         n_inverse = cross.n_rest + (cross.n_tail - 1 if reml else 0)

@@ -9,13 +9,25 @@ which Fortran sees as the upper one.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cython_blas, cython_lapack
+from threadpoolctl import ThreadpoolController
 
-__all__ = ["cholesky_lower", "inverse_from_cholesky", "multiply_symmetric", "subtract_outer"]
+from mixedscope.errors import ModelError
+
+__all__ = [
+    "cholesky_lower",
+    "inverse_from_cholesky",
+    "multiply_symmetric",
+    "set_threads",
+    "subtract_outer",
+]
 
 Floats = NDArray[np.float64]
 _CHAR, _INT, _REAL = ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_double)
@@ -28,6 +40,50 @@ def _function(module: Any, name: str, *arguments: Any) -> Any:
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return ctypes.CFUNCTYPE(None, *arguments)(get_pointer(capsule, get_name(capsule)))
+
+
+_threads = 1
+
+
+def set_threads(threads: int) -> None:
+    """Let linear algebra in the engine use so many threads; 1 unless said otherwise.
+
+    One is the default because several fits at once, each with as many threads as there are cores,
+    are many times slower than each with one. Only models with thousands of levels in crossed
+    factors gain from more.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1.
+
+    Raises
+    ------
+    ModelError
+        If it is less.
+    """
+    global _threads
+    if threads < 1:
+        raise ModelError(f"threads must be at least 1, not {threads}.")
+    _threads = int(threads)
+
+
+@cache
+def _libraries() -> list[Any]:
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Hold the BLAS libraries to the engine's threads, and give the user's setting back."""
+    before = [(library, library.get_num_threads()) for library in _libraries()]
+    for library, _ in before:
+        library.set_num_threads(_threads)
+    try:
+        yield
+    finally:
+        for library, number in before:
+            library.set_num_threads(number)
 
 
 _dpotrf = _function(cython_lapack, "dpotrf", _CHAR, _INT, _REAL, _INT, _INT)
@@ -63,14 +119,16 @@ def cholesky_lower(matrix: Floats) -> bool:
     """
     info = ctypes.c_int(0)
     size = len(matrix)
-    _dpotrf(b"U", _int(size), _data(matrix), _int(size), ctypes.byref(info))
+    with _limited():
+        _dpotrf(b"U", _int(size), _data(matrix), _int(size), ctypes.byref(info))
     return info.value == 0
 
 
 def inverse_from_cholesky(matrix: Floats, size: int) -> None:
     """Overwrite the factor in the leading `size` rows by the lower triangle of the inverse."""
     info = ctypes.c_int(0)
-    _dpotri(b"U", _int(size), _data(matrix), _int(len(matrix)), ctypes.byref(info))
+    with _limited():
+        _dpotri(b"U", _int(size), _data(matrix), _int(len(matrix)), ctypes.byref(info))
     if info.value:
         raise FloatingPointError("The Cholesky factor is singular.")
 
@@ -86,10 +144,11 @@ def subtract_outer(matrix: Floats, factor: Floats) -> None:
         One row per eliminated random effect.
     """
     rows, size = factor.shape
-    _dsyrk(
-        b"L", b"N", _int(size), _int(rows), _real(-1.0), _data(factor), _int(size), _real(1.0),
-        _data(matrix), _int(size),
-    )  # fmt: skip
+    with _limited():
+        _dsyrk(
+            b"L", b"N", _int(size), _int(rows), _real(-1.0), _data(factor), _int(size), _real(1.0),
+            _data(matrix), _int(size),
+        )  # fmt: skip
 
 
 def multiply_symmetric(matrix: Floats, right: Floats, out: Floats) -> None:
@@ -101,7 +160,8 @@ def multiply_symmetric(matrix: Floats, right: Floats, out: Floats) -> None:
     right, out : (m, N) arrays
     """
     rows, size = right.shape
-    _dsymm(
-        b"L", b"L", _int(size), _int(rows), _real(1.0), _data(matrix), _int(size), _data(right),
-        _int(size), _real(0.0), _data(out), _int(size),
-    )  # fmt: skip
+    with _limited():
+        _dsymm(
+            b"L", b"L", _int(size), _int(rows), _real(1.0), _data(matrix), _int(size), _data(right),
+            _int(size), _real(0.0), _data(out), _int(size),
+        )  # fmt: skip

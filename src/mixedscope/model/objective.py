@@ -78,7 +78,7 @@ class ProfiledSystem:
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
         self._projection = self.basis.q.T @ weighted
-        self._r_inverse = solve_triangular(self.basis.r, np.eye(len(self.basis.kept)))
+        self.r_inverse = solve_triangular(self.basis.r, np.eye(len(self.basis.kept)))
 
     def project(self, values: Floats) -> Floats:
         """Residual of weighted values (n,) on the fixed effects."""
@@ -103,16 +103,16 @@ class ProfiledSystem:
 
     def beta(self, solution: Solution) -> Floats:
         """Fixed effects in the units of the data, shape (r,)."""
-        return self._r_inverse @ (solution.beta * self.y_scale + self._projection)
+        return self.r_inverse @ (solution.beta * self.y_scale + self._projection)
 
     def beta_given(self, random_part: Floats) -> Floats:
         """Least-squares fixed effects given ``Z b`` (n,) on the internal scale."""
         rest = self.basis.q.T @ (random_part * self.y_scale)
-        return np.asarray(self._r_inverse @ (self._projection - rest), dtype=float)
+        return np.asarray(self.r_inverse @ (self._projection - rest), dtype=float)
 
     def beta_covariance(self, sigma: float) -> Floats:
         """Covariance of the fixed effects (r, r), after a solution."""
-        half = solve_triangular(self.blocked.fixed_factor(), self._r_inverse.T, lower=True)
+        half = solve_triangular(self.blocked.fixed_factor(), self.r_inverse.T, lower=True)
         return np.asarray(sigma**2 * half.T @ half)
 
     def modes(self) -> list[Floats]:
@@ -171,7 +171,7 @@ class ProfiledObjective:
         self._factors = np.zeros(sum(sizes))
         parts = np.split(self._factors, np.cumsum(sizes)[:-1])
         self._views = [p.reshape(t.size, t.size) for p, t in zip(parts, system.terms, strict=True)]
-        self._entries = self._all_entries()
+        self.entries = self._all_entries()
 
     def evaluate(self, theta: Floats) -> Evaluation:
         """Evaluate the objective.
@@ -195,8 +195,8 @@ class ProfiledObjective:
         derivatives = self.system.blocked.derivatives(
             factors, solution, self.degrees, reml=self.reml
         )
-        if self._entries is not None:
-            places, scales = self._entries
+        if self.entries is not None:
+            places, scales = self.entries
             flat = [d.ravel() for d in derivatives]
             return evaluation, (flat[0] if len(flat) == 1 else np.concatenate(flat))[
                 places
@@ -238,10 +238,10 @@ class ProfiledObjective:
         theta = np.asarray(theta, dtype=float)
         if not math.isfinite(theta.sum()):
             raise FloatingPointError("theta is not finite.")
-        if self._entries is None:
+        if self.entries is None:
             factors = self.system.standard_factors(theta)
         else:
-            places, scales = self._entries
+            places, scales = self.entries
             self._factors[places] = theta * scales
             factors = self._views
         return factors, self.system.blocked.solve(factors)
