@@ -209,13 +209,13 @@ def chart(
     formats : sequence of str
         Formats of the chart.
     """
-    from mixedscope import charts
     from mixedscope.charts.registry import draw
+    from mixedscope.charts.render import save
     from mixedscope.store import read_fit, write_json
 
     figure = draw(chart, [read_fit(Path(path).parent) for path in fits], settings)
     stem = Path(output).parent / chart
-    charts.save(figure.chart, stem, formats=tuple(formats))
+    save(figure.chart, stem, formats=tuple(formats))
     write_json(output, {"title": figure.title, "caption": figure.caption})
 
 
