@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
@@ -172,7 +173,7 @@ def _check_html(path: Path) -> None:
             continue
         if "://" in address or address.startswith("//"):
             raise ValueError(f"needs the network: {address}")
-        if not (path.parent / address.partition("#")[0]).exists():
+        if not (path.parent / unquote(address.partition("#")[0])).exists():
             raise ValueError(f"links to {address}, which is absent")
 
 
