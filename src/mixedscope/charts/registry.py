@@ -1,0 +1,176 @@
+"""The charts of a model by name: what the workflow draws.
+
+Adding a chart takes one function ``(tables, group, settings) -> (chart, title, caption)`` and one
+line of `CHARTS`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mixedscope.charts.theme import configure
+from mixedscope.errors import ModelError, suggest
+from mixedscope.formula import Formula
+from mixedscope.store import FitTables
+
+__all__ = ["CHARTS", "ChartKind", "Figure", "chart_names", "draw", "file_slugs", "finish"]
+
+Drawn = tuple[Any, str, str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, ready to be saved, and what it says in words.
+
+    Attributes
+    ----------
+    chart : altair chart
+        With theme, title and description.
+    title, caption : str
+    """
+
+    chart: Any
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class ChartKind:
+    """One entry of the registry.
+
+    Attributes
+    ----------
+    draw : callable
+        ``(tables, group, settings) -> (chart, title, caption)``; ``group`` is None for a chart of
+        the whole model.
+    per_group : bool
+        One chart per grouping factor, named ``<kind>-<slug of the factor>``.
+    """
+
+    draw: Callable[[Sequence[FitTables], str | None, Mapping[str, Any]], Drawn]
+    per_group: bool = False
+
+
+def _trace(tables: Sequence[FitTables], group: str | None, settings: Mapping[str, Any]) -> Drawn:
+    from mixedscope.charts.trace import trace_chart
+
+    return trace_chart(tables, theme=settings.get("theme", "light"))
+
+
+#: Kinds of charts in the order in which a model's are shown.
+CHARTS: Final[dict[str, ChartKind]] = {
+    "trace": ChartKind(_trace),
+}
+
+
+def chart_names(formula: Formula) -> list[str]:
+    """Name the charts of a model.
+
+    Parameters
+    ----------
+    formula : Formula
+
+    Returns
+    -------
+    list of str
+        Such as ``["shrinkage-Subject", "trace"]``; each can be a file's name.
+    """
+    return list(_charts(formula.groups))
+
+
+def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) -> Figure:
+    """Draw one chart of a model.
+
+    Parameters
+    ----------
+    name : str
+        One of `chart_names`.
+    tables : sequence of FitTables
+        Fits of one model, shown side by side.
+    settings : mapping
+        ``theme``, and per kind of chart a mapping: ``shrinkage`` with ``reference``, ``scale`` and
+        ``ellipses``.  What is missing has the default of the chart's function.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ModelError
+        If the model has no such chart, or a setting is unknown.
+    """
+    if not tables:
+        raise ModelError("There is no fit to draw: give at least one.")
+    groups = [term["group"] for term in tables[0].info["random"]]
+    known = _charts(groups)
+    if name not in known:
+        raise ModelError(
+            f"The model has no chart {name!r}.{suggest(name, known)} It has: {', '.join(known)}."
+        )
+    kind, group = known[name]
+    chart, title, caption = kind.draw(tables, group, settings)
+    theme = settings.get("theme", "light")
+    return Figure(finish(chart, title, caption, theme=theme), title, caption)
+
+
+def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
+    """Give a chart its title, its description for readers who cannot see it, and its theme.
+
+    Parameters
+    ----------
+    chart : altair chart
+    title, caption : str
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+    """
+    lines = textwrap.wrap(title, 80, break_long_words=False)
+    return configure(chart.properties(title=lines, description=caption), theme)
+
+
+def file_slugs(groups: Sequence[str]) -> dict[str, str]:
+    """Turn names of grouping factors into names that any file system and any URL takes.
+
+    ASCII letters, digits, ``_`` and ``-`` stay, ``:`` becomes ``.``, and every other byte of the
+    name in UTF-8 becomes ``~`` and two hexadecimal digits, so that two names never share a slug.
+    Names that differ in case alone are numbered: some file systems take them for one.
+
+    Parameters
+    ----------
+    groups : sequence of str
+
+    Returns
+    -------
+    dict of str to str
+    """
+    slugs: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    for group in groups:
+        slug = "".join(_safe(character) for character in group)
+        taken[slug.lower()] = count = taken.get(slug.lower(), 0) + 1
+        slugs[group] = slug if count == 1 else f"{slug}~{count}"
+    return slugs
+
+
+def _safe(character: str) -> str:
+    if character.isascii() and (character.isalnum() or character in "_-"):
+        return character
+    return "." if character == ":" else "".join(f"~{b:02x}" for b in character.encode())
+
+
+def _charts(groups: Sequence[str]) -> dict[str, tuple[ChartKind, str | None]]:
+    """Every chart of a model with these grouping factors, by name."""
+    slugs = file_slugs(groups)
+    found: dict[str, tuple[ChartKind, str | None]] = {}
+    for name, kind in CHARTS.items():
+        if kind.per_group:
+            found |= {f"{name}-{slugs[group]}": (kind, group) for group in groups}
+        else:
+            found[name] = (kind, None)
+    return found

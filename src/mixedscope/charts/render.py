@@ -1,0 +1,240 @@
+"""Charts as files: SVG, PNG, PDF, an interactive page that needs no network, and Vega-Lite JSON.
+
+The same chart gives the same bytes in every process: keys are sorted, names that Altair counts up
+are counted from 1 in each chart, and PDF files are put in order.  Text from the data is text in
+every format.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import vl_convert as vlc
+
+from mixedscope.charts.pdf import normalise_pdf
+from mixedscope.charts.theme import FONT
+from mixedscope.errors import ModelError, suggest
+from mixedscope.files import atomic_write
+
+__all__ = ["FORMATS", "PPI", "save", "to_spec"]
+
+#: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
+PPI: Final = 200
+
+
+def save(
+    chart: Any,
+    stem: str | os.PathLike[str],
+    formats: Sequence[str] = ("svg", "png", "pdf", "html", "vl.json"),
+) -> list[Path]:
+    """Write a chart in one or more formats.
+
+    Parameters
+    ----------
+    chart : altair chart
+    stem : path
+        Path without extension; ``.svg``, ``.png``, … are appended, not substituted.
+    formats : sequence of str
+        From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf``, ``html`` (interactive, everything
+        within one file) and ``vl.json`` (Vega-Lite).
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, in the order of ``formats``.
+
+    Raises
+    ------
+    ModelError
+        If a format is unknown; nothing is written then.
+    StoreError
+        If a file cannot be written.
+    """
+    names = [formats] if isinstance(formats, str) else list(formats)
+    for name in names:
+        if name not in FORMATS:
+            raise ModelError(
+                f"There is no format {name!r}.{suggest(name, FORMATS)} "
+                f"Known are: {', '.join(FORMATS)}."
+            )
+    spec = to_spec(chart)
+    # Everything is rendered before the first file is touched.
+    payloads = {Path(f"{os.fspath(stem)}.{name}"): FORMATS[name](spec) for name in names}
+    return [atomic_write(path, payload) for path, payload in payloads.items()]
+
+
+def to_spec(chart: Any) -> dict[str, Any]:
+    """Give the Vega-Lite specification of a chart, the same in every process.
+
+    Parameters
+    ----------
+    chart : altair chart
+
+    Returns
+    -------
+    dict
+    """
+    spec: dict[str, Any] = chart.to_dict()
+    data = spec.pop("datasets", {})
+    names: dict[str, str] = {}
+    _collect_names(spec, names)
+    spec = _rename(spec, names)
+    if data:
+        spec["datasets"] = data
+    return spec
+
+
+# -- one function per format ---------------------------------------------------------------------
+
+
+def _svg(spec: dict[str, Any]) -> bytes:
+    text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    # Control characters have no place in XML, not even escaped.
+    return (re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", text) + "\n").encode()
+
+
+def _png(spec: dict[str, Any]) -> bytes:
+    return bytes(vlc.vegalite_to_png(spec, vl_version=_VEGA_LITE, ppi=PPI))
+
+
+def _pdf(spec: dict[str, Any]) -> bytes:
+    return normalise_pdf(vlc.vegalite_to_pdf(spec, vl_version=_VEGA_LITE))
+
+
+def _vega_lite(spec: dict[str, Any]) -> bytes:
+    return (_json(spec) + "\n").encode()
+
+
+def _html(spec: dict[str, Any]) -> bytes:
+    title, caption = _title(spec), str(spec.get("description", ""))
+    # A < or a line separator inside a script element would be read as HTML or break the line.
+    text = _json(spec)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    scripts = [_bundle(), _START.replace("SPEC", text)]
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    page = _PAGE.format(
+        title=html.escape(title) or "Chart",
+        # No script runs but these two, no attribute of an element does, nothing is fetched.
+        # (Vega compiles its own expressions, hence unsafe-eval.)
+        policy=f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
+        "style-src 'unsafe-inline'; img-src data: blob:",
+        font=FONT,
+        caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
+        bundle=scripts[0],
+        start=scripts[1],
+    )
+    return page.encode()
+
+
+#: Formats and how each is made from a specification.
+FORMATS: Final[dict[str, Callable[[dict[str, Any]], bytes]]] = {
+    "svg": _svg,
+    "png": _png,
+    "pdf": _pdf,
+    "html": _html,
+    "vl.json": _vega_lite,
+}
+
+_VEGA_LITE: Final = "6.4"
+
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ margin: 1rem; font: 15px/1.5 {font}; color: #222; background: #fff }}
+figure {{ margin: 0 }}
+#chart {{ overflow-x: auto; width: 100% }}
+figcaption {{ max-width: 46rem; margin-top: 0.5rem; color: #444 }}
+</style>
+</head>
+<body>
+<figure>
+<div id="chart"></div>
+{caption}
+</figure>
+<script>{bundle}</script>
+<script>{start}</script>
+</body>
+</html>
+"""
+
+_START: Final = r"""
+"use strict";
+{
+  const escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"};
+  const sanitize = (value) => String(value).replace(/[&<>"']/g, (c) => escapes[c]);
+  vegaEmbed("#chart", SPEC, {
+    renderer: "svg",
+    tooltip: {sanitize: sanitize},
+    actions: {export: true, source: true, compiled: false, editor: false},
+  }).catch((error) => {
+    document.getElementById("chart").textContent = "The chart cannot be drawn: " + error;
+  });
+}
+"""
+
+
+@cache
+def _bundle() -> str:
+    code: str = vlc.javascript_bundle(None, _VEGA_LITE)
+    return code.replace("</script", "<\\/script")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json(spec: dict[str, Any]) -> str:
+    return json.dumps(
+        spec, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+def _title(spec: dict[str, Any]) -> str:
+    title = spec.get("title", "")
+    text = title.get("text", "") if isinstance(title, dict) else title
+    return " ".join(text) if isinstance(text, list) else str(text)
+
+
+# -- names that Altair counts up per process -----------------------------------------------------
+
+_COUNTED = re.compile(r"(view|param)_\d+")
+_NAMED_IN = ("name", "param", "views", "expr", "test", "filter", "select")
+
+
+def _collect_names(node: Any, names: dict[str, str]) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _collect_names(item, names)
+    elif isinstance(node, dict):
+        for key in sorted(node):
+            value = node[key]
+            if key == "name" and isinstance(value, str) and (m := _COUNTED.fullmatch(value)):
+                kind = m[1]
+                number = 1 + sum(new.startswith(kind) for new in names.values())
+                names.setdefault(value, f"{kind}_{number}")
+            _collect_names(value, names)
+
+
+def _rename(node: Any, names: dict[str, str], *, here: bool = False) -> Any:
+    if isinstance(node, list):
+        return [_rename(item, names, here=here) for item in node]
+    if isinstance(node, dict):
+        return {key: _rename(value, names, here=key in _NAMED_IN) for key, value in node.items()}
+    if here and isinstance(node, str):
+        return _COUNTED.sub(lambda m: names.get(m[0], m[0]), node)
+    return node
