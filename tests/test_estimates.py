@@ -135,7 +135,7 @@ def test_standard_deviations_and_correlations_of_random_effects(case_id: str) ->
                     found.append(hit["estimate"].iloc[0])
             assert near(found, part["correlation"], 2e-4)
     sigma = table[table["kind"] == "sigma"]["estimate"]
-    assert sigma.tolist() == [fitted(case_id).sigma]
+    assert sigma.tolist() == pytest.approx([fitted(case_id).sigma], rel=1e-12)
 
 
 @each_case

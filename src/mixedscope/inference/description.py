@@ -67,7 +67,7 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
         ],
         "optimizer": result.optimizer,
         "objective": evaluation.objective,
-        **information_criteria(objective, evaluation),
+        **information_criteria(objective, evaluation.objective),
         "sigma": evaluation.sigma,
         "singular": singularity(objective, np.asarray(result.theta, dtype=float)),
         "certificate": result.certificate,

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.objective import ProfiledObjective
 
 __all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity"]
@@ -102,10 +101,8 @@ def estimates_table(
     return pd.DataFrame(columns)
 
 
-def information_criteria(
-    objective: ProfiledObjective, evaluation: Evaluation
-) -> dict[str, float | int]:
-    """Log-likelihood, degrees of freedom, AIC, AICc and BIC of a fit.
+def information_criteria(objective: ProfiledObjective, value: float) -> dict[str, float | int]:
+    """Log-likelihood, degrees of freedom, AIC, AICc and BIC from the `value` of the objective.
 
     Under REML they come from the REML criterion, as in lme4. AICc is Hurvich & Tsai's (1989,
     Biometrika 76) with the number of observations, as in MixedModels.jl; NaN if there are not more
@@ -113,13 +110,13 @@ def information_criteria(
     """
     n = objective.system.n
     dof = len(objective.beta_names) + len(objective.theta_names) + 1
-    aic = evaluation.objective + 2.0 * dof
+    aic = value + 2.0 * dof
     return {
-        "loglik": -0.5 * evaluation.objective,
+        "loglik": -0.5 * value,
         "dof": dof,
         "aic": aic,
         "aicc": aic + 2.0 * dof * (dof + 1) / (n - dof - 1) if n > dof + 1 else float("nan"),
-        "bic": evaluation.objective + dof * float(np.log(n)),
+        "bic": value + dof * float(np.log(n)),
     }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import DataError
 from mixedscope.model.blocked import BlockedSystem
-from mixedscope.model.kernels_refit import refit_single
+from mixedscope.model.kernels_search import refit_single
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize import minimize
 

@@ -186,12 +186,12 @@ class ProfiledObjective:
         FloatingPointError
             If theta is not finite or the factorisation breaks down.
         """
-        return self._evaluation(self._solve(theta))
+        return self.describe(self._solve(theta)[1])
 
     def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
         factors, solution = self._solve(theta)
-        evaluation = self._evaluation((factors, solution))
+        evaluation = self.describe(solution)
         derivatives = self.system.blocked.derivatives(
             factors, solution, self.degrees, reml=self.reml
         )
@@ -234,6 +234,33 @@ class ProfiledObjective:
 
         return average_information(self, theta)
 
+    def quasi_newton(
+        self, theta: Floats, tolerance: float, most: int
+    ) -> list[tuple[Floats, Evaluation | None, Floats | None]] | None:
+        """Search for the optimum in compiled code, where the model is small enough to gain by it.
+
+        Parameters
+        ----------
+        theta : (k,) array
+            Where to start.
+        tolerance : float
+            Newton decrement at which to stop, deviance units.
+        most : int
+            Evaluations at most.
+
+        Returns
+        -------
+        list of (theta, Evaluation or None, gradient or None), or None
+            Every evaluation made, in order; the gradient is None where a step was refused for its
+            objective, the evaluation too where it failed. None in place of the list for models of
+            another kind than one grouping factor.
+        """
+        if not self.system.blocked.is_single or self.entries is None:
+            return None
+        from mixedscope.model.search import search_single_factor
+
+        return search_single_factor(self, theta, tolerance, most)
+
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
         theta = np.asarray(theta, dtype=float)
         if not math.isfinite(theta.sum()):
@@ -259,8 +286,9 @@ class ProfiledObjective:
             first += term.size**2
         return np.concatenate(places), np.concatenate(scales)
 
-    def _evaluation(self, solved: tuple[list[Floats], Solution]) -> Evaluation:
-        system, solution = self.system, solved[1]
+    def describe(self, solution: Solution) -> Evaluation:
+        """Bring a solution of the system to the units of the response."""
+        system = self.system
         unit = system.y_scale**2
         variance = solution.pwrss * unit / self.degrees
         objective = (

@@ -6,12 +6,20 @@ imports the engine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CurvedObjective", "Evaluation", "FloatArray", "InformedObjective", "Objective"]
+__all__ = [
+    "CompiledObjective",
+    "CurvedObjective",
+    "Evaluation",
+    "FloatArray",
+    "InformedObjective",
+    "Objective",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -113,4 +121,19 @@ class InformedObjective(Protocol):
 
     def moment_start(self) -> FloatArray:
         """Estimate theta without an optimisation, (k,)."""
+        ...
+
+
+@runtime_checkable
+class CompiledObjective(Protocol):
+    """An objective that can run a whole quasi-Newton search in compiled code."""
+
+    def quasi_newton(
+        self, theta: FloatArray, tolerance: float, most: int, /
+    ) -> Sequence[tuple[FloatArray, Evaluation | None, FloatArray | None]] | None:
+        """Search from theta to a Newton decrement of `tolerance`, in at most `most` evaluations.
+
+        Gives every evaluation made (theta, what it yielded, its gradient), or None where the
+        model is not of a kind that this serves.
+        """
         ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -181,9 +183,21 @@ class Problem:
                 evaluation = slope = None
         except EVALUATION_ERRORS:
             evaluation = slope = None
-        self.trace.append(self.stage, theta, evaluation, slope, time.perf_counter() - self._began)
+        point = self._keep(x, theta, evaluation, slope, time.perf_counter() - self._began)
         if self._bar is not None:
             self._show(evaluation)
+        return point
+
+    def _keep(
+        self,
+        x: FloatArray,
+        theta: FloatArray,
+        evaluation: Evaluation | None,
+        slope: FloatArray | None,
+        seconds: float,
+    ) -> Point | None:
+        """Record one evaluation, and keep it if it is the best."""
+        self.trace.append(self.stage, theta, evaluation, slope, seconds)
         if evaluation is None:
             return None
         point = Point(x, evaluation, None if slope is None else slope / self.scale)
@@ -192,6 +206,29 @@ class Problem:
         if self.best is None or evaluation.objective < self.best.evaluation.objective:
             self.best = point
         return point
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a limit of time or a progress bar is to be looked after."""
+        return self._max_seconds is not None or self._bar is not None
+
+    @property
+    def evaluations_left(self) -> int:
+        """How many more evaluations are allowed."""
+        if self._max_evaluations is None:
+            return sys.maxsize
+        return self._max_evaluations - len(self.trace)
+
+    def record(
+        self, rows: Sequence[tuple[FloatArray, Evaluation | None, FloatArray | None]]
+    ) -> None:
+        """Record evaluations that a compiled search made; they share its time evenly."""
+        began = float(self.trace.rows[-1].seconds) if self.trace.rows else 0.0
+        share = (self.seconds - began) / max(len(rows), 1)
+        for number, (theta, evaluation, slope) in enumerate(rows, start=1):
+            if evaluation is not None and not math.isfinite(evaluation.objective):
+                evaluation = slope = None
+            self._keep(theta * self.scale, theta, evaluation, slope, began + number * share)
 
     # -- what the certificate calls ------------------------------------------------------------
 

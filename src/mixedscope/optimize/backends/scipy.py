@@ -9,7 +9,7 @@ import numpy as np
 
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
 from mixedscope.optimize.certificate import rounding, tolerance_scale
-from mixedscope.optimize.objective import CurvedObjective, FloatArray
+from mixedscope.optimize.objective import CompiledObjective, CurvedObjective, FloatArray
 from mixedscope.optimize.problem import EVALUATION_ERRORS, Problem
 
 __all__ = ["SCIPY_BACKENDS", "Bfgs", "ScipyCobyqa", "ScipyLbfgsb", "run_bfgs"]
@@ -49,6 +49,8 @@ class Bfgs(Backend):
         ftol, gtol = settings["ftol"], settings["gtol"]
         assert ftol is not None
         assert gtol is not None
+        if _search_compiled(problem, x0, ftol):
+            return Outcome("success", "the predicted decrease fell below ftol (compiled search)")
         inverse = _initial_inverse(problem, x0)
         return run_bfgs(problem, x0, ftol=ftol, gtol=gtol, inverse=inverse)
 
@@ -134,6 +136,19 @@ class _Monitor:
                 self._base = trial
                 break
         self._trials.clear()
+
+
+def _search_compiled(problem: Problem, x0: FloatArray, ftol: float) -> bool:
+    """Let the objective run the search itself, if it can; tell whether it did."""
+    objective = problem.objective
+    if problem.is_timed or not isinstance(objective, CompiledObjective):
+        return False
+    # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
+    rows = objective.quasi_newton(x0 / problem.scale, ftol, problem.evaluations_left)
+    if rows is None:
+        return False
+    problem.record(rows)
+    return True
 
 
 def _initial_inverse(problem: Problem, x0: FloatArray) -> FloatArray | None:
