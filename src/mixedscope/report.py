@@ -131,7 +131,7 @@ def _section(
 def _figure_html(model: str, figure: _Figure, root: Path) -> str:
     links = ", ".join(
         f'<a href="{_link(file, root)}">{_FORMAT_NAMES.get(kind, kind)}</a>'
-        for kind, file in figure.files.items()
+        for kind, file in sorted(figure.files.items(), key=lambda item: item[0] != "html")
     )
     shown = _shown(figure)
     target = figure.files.get("html", shown)
@@ -143,9 +143,9 @@ def _figure_html(model: str, figure: _Figure, root: Path) -> str:
         )
     return (
         f'<figure id="{_anchor(f"{model}/{figure.name}")}">\n'
-        f"<h3>{html.escape(figure.title)}</h3>\n{picture}"
-        f"<figcaption>{html.escape(figure.caption)}</figcaption>\n"
-        f'<p class="files">{html.escape(figure.name)}: {links}</p>\n</figure>'
+        f"{picture}<figcaption><strong>{html.escape(figure.title)}.</strong> "
+        f"{html.escape(figure.caption)}\n"
+        f'<span class="files">{html.escape(figure.name)}: {links}</span></figcaption>\n</figure>'
     )
 
 
@@ -233,7 +233,6 @@ a {{ color: #0062a0 }}
 main, header {{ max-width: 68rem; margin: 0 auto; padding: 0 1.25rem }}
 h1 {{ font-size: 1.6rem; margin: 1.5rem 0 0.25rem }}
 h2 {{ font-size: 1.35rem; margin: 0; padding-top: 1rem }}
-h3 {{ font-size: 1.05rem; margin: 0 0 0.75rem }}
 nav {{ position: sticky; top: 0; background: #fff; border-bottom: 1px solid #ddd; z-index: 1 }}
 nav ul {{ display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; list-style: none;
   max-width: 68rem; margin: 0 auto; padding: 0.6rem 1.25rem }}
@@ -251,7 +250,7 @@ th:nth-child(-n+2), td:nth-child(-n+2), th:nth-last-child(-n+2), td:nth-last-chi
 figure {{ scroll-margin-top: 3rem; margin: 2.25rem 0 }}
 img {{ display: block; max-width: 100%; height: auto }}
 figcaption {{ max-width: 46rem; margin-top: 0.6rem; font-size: 0.92rem; color: #444 }}
-.files {{ margin: 0.3rem 0; font-size: 0.88rem; color: #666 }}
+.files {{ display: block; margin-top: 0.3rem; color: #666 }}
 @media print {{ nav {{ display: none }} figure {{ break-inside: avoid }} }}
 </style>
 </head>

@@ -95,9 +95,10 @@ def _renumbered(head: bytes, order: dict[int, int]) -> bytes:
 
 def _sorted_entries(match: re.Match[bytes]) -> bytes:
     lines: list[bytes] = match[1].split(b"\n")
-    if any(line.count(b"/") == 0 for line in lines):
+    if any(b"/" not in line for line in lines):
         raise ValueError("the resources of the PDF file cannot be read")
-    return match[0].replace(match[1], b"\n".join(sorted(lines, key=lambda line: _natural(line))))
+    ordered = sorted(lines, key=_natural)
+    return match[0].replace(match[1], b"\n".join(ordered))
 
 
 def _natural(line: bytes) -> tuple[bytes, int]:

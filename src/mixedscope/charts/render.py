@@ -190,7 +190,7 @@ _START: Final = r"""
 
 @cache
 def _bundle() -> str:
-    code: str = vlc.javascript_bundle(None, _VEGA_LITE)
+    code: str = vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;", _VEGA_LITE)
     return code.replace("</script", "<\\/script")
 
 
