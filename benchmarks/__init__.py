@@ -1,0 +1,1 @@
+"""Time and accuracy of mixedscope beside those of other programs; see README.md."""

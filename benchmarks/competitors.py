@@ -1,0 +1,176 @@
+"""The programs that are compared, and a worker of one of them on one case."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from .cases import Case
+
+__all__ = ["COMPETITORS", "OURS", "Absent", "Failed", "Interpreters", "Job", "TooSlow", "Worker"]
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = "mixedscope"
+
+_START_SECONDS = 600.0
+_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+class Absent(Exception):
+    """The program is not installed."""
+
+
+class Failed(Exception):
+    """The program gave up, or died."""
+
+
+class TooSlow(Exception):
+    """The program did not answer within the time limit."""
+
+
+@dataclass(frozen=True)
+class Interpreters:
+    """What runs the workers: this Python by default, and the R that is found."""
+
+    mixedlm: str = sys.executable
+    statsmodels: str = sys.executable
+    rscript: str = "Rscript"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case as files for the workers.
+
+    Attributes
+    ----------
+    case : Case
+    factors : tuple of str
+        Categorical columns.
+    csv, job : path
+        The data for R; the job of the Python workers, which names the data as Parquet.
+    """
+
+    case: Case
+    factors: tuple[str, ...]
+    csv: Path
+    job: Path
+
+
+def _python(module: str, interpreter: str, job: Job) -> list[str]:
+    return [interpreter, "-m", f"benchmarks.workers.{module}", str(job.job)]
+
+
+def _r(rscript: str, job: Job) -> list[str]:
+    program = ROOT / "benchmarks" / "workers" / "lme4.R"
+    return [
+        rscript, "--vanilla", str(program), job.case.formula, str(job.csv), ",".join(job.factors)
+    ]  # fmt: skip
+
+
+COMPETITORS: dict[str, Callable[[Interpreters, Job], list[str]]] = {
+    OURS: lambda _, job: _python("ours", sys.executable, job),
+    "lme4": lambda with_, job: _r(with_.rscript, job),
+    "mixedlm": lambda with_, job: _python("mixedlm_worker", with_.mixedlm, job),
+    "statsmodels": lambda with_, job: _python("statsmodels_worker", with_.statsmodels, job),
+}
+
+
+class Worker:
+    """A process of one program with the data of one case loaded.
+
+    Parameters
+    ----------
+    competitor : str
+    interpreters : Interpreters
+    job : Job
+    memory_limit : float
+        Address space the process may have, in GB.
+
+    Raises
+    ------
+    Absent, Failed, TooSlow
+        If it does not come up.
+    """
+
+    def __init__(
+        self, competitor: str, interpreters: Interpreters, job: Job, memory_limit: float
+    ) -> None:
+        command = COMPETITORS[competitor](interpreters, job)
+        if shutil.which(command[0]) is None:
+            raise Absent(f"{Path(command[0]).name} was not found")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the worker)
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | dict.fromkeys(_THREADS, "1"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        if hasattr(resource, "prlimit"):
+            size = int(memory_limit * 1e9)
+            resource.prlimit(self._process.pid, resource.RLIMIT_AS, (size, size))
+        try:
+            self.greeting = self._read(_START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, what: str, count: int, seconds: float) -> dict[str, Any]:
+        """Have something done and wait for the answer, `seconds` at most."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{what} {count}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise Failed(self._last_words()) from None
+        return self._read(seconds)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def _read(self, seconds: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        deadline = monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(deadline - monotonic(), 0.0)):
+                raise TooSlow(f"more than {seconds:g} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed(self._last_words())
+        answer: dict[str, Any] = json.loads(line)
+        if "absent" in answer:
+            raise Absent(answer["absent"])
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._errors.seek(0)
+        lines = [line.strip() for line in self._errors.read().splitlines() if line.strip()]
+        return lines[-1] if lines else f"ended with code {self._process.returncode}"

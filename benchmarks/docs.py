@@ -1,0 +1,183 @@
+"""The page of the documentation: tables in Markdown, figures beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .charts import write_charts
+from .competitors import COMPETITORS, OURS
+
+__all__ = ["markdown", "write_docs"]
+
+_INTRODUCTION = """\
+# Benchmarks
+
+Written by `python -m benchmarks --write-docs`; [benchmarks/README.md](../benchmarks/README.md) says
+what is measured and how to repeat it. Maximum likelihood, one thread, warm processes, the programs
+taking turns in one run. *Total* is from formula and data frame to the fit, *fit* from the built
+model to the fit; ours ends with the certificate. Medians, with the quartiles in brackets where they
+differ from it by more than a tenth. A ✓ or ✗ says whether the target in parentheses was met.
+"""
+
+
+def write_docs(
+    table: pd.DataFrame, targets: pd.DataFrame, machine: dict[str, Any], directory: Path
+) -> None:
+    """Write ``benchmarks.md`` and its figures into the directory of the documentation."""
+    figures = directory / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    written = write_charts(table, figures, prefix="benchmarks-")
+    text = markdown(table, targets, machine, [path.name for path in written])
+    (directory / "benchmarks.md").write_text(text, "utf-8")
+
+
+def markdown(
+    table: pd.DataFrame, targets: pd.DataFrame, machine: dict[str, Any], figures: Sequence[str]
+) -> str:
+    """Give the page as text."""
+    main = table[~table["growth"]]
+    growth = table[table["growth"]]
+    parts = [_INTRODUCTION, "## Machine\n", _machine(table, machine)]
+    parts += [f"![{name}](figures/{name})\n" for name in figures]
+    if not main.empty:
+        parts += ["## Seconds\n", _seconds(main)]
+        parts += ["## Targets\n", _targets(main, targets)]
+        parts += ["## Where they ended, and at what cost\n", _ends(main)]
+    if not growth.empty:
+        parts += ["## Growth\n", _seconds(growth), _targets(growth, targets)]
+    refits = main["refits_per_s"].dropna()
+    if len(refits):
+        parts.append(
+            f"Parametric-bootstrap refits of sleepstudy: {refits.iloc[0]:,.0f} a second.\n"
+        )
+    parts += ["## Not measured\n", _missing(table)]
+    return "\n".join(parts)
+
+
+def _machine(table: pd.DataFrame, machine: dict[str, Any]) -> str:
+    versions = table.dropna(subset="version").drop_duplicates("competitor")
+    programs = [f"{r['competitor']} {r['version']}" for r in versions.to_dict("records")]
+    lines = [
+        f"- {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB,"
+        f" {machine['system']}; load before the run {machine['load_before']}",
+        f"- {', '.join(programs)}",
+        f"- Python {machine['python']}, "
+        + ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
+        + f"; {machine['blas']}",
+    ]
+    lines += [f"- {text}" for text in table["platform"].dropna().unique()]
+    if "date" in machine:
+        lines.append(f"- {machine['date']}")
+    return "\n".join(lines) + "\n"
+
+
+def _seconds(table: pd.DataFrame) -> str:
+    names = [n for n in COMPETITORS if table.loc[table["competitor"] == n, "total_s"].notna().any()]
+    header = ["case", "rows", "θ", *(f"{n} {what}" for n in names for what in ("total", "fit"))]
+    body = []
+    for _, part in table.groupby("case", sort=False):
+        rows = {str(row["competitor"]): row for row in part.to_dict("records")}
+        cells = [str(part["title"].iloc[0]), f"{part['rows'].iloc[0]:,}"]
+        cells.append(_whole(part["parameters"].max()))
+        for name in names:
+            row = rows.get(name)
+            cells += ["–" if row is None else _spread(row, what) for what in ("total", "fit")]
+        body.append(cells)
+    return _table(header, body)
+
+
+def _targets(table: pd.DataFrame, targets: pd.DataFrame) -> str:
+    kinds = {
+        "fit, lme4": "lme4's total / our fit",
+        "total, lme4": "lme4 / ours, total",
+        "fit, mixedlm": "mixedlm / ours, fit",
+        "total, mixedlm": "mixedlm / ours, total",
+        "evaluation, dpotrf": "evaluation / dpotrf",
+        "objective, best": "objective above the best",
+    }
+    found = {(row["case"], row["target"]): row for row in targets.to_dict("records")}
+    shown = [k for k in kinds if any((c, k) in found for c in table["case"].unique())]
+    body = []
+    for case, part in table.groupby("case", sort=False):
+        cells = [str(part["title"].iloc[0])]
+        for kind in shown:
+            cells.append(_verdict(found[case, kind]) if (case, kind) in found else "")
+        body.append(cells)
+    return _table(["case", *(kinds[k] for k in shown)], body)
+
+
+def _verdict(target: Mapping[Any, Any]) -> str:
+    if pd.isna(target["met"]):
+        return "–"
+    sign = "≤" if target["target"] in ("evaluation, dpotrf", "objective, best") else "≥"
+    mark = "✓" if target["met"] else "✗"
+    return f"{_number(target['measured'])} ({sign} {_number(target['wanted'])}) {mark}"
+
+
+def _ends(table: pd.DataFrame) -> str:
+    done = table[table["objective"].notna()]
+    header = [
+        "case", "program", "objective", "above the best", "evaluations", "verdict",
+        "peak MB", "of it before the fit", "ms per evaluation", "dpotrf ms (size)",
+    ]  # fmt: skip
+    body = []
+    for row in done.to_dict("records"):
+        ours = row["competitor"] == OURS
+        floor = ours and not pd.isna(row["floor_dimension"])
+        body.append(
+            [
+                row["title"],
+                row["competitor"],
+                f"{row['objective']:.7f}",
+                f"{row['excess']:.1e}" if row["excess"] else "0",
+                _whole(row["evaluations"]),
+                row["verdict"] if ours else "",
+                f"{row['memory_mb']:.0f}",
+                f"{row['memory_before_mb']:.0f}",
+                _number(1e3 * row["evaluation_s"]) if ours else "",
+                f"{_number(1e3 * row['floor_s'])} ({row['floor_dimension']})" if floor else "",
+            ]
+        )
+    return _table(header, body)
+
+
+def _missing(table: pd.DataFrame) -> str:
+    rows = table[table["status"] != "ok"]
+    if rows.empty:
+        return "Nothing.\n"
+    lines = []
+    for (name, status), part in rows.groupby(["competitor", "status"], sort=False):
+        lines.append(f"- {name}, {status}: {', '.join(part['title'])}")
+    return "\n".join(lines) + "\n"
+
+
+def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
+    return "".join("| " + " | ".join(map(str, cells)) + " |\n" for cells in lines)
+
+
+def _spread(row: Mapping[Any, Any], what: str) -> str:
+    middle, low, high = row[f"{what}_s"], row[f"{what}_q1_s"], row[f"{what}_q3_s"]
+    if math.isnan(middle):
+        return "–"
+    wide = low < 0.9 * middle or high > 1.1 * middle
+    return _number(middle) + (f" [{_number(low)}, {_number(high)}]" if wide else "")
+
+
+def _number(value: float) -> str:
+    """Three significant digits without an exponent where that can be read."""
+    if math.isnan(value):
+        return "–"
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.0e}"
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+def _whole(value: Any) -> str:
+    return "" if pd.isna(value) else str(int(value))

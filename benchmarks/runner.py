@@ -1,0 +1,258 @@
+"""Run the competitors in turn on one case after another, and keep what they answer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedscope.formula import parse_formula
+
+from .cases import Case
+from .competitors import OURS, Absent, Failed, Interpreters, Job, TooSlow, Worker
+
+__all__ = ["SAMPLE_COLUMNS", "RunSettings", "run_case"]
+
+SAMPLE_COLUMNS = ["case", "competitor", "what", "round", "seconds"]
+
+_BATCH_SECONDS = 0.2
+_BATCH_MOST = 5000
+# A first run this long is a measurement: what a process does once no longer counts in it. Ours
+# compiles, so that its first run never is one.
+_FIRST_RUN_COUNTS = 5.0
+# Of competitors this slow the optimisation alone is not run again.
+_FIT_ALONE_MOST = 100.0
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How much to run.
+
+    Attributes
+    ----------
+    competitors : sequence of str
+    repeat : int
+        Rounds; in each every competitor runs a batch of whole fits, then one of optimisations.
+    budget : float
+        Seconds after which a competitor takes part in no further round of a case.
+    time_limit : float
+        Seconds that one fit may take.
+    memory_limit : float
+        GB of address space of a worker.
+    long : bool
+        Run also what takes minutes.
+    """
+
+    competitors: Sequence[str]
+    repeat: int = 7
+    budget: float = 60.0
+    time_limit: float = 180.0
+    memory_limit: float = 16.0
+    long: bool = False
+
+
+@dataclass
+class _Entry:
+    """One competitor on one case: its worker while that lives, and what is known of it."""
+
+    competitor: str
+    worker: Worker | None = None
+    status: str = "ok"
+    facts: dict[str, Any] = field(default_factory=dict)
+    samples: dict[str, list[float]] = field(default_factory=lambda: {"total": [], "fit": []})
+    batch: dict[str, int] = field(default_factory=dict)
+    spent: float = 0.0
+
+    def ask(self, what: str, count: int, limit: float) -> dict[str, Any] | None:
+        """Answer of the worker, or None if it failed, which ends it."""
+        if self.worker is None:
+            return None
+        start = monotonic()
+        try:
+            answer = self.worker.ask(what, count, limit)
+        except (Absent, Failed, TooSlow) as problem:
+            self.stop(problem)
+            return None
+        self.spent += monotonic() - start
+        return answer
+
+    def stop(self, problem: Exception | None = None) -> None:
+        """End the worker, for a reason or because it is done."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+        if problem is not None:
+            kind = {Absent: "absent", TooSlow: "too slow"}.get(type(problem), "failed")
+            self.status = f"{kind}: {problem}"
+
+
+def run_case(
+    case: Case,
+    settings: RunSettings,
+    interpreters: Interpreters,
+    scratch: Path,
+    say: Callable[[str], None],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Run one case.
+
+    Returns
+    -------
+    rows : list of dict
+        One per competitor, the columns of ``benchmarks.parquet``.
+    samples : list of dict
+        One per competitor, kind of time and round.
+    """
+    job, size = _write_job(case, scratch)
+    entries = [_Entry(name) for name in settings.competitors]
+    try:
+        for entry in entries:
+            _start(entry, case, settings, interpreters, job)
+            say(f"{case.name}: {entry.competitor}: {_words(entry)}")
+        for _ in range(settings.repeat):
+            for what in ("total", "fit"):
+                for entry in entries:
+                    _sample(entry, what, settings)
+        for entry in entries:
+            if entry.competitor == OURS:
+                _ask_ours(entry, case, settings)
+    finally:
+        for entry in entries:
+            entry.stop()
+    best = min((e.facts["objective"] for e in entries if "objective" in e.facts), default=math.nan)
+    rows = [_row(entry, case, size, best) for entry in entries]
+    samples = [
+        dict(zip(SAMPLE_COLUMNS, (case.name, e.competitor, what, i, s), strict=True))
+        for e in entries
+        for what, values in e.samples.items()
+        for i, s in enumerate(values)
+    ]
+    return rows, samples
+
+
+def _write_job(case: Case, scratch: Path) -> tuple[Job, int]:
+    """Write the data for R and for Python; give the job and the number of rows."""
+    frame = case.load()
+    frame = frame[[v for v in parse_formula(case.formula).variables if v in frame.columns]].copy()
+    frame.attrs = {}
+    factors = tuple(
+        str(c) for c in frame.columns if isinstance(frame[c].dtype, pd.CategoricalDtype)
+    )
+    csv, data, job = (scratch / f"{case.name}.{kind}" for kind in ("csv", "parquet", "json"))
+    frame.to_csv(csv, index=False)
+    frame.to_parquet(data, index=False)
+    call = None if case.statsmodels is None else asdict(case.statsmodels)
+    content = {"formula": case.formula, "data": str(data), "statsmodels": call}
+    job.write_text(json.dumps(content), "utf-8")
+    return Job(case, factors, csv, job), len(frame)
+
+
+def _start(
+    entry: _Entry, case: Case, settings: RunSettings, interpreters: Interpreters, job: Job
+) -> None:
+    """Start a worker and let it fit once: the first fit shows memory and size of a batch."""
+    name = entry.competitor
+    if name == "statsmodels" and case.statsmodels is None:
+        entry.status = "left out: cannot say the model, or not in reasonable time"
+        return
+    if name in case.long and not settings.long:
+        entry.status = "left out: takes minutes"
+        return
+    try:
+        entry.worker = Worker(name, interpreters, job, settings.memory_limit)
+    except (Absent, Failed, TooSlow) as problem:
+        entry.stop(problem)
+        return
+    greeting = entry.worker.greeting
+    entry.facts["version"] = greeting["version"]
+    entry.facts["platform"] = greeting.get("platform")
+    entry.facts["memory_before"] = greeting["memory"]
+    first = entry.ask("total", 1, settings.time_limit)
+    if first is None:
+        return
+    memory = entry.ask("memory", 1, settings.time_limit)
+    entry.facts.update(first, memory=None if memory is None else memory["memory"])
+    if name != OURS and first["seconds"] >= _FIRST_RUN_COUNTS:
+        entry.samples["total"].append(first["seconds"])
+
+
+def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
+    """Take one more sample, unless the competitor has had its time."""
+    taken = entry.samples[what]
+    if entry.worker is None or (taken and entry.spent > settings.budget):
+        return
+    if what == "fit" and entry.competitor != OURS and entry.facts["seconds"] > _FIT_ALONE_MOST:
+        return
+    if what not in entry.batch:
+        # The second run sizes the batches: the first may have imported or compiled.
+        trial = entry.ask(what, 1, settings.time_limit)
+        if trial is None:
+            return
+        count = math.ceil(_BATCH_SECONDS / max(trial["seconds"], 1e-6))
+        entry.batch[what] = min(max(count, 1), _BATCH_MOST)
+        if entry.batch[what] == 1:  # as good a sample as any
+            _keep(entry, what, trial)
+            return
+    answer = entry.ask(what, entry.batch[what], settings.time_limit)
+    if answer is not None:
+        _keep(entry, what, answer)
+
+
+def _keep(entry: _Entry, what: str, answer: dict[str, Any]) -> None:
+    entry.samples[what].append(answer["seconds"])
+    if what == "total":
+        entry.facts.update(answer)
+
+
+def _ask_ours(entry: _Entry, case: Case, settings: RunSettings) -> None:
+    """Ask what only ours is asked; it must not fail."""
+    count = max(3, min(settings.repeat, 15))
+    wanted = [("evaluation", count)] + ([("refits", 5000)] if case.bootstrap else [])
+    for what, number in wanted:
+        answer = entry.ask(what, number, settings.time_limit)
+        if answer is not None:
+            entry.facts.update(answer)
+
+
+def _row(entry: _Entry, case: Case, rows: int, best: float) -> dict[str, Any]:
+    facts = entry.facts
+    row: dict[str, Any] = {
+        "case": case.name,
+        "title": case.title,
+        "formula": case.formula,
+        "growth": case.growth,
+        "rows": rows,
+        "competitor": entry.competitor,
+        "version": facts.get("version"),
+        "platform": facts.get("platform"),
+        "status": entry.status,
+        "objective": facts.get("objective", math.nan),
+        "excess": facts.get("objective", math.nan) - best,
+        "evaluations": facts.get("evaluations"),
+        "verdict": facts.get("verdict"),
+        "parameters": facts.get("parameters"),
+        "memory_mb": facts.get("memory", math.nan),
+        "memory_before_mb": facts.get("memory_before", math.nan),
+    }
+    for what, values in entry.samples.items():
+        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)) if values else (math.nan,) * 3
+        row[f"{what}_s"], row[f"{what}_q1_s"], row[f"{what}_q3_s"] = middle, low, high
+        row[f"{what}_samples"], row[f"{what}_batch"] = len(values), entry.batch.get(what, 1)
+    row["evaluation_s"] = facts.get("evaluation", math.nan)
+    # The floor belongs to the cases whose target it is; elsewhere it would mean nothing.
+    row["floor_s"] = facts.get("floor", math.nan) if case.floor else math.nan
+    row["floor_dimension"] = facts.get("dimension") if case.floor else None
+    row["refits_per_s"] = facts.get("refits") or math.nan
+    return row
+
+
+def _words(entry: _Entry) -> str:
+    if "seconds" not in entry.facts:
+        return entry.status
+    return f"first fit {entry.facts['seconds']:.3g} s, objective {entry.facts['objective']:.6f}"

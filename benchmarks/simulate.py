@@ -1,0 +1,84 @@
+"""Simulated data: the same bytes for the same arguments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["experiment", "nested_slopes", "ratings"]
+
+Codes = NDArray[np.int64]
+
+
+def _factor(codes: Codes, size: int) -> pd.Categorical[str]:
+    levels = pd.Index([str(level) for level in range(1, size + 1)])
+    return pd.Categorical.from_codes(codes, levels)
+
+
+def experiment(subjects: int = 56, items: int = 32, seed: int = 7) -> pd.DataFrame:
+    """Simulate 2 × 2 × 2 conditions in a Latin square over crossed subjects and items.
+
+    Made after the published experiment that maximal models are usually tried on: reading times in
+    ms, conditions coded -1 and 1. Only the intercepts, one slope of the subjects and one of the
+    items vary, so that models with all slopes are singular.
+
+    Returns
+    -------
+    DataFrame of subjects * items rows
+    """
+    rng = np.random.default_rng(seed)
+    s, i = np.divmod(np.arange(subjects * items), items)
+    cell = (s + i) % 8
+    spkr, prec, load = (2.0 * ((cell >> bit) & 1) - 1.0 for bit in range(3))
+    by_subject = rng.standard_normal((subjects, 2)) * (300.0, 60.0)
+    by_item = rng.standard_normal((items, 2)) @ np.array([[360.0, -180.0], [0.0, 180.0]])
+    y = (
+        2180.0 + 68.0 * spkr - 334.0 * prec + 79.0 * load - 22.0 * spkr * prec
+        + by_subject[s, 0] + by_subject[s, 1] * load
+        + by_item[i, 0] + by_item[i, 1] * prec
+        + 660.0 * rng.standard_normal(len(s))
+    )  # fmt: skip
+    return pd.DataFrame(
+        {
+            "rt": y,
+            "spkr": spkr,
+            "prec": prec,
+            "load": load,
+            "subj": _factor(s, subjects),
+            "item": _factor(i, items),
+        }
+    )
+
+
+def nested_slopes(rows: int = 1_000_000, groups: int = 50_000, seed: int = 11) -> pd.DataFrame:
+    """Simulate groups of equal size with an intercept and a slope of their own, rows shuffled."""
+    rng = np.random.default_rng(seed)
+    g = rng.permutation(np.arange(rows) % groups)
+    x = rng.standard_normal(rows)
+    b = rng.standard_normal((groups, 2)) @ np.array([[0.8, 0.2], [0.0, 0.4]])
+    y = 1.0 + 0.5 * x + b[g, 0] + b[g, 1] * x + rng.standard_normal(rows)
+    return pd.DataFrame({"y": y, "x": x, "g": _factor(g, groups)})
+
+
+def ratings(rows: int, users: int, items: int, seed: int = 13) -> pd.DataFrame:
+    """Simulate ratings of items by users, a few of both with most of the ratings.
+
+    Activity and popularity are log-normal, as in collections of film ratings; every user and every
+    item occurs, rows are in no order.
+    """
+    rng = np.random.default_rng(seed)
+
+    def draw(size: int) -> Codes:
+        weight = np.exp(1.2 * rng.standard_normal(size))
+        rest = rng.choice(size, rows - size, p=weight / weight.sum())
+        return rng.permutation(np.concatenate([np.arange(size), rest]))
+
+    u, i = draw(users), draw(items)
+    y = (
+        3.5
+        + 0.45 * rng.standard_normal(users)[u]
+        + 0.6 * rng.standard_normal(items)[i]
+        + 0.9 * rng.standard_normal(rows)
+    )
+    return pd.DataFrame({"rating": y, "user": _factor(u, users), "item": _factor(i, items)})

@@ -1,0 +1,85 @@
+# lme4 by maximum likelihood without derivatives at the optimum, its fastest setting; nloptwrap's
+# tolerances are its defaults. Speaks with the runner as session.py does.
+# Arguments: formula, CSV file, names of the factors separated by commas.
+
+reply <- function(...) {
+  fields <- list(...)
+  values <- vapply(fields, function(v) {
+    if (is.null(v) || (is.numeric(v) && !is.finite(v))) "null"
+    else if (is.numeric(v)) sprintf("%.17g", v)
+    else paste0("\"", gsub("[\\\\\"[:cntrl:]]", " ", v), "\"")
+  }, "")
+  cat("{", paste0("\"", names(fields), "\": ", values, collapse = ", "), "}\n", sep = "")
+  flush(stdout())
+}
+
+memory <- function() {
+  lines <- tryCatch(readLines("/proc/self/status"), error = function(e) character(0))
+  line <- grep("^VmHWM", lines, value = TRUE)
+  if (length(line)) as.numeric(gsub("[^0-9]", "", line)) * 1024 / 1e6 else NULL
+}
+
+now <- function() as.numeric(Sys.time())
+
+if (!suppressMessages(suppressWarnings(require(lme4, quietly = TRUE)))) {
+  reply(absent = "R has no package lme4")
+  quit(save = "no")
+}
+
+arguments <- commandArgs(TRUE)
+f <- as.formula(arguments[1])
+factors <- strsplit(arguments[3], ",")[[1]]
+d <- read.csv(arguments[2], colClasses = setNames(rep("factor", length(factors)), factors))
+control <- lmerControl(calc.derivs = FALSE)
+defaults <- environment(nloptwrap)$defaultControl
+
+total <- function(count) {
+  gc(FALSE)
+  start <- now()
+  for (i in seq_len(count)) m <- lmer(f, d, REML = FALSE, control = control)
+  reply(
+    seconds = (now() - start) / count,
+    objective = -2 * as.numeric(logLik(m)),
+    evaluations = m@optinfo$feval
+  )
+}
+
+optimisation <- function(count) {
+  gc(FALSE)
+  seconds <- 0
+  for (i in seq_len(count)) {
+    parsed <- lFormula(f, d, REML = FALSE, control = control)
+    deviance <- do.call(mkLmerDevfun, c(parsed, list(verbose = 0L, control = control)))
+    start <- now()
+    optimizeLmer(
+      deviance,
+      optimizer = control$optimizer, restart_edge = control$restart_edge,
+      boundary.tol = control$boundary.tol, control = control$optCtrl, calc.derivs = FALSE
+    )
+    seconds <- seconds + (now() - start)
+  }
+  reply(seconds = seconds / count)
+}
+
+reply(
+  version = as.character(packageVersion("lme4")),
+  memory = memory(),
+  platform = sprintf(
+    "R %s with %s; nloptwrap, ftol_abs %g, xtol_abs %g", getRversion(),
+    basename(extSoftVersion()[["BLAS"]]), defaults$ftol_abs, defaults$xtol_abs
+  )
+)
+input <- file("stdin", "r")
+while (length(line <- readLines(input, 1L))) {
+  words <- strsplit(line, " ")[[1]]
+  count <- as.integer(words[2])
+  tryCatch(
+    switch(words[1],
+      total = total(count),
+      fit = optimisation(count),
+      memory = reply(memory = memory()),
+      reply(error = paste("a worker does not know", words[1]))
+    ),
+    error = function(e) reply(error = conditionMessage(e))
+  )
+}

@@ -1,0 +1,88 @@
+"""mixedscope, with what only it is asked: one evaluation beside its floor, and refits."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf
+
+import mixedscope as ms
+from benchmarks.workers.session import Session, serve
+
+
+class Ours(Session):
+    """mixedscope with its default optimiser."""
+
+    @property
+    def version(self) -> str:
+        """Version of mixedscope."""
+        return ms.__version__
+
+    def build(self) -> ms.LinearMixedModel:
+        """Build the model."""
+        return ms.LinearMixedModel(self.formula, self.data)
+
+    def optimise(self, built: ms.LinearMixedModel) -> tuple[ms.Fit, dict[str, Any]]:
+        """Fit, up to the certificate."""
+        fit = built.fit()
+        return fit, fit.certificate
+
+    def describe(self, fitted: tuple[ms.Fit, dict[str, Any]]) -> dict[str, Any]:
+        """Objective, evaluations and verdict."""
+        fit, certificate = fitted
+        return {
+            "objective": fit.objective,
+            "evaluations": fit.n_evaluations,
+            "verdict": certificate["verdict"],
+            "parameters": len(fit.theta),
+        }
+
+    def answer(self, what: str, count: int) -> dict[str, Any]:
+        """Answer also ``evaluation`` and ``refits``."""
+        if what == "evaluation":
+            return self.evaluation(count)
+        if what == "refits":
+            return self.refits(count)
+        return super().answer(what, count)
+
+    def evaluation(self, count: int) -> dict[str, Any]:
+        """Median seconds of one evaluation and of a ``dpotrf`` as large, taken in turn.
+
+        The factorisation is that of the matrix which is left when the largest grouping factor
+        has been eliminated: the other random effects, the fixed effects and the response.
+        """
+        fit: ms.Fit = self._last[0]
+        model, theta = fit.model, fit.theta
+        sizes = [len(r.levels) * r.Z.shape[1] for r in model.design.random]
+        dimension = sum(sizes) - max(sizes) + model.design.X.shape[1] + 1
+        matrix = np.full((dimension, dimension), 0.5, order="F")
+        np.fill_diagonal(matrix, dimension)
+        ours: list[float] = []
+        floor: list[float] = []
+        for turn in range(count):
+            point = theta * (1.0 + 1e-3 * turn)  # never the same theta twice
+            start = perf_counter()
+            model.objective(point)
+            ours.append(perf_counter() - start)
+            work = matrix.copy(order="F")
+            start = perf_counter()
+            dpotrf(work, lower=0, clean=0, overwrite_a=1)
+            floor.append(perf_counter() - start)
+        return {"evaluation": median(ours), "floor": median(floor), "dimension": dimension}
+
+    def refits(self, count: int) -> dict[str, Any]:
+        """Parametric-bootstrap refits per second, the drawing of the responses included."""
+        fit: ms.Fit = self._last[0]
+        if not hasattr(fit, "parametric_bootstrap"):
+            return {"refits": None}
+        fit.parametric_bootstrap(10)
+        start = perf_counter()
+        fit.parametric_bootstrap(count)
+        return {"refits": count / (perf_counter() - start)}
+
+
+if __name__ == "__main__":
+    serve(Ours)

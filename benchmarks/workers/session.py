@@ -1,0 +1,124 @@
+"""The conversation of a worker with the runner, and how it takes the time.
+
+The runner writes a line ``<what> <count>`` (``total 100``, ``memory 1``) and reads a line of JSON.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["Session", "serve"]
+
+
+class Session(ABC):
+    """A formula and its data in a warm process.
+
+    Parameters
+    ----------
+    job : mapping
+        ``formula``; ``data``, path of a Parquet file; ``statsmodels``, its own way to say the
+        model, or null.
+    """
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.formula: str = job["formula"]
+        self.data: pd.DataFrame = pd.read_parquet(job["data"])
+        self._last: Any = None
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Version of the package."""
+
+    @abstractmethod
+    def build(self) -> Any:
+        """Make all that is made before the first step of the optimiser."""
+
+    @abstractmethod
+    def optimise(self, built: Any) -> Any:
+        """Go from a built model to a fit."""
+
+    def whole(self) -> Any:
+        """Go from formula and data frame to a fit."""
+        return self.optimise(self.build())
+
+    @abstractmethod
+    def describe(self, fitted: Any) -> dict[str, Any]:
+        """Give ``objective`` and ``evaluations`` of what :meth:`whole` returned."""
+
+    def answer(self, what: str, count: int) -> dict[str, Any]:
+        """Do what the runner asks."""
+        if what == "total":
+            return self.total(count)
+        if what == "fit":
+            return self.fit(count)
+        if what == "memory":
+            return {"memory": peak_memory()}
+        raise ValueError(f"a worker does not know {what!r}")
+
+    def total(self, count: int) -> dict[str, Any]:
+        """Mean seconds of `count` whole fits, and what the last one found."""
+        gc.collect()
+        start = perf_counter()
+        for _ in range(count):
+            self._last = self.whole()
+        seconds = (perf_counter() - start) / count
+        return {"seconds": seconds, **self.describe(self._last)}
+
+    def fit(self, count: int) -> dict[str, Any]:
+        """Mean seconds of `count` optimisations, each of a model freshly built."""
+        gc.collect()
+        seconds = 0.0
+        for _ in range(count):
+            built = self.build()
+            start = perf_counter()
+            self.optimise(built)
+            seconds += perf_counter() - start
+        return {"seconds": seconds / count}
+
+
+def peak_memory() -> float:
+    """Largest resident size of this process so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss of a child counts what its parent had when it was started
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def serve(kind: type[Session]) -> None:
+    """Load the job named on the command line and answer until the input ends."""
+    # Whatever a package prints must not get between the lines of JSON.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+
+    def reply(content: Mapping[str, Any]) -> None:
+        out.write(json.dumps(content) + "\n")
+        out.flush()
+
+    try:
+        session = kind(json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    except ImportError as error:
+        reply({"absent": str(error)})
+        return
+    reply({"version": session.version, "memory": peak_memory()})
+    for line in sys.stdin:
+        what, count = line.split()
+        try:
+            reply(session.answer(what, int(count)))
+        except Exception as error:  # the runner goes on with the other competitors
+            reply({"error": f"{type(error).__name__}: {error}"})
