@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mixedscope.charts.theme import configure
+import altair as alt
+
+from mixedscope.charts.theme import DOUBLE_COLUMN, configure
 from mixedscope.errors import ModelError, suggest
 from mixedscope.formula import Formula
 from mixedscope.store import FitTables
@@ -130,8 +132,11 @@ def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any
     -------
     altair chart
     """
-    lines = textwrap.wrap(title, 80, break_long_words=False)
-    return configure(chart.properties(title=lines, description=caption), theme)
+    if chart.title is alt.Undefined:
+        # As many characters of the bold title as a double column holds.
+        lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)
+        chart = chart.properties(title=lines)
+    return configure(chart.properties(description=caption), theme)
 
 
 def file_slugs(groups: Sequence[str]) -> dict[str, str]:

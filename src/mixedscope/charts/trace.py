@@ -14,7 +14,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
+from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, trace_caption, trace_title
 from mixedscope.errors import ModelError, suggest
 from mixedscope.store import FitTables
@@ -30,9 +30,9 @@ LABELLED_COMPONENTS: Final = 6
 
 _KINDS: Final = {
     "evaluation": ("evaluation", "circle"),
-    "polish": ("evaluation of the polishing stage", "triangle-up"),
-    "escape": ("evaluation of the escaping stage", "diamond"),
-    "failed": ("failed evaluation (at the top edge)", "M-.7,-.7L.7,.7M-.7,.7L.7,-.7"),
+    "polish": ("while polishing", "triangle-up"),
+    "escape": ("while escaping a saddle or a false bound", "diamond"),
+    "failed": ("failed (at the top edge)", "M-.7,-.7L.7,.7M-.7,.7L.7,-.7"),
     "best": ("best so far", "stroke"),
 }
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
@@ -40,6 +40,10 @@ _X_TITLES: Final = {
     "evaluation": "evaluation of the objective",
     "seconds": "seconds spent in evaluations",
 }
+#: Room of a double column: inside its padding, for the vertical axis, between panels.
+_INNER: Final = DOUBLE_COLUMN - 16
+_AXIS: Final = 74
+_GAP: Final = 14
 _HEIGHTS: Final = (210, 140)
 
 
@@ -80,18 +84,17 @@ def trace_chart(
     shown = [frame[_kept(frame, POINT_LIMIT // len(frames))] for frame in frames]
     top = _next_power(max(float(frame["gap"].max()) for frame in frames), floor)
     thetas = [_theta_frame(t, f, THETA_LIMIT // len(tables)) for t, f in zip(tables, frames)]
-    values = pd.concat([t["value"] for t in thetas])
-    span = (float(values.min()), float(values.max()))
+    span = theta_span(tables)
     kinds = _kind_encodings(frames)
     encodings = _component_encodings(thetas, _groups(tables))
-    width = {1: 440, 2: 310}.get(len(tables), 235)
+    width = max(110, (_INNER - _AXIS - _GAP * (len(tables) - 1)) // len(tables))
     above, below = [], []
     for i, fit in enumerate(tables):
         axis = _Horizontal(x, frames[i])
         above.append(
             _gap_panel(
                 frames[i], shown[i], axis, (floor, top), colours, kinds, first=i == 0
-            ).properties(width=width, height=_HEIGHTS[0], title=_header(fit))
+            ).properties(width=width, height=_HEIGHTS[0], title=_header(fit, tables))
         )
         below.append(
             _theta_panel(thetas[i], frames[i], axis, span, encodings, first=i == 0).properties(
@@ -104,7 +107,11 @@ def trace_chart(
         .resolve_legend(color="shared", fill="shared", stroke="shared", shape="shared")
     )
     thinned = [(len(s), len(f)) for s, f in zip(shown, frames, strict=True)]
-    return chart, trace_title(tables), trace_caption(tables, floor=floor, thinned=thinned)
+    return (
+        chart,
+        trace_title(tables),
+        trace_caption(tables, floor=floor, theta_span=span, thinned=thinned),
+    )
 
 
 def gap_floor(tables: Sequence[FitTables]) -> float:
@@ -124,6 +131,33 @@ def gap_floor(tables: Sequence[FitTables]) -> float:
     largest = max(abs(float(fit.info["objective"])) for fit in tables)
     rounding = 16 * float(np.spacing(largest))
     return max(1e-9, 10.0 ** math.ceil(math.log10(rounding)))
+
+
+def theta_span(tables: Sequence[FitTables]) -> tuple[float, float]:
+    """Range of the axis of θ: that of the best points so far, and a third of it on either side.
+
+    Single trials far away, which every search makes, would leave no room for the rest.  The range
+    never exceeds that of the trials.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+
+    Returns
+    -------
+    low, high : float
+    """
+    lows, highs, ends = [], [], []
+    for fit in tables:
+        trace = fit.require("trace")
+        theta = np.array(trace["theta"].tolist(), dtype=float)
+        improved = (trace["objective"] == trace["best"]).to_numpy()
+        lows.append(theta[improved].min())
+        highs.append(theta[improved].max())
+        ends += [theta.min(), theta.max()]
+    low, high = min(lows), max(highs)
+    room = (high - low) / 3
+    return float(max(low - room, min(ends))), float(min(high + room, max(ends)))
 
 
 # -- tables behind the picture -------------------------------------------------------------------
@@ -228,7 +262,8 @@ class _Horizontal:
                 title=self.title if titled else None,
                 grid=False,
                 tickMinStep=self.step,
-                tickCount=6,
+                tickCount=5,
+                zindex=1,
             ),
         )
 
@@ -260,9 +295,10 @@ def _gap_panel(
     points = shown.assign(
         y=shown["gap"].fillna(span[1]), label=[_KINDS[k][0] for k in shown["kind"]]
     )
+    size = 14 if len(shown) <= 150 else 7
     marks = (
         alt.Chart(_rounded(points))
-        .mark_point(filled=False, size=14, strokeWidth=1, opacity=0.85, aria=False)
+        .mark_point(filled=False, size=size, strokeWidth=0.9, opacity=0.85, aria=False)
         .encode(
             x=x("x"),
             y=alt.Y("y:Q", **y),
@@ -281,7 +317,7 @@ def _gap_panel(
     best = shown[["x", "best"]].dropna().assign(label=_KINDS["best"][0])
     line = (
         alt.Chart(_rounded(best))
-        .mark_line(interpolate="step-after", strokeWidth=1.6, aria=False)
+        .mark_line(interpolate="step-after", strokeWidth=1.3, aria=False)
         .encode(x=x("x"), y=alt.Y("best:Q", **y), stroke=stroke)
     )
     return alt.layer(_bands(frame, x), *_stage_marks(frame, x, colours), marks, line)
@@ -294,7 +330,7 @@ def _kind_encodings(frames: Sequence[pd.DataFrame]) -> tuple[alt.Stroke, alt.Sha
     labels = [_KINDS[kind][0] for kind in kinds]
     colours = alt.Scale(domain=labels, range=[COLOURS[kind] for kind in kinds])
     shapes = alt.Scale(domain=labels, range=[_KINDS[kind][1] for kind in kinds])
-    legend = alt.Legend(title="objective", symbolSize=60)
+    legend = alt.Legend(title="objective", orient="bottom", direction="vertical", symbolSize=60)
     return (
         alt.Stroke("label:N", scale=colours, legend=legend),
         alt.Shape("label:N", scale=shapes, legend=legend),
@@ -315,7 +351,14 @@ def _bands(frame: pd.DataFrame, x: _Horizontal, *, titled: bool = False) -> Any:
                 scale=alt.Scale(
                     domain=list(PHASE_NAMES.values()), range=[COLOURS[p] for p in PHASE_NAMES]
                 ),
-                legend=alt.Legend(title="phase", symbolType="square"),
+                legend=alt.Legend(
+                    title="phase",
+                    orient="top",
+                    direction="horizontal",
+                    titleOrient="left",
+                    symbolType="square",
+                    offset=4,
+                ),
             ),
             tooltip=alt.Tooltip("phase:N"),
         )
@@ -327,13 +370,23 @@ def _stage_marks(frame: pd.DataFrame, x: _Horizontal, colours: dict[str, str]) -
     runs = _runs(frame, "stage").iloc[1:]
     if runs.empty:
         return []
-    base = alt.Chart(_rounded(runs)).encode(x=x("left"))
-    return [
-        base.mark_rule(stroke=colours["soft"], strokeDash=[3, 2], aria=False),
-        base.mark_text(
-            align="left", baseline="top", dx=3, dy=4, fontSize=9, fill=colours["ink"], aria=False
-        ).encode(text="name:N", y=alt.value(0)),
+    rule = (
+        alt.Chart(_rounded(runs))
+        .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], aria=False)
+        .encode(x=x("left"))
+    )
+    # The word stands on the side of the line that has room for it.
+    right = runs["left"] > sum(x.domain) / 2
+    words = [
+        alt.Chart(_rounded(rows))
+        .mark_text(
+            align=align, baseline="top", dx=dx, dy=4, fontSize=9, fill=colours["ink"], aria=False
+        )
+        .encode(x=x("left"), y=alt.value(0), text="name:N")
+        for rows, align, dx in ((runs[~right], "left", 3), (runs[right], "right", -3))
+        if len(rows)
     ]
+    return [rule, *words]
 
 
 def _theta_panel(
@@ -347,7 +400,7 @@ def _theta_panel(
 ) -> Any:
     lines = (
         alt.Chart(_rounded(theta))
-        .mark_line(strokeWidth=1.3, aria=False)
+        .mark_line(strokeWidth=1.1, clip=True, aria=False)
         .encode(
             x=x("x", titled=True),
             y=alt.Y(
@@ -368,7 +421,15 @@ def _component_encodings(thetas: Sequence[pd.DataFrame], groups: list[str]) -> d
         pair for theta in thetas for pair in zip(theta["component"], theta["group"], strict=True)
     )
     colour = {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
-    legend = alt.Legend(title="θ", symbolType="stroke", symbolSize=250, symbolStrokeWidth=1.5)
+    legend = alt.Legend(
+        title="components of θ",
+        orient="bottom",
+        direction="vertical",
+        columns=2,
+        symbolType="stroke",
+        symbolSize=250,
+        symbolStrokeWidth=1.5,
+    )
     if len(owner) > LABELLED_COMPONENTS:
         scale = alt.Scale(domain=groups, range=list(colour.values()))
         return {
@@ -395,19 +456,21 @@ def _component_encodings(thetas: Sequence[pd.DataFrame], groups: list[str]) -> d
 # -- details ---------------------------------------------------------------------------------------
 
 
-def _header(fit: FitTables) -> alt.TitleParams:
+def _header(fit: FitTables, tables: Sequence[FitTables]) -> alt.TitleParams:
     info = fit.info
     verdict = (info.get("certificate") or {}).get("verdict") or "not examined"
+    cost = [str(info["optimizer"]["name"]), f"{len(fit.require('trace')):,} evaluations"]
     return alt.TitleParams(
         text=str(info["structure"]),
         subtitle=[
-            f"{info['optimizer']['name']}, {len(fit.require('trace')):,} evaluations",
+            *(cost if len(tables) > 2 else [", ".join(cost)]),
             f"objective {info['objective']:.4f}",
             str(verdict),
         ],
-        fontSize=12,
+        fontSize=11,
         subtitleFontSize=10,
         anchor="start",
+        frame="group",
         offset=6,
     )
 
@@ -422,6 +485,7 @@ def _powers(exponents: range) -> str:
         f"'{10.0**e:,.{max(0, -e)}f}'" if -3 <= e <= 6 else f"'1e{e}'".replace("-", "−")
         for e in exponents
     )
+    labels = labels.replace("'", "'0 to ", 1)  # smaller gaps are drawn at the floor
     return f"[{labels}][round(log(datum.value) / LN10) - ({exponents[0]})]"
 
 

@@ -58,7 +58,11 @@ def trace_title(tables: Sequence[FitTables]) -> str:
 
 
 def trace_caption(
-    tables: Sequence[FitTables], *, floor: float, thinned: Sequence[tuple[int, int]]
+    tables: Sequence[FitTables],
+    *,
+    floor: float,
+    theta_span: tuple[float, float],
+    thinned: Sequence[tuple[int, int]],
 ) -> str:
     """Describe what a trace shows and what its numbers are.
 
@@ -67,6 +71,8 @@ def trace_caption(
     tables : sequence of FitTables
     floor : float
         Smallest gap drawn.
+    theta_span : (float, float)
+        Ends of the axis of θ.
     thinned : sequence of (int, int)
         Evaluations drawn and made, per fit.
 
@@ -81,6 +87,11 @@ def trace_caption(
         "drawn there), the line being the best so far; below, the components of θ that were tried."
     ]
     words += [_sentence(fit, tables) for fit in tables]
+    if beyond := sum(_beyond(fit, theta_span) for fit in tables):
+        words.append(
+            f"The axis of θ is that of the best so far and a third more: {beyond:,} "
+            f"trial{' leaves' if beyond == 1 else 's leave'} it."
+        )
     for fit, (drawn, made) in zip(tables, thinned, strict=True):
         if drawn < made:
             words.append(
@@ -108,11 +119,18 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables]) -> str:
     stages = trace["stage"].value_counts(sort=False)
     if len(stages) > 1:
         more += "; stages: " + ", ".join(f"{name} {count:,}" for name, count in stages.items())
+    label = _label(fit, tables)
     verdict = (fit.info.get("certificate") or {}).get("verdict") or "not examined"
     return (
-        f"{_label(fit, tables).capitalize()}, {total:,} evaluations by "
+        f"{label[0].upper()}{label[1:]}, {total:,} evaluations by "
         f"{fit.info['optimizer']['name']}: {'; '.join(parts)}{more}. Verdict: {verdict}."
     )
+
+
+def _beyond(fit: FitTables, span: tuple[float, float]) -> int:
+    """Number of evaluations with a component of θ outside an axis."""
+    theta = np.array(fit.require("trace")["theta"].tolist(), dtype=float)
+    return int(((theta < span[0]) | (theta > span[1])).any(axis=1).sum())
 
 
 def _label(fit: FitTables, tables: Sequence[FitTables]) -> str:
