@@ -73,7 +73,7 @@ def estimates_table(
             for name, sd in zip(term.names, sds, strict=True)
         )
         for part, structure in zip(term.design.parts, term.structures, strict=True):
-            if structure.n_theta <= structure.size and structure.name == "zerocorr":
+            if not structure.correlates:
                 continue
             for b in part.columns:
                 for a in part.columns:

@@ -41,11 +41,14 @@ class CovarianceStructure(ABC):
         Rows and columns where theta stands in the factor, if that is all the structure does.
     intercept_only : bool
         Whether the structure replaces the columns of its term by a single intercept.
+    correlates : bool
+        Whether random effects of the term may be correlated.
     """
 
     entries: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
     name: ClassVar[str]
     intercept_only: ClassVar[bool] = False
+    correlates: ClassVar[bool] = True
 
     def __init__(self, size: int, settings: Mapping[str, float] | None = None) -> None:
         if settings:
@@ -91,8 +94,8 @@ class CovarianceStructure(ABC):
         """Derivative (k, k) of the factor by every entry of theta."""
 
     @abstractmethod
-    def diagonal(self, sds: Floats) -> Floats:
-        """Theta whose factor is, or is nearest to, the diagonal matrix of `sds` (k,)."""
+    def nearest(self, covariance: Floats) -> Floats:
+        """Theta whose covariance is, or comes close to, a positive definite one (k, k)."""
 
     @abstractmethod
     def canonical(self, theta: Floats) -> Floats:
@@ -136,8 +139,9 @@ class _Pattern(CovarianceStructure):
         out[np.arange(self.n_theta), self._rows, self._cols] = 1.0
         return list(out)
 
-    def diagonal(self, sds: Floats) -> Floats:
-        return np.where(self._rows == self._cols, sds[self._rows], 0.0)
+    def nearest(self, covariance: Floats) -> Floats:
+        free = np.linalg.cholesky(covariance if self.correlates else np.diag(np.diag(covariance)))
+        return np.asarray(free[self._rows, self._cols], dtype=float)
 
     def canonical(self, theta: Floats) -> Floats:
         # lam @ lam.T does not change when a whole column changes its sign; the first entry of a
@@ -171,6 +175,7 @@ class ZeroCorr(_Pattern):
     """Diagonal covariance: every column has its own variance, none are correlated."""
 
     name = "zerocorr"
+    correlates = False
 
     def __init__(self, size: int, settings: Mapping[str, float] | None = None) -> None:
         super().__init__(size, settings)

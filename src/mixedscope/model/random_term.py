@@ -86,11 +86,12 @@ class RandomTerm:
             scales.append(self.column_scale[rows + columns.start])
         return np.concatenate(places), np.concatenate(scales)
 
-    def diagonal_theta(self, sds: Floats) -> Floats:
-        """Theta of a diagonal factor with given entries (k,) for columns of unit mean square."""
+    def nearest_theta(self, covariance: Floats) -> Floats:
+        """Theta nearest to a relative covariance (k, k) for columns of unit mean square."""
+        own = covariance / (self.column_scale[:, None] * self.column_scale)
         return np.concatenate(
             [
-                structure.diagonal(sds[columns] / self.column_scale[columns])
+                structure.nearest(own[columns, columns])
                 for columns, structure, _ in self._split(np.zeros(self.n_theta))
             ]
         )

@@ -8,101 +8,148 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.gather import sums_by_level
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.model.random_term import RandomTerm
 
 __all__ = ["average_information", "moment_start"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Standard deviation over sigma that the start keeps at least: at zero the gradient vanishes by
 # symmetry, whatever the data say.
 _SMALLEST = 0.1
 _LARGEST = 30.0
+# Share of the residual variance on the fixed effects that is left to the observations at least.
+_RESIDUAL = 0.02
 
 
 def moment_start(objective: ProfiledObjective) -> Floats:
-    """Estimate the variances by moments and turn them into a theta, shape (k,).
+    """Estimate the covariances by moments and turn them into a theta, shape (k,).
 
-    For every random-effects column c the sum over levels of ``(z_c' r)**2``, r being the residual
-    on the fixed effects, is set equal to its expectation, which is linear in all the variances
-    (MINQUE(0): Rao 1970, J. Am. Stat. Assoc. 65), and the equations are solved with variances
-    not below zero. Correlations start at zero.
+    For every pair of random-effects columns c, d of a grouping factor the sum over levels of
+    ``(z_c' r) (z_d' r)``, r being the residual on the fixed effects, is set equal to its
+    expectation, which is linear in all the covariances and the residual variance (MINQUE(0): Rao
+    1970, J. Am. Stat. Assoc. 65). The solution is brought to the nearest matrices whose principal
+    standard deviations lie between 0.1 and 30 times sigma.
     """
     system = objective.system
-    forms, traces = _moments(system)
-    variances, _ = nnls(*_balanced(traces, forms))
-    # Columns that cancel each other can leave nothing for the residuals: keep 2 % for them.
-    residual = max(variances[-1], 0.02)
+    pairs = [_pairs(term) for term in system.terms]
+    forms, traces = _moments(system, pairs)
+    # Equations are weighed by the size of their diagonal, so that none outweighs the rest.
+    weight = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(traces)), 1e-300))
+    solution = np.linalg.lstsq(traces * weight[:, None], forms * weight, rcond=1e-10)[0]
+    residual = max(float(solution[-1]), _RESIDUAL)
     start = []
     first = 0
-    for term in system.terms:
-        relative = np.sqrt(variances[first : first + term.size] / residual)
-        first += term.size
-        start.append(term.diagonal_theta(np.clip(relative, _SMALLEST, _LARGEST)))
+    for term, (rows, cols) in zip(system.terms, pairs, strict=True):
+        covariance = np.zeros((term.size, term.size))
+        covariance[rows, cols] = solution[first : first + len(rows)] / residual
+        covariance[cols, rows] = covariance[rows, cols]
+        first += len(rows)
+        start.append(term.nearest_theta(_bounded(covariance)))
     return np.concatenate(start)
 
 
-def _balanced(traces: Floats, forms: Floats) -> tuple[Floats, Floats]:
-    """Weigh the equations by the size of their diagonal, so that no column outweighs the rest."""
-    weight = 1.0 / np.sqrt(np.maximum(np.diag(traces), 1e-300))
-    return traces * weight[:, None], forms * weight
+def _bounded(covariance: Floats) -> Floats:
+    """Bring principal standard deviations to a range that a search can start from."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.clip(values, _SMALLEST**2, _LARGEST**2)) @ vectors.T
 
 
-def _moments(system: ProfiledSystem) -> tuple[Floats, Floats]:
-    """Quadratic forms of the residual, and their expectations per unit of every variance.
+def _pairs(term: RandomTerm) -> tuple[Ints, Ints]:
+    """Entries (a >= b) of the covariance of a term that its structures leave free."""
+    rows, cols = [], []
+    for part, structure in zip(term.design.parts, term.structures, strict=True):
+        for b in part.columns:
+            for a in part.columns:
+                if a == b or (a > b and structure.correlates):
+                    rows.append(a)
+                    cols.append(b)
+    return np.array(rows), np.array(cols)
 
-    With ``Z_c`` the columns of term c, one per level, and Q the fixed-effects basis, the
-    expectations are ``|Z_c'Z_d - Z_c'Q Q'Z_d|**2``.
+
+def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Floats, Floats]:
+    """Quadratic forms of the residual, and their expectations per unit of every covariance.
+
+    With ``Z_l`` the columns of level l and Q the fixed-effects basis the expectations are sums of
+    products of entries of ``B = Z_l'Z_m - Z_l'Q Q'Z_m``; for levels that never occur together
+    only the second part is there.
     """
-    cross = system.cross
-    n_tail = cross.n_tail
-    sizes = [f.size for f in cross.factors]
-    first = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    tails = _tails(system)
+    counts = np.array([len(rows) for rows, _ in pairs])
+    first = np.concatenate([[0], np.cumsum(counts)])
     total = int(first[-1])
     forms = np.empty(total + 1)
     traces = np.zeros((total + 1, total + 1))
-    tails: list[Floats] = [np.empty(0)] * len(sizes)  # Q'Z_c and r'Z_c per level: (q, r + 1, k)
+    # Sums over levels of t_c t_d', (k, r, k, r): the part of all pairs of levels.
+    squares = []
+    for tail in tails:
+        flat = tail[:, :-1, :].transpose(0, 2, 1).reshape(len(tail), -1)
+        k, r = tail.shape[2], tail.shape[1] - 1
+        squares.append((flat.T @ flat).reshape(k, r, k, r))
+    together = _products_of_pairs(system, tails)
+    for f, (rows, cols) in enumerate(pairs):
+        own = slice(first[f], first[f + 1])
+        scores = tails[f][:, -1, :]
+        forms[own] = (scores.T @ scores)[rows, cols]
+        z = system.factors[f].z
+        # Trace of Z_c'(I - QQ')Z_d.
+        inner = z.T @ z - np.einsum("crdr->cd", squares[f])
+        traces[own, total] = inner[rows, cols]
+        traces[total, own] = inner[rows, cols] * np.where(rows == cols, 1.0, 2.0)
+        for g, (others, seconds) in enumerate(pairs):
+            # [c, a, d, b]: the sum over pairs of levels of B_ca B_db.
+            whole = np.einsum("cxdy,axby->cadb", squares[f], squares[g], optimize=True)
+            if (f, g) in together:
+                whole = whole + together[f, g]
+            elif (g, f) in together:
+                whole = whole + together[g, f].transpose(1, 0, 3, 2)
+            c, d = rows[:, None], cols[:, None]
+            entries = whole[c, others, d, seconds]
+            swapped = whole[c, seconds, d, others]
+            traces[own, first[g] : first[g + 1]] = np.where(
+                others == seconds, entries, entries + swapped
+            )
+    forms[total] = float(system.response @ system.response)
+    traces[total, total] = system.n - len(system.basis.kept)
+    return forms, traces
+
+
+def _tails(system: ProfiledSystem) -> list[Floats]:
+    """Q'Z and r'Z per level of every factor: (q, r + 1, k)."""
+    cross = system.cross
+    n_tail = cross.n_tail
+    tails: list[Floats] = [np.empty(0)] * len(cross.factors)
     for stage in cross.stages:
         tails[stage.factor] = stage.u[:, -n_tail:, :]
     for f, offset in zip(cross.rest_factors, cross.rest_offsets, strict=True):
         factor = cross.factors[f]
         rows = cross.rest[offset : offset + factor.n_levels * factor.size, cross.n_rest :]
         tails[f] = rows.reshape(factor.n_levels, factor.size, n_tail).transpose(0, 2, 1)
-    # Sums over levels of t t', per column: (columns, r, r).
-    squares = np.concatenate(
-        [np.einsum("qac,qbc->cab", t[:, :-1, :], t[:, :-1, :], optimize=True) for t in tails]
-    )
-    traces[:total, :total] = np.einsum("cab,dab->cd", squares, squares)
-    for f, tail in enumerate(tails):
-        own = slice(first[f], first[f + 1])
-        forms[own] = (tail[:, -1, :] ** 2).sum(axis=0)
-        within = np.einsum("qac->c", tail[:, :-1, :] ** 2)
-        square_length = np.einsum("ij,ij->j", system.factors[f].z, system.factors[f].z)
-        traces[own, total] = traces[total, own] = square_length - within
-    forms[total] = float(system.response @ system.response)
-    traces[total, total] = system.n - len(system.basis.kept)
-    _add_pairs(system, tails, first, traces)
-    return forms, traces
+    return tails
 
 
-def _add_pairs(
-    system: ProfiledSystem, tails: list[Floats], first: NDArray[np.int_], traces: Floats
-) -> None:
-    """Add ``A**2 - 2 A (t_l't_m)`` over all pairs of levels that occur together, A = z_l'z_m."""
+def _products_of_pairs(
+    system: ProfiledSystem, tails: list[Floats]
+) -> dict[tuple[int, int], Floats]:
+    """What the levels that occur together add to the products of B, per pair of factors.
+
+    With A = Z_l'Z_m and T = Z_l'Q Q'Z_m the sum of ``A_ca A_db - A_ca T_db - T_ca A_db``.
+    """
     cross = system.cross
+    out: dict[tuple[int, int], Floats] = {}
 
     def add(f: int, g: int, blocks: Floats, rows: Floats, cols: Floats) -> None:
-        # blocks (pairs, k_f, k_g); rows (pairs, r, k_f), cols (pairs, r, k_g): Q'z of either side.
-        inner = np.einsum("prc,prd->pcd", rows, cols, optimize=True)
-        part = (blocks * (blocks - 2.0 * inner)).sum(axis=0)
-        own, other = slice(first[f], first[f + 1]), slice(first[g], first[g + 1])
-        traces[own, other] += part
-        if f != g:
-            traces[other, own] += part.T
+        # blocks (pairs, k_f, k_g); rows (pairs, r, k_f), cols (pairs, r, k_g): Q'Z of either side.
+        shape = blocks.shape[1:] * 2
+        a = blocks.reshape(len(blocks), -1)
+        t = (rows.transpose(0, 2, 1) @ cols).reshape(len(blocks), -1)
+        mixed = a.T @ t
+        out[f, g] = (a.T @ a - mixed - mixed.T).reshape(shape)
 
     for position, stage in enumerate(cross.stages):
         f = stage.factor
@@ -121,8 +168,7 @@ def _add_pairs(
             column = stage.idx[chosen] - start
             blocks = stage.w[chosen].reshape(-1, k, stage.w.shape[1]).transpose(0, 2, 1)
             level = stage.level[chosen][::k]
-            other = tails[g][:, :-1, :][column[::k] // k]
-            add(f, g, blocks, tail[level], other)
+            add(f, g, blocks, tail[level], tails[g][:, :-1, :][column[::k] // k])
     for i, (f, start) in enumerate(zip(cross.rest_factors, cross.rest_offsets, strict=True)):
         k, q = cross.factors[f].size, cross.factors[f].n_levels
         rows = slice(start, start + q * k)
@@ -131,11 +177,10 @@ def _add_pairs(
             block = cross.rest[rows, begin : begin + s * m]
             if f == g:
                 block = np.triu(block) + np.triu(block, 1).T
-            a, b = block.reshape(q, k, s, m).nonzero()[0::2]
-            pairs = np.unique(a * s + b)
-            a, b = pairs // s, pairs % s
-            blocks = block.reshape(q, k, s, m)[a, :, b, :]
-            add(f, g, blocks, tails[f][a][:, :-1, :], tails[g][b][:, :-1, :])
+            cells = block.reshape(q, k, s, m)
+            a, b = np.nonzero((cells != 0.0).any(axis=(1, 3)))
+            add(f, g, cells[a, :, b, :], tails[f][a][:, :-1, :], tails[g][b][:, :-1, :])
+    return out
 
 
 def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:
