@@ -67,7 +67,7 @@ def test_average_information_agrees_with_dense_algebra(name):
 
 def test_start_is_near_the_truth_on_much_data():
     rng = np.random.default_rng(8)
-    q, per = 400, 10
+    q, per = 5000, 6
     codes = np.repeat(np.arange(q), per)
     z = np.column_stack([np.ones(q * per), rng.normal(size=q * per)])
     lam = np.array([[0.8, 0.0], [-0.3, 0.5]])
