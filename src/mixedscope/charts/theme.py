@@ -95,8 +95,10 @@ def configure(chart: Any, theme: str = "light") -> Any:
     """
     colours = ink(theme)
     size = 11
-    return (
-        chart.configure(font=FONT, background=colours["paper"], padding=8)
+    # Set at once: each configure_* of a chart would copy the whole of it.
+    carrier = (
+        alt.Chart()
+        .configure(font=FONT, background=colours["paper"], padding=8)
         .configure_view(stroke=colours["grid"], strokeWidth=1)
         .configure_axis(
             labelFont=FONT,
@@ -148,6 +150,7 @@ def configure(chart: Any, theme: str = "light") -> Any:
         .configure_text(font=FONT)
         .configure_concat(spacing=14)
     )
+    return chart.properties(config=carrier.config)
 
 
 # Altair is told once that large tables are meant; charts aggregate by their own stated rules.
