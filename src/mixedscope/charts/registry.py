@@ -18,7 +18,18 @@ from mixedscope.errors import ModelError, suggest
 from mixedscope.formula import Formula
 from mixedscope.store import FitTables
 
-__all__ = ["CHARTS", "ChartKind", "Figure", "chart_names", "draw", "file_slugs", "finish"]
+__all__ = [
+    "CHARTS",
+    "ChartKind",
+    "Figure",
+    "chart_names",
+    "draw",
+    "dumbbell_of",
+    "file_slugs",
+    "finish",
+    "grouping_factor",
+    "shrinkage_of",
+]
 
 Drawn = tuple[Any, str, str]
 
@@ -62,8 +73,20 @@ def _trace(tables: Sequence[FitTables], group: str | None, settings: Mapping[str
     return trace_chart(tables, theme=settings.get("theme", "light"))
 
 
+def _shrinkage(
+    tables: Sequence[FitTables], group: str | None, settings: Mapping[str, Any]
+) -> Drawn:
+    options = dict(settings.get("shrinkage", {}))
+    known = ("reference", "scale", "ellipses")
+    for name in options:
+        if name not in known:
+            raise ModelError(f"A shrinkage chart has no setting {name!r}.{suggest(name, known)}")
+    return shrinkage_of(tables, group, theme=settings.get("theme", "light"), **options)
+
+
 #: Kinds of charts in the order in which a model's are shown.
 CHARTS: Final[dict[str, ChartKind]] = {
+    # "shrinkage": ChartKind(_shrinkage, per_group=True),
     "trace": ChartKind(_trace),
 }
 
@@ -117,6 +140,130 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
     chart, title, caption = kind.draw(tables, group, settings)
     theme = settings.get("theme", "light")
     return Figure(finish(chart, title, caption, theme=theme), title, caption)
+
+
+def shrinkage_of(
+    tables: Sequence[FitTables],
+    group: str | None = None,
+    *,
+    terms: Sequence[str] | None = None,
+    reference: str = "joint_limit",
+    scale: str = "b",
+    ellipses: Sequence[float] = (0.5, 0.95),
+    theme: str = "light",
+) -> Drawn:
+    """Draw the shrinkage of one grouping factor: a dumbbell chart where only one term varies.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group : str, optional
+        By default the first grouping factor of the formula.
+    terms, reference, scale, ellipses, theme
+        As for `mixedscope.charts.shrinkage`.
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+
+    Raises
+    ------
+    ModelError
+        If the factor, a term or a setting is unknown.
+    """
+    from mixedscope.charts.shrinkage import shrinkage_chart
+
+    name, known = grouping_factor(tables, group)
+    shown = _terms(known, name, terms)
+    if len(shown) == 1:
+        return dumbbell_of(
+            tables, name, term=shown[0], reference=reference, scale=scale, theme=theme
+        )
+    return shrinkage_chart(
+        tables,
+        name,
+        terms=shown,
+        reference=reference,
+        scale=scale,
+        ellipses=ellipses,
+        theme=theme,
+    )
+
+
+def dumbbell_of(
+    tables: Sequence[FitTables],
+    group: str | None = None,
+    *,
+    term: str | None = None,
+    reference: str = "joint_limit",
+    scale: str = "b",
+    theme: str = "light",
+) -> Drawn:
+    """Draw the shrinkage of one term of one grouping factor, a dumbbell for each level.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group, term : str, optional
+        By default the first.
+    reference, scale, theme
+        As for `mixedscope.charts.dumbbell`.
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+
+    Raises
+    ------
+    ModelError
+        If the factor, the term or a setting is unknown.
+    """
+    from mixedscope.charts.dumbbell import dumbbell_chart
+
+    name, known = grouping_factor(tables, group)
+    (shown,) = _terms(known, name, [known[0] if term is None else term])
+    return dumbbell_chart(tables, name, term=shown, reference=reference, scale=scale, theme=theme)
+
+
+def _terms(known: Sequence[str], group: str, terms: Sequence[str] | None) -> list[str]:
+    for term in terms or ():
+        if term not in known:
+            raise ModelError(
+                f"No random effect {term!r} of {group!r}.{suggest(term, known)} "
+                f"Known are: {', '.join(known)}."
+            )
+    return list(known if terms is None else terms)
+
+
+def grouping_factor(tables: Sequence[FitTables], group: str | None) -> tuple[str, tuple[str, ...]]:
+    """Find a grouping factor and the terms that vary between its levels in any of the fits.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group : str, optional
+        By default the first of the formula.
+
+    Returns
+    -------
+    group : str
+    terms : tuple of str
+
+    Raises
+    ------
+    ModelError
+        If there is no such factor.
+    """
+    terms: dict[str, dict[str, None]] = {}
+    for fit in tables:
+        for term in fit.info["random"]:
+            terms.setdefault(term["group"], {}).update(dict.fromkeys(term["names"]))
+    name = next(iter(terms)) if group is None else group
+    if name not in terms:
+        raise ModelError(
+            f"No grouping factor {name!r}.{suggest(name, terms)} Known are: {', '.join(terms)}."
+        )
+    return name, tuple(terms[name])
 
 
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:

@@ -1,7 +1,7 @@
 """Charts as files: SVG, PNG, PDF, an interactive page that needs no network, and Vega-Lite JSON.
 
-The same chart gives the same bytes in every process: keys are sorted, names that Altair counts up
-are counted from 1 in each chart, and PDF files are put in order.  Text from the data is text in
+The same chart gives the same bytes in every process: keys are sorted, and PDF files are put in
+order.  Text from the data is text in
 every format.
 """
 
@@ -73,7 +73,7 @@ def save(
 
 
 def to_spec(chart: Any) -> dict[str, Any]:
-    """Give the Vega-Lite specification of a chart, the same in every process.
+    """Give the Vega-Lite specification of a chart, without what no text file may hold.
 
     Parameters
     ----------
@@ -83,14 +83,8 @@ def to_spec(chart: Any) -> dict[str, Any]:
     -------
     dict
     """
-    spec: dict[str, Any] = chart.to_dict()
-    data = spec.pop("datasets", {})
-    names: dict[str, str] = {}
-    _collect_names(spec, names)
-    spec = _rename(spec, names)
-    if data:
-        spec["datasets"] = data
-    return spec
+    cleaned: dict[str, Any] = _cleaned(chart.to_dict())
+    return cleaned
 
 
 # -- one function per format ---------------------------------------------------------------------
@@ -98,8 +92,7 @@ def to_spec(chart: Any) -> dict[str, Any]:
 
 def _svg(spec: dict[str, Any]) -> bytes:
     text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
-    # Control characters have no place in XML, not even escaped.
-    return (re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", text) + "\n").encode()
+    return (text + "\n").encode()
 
 
 def _png(spec: dict[str, Any]) -> bytes:
@@ -210,31 +203,17 @@ def _title(spec: dict[str, Any]) -> str:
     return " ".join(text) if isinstance(text, list) else str(text)
 
 
-# -- names that Altair counts up per process -----------------------------------------------------
+# Control characters and lone surrogates have no place in XML, not even escaped: the renderer aborts
+# the process over one.
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-_COUNTED = re.compile(r"(view|param)_\d+")
-_NAMED_IN = ("name", "param", "views", "expr", "test", "filter", "select")
 
-
-def _collect_names(node: Any, names: dict[str, str]) -> None:
+def _cleaned(node: Any) -> Any:
+    """Put the replacement character in place of what no text file may hold."""
+    if isinstance(node, str):
+        return _NO_TEXT.sub("\ufffd", node)
     if isinstance(node, list):
-        for item in node:
-            _collect_names(item, names)
-    elif isinstance(node, dict):
-        for key in sorted(node):
-            value = node[key]
-            if key == "name" and isinstance(value, str) and (m := _COUNTED.fullmatch(value)):
-                kind = m[1]
-                number = 1 + sum(new.startswith(kind) for new in names.values())
-                names.setdefault(value, f"{kind}_{number}")
-            _collect_names(value, names)
-
-
-def _rename(node: Any, names: dict[str, str], *, here: bool = False) -> Any:
-    if isinstance(node, list):
-        return [_rename(item, names, here=here) for item in node]
+        return [_cleaned(item) for item in node]
     if isinstance(node, dict):
-        return {key: _rename(value, names, here=key in _NAMED_IN) for key, value in node.items()}
-    if here and isinstance(node, str):
-        return _COUNTED.sub(lambda m: names.get(m[0], m[0]), node)
+        return {_cleaned(key): _cleaned(value) for key, value in node.items()}
     return node

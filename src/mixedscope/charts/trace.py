@@ -262,7 +262,7 @@ class _Horizontal:
                 title=self.title if titled else None,
                 grid=False,
                 tickMinStep=self.step,
-                tickCount=5,
+                tickCount=4,
                 zindex=1,
             ),
         )
@@ -379,11 +379,12 @@ def _stage_marks(frame: pd.DataFrame, x: _Horizontal, colours: dict[str, str]) -
     right = runs["left"] > sum(x.domain) / 2
     words = [
         alt.Chart(_rounded(rows))
-        .mark_text(
-            align=align, baseline="top", dx=dx, dy=4, fontSize=9, fill=colours["ink"], aria=False
-        )
+        .mark_text(baseline="top", dy=4, fontSize=9, fill=colours["ink"], aria=False, **side)
         .encode(x=x("left"), y=alt.value(0), text="name:N")
-        for rows, align, dx in ((runs[~right], "left", 3), (runs[right], "right", -3))
+        for rows, side in (
+            (runs[~right], {"align": "left", "dx": 3}),
+            (runs[right], {"align": "right", "dx": -3}),
+        )
         if len(rows)
     ]
     return [rule, *words]

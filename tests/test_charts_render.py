@@ -1,0 +1,208 @@
+"""Charts as files: whole, the same bytes everywhere, and text from the data stays text."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import altair as alt
+import pandas as pd
+import pytest
+
+from mixedscope.charts.pdf import normalise_pdf
+from mixedscope.charts.render import FORMATS, PPI, save
+from mixedscope.errors import ModelError, StoreError
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    'x" onerror="document.title=1',
+    "</script><b>bold</b>",
+    "a|b",
+    "Ärger & Söhne",
+]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def nasty_chart() -> alt.Chart:
+    frame = pd.DataFrame({"x": range(len(NASTY)), "level": NASTY})
+    return (
+        alt.Chart(frame, title="Text & <b>title</b>", description="About <i>text</i>.")
+        .mark_text()
+        .encode(x="x:Q", text="level:N", tooltip=[alt.Tooltip("level:N", title="image")])
+        .interactive()
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    stem = tmp_path_factory.mktemp("charts") / "a.b"
+    return dict(zip(FORMATS, save(nasty_chart(), stem, tuple(FORMATS)), strict=True))
+
+
+def test_extension_is_appended_to_the_stem(saved: dict[str, Path]) -> None:
+    assert [path.name for path in saved.values()] == [f"a.b.{name}" for name in FORMATS]
+
+
+def test_svg_is_xml_that_holds_the_text(saved: dict[str, Path]) -> None:
+    root = ElementTree.parse(saved["svg"]).getroot()
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(NASTY) <= set(texts)
+    assert {element.tag.partition("}")[2] for element in root.iter()} <= {
+        *("svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "tspan", "title")
+    }
+
+
+def test_control_characters_do_not_break_svg(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"t": ["a\x01b"]})
+    (path,) = save(alt.Chart(frame).mark_text().encode(text="t:N"), tmp_path / "c", ("svg",))
+    assert "a\ufffdb" in "".join(ElementTree.parse(path).getroot().itertext())
+
+
+def test_png_states_its_resolution(saved: dict[str, Path]) -> None:
+    content = saved["png"].read_bytes()
+    where = content.index(b"pHYs")
+    per_metre = int.from_bytes(content[where + 4 : where + 8], "big")
+    assert per_metre == pytest.approx(PPI / 0.0254, abs=1)
+
+
+def test_vega_lite_is_sorted_json(saved: dict[str, Path]) -> None:
+    text = saved["vl.json"].read_text("utf-8")
+    content = json.loads(text)
+    assert list(content) == sorted(content)
+    assert [row["level"] for row in next(iter(content["datasets"].values()))] == NASTY
+
+
+def test_page_needs_no_network_and_is_small(saved: dict[str, Path]) -> None:
+    addresses: list[str] = []
+
+    class Page(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            addresses.extend(value or "" for key, value in attrs if key in ("src", "href"))
+
+    Page().feed(saved["html"].read_text("utf-8"))
+    assert addresses == []
+    assert saved["html"].stat().st_size < 2_000_000
+
+
+def test_level_names_do_not_end_the_script_of_the_page(saved: dict[str, Path]) -> None:
+    text = saved["html"].read_text("utf-8")
+    assert text.count("</script>") == 2
+    assert NASTY[0] not in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_browser_shows_text_and_runs_none_of_it(saved: dict[str, Path], tmp_path: Path) -> None:
+    # Move the pointer over every text, so that all tooltips have been shown, and report.
+    probe = """
+    const report = () => {
+      const words = document.querySelectorAll("#chart .mark-text.role-mark text");
+      if (!words.length) return setTimeout(report, 50);
+      const tips = [];
+      for (const text of words) {
+        const box = text.getBoundingClientRect();
+        for (const kind of ["pointerover", "pointermove", "mousemove"]) {
+          text.dispatchEvent(new PointerEvent(kind, {bubbles: true,
+            clientX: box.x + box.width / 2, clientY: box.y + box.height / 2}));
+        }
+        const tip = document.getElementById("vg-tooltip-element");
+        tips.push({text: tip.textContent, images: tip.querySelectorAll("img").length,
+          broken: [...tip.querySelectorAll("*")].some((e) => e.hasAttribute("onerror"))});
+      }
+      const found = {tips, title: document.title,
+        texts: [...document.querySelectorAll("#chart text")].map((e) => e.textContent),
+        foreign: document.querySelectorAll("#chart script, #chart img, #chart b, #chart i").length};
+      document.body.replaceChildren(JSON.stringify(found));
+    };
+    report();
+    """
+    text = saved["html"].read_text("utf-8")
+    # The probe is a script of the test: the policy of the page would rightly refuse it.
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    page = tmp_path / "probe.html"
+    page.write_text(text.replace("\n</body>\n", f"\n<script>{probe}</script></body>\n"), "utf-8")
+    # The browser writes text with entities.
+    report = json.loads(html.unescape(dumped(page).partition("<body>")[2].partition("</body>")[0]))
+    assert set(NASTY) <= set(report["texts"])
+    assert report["title"] == "Text & <b>title</b>"
+    assert report["foreign"] == 0
+    assert len(report["tips"]) == len(NASTY)
+    assert all(
+        name in tip["text"] for name, tip in zip(NASTY, report["tips"], strict=True) if tip["text"]
+    )
+    assert not any(tip["broken"] for tip in report["tips"])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_policy_of_the_page_lets_the_chart_be_drawn(saved: dict[str, Path]) -> None:
+    body = dumped(saved["html"]).partition('<div id="chart"')[2].partition("<figcaption>")[0]
+    assert "Ärger &amp; Söhne" in body
+
+
+def dumped(page: Path) -> str:
+    """The document of a page after its scripts have run."""
+    assert CHROMIUM is not None
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    done = subprocess.run(
+        [CHROMIUM, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout.decode("utf-8")
+
+
+def test_same_bytes_in_another_process(saved: dict[str, Path], tmp_path: Path) -> None:
+    code = (
+        "import sys; from test_charts_render import *;"
+        # Names that Altair makes up must not depend on the charts made before.
+        "[nasty_chart().to_dict() for _ in range(3)]; [alt.selection_point() for _ in range(7)];"
+        "save(nasty_chart(), sys.argv[1], tuple(FORMATS))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTHONHASHSEED": "5"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.b")], env=environment, check=True)
+    differing = [
+        name
+        for name, path in saved.items()
+        if path.read_bytes() != (tmp_path / path.name).read_bytes()
+    ]
+    assert differing == []
+
+
+def test_pdf_keeps_every_object_it_refers_to(saved: dict[str, Path]) -> None:
+    content = saved["pdf"].read_bytes()
+    start = int(content.rpartition(b"startxref\n")[2].split()[0])
+    offsets = [int(o) for o in re.findall(rb"(\d{10}) 00000 n", content[start:])]
+    for number, offset in enumerate(offsets, 1):
+        assert content.startswith(b"%d 0 obj\n" % number, offset)
+    assert b"/Size %d" % (len(offsets) + 1) in content[start:]
+
+
+def test_ordering_a_pdf_again_changes_nothing(saved: dict[str, Path]) -> None:
+    content = saved["pdf"].read_bytes()
+    assert normalise_pdf(content) == content
+
+
+def test_other_pdf_is_refused() -> None:
+    with pytest.raises(ValueError, match="cross-reference"):
+        normalise_pdf(b"%PDF-1.7\nnothing")
+
+
+def test_unknown_format_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"'pgn'\. Did you mean 'png'"):
+        save(nasty_chart(), tmp_path / "c", ("svg", "pgn"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_directory_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        save(nasty_chart(), tmp_path / "file" / "c", ("vl.json",))
