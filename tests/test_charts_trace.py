@@ -1,0 +1,214 @@
+"""The trace chart: what is drawn, and that its words are its numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sample_tables import fit_tables
+
+from mixedscope import charts
+from mixedscope.charts.theme import GROUP_COLOURS
+from mixedscope.charts.trace import POINT_LIMIT, gap_floor, theta_span, trace_chart
+from mixedscope.errors import ModelError, StoreError
+from mixedscope.store import FitTables
+
+
+@pytest.fixture(scope="module")
+def full() -> FitTables:
+    return fit_tables(structure="full")
+
+
+@pytest.fixture(scope="module")
+def intercept() -> FitTables:
+    return fit_tables(structure="intercept")
+
+
+def drawn(fits: list[FitTables], **settings: Any) -> tuple[dict[str, Any], str, str]:
+    chart, title, caption = trace_chart(fits, **settings)
+    return chart.to_dict(), title, caption
+
+
+def rows(spec: dict[str, Any], panel: int, layer: int) -> pd.DataFrame:
+    layers = spec["concat"][panel]["layer"]
+    return pd.DataFrame(spec["datasets"][layers[layer]["data"]["name"]])
+
+
+def with_trace(fit: FitTables, trace: pd.DataFrame) -> FitTables:
+    return FitTables(fit.info, trace=trace, estimates=fit.estimates, timing=fit.timing)
+
+
+def lengthened(fit: FitTables, n: int) -> FitTables:
+    """The same fit with a trace of n evaluations, the last one repeated."""
+    trace = fit.require("trace")
+    last = pd.concat([trace.iloc[[-1]]] * (n - len(trace)))
+    longer = pd.concat([trace, last], ignore_index=True)
+    longer["evaluation"] = np.arange(1, n + 1)
+    return with_trace(fit, longer)
+
+
+def test_gap_is_objective_minus_the_smallest_of_the_fit(full: FitTables) -> None:
+    points = rows(drawn([full])[0], 0, 1)
+    objective = full.require("trace")["objective"]
+    expected = np.maximum(objective - objective.min(), gap_floor([full]))
+    ok = points["kind"] != "failed"
+    assert points.loc[ok, "y"].to_numpy() == pytest.approx(expected[ok.to_numpy()], rel=1e-6)
+    assert len(points) == len(objective)
+
+
+def test_gap_of_zero_stands_on_the_floor(full: FitTables) -> None:
+    assert rows(drawn([full])[0], 0, 1)["y"].min() == gap_floor([full]) == 1e-9
+
+
+def test_floor_rises_above_rounding_of_large_objectives(full: FitTables) -> None:
+    large = FitTables({**full.info, "objective": 3e7})
+    assert gap_floor([large]) == 1e-7
+
+
+def test_failed_evaluations_are_at_the_top_edge(full: FitTables) -> None:
+    spec, _, caption = drawn([full])
+    points = rows(spec, 0, 1)
+    failed = points[points["kind"] == "failed"]
+    top = spec["concat"][0]["layer"][1]["encoding"]["y"]["scale"]["domain"][1]
+    assert failed["evaluation"].tolist() == [3]
+    assert failed["y"].tolist() == [top]
+    assert "; 1 failed" in caption
+
+
+def test_best_so_far_never_rises(full: FitTables) -> None:
+    best = rows(drawn([full])[0], 0, 2)["best"]
+    assert (best.diff().dropna() <= 0).all()
+
+
+def test_caption_counts_the_evaluations_of_each_phase(full: FitTables) -> None:
+    trace = full.require("trace")
+    caption = drawn([full])[2]
+    n = len(trace)
+    best, minimum = trace["best"], trace["objective"].min()
+    for phase, name in (
+        ("exploration", "exploration"),
+        ("convergence", "rapid convergence"),
+        ("fine-tuning", "fine tuning and verification"),
+    ):
+        inside = trace["phase"] == phase
+        found = re.search(rf"{name} ([\d,]+) \((\d+) %, gap then ([\d.e-]+)\)", caption)
+        assert found is not None
+        assert int(found[1].replace(",", "")) == inside.sum()
+        assert int(found[2]) == round(100 * inside.sum() / n)
+        assert float(found[3]) == pytest.approx(
+            best[inside].iloc[-1] - minimum, rel=0.06, abs=1e-12
+        )
+    assert f"{n:,} evaluations by nelder-mead" in caption
+    assert "Verdict: optimum." in caption
+
+
+def test_title_names_the_share_of_the_last_phase(full: FitTables, intercept: FitTables) -> None:
+    title = drawn([full, intercept])[1]
+    for fit in (full, intercept):
+        share = 100 * (fit.require("trace")["phase"] == "fine-tuning").mean()
+        assert f"{share:.0f} % ({fit.info['structure']})" in title
+
+
+def test_structures_share_their_vertical_axes(full: FitTables, intercept: FitTables) -> None:
+    panels = drawn([full, intercept])[0]["concat"]
+    domains = [p["layer"][-1]["encoding"]["y"]["scale"]["domain"] for p in panels]
+    assert domains[0] == domains[1]
+    assert domains[2] == domains[3]
+
+
+def test_header_says_structure_cost_and_verdict(full: FitTables) -> None:
+    title = drawn([full])[0]["concat"][0]["title"]
+    n = len(full.require("trace"))
+    assert title["text"] == "full"
+    assert title["subtitle"] == [
+        f"nelder-mead, {n} evaluations",
+        f"objective {full.info['objective']:.4f}",
+        "optimum",
+    ]
+
+
+def test_phases_cover_every_evaluation_once(full: FitTables) -> None:
+    bands = rows(drawn([full])[0], 0, 0)
+    assert bands["left"].iloc[0] == 0.5
+    assert bands["right"].iloc[-1] == len(full.require("trace")) + 0.5
+    assert bands["right"].tolist()[:-1] == bands["left"].tolist()[1:]
+
+
+def test_stage_after_the_search_is_marked(full: FitTables) -> None:
+    trace = full.require("trace").copy()
+    trace.loc[trace.index[-4:], "stage"] = "polish"
+    spec, _, caption = drawn([with_trace(full, trace)])
+    marks = rows(spec, 0, 1)
+    assert marks["name"].tolist() == ["polish"]
+    assert marks["left"].tolist() == [len(trace) - 3.5]
+    assert f"stages: search {len(trace) - 4}, polish 4" in caption
+
+
+def test_few_components_are_named(full: FitTables) -> None:
+    encoding = drawn([full])[0]["concat"][1]["layer"][1]["encoding"]
+    assert encoding["color"]["scale"]["domain"] == full.info["theta_names"]
+    assert set(encoding["color"]["scale"]["range"]) == {GROUP_COLOURS[0]}
+    assert len(set(map(str, encoding["strokeDash"]["scale"]["range"]))) == 3
+
+
+def test_many_components_have_the_colour_of_their_factor() -> None:
+    fit = fit_tables(terms=("(Intercept)", "a", "b", "c"), max_evaluations=60)
+    encoding = drawn([fit])[0]["concat"][1]["layer"][1]["encoding"]
+    assert len(fit.info["theta_names"]) == 10
+    assert encoding["color"]["scale"]["domain"] == ["Subject"]
+    assert encoding["detail"]["field"] == "component"
+
+
+def test_single_wild_trial_does_not_stretch_the_axis_of_theta(full: FitTables) -> None:
+    trace = full.require("trace").copy()
+    theta = [np.array(t) for t in trace["theta"]]
+    theta[10] = theta[10] + 1e3
+    trace["theta"] = theta
+    trace.loc[trace.index[10], "objective"] += 50
+    wild = with_trace(full, trace)
+    assert theta_span([wild])[1] < 100
+    assert "1 trial leaves it" in drawn([wild])[2]
+
+
+def test_long_traces_are_thinned_and_say_so(full: FitTables) -> None:
+    fit = lengthened(full, 5 * POINT_LIMIT)
+    spec, _, caption = drawn([fit])
+    points = rows(spec, 0, 1)
+    assert POINT_LIMIT <= len(points) < POINT_LIMIT + 20
+    assert {1, 3, 5 * POINT_LIMIT} <= set(points["evaluation"])
+    assert f"Of the {5 * POINT_LIMIT:,} evaluations of full {len(points):,} are drawn" in caption
+
+
+def test_seconds_add_up(full: FitTables) -> None:
+    points = rows(drawn([full], x="seconds")[0], 0, 1)
+    assert points["x"].iloc[-1] == pytest.approx(full.require("timing")["seconds"].sum())
+
+
+def test_unknown_axis_is_named(full: FitTables) -> None:
+    with pytest.raises(ModelError, match="Did you mean 'seconds'"):
+        charts.trace(full, x="second")
+
+
+def test_missing_trace_is_named(full: FitTables) -> None:
+    with pytest.raises(StoreError, match="no table 'trace'"):
+        charts.trace(FitTables(full.info, estimates=full.estimates))
+
+
+def test_trace_without_success_is_an_error(full: FitTables) -> None:
+    trace = full.require("trace").assign(objective=np.nan, best=np.nan, status="failed")
+    with pytest.raises(ModelError, match="No evaluation"):
+        charts.trace(with_trace(full, trace))
+
+
+def test_structures_fitted_twice_are_told_apart_by_optimiser(full: FitTables) -> None:
+    other = FitTables(
+        {**full.info, "optimizer": {**full.info["optimizer"], "name": "COBYQA"}},
+        trace=full.trace,
+        estimates=full.estimates,
+    )
+    title = drawn([full, other])[1]
+    assert "(full by nelder-mead)" in title
+    assert "(full by COBYQA)" in title
