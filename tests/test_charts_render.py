@@ -199,6 +199,15 @@ def test_other_pdf_is_refused() -> None:
         normalise_pdf(b"%PDF-1.7\nnothing")
 
 
+def test_translucent_marks_do_not_swell_a_pdf(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": range(500)})
+    sizes = []
+    for opacity in (1.0, 0.5):
+        chart = alt.Chart(frame).mark_point(opacity=opacity).encode(x="x:Q")
+        sizes.append(save(chart, tmp_path / "p", ("pdf",))[0].stat().st_size)
+    assert sizes[1] < sizes[0] + 60_000  # and not 350,000 more, as objects of their own
+
+
 def test_unknown_format_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"'pgn'\. Did you mean 'png'"):
         save(nasty_chart(), tmp_path / "c", ("svg", "pgn"))

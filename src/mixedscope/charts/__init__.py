@@ -2,6 +2,9 @@
 
 Every function takes a fit, its stored tables, the directory it was saved in, or several of these
 to be shown side by side, and reads the stored tables alone.
+
+Functions share their names with modules of this package, which are therefore all imported before
+the functions are defined: a module imported later would take a function's place.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import altair as alt
 
+from mixedscope.charts.shrinkage import shrinkage_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.trace import trace_chart
 from mixedscope.errors import ModelError, suggest
 from mixedscope.formula import Formula
 from mixedscope.store import FitTables
@@ -68,8 +70,6 @@ class ChartKind:
 
 
 def _trace(tables: Sequence[FitTables], group: str | None, settings: Mapping[str, Any]) -> Drawn:
-    from mixedscope.charts.trace import trace_chart
-
     return trace_chart(tables, theme=settings.get("theme", "light"))
 
 
@@ -171,8 +171,6 @@ def shrinkage_of(
     ModelError
         If the factor, a term or a setting is unknown.
     """
-    from mixedscope.charts.shrinkage import shrinkage_chart
-
     name, known = grouping_factor(tables, group)
     shown = _terms(known, name, terms)
     if len(shown) == 1:

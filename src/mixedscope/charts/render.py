@@ -100,7 +100,28 @@ def _png(spec: dict[str, Any]) -> bytes:
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:
-    return normalise_pdf(vlc.vegalite_to_pdf(spec, vl_version=_VEGA_LITE))
+    text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    return normalise_pdf(vlc.svg_to_pdf(_LEAF.sub(_paint_opacity, text)))
+
+
+#: A mark of an SVG file that is translucent as a whole.
+_LEAF: Final = re.compile(r'<(?:path|line|rect)\b[^>]* opacity="[^>]*/>')
+
+
+def _paint_opacity(match: re.Match[str]) -> str:
+    """Make the paint of a mark translucent in place of the mark.
+
+    In PDF a translucent mark is an object of its own, which makes files of many marks five times
+    as large.  Where there is only fill or only stroke it looks the same.
+    """
+    mark = match[0]
+    fill, stroke = (re.search(rf' {paint}="(?!none|transparent)', mark) for paint in _PAINTS)
+    if (fill is None) == (stroke is None) or "-opacity" in mark:
+        return mark
+    return mark.replace(' opacity="', f' {_PAINTS[0] if fill else _PAINTS[1]}-opacity="')
+
+
+_PAINTS: Final = ("fill", "stroke")
 
 
 def _vega_lite(spec: dict[str, Any]) -> bytes:
