@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import altair as alt
 
+from mixedscope.charts.dumbbell import dumbbell_chart
 from mixedscope.charts.shrinkage import shrinkage_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN, configure
 from mixedscope.charts.trace import trace_chart
@@ -86,7 +87,7 @@ def _shrinkage(
 
 #: Kinds of charts in the order in which a model's are shown.
 CHARTS: Final[dict[str, ChartKind]] = {
-    # "shrinkage": ChartKind(_shrinkage, per_group=True),
+    "shrinkage": ChartKind(_shrinkage, per_group=True),
     "trace": ChartKind(_trace),
 }
 
@@ -216,8 +217,6 @@ def dumbbell_of(
     ModelError
         If the factor, the term or a setting is unknown.
     """
-    from mixedscope.charts.dumbbell import dumbbell_chart
-
     name, known = grouping_factor(tables, group)
     (shown,) = _terms(known, name, [known[0] if term is None else term])
     return dumbbell_chart(tables, name, term=shown, reference=reference, scale=scale, theme=theme)
