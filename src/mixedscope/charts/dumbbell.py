@@ -160,7 +160,7 @@ def _panel(
     y_title: str | None,
     named: bool,
     theme: str,
-) -> alt.LayerChart:
+) -> Any:
     """Draw one fit; `levels` are positions from the highest reference down, `ranks` theirs."""
     values = pd.DataFrame(
         [
@@ -213,7 +213,7 @@ def _panel(
         clip=True,
         aria=False,
     )
-    point = {"shape": "circle", "clip": True, "aria": False}
+    point: dict[str, Any] = {"shape": "circle", "clip": True, "aria": False}
     reference = chart(whole).mark_point(
         **point,
         stroke=COLOURS["reference"],

@@ -119,13 +119,14 @@ def correlation_matrix(
     position = {term: i for i, term in enumerate(terms)}
     sds, correlations = np.zeros(len(position)), np.eye(len(position))
     rows = estimates[estimates["group"] == group]
-    for row in rows.itertuples(index=False):
-        i = position.get(str(row.term))
+    columns = rows[["kind", "term", "term2", "estimate"]].to_numpy(dtype=object).tolist()
+    for kind, term, term2, estimate in columns:
+        i = position.get(str(term))
         if i is None:
             continue
-        if row.kind == "sd":
-            sds[i] = row.estimate
-        elif row.kind == "correlation" and (j := position.get(str(row.term2))) is not None:
-            value = np.nan if pd.isna(row.estimate) else float(row.estimate)
+        if kind == "sd":
+            sds[i] = estimate
+        elif kind == "correlation" and (j := position.get(str(term2))) is not None:
+            value = np.nan if pd.isna(estimate) else float(estimate)
             correlations[i, j] = correlations[j, i] = value
     return sds, correlations

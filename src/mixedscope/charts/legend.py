@@ -71,9 +71,7 @@ def title_lines(text: str, width: float, size: float = 14.0) -> list[str]:
     return textwrap.wrap(text, columns, break_on_hyphens=False) or [""]
 
 
-def key_row(
-    items: Sequence[tuple[str, str]], *, width: float, theme: str, size: int = 10
-) -> alt.LayerChart:
+def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size: int = 10) -> Any:
     """Draw a key: rows of marks, each with its words.
 
     Parameters
@@ -142,7 +140,12 @@ def key_row(
             tips = [{"x": r["x"] + mark - 2, "y": r["y"]} for r in rows]
             layers.append(
                 draw(
-                    tips, shape="triangle-right", color=COLOURS[kind], filled=True, size=26, opacity=1
+                    tips,
+                    shape="triangle-right",
+                    color=COLOURS[kind],
+                    filled=True,
+                    size=26,
+                    opacity=1,
                 )
             )
         elif kind == "ellipse":
@@ -151,13 +154,13 @@ def key_row(
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1, strokeDash=[3, 2]))
         else:
             layers.append(draw(middle, **population_mark(kind, theme)))
-    words = alt.Chart(
+    texts = alt.Chart(
         pd.DataFrame([{"x": p["x"] + mark + 4, "y": p["y"], "text": p["text"]} for p in places]),
         width=width,
         height=height,
     )
     layers.append(
-        words.mark_text(
+        texts.mark_text(
             align="left", baseline="middle", fontSize=size, font=FONT, color=colours["ink"]
         ).encode(
             x=alt.X(**axis("x", base["x_scale"])),

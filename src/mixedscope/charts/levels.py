@@ -93,7 +93,7 @@ class Pull:
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Levels without a reference in some term, shape (q,)."""
-        return np.isnan(self.reference).any(axis=1)
+        return np.asarray(np.isnan(self.reference).any(axis=1))
 
     def singular(self, group: str) -> dict[str, Any] | None:
         """What the fit says of the singularity of this grouping factor."""

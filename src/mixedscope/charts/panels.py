@@ -61,7 +61,7 @@ class Panel:
 
 def panel_chart(
     pull: Pull, panel: Panel, *, ellipses: Sequence[float], theme: str, limit: bool
-) -> alt.LayerChart:
+) -> Any:
     """Draw one panel.
 
     Parameters
@@ -89,7 +89,7 @@ def panel_chart(
 
     at = {"x": _x(panel, "rx"), "y": _y(panel, "ry")}
     there = {"x": _x(panel, "mx"), "y": _y(panel, "my")}
-    layers = [_zero(pull, panel, chart)]
+    layers: list[Any] = [_zero(pull, panel, chart)]
     lines = chart(whole).mark_rule(
         color=COLOURS["movement"],
         strokeWidth=0.5 if dense else 1.1,
@@ -217,7 +217,7 @@ def _tooltips(x: str, y: str) -> list[alt.Tooltip]:
 # -- layers --------------------------------------------------------------------------------------
 
 
-def _zero(pull: Pull, panel: Panel, chart: Any) -> alt.LayerChart:
+def _zero(pull: Pull, panel: Panel, chart: Any) -> Any:
     """Lines through the fitted population."""
     rows = [{"x": rounded(pull.population[panel.x]), "y": rounded(pull.population[panel.y])}]
     mark = {"color": COLOURS["zero"], "strokeWidth": 0.8, "strokeDash": [3, 2], "opacity": 0.7}
@@ -227,9 +227,7 @@ def _zero(pull: Pull, panel: Panel, chart: Any) -> alt.LayerChart:
     )
 
 
-def _contours(
-    pull: Pull, panel: Panel, coverages: Sequence[float], chart: Any
-) -> list[alt.Chart]:
+def _contours(pull: Pull, panel: Panel, coverages: Sequence[float], chart: Any) -> list[alt.Chart]:
     j, i = panel.x, panel.y
     out = []
     for coverage in coverages:
@@ -239,9 +237,7 @@ def _contours(
             coverage,
             centre=(pull.population[j], pull.population[i]),
         )
-        rows = [
-            {"x": rounded(x), "y": rounded(y), "order": k} for k, (x, y) in enumerate(points)
-        ]
+        rows = [{"x": rounded(x), "y": rounded(y), "order": k} for k, (x, y) in enumerate(points)]
         # A segment or a point is what is left of an ellipse: drawn bolder, so that it is seen.
         if len(points) == 1:
             base = chart(rows).mark_point(
@@ -305,10 +301,10 @@ def _heads(panel: Panel, rows: list[dict[str, Any]], chart: Any) -> list[alt.Cha
         clip=True,
         aria=False,
     )
-    angle = alt.Angle(
+    turned = alt.Angle(
         field="angle", type="quantitative", scale=alt.Scale(domain=[0, 360], range=[0, 360])
     )
-    return [mark.encode(x=_x(panel, "x"), y=_y(panel, "y"), angle=angle)]
+    return [mark.encode(x=_x(panel, "x"), y=_y(panel, "y"), angle=turned)]
 
 
 def _placed(panel: Panel, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -141,7 +141,7 @@ def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int6
     names = list(dict.fromkeys(level for pull in fits for level in pull.levels))
     if len(names) <= most:
         return [np.arange(len(pull.levels)) for pull in fits], ""
-    score = {level: 0.0 for level in names}
+    score = dict.fromkeys(names, 0.0)
     for pull in fits:
         spread = np.nanstd(pull.reference, axis=0)
         step = (pull.mode - pull.reference) / np.where(spread > 0, spread, np.inf)
@@ -183,11 +183,12 @@ def _limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) 
     return apart > 0.01 and inside
 
 
-def _key(
-    reference: str, ellipses: Sequence[float], kinds: Sequence[str]
-) -> list[tuple[str, str]]:
+def _key(reference: str, ellipses: Sequence[float], kinds: Sequence[str]) -> list[tuple[str, str]]:
     items = [
-        ("reference", "joint limit" if reference == "joint_limit" else "own least squares"),
+        (
+            "reference",
+            "no shrinkage (joint limit)" if reference == "joint_limit" else "own least squares",
+        ),
         ("movement", "pull"),
         ("mode", "conditional mode"),
     ]
@@ -249,7 +250,7 @@ def _columns(
             chart = panel_chart(fits[s], panel, **settings)
             title = header(fits[s].label, lines[s], tallest, settings["theme"])
             row.append(chart.properties(title=title))
-        rows.append(alt.hconcat(*row, spacing=_GAP))
+        rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
     return rows
 
 
@@ -297,7 +298,7 @@ def _triangle(
     bottom = {j: max(i for i, c in pairs if c == j) for _, j in pairs}
     rows = []
     for i in sorted({i for i, _ in pairs}):
-        row = []
+        row: list[Any] = []
         for j in sorted(j for r, j in pairs if r == i):
             panel = Panel(
                 x=j,
@@ -311,5 +312,5 @@ def _triangle(
                 y_labels=y_labels and not row,
             )
             row.append(panel_chart(pull, panel, **settings))
-        rows.append(alt.hconcat(*row, spacing=_GAP))
+        rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
     return alt.vconcat(*rows, spacing=_GAP)

@@ -377,14 +377,15 @@ def _stage_marks(frame: pd.DataFrame, x: _Horizontal, colours: dict[str, str]) -
     )
     # The word stands on the side of the line that has room for it.
     right = runs["left"] > sum(x.domain) / 2
+    sides: list[tuple[pd.DataFrame, dict[str, Any]]] = [
+        (runs[~right], {"align": "left", "dx": 3}),
+        (runs[right], {"align": "right", "dx": -3}),
+    ]
     words = [
         alt.Chart(_rounded(rows))
         .mark_text(baseline="top", dy=4, fontSize=9, fill=colours["ink"], aria=False, **side)
         .encode(x=x("left"), y=alt.value(0), text="name:N")
-        for rows, side in (
-            (runs[~right], {"align": "left", "dx": 3}),
-            (runs[right], {"align": "right", "dx": -3}),
-        )
+        for rows, side in sides
         if len(rows)
     ]
     return [rule, *words]

@@ -12,6 +12,10 @@ from mixedscope.charts.levels import REFERENCES, Pull, number, share
 __all__ = ["joined", "median_factors", "pull_caption", "pull_title"]
 
 
+#: Mode over reference above which something other than shrinkage must be going on.
+_SHARED = 1.02
+
+
 def median_factors(pull: Pull) -> NDArray[np.float64]:
     """Median over levels of mode over reference, per term; NaN where nothing can be said."""
     out = np.full(len(pull.terms), np.nan)
@@ -33,6 +37,9 @@ def pull_title(pull: Pull, group: str) -> str:
     ]
     if not parts:
         return f"Shrinkage of {group}: the fit leaves no variation between its levels"
+    if np.nanmax(factors) > _SHARED:
+        parts = [p.replace("its own ", "their reference in ", 1) for p in parts]
+        return f"Conditional modes of {group} are typically {joined(parts)}"
     return f"A typical level of {group} keeps {joined(parts)}"
 
 
@@ -74,9 +81,7 @@ def pull_caption(
     ]
     if ellipses:
         shown = joined([share(c) for c in ellipses])
-        text.append(
-            f"Ellipses hold {shown} of the fitted distribution of the random effects."
-        )
+        text.append(f"Ellipses hold {shown} of the fitted distribution of the random effects.")
     if scale == "coef":
         text.append("Values are coefficients: population plus deviation.")
     if "limit" in kinds:
@@ -90,15 +95,18 @@ def pull_caption(
         )
     for pull in fits:
         text.append(_one_fit(pull, group, kinds))
+    if any(np.nanmax(median_factors(p), initial=0.0) > _SHARED for p in fits):
+        text.append(
+            "More than 100\u00a0% means that the fit gives this term some of what the reference "
+            "gives to other terms or factors, which least squares alone may be unable to divide."
+        )
     if sampling:
         text.append(sampling)
     if any(pull.missing.any() for pull in fits):
         counts = joined([f"{int(p.missing.sum())} ({p.label})" for p in fits])
         text.append(f"Levels without a reference, drawn as a mode alone: {counts}.")
     if any(out_of_frame):
-        gone = joined(
-            [f"{n} ({p.label})" for n, p in zip(out_of_frame, fits, strict=True) if n]
-        )
+        gone = joined([f"{n} ({p.label})" for n, p in zip(out_of_frame, fits, strict=True) if n])
         text.append(
             "The axes are cut where few levels would squash all others; "
             f"levels partly outside: {gone}."
@@ -123,8 +131,8 @@ def _one_fit(pull: Pull, group: str, kinds: Sequence[str]) -> str:
         parts.append(f"singular, {words}")
     still = [t for t, varies in zip(pull.terms, pull.varies, strict=True) if not varies]
     if still:
-        verb = "does" if len(still) == 1 else "do"
-        parts.append(f"{joined(still)} {verb} not vary, its levels lie on the population line")
+        verb, whose = ("does", "its") if len(still) == 1 else ("do", "their")
+        parts.append(f"{joined(still)} {verb} not vary, {whose} levels lie on the population line")
     return "; ".join(parts) + "."
 
 
