@@ -248,7 +248,7 @@ td {{ border-bottom: 1px solid #e6e6e6 }}
 th:nth-child(-n+2), td:nth-child(-n+2), th:nth-last-child(-n+2), td:nth-last-child(-n+2)
   {{ text-align: left }}
 figure {{ scroll-margin-top: 3rem; margin: 2.25rem 0 }}
-img {{ display: block; max-width: 100%; height: auto }}
+img {{ display: block; width: min(100%, 46rem); height: auto }}
 figcaption {{ max-width: 46rem; margin-top: 0.6rem; font-size: 0.92rem; color: #444 }}
 .files {{ display: block; margin-top: 0.3rem; color: #666 }}
 @media print {{ nav {{ display: none }} figure {{ break-inside: avoid }} }}

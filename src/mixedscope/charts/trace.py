@@ -439,11 +439,8 @@ def _component_encodings(thetas: Sequence[pd.DataFrame], groups: list[str]) -> d
             "detail": "component:N",
         }
     names = list(owner)
-    seen: dict[str, int] = {}
-    dashes = []
-    for name in names:
-        dashes.append(_DASHES[seen.setdefault(owner[name], 0)])
-        seen[owner[name]] += 1
+    factors = list(owner.values())
+    dashes = [_DASHES[factors[:i].count(group)] for i, group in enumerate(factors)]
     colours = [colour[owner[name]] for name in names]
     return {
         "color": alt.Color(
