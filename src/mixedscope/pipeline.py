@@ -41,6 +41,7 @@ def job(log: str | os.PathLike[str], *, threads: int = 1) -> Iterator[None]:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    os.environ["MIXEDSCOPE_THREADS"] = str(threads)
     from threadpoolctl import threadpool_limits
 
     path = Path(log)
@@ -118,7 +119,7 @@ def fit(
     seed : int
         For optimisers that draw random numbers.
     """
-    from mixedscope.fit import LinearMixedModel
+    from mixedscope.linear import LinearMixedModel
     from mixedscope.store import read_table
 
     frame = read_table(data, "data")
@@ -154,7 +155,7 @@ def modes(*, fit: str | os.PathLike[str], keyframes: int) -> None:
     keyframes : int
         Into how many parts their path is cut (see `mixedscope.inference.modes.keyframes`).
     """
-    from mixedscope.fit import load_fit
+    from mixedscope.linear import load_fit
 
     directory = Path(fit).parent
     load_fit(directory).save(directory, only=["modes", "modes_trace"], keyframe_parts=keyframes)

@@ -9,6 +9,7 @@ which Fortran sees as the upper one.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -42,11 +43,10 @@ def _function(module: Any, name: str, *arguments: Any) -> Any:
     return ctypes.CFUNCTYPE(None, *arguments)(get_pointer(capsule, get_name(capsule)))
 
 
-_threads = 1
-
-
 def set_threads(threads: int) -> None:
     """Let linear algebra in the engine use so many threads; 1 unless said otherwise.
+
+    The environment variable ``MIXEDSCOPE_THREADS`` sets the number a process starts with.
 
     One is the default because several fits at once, each with as many threads as there are cores,
     are many times slower than each with one. Only models with thousands of levels in crossed
@@ -63,9 +63,22 @@ def set_threads(threads: int) -> None:
         If it is less.
     """
     global _threads
-    if threads < 1:
-        raise ModelError(f"threads must be at least 1, not {threads}.")
+    if int(threads) != threads or threads < 1:
+        raise ModelError(f"threads must be a whole number from 1, not {threads}.")
     _threads = int(threads)
+
+
+def _initial_threads() -> int:
+    text = os.environ.get("MIXEDSCOPE_THREADS", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ModelError(
+            f"The environment variable MIXEDSCOPE_THREADS must be a whole number from 1, "
+            f"not {text!r}."
+        )
+    return int(text)
+
+
+_threads = _initial_threads()
 
 
 @cache

@@ -1,0 +1,57 @@
+"""How many threads linear algebra in the engine uses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from mixedscope.errors import ModelError
+from mixedscope.model import lapack
+
+
+def _inside():
+    """Thread counts of the BLAS libraries within a call of the engine."""
+    with lapack._limited():
+        pools = ThreadpoolController().select(user_api="blas").info()
+    return {pool["num_threads"] for pool in pools}
+
+
+def test_one_thread_is_used_unless_asked_and_the_users_number_comes_back():
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        before = [p["num_threads"] for p in ThreadpoolController().select(user_api="blas").info()]
+        assert _inside() == {1}
+        after = [p["num_threads"] for p in ThreadpoolController().select(user_api="blas").info()]
+    assert after == before
+
+
+def test_more_threads_can_be_asked_for():
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core only")
+    lapack.set_threads(2)
+    try:
+        assert _inside() == {2}
+    finally:
+        lapack.set_threads(1)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5])
+def test_impossible_numbers_are_refused(bad):
+    with pytest.raises(ModelError, match="threads"):
+        lapack.set_threads(bad)
+
+
+def test_environment_sets_the_first_number():
+    code = "from mixedscope.model import lapack; print(lapack._threads)"
+    env = {**os.environ, "MIXEDSCOPE_THREADS": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "3"
+    env["MIXEDSCOPE_THREADS"] = "many"
+    failed = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert failed.returncode != 0
+    assert "MIXEDSCOPE_THREADS" in failed.stderr
