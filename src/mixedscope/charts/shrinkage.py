@@ -187,7 +187,7 @@ def _key(reference: str, ellipses: Sequence[float], kinds: Sequence[str]) -> lis
     items = [
         (
             "reference",
-            "no shrinkage (joint limit)" if reference == "joint_limit" else "own least squares",
+            "unshrunken" if reference == "joint_limit" else "own least squares",
         ),
         ("movement", "pull"),
         ("mode", "conditional mode"),
