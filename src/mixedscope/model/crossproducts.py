@@ -196,12 +196,9 @@ def cross_products(
         d, u = gather.level_products(
             factor.codes, columns[:, own], columns[:, first:head_end], factor.n_levels
         )
-        order, start = gather.counting_sort(factor.codes, factor.n_levels)
-        ptr, idx, w = gather.sparse_rows(
-            order, start, np.ascontiguousarray(columns[:, own]), rest_column, rest_z, n_rest
+        ptr, idx, w, level, by_column, column_ptr = _sparse(
+            factor, columns[:, own], rest_column, rest_z, n_rest
         )
-        level = np.repeat(np.arange(factor.n_levels, dtype=np.int32), np.diff(ptr))
-        by_column, column_ptr = gather.counting_sort(idx.astype(np.int64), n_rest)
         parents = []
         for later in chain[position + 1 :]:
             parent = np.empty(factor.n_levels, dtype=np.int64)
@@ -209,19 +206,14 @@ def cross_products(
             parents.append(parent)
         stages.append(Stage(f, d, u, w, ptr, idx, level, by_column, column_ptr, tuple(parents), ()))
     stages = [
-        replace(
-            stage,
-            relative=tuple(
-                gather.relative_positions(
-                    stage.ptr, stage.idx, parent, later.ptr, later.idx, n_rest
-                )
-                for parent, later in zip(stage.parents, stages[position + 1 :], strict=True)
-            ),
-        )
+        replace(stage, relative=_relative(stage, stages[position + 1 :], n_rest))
         for position, stage in enumerate(stages)
     ]
 
-    rest = gather.rest_products(rest_column, rest_z, tail, n_rest)
+    if n_rest:
+        rest = gather.rest_products(rest_column, rest_z, tail, n_rest)
+    else:
+        rest = np.zeros((n_tail, n_tail))
     rest[n_rest:, n_rest:] = tail.T @ tail
     return CrossProducts(
         factors=factors,
@@ -232,6 +224,43 @@ def cross_products(
         n_rest=n_rest,
         n_tail=n_tail,
         rest_offsets=tuple(int(o) for o in offsets[:-1]),
+    )
+
+
+# Without a rest nothing below has anything to do: what is not called need not be compiled.
+
+
+def _sparse(
+    factor: Factor, own: Floats, rest_column: NDArray[np.int32], rest_z: Floats, n_rest: int
+) -> tuple[Ints, NDArray[np.uint32], Floats, NDArray[np.int32], Ints, Ints]:
+    """Sparse rows of one chain factor, as the fields of `Stage` from ``ptr`` on."""
+    q = factor.n_levels
+    if not n_rest:
+        none = np.empty(0, dtype=np.int64)
+        return (
+            np.zeros(q + 1, dtype=np.int64),
+            none.astype(np.uint32),
+            np.empty((0, factor.size)),
+            none.astype(np.int32),
+            none,
+            np.zeros(1, dtype=np.int64),
+        )
+    order, start = gather.counting_sort(factor.codes, q)
+    ptr, idx, w = gather.sparse_rows(
+        order, start, np.ascontiguousarray(own), rest_column, rest_z, n_rest
+    )
+    level = np.repeat(np.arange(q, dtype=np.int32), np.diff(ptr))
+    by_column, column_ptr = gather.counting_sort(idx.astype(np.int64), n_rest)
+    return ptr, idx, w, level, by_column, column_ptr
+
+
+def _relative(stage: Stage, later: list[Stage], n_rest: int) -> tuple[Ints, ...]:
+    """Where the sparse rows of a stage stand among those of the stages that contain it."""
+    if not n_rest:
+        return tuple(np.empty(0, dtype=np.int64) for _ in later)
+    return tuple(
+        gather.relative_positions(stage.ptr, stage.idx, parent, outer.ptr, outer.idx, n_rest)
+        for parent, outer in zip(stage.parents, later, strict=True)
     )
 
 
