@@ -17,6 +17,7 @@ from mixedscope.errors import ModelError, StoreError
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
 from mixedscope.inference.references import JointLimit, joint_limit
+from mixedscope.model.blocks import BlockDescription, describe_blocks
 from mixedscope.model.design import Design, build_design
 from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.frame import as_frame
@@ -116,6 +117,10 @@ class LinearMixedModel:
         if reml not in self._objectives:
             self._objectives[reml] = ProfiledObjective(self.system, reml=reml)
         return self._objectives[reml]
+
+    def blocks(self) -> BlockDescription:
+        """Show how the factorisation is cut into blocks, and which kernel computes it."""
+        return describe_blocks(self.system)
 
     def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
         """-2 profiled log-likelihood (or the REML criterion) at theta.
