@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,8 @@ def minimize(
         start = objective.moment_start()
     theta0 = _check_start(objective, start)
     trace = Trace(objective.theta_names, objective.beta_names, objective.scale)
+    # Loading a library is no part of the seconds that a fit takes.
+    import_module(backend.library)
     problem = Problem(
         objective,
         trace,

@@ -83,6 +83,8 @@ class Backend(ABC):
     ----------
     name : str
         As the user writes it.
+    library : str
+        The module behind it, imported before the clock of a fit starts.
     bounded : bool
         Whether it keeps to the bounds (and must start within them).
     uses_gradient : bool
@@ -95,6 +97,7 @@ class Backend(ABC):
     """
 
     name: ClassVar[str]
+    library: ClassVar[str] = "numpy"
     bounded: ClassVar[bool]
     uses_gradient: ClassVar[bool] = False
     starts_from_moments: ClassVar[bool] = False

@@ -60,6 +60,7 @@ class NloptBackend(Backend):
         The algorithm for a single parameter, where it needs another.
     """
 
+    library = "nlopt"
     algorithm: ClassVar[str]
     for_one: ClassVar[str | None] = None
     settings: ClassVar[Mapping[str, Setting]] = _settings()

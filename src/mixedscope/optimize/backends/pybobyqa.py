@@ -54,6 +54,7 @@ class PyBobyqa(Backend):
     """
 
     name = "pybobyqa"
+    library = "pybobyqa"
     bounded = True
     settings: ClassVar[Mapping[str, Setting]] = {
         "rhobeg": Setting(0.5, "first trust-region radius, standardised units", positive=True),

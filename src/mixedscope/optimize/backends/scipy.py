@@ -24,6 +24,7 @@ class Bfgs(Backend):
     """
 
     name = "bfgs"
+    library = "scipy.optimize"
     bounded = False
     uses_gradient = True
     starts_from_moments = True
@@ -177,6 +178,7 @@ class ScipyLbfgsb(Backend):
     """Limited-memory quasi-Newton within bounds."""
 
     name = "scipy-lbfgsb"
+    library = "scipy.optimize"
     bounded = True
     uses_gradient = True
     settings: ClassVar[Mapping[str, Setting]] = {
@@ -205,6 +207,7 @@ class ScipyCobyqa(Backend):
     """Quadratic models within a trust region and bounds (Ragonneau & Zhang)."""
 
     name = "scipy-cobyqa"
+    library = "scipy.optimize"
     bounded = True
     settings: ClassVar[Mapping[str, Setting]] = {
         "rhobeg": Setting(0.5, "first trust-region radius, standardised units", positive=True),
