@@ -286,6 +286,31 @@ def test_dumbbells_of_structures_share_their_axis(structures):
     assert len(_domains(spec, "x", "r")) == 1
 
 
+def test_dumbbells_join_fits_by_the_names_of_levels():
+    first = fit_tables("intercept")
+    other = fit_tables("intercept")
+    # The same fit with its levels listed backwards, and one of them gone.
+    other.modes = other.modes.iloc[:0:-1].reset_index(drop=True)
+    spec = dumbbell_chart([first, other], "Subject")[0].to_dict()
+    drawn = [pd.DataFrame(d) for d in spec["datasets"].values() if "level" in d[0]]
+    assert sorted(len(rows) for rows in drawn) == [11, 12]
+    both = drawn[0].merge(drawn[1], on="level")
+    assert len(both) == 11
+    assert (both["rank_x"] == both["rank_y"]).all()
+    assert (both["r_x"] == both["r_y"]).all()
+
+
+def test_contours_lie_over_a_dense_cloud_and_under_single_points(full):
+    def marks(table):
+        spec = shrinkage_chart([table], "Subject")[0].to_dict()
+        panel = next(n for n in _walk(spec) if len(n.get("layer", ())) > 4)
+        return [layer.get("mark", {}).get("type") for layer in panel["layer"]]
+
+    few, many = marks(full), marks(fit_tables(n_levels=61, n_per_level=4, max_evaluations=60))
+    assert few.index("line") < few.index("point", few.index("line"))
+    assert "point" in many[: many.index("line")]
+
+
 def test_several_terms_need_a_choice(full):
     with pytest.raises(ModelError, match="choose one"):
         dumbbell_chart([full], "Subject")

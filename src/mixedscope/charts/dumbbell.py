@@ -6,13 +6,12 @@ covariance structures side by side on the same axes, their levels in the same or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mixedscope.charts.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.levels import Pull, frame_of, outside, pulls, sample_ranks, term_names
@@ -84,10 +83,7 @@ def dumbbell_chart(
     fits = pulls(
         tables, group, [known[0] if term is None else term], reference=reference, scale=scale
     )
-    order = np.argsort(
-        -np.where(np.isnan(fits[0].reference[:, 0]), -np.inf, fits[0].reference[:, 0]),
-        kind="stable",
-    )
+    order = _ordered(fits)
     ranks = sample_ranks(len(order), MOST_LEVELS, first=_EXTREMES, last=_EXTREMES)
     sampling = ""
     if len(ranks) < len(order):
@@ -111,7 +107,7 @@ def dumbbell_chart(
         out_of_frame=[outside(p, [frame]) for p in fits],
     )
     named = len(order) <= NAMED_LEVELS
-    left = _label_width(fits[0].levels) if named else 44
+    left = _label_width(order) if named else 44
     per_row = min(len(fits), 3)
     width = min((_INNER - left - _GAP * (per_row - 1)) // per_row, 360)
     narrow = width < 250
@@ -120,8 +116,7 @@ def dumbbell_chart(
     panels = [
         _panel(
             pull,
-            order[ranks],
-            ranks,
+            {order[rank]: rank + 1 for rank in ranks.tolist()},
             frame,
             width=width,
             title=_axis_title(pull, group, scale),
@@ -151,8 +146,7 @@ def dumbbell_chart(
 
 def _panel(
     pull: Pull,
-    levels: NDArray[np.int64],
-    ranks: NDArray[np.int64],
+    ranks: Mapping[str, int],
     frame: tuple[float, float],
     *,
     width: int,
@@ -161,12 +155,14 @@ def _panel(
     named: bool,
     theme: str,
 ) -> Any:
-    """Draw one fit; `levels` are positions from the highest reference down, `ranks` theirs."""
+    """Draw one fit; `ranks` are those of the levels drawn, in order from 1."""
+    position = {level: i for i, level in enumerate(pull.levels)}
+    drawn = [(level, rank, position[level]) for level, rank in ranks.items() if level in position]
     values = pd.DataFrame(
         [
             {
-                "level": pull.levels[i],
-                "rank": int(rank) + 1,
+                "level": level,
+                "rank": rank,
                 "n": int(pull.n_obs[i]),
                 "r": rounded(pull.reference[i, 0]),
                 "m": rounded(pull.mode[i, 0]),
@@ -174,11 +170,11 @@ def _panel(
                 "f": rounded(pull.factor[i, 0]),
                 "s": rounded(pull.std_dev[i, 0]),
             }
-            for i, rank in zip(levels.tolist(), ranks.tolist(), strict=True)
+            for level, rank, i in drawn
         ]
     )
-    height = _ROW * len(levels) if named else _RANKED_HEIGHT
-    y = _y_axis(values, y_title, named=named)
+    height = _ROW * len(ranks) if named else _RANKED_HEIGHT
+    y = _y_axis(ranks, y_title, named=named)
     tips = [
         alt.Tooltip(field="level", type="nominal", title="level"),
         alt.Tooltip(field="n", type="quantitative", title="n"),
@@ -237,16 +233,28 @@ def _panel(
     )
 
 
-def _y_axis(values: pd.DataFrame, title: str | None, *, named: bool) -> alt.Y:
+def _ordered(fits: Sequence[Pull]) -> list[str]:
+    """Order levels by their reference in the first fit that has them, from the highest down."""
+    order: dict[str, None] = {}
+    for pull in fits:
+        own = np.where(np.isnan(pull.reference[:, 0]), -np.inf, pull.reference[:, 0])
+        ranked = np.argsort(-own, kind="stable").tolist()
+        order |= dict.fromkeys(pull.levels[i] for i in ranked)
+    return list(order)
+
+
+def _y_axis(ranks: Mapping[str, int], title: str | None, *, named: bool) -> alt.Y:
     shown = title is not None
     if named:
         return alt.Y(
             field="level",
             type="nominal",
-            sort=values["level"].tolist(),
+            # Stated, as a fit may lack a level that another has.
+            scale=alt.Scale(domain=list(ranks)),
+            sort=None,
             axis=alt.Axis(title=title, labels=shown, ticks=False, domain=False, labelLimit=120),
         )
-    last = int(values["rank"].max())
+    last = max(ranks.values())
     return alt.Y(
         field="rank",
         type="quantitative",

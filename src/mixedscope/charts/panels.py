@@ -100,7 +100,7 @@ def panel_chart(
     layers.append(lines.encode(**at, x2=alt.X2(field="mx"), y2=alt.Y2(field="my")))
     if not dense:
         layers += _heads(panel, whole, chart)
-    layers += _contours(pull, panel, ellipses, chart)
+        layers += _contours(pull, panel, ellipses, chart)
     points = chart(whole).mark_point(
         shape="circle",
         stroke=COLOURS["reference"],
@@ -122,6 +122,9 @@ def panel_chart(
         aria=False,
     )
     layers.append(filled.encode(**there, tooltip=tips))
+    if dense:
+        # A cloud of points would hide the contours, and a line hides little of a cloud.
+        layers += _contours(pull, panel, ellipses, chart)
     layers += _populations(pull, panel, theme, chart, limit=limit)
     if panel.name_levels:
         names = chart(_placed(panel, whole)).mark_text(
