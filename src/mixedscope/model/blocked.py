@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model import kernels, kernels_scalar, kernels_single, lapack
+from mixedscope.model import kernels, kernels_inverse, kernels_scalar, kernels_single, lapack
 from mixedscope.model.crossproducts import CrossProducts, Stage
 
 __all__ = ["BlockedSystem", "Solution"]
@@ -217,7 +217,7 @@ class BlockedSystem:
         self._select_inverse(n_inverse)
         inner = self._stage_forms()
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
-            kernels.derivative_stage(
+            kernels_inverse.derivative_stage(
                 work.d, work.x, work.m, forms, work.forms, weight, out[stage.factor]
             )
         return out
@@ -235,7 +235,7 @@ class BlockedSystem:
         out: list[Floats] = [np.empty(0)] * len(cross.factors)
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
             out[stage.factor] = np.empty_like(work.m)
-            kernels.level_inverse(work.m, forms, out[stage.factor])
+            kernels_inverse.level_inverse(work.m, forms, out[stage.factor])
         for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
             factor = cross.factors[f]
             k, q = factor.size, factor.n_levels
@@ -347,7 +347,7 @@ class BlockedSystem:
                 out[f][0, 0] = single[start : start + cross.factors[f].n_levels].sum()
             return
         flat = np.zeros_like(self._lam)
-        kernels.derivative_rest(
+        kernels_inverse.derivative_rest(
             s, diagonal, self._node, self._lam, cross.n_rest, n_inverse, u, b, weight, flat
         )
         first = 0
@@ -360,7 +360,7 @@ class BlockedSystem:
         if self._is_scalar:
             kernels_scalar.selected_inverse(self._s, self._scale, n_inverse)
         else:
-            kernels.selected_inverse(self._s, self._node, self._lam, n_inverse)
+            kernels_inverse.selected_inverse(self._s, self._node, self._lam, n_inverse)
 
     def _eliminate_sparse(self, stage: Stage, work: _Work) -> None:
         n_tail = self.cross.n_tail
@@ -426,7 +426,7 @@ class BlockedSystem:
         if n_inverse == 0:
             return
         if len(self._s) <= SMALL:
-            kernels.inverse_small(self._s, n_inverse)
+            kernels_inverse.inverse_small(self._s, n_inverse)
         else:
             lapack.inverse_from_cholesky(self._s, n_inverse)
 
@@ -441,19 +441,19 @@ class BlockedSystem:
             out[position] = forms
             if self._dense_rows is not None and self._dense_out is not None:
                 lapack.multiply_symmetric(s, self._dense_rows, self._dense_out)
-                kernels.dense_forms(self._dense_rows, self._dense_out, forms)
+                kernels_inverse.dense_forms(self._dense_rows, self._dense_out, forms)
                 continue
             offset = 0
             for later, (parent, relative) in enumerate(
                 zip(stage.parents, stage.relative, strict=True), start=position + 1
             ):
-                kernels.parent_forms(
+                kernels_inverse.parent_forms(
                     work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], forms
                 )
                 offset += self._work[later].d.shape[1]
-            kernels.head_forms(work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms)
+            kernels_inverse.head_forms(work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms)
             if cross.n_rest:
-                sparse = kernels_scalar if work.m.shape[1] == 1 else kernels
+                sparse = kernels_scalar if work.m.shape[1] == 1 else kernels_inverse
                 sparse.sparse_forms(
                     _flat(work.w), stage.ptr, stage.idx, stage.level, stage.by_column,
                     stage.column_ptr, s, cross.n_rest, _flat(forms),
@@ -465,11 +465,11 @@ class BlockedSystem:
             for later, (parent, relative) in enumerate(
                 zip(stage.parents, stage.relative, strict=True), start=position + 1
             ):
-                kernels.parent_products(
+                kernels_inverse.parent_products(
                     work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], ku, kw
                 )
                 offset += self._work[later].d.shape[1]
-            kernels.stage_inverse(
+            kernels_inverse.stage_inverse(
                 work.u, work.w, work.m, stage.ptr, stage.idx, cross.n_tail, s, forms, kd, ku, kw
             )
             inverse[position] = (kd, ku, kw)

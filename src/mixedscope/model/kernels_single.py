@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from mixedscope.model.kernels import (
     back_solve_stage,
     cholesky_small,
-    derivative_stage,
     eliminate_head,
-    head_forms,
-    inverse_small,
     level_factors,
 )
+from mixedscope.model.kernels_inverse import derivative_stage, head_forms, inverse_small
 
 __all__ = ["derivative_single", "solve_single"]
 
