@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -212,3 +213,15 @@ def test_structures_fitted_twice_are_told_apart_by_optimiser(full: FitTables) ->
     title = drawn([full, other])[1]
     assert "(full by nelder-mead)" in title
     assert "(full by COBYQA)" in title
+
+
+def test_a_single_evaluation_is_a_point_and_said_in_the_singular() -> None:
+    table = fit_tables("intercept")
+    assert table.trace is not None
+    table.trace = table.trace.iloc[:1].copy()
+    chart, title, caption = trace_chart([table])
+    assert title == "One evaluation: the search ended where it started"
+    assert "1 evaluation by" in caption
+    spec = json.dumps(chart.to_dict())
+    assert '"point": true' in spec
+    assert '"values": [1]' in spec

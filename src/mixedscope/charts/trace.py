@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
-from mixedscope.charts.trace_words import PHASE_NAMES, trace_caption, trace_title
+from mixedscope.charts.trace_words import PHASE_NAMES, counted, trace_caption, trace_title
 from mixedscope.errors import ModelError, suggest
 from mixedscope.store import FitTables
 
@@ -41,6 +41,8 @@ _X_TITLES: Final = {
     "seconds": "seconds spent in evaluations",
 }
 #: Room of a double column: inside its padding, for the vertical axis, between panels.
+#: So few evaluations are told apart one by one.
+_FEW: Final = 5
 _INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 74
 _GAP: Final = 14
@@ -253,6 +255,9 @@ class _Horizontal:
         self.title = _X_TITLES[name]
         self.domain = [float(frame["left"].iloc[0]), float(frame["right"].iloc[-1])]
         self.step = 1 if name == "evaluation" else 0
+        # Left to itself Vega puts ticks between the first evaluations.
+        few = name == "evaluation" and len(frame) <= _FEW
+        self.ticks: dict[str, Any] = {"values": list(range(1, len(frame) + 1))} if few else {}
 
     def __call__(self, field: str, *, titled: bool = False) -> alt.X:
         return alt.X(
@@ -264,6 +269,7 @@ class _Horizontal:
                 tickMinStep=self.step,
                 tickCount=4,
                 zindex=1,
+                **self.ticks,
             ),
         )
 
@@ -402,7 +408,8 @@ def _theta_panel(
 ) -> Any:
     lines = (
         alt.Chart(_rounded(theta))
-        .mark_line(strokeWidth=1.1, clip=True, aria=False)
+        # Few evaluations are points as well: a line of one would show nothing.
+        .mark_line(strokeWidth=1.1, clip=True, aria=False, point=theta["x"].nunique() <= _FEW)
         .encode(
             x=x("x", titled=True),
             y=alt.Y(
@@ -458,7 +465,7 @@ def _component_encodings(thetas: Sequence[pd.DataFrame], groups: list[str]) -> d
 def _header(fit: FitTables, tables: Sequence[FitTables]) -> alt.TitleParams:
     info = fit.info
     verdict = (info.get("certificate") or {}).get("verdict") or "not examined"
-    cost = [str(info["optimizer"]["name"]), f"{len(fit.require('trace')):,} evaluations"]
+    cost = [str(info["optimizer"]["name"]), counted(len(fit.require("trace")))]
     return alt.TitleParams(
         text=str(info["structure"]),
         subtitle=[

@@ -9,7 +9,7 @@ import numpy as np
 
 from mixedscope.store import FitTables
 
-__all__ = ["PHASE_NAMES", "phase_counts", "trace_caption", "trace_title"]
+__all__ = ["PHASE_NAMES", "counted", "phase_counts", "trace_caption", "trace_title"]
 
 #: Phases of the stored tables, in order, and what they are called in a picture.
 PHASE_NAMES: Final = {
@@ -52,6 +52,8 @@ def trace_title(tables: Sequence[FitTables]) -> str:
         shares.append((_label(fit, tables), counts["fine-tuning"], sum(counts.values())))
     if len(shares) == 1:
         _, last, total = shares[0]
+        if total == 1:
+            return "One evaluation: the search ended where it started"
         return f"Fine tuning and verification took {_share(last, total)} of {total:,} evaluations"
     parts = ", ".join(f"{_share(last, total)} ({name})" for name, last, total in shares)
     return f"Fine tuning and verification took {parts} of the evaluations"
@@ -122,9 +124,14 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables]) -> str:
     label = _label(fit, tables)
     verdict = (fit.info.get("certificate") or {}).get("verdict") or "not examined"
     return (
-        f"{label[0].upper()}{label[1:]}, {total:,} evaluations by "
+        f"{label[0].upper()}{label[1:]}, {counted(total)} by "
         f"{fit.info['optimizer']['name']}: {'; '.join(parts)}{more}. Verdict: {verdict}."
     )
+
+
+def counted(total: int) -> str:
+    """Say how many evaluations."""
+    return f"{total:,} evaluation{'' if total == 1 else 's'}"
 
 
 def _beyond(fit: FitTables, span: tuple[float, float]) -> int:
