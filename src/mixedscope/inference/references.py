@@ -86,7 +86,7 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
     iterations = 0
     while True:
         iterations += 1
-        residual = system.project(response - _random_part(system, modes))
+        residual = system.project(response - system.random_part(modes))
         blocked = BlockedSystem(system.cross.with_response(residual))
         try:
             blocked.solve(factors)
@@ -106,16 +106,8 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
                 "nearly collinear with each other or with the fixed effects. Use the within-group "
                 "reference."
             )
-    beta = system.beta_given(_random_part(system, modes))
+    beta = system.beta_given(system.random_part(modes))
     return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
-
-
-def _random_part(system: ProfiledSystem, modes: list[Floats]) -> Floats:
-    """``Z b`` on the internal scale, shape (n,)."""
-    total = np.zeros(system.n)
-    for factor, b in zip(system.factors, modes, strict=True):
-        total += np.einsum("ij,ij->i", factor.z, b[factor.codes])
-    return total
 
 
 def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:

@@ -132,9 +132,7 @@ class BlockedSystem:
         cross, s = self.cross, self._s
         if self.is_single:
             return self._solve_single(factors[0])
-        log_det = self._eliminate(factors)
-        self._set_rest_factors(factors)
-        self._scale_rest()
+        log_det = self._assemble(factors)
         ok = kernels.cholesky_small(s) if len(s) <= SMALL else lapack.cholesky_lower(s)
         pivots = s.diagonal()
         if not ok or not np.isfinite(log_det) or not pivots[-1] > 0.0:
@@ -159,9 +157,7 @@ class BlockedSystem:
         Directions that rounding leaves without length get none.
         """
         s = self._s
-        self._eliminate(factors)
-        self._set_rest_factors(factors)
-        self._scale_rest()
+        self._assemble(factors)
         # A response that vanishes (theta at zero) would stop the factorisation.
         last = range(len(s) - size, len(s))
         for i in last:
@@ -293,6 +289,13 @@ class BlockedSystem:
         return rows.reshape(q * k, -1)
 
     # -- steps ----------------------------------------------------------------------------------
+
+    def _assemble(self, factors: Sequence[Floats]) -> float:
+        """Leave the scaled matrix of rest and tail in S; return the chain's log-determinant."""
+        log_det = self._eliminate(factors)
+        self._set_rest_factors(factors)
+        self._scale_rest()
+        return log_det
 
     def _set_rest_factors(self, factors: Sequence[Floats]) -> None:
         first = 0

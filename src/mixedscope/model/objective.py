@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,13 @@ class ProfiledSystem:
             values = values - self.basis.q @ (self.basis.q.T @ values)
         return np.asarray(values, dtype=float)
 
+    def random_part(self, modes: Sequence[Floats]) -> Floats:
+        """``Z b`` (n,) of modes (q, k) per grouping factor, all on the internal scale."""
+        total = np.zeros(self.n)
+        for factor, b in zip(self.factors, modes, strict=True):
+            total += np.einsum("ij,ij->i", factor.z, b[factor.codes])
+        return total
+
     @property
     def fixed_names(self) -> tuple[str, ...]:
         """Names of the fixed effects that are estimated."""
@@ -163,9 +171,9 @@ class ProfiledObjective:
         self.reml = reml
         self.theta_names = tuple(name for t in system.terms for name in t.theta_names())
         self.beta_names = system.fixed_names
-        self.start = np.concatenate([t.collect("start") for t in system.terms])
-        self.lower = np.concatenate([t.collect("lower") for t in system.terms])
-        self.scale = np.concatenate([t.collect("scale") for t in system.terms])
+        self.start = np.concatenate([t.start for t in system.terms])
+        self.lower = np.concatenate([t.lower for t in system.terms])
+        self.scale = np.concatenate([t.scale for t in system.terms])
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
         sizes = [t.size**2 for t in system.terms]
         self._factors = np.zeros(sum(sizes))

@@ -111,18 +111,25 @@ class RandomTerm:
         """Number of parameters."""
         return self.theta.stop - self.theta.start
 
-    def collect(self, what: str) -> Floats:
-        """Concatenate one property of the structures: ``start``, ``lower`` or ``scale``."""
-        parts = []
-        for columns, structure, _ in self._split(np.zeros(self.n_theta)):
-            if what == "scale":
-                parts.append(structure.scale(self.column_scale[columns]))
-            elif what == "start":
-                # The identity for columns of unit root mean square.
-                parts.append(structure.start() / structure.scale(self.column_scale[columns]))
-            else:
-                parts.append(structure.lower)
-        return np.concatenate(parts)
+    @property
+    def scale(self) -> Floats:
+        """Factors that bring theta to columns of unit root mean square, shape (n_theta,)."""
+        return np.concatenate(
+            [
+                structure.scale(self.column_scale[columns])
+                for columns, structure, _ in self._split(np.zeros(self.n_theta))
+            ]
+        )
+
+    @property
+    def start(self) -> Floats:
+        """Theta of the identity for columns of unit root mean square, shape (n_theta,)."""
+        return np.concatenate([s.start() for s in self.structures]) / self.scale
+
+    @property
+    def lower(self) -> Floats:
+        """Canonical lower bounds of theta, shape (n_theta,)."""
+        return np.concatenate([s.lower for s in self.structures])
 
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance that respects the lower bounds."""

@@ -202,11 +202,8 @@ def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:
     system = objective.system
     factors = system.standard_factors(theta)
     solution = system.blocked.solve(factors)
-    modes = system.blocked.modes()
-    beta_part = system.response
-    residual = beta_part - system.basis.q @ solution.beta
-    for factor, b in zip(system.factors, modes, strict=True):
-        residual = residual - np.einsum("ij,ij->i", factor.z, b[factor.codes])
+    fixed_part = system.basis.q @ solution.beta
+    residual = system.response - fixed_part - system.random_part(system.blocked.modes())
     columns = [system.response]
     for term, factor, lam in zip(system.terms, system.factors, factors, strict=True):
         # W_i e = Z (dL L' + L dL') Z'e for every entry of theta: its part per level, then per row.

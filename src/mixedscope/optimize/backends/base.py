@@ -87,8 +87,6 @@ class Backend(ABC):
         The module behind it, imported before the clock of a fit starts.
     bounded : bool
         Whether it keeps to the bounds (and must start within them).
-    uses_gradient : bool
-        Whether it evaluates gradients.
     starts_from_moments : bool
         Whether it starts where the objective guesses its optimum (`InformedObjective`), unless
         a start is given.  The others start where random effects vary as much as residuals, to
@@ -99,7 +97,6 @@ class Backend(ABC):
     name: ClassVar[str]
     library: ClassVar[str] = "numpy"
     bounded: ClassVar[bool]
-    uses_gradient: ClassVar[bool] = False
     starts_from_moments: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Setting]]
 

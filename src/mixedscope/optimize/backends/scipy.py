@@ -26,7 +26,6 @@ class Bfgs(Backend):
     name = "bfgs"
     library = "scipy.optimize"
     bounded = False
-    uses_gradient = True
     starts_from_moments = True
     settings: ClassVar[Mapping[str, Setting]] = {
         "ftol": Setting(
@@ -180,7 +179,6 @@ class ScipyLbfgsb(Backend):
     name = "scipy-lbfgsb"
     library = "scipy.optimize"
     bounded = True
-    uses_gradient = True
     settings: ClassVar[Mapping[str, Setting]] = {
         "ftol": Setting(1e-14, "relative decrease of the objective at which to stop"),
         "gtol": Setting(
