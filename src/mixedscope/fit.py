@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope import summary
 from mixedscope.data.digest import frame_digest
+from mixedscope.errors import ModelError
 from mixedscope.inference.description import describe
 from mixedscope.inference.estimates import estimates_table
 from mixedscope.inference.modes import keyframes, modes_table
@@ -24,6 +25,7 @@ from mixedscope.optimize import OptimizationResult
 from mixedscope.store import FIT_SCHEMA, FitTables, write_fit, write_table
 
 if TYPE_CHECKING:
+    from mixedscope.inference.studies import Subject
     from mixedscope.linear import LinearMixedModel
 
 __all__ = ["Fit"]
@@ -275,6 +277,50 @@ class Fit:
             self._tables.modes_trace = self.modes_trace()
         return self._tables
 
+    def study(self, *names: str, **settings: Any) -> FitTables:
+        """Study how the fit was found and what it does; see `mixedscope.inference.studies`.
+
+        Parameters
+        ----------
+        *names : str
+            Studies, all by default. What is there already is not made again.
+        **settings
+            Of the study, where one is named: it is then made anew.
+
+        Returns
+        -------
+        FitTables
+            All tables of the fit, those of the studies among them.
+
+        Raises
+        ------
+        ModelError
+            If there is no such study, or it has no such setting.
+        """
+        from mixedscope.inference.studies import STUDIES, check_settings, study_tables
+
+        if settings and len(names) != 1:
+            raise ModelError("Settings go with one study: name it, fit.study(name, setting=...).")
+        for name in names or STUDIES:
+            study = check_settings(name, settings)
+            if settings or any(table not in self._tables.studies for table in study.tables):
+                self._tables.studies |= study_tables(self._subject(), name, settings)
+        return self.tables
+
+    def _subject(self) -> Subject:
+        """Give the fit as its studies see it."""
+        from mixedscope.inference.studies import Subject
+
+        model = self.model
+        return Subject(
+            objective=self._profiled,
+            theta=self.theta,
+            trace=self.trace,
+            joint_limit=lambda: model.joint_limit,
+            truth=(model.source.get("description") or {}).get("simulate"),
+            data=model.data,
+        )
+
     def _complete(self) -> None:
         """Fill in the tables that follow from the result alone."""
         self._add_references()
@@ -310,6 +356,7 @@ class Fit:
         *,
         only: Iterable[str] | None = None,
         keyframe_parts: int = KEYFRAMES,
+        studies: bool = False,
     ) -> None:
         """Write the fit as the files of the contract.
 
@@ -319,9 +366,12 @@ class Fit:
             Made if it does not exist. Unless the data came from a stored data set, which is then
             referred to, the columns of the model are written as ``data.parquet`` too.
         only : iterable of str, optional
-            Some of ``fit``, ``trace``, ``estimates``, ``modes``, ``modes_trace``, ``timing``.
+            Some of ``fit``, ``trace``, ``estimates``, ``modes``, ``modes_trace``, ``timing``, and
+            tables of studies; by default all of the fit, and of the studies those that were made.
         keyframe_parts : int
             See :func:`mixedscope.inference.modes.keyframes`.
+        studies : bool
+            Make and write all studies, see :meth:`study`.
 
         Raises
         ------
@@ -330,6 +380,8 @@ class Fit:
         """
         target = Path(directory)
         wanted = None if only is None else set(only)
+        if studies:
+            self.study()
         if wanted is None or "modes" in wanted:
             self.conditional_modes()
         if wanted is None or "modes_trace" in wanted:

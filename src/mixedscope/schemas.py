@@ -33,12 +33,15 @@ class TableSchema:
         Columns that hold no nulls.
     values : dict of str to frozenset of str
         Columns with a fixed vocabulary.
+    study : bool
+        A table of `mixedscope.inference.studies`, stored beside a fit but no part of it.
     """
 
     version: int
     columns: Mapping[str, pa.DataType] | None
     required: frozenset[str] = frozenset()
     values: Mapping[str, frozenset[str]] | None = None
+    study: bool = False
 
 
 SCHEMAS: dict[str, TableSchema] = {

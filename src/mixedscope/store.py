@@ -1,9 +1,9 @@
 """The stored tables: their schemas, writing them, and reading them back with suspicion.
 
-One fit is one directory: ``fit.json`` and up to five Parquet tables (``trace``, ``estimates``,
-``modes``, ``modes_trace``, ``timing``).  `mixedscope.schemas` is the one place that knows
-their columns; a table is checked against it when it is written and again when it is read, so that a
-chart never has to ask whether a column is there.
+One fit is one directory: ``fit.json``, up to five Parquet tables (``trace``, ``estimates``,
+``modes``, ``modes_trace``, ``timing``) and those of its studies.  `mixedscope.schemas` is the one
+place that knows their columns; a table is checked against it when it is written and again when it
+is read, so that a chart never has to ask whether a column is there.
 
 The same tables give the same bytes: fixed column order, types, compression and row groups, no
 pandas index, no clock.  Every file is written under a temporary name and renamed, so that a
@@ -16,7 +16,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ __all__ = [
 #: The Parquet tables of one fit; the attribute of `FitTables` and the stem of the file.
 FIT_TABLES = ("trace", "estimates", "modes", "modes_trace", "timing")
 
+#: The tables that studies of a fit add to it.
+STUDY_TABLES = tuple(name for name, schema in SCHEMAS.items() if schema.study)
+
 #: Version of ``fit.json``, its ``schema`` key.
 FIT_SCHEMA = "fit/1"
 
@@ -70,6 +73,7 @@ _FIT_KEYS = (
 )
 
 _ROW_GROUP = 1 << 20
+_STUDY_HINT = ", studies=True"
 
 
 @dataclass
@@ -82,6 +86,8 @@ class FitTables:
         What ``fit.json`` holds.
     trace, estimates, modes, modes_trace, timing : pandas.DataFrame or None
         Columns as in ``SCHEMAS``; None where not computed or not stored yet.
+    studies : dict of str to pandas.DataFrame
+        What `mixedscope.inference.studies` found, by name of table.
     """
 
     info: dict[str, Any]
@@ -90,13 +96,22 @@ class FitTables:
     modes: pd.DataFrame | None = None
     modes_trace: pd.DataFrame | None = None
     timing: pd.DataFrame | None = None
+    studies: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def get(self, name: str) -> pd.DataFrame | None:
+        """Give a table by name, or None where it has not been computed or stored."""
+        if name in STUDY_TABLES:
+            return self.studies.get(name)
+        frame: pd.DataFrame | None = getattr(self, name)
+        return frame
 
     def require(self, name: str) -> pd.DataFrame:
         """Give a table, or say which one is missing.
 
         Parameters
         ----------
-        name : {"trace", "estimates", "modes", "modes_trace", "timing"}
+        name : str
+            One of `FIT_TABLES` or `STUDY_TABLES`.
 
         Returns
         -------
@@ -107,12 +122,13 @@ class FitTables:
         StoreError
             If the table has not been computed or stored.
         """
-        frame: pd.DataFrame | None = getattr(self, name)
+        frame = self.get(name)
         if frame is None:
             label = self.info.get("model") or self.info.get("formula", "?")
             raise StoreError(
                 f"the fit of {label!r} has no table {name!r}: {name}.parquet was not written. "
-                "Write it with fit.save(directory), or rerun the workflow"
+                f"Write it with fit.save(directory{_STUDY_HINT if name in STUDY_TABLES else ''}), "
+                "or rerun the workflow"
             )
         return frame
 
@@ -138,8 +154,7 @@ def write_fit(
         Model formula and digest of the input, for the metadata of each table; by default those
         of ``tables.info``.
     only : iterable of str, optional
-        A subset of ``fit``, ``trace``, ``estimates``, ``modes``, ``modes_trace``, ``timing``;
-        by default everything that is not None.
+        A subset of ``fit``, `FIT_TABLES` and `STUDY_TABLES`; by default everything that there is.
 
     Returns
     -------
@@ -153,9 +168,9 @@ def write_fit(
         Every table is checked before the first file is touched.
     """
     directory = Path(directory)
-    parts = ("fit", *FIT_TABLES)
+    parts = ("fit", *FIT_TABLES, *STUDY_TABLES)
     if only is None:
-        chosen = [p for p in parts if p == "fit" or getattr(tables, p) is not None]
+        chosen = [p for p in parts if p == "fit" or tables.get(p) is not None]
     else:
         chosen = list(only)
         for name in chosen:
@@ -213,7 +228,7 @@ def read_fit(directory: str | os.PathLike[str]) -> FitTables:
     _check_info(info, path)
     tables = FitTables(info)
     sha256 = (info.get("dataset") or {}).get("sha256") or ""
-    for name in FIT_TABLES:
+    for name in (*FIT_TABLES, *STUDY_TABLES):
         file = directory / f"{name}.parquet"
         if not file.exists():
             continue
@@ -224,7 +239,10 @@ def read_fit(directory: str | os.PathLike[str]) -> FitTables:
                     f"{file} belongs to another fit: its {key} is {frame.attrs[key]!r}, "
                     f"fit.json beside it has {mine!r}. Fit the model again"
                 )
-        setattr(tables, name, frame)
+        if name in STUDY_TABLES:
+            tables.studies[name] = frame
+        else:
+            setattr(tables, name, frame)
     return tables
 
 

@@ -1,0 +1,125 @@
+"""What is studied about a fit once it is there: how it was found, and what it does.
+
+A study turns a fit into tables. Adding one takes a function ``(subject, **settings) -> tables``,
+one line of `STUDIES` and the schemas of its tables.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.errors import ModelError, suggest
+from mixedscope.model.objective import ProfiledObjective
+
+if TYPE_CHECKING:
+    from mixedscope.inference.references import JointLimit
+
+__all__ = ["STUDIES", "Study", "Subject", "check_settings", "study_tables"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A fit as its studies see it.
+
+    Attributes
+    ----------
+    objective : ProfiledObjective
+        What was minimised; also gives modes and covariances at any theta.
+    theta : (k,) array
+        The estimates.
+    trace : pandas.DataFrame
+        Every evaluation, as stored in ``trace.parquet``.
+    joint_limit : callable
+        Gives the limit of the conditional modes as the penalty vanishes.
+    truth : mapping or None
+        How the data were simulated (``simulate`` of the data set), where they were.
+    data : pandas.DataFrame
+        The prepared data the model was given.
+    """
+
+    objective: ProfiledObjective
+    theta: NDArray[np.float64]
+    trace: pd.DataFrame
+    joint_limit: Callable[[], JointLimit]
+    truth: Mapping[str, Any] | None
+    data: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Study:
+    """One entry of the registry.
+
+    Attributes
+    ----------
+    run : callable
+        ``(subject, **settings) -> {table: DataFrame}``; its keyword-only parameters are the
+        settings.
+    tables : tuple of str
+        The tables that it makes.
+    """
+
+    run: Callable[..., dict[str, pd.DataFrame]]
+    tables: tuple[str, ...]
+
+
+#: Studies in the order in which they are made.
+STUDIES: Final[dict[str, Study]] = {}
+
+
+def study_tables(
+    subject: Subject, name: str, settings: Mapping[str, Any] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Make one study of a fit.
+
+    Parameters
+    ----------
+    subject : Subject
+    name : str
+        A key of `STUDIES`.
+    settings : mapping, optional
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        By name of table.
+
+    Raises
+    ------
+    ModelError
+        If there is no such study, or it has no such setting.
+    """
+    return check_settings(name, settings or {}).run(subject, **(settings or {}))
+
+
+def check_settings(name: str, settings: Mapping[str, Any]) -> Study:
+    """Find a study and check the names of its settings.
+
+    Raises
+    ------
+    ModelError
+        If there is no such study, or it has no such setting.
+    """
+    if name not in STUDIES:
+        raise ModelError(
+            f"There is no study {name!r}.{suggest(name, STUDIES)} Known are: {', '.join(STUDIES)}."
+        )
+    study = STUDIES[name]
+    known = [
+        p.name
+        for p in inspect.signature(study.run).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    for key in settings:
+        if key not in known:
+            raise ModelError(
+                f"The study {name!r} has no setting {key!r}.{suggest(key, known)} "
+                f"Known are: {', '.join(known)}."
+            )
+    return study
