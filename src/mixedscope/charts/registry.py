@@ -1,15 +1,15 @@
 """The charts of a model by name: what the workflow draws.
 
-Adding a chart takes one function ``(tables, group, settings) -> (chart, title, caption)`` and one
-line of `CHARTS`.
+Adding a chart takes one function ``(tables, group, theme, options) -> (chart, title, caption)`` and
+one line of `CHARTS`.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import altair as alt
 
@@ -25,6 +25,7 @@ __all__ = [
     "CHARTS",
     "ChartKind",
     "Figure",
+    "chart_kind",
     "chart_names",
     "draw",
     "dumbbell_of",
@@ -46,11 +47,14 @@ class Figure:
     chart : altair chart
         With theme, title and description.
     title, caption : str
+    files : mapping of str to callable
+        Formats that are not made from the chart, and what gives their bytes.
     """
 
     chart: Any
     title: str
     caption: str
+    files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,51 +64,78 @@ class ChartKind:
     Attributes
     ----------
     draw : callable
-        ``(tables, group, settings) -> (chart, title, caption)``; ``group`` is None for a chart of
-        the whole model.
+        ``(tables, group, theme, **options) -> (chart, title, caption)``, followed by the `files`
+        of its `Figure` where it has any; ``group`` is None for a chart of the whole model.
     per_group : bool
         One chart per grouping factor, named ``<kind>-<slug of the factor>``.
+    options : tuple of str
+        Names of its settings.
+    shows : {"structures", "optimizers"}
+        Which fits of a model stand side by side: those of all structures by the first optimiser,
+        or those of the first structure by all optimisers.
+    study : str, optional
+        The study whose tables it reads.
+    formats : tuple of str
+        Formats beyond those of every chart.
     """
 
-    draw: Callable[[Sequence[FitTables], str | None, Mapping[str, Any]], Drawn]
+    draw: Callable[..., tuple[Any, ...]]
     per_group: bool = False
+    options: tuple[str, ...] = ()
+    shows: Literal["structures", "optimizers"] = "structures"
+    study: str | None = None
+    formats: tuple[str, ...] = ()
 
 
-def _trace(tables: Sequence[FitTables], group: str | None, settings: Mapping[str, Any]) -> Drawn:
-    return trace_chart(tables, theme=settings.get("theme", "light"))
+def _trace(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
+    return trace_chart(tables, theme=theme, **options)
 
 
-def _shrinkage(
-    tables: Sequence[FitTables], group: str | None, settings: Mapping[str, Any]
-) -> Drawn:
-    options = dict(settings.get("shrinkage", {}))
-    known = ("reference", "scale", "ellipses")
-    for name in options:
-        if name not in known:
-            raise ModelError(f"A shrinkage chart has no setting {name!r}.{suggest(name, known)}")
-    return shrinkage_of(tables, group, theme=settings.get("theme", "light"), **options)
+def _shrinkage(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
+    return shrinkage_of(tables, group, theme=theme, **options)
 
 
 #: Kinds of charts in the order in which a model's are shown.
 CHARTS: Final[dict[str, ChartKind]] = {
-    "shrinkage": ChartKind(_shrinkage, per_group=True),
-    "trace": ChartKind(_trace),
+    "shrinkage": ChartKind(_shrinkage, per_group=True, options=("reference", "scale", "ellipses")),
+    "trace": ChartKind(_trace, options=("x",)),
 }
 
 
-def chart_names(formula: Formula) -> list[str]:
+def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[str]:
     """Name the charts of a model.
 
     Parameters
     ----------
     formula : Formula
+    kinds : sequence of str, optional
+        Some of `CHARTS`; all by default.
 
     Returns
     -------
     list of str
         Such as ``["shrinkage-Subject", "trace"]``; each can be a file's name.
     """
-    return list(_charts(formula.groups))
+    return [
+        name
+        for name, (kind, _) in _charts(formula.groups).items()
+        if kinds is None or kind in kinds
+    ]
+
+
+def chart_kind(name: str) -> str:
+    """Find the kind, a key of `CHARTS`, of a chart named by `chart_names`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such kind.
+    """
+    # The longest name that fits: one kind's name may begin another's.
+    for kind in sorted(CHARTS, key=len, reverse=True):
+        if name == kind or (CHARTS[kind].per_group and name.startswith(f"{kind}-")):
+            return kind
+    raise ModelError(f"There is no chart {name!r}.{suggest(name, CHARTS)}")
 
 
 def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) -> Figure:
@@ -117,8 +148,9 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
     tables : sequence of FitTables
         Fits of one model, shown side by side.
     settings : mapping
-        ``theme``, and per kind of chart a mapping: ``shrinkage`` with ``reference``, ``scale`` and
-        ``ellipses``.  What is missing has the default of the chart's function.
+        ``theme``, and per kind of chart a mapping of its options: ``shrinkage`` with
+        ``reference``, ``scale`` and ``ellipses``, say.  What is missing has the default of the
+        chart's function.
 
     Returns
     -------
@@ -138,9 +170,15 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
             f"The model has no chart {name!r}.{suggest(name, known)} It has: {', '.join(known)}."
         )
     kind, group = known[name]
-    chart, title, caption = kind.draw(tables, group, settings)
+    options = dict(settings.get(kind, {}))
+    for option in options:
+        if option not in CHARTS[kind].options:
+            raise ModelError(
+                f"A {kind} chart has no setting {option!r}.{suggest(option, CHARTS[kind].options)}"
+            )
     theme = settings.get("theme", "light")
-    return Figure(finish(chart, title, caption, theme=theme), title, caption)
+    chart, title, caption, *files = CHARTS[kind].draw(tables, group, theme, **options)
+    return Figure(finish(chart, title, caption, theme=theme), title, caption, *files)
 
 
 def shrinkage_of(
@@ -313,13 +351,13 @@ def _safe(character: str) -> str:
     return "." if character == ":" else "".join(f"~{b:02x}" for b in character.encode())
 
 
-def _charts(groups: Sequence[str]) -> dict[str, tuple[ChartKind, str | None]]:
-    """Every chart of a model with these grouping factors, by name."""
+def _charts(groups: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """Every chart of a model with these grouping factors: its kind and its factor, by name."""
     slugs = file_slugs(groups)
-    found: dict[str, tuple[ChartKind, str | None]] = {}
+    found: dict[str, tuple[str, str | None]] = {}
     for name, kind in CHARTS.items():
         if kind.per_group:
-            found |= {f"{name}-{slugs[group]}": (kind, group) for group in groups}
+            found |= {f"{name}-{slugs[group]}": (name, group) for group in groups}
         else:
-            found[name] = (kind, None)
+            found[name] = (name, None)
     return found
