@@ -52,17 +52,21 @@ class Run:
         formula, digest = self.infos[0]["formula"], "0" * 64
         write_table(self.structures, table, "structures", formula=formula, sha256=digest)
         self.caption = root / "charts/my sleep/shrinkage-a~20b.caption.json"
-        write_json(self.caption, {"title": f"Title {NASTY}", "caption": f"Caption {NASTY}"})
         self.formats = ["svg", "png", "html"]
+        self.describe(self.caption)
         for name in self.formats:
             self.caption.with_name(f"shrinkage-a~20b.{name}").write_bytes(b"x")
 
-    def page(self) -> Page:
+    def describe(self, path: Path) -> None:
+        content = {"title": f"Title {NASTY}", "caption": f"Caption {NASTY}"}
+        write_json(path, {**content, "formats": self.formats})
+
+    def page(self, *together: Path) -> Page:
         output = self.root / "index.html"
         write_index(
             structures=[str(self.structures)],
             captions=[str(self.caption)],
-            formats=self.formats,
+            together=[str(path) for path in together],
             output=output,
         )
         return Page(output)
@@ -130,8 +134,21 @@ def test_heavy_svg_gives_way_to_png(run: Run) -> None:
     assert run.page().values("src") == ["charts/my%20sleep/shrinkage-a~20b.png"]
 
 
+def test_figures_of_all_models_have_a_section_of_their_own(run: Run) -> None:
+    caption = run.root / "charts/phases.caption.json"
+    run.formats = ["svg"]
+    run.describe(caption)
+    caption.with_name("phases.svg").write_bytes(b"x")
+    run.formats = ["svg", "png", "html"]
+    page = run.page(caption)
+    assert "All models" in page.text
+    assert page.values("src")[-1] == "charts/phases.svg"
+    assert "1 model, 2 fits, 2 figures" in page.text
+
+
 def test_figure_without_picture_is_linked(run: Run) -> None:
     run.formats = ["html"]
+    run.describe(run.caption)
     page = run.page()
     assert page.values("src") == []
     assert "charts/my%20sleep/shrinkage-a~20b.html" in page.values("href")
@@ -153,9 +170,7 @@ def test_missing_figure_is_named_and_no_page_is_written(run: Run) -> None:
 
 def test_caption_of_no_model_is_an_error(run: Run) -> None:
     with pytest.raises(StoreError, match="no table of structures"):
-        write_index(
-            structures=[], captions=[run.caption], formats=["svg"], output=run.root / "i.html"
-        )
+        write_index(structures=[], captions=[run.caption], output=run.root / "i.html")
 
 
 def test_caption_without_title_is_an_error(run: Run) -> None:

@@ -206,25 +206,24 @@ def chart(
     settings : mapping
         ``theme`` and ``shrinkage`` of the configuration's ``charts``.
     output : path
-        ``<chart>.caption.json``: title and caption; the chart's files are written beside it.
+        ``<chart>.caption.json``: title, caption and formats; the chart's files are written
+        beside it.
     formats : sequence of str
         Formats of the chart.
     """
     from mixedscope.charts.registry import draw
-    from mixedscope.charts.render import save
-    from mixedscope.store import read_fit, write_json
+    from mixedscope.charts.render import save_figure
+    from mixedscope.store import read_fit
 
     figure = draw(chart, [read_fit(Path(path).parent) for path in fits], settings)
-    stem = Path(output).parent / chart
-    save(figure.chart, stem, formats=tuple(formats))
-    write_json(output, {"title": figure.title, "caption": figure.caption})
+    save_figure(figure, output, formats)
 
 
 def index(
     *,
     structures: Sequence[str],
     captions: Sequence[str],
-    formats: Sequence[str],
+    together: Sequence[str] = (),
     output: str | os.PathLike[str],
 ) -> None:
     """Write the page that shows every figure of a run.
@@ -234,12 +233,12 @@ def index(
     structures : sequence of path
         Tables of structures, one per model.
     captions : sequence of path
-        ``<chart>.caption.json`` of every chart.
-    formats : sequence of str
-        Formats of the charts.
+        ``<chart>.caption.json`` of every chart of a model.
+    together : sequence of path
+        The same of charts that show all models.
     output : path
         ``index.html``.
     """
     from mixedscope.report import write_index
 
-    write_index(structures=structures, captions=captions, formats=formats, output=output)
+    write_index(structures=structures, captions=captions, together=together, output=output)

@@ -38,7 +38,7 @@ def write_index(
     *,
     structures: Sequence[str | os.PathLike[str]],
     captions: Sequence[str | os.PathLike[str]],
-    formats: Sequence[str],
+    together: Sequence[str | os.PathLike[str]] = (),
     output: str | os.PathLike[str],
 ) -> Path:
     """Write the page that shows every figure of a run.
@@ -50,8 +50,8 @@ def write_index(
     captions : sequence of path
         ``<model>/<chart>.caption.json`` of every chart, in the order within its model; the chart's
         files stand beside it.
-    formats : sequence of str
-        Formats every chart was saved in.
+    together : sequence of path
+        Captions of charts that show all models.
     output : path
         The page.
 
@@ -72,30 +72,38 @@ def write_index(
     for path in map(Path, captions):
         if path.parent.name not in figures:
             raise StoreError(f"{path} is the caption of a model that has no table of structures")
-        figures[path.parent.name].append(_figure(path, formats))
+        figures[path.parent.name].append(_figure(path))
     sections = [
         _section(model, path, table, figures[model], page.parent)
         for model, (path, table) in tables.items()
     ]
+    links = [f'<li><a href="#{_anchor(model)}">{html.escape(model)}</a></li>' for model in tables]
+    if together:
+        shown = "\n".join(
+            _figure_html(_TOGETHER, _figure(Path(path)), page.parent) for path in together
+        )
+        sections.append(f'<section id="{_TOGETHER}">\n<h2>All models</h2>\n{shown}\n</section>')
+        links.append(f'<li><a href="#{_TOGETHER}">All models</a></li>')
     n_fits = sum(len(table) for _, table in tables.values())
-    n_figures = sum(len(shown) for shown in figures.values())
+    n_figures = len(together) + sum(len(shown) for shown in figures.values())
     content = _PAGE.format(
         summary=f"{_count(len(tables), 'model')}, {_count(n_fits, 'fit')}, "
         f"{_count(n_figures, 'figure')}",
-        links="\n".join(
-            f'<li><a href="#{_anchor(model)}">{html.escape(model)}</a></li>' for model in tables
-        ),
+        links="\n".join(links),
         sections="\n".join(sections),
     )
     return atomic_write(page, content.encode("utf-8"))
 
 
-def _figure(path: Path, formats: Sequence[str]) -> _Figure:
+def _figure(path: Path) -> _Figure:
     content = read_json(path)
     try:
         title, caption = str(content["title"]), str(content["caption"])
+        formats = [str(kind) for kind in content["formats"]]
     except (KeyError, TypeError) as error:
-        raise StoreError(f"{path} has no title and caption. Delete it and make it again") from error
+        raise StoreError(
+            f"{path} does not tell title, caption and formats. Delete it and make it again"
+        ) from error
     name = path.name.removesuffix(".caption.json")
     files = {kind: path.with_name(f"{name}.{kind}") for kind in formats}
     for file in files.values():
@@ -198,7 +206,12 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[Any], str]], ...]] = (
     ("verdict", "verdict", str),
 )
 
+#: No model has this name: it would not start with a sign.
+_TOGETHER: Final = "-all"
+
 _FORMAT_NAMES: Final = {
+    "gif": "GIF",
+    "mp4": "film",
     "html": "interactive",
     "svg": "SVG",
     "png": "PNG",

@@ -13,7 +13,6 @@ rule index:
     conda:
         "../../environment.yml"
     params:
-        formats=PLAN.config.charts.formats,
         code=code_digest("index"),
     script:
         "../scripts/index.py"

@@ -6,6 +6,5 @@ with pipeline.job(snakemake.log[0], threads=snakemake.threads):
     pipeline.index(
         structures=snakemake.input.structures,
         captions=snakemake.input.captions,
-        formats=snakemake.params.formats,
         output=snakemake.output.index,
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import altair as alt
 
 from mixedscope.charts.dumbbell import dumbbell_chart
+from mixedscope.charts.render import Figure
 from mixedscope.charts.shrinkage import shrinkage_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN, configure
 from mixedscope.charts.trace import trace_chart
@@ -24,7 +25,6 @@ from mixedscope.store import FitTables
 __all__ = [
     "CHARTS",
     "ChartKind",
-    "Figure",
     "chart_kind",
     "chart_names",
     "draw",
@@ -36,25 +36,6 @@ __all__ = [
 ]
 
 Drawn = tuple[Any, str, str]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart, ready to be saved, and what it says in words.
-
-    Attributes
-    ----------
-    chart : altair chart
-        With theme, title and description.
-    title, caption : str
-    files : mapping of str to callable
-        Formats that are not made from the chart, and what gives their bytes.
-    """
-
-    chart: Any
-    title: str
-    caption: str
-    files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,18 +24,71 @@ import vl_convert as vlc
 from mixedscope.charts.pdf import normalise_pdf
 from mixedscope.charts.theme import FONT
 from mixedscope.errors import ModelError, suggest
-from mixedscope.files import atomic_write
+from mixedscope.files import atomic_write, write_json
 
-__all__ = ["FORMATS", "PPI", "save", "to_spec"]
+__all__ = ["FORMATS", "PPI", "Figure", "save", "save_figure", "to_spec"]
 
 #: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
 PPI: Final = 200
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, ready to be saved, and what it says in words.
+
+    Attributes
+    ----------
+    chart : altair chart
+        With theme, title and description.
+    title, caption : str
+    files : mapping of str to callable
+        Formats that are not made from the chart, and what gives their bytes.
+    """
+
+    chart: Any
+    title: str
+    caption: str
+    files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+
+
+def save_figure(
+    figure: Figure, output: str | os.PathLike[str], formats: Sequence[str]
+) -> list[Path]:
+    """Write a figure in every format, and its words.
+
+    Parameters
+    ----------
+    figure : Figure
+    output : path
+        ``<name>.caption.json``, which receives title, caption and formats; the other files are
+        written beside it.
+    formats : sequence of str
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, the words last.
+
+    Raises
+    ------
+    ModelError
+        If a format is unknown; nothing is written then.
+    StoreError
+        If a file cannot be written.
+    """
+    path = Path(output)
+    stem = path.with_name(path.name.removesuffix(".caption.json"))
+    written = save(figure.chart, stem, formats, figure.files)
+    words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
+    write_json(path, words)
+    return [*written, path]
 
 
 def save(
     chart: Any,
     stem: str | os.PathLike[str],
     formats: Sequence[str] = ("svg", "png", "pdf", "html", "vl.json"),
+    files: Mapping[str, Callable[[], bytes]] | None = None,
 ) -> list[Path]:
     """Write a chart in one or more formats.
 
@@ -46,6 +100,8 @@ def save(
     formats : sequence of str
         From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf``, ``html`` (interactive, everything
         within one file) and ``vl.json`` (Vega-Lite).
+    files : mapping of str to callable, optional
+        What gives the bytes of formats that are not made from the chart, such as a film.
 
     Returns
     -------
@@ -60,15 +116,19 @@ def save(
         If a file cannot be written.
     """
     names = [formats] if isinstance(formats, str) else list(formats)
+    others = files or {}
+    known = list(dict.fromkeys([*FORMATS, *others]))
     for name in names:
-        if name not in FORMATS:
+        if name not in known:
             raise ModelError(
-                f"There is no format {name!r}.{suggest(name, FORMATS)} "
-                f"Known are: {', '.join(FORMATS)}."
+                f"There is no format {name!r}.{suggest(name, known)} Known are: {', '.join(known)}."
             )
     spec = to_spec(chart)
     # Everything is rendered before the first file is touched.
-    payloads = {Path(f"{os.fspath(stem)}.{name}"): FORMATS[name](spec) for name in names}
+    payloads = {
+        Path(f"{os.fspath(stem)}.{name}"): others[name]() if name in others else FORMATS[name](spec)
+        for name in names
+    }
     return [atomic_write(path, payload) for path, payload in payloads.items()]
 
 
