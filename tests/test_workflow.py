@@ -119,7 +119,7 @@ def test_changed_formula_reruns_its_model_only(copied: Path) -> None:
     output = snakemake(copied, "--dry-run")[1]
     jobs = planned_jobs(output)
     structures = len(SMALL["models"]["sleep"]["structures"])
-    assert jobs["fit"] == jobs["modes"] == structures
+    assert jobs["fit"] == structures
     assert jobs["compare"] == 1
     assert "prepare" not in jobs
     assert not re.search(r"model=(?!sleep\b)", output)
@@ -138,14 +138,14 @@ def test_changed_chart_settings_redraw_and_refit_nothing(copied: Path) -> None:
     configured(copied, content)
     jobs = planned_jobs(snakemake(copied, "--dry-run")[1])
     assert "chart" in jobs
-    assert not {"prepare", "fit", "modes", "compare"} & set(jobs)
+    assert not {"prepare", "fit", "compare"} & set(jobs)
 
 
 @pytest.mark.parametrize(
     ("source", "rerun"),
     [
         ("charts/trace.py", {"chart", "index"}),
-        ("model/kernels.py", {"fit", "modes", "compare", "chart", "index"}),
+        ("model/kernels.py", {"fit", "compare", "chart", "index"}),
         ("inference/compare.py", {"compare", "index"}),
     ],
 )

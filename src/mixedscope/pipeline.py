@@ -17,7 +17,7 @@ from typing import Any
 
 from mixedscope.errors import MixedscopeError
 
-__all__ = ["chart", "compare", "fit", "index", "job", "modes", "prepare"]
+__all__ = ["chart", "compare", "fit", "index", "job", "prepare"]
 
 
 @contextmanager
@@ -99,8 +99,9 @@ def fit(
     structure: str,
     optimizer: Mapping[str, Any],
     seed: int,
+    keyframes: int,
 ) -> None:
-    """Fit one model and store the fit, its trace, its estimates and its timing.
+    """Fit one model and store the fit with all its tables.
 
     Parameters
     ----------
@@ -118,6 +119,9 @@ def fit(
         An entry of ``optimizers`` of the configuration.
     seed : int
         For optimisers that draw random numbers.
+    keyframes : int
+        Into how many parts the path of the conditional modes is cut (see
+        `mixedscope.inference.modes.keyframes`).
     """
     from mixedscope.linear import LinearMixedModel
     from mixedscope.store import read_table
@@ -141,24 +145,8 @@ def fit(
         name=name,
         seed=seed,
     )
-    fitted.save(Path(output).parent, only=["fit", "trace", "estimates", "timing"])
+    fitted.save(Path(output).parent, keyframe_parts=keyframes)
     print(fitted)
-
-
-def modes(*, fit: str | os.PathLike[str], keyframes: int) -> None:
-    """Compute and store the conditional modes of a stored fit, at the optimum and on the way.
-
-    Parameters
-    ----------
-    fit : path
-        ``fit.json``; the tables are written beside it.
-    keyframes : int
-        Into how many parts their path is cut (see `mixedscope.inference.modes.keyframes`).
-    """
-    from mixedscope.linear import load_fit
-
-    directory = Path(fit).parent
-    load_fit(directory).save(directory, only=["modes", "modes_trace"], keyframe_parts=keyframes)
 
 
 def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:

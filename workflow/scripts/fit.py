@@ -11,4 +11,5 @@ with pipeline.job(snakemake.log[0], threads=snakemake.threads):
         structure=snakemake.wildcards.structure,
         optimizer=snakemake.params.optimizer,
         seed=snakemake.params.seed,
+        keyframes=snakemake.params.keyframes,
     )
