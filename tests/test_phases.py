@@ -11,13 +11,15 @@ from mixedscope.optimize import BACKENDS, PHASES, label_phases, minimize
 E, C, F = PHASES
 
 
-def labels(objective, position=None, radius=None):
+def labels(objective, position=None, radius=None, **settings):
     objective = np.array(objective, dtype=float)
     if position is None:
         position = np.zeros((objective.size, 1))
     if radius is None:
         radius = np.full(objective.size, np.nan)
-    return label_phases(objective, np.array(position, dtype=float), np.array(radius, dtype=float))
+    return label_phases(
+        objective, np.array(position, dtype=float), np.array(radius, dtype=float), **settings
+    )
 
 
 def test_a_full_trace_has_three_phases():
@@ -42,6 +44,28 @@ def test_a_trace_that_only_fails_is_exploration():
 
 def test_four_evaluations_of_a_good_start():
     assert labels([1.0, 0.05, 1e-5, 0.0], position=[[1.0], [0.2], [0.01], [0.0]]) == [E, E, C, F]
+
+
+def test_an_optimum_met_by_chance_is_not_fine_tuned_before_the_search_contracts():
+    # As Py-BOBYQA on Machines by intercepts: the second point of its first design, at full radius.
+    objective = [1.93, 7.4e-4, 14.9, 0.16, 7e-3, 0.0]
+    radius = [0.5, 0.5, 0.5, 0.25, 0.125, 0.025]
+    assert labels(objective, radius=radius) == [E, E, E, F, F, F]
+
+
+def test_an_optimiser_that_follows_gradients_converges_with_its_first_good_step():
+    # As BFGS from the moments on sleepstudy, four evaluations.
+    objective = [0.0465, 4.4e-6, 3.8e-9, 0.0]
+    assert labels(objective, position=[[1], [0.9], [0.89], [0.89]], directed=True) == [E, C, F, F]
+    assert labels([8.0, 7.0, 0.0], position=[[1], [2], [4]], directed=True) == [E, E, C]
+
+
+def test_gradients_in_the_trace_make_a_search_directed():
+    trace = minimize(simulated(2), optimizer="bfgs").trace.frame()
+    gap = trace["objective"] - trace["objective"].min()
+    first_near = int(np.argmax(gap <= 0.1 * gap.iloc[0]))
+    assert trace["phase"].iloc[first_near] == C
+    assert (trace["phase"].iloc[:first_near] == E).all()
 
 
 def test_a_start_at_the_optimum_is_fine_tuned_after_the_first_look():
@@ -69,7 +93,7 @@ def test_exploration_lasts_until_steps_contract_where_there_is_no_trust_region()
 
 def test_failed_evaluations_belong_to_the_phase_around_them():
     result = labels([np.nan, 100.0, 1.0, np.nan, 0.0], radius=[1.0, 1.0, 0.5, 0.5, 0.5])
-    assert result == [E, E, E, C, C]
+    assert result == [E, E, C, C, C]
 
 
 def test_labels_do_not_depend_on_a_constant_in_the_objective():

@@ -32,26 +32,34 @@ CONTRACTION = 0.5
 FINE_TUNING_DEVIANCE = 1e-3
 
 
-def label_phases(objective: FloatArray, position: FloatArray, radius: FloatArray) -> list[str]:
-    """Label every evaluation with the phase in which it was asked for.
+def label_phases(
+    objective: FloatArray,
+    position: FloatArray,
+    radius: FloatArray,
+    *,
+    directed: bool = False,
+) -> list[str]:
+    """Label every evaluation with its phase.
 
-    An evaluation is judged by what was known *before* it.  The gap is the best objective so far
-    minus the best of the whole trace.
+    The gap is the best objective so far minus the best of the whole trace.
 
-    1. The first evaluation, and every one before the first success, is ``exploration``.
-    2. ``fine-tuning`` begins once the gap before an evaluation is at most
-       ``FINE_TUNING_DEVIANCE`` (0.001 in deviance; the evaluation that gets there is the last of
-       convergence).
-    3. Before that, ``exploration`` lasts until both the gap before an evaluation is at most
-       ``EXPLORATION_FRACTION`` (a tenth) of the gap after the first success, and the optimiser
-       has begun to contract: its trust radius has been at most ``CONTRACTION`` (half) of the
-       largest so far, or, for an optimiser without one, a point it tried was at most half as
-       far from the best point before it as the farthest such trial so far.  What lies between
-       is ``convergence``.
+    1. ``exploration`` lasts until the optimiser has begun to contract and an evaluation brings
+       the gap to at most `EXPLORATION_FRACTION` (a tenth) of the gap after the first success;
+       that evaluation is the first of convergence.  The first success, and what failed before
+       it, is exploration always.
+    2. ``fine-tuning`` begins with the evaluation after the one that brought the gap to at most
+       `FINE_TUNING_DEVIANCE` (0.001 in deviance), or with contraction if that comes later.
+    3. What lies between is ``convergence``.
+
+    An optimiser has begun to contract when its trust radius has been at most `CONTRACTION`
+    (half) of the largest so far, or, for an optimiser without one, when a point it tried was at
+    most half as far from the best point before it as the farthest such trial so far.  Until then
+    it looks around, however good a point it may have met by chance.  One that follows gradients
+    (`directed`) knows where to go from its first evaluation on, and is judged by the gap alone.
 
     The gap never grows and a contraction is not unlearned, so phases come in this order, each in
-    one piece; one that did not happen is missing (an optimiser without contraction before its
-    gap is negligible never converged, it found the optimum while exploring).
+    one piece; one that did not happen is missing (an optimiser that met the optimum before it
+    contracted never converged).
 
     Parameters
     ----------
@@ -61,6 +69,8 @@ def label_phases(objective: FloatArray, position: FloatArray, radius: FloatArray
         Where, in standardised units.
     radius : (m,) array
         Trust radius (delta), standardised units; NaN where there is none.
+    directed : bool
+        Whether the optimiser follows gradients.
 
     Returns
     -------
@@ -71,37 +81,34 @@ def label_phases(objective: FloatArray, position: FloatArray, radius: FloatArray
     ok = np.isfinite(objective)
     if not ok.any():
         return [PHASES[0]] * objective.size
-    # What was known before each evaluation: inf as long as nothing had succeeded.
-    known = np.minimum.accumulate(np.where(ok, objective, np.inf))
-    gap = np.concatenate([[np.inf], known[:-1]]) - known[-1]
-    first_gap = objective[np.argmax(ok)] - known[-1]
-    contracted = _contracted_before(objective, position, radius)
-    fine = gap <= FINE_TUNING_DEVIANCE
-    exploring = ~fine & ((gap > EXPLORATION_FRACTION * first_gap) | ~contracted)
-    index = np.where(fine, 2, np.where(exploring, 0, 1))
+    first = int(np.argmax(ok))
+    # Inf as long as nothing had succeeded.
+    best = np.minimum.accumulate(np.where(ok, objective, np.inf))
+    after = best - best[-1]
+    before = np.concatenate([[np.inf], after[:-1]])
+    if directed:
+        contracted = np.ones(objective.size, dtype=bool)
+    else:
+        contracted = _contracted_by(objective, position, radius)
+    fine = contracted & (before <= FINE_TUNING_DEVIANCE)
+    near = contracted & (after <= EXPLORATION_FRACTION * after[first])
+    near[: first + 1] = False
+    index = np.where(fine, 2, np.where(near, 1, 0))
     return [PHASES[i] for i in index]
 
 
-def _contracted_before(
+def _contracted_by(
     objective: FloatArray, position: FloatArray, radius: FloatArray
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell for each evaluation whether a contraction was seen up to and including its own step.
-
-    The step to an evaluation is chosen before the evaluation, so it belongs to what is known.
-    """
-    result = np.zeros(objective.size, dtype=bool)
-    size = np.asarray(radius, dtype=np.float64).copy()
+    """Tell for each evaluation whether a contraction was seen up to and including its own step."""
+    size = np.asarray(radius, dtype=np.float64)
     if not np.isfinite(size).any():
         size = _distance_from_best(objective, position)
-    largest = 0.0
-    contracted = False
-    for i, s in enumerate(size):
-        if np.isfinite(s):
-            largest = max(largest, s)
-            # The factor keeps a radius of exactly half, in rounding, on one side.
-            contracted = contracted or s <= CONTRACTION * largest * (1 + 1e-9)
-        result[i] = contracted
-    return result
+    known = np.isfinite(size)
+    largest = np.maximum.accumulate(np.where(known, size, 0.0))
+    # The factor keeps a radius of exactly half, in rounding, on one side.
+    small = known & (size <= CONTRACTION * largest * (1 + 1e-9))
+    return np.logical_or.accumulate(small)
 
 
 def _distance_from_best(objective: FloatArray, position: FloatArray) -> FloatArray:

@@ -115,6 +115,8 @@ class Trace:
             radii[number - 1] = pair
         theta = [row.theta for row in self.rows]
         position = np.array(theta).reshape(len(theta), self.scale.size) * self.scale
+        start = next((row for row in self.rows if row.evaluation is not None), None)
+        directed = start is not None and start.gradient is not None
         return pd.DataFrame(
             {
                 "evaluation": np.arange(1, len(self.rows) + 1, dtype=np.int32),
@@ -131,7 +133,7 @@ class Trace:
                 "gradient": _objects([row.gradient for row in self.rows]),
                 "rho": radii[:, 0],
                 "delta": radii[:, 1],
-                "phase": label_phases(objective, position, radii[:, 1]),
+                "phase": label_phases(objective, position, radii[:, 1], directed=directed),
             }
         )
 
