@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,15 @@ from numpy.typing import NDArray
 from mixedscope.inference.references import JointLimit, within_group
 from mixedscope.model.objective import ProfiledObjective
 
-__all__ = ["keyframes", "modes_at", "modes_table"]
+if TYPE_CHECKING:
+    from mixedscope.inference.studies import Subject
+
+__all__ = ["MOST_VALUES", "keyframes", "modes_at", "modes_study", "modes_table"]
 
 Floats = NDArray[np.float64]
+
+#: Values that `modes_study` stores at most, so that its table stays below some two megabytes.
+MOST_VALUES: Final = 250_000
 
 
 def modes_at(objective: ProfiledObjective, theta: Floats) -> list[Floats]:
@@ -50,13 +57,20 @@ def modes_table(objective: ProfiledObjective, theta: Floats, joint: JointLimit) 
     return pd.concat(frames, ignore_index=True)
 
 
-def keyframes(objective: ProfiledObjective, trace: pd.DataFrame, *, most: int = 60) -> pd.DataFrame:
+def keyframes(
+    objective: ProfiledObjective,
+    trace: pd.DataFrame,
+    *,
+    most: int = 60,
+    which: Literal["best", "all"] = "best",
+) -> pd.DataFrame:
     """Conditional modes along an optimisation, at evaluations chosen by how far they moved.
 
-    Candidates are the evaluations that improved on all before them. The path of the modes through
-    them is measured in root mean square per term, relative to the spread of that term's modes at
-    the end; a candidate becomes a keyframe when the path since the last keyframe has reached
-    1/`most` of the whole. The first and the last candidate always are keyframes.
+    Candidates are the evaluations that improved on all before them, or all that succeeded. The
+    path of the modes through them is measured in root mean square per term, relative to the spread
+    of that term's modes at the end; a candidate becomes a keyframe when the path since the last
+    keyframe has reached 1/`most` of the whole. The first and the last candidate always are
+    keyframes.
 
     Parameters
     ----------
@@ -65,19 +79,25 @@ def keyframes(objective: ProfiledObjective, trace: pd.DataFrame, *, most: int = 
         Columns ``evaluation``, ``status``, ``objective``, ``theta``.
     most : int
         Number of parts the path is cut into.
+    which : {"best", "all"}
+        The candidates. Of all evaluations each is a keyframe if there are no more than `most`.
 
     Returns
     -------
     pandas.DataFrame
         Columns of the stored table ``modes_trace``.
     """
-    good = trace[trace["status"] == "ok"]
-    values = good["objective"].to_numpy(dtype=float)
-    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
-    improved = good[values < before]
-    evaluations = improved["evaluation"].to_numpy()
-    frames = [modes_at(objective, np.asarray(t, dtype=float)) for t in improved["theta"]]
-    chosen = _choose(frames, most)
+    candidates = trace[trace["status"] == "ok"]
+    if which == "best":
+        values = candidates["objective"].to_numpy(dtype=float)
+        before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
+        candidates = candidates[values < before]
+    evaluations = candidates["evaluation"].to_numpy()
+    frames = [modes_at(objective, np.asarray(t, dtype=float)) for t in candidates["theta"]]
+    if which == "all" and len(frames) <= most:
+        chosen = list(range(len(frames)))
+    else:
+        chosen = _choose(frames, most)
     terms = objective.system.terms
     tables = []
     for at in chosen:
@@ -87,6 +107,28 @@ def keyframes(objective: ProfiledObjective, trace: pd.DataFrame, *, most: int = 
             frame["mode"] = modes.ravel()
             tables.append(frame)
     return pd.concat(tables, ignore_index=True)
+
+
+def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.DataFrame]:
+    """Tabulate the conditional modes at every evaluation, not only at the best so far.
+
+    Parameters
+    ----------
+    subject : Subject
+    values : int
+        The modes of every successful evaluation are stored if that is no more values. Otherwise
+        the path of the modes through all of them, there and back, is cut into as many equal parts
+        as there is room for: an evaluation is stored at the end of each.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``modes_every``, with the columns of ``modes_trace``.
+    """
+    terms = subject.objective.system.terms
+    per_frame = sum(len(term.design.levels) * term.size for term in terms)
+    most = max(1, values // per_frame - 1)
+    return {"modes_every": keyframes(subject.objective, subject.trace, most=most, which="all")}
 
 
 def _choose(frames: Sequence[Sequence[Floats]], most: int) -> list[int]:
