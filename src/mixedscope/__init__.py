@@ -12,10 +12,7 @@ Examples
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-__version__ = version("mixedscope")
 
 __all__ = [
     "Fit",
@@ -28,6 +25,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    __version__: str
     from mixedscope import charts
     from mixedscope.data import load_dataset
     from mixedscope.fit import Fit
@@ -46,6 +44,10 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mixedscope")
     if name == "charts":
         return import_module("mixedscope.charts")
     if name in _HOME:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from scipy.special import chdtrc
 
 from mixedscope.errors import ModelError
 
@@ -87,6 +86,8 @@ def _row(info: Mapping[str, Any], optimizer: str, richest: Mapping[str, Any]) ->
     if chi_dof > 0:
         # Optimisers end a hair apart: a poorer structure is no better by a rounding error.
         statistic = max(info["objective"] - richest["objective"], 0.0)
+        from scipy.special import chdtrc
+
         p_value = float(chdtrc(chi_dof, statistic))
     return {
         "model": info["model"],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import erfc, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from mixedscope.model.objective import ProfiledObjective
 
@@ -48,7 +49,7 @@ def estimates_table(
     evaluation = objective.evaluate(theta)
     covariance = objective.system.beta_covariance(evaluation.sigma)
     rows: list[dict[str, Any]] = []
-    half_width = float(ndtri(0.5 + level / 2.0))
+    half_width = NormalDist().inv_cdf(0.5 + level / 2.0)
     errors = np.sqrt(np.diag(covariance))
     for name, estimate, error in zip(objective.beta_names, evaluation.beta, errors, strict=True):
         z = estimate / error
@@ -61,7 +62,7 @@ def estimates_table(
                 "lower": estimate - half_width * error,
                 "upper": estimate + half_width * error,
                 "statistic": z,
-                "p_value": 2.0 * float(ndtr(-abs(z))),
+                "p_value": erfc(abs(float(z)) / sqrt(2.0)),
             }
         )
     rows.append({"kind": "sigma", "estimate": evaluation.sigma})

@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cython_blas, cython_lapack
-from threadpoolctl import ThreadpoolController
 
 from mixedscope.errors import ModelError
 
@@ -33,14 +31,31 @@ __all__ = [
 Floats = NDArray[np.float64]
 _CHAR, _INT, _REAL = ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_double)
 
+_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "dpotrf": (_CHAR, _INT, _REAL, _INT, _INT),
+    "dpotri": (_CHAR, _INT, _REAL, _INT, _INT),
+    "dsyrk": (_CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _REAL, _INT),
+    "dsymm": (_CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _INT, _REAL, _REAL, _INT),
+}
 
-def _function(module: Any, name: str, *arguments: Any) -> Any:
+
+@cache
+def _routine(name: str) -> Any:
+    """A routine by name.
+
+    scipy, slow to import and no need of small models, is loaded here, and its library thus before
+    `_libraries` looks which there are.
+    """
+    from scipy.linalg import cython_blas, cython_lapack
+
+    module = cython_lapack if name in cython_lapack.__pyx_capi__ else cython_blas
     capsule = module.__pyx_capi__[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return ctypes.CFUNCTYPE(None, *arguments)(get_pointer(capsule, get_name(capsule)))
+    pointer = get_pointer(capsule, get_name(capsule))
+    return ctypes.CFUNCTYPE(None, *_ARGUMENTS[name])(pointer)
 
 
 def set_threads(threads: int) -> None:
@@ -83,6 +98,8 @@ _threads = _initial_threads()
 
 @cache
 def _libraries() -> list[Any]:
+    from threadpoolctl import ThreadpoolController
+
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
@@ -97,17 +114,6 @@ def _limited() -> Iterator[None]:
     finally:
         for library, number in before:
             library.set_num_threads(number)
-
-
-_dpotrf = _function(cython_lapack, "dpotrf", _CHAR, _INT, _REAL, _INT, _INT)
-_dpotri = _function(cython_lapack, "dpotri", _CHAR, _INT, _REAL, _INT, _INT)
-_dsyrk = _function(
-    cython_blas, "dsyrk", _CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _REAL, _INT
-)
-_dsymm = _function(
-    cython_blas, "dsymm", _CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _INT, _REAL, _REAL,
-    _INT,
-)  # fmt: skip
 
 
 def _int(value: int) -> Any:
@@ -132,16 +138,18 @@ def cholesky_lower(matrix: Floats) -> bool:
     """
     info = ctypes.c_int(0)
     size = len(matrix)
+    dpotrf = _routine("dpotrf")
     with _limited():
-        _dpotrf(b"U", _int(size), _data(matrix), _int(size), ctypes.byref(info))
+        dpotrf(b"U", _int(size), _data(matrix), _int(size), ctypes.byref(info))
     return info.value == 0
 
 
 def inverse_from_cholesky(matrix: Floats, size: int) -> None:
     """Overwrite the factor in the leading `size` rows by the lower triangle of the inverse."""
     info = ctypes.c_int(0)
+    dpotri = _routine("dpotri")
     with _limited():
-        _dpotri(b"U", _int(size), _data(matrix), _int(len(matrix)), ctypes.byref(info))
+        dpotri(b"U", _int(size), _data(matrix), _int(len(matrix)), ctypes.byref(info))
     if info.value:
         raise FloatingPointError("The Cholesky factor is singular.")
 
@@ -157,8 +165,9 @@ def subtract_outer(matrix: Floats, factor: Floats) -> None:
         One row per eliminated random effect.
     """
     rows, size = factor.shape
+    dsyrk = _routine("dsyrk")
     with _limited():
-        _dsyrk(
+        dsyrk(
             b"L", b"N", _int(size), _int(rows), _real(-1.0), _data(factor), _int(size), _real(1.0),
             _data(matrix), _int(size),
         )  # fmt: skip
@@ -173,8 +182,9 @@ def multiply_symmetric(matrix: Floats, right: Floats, out: Floats) -> None:
     right, out : (m, N) arrays
     """
     rows, size = right.shape
+    dsymm = _routine("dsymm")
     with _limited():
-        _dsymm(
+        dsymm(
             b"L", b"L", _int(size), _int(rows), _real(1.0), _data(matrix), _int(size), _data(right),
             _int(size), _real(0.0), _data(out), _int(size),
         )  # fmt: skip

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from mixedscope.errors import DataError, ModelError
 from mixedscope.model.basis import FixedBasis, fixed_basis
@@ -79,7 +78,7 @@ class ProfiledSystem:
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
         self._projection = self.basis.q.T @ weighted
-        self.r_inverse = solve_triangular(self.basis.r, np.eye(len(self.basis.kept)))
+        self.r_inverse = np.linalg.inv(self.basis.r)
 
     def project(self, values: Floats) -> Floats:
         """Residual of weighted values (n,) on the fixed effects."""
@@ -120,7 +119,7 @@ class ProfiledSystem:
 
     def beta_covariance(self, sigma: float) -> Floats:
         """Covariance of the fixed effects (r, r), after a solution."""
-        half = solve_triangular(self.blocked.fixed_factor(), self.r_inverse.T, lower=True)
+        half = np.linalg.solve(self.blocked.fixed_factor(), self.r_inverse.T)
         return np.asarray(sigma**2 * half.T @ half)
 
     def modes(self) -> list[Floats]:
