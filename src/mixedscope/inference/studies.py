@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError, suggest
+from mixedscope.inference.landscape import landscape_study
 from mixedscope.model.objective import ProfiledObjective
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ class Study:
 
 
 #: Studies in the order in which they are made.
-STUDIES: Final[dict[str, Study]] = {}
+STUDIES: Final[dict[str, Study]] = {
+    "landscape": Study(
+        landscape_study,
+        ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
+    ),
+}
 
 
 def study_tables(

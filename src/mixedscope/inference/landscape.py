@@ -1,0 +1,376 @@
+"""The landscape that an optimiser moved in: the objective around its path, in planes and curves.
+
+For pairs of parameters the gap (objective minus that of the fit) is computed on a grid that
+covers the path of the best points and the likelihood region around the optimum; the parameters
+that are not shown stay at the optimum, or are optimised anew at every point.  For a model of one
+parameter it is a curve.
+
+The size of the grid follows from a number of operations allowed and the structure of the model,
+never from a clock: the same input gives the same tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.errors import ModelError, suggest
+from mixedscope.inference.contours import crossings, outlines, refine
+from mixedscope.inference.coordinates import Coordinates, coordinates
+from mixedscope.inference.plane import Plane
+from mixedscope.inference.surface import Surface, evaluation_cost
+
+if TYPE_CHECKING:
+    from mixedscope.inference.studies import Subject
+
+__all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "OTHERS", "landscape_study"]
+
+Floats = NDArray[np.float64]
+
+#: Gaps of the contours of two parameters. 5.99 bounds a region of 95 % (chi-squared of two
+#: degrees of freedom), 0.1 is a difference that no inference notices.
+LEVELS: Final = (0.1, 1.0, 5.99, 20.0, 100.0, 1000.0, 10000.0)
+
+#: The same for one parameter: 3.84 bounds an interval of 95 %.
+CURVE_LEVELS: Final = (3.84,)
+
+#: What becomes of the parameters that are not shown.
+OTHERS: Final = ("optimum", "profiled")
+
+#: Floating-point operations for all grids of a study: about 15 s on one core.
+OPERATIONS: Final = 2.5e11
+
+#: Points per axis of a plane, and of a curve: at least and at most.
+_PER_AXIS: Final = (13, 41)
+_ON_CURVE: Final = (41, 241)
+
+#: Evaluations that a point of a profile takes, gradients counted as three.
+_PROFILE_EVALUATIONS: Final = 50.0
+
+#: The region that every panel covers: gap up to here.
+_REGION: Final = 10.0
+
+#: A diagonal of theta is shown down to its bound, and this share beyond, unless the panel begins
+#: above this share of its upper end.
+_BEYOND: Final = 0.12
+_ZOOM: Final = 0.5
+
+_POINT_COLUMNS: Final = ("panel", "kind", "evaluation", "stage", "x", "y", "gap", "improved")
+
+
+def landscape_study(
+    subject: Subject,
+    *,
+    scale: str = "theta",
+    others: str = "optimum",
+    pairs: Sequence[Sequence[str]] | None = None,
+    parameters: int = 4,
+) -> dict[str, pd.DataFrame]:
+    """Compute the objective around the path of an optimiser.
+
+    Parameters
+    ----------
+    subject : Subject
+    scale : {"theta", "sd"}
+        Relative covariance parameters, or standard deviations and correlations, see
+        `mixedscope.inference.coordinates.coordinates`.
+    others : {"optimum", "profiled"}
+        Parameters not shown are as at the optimum, or optimised at every point (on the scale
+        ``"theta"``).
+    pairs : sequence of pairs of str, optional
+        Names of parameters: of theta, or such as ``Subject.Days`` (a standard deviation) and
+        ``Subject.(Intercept) ~ Days`` (a correlation). By default all pairs of the `parameters`
+        that vary most along the path of the best points, in steps that mean the same for all.
+    parameters : int
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``landscape``, ``landscape_panels``, ``landscape_outlines``, ``landscape_points``.
+
+    Raises
+    ------
+    ModelError
+        If a setting is not known, or a pair is not of two parameters of the model.
+    """
+    if others not in OTHERS:
+        raise ModelError(
+            f"Parameters not shown cannot be {others!r}.{suggest(others, OTHERS)} "
+            f"Known are: {', '.join(OTHERS)}."
+        )
+    if others == "profiled" and scale != "theta":
+        raise ModelError(
+            "Parameters not shown are profiled on the scale 'theta' alone; leave out one of the "
+            "two settings."
+        )
+    space = coordinates(subject.objective, subject.theta, scale)
+    surface = Surface(subject.objective, subject.theta, space)
+    path = _path(subject, space)
+    chosen = _pairs(space, path, pairs, parameters)
+    shown = list(dict.fromkeys(i for pair in chosen for i in pair))
+    spans = _spans(surface, space, path, shown, chosen)
+    cost = evaluation_cost(subject.objective)
+    if others == "profiled" and len(subject.theta) > len(chosen[0]):
+        cost *= _PROFILE_EVALUATIONS
+    allowed = OPERATIONS / cost / len(chosen)
+    grids, points, panels = [], [path.table(chosen)], []
+    outline_rows: list[tuple[Any, ...]] = []
+    for number, axes in enumerate(chosen, start=1):
+        ticks = _ticks(surface, spans, axes, allowed)
+        panel = _Panel(number, surface.plane(axes, ticks, profiled=others == "profiled"), space)
+        grids.append(panel.grid())
+        outline_rows.extend(panel.outlines())
+        points.append(panel.special(surface))
+        panels.append(panel.row(spans, scale, others, surface))
+    table = pd.concat(points, ignore_index=True)
+    return {
+        "landscape": pd.concat(grids, ignore_index=True),
+        "landscape_panels": pd.DataFrame(panels),
+        "landscape_outlines": pd.DataFrame(
+            outline_rows, columns=["panel", "kind", "level", "part", "vertex", "x", "y"]
+        ),
+        "landscape_points": table.assign(inside=_inside(table, pd.DataFrame(panels))),
+    }
+
+
+# -- where the optimiser was ----------------------------------------------------------------------
+
+
+class _Path:
+    """Every successful evaluation of a trace in the coordinates of the landscape."""
+
+    def __init__(self, trace: pd.DataFrame, base: float, space: Coordinates) -> None:
+        ok = trace[(trace["status"] == "ok").to_numpy()]
+        self.space = space
+        self.evaluation = ok["evaluation"].to_numpy()
+        self.stage = ok["stage"].to_numpy(dtype=object)
+        self.sigma = ok["sigma"].to_numpy(dtype=float)
+        self.gap = ok["objective"].to_numpy(dtype=float) - base
+        self.improved = (ok["objective"] == ok["best"]).to_numpy()
+        self.values = np.array([space.of_theta(np.asarray(t, dtype=float)) for t in ok["theta"]])
+
+    @property
+    def best(self) -> Floats:
+        """The best points so far, (points, m)."""
+        return self.values[self.improved]
+
+    def table(self, chosen: Sequence[tuple[int, ...]]) -> pd.DataFrame:
+        parts = []
+        for number, axes in enumerate(chosen, start=1):
+            at = [self.space.axes[i].shown(self.values[:, i], self.sigma) for i in axes]
+            part = {
+                "panel": number,
+                "kind": "evaluation",
+                "evaluation": self.evaluation,
+                "stage": self.stage,
+                "x": at[0],
+                "y": at[1] if len(at) == 2 else np.nan,
+                "gap": self.gap,
+                "improved": self.improved,
+            }
+            parts.append(pd.DataFrame(part))
+        return pd.concat(parts, ignore_index=True)
+
+
+def _path(subject: Subject, space: Coordinates) -> _Path:
+    return _Path(subject.trace, subject.objective.evaluate(subject.theta).objective, space)
+
+
+# -- what is shown --------------------------------------------------------------------------------
+
+
+def _pairs(
+    space: Coordinates, path: _Path, pairs: Sequence[Sequence[str]] | None, parameters: int
+) -> list[tuple[int, ...]]:
+    """Positions of the coordinates of every panel: pairs, or the only one there is."""
+    if len(space.axes) == 1:
+        return [(0,)]
+    if pairs is not None:
+        found: list[tuple[int, ...]] = []
+        for pair in pairs:
+            names = [pair] if isinstance(pair, str) else list(pair)
+            if len(names) != 2 or names[0] == names[1]:
+                raise ModelError(f"A pair of a landscape is two parameters, not {pair!r}.")
+            found.append((space.position(names[0]), space.position(names[1])))
+        if found:
+            return found
+    if parameters < 2:
+        raise ModelError(f"A landscape shows at least 2 parameters, not {parameters!r}.")
+    # Rounded, so that what is equal in theory keeps the order of the formula.
+    units = np.array([axis.unit for axis in space.axes])
+    moved = np.round(np.ptp(np.nan_to_num(path.best), axis=0) / units, 9)
+    most = np.sort(np.argsort(-moved, kind="stable")[:parameters])
+    return [(int(i), int(j)) for i, j in combinations(most, 2)]
+
+
+class _Span:
+    """Range of one coordinate: of its panels, and of the region around the optimum."""
+
+    def __init__(self, low: float, high: float, near: tuple[float, float]) -> None:
+        self.low = low
+        self.high = high
+        self.near = near
+
+
+def _spans(
+    surface: Surface,
+    space: Coordinates,
+    path: _Path,
+    shown: Sequence[int],
+    chosen: Sequence[tuple[int, ...]],
+) -> dict[int, _Span]:
+    """Range of every coordinate that is shown.
+
+    It covers the best points so far and the region of gap up to 10, as far as slices through the
+    optimum show it: their ends, drawn out by what the correlation of two parameters adds.
+    """
+    reach = {i: surface.reach(i, _REGION) for i in shown}
+    stretch = dict.fromkeys(shown, 1.0)
+    for i, j in (pair for pair in chosen if len(pair) == 2):
+        factor = 1.0 / np.sqrt(1.0 - surface.correlation(i, j, reach) ** 2)
+        stretch[i], stretch[j] = max(stretch[i], factor), max(stretch[j], factor)
+    spans = {}
+    for i in shown:
+        axis, centre = space.axes[i], float(surface.centre[i])
+        near = (
+            max(centre - reach[i][0] * stretch[i], axis.lower),
+            min(centre + reach[i][1] * stretch[i], axis.upper),
+        )
+        values = path.best[:, i]
+        values = values[np.isfinite(values)]
+        low = min(near[0], float(values.min(initial=centre)))
+        high = max(near[1], float(values.max(initial=centre)))
+        room = 0.04 * (high - low)
+        low, high = max(low - room, axis.lower), min(high + room, axis.upper)
+        if axis.lower == 0.0 and low < _ZOOM * high:
+            # Beyond the bound of theta lies the mirror image; standard deviations end there.
+            low = -_BEYOND * high if axis.kind == "theta" else 0.0
+        spans[i] = _Span(low, high, near)
+    return spans
+
+
+def _ticks(
+    surface: Surface, spans: dict[int, _Span], axes: tuple[int, ...], allowed: float
+) -> tuple[Floats, ...]:
+    """Coordinates of the grid: half of them spread evenly, half in the region of the optimum."""
+    least, most = _PER_AXIS if len(axes) == 2 else _ON_CURVE
+    n = int(np.clip(allowed ** (1.0 / len(axes)), least, most))
+    out = []
+    for i in axes:
+        span = spans[i]
+        knots = np.array([span.low, *span.near, span.high])
+        whole, near = span.high - span.low, max(span.near[1] - span.near[0], 1e-12)
+        below = np.concatenate([[0.0], np.cumsum(np.diff(knots) / whole)])
+        share = 0.5 * below + 0.5 * np.clip((knots - span.near[0]) / near, 0.0, 1.0)
+        ticks = np.interp(np.linspace(0.0, 1.0, n), share, knots)
+        # The bound, where the mirror image begins, and the optimum are points of the grid.
+        for special in (float(surface.centre[i]), 0.0):
+            at = int(np.abs(ticks - special).argmin())
+            if 0 < at < n - 1:
+                ticks[at] = special
+        out.append(ticks)
+    return tuple(out)
+
+
+# -- one panel ------------------------------------------------------------------------------------
+
+
+class _Panel:
+    """The grid of one panel, and what is read off it."""
+
+    def __init__(self, number: int, plane: Plane, space: Coordinates) -> None:
+        self.number = number
+        self.plane = plane
+        self.positions = plane.axes
+        self.axes = [space.axes[i] for i in plane.axes]
+        self.ticks = plane.ticks
+        self.gap = plane.gap
+        self.sigma = plane.sigma
+
+    @property
+    def is_plane(self) -> bool:
+        return len(self.axes) == 2
+
+    def grid(self) -> pd.DataFrame:
+        x, y = self._shown(self.ticks[0], self.ticks[-1], self.sigma)
+        columns = {"x": x.ravel(), "y": y.ravel(), "gap": self.gap.ravel()}
+        return pd.DataFrame({"panel": self.number, **columns, "sigma": self.sigma.ravel()})
+
+    def _shown(self, x: Floats, y: Floats, sigma: Floats) -> tuple[Floats, Floats]:
+        """Where the points of a grid are on the axes."""
+        if not self.is_plane:
+            return self.axes[0].shown(x, sigma), np.full(len(x), np.nan)
+        across, up = np.meshgrid(x, y)
+        return self.axes[0].shown(across, sigma), self.axes[1].shown(up, sigma)
+
+    def outlines(self) -> Iterator[tuple[Any, ...]]:
+        if not self.is_plane:
+            x, _ = self._shown(self.ticks[0], self.ticks[0], self.sigma)
+            for level in CURVE_LEVELS:
+                for count, at in enumerate(crossings(x, self.gap, level), start=1):
+                    yield self.number, "line", level, count, 1, at, np.nan
+            return
+        across, up = self.ticks
+        x, y, interpolate = refine(across, up, self.gap)
+        gap = np.sinh(interpolate(np.arcsinh(self.gap)))
+        sigma = np.exp(interpolate(np.log(self.sigma)))
+        part: dict[tuple[str, float], int] = {}
+        for outline in outlines(*self._shown(x, y, sigma), gap, LEVELS):
+            key = outline.kind, outline.level
+            part[key] = part.get(key, 0) + 1
+            for vertex, (px, py) in enumerate(outline.points, start=1):
+                yield self.number, *key, part[key], vertex, px, py
+
+    def special(self, surface: Surface) -> pd.DataFrame:
+        """The optimum, and the points where the gradient vanishes by symmetry alone."""
+        sigma = np.array(surface.sigma)
+        at = [
+            float(axis.shown(surface.centre[[i]], sigma)[0])
+            for axis, i in zip(self.axes, self.positions, strict=True)
+        ]
+        rows: list[tuple[str, float, float, float]] = [
+            ("optimum", at[0], at[1] if self.is_plane else np.nan, 0.0)
+        ]
+        if all(axis.kind == "theta" for axis in self.axes):
+            rows += self.plane.symmetric()
+        kind, x, y, gap = zip(*rows, strict=True)
+        frame = pd.DataFrame({"kind": kind, "x": x, "y": y, "gap": gap})
+        frame = frame.assign(panel=self.number, evaluation=None, stage=None, improved=False)
+        return frame[list(_POINT_COLUMNS)].astype({"evaluation": "Int32", "stage": object})
+
+    def row(
+        self, spans: dict[int, _Span], scale: str, others: str, surface: Surface
+    ) -> dict[str, Any]:
+        """Say what the panel shows."""
+        out: dict[str, Any] = {"panel": self.number, "scale": scale, "others": others}
+        sigma = np.array(surface.sigma)
+        for letter, axis, i in zip("xy", self.axes, self.positions):
+            ends = np.array([spans[i].low, spans[i].high])
+            low, high = axis.shown(ends, sigma)
+            out |= {
+                f"{letter}_kind": axis.kind,
+                f"{letter}_group": axis.group,
+                f"{letter}_name": axis.name,
+                f"{letter}_low": low,
+                f"{letter}_high": high,
+                f"{letter}_bound": axis.lower if np.isfinite(axis.lower) else np.nan,
+                f"n_{letter}": len(self.ticks["xy".index(letter)]),
+            }
+        if not self.is_plane:
+            out |= dict.fromkeys(("y_kind", "y_group", "y_name"))
+            out |= dict.fromkeys(("y_low", "y_high", "y_bound"), np.nan) | {"n_y": 1}
+        return out | {"theta": surface.theta.copy()}
+
+
+def _inside(points: pd.DataFrame, panels: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether points lie within the ranges of their panels."""
+    own = panels.set_index("panel").loc[points["panel"]].reset_index(drop=True)
+    within = points["x"].between(own["x_low"], own["x_high"])
+    return (
+        within & (own["y_name"].isna() | points["y"].between(own["y_low"], own["y_high"]))
+    ).to_numpy()

@@ -1,0 +1,106 @@
+"""Profiles: the objective where some parameters are fixed and all others are optimised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.model.evaluation import Evaluation
+from mixedscope.optimize.certificate import measure_curvature
+from mixedscope.optimize.problem import EVALUATION_ERRORS
+
+if TYPE_CHECKING:
+    from mixedscope.inference.surface import Surface
+
+__all__ = ["Profile"]
+
+Floats = NDArray[np.float64]
+
+#: Slope, per standardised unit, at which the others count as optimised; for a picture. The gap is
+#: then right to about 1e-5 where the curvature is 1.
+_SLOPE: Final = 3e-3
+
+#: Steps allowed for one point.
+_STEPS: Final = 40
+
+
+class Profile:
+    """The gap as a function of some components of theta, the others optimised by BFGS.
+
+    Every point is started from the solution nearest to it, the first from the optimum: what is
+    found depends on the order in which points are asked for, where there are several optima.
+
+    Parameters
+    ----------
+    surface : Surface
+        Its coordinates are theta.
+    axes : tuple of int
+        Components of theta that are fixed.
+    ranges : tuple of float
+        Lengths that are alike, to measure distances along the axes.
+    """
+
+    def __init__(self, surface: Surface, axes: tuple[int, ...], ranges: tuple[float, ...]) -> None:
+        self._objective = surface.objective
+        self._base = surface.base
+        self._axes = list(axes)
+        self._ranges = np.array(ranges)
+        self._theta = surface.theta.copy()
+        self._free = np.setdiff1d(np.arange(len(surface.theta)), axes)
+        self._scale = np.asarray(surface.objective.scale)[self._free]
+        self._places = [surface.theta[self._axes]]
+        self._others = [surface.theta[self._free]]
+        self._evaluation: Evaluation | None = None
+        self._inverse = self._inverse_hessian()
+
+    def value(self, place: Floats) -> tuple[float, float]:
+        """Gap and sigma at values of the axes; NaN where the objective cannot be evaluated."""
+        from scipy.optimize import minimize
+
+        distance = ((np.array(self._places) - place) / self._ranges) ** 2
+        begin = self._others[int(distance.sum(axis=1).argmin())]
+        self._theta[self._axes] = place
+        result = minimize(
+            self._value,
+            begin * self._scale,
+            jac=True,
+            method="BFGS",
+            options={"gtol": _SLOPE, "maxiter": _STEPS, "hess_inv0": self._inverse},
+        )
+        gap, _ = self._value(result.x)
+        if self._evaluation is None or not np.isfinite(gap):
+            return np.nan, np.nan
+        self._places.append(np.array(place, dtype=float))
+        self._others.append(result.x / self._scale)
+        return gap, float(self._evaluation.sigma)
+
+    def grid(self, places: Floats) -> Floats:
+        """Gap and sigma (points, 2) at many places (points, axes), from the optimum outwards."""
+        away = np.abs((places - self._places[0]) / self._ranges).max(axis=1)
+        found = np.empty((len(places), 2))
+        for point in np.argsort(away, kind="stable"):
+            found[point] = self.value(places[point])
+        return found
+
+    def _value(self, x: Floats) -> tuple[float, Floats]:
+        self._theta[self._free] = x / self._scale
+        self._evaluation = None
+        try:
+            evaluation, gradient = self._objective.evaluate_gradient(self._theta)
+        except EVALUATION_ERRORS:
+            return np.inf, np.zeros(len(x))
+        self._evaluation = evaluation
+        return evaluation.objective - self._base, gradient[self._free] / self._scale
+
+    def _inverse_hessian(self) -> Floats:
+        """Inverse Hessian of the free parameters at the optimum, standardised, made positive."""
+        curvature = measure_curvature(
+            lambda x: self._value(x)[1], self._theta[self._free] * self._scale
+        )
+        if curvature is None:
+            return np.eye(len(self._free))
+        values = np.maximum(curvature.values, 1e-3 * max(float(curvature.values.max()), 1e-12))
+        inverse = (curvature.vectors / values) @ curvature.vectors.T
+        return np.asarray((inverse + inverse.T) / 2.0)
