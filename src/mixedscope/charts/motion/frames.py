@@ -31,6 +31,7 @@ __all__ = [
     "course_of",
     "scene_of",
     "stops",
+    "told_pairs",
 ]
 
 Floats = NDArray[np.float64]
@@ -325,6 +326,17 @@ def stops(
         else:
             found |= {float(e) for e in at}
     return np.array(sorted(found))
+
+
+def told_pairs(pull: Pull) -> list[tuple[int, int]]:
+    """Pairs of terms (x, y), x first, whose panel says something: at least one of them varies.
+
+    A single panel is left where a single term varies, as in all of them nothing else would move.
+    """
+    k = len(pull.terms)
+    pairs = [(j, i) for i in range(1, k) for j in range(i)]
+    told = [(j, i) for j, i in pairs if pull.varies[i] or pull.varies[j]]
+    return told[:1] if sum(pull.varies) == 1 else told or pairs[:1]
 
 
 # -- details -------------------------------------------------------------------------------------

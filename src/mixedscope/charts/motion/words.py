@@ -1,0 +1,167 @@
+"""Titles and captions of animations, worded from the numbers shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mixedscope.charts.levels import REFERENCES, share
+from mixedscope.charts.motion.frames import SETTLED, Actor, Course, Scene
+from mixedscope.charts.trace_words import PHASE_NAMES, counted
+from mixedscope.charts.words import joined
+from mixedscope.store import FitTables
+
+__all__ = ["motion_caption", "motion_title", "theta_caption", "theta_title"]
+
+
+def motion_title(scene: Scene) -> str:
+    """Say when shrinkage had set in, and what the rest of the run changed."""
+    settled = [(a.settled, a.course.size, a.pull.label) for a in scene.actors]
+    first, total, _ = settled[0]
+    if total == 1:
+        return f"{scene.group}: one evaluation, nothing moves"
+    if len(settled) == 1:
+        left = (total - first) / total
+        after = f"The modes of {scene.group} are in place after {first} of {total} evaluations"
+        if left < 0.05:
+            return f"{after}: they move to the end"
+        return f"{after}; the other {share(left)} of the run change nothing that can be seen"
+    parts = [f"{first} of {total} evaluations ({label})" for first, total, label in settled[:1]]
+    parts += [f"{first} of {total} ({label})" for first, total, label in settled[1:]]
+    return f"The modes of {scene.group} are in place after {joined(parts)}"
+
+
+def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
+    """Describe the marks, the rule of the frames and each run.
+
+    Parameters
+    ----------
+    scene : Scene
+    parts : int, optional
+        Into how many parts the path of the modes was cut to choose the frames of the best so far.
+
+    Returns
+    -------
+    str
+    """
+    first = scene.actors[0]
+    shown = len(first.pull.levels)
+    text = [
+        f"Shrinkage of {scene.group} while the optimiser moves. Open points, fixed: "
+        f"{REFERENCES[scene.reference]}. Filled points: conditional modes, with the trail of "
+        "where they were; the line between is the pull of the model at that moment."
+    ]
+    if scene.ellipses:
+        what = joined([share(c) for c in scene.ellipses])
+        mark = "Ellipses hold" if len(scene.terms) > 1 else "Bars at the foot hold"
+        text.append(f"{mark} {what} of the distribution of the random effects at that evaluation.")
+    if shown < scene.n_levels:
+        text.append(
+            f"Shown are {shown:,} of {scene.n_levels:,} levels, evenly spaced in rank of the "
+            f"reference of {scene.terms[0]}."
+        )
+    text.append(_rule(scene, parts))
+    if len(scene.actors) > 1:
+        text.append(
+            "Side by side, all runs start together and each stands still after its last "
+            "evaluation."
+        )
+    text.append(
+        "In place means: from then on no mode is farther from its end than "
+        f"{share(SETTLED)} of a standard deviation of the references."
+    )
+    text += [_run(actor, scene) for actor in scene.actors]
+    return " ".join(text)
+
+
+def _rule(scene: Scene, parts: int | None) -> str:
+    size = f"a {_ordinal(parts)} part" if parts else "a fixed part"
+    counts = joined(
+        [f"{len(a.tracks['best'].evaluations)} of {counted(a.course.size)}" for a in scene.actors]
+    )
+    text = (
+        "Frames are those evaluations, better than all before, at which the modes had moved by "
+        f"{size} of their whole path (root mean square, in units of their spread at the end), the "
+        f"first and the last: {counts}."
+    )
+    if all("every" in a.tracks for a in scene.actors):
+        if any(a.thinned for a in scene.actors):
+            counts = joined([f"{len(a.tracks['every'].evaluations)}" for a in scene.actors])
+            text += (
+                " Trials that were no better can be shown too, chosen by the same rule among all "
+                f"evaluations: {counts} frames."
+            )
+        else:
+            text += " Every evaluation can be shown too, better or not."
+    return text
+
+
+def _ordinal(number: int) -> str:
+    return f"{number}{'st' if number % 10 == 1 and number % 100 != 11 else 'th'}"
+
+
+def _run(actor: Actor, scene: Scene) -> str:
+    """Tell in a sentence how a fit went through its phases and how it ended."""
+    label = actor.pull.label[:1].upper() + actor.pull.label[1:]
+    course = actor.course
+    counts = np.bincount(course.phase, minlength=len(PHASE_NAMES))
+    phases = [
+        f"{name} {n:,}" for name, n in zip(PHASE_NAMES.values(), counts.tolist(), strict=True) if n
+    ]
+    words = f"{label}: {counted(course.size)} ({', '.join(phases)})"
+    if found := actor.pull.singular(scene.group):
+        words += f"; singular, {found['collapsed'] or 'rank ' + str(found['rank'])}"
+    return words + "."
+
+
+# -- theta ---------------------------------------------------------------------------------------
+
+
+def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
+    """Say how much the optimiser moved θ after it knew where to go."""
+    parts = []
+    for fit, course in zip(tables, courses, strict=True):
+        fine = np.flatnonzero(course.phase == len(PHASE_NAMES) - 1)
+        if not fine.size or fine[0] == 0:
+            continue
+        tried = course.theta[fine[0] :]
+        reach = float(np.abs(tried - course.theta[course.best_at(course.size) - 1]).max())
+        name = str(fit.info["structure"])
+        parts.append(f"{reach:.2g}" + (f" ({name})" if len(tables) > 1 else ""))
+    if not parts:
+        return "The optimiser finds θ without a phase of fine tuning"
+    return f"While it fine-tunes, the optimiser moves θ by at most {joined(parts)}"
+
+
+def theta_caption(
+    tables: Sequence[FitTables], courses: Sequence[Course], outside: Sequence[int]
+) -> str:
+    """Describe the marks and each run.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    courses : sequence of Course
+    outside : sequence of int
+        Per fit, trials outside the axis.
+
+    Returns
+    -------
+    str
+    """
+    text = [
+        "Components of θ, the relative covariance parameters, while the optimiser moves, coloured "
+        "by grouping factor. Point: the evaluation shown; bars: those before it, fading. Either "
+        "the best so far, whenever a better one is found, or every trial."
+    ]
+    for fit, course in zip(tables, courses, strict=True):
+        name = str(fit.info["structure"])
+        text.append(
+            f"{name[:1].upper()}{name[1:]}: {counted(course.size)} by "
+            f"{fit.info['optimizer']['name']}, {course.theta.shape[1]} components."
+        )
+    if sum(outside):
+        gone = sum(outside)
+        text.append(f"{gone:,} trial{' leaves' if gone == 1 else 's leave'} the axis of θ.")
+    return " ".join(text)
