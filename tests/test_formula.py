@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from mixedscope.errors import FormulaError
-from mixedscope.formula import parse_formula
+from mixedscope.formula import UNNAMED, parse_formula
 
 
 def terms(right: str) -> list[str]:
@@ -100,6 +100,11 @@ def test_two_bars_and_zerocorr_are_the_same_structure() -> None:
     assert random("(1 + x || g)") == random("zerocorr(1 + x | g)")
 
 
+def test_a_setting_may_be_written_without_a_name_or_as_a_truth_value() -> None:
+    assert dict(parse_formula("y ~ rr(1 + x | g, 2)").random[0].settings) == {UNNAMED: 2.0}
+    assert dict(parse_formula("y ~ cs(1 + x | g, hom = TRUE)").random[0].settings) == {"hom": 1.0}
+
+
 def test_a_wrapper_keeps_its_name_and_settings() -> None:
     (term,) = parse_formula("y ~ x + rr(1 + x | g, k = 2)").random
     assert (term.structure, dict(term.settings)) == ("rr", {"k": 2.0})
@@ -178,7 +183,9 @@ BAD = [
     ("y ~ y + x", 4, "cannot explain itself"),
     ("(y ~ x)", 3, "inside parentheses"),
     ("y ~ zerocorr(1 + x || g)", 19, "cannot be used inside zerocorr"),
-    ("y ~ rr(1 | g, 2)", 14, "need names"),
+    ("y ~ rr(1 | g, 2, 3)", 14, "takes one setting at most"),
+    ("y ~ rr(1 | g, 2, d = 3)", 14, "takes one setting at most"),
+    ("y ~ rr(1 | g, x)", 14, "must be a number"),
     ("y ~ rr(1 | g, k = x)", 18, "must be a number"),
     ("y ~ x %% 2", 6, "'%' cannot be used"),
     ("y ~ " + "(" * 500, 64, "Nested too deeply"),

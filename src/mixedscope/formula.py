@@ -17,7 +17,12 @@ from .errors import FormulaError
 from .syntax import Parser, Token, tokenize
 from .tree import Binary, Call, Name, Node, Number, Paren, Unary, names_in, unparse
 
-__all__ = ["FUNCTIONS", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
+__all__ = ["FUNCTIONS", "UNNAMED", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
+
+UNNAMED = ""
+"""Key of a setting written without a name, as in ``rr(1 + x | g, 1)``."""
+
+_TRUTH = {"TRUE": 1.0, "FALSE": 0.0, "true": 1.0, "false": 0.0, "True": 1.0, "False": 0.0}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class RandomTerm:
     structure : str
         Name of the covariance structure: ``full`` unless written with ``||`` or a wrapper.
     settings : mapping of str to float
-        Named numbers given to the wrapper, as in ``rr(1 + x | g, k = 1)``.
+        Numbers given to the wrapper by name, as in ``rr(1 + x | g, d = 1)``, TRUE and FALSE being
+        1 and 0; the name of one written without a name is :data:`UNNAMED`.
     position, structure_position : int
         Characters where the term and the name of its structure stand.
     """
@@ -231,12 +237,14 @@ def _random_terms(text: str, node: Node) -> list[RandomTerm]:
     if isinstance(node, Call):
         structure = node.function
         settings = {key: _setting(text, key, value) for key, value in node.keywords}
-        if len(node.arguments) > 1:
+        if len(node.arguments) > 2 or (settings and len(node.arguments) > 1):
             raise FormulaError(
                 text,
                 node.arguments[1].position,
-                f"Settings of {structure}() need names, for example {structure}(1 | g, k = 1).",
+                f"{structure}() takes one setting at most, for example {structure}(x | g, d = 1).",
             )
+        if len(node.arguments) > 1:
+            settings = {UNNAMED: _setting(text, "behind the comma", node.arguments[1])}
         node = strip(node.arguments[0])
         if not (isinstance(node, Binary) and node.op in ("|", "||")):
             raise FormulaError(
@@ -280,6 +288,8 @@ def _random_terms(text: str, node: Node) -> list[RandomTerm]:
 
 def _setting(text: str, key: str, node: Node) -> float:
     sign = 1.0
+    if isinstance(node, Name) and node.name in _TRUTH:
+        return _TRUTH[node.name]
     if isinstance(node, Unary) and node.op in ("+", "-"):
         sign, node = (-1.0 if node.op == "-" else 1.0), node.operand
     if not isinstance(node, Number):

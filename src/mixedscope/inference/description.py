@@ -60,7 +60,13 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
                 "group": t.group,
                 "names": list(t.names),
                 "parts": [
-                    {"columns": list(p.columns), "structure": p.structure} for p in t.design.parts
+                    {
+                        "columns": list(p.columns),
+                        "structure": p.structure,
+                        "settings": dict(p.settings),
+                        "factor": p.factor,
+                    }
+                    for p in t.design.parts
                 ],
             }
             for t in system.terms

@@ -127,9 +127,11 @@ def singularity(objective: ProfiledObjective, theta: Floats) -> list[dict[str, A
     Returns
     -------
     list of dict
-        Per grouping factor: ``group``, ``terms``, ``rank``, ``size``, ``singular``, ``shares``
-        (of the variance along the principal axes of ``sigma**2 Lambda Lambda'``, descending, as
-        lme4's ``rePCA``), ``collapsed`` (in words; empty if nothing is).
+        Per grouping factor: ``group``, ``terms``, ``rank``, ``size``, ``full_rank`` (what the
+        structures allow: less than the size for reduced rank only), ``singular`` (rank below full
+        rank), ``shares`` (of the variance along the principal axes of
+        ``sigma**2 Lambda Lambda'``, descending, as lme4's ``rePCA``), ``collapsed`` (in words;
+        empty if nothing is).
     """
     out = []
     for term in objective.system.terms:
@@ -144,9 +146,12 @@ def singularity(objective: ProfiledObjective, theta: Floats) -> list[dict[str, A
                 "terms": list(term.names),
                 "rank": rank,
                 "size": term.size,
-                "singular": rank < term.size,
+                "full_rank": term.rank,
+                "singular": rank < term.rank,
                 "shares": [float(v) / total if total > 0.0 else 0.0 for v in variances],
-                "collapsed": _collapsed(term.names, axes[:, rank:], rank),
+                "collapsed": _collapsed(term.names, axes[:, rank:], rank)
+                if rank < term.rank
+                else "",
             }
         )
     return out

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, FormulaError, ModelError, suggest
+from ..errors import DataError, ModelError, suggest
 from ..formula import Formula, RandomTerm, parse_formula
 from ..tree import unparse
 from .contrasts import ContrastSpec
-from .covariance import STRUCTURES
+from .covariance import make_structure, told_from_residuals
 from .frame import Factor, as_frame, cross, factorize, is_numeric, numeric_column
+from .structure_choice import Choice, StructureChooser
 from .terms import TermColumns
 
 __all__ = ["Design", "RandomDesign", "TermPart", "build_design", "random_designs"]
@@ -33,11 +34,14 @@ class TermPart:
         Name of its covariance structure; never an intercept-only one, because the design has then
         reduced the term to ``(1 | g)`` with ``full``.
     settings : mapping of str to float
+    factor : str or None
+        The factor whose indicators the columns are, if they are.
     """
 
     columns: tuple[int, ...]
     structure: str
     settings: Mapping[str, float]
+    factor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def build_design(
     data : pandas, polars or pyarrow table, or mapping of columns
     structure : str
         ``full`` leaves to each term what the formula says; ``intercept`` reduces every term to
-        ``(1 | g)``; any other covariance structure replaces that of every term.
+        ``(1 | g)``; any other covariance structure replaces that of every term that can take it.
     contrasts : mapping, optional
         Variable to contrast (see `mixedscope.model.contrasts.contrast_matrix`). A numeric column
         named here is treated as categorical.
@@ -144,7 +148,7 @@ def build_design(
         If the model cannot be identified from these data.
     """
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
-    _check_structures(parsed, structure)
+    chooser = StructureChooser(parsed, structure)
     if not parsed.random:
         raise ModelError(
             f"The formula {parsed.text!r} has no random-effects term: add one, such as (1 | group)."
@@ -175,7 +179,7 @@ def build_design(
         )
     X = columns.columns(parsed.fixed.intercept, parsed.fixed.terms)
     kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
-    random = random_designs(parsed, structure, columns)
+    random = _random_designs(parsed, chooser, columns)
     for made in random:
         _check_identifiable(made, weighted=kept_weights is not None)
     return Design(
@@ -198,22 +202,6 @@ def build_design(
 
 
 # -- checks ---------------------------------------------------------------------------------------
-def _check_structures(formula: Formula, structure: str) -> None:
-    if structure not in STRUCTURES:
-        raise ModelError(
-            f"Unknown covariance structure {structure!r}.{suggest(structure, STRUCTURES)} "
-            f"Known: {', '.join(STRUCTURES)}."
-        )
-    for term in formula.random:
-        if term.structure not in STRUCTURES:
-            raise FormulaError(
-                formula.text,
-                term.structure_position,
-                f"Unknown covariance structure {term.structure!r}."
-                f"{suggest(term.structure, STRUCTURES)} Known: {', '.join(STRUCTURES)}.",
-            )
-
-
 def _check_contrasts(
     contrasts: Mapping[str, ContrastSpec], frame: pd.DataFrame, names: tuple[str, ...]
 ) -> None:
@@ -299,15 +287,23 @@ def random_designs(
     columns : TermColumns
         The rows used.
     """
+    return _random_designs(formula, StructureChooser(formula, structure), columns)
+
+
+def _random_designs(
+    formula: Formula, chooser: StructureChooser, columns: TermColumns
+) -> tuple[RandomDesign, ...]:
     by_group: dict[frozenset[str], list[RandomTerm]] = {}
     for term in formula.random:
         by_group.setdefault(frozenset(term.factors), []).append(term)
     factors: dict[str, Factor] = {}
-    return tuple(_random_design(structure, columns, terms, factors) for terms in by_group.values())
+    designs = tuple(_random_design(chooser, columns, t, factors) for t in by_group.values())
+    chooser.finish()
+    return designs
 
 
 def _random_design(
-    structure: str,
+    chooser: StructureChooser,
     columns: TermColumns,
     terms: list[RandomTerm],
     factors: dict[str, Factor],
@@ -322,15 +318,17 @@ def _random_design(
     names: list[str] = []
     parts: list[TermPart] = []
     for term in terms:
-        chosen = structure if structure != "full" else term.structure
-        settings: Mapping[str, float] = term.settings if chosen == term.structure else {}
-        if STRUCTURES[chosen].intercept_only:
+        factor_name: str | None = None
+        if chooser.reduces(term):
             if parts:  # every term of this group is the same intercept
                 continue
             block = columns.columns(True, ())
-            chosen, settings = "full", {}
+            choice = Choice("full", {})
         else:
             block = columns.columns(term.intercept, term.terms)
+            indicated = columns.indicated(term.intercept, term.terms)
+            choice = chooser.choose(term, block.names, indicated)
+            factor_name = indicated[0] if indicated else None
         for name in block.names:
             if name in names:
                 raise ModelError(
@@ -339,7 +337,8 @@ def _random_design(
                 )
             names.append(name)
         start = len(names) - len(block.names)
-        parts.append(TermPart(tuple(range(start, len(names))), chosen, dict(settings)))
+        own = tuple(range(start, len(names)))
+        parts.append(TermPart(own, choice.name, choice.settings, factor_name))
         matrices.append(block.matrix)
     Z = np.ascontiguousarray(np.concatenate(matrices, axis=1))
     return RandomDesign(terms[0].group, factor.levels, factor.codes, Z, tuple(names), tuple(parts))
@@ -362,7 +361,8 @@ def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
         )
     for part in design.parts:
         k = 1 if part.structure == "zerocorr" else len(part.columns)
-        if k * q >= n:
+        structure = make_structure(part.structure, len(part.columns), part.settings)
+        if k * q >= n and not told_from_residuals(structure):
             names = " + ".join(design.names[j] for j in part.columns)
             raise ModelError(
                 f"The term ({names} | {design.group}) has {k * q} random effects for {n} "

@@ -163,6 +163,8 @@ class ProfiledObjective:
         0 where the sign of theta is a convention, else minus infinity.
     scale : (k,) array
         ``theta * scale`` is theta for columns of unit root mean square.
+    edges : (k,) array
+        Sizes of theta at which a covariance is singular; NaN where there are none.
     """
 
     def __init__(self, system: ProfiledSystem, *, reml: bool = False) -> None:
@@ -173,6 +175,7 @@ class ProfiledObjective:
         self.start = np.concatenate([t.start for t in system.terms])
         self.lower = np.concatenate([t.lower for t in system.terms])
         self.scale = np.concatenate([t.scale for t in system.terms])
+        self.edges = np.concatenate([t.edges for t in system.terms])
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
         sizes = [t.size**2 for t in system.terms]
         self._factors = np.zeros(sum(sizes))
@@ -218,15 +221,29 @@ class ProfiledObjective:
         """Return the theta of the same covariance whose diagonals are not negative."""
         return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
 
+    def beyond(self, theta: Floats) -> list[Floats]:
+        """Points (k,) from which to look past theta, where a variance of zero hides directions."""
+        out = []
+        for term in self.system.terms:
+            for part in term.beyond(theta[term.theta]):
+                point = np.array(theta, dtype=float)
+                point[term.theta] = part
+                out.append(point)
+        return out
+
     def rank_deficient(self, theta: Floats, tol: float = 1e-4) -> bool:
-        """Whether a relative covariance factor has a direction with no variance.
+        """Whether a relative covariance factor has less than the rank of its structure.
 
         `tol` is the standard deviation, over sigma, that counts as none, for columns of unit
-        root mean square.
+        root mean square. Directions that a structure of reduced rank leaves out are not meant.
         """
         return any(
-            np.linalg.svd(factor, compute_uv=False)[-1] <= tol
-            for factor in self.system.standard_factors(np.asarray(theta, dtype=float))
+            np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol
+            for term, factor in zip(
+                self.system.terms,
+                self.system.standard_factors(np.asarray(theta, dtype=float)),
+                strict=True,
+            )
         )
 
     def moment_start(self) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,17 +132,46 @@ class RandomTerm:
         """Canonical lower bounds of theta, shape (n_theta,)."""
         return np.concatenate([s.lower for s in self.structures])
 
+    @property
+    def edges(self) -> Floats:
+        """Sizes of theta at which the covariance is singular, shape (n_theta,); NaN where none."""
+        return np.concatenate([s.edges for s in self.structures])
+
+    def beyond(self, theta: Floats) -> list[Floats]:
+        """Points (n_theta,) from which to look past a degenerate theta; see the structures."""
+        out = []
+        at = 0
+        for columns, structure, part in self._split(theta):
+            own = slice(at, at + structure.n_theta)
+            for point in structure.beyond(part, structure.scale(self.column_scale[columns])):
+                out.append(np.concatenate([theta[: own.start], point, theta[own.stop :]]))
+            at = own.stop
+        return out
+
+    @property
+    def rank(self) -> int:
+        """Rank of the covariance where no parameter is at an end of its range."""
+        return sum(s.rank for s in self.structures)
+
     def canonical(self, theta: Floats) -> Floats:
-        """Return the theta of the same covariance that respects the lower bounds."""
+        """Return the theta of the same covariance within its canonical range."""
         return np.concatenate([s.canonical(part) for _, s, part in self._split(theta)])
 
     def theta_names(self) -> tuple[str, ...]:
-        """Names as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``."""
-        names: list[str] = []
+        """Names as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``.
+
+        A name that two parts of the group would have, such as ``Subject.sd``, is followed by the
+        first column of its part.
+        """
+        inner: list[tuple[str, str]] = []
         for part, structure in zip(self.design.parts, self.structures, strict=True):
-            inner = structure.theta_names(tuple(self.names[c] for c in part.columns))
-            names.extend(f"{self.group}.{name}" for name in inner)
-        return tuple(names)
+            columns = tuple(self.names[c] for c in part.columns)
+            inner.extend((name, columns[0]) for name in structure.theta_names(columns))
+        count = Counter(name for name, _ in inner)
+        return tuple(
+            f"{self.group}.{name}" if count[name] == 1 else f"{self.group}.{name}.{first}"
+            for name, first in inner
+        )
 
     def _split(self, theta: Floats) -> list[tuple[slice, CovarianceStructure, Floats]]:
         out = []

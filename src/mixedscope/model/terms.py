@@ -103,6 +103,13 @@ class TermColumns:
             raise DataError(f"{where} {unparse(node)!r} has more than one column.")
         return np.ascontiguousarray(variable.matrix[:, 0])
 
+    def indicated(self, intercept: bool, terms: Sequence[Term]) -> tuple[str, Factor] | None:
+        """The one factor, by name, whose indicators :meth:`columns` would give and nothing else."""
+        if intercept or len(terms) != 1 or len(terms[0].factors) != 1:
+            return None
+        variable = self._variable(terms[0].factors[0])
+        return (terms[0].name, variable) if isinstance(variable, Factor) else None
+
     # -- coding --------------------------------------------------------------------------------
     def _full_codes(self, intercept: bool, terms: Sequence[Term]) -> set[tuple[str, str]]:
         """Which (term, factor) pairs get an indicator per level rather than contrasts."""

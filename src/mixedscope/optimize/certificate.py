@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mixedscope.optimize.objective import FloatArray, Objective
+from mixedscope.optimize.objective import FloatArray, Objective, edges_of
 
 __all__ = [
     "POLISH_TOLERANCE",
@@ -269,11 +270,13 @@ def certificate(
         converged`` (more than `VERDICT_TOLERANCE` may still be gained, or it could not be
         checked); ``gradient_norm``, Euclidean, standardised units; ``newton_decrement``,
         deviance units; ``min_hessian_eigenvalue``, standardised units; ``active_bounds``, names
-        of the theta at 0 that are bounded there; ``tried``; ``words``, for people.  Numbers that
-        were not computed are None.
+        of the theta at an end of their range, which is 0 unless they are angles of correlations;
+        ``tried``; ``words``, for people.  Numbers that were not computed are None.
     """
-    at_bound = (np.asarray(objective.lower) == 0.0) & (theta == 0.0)
-    active = [name for name, zero in zip(objective.theta_names, at_bound) if zero]
+    edges = edges_of(objective)
+    zeros = _named(objective, (edges == 0.0) & (theta == 0.0))
+    ends = _named(objective, (edges > 0.0) & (np.abs(theta) == edges))
+    active = [name for name in objective.theta_names if name in (*zeros, *ends)]
     tolerance = VERDICT_TOLERANCE * tolerance_scale(value)
     if curvature is None or not curvature.decrement <= tolerance:
         verdict = "not converged"
@@ -283,7 +286,7 @@ def certificate(
         verdict = "boundary optimum"
     else:
         verdict = "optimum"
-    words = _words(verdict, curvature, active)
+    words = _words(verdict, curvature, zeros, ends)
     if excess > tolerance:
         words += (
             f" The search itself had stopped {excess:.2g} deviance points higher; "
@@ -300,7 +303,11 @@ def certificate(
     }
 
 
-def _words(verdict: str, curvature: Curvature | None, active: list[str]) -> str:
+def _named(objective: Objective, chosen: NDArray[np.bool_]) -> list[str]:
+    return [name for name, is_chosen in zip(objective.theta_names, chosen) if is_chosen]
+
+
+def _words(verdict: str, curvature: Curvature | None, zeros: list[str], ends: list[str]) -> str:
     if curvature is None:
         return (
             "The fit was not checked: it ran out of time, or the slope of the likelihood could "
@@ -313,7 +320,9 @@ def _words(verdict: str, curvature: Curvature | None, active: list[str]) -> str:
             f"more than about {left} deviance points are left to be gained."
         )
     if verdict == "boundary optimum":
-        where = f" ({', '.join(active)} = 0)" if 0 < len(active) <= 6 else ""
+        parts = [f"{', '.join(zeros)} = 0"] if zeros else []
+        parts += [f"{', '.join(ends)} as far as it goes"] if ends else []
+        where = f" ({'; '.join(parts)})" if 0 < len(zeros) + len(ends) <= 6 else ""
         return (
             "The fit ended at a minimum of the deviance that is singular"
             f"{where}: at least one variance is estimated as zero, or some random effects are "

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 __all__ = [
     "CompiledObjective",
     "CurvedObjective",
+    "EdgedObjective",
     "Evaluation",
     "FloatArray",
     "InformedObjective",
     "Objective",
+    "edges_of",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -61,7 +63,8 @@ class Objective(Protocol):
     """A smooth function of the relative covariance parameters theta.
 
     It is smooth on the whole of R^k, because theta enters through ΛΛ' only, and does not change
-    when a column of Λ changes its sign; an evaluation outside the bounds is therefore legal.
+    when a theta that is bounded by 0 changes its sign (with a column of Λ, as a rule); an
+    evaluation outside the bounds is therefore legal.
 
     An evaluation that cannot be done raises FloatingPointError (or a relative of it) or returns
     a value that is not finite.
@@ -98,11 +101,34 @@ class Objective(Protocol):
         ...
 
     def canonical(self, theta: FloatArray, /) -> FloatArray:
-        """Flip the signs of columns of Λ so that its diagonal is not negative."""
+        """Bring theta to its canonical range, where no diagonal of Λ is negative."""
         ...
 
     def rank_deficient(self, theta: FloatArray, tol: float, /) -> bool:
         """Tell whether Λ(theta) is singular to within `tol`."""
+        ...
+
+
+@runtime_checkable
+class EdgedObjective(Protocol):
+    """An objective that knows the ends of its parameter space, and what they hide.
+
+    Attributes
+    ----------
+    edges : (k,) array
+        Theta at plus or minus this has a singular covariance, and the objective is symmetric
+        about it; 0 where the lower bound is 0, NaN where there is no such point.
+    """
+
+    @property
+    def edges(self) -> FloatArray: ...  # noqa: D102
+
+    def beyond(self, theta: FloatArray, /) -> Sequence[FloatArray]:
+        """Points (k,) from which to look past theta, where its curvature cannot tell everything.
+
+        Empty unless theta is at an edge beside which the objective may fall faster than second
+        derivatives show.
+        """
         ...
 
 
@@ -137,3 +163,10 @@ class CompiledObjective(Protocol):
         model is not of a kind that this serves.
         """
         ...
+
+
+def edges_of(objective: Objective) -> FloatArray:
+    """Sizes of theta at which a covariance is singular, (k,); NaN where there are none."""
+    if isinstance(objective, EdgedObjective):
+        return np.asarray(objective.edges, dtype=np.float64)
+    return np.where(np.asarray(objective.lower) == 0.0, 0.0, np.nan)

@@ -18,7 +18,7 @@ from mixedscope.optimize.certificate import (
     rounding,
     tolerance_scale,
 )
-from mixedscope.optimize.objective import FloatArray
+from mixedscope.optimize.objective import EdgedObjective, FloatArray, edges_of
 from mixedscope.optimize.problem import LimitReached, Point, Problem
 
 __all__ = ["Polisher"]
@@ -39,7 +39,7 @@ _NEARBY = 1e-3
 #: Lengths of the first step along negative curvature, standardised units.
 _ESCAPE_STEPS = (0.1, 0.01, 1e-3)
 
-#: Diagonal elements of Λ below this fraction of the largest entry are tried at exactly zero.
+#: Theta closer to an end of its range than this fraction of the largest is tried at exactly it.
 _TINY = 0.02
 
 
@@ -93,17 +93,11 @@ class Polisher:
         """Escape and polish until nothing is left to be gained, then clean up zeros."""
         try:
             for _ in range(_ROUNDS):
-                self.measure()
-                curvature = self.curvature
-                if curvature is None:
+                if not self._settle():
                     return
-                if curvature.is_saddle and self._is_level(curvature):
-                    if not self._escape(curvature):
-                        break
-                elif self._is_small(curvature) or not self._polish(curvature):
+                self._clean()
+                if not self._look_beyond():
                     break
-                self.make_canonical()
-            self._clean()
         except LimitReached as limit:
             self.limit = limit
             best = self.problem.best
@@ -113,7 +107,7 @@ class Polisher:
         self.measure()
 
     def make_canonical(self) -> None:
-        """Give the columns of Λ the signs that make its diagonal non-negative."""
+        """Bring theta to its canonical range: no diagonal element of Λ is negative."""
         theta = self.point.x / self.problem.scale
         canonical = self.problem.objective.canonical(theta)
         if np.array_equal(theta, canonical):
@@ -132,6 +126,21 @@ class Polisher:
         self.point = Point(canonical * self.problem.scale + 0.0, self.point.evaluation, gradient)
 
     # -- steps ---------------------------------------------------------------------------------
+
+    def _settle(self) -> bool:
+        """Escape and polish until nothing is left to be gained; False if it cannot be checked."""
+        for _ in range(_ROUNDS):
+            self.measure()
+            curvature = self.curvature
+            if curvature is None:
+                return False
+            if curvature.is_saddle and self._is_level(curvature):
+                if not self._escape(curvature):
+                    break
+            elif self._is_small(curvature) or not self._polish(curvature):
+                break
+            self.make_canonical()
+        return True
 
     def _is_small(self, curvature: Curvature) -> bool:
         return curvature.decrement <= POLISH_TOLERANCE * tolerance_scale(self.point.objective)
@@ -214,25 +223,30 @@ class Polisher:
         return self.problem.evaluate(origin.x + step, gradient=False)
 
     def _clean(self) -> None:
-        """Put diagonal elements (and columns) of Λ at exactly zero where that costs nothing."""
+        """Put theta at exactly the end of its range, as zero, where that costs nothing."""
         problem, x = self.problem, self.point.x
-        bounded = problem.lower == 0.0
+        edges = edges_of(problem.objective) * problem.scale
         tiny = _TINY * max(1.0, float(np.abs(x).max()))
-        small = bounded & (np.abs(x) < tiny)
-        if not small.any():
+        # NaN, where there is no such end, is never near.
+        near = np.abs(np.abs(x) - edges) < tiny
+        if not near.any():
             return
-        # A column is a bounded element and the free ones behind it.
-        column = np.cumsum(bounded)
-        whole = [np.flatnonzero(column == column[i]) for i in np.flatnonzero(small)]
-        parts = [c if np.all(np.abs(x[c]) < tiny) else c[:1] for c in whole]
-        parts = [p for p in parts if np.any(x[p] != 0.0)]
+        # A column of Λ is a bounded element and the free ones behind it: all of it may be zero.
+        column = np.cumsum(problem.lower == 0.0)
+        parts = []
+        for i in np.flatnonzero(near).tolist():
+            whole = np.flatnonzero(column == column[i])
+            zero = edges[i] == 0.0 and bool(np.all(np.abs(x[whole]) < tiny))
+            parts.append(whole if zero else np.array([i]))
+        target = np.where(edges > 0.0, np.copysign(edges, x), 0.0)
+        parts = [p for p in parts if np.any(x[p] != target[p])]
         if not parts:
             return
         problem.stage = "polish"
         attempts = [np.concatenate(parts)] + (parts if len(parts) > 1 else [])
         for i, indices in enumerate(attempts):
             trial = self.point.x.copy()
-            trial[indices] = 0.0
+            trial[indices] = target[indices]
             point = problem.evaluate(trial, gradient=True)
             if point is None or point.objective > self.point.objective + rounding(
                 self.point.objective
@@ -241,6 +255,30 @@ class Polisher:
             self._move(point)
             if i == 0:
                 return
+
+    def _look_beyond(self) -> bool:
+        """Leave an edge beside which the objective falls unseen by curvature; False if none."""
+        problem = self.problem
+        if not isinstance(problem.objective, EdgedObjective):
+            return False
+        points = problem.objective.beyond(self.point.x / problem.scale)
+        if not len(points):
+            return False
+        problem.stage = "escape"
+        self._note("a look beyond zero")
+        enough = self.point.objective - rounding(self.point.objective)
+        found = [problem.evaluate(theta * problem.scale, gradient=False) for theta in points]
+        lower = [p for p in found if p is not None and p.objective < enough]
+        if not lower:
+            return False
+        self._move(min(lower, key=lambda p: p.objective))
+        problem.stage = "polish"
+        run_bfgs(problem, self.point.x)
+        self._note("BFGS")
+        if problem.best is not None:
+            self._move(problem.best)
+        self.make_canonical()
+        return True
 
     def _note(self, what: str) -> None:
         if what not in self.tried:

@@ -1,0 +1,1 @@
+"""Covariance structures, a class each; :mod:`mixedscope.model.covariance` lists them."""
