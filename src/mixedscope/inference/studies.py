@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError, suggest
 from mixedscope.inference.landscape import landscape_study
+from mixedscope.inference.ledger import ledger_study
+from mixedscope.inference.shrinkage_path import shrinkage_path_study
 from mixedscope.model.objective import ProfiledObjective
 
 if TYPE_CHECKING:
@@ -75,6 +77,10 @@ STUDIES: Final[dict[str, Study]] = {
     "landscape": Study(
         landscape_study,
         ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
+    ),
+    "ledger": Study(ledger_study, ("ledger", "ledger_terms")),
+    "shrinkage_path": Study(
+        shrinkage_path_study, ("shrinkage_path", "shrinkage_scale", "shrinkage_error")
     ),
 }
 

@@ -1,0 +1,105 @@
+"""The truth behind simulated data, in the terms of a model that is fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.data.simulate import Simulation, simulate_dataset
+from mixedscope.model.design import Design, RandomDesign
+
+__all__ = ["Truth", "true_effects"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the data were made from.
+
+    Attributes
+    ----------
+    mean : (n,) array
+        Expectation of the response given the random effects, for the rows of the model.
+    sigma : float
+        Residual standard deviation.
+    effects : tuple of (q, k) arrays
+        True random effects per grouping factor of the model, in its levels and columns.
+    """
+
+    mean: Floats
+    sigma: float
+    effects: tuple[Floats, ...]
+
+
+def true_effects(spec: Mapping[str, Any], design: Design) -> Truth | None:
+    """Find the truth behind the rows of a model, by simulating its data again.
+
+    The rows of the model are recognised by their responses.  Random effects are expressed in the
+    columns of the model: where it codes conditions in another way than the simulation, or has
+    fewer terms, by the least-squares coefficients of the true columns on its own.  A grouping
+    factor that had no part in the simulation has effects of zero.
+
+    Parameters
+    ----------
+    spec : mapping
+        As for :func:`mixedscope.data.simulate.simulate_dataset`.
+    design : Design
+
+    Returns
+    -------
+    Truth or None
+        None where the data are no longer those of the simulation: the response is another, or
+        was changed, or levels were joined or renamed across groups.
+    """
+    simulation = simulate_dataset(spec)
+    rows = _rows(simulation, design)
+    if rows is None:
+        return None
+    true = {own.group: own for own in simulation.designs}
+    effects = []
+    for own in design.random:
+        found = _in_model(own, true.get(own.group), simulation, rows)
+        if found is None:
+            return None
+        effects.append(found)
+    return Truth(simulation.mean[rows], simulation.sigma, tuple(effects))
+
+
+def _rows(simulation: Simulation, design: Design) -> NDArray[np.intp] | None:
+    """Row of the simulation that each row of the model is."""
+    if design.response not in simulation.frame.columns:
+        return None
+    responses = simulation.frame[design.response]
+    if responses.dtype != np.float64:
+        return None
+    drawn = responses.to_numpy()
+    order = np.argsort(drawn, kind="stable")  # missing ones last
+    place = np.minimum(np.searchsorted(drawn[order], design.y), len(drawn) - 1)
+    rows = order[place]
+    return rows if np.array_equal(drawn[rows], design.y) else None
+
+
+def _in_model(
+    own: RandomDesign,
+    true: RandomDesign | None,
+    simulation: Simulation,
+    rows: NDArray[np.intp],
+) -> Floats | None:
+    """True effects of one grouping factor of the model, (q, k)."""
+    if true is None:
+        return np.zeros((len(own.levels), len(own.names)))
+    codes = true.codes[rows]
+    level = np.empty(len(own.levels), dtype=np.int64)
+    level[own.codes] = codes
+    if not np.array_equal(level[own.codes], codes):
+        return None
+    table = simulation.effects
+    drawn = table.loc[table["group"] == true.group, "effect"].to_numpy(dtype=float)
+    drawn = drawn.reshape(len(true.levels), len(true.names))
+    coding = np.linalg.lstsq(own.Z, true.Z[rows], rcond=None)[0]
+    return np.asarray(drawn[level] @ coding.T)
