@@ -258,6 +258,11 @@ class ProfiledObjective:
 
         return average_information(self, theta)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the model is of a kind whose whole search is one compiled call."""
+        return self.system.blocked.is_single and self.entries is not None
+
     def quasi_newton(
         self, theta: Floats, tolerance: float, most: int
     ) -> list[tuple[Floats, Evaluation | None, Floats | None]] | None:

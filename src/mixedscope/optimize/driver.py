@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -108,8 +107,7 @@ def minimize(
         start = objective.moment_start()
     theta0 = _check_start(objective, start)
     trace = Trace(objective.theta_names, objective.beta_names, objective.scale)
-    # Loading a library is no part of the seconds that a fit takes.
-    import_module(backend.library)
+    backend.load(objective)
     problem = Problem(
         objective,
         trace,

@@ -154,6 +154,11 @@ class InformedObjective(Protocol):
 class CompiledObjective(Protocol):
     """An objective that can run a whole quasi-Newton search in compiled code."""
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether this model is of a kind that `quasi_newton` serves."""
+        ...
+
     def quasi_newton(
         self, theta: FloatArray, tolerance: float, most: int, /
     ) -> Sequence[tuple[FloatArray, Evaluation | None, FloatArray | None]] | None:

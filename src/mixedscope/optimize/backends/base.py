@@ -6,10 +6,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import ClassVar, NamedTuple
 
 from mixedscope.errors import OptimizerError, suggest
-from mixedscope.optimize.objective import FloatArray
+from mixedscope.optimize.objective import FloatArray, Objective
 from mixedscope.optimize.problem import Problem
 
 __all__ = ["Backend", "Outcome", "Setting", "SettingValue"]
@@ -84,7 +85,7 @@ class Backend(ABC):
     name : str
         As the user writes it.
     library : str
-        The module behind it, imported before the clock of a fit starts.
+        The module behind it.
     bounded : bool
         Whether it keeps to the bounds (and must start within them).
     starts_from_moments : bool
@@ -119,6 +120,10 @@ class Backend(ABC):
             name: setting.check(self.name, name, given[name]) if name in given else setting.default
             for name, setting in self.settings.items()
         }
+
+    def load(self, objective: Objective) -> None:
+        """Import the library behind it: loading it is no part of the seconds that a fit takes."""
+        import_module(self.library)
 
     @abstractmethod
     def search(

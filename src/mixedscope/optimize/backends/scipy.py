@@ -9,7 +9,12 @@ import numpy as np
 
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
 from mixedscope.optimize.certificate import rounding, tolerance_scale
-from mixedscope.optimize.objective import CompiledObjective, CurvedObjective, FloatArray
+from mixedscope.optimize.objective import (
+    CompiledObjective,
+    CurvedObjective,
+    FloatArray,
+    Objective,
+)
 from mixedscope.optimize.problem import EVALUATION_ERRORS, Problem
 
 __all__ = ["SCIPY_BACKENDS", "Bfgs", "ScipyCobyqa", "ScipyLbfgsb", "run_bfgs"]
@@ -37,6 +42,11 @@ class Bfgs(Backend):
             1e-6, "largest gradient entry at which to stop, per standardised unit", positive=True
         ),
     }
+
+    def load(self, objective: Objective) -> None:
+        """Import SciPy's optimisers, slow to load, unless the search itself is compiled."""
+        if not (isinstance(objective, CompiledObjective) and objective.is_compiled):
+            super().load(objective)
 
     def search(
         self,
