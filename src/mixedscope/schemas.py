@@ -17,6 +17,7 @@ _INT32, _INT64, _F64, _TEXT, _BOOL = (
     pa.bool_(),
 )
 _F64S = pa.list_(pa.float64())
+_PHASES = frozenset({"exploration", "convergence", "fine-tuning"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ SCHEMAS: dict[str, TableSchema] = {
         frozenset({"evaluation", "stage", "status", "theta"}),
         {
             "status": frozenset({"ok", "failed"}),
-            "phase": frozenset({"exploration", "convergence", "fine-tuning"}),
+            "phase": _PHASES,
         },
     ),
     "estimates": TableSchema(
@@ -107,6 +108,13 @@ SCHEMAS: dict[str, TableSchema] = {
         {"evaluation": _INT32, "group": _TEXT, "level": _TEXT, "term": _TEXT, "mode": _F64},
         frozenset({"evaluation", "group", "level", "term", "mode"}),
     ),
+    # The same, not of the best so far alone.
+    "modes_every": TableSchema(
+        1,
+        {"evaluation": _INT32, "group": _TEXT, "level": _TEXT, "term": _TEXT, "mode": _F64},
+        frozenset({"evaluation", "group", "level", "term", "mode"}),
+        study=True,
+    ),
     "timing": TableSchema(
         1,
         {"evaluation": _INT32, "seconds": _F64},
@@ -139,6 +147,115 @@ SCHEMAS: dict[str, TableSchema] = {
             "p_value_naive": _F64,
         },
         frozenset({"model", "structure", "optimizer", "objective"}),
+    ),
+    # Phases of the optimisation over all fits of a run: evaluations, and seconds apart from them.
+    "phases": TableSchema(
+        1,
+        {
+            "model": _TEXT,
+            "structure": _TEXT,
+            "optimizer": _TEXT,
+            "n": _INT64,
+            "n_theta": _INT32,
+            "q": _INT64,
+            "phase": _TEXT,
+            "evaluations": _INT32,
+            "share": _F64,
+            "search_evaluations": _INT32,
+            "search_share": _F64,
+            "polish_evaluations": _INT32,
+            "gap_before": _F64,
+            "gap_after": _F64,
+            "certificate_gradients": _INT32,
+        },
+        frozenset({"model", "structure", "optimizer", "n_theta", "phase", "evaluations", "share"}),
+        {"phase": _PHASES},
+    ),
+    "phases_timing": TableSchema(
+        1,
+        {
+            "model": _TEXT,
+            "structure": _TEXT,
+            "optimizer": _TEXT,
+            "phase": _TEXT,
+            "seconds": _F64,
+            "share": _F64,
+            "search_seconds": _F64,
+            "search_share": _F64,
+            "polish_seconds": _F64,
+        },
+        frozenset({"model", "structure", "optimizer", "phase", "seconds"}),
+        {"phase": _PHASES},
+    ),
+    # Whether the share of a phase grows with the size of the model, over the fits of a run.
+    "phases_trend": TableSchema(
+        1,
+        {
+            "optimizer": _TEXT,
+            "phase": _TEXT,
+            "size": _TEXT,
+            "fits": _INT32,
+            "rank_correlation": _F64,
+            "mean_share": _F64,
+            "dominates": _INT32,
+            "smallest": _TEXT,
+            "smallest_size": _F64,
+            "smallest_share": _F64,
+            "largest": _TEXT,
+            "largest_size": _F64,
+            "largest_share": _F64,
+        },
+        frozenset({"optimizer", "phase", "size", "fits"}),
+        {"phase": _PHASES, "size": frozenset({"n_theta", "n", "q"})},
+    ),
+    # Speed against accuracy: what stopping at each evaluation would have cost.
+    "stopping": TableSchema(
+        1,
+        {
+            "evaluation": _INT32,
+            "best_evaluation": _INT32,
+            "gap": _F64,
+            "beta": _F64,
+            "std_error": _F64,
+            "sigma": _F64,
+            "modes": _F64,
+        },
+        frozenset({"evaluation"}),
+        study=True,
+    ),
+    "accuracy": TableSchema(
+        1,
+        {
+            "measure": _TEXT,
+            "accuracy": _F64,
+            "evaluation": _INT32,
+            "stage": _TEXT,
+            "after": _INT32,
+            "criterion": _TEXT,
+            "tolerance": _F64,
+            "stops_at": _INT32,
+        },
+        frozenset({"measure", "accuracy", "criterion"}),
+        {
+            "measure": frozenset({"gap", "beta", "std_error", "sigma", "modes"}),
+            "criterion": frozenset({"trust radius", "predicted decrease", "decrease"}),
+        },
+        study=True,
+    ),
+    # Theta along the trace as standard deviations and correlations.
+    "parameters": TableSchema(
+        1,
+        {
+            "evaluation": _INT32,
+            "kind": _TEXT,
+            "group": _TEXT,
+            "term": _TEXT,
+            "term2": _TEXT,
+            "value": _F64,
+        },
+        frozenset({"evaluation", "kind"}),
+        {"kind": frozenset({"sd", "correlation", "sigma"})},
+        study=True,
     ),
     # The books of an optimisation, at the evaluations that improved on all before them.
     "ledger": TableSchema(

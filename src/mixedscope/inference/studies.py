@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from mixedscope.errors import ModelError, suggest
 from mixedscope.inference.landscape import landscape_study
 from mixedscope.inference.ledger import ledger_study
+from mixedscope.inference.modes import modes_study
+from mixedscope.inference.parameters import parameter_study
 from mixedscope.inference.shrinkage_path import shrinkage_path_study
+from mixedscope.inference.stopping import stopping_study
 from mixedscope.model.objective import ProfiledObjective
 
 if TYPE_CHECKING:
@@ -78,6 +81,9 @@ STUDIES: Final[dict[str, Study]] = {
         landscape_study,
         ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
     ),
+    "motion": Study(modes_study, ("modes_every",)),
+    "parameters": Study(parameter_study, ("parameters",)),
+    "stopping": Study(stopping_study, ("stopping", "accuracy")),
     "ledger": Study(ledger_study, ("ledger", "ledger_terms")),
     "shrinkage_path": Study(
         shrinkage_path_study, ("shrinkage_path", "shrinkage_scale", "shrinkage_error")
