@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mixedscope.model import blocked
 from mixedscope.model.design import Design, RandomDesign, TermPart
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 
@@ -77,9 +78,13 @@ def test_kernel_is_chosen_by_the_structure_of_the_data(name):
     assert system.blocked.is_densely_crossed is dense
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", CASES)
-def test_modes_and_conditional_covariances_agree_with_dense_algebra(name, weighted):
+def test_modes_and_conditional_covariances_agree_with_dense_algebra(
+    name, weighted, whole, monkeypatch
+):
+    monkeypatch.setattr(blocked, "WHOLE", 10_000 if whole else 0)
     rng = np.random.default_rng(5)
     weights = rng.uniform(0.2, 3.0, size=N) if weighted else None
     design = _design(*CASES[name][0], weights=weights)
@@ -121,3 +126,24 @@ def test_parts_of_the_objective_add_up(name):
     e = objective.evaluate(objective.start)
     whole = e.log_det + N * (1 + np.log(2 * np.pi * (e.residual_ss + e.penalty) / N))
     assert e.objective == pytest.approx(whole, abs=1e-9)
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_one_compiled_call_gives_what_many_give(name, reml, monkeypatch):
+    theta = None
+    found = []
+    for limit in (0, 10_000):
+        monkeypatch.setattr(blocked, "WHOLE", limit)
+        objective = ProfiledObjective(ProfiledSystem(_design(*CASES[name][0])), reml=reml)
+        if theta is None:
+            theta = np.random.default_rng(6).normal(size=len(objective.theta_names))
+        evaluation, gradient = objective.evaluate_gradient(theta)
+        assert objective.evaluate(theta).objective == pytest.approx(evaluation.objective, rel=1e-14)
+        np.testing.assert_allclose(
+            objective.gradients(np.array([theta, theta])), [gradient, gradient], rtol=1e-12
+        )
+        found.append((evaluation, gradient))
+    (many, slope), (whole, whole_slope) = found
+    np.testing.assert_allclose(whole_slope, slope, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(np.hstack(whole), np.hstack(many), rtol=1e-11)

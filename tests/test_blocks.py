@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from test_blocked import CASES, _design
 
+from mixedscope.model import blocked
 from mixedscope.model.blocks import describe_blocks
 from mixedscope.model.objective import ProfiledSystem
 
@@ -18,7 +19,15 @@ KERNELS = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_kernel_is_named(name):
+def test_a_small_model_is_one_compiled_call(name):
+    system = ProfiledSystem(_design(*CASES[name][0]))
+    is_small = len(system.cross.rest) <= blocked.WHOLE
+    assert ("one compiled call" in str(describe_blocks(system))) is is_small
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_kernel_is_named(name, monkeypatch):
+    monkeypatch.setattr(blocked, "WHOLE", 0)
     assert KERNELS[name] in str(describe_blocks(ProfiledSystem(_design(*CASES[name][0]))))
 
 

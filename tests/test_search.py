@@ -11,6 +11,13 @@ MODELS = {
     "sleepstudy": ("lme4/sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)"),
     "machines": ("nlme/Machines", "score ~ 1 + Machine + (1 + Machine | Worker)"),
     "singular": ("lme4/Dyestuff2", "Yield ~ 1 + (1 | Batch)"),
+    "crossed": ("lme4/Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)"),
+    "nested": ("lme4/Pastes", "strength ~ 1 + (1 | batch/cask)"),
+    "nested slopes": ("mlmRev/egsingle", "math ~ 1 + year + (1 + year | schoolid/childid)"),
+    "chain and rest": (
+        "lme4/cake",
+        "angle ~ 1 + recipe + (1 + temp | replicate/recipe) + (1 | temperature)",
+    ),
     "zerocorr": ("lme4/sleepstudy", "Reaction ~ 1 + Days + (1 + Days || Subject)"),
 }
 
@@ -53,7 +60,7 @@ def test_first_step_follows_the_information(model):
     objective = model.profiled()
     if len(objective.system.terms) > 1:
         pytest.skip("expected information is for one factor")
-    from mixedscope.model.kernels_search import expected_information
+    from mixedscope.model.search import expected_information
 
     theta = objective.start
     term = objective.system.terms[0]

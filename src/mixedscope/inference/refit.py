@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import DataError
 from mixedscope.model.blocked import BlockedSystem
-from mixedscope.model.kernels_search import refit_single
+from mixedscope.model.kernels_single import refit_single
 from mixedscope.model.objective import ProfiledObjective
+from mixedscope.model.small import SingleSystem
 from mixedscope.optimize import minimize
 
 __all__ = ["Refits", "inverse_hessian", "refit_many", "simulate_responses"]
@@ -186,12 +187,13 @@ def _compiled(
     assert objective.entries is not None
     places, _ = objective.entries
     scale = objective.scale
-    stage, factor = system.cross.stages[0], system.factors[0]
+    factor, small = system.factors[0], system.blocked.small
+    assert isinstance(small, SingleSystem)
     arrays = _empty(len(residuals), len(start), len(system.basis.kept))
     refit_single(
-        factor.codes, factor.z, residuals, stage.d, stage.u, stage.w, stage.ptr, stage.idx,
-        system.cross.rest, places, start, inverse_hessian * scale[:, None] * scale,
-        objective.degrees, objective.reml, _TOLERANCE, _MOST, *arrays,
+        factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, start,
+        inverse_hessian * scale[:, None] * scale, objective.degrees, objective.reml, _TOLERANCE,
+        _MOST, *arrays,
     )  # fmt: skip
     return arrays
 

@@ -14,14 +14,15 @@ entries of its inverse on the pattern of the data the exact gradient and the con
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model import kernels, kernels_inverse, kernels_scalar, kernels_single, lapack
+from mixedscope.model import kernels, kernels_inverse, kernels_scalar, lapack
 from mixedscope.model.crossproducts import CrossProducts, Stage
+from mixedscope.model.layout import dense_rows, nodes_of_rest, sparse_products
+from mixedscope.model.small import SingleSystem, SmallSystem, StageWork, WholeSystem
 
 __all__ = ["BlockedSystem", "Solution"]
 
@@ -29,6 +30,10 @@ Floats = NDArray[np.float64]
 
 # Below this size a compiled loop beats the overhead of a LAPACK call.
 SMALL = 24
+# Models are worked on in compiled code as a whole if their rest and tail are no larger, and their
+# sparse rows make no more products: beyond that the calls cost little beside BLAS and LAPACK.
+WHOLE = 48
+WHOLE_PRODUCTS = 300_000
 # How much faster a multiplication is inside BLAS than inside the sparse loop (measured).
 DENSE_ADVANTAGE = 12
 # Most numbers that the rows of a densely crossed factor may fill (1 GiB in three arrays).
@@ -59,20 +64,6 @@ class Solution(NamedTuple):
     beta: Floats
 
 
-@dataclass
-class _Work:
-    """Arrays of one stage that change with theta."""
-
-    d: Floats
-    u: Floats
-    w: Floats
-    x: Floats
-    m: Floats
-    head: Floats
-    forms: Floats
-    modes: Floats
-
-
 class BlockedSystem:
     """Factorises the system of one set of cross-products again and again.
 
@@ -92,15 +83,24 @@ class BlockedSystem:
         self._diagonal = np.empty(n)
         self._spherical = np.empty(n)
         self._coefficient = np.empty(n)
-        self._node, self._lam = self._layout()
+        self._node, self._lam = nodes_of_rest(cross)
         # With one column a level, blocks of the rest are numbers: plain vectors serve.
         self._is_scalar = all(cross.factors[f].size == 1 for f in cross.rest_factors)
         self._scale = np.ones(n)
-        self.is_single = len(cross.factors) == 1 and n <= SMALL
-        self._work = [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
-        self._inner = np.empty_like(self._work[0].m)
-        self._dense_rows = self._dense() if self.is_densely_crossed else None
+        self.small = self._make_small()
+        self._work = (
+            [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
+            if self.small is None
+            else self.small.work
+        )
+        is_dense = self.small is None and self.is_densely_crossed
+        self._dense_rows = dense_rows(cross) if is_dense else None
         self._dense_out = None if self._dense_rows is None else np.empty_like(self._dense_rows)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is but one grouping factor, in a small system."""
+        return isinstance(self.small, SingleSystem)
 
     @property
     def is_densely_crossed(self) -> bool:
@@ -130,8 +130,8 @@ class BlockedSystem:
             If the system is not positive definite to rounding.
         """
         cross, s = self.cross, self._s
-        if self.is_single:
-            return self._solve_single(factors[0])
+        if self.small is not None:
+            return self._solve_small(self.small, factors)
         log_det = self._assemble(factors)
         ok = kernels.cholesky_small(s) if len(s) <= SMALL else lapack.cholesky_lower(s)
         pivots = s.diagonal()
@@ -179,13 +179,39 @@ class BlockedSystem:
             out[f] = block.reshape(factor.n_levels, factor.size).copy()
         return out
 
+    def blocks(self) -> list[Floats]:
+        """Diagonal blocks (q, k, k) of ``Z' inv(V) Z`` per factor of the model, last solution.
+
+        V is the covariance over sigma**2 of the observations with the random effects that were
+        eliminated before the factor; those eliminated after it count as known.
+        """
+        cross = self.cross
+        out: list[Floats] = [np.empty(0)] * len(cross.factors)
+        for stage, work in zip(cross.stages, self._work, strict=True):
+            out[stage.factor] = work.d
+        for f, at in self._rest_blocks():
+            rows, cols = at[:, :, None], at[:, None, :]
+            upper = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
+            out[f] = np.where(rows == cols, self._diagonal[rows], upper)
+        return out
+
+    def _rest_blocks(self) -> list[tuple[int, NDArray[np.int64]]]:
+        """Columns (q, k) of the levels of every factor of the rest."""
+        cross = self.cross
+        out = []
+        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+            factor = cross.factors[f]
+            columns = first + np.arange(factor.n_levels * factor.size)
+            out.append((f, columns.reshape(factor.n_levels, factor.size)))
+        return out
+
     def fixed_factor(self) -> Floats:
         """Lower Cholesky factor (r, r) of the fixed effects' Schur complement, last solution."""
         first = self.cross.n_rest
         return np.tril(self._s[first:-1, first:-1]).copy()
 
     def derivatives(
-        self, factors: Sequence[Floats], solution: Solution, degrees: float, *, reml: bool
+        self, factors: Sequence[Floats], solution: Solution, degrees: int, *, reml: bool
     ) -> list[Floats]:
         """Differentiate the objective by every factor, after :meth:`solve` with the same ones.
 
@@ -193,7 +219,7 @@ class BlockedSystem:
         ----------
         factors : sequence of (k, k) arrays
         solution : Solution
-        degrees : float
+        degrees : int
             n, or n - p under REML.
         reml : bool
 
@@ -203,9 +229,9 @@ class BlockedSystem:
             Only the lower triangles mean anything.
         """
         cross = self.cross
+        if self.small is not None:
+            return self._derive_small(self.small, factors, degrees, reml=reml)
         weight = degrees / solution.pwrss
-        if self.is_single:
-            return [self._derive_single(weight, reml=reml)]
         out: list[Floats] = [np.zeros((f.size, f.size)) for f in cross.factors]
         n_inverse = cross.n_rest + (cross.n_tail - 1 if reml else 0)
         self._invert(n_inverse)
@@ -232,42 +258,32 @@ class BlockedSystem:
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
             out[stage.factor] = np.empty_like(work.m)
             kernels_inverse.level_inverse(work.m, forms, out[stage.factor])
-        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-            factor = cross.factors[f]
-            k, q = factor.size, factor.n_levels
-            at = first + np.arange(q)[:, None] * k + np.arange(k)
+        for f, at in self._rest_blocks():
             rows, cols = at[:, :, None], at[:, None, :]
             out[f] = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
         return out
 
     # -- set-up ---------------------------------------------------------------------------------
 
-    def _layout(self) -> tuple[NDArray[np.int64], Floats]:
-        """Nodes of the rest and the tail (see kernels.scale_rest), and room for their factors."""
-        cross = self.cross
-        parts = []
-        offset = 0
-        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-            factor = cross.factors[f]
-            k = factor.size
-            starts = first + np.arange(factor.n_levels) * k
-            parts.append(
-                np.column_stack([starts, np.full_like(starts, k), np.full_like(starts, offset)])
-            )
-            offset += k * k
-        tail = cross.n_rest + np.arange(cross.n_tail)
-        parts.append(np.column_stack([tail, np.ones_like(tail), np.full_like(tail, offset)]))
-        lam = np.zeros(offset + 1)
-        lam[-1] = 1.0
-        return np.ascontiguousarray(np.vstack(parts), dtype=np.int64), lam
+    def _make_small(self) -> SmallSystem | None:
+        """Give the system in the form for compiled code, if it is small."""
+        cross, n = self.cross, len(self._s)
+        if len(cross.factors) == 1 and n <= SMALL:
+            return SingleSystem(cross, self._s, self._coefficient)
+        if n > WHOLE or (cross.n_rest and sparse_products(cross.stages) > WHOLE_PRODUCTS):
+            return None
+        return WholeSystem(
+            cross, self._node, self._lam, self._s, self._diagonal, self._spherical,
+            self._coefficient,
+        )  # fmt: skip
 
-    def _make_work(self, position: int, stage: Stage) -> _Work:
+    def _make_work(self, position: int, stage: Stage) -> StageWork:
         # Nothing is subtracted from the first stage: its cross-products can be used as they are.
         def own(a: Floats) -> Floats:
             return a if position == 0 else np.empty_like(a)
 
         q, h, k = stage.u.shape
-        return _Work(
+        return StageWork(
             d=own(stage.d),
             u=own(stage.u),
             w=own(stage.w),
@@ -277,16 +293,6 @@ class BlockedSystem:
             forms=np.empty((q, k)),
             modes=np.empty((q, k)),
         )
-
-    def _dense(self) -> Floats:
-        """Rows A' of the only stage, (q k, N), zeros included."""
-        cross = self.cross
-        stage = cross.stages[0]
-        q, _, k = stage.u.shape
-        rows = np.zeros((q, k, len(cross.rest)))
-        rows[stage.level, :, stage.idx] = stage.w
-        rows[:, :, cross.n_rest :] = stage.u.transpose(0, 2, 1)
-        return rows.reshape(q * k, -1)
 
     # -- steps ----------------------------------------------------------------------------------
 
@@ -315,24 +321,24 @@ class BlockedSystem:
         else:
             kernels.scale_rest(self._s, self._diagonal, self._node, self._lam, n_rest)
 
-    def _solve_single(self, factor: Floats) -> Solution:
-        stage, work = self.cross.stages[0], self._work[0]
-        log_det, log_det_fixed, pwrss, penalty = kernels_single.solve_single(
-            stage.d, stage.u, stage.w, stage.ptr, stage.idx, factor, self.cross.rest, work.x,
-            work.m, work.head, work.forms, work.modes, self._s, self._coefficient,
-        )  # fmt: skip
+    def _solve_small(self, small: SmallSystem, factors: Sequence[Floats]) -> Solution:
+        # What is asked for afterwards (modes, covariances) is computed from these.
+        self._set_rest_factors(factors)
+        entries, point = _flattened(factors)
+        batch = small.evaluate(entries, point, 0, reml=False, derive=False)
+        log_det, log_det_fixed, pwrss, penalty = batch.parts[0].tolist()
         if not pwrss > 0.0:
             raise FloatingPointError("The penalised system is not positive definite.")
-        return Solution(log_det, log_det_fixed, pwrss, penalty, self._coefficient[:-1].copy())
+        return Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[0])
 
-    def _derive_single(self, weight: float, *, reml: bool) -> Floats:
-        stage, work = self.cross.stages[0], self._work[0]
-        out = np.empty(work.m.shape[1:])
-        kernels_single.derivative_single(
-            stage.d, stage.u, stage.w, stage.ptr, stage.idx, work.x, work.m, work.forms, self._s,
-            self._inner, weight, self.cross.n_tail - 1 if reml else 0, out,
-        )  # fmt: skip
-        return out
+    def _derive_small(
+        self, small: SmallSystem, factors: Sequence[Floats], degrees: int, *, reml: bool
+    ) -> list[Floats]:
+        entries, point = _flattened(factors)
+        batch = small.evaluate(entries, point, degrees, reml=reml, derive=True)
+        sizes = [f.size for f in factors]
+        parts = np.split(batch.gradients[0], np.cumsum(sizes)[:-1])
+        return [d.reshape(f.shape) for d, f in zip(parts, factors, strict=True)]
 
     def _derive_rest(self, n_inverse: int, weight: float, out: list[Floats]) -> None:
         """Fill in the derivatives by the factors of the rest."""
@@ -365,7 +371,7 @@ class BlockedSystem:
         else:
             kernels_inverse.selected_inverse(self._s, self._node, self._lam, n_inverse)
 
-    def _eliminate_sparse(self, stage: Stage, work: _Work) -> None:
+    def _eliminate_sparse(self, stage: Stage, work: StageWork) -> None:
         n_tail = self.cross.n_tail
         pattern = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
         if work.m.shape[1] == 1:
@@ -477,6 +483,12 @@ class BlockedSystem:
             )
             inverse[position] = (kd, ku, kw)
         return out
+
+
+def _flattened(factors: Sequence[Floats]) -> tuple[NDArray[np.int64], Floats]:
+    """Give all entries of the factors as a point (1, entries), and their places."""
+    point = np.concatenate([f.ravel() for f in factors])[None, :]
+    return np.arange(point.size), point
 
 
 def _flat(array: Floats) -> Floats:

@@ -94,7 +94,10 @@ def _kernel(system: ProfiledSystem) -> str:
     if system.blocked.is_single:
         return f"one grouping factor ({chain}): one compiled call per evaluation"
     words = f"eliminated level by level: {chain}"
+    whole = "" if system.blocked.small is None else "; one compiled call per evaluation"
     if not cross.n_rest:
-        return f"{words}; nothing is left to fill in"
+        return f"{words}; nothing is left to fill in{whole}"
+    if whole:
+        return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows{whole}"
     how = "products of dense rows" if system.blocked.is_densely_crossed else "sparse row sums"
     return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}"

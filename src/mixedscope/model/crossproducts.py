@@ -246,12 +246,7 @@ def _sparse(
             np.zeros(1, dtype=np.int64),
         )
     order, start = gather.counting_sort(factor.codes, q)
-    ptr, idx, w = gather.sparse_rows(
-        order, start, np.ascontiguousarray(own), rest_column, rest_z, n_rest
-    )
-    level = np.repeat(np.arange(q, dtype=np.int32), np.diff(ptr))
-    by_column, column_ptr = gather.counting_sort(idx.astype(np.int64), n_rest)
-    return ptr, idx, w, level, by_column, column_ptr
+    return gather.sparse_rows(order, start, np.ascontiguousarray(own), rest_column, rest_z, n_rest)
 
 
 def _relative(stage: Stage, later: list[Stage], n_rest: int) -> tuple[Ints, ...]:

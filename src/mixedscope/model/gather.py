@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedscope.model.compiled import kernel
 
 __all__ = [
     "counting_sort",
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@njit(cache=True)
+@kernel
 def counting_sort(codes: Ints, n_levels: int) -> tuple[Ints, Ints]:
     """Return the stable order of `codes`, and where each level begins in it."""
     start = np.zeros(n_levels + 1, dtype=np.int64)
@@ -27,7 +28,9 @@ def counting_sort(codes: Ints, n_levels: int) -> tuple[Ints, Ints]:
         start[codes[i] + 1] += 1
     for level in range(n_levels):
         start[level + 1] += start[level]
-    place = start[:-1].copy()
+    place = np.empty(n_levels, dtype=np.int64)
+    for level in range(n_levels):
+        place[level] = start[level]
     order = np.empty(len(codes), dtype=np.int64)
     for i in range(len(codes)):
         level = codes[i]
@@ -36,7 +39,7 @@ def counting_sort(codes: Ints, n_levels: int) -> tuple[Ints, Ints]:
     return order, start
 
 
-@njit(cache=True)
+@kernel
 def level_products(codes: Ints, own: Floats, head: Floats, n_levels: int) -> tuple[Floats, Floats]:
     """Sum ``own' own`` and ``head' own`` by level: shapes (q, k, k) and (q, h, k)."""
     k, h = own.shape[1], head.shape[1]
@@ -53,7 +56,7 @@ def level_products(codes: Ints, own: Floats, head: Floats, n_levels: int) -> tup
     return d, u
 
 
-@njit(cache=True)
+@kernel
 def sums_by_level(codes: Ints, values: Floats, n_levels: int) -> Floats:
     """Sum the rows of `values` (n, k) by level: shape (q, k)."""
     out = np.zeros((n_levels, values.shape[1]))
@@ -63,7 +66,7 @@ def sums_by_level(codes: Ints, values: Floats, n_levels: int) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def sparse_rows(
     order: Ints,
     start: Ints,
@@ -71,48 +74,76 @@ def sparse_rows(
     rest_column: NDArray[np.int32],
     rest_z: Floats,
     n_rest: int,
-) -> tuple[Ints, NDArray[np.uint32], Floats]:
-    """Sum ``rest' own`` by level, keeping only the columns of the rest that a level meets."""
+) -> tuple[Ints, NDArray[np.uint32], Floats, NDArray[np.int32], Ints, Ints]:
+    """Sum ``rest' own`` by level, keeping only the columns of the rest that a level meets.
+
+    Returns ``ptr``, ``idx``, ``w``, ``level``, ``by_column`` and ``column_ptr`` of a
+    :class:`mixedscope.model.crossproducts.Stage`.
+    """
     n_levels, k, width = len(start) - 1, own.shape[1], rest_z.shape[1]
-    # First pass: which columns does each level meet?
-    seen = np.full(n_rest, -1, dtype=np.int64)
+    # First pass: how many columns does each level meet, and how many levels each column?
+    seen = np.empty(n_rest, dtype=np.int64)
+    for column in range(n_rest):
+        seen[column] = -1
     ptr = np.zeros(n_levels + 1, dtype=np.int64)
-    for level in range(n_levels):
+    column_ptr = np.zeros(n_rest + 1, dtype=np.int64)
+    for i in range(n_levels):
         count = 0
-        for s in range(start[level], start[level + 1]):
+        for s in range(start[i], start[i + 1]):
             for m in range(width):
                 column = rest_column[order[s], m]
-                if seen[column] != level:
-                    seen[column] = level
+                if seen[column] != i:
+                    seen[column] = i
+                    column_ptr[column + 1] += 1
                     count += 1
-        ptr[level + 1] = ptr[level] + count
-    idx = np.empty(ptr[n_levels], dtype=np.uint32)
-    w = np.zeros((ptr[n_levels], k))
-    seen[:] = -1
+        ptr[i + 1] = ptr[i] + count
+    for column in range(n_rest):
+        column_ptr[column + 1] += column_ptr[column]
+        seen[column] = -1
+    # Second pass: the levels of each column, which read off column by column come out sorted by
+    # column within each level.
+    total = ptr[n_levels]
+    by_column = np.empty(total, dtype=np.int64)
     place = np.empty(n_rest, dtype=np.int64)
-    for level in range(n_levels):
-        end = ptr[level]
-        for s in range(start[level], start[level + 1]):
+    for column in range(n_rest):
+        place[column] = column_ptr[column]
+    for i in range(n_levels):
+        for s in range(start[i], start[i + 1]):
             for m in range(width):
                 column = rest_column[order[s], m]
-                if seen[column] != level:
-                    seen[column] = level
-                    idx[end] = column
-                    end += 1
-        idx[ptr[level] : end] = np.sort(idx[ptr[level] : end])
-        for pos in range(ptr[level], end):
+                if seen[column] != i:
+                    seen[column] = i
+                    by_column[place[column]] = i
+                    place[column] += 1
+    idx = np.empty(total, dtype=np.uint32)
+    level = np.empty(total, dtype=np.int32)
+    end = np.empty(n_levels, dtype=np.int64)
+    for i in range(n_levels):
+        end[i] = ptr[i]
+    for column in range(n_rest):
+        for at in range(column_ptr[column], column_ptr[column + 1]):
+            i = by_column[at]
+            pos = end[i]
+            end[i] += 1
+            idx[pos] = column
+            level[pos] = i
+            by_column[at] = pos
+    # Third pass: the sums.
+    w = np.zeros((total, k))
+    for i in range(n_levels):
+        for pos in range(ptr[i], ptr[i + 1]):
             place[idx[pos]] = pos
-        for s in range(start[level], start[level + 1]):
-            i = order[s]
+        for s in range(start[i], start[i + 1]):
+            row = order[s]
             for m in range(width):
-                pos = place[rest_column[i, m]]
-                value = rest_z[i, m]
+                pos = place[rest_column[row, m]]
+                value = rest_z[row, m]
                 for c in range(k):
-                    w[pos, c] += value * own[i, c]
-    return ptr, idx, w
+                    w[pos, c] += value * own[row, c]
+    return ptr, idx, w, level, by_column, column_ptr
 
 
-@njit(cache=True)
+@kernel
 def relative_positions(
     ptr: Ints,
     idx: NDArray[np.uint32],
@@ -133,7 +164,7 @@ def relative_positions(
     return out
 
 
-@njit(cache=True)
+@kernel
 def rest_products(
     rest_column: NDArray[np.int32], rest_z: Floats, tail: Floats, n_rest: int
 ) -> Floats:

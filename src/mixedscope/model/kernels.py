@@ -13,8 +13,9 @@ factor, then its inverse.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedscope.model.compiled import kernel
 
 __all__ = [
     "back_solve_rest",
@@ -33,7 +34,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@njit(cache=True)
+@kernel
 def copy_upper(source: Floats, target: Floats) -> None:
     """Copy the upper triangle."""
     n = len(source)
@@ -42,7 +43,7 @@ def copy_upper(source: Floats, target: Floats) -> None:
             target[i, j] = source[i, j]
 
 
-@njit(cache=True)
+@kernel
 def level_factors(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
     """Fill X and M, both (q, k, k), for all levels; return the sum of log-determinants of H.
 
@@ -115,7 +116,7 @@ def level_factors(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
     return total
 
 
-@njit(cache=True)
+@kernel
 def eliminate_head(u: Floats, m: Floats, n_tail: int, s: Floats) -> None:
     """Subtract the share of all levels from the tail-by-tail corner of S."""
     q, h, k = u.shape
@@ -136,7 +137,7 @@ def eliminate_head(u: Floats, m: Floats, n_tail: int, s: Floats) -> None:
                 s[corner + t, corner + v] -= value
 
 
-@njit(cache=True)
+@kernel
 def eliminate_sparse(
     u: Floats,
     w: Floats,
@@ -187,7 +188,7 @@ def eliminate_sparse(
                 target[n_rest + t] -= value
 
 
-@njit(cache=True)
+@kernel
 def eliminate_parent(
     u: Floats,
     w: Floats,
@@ -233,7 +234,7 @@ def eliminate_parent(
                 parent_w[relative[pos], a] -= value
 
 
-@njit(cache=True)
+@kernel
 def dense_factor_rows(rows: Floats, x: Floats, m: Floats, lam: Floats, out: Floats) -> None:
     """Rows B of the densely crossed case, with ``B'B`` the sum of ``A M A'``.
 
@@ -271,7 +272,7 @@ def dense_factor_rows(rows: Floats, x: Floats, m: Floats, lam: Floats, out: Floa
                         target[j] += factor * source[j]
 
 
-@njit(cache=True)
+@kernel
 def scale_rest(s: Floats, diagonal: Floats, node: Ints, lam: Floats, n_rest: int) -> None:
     """Fill the lower triangle of S with ``Lambda' (A - C) Lambda + I``.
 
@@ -337,7 +338,7 @@ def scale_rest(s: Floats, diagonal: Floats, node: Ints, lam: Floats, n_rest: int
                             s[j0 + b, i0 + a] = value
 
 
-@njit(cache=True)
+@kernel
 def cholesky_small(s: Floats) -> bool:
     """Cholesky factor in the lower triangle, for matrices too small to be worth a LAPACK call."""
     n = len(s)
@@ -356,7 +357,7 @@ def cholesky_small(s: Floats) -> bool:
     return True
 
 
-@njit(cache=True)
+@kernel
 def back_solve_rest(
     s: Floats, node: Ints, lam: Floats, n_rest: int, spherical: Floats, coefficient: Floats
 ) -> float:
@@ -388,7 +389,7 @@ def back_solve_rest(
     return penalty
 
 
-@njit(cache=True)
+@kernel
 def back_solve_stage(
     u: Floats,
     w: Floats,

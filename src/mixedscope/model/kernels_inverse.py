@@ -8,8 +8,9 @@ ever computed (Takahashi, Fagan & Chen 1973), for the rest first and then stage 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedscope.model.compiled import kernel
 
 __all__ = [
     "dense_forms",
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@njit(cache=True)
+@kernel
 def inverse_small(s: Floats, size: int) -> None:
     """Lower triangle of the inverse from the Cholesky factor in the leading `size` rows."""
     inverse = np.zeros((size, size))
@@ -48,7 +49,7 @@ def inverse_small(s: Floats, size: int) -> None:
             s[i, j] = value
 
 
-@njit(cache=True)
+@kernel
 def derivative_rest(
     s: Floats,
     diagonal: Floats,
@@ -155,7 +156,7 @@ def derivative_rest(
                 out[offset + a * k + b] += 2.0 * weight * force[i0 + a] * spherical[i0 + b]
 
 
-@njit(cache=True)
+@kernel
 def selected_inverse(s: Floats, node: Ints, lam: Floats, n_inverse: int) -> None:
     """Fill the upper triangle of S with ``Lambda P Lambda'``, P being its lower triangle."""
     tile = 32
@@ -204,7 +205,7 @@ def selected_inverse(s: Floats, node: Ints, lam: Floats, n_inverse: int) -> None
             s[i, j] = 0.0
 
 
-@njit(cache=True)
+@kernel
 def sparse_forms(
     w: Floats,
     ptr: Ints,
@@ -242,7 +243,7 @@ def sparse_forms(
                     out[i, a, b] += w[pos, a] * t[b] + t[a] * w[pos, b]
 
 
-@njit(cache=True)
+@kernel
 def head_forms(
     u: Floats,
     w: Floats,
@@ -274,7 +275,7 @@ def head_forms(
                     out[i, a, b] += u[i, first + v, a] * t[b] + t[a] * u[i, first + v, b]
 
 
-@njit(cache=True)
+@kernel
 def parent_forms(
     u: Floats,
     w: Floats,
@@ -308,7 +309,7 @@ def parent_forms(
                     out[i, a, b] += u[i, offset + p, a] * t[b] + t[a] * u[i, offset + p, b]
 
 
-@njit(cache=True)
+@kernel
 def dense_forms(rows: Floats, product: Floats, out: Floats) -> None:
     """Fill `out` (q, k, k) with ``A' K A`` from the dense rows A' and their product with K."""
     q, k = out.shape[0], out.shape[1]
@@ -320,7 +321,7 @@ def dense_forms(rows: Floats, product: Floats, out: Floats) -> None:
                 out[i, b, a] = value
 
 
-@njit(cache=True)
+@kernel
 def stage_inverse(
     u: Floats,
     w: Floats,
@@ -378,7 +379,7 @@ def stage_inverse(
     level_inverse(m, forms, kd)
 
 
-@njit(cache=True)
+@kernel
 def level_inverse(m: Floats, forms: Floats, kd: Floats) -> None:
     """``K_ll = M + M G M`` for all levels."""
     q, k = m.shape[0], m.shape[1]
@@ -398,7 +399,7 @@ def level_inverse(m: Floats, forms: Floats, kd: Floats) -> None:
                 kd[i, a, b] = value
 
 
-@njit(cache=True)
+@kernel
 def parent_products(
     u: Floats,
     w: Floats,
@@ -434,7 +435,7 @@ def parent_products(
                 ku[i, offset + p, c] += value
 
 
-@njit(cache=True)
+@kernel
 def derivative_stage(
     d: Floats, x: Floats, m: Floats, inner: Floats, forms: Floats, weight: float, out: Floats
 ) -> None:

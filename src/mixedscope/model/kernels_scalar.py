@@ -8,8 +8,9 @@ every column of the rest, and 1 for the tail.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedscope.model.compiled import kernel
 
 __all__ = [
     "derivative_rest",
@@ -27,7 +28,7 @@ Columns = NDArray[np.uint32]
 _TILE = 48
 
 
-@njit(cache=True)
+@kernel
 def eliminate_sparse(
     tail: Floats,
     w: Floats,
@@ -61,7 +62,7 @@ def eliminate_sparse(
                 target_tail[t] -= value * own[t]
 
 
-@njit(cache=True)
+@kernel
 def scale_rest(s: Floats, diagonal: Floats, scale: Floats, n_rest: int) -> None:
     """Fill the lower triangle of S with ``Lambda' (A - C) Lambda + I``."""
     n = len(s)
@@ -79,7 +80,7 @@ def scale_rest(s: Floats, diagonal: Floats, scale: Floats, n_rest: int) -> None:
                     target[i] = s[i, j] * factor * scale[i]
 
 
-@njit(cache=True)
+@kernel
 def derivative_rest(
     s: Floats,
     diagonal: Floats,
@@ -122,7 +123,7 @@ def derivative_rest(
         out[i] = 2.0 * (shares[i] + weight * force[i] * spherical[i])
 
 
-@njit(cache=True)
+@kernel
 def selected_inverse(s: Floats, scale: Floats, n_inverse: int) -> None:
     """Fill the upper triangle of S with ``Lambda P Lambda'``, P being its lower triangle."""
     n = len(s)
@@ -139,7 +140,7 @@ def selected_inverse(s: Floats, scale: Floats, n_inverse: int) -> None:
         s[i, i] = s[i, i] * scale[i] * scale[i] if i < n_inverse else 0.0
 
 
-@njit(cache=True)
+@kernel
 def sparse_forms(
     w: Floats,
     ptr: Ints,

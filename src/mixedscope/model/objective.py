@@ -15,6 +15,7 @@ from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.random_term import RandomTerm, random_terms
+from mixedscope.model.small import Batch, SmallSystem
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
 
@@ -200,6 +201,14 @@ class ProfiledObjective:
 
     def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
+        small = self.system.blocked.small
+        if small is not None and self.entries is not None:
+            theta = np.asarray(theta, dtype=float)
+            batch = self._evaluate_small(small, theta[None, :])
+            evaluation = self._describe_row(batch, 0)
+            if evaluation is None:
+                raise FloatingPointError("The penalised system is not positive definite.")
+            return evaluation, batch.gradients[0] * self.entries[1]
         factors, solution = self._solve(theta)
         evaluation = self.describe(solution)
         derivatives = self.system.blocked.derivatives(
@@ -216,6 +225,19 @@ class ProfiledObjective:
             for t, d in zip(self.system.terms, derivatives, strict=True)
         ]
         return evaluation, np.concatenate(gradient)
+
+    def gradients(self, thetas: Floats) -> Floats:
+        """Exact gradients (m, k) at every row of `thetas` (m, k); NaN where one fails."""
+        small = self.system.blocked.small
+        if small is not None and self.entries is not None:
+            return self._evaluate_small(small, thetas).gradients * self.entries[1]
+        out = np.empty_like(thetas)
+        for i, theta in enumerate(thetas):
+            try:
+                out[i] = self.evaluate_gradient(theta)[1]
+            except FloatingPointError:
+                out[i] = np.nan
+        return out
 
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance whose diagonals are not negative."""
@@ -261,7 +283,7 @@ class ProfiledObjective:
     @property
     def is_compiled(self) -> bool:
         """Whether the model is of a kind whose whole search is one compiled call."""
-        return self.system.blocked.is_single and self.entries is not None
+        return self.system.blocked.small is not None and self.entries is not None
 
     def quasi_newton(
         self, theta: Floats, tolerance: float, most: int
@@ -281,14 +303,36 @@ class ProfiledObjective:
         -------
         list of (theta, Evaluation or None, gradient or None), or None
             Every evaluation made, in order; the gradient is None where a step was refused for its
-            objective, the evaluation too where it failed. None in place of the list for models of
-            another kind than one grouping factor.
+            objective, the evaluation too where it failed. None in place of the list for models
+            that are too large for it.
         """
-        if not self.system.blocked.is_single or self.entries is None:
+        small = self.system.blocked.small
+        if small is None or self.entries is None:
             return None
-        from mixedscope.model.search import search_single_factor
+        from mixedscope.model.search import search_small
 
-        return search_single_factor(self, theta, tolerance, most)
+        batch = search_small(self, small, theta, tolerance, most)
+        thetas, gradients = batch.points / self.entries[1], batch.gradients * self.entries[1]
+        is_known = ~np.isnan(gradients[:, 0])
+        return [
+            (thetas[i], self._describe_row(batch, i), gradients[i] if is_known[i] else None)
+            for i in range(len(thetas))
+        ]
+
+    def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
+        """Evaluate with gradients at every row of `thetas`, internal units."""
+        assert self.entries is not None
+        if not np.isfinite(thetas).all():
+            raise FloatingPointError("theta is not finite.")
+        places, scales = self.entries
+        return small.evaluate(places, thetas * scales, self.degrees, reml=self.reml, derive=True)
+
+    def _describe_row(self, batch: Batch, row: int) -> Evaluation | None:
+        """Give one evaluation of a batch in the units of the response; None if it failed."""
+        log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
+        if not pwrss > 0.0:
+            return None
+        return self.describe(Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[row]))
 
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
         theta = np.asarray(theta, dtype=float)
