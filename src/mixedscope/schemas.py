@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-__all__ = ["SCHEMAS", "TableSchema"]
+__all__ = ["PHASES", "SCHEMAS", "TableSchema"]
 
 _INT32, _INT64, _F64, _TEXT, _BOOL = (
     pa.int32(),
@@ -17,7 +17,10 @@ _INT32, _INT64, _F64, _TEXT, _BOOL = (
     pa.bool_(),
 )
 _F64S = pa.list_(pa.float64())
-_PHASES = frozenset({"exploration", "convergence", "fine-tuning"})
+
+#: Phases of an optimisation in the order in which they come (`mixedscope.optimize.phases`).
+PHASES = ("exploration", "convergence", "fine-tuning")
+_PHASES = frozenset(PHASES)
 
 
 @dataclass(frozen=True)

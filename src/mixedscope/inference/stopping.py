@@ -165,13 +165,13 @@ def accuracy_table(
         ``criterion`` is what the search could have stopped by: ``trust radius``, for an optimiser
         that tells it (the setting ``rhoend`` of Py-BOBYQA); ``predicted decrease``, half the
         product of gradient and next step, over a ten-thousandth of an objective above 10,000, for
-        one that follows gradients (``ftol`` of BFGS);
-        ``decrease`` of the objective by an improvement, otherwise (``ftol_abs`` of NLopt's
-        BOBYQA and NEWUOA).  ``tolerance`` is the largest value of it, among those that occurred,
-        at which this search would have gone on to ``evaluation``, and ``stops_at`` where it could
-        have stopped at the earliest.  Null where only polishing, or nothing looser than the search's own
-        tolerance, led there. (Libraries may make an evaluation or two more: Py-BOBYQA verifies
-        its last step, SciPy's BFGS tries the next.)
+        one that follows gradients (``ftol`` of BFGS); ``decrease`` of the objective by an
+        improvement, otherwise (``ftol_abs`` of NLopt's BOBYQA and NEWUOA).  ``tolerance`` is the
+        largest value of it, among those that occurred, at which this search would have gone on to
+        ``evaluation``, and ``stops_at`` where it could have stopped at the earliest.  Null where
+        only polishing, or nothing looser than the search's own tolerance, led there.  (Libraries
+        may make an evaluation or two more: Py-BOBYQA verifies its last step, SciPy's BFGS tries
+        the next.)
     """
     total = len(stopping)
     numbers = stopping["evaluation"].tolist()
