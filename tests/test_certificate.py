@@ -7,7 +7,7 @@ import pytest
 from optimize_cases import Toy, double_well, null_variance, quadratic, simulated, singular
 
 from mixedscope.optimize import minimize
-from mixedscope.optimize.certificate import measure_curvature
+from mixedscope.optimize.certificate import measure_curvature, row_by_row
 
 
 def unpolished(objective, start, **options):
@@ -49,7 +49,7 @@ def test_the_hessian_is_that_of_the_objective(thorough, tolerance):
     x = 1.1 * objective.start * objective.scale + 0.1
     gradient = lambda v: objective.evaluate_gradient(v / objective.scale)[1] / objective.scale  # noqa: E731
     value = lambda v: objective.evaluate(v / objective.scale).objective  # noqa: E731
-    curvature = measure_curvature(gradient, x, thorough=thorough)
+    curvature = measure_curvature(row_by_row(gradient), x, thorough=thorough)
     hessian = (curvature.vectors * curvature.values) @ curvature.vectors.T
     h = 1e-3
     for i in range(x.size):
@@ -66,7 +66,7 @@ def test_one_sided_differences_are_not_trusted_where_the_curvature_is_doubtful()
         calls.append(x)
         return np.array([2.0 * x[0], 1e-3 * x[1] + 12.0 * x[1] ** 3])
 
-    curvature = measure_curvature(gradient, np.zeros(2), np.zeros(2))
+    curvature = measure_curvature(row_by_row(gradient), np.zeros(2), np.zeros(2))
     assert len(calls) == 4
     assert curvature.smallest == pytest.approx(1e-3, rel=1e-3)
 

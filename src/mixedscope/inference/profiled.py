@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model.evaluation import Evaluation
-from mixedscope.optimize.certificate import measure_curvature
+from mixedscope.optimize.certificate import measure_curvature, row_by_row
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Profile:
     def _inverse_hessian(self) -> Floats:
         """Inverse Hessian of the free parameters at the optimum, standardised, made positive."""
         curvature = measure_curvature(
-            lambda x: self._value(x)[1], self._theta[self._free] * self._scale
+            row_by_row(lambda x: self._value(x)[1]), self._theta[self._free] * self._scale
         )
         if curvature is None:
             return np.eye(len(self._free))

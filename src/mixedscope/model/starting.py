@@ -80,37 +80,41 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     only the second part is there.
     """
     tails = _tails(system)
-    counts = np.array([len(rows) for rows, _ in pairs])
+    counts = [len(rows) for rows, _ in pairs]
     first = np.concatenate([[0], np.cumsum(counts)])
     total = int(first[-1])
     forms = np.empty(total + 1)
     traces = np.zeros((total + 1, total + 1))
-    # Sums over levels of t_c t_d', (k, r, k, r): the part of all pairs of levels.
+    # Sums over levels of t_cx t_dy, (k k, r r): the part of all pairs of levels.
     squares = []
     for tail in tails:
-        flat = tail[:, :-1, :].transpose(0, 2, 1).reshape(len(tail), -1)
-        k, r = tail.shape[2], tail.shape[1] - 1
-        squares.append((flat.T @ flat).reshape(k, r, k, r))
+        q, width, k = tail.shape
+        r = width - 1
+        flat = tail[:, :-1, :].reshape(q, r * k)
+        square = (flat.T @ flat).reshape(r, k, r, k).transpose(1, 3, 0, 2)
+        squares.append(square.reshape(k * k, r * r))
     together = _products_of_pairs(system, tails)
     for f, (rows, cols) in enumerate(pairs):
         own = slice(first[f], first[f + 1])
+        k = tails[f].shape[2]
         scores = tails[f][:, -1, :]
         forms[own] = (scores.T @ scores)[rows, cols]
-        z = system.factors[f].z
         # Trace of Z_c'(I - QQ')Z_d.
-        inner = z.T @ z - np.einsum("crdr->cd", squares[f])
+        explained = tails[f][:, :-1, :].reshape(-1, k)
+        inner = _crossproducts(system, f) - explained.T @ explained
         traces[own, total] = inner[rows, cols]
         traces[total, own] = inner[rows, cols] * np.where(rows == cols, 1.0, 2.0)
         for g, (others, seconds) in enumerate(pairs):
-            # [c, a, d, b]: the sum over pairs of levels of B_ca B_db.
-            whole = np.einsum("cxdy,axby->cadb", squares[f], squares[g], optimize=True)
+            # [c, d, a, b]: the sum over pairs of levels of B_ca B_db.
+            m = tails[g].shape[2]
+            whole = (squares[f] @ squares[g].T).reshape(k, k, m, m)
             if (f, g) in together:
-                whole = whole + together[f, g]
+                whole = whole + together[f, g].transpose(0, 2, 1, 3)
             elif (g, f) in together:
-                whole = whole + together[g, f].transpose(1, 0, 3, 2)
+                whole = whole + together[g, f].transpose(1, 3, 0, 2)
             c, d = rows[:, None], cols[:, None]
-            entries = whole[c, others, d, seconds]
-            swapped = whole[c, seconds, d, others]
+            entries = whole[c, d, others, seconds]
+            swapped = whole[c, d, seconds, others]
             traces[own, first[g] : first[g + 1]] = np.where(
                 others == seconds, entries, entries + swapped
             )
@@ -131,6 +135,19 @@ def _tails(system: ProfiledSystem) -> list[Floats]:
         rows = cross.rest[offset : offset + factor.n_levels * factor.size, cross.n_rest :]
         tails[f] = rows.reshape(factor.n_levels, factor.size, n_tail).transpose(0, 2, 1)
     return tails
+
+
+def _crossproducts(system: ProfiledSystem, position: int) -> Floats:
+    """``Z'Z`` (k, k) of one factor, summed over its levels."""
+    cross = system.cross
+    for stage in cross.stages:
+        if stage.factor == position:
+            return np.asarray(stage.d.sum(axis=0))
+    k, q = cross.factors[position].size, cross.factors[position].n_levels
+    start = cross.rest_offsets[cross.rest_factors.index(position)]
+    at = start + np.arange(q)[:, None] * k + np.arange(k)
+    upper = cross.rest[at[:, :, None], at[:, None, :]].sum(axis=0)
+    return np.asarray(np.triu(upper) + np.triu(upper, 1).T)
 
 
 def _products_of_pairs(

@@ -29,6 +29,7 @@ __all__ = [
     "certificate",
     "measure_curvature",
     "rounding",
+    "row_by_row",
     "tolerance_scale",
 ]
 
@@ -160,8 +161,25 @@ class Curvature:
         )
 
 
-def measure_curvature(
+def row_by_row(
     gradient_at: Callable[[FloatArray], FloatArray | None],
+) -> Callable[[FloatArray], FloatArray | None]:
+    """Make of a gradient at one point (k,) one at many, as `measure_curvature` asks for them."""
+
+    def gradients_at(points: FloatArray) -> FloatArray | None:
+        out = np.empty_like(points)
+        for i, point in enumerate(points):
+            gradient = gradient_at(point)
+            if gradient is None:
+                return None
+            out[i] = gradient
+        return out
+
+    return gradients_at
+
+
+def measure_curvature(
+    gradients_at: Callable[[FloatArray], FloatArray | None],
     x: FloatArray,
     gradient: FloatArray | None = None,
     *,
@@ -171,8 +189,8 @@ def measure_curvature(
 
     Parameters
     ----------
-    gradient_at : callable
-        Exact gradient at a point, or None where it cannot be computed.
+    gradients_at : callable
+        Exact gradients (m, k) at the rows of an array (m, k), or None if one cannot be computed.
     x : (k,) array
         Standardised units.
     gradient : (k,) array, optional
@@ -187,11 +205,12 @@ def measure_curvature(
         show a clearly positive curvature, 2k otherwise, and one more for x if it is not given.
     """
     if gradient is None:
-        gradient = gradient_at(x)
-        if gradient is None:
+        own = gradients_at(x[None, :])
+        if own is None:
             return None
+        gradient = own[0]
     steps = _STEP * np.maximum(np.abs(x), _SMALLEST)
-    above = _differences(gradient_at, x, gradient, steps)
+    above = _differences(gradients_at, x, gradient, steps)
     if above is None:
         return None
     # One-sided differences are good to the step; where they leave no doubt about the signs of the
@@ -200,27 +219,23 @@ def measure_curvature(
         curvature = _curvature(x, gradient, above)
         if curvature.smallest > _CLEAR * float(curvature.values[-1]):
             return curvature
-    below = _differences(gradient_at, x, gradient, -steps)
+    below = _differences(gradients_at, x, gradient, -steps)
     return None if below is None else _curvature(x, gradient, (above + below) / 2)
 
 
 def _differences(
-    gradient_at: Callable[[FloatArray], FloatArray | None],
+    gradients_at: Callable[[FloatArray], FloatArray | None],
     x: FloatArray,
     gradient: FloatArray,
     steps: FloatArray,
 ) -> FloatArray | None:
     """Hessian by one-sided differences of the gradient; None if one could not be computed."""
-    hessian = np.empty((x.size, x.size))
-    for i, step in enumerate(steps):
-        beside = x.copy()
-        beside[i] += step
-        slope = gradient_at(beside)
-        if slope is None:
-            return None
-        # The step as taken, not as meant: x + step is rounded.
-        hessian[i] = (slope - gradient) / (beside[i] - x[i])
-    return hessian
+    beside = x + np.diag(steps)
+    slopes = gradients_at(beside)
+    if slopes is None:
+        return None
+    # The step as taken, not as meant: x + step is rounded.
+    return np.asarray((slopes - gradient) / (beside.diagonal() - x)[:, None])
 
 
 def _curvature(x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> Curvature:

@@ -11,7 +11,7 @@ import numpy as np
 from mixedscope.errors import OptimizerError
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
-from mixedscope.optimize.objective import Evaluation, FloatArray, InformedObjective, Objective
+from mixedscope.optimize.objective import Evaluation, FloatArray, Objective, offers_moments
 from mixedscope.optimize.polish import Polisher
 from mixedscope.optimize.problem import LimitReached, Problem
 from mixedscope.optimize.trace import Trace
@@ -103,7 +103,7 @@ def minimize(
     resolved = backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)
     _check_limit("max_seconds", max_seconds, whole=False)
-    if start is None and backend.starts_from_moments and isinstance(objective, InformedObjective):
+    if start is None and backend.starts_from_moments and offers_moments(objective):
         start = objective.moment_start()
     theta0 = _check_start(objective, start)
     trace = Trace(objective.theta_names, objective.beta_names, objective.scale)

@@ -7,7 +7,7 @@ imports the engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ __all__ = [
     "InformedObjective",
     "Objective",
     "edges_of",
+    "offers_beyond",
+    "offers_hessian",
+    "offers_moments",
+    "offers_search",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -109,7 +113,6 @@ class Objective(Protocol):
         ...
 
 
-@runtime_checkable
 class EdgedObjective(Protocol):
     """An objective that knows the ends of its parameter space, and what they hide.
 
@@ -132,7 +135,6 @@ class EdgedObjective(Protocol):
         ...
 
 
-@runtime_checkable
 class CurvedObjective(Protocol):
     """An objective that can also say how curved it is, for a better first step of BFGS."""
 
@@ -141,7 +143,6 @@ class CurvedObjective(Protocol):
         ...
 
 
-@runtime_checkable
 class InformedObjective(Protocol):
     """An objective that can also guess where its optimum is, from moments of the data."""
 
@@ -150,7 +151,6 @@ class InformedObjective(Protocol):
         ...
 
 
-@runtime_checkable
 class CompiledObjective(Protocol):
     """An objective that can run a whole quasi-Newton search in compiled code."""
 
@@ -169,9 +169,37 @@ class CompiledObjective(Protocol):
         """
         ...
 
+    def gradients(self, thetas: FloatArray, /) -> FloatArray:
+        """Exact gradients at every row of `thetas` (m, k), NaN where one fails."""
+        ...
+
+
+# Python's own check of a protocol takes as long as a small model's evaluation; asking for the
+# members themselves does not.
+
+
+def offers_beyond(objective: object) -> TypeGuard[EdgedObjective]:
+    """Whether an objective is an `EdgedObjective`."""
+    return hasattr(objective, "edges") and hasattr(objective, "beyond")
+
+
+def offers_hessian(objective: object) -> TypeGuard[CurvedObjective]:
+    """Whether an objective is a `CurvedObjective`."""
+    return hasattr(objective, "initial_hessian")
+
+
+def offers_moments(objective: object) -> TypeGuard[InformedObjective]:
+    """Whether an objective is an `InformedObjective`."""
+    return hasattr(objective, "moment_start")
+
+
+def offers_search(objective: object) -> TypeGuard[CompiledObjective]:
+    """Whether an objective is a `CompiledObjective`, and of a model that this serves."""
+    return bool(getattr(objective, "is_compiled", False))
+
 
 def edges_of(objective: Objective) -> FloatArray:
     """Sizes of theta at which a covariance is singular, (k,); NaN where there are none."""
-    if isinstance(objective, EdgedObjective):
+    if offers_beyond(objective):
         return np.asarray(objective.edges, dtype=np.float64)
     return np.where(np.asarray(objective.lower) == 0.0, 0.0, np.nan)

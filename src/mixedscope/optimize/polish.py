@@ -18,7 +18,7 @@ from mixedscope.optimize.certificate import (
     rounding,
     tolerance_scale,
 )
-from mixedscope.optimize.objective import EdgedObjective, FloatArray, edges_of
+from mixedscope.optimize.objective import FloatArray, edges_of, offers_beyond
 from mixedscope.optimize.problem import LimitReached, Point, Problem
 
 __all__ = ["Polisher"]
@@ -87,7 +87,7 @@ class Polisher:
         elif old is not None and float(np.abs(old.x - self.point.x).max()) <= _NEARBY:
             self.curvature = old.with_gradient(gradient)
         else:
-            self.curvature = measure_curvature(self.problem.gradient, self.point.x, gradient)
+            self.curvature = measure_curvature(self.problem.gradients, self.point.x, gradient)
 
     def run(self) -> None:
         """Escape and polish until nothing is left to be gained, then clean up zeros."""
@@ -259,7 +259,7 @@ class Polisher:
     def _look_beyond(self) -> bool:
         """Leave an edge beside which the objective falls unseen by curvature; False if none."""
         problem = self.problem
-        if not isinstance(problem.objective, EdgedObjective):
+        if not offers_beyond(problem.objective):
             return False
         points = problem.objective.beyond(self.point.x / problem.scale)
         if not len(points):

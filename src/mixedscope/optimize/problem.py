@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mixedscope.optimize.objective import Evaluation, FloatArray, Objective
+from mixedscope.optimize.objective import (
+    Evaluation,
+    FloatArray,
+    Objective,
+    offers_search,
+)
 from mixedscope.optimize.trace import Trace
 
 __all__ = ["EVALUATION_ERRORS", "LimitReached", "Point", "Problem"]
@@ -245,6 +250,23 @@ class Problem:
             return None
         slope = slope / self.scale
         return slope if np.all(np.isfinite(slope)) else None
+
+    def gradients(self, points: FloatArray) -> FloatArray | None:
+        """Compute gradients at every row of `points` (m, k), as `gradient`; None if one fails."""
+        if offers_search(self.objective):
+            self.certificate_evaluations += len(points)
+            try:
+                slopes = self.objective.gradients(points / self.scale) / self.scale
+            except EVALUATION_ERRORS:
+                return None
+            return slopes if math.isfinite(slopes.sum()) else None
+        out = np.empty_like(points)
+        for i, point in enumerate(points):
+            slope = self.gradient(point)
+            if slope is None:
+                return None
+            out[i] = slope
+        return out
 
     @property
     def out_of_time(self) -> bool:

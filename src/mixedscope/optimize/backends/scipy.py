@@ -9,12 +9,7 @@ import numpy as np
 
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
 from mixedscope.optimize.certificate import rounding, tolerance_scale
-from mixedscope.optimize.objective import (
-    CompiledObjective,
-    CurvedObjective,
-    FloatArray,
-    Objective,
-)
+from mixedscope.optimize.objective import FloatArray, Objective, offers_hessian, offers_search
 from mixedscope.optimize.problem import EVALUATION_ERRORS, Problem
 
 __all__ = ["SCIPY_BACKENDS", "Bfgs", "ScipyCobyqa", "ScipyLbfgsb", "run_bfgs"]
@@ -45,7 +40,7 @@ class Bfgs(Backend):
 
     def load(self, objective: Objective) -> None:
         """Import SciPy's optimisers, slow to load, unless the search itself is compiled."""
-        if not (isinstance(objective, CompiledObjective) and objective.is_compiled):
+        if not offers_search(objective):
             super().load(objective)
 
     def search(
@@ -151,7 +146,7 @@ class _Monitor:
 def _search_compiled(problem: Problem, x0: FloatArray, ftol: float) -> bool:
     """Let the objective run the search itself, if it can; tell whether it did."""
     objective = problem.objective
-    if problem.is_timed or not isinstance(objective, CompiledObjective):
+    if problem.is_timed or not offers_search(objective):
         return False
     # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
     rows = objective.quasi_newton(x0 / problem.scale, ftol, problem.evaluations_left)
@@ -164,7 +159,7 @@ def _search_compiled(problem: Problem, x0: FloatArray, ftol: float) -> bool:
 def _initial_inverse(problem: Problem, x0: FloatArray) -> FloatArray | None:
     """Invert the objective's approximate Hessian at x0, made positive definite if need be."""
     objective = problem.objective
-    if not isinstance(objective, CurvedObjective):
+    if not offers_hessian(objective):
         return None
     try:
         hessian = np.asarray(objective.initial_hessian(x0 / problem.scale), dtype=np.float64)
