@@ -13,8 +13,16 @@ from mixedscope.inference.compare import compare_structures
 from mixedscope.store import read_table, write_table
 
 
+def random(structure: str) -> list[dict[str, Any]]:
+    names = ["(Intercept)"] if structure == "intercept" else ["(Intercept)", "x"]
+    own = "full" if structure == "intercept" else structure
+    parts = [{"columns": list(range(len(names))), "structure": own}]
+    return [{"group": "g", "names": names, "parts": parts}]
+
+
 def info(structure: str, n_theta: int, objective: float, **changes: Any) -> dict[str, Any]:
     content = {
+        "random": random(structure),
         "model": "sleep",
         "formula": "y ~ 1 + x + (1 + x | g)",
         "structure": structure,
@@ -56,6 +64,13 @@ def test_statistic_is_the_difference_in_objective_to_the_richest_structure() -> 
 def test_richest_structure_is_not_compared_with_itself() -> None:
     row = compare_structures(FITS).iloc[0]
     assert row[["chi_squared", "chi_dof", "p_value_naive"]].isna().all()
+
+
+def test_a_structure_that_is_no_special_case_of_the_richest_is_not_tested() -> None:
+    table = compare_structures([info("zerocorr", 2, 1752.4), info("homdiag", 1, 1767.2)])
+    assert table.loc[1, "chi_dof"] == 1
+    table = compare_structures([info("homcs", 2, 1765.5), info("intercept", 1, 1794.5)])
+    assert table.loc[1, ["chi_squared", "chi_dof", "p_value_naive"]].isna().all()
 
 
 def test_statistic_is_never_negative() -> None:

@@ -49,6 +49,9 @@ def html(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
 
 def _title(info: Mapping[str, Any]) -> str:
     how = "REML" if info["criterion"] == "REML" else "maximum likelihood"
+    own = {part["structure"] for random in info["random"] for part in random["parts"]}
+    if info["structure"] == "full" and not own <= {"full", "zerocorr"}:
+        return f"Linear mixed model fit by {how}, structures as in the formula"
     return f"Linear mixed model fit by {how}, structure {info['structure']}"
 
 
@@ -122,6 +125,15 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
     missing = info["dataset"]["n_dropped"]
     if missing:
         remarks.append(f"{missing} rows with missing values were dropped.")
+    for random in info["random"]:
+        for part in random["parts"]:
+            if part["structure"] not in ("full", "zerocorr") and "n_theta" in part:
+                columns = [random["names"][c] for c in part["columns"]]
+                rank = f" of rank {part['settings']['d']:g}" if "d" in part["settings"] else ""
+                remarks.append(
+                    f"Structure of {random['group']}, {columns[0]} to {columns[-1]}: "
+                    f"{part['structure']}{rank}, {part['n_theta']} parameters."
+                )
     for term in info["singular"]:
         if term["singular"]:
             remarks.append(

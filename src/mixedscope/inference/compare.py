@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mixedscope.errors import ModelError
+from mixedscope.inference.nesting import is_nested
 
 __all__ = ["compare_structures"]
 
@@ -41,7 +42,8 @@ def compare_structures(
         ``bic``, ``sigma``, ``evaluations``, ``singular`` (any term), ``effective_dimensions``
         (sum of the ranks of the terms), ``verdict``; ``richest`` (structure compared with),
         ``chi_squared`` (the statistic), ``chi_dof``, ``p_value_naive``, null for the richest
-        itself and for structures of as many parameters.
+        itself, for structures of as many parameters, and for those that are no special case of
+        the richest (:func:`mixedscope.inference.nesting.is_nested`).
 
     Raises
     ------
@@ -83,7 +85,8 @@ def _n_theta(info: Mapping[str, Any]) -> int:
 def _row(info: Mapping[str, Any], optimizer: str, richest: Mapping[str, Any]) -> dict[str, Any]:
     chi_dof = _n_theta(richest) - _n_theta(info)
     statistic = p_value = None
-    if chi_dof > 0:
+    is_tested = chi_dof > 0 and is_nested(info["random"], richest["random"])
+    if is_tested:
         # Optimisers end a hair apart: a poorer structure is no better by a rounding error.
         statistic = max(info["objective"] - richest["objective"], 0.0)
         from scipy.special import chdtrc
@@ -109,6 +112,6 @@ def _row(info: Mapping[str, Any], optimizer: str, richest: Mapping[str, Any]) ->
         "verdict": info["certificate"]["verdict"],
         "richest": richest["structure"],
         "chi_squared": statistic,
-        "chi_dof": chi_dof if chi_dof > 0 else None,
+        "chi_dof": chi_dof if is_tested else None,
         "p_value_naive": p_value,
     }

@@ -65,8 +65,9 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
                         "structure": p.structure,
                         "settings": dict(p.settings),
                         "factor": p.factor,
+                        "n_theta": s.n_theta,
                     }
-                    for p in t.design.parts
+                    for p, s in zip(t.design.parts, t.structures, strict=True)
                 ],
             }
             for t in system.terms

@@ -123,14 +123,19 @@ class _OwnSds(_OneCorrelation):
 
     def beyond(self, theta: Floats, scale: Floats) -> list[Floats]:
         # Beside an sd of zero the objective may fall with its square, the fourth power of the
-        # root; and with fewer than two sds no angle matters, but slopes depend on it.
+        # root; and an angle that suits the other columns need not suit all of them.
         zeros = np.flatnonzero(theta[:-1] == 0.0)
+        if not len(zeros):
+            return []
+        lifted = theta.copy()
+        lifted[zeros] = np.sqrt(_PROBE) / scale[zeros]
+        out = [np.append(lifted[:-1], angle) for angle in _ANGLES]
+        # With fewer than two sds no angle matters, but slopes depend on it.
         angles = _ANGLES if len(zeros) > self.size - 2 else (float(theta[-1]),)
-        out = []
         for i in zeros:
             for angle in angles:
-                point = theta.copy()
-                point[i], point[-1] = np.sqrt(_PROBE) / scale[i], angle
+                point = np.append(theta[:-1], angle)
+                point[i] = lifted[i]
                 out.append(point)
         return out
 
