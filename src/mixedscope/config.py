@@ -32,7 +32,7 @@ from mixedscope.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
 from mixedscope.model.contrasts import read_contrast
-from mixedscope.model.covariance import STRUCTURES
+from mixedscope.model.covariance import STRUCTURES, named_structure
 from mixedscope.optimize.backends import get_backend
 
 __all__ = [
@@ -67,11 +67,13 @@ def _check_slug(name: str) -> str:
 
 
 def _check_structure(name: str) -> str:
-    if name not in STRUCTURES:
+    try:
+        named_structure(name)
+    except MixedscopeError:
         raise _fault(
             f"unknown structure {name!r}.{suggest(name, STRUCTURES)} "
-            f"Known: {', '.join(STRUCTURES)}."
-        )
+            f"Known: {', '.join(STRUCTURES)}, and rr1, rr2, … for a rank."
+        ) from None
     return name
 
 
