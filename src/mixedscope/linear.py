@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.errors import ModelError, StoreError
@@ -78,18 +79,21 @@ class LinearMixedModel:
         self.formula = formula
         self.structure = structure
         self.contrasts = dict(contrasts or {})
+        parsed = parse_formula(formula)
         self.design: Design = build_design(
-            formula, frame, structure=structure, contrasts=contrasts, weights=weights
+            parsed, frame, structure=structure, contrasts=contrasts, weights=weights
         )
         self.system = ProfiledSystem(self.design)
         self._objectives: dict[bool, ProfiledObjective] = {}
         self.weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN
-        columns = [v for v in parse_formula(formula).variables if v in frame.columns]
-        if isinstance(weights, str) and weights not in columns:
-            columns.append(weights)
-        self.data = frame[columns]
+        # A copy on write: the data of the model stay what they are now.
+        self._frame = frame.copy(deep=False)
+        self._columns = [v for v in parsed.variables if v in frame.columns]
+        if isinstance(weights, str) and weights not in self._columns:
+            self._columns.append(weights)
+        self._weights = None
         if weights is not None and not isinstance(weights, str):
-            self.data = self.data.assign(**{_WEIGHTS_COLUMN: np.asarray(weights, dtype=float)})
+            self._weights = np.array(weights, dtype=float)
         self.source = dict(getattr(data, "attrs", {}) or {})
 
     @property
@@ -106,6 +110,14 @@ class LinearMixedModel:
     def dropped_coefficients(self) -> tuple[str, ...]:
         """Fixed effects left out because X is rank-deficient."""
         return self.system.dropped_names
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The columns that the model uses, all rows."""
+        data = self._frame[self._columns]
+        if self._weights is not None:
+            data = data.assign(**{_WEIGHTS_COLUMN: self._weights})
+        return data
 
     @cached_property
     def joint_limit(self) -> JointLimit:

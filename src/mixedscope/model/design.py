@@ -15,7 +15,15 @@ from ..formula import Formula, RandomTerm, parse_formula
 from ..tree import unparse
 from .contrasts import ContrastSpec
 from .covariance import make_structure, told_from_residuals
-from .frame import Factor, as_frame, cross, factorize, is_numeric, numeric_column
+from .frame import (
+    Factor,
+    as_frame,
+    cross,
+    factorize,
+    is_missing,
+    is_numeric,
+    numeric_column,
+)
 from .structure_choice import Choice, StructureChooser
 from .terms import TermColumns
 
@@ -165,9 +173,10 @@ def build_design(
     _check_contrasts(contrasts, frame, names)
     all_weights = _read_weights(weights, frame)
     rows, n_dropped, n_zero = _usable_rows(frame, names, all_weights)
-    used = frame[list(names)]
+    # Selecting columns or rows is slow beside all else that a small model needs.
+    used = frame
     if len(rows) < len(frame):
-        used = used.iloc[rows].reset_index(drop=True)
+        used = frame[list(names)].iloc[rows].reset_index(drop=True)
     columns = TermColumns(parsed.text, used, rows, contrasts)
 
     response = unparse(parsed.response)
@@ -253,7 +262,7 @@ def _usable_rows(
     missing = np.zeros(len(frame), dtype=bool)
     worst = ("", -1)
     for name in names:
-        absent = frame[name].isna().to_numpy(dtype=bool)
+        absent = is_missing(frame[name])
         count = int(absent.sum())
         if count > worst[1]:
             worst = (name, count)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..expressions import label_of
 
-__all__ = ["Factor", "as_frame", "cross", "factorize", "is_numeric", "numeric_column"]
+__all__ = ["Factor", "as_frame", "cross", "factorize", "is_missing", "is_numeric", "numeric_column"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ def as_frame(data: Any) -> pd.DataFrame:
     frame = _convert(data)
     if frame.columns.nlevels > 1:
         raise DataError("Columns with several levels of names cannot be used: flatten them.")
-    names = [str(name) for name in frame.columns]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
+    given = list(frame.columns)
+    names = [str(name) for name in given]
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
         raise DataError(
             f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
         )
@@ -61,7 +62,7 @@ def as_frame(data: Any) -> pd.DataFrame:
         raise DataError("The data are empty: there are no columns.")
     if not len(frame):
         raise DataError(f"The data are empty: no rows under the columns {', '.join(names[:20])}.")
-    if names != list(frame.columns) or not isinstance(frame.index, pd.RangeIndex):
+    if names != given or not isinstance(frame.index, pd.RangeIndex):
         frame = frame.set_axis(names, axis=1).reset_index(drop=True)
     return frame
 
@@ -128,6 +129,19 @@ def is_numeric(series: pd.Series) -> bool:
             "decimal",
         )
     return bool(pd.api.types.is_numeric_dtype(dtype)) and not pd.api.types.is_complex_dtype(dtype)
+
+
+def is_missing(series: pd.Series) -> NDArray[np.bool_]:
+    """Which values of a column are missing, (n,)."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return np.asarray(series.cat.codes.to_numpy() == -1)
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iub":
+            return np.zeros(len(series), dtype=bool)
+        if dtype.kind == "f":
+            return np.isnan(series.to_numpy())
+    return series.isna().to_numpy(dtype=bool)
 
 
 def numeric_column(series: pd.Series) -> NDArray[np.float64]:
