@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,6 +280,18 @@ class ProfiledObjective:
         from mixedscope.model.starting import average_information
 
         return average_information(self, theta)
+
+    @cached_property
+    def coordinates(self) -> Floats | None:
+        """Better coordinates than scaled theta where columns are nearly collinear, else None."""
+        own = [t.coordinates for t in self.system.terms]
+        if all(c is None for c in own):
+            return None
+        out = np.diag(self.scale)
+        for term, block in zip(self.system.terms, own, strict=True):
+            if block is not None:
+                out[term.theta, term.theta] = block
+        return out
 
     @property
     def is_compiled(self) -> bool:

@@ -15,6 +15,11 @@ __all__ = ["RandomTerm", "random_terms"]
 
 Floats = NDArray[np.float64]
 
+# Smallest eigenvalue of the matrix of cosines between columns below which they are nearly
+# collinear; and the least of a column that counts as its own.
+_COLLINEAR = 0.01
+_OWN = 1e-4
+
 
 @dataclass(frozen=True)
 class RandomTerm:
@@ -30,12 +35,17 @@ class RandomTerm:
         (1 for a column of zeros).
     theta : slice
         Where its parameters stand in the model's theta.
+    mixing : tuple of (k, k) array or None
+        Per part of the design, where its columns are nearly collinear and its covariance
+        unstructured: lower triangular M such that the columns are ``Q @ M`` with those of Q
+        orthogonal and of unit root mean square.
     """
 
     design: RandomDesign
     structures: tuple[CovarianceStructure, ...]
     column_scale: Floats
     theta: slice
+    mixing: tuple[Floats | None, ...]
 
     @property
     def group(self) -> str:
@@ -123,6 +133,24 @@ class RandomTerm:
         )
 
     @property
+    def coordinates(self) -> Floats | None:
+        """Matrix (n_theta, n_theta) from theta to entries of ``M @ factor``; None without any M.
+
+        These are theta for columns that are not collinear any more, and scaled theta elsewhere.
+        """
+        if all(m is None for m in self.mixing):
+            return None
+        out = np.diag(self.scale)
+        at = 0
+        for structure, mixing in zip(self.structures, self.mixing, strict=True):
+            own = slice(at, at + structure.n_theta)
+            if mixing is not None and structure.entries is not None:
+                rows, cols = structure.entries
+                out[own, own] = mixing[np.ix_(rows, rows)] * (cols[:, None] == cols)
+            at = own.stop
+        return out
+
+    @property
     def start(self) -> Floats:
         """Theta of the identity for columns of unit root mean square, shape (n_theta,)."""
         return np.concatenate([s.start() for s in self.structures]) / self.scale
@@ -199,6 +227,30 @@ def random_terms(designs: tuple[RandomDesign, ...], root_weights: Floats) -> tup
         largest[largest == 0.0] = 1.0
         mean_square = np.mean((weighted / largest) ** 2, axis=0)
         scale = np.where(mean_square > 0.0, largest * np.sqrt(mean_square), 1.0)
-        out.append(RandomTerm(design, structures, scale, slice(first, first + n_theta)))
+        mixing = tuple(
+            _mixing(design.Z[:, part.columns] * root_weights[:, None], scale[list(part.columns)])
+            if structure.name == "full"
+            else None
+            for part, structure in zip(design.parts, structures, strict=True)
+        )
+        out.append(RandomTerm(design, structures, scale, slice(first, first + n_theta), mixing))
         first += n_theta
     return tuple(out)
+
+
+def _mixing(columns: Floats, scale: Floats) -> Floats | None:
+    """Write nearly collinear columns (n, k) as orthogonal ones times a lower triangle.
+
+    The order is from the last column to the first, so that the product of the triangle and a
+    lower triangular factor is lower triangular too. None where nothing is nearly collinear.
+    """
+    standard = columns / scale
+    cosines = standard.T @ standard / len(standard)
+    np.fill_diagonal(cosines, 1.0)  # a column of zeros is nothing to be untangled
+    if len(scale) == 1 or np.linalg.eigvalsh(cosines)[0] >= _COLLINEAR:
+        return None
+    upper = np.linalg.qr(standard[:, ::-1], mode="r") / np.sqrt(len(standard))
+    signs = np.where(np.diag(upper) < 0.0, -1.0, 1.0)
+    lower = (upper * signs[:, None])[::-1, ::-1]
+    np.fill_diagonal(lower, np.maximum(np.diag(lower), _OWN))
+    return np.asarray(lower * scale)

@@ -117,7 +117,7 @@ def minimize(
     )
     try:
         try:
-            code, message = backend.search(problem, theta0 * problem.scale, resolved, seed)
+            code, message = backend.search(problem, problem.to_x(theta0), resolved, seed)
         except LimitReached as limit:
             code, message = limit.code, limit.message
         if problem.best is None:
@@ -137,7 +137,7 @@ def minimize(
     finally:
         problem.close()
     point = polisher.point
-    theta = point.x / problem.scale
+    theta = problem.to_theta(point.x)
     # Cleaned zeros may cost as much as rounding; that is no excess below zero.
     excess = max(0.0, found - point.objective)
     verdict = certificate(

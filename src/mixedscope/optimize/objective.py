@@ -20,11 +20,14 @@ __all__ = [
     "FloatArray",
     "InformedObjective",
     "Objective",
+    "ShapedObjective",
     "edges_of",
     "offers_beyond",
+    "offers_coordinates",
     "offers_hessian",
     "offers_moments",
     "offers_search",
+    "shape_of",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -151,6 +154,18 @@ class InformedObjective(Protocol):
         ...
 
 
+class ShapedObjective(Protocol):
+    """An objective that may know better coordinates than ``theta * scale``."""
+
+    @property
+    def coordinates(self) -> FloatArray | None:
+        """Matrix C (k, k) for optimisers to work on ``x = C @ theta``; None for the scale alone.
+
+        Invertible; zeros, signs and bounds of x are those of the canonical theta.
+        """
+        ...
+
+
 class CompiledObjective(Protocol):
     """An objective that can run a whole quasi-Newton search in compiled code."""
 
@@ -183,6 +198,11 @@ def offers_beyond(objective: object) -> TypeGuard[EdgedObjective]:
     return hasattr(objective, "edges") and hasattr(objective, "beyond")
 
 
+def offers_coordinates(objective: object) -> TypeGuard[ShapedObjective]:
+    """Whether an objective is a `ShapedObjective`."""
+    return hasattr(objective, "coordinates")
+
+
 def offers_hessian(objective: object) -> TypeGuard[CurvedObjective]:
     """Whether an objective is a `CurvedObjective`."""
     return hasattr(objective, "initial_hessian")
@@ -196,6 +216,11 @@ def offers_moments(objective: object) -> TypeGuard[InformedObjective]:
 def offers_search(objective: object) -> TypeGuard[CompiledObjective]:
     """Whether an objective is a `CompiledObjective`, and of a model that this serves."""
     return bool(getattr(objective, "is_compiled", False))
+
+
+def shape_of(objective: Objective) -> FloatArray | None:
+    """Matrix (k, k) from theta to better coordinates, if the objective knows any."""
+    return objective.coordinates if offers_coordinates(objective) else None
 
 
 def edges_of(objective: Objective) -> FloatArray:

@@ -108,7 +108,7 @@ class Polisher:
 
     def make_canonical(self) -> None:
         """Bring theta to its canonical range: no diagonal element of Λ is negative."""
-        theta = self.point.x / self.problem.scale
+        theta = self.problem.to_theta(self.point.x)
         canonical = self.problem.objective.canonical(theta)
         if np.array_equal(theta, canonical):
             return
@@ -123,7 +123,7 @@ class Polisher:
         else:  # more than signs changed: what was measured no longer belongs to this theta
             gradient = self.curvature = None
         # Adding zero turns -0.0 into 0.0, which would be printed.
-        self.point = Point(canonical * self.problem.scale + 0.0, self.point.evaluation, gradient)
+        self.point = Point(self.problem.to_x(canonical) + 0.0, self.point.evaluation, gradient)
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -261,13 +261,13 @@ class Polisher:
         problem = self.problem
         if not offers_beyond(problem.objective):
             return False
-        points = problem.objective.beyond(self.point.x / problem.scale)
+        points = problem.objective.beyond(problem.to_theta(self.point.x))
         if not len(points):
             return False
         problem.stage = "escape"
         self._note("a look beyond zero")
         enough = self.point.objective - rounding(self.point.objective)
-        found = [problem.evaluate(theta * problem.scale, gradient=False) for theta in points]
+        found = [problem.evaluate(problem.to_x(theta), gradient=False) for theta in points]
         lower = [p for p in found if p is not None and p.objective < enough]
         if not lower:
             return False

@@ -15,6 +15,7 @@ from mixedscope.optimize.objective import (
     FloatArray,
     Objective,
     offers_search,
+    shape_of,
 )
 from mixedscope.optimize.trace import Trace
 
@@ -104,6 +105,8 @@ class Problem:
         self.trace = trace
         self.scale = np.array(objective.scale, dtype=np.float64)
         self.lower = np.array(objective.lower, dtype=np.float64) * self.scale
+        self._shape = shape = shape_of(objective)
+        self._unshape = None if shape is None else np.linalg.inv(shape)
         self.stage = "search"
         self.best: Point | None = None
         self.certificate_evaluations = 0
@@ -127,6 +130,26 @@ class Problem:
         """Finish the progress bar."""
         if self._bar is not None:
             self._bar.close()
+
+    # -- units ---------------------------------------------------------------------------------
+
+    def to_x(self, theta: FloatArray) -> FloatArray:
+        """Bring theta (..., k) to standardised units."""
+        return theta * self.scale if self._shape is None else theta @ self._shape.T
+
+    def to_theta(self, x: FloatArray) -> FloatArray:
+        """Bring standardised units (..., k) to theta."""
+        return x / self.scale if self._unshape is None else x @ self._unshape.T
+
+    def slope_to_x(self, slope: FloatArray) -> FloatArray:
+        """Bring gradients (..., k) by theta to standardised units."""
+        return slope / self.scale if self._unshape is None else slope @ self._unshape
+
+    def hessian_to_x(self, hessian: FloatArray) -> FloatArray:
+        """Bring a Hessian by theta to standardised units."""
+        if self._unshape is None:
+            return hessian / np.outer(self.scale, self.scale)
+        return self._unshape.T @ hessian @ self._unshape
 
     # -- what optimisers call ------------------------------------------------------------------
 
@@ -173,7 +196,7 @@ class Problem:
         self._check_limits()
         # Optimisers may reuse their array: both are copies.
         x = np.array(x, dtype=np.float64)
-        theta = x / self.scale
+        theta = self.to_theta(x)
         slope: FloatArray | None = None
         evaluation: Evaluation | None
         try:
@@ -205,7 +228,7 @@ class Problem:
         self.trace.append(self.stage, theta, evaluation, slope, seconds)
         if evaluation is None:
             return None
-        point = Point(x, evaluation, None if slope is None else slope / self.scale)
+        point = Point(x, evaluation, None if slope is None else self.slope_to_x(slope))
         if evaluation.objective > self._worst:
             self._worst = evaluation.objective
         if self.best is None or evaluation.objective < self.best.evaluation.objective:
@@ -233,7 +256,7 @@ class Problem:
         for number, (theta, evaluation, slope) in enumerate(rows, start=1):
             if evaluation is not None and not math.isfinite(evaluation.objective):
                 evaluation = slope = None
-            self._keep(theta * self.scale, theta, evaluation, slope, began + number * share)
+            self._keep(self.to_x(theta), theta, evaluation, slope, began + number * share)
 
     # -- what the certificate calls ------------------------------------------------------------
 
@@ -245,10 +268,10 @@ class Problem:
         """
         self.certificate_evaluations += 1
         try:
-            _, slope = self.objective.evaluate_gradient(x / self.scale)
+            _, slope = self.objective.evaluate_gradient(self.to_theta(x))
         except EVALUATION_ERRORS:
             return None
-        slope = slope / self.scale
+        slope = self.slope_to_x(slope)
         return slope if np.all(np.isfinite(slope)) else None
 
     def gradients(self, points: FloatArray) -> FloatArray | None:
@@ -256,7 +279,7 @@ class Problem:
         if offers_search(self.objective):
             self.certificate_evaluations += len(points)
             try:
-                slopes = self.objective.gradients(points / self.scale) / self.scale
+                slopes = self.slope_to_x(self.objective.gradients(self.to_theta(points)))
             except EVALUATION_ERRORS:
                 return None
             return slopes if math.isfinite(slopes.sum()) else None

@@ -149,7 +149,7 @@ def _search_compiled(problem: Problem, x0: FloatArray, ftol: float) -> bool:
     if problem.is_timed or not offers_search(objective):
         return False
     # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
-    rows = objective.quasi_newton(x0 / problem.scale, ftol, problem.evaluations_left)
+    rows = objective.quasi_newton(problem.to_theta(x0), ftol, problem.evaluations_left)
     if rows is None:
         return False
     problem.record(rows)
@@ -162,10 +162,10 @@ def _initial_inverse(problem: Problem, x0: FloatArray) -> FloatArray | None:
     if not offers_hessian(objective):
         return None
     try:
-        hessian = np.asarray(objective.initial_hessian(x0 / problem.scale), dtype=np.float64)
+        hessian = np.asarray(objective.initial_hessian(problem.to_theta(x0)), dtype=np.float64)
     except EVALUATION_ERRORS:
         return None
-    hessian = hessian / np.outer(problem.scale, problem.scale)
+    hessian = problem.hessian_to_x(hessian)
     if not np.all(np.isfinite(hessian)):
         return None
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
