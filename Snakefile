@@ -21,7 +21,9 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/fits.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/charts.smk"
+include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/index.smk"
 
 
@@ -29,3 +31,4 @@ rule all:
     default_target: True
     input:
         "results/index.html",
+        SWEEPS.targets(),

@@ -23,14 +23,12 @@ from mixedscope.store import read_fit, read_table
 
 def promised_files(plan: Plan) -> list[str]:
     """Every file of a run, relative to its working directory."""
-    files = ["results/index.html"]
+    files = ["results/index.html", "results/timing.html"]
     files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
-    files += plan.compare_files()
-    for extension in (*plan.config.charts.formats, "caption.json"):
-        files += plan.chart_files(extension)
-    return files
+    files += plan.compare_files() + plan.study_files() + plan.table_files() + plan.chart_files()
+    return list(dict.fromkeys(files))
 
 
 def faults(plan: Plan, directory: Path) -> list[str]:
@@ -93,22 +91,32 @@ class _Page(HTMLParser):
 
 
 def _checker(path: Path) -> Callable[[Path], None]:
-    if path.parent.parent.name == "compare":
-        return lambda p: _check_table(p, "structures")
     if path.parent.name == "data":
         return lambda p: _check_table(p, "data")
     if path.suffix == ".parquet":
-        return lambda p: _check_table(p, p.stem)
+        kind = {"phases_timing_trend": "phases_trend"}.get(path.stem, path.stem)
+        return lambda p: _check_table(p, kind)
     if path.name.endswith(".vl.json"):
         return _check_vega_lite
     return {
         "fit.json": _check_fit,
+        ".gif": _starts_with(b"GIF89a"),
+        ".mp4": _starts_with(b"ftyp", at=4),
         ".json": _check_caption,
         ".svg": _check_svg,
         ".png": _check_png,
         ".pdf": _check_pdf,
         ".html": _check_html,
     }[path.name if path.name == "fit.json" else path.suffix]
+
+
+def _starts_with(magic: bytes, at: int = 0) -> Callable[[Path], None]:
+    def check(path: Path) -> None:
+        if path.read_bytes()[at : at + len(magic)] != magic:
+            raise ValueError("is no such film")
+        _check_size(path, 5)
+
+    return check
 
 
 def _check_table(path: Path, kind: str) -> None:
@@ -177,9 +185,9 @@ def _check_html(path: Path) -> None:
             raise ValueError(f"links to {address}, which is absent")
 
 
-def _check_size(path: Path) -> None:
-    if path.stat().st_size > 2_000_000:
-        raise ValueError("is larger than 2 MB")
+def _check_size(path: Path, megabytes: int = 2) -> None:
+    if path.stat().st_size > megabytes * 1_000_000:
+        raise ValueError(f"is larger than {megabytes} MB")
 
 
 def main() -> int:

@@ -116,7 +116,7 @@ def test_plan_names_the_file_a_data_set_is_read_from(plan: Any) -> None:
 
 
 def test_plan_shows_the_fits_of_the_first_optimiser(plan: Any) -> None:
-    shown = plan.fit_files("fit.json", model="sleep", shown=True)
+    shown = plan.chart_fits("sleep", "trace")
     assert shown == [f"results/fits/sleep/{s}/bobyqa/fit.json" for s in ("full", "intercept")]
     assert len(plan.fit_files("fit.json")) == 4
 

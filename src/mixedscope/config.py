@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import types
 from collections.abc import Hashable, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -24,16 +23,20 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
 
+from mixedscope.charts.registry import CHARTS
+from mixedscope.config_faults import describe_faults, fault
 from mixedscope.data.layout import check_keys
 from mixedscope.data.simulate import SIMULATE_KEYS
 from mixedscope.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
+from mixedscope.inference.studies import check_settings
 from mixedscope.model.contrasts import read_contrast
 from mixedscope.model.covariance import STRUCTURES, named_structure
 from mixedscope.optimize.backends import get_backend
+from mixedscope.sweeps.config import SweepConfig
+from mixedscope.sweeps.grid import broken_sweeps, definitions_of
 
 __all__ = [
     "ChartsConfig",
@@ -41,15 +44,13 @@ __all__ = [
     "DatasetConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "RaceConfig",
     "ShrinkageConfig",
     "json_schema",
     "load_config",
     "read_yaml",
     "validate_config",
 ]
-
-#: Type of the errors raised below, whose messages are complete.
-_FAULT = "fault"
 
 #: What a name may consist of that becomes part of a path.
 _SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
@@ -59,7 +60,7 @@ ChartFormat = Literal["svg", "png", "pdf", "html", "vl.json"]
 
 def _check_slug(name: str) -> str:
     if not _SLUG.fullmatch(name) or len(name) > 80:
-        raise _fault(
+        raise fault(
             "a name becomes part of a path: use letters, digits, '_', '-' and '.', start with a "
             "letter or digit, do not end with '.', at most 80 characters"
         )
@@ -70,7 +71,7 @@ def _check_structure(name: str) -> str:
     try:
         named_structure(name)
     except MixedscopeError:
-        raise _fault(
+        raise fault(
             f"unknown structure {name!r}.{suggest(name, STRUCTURES)} "
             f"Known: {', '.join(STRUCTURES)}, and rr1, rr2, … for a rank."
         ) from None
@@ -81,13 +82,8 @@ def _check_expression(text: str) -> str:
     try:
         parse_expression(text)
     except MixedscopeError as error:
-        raise _fault(str(error)) from None
+        raise fault(str(error)) from None
     return text
-
-
-def _fault(message: str) -> PydanticCustomError:
-    """An error whose message needs nothing added to it."""
-    return PydanticCustomError(_FAULT, "{message}", {"message": message})
 
 
 Name = Annotated[str, AfterValidator(_check_slug)]
@@ -130,13 +126,13 @@ class DatasetConfig(_Section):
                 check_keys(simulate, SIMULATE_KEYS, "simulate")
                 parse_formula(simulate.get("formula", ""))
             except MixedscopeError as error:
-                raise _fault(str(error)) from None
+                raise fault(str(error)) from None
         return simulate
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatasetConfig:
         if (self.source is None) == (self.simulate is None):
-            raise _fault("a data set has either 'source' or 'simulate', and not both")
+            raise fault("a data set has either 'source' or 'simulate', and not both")
         return self
 
 
@@ -159,8 +155,19 @@ class OptimizerConfig(_Section):
         try:
             get_backend(self.backend).resolve(self.settings)
         except MixedscopeError as error:
-            raise _fault(str(error)) from None
+            raise fault(str(error)) from None
         return self
+
+
+class RaceConfig(_Section):
+    """Optimisers against each other on one objective, from independent starts."""
+
+    structure: Structure | None = None
+    """The covariance structure; by default the first of the model."""
+    optimizers: Annotated[list[str], Field(min_length=1)]
+    """Names of optimisers of this configuration."""
+    starts: Annotated[int, Field(ge=0, le=100)] = 3
+    """Random starts of each, beside its own."""
 
 
 class ModelConfig(_Section):
@@ -180,6 +187,8 @@ class ModelConfig(_Section):
     """Column of observation weights."""
     optimizers: Annotated[list[str], Field(min_length=1)] = ["auto"]
     """Names of optimisers of this configuration; charts show the fits of the first."""
+    race: RaceConfig | None = None
+    """A race of optimisers on this model."""
 
     @field_validator("formula")
     @classmethod
@@ -187,9 +196,9 @@ class ModelConfig(_Section):
         try:
             parsed = parse_formula(formula)
         except MixedscopeError as error:
-            raise _fault(str(error)) from None
+            raise fault(str(error)) from None
         if not parsed.random:
-            raise _fault("the formula has no random-effects term such as (1 | group)")
+            raise fault("the formula has no random-effects term such as (1 | group)")
         return formula
 
     @field_validator("contrasts")
@@ -199,7 +208,7 @@ class ModelConfig(_Section):
             try:
                 read_contrast(variable, spec)
             except MixedscopeError as error:
-                raise _fault(str(error)) from None
+                raise fault(str(error)) from None
         return contrasts
 
     @field_validator("structures", "optimizers")
@@ -207,7 +216,7 @@ class ModelConfig(_Section):
     def _no_duplicates(cls, names: list[str]) -> list[str]:
         for name in names:
             if names.count(name) > 1:
-                raise _fault(f"{name!r} is listed twice")
+                raise fault(f"{name!r} is listed twice")
         return names
 
 
@@ -237,8 +246,33 @@ class ChartsConfig(_Section):
     """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
     """At how many evaluations of a fit its conditional modes are kept, at most."""
+    kinds: list[str] = list(CHARTS)
+    """Kinds of charts to draw; all by default."""
+    studies: dict[str, dict[str, Any]] = {}
+    """Settings of the studies behind charts, by name of study."""
     shrinkage: ShrinkageConfig = ShrinkageConfig()
     """Shrinkage plots and dumbbells."""
+
+    @field_validator("kinds")
+    @classmethod
+    def _kinds_are_known(cls, kinds: list[str]) -> list[str]:
+        for kind in kinds:
+            if kind not in CHARTS:
+                raise fault(
+                    f"unknown kind of chart {kind!r}.{suggest(kind, CHARTS)} "
+                    f"Known: {', '.join(CHARTS)}."
+                )
+        return kinds
+
+    @field_validator("studies")
+    @classmethod
+    def _studies_are_known(cls, studies: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, settings in studies.items():
+            try:
+                check_settings(name, settings)
+            except MixedscopeError as error:
+                raise fault(str(error)) from None
+        return studies
 
 
 class Config(_Section):
@@ -250,21 +284,14 @@ class Config(_Section):
     """Models by name."""
     optimizers: dict[Name, OptimizerConfig] = {"auto": OptimizerConfig()}
     """Optimisers by name; `auto` with its defaults where none is given."""
-    sweeps: dict[Name, Any] = {}
-    """Reserved for many fits of one model; has to be empty in this version."""
+    sweeps: dict[Name, SweepConfig] = {}
+    """Sweeps by name: many fits over models, optimisers, tolerances, data and seeds."""
     charts: ChartsConfig = ChartsConfig()
     """Charts."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of simulated data sets that state none, and of optimisers that draw numbers."""
     threads: Annotated[int, Field(ge=1)] = 1
     """Threads of each fit; more than one pays for large models only."""
-
-    @field_validator("sweeps")
-    @classmethod
-    def _no_sweeps_yet(cls, sweeps: dict[str, Any]) -> dict[str, Any]:
-        if sweeps:
-            raise _fault("this version has no sweeps yet: leave the key out, or empty")
-        return sweeps
 
 
 # -- reading and checking ----------------------------------------------------------------------
@@ -344,7 +371,7 @@ def validate_config(content: Mapping[str, Any], *, where: str = "configuration")
     try:
         config = Config.model_validate(dict(content))
     except ValidationError as error:
-        faults = _describe_all(error)
+        faults = describe_faults(error, Config)
     else:
         faults = _broken_references(config)
         if not faults:
@@ -389,104 +416,28 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _broken_references(config: Config) -> list[str]:
     """Names that point at nothing, in words."""
     faults = []
+    named = [
+        (f"models.{name}.{key}", optimizer)
+        for name, model in config.models.items()
+        for key, optimizers in (
+            ("optimizers", model.optimizers),
+            ("race.optimizers", model.race.optimizers if model.race else []),
+        )
+        for optimizer in optimizers
+    ]
+    for key, optimizer in named:
+        if optimizer not in config.optimizers:
+            faults.append(
+                f"{key}: there is no optimiser {optimizer!r} under "
+                f"'optimizers'.{suggest(optimizer, config.optimizers)}"
+            )
     for name, model in config.models.items():
         if model.dataset not in config.datasets:
             faults.append(
                 f"models.{name}.dataset: there is no data set {model.dataset!r} under 'datasets'."
                 + suggest(model.dataset, config.datasets)
             )
-        for optimizer in model.optimizers:
-            if optimizer not in config.optimizers:
-                faults.append(
-                    f"models.{name}.optimizers: there is no optimiser {optimizer!r} under "
-                    f"'optimizers'.{suggest(optimizer, config.optimizers)}"
-                )
-    return faults
-
-
-def _describe_all(error: ValidationError) -> list[str]:
-    """Faults in words, each behind the path of its key."""
-    found: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
-    for details in error.errors(include_url=False):
-        location = tuple(p for p in details["loc"] if not _ALTERNATIVE.fullmatch(str(p)))
-        found.setdefault(location, []).append(details)
-    lines = []
-    for location, faults in found.items():
-        kinds = [_KINDS[f["type"]] for f in faults if f["type"] in _KINDS]
-        told = [f for f in faults if f["type"] not in _KINDS]
-        deeper = any(other[: len(location)] == location for other in found if other != location)
-        # A key may have alternatives ("text or a list"): a fault within the one that was meant
-        # says more than that the others were not.
-        path = ".".join(str(part) for part in location if part != "[key]")
-        if told:
-            lines += [f"{path}: {_describe(fault, location)}" for fault in told]
-        elif not deeper:
-            if location[-1] == "[key]":
-                lines.append(f"{path}: a name has to be text: put it into quotes")
-            else:
-                lines.append(
-                    f"{path}: expected {' or '.join(kinds)}, got {_shown(faults[0]['input'])}"
-                )
-    return lines
-
-
-#: Errors of the wrong kind of value, and what was wanted.
-_KINDS = {
-    "string_type": "text",
-    "list_type": "a list",
-    "dict_type": "keys with values",
-    "model_type": "keys with values",
-}
-
-
-def _describe(details: ErrorDetails, location: tuple[int | str, ...]) -> str:
-    kind = details["type"]
-    if kind == "extra_forbidden":
-        known = _keys_at(location[:-1])
-        return f"unknown key.{suggest(str(location[-1]), known)} Known: {', '.join(known)}."
-    if kind == "missing":
-        return "this key is missing"
-    message = details["msg"].replace("\n", "\n    ")
-    return message if kind == _FAULT else f"{message}, got {_shown(details['input'])}"
-
-
-#: What pydantic puts into a path to say which alternative of a type it tried.
-_ALTERNATIVE = re.compile(r"str|function-after\[.*|(?:list|dict)\[.*")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """Keys known at a path, by walking the classes alongside it."""
-    here: Any = Config
-    for part in location:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            field = here.model_fields.get(str(part))
-            here = _bare(field.annotation) if field else None
-        elif get_origin(here) is dict:
-            here = _bare(get_args(here)[1])
-        else:
-            return []
-    if isinstance(here, type) and issubclass(here, BaseModel):
-        return list(here.model_fields)
-    return []
-
-
-def _bare(annotation: Any) -> Any:
-    """Strip ``Annotated`` and ``| None`` from a type."""
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        elif get_origin(annotation) in (Union, types.UnionType):
-            rest = [a for a in get_args(annotation) if a is not type(None)]
-            if len(rest) != 1:
-                return annotation
-            annotation = rest[0]
-        else:
-            return annotation
+    return faults or broken_sweeps(config.sweeps, definitions_of(config))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ which code a step depends on.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import traceback
@@ -17,7 +18,23 @@ from typing import Any
 
 from mixedscope.errors import MixedscopeError
 
-__all__ = ["chart", "compare", "fit", "index", "job", "prepare"]
+__all__ = [
+    "chart",
+    "compare",
+    "fit",
+    "index",
+    "job",
+    "phases",
+    "phases_chart",
+    "prepare",
+    "race",
+    "race_chart",
+    "study",
+    "sweep_batch",
+    "sweep_charts",
+    "sweep_gather",
+    "sweep_plan",
+]
 
 
 @contextmanager
@@ -128,13 +145,7 @@ def fit(
 
     frame = read_table(data, "data")
     frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
-    fitted = LinearMixedModel(
-        model["formula"],
-        frame,
-        structure=structure,
-        contrasts=model["contrasts"] or None,
-        weights=model["weights"],
-    ).fit(
+    fitted = LinearMixedModel(data=frame, **_arguments(model, structure)).fit(
         optimizer=optimizer["backend"],
         settings=optimizer["settings"] or None,
         reml=model["criterion"] == "REML",
@@ -147,6 +158,115 @@ def fit(
     )
     fitted.save(Path(output).parent, keyframe_parts=keyframes)
     print(fitted)
+
+
+def _arguments(model: Mapping[str, Any], structure: str) -> dict[str, Any]:
+    """What a model of the configuration means to the library, data apart."""
+    return {
+        "formula": model["formula"],
+        "structure": structure,
+        "contrasts": model["contrasts"] or None,
+        "weights": model["weights"],
+    }
+
+
+def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Study a stored fit and store what was found beside it.
+
+    Parameters
+    ----------
+    fit : path
+        ``fit.json``; the tables are written beside it.
+    studies : mapping of str to mapping
+        Settings by name of study, see `mixedscope.inference.studies`.
+    """
+    from mixedscope.inference.studies import STUDIES
+    from mixedscope.linear import load_fit
+
+    directory = Path(fit).parent
+    fitted = load_fit(directory)
+    for name, settings in studies.items():
+        fitted.study(name, **settings)
+    fitted.save(directory, only=[table for name in studies for table in STUDIES[name].tables])
+
+
+def race(
+    *,
+    data: str | os.PathLike[str],
+    model: Mapping[str, Any],
+    race: Mapping[str, Any],
+    seed: int,
+    output: str | os.PathLike[str],
+    ends: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Let optimisers race on one objective, each from several starts.
+
+    Parameters
+    ----------
+    data : path
+        A file written by `prepare`.
+    model : mapping
+        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
+    race : mapping
+        ``structure``, ``optimizers`` (entries of the configuration by name) and ``starts``.
+    seed : int
+        From which the starts are drawn.
+    output, ends, timing : path
+        The tables of all evaluations, of where each ended, and of seconds.
+    """
+    from mixedscope.inference.race import Entrant
+    from mixedscope.inference.race import race as run_race
+    from mixedscope.linear import LinearMixedModel
+    from mixedscope.store import read_table, write_table
+
+    frame = read_table(data, "data")
+    entrants = [
+        Entrant(
+            name, entry["backend"], entry["settings"], entry["polish"], entry["max_evaluations"]
+        )
+        for name, entry in race["optimizers"].items()
+    ]
+    tables = run_race(
+        LinearMixedModel(data=frame, **_arguments(model, race["structure"])),
+        entrants,
+        reml=model["criterion"] == "REML",
+        starts=race["starts"],
+        seed=seed,
+    )
+    sha256 = frame.attrs["sha256"]
+    for kind, path in (("race", output), ("race_ends", ends), ("race_timing", timing)):
+        write_table(path, tables[kind], kind, formula=model["formula"], sha256=sha256)
+
+
+def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
+    """Gather the phases of all optimisations of a run.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of each fit.
+    output : path
+        ``phases.parquet``, evaluations per phase.  Beside it ``phases_trend``, whether their
+        shares grow with the size of a model, and the same of seconds, ``phases_timing`` and
+        ``phases_timing_trend``.
+    """
+    from mixedscope.inference.phase_table import phase_table, phase_timing_table, phase_trend
+    from mixedscope.store import read_fit, write_table
+
+    tables = [read_fit(Path(path).parent) for path in fits]
+    names = [Path(path).parent.name for path in fits]
+    counts = phase_table(tables, optimizers=names)
+    seconds = phase_timing_table(tables, optimizers=names)
+    digest = hashlib.sha256("".join(t.info["dataset"]["sha256"] for t in tables).encode())
+    for stem, kind, table in (
+        ("phases", "phases", counts),
+        ("phases_trend", "phases_trend", phase_trend(counts)),
+        ("phases_timing", "phases_timing", seconds),
+        ("phases_timing_trend", "phases_trend", phase_trend(counts, seconds)),
+    ):
+        path = Path(output).with_name(f"{stem}.parquet")
+        write_table(path, table, kind, formula="", sha256=digest.hexdigest())
 
 
 def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
@@ -207,14 +327,84 @@ def chart(
     save_figure(figure, output, formats)
 
 
+def race_chart(
+    *,
+    race: str | os.PathLike[str],
+    chart: str,
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+    formats: Sequence[str],
+) -> None:
+    """Draw the race of one model.
+
+    Parameters
+    ----------
+    race : path
+        ``race.parquet``; the other tables of the race are beside it.
+    chart : {"race", "race-seconds"}
+        Against evaluations or against seconds.
+    settings : mapping
+        ``theme`` of the configuration's ``charts``.
+    output : path
+        ``<chart>.caption.json``; the chart's files are written beside it.
+    formats : sequence of str
+    """
+    from mixedscope.charts.race import race_chart as draw_race
+    from mixedscope.charts.registry import figure
+    from mixedscope.charts.render import save_figure
+    from mixedscope.store import read_table
+
+    theme = settings.get("theme", "light")
+    kinds = ("race", "race_ends", "race_timing")
+    tables = [read_table(Path(race).with_name(f"{kind}.parquet"), kind) for kind in kinds]
+    x = "evaluation" if chart == "race" else "seconds"
+    save_figure(figure(*draw_race(*tables, x=x, theme=theme), theme=theme), output, formats)
+
+
+def phases_chart(
+    *,
+    phases: str | os.PathLike[str],
+    chart: str,
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+    formats: Sequence[str],
+) -> None:
+    """Draw the phases of all optimisations of a run.
+
+    Parameters
+    ----------
+    phases : path
+        ``phases.parquet``; the other tables of phases are beside it.
+    chart : {"phases", "phases-seconds"}
+        Evaluations alone, or seconds as well.
+    settings : mapping
+        ``theme`` of the configuration's ``charts``.
+    output : path
+        ``<chart>.caption.json``; the chart's files are written beside it.
+    formats : sequence of str
+    """
+    from mixedscope.charts.phases import phases_chart as draw_phases
+    from mixedscope.charts.registry import figure
+    from mixedscope.charts.render import save_figure
+    from mixedscope.store import read_table
+
+    theme = settings.get("theme", "light")
+    kinds = {"phases": "phases", "phases_trend": "phases_trend"}
+    if chart != "phases":
+        kinds |= {"phases_timing": "phases_timing", "phases_timing_trend": "phases_trend"}
+    tables = [read_table(Path(phases).with_name(f"{f}.parquet"), kind) for f, kind in kinds.items()]
+    save_figure(figure(*draw_phases(*tables, theme=theme), theme=theme), output, formats)
+
+
 def index(
     *,
     structures: Sequence[str],
     captions: Sequence[str],
     together: Sequence[str] = (),
     output: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
 ) -> None:
-    """Write the page that shows every figure of a run.
+    """Write the page that shows every figure of a run, and that of the figures with seconds.
 
     Parameters
     ----------
@@ -226,7 +416,130 @@ def index(
         The same of charts that show all models.
     output : path
         ``index.html``.
+    timing : path
+        ``timing.html``: what shows seconds, which no other run repeats, has a page of its own.
     """
     from mixedscope.report import write_index
 
-    write_index(structures=structures, captions=captions, together=together, output=output)
+    write_index(
+        structures=structures, captions=captions, together=together, output=output, timing=timing
+    )
+
+
+def sweep_plan(*, content: str, output: str | os.PathLike[str]) -> None:
+    """Write down the runs of a sweep and their batches.
+
+    Parameters
+    ----------
+    content : str
+        JSON, see `mixedscope.sweeps.plan.SweepPlan.content`.
+    output : path
+        ``plan.json``.
+    """
+    from mixedscope.files import atomic_write
+
+    atomic_write(output, content.encode())
+
+
+def sweep_batch(
+    *,
+    plan: str | os.PathLike[str],
+    batch: str,
+    code: str,
+    output: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Fit the runs of one batch.
+
+    Parameters
+    ----------
+    plan : path
+        Written by `sweep_plan`.
+    batch : str
+        Its name there.
+    code : str
+        Digest of the code, kept with the results: batches of other code are not used again.
+    output, timing : path
+        The tables of results and of seconds.
+    """
+    from mixedscope.store import read_json, write_table
+    from mixedscope.sweeps.run import execute
+
+    specs = read_json(plan)["batches"][batch]
+    results, seconds = execute(list(specs.values()), list(specs))
+    told = {"batch": {"code": code, "specs": specs}}
+    write_table(timing, seconds, "sweep_batch_timing", formula="", sha256=batch)
+    write_table(output, results, "sweep_batch", formula="", sha256=batch, extra=told)
+    failed = results["error"].dropna()
+    print(f"{len(results)} runs, {len(failed)} of them failed")
+    for run, error in zip(results["run"][failed.index], failed, strict=True):
+        print(f"{run}: {error}")
+
+
+def sweep_gather(
+    *,
+    plan: str | os.PathLike[str],
+    batches: Sequence[str],
+    timings: Sequence[str],
+    output: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Gather the batches of a sweep.
+
+    Parameters
+    ----------
+    plan : path
+        Written by `sweep_plan`.
+    batches, timings : sequence of path
+        Written by `sweep_batch`.
+    output, timing : path
+        The tables of all runs and of their seconds.
+    """
+    from mixedscope.store import read_json, read_table, write_table
+    from mixedscope.sweeps.table import gather, gather_timing
+
+    told = read_json(plan)
+    runs, swept = told["runs"], {"swept": told["swept"]}
+    digest = hashlib.sha256("".join(run[0] for run in runs).encode()).hexdigest()
+    table = gather(runs, [read_table(path, "sweep_batch") for path in batches])
+    seconds = gather_timing(runs, [read_table(path, "sweep_batch_timing") for path in timings])
+    write_table(output, table, "runs", formula="", sha256=digest, extra=swept)
+    write_table(timing, seconds, "runs_timing", formula="", sha256=digest)
+
+
+def sweep_charts(
+    *,
+    runs: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+    charts: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    output: Sequence[str],
+    formats: Sequence[str],
+) -> None:
+    """Draw the charts of a sweep.
+
+    Parameters
+    ----------
+    runs, timing : path
+        Written by `sweep_gather`.
+    charts : mapping of str to mapping
+        Settings by name of chart.
+    settings : mapping
+        ``theme`` of the configuration's ``charts``.
+    output : sequence of path
+        ``<name>.caption.json`` of each; the chart's files are written beside it.
+    formats : sequence of str
+    """
+    from mixedscope.charts.registry import figure
+    from mixedscope.charts.render import save_figure
+    from mixedscope.charts.sweep import sweep_chart
+    from mixedscope.store import read_table
+    from mixedscope.sweeps.summary import summarise
+    from mixedscope.sweeps.table import with_keys
+
+    frame = with_keys(read_table(runs, "runs"))
+    seconds = read_table(timing, "runs_timing")
+    theme = settings.get("theme", "light")
+    for (_, chart), path in zip(charts.items(), output, strict=True):
+        drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
+        save_figure(figure(*drawn, theme=theme), path, formats)

@@ -16,7 +16,11 @@ from typing import Any
 from mixedscope.config import Config, read_yaml, validate_config
 from mixedscope.formula import parse_formula
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["TOGETHER", "Plan", "make_plan"]
+
+
+#: Charts that show all models of a run.
+TOGETHER = ("phases", "phases-seconds")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Plan:
         """The prepared data of a model."""
         return f"results/data/{self.config.models[model].dataset}.parquet"
 
-    def fit_files(self, file: str, *, model: str | None = None, shown: bool = False) -> list[str]:
+    def fit_files(self, file: str, *, model: str | None = None, shows: str = "all") -> list[str]:
         """One file of each fit, of all models or of one.
 
         Parameters
@@ -52,8 +56,9 @@ class Plan:
         file : str
             Name of the file, such as ``"fit.json"``.
         model : str, optional
-        shown : bool
-            Only the fits that charts show side by side: those of the first optimiser.
+        shows : {"all", "structures", "optimizers", "first"}
+            All fits, or those that a chart shows side by side: all structures by the first
+            optimiser, the first structure by all optimisers, the first of both.
 
         Returns
         -------
@@ -63,9 +68,31 @@ class Plan:
             f"results/fits/{name}/{structure}/{optimizer}/{file}"
             for name, entry in self.config.models.items()
             if model in (None, name)
-            for structure in entry.structures
-            for optimizer in (entry.optimizers[:1] if shown else entry.optimizers)
+            for structure in entry.structures[: 1 if shows in ("optimizers", "first") else None]
+            for optimizer in entry.optimizers[: 1 if shows in ("structures", "first") else None]
         ]
+
+    def studies(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Studies whose tables the charts read, with their settings, by the job that makes them.
+
+        A costly study has a job of its own; ``study`` makes the others.
+        """
+        from mixedscope.charts.registry import CHARTS
+        from mixedscope.inference.studies import STUDIES
+
+        wanted = {CHARTS[kind].study for kind in self.config.charts.kinds}
+        jobs: dict[str, dict[str, dict[str, Any]]] = {}
+        for name, study in STUDIES.items():
+            if name in wanted:
+                job = jobs.setdefault(f"study_{name}" if study.costly else "study", {})
+                job[name] = self.config.charts.studies.get(name, {})
+        return jobs
+
+    def study_tables(self, job: str) -> list[str]:
+        """Names of the tables that one of these jobs makes."""
+        from mixedscope.inference.studies import STUDIES
+
+        return [table for name in self.studies()[job] for table in STUDIES[name].tables]
 
     def compare_files(self) -> list[str]:
         """The tables of structures, one per model."""
@@ -73,20 +100,104 @@ class Plan:
 
     def charts(self) -> dict[str, list[str]]:
         """Names of the charts of every model, in the order in which they are shown."""
-        from mixedscope.charts.registry import chart_names
+        from mixedscope.charts.registry import RACES, chart_names
 
+        kinds = self.config.charts.kinds
         return {
-            name: list(chart_names(parse_formula(entry.formula)))
+            name: chart_names(parse_formula(entry.formula), kinds) + list(RACES) * bool(entry.race)
             for name, entry in self.config.models.items()
         }
 
-    def chart_files(self, extension: str) -> list[str]:
-        """One file of each chart of every model."""
+    def chart_fits(self, model: str, chart: str) -> list[str]:
+        """``fit.json`` of each fit that a chart of a model shows side by side."""
+        from mixedscope.charts.registry import chart_kind
+
+        return self.fit_files("fit.json", model=model, shows=chart_kind(chart).shows)
+
+    def chart_tables(self, model: str, chart: str) -> list[str]:
+        """The tables of these fits that the chart reads."""
+        from mixedscope.charts.registry import chart_kind
+        from mixedscope.inference.studies import STUDIES
+        from mixedscope.store import FIT_TABLES
+
+        kind = chart_kind(chart)
+        names = [*FIT_TABLES, *(STUDIES[kind.study].tables if kind.study else ())]
         return [
-            f"results/charts/{model}/{chart}.{extension}"
+            path
+            for name in names
+            for path in self.fit_files(f"{name}.parquet", model=model, shows=kind.shows)
+        ]
+
+    def film_kinds(self) -> list[str]:
+        """Kinds of charts that have formats of their own, in the configuration."""
+        from mixedscope.charts.registry import CHARTS
+
+        return [kind for kind in self.config.charts.kinds if CHARTS[kind].formats]
+
+    def film_formats(self) -> list[str]:
+        """Formats of these charts."""
+        from mixedscope.charts.registry import CHARTS
+
+        own = dict.fromkeys(f for kind in self.film_kinds() for f in CHARTS[kind].formats)
+        return [*self.config.charts.formats, *own]
+
+    def chart_formats(self, chart: str) -> list[str]:
+        """Formats of one chart of a model."""
+        from mixedscope.charts.registry import RACES, chart_kind
+
+        has_own = chart not in RACES and chart_kind(chart).formats
+        return self.film_formats() if has_own else list(self.config.charts.formats)
+
+    def chart_files(self) -> list[str]:
+        """Every file of every chart."""
+        of_models = [
+            f"results/charts/{model}/{chart}.{kind}"
+            for model, charts in self.charts().items()
+            for chart in charts
+            for kind in (*self.chart_formats(chart), "caption.json")
+        ]
+        of_all = [
+            f"results/charts/{chart}.{kind}"
+            for chart in TOGETHER
+            for kind in (*self.config.charts.formats, "caption.json")
+        ]
+        return of_models + of_all
+
+    def caption_files(self) -> list[str]:
+        """The captions of the charts of every model."""
+        return [
+            f"results/charts/{model}/{chart}.caption.json"
             for model, charts in self.charts().items()
             for chart in charts
         ]
+
+    def together_files(self) -> list[str]:
+        """The captions of the charts that show all models."""
+        return [f"results/charts/{chart}.caption.json" for chart in TOGETHER]
+
+    def table_files(self) -> list[str]:
+        """The tables of races and of phases."""
+        return [
+            f"results/compare/{name}/{table}.parquet"
+            for name in self.parameters["races"]
+            for table in ("race", "race_ends", "race_timing")
+        ] + [
+            f"results/compare/{table}.parquet"
+            for table in ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
+        ]
+
+    def study_files(self) -> list[str]:
+        """The tables of studies that the charts of every model read."""
+        from mixedscope.charts.registry import RACES
+
+        found = [
+            path
+            for model, charts in self.charts().items()
+            for chart in charts
+            if chart not in RACES
+            for path in self.chart_tables(model, chart)
+        ]
+        return list(dict.fromkeys(found))
 
 
 def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[str]] = ()) -> Plan:
@@ -124,10 +235,19 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
     parameters = {
         "datasets": datasets,
         "models": {
-            name: model.model_dump(exclude={"structures", "optimizers"})
+            name: model.model_dump(exclude={"structures", "optimizers", "race"})
             for name, model in config.models.items()
         },
         "optimizers": {name: o.model_dump() for name, o in config.optimizers.items()},
-        "charts": config.charts.model_dump(exclude={"formats", "keyframes"}),
+        "charts": config.charts.model_dump(exclude={"formats", "keyframes", "kinds", "studies"}),
+        "races": {
+            name: {
+                "structure": model.race.structure or model.structures[0],
+                "optimizers": {o: config.optimizers[o].model_dump() for o in model.race.optimizers},
+                "starts": model.race.starts,
+            }
+            for name, model in config.models.items()
+            if model.race is not None
+        },
     }
     return Plan(config, parameters)

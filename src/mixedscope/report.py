@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from mixedscope.charts.registry import TIMED
 from mixedscope.errors import StoreError
 from mixedscope.files import atomic_write, read_json
 from mixedscope.store import read_table
@@ -40,7 +41,8 @@ def write_index(
     captions: Sequence[str | os.PathLike[str]],
     together: Sequence[str | os.PathLike[str]] = (),
     output: str | os.PathLike[str],
-) -> Path:
+    timing: str | os.PathLike[str] | None = None,
+) -> list[Path]:
     """Write the page that shows every figure of a run.
 
     Parameters
@@ -54,17 +56,20 @@ def write_index(
         Captions of charts that show all models.
     output : path
         The page.
+    timing : path, optional
+        A page of its own for what shows measured seconds, so that the other is the same for
+        every run: the figures named ``...-seconds``.
 
     Returns
     -------
-    pathlib.Path
+    list of pathlib.Path
+        The pages.
 
     Raises
     ------
     StoreError
         If a table, a caption or a figure is missing or damaged, or belongs to no model.
     """
-    page = Path(output)
     tables = {
         Path(path).parent.name: (Path(path), read_table(path, "structures")) for path in structures
     }
@@ -73,26 +78,57 @@ def write_index(
         if path.parent.name not in figures:
             raise StoreError(f"{path} is the caption of a model that has no table of structures")
         figures[path.parent.name].append(_figure(path))
+    of_all = [_figure(Path(path)) for path in together]
+    pages = {Path(output): False}
+    if timing is not None:
+        pages[Path(timing)] = True
+    others = {page: [other for other in pages if other != page] for page in pages}
+    contents = {
+        page: _page(page, tables, figures, of_all, timed=timed, others=others[page])
+        for page, timed in pages.items()
+    }
+    return [atomic_write(page, content.encode("utf-8")) for page, content in contents.items()]
+
+
+def _page(
+    page: Path,
+    tables: Mapping[str, tuple[Path, pd.DataFrame]],
+    figures: Mapping[str, Sequence[_Figure]],
+    of_all: Sequence[_Figure],
+    *,
+    timed: bool,
+    others: Sequence[Path],
+) -> str:
+    """The page of the figures that show seconds, or that of all others."""
+
+    def chosen(known: Sequence[_Figure]) -> list[_Figure]:
+        return [figure for figure in known if figure.name.endswith(TIMED) is timed]
+
+    shown = {model: chosen(known) for model, known in figures.items() if not timed or chosen(known)}
     sections = [
-        _section(model, path, table, figures[model], page.parent)
-        for model, (path, table) in tables.items()
+        _section(model, *tables[model], known, page.parent) for model, known in shown.items()
     ]
-    links = [f'<li><a href="#{_anchor(model)}">{html.escape(model)}</a></li>' for model in tables]
-    if together:
-        shown = "\n".join(
-            _figure_html(_TOGETHER, _figure(Path(path)), page.parent) for path in together
-        )
-        sections.append(f'<section id="{_TOGETHER}">\n<h2>All models</h2>\n{shown}\n</section>')
+    links = [f'<li><a href="#{_anchor(model)}">{html.escape(model)}</a></li>' for model in shown]
+    if chosen(of_all):
+        drawn = "\n".join(_figure_html(_TOGETHER, f, page.parent) for f in chosen(of_all))
+        sections.append(f'<section id="{_TOGETHER}">\n<h2>All models</h2>\n{drawn}\n</section>')
         links.append(f'<li><a href="#{_TOGETHER}">All models</a></li>')
+    links += [
+        f'<li><a href="{_link(other, page.parent)}">{_PAGE_NAMES[not timed]}</a></li>'
+        for other in others
+    ]
     n_fits = sum(len(table) for _, table in tables.values())
-    n_figures = len(together) + sum(len(shown) for shown in figures.values())
-    content = _PAGE.format(
+    n_figures = len(chosen(of_all)) + sum(len(known) for known in shown.values())
+    return _PAGE.format(
         summary=f"{_count(len(tables), 'model')}, {_count(n_fits, 'fit')}, "
         f"{_count(n_figures, 'figure')}",
         links="\n".join(links),
         sections="\n".join(sections),
     )
-    return atomic_write(page, content.encode("utf-8"))
+
+
+#: What a page is called by the other one, by whether it shows seconds.
+_PAGE_NAMES: Final = {False: "All figures", True: "Measured seconds"}
 
 
 def _figure(path: Path) -> _Figure:

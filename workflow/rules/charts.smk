@@ -1,12 +1,12 @@
 """Charts: one job per chart, in every format, with its caption beside it."""
 
+FILMS = "|".join(PLAN.film_kinds()) or "(?!)"
+
 
 rule chart:
     input:
-        fits=lambda wildcards: chart_fits(wildcards, "fit.json"),
-        traces=lambda wildcards: chart_fits(wildcards, "trace.parquet"),
-        estimates=lambda wildcards: chart_fits(wildcards, "estimates.parquet"),
-        modes=lambda wildcards: chart_fits(wildcards, "modes.parquet"),
+        fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
+        tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
     output:
         charts=expand(
             "results/charts/{{model}}/{{chart}}.{format}",
@@ -15,6 +15,8 @@ rule chart:
         caption="results/charts/{model}/{chart}.caption.json",
     log:
         "results/logs/charts/{model}/{chart}.log",
+    wildcard_constraints:
+        chart=rf"(?!race(?:-seconds)?$|(?:{FILMS})(?:-|$))[^/]+",
     conda:
         "../../environment.yml"
     params:
@@ -23,3 +25,69 @@ rule chart:
         code=code_digest("chart"),
     script:
         "../scripts/chart.py"
+
+
+use rule chart as film with:
+    output:
+        charts=expand(
+            "results/charts/{{model}}/{{chart}}.{format}",
+            format=PLAN.film_formats(),
+        ),
+        caption="results/charts/{model}/{chart}.caption.json",
+    wildcard_constraints:
+        chart=rf"(?:{FILMS})(?:-[^/]+)?",
+    params:
+        settings=PLAN.parameters["charts"],
+        formats=PLAN.film_formats(),
+        code=code_digest("chart"),
+
+
+rule race_chart:
+    input:
+        race=rules.race.output.race,
+        ends=rules.race.output.ends,
+        timing=rules.race.output.timing,
+    output:
+        charts=expand(
+            "results/charts/{{model}}/{{chart}}.{format}",
+            format=PLAN.config.charts.formats,
+        ),
+        caption="results/charts/{model}/{chart}.caption.json",
+    log:
+        "results/logs/charts/{model}/{chart}.log",
+    wildcard_constraints:
+        chart=r"race(?:-seconds)?",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=PLAN.parameters["charts"],
+        formats=PLAN.config.charts.formats,
+        code=code_digest("race_chart"),
+    script:
+        "../scripts/race_chart.py"
+
+
+rule phases_chart:
+    input:
+        phases=rules.phases.output.phases,
+        trend=rules.phases.output.trend,
+        timing=rules.phases.output.timing,
+        timing_trend=rules.phases.output.timing_trend,
+    output:
+        charts=expand(
+            "results/charts/{{chart}}.{format}",
+            format=PLAN.config.charts.formats,
+        ),
+        caption="results/charts/{chart}.caption.json",
+    log:
+        "results/logs/charts/{chart}.log",
+    wildcard_constraints:
+        chart=r"phases(?:-seconds)?",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=PLAN.parameters["charts"],
+        formats=PLAN.config.charts.formats,
+        code=code_digest("phases_chart"),
+    script:
+        "../scripts/phases_chart.py"

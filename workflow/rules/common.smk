@@ -18,8 +18,3 @@ wildcard_constraints:
     structure=r"[A-Za-z0-9_.-]+",
     optimizer=r"[A-Za-z0-9_.-]+",
     chart=r"[^/]+",
-
-
-def chart_fits(wildcards, file):
-    """One file of each fit that a model's charts show side by side."""
-    return PLAN.fit_files(file, model=wildcards.model, shown=True)

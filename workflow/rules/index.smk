@@ -4,10 +4,11 @@
 rule index:
     input:
         structures=PLAN.compare_files(),
-        captions=PLAN.chart_files("caption.json"),
-        modes_traces=PLAN.fit_files("modes_trace.parquet"),
+        captions=PLAN.caption_files(),
+        together=PLAN.together_files(),
     output:
         index="results/index.html",
+        timing="results/timing.html",
     log:
         "results/logs/index.log",
     conda:

@@ -6,5 +6,7 @@ with pipeline.job(snakemake.log[0], threads=snakemake.threads):
     pipeline.index(
         structures=snakemake.input.structures,
         captions=snakemake.input.captions,
+        together=snakemake.input.together,
         output=snakemake.output.index,
+        timing=snakemake.output.timing,
     )

@@ -14,6 +14,8 @@ from typing import Any, Final, Literal
 import altair as alt
 
 from mixedscope.charts.dumbbell import dumbbell_chart
+from mixedscope.charts.landscape import landscape_chart
+from mixedscope.charts.ledger import ledger_chart
 from mixedscope.charts.render import Figure
 from mixedscope.charts.shrinkage import shrinkage_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN, configure
@@ -24,11 +26,14 @@ from mixedscope.store import FitTables
 
 __all__ = [
     "CHARTS",
+    "RACES",
+    "TIMED",
     "ChartKind",
     "chart_kind",
     "chart_names",
     "draw",
     "dumbbell_of",
+    "figure",
     "file_slugs",
     "finish",
     "grouping_factor",
@@ -51,9 +56,9 @@ class ChartKind:
         One chart per grouping factor, named ``<kind>-<slug of the factor>``.
     options : tuple of str
         Names of its settings.
-    shows : {"structures", "optimizers"}
+    shows : {"structures", "optimizers", "first"}
         Which fits of a model stand side by side: those of all structures by the first optimiser,
-        or those of the first structure by all optimisers.
+        those of the first structure by all optimisers, or the first of both alone.
     study : str, optional
         The study whose tables it reads.
     formats : tuple of str
@@ -63,7 +68,7 @@ class ChartKind:
     draw: Callable[..., tuple[Any, ...]]
     per_group: bool = False
     options: tuple[str, ...] = ()
-    shows: Literal["structures", "optimizers"] = "structures"
+    shows: Literal["structures", "optimizers", "first"] = "structures"
     study: str | None = None
     formats: tuple[str, ...] = ()
 
@@ -76,11 +81,28 @@ def _shrinkage(tables: Sequence[FitTables], group: str | None, theme: str, **opt
     return shrinkage_of(tables, group, theme=theme, **options)
 
 
+def _landscape(tables: Sequence[FitTables], group: str | None, theme: str) -> Drawn:
+    return landscape_chart(tables, theme=theme)
+
+
+def _ledger(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
+    return ledger_chart(tables, theme=theme, **options)
+
+
 #: Kinds of charts in the order in which a model's are shown.
 CHARTS: Final[dict[str, ChartKind]] = {
     "shrinkage": ChartKind(_shrinkage, per_group=True, options=("reference", "scale", "ellipses")),
     "trace": ChartKind(_trace, options=("x",)),
+    "landscape": ChartKind(_landscape, shows="first", study="landscape"),
+    "ledger": ChartKind(_ledger, options=("x_scale",), study="ledger"),
 }
+
+
+#: Charts of a race, which are drawn from tables of their own.
+RACES: Final = ("race", "race-seconds")
+
+#: Charts whose names end like this show measured seconds, which no other run repeats.
+TIMED: Final = "-seconds"
 
 
 def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[str]:
@@ -104,8 +126,8 @@ def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[st
     ]
 
 
-def chart_kind(name: str) -> str:
-    """Find the kind, a key of `CHARTS`, of a chart named by `chart_names`.
+def chart_kind(name: str) -> ChartKind:
+    """Find the kind of a chart named by `chart_names`.
 
     Raises
     ------
@@ -115,7 +137,7 @@ def chart_kind(name: str) -> str:
     # The longest name that fits: one kind's name may begin another's.
     for kind in sorted(CHARTS, key=len, reverse=True):
         if name == kind or (CHARTS[kind].per_group and name.startswith(f"{kind}-")):
-            return kind
+            return CHARTS[kind]
     raise ModelError(f"There is no chart {name!r}.{suggest(name, CHARTS)}")
 
 
@@ -158,8 +180,32 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
                 f"A {kind} chart has no setting {option!r}.{suggest(option, CHARTS[kind].options)}"
             )
     theme = settings.get("theme", "light")
-    chart, title, caption, *files = CHARTS[kind].draw(tables, group, theme, **options)
-    return Figure(finish(chart, title, caption, theme=theme), title, caption, *files)
+    return figure(*CHARTS[kind].draw(tables, group, theme, **options), theme=theme)
+
+
+def figure(
+    chart: Any,
+    title: str,
+    caption: str,
+    files: Mapping[str, Callable[[], bytes]] | None = None,
+    *,
+    theme: str = "light",
+) -> Figure:
+    """Make a figure of what the function of a chart gave.
+
+    Parameters
+    ----------
+    chart : altair chart
+    title, caption : str
+    files : mapping of str to callable, optional
+        Formats that are not made from the chart.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    Figure
+    """
+    return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
 
 
 def shrinkage_of(

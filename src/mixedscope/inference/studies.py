@@ -69,10 +69,13 @@ class Study:
         settings.
     tables : tuple of str
         The tables that it makes.
+    costly : bool
+        Takes longer than the rest together: a job of its own, for the fits that need it.
     """
 
     run: Callable[..., dict[str, pd.DataFrame]]
     tables: tuple[str, ...]
+    costly: bool = False
 
 
 #: Studies in the order in which they are made.
@@ -80,6 +83,7 @@ STUDIES: Final[dict[str, Study]] = {
     "landscape": Study(
         landscape_study,
         ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
+        costly=True,
     ),
     "motion": Study(modes_study, ("modes_every",)),
     "parameters": Study(parameter_study, ("parameters",)),

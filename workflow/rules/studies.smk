@@ -1,0 +1,68 @@
+"""Studies of fits: how each was found and what it does, and races of optimisers."""
+
+for job, studies in PLAN.studies().items():
+
+    rule:
+        name:
+            job
+        input:
+            info="results/fits/{model}/{structure}/{optimizer}/fit.json",
+            trace="results/fits/{model}/{structure}/{optimizer}/trace.parquet",
+            estimates="results/fits/{model}/{structure}/{optimizer}/estimates.parquet",
+            data=lambda wildcards: PLAN.data_file(wildcards.model),
+        output:
+            expand(
+                "results/fits/{{model}}/{{structure}}/{{optimizer}}/{table}.parquet",
+                table=PLAN.study_tables(job),
+            ),
+        log:
+            f"results/logs/{job}/{{model}}/{{structure}}/{{optimizer}}.log",
+        conda:
+            "../../environment.yml"
+        threads: PLAN.config.threads
+        params:
+            studies=studies,
+            code=code_digest("study"),
+        script:
+            "../scripts/study.py"
+
+
+rule race:
+    input:
+        data=lambda wildcards: PLAN.data_file(wildcards.model),
+    output:
+        race="results/compare/{model}/race.parquet",
+        ends="results/compare/{model}/race_ends.parquet",
+        timing="results/compare/{model}/race_timing.parquet",
+    log:
+        "results/logs/race/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: PLAN.config.threads
+    params:
+        model=lookup(dpath="models/{model}", within=PLAN.parameters),
+        race=lookup(dpath="races/{model}", within=PLAN.parameters),
+        seed=PLAN.config.seed,
+        code=code_digest("race"),
+    script:
+        "../scripts/race.py"
+
+
+rule phases:
+    input:
+        fits=PLAN.fit_files("fit.json"),
+        traces=PLAN.fit_files("trace.parquet"),
+        timings=PLAN.fit_files("timing.parquet"),
+    output:
+        phases="results/compare/phases.parquet",
+        trend="results/compare/phases_trend.parquet",
+        timing="results/compare/phases_timing.parquet",
+        timing_trend="results/compare/phases_timing_trend.parquet",
+    log:
+        "results/logs/phases.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("phases"),
+    script:
+        "../scripts/phases.py"
