@@ -381,8 +381,8 @@ def _track(table: pd.DataFrame, pull: Pull, group: str) -> Track:
     """Arrange a table of modes by evaluation, level and term; a term the fit lacks stays at 0."""
     own = table[table["group"] == group]
     evaluations, frame = np.unique(own["evaluation"].to_numpy(), return_inverse=True)
-    level = pd.Index(pull.levels).get_indexer(own["level"])
-    term = pd.Index(pull.terms).get_indexer(own["term"])
+    level = pd.Index(pull.levels).get_indexer(pd.Index(own["level"]))
+    term = pd.Index(pull.terms).get_indexer(pd.Index(own["term"]))
     keep = (term >= 0) & (level >= 0)
     modes = np.zeros((len(evaluations), len(pull.levels), len(pull.terms)))
     modes[frame[keep], level[keep], term[keep]] = own["mode"].to_numpy(dtype=float)[keep]

@@ -35,9 +35,7 @@ Floats = NDArray[np.float64]
 #: More levels than this are drawn small and half-transparent; more rows than this have no names.
 DENSE: Final = 60
 
-_COLOURS: Final = (
-    *("reference", "mode", "movement", "ellipse", "zero", "evaluation", "best"),
-)
+_COLOURS: Final = (*("reference", "mode", "movement", "ellipse", "zero", "evaluation", "best"),)
 
 
 def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:

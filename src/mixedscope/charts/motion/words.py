@@ -64,8 +64,7 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
     text.append(_rule(scene, parts))
     if len(scene.actors) > 1:
         text.append(
-            "Side by side, all runs start together and each stands still after its last "
-            "evaluation."
+            "Side by side, all runs start together and each stands still after its last evaluation."
         )
     text.append(
         "In place means: from then on no mode is farther from its end than "
