@@ -1,0 +1,443 @@
+"""Phases over all fits of a run, and whether the last one dominates where models are large.
+
+A bar for every fit, ordered by size, shows which share of its evaluations (and of its seconds)
+each phase took, with polishing apart from the search; below, the share of the last phase against
+three measures of size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.phase_bands import PHASE_NAMES, phase_fills
+from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.errors import ModelError, suggest
+
+__all__ = ["SIZE_NAMES", "phases_caption", "phases_chart", "phases_title"]
+
+#: Measures of size in the stored tables, and what they are called in a picture.
+SIZE_NAMES: Final = {
+    "n_theta": "covariance parameters",
+    "q": "random effects",
+    "n": "observations",
+}
+
+#: The phase whose dominance is asked about.
+_LAST: Final = "fine-tuning"
+_POLISH: Final = "polishing after the search"
+_FIT: Final = ["model", "structure", "optimizer"]
+#: Polishing on paper, next to the greys of the phases.
+_GREY: Final = "#8A8A8A"
+_ROW: Final = 14
+_SCATTER: Final = 96
+_SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
+
+
+def phases_chart(
+    phases: pd.DataFrame,
+    trend: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    timing_trend: pd.DataFrame | None = None,
+    *,
+    order: str = "n_theta",
+    theme: str = "light",
+) -> tuple[Any, str, str]:
+    """Draw which share of the work of every fit each phase took.
+
+    Parameters
+    ----------
+    phases, trend : pandas.DataFrame
+        The stored tables of a run, see `mixedscope.inference.phase_table`.
+    timing, timing_trend : pandas.DataFrame, optional
+        Those of the seconds.
+    order : {"n_theta", "q", "n"}
+        Size by which fits are ordered, the smallest first.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme and title.
+
+    Raises
+    ------
+    ModelError
+        If ``order`` or ``theme`` is unknown, or there are no fits.
+    """
+    if order not in SIZE_NAMES:
+        raise ModelError(
+            f"Fits cannot be ordered by {order!r}.{suggest(order, SIZE_NAMES)} "
+            f"Known are: {', '.join(SIZE_NAMES)}."
+        )
+    if phases.empty:
+        raise ModelError("There are no fits whose phases could be drawn: give at least one.")
+    ink(theme)
+    optimizers = list(dict.fromkeys(phases["optimizer"]))
+    blocks = [
+        _block(
+            optimizer, phases, timing, order, theme, first=i == 0, last=optimizer == optimizers[-1]
+        )
+        for i, optimizer in enumerate(optimizers)
+    ]
+    chart = alt.vconcat(*blocks, _scatter(phases, trend, theme), spacing=12).resolve_scale(
+        fill="independent", stroke="independent", shape="independent"
+    )
+    return chart, phases_title(trend), phases_caption(phases, trend, timing_trend, order=order)
+
+
+def phases_title(trend: pd.DataFrame) -> str:
+    """Say whether the last phase dominates, and whether it does so more as models grow.
+
+    Parameters
+    ----------
+    trend : pandas.DataFrame
+        As made by `mixedscope.inference.phase_table.phase_trend`.
+
+    Returns
+    -------
+    str
+    """
+    row = _trend_row(trend, str(trend["optimizer"].iloc[0]), "q")
+    share = f"{100 * row['largest_share']:.0f}\u00a0%"
+    small = f"{100 * row['smallest_share']:.0f}\u00a0%"
+    if row["fits"] == 1:
+        return f"Fine tuning and verification took {share} of the evaluations"
+    ends = f"{small} of the evaluations of the smallest, {share} of the largest"
+    grows = row["largest_share"] > row["smallest_share"] and not row["rank_correlation"] <= 0
+    if grows and row["largest_share"] > 0.5:
+        return f"Fine tuning comes to dominate in large models: {ends}"
+    return f"Fine tuning does not come to dominate in large models: {ends}"
+
+
+def phases_caption(
+    phases: pd.DataFrame,
+    trend: pd.DataFrame,
+    timing_trend: pd.DataFrame | None = None,
+    *,
+    order: str = "n_theta",
+) -> str:
+    """Say what the bars are, and in numbers whether the last phase grows with the model.
+
+    Parameters
+    ----------
+    phases, trend : pandas.DataFrame
+    timing_trend : pandas.DataFrame, optional
+    order : str
+
+    Returns
+    -------
+    str
+    """
+    words = [
+        f"A bar for every fit, ordered by its number of {SIZE_NAMES[order]}: the share of each "
+        "phase in all evaluations of the objective"
+        + ("" if timing_trend is None else " and in all seconds")
+        + ". Polishing, and escaping from saddles, after the optimiser's own search is a piece of "
+        "its own. Below, the share of fine tuning and verification, polishing included, against "
+        "the size of the model."
+    ]
+    for optimizer in dict.fromkeys(trend["optimizer"]):
+        words.append(_sentence(trend, optimizer, "evaluations"))
+        if timing_trend is not None:
+            words.append(_sentence(timing_trend, optimizer, "seconds"))
+    polished = int(phases["polish_evaluations"].sum())
+    total = int(phases["evaluations"].sum())
+    gradients = phases.drop_duplicates(_FIT)["certificate_gradients"].sum(min_count=1)
+    words.append(
+        f"Polishing took {polished:,} of {total:,} evaluations"
+        + (
+            ""
+            if pd.isna(gradients)
+            else f"; checking the results took another {int(gradients):,} gradients, which are "
+            "in no bar"
+        )
+        + "."
+    )
+    return " ".join(words)
+
+
+def _sentence(trend: pd.DataFrame, optimizer: str, what: str) -> str:
+    """Correlations, shares and dominance of the last phase for one optimiser."""
+    rows = {size: _trend_row(trend, optimizer, size) for size in SIZE_NAMES}
+    row = rows["q"]
+    found = [
+        f"{rows[size]['rank_correlation']:.2f} with the number of {name}".replace("-", "\u2212")
+        for size, name in SIZE_NAMES.items()
+        if pd.notna(rows[size]["rank_correlation"])
+    ]
+    text = (
+        f"By {optimizer}, fine tuning and verification took more than half of the {what} of "
+        f"{int(row['dominates'])} of {int(row['fits'])} fits, {100 * row['mean_share']:.0f}\u00a0% "
+        f"on average, {100 * row['smallest_share']:.0f}\u00a0% with the fewest random effects "
+        f"({row['smallest']}) and {100 * row['largest_share']:.0f}\u00a0% with the most "
+        f"({row['largest']})"
+    )
+    if found:
+        text += "; rank correlation of its share: " + ", ".join(found)
+    return text + "."
+
+
+def _trend_row(trend: pd.DataFrame, optimizer: str, size: str) -> pd.Series:
+    chosen = (trend["optimizer"] == optimizer) & (trend["phase"] == _LAST) & (trend["size"] == size)
+    return trend[chosen].iloc[0]
+
+
+# -- bars ------------------------------------------------------------------------------------------
+
+
+def _pieces(table: pd.DataFrame, total: str, polish: str) -> pd.DataFrame:
+    """Pieces of every bar from left to right: phases of the search, then polishing."""
+    out = []
+    for _, rows in table.groupby(["label"], sort=False):
+        whole = float(rows[total].sum())
+        values = dict(zip(rows["phase"], rows[total] - rows[polish], strict=True))
+        pieces = [(name, values[phase]) for phase, name in PHASE_NAMES.items()]
+        pieces.append((_POLISH, rows[polish].sum()))
+        at = 0.0
+        for name, value in pieces:
+            share = float(value) / whole if whole > 0 else 0.0
+            out.append(
+                {
+                    "label": rows["label"].iloc[0],
+                    "piece": name,
+                    "amount": float(value),
+                    "left": at,
+                    "right": at + share,
+                    "share": share,
+                }
+            )
+            at += share
+    return pd.DataFrame(out)
+
+
+def _block(
+    optimizer: str,
+    phases: pd.DataFrame,
+    timing: pd.DataFrame | None,
+    order: str,
+    theme: str,
+    *,
+    first: bool,
+    last: bool,
+) -> Any:
+    """Names and sizes, bars of evaluations and bars of seconds of one optimiser."""
+    table = phases[phases["optimizer"] == optimizer].copy()
+    table["label"] = table["model"] + ", " + table["structure"]
+    fits = table.drop_duplicates("label").sort_values([order, "q", "n"], kind="stable")
+    labels = fits["label"].tolist()
+    fits = fits.assign(
+        evaluations=table.groupby("label")["evaluations"].sum().reindex(labels).to_numpy()
+    )
+    columns = [("evaluations", _pieces(table, "evaluations", "polish_evaluations"), "d")]
+    if timing is not None:
+        seconds = timing[timing["optimizer"] == optimizer].copy()
+        seconds["label"] = seconds["model"] + ", " + seconds["structure"]
+        columns.append(("seconds", _pieces(seconds, "seconds", "polish_seconds"), ".3g"))
+    y = alt.Y(
+        "label:N",
+        sort=labels,
+        scale=alt.Scale(domain=labels),
+        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=130),
+    )
+    height = _ROW * len(labels)
+    numbers = 118
+    width = (DOUBLE_COLUMN - 16 - 96 - numbers - 10 * len(columns)) // len(columns)
+    panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
+    for name, pieces, fmt in columns:
+        panels.append(
+            _bars(pieces, labels, name, fmt, theme, labelled=last).properties(
+                width=width, height=height
+            )
+        )
+    return alt.hconcat(*panels, spacing=10).properties(
+        title=alt.TitleParams(
+            text=f"by {optimizer}", fontSize=11, anchor="start", frame="group", offset=2
+        )
+    )
+
+
+def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
+    """Sizes of every fit as a small table."""
+    heads = {"n_theta": "param.", "q": "effects", "n": "obs.", "evaluations": "eval."}
+    rows = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "label": fits["label"],
+                    "head": head,
+                    "text": [f"{int(value):,}" for value in fits[column]],
+                }
+            )
+            for column, head in heads.items()
+        ]
+    )
+    return (
+        alt.Chart(rows)
+        .mark_text(align="right", fontSize=9, dx=13, color=ink(theme)["soft"], aria=False)
+        .encode(
+            y=y,
+            x=alt.X(
+                "head:N",
+                sort=list(heads.values()),
+                axis=alt.Axis(
+                    orient="top",
+                    title=None,
+                    labelAngle=0,
+                    labels=titled,
+                    ticks=False,
+                    domain=False,
+                    labelFontSize=9,
+                    labelPadding=2,
+                ),
+            ),
+            text="text:N",
+        )
+        .properties(view=alt.ViewConfig(stroke=None))
+    )
+
+
+def _bars(
+    pieces: pd.DataFrame, labels: list[str], name: str, fmt: str, theme: str, *, labelled: bool
+) -> Any:
+    fills = [*phase_fills(theme).values(), _GREY if theme == "print" else COLOURS["polish"]]
+    scale = alt.Scale(domain=[*PHASE_NAMES.values(), _POLISH], range=fills)
+    return (
+        alt.Chart(pieces)
+        .mark_bar(stroke=ink(theme)["soft"], strokeWidth=0.4, aria=False)
+        .encode(
+            y=alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=None),
+            x=alt.X(
+                "left:Q",
+                scale=alt.Scale(domain=[0, 1], nice=False),
+                axis=alt.Axis(
+                    title=f"share of {name}" if labelled else None,
+                    format="%",
+                    values=[0, 0.25, 0.5, 0.75, 1],
+                    labels=labelled,
+                    ticks=labelled,
+                ),
+            ),
+            x2="right:Q",
+            fill=alt.Fill(
+                "piece:N",
+                scale=scale,
+                legend=alt.Legend(
+                    title=None,
+                    orient="bottom",
+                    direction="horizontal",
+                    symbolType="square",
+                    columns=4,
+                )
+                if labelled
+                else None,
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="fit"),
+                alt.Tooltip("piece:N", title="phase"),
+                alt.Tooltip("amount:Q", title=name, format=fmt),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+
+
+# -- the last phase against size -------------------------------------------------------------------
+
+
+def _scatter(phases: pd.DataFrame, trend: pd.DataFrame, theme: str) -> Any:
+    optimizers = list(dict.fromkeys(phases["optimizer"]))
+    rows = phases[phases["phase"] == _LAST].copy()
+    rows["label"] = rows["model"] + ", " + rows["structure"]
+    panels = [
+        _against(rows, trend, size, optimizers, theme, first=i == 0)
+        for i, size in enumerate(SIZE_NAMES)
+    ]
+    return alt.hconcat(*panels, spacing=14)
+
+
+def _against(
+    rows: pd.DataFrame,
+    trend: pd.DataFrame,
+    size: str,
+    optimizers: list[str],
+    theme: str,
+    *,
+    first: bool,
+) -> Any:
+    colours = ink(theme)
+    found = []
+    for optimizer in optimizers:
+        value = _trend_row(trend, optimizer, size)["rank_correlation"]
+        text = "undefined" if pd.isna(value) else f"{value:.2f}".replace("-", "\u2212")
+        found.append(f"{optimizer} {text}")
+    half = (
+        alt.Chart(pd.DataFrame({"y": [0.5]}))
+        .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
+        .encode(y="y:Q")
+    )
+    legend = alt.Legend(
+        title="optimiser", orient="bottom", direction="horizontal", titleOrient="left"
+    )
+    shades = [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in range(len(optimizers))]
+    shapes = [_SHAPES[i % len(_SHAPES)] for i in range(len(optimizers))]
+    points = (
+        alt.Chart(rows)
+        .mark_point(filled=False, size=34, strokeWidth=1.4, opacity=0.9, aria=False)
+        .encode(
+            x=alt.X(
+                f"{size}:Q",
+                scale=alt.Scale(type="log", nice=False, padding=8),
+                axis=alt.Axis(
+                    title=SIZE_NAMES[size], values=_ticks(rows[size]), format=",d", grid=False
+                ),
+            ),
+            y=alt.Y(
+                "share:Q",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(
+                    title=["share of", "fine tuning"] if first else None,
+                    format="%",
+                    values=[0, 0.5, 1],
+                    labels=first,
+                    grid=False,
+                ),
+            ),
+            stroke=alt.Stroke(
+                "optimizer:N", scale=alt.Scale(domain=optimizers, range=shades), legend=legend
+            ),
+            shape=alt.Shape(
+                "optimizer:N", scale=alt.Scale(domain=optimizers, range=shapes), legend=legend
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="fit"),
+                alt.Tooltip("optimizer:N"),
+                alt.Tooltip(f"{size}:Q", title=SIZE_NAMES[size], format=",d"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+    width = (DOUBLE_COLUMN - 16 - 64 - 28) // 3
+    return alt.layer(half, points).properties(
+        width=width,
+        height=_SCATTER,
+        title=alt.TitleParams(
+            text=["rank correlation", ", ".join(found)],
+            fontSize=9,
+            fontWeight="normal",
+            color=colours["soft"],
+            anchor="start",
+            offset=3,
+        ),
+    )
+
+
+def _ticks(values: pd.Series) -> list[float]:
+    """Powers of ten, with 2 and 5 between where the values span less than two of them."""
+    low, high = float(values.min()), float(values.max())
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [s * 10.0**e for e in powers for s in steps if low <= s * 10.0**e <= high]
