@@ -368,3 +368,33 @@ def test_the_order_of_levels_decides_about_autoregression(machines: pd.DataFrame
 
     assert ordered(["C", "B", "A"]) == pytest.approx(fit.objective, abs=1e-8)
     assert abs(ordered(["B", "A", "C"]) - fit.objective) > 0.1
+
+
+# -- pictures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("structure", "label"),
+    [
+        ("cs", "compound symmetry"),
+        ("homdiag", "zero correlations, one sd"),
+        ("hetar1", "autoregression, own sds"),
+        ("rr1", "rank 1"),
+    ],
+)
+def test_charts_name_the_structure_whether_asked_or_written(
+    structure: str, label: str, machines: pd.DataFrame
+) -> None:
+    from mixedscope.charts.levels import structure_label
+
+    formula = MACHINES + "(0 + Machine | Worker)"
+    asked = ms.LinearMixedModel(formula, machines, structure=structure).fit()
+    written = ms.LinearMixedModel(MACHINES + TERMS[structure], machines).fit()
+    assert structure_label(asked.info) == structure_label(written.info) == label
+
+
+def test_the_shrinkage_plot_says_what_reduced_rank_leaves_out(machines: pd.DataFrame) -> None:
+    fit = ms.LinearMixedModel(MACHINES + TERMS["rr1"], machines).fit()
+    drawn = ms.charts.shrinkage(fit, "Worker").to_json()
+    assert "held to 1 of 3 dimensions" in drawn
+    assert "singular" not in drawn

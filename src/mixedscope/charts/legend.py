@@ -36,6 +36,8 @@ def header_lines(pull: Pull, group: str, *, narrow: bool) -> list[str]:
         lines = [", ".join(lines)]
     if found := pull.singular(group):
         lines.append(f"singular: rank {found['rank']} of {found['size']}")
+    elif held := pull.held(group):
+        lines.append(f"held to {held['full_rank']} of {held['size']} dimensions")
     still = [t for t, varies in zip(pull.terms, pull.varies, strict=True) if not varies]
     if len(still) == 1:
         lines.append(f"{still[0]} does not vary")

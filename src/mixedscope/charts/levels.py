@@ -7,7 +7,7 @@ be the same for every structure of a model.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "pulls",
     "sample_ranks",
     "share",
+    "structure_label",
     "term_names",
 ]
 
@@ -44,6 +45,12 @@ STRUCTURE_LABELS: dict[str, str] = {
     "full": "full covariance",
     "zerocorr": "zero correlations",
     "intercept": "intercepts only",
+    "homdiag": "zero correlations, one sd",
+    "cs": "compound symmetry",
+    "homcs": "compound symmetry, one sd",
+    "ar1": "autoregression",
+    "hetar1": "autoregression, own sds",
+    "rr": "reduced rank",
 }
 
 _SCALES = ("b", "coef")
@@ -99,6 +106,13 @@ class Pull:
         """What the fit says of the singularity of this grouping factor."""
         for entry in self.info.get("singular") or ():
             if entry["group"] == group and entry["singular"]:
+                return dict(entry)
+        return None
+
+    def held(self, group: str) -> dict[str, Any] | None:
+        """What the fit says of a grouping factor whose structure leaves out dimensions."""
+        for entry in self.info.get("singular") or ():
+            if entry["group"] == group and entry.get("full_rank", entry["size"]) < entry["size"]:
                 return dict(entry)
         return None
 
@@ -244,9 +258,29 @@ def _betas(fit: FitTables, terms: Sequence[str]) -> Floats:
     return np.array([float(values.get(t, 0.0)) for t in terms])
 
 
+def structure_label(info: Mapping[str, Any]) -> str:
+    """Name the covariance structure of a fit in words; that of its terms if the formula gave it."""
+    name = str(info["structure"])
+    if name != "full":
+        return _structure_words(name)
+    written = {
+        _structure_words(str(part["structure"]), (part.get("settings") or {}).get("d"))
+        for entry in info.get("random") or ()
+        for part in entry["parts"]
+        if len(part["columns"]) > 1
+    } or {STRUCTURE_LABELS["full"]}
+    return written.pop() if len(written) == 1 else "structures as written"
+
+
+def _structure_words(name: str, rank: float | None = None) -> str:
+    if name[:2] == "rr" and (rank is not None or name[2:].isdigit()):
+        return f"rank {int(rank if rank is not None else name[2:])}"
+    return STRUCTURE_LABELS.get(name, name)
+
+
 def _labels(infos: Sequence[dict[str, Any]]) -> list[str]:
     """Structure names; where one occurs twice, with model or optimiser, or counted."""
-    labels = [STRUCTURE_LABELS.get(str(i["structure"]), str(i["structure"])) for i in infos]
+    labels = [structure_label(info) for info in infos]
     for key in ("model", "optimizer"):
         if len(set(labels)) == len(labels):
             break

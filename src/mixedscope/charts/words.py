@@ -129,6 +129,11 @@ def _one_fit(pull: Pull, group: str, kinds: Sequence[str]) -> str:
     if found := pull.singular(group):
         words = found["collapsed"] or f"rank {found['rank']} of {found['size']}"
         parts.append(f"singular, {words}")
+    elif held := pull.held(group):
+        parts.append(
+            f"the structure leaves {held['full_rank']} of {held['size']} dimensions, and every "
+            "level is pulled onto them"
+        )
     still = [t for t, varies in zip(pull.terms, pull.varies, strict=True) if not varies]
     if still:
         verb, whose = ("does", "its") if len(still) == 1 else ("do", "their")
