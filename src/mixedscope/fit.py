@@ -18,7 +18,14 @@ from mixedscope.errors import ModelError
 from mixedscope.inference.description import describe
 from mixedscope.inference.estimates import estimates_table
 from mixedscope.inference.modes import keyframes, modes_table
-from mixedscope.inference.refit import Refits, inverse_hessian, refit_many, simulate_responses
+from mixedscope.inference.refit import (
+    SETTLED,
+    Refits,
+    check_responses,
+    inverse_hessian,
+    refit_many,
+    simulate_responses,
+)
 from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize import OptimizationResult
@@ -31,6 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["Fit"]
 
 Floats = NDArray[np.float64]
+
+ESTIMATES = "estimates"
+"""The start of a refit that continues from this fit."""
 
 KEYFRAMES = 60
 """Parts into which the path of the conditional modes is cut for ``modes_trace``."""
@@ -236,33 +246,68 @@ class Fit:
         names = list(self.info["fixed_names"])
         return pd.DataFrame(covariance, index=names, columns=names)
 
-    def refit(self, response: ArrayLike) -> Fit:
-        """Fit the same model to another response, starting from the estimates of this one.
+    def refit(
+        self, response: ArrayLike, *, start: ArrayLike | str = ESTIMATES, seed: int = 0
+    ) -> Fit:
+        """Fit the same model to another response.
 
         Parameters
         ----------
         response : (n,) array_like
             One value per row of data used.
+        start : (k,) array_like or str
+            ``estimates``: those of this fit, the quickest. Otherwise as for
+            :meth:`mixedscope.LinearMixedModel.fit`: ``independent``, which owes nothing to this
+            fit, ``moments``, ``identity``, ``random``, or theta.
+        seed : int
+            Of a random start.
         """
         model = self.model.with_response(np.asarray(response, dtype=float))
-        return model.fit(start=self.theta, reml=self.reml, name=self._name)
+        chosen = self.theta if isinstance(start, str) and start == ESTIMATES else start
+        return model.fit(start=chosen, reml=self.reml, name=self._name, seed=seed)
 
-    def refit_many(self, responses: ArrayLike) -> Refits:
-        """Fit the same model to many responses (m, n), starting from the estimates of this one."""
-        inverse = inverse_hessian(self._profiled, self.theta)
-        return refit_many(self._profiled, self.theta, inverse, np.asarray(responses, dtype=float))
+    def refit_many(
+        self, responses: ArrayLike, *, start: ArrayLike | str = ESTIMATES, seed: int = 0
+    ) -> Refits:
+        """Fit the same model to many responses (m, n).
+
+        Parameters
+        ----------
+        responses : (m, n) array_like
+        start, seed
+            As for :meth:`refit`. Starts other than ``estimates`` make each a fit of its own, many
+            times slower; of random starts each has its own.
+        """
+        rows = check_responses(self._profiled, np.asarray(responses, dtype=float))
+        if isinstance(start, str) and start == ESTIMATES:
+            inverse = inverse_hessian(self._profiled, self.theta)
+            return refit_many(self._profiled, self.theta, inverse, rows)
+        fits = [self.refit(y, start=start, seed=seed + i) for i, y in enumerate(rows)]
+        return Refits(
+            theta_names=self._profiled.theta_names,
+            beta_names=self._profiled.beta_names,
+            objective=np.array([fit.objective for fit in fits]),
+            theta=np.array([fit.theta for fit in fits]),
+            beta=np.array([fit.beta for fit in fits]),
+            sigma=np.array([fit.sigma for fit in fits]),
+            evaluations=np.array([fit.n_evaluations for fit in fits]),
+            converged=np.array([_is_settled(fit.certificate) for fit in fits]),
+        )
 
     def simulate(self, count: int = 1, *, seed: int = 0) -> Floats:
         """Draw `count` responses (count, n) from the fitted model, random effects anew each."""
         rng = np.random.default_rng(seed)
         return simulate_responses(self._profiled, self.theta, count, rng)
 
-    def parametric_bootstrap(self, count: int, *, seed: int = 0) -> Refits:
+    def parametric_bootstrap(
+        self, count: int, *, seed: int = 0, start: ArrayLike | str = ESTIMATES
+    ) -> Refits:
         """Refit the model to `count` responses drawn from it.
 
-        The same seed gives the same estimates whatever the machine's number of cores.
+        The same seed gives the same estimates whatever the machine's number of cores; `start` is
+        that of :meth:`refit_many`.
         """
-        return self.refit_many(self.simulate(count, seed=seed))
+        return self.refit_many(self.simulate(count, seed=seed), start=start, seed=seed)
 
     def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
         """Evaluate the objective of the fit again, by default at its own theta."""
@@ -442,3 +487,8 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return summary.html(self.info, self.estimates)
+
+
+def _is_settled(certificate: dict[str, Any]) -> bool:
+    left = certificate["newton_decrement"]
+    return left is not None and bool(left <= SETTLED)

@@ -24,6 +24,7 @@ from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.frame import as_frame
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.optimize import minimize
+from mixedscope.optimize.starts import named_start
 from mixedscope.store import FitTables, read_fit, read_table
 from mixedscope.tree import Name
 
@@ -167,7 +168,7 @@ class LinearMixedModel:
         *,
         settings: Mapping[str, Any] | None = None,
         reml: bool = False,
-        start: ArrayLike | None = None,
+        start: ArrayLike | str | None = None,
         max_evaluations: int | None = None,
         max_seconds: float | None = None,
         polish: bool = True,
@@ -185,8 +186,10 @@ class LinearMixedModel:
             Settings of the optimiser, by name.
         reml : bool
             REML instead of maximum likelihood (the default, as in MixedModels.jl).
-        start : (k,) array_like, optional
-            Theta to start from.
+        start : (k,) array_like or str, optional
+            Theta to start from, or the name of a start: ``independent`` (the default: each
+            optimiser's own), ``moments``, ``identity`` or ``random``; see
+            :func:`mixedscope.optimize.starts.named_start`.
         max_evaluations : int, optional
         max_seconds : float, optional
         polish : bool
@@ -196,7 +199,7 @@ class LinearMixedModel:
         name : str, optional
             What to call the model in tables and charts.
         seed : int
-            For optimisers that draw random numbers.
+            For optimisers that draw random numbers, and for a random start.
 
         Returns
         -------
@@ -207,7 +210,7 @@ class LinearMixedModel:
             objective,
             optimizer=optimizer,
             settings=settings,
-            start=None if start is None else self._theta(start),
+            start=self._start(objective, start, seed),
             max_evaluations=max_evaluations,
             max_seconds=max_seconds,
             polish=polish,
@@ -237,6 +240,13 @@ class LinearMixedModel:
         model._objectives = {}
         model.__dict__.pop("joint_limit", None)
         return model
+
+    def _start(
+        self, objective: ProfiledObjective, start: ArrayLike | str | None, seed: int
+    ) -> Floats | None:
+        if isinstance(start, str):
+            return named_start(objective, start, seed=seed)
+        return None if start is None else self._theta(start)
 
     def _theta(self, theta: ArrayLike) -> Floats:
         values = np.asarray(theta, dtype=float)

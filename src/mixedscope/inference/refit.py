@@ -15,13 +15,23 @@ from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.small import SingleSystem
 from mixedscope.optimize import minimize
 
-__all__ = ["Refits", "inverse_hessian", "refit_many", "simulate_responses"]
+__all__ = [
+    "SETTLED",
+    "Refits",
+    "check_responses",
+    "inverse_hessian",
+    "refit_many",
+    "simulate_responses",
+]
 
 Floats = NDArray[np.float64]
 
 # Objective still to be gained at which a refit stops, and most evaluations of one.
 _TOLERANCE = 1e-9
 _MOST = 500
+
+#: Objective still to be gained up to which a refit counts as converged.
+SETTLED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,19 @@ def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:
     return (vectors / values) @ vectors.T / (scale[:, None] * scale)
 
 
+def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
+    """Give responses (m, n) back if the model can be fitted to them, else raise a DataError."""
+    system = objective.system
+    if responses.ndim != 2 or responses.shape[1] != system.n:
+        raise DataError(
+            f"Responses have shape {responses.shape}; expected (any number, {system.n}), one "
+            "value per row of data used."
+        )
+    if not np.isfinite(responses).all():
+        raise DataError("Responses contain values that are not finite.")
+    return responses
+
+
 def refit_many(
     objective: ProfiledObjective, theta: Floats, inverse_hessian: Floats, responses: Floats
 ) -> Refits:
@@ -129,14 +152,7 @@ def refit_many(
         If the responses have the wrong shape or are not finite.
     """
     system = objective.system
-    responses = np.asarray(responses, dtype=float)
-    if responses.ndim != 2 or responses.shape[1] != system.n:
-        raise DataError(
-            f"Responses have shape {responses.shape}; expected (any number, {system.n}), one "
-            "value per row of data used."
-        )
-    if not np.isfinite(responses).all():
-        raise DataError("Responses contain values that are not finite.")
+    responses = check_responses(objective, responses)
     weighted = responses * system.root_weights
     projections = weighted @ system.basis.q
     residuals = weighted - projections @ system.basis.q.T
@@ -163,7 +179,7 @@ def refit_many(
         beta=coefficients @ system.r_inverse.T,
         sigma=np.sqrt(pwrss / objective.degrees),
         evaluations=counts,
-        converged=decrements <= 1e-6,
+        converged=decrements <= SETTLED,
     )
 
 

@@ -1,0 +1,54 @@
+"""Where a search begins, by name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedscope.errors import OptimizerError, suggest
+from mixedscope.optimize.objective import FloatArray, Objective, offers_moments
+
+__all__ = ["START_NAMES", "named_start"]
+
+START_NAMES = ("independent", "moments", "identity", "random")
+
+
+def named_start(objective: Objective, name: str, *, seed: int = 0) -> FloatArray | None:
+    """Give the theta (k,) that a start of this name stands for.
+
+    Parameters
+    ----------
+    objective : Objective
+    name : str
+        ``independent``: each optimiser's own start, whatever other fits have found; ``moments``:
+        covariances estimated by moments of the data; ``identity``: random effects, on columns of
+        unit root mean square, that vary as much as residuals and are uncorrelated; ``random``:
+        parameters drawn from the standard normal distribution, on columns of unit root mean
+        square, canonical signs.
+    seed : int
+        Of ``random``.
+
+    Returns
+    -------
+    (k,) array or None
+        None for the optimiser's own.
+
+    Raises
+    ------
+    OptimizerError
+        If there is no start of this name, or the objective has no estimate by moments.
+    """
+    if name == "independent":
+        return None
+    if name == "identity":
+        return np.asarray(objective.start, dtype=np.float64)
+    if name == "random":
+        draws = np.random.default_rng(seed).standard_normal(len(objective.theta_names))
+        return objective.canonical(draws / objective.scale)
+    if name != "moments":
+        raise OptimizerError(
+            f"unknown start {name!r}; a start is an array of theta or one of "
+            f"{', '.join(START_NAMES)}.{suggest(name, START_NAMES)}"
+        )
+    if not offers_moments(objective):
+        raise OptimizerError("this objective has no estimate by moments to start from")
+    return objective.moment_start()
