@@ -12,6 +12,7 @@ never from a clock: the same input gives the same tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,14 +22,14 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError, suggest
 from mixedscope.inference.contours import crossings, outlines, refine
-from mixedscope.inference.coordinates import Coordinates, coordinates
+from mixedscope.inference.coordinates import Coordinate, Coordinates, coordinates
 from mixedscope.inference.plane import Plane
 from mixedscope.inference.surface import Surface, evaluation_cost
 
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
 
-__all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "OTHERS", "landscape_study"]
+__all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "OTHERS", "WINDOWS", "landscape_study"]
 
 Floats = NDArray[np.float64]
 
@@ -42,11 +43,14 @@ CURVE_LEVELS: Final = (3.84,)
 #: What becomes of the parameters that are not shown.
 OTHERS: Final = ("optimum", "profiled")
 
+#: What the panels cover.
+WINDOWS: Final = ("path", "optimum")
+
 #: Floating-point operations for all grids of a study: about 15 s on one core.
 OPERATIONS: Final = 2.5e11
 
 #: Points per axis of a plane, and of a curve: at least and at most.
-_PER_AXIS: Final = (13, 41)
+_PER_AXIS: Final = (15, 31)
 _ON_CURVE: Final = (41, 241)
 
 #: Evaluations that a point of a profile takes, gradients counted as three.
@@ -60,6 +64,9 @@ _REGION: Final = 10.0
 _BEYOND: Final = 0.12
 _ZOOM: Final = 0.5
 
+#: Points of a grid are about evenly spread within this part of the region around the optimum.
+_EVEN: Final = 0.7
+
 _POINT_COLUMNS: Final = ("panel", "kind", "evaluation", "stage", "x", "y", "gap", "improved")
 
 
@@ -70,6 +77,7 @@ def landscape_study(
     others: str = "optimum",
     pairs: Sequence[Sequence[str]] | None = None,
     parameters: int = 4,
+    window: str = "path",
 ) -> dict[str, pd.DataFrame]:
     """Compute the objective around the path of an optimiser.
 
@@ -87,6 +95,8 @@ def landscape_study(
         ``Subject.(Intercept) ~ Days`` (a correlation). By default all pairs of the `parameters`
         that vary most along the path of the best points, in steps that mean the same for all.
     parameters : int
+    window : {"path", "optimum"}
+        Ranges cover the path of the best points and the region around the optimum, or that alone.
 
     Returns
     -------
@@ -108,12 +118,18 @@ def landscape_study(
             "Parameters not shown are profiled on the scale 'theta' alone; leave out one of the "
             "two settings."
         )
+    if window not in WINDOWS:
+        raise ModelError(
+            f"A landscape has no window {window!r}.{suggest(window, WINDOWS)} "
+            f"Known are: {', '.join(WINDOWS)}."
+        )
     space = coordinates(subject.objective, subject.theta, scale)
     surface = Surface(subject.objective, subject.theta, space)
     path = _path(subject, space)
     chosen = _pairs(space, path, pairs, parameters)
     shown = list(dict.fromkeys(i for pair in chosen for i in pair))
-    spans = _spans(surface, space, path, shown, chosen)
+    covered = path.best if window == "path" else path.best[:0]
+    spans = _spans(surface, space, covered, shown, chosen)
     cost = evaluation_cost(subject.objective)
     if others == "profiled" and len(subject.theta) > len(chosen[0]):
         cost *= _PROFILE_EVALUATIONS
@@ -121,20 +137,23 @@ def landscape_study(
     grids, points, panels = [], [path.table(chosen)], []
     outline_rows: list[tuple[Any, ...]] = []
     for number, axes in enumerate(chosen, start=1):
-        ticks = _ticks(surface, spans, axes, allowed)
-        panel = _Panel(number, surface.plane(axes, ticks, profiled=others == "profiled"), space)
+        own = [spans[i] for i in axes]
+        ticks = tuple(span.ticks(_points(axes, allowed)) for span in own)
+        plane = surface.plane(axes, ticks, profiled=others == "profiled")
+        panel = _Panel(number, plane, own, space)
         grids.append(panel.grid())
         outline_rows.extend(panel.outlines())
         points.append(panel.special(surface))
-        panels.append(panel.row(spans, scale, others, surface))
+        panels.append(panel.row(scale, others, surface))
     table = pd.concat(points, ignore_index=True)
+    frame = _common_ranges(pd.DataFrame(panels))
     return {
         "landscape": pd.concat(grids, ignore_index=True),
-        "landscape_panels": pd.DataFrame(panels),
+        "landscape_panels": frame,
         "landscape_outlines": pd.DataFrame(
             outline_rows, columns=["panel", "kind", "level", "part", "vertex", "x", "y"]
         ),
-        "landscape_points": table.assign(inside=_inside(table, pd.DataFrame(panels))),
+        "landscape_points": table.assign(inside=_inside(table, frame)),
     }
 
 
@@ -208,26 +227,56 @@ def _pairs(
     return [(int(i), int(j)) for i, j in combinations(most, 2)]
 
 
+@dataclass(frozen=True)
 class _Span:
-    """Range of one coordinate: of its panels, and of the region around the optimum."""
+    """Range of one coordinate, and how close together the points of its grid are.
 
-    def __init__(self, low: float, high: float, near: tuple[float, float]) -> None:
-        self.low = low
-        self.high = high
-        self.near = near
+    Attributes
+    ----------
+    low, high : float
+        Ends of the panels.
+    centre, width : float
+        The optimum, and the part of the region around it within which points are about evenly
+        spread; from there on distances grow with the distance from the optimum.
+    """
+
+    low: float
+    high: float
+    centre: float
+    width: float
+
+    def even(self, values: Floats) -> Floats:
+        """Places of values on a scale on which the points of the grid are evenly spread."""
+        return np.arcsinh((values - self.centre) / self.width)
+
+    def values(self, places: Floats) -> Floats:
+        """Give the values at places of that scale."""
+        return self.centre + self.width * np.sinh(places)
+
+    def ticks(self, n: int) -> Floats:
+        """Give the n points of the grid, the optimum and the bound 0 among them."""
+        ends = self.even(np.array([self.low, self.high]))
+        ticks = self.values(np.linspace(ends[0], ends[1], n))
+        ticks[[0, -1]] = self.low, self.high
+        for special in (self.centre, 0.0):
+            at = int(np.abs(self.even(ticks) - self.even(np.array(special))).argmin())
+            if 0 < at < n - 1:
+                ticks[at] = special
+        return ticks
 
 
 def _spans(
     surface: Surface,
     space: Coordinates,
-    path: _Path,
+    covered: Floats,
     shown: Sequence[int],
     chosen: Sequence[tuple[int, ...]],
 ) -> dict[int, _Span]:
     """Range of every coordinate that is shown.
 
-    It covers the best points so far and the region of gap up to 10, as far as slices through the
-    optimum show it: their ends, drawn out by what the correlation of two parameters adds.
+    It covers the points given, (points, m), and the region of gap up to 10, as far as slices
+    through the optimum show it: their ends, drawn out by what the correlation of two parameters
+    adds.
     """
     reach = {i: surface.reach(i, _REGION) for i in shown}
     stretch = dict.fromkeys(shown, 1.0)
@@ -241,7 +290,7 @@ def _spans(
             max(centre - reach[i][0] * stretch[i], axis.lower),
             min(centre + reach[i][1] * stretch[i], axis.upper),
         )
-        values = path.best[:, i]
+        values = covered[:, i]
         values = values[np.isfinite(values)]
         low = min(near[0], float(values.min(initial=centre)))
         high = max(near[1], float(values.max(initial=centre)))
@@ -250,31 +299,15 @@ def _spans(
         if axis.lower == 0.0 and low < _ZOOM * high:
             # Beyond the bound of theta lies the mirror image; standard deviations end there.
             low = -_BEYOND * high if axis.kind == "theta" else 0.0
-        spans[i] = _Span(low, high, near)
+        width = _EVEN * max(near[1] - centre, centre - near[0], 1e-9 * axis.unit)
+        spans[i] = _Span(low, high, centre, width)
     return spans
 
 
-def _ticks(
-    surface: Surface, spans: dict[int, _Span], axes: tuple[int, ...], allowed: float
-) -> tuple[Floats, ...]:
-    """Coordinates of the grid: half of them spread evenly, half in the region of the optimum."""
+def _points(axes: tuple[int, ...], allowed: float) -> int:
+    """Points per axis of a grid, from the evaluations allowed for it."""
     least, most = _PER_AXIS if len(axes) == 2 else _ON_CURVE
-    n = int(np.clip(allowed ** (1.0 / len(axes)), least, most))
-    out = []
-    for i in axes:
-        span = spans[i]
-        knots = np.array([span.low, *span.near, span.high])
-        whole, near = span.high - span.low, max(span.near[1] - span.near[0], 1e-12)
-        below = np.concatenate([[0.0], np.cumsum(np.diff(knots) / whole)])
-        share = 0.5 * below + 0.5 * np.clip((knots - span.near[0]) / near, 0.0, 1.0)
-        ticks = np.interp(np.linspace(0.0, 1.0, n), share, knots)
-        # The bound, where the mirror image begins, and the optimum are points of the grid.
-        for special in (float(surface.centre[i]), 0.0):
-            at = int(np.abs(ticks - special).argmin())
-            if 0 < at < n - 1:
-                ticks[at] = special
-        out.append(ticks)
-    return tuple(out)
+    return int(np.clip(allowed ** (1.0 / len(axes)), least, most))
 
 
 # -- one panel ------------------------------------------------------------------------------------
@@ -283,9 +316,12 @@ def _ticks(
 class _Panel:
     """The grid of one panel, and what is read off it."""
 
-    def __init__(self, number: int, plane: Plane, space: Coordinates) -> None:
+    def __init__(
+        self, number: int, plane: Plane, spans: Sequence[_Span], space: Coordinates
+    ) -> None:
         self.number = number
         self.plane = plane
+        self.spans = spans
         self.positions = plane.axes
         self.axes = [space.axes[i] for i in plane.axes]
         self.ticks = plane.ticks
@@ -315,8 +351,9 @@ class _Panel:
                 for count, at in enumerate(crossings(x, self.gap, level), start=1):
                     yield self.number, "line", level, count, 1, at, np.nan
             return
-        across, up = self.ticks
+        across, up = (span.even(t) for span, t in zip(self.spans, self.ticks, strict=True))
         x, y, interpolate = refine(across, up, self.gap)
+        x, y = self.spans[0].values(x), self.spans[1].values(y)
         gap = np.sinh(interpolate(np.arcsinh(self.gap)))
         sigma = np.exp(interpolate(np.log(self.sigma)))
         part: dict[tuple[str, float], int] = {}
@@ -343,15 +380,19 @@ class _Panel:
         frame = frame.assign(panel=self.number, evaluation=None, stage=None, improved=False)
         return frame[list(_POINT_COLUMNS)].astype({"evaluation": "Int32", "stage": object})
 
-    def row(
-        self, spans: dict[int, _Span], scale: str, others: str, surface: Surface
-    ) -> dict[str, Any]:
+    def _shown_range(self, letter: str, axis: Coordinate, span: _Span) -> tuple[float, float]:
+        """Ends of an axis: what the grid covers all along the other axis."""
+        if axis.kind != "sd":
+            return span.low, span.high
+        edges = self.sigma[..., [0, -1]] if letter == "x" else self.sigma[[0, -1]].T
+        edges = edges.reshape(-1, 2)
+        return float(np.nanmax(edges[:, 0]) * span.low), float(np.nanmin(edges[:, 1]) * span.high)
+
+    def row(self, scale: str, others: str, surface: Surface) -> dict[str, Any]:
         """Say what the panel shows."""
         out: dict[str, Any] = {"panel": self.number, "scale": scale, "others": others}
-        sigma = np.array(surface.sigma)
-        for letter, axis, i in zip("xy", self.axes, self.positions):
-            ends = np.array([spans[i].low, spans[i].high])
-            low, high = axis.shown(ends, sigma)
+        for letter, axis, span in zip("xy", self.axes, self.spans, strict=False):
+            low, high = self._shown_range(letter, axis, span)
             out |= {
                 f"{letter}_kind": axis.kind,
                 f"{letter}_group": axis.group,
@@ -365,6 +406,27 @@ class _Panel:
             out |= dict.fromkeys(("y_kind", "y_group", "y_name"))
             out |= dict.fromkeys(("y_low", "y_high", "y_bound"), np.nan) | {"n_y": 1}
         return out | {"theta": surface.theta.copy()}
+
+
+def _common_ranges(panels: pd.DataFrame) -> pd.DataFrame:
+    """Give a parameter the same range in all its panels: what all of them cover."""
+    sides = [
+        panels[[f"{s}_group", f"{s}_name", f"{s}_low", f"{s}_high"]].set_axis(
+            ["group", "name", "low", "high"], axis=1
+        )
+        for s in "xy"
+    ]
+    both = pd.concat(sides).dropna()
+    common = both.groupby(["group", "name"], sort=False).agg(
+        low=("low", "max"), high=("high", "min")
+    )
+    ranges = dict(zip(common.index, common.to_numpy(dtype=float), strict=True))
+    out = panels.copy()
+    for s in "xy":
+        keys = list(zip(out[f"{s}_group"], out[f"{s}_name"], strict=True))
+        out[f"{s}_low"] = [ranges[k][0] if k in ranges else np.nan for k in keys]
+        out[f"{s}_high"] = [ranges[k][1] if k in ranges else np.nan for k in keys]
+    return out
 
 
 def _inside(points: pd.DataFrame, panels: pd.DataFrame) -> NDArray[np.bool_]:
