@@ -47,6 +47,31 @@ class TableSchema:
     values: Mapping[str, frozenset[str]] | None = None
     study: bool = False
 
+#: What came of one run of a sweep, in its batch and in the whole.
+_RESULT = {
+    **dict.fromkeys(("n",), _INT64),
+    **dict.fromkeys(("n_theta", "levels"), _INT32),
+    **dict.fromkeys(("objective", "search_objective"), _F64),
+    **dict.fromkeys(
+        ("evaluations", "search_evaluations", "polish_evaluations", "certificate_gradients")
+        + ("exploration", "convergence", "fine_tuning"),
+        _INT32,
+    ),
+    "return_code": _TEXT,
+    "verdict": _TEXT,
+    "newton_decrement": _F64,
+    "singular": _BOOL,
+    "rank": _INT32,
+    "sigma": _F64,
+    **dict.fromkeys(("theta", "beta", "beta_se", "search_beta", "sd", "kept"), _F64S),
+    **dict.fromkeys(("beta_deviation", "sd_deviation", "mode_rmse"), _F64S),
+    **dict.fromkeys(("theta_names", "beta_names", "terms", "error"), _TEXT),
+}
+_RUN_SECONDS = {
+    "run": _TEXT,
+    **dict.fromkeys(("seconds", "search_seconds", "model_seconds", "total_seconds"), _F64),
+}
+
 
 SCHEMAS: dict[str, TableSchema] = {
     # One row per evaluation of the objective; null, never a stand-in, where it failed.
@@ -428,5 +453,25 @@ SCHEMAS: dict[str, TableSchema] = {
         {"entrant": _TEXT, "start": _INT32, "evaluation": _INT32, "seconds": _F64},
         frozenset({"entrant", "start", "evaluation", "seconds"}),
     ),
+    # The runs of a sweep: those of one job, and all with their keys; seconds apart from them.
+    "sweep_batch": TableSchema(1, {"run": _TEXT, **_RESULT}, frozenset({"run"})),
+    "sweep_batch_timing": TableSchema(1, _RUN_SECONDS, frozenset({"run"})),
+    "runs": TableSchema(
+        1,
+        {
+            "run": _TEXT,
+            **dict.fromkeys(("model", "structure", "optimizer"), _TEXT),
+            "tolerance": _F64,
+            **dict.fromkeys(("start", "criterion", "subset", "of"), _TEXT),
+            "share": _F64,
+            **dict.fromkeys(("size", "replicate", "seed"), _INT64),
+            "simulate": _TEXT,
+            "same_objective": _INT32,
+            **dict.fromkeys(("gap", "search_gap", "beta_error", "search_beta_error"), _F64),
+            **_RESULT,
+        },
+        frozenset({"run", "model", "structure", "optimizer", "same_objective"}),
+    ),
+    "runs_timing": TableSchema(1, _RUN_SECONDS, frozenset({"run"})),
     "data": TableSchema(1, None),
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixedscope.data.simulate import Simulation, simulate_dataset
 from mixedscope.model.design import Design, RandomDesign
 
-__all__ = ["Truth", "true_effects"]
+__all__ = ["Truth", "effects_in_model", "true_effects"]
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,11 @@ def true_effects(spec: Mapping[str, Any], design: Design) -> Truth | None:
         None where the data are no longer those of the simulation: the response is another, or
         was changed, or levels were joined or renamed across groups.
     """
-    simulation = simulate_dataset(spec)
+    return effects_in_model(simulate_dataset(spec), design)
+
+
+def effects_in_model(simulation: Simulation, design: Design) -> Truth | None:
+    """Find the same in a simulation made before; see `true_effects`."""
     rows = _rows(simulation, design)
     if rows is None:
         return None

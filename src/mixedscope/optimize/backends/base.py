@@ -93,6 +93,9 @@ class Backend(ABC):
         a start is given.  The others start where random effects vary as much as residuals, to
         be seen finding their way.
     settings : mapping of str to Setting
+    tolerance : str
+        The setting that decides how accurate the search is, which sweeps over tolerances vary;
+        its meaning tells the unit.
     """
 
     name: ClassVar[str]
@@ -100,6 +103,7 @@ class Backend(ABC):
     bounded: ClassVar[bool]
     starts_from_moments: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Setting]]
+    tolerance: ClassVar[str]
 
     def resolve(self, given: Mapping[str, object] | None) -> dict[str, SettingValue]:
         """Check the settings a user gave and fill in the defaults.

@@ -64,6 +64,7 @@ class NloptBackend(Backend):
     algorithm: ClassVar[str]
     for_one: ClassVar[str | None] = None
     settings: ClassVar[Mapping[str, Setting]] = _settings()
+    tolerance = "xtol_abs"
 
     def search(
         self,

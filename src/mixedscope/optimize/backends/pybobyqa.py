@@ -66,6 +66,7 @@ class PyBobyqa(Backend):
             integer=True,
         ),
     }
+    tolerance = "rhoend"
 
     def search(
         self,

@@ -42,6 +42,7 @@ class Bfgs(Backend):
         """Import SciPy's optimisers, slow to load, unless the search itself is compiled."""
         if not offers_search(objective):
             super().load(objective)
+    tolerance = "ftol"
 
     def search(
         self,
@@ -191,6 +192,7 @@ class ScipyLbfgsb(Backend):
         ),
         "maxcor": Setting(20, "number of steps remembered", minimum=1, integer=True),
     }
+    tolerance = "ftol"
 
     def search(
         self,
@@ -216,6 +218,7 @@ class ScipyCobyqa(Backend):
         "rhobeg": Setting(0.5, "first trust-region radius, standardised units", positive=True),
         "rhoend": Setting(1e-6, "last trust-region radius, standardised units", positive=True),
     }
+    tolerance = "rhoend"
 
     def search(
         self,

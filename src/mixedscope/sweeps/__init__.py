@@ -1,0 +1,1 @@
+"""Sweeps: many fits over grids and lists of models, optimisers, tolerances, data and seeds."""

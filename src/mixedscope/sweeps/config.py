@@ -1,0 +1,134 @@
+"""The section ``sweeps`` of a configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mixedscope.config_faults import fault
+from mixedscope.errors import ConfigError, suggest
+from mixedscope.sweeps.keys import check_key, check_value
+from mixedscope.sweeps.measures import MEASURES, PARTS
+
+__all__ = ["SweepChartConfig", "SweepConfig"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+
+class SweepChartConfig(_Section):
+    """One chart of a sweep: measures against swept keys."""
+
+    kind: Literal["line", "heat", "points"] = "line"
+    """Lines with quartiles over all runs of a point, a heat map of medians, or a mark per point."""
+    x: str
+    """The key along the axis; for points also a measure."""
+    y: str
+    """The measure; of a heat map, what its colours show."""
+    rows: str | None = None
+    """The key along the vertical axis of a heat map."""
+    colour: str | None = None
+    """The key told by colours."""
+    facet: str | None = None
+    """The key with a panel for each of its values."""
+    scale: Literal["log", "linear"] | None = None
+    """Scale of the measure; by default what suits it."""
+    x_scale: Literal["log", "linear", "category"] | None = None
+    """Scale of x; by default logarithmic for tolerances and numbers that spread over decades."""
+    name: str | None = None
+    """Name of its files; by default made of what it shows."""
+
+    @field_validator("y")
+    @classmethod
+    def _measure_is_known(cls, name: str) -> str:
+        if name not in MEASURES:
+            raise fault(
+                f"unknown measure {name!r}.{suggest(name, MEASURES)} Known: {', '.join(MEASURES)}."
+            )
+        return name
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_file(cls, name: str | None) -> str | None:
+        if name is not None and not _NAME.fullmatch(name):
+            raise fault("a name becomes that of a file: use letters, digits, '_' and '-'")
+        return name
+
+    @model_validator(mode="after")
+    def _keys_are_known(self) -> SweepChartConfig:
+        part = MEASURES[self.y].part
+        for role in ("x", "rows", "colour", "facet"):
+            key = getattr(self, role)
+            if key is None or key == part:
+                continue
+            if role == "x" and self.kind == "points" and key in MEASURES:
+                if MEASURES[key].part is not None:
+                    raise fault(f"x: {key!r} has several values for each run: give another measure")
+                continue
+            if key in PARTS:
+                raise fault(f"{role}: {self.y!r} is not measured by {key}")
+            try:
+                check_key(key)
+            except ConfigError as error:
+                raise fault(f"{role}: {error}") from None
+        if (self.kind == "heat") != (self.rows is not None):
+            raise fault(
+                "'rows' names the key along the vertical axis of a heat map, and of nothing else"
+            )
+        if self.kind == "heat" and self.colour is not None:
+            raise fault("the colours of a heat map show y: leave 'colour' out")
+        if part is not None and part not in (self.x, self.rows, self.colour, self.facet):
+            raise fault(f"{self.y!r} has a value for each {part}: give colour: {part} or facet")
+        return self
+
+
+class SweepConfig(_Section):
+    """Many fits: every combination of a grid, and the points of a list."""
+
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    """Values by key; every combination is a run."""
+    points: list[dict[str, Any]] = []
+    """Runs by their keys, beside those of the grid."""
+    fixed: dict[str, Any] = {}
+    """Values of keys that all runs share unless they say otherwise."""
+    replicates: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How often each run is repeated, with other random numbers."""
+    batch_seconds: Annotated[float, Field(gt=0, strict=False)] = 15.0
+    """About how many seconds of fitting are put into one job."""
+    charts: list[SweepChartConfig] = []
+    """Charts of the sweep."""
+
+    @model_validator(mode="after")
+    def _keys_and_values_are_known(self) -> SweepConfig:
+        given: list[tuple[str, str, Any]] = [
+            (f"grid.{key}.{i}", key, value)
+            for key, values in self.grid.items()
+            for i, value in enumerate(values)
+        ]
+        given += [
+            (f"points.{i}.{key}", key, value)
+            for i, point in enumerate(self.points)
+            for key, value in point.items()
+        ]
+        given += [(f"fixed.{key}", key, value) for key, value in self.fixed.items()]
+        if not self.grid and not self.points:
+            raise fault("a sweep has a 'grid' of values, a list of 'points', or both")
+        for where, key, value in given:
+            try:
+                check_value(key, value)
+            except ConfigError as error:
+                raise fault(f"{where}: {error}") from None
+        for key, values in self.grid.items():
+            shown = [repr(value) for value in values]
+            if len(set(shown)) < len(shown):
+                raise fault(f"grid.{key}: a value is listed twice")
+        if self.replicates is not None and any(key == "replicate" for _, key, _ in given):
+            raise fault("give either 'replicates' or the key 'replicate', and not both")
+        return self

@@ -1,0 +1,323 @@
+"""From the keys of a sweep to its runs: each a specification that says everything about it.
+
+A specification holds no name that has to be looked up and no number that depends on other runs:
+data, model, optimiser with settings, start, and the seeds of whatever is drawn.  Its digest is the
+identity of the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from mixedscope.errors import ConfigError, suggest
+from mixedscope.optimize.backends import get_backend
+from mixedscope.seeds import derive_seed
+from mixedscope.sweeps.config import SweepConfig
+from mixedscope.sweeps.keys import KEYS, SIMULATE, check_value
+from mixedscope.sweeps.measures import MEASURES, PARTS
+
+if TYPE_CHECKING:
+    from mixedscope.config import Config
+
+__all__ = [
+    "Definitions",
+    "Run",
+    "broken_sweeps",
+    "definitions_of",
+    "digest",
+    "expand",
+    "swept_keys",
+]
+
+#: Keys of simulated data under which a name has to be there already to be overridden.
+_NAMED = ("units", "conditions", "beta", "random", "covariates")
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What the names in a sweep stand for.
+
+    Attributes
+    ----------
+    datasets : mapping
+        Entries of ``datasets``; simulated ones with their seed.
+    models : mapping
+        Entries of ``models``: ``dataset``, ``formula``, ``criterion``, ``contrasts``,
+        ``weights``, ``structures``, ``optimizers``.
+    optimizers : mapping
+        Entries of ``optimizers``, complete.
+    seed : int
+        That of the configuration.
+    """
+
+    datasets: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, Mapping[str, Any]]
+    optimizers: Mapping[str, Mapping[str, Any]]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fit of a sweep.
+
+    Attributes
+    ----------
+    id : str
+        Digest of the specification, 16 hexadecimal digits.
+    keys : dict
+        Value of every key that is known of the run, those with defaults filled in.
+    spec : dict
+        ``data``, ``draw``, ``model``, ``optimizer``, ``start`` and ``seed``.
+    objective : str
+        Digest of what makes the objective function: runs that share it minimise the same.
+    """
+
+    id: str
+    keys: dict[str, Any]
+    spec: dict[str, Any]
+    objective: str
+
+
+def digest(value: object) -> str:
+    """Digest of anything JSON can hold, 16 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def swept_keys(sweep: SweepConfig) -> list[str]:
+    """Keys that differ between runs, in the order in which they are given."""
+    keys = dict.fromkeys([*sweep.grid, *(key for point in sweep.points for key in point)])
+    if sweep.replicates is not None:
+        keys["replicate"] = None
+    return list(keys)
+
+
+def expand(sweep: SweepConfig, definitions: Definitions) -> list[Run]:
+    """Give the runs of a sweep in order: the grid, its last key fastest, and then the points.
+
+    Parameters
+    ----------
+    sweep : SweepConfig
+    definitions : Definitions
+
+    Returns
+    -------
+    list of Run
+        Each once, however often it is listed.
+
+    Raises
+    ------
+    ConfigError
+        If a name points at nothing, or a key means nothing for the model it is combined with.
+    """
+    runs: dict[str, Run] = {}
+    for keys in _combinations(sweep):
+        run = _run(keys, definitions)
+        runs.setdefault(run.id, run)
+    return list(runs.values())
+
+
+def _combinations(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
+    """Keys of every run as given, values checked."""
+    points: list[Mapping[str, Any]] = []
+    if sweep.grid:
+        points += [
+            dict(zip(sweep.grid, values, strict=True)) for values in product(*sweep.grid.values())
+        ]
+    points += sweep.points
+    replicates: Sequence[int] = range(1, (sweep.replicates or 0) + 1)
+    for point in points:
+        keys = {key: check_value(key, v) for key, v in {**sweep.fixed, **point}.items()}
+        if replicates:
+            yield from ({**keys, "replicate": number} for number in replicates)
+        else:
+            yield keys
+
+
+def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
+    name = keys.get("model")
+    models = definitions.models
+    if name is None:
+        if len(models) > 1:
+            raise ConfigError(f"the key 'model' is missing: say which of {', '.join(models)}")
+        name = next(iter(models))
+    model = _find(name, models, "model", "models")
+    dataset = _find(model["dataset"], definitions.datasets, "data set", "datasets")
+    filled: dict[str, Any] = {
+        **keys,
+        "model": name,
+        "structure": keys.get("structure", model["structures"][0]),
+        "optimizer": keys.get("optimizer", model["optimizers"][0]),
+        "criterion": keys.get("criterion", model["criterion"]),
+        "start": keys.get("start", "own"),
+    }
+    overrides = {
+        key.removeprefix(SIMULATE): value for key, value in keys.items() if key.startswith(SIMULATE)
+    }
+    seed = keys.get("seed", definitions.seed)
+    drawing = {"replicate": keys["replicate"]} if "replicate" in keys else {}
+    data = _data(model["dataset"], dataset, overrides, seed, drawing, "seed" in keys)
+    draw = _draw(keys, model["dataset"], seed, drawing)
+    described = {
+        "name": name,
+        "formula": model["formula"],
+        "contrasts": dict(model["contrasts"]),
+        "weights": model["weights"],
+        "structure": filled["structure"],
+        "criterion": filled["criterion"],
+    }
+    objective = {"data": data, "draw": draw, "model": described}
+    start: dict[str, Any] = {"kind": filled["start"]}
+    if isinstance(filled["start"], int):
+        number = filled["start"]
+        start = {
+            "kind": "random",
+            "seed": derive_seed(
+                seed, "sweep start", model=name, structure=filled["structure"], number=number,
+                **drawing,
+            ),
+        }  # fmt: skip
+    # Optimisers and tolerances that are compared share data, starts and random numbers.
+    spec = {
+        **objective,
+        "optimizer": _optimizer(filled, definitions),
+        "start": start,
+        "seed": derive_seed(seed, "sweep optimizer", bits=32, model=name, **drawing),
+    }
+    if drawing and "simulate" not in dataset and draw is None and start["kind"] != "random":
+        raise ConfigError(
+            f"replicates of model {name!r} would all be the same: its data are not simulated, no "
+            "share or size of them is drawn, and no start is random. Leave replicates out"
+        )
+    ordered = {key: filled[key] for key in KEYS if key in filled}
+    ordered |= {SIMULATE + path: value for path, value in overrides.items()}
+    return Run(digest(spec), ordered, spec, digest(objective))
+
+
+def _find(name: str, known: Mapping[str, Any], what: str, section: str) -> Mapping[str, Any]:
+    if name not in known:
+        raise ConfigError(f"there is no {what} {name!r} under {section!r}.{suggest(name, known)}")
+    entry: Mapping[str, Any] = known[name]
+    return entry
+
+
+def _data(
+    name: str,
+    dataset: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    seed: int,
+    drawing: Mapping[str, Any],
+    reseeded: bool,
+) -> dict[str, Any]:
+    """What the rows come from: the prepared data set as it is, or a simulation of its own."""
+    if "simulate" not in dataset:
+        if overrides:
+            path = next(iter(overrides))
+            raise ConfigError(
+                f"'{SIMULATE}{path}' changes simulated data, and data set {name!r} is not simulated"
+            )
+        return {"file": f"results/data/{name}.parquet", "dataset": dict(dataset)}
+    if not overrides and not drawing and not reseeded:
+        return {"file": f"results/data/{name}.parquet", "dataset": dict(dataset)}
+    simulate = deepcopy(dict(dataset["simulate"]))
+    for path, value in overrides.items():
+        _override(simulate, path, value, name)
+    simulate["seed"] = derive_seed(
+        seed, "sweep data", dataset=name, overrides=dict(overrides), **drawing
+    )
+    return {"dataset": {**dataset, "simulate": simulate}}
+
+
+def _override(simulate: dict[str, Any], path: str, value: Any, dataset: str) -> None:
+    """Put a value where a path of names leads to."""
+    *parents, last = path.split(".")
+    here: Any = simulate
+    for depth, part in enumerate([*parents, last]):
+        where = ".".join([SIMULATE.rstrip("."), *path.split(".")[:depth]])
+        if not isinstance(here, dict):
+            raise ConfigError(f"'{SIMULATE}{path}': {where} of data set {dataset!r} has no parts")
+        if depth > 0 and parents[0] in _NAMED and depth == 1 and part not in here:
+            raise ConfigError(
+                f"'{SIMULATE}{path}': {where} of data set {dataset!r} has no {part!r}."
+                f"{suggest(part, here)} It has: {', '.join(map(str, here))}"
+            )
+        if depth == len(parents):
+            here[part] = value
+        else:
+            here = here.setdefault(part, {})
+
+
+def _draw(
+    keys: Mapping[str, Any], dataset: str, seed: int, drawing: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Which rows are used, or None for all."""
+    if "share" in keys and "size" in keys:
+        raise ConfigError("give either 'share' or 'size' of the data, and not both")
+    if "of" in keys and "share" not in keys and "size" not in keys:
+        raise ConfigError("'of' says what 'share' or 'size' counts: give one of them")
+    if "subset" not in keys and "share" not in keys and "size" not in keys:
+        return None
+    draw: dict[str, Any] = {"subset": keys.get("subset")}
+    if "share" in keys or "size" in keys:
+        # Neither share nor size: a larger part of the data holds the smaller ones.
+        names = {"dataset": dataset, "subset": keys.get("subset"), "of": keys.get("of")}
+        draw |= {
+            "of": keys.get("of"),
+            "share": keys.get("share"),
+            "size": keys.get("size"),
+            "seed": derive_seed(seed, "sweep draw", **names, **drawing),
+        }
+    return draw
+
+
+def _optimizer(keys: Mapping[str, Any], definitions: Definitions) -> dict[str, Any]:
+    entry = dict(_find(keys["optimizer"], definitions.optimizers, "optimiser", "optimizers"))
+    if "tolerance" in keys:
+        backend = get_backend(entry["backend"])
+        entry["settings"] = {**entry["settings"], backend.tolerance: keys["tolerance"]}
+    return entry
+
+
+def broken_sweeps(sweeps: Mapping[str, SweepConfig], definitions: Definitions) -> list[str]:
+    """What is wrong with sweeps that their section alone cannot show, in words."""
+    faults = []
+    for name, sweep in sweeps.items():
+        try:
+            runs = expand(sweep, definitions)
+        except ConfigError as error:
+            faults.append(f"sweeps.{name}: {error}")
+            continue
+        known = {key for run in runs for key in run.keys}
+        for i, chart in enumerate(sweep.charts):
+            faults += [
+                f"sweeps.{name}.charts.{i}.{role}: no run of this sweep has the key {key!r}"
+                for role in ("x", "rows", "colour", "facet")
+                if (key := getattr(chart, role)) is not None and _is_key(key) and key not in known
+            ]
+    return faults
+
+
+def _is_key(name: str) -> bool:
+    return name not in PARTS and name not in MEASURES
+
+
+def definitions_of(config: Config) -> Definitions:
+    """Give what names stand for in a checked configuration."""
+    datasets = {}
+    for name, dataset in config.datasets.items():
+        entry = dataset.model_dump(exclude_defaults=True)
+        if "simulate" in entry:
+            entry["simulate"] = {"seed": config.seed, **entry["simulate"]}
+        datasets[name] = entry
+    return Definitions(
+        datasets=datasets,
+        models={name: model.model_dump() for name, model in config.models.items()},
+        optimizers={name: entry.model_dump() for name, entry in config.optimizers.items()},
+        seed=config.seed,
+    )

@@ -1,0 +1,130 @@
+"""What a sweep can vary, and which values each key takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from mixedscope.data.simulate import SIMULATE_KEYS
+from mixedscope.errors import ConfigError, MixedscopeError, suggest
+from mixedscope.expressions import parse_expression
+from mixedscope.model.covariance import named_structure
+
+__all__ = ["KEYS", "SIMULATE", "check_key", "check_value", "key_words"]
+
+#: Beginning of the keys that override a parameter of a simulated data set.
+SIMULATE: Final = "simulate."
+
+#: Every other key, in the order of the columns of ``runs.parquet``, with its name for readers.
+KEYS: Final[dict[str, str]] = {
+    "model": "model",
+    "structure": "covariance structure",
+    "optimizer": "optimiser",
+    "tolerance": "tolerance",
+    "start": "start",
+    "criterion": "criterion",
+    "subset": "subset",
+    "of": "what a share is taken of",
+    "share": "share of the data",
+    "size": "size of the data",
+    "replicate": "replicate",
+    "seed": "seed",
+}
+
+_STARTS = ("own", "moments", "identity")
+_TEXTS = ("model", "structure", "optimizer", "subset", "of")
+
+
+def key_words(key: str) -> str:
+    """Give the name of a key for the title of an axis: ``number of subject``, say."""
+    if key in KEYS:
+        return KEYS[key]
+    parts = key.removeprefix(SIMULATE).split(".")
+    if parts[0] == "units":
+        return f"number of levels of {'.'.join(parts[1:])}"
+    if parts[0] == "random" and len(parts) > 2:
+        return f"true {parts[2]} of {'.'.join([parts[1], *parts[3:]])}"
+    if parts[0] in ("beta", "sigma"):
+        return f"true {' of '.join(parts)}"
+    return " ".join(parts)
+
+
+def check_key(key: str) -> str:
+    """Give the key back, or say what is wrong with it.
+
+    Raises
+    ------
+    ConfigError
+        If no sweep has such a key; the message suggests one.
+    """
+    if key in KEYS:
+        return key
+    if key.startswith(SIMULATE):
+        path = key.removeprefix(SIMULATE).split(".")
+        known = [k for k in SIMULATE_KEYS if k != "seed"]
+        if path[0] == "seed":
+            raise ConfigError(
+                f"{key!r}: data are drawn anew with the key 'replicate' or 'seed' of a sweep"
+            )
+        if path[0] not in known or "" in path:
+            raise ConfigError(
+                f"{key!r} is no parameter of a simulated data set."
+                f"{suggest(path[0], known)} Known: {', '.join(SIMULATE + k for k in known)}"
+            )
+        return key
+    known = [*KEYS, "simulate.<parameter>"]
+    raise ConfigError(f"unknown key {key!r}.{suggest(key, known)} Known: {', '.join(known)}")
+
+
+def check_value(key: str, value: Any) -> Any:
+    """Give a value of a key as runs need it, or say what is wrong with it.
+
+    Raises
+    ------
+    ConfigError
+        If the key cannot have this value.
+    """
+    check_key(key)
+    if key.startswith(SIMULATE):
+        return value
+    if key in _TEXTS:
+        if not isinstance(value, str):
+            raise ConfigError(f"{key} must be text, not {value!r}")
+        try:
+            if key == "subset":
+                parse_expression(value)
+            if key == "structure":
+                named_structure(value)
+        except MixedscopeError as error:
+            raise ConfigError(f"{key}: {error}") from None
+        return value
+    if key == "criterion":
+        if value not in ("ML", "REML"):
+            raise ConfigError(f"criterion must be ML or REML, not {value!r}")
+        return value
+    if key == "start":
+        if value in _STARTS or (_is_whole(value) and value >= 1):
+            return value
+        near = suggest(value, _STARTS) if isinstance(value, str) else ""
+        raise ConfigError(
+            f"start must be {', '.join(_STARTS)}, or the number of a random start from 1, "
+            f"not {value!r}.{near}"
+        )
+    if key in ("tolerance", "share"):
+        what = "above 0" if key == "tolerance" else "above 0 and at most 1"
+        if not _is_number(value) or not 0 < value <= (math.inf if key == "tolerance" else 1):
+            hint = " (YAML reads 1e-6 as text: write 1.0e-6)" if isinstance(value, str) else ""
+            raise ConfigError(f"{key} must be a number {what}, not {value!r}{hint}")
+        return float(value)
+    least = 0 if key == "seed" else 1
+    if not _is_whole(value) or value < least:
+        raise ConfigError(f"{key} must be a whole number from {least}, not {value!r}")
+    return int(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,134 @@
+"""The jobs of the sweeps of a configuration: which batches, from what, into what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mixedscope.files import read_json
+from mixedscope.sweeps.batches import Batch, measured_costs, plan_batches, stored_batches
+from mixedscope.sweeps.config import SweepConfig
+from mixedscope.sweeps.grid import Definitions, Run, digest, expand, swept_keys
+from mixedscope.sweeps.names import chart_names
+
+__all__ = ["Digested", "SweepPlan"]
+
+
+class Digested(str):
+    """A long text that is shown, and compared by Snakemake, as its digest."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Digested({digest(str(self))})"
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """The jobs of every sweep of a configuration.
+
+    Attributes
+    ----------
+    sweeps : mapping of str to SweepConfig
+    definitions : Definitions
+    code : str
+        Digest of the code that computes batches.
+    formats : list of str
+        Of charts.
+    """
+
+    sweeps: Mapping[str, SweepConfig]
+    definitions: Definitions
+    code: str
+    formats: list[str]
+
+    @cached_property
+    def runs(self) -> dict[str, list[Run]]:
+        """Runs of every sweep, in order."""
+        return {name: expand(sweep, self.definitions) for name, sweep in self.sweeps.items()}
+
+    @cached_property
+    def batches(self) -> dict[str, list[Batch]]:
+        """Batches of every sweep: stored ones that hold its runs, and those still to be run."""
+        directories = [_directory(name) for name in self.sweeps]
+        costs = measured_costs(directories)
+        return {
+            name: plan_batches(
+                self.runs[name],
+                stored_batches(_directory(name), self.code),
+                costs,
+                seconds=sweep.batch_seconds,
+            )
+            for name, sweep in self.sweeps.items()
+        }
+
+    def content(self, sweep: str) -> str:
+        """What the jobs of one sweep are told, as JSON: `plan.json`."""
+        runs = self.runs[sweep]
+        numbers: dict[str, int] = {}
+        for run in runs:
+            numbers.setdefault(run.objective, len(numbers) + 1)
+        plan = {
+            "swept": swept_keys(self.sweeps[sweep]),
+            "runs": [[run.id, numbers[run.objective], run.keys] for run in runs],
+            "batches": {batch.name: batch.specs for batch in self.batches[sweep]},
+        }
+        return Digested(
+            json.dumps(plan, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        )
+
+    # -- files -------------------------------------------------------------------------------------
+
+    def batch_files(self, sweep: str) -> list[str]:
+        """The results of every batch of one sweep."""
+        return [f"{_directory(sweep)}/{batch.name}.parquet" for batch in self.batches[sweep]]
+
+    def timing_files(self, sweep: str) -> list[str]:
+        """The seconds of every batch of one sweep."""
+        return [f"{_directory(sweep)}/{b.name}.timing.parquet" for b in self.batches[sweep]]
+
+    def data_files(self, sweep: str, batch: str) -> list[str]:
+        """The prepared data sets that one batch reads."""
+        known = {b.name: b.specs for b in self.batches[sweep]}
+        # A job on another machine plans again, when other batches have been finished meanwhile.
+        specs = known.get(batch) or read_json(f"results/sweeps/{sweep}/plan.json")["batches"][batch]
+        files = [spec["data"].get("file") for spec in specs.values()]
+        return list(dict.fromkeys(file for file in files if file is not None))
+
+    def charts(self, sweep: str) -> dict[str, dict[str, Any]]:
+        """Settings of the charts of one sweep, by name."""
+        charts = self.sweeps[sweep].charts
+        names = chart_names(charts)
+        return {n: chart.model_dump() for n, chart in zip(names, charts, strict=True)}
+
+    def chart_files(self, sweep: str) -> list[str]:
+        """Every file of every chart of one sweep."""
+        return [
+            f"results/charts/sweeps/{sweep}/{name}.{kind}"
+            for name in self.charts(sweep)
+            for kind in (*self.formats, "caption.json")
+        ]
+
+    def caption_files(self) -> list[str]:
+        """The captions of the charts of every sweep."""
+        return [
+            f"results/charts/sweeps/{sweep}/{name}.caption.json"
+            for sweep in self.sweeps
+            for name in self.charts(sweep)
+        ]
+
+    def targets(self) -> list[str]:
+        """What the sweeps of a run come to: tables of runs and captions of charts."""
+        return [*self.run_files(), *self.caption_files()]
+
+    def run_files(self) -> list[str]:
+        """The tables of runs, one per sweep."""
+        return [f"results/sweeps/{sweep}/runs.parquet" for sweep in self.sweeps]
+
+
+def _directory(sweep: str) -> Path:
+    return Path("results/sweeps") / sweep / "batches"

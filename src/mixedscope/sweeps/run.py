@@ -1,0 +1,229 @@
+"""Fit the runs of one batch, one after another in one process, and tell what came of each.
+
+Data and models are made once for the runs that share them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.data.simulate import Simulation
+from mixedscope.data.truth import effects_in_model
+from mixedscope.errors import MixedscopeError
+from mixedscope.inference.estimates import singularity
+from mixedscope.linear import LinearMixedModel
+from mixedscope.model.objective import ProfiledObjective
+from mixedscope.optimize import OptimizationResult, minimize
+from mixedscope.optimize.phases import PHASES
+from mixedscope.optimize.problem import EVALUATION_ERRORS
+from mixedscope.schemas import SCHEMAS
+from mixedscope.sweeps.draws import rows_of
+from mixedscope.sweeps.grid import digest
+from mixedscope.sweeps.measures import PHASES as PHASE_COLUMNS
+from mixedscope.sweeps.starts import start_of
+
+__all__ = ["execute"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class _Prepared:
+    """What runs share: rows, the simulation they come from, models by structure."""
+
+    frame: pd.DataFrame
+    simulation: Simulation | None
+    models: dict[str, LinearMixedModel]
+
+
+def execute(
+    specs: Sequence[Mapping[str, Any]], ids: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fit every run of a batch.
+
+    Parameters
+    ----------
+    specs : sequence of mapping
+        Specifications, see `mixedscope.sweeps.grid`.
+    ids : sequence of str
+        Their digests.
+
+    Returns
+    -------
+    results : pandas.DataFrame
+        Columns of the stored table ``sweep_batch``, a row per run.  A run that could not be
+        fitted has the reason as ``error`` and nulls.
+    timing : pandas.DataFrame
+        Columns of ``sweep_batch_timing``.
+    """
+    rows: list[dict[str, Any]] = []
+    times: list[dict[str, Any]] = []
+    key, shared = "", None
+    for run, spec in zip(ids, specs, strict=True):
+        began = time.perf_counter()
+        row: dict[str, Any] = {"run": run}
+        taken = {"seconds": np.nan, "search_seconds": np.nan}
+        ready = began
+        try:
+            own = digest([spec["data"], spec["draw"]])
+            if shared is None or own != key:
+                shared, key = _Prepared(*rows_of(spec["data"], spec["draw"]), {}), own
+            model = _model(shared, spec["model"])
+            objective = model.profiled(reml=spec["model"]["criterion"] == "REML")
+            ready = time.perf_counter()
+            result = _minimize(objective, spec)
+            taken = {"seconds": result.seconds, "search_seconds": _search_seconds(result)}
+            row |= _described(objective, result)
+            if shared.simulation is not None:
+                row |= _against_truth(objective, result, shared.simulation)
+        except (MixedscopeError, *EVALUATION_ERRORS) as error:
+            row = {"run": run, "error": f"{type(error).__name__}: {error}"}
+        rows.append(row)
+        total = time.perf_counter() - began
+        times.append({"run": run, **taken, "model_seconds": ready - began, "total_seconds": total})
+    return _frame("sweep_batch", rows), _frame("sweep_batch_timing", times)
+
+
+def _model(shared: _Prepared, model: Mapping[str, Any]) -> LinearMixedModel:
+    """Build the model, or take the one built before; the criterion makes no difference to it."""
+    key = digest({k: v for k, v in model.items() if k != "criterion"})
+    if key not in shared.models:
+        shared.models[key] = LinearMixedModel(
+            model["formula"],
+            shared.frame,
+            structure=model["structure"],
+            contrasts=model["contrasts"] or None,
+            weights=model["weights"],
+        )
+    return shared.models[key]
+
+
+def _minimize(objective: ProfiledObjective, spec: Mapping[str, Any]) -> OptimizationResult:
+    optimizer = spec["optimizer"]
+    return minimize(
+        objective,
+        optimizer=optimizer["backend"],
+        settings=optimizer["settings"] or None,
+        start=start_of(objective, spec["start"]),
+        max_evaluations=optimizer["max_evaluations"],
+        max_seconds=optimizer["max_seconds"],
+        polish=optimizer["polish"],
+        seed=spec["seed"],
+    )
+
+
+def _search_seconds(result: OptimizationResult) -> float:
+    return float(max(row.seconds for row in result.trace.rows if row.stage == "search"))
+
+
+def _described(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:
+    """What the optimisation found and how, as columns of ``sweep_batch``."""
+    system, theta = objective.system, np.asarray(result.theta, dtype=float)
+    evaluation = objective.evaluate(theta)
+    errors = np.sqrt(np.diag(system.beta_covariance(evaluation.sigma)))
+    spreads = _spreads(objective, theta, evaluation.sigma)
+    conditional = system.conditional_sds(evaluation.sigma)
+    kept = [_kept(sd, own) for sd, own in zip(spreads, conditional, strict=True)]
+    singular = singularity(objective, theta)
+    frame = result.trace.frame()
+    phases = frame["phase"].value_counts()
+    stages = result.optimizer["stages"]
+    searched = frame.index[frame["stage"] == "search"]
+    values = frame["objective"].to_numpy()[searched]
+    found = int(searched[int(np.nanargmin(values))])
+    certificate = result.certificate
+    return {
+        "n": system.n,
+        "n_theta": len(theta),
+        "levels": sum(len(t.design.levels) for t in system.terms),
+        "objective": evaluation.objective,
+        "search_objective": float(values.min(initial=np.inf, where=np.isfinite(values))),
+        "evaluations": len(frame),
+        "search_evaluations": stages.get("search", 0),
+        "polish_evaluations": len(frame) - stages.get("search", 0),
+        "certificate_gradients": result.optimizer["certificate_evaluations"],
+        **{PHASE_COLUMNS[phase]: int(phases.get(phase, 0)) for phase in PHASES},
+        "return_code": result.optimizer["return_code"],
+        "verdict": certificate["verdict"],
+        "newton_decrement": certificate["newton_decrement"],
+        "singular": any(term["singular"] for term in singular),
+        "rank": sum(term["rank"] for term in singular),
+        "sigma": evaluation.sigma,
+        "theta": theta,
+        "theta_names": json.dumps(list(objective.theta_names), ensure_ascii=False),
+        "beta": evaluation.beta,
+        "beta_se": errors,
+        "search_beta": frame["beta"].iloc[found],
+        "beta_names": json.dumps(list(objective.beta_names), ensure_ascii=False),
+        "terms": json.dumps(_terms(objective), ensure_ascii=False),
+        "sd": _joined(spreads),
+        "kept": _joined(kept),
+    }
+
+
+def _terms(objective: ProfiledObjective) -> list[str]:
+    return [f"{name} | {t.group}" for t in objective.system.terms for name in t.names]
+
+
+def _spreads(objective: ProfiledObjective, theta: Floats, sigma: float) -> list[Floats]:
+    """Standard deviations of the random effects, (k,) per grouping factor."""
+    return [
+        sigma * np.linalg.norm(t.factor(theta[t.theta]), axis=1) for t in objective.system.terms
+    ]
+
+
+def _kept(spread: Floats, conditional: Floats) -> Floats:
+    """Reliability of the conditional modes, (k,): 1 - mean conditional over fitted variance.
+
+    In a balanced model of one scalar term this is what every level keeps of its own deviation.
+    """
+    variance = spread**2
+    mean = (conditional**2).mean(axis=0)
+    kept = 1.0 - np.divide(mean, variance, out=np.ones_like(variance), where=variance > 0.0)
+    return np.asarray(np.maximum(kept, 0.0))
+
+
+def _against_truth(
+    objective: ProfiledObjective, result: OptimizationResult, simulation: Simulation
+) -> dict[str, Any]:
+    """Estimates minus what the data were made with, where both have a name for it."""
+    system, theta = objective.system, np.asarray(result.theta, dtype=float)
+    evaluation = objective.evaluate(theta)
+    beta = [
+        estimate - simulation.beta.get(name, np.nan)
+        for name, estimate in zip(objective.beta_names, evaluation.beta, strict=True)
+    ]
+    true: dict[str, float] = {}
+    for design in simulation.designs:
+        sds = np.sqrt(np.diag(simulation.covariance[design.group]))
+        true |= {f"{name} | {design.group}": sd for name, sd in zip(design.names, sds, strict=True)}
+    sds = _joined(_spreads(objective, theta, evaluation.sigma))
+    sd = [s - true.get(name, np.nan) for name, s in zip(_terms(objective), sds, strict=True)]
+    truth = effects_in_model(simulation, system.design)
+    error = None
+    if truth is not None:
+        error = _joined(
+            [
+                np.sqrt(np.square(b - own).mean(axis=0))
+                for b, own in zip(system.modes(), truth.effects, strict=True)
+            ]
+        )
+    return {"beta_deviation": beta, "sd_deviation": sd, "mode_rmse": error}
+
+
+def _joined(parts: Iterable[Floats]) -> Floats:
+    return np.concatenate(list(parts))
+
+
+def _frame(kind: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = SCHEMAS[kind].columns
+    assert columns is not None
+    return pd.DataFrame({c: pd.Series([row.get(c) for row in rows], dtype=object) for c in columns})

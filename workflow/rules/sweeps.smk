@@ -1,0 +1,92 @@
+"""Sweeps: many small fits, batched; only runs that no stored batch holds are fitted."""
+
+from mixedscope.sweeps.grid import definitions_of
+from mixedscope.sweeps.plan import SweepPlan
+
+SWEEPS = SweepPlan(
+    PLAN.config.sweeps,
+    definitions_of(PLAN.config),
+    code_digest("sweep_batch"),
+    PLAN.config.charts.formats,
+)
+
+
+wildcard_constraints:
+    sweep=r"[A-Za-z0-9_.-]+",
+    batch=r"[0-9a-f]{16}",
+
+
+localrules:
+    sweep_plan,
+
+
+rule sweep_plan:
+    output:
+        plan="results/sweeps/{sweep}/plan.json",
+    log:
+        "results/logs/sweeps/{sweep}/plan.log",
+    conda:
+        "../../environment.yml"
+    params:
+        content=lambda wildcards: SWEEPS.content(wildcards.sweep),
+    script:
+        "../scripts/sweep_plan.py"
+
+
+rule sweep_batch:
+    input:
+        data=lambda wildcards: SWEEPS.data_files(wildcards.sweep, wildcards.batch),
+        # A batch is named after its runs: another plan changes nothing about it.
+        plan=ancient("results/sweeps/{sweep}/plan.json"),
+    output:
+        results="results/sweeps/{sweep}/batches/{batch}.parquet",
+        timing="results/sweeps/{sweep}/batches/{batch}.timing.parquet",
+    log:
+        "results/logs/sweeps/{sweep}/{batch}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("sweep_batch"),
+    script:
+        "../scripts/sweep_batch.py"
+
+
+rule sweep_gather:
+    input:
+        plan="results/sweeps/{sweep}/plan.json",
+        batches=lambda wildcards: SWEEPS.batch_files(wildcards.sweep),
+        timings=lambda wildcards: SWEEPS.timing_files(wildcards.sweep),
+    output:
+        runs="results/sweeps/{sweep}/runs.parquet",
+        timing="results/sweeps/{sweep}/runs_timing.parquet",
+    log:
+        "results/logs/sweeps/{sweep}/gather.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("sweep_gather"),
+    script:
+        "../scripts/sweep_gather.py"
+
+
+for number, sweep in enumerate(SWEEPS.sweeps, start=1):
+
+    rule:
+        name:
+            f"sweep_charts_{number}"
+        input:
+            runs=f"results/sweeps/{sweep}/runs.parquet",
+            timing=f"results/sweeps/{sweep}/runs_timing.parquet",
+        output:
+            charts=SWEEPS.chart_files(sweep),
+        log:
+            f"results/logs/sweeps/{sweep}/charts.log",
+        conda:
+            "../../environment.yml"
+        params:
+            charts=SWEEPS.charts(sweep),
+            settings=PLAN.parameters["charts"],
+            formats=PLAN.config.charts.formats,
+            code=code_digest("sweep_charts"),
+        script:
+            "../scripts/sweep_charts.py"
