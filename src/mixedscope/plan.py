@@ -186,14 +186,6 @@ class Plan:
             for table in ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
         ]
 
-    def race_files(self) -> list[str]:
-        """The tables of races."""
-        return [
-            f"results/compare/{name}/{table}.parquet"
-            for name in self.parameters["races"]
-            for table in ("race", "race_ends", "race_timing")
-        ]
-
     def study_files(self) -> list[str]:
         """The tables of studies that the charts of every model read."""
         from mixedscope.charts.registry import RACES
