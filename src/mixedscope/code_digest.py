@@ -18,6 +18,9 @@ __all__ = ["code_digest", "reachable_sources"]
 _PACKAGE = __name__.rpartition(".")[0]
 _ROOT = Path(__file__).resolve().parent
 
+#: Files that modules read from their own package.
+_BESIDE = (".css", ".js")
+
 
 def code_digest(step: str) -> str:
     """Digest of the source files behind one step of the pipeline.
@@ -46,7 +49,7 @@ def code_digest(step: str) -> str:
 
 
 def reachable_sources(step: str) -> list[Path]:
-    """Source files behind one step of the pipeline, sorted.
+    """Source files behind one step of the pipeline, and scripts and styles beside them, sorted.
 
     Parameters
     ----------
@@ -81,7 +84,8 @@ def reachable_sources(step: str) -> list[Path]:
         if path not in found:
             found.add(path)
             todo += _imported_by(ast.parse(path.read_bytes()), _module_name(path))
-    return sorted(found)
+    beside = {path for folder in {p.parent for p in found} for path in folder.iterdir()}
+    return sorted(found | {path for path in beside if path.suffix in _BESIDE})
 
 
 def _imported_by(tree: ast.AST, module: str) -> Iterator[Path]:

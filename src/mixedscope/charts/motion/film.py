@@ -20,12 +20,25 @@ import vl_convert as vlc
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from mixedscope.charts.motion.backdrop import Sheet
 from mixedscope.charts.motion.frames import Course, Track, stops
 from mixedscope.charts.motion.layout import HEIGHT, WIDTH, TraceBox
 from mixedscope.charts.theme import COLOURS, THEMES, ink
 from mixedscope.errors import ModelError
 
-__all__ = ["RATE", "SCALE", "SECONDS", "Moment", "Reel", "gif", "mix", "mp4", "schedule"]
+__all__ = [
+    "COUNTER",
+    "DIGIT",
+    "RATE",
+    "SCALE",
+    "SECONDS",
+    "Moment",
+    "Reel",
+    "gif",
+    "mix",
+    "mp4",
+    "schedule",
+]
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +55,10 @@ _ARRIVAL: Final = 0.45
 
 #: Marks are drawn at this many times the size.
 SCALE: Final = 3
+
+#: Size of the digits that count evaluations, and the width of each.
+COUNTER: Final = 17.0
+DIGIT: Final = 0.556 * COUNTER
 
 #: Colours of a GIF.
 _COLOURS: Final = 160
@@ -77,6 +94,8 @@ class Reel:
         SVG of what stands still.
     courses : sequence of Course
     traces : sequence of TraceBox
+    counters : sequence of (x, y)
+        Per fit, where the number of the evaluation ends, and its middle.
     tracks : sequence of Track
         Per fit, the frames shown.
     draw : callable
@@ -89,6 +108,7 @@ class Reel:
     backdrop: str
     courses: Sequence[Course]
     traces: Sequence[TraceBox]
+    counters: Sequence[tuple[float, float]]
     tracks: Sequence[Track]
     draw: Callable[[ImageDraw.ImageDraw, int, Moment], None]
     words: Callable[[float], str]
@@ -227,6 +247,7 @@ def _pictures(reel: Reel, rate: int, *, keep: bool) -> Iterator[tuple[Image.Imag
     plan = schedule(readings, rate)
     backdrop = _raster(reel.backdrop, SCALE)
     words: dict[int, Image.Image] = {}
+    digits = _digits(reel.theme)
     i = 0
     while i < len(plan):
         count = next((n for n, other in enumerate(plan[i:]) if other != plan[i]), len(plan) - i)
@@ -237,11 +258,18 @@ def _pictures(reel: Reel, rate: int, *, keep: bool) -> Iterator[tuple[Image.Imag
             words[stop] = _raster(reel.words(float(readings[stop])), 1, mode="RGBA")
         image = backdrop.copy()
         pencil = ImageDraw.Draw(image)
+        reached = []
         for fit in range(len(reel.tracks)):
             moment = _moment(reel, fit, readings, stop, share, way)
             reel.draw(pencil, fit, moment)
             _draw_cursor(pencil, reel, fit, moment)
+            reached.append(int(moment.here + 1e-6))
         image = image.reduce(SCALE)
+        for (x, y), evaluation in zip(reel.counters, reached, strict=True):
+            for place, digit in enumerate(reversed(str(evaluation))):
+                sign = digits[int(digit)]
+                at = (round(x - (place + 1) * DIGIT), round(y - sign.height / 2))
+                image.paste(sign, at)
         image.paste(words[stop], (0, 0), words[stop])
         yield image, count
         i += count
@@ -281,6 +309,19 @@ def _draw_cursor(pencil: ImageDraw.ImageDraw, reel: Reel, fit: int, moment: Mome
         y = float(box.up(course.gap[shown - 1], course)) * SCALE
         for r, fill in ((6.5, colours["paper"]), (5.0, COLOURS["mode"])):
             pencil.ellipse((x - r * SCALE, y - r * SCALE, x + r * SCALE, y + r * SCALE), fill)
+
+
+def _digits(theme: str) -> list[Image.Image]:
+    """The digits of the counter, one picture each."""
+    sheet = Sheet.new(theme)
+    for digit in range(10):
+        sheet.text(20.0 * (digit + 1), 20.0, str(digit), size=COUNTER, bold=True)
+    whole = _raster(sheet.svg(), 1)
+    high = round(COUNTER)
+    return [
+        whole.crop((20 * (digit + 1), 20 - high // 2, 20 * (digit + 1) + 10, 20 + high // 2 + 1))
+        for digit in range(10)
+    ]
 
 
 def _raster(svg: str, scale: float, mode: str = "RGB") -> Image.Image:

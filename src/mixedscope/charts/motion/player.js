@@ -169,7 +169,8 @@
     ui.tip = element("div", {class: "tip", hidden: ""});
     const hint = element("p", {class: "hint"});
     for (const [key, what] of [["Space", " plays and pauses, "], ["←", " "],
-      ["→", " step, "], ["Home", " "], ["End", " jump. The traces can be clicked, and so can levels."]]) {
+      ["→", " step, "], ["Home", " "], ["End", film.levels ? " jump. The traces can be clicked, and so can levels."
+        : " jump. The traces can be clicked."]]) {
       hint.append(element("kbd", {text: key}), what);
     }
     root.append(bar, key(), fits, ui.info, hint, ui.tip);
@@ -442,6 +443,7 @@
   function drawLevels(fit, ctx, box, now) {
     const q = fit.levels.length;
     const dense = film.dense;
+    const size = clamp(Math.min(box.w, box.h) / 170, 0.6, 1); // small panels have small marks
     const place = placer(fit, box);
     const marked = state.chosen < 0 ? -1 : fit.levels.indexOf(film.levels[state.chosen]);
     const refs = [];
@@ -466,18 +468,18 @@
     // references
     ctx.strokeStyle = colour.reference;
     ctx.globalAlpha = dense ? 0.55 : 1;
-    ctx.lineWidth = dense ? 0.9 : 1.5;
+    ctx.lineWidth = dense ? 0.9 : 1.5 * size;
     ctx.fillStyle = film.ink.paper;
     ctx.beginPath();
-    for (const at of refs) if (at) dot(ctx, at[0], at[1], dense ? 1.8 : 3.2);
+    for (const at of refs) if (at) dot(ctx, at[0], at[1], dense ? 1.8 : 3.2 * size);
     if (!dense) ctx.fill();
     ctx.stroke();
-    trails(fit, ctx, place, modes);
+    trails(fit, ctx, place, modes, size);
     // modes
     ctx.globalAlpha = dense ? 0.75 : 1;
     ctx.fillStyle = colour.mode;
     ctx.beginPath();
-    for (const at of modes) if (at) dot(ctx, at[0], at[1], dense ? 1.9 : 3.4);
+    for (const at of modes) if (at) dot(ctx, at[0], at[1], dense ? 1.9 : 3.4 * size);
     ctx.fill();
     ctx.globalAlpha = 1;
     if (dense) ellipses(fit, ctx, box);
@@ -494,12 +496,12 @@
     }
   }
 
-  function trails(fit, ctx, place, modes) {
+  function trails(fit, ctx, place, modes, size) {
     const {from} = moment(fit);
     const frames = fit.tracks[state.track].values;
     const back = film.dense ? 3 : TRAIL;
     ctx.strokeStyle = colour.mode;
-    ctx.lineWidth = film.dense ? 0.8 : 2;
+    ctx.lineWidth = film.dense ? 0.8 : 2 * size;
     for (let age = 0; age < back && from - age >= 0; age++) {
       ctx.globalAlpha = (film.dense ? 0.4 : 0.7) * (1 - age / back);
       ctx.beginPath();

@@ -23,6 +23,7 @@ from mixedscope.charts.legend import header_lines
 from mixedscope.charts.levels import share
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
 from mixedscope.charts.motion.ticks import gap_ticks, nice_ticks
+from mixedscope.charts.motion.words import component_names, structure_label
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined
@@ -77,7 +78,7 @@ def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
         "ticks": [nice_ticks(*axis) for axis in scene.axes],
         "radii": [_short(radius(c)) for c in scene.ellipses],
         # Panels need room: what a fit takes at least, in units of the font.
-        "least": max(20, 12 + 4 * (len(scene.terms) - 1)),
+        "least": max(14.5, 12 + 4 * (len(scene.terms) - 1)) if several else 14.5,
         "fits": [_fit(actor, scene) for actor in scene.actors],
     }
     film["key"] = [*key, *film["key"]]
@@ -123,15 +124,11 @@ def theta_film(
     for fit, course, own in zip(tables, courses, tracks, strict=True):
         estimates = fit.require("estimates")
         owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
-        names = list(fit.info["theta_names"])
-        if len(groups) == 1:
-            # The factor goes without saying.
-            names = [name.removeprefix(f"{groups[0]}:") for name in names]
         fits.append(
             {
-                "label": str(fit.info["structure"]),
+                "label": structure_label(fit),
                 "sub": f"{fit.info['optimizer']['name']}, {counted(course.size)}",
-                "components": names,
+                "components": component_names(fit),
                 "hues": [hue[g] for g in owners],
                 "course": _course(course),
                 "tracks": {name: _track(track) for name, track in own.items()},
@@ -145,7 +142,7 @@ def theta_film(
         "criterion": _criterion(tables[0].info),
         "axes": [list(span)],
         "ticks": [nice_ticks(*span, count=5)],
-        "least": 20,
+        "least": 14.5,
         "fits": fits,
     }
     film["key"] = [*((f"line:{hue[g]}", g) for g in groups), *film["key"]]

@@ -14,10 +14,12 @@ from mixedscope.charts.ellipse import contour, radius
 from mixedscope.charts.legend import header_lines
 from mixedscope.charts.levels import number, share
 from mixedscope.charts.motion.backdrop import Sheet, key_of_phases, text_width
-from mixedscope.charts.motion.film import SCALE, Moment, Reel, mix
+from mixedscope.charts.motion.film import COUNTER, DIGIT, SCALE, Moment, Reel, mix
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
 from mixedscope.charts.motion.layout import Block, Box, blocks
 from mixedscope.charts.motion.player import DENSE
+from mixedscope.charts.motion.ticks import gap_label
+from mixedscope.charts.motion.words import component_names, structure_label
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined
@@ -68,6 +70,7 @@ def modes_reel(scene: Scene, title: str, *, track: str = "best", theme: str = "l
                 what = f"{len(actor.pull.levels)} levels of {scene.group}, by reference"
                 sheet.grid(box, scene.axes[0], None, (f"deviation in {scene.terms[0]}", what))
         sheet.trace(block.trace, actor.course, narrow=len(courses) > 1)
+        _count(sheet, block, actor.course)
     pencils = [_Levels(scene, a, block, track, theme) for a, block in zip(scene.actors, layout)]
 
     def words(reading: float) -> str:
@@ -80,6 +83,7 @@ def modes_reel(scene: Scene, title: str, *, track: str = "best", theme: str = "l
         backdrop=sheet.svg(),
         courses=courses,
         traces=[block.trace for block in layout],
+        counters=[_counter(block, course) for block, course in zip(layout, courses, strict=True)],
         tracks=[actor.tracks[track] for actor in scene.actors],
         draw=lambda pencil, fit, moment: pencils[fit].draw(pencil, moment),
         words=words,
@@ -93,6 +97,9 @@ class _Levels:
     def __init__(self, scene: Scene, actor: Actor, block: Block, track: str, theme: str) -> None:
         self.scene, self.actor, self.block, self.track = scene, actor, block, actor.tracks[track]
         self.paper = ink(theme)["paper"]
+        # Small panels have small marks.
+        smallest = min(min(box.w, box.h) for box in block.boxes)
+        self.size = float(np.clip(smallest / 180.0, 0.6, 1.0))
         self.dense = len(actor.pull.levels) > DENSE
         row = {scene.actors[0].pull.levels[i]: r for r, i in enumerate(scene.order.tolist())}
         rank = [row.get(level, len(row)) for level in actor.pull.levels]
@@ -119,17 +126,17 @@ class _Levels:
         dense = self.dense
         pull = mix(COLOURS["movement"], 0.35 if dense else 0.8, self.paper)
         for a, b in zip(reference, modes, strict=True):
-            pencil.line(a, b, pull, 0.7 if dense else 1.2)
+            pencil.line(a, b, pull, 0.7 if dense else 1.2 * self.size)
         if not dense:
             self._ellipses(pencil, box, moment)
         edge = mix(COLOURS["reference"], 0.65 if dense else 1.0, self.paper)
+        ring = (2.2, 1.0) if dense else (4.0 * self.size, 1.9 * self.size)
         for a in reference:
-            pencil.ring(a, 2.2 if dense else 4.0, edge, 1.0 if dense else 1.9,
-                        None if dense else self.paper)  # fmt: skip
+            pencil.ring(a, *ring, edge, None if dense else self.paper)
         self._trails(pencil, box, modes, moment)
         fill = mix(COLOURS["mode"], 0.85 if dense else 1.0, self.paper)
         for b in modes:
-            pencil.dot(b, 2.3 if dense else 4.3, fill)
+            pencil.dot(b, 2.3 if dense else 4.3 * self.size, fill)
         if dense:
             self._ellipses(pencil, box, moment)
 
@@ -144,7 +151,7 @@ class _Levels:
             fill = mix(COLOURS["mode"], opacity, self.paper)
             for a, b in zip(older, newer, strict=True):
                 if np.abs(a - b).max() > 0.3:
-                    pencil.line(a, b, fill, 0.9 if self.dense else 2.4)
+                    pencil.line(a, b, fill, 0.9 if self.dense else 2.4 * self.size)
 
     def _ellipses(self, pencil: _Clipped, box: Box, moment: Moment) -> None:
         at, to = (self.track.evaluations[i] - 1 for i in (moment.start, moment.end))
@@ -210,13 +217,14 @@ def theta_reel(
         hues.append([hue[g] for g in owners])
         sheet.header(
             block,
-            str(fit.info["structure"]),
+            structure_label(fit),
             f"{fit.info['optimizer']['name']}, {counted(course.size)}",
         )
         box = block.boxes[0]
         sheet.grid(box, None, span, ("", "θ"))
-        _component_names(sheet, box, fit, groups, hues[-1])
+        _component_names(sheet, box, fit, hues[-1])
         sheet.trace(block.trace, course, narrow=len(courses) > 1)
+        _count(sheet, block, course)
     paper = ink(theme)["paper"]
 
     def draw(pencil: ImageDraw.ImageDraw, fit: int, moment: Moment) -> None:
@@ -229,8 +237,11 @@ def theta_reel(
         half = min(0.32 * room, 22.0)
         for age in range(min(_ECHOES, moment.start + 1), 0, -1):
             ys = box.up(frames[moment.start - age + 1], span)
+            opacity = 0.55 * (1 - (age - 0.5) / _ECHOES) ** 1.5
+            if opacity < 0.06:
+                continue  # would only wipe out the grid
             for x, y, colour in zip(xs, ys, hues[fit], strict=True):
-                fill = mix(colour, 0.55 * (1 - (age - 0.5) / _ECHOES) ** 1.5, paper)
+                fill = mix(colour, opacity, paper)
                 clipped.line(np.array([x - half, y]), np.array([x + half, y]), fill, 2.0)
         zero = float(box.up(np.array(0.0), span))
         for x, y, colour in zip(xs, box.up(now, span), hues[fit], strict=True):
@@ -247,6 +258,7 @@ def theta_reel(
         backdrop=sheet.svg(),
         courses=courses,
         traces=[block.trace for block in layout],
+        counters=[_counter(block, course) for block, course in zip(layout, courses, strict=True)],
         tracks=tracks,
         draw=draw,
         words=words,
@@ -284,7 +296,7 @@ class _Clipped:
         if self._holds(at):
             self.pencil.ellipse(self._around(at, r), fill)
 
-    def ring(self, at: Floats, r: float, edge: str, width: float, fill: str | None) -> None:
+    def ring(self, at: Floats, r: float, width: float, edge: str, fill: str | None) -> None:
         if self._holds(at):
             self.pencil.ellipse(self._around(at, r + width / 2), fill, edge, round(width * SCALE))
 
@@ -324,6 +336,19 @@ def _key(scene: Scene, courses: Sequence[Course]) -> list[tuple[str, str, str]]:
     return [*items, *key_of_phases(courses)]
 
 
+def _counter(block: Block, course: Course) -> tuple[float, float]:
+    """Right end of the number of the evaluation, and the middle of its digits."""
+    x, y = block.words
+    return x + len(str(course.size)) * DIGIT, y
+
+
+def _count(sheet: Sheet, block: Block, course: Course) -> None:
+    """Write what stands still of "12 of 53 evaluations"."""
+    x, y = _counter(block, course)
+    sheet.text(x + 5, y, f"of {course.size} evaluation{'s' * (course.size > 1)}", size=COUNTER,
+               bold=True)  # fmt: skip
+
+
 def _numbers(
     page: Sheet,
     block: Block,
@@ -339,12 +364,11 @@ def _numbers(
     soft = ink(page.theme)["soft"]
     phase = list(PHASE_NAMES.values())[int(course.phase[here - 1])]
     gap = course.gap[shown - 1]
-    above = f"< {number(course.floor, 1)}" if gap <= course.floor else number(gap)
+    above = f"< {gap_label(round(np.log10(course.floor)))}" if gap <= course.floor else number(gap)
     sigma = f"σ {number(course.sigma[shown - 1])}"
-    page.text(x, y, f"evaluation {here} of {course.size}", size=17, bold=True)
     if block.narrow:
-        page.text(x + text_width(f"evaluation {here} of {course.size}", 17) + 22, y, phase,
-                  size=13, fill=soft)  # fmt: skip
+        at = x + 4 * DIGIT + text_width(f" of {course.size} evaluations", COUNTER) + 12
+        page.text(at, y, phase, size=13, fill=soft)
         page.text(x, y + 22, f"gap {above} · {sigma}", size=13)
         if modes is not None:
             page.text(x, y + 41, _one_line(*modes, shown), size=12, fill=soft)
@@ -365,7 +389,7 @@ def _one_line(actor: Actor, scene: Scene, shown: int) -> str:
     text = f"SD {', '.join(sds)}"
     if len(actor.correlated) == 1:
         a, b = actor.correlated[0]
-        text += f" · correlation {number(actor.correlations[shown - 1, a, b], 2)}"
+        text += f" · correlation {_two(actor.correlations[shown - 1, a, b])}"
     return text
 
 
@@ -386,16 +410,16 @@ def _table(page: Sheet, x: float, y: float, actor: Actor, scene: Scene, shown: i
         page.text(x + first, at, number(actor.sds[shown - 1, i]), size=size, anchor="end")
         for n, j in enumerate(columns):
             if (j, i) in actor.correlated:
-                value = number(round(float(actor.correlations[shown - 1, j, i]), 2), 2)
+                value = _two(actor.correlations[shown - 1, j, i])
                 page.text(x + first + 66 + 58 * n, at, value, size=size, anchor="end")
 
 
-def _component_names(
-    sheet: Sheet, box: Box, fit: FitTables, groups: Sequence[str], hues: Sequence[str]
-) -> None:
-    names = list(fit.info["theta_names"])
-    if len(groups) == 1:
-        names = [name.removeprefix(f"{groups[0]}:") for name in names]
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\u2212") if np.isfinite(value) else "\u2013"
+
+
+def _component_names(sheet: Sheet, box: Box, fit: FitTables, hues: Sequence[str]) -> None:
+    names = component_names(fit)
     room = box.w / len(names)
     fits = all(text_width(name, 13) < room - 8 for name in names)
     for j, (name, colour) in enumerate(zip(names, hues, strict=True)):

@@ -14,7 +14,8 @@ import pandas as pd
 from mixedscope.charts.legend import key_row, title_lines
 from mixedscope.charts.levels import Pull, share
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
-from mixedscope.charts.motion.ticks import gap_ticks
+from mixedscope.charts.motion.ticks import gap_ticks, nice_ticks
+from mixedscope.charts.motion.words import component_names, structure_label
 from mixedscope.charts.panels import Panel, panel_chart, rounded
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES
@@ -91,7 +92,10 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
     shown = 6 if single else 4
     chosen = [moments(a.course, a.tracks["best"], shown) for a in scene.actors]
     per_row = _COLUMNS if single else len(columns)
-    width = (_INNER - _LEFT - _GAP * (per_row - 1)) // per_row
+    # Columns with vertical axes of their own need room for them.
+    apart = not single and len({pair[1] for _, pair in columns}) > 1
+    gap = _LEFT if apart else _GAP
+    width = (_INNER - _LEFT - gap * (per_row - 1)) // per_row
     height = round(width * (0.85 if per_row == 3 else 0.6))
     cells = []
     if single:
@@ -109,13 +113,13 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
                     bottom = n + 1 == len(chosen[fit])
                     cell = _moment(
                         scene, fit, pair, chosen[fit][n], n, (width, height), theme,
-                        x=bottom, y=i == 0 or columns[i - 1][1] != pair,
+                        x=bottom, y=i == 0 or apart, named=i == 0 or fit > 0,
                     )  # fmt: skip
                 else:
                     cell = _empty(width, height)
                 cells.append(cell)
     rows: list[Any] = [
-        alt.hconcat(*cells[i : i + per_row], spacing=_GAP, bounds="flush")
+        alt.hconcat(*cells[i : i + per_row], spacing=gap, bounds="flush")
         for i in range(0, len(cells), per_row)
     ]
     several = len(scene.actors) > 1
@@ -219,15 +223,17 @@ def _moment(
     *,
     x: bool,
     y: bool,
+    named: bool = True,
 ) -> Any:
     actor = scene.actors[fit]
     pull = _at(actor, evaluation)
     course = actor.course
     phase = list(PHASE_NAMES)[int(course.phase[evaluation - 1])]
-    words = f"{evaluation} of {course.size}, {phase}"
+    words = f"{_LETTERS[number]}: {evaluation} of {course.size}, {phase}"
+    head = len(scene.actors) > 1 and number == 0
     title = alt.TitleParams(
-        text=f"{_LETTERS[number]}  {words}",
-        subtitle=actor.pull.label if len(scene.actors) > 1 and number == 0 else [],
+        text=words if named else " ",
+        subtitle=actor.pull.label if head else alt.Undefined,
         fontSize=10,
         fontWeight="normal",
         subtitleFontSize=10,
@@ -269,6 +275,7 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
     few = len(rows) <= 60
     base = alt.Chart(rows, width=size[0], height=size[1])
     ticks: dict[str, Any] = {"domain": False, "tickCount": 4, "labelOverlap": True}
+    ranks = [value for value, _ in nice_ticks(1, len(rows)) if value >= 1]
 
     def across(field: str) -> alt.X:
         return alt.X(
@@ -281,10 +288,11 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
     down = alt.Y(
         field="rank",
         type="quantitative",
-        scale=alt.Scale(domain=[len(rows) + 1, 0], nice=False, zero=False),
+        scale=alt.Scale(domain=[1.04 * len(rows), -0.04 * len(rows)], nice=False, zero=False),
         axis=alt.Axis(
             title="rank of the reference" if y else None,
-            labels=y, ticks=y, grid=False, minExtent=30 if y else 0, maxExtent=30 if y else 0,
+            labels=y, ticks=y, grid=False, values=ranks,
+            minExtent=30 if y else 0, maxExtent=30 if y else 0,
             **ticks,
         ),
     )  # fmt: skip
@@ -407,7 +415,7 @@ def _key(scene: Scene) -> list[tuple[str, str]]:
     items = [("reference", "reference"), ("movement", "pull"), ("mode", "conditional mode")]
     if scene.ellipses and len(scene.terms) > 1:
         shares = joined([share(c) for c in scene.ellipses])
-        items.append(("ellipse", f"{shares} of the distribution"))
+        items.append(("ellipse", f"{shares} of fit"))
     if len(scene.terms) > 1:
         items.append(("population", "population"))
     return items
@@ -447,9 +455,8 @@ def _theta_row(
 ) -> Any:
     estimates = fit.require("estimates")
     owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
-    names = list(fit.info["theta_names"])
-    if len(groups) == 1:
-        names = [name.removeprefix(f"{groups[0]}:") for name in names]
+    # Names are places on the axis: those of several factors need theirs to differ.
+    names = list(fit.info["theta_names"]) if len(groups) > 1 else component_names(fit)
     n, p = course.theta.shape
     step = -(-n // 200)
     kept = np.unique(np.append(np.arange(0, n, step), n - 1))
@@ -499,7 +506,7 @@ def _theta_row(
     info = fit.info
     return alt.layer(ticks, ends).properties(
         title=alt.TitleParams(
-            text=str(info["structure"]), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
+            text=structure_label(fit), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
             fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,
         )
     )  # fmt: skip

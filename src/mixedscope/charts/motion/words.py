@@ -6,13 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedscope.charts.levels import REFERENCES, share
+from mixedscope.charts.levels import REFERENCES, STRUCTURE_LABELS, share
 from mixedscope.charts.motion.frames import SETTLED, Actor, Course, Scene
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined
 from mixedscope.store import FitTables
 
-__all__ = ["motion_caption", "motion_title", "theta_caption", "theta_title"]
+__all__ = [
+    "component_names",
+    "motion_caption",
+    "motion_title",
+    "structure_label",
+    "theta_caption",
+    "theta_title",
+]
 
 
 def motion_title(scene: Scene) -> str:
@@ -117,6 +124,23 @@ def _run(actor: Actor, scene: Scene) -> str:
 # -- theta ---------------------------------------------------------------------------------------
 
 
+def structure_label(fit: FitTables) -> str:
+    """Name the covariance structure of a fit."""
+    name = str(fit.info["structure"])
+    return STRUCTURE_LABELS.get(name, name)
+
+
+def component_names(fit: FitTables) -> list[str]:
+    """Name the components of θ by their terms alone: their colour tells the factor."""
+    estimates = fit.require("estimates")
+    owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
+    names = fit.info["theta_names"]
+    return [
+        name[len(group) + 1 :] if name.startswith(group) and len(name) > len(group) + 1 else name
+        for name, group in zip(names, owners, strict=True)
+    ]
+
+
 def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
     """Say how much the optimiser moved θ after it knew where to go."""
     parts = []
@@ -126,7 +150,7 @@ def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
             continue
         tried = course.theta[fine[0] :]
         reach = float(np.abs(tried - course.theta[course.best_at(course.size) - 1]).max())
-        name = str(fit.info["structure"])
+        name = structure_label(fit)
         parts.append(f"{reach:.2g}" + (f" ({name})" if len(tables) > 1 else ""))
     if not parts:
         return "The optimiser finds θ without a phase of fine tuning"
@@ -155,10 +179,10 @@ def theta_caption(
         "the best so far, whenever a better one is found, or every trial."
     ]
     for fit, course in zip(tables, courses, strict=True):
-        name = str(fit.info["structure"])
+        name, count = structure_label(fit), course.theta.shape[1]
         text.append(
             f"{name[:1].upper()}{name[1:]}: {counted(course.size)} by "
-            f"{fit.info['optimizer']['name']}, {course.theta.shape[1]} components."
+            f"{fit.info['optimizer']['name']}, {count} component{'' if count == 1 else 's'}."
         )
     if sum(outside):
         gone = sum(outside)
