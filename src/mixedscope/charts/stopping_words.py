@@ -1,0 +1,191 @@
+"""What stopping a fit earlier would have cost and saved, in words made from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from mixedscope.store import FitTables
+
+__all__ = ["MEASURE_NAMES", "stopping_caption", "stopping_sentence", "stopping_title"]
+
+#: Measures of the estimates in the stored tables, and what they are called in a picture.
+MEASURE_NAMES: Final = {
+    "beta": "coefficients, in standard errors",
+    "std_error": "standard errors, relative",
+    "sigma": "residual \u03c3, relative",
+    "modes": "conditional modes, in their SD",
+}
+
+#: Settings that the criteria of the table ``accuracy`` belong to.
+_SETTINGS: Final = {
+    "trust radius": "a last trust radius (rhoend of Py-BOBYQA)",
+    "predicted decrease": "a predicted decrease (ftol of BFGS)",
+    "decrease": "a smallest decrease of the objective (ftol_abs of NLopt)",
+}
+
+#: A difference of coefficients, in standard errors, that rounding makes.
+_NOTHING: Final = 1e-9
+
+
+def stopping_sentence(fit: FitTables, accuracy: float = 1e-3) -> str:
+    """Say what stopping one fit as early as the accuracy allows changes and saves.
+
+    Parameters
+    ----------
+    fit : FitTables
+        With ``timing``, ``stopping`` and ``accuracy``.
+    accuracy : float
+        One of those studied.
+
+    Returns
+    -------
+    str
+        Such as "Stopping at evaluation 41 of 57 changes no coefficient by more than 0.001
+        standard errors and saves 28 % of the time".
+    """
+    total = len(fit.require("stopping"))
+    where = {m: _evaluation(fit, m, accuracy) for m in MEASURE_NAMES}
+    everything = None if None in where.values() else max(n or 0 for n in where.values())
+    beta = where["beta"]
+    rest = (
+        f"neither a standard error nor \u03c3 by more than {_percent(accuracy)}, nor a conditional "
+        f"mode by more than {accuracy:g} of its conditional standard deviation"
+    )
+    if total == 1:
+        return "The fit took one evaluation: there is nothing to be saved."
+    first: str
+    if float(np.nanmax(fit.require("stopping")["beta"].to_numpy(dtype=float))) <= _NOTHING:
+        first = "The coefficients do not depend on the covariance parameters in these data"
+        if everything is None:
+            return first + "."
+        if everything == total:
+            return f"{first}; for the rest every one of the {total:,} evaluations was needed."
+        return (
+            f"{first}; stopping at evaluation {everything:,} of {total:,} changes {rest}, and "
+            f"saves {_saved(fit, everything)} of the time."
+        )
+    if beta is None:
+        return f"No evaluation came within {accuracy:g} standard errors of the final coefficients."
+    if beta == total:
+        first = (
+            f"To change no coefficient by more than {accuracy:g} standard errors every one of "
+            f"the {total:,} evaluations was needed"
+        )
+    else:
+        first = (
+            f"Stopping at evaluation {beta:,} of {total:,} changes no coefficient by more than "
+            f"{accuracy:g} standard errors and saves {_saved(fit, beta)} of the time"
+        )
+    if everything is None or everything == beta:
+        return first + ("." if everything is None else f"; it also changes {rest}.")
+    return (
+        f"{first}; to change {rest} it takes {everything:,}, and saves {_saved(fit, everything)}."
+    )
+
+
+def stopping_title(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
+    """Say in one line how early each fit was good enough.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    accuracy : float
+
+    Returns
+    -------
+    str
+    """
+    parts = []
+    for fit in tables:
+        found = [_evaluation(fit, m, accuracy) for m in MEASURE_NAMES]
+        total = len(fit.require("stopping"))
+        label = f" ({_label(fit, tables)})" if len(tables) > 1 else ""
+        if None in found:
+            parts.append(f"never{label}")
+        else:
+            # Kept together where the title is broken into lines.
+            last = max(n or 0 for n in found)
+            parts.append(f"{last:,}\u00a0of\u00a0{total:,}{label}")
+    return f"Estimates are final to within {accuracy:g} from evaluation {', '.join(parts)}"
+
+
+def stopping_caption(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
+    """Describe what the chart shows and what its numbers are.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    accuracy : float
+
+    Returns
+    -------
+    str
+    """
+    words = [
+        f"How far the best point so far was from the final fit of {tables[0].info['formula']}: "
+        "above, its objective minus the minimum; below, the largest difference of a coefficient, "
+        "in standard errors, of a standard error and of \u03c3, relative, and of a conditional "
+        "mode, in conditional standard deviations (in standard errors of the level's own "
+        "estimate where the final fit leaves the term no variance). Points: from there on the "
+        "measure stays within the accuracy of the dotted line. Upright line: all do, at "
+        f"{accuracy:g}."
+    ]
+    for fit in tables:
+        label = _label(fit, tables)
+        words.append(f"{label[0].upper()}{label[1:]}: {_lowered(stopping_sentence(fit, accuracy))}")
+        if tolerance := _tolerance(fit, accuracy):
+            words.append(tolerance)
+    return " ".join(words)
+
+
+def _tolerance(fit: FitTables, accuracy: float) -> str:
+    """Say which tolerance of the optimiser would have sufficed for all estimates."""
+    rows = _rows(fit, accuracy)
+    if rows["evaluation"].isna().any() or rows["tolerance"].isna().any():
+        return ""
+    # The strictest demand: the smallest tolerance.
+    row = rows.sort_values("tolerance", kind="stable").iloc[0]
+    setting = _SETTINGS[str(row["criterion"])]
+    return (
+        f"{setting[0].upper()}{setting[1:]} of {row['tolerance']:.2g} would have sufficed for "
+        f"that, and ended the search at about evaluation {int(row['stops_at']):,}."
+    )
+
+
+def _rows(fit: FitTables, accuracy: float) -> pd.DataFrame:
+    table = fit.require("accuracy")
+    return table[(table["measure"] != "gap") & (table["accuracy"] == accuracy)]
+
+
+def _evaluation(fit: FitTables, measure: str, accuracy: float) -> int | None:
+    rows = _rows(fit, accuracy)
+    value: Any = rows.loc[rows["measure"] == measure, "evaluation"].iloc[0]
+    return None if pd.isna(value) else int(value)
+
+
+def _saved(fit: FitTables, evaluation: int) -> str:
+    """Share of the seconds that were spent after an evaluation."""
+    seconds = fit.require("timing")["seconds"].to_numpy(dtype=float)
+    return _percent(float(seconds[evaluation:].sum() / seconds.sum()), digits=0)
+
+
+def _percent(value: float, digits: int | None = None) -> str:
+    shown = f"{100 * value:g}" if digits is None else f"{100 * value:.{digits}f}"
+    return f"{shown}\u00a0%"
+
+
+def _label(fit: FitTables, tables: Sequence[FitTables]) -> str:
+    """Structure of a fit, with its optimiser where structures do not tell fits apart."""
+    structures = [other.info["structure"] for other in tables]
+    name = str(fit.info["structure"])
+    if len(set(structures)) < len(structures):
+        name += f" by {fit.info['optimizer']['name']}"
+    return name
+
+
+def _lowered(text: str) -> str:
+    return text[0].lower() + text[1:]
