@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mixedscope as ms
+from mixedscope.errors import DataError, ModelError
 
 FORMULA = "y ~ 1 + x + (1 + x | g)"
 
@@ -118,3 +121,59 @@ def test_a_hundred_thousand_levels_of_hardly_more_than_one_row_beside_another_fa
     assert fit.theta[1] * fit.sigma == pytest.approx(0.5, rel=0.3)
     total = (fit.theta[0] * fit.sigma) ** 2 + fit.sigma**2
     assert total == pytest.approx(2.0, rel=0.05)
+
+
+def _one_row_each(q=100_000):
+    """Every level of id once, beside a factor of 50; residual variances known up to a factor."""
+    rng = np.random.default_rng(8)
+    weights = 10.0 ** rng.uniform(-1, 1, q)
+    g = rng.integers(0, 50, q)
+    y = rng.normal(size=q) + 0.5 * rng.normal(size=50)[g] + rng.normal(size=q) / np.sqrt(weights)
+    return pd.DataFrame({"y": y, "id": np.arange(q), "g": g, "w": weights})
+
+
+ONE_ROW_EACH = "y ~ 1 + (1 | id) + (1 | g)"
+
+
+@pytest.mark.parametrize("weights", [None, "equal"])
+def test_an_effect_of_every_observation_is_refused_where_residuals_do_the_same(weights):
+    data = _one_row_each(1000).assign(equal=2.0)
+    with pytest.raises(ModelError, match="'id' has as many levels .* give weights"):
+        ms.LinearMixedModel(ONE_ROW_EACH, data, weights=weights)
+
+
+def test_weights_that_differ_tell_a_hundred_thousand_effects_from_residuals():
+    fit = ms.LinearMixedModel(ONE_ROW_EACH, _one_row_each(), weights="w").fit()
+    assert fit.certificate["verdict"] == "optimum"
+    assert fit.theta[0] * fit.sigma == pytest.approx(1.0, rel=0.03)
+    assert fit.theta[1] * fit.sigma == pytest.approx(0.5, rel=0.3)
+    assert fit.sigma == pytest.approx(1.0, rel=0.03)
+
+
+@pytest.mark.parametrize("unit", [1e-140, 1e140])
+def test_a_response_in_a_far_unit_gives_the_same_theta(plain, unit):
+    data, fit = plain
+    other = ms.LinearMixedModel(FORMULA, data.assign(y=data["y"] * unit)).fit()
+    np.testing.assert_allclose(other.theta, fit.theta, atol=1e-5)
+    assert other.sigma / unit == pytest.approx(fit.sigma, rel=1e-6)
+    assert other.objective == pytest.approx(fit.objective + 2 * len(data) * np.log(unit), rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize(("column", "words"), [("y", "response 'y'"), ("x", "'x' in the random")])
+def test_numbers_that_cannot_be_squared_are_refused_by_name(plain, column, words, unit):
+    data, _ = plain
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match=f"{words}.* another unit"):
+            ms.LinearMixedModel(FORMULA, data.assign(**{column: data[column] * unit}))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_a_fixed_effect_may_have_any_unit(plain, unit):
+    data, _ = plain
+    formula = "y ~ 1 + x + (1 | g)"
+    fit = ms.LinearMixedModel(formula, data).fit()
+    other = ms.LinearMixedModel(formula, data.assign(x=data["x"] * unit)).fit()
+    assert other.objective == pytest.approx(fit.objective, abs=1e-8)
+    assert other.beta[1] * unit == pytest.approx(fit.beta[1], rel=1e-8)

@@ -190,7 +190,7 @@ def build_design(
     kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
     random = _random_designs(parsed, chooser, columns)
     for made in random:
-        _check_identifiable(made, weighted=kept_weights is not None)
+        _check_identifiable(made, weighted=_differ(kept_weights))
     return Design(
         formula=parsed.text,
         response=response,
@@ -253,6 +253,10 @@ def _read_weights(
             f"{values[first]:g}."
         )
     return values
+
+
+def _differ(weights: NDArray[np.float64] | None) -> bool:
+    return weights is not None and float(weights.max()) > float(weights.min())
 
 
 def _usable_rows(
@@ -361,12 +365,13 @@ def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
             f"The grouping factor {design.group!r} has only one level ({design.levels[0]}) in the "
             "rows used: a variance between groups needs at least two."
         )
-    if weighted:  # known unequal weights can tell the variances apart
+    if weighted:  # the residual variance is then proportional to 1 / weight, the other is not
         return
     if q >= n:
         raise ModelError(
             f"The grouping factor {design.group!r} has as many levels ({q}) as observations ({n}): "
-            "its variance cannot be told from the residual variance."
+            "its variance cannot be told from the residual variance. Leave the term out, or give "
+            "weights, if residual variances are known to differ."
         )
     for part in design.parts:
         k = 1 if part.structure == "zerocorr" else len(part.columns)

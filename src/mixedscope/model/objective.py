@@ -15,7 +15,7 @@ from mixedscope.model.blocked import BlockedSystem, Solution
 from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation
-from mixedscope.model.random_term import RandomTerm, random_terms
+from mixedscope.model.random_term import LARGEST, RandomTerm, random_terms
 from mixedscope.model.small import Batch, SmallSystem
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
@@ -60,9 +60,16 @@ class ProfiledSystem:
                 "leave out fixed effects or add data."
             )
         weighted = design.y * root
+        largest = float(np.abs(weighted).max())
+        if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
+            raise DataError(
+                f"The values of the response {design.response!r}, times the square roots of the "
+                f"weights if there are any, reach {largest:.0e}: their squares are beyond the "
+                "range of floating-point numbers. Measure the response in another unit."
+            )
         residual = self.project(weighted)
         self.y_scale = float(np.sqrt(residual @ residual / self.n))
-        if self.y_scale <= 1e-13 * float(np.abs(weighted).max()):
+        if self.y_scale <= 1e-13 * largest:
             raise DataError(
                 f"The fixed effects explain the response {design.response!r} exactly; there is no "
                 "variance left to divide between groups and observations."

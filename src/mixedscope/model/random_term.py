@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.errors import DataError
 from mixedscope.model.covariance import CovarianceStructure, make_structure
 from mixedscope.model.design import RandomDesign
 
-__all__ = ["RandomTerm", "random_terms"]
+__all__ = ["LARGEST", "RandomTerm", "random_terms"]
 
 Floats = NDArray[np.float64]
+
+LARGEST = 1e145
+"""Numbers up to this, and down to its reciprocal, can be squared and summed."""
 
 # Smallest eigenvalue of the matrix of cosines between columns below which they are nearly
 # collinear; and the least of a column that counts as its own.
@@ -227,6 +231,14 @@ def random_terms(designs: tuple[RandomDesign, ...], root_weights: Floats) -> tup
         largest[largest == 0.0] = 1.0
         mean_square = np.mean((weighted / largest) ** 2, axis=0)
         scale = np.where(mean_square > 0.0, largest * np.sqrt(mean_square), 1.0)
+        for name, size in zip(design.names, scale, strict=True):
+            if not 1.0 / LARGEST <= size <= LARGEST:
+                raise DataError(
+                    f"The values of {name!r} in the random effects of {design.group!r}, times the "
+                    f"square roots of the weights if there are any, are about {size:.0e}: their "
+                    "squares are beyond the range of floating-point numbers. Measure the variable "
+                    "in another unit."
+                )
         mixing = tuple(
             _mixing(design.Z[:, part.columns] * root_weights[:, None], scale[list(part.columns)])
             if structure.name == "full"
