@@ -60,12 +60,12 @@ def test_first_step_follows_the_information(model):
     objective = model.profiled()
     if len(objective.system.terms) > 1:
         pytest.skip("expected information is for one factor")
-    from mixedscope.model.search import expected_information
+    from mixedscope.model.starting import factor_information
 
     theta = objective.start
     term = objective.system.terms[0]
     places, _ = objective.entries
-    information = expected_information(
+    information = factor_information(
         objective.system.cross.stages[0].d,
         term.standard_factor(theta),
         places // term.size,

@@ -34,6 +34,8 @@ SMALL = 24
 # sparse rows make no more products: beyond that the calls cost little beside BLAS and LAPACK.
 WHOLE = 48
 WHOLE_PRODUCTS = 300_000
+# Up to this size the matrix of the rest stays in a cache of 16 MB (measured).
+CACHED = 1400
 # How much faster a multiplication is inside BLAS than inside the sparse loop (measured).
 DENSE_ADVANTAGE = 12
 # Most numbers that the rows of a densely crossed factor may fill (1 GiB in three arrays).
@@ -375,8 +377,11 @@ class BlockedSystem:
         n_tail = self.cross.n_tail
         pattern = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
         if work.m.shape[1] == 1:
-            tail = work.u[:, -n_tail:, 0]
-            kernels_scalar.eliminate_sparse(tail, _flat(work.w), _flat(work.m), *pattern, self._s)
+            tail, w, m = work.u[:, -n_tail:, 0], _flat(work.w), _flat(work.m)
+            if len(self._s) <= CACHED:
+                kernels_scalar.eliminate_by_level(tail, w, m, stage.ptr, stage.idx, self._s)
+            else:
+                kernels_scalar.eliminate_sparse(tail, w, m, *pattern, self._s)
         else:
             kernels.eliminate_sparse(work.u, work.w, work.m, *pattern, n_tail, self._s)
 

@@ -172,7 +172,8 @@ def factorize(series: pd.Series) -> Factor:
         rank[order] = np.arange(len(order))
         codes, uniques = rank[raw], [found[i] for i in order]
     codes, kept = _compact(codes, len(uniques))
-    levels = tuple(label_of(uniques[i]) for i in kept.tolist())
+    found = uniques if len(kept) == len(uniques) else [uniques[i] for i in kept.tolist()]
+    levels = tuple(u if type(u) is str else label_of(u) for u in found)
     if len(set(levels)) < len(levels):
         raise DataError(
             f"Column {series.name!r} has different values that read the same, such as 1 and '1': "

@@ -14,6 +14,7 @@ from mixedscope.model.compiled import kernel
 
 __all__ = [
     "derivative_rest",
+    "eliminate_by_level",
     "eliminate_sparse",
     "scale_rest",
     "selected_inverse",
@@ -60,6 +61,26 @@ def eliminate_sparse(
             own = tail[i]
             for t in range(n_tail):
                 target_tail[t] -= value * own[t]
+
+
+@kernel
+def eliminate_by_level(
+    tail: Floats, w: Floats, m: Floats, ptr: Ints, idx: Columns, s: Floats
+) -> None:
+    """Do what :func:`eliminate_sparse` does level by level; faster while S stays in a cache."""
+    n_tail = tail.shape[1]
+    n_rest = len(s) - n_tail
+    for i in range(len(m)):
+        columns = idx[ptr[i] : ptr[i + 1]]
+        values = w[ptr[i] : ptr[i + 1]]
+        own = tail[i]
+        for first in range(len(columns)):
+            target = s[columns[first]]
+            value = values[first] * m[i]
+            for other in range(first, len(columns)):
+                target[columns[other]] -= value * values[other]
+            for t in range(n_tail):
+                target[n_rest + t] -= value * own[t]
 
 
 @kernel

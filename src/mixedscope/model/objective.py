@@ -283,10 +283,12 @@ class ProfiledObjective:
         return moment_start(self)
 
     def initial_hessian(self, theta: Floats) -> Floats:
-        """Average information at theta, (k, k), in theta units."""
-        from mixedscope.model.starting import average_information
+        """Expected, or average, information at theta, (k, k), in theta units."""
+        from mixedscope.model import starting
 
-        return average_information(self, theta)
+        if self.entries is not None:
+            return starting.expected_information(self, theta)
+        return starting.average_information(self, theta)
 
     @cached_property
     def coordinates(self) -> Floats | None:

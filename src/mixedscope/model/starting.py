@@ -1,7 +1,7 @@
 """Where to start, and how curved the objective is there, from quadratic forms of the data.
 
-Both make a quasi-Newton search short: variance components by moments put the start near the
-optimum, the average information replaces the unit matrix as first approximation of the Hessian.
+They make a quasi-Newton search short: variance components by moments put the start near the
+optimum, information replaces the unit matrix as first approximation of the Hessian.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mixedscope.model.gather import sums_by_level
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.model.random_term import RandomTerm
 
-__all__ = ["average_information", "moment_start"]
+__all__ = ["average_information", "expected_information", "factor_information", "moment_start"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -198,6 +198,72 @@ def _products_of_pairs(
             a, b = np.nonzero((cells != 0.0).any(axis=(1, 3)))
             add(f, g, cells[a, :, b, :], tails[f][a][:, :-1, :], tails[g][b][:, :-1, :])
     return out
+
+
+def expected_information(objective: ProfiledObjective, theta: Floats) -> Floats:
+    """Expected information of theta (k, k), each grouping factor by itself.
+
+    Random effects that are eliminated before a factor count as such, those after it as known, and
+    what two factors tell of each other is left out. As the first Hessian of a quasi-Newton search
+    this served as well as the average information or better (eight reference models of two or
+    three factors), and it costs no pass over the data. For structures that only put theta in its
+    places.
+    """
+    assert objective.entries is not None
+    places, scales = objective.entries
+    system = objective.system
+    factors = system.standard_factors(theta)
+    if not system.blocked.is_single:
+        system.blocked.solve(factors)
+    out = np.zeros((len(theta), len(theta)))
+    first = 0
+    for term, block, factor in zip(system.terms, system.blocked.blocks(), factors, strict=True):
+        rows, cols = np.divmod(places[term.theta] - first, term.size)
+        out[term.theta, term.theta] = factor_information(
+            block, factor, rows, cols, objective.degrees
+        )
+        first += term.size**2
+    return out * np.outer(scales, scales)
+
+
+def factor_information(d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: int) -> Floats:
+    """Expected information of the entries of one factor, sigma profiled out.
+
+    The sum over levels of ``tr(B W_i B W_j)`` with ``B = Z'inv(V)Z``, ``W_i`` the derivative of
+    ``lam lam'``, less the share that sigma takes up (Searle, Casella & McCulloch 1992, sec. 6.3).
+    The fixed effects and the random effects of other factors are taken as known.
+
+    Parameters
+    ----------
+    d : (q, k, k) array
+        Cross-products of the levels.
+    lam : (k, k) array
+        Relative covariance factor.
+    rows, cols : (p,) arrays of int
+        Entries of the factor.
+    degrees : int
+
+    Returns
+    -------
+    (p, p) array
+    """
+    q, k = d.shape[:2]
+    p = len(rows)
+    # B = D - D lam inv(lam' D lam + I) lam' D, and the derivative is e_r lam_c' + lam_c e_r'.
+    scaled = d @ lam
+    h = lam.T @ scaled + np.eye(k)
+    b = d - scaled @ np.linalg.solve(h, scaled.transpose(0, 2, 1))
+    change = np.zeros((p, k, k))
+    each = np.arange(p)
+    change[each, rows] = lam[:, cols].T
+    change[each, :, rows] += lam[:, cols].T
+    products = (b.reshape(q * k, k) @ change.transpose(1, 0, 2).reshape(k, p * k)).reshape(
+        q, k, p, k
+    )
+    trace = np.einsum("qipi->p", products)
+    left = products.transpose(2, 0, 1, 3).reshape(p, -1)
+    right = products.transpose(2, 0, 3, 1).reshape(p, -1)
+    return np.asarray(left @ right.T - np.outer(trace, trace) / degrees)
 
 
 def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:
