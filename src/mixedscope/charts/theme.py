@@ -44,6 +44,9 @@ COLOURS: Final[dict[str, str]] = {
     "full": "#0072B2",
     "zerocorr": "#D55E00",
     "intercept": "#009E73",
+    # levels of variance and of degrees of freedom; grouping factors have `GROUP_COLOURS`
+    "observations": "#BDBDBD",
+    "fixed": "#6E6E6E",
     # phases of an optimisation
     "exploration": "#F3D9B1",
     "convergence": "#BFDDF0",
