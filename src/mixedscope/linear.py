@@ -50,7 +50,8 @@ class LinearMixedModel:
         Coding of categorical variables, by name; treatment coding otherwise.
     weights : str or (n,) array, optional
         Column or values of observation weights (inverse variances up to a factor). Rows of weight
-        0 are left out.
+        0 are left out. Without weights that differ a grouping factor with a level for every
+        observation is refused: its variance cannot be told from that of the residuals.
 
     Raises
     ------
