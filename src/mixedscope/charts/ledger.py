@@ -256,7 +256,9 @@ def _deviation_panel(book: _Books, style: _Style, *, first: bool) -> Any:
     ]
     drawn: list[Any] = [
         layers[0].encode(**encoding),
-        layers[1].encode(**encoding, detail="line:N", strokeDash=style.dash()),
+        layers[1].encode(
+            **encoding, detail=alt.Detail(field="line", type="nominal"), strokeDash=style.dash()
+        ),
     ]
     if style.single:
         drawn.append(_names(style, labels, axis, style.deviation, _HEIGHTS["deviation"]))
@@ -292,7 +294,11 @@ def _objective_panel(book: _Books, style: _Style, *, first: bool) -> Any:
         key = alt.Chart(rows).mark_text(
             align="left", baseline="middle", dx=6, fontSize=9, color=style.colours["ink"]
         )
-        layers.append(key.encode(x=alt.value(style.width), y=axis, text="name:N"))
+        layers.append(
+            key.encode(
+                x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal")
+            )
+        )
     return alt.layer(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
 
 
@@ -312,7 +318,7 @@ def _stack(book: _Books, style: _Style, parts: Mapping[str, pd.Series], axis: al
         .encode(
             x=style.x(book, titled=False),
             y=axis,
-            y2="y0:Q",
+            y2=alt.Y2(field="y0"),
             fill=style.fill(),
             tooltip=[alt.Tooltip("part:N")],
         )
@@ -338,7 +344,9 @@ def _names(
     dark = style.palette | {OBSERVATIONS: style.colours["soft"], "": style.colours["ink"]}
     scale = alt.Scale(domain=list(dark), range=list(dark.values()))
     colour = alt.Color("part:N", scale=scale, legend=None)
-    return mark.encode(x=alt.value(style.width), y=axis, text="name:N", color=colour)
+    return mark.encode(
+        x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal"), color=colour
+    )
 
 
 def _apart(pixels: Sequence[float], height: int) -> list[float]:

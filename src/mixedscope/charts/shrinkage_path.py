@@ -292,7 +292,12 @@ def _path_panel(cell: _Cell, style: _Style, span: tuple[float, float], *, first:
             stroke=style.palette[cell.group],
             aria=False,
         )
-        .encode(x=x(), y=y, detail="level:N", tooltip=[alt.Tooltip("level:N")]),
+        .encode(
+            x=x(),
+            y=y,
+            detail=alt.Detail(field="level", type="nominal"),
+            tooltip=[alt.Tooltip("level:N")],
+        ),
         _rule(pd.DataFrame({"x": [rounded(x.fit)]}), style, dash=[1, 0]).encode(x=x()),
         alt.Chart(ends)
         .mark_point(
@@ -387,7 +392,7 @@ def _error_key(style: _Style) -> Any:
     return (
         alt.Chart(pd.DataFrame({"text": [words], "x": [0]}), width=_INNER, height=14)
         .mark_text(align="left", fontSize=10, color=style.colours["ink"], aria=False)
-        .encode(x=alt.value(4), y=alt.value(7), text="text:N")
+        .encode(x=alt.value(4), y=alt.value(7), text=alt.Text(field="text", type="nominal"))
         .properties(view=alt.ViewConfig(stroke=None))
     )
 
@@ -398,7 +403,7 @@ def _blank(style: _Style) -> Any:
     return (
         alt.Chart(words)
         .mark_text(color=style.colours["soft"], fontSize=10)
-        .encode(text="text:N")
+        .encode(text=alt.Text(field="text", type="nominal"))
         .properties(width=style.width, height=_HEIGHTS[0], view=alt.ViewConfig(stroke=None))
     )
 
@@ -433,7 +438,11 @@ def _heading_marks(cell: _Cell, style: _Style) -> list[Any]:
             clip=False,
             aria=False,
         )
-        .encode(x=alt.value(0), y=alt.value(-4 - 13 * (len(lines) - 1 - i)), text="text:N")
+        .encode(
+            x=alt.value(0),
+            y=alt.value(-4 - 13 * (len(lines) - 1 - i)),
+            text=alt.Text(field="text", type="nominal"),
+        )
         for i, (text, weight, size, colour) in enumerate(lines)
     ]
 
