@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 # symmetry, whatever the data say.
 _SMALLEST = 0.1
 _LARGEST = 30.0
+# The equations grow with the fourth power of the columns of a factor.
+_MOST_COLUMNS = 24
 # Share of the residual variance on the fixed effects that is left to the observations at least.
 _RESIDUAL = 0.02
 
@@ -34,9 +36,12 @@ def moment_start(objective: ProfiledObjective) -> Floats:
     ``(z_c' r) (z_d' r)``, r being the residual on the fixed effects, is set equal to its
     expectation, which is linear in all the covariances and the residual variance (MINQUE(0): Rao
     1970, J. Am. Stat. Assoc. 65). The solution is brought to the nearest matrices whose principal
-    standard deviations lie between 0.1 and 30 times sigma.
+    standard deviations lie between 0.1 and 30 times sigma. Where a factor has so many columns that
+    this would cost more than it saves, the start is that of the objective.
     """
     system = objective.system
+    if any(term.size > _MOST_COLUMNS for term in system.terms):
+        return objective.start
     pairs = [_pairs(term) for term in system.terms]
     forms, traces = _moments(system, pairs)
     # Equations are weighed by the size of their diagonal, so that none outweighs the rest.
