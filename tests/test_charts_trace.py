@@ -12,7 +12,7 @@ import pytest
 from sample_tables import fit_tables
 
 from mixedscope import charts
-from mixedscope.charts.theme import GROUP_COLOURS
+from mixedscope.charts.theme import COLOURS, GROUP_COLOURS
 from mixedscope.charts.trace import POINT_LIMIT, gap_floor, theta_span, trace_chart
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.store import FitTables
@@ -186,6 +186,155 @@ def test_long_traces_are_thinned_and_say_so(full: FitTables) -> None:
 def test_seconds_add_up(full: FitTables) -> None:
     points = rows(drawn([full], x="seconds")[0], 0, 1)
     assert points["x"].iloc[-1] == pytest.approx(full.require("timing")["seconds"].sum())
+
+
+# -- standard deviations and correlations ---------------------------------------------------------
+
+
+def with_parameters(fit: FitTables, *, small: float = 6.0) -> FitTables:
+    """The same fit with a table ``parameters``: two standard deviations, a correlation, sigma."""
+    trace = fit.require("trace")
+    m = len(trace)
+    groups, ramp = [], np.linspace(2.0, 1.0, m)
+    for kind, group, term, term2, end in (
+        ("sd", "Subject", "(Intercept)", None, 24.0),
+        ("sd", "Subject", "Days", None, small),
+        ("correlation", "Subject", "(Intercept)", "Days", 0.3),
+        ("sigma", None, None, None, 25.0),
+    ):
+        groups.append(
+            pd.DataFrame(
+                {
+                    "evaluation": trace["evaluation"],
+                    "kind": kind,
+                    "group": group,
+                    "term": term,
+                    "term2": term2,
+                    "value": end * ramp,
+                }
+            )
+        )
+    return FitTables(
+        fit.info,
+        trace=trace,
+        estimates=fit.estimates,
+        timing=fit.timing,
+        studies={"parameters": pd.concat(groups, ignore_index=True)},
+    )
+
+
+def test_theta_is_drawn_as_standard_deviations_and_correlations(full: FitTables) -> None:
+    fit = with_parameters(full)
+    spec, _, caption = drawn([fit])
+    assert len(spec["concat"]) == 3
+    deviations, correlations = rows(spec, 1, 1), rows(spec, 2, 1)
+    assert set(deviations["component"]) == {
+        "Subject: (Intercept)", "Subject: Days", "residual \u03c3"
+    }  # fmt: skip
+    assert set(correlations["component"]) == {"Subject: (Intercept) ~ Days"}
+    days = deviations.loc[deviations["component"] == "Subject: Days", "value"]
+    assert days.iloc[[0, -1]].tolist() == pytest.approx([12.0, 6.0])
+    assert "standard deviations of the random effects" in caption
+    assert rows(spec, 2, 1)["value"].between(-1, 1).all()
+
+
+def test_theta_is_drawn_as_it_is_where_asked_or_where_nothing_else_is_known(
+    full: FitTables,
+) -> None:
+    for fit, settings in ((full, {}), (with_parameters(full), {"parameters": "theta"})):
+        spec = drawn([fit], **settings)[0]
+        assert len(spec["concat"]) == 2
+        assert spec["concat"][1]["layer"][1]["encoding"]["y"]["axis"]["title"] == "\u03b8"
+    with pytest.raises(StoreError, match="no table 'parameters'"):
+        drawn([full], parameters="sd")
+    with pytest.raises(ModelError, match="Did you mean 'theta'"):
+        drawn([full], parameters="thta")
+
+
+def test_standard_deviations_of_very_different_size_have_a_log_scale(full: FitTables) -> None:
+    even = drawn([with_parameters(full)])[0]["concat"][1]["layer"][1]["encoding"]["y"]
+    wide = drawn([with_parameters(full, small=0.05)])[0]["concat"][1]["layer"][1]["encoding"]["y"]
+    assert "type" not in even["scale"]
+    assert wide["scale"]["type"] == "log"
+    assert wide["scale"]["domain"][0] <= 0.005
+    assert "log" in wide["axis"]["title"]
+
+
+def test_a_structure_without_correlations_says_so(full: FitTables, intercept: FitTables) -> None:
+    other = with_parameters(intercept)
+    table = other.studies["parameters"]
+    other.studies["parameters"] = table[table["kind"] != "correlation"]
+    spec = drawn([with_parameters(full), other])[0]
+    assert rows(spec, 5, 1)["text"].tolist() == ["none fitted"]
+
+
+# -- several optimisers ---------------------------------------------------------------------------
+
+
+def worse(fit: FitTables, by: float, optimizer: str) -> FitTables:
+    """The same fit as an optimiser leaves it that ends higher by some deviance."""
+    trace = fit.require("trace").copy()
+    trace[["objective", "best"]] += by
+    info = {**fit.info, "optimizer": {**fit.info["optimizer"], "name": optimizer}}
+    return FitTables(info, trace=trace, estimates=fit.estimates, timing=fit.timing)
+
+
+def test_gaps_of_one_structure_count_from_the_best_of_all_optimisers(
+    full: FitTables, intercept: FitTables
+) -> None:
+    spec, _, caption = drawn([full, worse(full, 0.5, "COBYQA")])
+    assert rows(spec, 0, 2)["best"].min() == gap_floor([full])
+    assert rows(spec, 1, 2)["best"].min() == pytest.approx(0.5)
+    assert "the smallest that was found for the same structure" in caption
+    assert "gap then 0.5)" in caption
+    spec, _, caption = drawn([full, intercept])
+    assert rows(spec, 1, 2)["best"].min() == gap_floor([full])
+    assert "the smallest of the same fit" in caption
+
+
+def test_traces_can_share_a_panel(full: FitTables) -> None:
+    short = lengthened(full, len(full.require("trace")) + 1)
+    short = worse(with_trace(full, short.require("trace").iloc[:9]), 0.0, "COBYQA")
+    spec, _, caption = drawn([full, short], overlay=True)
+    strips = pd.DataFrame(spec["datasets"][spec["vconcat"][0]["data"]["name"]])
+    line = spec["vconcat"][1]["layer"][0]
+    labels = ["full by nelder-mead", "full by COBYQA"]
+    assert list(dict.fromkeys(strips["fit"])) == labels
+    assert strips.groupby("fit")["right"].max()[labels].tolist() == [
+        len(full.require("trace")) + 0.5,
+        9.5,
+    ]
+    assert line["encoding"]["color"]["scale"]["domain"] == labels
+    assert len(set(line["encoding"]["color"]["scale"]["range"])) == 2
+    assert line["encoding"]["x"]["scale"]["type"] == "log"
+    assert caption.startswith("The best so far while")
+    values = pd.DataFrame(spec["datasets"][line["data"]["name"]])
+    assert values.groupby("fit")["best"].min()[labels[0]] == gap_floor([full])
+
+
+def test_structures_keep_their_colours_in_one_panel(full: FitTables, intercept: FitTables) -> None:
+    fits = [full, worse(full, 0.0, "COBYQA"), intercept]
+    encoding = drawn(fits, overlay=True)[0]["vconcat"][1]["layer"][0]["encoding"]
+    assert encoding["color"]["scale"]["range"] == [
+        COLOURS["full"], COLOURS["full"], COLOURS["intercept"]
+    ]  # fmt: skip
+    dashes = encoding["strokeDash"]["scale"]["range"]
+    assert dashes[0] == dashes[2] != dashes[1]
+
+
+def test_a_title_of_many_fits_gives_the_range(full: FitTables) -> None:
+    fits = [worse(full, 0.0, f"o{i}") for i in range(5)]
+    share = f"{100 * (full.require('trace')['phase'] == 'fine-tuning').mean():.0f}"
+    assert f"took {share} to {share}\u00a0% of the evaluations" in drawn(fits, overlay=True)[1]
+
+
+def test_paper_has_phases_in_grey(full: FitTables) -> None:
+    for fill in drawn([full], theme="print")[0]["concat"][0]["layer"][0]["encoding"]["fill"][
+        "scale"
+    ]["range"]:
+        assert len({fill[1:3], fill[3:5], fill[5:7]}) == 1
+    light = drawn([full])[0]["concat"][0]["layer"][0]["encoding"]["fill"]["scale"]["range"]
+    assert light[0] == COLOURS["exploration"]
 
 
 def test_unknown_axis_is_named(full: FitTables) -> None:

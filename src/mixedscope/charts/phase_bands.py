@@ -8,15 +8,9 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.theme import COLOURS, ink
+from mixedscope.charts.trace_words import PHASE_NAMES
 
-__all__ = ["PHASE_NAMES", "bands", "phase_fills", "phase_runs"]
-
-#: Phases of the stored tables, in order, and what they are called in a picture.
-PHASE_NAMES: Final = {
-    "exploration": "exploration",
-    "convergence": "rapid convergence",
-    "fine-tuning": "fine tuning and verification",
-}
+__all__ = ["bands", "phase_fills", "phase_runs"]
 
 #: On paper: no tint, but three greys, lightest first.
 _GREYS: Final = {"exploration": "#FFFFFF", "convergence": "#EBEBEB", "fine-tuning": "#D4D4D4"}

@@ -13,8 +13,9 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from mixedscope.charts.phase_bands import PHASE_NAMES, phase_fills
+from mixedscope.charts.phase_bands import phase_fills
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.errors import ModelError, suggest
 
 __all__ = ["SIZE_NAMES", "phases_caption", "phases_chart", "phases_title"]
