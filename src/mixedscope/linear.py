@@ -44,8 +44,9 @@ class LinearMixedModel:
         As in lme4 and MixedModels.jl: ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
     data : pandas, polars or pyarrow table, or mapping of columns
     structure : str
-        Covariance structure of all random-effects terms: ``full`` (what the formula says),
-        ``zerocorr`` or ``intercept``.
+        Covariance structure of every random-effects term that can have it: ``full`` (what the
+        formula says), ``zerocorr``, ``intercept``, ``homdiag``, ``cs``, ``homcs``, ``ar1``,
+        ``hetar1``, or ``rr1``, ``rr2``, … for a rank; see ``docs/structures.md``.
     contrasts : mapping, optional
         Coding of categorical variables, by name; treatment coding otherwise.
     weights : str or (n,) array, optional
