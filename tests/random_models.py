@@ -169,7 +169,7 @@ def _collinear(rng: Random) -> tuple[str, pd.DataFrame]:
         ("y ~ 1 + x + (1 + x + z | g)", -3.0),
         ("y ~ 1 + z + (1 + z | g)", -1.0),  # far from zero: nearly collinear with the intercept
     )[rng.integers(3)]
-    z = (1e3 if "1 + z |" in formula else x) + 10.0 ** rng.uniform(smallest, -1.0) * noise
+    z = (100.0 if "1 + z |" in formula else x) + 10.0 ** rng.uniform(smallest, -1.0) * noise
     return formula, _finish(rng, signal, g=g, x=x, z=z)
 
 

@@ -1,7 +1,7 @@
 """Random models of many kinds: whichever optimiser is used, the same certified optimum.
 
 Every run fits all models by ``auto`` and each by one or two others, which take turns.  With
-``MIXEDSCOPE_EXHAUSTIVE=1`` in the environment every optimiser fits every model (five minutes).
+``MIXEDSCOPE_EXHAUSTIVE=1`` in the environment every optimiser fits every model (three minutes).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from functools import cache
 
-import numpy as np
 import pytest
 from random_models import COUNT, KINDS, random_model
 
@@ -23,10 +22,6 @@ TOLERANCE = 1e-7
 # Optimisers that take a second for a model take their turns less often.
 SLOW = ("pybobyqa", "scipy-cobyqa")
 FAST = tuple(name for name in optimizer_names() if name not in (*SLOW, "auto", "bfgs"))
-
-#: Models of the collection that have a second minimum, where a search may end as well; what is
-#: allowed here is proven by `is_local_minimum` each time it occurs.
-MOST_WITH_TWO_MINIMA = 4
 
 
 @cache
@@ -42,28 +37,6 @@ def optimizers_for(number: int) -> tuple[str, ...]:
     turn = number % 16
     slow = SLOW[turn // 8 :][:1] if turn % 8 == 0 else ()
     return (FAST[number % len(FAST)], *slow)
-
-
-def is_local_minimum(fit: ms.Fit) -> bool:
-    """Whether the objective is higher all around, at several distances, by brute force.
-
-    A search from points nearby has to come back, too: it would follow a slope that chance
-    directions miss.
-    """
-    objective = fit.model.profiled(reml=fit.reml)
-    rng = np.random.default_rng(fit.model.design.y.size)
-    x = fit.theta * objective.scale
-    for distance in (1e-3, 1e-2, 3e-2):
-        directions = rng.normal(size=(100, x.size))
-        directions /= np.linalg.norm(directions, axis=1)[:, None]
-        around = [objective.evaluate((x + distance * d) / objective.scale) for d in directions]
-        if min(e.objective for e in around) < fit.objective - 1e-9:
-            return False
-        again = fit.model.fit("bfgs", start=(x + distance * directions[0]) / objective.scale,
-                              reml=fit.reml)  # fmt: skip
-        if again.objective < fit.objective - TOLERANCE:
-            return False
-    return True
 
 
 def test_there_are_two_hundred_models_of_every_kind_ml_and_reml() -> None:
@@ -93,17 +66,16 @@ def test_other_optimisers_end_at_a_certified_optimum(number: int, optimizer: str
     assert fitted(number, optimizer).certificate["verdict"] in CERTIFIED
 
 
-def test_all_objectives_agree_but_for_proven_second_minima() -> None:
-    exceptions = set()
-    for number in range(COUNT):
-        auto = fitted(number, "auto")
-        for optimizer in optimizers_for(number):
-            other = fitted(number, optimizer)
-            if abs(other.objective - auto.objective) > TOLERANCE:
-                assert is_local_minimum(auto), (number, "auto")
-                assert is_local_minimum(other), (number, optimizer)
-                exceptions.add(number)
-    assert len(exceptions) <= MOST_WITH_TWO_MINIMA, exceptions
+@pytest.mark.parametrize("number", range(COUNT))
+def test_objective_and_verdict_do_not_depend_on_the_optimiser(number: int) -> None:
+    # None of these models has a second minimum in which a search from a usual start may end.
+    auto = fitted(number, "auto")
+    for optimizer in optimizers_for(number):
+        other = fitted(number, optimizer)
+        assert abs(other.objective - auto.objective) <= TOLERANCE, optimizer
+        # Where columns are nearly collinear, rounding hides whether the smallest variance is 0.
+        if random_model(number).kind != "nearly collinear":
+            assert other.certificate["verdict"] == auto.certificate["verdict"], optimizer
 
 
 def test_both_an_interior_and_a_singular_optimum_are_common() -> None:
