@@ -59,7 +59,7 @@ _RESULT = {
     ),
     "return_code": _TEXT,
     "verdict": _TEXT,
-    "newton_decrement": _F64,
+    **dict.fromkeys(("newton_decrement", "search_mode_error"), _F64),
     "singular": _BOOL,
     "rank": _INT32,
     "sigma": _F64,
@@ -69,7 +69,7 @@ _RESULT = {
 }
 _RUN_SECONDS = {
     "run": _TEXT,
-    **dict.fromkeys(("seconds", "search_seconds", "model_seconds", "total_seconds"), _F64),
+    **dict.fromkeys(("seconds", "search_seconds", "model_seconds", "cpu_seconds"), _F64),
 }
 
 

@@ -85,7 +85,7 @@ def _guess(spec: Mapping[str, Any]) -> float:
     backend = spec["optimizer"]["backend"]
     by_gradient = backend in ("auto", "bfgs", "scipy-lbfgsb")
     evaluations = 12 + 2 * parameters if by_gradient else 15 + 15 * parameters
-    overhead = 3e-3 if backend in ("pybobyqa", "scipy-cobyqa") else 1e-4
+    overhead = 1.2e-3 if backend in ("pybobyqa", "scipy-cobyqa") else 1e-4
     return 0.02 + 4e-6 * rows + evaluations * (overhead + 3e-5 + 5e-8 * rows * columns)
 
 
@@ -226,7 +226,7 @@ def measured_costs(directories: Sequence[Path]) -> Costs:
         for path in sorted(directory.glob("*.timing.parquet")):
             batch = path.with_name(path.name.removesuffix(".timing.parquet") + ".parquet")
             try:
-                table = pq.read_table(path, columns=["run", "total_seconds"])
+                table = pq.read_table(path, columns=["run", "cpu_seconds"])
                 metadata = pq.read_metadata(batch).metadata or {}
                 specs = json.loads(metadata[b"mixedscope.batch"])["specs"]
             except (OSError, ValueError, KeyError):

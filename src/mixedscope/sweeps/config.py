@@ -26,8 +26,9 @@ class _Section(BaseModel):
 class SweepChartConfig(_Section):
     """One chart of a sweep: measures against swept keys."""
 
-    kind: Literal["line", "heat", "points"] = "line"
-    """Lines with quartiles over all runs of a point, a heat map of medians, or a mark per point."""
+    kind: Literal["line", "area", "heat", "points"] = "line"
+    """Lines with quartiles over all runs of a point, areas that add up to the whole (phases), a
+    heat map of medians, or a mark per point."""
     x: str
     """The key along the axis; for points also a measure."""
     y: str
@@ -38,6 +39,8 @@ class SweepChartConfig(_Section):
     """The key told by colours."""
     facet: str | None = None
     """The key with a panel for each of its values."""
+    where: dict[str, Any] = {}
+    """Only runs that have this value, or one of these, of each key."""
     scale: Literal["log", "linear"] | None = None
     """Scale of the measure; by default what suits it."""
     x_scale: Literal["log", "linear", "category"] | None = None
@@ -78,12 +81,20 @@ class SweepChartConfig(_Section):
                 check_key(key)
             except ConfigError as error:
                 raise fault(f"{role}: {error}") from None
+        for key, wanted in self.where.items():
+            try:
+                for value in wanted if isinstance(wanted, list) else [wanted]:
+                    check_value(key, value)
+            except ConfigError as error:
+                raise fault(f"where.{key}: {error}") from None
         if (self.kind == "heat") != (self.rows is not None):
             raise fault(
                 "'rows' names the key along the vertical axis of a heat map, and of nothing else"
             )
         if self.kind == "heat" and self.colour is not None:
             raise fault("the colours of a heat map show y: leave 'colour' out")
+        if self.kind == "area" and (part != "phase" or self.colour != "phase"):
+            raise fault("areas show phases: give y: phase_share and colour: phase")
         if part is not None and part not in (self.x, self.rows, self.colour, self.facet):
             raise fault(f"{self.y!r} has a value for each {part}: give colour: {part} or facet")
         return self

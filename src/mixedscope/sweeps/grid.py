@@ -266,7 +266,11 @@ def _draw(
     draw: dict[str, Any] = {"subset": keys.get("subset")}
     if "share" in keys or "size" in keys:
         # Neither share nor size: a larger part of the data holds the smaller ones.
-        names = {"dataset": dataset, "subset": keys.get("subset"), "of": keys.get("of")}
+        names: dict[str, Any] = {
+            "dataset": dataset,
+            "subset": keys.get("subset"),
+            "of": keys.get("of"),
+        }
         draw |= {
             "of": keys.get("of"),
             "share": keys.get("share"),
@@ -295,10 +299,12 @@ def broken_sweeps(sweeps: Mapping[str, SweepConfig], definitions: Definitions) -
             continue
         known = {key for run in runs for key in run.keys}
         for i, chart in enumerate(sweep.charts):
+            named = [(role, getattr(chart, role)) for role in ("x", "rows", "colour", "facet")]
+            named += [(f"where.{key}", key) for key in chart.where]
             faults += [
                 f"sweeps.{name}.charts.{i}.{role}: no run of this sweep has the key {key!r}"
-                for role in ("x", "rows", "colour", "facet")
-                if (key := getattr(chart, role)) is not None and _is_key(key) and key not in known
+                for role, key in named
+                if key is not None and _is_key(key) and key not in known
             ]
     return faults
 

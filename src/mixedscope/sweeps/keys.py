@@ -40,6 +40,8 @@ def key_words(key: str) -> str:
     if key in KEYS:
         return KEYS[key]
     parts = key.removeprefix(SIMULATE).split(".")
+    if parts == ["replicates"]:
+        return "rows per cell"
     if parts[0] == "units":
         return f"number of levels of {'.'.join(parts[1:])}"
     if parts[0] == "random" and len(parts) > 2:

@@ -95,6 +95,14 @@ MEASURES: Final[dict[str, Measure]] = {
         log=True,
         floor=1e-10,
     ),
+    "search_mode_error": Measure(
+        "Largest difference of a conditional mode where the search ended from the end, "
+        "in standard deviations",
+        "largest error of a conditional mode after the search",
+        "search_mode_error",
+        log=True,
+        floor=1e-10,
+    ),
     "newton_decrement": Measure(
         "Objective still to be gained (deviance)",
         "objective still to be gained",

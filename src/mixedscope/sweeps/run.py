@@ -68,7 +68,7 @@ def execute(
     times: list[dict[str, Any]] = []
     key, shared = "", None
     for run, spec in zip(ids, specs, strict=True):
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         row: dict[str, Any] = {"run": run}
         taken = {"seconds": np.nan, "search_seconds": np.nan}
         ready = began
@@ -87,8 +87,8 @@ def execute(
         except (MixedscopeError, *EVALUATION_ERRORS) as error:
             row = {"run": run, "error": f"{type(error).__name__}: {error}"}
         rows.append(row)
-        total = time.perf_counter() - began
-        times.append({"run": run, **taken, "model_seconds": ready - began, "total_seconds": total})
+        taken |= {"model_seconds": ready - began, "cpu_seconds": time.process_time() - cpu}
+        times.append({"run": run, **taken})
     return _frame("sweep_batch", rows), _frame("sweep_batch_timing", times)
 
 
@@ -130,6 +130,7 @@ def _described(objective: ProfiledObjective, result: OptimizationResult) -> dict
     evaluation = objective.evaluate(theta)
     errors = np.sqrt(np.diag(system.beta_covariance(evaluation.sigma)))
     spreads = _spreads(objective, theta, evaluation.sigma)
+    modes = system.modes()
     conditional = system.conditional_sds(evaluation.sigma)
     kept = [_kept(sd, own) for sd, own in zip(spreads, conditional, strict=True)]
     singular = singularity(objective, theta)
@@ -139,6 +140,9 @@ def _described(objective: ProfiledObjective, result: OptimizationResult) -> dict
     searched = frame.index[frame["stage"] == "search"]
     values = frame["objective"].to_numpy()[searched]
     found = int(searched[int(np.nanargmin(values))])
+    before = objective.evaluate(np.asarray(frame["theta"].iloc[found], dtype=float))
+    searched_modes = system.modes()
+    searched_sds = system.conditional_sds(before.sigma)
     certificate = result.certificate
     return {
         "n": system.n,
@@ -162,11 +166,21 @@ def _described(objective: ProfiledObjective, result: OptimizationResult) -> dict
         "beta": evaluation.beta,
         "beta_se": errors,
         "search_beta": frame["beta"].iloc[found],
+        "search_mode_error": max(
+            _largest(a - b, np.maximum(c, d))
+            for a, b, c, d in zip(modes, searched_modes, conditional, searched_sds, strict=True)
+        ),
         "beta_names": json.dumps(list(objective.beta_names), ensure_ascii=False),
         "terms": json.dumps(_terms(objective), ensure_ascii=False),
         "sd": _joined(spreads),
         "kept": _joined(kept),
     }
+
+
+def _largest(difference: Floats, spread: Floats) -> float:
+    """Largest difference in units of its spread; one without any spread is none."""
+    ratio = np.divide(np.abs(difference), spread, out=np.zeros_like(spread), where=spread > 0.0)
+    return float(ratio.max())
 
 
 def _terms(objective: ProfiledObjective) -> list[str]:

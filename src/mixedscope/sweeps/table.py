@@ -83,13 +83,15 @@ def _compared(frame: pd.DataFrame) -> dict[str, list[float]]:
         values = objective[rows.index]
         if values.isna().all():
             continue
-        best = values.idxmin()  # the first of equals
-        beta, errors = rows.loc[best, "beta"], np.asarray(rows.loc[best, "beta_se"])
-        for i in values.index[values.notna()]:
-            row = rows.loc[i]
-            out["gap"][i] = values[i] - values[best]
-            # Where cleaning rounding costs as much as rounding, that is no gap below zero.
-            out["search_gap"][i] = max(0.0, float(row["search_objective"]) - values[best])
+        places = [i for i in values.index.tolist() if not pd.isna(values.loc[i])]
+        best = min(places, key=lambda i: float(values.loc[i]))  # the first of equals
+        lowest = float(values.loc[best])
+        beta, errors = frame["beta"].iloc[best], np.asarray(frame["beta_se"].iloc[best])
+        for i in places:
+            row = frame.iloc[i]
+            out["gap"][i] = float(values.loc[i]) - lowest
+            # Cleaned zeros may cost as much as rounding; that is no gap below zero.
+            out["search_gap"][i] = max(0.0, float(row["search_objective"]) - lowest)
             for name, column in (("beta_error", "beta"), ("search_beta_error", "search_beta")):
                 out[name][i] = _largest(np.asarray(row[column]) - beta, errors)
     return out

@@ -1,0 +1,373 @@
+"""Titles and captions of the charts of sweeps, worded from the numbers drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from mixedscope.charts.levels import number, share
+from mixedscope.charts.phase_bands import PHASE_NAMES
+from mixedscope.charts.words import joined
+from mixedscope.sweeps.keys import key_words
+from mixedscope.sweeps.measures import MEASURES, Measure
+from mixedscope.sweeps.summary import Summary
+
+__all__ = [
+    "FLOOR_WORDS",
+    "named",
+    "phase_name",
+    "placed",
+    "sweep_caption",
+    "sweep_title",
+    "told",
+    "x_words",
+]
+
+#: How the tick of the smallest number drawn is labelled.
+FLOOR_WORDS: Final = "\u2264\u2009{}"
+
+#: More series than this are summarised in a caption, not told one by one.
+_MOST: Final = 12
+
+_TOLERANCES: Final = (
+    "A tolerance is what each optimiser calls its own: the last trust radius or step in "
+    "standardised units where it uses no gradients, the predicted decrease in deviance for bfgs "
+    "(and auto), a relative decrease for scipy-lbfgsb."
+)
+
+_STARTS: Final = {
+    "own": "the optimiser's own start",
+    "moments": "moments of the data",
+    "identity": "random effects as variable as residuals",
+}
+
+
+def phase_name(phase: str) -> str:
+    """Name a phase as in every other chart."""
+    return PHASE_NAMES[phase]
+
+
+def named(key: str, value: Any) -> str:
+    """Write the value of a key for readers."""
+    if key == "phase":
+        return phase_name(value)
+    if key == "start":
+        return _STARTS.get(value, f"random start {value}")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        if key == "tolerance" or (value != 0 and abs(value) < 1e-3):
+            return f"{value:.2g}".replace("e-0", "e-").replace("-", "\u2212")
+        return share(value) if key == "share" else f"{value:,.12g}".replace("-", "\u2212")
+    return str(value)
+
+
+def placed(key: str, value: Any) -> str:
+    """Write the value of a key so that it can stand alone: ``8 levels of subject``."""
+    text = named(key, value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or key == "start":
+        return text
+    words = key_words(key)
+    if words.startswith("number of "):
+        return f"{text} {words.removeprefix('number of ')}"
+    if words == "rows per cell":
+        return f"{text} {words}"
+    return f"{text} of the data" if key == "share" else f"{words} {text}"
+
+
+def told(measure: Measure, value: float) -> str:
+    """Write a value of a measure with its unit."""
+    if measure.unit == "%":
+        return share(value)
+    if measure.floor is not None and value <= measure.floor:
+        return FLOOR_WORDS.format(f"{measure.floor:.0e}".replace("e-", "e\u2212"))
+    if abs(value) >= 1e5 or 0 < abs(value) < 1e-3:
+        text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "\u2212")
+    elif float(value).is_integer():
+        text = f"{int(value):,}".replace("-", "\u2212")
+    else:
+        text = number(value, 3)
+    return f"{text}\u00a0s" if measure.unit == "s" else text
+
+
+def x_words(key: str) -> str:
+    """Name the axis of a key or measure."""
+    if key in MEASURES:
+        return MEASURES[key].words
+    words = key_words(key)
+    words = words[:1].upper() + words[1:]
+    return f"{words} (tighter to the right)" if key == "tolerance" else words
+
+
+# -- titles ----------------------------------------------------------------------------------------
+
+
+def sweep_title(summary: Summary) -> str:
+    """Answer what the chart is about from its numbers.
+
+    Parameters
+    ----------
+    summary : Summary
+
+    Returns
+    -------
+    str
+    """
+    kind = summary.chart["kind"]
+    if kind == "area":
+        return _area_title(summary)
+    if kind == "points" and summary.chart["x"] in MEASURES:
+        return _points_title(summary)
+    if kind == "heat" or not _runs_along(summary):
+        return _extremes_title(summary)
+    return _change_title(summary)
+
+
+def _runs_along(summary: Summary) -> bool:
+    """Whether x is a number that takes several values."""
+    if summary.chart["x"] in MEASURES:
+        return False
+    values = summary.orders["x"]
+    return len(values) > 1 and all(isinstance(v, (int, float)) for v in values)
+
+
+def _series(summary: Summary) -> list[tuple[str, pd.DataFrame]]:
+    """Name and points of every series, along x; tolerances from loose to tight."""
+    roles = [role for role in ("facet", "colour") if role in summary.orders]
+    tight = summary.chart["x"] == "tolerance"
+    frame = summary.frame
+    if _runs_along(summary):
+        frame = frame.sort_values("x", ascending=not tight, kind="stable")
+    if not roles:
+        return [("", frame)]
+    out = []
+    for key, rows in frame.groupby(roles, sort=False):
+        values = key if isinstance(key, tuple) else (key,)
+        names = [placed(summary.chart[r], v) for r, v in zip(roles, values, strict=True)]
+        out.append((", ".join(names), rows))
+    order = {name: i for i, name in enumerate(_all_names(summary, roles))}
+    return sorted(out, key=lambda item: order[item[0]])
+
+
+def _all_names(summary: Summary, roles: Sequence[str]) -> list[str]:
+    names = [""]
+    for role in roles:
+        values = [placed(summary.chart[role], v) for v in summary.orders[role]]
+        names = [f"{name}, {v}" if name else v for name in names for v in values]
+    return names
+
+
+def _change_title(summary: Summary) -> str:
+    """Tell how the measure changes along x, for every series or those that change most."""
+    measure = MEASURES[summary.chart["y"]]
+    changes = []
+    for name, rows in _series(summary):
+        first, last = float(rows["middle"].iloc[0]), float(rows["middle"].iloc[-1])
+        changes.append((_size(measure, first, last), name, first, last))
+    plural = measure.short.split()[0].endswith("s")
+    along = _along(summary)
+    shown = changes
+    if len(changes) > 3:
+        # The largest change, and the largest the other way, or else the smallest.
+        ranked = sorted(changes, key=lambda c: -abs(c[0]))
+        against = [c for c in ranked if c[0] * ranked[0][0] < 0]
+        shown = [ranked[0], against[0] if against else ranked[-1]]
+    parts = []
+    for change, name, first, last in shown:
+        a, b = told(measure, first), told(measure, last)
+        verb = "hardly changes" if a == b else ("rises" if change > 0 else "falls")
+        if plural:
+            verb = "hardly change" if a == b else verb.removesuffix("s")
+        most = " most" if len(changes) > 3 and change == shown[0][0] and a != b else ""
+        values = f"({a})" if a == b else f"({a} \u2192 {b})"
+        parts.append(f"{verb}{most} {f'for {name} ' if name else ''}{values}")
+    return f"{_capital(measure.short)} {joined(parts)} {along}"
+
+
+def _along(summary: Summary) -> str:
+    """From where to where x goes, in words."""
+    first, last = _ends(summary)
+    key = str(summary.chart["x"])
+    end = placed(key, last)
+    if end.startswith(key_words(key)):
+        return f"from {placed(key, first)} to {named(key, last)}"
+    return f"from {named(key, first)} to {end}"
+
+
+def _ends(summary: Summary) -> tuple[Any, Any]:
+    """First and last value of x; tolerances from loose to tight."""
+    values = summary.orders["x"]
+    tight = summary.chart["x"] == "tolerance"
+    return (values[-1], values[0]) if tight else (values[0], values[-1])
+
+
+def _size(measure: Measure, first: float, last: float) -> float:
+    """Size of a change, in decades where the measure is shown on a log scale."""
+    if measure.log:
+        floor = measure.floor or 1e-300
+        return math.log10(max(last, floor)) - math.log10(max(first, floor))
+    return last - first
+
+
+def _extremes_title(summary: Summary) -> str:
+    """Tell where the measure is largest and smallest."""
+    measure, frame = MEASURES[summary.chart["y"]], summary.frame.reset_index(drop=True)
+    low, high = frame.loc[frame["middle"].idxmin()], frame.loc[frame["middle"].idxmax()]
+    if told(measure, low["middle"]) == told(measure, high["middle"]):
+        return f"{_capital(measure.short)} is {told(measure, low['middle'])} everywhere"
+    return (
+        f"{_capital(measure.short)} ranges from {told(measure, low['middle'])} "
+        f"({_where(summary, low)}) to {told(measure, high['middle'])} ({_where(summary, high)})"
+    )
+
+
+def _where(summary: Summary, row: Mapping[str, Any] | pd.Series) -> str:
+    roles = [r for r in ("facet", "colour", "rows", "x") if r in summary.orders]
+    return ", ".join(placed(str(summary.chart[role]), row[role]) for role in roles)
+
+
+def _area_title(summary: Summary) -> str:
+    """Tell the share of the last phase at both ends of x."""
+    frame = summary.frame[summary.frame["colour"] == "fine-tuning"]
+    measure = MEASURES[summary.chart["y"]]
+    parts = []
+    values = summary.orders["x"]
+    for value in (values[0], values[-1]) if len(values) > 1 else values:
+        shares = frame.loc[frame["x"] == value, "middle"].astype(float)
+        parts.append((value, _range(measure, shares.tolist())))
+    name = _capital(PHASE_NAMES["fine-tuning"])
+    (first, low), (last, high) = parts[0], parts[-1]
+    key = str(summary.chart["x"])
+    if low == high:
+        return f"{name}: {low} of the evaluations, whatever the {key_words(key)}"
+    return (
+        f"{name}: {low} of the evaluations at {placed(key, first)}, {high} at {placed(key, last)}"
+    )
+
+
+def _points_title(summary: Summary) -> str:
+    """Tell where each colour ends: what it costs and what is reached."""
+    across, measure = MEASURES[summary.chart["x"]], MEASURES[summary.chart["y"]]
+    frame = summary.frame
+    if "path" in frame:
+        ends = summary.orders["path"]
+        last = ends[0] if summary.path == "tolerance" else ends[-1]
+        frame = frame[frame["path"] == last]
+        at = f"At {placed(str(summary.path), last)}"
+    else:
+        at = "Typically"
+    groups = frame.groupby("colour", sort=False) if "colour" in frame else [("", frame)]
+    parts = []
+    for colour, rows in list(groups)[:3]:
+        who = f"{named(str(summary.chart['colour']), colour)}: " if colour != "" else ""
+        parts.append(
+            f"{who}{measure.short} {_range(measure, rows['middle'].tolist())}, "
+            f"{across.short} {_range(across, rows['x'].tolist())}"
+        )
+    return f"{at}, {'; '.join(parts)}"
+
+
+def _range(measure: Measure, values: Sequence[float]) -> str:
+    low, high = told(measure, min(values)), told(measure, max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# -- captions --------------------------------------------------------------------------------------
+
+
+def sweep_caption(summary: Summary) -> str:
+    """Say what the marks are, how many runs are behind them, and what each series shows.
+
+    Parameters
+    ----------
+    summary : Summary
+
+    Returns
+    -------
+    str
+    """
+    measure = MEASURES[summary.chart["y"]]
+    words = [f"{_marks(summary, measure)} {_behind(summary)}"]
+    if summary.chart["kind"] not in ("heat", "area") and _runs_along(summary):
+        words.append(_each(summary, measure))
+    if measure.floor is not None and summary.frame["middle"].min() <= measure.floor:
+        words.append(f"Values up to {measure.floor:.0e}".replace("e-", "e\u2212") + " are rounding "
+                     "and drawn there.")  # fmt: skip
+    if "tolerance" in (summary.chart["x"], summary.path):
+        words.append(_TOLERANCES)
+    if measure.column == "kept":
+        words.append(
+            "What a level keeps: one minus the mean conditional variance of its effects over "
+            "their fitted variance; all is 100\u00a0%, complete pooling 0."
+        )
+    if summary.failed:
+        words.append(f"{_count(summary.failed)} failed and are left out.")
+    if summary.without:
+        words.append(f"{_count(summary.without)} have no such value and are left out.")
+    return " ".join(words)
+
+
+def _marks(summary: Summary, measure: Measure) -> str:
+    kind = summary.chart["kind"]
+    y = measure.words[:1].lower() + measure.words[1:]
+    if kind == "heat":
+        return f"Numbers and colours: {y}, the median over runs."
+    if kind == "area":
+        return "Mean share of each phase in the evaluations of a run, polishing included."
+    if measure.proportion:
+        return f"Share of runs: {measure.short}; bands or bars: 95\u00a0% intervals (Wilson)."
+    if kind == "points":
+        along = "" if summary.path is None else (
+            f"; the points of a line differ in {key_words(summary.path)}"
+        )  # fmt: skip
+        return f"Points: medians over runs; thin lines through them: quartiles{along}."
+    if (summary.frame["count"] == 1).all():
+        return f"A point is one run: {y}."
+    marks = "bands" if _runs_along(summary) else "bars"
+    return f"Points: medians of {measure.short}; {marks}: quartiles."
+
+
+def _behind(summary: Summary) -> str:
+    counts = summary.frame["count"]
+    low, high = int(counts.min()), int(counts.max())
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    noun = "run" if high == 1 else "runs"
+    chosen = summary.chart.get("where") or {}
+    which = joined([f"{key_words(key)} {_listed(key, v)}" for key, v in chosen.items()])
+    text = f"{summary.runs:,} runs{f' ({which})' if which else ''}, {each} {noun} behind each point"
+    if high > 1 and summary.pooled:
+        text += f", which differ in {joined([key_words(k) for k in summary.pooled])}"
+    return text + "."
+
+
+def _listed(key: str, wanted: Any) -> str:
+    values = wanted if isinstance(wanted, list) else [wanted]
+    return joined([named(key, value) for value in values])
+
+
+def _each(summary: Summary, measure: Measure) -> str:
+    series = _series(summary)
+    along = _capital(_along(summary))
+    ends = [(float(r["middle"].iloc[0]), float(r["middle"].iloc[-1])) for _, r in series]
+    if len(series) > _MOST:
+        firsts, lasts = ([pair[i] for pair in ends] for i in (0, 1))
+        return (
+            f"{along}, over all {len(series)} series: {_range(measure, firsts)} \u2192 "
+            f"{_range(measure, lasts)}."
+        )
+    parts = [
+        (f"{name}: " if name else "") + f"{told(measure, first)} \u2192 {told(measure, last)}"
+        for (name, _), (first, last) in zip(series, ends, strict=True)
+    ]
+    return f"{along}: {'; '.join(parts)}."
+
+
+def _count(runs: int) -> str:
+    return f"{runs:,} run" + ("" if runs == 1 else "s")
