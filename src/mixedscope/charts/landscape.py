@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
+from mixedscope.charts.datasets import Datasets
 from mixedscope.charts.landscape_key import MARKS, band_colours, key
 from mixedscope.charts.landscape_words import landscape_caption, landscape_title, parameter_words
 from mixedscope.charts.legend import title_lines
@@ -62,20 +62,21 @@ def landscape_chart(tables: Sequence[FitTables], *, theme: str = "light") -> tup
         )
     fit = tables[0]
     colours = ink(theme)
+    data = Datasets()
     panels = fit.require("landscape_panels").sort_values("panel")
     points = fit.require("landscape_points")
     title = landscape_title(fit)
     caption = landscape_caption(fit)
     marks = _occurring(points)
     if panels["y_name"].isna().all():
-        body = _curve(fit, panels.iloc[0], theme)
+        body = _curve(data, fit, panels.iloc[0], theme)
         levels: list[float] = []
     else:
         outlines = fit.require("landscape_outlines")
         levels = sorted(outlines.loc[outlines["kind"] == "line", "level"].unique().tolist())
-        body = _triangle(fit, panels, outlines, levels, theme)
-    legend = key(levels, marks, width=_INNER - _AXIS, theme=theme)
-    chart = alt.vconcat(body, legend, spacing=12).properties(
+        body = _triangle(data, fit, panels, outlines, levels, theme)
+    legend = key(data, levels, marks, width=_INNER - _AXIS, theme=theme)
+    chart = data.give(alt.vconcat(body, legend, spacing=12)).properties(
         title=alt.TitleParams(
             text=title_lines(title, _INNER),
             subtitle=_subtitle(fit),
@@ -107,6 +108,7 @@ def _occurring(points: pd.DataFrame) -> list[str]:
 
 
 def _triangle(
+    data: Datasets,
     fit: FitTables,
     panels: pd.DataFrame,
     outlines: pd.DataFrame,
@@ -127,6 +129,7 @@ def _triangle(
             own = panel["panel"]
             cells.append(
                 _plane(
+                    data,
                     panel,
                     outlines[outlines["panel"] == own],
                     points[points["panel"] == own],
@@ -163,6 +166,7 @@ def _thinned(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plane(
+    data: Datasets,
     panel: pd.Series,
     outlines: pd.DataFrame,
     points: pd.DataFrame,
@@ -188,7 +192,7 @@ def _plane(
             ]
         )
         layers.append(
-            alt.Chart(_rounded(ground))
+            data.chart(ground)
             .mark_rect(fill=bands[-1], aria=False, clip=True)
             .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
         )
@@ -197,7 +201,9 @@ def _plane(
         regions = own[own["kind"] == "region"]
         if len(regions) and theme != "print":
             layers.append(
-                _paths(regions, x, y, filled=True, fill=bands[levels.index(level)], strokeWidth=0)
+                _paths(
+                    data, regions, x, y, filled=True, fill=bands[levels.index(level)], strokeWidth=0
+                )
             )
     for level in levels:
         lines = outlines[(outlines["level"] == level) & (outlines["kind"] == "line")]
@@ -205,6 +211,7 @@ def _plane(
             bold = level == 5.99
             layers.append(
                 _paths(
+                    data,
                     lines,
                     x,
                     y,
@@ -212,20 +219,20 @@ def _plane(
                     strokeWidth=1.1 if bold else 0.5,
                 )
             )
-    layers += _beyond(panel, x, y, theme)
-    layers += _visited(points, x, y, theme)
+    layers += _beyond(data, panel, x, y, theme)
+    layers += _visited(data, points, x, y, theme)
     return alt.layer(*layers)
 
 
-def _paths(frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
+def _paths(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
     return (
-        alt.Chart(_rounded(frame[["part", "vertex", "x", "y"]]))
+        data.chart(frame[["part", "vertex", "x", "y"]])
         .mark_line(aria=False, clip=True, interpolate="linear", **mark)
         .encode(x=x("x"), y=y("y"), detail="part:N", order="vertex:Q")
     )
 
 
-def _beyond(panel: pd.Series, x: Any, y: Any, theme: str) -> list[Any]:
+def _beyond(data: Datasets, panel: pd.Series, x: Any, y: Any, theme: str) -> list[Any]:
     """The bounds as lines, and a veil over what lies beyond them: the mirror image."""
     colours = ink(theme)
     layers: list[Any] = []
@@ -240,23 +247,25 @@ def _beyond(panel: pd.Series, x: Any, y: Any, theme: str) -> list[Any]:
             "y2": panel["y_high"],
             f"{letter}2": bound,
         }
-        frame = _rounded(pd.DataFrame([span | {"bound": bound}]))
+        frame = pd.DataFrame([span | {"bound": bound}])
         if low < bound:
             layers.append(
-                alt.Chart(frame)
+                data.chart(frame)
                 .mark_rect(fill=colours["paper"], opacity=0.6, aria=False, clip=True)
                 .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
             )
         at = {letter: (x if letter == "x" else y)("bound")}
         layers.append(
-            alt.Chart(frame)
+            data.chart(frame)
             .mark_rule(stroke=colours["ink"], strokeDash=[4, 2], strokeWidth=0.9, aria=False)
             .encode(**at)
         )
     return layers
 
 
-def _visited(points: pd.DataFrame, x: Any, y: Any, theme: str, *, joined: bool = True) -> list[Any]:
+def _visited(
+    data: Datasets, points: pd.DataFrame, x: Any, y: Any, theme: str, *, joined: bool = True
+) -> list[Any]:
     """Trials, the path of the best, where it began, and points that matter."""
     tried = points[points["kind"] == "evaluation"]
     best = tried[tried["improved"]]
@@ -272,7 +281,7 @@ def _visited(points: pd.DataFrame, x: Any, y: Any, theme: str, *, joined: bool =
     def draw(rows: pd.DataFrame, kind: str) -> None:
         if len(rows):
             layers.append(
-                alt.Chart(_rounded(rows[["evaluation", "stage", "x", "y", "gap"]]))
+                data.chart(rows[["evaluation", "stage", "x", "y", "gap"]])
                 .mark_point(aria=False, clip=True, **MARKS[kind].settings(theme))
                 .encode(x=x("x"), y=y("y"), tooltip=tooltip)
             )
@@ -281,7 +290,7 @@ def _visited(points: pd.DataFrame, x: Any, y: Any, theme: str, *, joined: bool =
     draw(tried[searched & ~tried["improved"]], "evaluation")
     if joined and len(best) > 1:
         layers.append(
-            alt.Chart(_rounded(best[["evaluation", "x", "y"]]))
+            data.chart(best[["evaluation", "x", "y"]])
             .mark_line(stroke=COLOURS["best"], strokeWidth=1.2, aria=False, clip=True)
             .encode(x=x("x"), y=y("y"), order="evaluation:Q")
         )
@@ -297,7 +306,7 @@ def _visited(points: pd.DataFrame, x: Any, y: Any, theme: str, *, joined: bool =
 # -- a curve --------------------------------------------------------------------------------------
 
 
-def _curve(fit: FitTables, panel: pd.Series, theme: str) -> Any:
+def _curve(data: Datasets, fit: FitTables, panel: pd.Series, theme: str) -> Any:
     """The objective of the only parameter, with the interval below the level of 95 %."""
     colours = ink(theme)
     grid = fit.require("landscape")
@@ -316,19 +325,19 @@ def _curve(fit: FitTables, panel: pd.Series, theme: str) -> Any:
 
     shown = grid[grid["gap"].notna()]
     line = (
-        alt.Chart(_rounded(shown[["x", "gap"]]))
+        data.chart(shown[["x", "gap"]])
         .mark_line(stroke=colours["ink"], strokeWidth=1.4, aria=False, clip=True)
         .encode(x=x("x"), y=y("gap"))
     )
-    layers = [line, *_interval(fit, panel, x, y, colours)]
+    layers = [line, *_interval(data, fit, panel, x, y, colours)]
     span = pd.Series({**panel.to_dict(), "y_low": -0.04 * top, "y_high": top, "y_bound": math.nan})
-    layers += _beyond(span, x, y, theme)
-    layers += _visited(points, x, y, theme, joined=False)
+    layers += _beyond(data, span, x, y, theme)
+    layers += _visited(data, points, x, y, theme, joined=False)
     return alt.layer(*layers).properties(width=_INNER - _AXIS, height=230)
 
 
 def _interval(
-    fit: FitTables, panel: pd.Series, x: Any, y: Any, colours: dict[str, str]
+    data: Datasets, fit: FitTables, panel: pd.Series, x: Any, y: Any, colours: dict[str, str]
 ) -> list[Any]:
     outlines = fit.require("landscape_outlines")
     low = (
@@ -341,15 +350,15 @@ def _interval(
         ends = [low, ends[0]] if len(ends) == 1 else [ends.min(), ends.max()] if len(ends) else []
         if len(ends) != 2:
             continue
-        frame = _rounded(pd.DataFrame([{"x": ends[0], "x2": ends[1], "y": level}]))
+        frame = pd.DataFrame([{"x": ends[0], "x2": ends[1], "y": level}])
         frame["text"] = f"95 % likelihood interval: gap up to {level:g}"
         layers.append(
-            alt.Chart(frame)
+            data.chart(frame)
             .mark_rule(stroke=COLOURS["mode"], strokeWidth=2, aria=False)
             .encode(x=x("x"), x2="x2:Q", y=y("y"))
         )
         layers.append(
-            alt.Chart(frame)
+            data.chart(frame)
             .mark_text(
                 align="left",
                 baseline="bottom",
@@ -393,12 +402,3 @@ def _axis(panel: pd.Series, letter: str, *, shown: bool) -> Any:
         )
 
     return encoding
-
-
-def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Six significant digits for what is drawn."""
-    out = frame.copy()
-    for column in out.columns:
-        if out[column].dtype == np.float64:
-            out[column] = [float(f"{v:.6g}") for v in out[column]]
-    return out

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
-import pandas as pd
 
+from mixedscope.charts.datasets import Datasets
 from mixedscope.charts.theme import COLOURS, FONT, ink
 
 __all__ = ["MARKS", "Mark", "band_colours", "key"]
@@ -85,11 +85,15 @@ def band_colours(levels: int, theme: str) -> list[str]:
     return [_BANDS[round(i * (len(_BANDS) - 1) / max(levels, 1))] for i in range(levels + 1)]
 
 
-def key(levels: Sequence[float], kinds: Sequence[str], *, width: float, theme: str) -> Any:
+def key(
+    data: Datasets, levels: Sequence[float], kinds: Sequence[str], *, width: float, theme: str
+) -> Any:
     """Draw the key: a strip of bands with their levels, and a row of marks.
 
     Parameters
     ----------
+    data : Datasets
+        Receives its tables.
     levels : sequence of float
         Contours, ascending; none for a curve.
     kinds : sequence of str
@@ -106,9 +110,6 @@ def key(levels: Sequence[float], kinds: Sequence[str], *, width: float, theme: s
     inks = ink(theme)
     height = 0.0
     layers: list[Any] = []
-
-    def chart(rows: list[dict[str, Any]]) -> alt.Chart:
-        return alt.Chart(pd.DataFrame(rows))
 
     def place(field: str, size: float, *, down: bool = False) -> dict[str, Any]:
         return {
@@ -154,7 +155,7 @@ def key(levels: Sequence[float], kinds: Sequence[str], *, width: float, theme: s
             {} if theme == "print" else {"fill": alt.Fill(field="c", type="nominal", scale=None)}
         )
         layers.append(
-            chart(bars)
+            data.chart(bars)
             .mark_rect(
                 stroke=inks["soft"],
                 strokeWidth=0.5,
@@ -172,7 +173,7 @@ def key(levels: Sequence[float], kinds: Sequence[str], *, width: float, theme: s
         )
     for row in marks:
         layers.append(
-            chart([row])
+            data.chart([row])
             .mark_point(aria=False, **MARKS[row["kind"]].settings(theme))
             .encode(x=alt.X(**place("x", width)), y=alt.Y(**place("y", height, down=True)))
         )
@@ -180,7 +181,7 @@ def key(levels: Sequence[float], kinds: Sequence[str], *, width: float, theme: s
         rows = [t for t in texts if t["side"] == side]
         if rows:
             layers.append(
-                chart(rows)
+                data.chart(rows)
                 .mark_text(
                     align=side,
                     baseline="middle",

@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.datasets import Datasets
 from mixedscope.charts.legend import title_lines
 from mixedscope.charts.race_words import CLOSE, race_caption, race_title
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
@@ -72,6 +73,7 @@ def race_chart(
             f"Known are: {', '.join(_X_TITLES)}."
         )
     colours = ink(theme)
+    data = Datasets(digits=4, exact=("objective",))
     floor = _floor(race)
     runs = _runs(race, timing, floor, x)
     entrants = list(dict.fromkeys(ends["entrant"]))
@@ -82,6 +84,7 @@ def race_chart(
     finish = _finishes(ends, runs, floor)
     panels = [
         _panel(
+            data,
             entrant,
             runs,
             finish,
@@ -95,10 +98,10 @@ def race_chart(
         for i, entrant in enumerate(entrants)
     ]
     above = alt.concat(*panels, columns=columns, spacing=_GAP)
-    below = _ends_chart(entrants, finish, runs, timing, (floor, top), colours)
+    below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
     chart = alt.vconcat(above, below, spacing=12).resolve_legend(shape="shared")
     title = race_title(ends)
-    chart = chart.properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
     return chart, title, race_caption(race, ends, floor=floor, x=x)
 
 
@@ -149,6 +152,7 @@ def _finishes(ends: pd.DataFrame, runs: pd.DataFrame, floor: float) -> pd.DataFr
 
 
 def _panel(
+    data: Datasets,
     entrant: str,
     runs: pd.DataFrame,
     finish: pd.DataFrame,
@@ -165,19 +169,19 @@ def _panel(
     y = _log("Y", "gap", (floor / 2, top), "gap" if first else None, labels=first)
     own = runs[runs["entrant"] == entrant]
     # All runs, and its own before them: one table for all panels.
-    layers: list[Any] = [_steps(runs, x, y, stroke=colours["grid"], strokeWidth=0.8)]
+    layers: list[Any] = [_steps(data, runs, x, y, stroke=colours["grid"], strokeWidth=0.8)]
     polished = own[~own["search"] | (own["search"] != own["search"].shift(-1))]
     polished = polished[polished.groupby("start")["start"].transform("size") > 1]
     for bold in (False, True):
         width = 1.8 if bold else 0.8
         part = own[own["search"] & ((own["start"] == 0) == bold)]
         if len(part):
-            layers.append(_steps(part, x, y, stroke=COLOURS["best"], strokeWidth=width))
+            layers.append(_steps(data, part, x, y, stroke=COLOURS["best"], strokeWidth=width))
         part = polished[(polished["start"] == 0) == bold]
         if len(part):
-            layers.append(_steps(part, x, y, stroke=COLOURS["polish"], strokeWidth=width))
+            layers.append(_steps(data, part, x, y, stroke=COLOURS["polish"], strokeWidth=width))
     mine = finish[finish["entrant"] == entrant].assign(gap=lambda f: f["shown"])
-    layers += _end_marks(mine, x, y, _shape(ends), colours)
+    layers += _end_marks(data, mine, x, y, _shape(ends), colours)
     settings = ends.loc[ends["entrant"] == entrant, "settings"].iloc[0]
     optimizer = str(ends.loc[ends["entrant"] == entrant, "optimizer"].iloc[0])
     words = [optimizer] * (optimizer != entrant) + [settings] * isinstance(settings, str)
@@ -195,19 +199,19 @@ def _panel(
     )
 
 
-def _steps(frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
+def _steps(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
     rows = frame[["entrant", "start", "x", "gap"]].assign(
         run=frame["entrant"] + " " + frame["start"].astype(str)
     )
     return (
-        alt.Chart(_rounded(rows[["run", "x", "gap"]]))
+        data.chart(rows[["run", "x", "gap"]])
         .mark_line(interpolate="step-after", aria=False, clip=True, **mark)
         .encode(x=x, y=y, detail="run:N")
     )
 
 
 def _end_marks(
-    frame: pd.DataFrame, x: Any, y: Any, shape: alt.Shape, colours: dict[str, str]
+    data: Datasets, frame: pd.DataFrame, x: Any, y: Any, shape: alt.Shape, colours: dict[str, str]
 ) -> list[Any]:
     """A ring where a search ended, a mark by verdict where all ended."""
     shown = frame[
@@ -226,7 +230,7 @@ def _end_marks(
     search, last = shown[shown["point"] == "search"], shown[shown["point"] == "end"]
     arrived = search["verdict"].isin(["optimum", "boundary optimum"])
     rings = [
-        alt.Chart(_rounded(rows))
+        data.chart(rows)
         .mark_point(
             filled=False, size=50, strokeWidth=1.2, shape="circle", stroke=colour, aria=False
         )
@@ -238,7 +242,7 @@ def _end_marks(
         if len(rows)
     ]
     return [
-        alt.Chart(_rounded(last))
+        data.chart(last)
         .mark_point(filled=True, size=24, opacity=1, color=colours["ink"], aria=False)
         .encode(x=x, y=y, shape=shape, tooltip=tooltip),
         *rings,
@@ -265,6 +269,7 @@ def _shape(ends: pd.DataFrame) -> alt.Shape:
 
 
 def _ends_chart(
+    data: Datasets,
     entrants: list[str],
     finish: pd.DataFrame,
     runs: pd.DataFrame,
@@ -275,7 +280,7 @@ def _ends_chart(
     """A row per entrant: gaps where searches and runs ended, and the seconds that they took."""
     width = _INNER - _AXIS
     left = round(width * 0.62)
-    gaps = _rounded(finish.assign(gap=finish["shown"]))
+    gaps = finish.assign(gap=finish["shown"])
     y = alt.Y(
         "entrant:N",
         sort=entrants,
@@ -284,17 +289,17 @@ def _ends_chart(
     highest = _decade(max(float(finish["shown"].max()), CLOSE * 10))
     x = _log("X", "gap", (span[0] / 2, highest), "gap at the end of the search and of the run")
     joined = (
-        alt.Chart(gaps)
+        data.chart(gaps)
         .mark_line(stroke=COLOURS["polish"], strokeWidth=0.8, aria=False)
         .encode(x=x, y=y, detail=["entrant:N", "start:Q"])
     )
     limit = (
-        alt.Chart(pd.DataFrame([{"gap": CLOSE}]))
+        data.chart([{"gap": CLOSE}])
         .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
         .encode(x=x)
     )
     first = alt.layer(
-        limit, joined, *_end_marks(gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours)
+        limit, joined, *_end_marks(data, gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours)
     )
     total = timing.groupby(["entrant", "start"], sort=False)["seconds"].sum().reset_index()
     ticks = [float(total["seconds"].min()), float(total["seconds"].max())]
@@ -305,7 +310,7 @@ def _ends_chart(
         "seconds of a whole run",
     )
     second = (
-        alt.Chart(_rounded(total))
+        data.chart(total)
         .mark_tick(color=COLOURS["best"], thickness=1.5, size=9, aria=False)
         .encode(
             x=x2,
@@ -358,12 +363,3 @@ def _log(
     return encode(
         f"{field}:Q", scale=alt.Scale(type="log", domain=list(domain), nice=False), axis=axis
     )
-
-
-def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Four significant digits for what is drawn; the objective, which is read, keeps all."""
-    out = frame.copy()
-    for column in out.columns:
-        if out[column].dtype == np.float64 and column != "objective":
-            out[column] = [float(f"{v:.4g}") for v in out[column]]
-    return out

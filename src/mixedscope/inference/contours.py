@@ -147,6 +147,7 @@ def _simplified(points: Floats, extent: Floats) -> Floats:
 def crossings(x: Floats, gap: Floats, level: float) -> Floats:
     """Where a curve crosses a level, ascending; straight between the points of the asinh of it."""
     height = np.arcsinh(gap) - np.arcsinh(level)
-    at = np.flatnonzero((height[:-1] * height[1:] < 0) & np.isfinite(height[:-1] * height[1:]))
+    above = height >= 0.0
+    at = np.flatnonzero((above[:-1] != above[1:]) & np.isfinite(height[:-1] + height[1:]))
     share = height[at] / (height[at] - height[at + 1])
     return np.asarray(x[at] + share * (x[at + 1] - x[at]), dtype=float)

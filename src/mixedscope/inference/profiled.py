@@ -29,8 +29,9 @@ _STEPS: Final = 40
 class Profile:
     """The gap as a function of some components of theta, the others optimised by BFGS.
 
-    Every point is started from the solution nearest to it, the first from the optimum: what is
-    found depends on the order in which points are asked for, where there are several optima.
+    Every point is started from the solution nearest to it, and again from the optimum where that
+    is found to be better: what is found depends on the order in which points are asked for, where
+    there are several optima.
 
     Parameters
     ----------
@@ -57,11 +58,25 @@ class Profile:
 
     def value(self, place: Floats) -> tuple[float, float]:
         """Gap and sigma at values of the axes; NaN where the objective cannot be evaluated."""
+        distance = ((np.array(self._places) - place) / self._ranges) ** 2
+        near = int(distance.sum(axis=1).argmin())
+        self._theta[self._axes] = place
+        found = self._minimize(self._others[near])
+        # A slope of zero by symmetry may hold it on a ridge; at the optimum it is not.
+        fixed, _ = self._value(self._others[0] * self._scale)
+        if near > 0 and not found[0] <= fixed:
+            found = self._minimize(self._others[0])
+        gap, sigma, others = found
+        if not np.isfinite(gap):
+            return np.nan, np.nan
+        self._places.append(np.array(place, dtype=float))
+        self._others.append(others)
+        return gap, sigma
+
+    def _minimize(self, begin: Floats) -> tuple[float, float, Floats]:
+        """Optimise the others from a start: gap, sigma, and where that is."""
         from scipy.optimize import minimize
 
-        distance = ((np.array(self._places) - place) / self._ranges) ** 2
-        begin = self._others[int(distance.sum(axis=1).argmin())]
-        self._theta[self._axes] = place
         result = minimize(
             self._value,
             begin * self._scale,
@@ -70,11 +85,8 @@ class Profile:
             options={"gtol": _SLOPE, "maxiter": _STEPS, "hess_inv0": self._inverse},
         )
         gap, _ = self._value(result.x)
-        if self._evaluation is None or not np.isfinite(gap):
-            return np.nan, np.nan
-        self._places.append(np.array(place, dtype=float))
-        self._others.append(result.x / self._scale)
-        return gap, float(self._evaluation.sigma)
+        sigma = np.nan if self._evaluation is None else float(self._evaluation.sigma)
+        return gap, sigma, np.asarray(result.x / self._scale)
 
     def grid(self, places: Floats) -> Floats:
         """Gap and sigma (points, 2) at many places (points, axes), from the optimum outwards."""

@@ -19,11 +19,13 @@ from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize import minimize
 from mixedscope.optimize.certificate import certificate, measure_curvature, row_by_row
 from mixedscope.optimize.problem import EVALUATION_ERRORS
+from mixedscope.optimize.starts import named_start
+from mixedscope.seeds import derive_seed
 
 if TYPE_CHECKING:
     from mixedscope.linear import LinearMixedModel
 
-__all__ = ["Entrant", "race", "random_start"]
+__all__ = ["Entrant", "race"]
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +76,7 @@ def race(
     """Let optimisers race on the objective of a model.
 
     Every entrant runs from its own start (start 0: that of a fit) and from `starts` random ones,
-    which all entrants share, see `random_start`.
+    which all entrants share: ``random`` of `mixedscope.optimize.starts.named_start`.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def race(
     starts : int
         Number of random starts.
     seed : int
-        Every random start has a generator of its own, derived from this seed and its number.
+        Every start has a seed of its own, derived from this one and its number.
 
     Returns
     -------
@@ -121,32 +123,6 @@ def race(
     }
 
 
-def random_start(objective: ProfiledObjective, seed: int, number: int) -> Floats:
-    """Draw a start.
-
-    In standardised units (a random effect as variable as the residuals is 1) every parameter that
-    is bounded by 0 is log-normal with median 1 and standard deviation 1 of its logarithm, every
-    other one normal around the start of the model with standard deviation 0.5.
-
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    seed : int
-    number : int
-        From 1; the draw depends on seed and number alone.
-
-    Returns
-    -------
-    (k,) array
-        Theta.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, number]))
-    scale, lower = np.asarray(objective.scale), np.asarray(objective.lower)
-    draws = rng.standard_normal(len(scale))
-    spread = np.asarray(objective.start) * scale + 0.5 * draws
-    return np.maximum(np.where(lower == 0.0, np.exp(draws), spread) / scale, lower)
-
-
 def _warmed(objective: ProfiledObjective, entrants: Sequence[Entrant]) -> Iterator[Entrant]:
     """Compile and load what an entrant uses before its first run: its seconds are its own."""
     for entrant in entrants:
@@ -168,15 +144,18 @@ class _Run:
     ) -> None:
         self.entrant = entrant
         self.number = number
-        start = random_start(objective, seed, number) if number else None
+        self.start: Floats | None = None
+        if number:
+            draw = derive_seed(seed, "start of a race", number=number)
+            self.start = named_start(objective, "random", seed=draw)
         self.result = minimize(
             objective,
             optimizer=entrant.optimizer,
             settings=entrant.settings,
-            start=start,
+            start=self.start,
             polish=entrant.polish,
             max_evaluations=entrant.max_evaluations,
-            seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]),
+            seed=derive_seed(seed, "optimizer in a race", bits=32, number=number),
         )
         self.trace = self.result.trace.frame()
         self.minimum = float(self.trace["objective"].min())
@@ -215,12 +194,14 @@ class _Run:
             ("search", objective.canonical(first), len(searched), None),
             ("end", self.theta, len(self.trace), self.result.certificate),
         )
+        own = np.asarray(self.trace["theta"].iloc[0], dtype=float)
         for point, theta, evaluations, verdict in points:
             value = float(objective.evaluate(theta).objective)
             found = _examined(objective, theta, value) if verdict is None else verdict
             distance, share = _distance(objective, theta, best)
             yield self._named | {
-                "start_theta": np.asarray(self.trace["theta"].iloc[0], dtype=float),
+                # Some optimisers move a start that is close to a bound: this is before.
+                "start_theta": own if self.start is None else self.start,
                 "point": point,
                 "evaluations": evaluations,
                 "objective": value,
