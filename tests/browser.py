@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +27,17 @@ NO_CHROMIUM = "there is no chromium on this machine (Debian: apt-get install chr
 
 _KEYS = {" ": ("Space", 32), "ArrowLeft": ("ArrowLeft", 37), "ArrowRight": ("ArrowRight", 39)}
 _KEYS |= {"Home": ("Home", 36), "End": ("End", 35), "Tab": ("Tab", 9)}
+
+#: Chromium reads commands from descriptor 3 and answers on 4: put ours there and become it.
+_START = """
+import os, sys
+for at, text in zip((3, 4), sys.argv[1:3]):
+    # Well out of the way first: either may stand where the other has to be.
+    os.dup2(int(text), 50 + at)
+for at in (3, 4):
+    os.dup2(50 + at, at)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Browser:
@@ -50,9 +62,8 @@ class Browser:
             "--remote-debugging-pipe",
             "about:blank",
         ]
-        # Chromium reads commands from descriptor 3 and answers on 4.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{ours[0]} 4>&{theirs[1]}', "sh", *command],
+            [sys.executable, "-c", _START, str(ours[0]), str(theirs[1]), *command],
             pass_fds=(ours[0], theirs[1]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -73,6 +73,7 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
         text.append(
             "Side by side, all runs start together and each stands still after its last evaluation."
         )
+    text.append("Half of the time that it plays goes to frames evenly, half to evaluations evenly.")
     text.append(
         "In place means: from then on no mode is farther from its end than "
         f"{share(SETTLED)} of a standard deviation of the references."

@@ -1,0 +1,38 @@
+"""Small fits with all tables that animations read, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+import mixedscope as ms
+from mixedscope.store import FitTables
+
+
+def sleep_like(
+    structures: Sequence[str] = ("full",),
+    *,
+    names: Sequence[str] | None = None,
+    levels: int = 12,
+    studies: Sequence[str] = ("parameters", "motion"),
+    formula: str = "y ~ 1 + x + (1 + x | g)",
+) -> list[FitTables]:
+    """Fits of a model with correlated intercepts and slopes, one per structure."""
+    rng = np.random.default_rng(3)
+    labels = list(names) if names is not None else [f"S{i:03d}" for i in range(levels)]
+    q, n = len(labels), 8
+    b = rng.multivariate_normal([0, 0], [[400.0, 40.0], [40.0, 25.0]], size=q)
+    codes = np.repeat(np.arange(q), n)
+    x = np.tile(np.arange(n, dtype=float), q)
+    y = 250 + b[codes, 0] + (10 + b[codes, 1]) * x + rng.normal(scale=20, size=q * n)
+    data = pd.DataFrame({"y": y, "x": x, "g": np.array(labels, dtype=object)[codes]})
+    found = []
+    for structure in structures:
+        model = ms.LinearMixedModel(formula, data, structure=structure)
+        fit = model.fit(optimizer="pybobyqa", progress=False)
+        for study in studies:
+            fit.study(study)
+        found.append(fit.tables)
+    return found
