@@ -86,7 +86,7 @@ def ledger_chart(
         .resolve_scale(color="independent", fill="shared", stroke="shared", strokeDash="shared")
         .resolve_legend(fill="shared", stroke="shared", strokeDash="shared")
     )
-    return chart, _title(books[0]), _caption(books)
+    return chart, _title(books), _caption(books)
 
 
 class _Books:
@@ -196,7 +196,7 @@ class _Style:
 def _share_panel(book: _Books, style: _Style, *, first: bool) -> Any:
     parts = {OBSERVATIONS: book.of("share", None)}
     parts |= {group: book.of("share", group) for group in book.groups}
-    axis = _y("share of the variance", [0, 1], first=first, format="%", tickCount=3)
+    axis = _y("share of variance", [0, 1], first=first, format="%", tickCount=3)
     return _stack(book, style, parts, axis).properties(height=_HEIGHTS["share"])
 
 
@@ -409,8 +409,9 @@ def _changes(book: _Books) -> dict[str, pd.Series]:
 # -- words -----------------------------------------------------------------------------------------
 
 
-def _title(book: _Books) -> str:
-    """Say where the variance lies in the end, and where it lay at first."""
+def _title(books: Sequence[_Books]) -> str:
+    """Say where the variance of the first fit lies in the end, and where it lay at first."""
+    book = books[0]
     parts = [*book.groups, None]
     last = {g: float(book.of("share", g).iloc[-1]) for g in parts}
     first = {g: float(book.of("share", g).iloc[0]) for g in parts}
@@ -419,7 +420,10 @@ def _title(book: _Books) -> str:
         f" ({'at first ' if g == parts[0] else ''}{share(first[g])})"
         for g in parts
     ]
-    return f"Where the variance ends: {joined(names)}"
+    where = f"Where the variance ends: {joined(names)}"
+    if len(books) == 1:
+        return where
+    return f"{str(book.info['structure']).capitalize()}: {where[0].lower()}{where[1:]}"
 
 
 def _header(fit: FitTables) -> alt.TitleParams:

@@ -80,7 +80,7 @@ def effective_degrees(
     EffectiveDegrees
     """
     # No degrees of freedom for the residual: what is left to differentiate are the determinants.
-    derivatives = system.blocked.derivatives(factors, solution, 0.0, reml=True)
+    derivatives = system.blocked.derivatives(factors, solution, 0, reml=True)
     terms = tuple(
         0.5 * (np.tril(factor) * np.tril(derivative)).sum(axis=1)
         for factor, derivative in zip(factors, derivatives, strict=True)
