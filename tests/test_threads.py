@@ -55,3 +55,13 @@ def test_environment_sets_the_first_number():
     failed = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert failed.returncode != 0
     assert "MIXEDSCOPE_THREADS" in failed.stderr
+
+
+def test_building_a_large_model_keeps_numpy_to_the_engines_threads_too():
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        with lapack.limited_for(1_000_000):
+            assert _inside() == {1}
+            pools = ThreadpoolController().select(user_api="blas").info()
+            assert {pool["num_threads"] for pool in pools} == {1}
+        pools = ThreadpoolController().select(user_api="blas").info()
+        assert 1 not in {pool["num_threads"] for pool in pools}

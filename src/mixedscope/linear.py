@@ -208,17 +208,18 @@ class LinearMixedModel:
         Fit
         """
         objective = self.profiled(reml=reml)
-        result = minimize(
-            objective,
-            optimizer=optimizer,
-            settings=settings,
-            start=self._start(objective, start, seed),
-            max_evaluations=max_evaluations,
-            max_seconds=max_seconds,
-            polish=polish,
-            progress=progress,
-            seed=seed,
-        )
+        with objective.limited_threads():
+            result = minimize(
+                objective,
+                optimizer=optimizer,
+                settings=settings,
+                start=self._start(objective, start, seed),
+                max_evaluations=max_evaluations,
+                max_seconds=max_seconds,
+                polish=polish,
+                progress=progress,
+                seed=seed,
+            )
         return Fit(FitTables({}), self, result=result, reml=reml, name=name)
 
     def with_response(self, response: Floats) -> LinearMixedModel:

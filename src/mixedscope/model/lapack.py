@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from mixedscope.errors import ModelError
 __all__ = [
     "cholesky_lower",
     "inverse_from_cholesky",
+    "limited_for",
     "multiply_symmetric",
     "set_threads",
     "subtract_outer",
@@ -103,15 +104,32 @@ def _libraries() -> list[Any]:
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
+_holding = False
+
+# Below so many rows numpy's products are too small for the libraries to share out.
+_SHARED_ROWS = 2000
+
+
+def limited_for(rows: int) -> AbstractContextManager[None]:
+    """Hold numpy's products too to the engine's threads, for work on a model of so many rows."""
+    return nullcontext() if rows < _SHARED_ROWS else _limited()
+
+
 @contextmanager
 def _limited() -> Iterator[None]:
     """Hold the BLAS libraries to the engine's threads, and give the user's setting back."""
+    global _holding
+    if _holding:
+        yield
+        return
     before = [(library, library.get_num_threads()) for library in _libraries()]
     for library, _ in before:
         library.set_num_threads(_threads)
+    _holding = True
     try:
         yield
     finally:
+        _holding = False
         for library, number in before:
             library.set_num_threads(number)
 

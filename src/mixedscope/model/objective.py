@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +17,7 @@ from mixedscope.model.blocked import BlockedSystem, Solution
 from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation
+from mixedscope.model.lapack import limited_for
 from mixedscope.model.random_term import LARGEST, RandomTerm, random_terms
 from mixedscope.model.small import Batch, SmallSystem
 
@@ -50,6 +53,12 @@ class ProfiledSystem:
         self.design = design
         self.n = len(design.y)
         self.root_weights = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
+        with limited_for(self.n):
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Form everything that does not change with theta."""
+        design = self.design
         root = self.root_weights
         self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
         self.log_weights = 2.0 * float(np.log(root).sum())
@@ -275,6 +284,10 @@ class ProfiledObjective:
                 strict=True,
             )
         )
+
+    def limited_threads(self) -> AbstractContextManager[None]:
+        """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
+        return limited_for(self.system.n if self.system.blocked.small else sys.maxsize)
 
     def moment_start(self) -> Floats:
         """Theta estimated by moments, see :func:`mixedscope.model.starting.moment_start`."""
