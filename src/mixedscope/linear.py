@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,9 @@ from mixedscope.optimize import minimize
 from mixedscope.optimize.starts import named_start
 from mixedscope.store import FitTables, read_fit, read_table
 from mixedscope.tree import Name
+
+if TYPE_CHECKING:
+    from mixedscope.inference.race import Entrant
 
 __all__ = ["LinearMixedModel", "load_fit"]
 
@@ -136,6 +139,43 @@ class LinearMixedModel:
     def blocks(self) -> BlockDescription:
         """Show how the factorisation is cut into blocks, and which kernel computes it."""
         return describe_blocks(self.system)
+
+    def race(
+        self,
+        entrants: Sequence[str | Entrant],
+        *,
+        reml: bool = False,
+        starts: int = 3,
+        seed: int = 0,
+    ) -> dict[str, pd.DataFrame]:
+        """Let optimisers race on the objective, each from its own start and from random ones.
+
+        Parameters
+        ----------
+        entrants : sequence of str or Entrant
+            Names of optimisers, or `mixedscope.inference.race.Entrant` for other settings.
+        reml : bool
+        starts : int
+            Number of random starts, the same for all.
+        seed : int
+            From which they are drawn.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            ``race``, ``race_ends`` and ``race_timing``; `mixedscope.charts.race` draws them.
+
+        Raises
+        ------
+        ModelError
+            If there are no entrants, two of one name, or a negative number of starts.
+        OptimizerError
+            If an optimiser or a setting is unknown.
+        """
+        from mixedscope.inference import race as races
+
+        named = [races.Entrant(e, e) if isinstance(e, str) else e for e in entrants]
+        return races.race(self, named, reml=reml, starts=starts, seed=seed)
 
     def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
         """-2 profiled log-likelihood (or the REML criterion) at theta.

@@ -80,7 +80,7 @@ class Plan:
         from mixedscope.charts.registry import CHARTS
         from mixedscope.inference.studies import STUDIES
 
-        wanted = {CHARTS[kind].study for kind in self.config.charts.kinds}
+        wanted = {study for kind in self.config.charts.kinds for study in CHARTS[kind].studies}
         jobs: dict[str, dict[str, dict[str, Any]]] = {}
         for name, study in STUDIES.items():
             if name in wanted:
@@ -121,7 +121,7 @@ class Plan:
         from mixedscope.store import FIT_TABLES
 
         kind = chart_kind(chart)
-        names = [*FIT_TABLES, *(STUDIES[kind.study].tables if kind.study else ())]
+        names = [*FIT_TABLES, *(t for study in kind.studies for t in STUDIES[study].tables)]
         return [
             path
             for name in names

@@ -16,7 +16,8 @@ rule chart:
     log:
         "results/logs/charts/{model}/{chart}.log",
     wildcard_constraints:
-        chart=rf"(?!race(?:-seconds)?$|(?:{FILMS})(?:-|$))[^/]+",
+        # Names end where their extension begins.
+        chart=rf"(?!(?:race|{FILMS})[-.])[^/]+",
     conda:
         "../../environment.yml"
     params:

@@ -9,15 +9,35 @@ the functions are defined: a module imported later would take a function's place
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixedscope.charts.registry import dumbbell_of, finish, shrinkage_of
-from mixedscope.charts.render import save
+from mixedscope.charts.landscape import landscape_chart
+from mixedscope.charts.ledger import ledger_chart
+from mixedscope.charts.motion import theta_motion
+from mixedscope.charts.phases import phases_chart
+from mixedscope.charts.race import race_chart
+from mixedscope.charts.registry import dumbbell_of, figure, finish, motion_of, shrinkage_of
+from mixedscope.charts.render import Figure, save
+from mixedscope.charts.shrinkage_path import shrinkage_path_chart
 from mixedscope.charts.source import as_tables
+from mixedscope.charts.stopping import stopping_chart
 from mixedscope.charts.trace import trace_chart
 
-__all__ = ["dumbbell", "save", "shrinkage", "trace"]
+__all__ = [
+    "dumbbell",
+    "landscape",
+    "ledger",
+    "motion",
+    "phases",
+    "pooling",
+    "race",
+    "save",
+    "shrinkage",
+    "stopping",
+    "theta",
+    "trace",
+]
 
 
 def shrinkage(
@@ -142,3 +162,251 @@ def trace(source: Any, *, x: str = "evaluation", theme: str = "light") -> Any:
     """
     chart, title, caption = trace_chart(as_tables(source), x=x, theme=theme)
     return finish(chart, title, caption, theme=theme)
+
+
+def stopping(
+    source: Any, *, x: str = "evaluation", accuracy: float = 1e-3, theme: str = "light"
+) -> Any:
+    """Draw what stopping earlier would have cost.
+
+    For every evaluation the gap in the objective, the largest change of a fixed effect in standard
+    errors, that of sigma, and that of a conditional mode in conditional standard deviations.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or sequence of these
+    x : {"evaluation", "seconds"}
+    accuracy : float
+        The accuracy that is marked and spoken of.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If a setting is unknown.
+    StoreError
+        If a table is missing.
+    """
+    drawn = stopping_chart(as_tables(source, "stopping"), x=x, accuracy=accuracy, theme=theme)
+    return finish(*drawn, theme=theme)
+
+
+def landscape(source: Any, *, theme: str = "light") -> Any:
+    """Draw the objective around the path of the optimiser: contours for pairs of parameters.
+
+    `Fit.study("landscape", ...)` chooses pairs, scale and window beforehand.
+
+    Parameters
+    ----------
+    source : Fit, FitTables or path
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If there is more than one fit, or the theme is unknown.
+    StoreError
+        If a table is missing.
+    """
+    return finish(*landscape_chart(as_tables(source, "landscape"), theme=theme), theme=theme)
+
+
+def ledger(source: Any, *, x_scale: str = "linear", theme: str = "light") -> Any:
+    """Draw how variance moved between observations and groups along the optimisation.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or sequence of these
+    x_scale : {"linear", "log"}
+        Of the axis of evaluations.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If a setting is unknown.
+    StoreError
+        If a table is missing.
+    """
+    tables = as_tables(source, "ledger")
+    return finish(*ledger_chart(tables, x_scale=x_scale, theme=theme), theme=theme)
+
+
+def pooling(source: Any, *, x: str = "edf", theme: str = "light") -> Any:
+    """Draw the conditional modes from complete pooling through the fit to no pooling.
+
+    The relative covariance factor is scaled from 0 to infinity; on simulated data the true mean
+    squared error of the modes is drawn below, split into squared bias and variance.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or sequence of these
+    x : {"edf", "s"}
+        Effective degrees of freedom, or the scale on a log axis.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If a setting is unknown.
+    StoreError
+        If a table is missing.
+    """
+    tables = as_tables(source, "shrinkage_path")
+    return finish(*shrinkage_path_chart(tables, x=x, theme=theme), theme=theme)
+
+
+def motion(
+    source: Any,
+    group: str | None = None,
+    *,
+    terms: Sequence[str] | None = None,
+    frames: str = "best",
+    reference: str = "joint_limit",
+    ellipses: Sequence[float] = (0.5, 0.95),
+    theme: str = "light",
+) -> Figure:
+    """Set shrinkage in motion: the conditional modes as they moved while the optimiser did.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or sequence of these
+    group : str, optional
+        Grouping factor; by default the first of the formula.
+    terms : sequence of str, optional
+        By default all.
+    frames : {"best", "every"}
+        What the films show: the best so far, or every evaluation.
+    reference : {"joint_limit", "within_group"}
+    ellipses : sequence of float
+        Coverages of the contours of the fitted distribution.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    Figure
+        Shown in a notebook as a page to play with; `save` writes that page, films and stills.
+
+    Raises
+    ------
+    ModelError
+        If a grouping factor, a term or a setting is unknown.
+    StoreError
+        If a table is missing.
+
+    Examples
+    --------
+    >>> ms.charts.save(ms.charts.motion(fit), "shrinkage-in-motion")  # doctest: +SKIP
+    """
+    tables = as_tables(source, "parameters", *(["motion"] if frames == "every" else []))
+    made = motion_of(
+        tables,
+        group,
+        terms=terms,
+        frames=frames,
+        reference=reference,
+        ellipses=ellipses,
+        theme=theme,
+    )
+    return figure(made.still, made.title, made.caption, made.files, theme=theme)
+
+
+def theta(source: Any, *, frames: str = "every", theme: str = "light") -> Figure:
+    """Set the components of θ in motion.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or sequence of these
+    frames : {"best", "every"}
+        What the films show.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    Figure
+        As of `motion`.
+
+    Raises
+    ------
+    ModelError
+        If a setting is unknown.
+    StoreError
+        If a table is missing.
+    """
+    made = theta_motion(as_tables(source), frames=frames, theme=theme)
+    return figure(made.still, made.title, made.caption, made.files, theme=theme)
+
+
+def race(tables: Mapping[str, Any], *, x: str = "evaluation", theme: str = "light") -> Any:
+    """Draw a race of optimisers: how fast each came down, and where each ended.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        As made by `mixedscope.LinearMixedModel.race`.
+    x : {"evaluation", "seconds"}
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If a setting is unknown.
+    """
+    drawn = race_chart(tables["race"], tables["race_ends"], tables["race_timing"], x=x, theme=theme)
+    return finish(*drawn, theme=theme)
+
+
+def phases(
+    sources: Any, *, order: str = "n_theta", seconds: bool = True, theme: str = "light"
+) -> Any:
+    """Draw which share of the work of every fit each phase took.
+
+    Parameters
+    ----------
+    sources : sequence of Fit, FitTables or path
+    order : {"n_theta", "q", "n"}
+        Size by which the fits are ordered.
+    seconds : bool
+        Draw shares of seconds beside those of evaluations.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If a setting is unknown.
+    StoreError
+        If a table is missing.
+    """
+    from mixedscope.inference.phase_table import phase_table, phase_timing_table, phase_trend
+
+    fits = as_tables(sources)
+    counts = phase_table(fits)
+    tables = [counts, phase_trend(counts)]
+    if seconds:
+        spent = phase_timing_table(fits)
+        tables += [spent, phase_trend(counts, spent)]
+    return finish(*phases_chart(*tables, order=order, theme=theme), theme=theme)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import altair as alt
@@ -16,8 +17,11 @@ import altair as alt
 from mixedscope.charts.dumbbell import dumbbell_chart
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
+from mixedscope.charts.motion import Motion, motion, theta_motion
 from mixedscope.charts.render import Figure
 from mixedscope.charts.shrinkage import shrinkage_chart
+from mixedscope.charts.shrinkage_path import shrinkage_path_chart
+from mixedscope.charts.stopping import stopping_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN, configure
 from mixedscope.charts.trace import trace_chart
 from mixedscope.errors import ModelError, suggest
@@ -37,8 +41,15 @@ __all__ = [
     "file_slugs",
     "finish",
     "grouping_factor",
+    "motion_of",
     "shrinkage_of",
 ]
+
+#: Charts whose names end like this show measured seconds, which no other run repeats.
+TIMED: Final = "-seconds"
+
+#: Formats of films.
+FILMS: Final = ("gif", "mp4")
 
 Drawn = tuple[Any, str, str]
 
@@ -59,8 +70,8 @@ class ChartKind:
     shows : {"structures", "optimizers", "first"}
         Which fits of a model stand side by side: those of all structures by the first optimiser,
         those of the first structure by all optimisers, or the first of both alone.
-    study : str, optional
-        The study whose tables it reads.
+    studies : tuple of str
+        The studies whose tables it reads.
     formats : tuple of str
         Formats beyond those of every chart.
     """
@@ -69,16 +80,36 @@ class ChartKind:
     per_group: bool = False
     options: tuple[str, ...] = ()
     shows: Literal["structures", "optimizers", "first"] = "structures"
-    study: str | None = None
+    studies: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+
+
+def _shrinkage(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
+    return shrinkage_of(tables, group, theme=theme, **options)
+
+
+def _motion(
+    tables: Sequence[FitTables], group: str | None, theme: str, **options: Any
+) -> tuple[Any, ...]:
+    return _film(motion_of(tables, group, theme=theme, **options))
+
+
+def _theta(
+    tables: Sequence[FitTables], group: str | None, theme: str, **options: Any
+) -> tuple[Any, ...]:
+    return _film(theta_motion(tables, theme=theme, **options))
+
+
+def _film(motion: Motion) -> tuple[Any, ...]:
+    return motion.still, motion.title, motion.caption, motion.files
 
 
 def _trace(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
     return trace_chart(tables, theme=theme, **options)
 
 
-def _shrinkage(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
-    return shrinkage_of(tables, group, theme=theme, **options)
+def _stopping(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
+    return stopping_chart(tables, theme=theme, **options)
 
 
 def _landscape(tables: Sequence[FitTables], group: str | None, theme: str) -> Drawn:
@@ -89,20 +120,36 @@ def _ledger(tables: Sequence[FitTables], group: str | None, theme: str, **option
     return ledger_chart(tables, theme=theme, **options)
 
 
+def _pooling(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
+    return shrinkage_path_chart(tables, theme=theme, **options)
+
+
 #: Kinds of charts in the order in which a model's are shown.
 CHARTS: Final[dict[str, ChartKind]] = {
     "shrinkage": ChartKind(_shrinkage, per_group=True, options=("reference", "scale", "ellipses")),
-    "trace": ChartKind(_trace, options=("x",)),
-    "landscape": ChartKind(_landscape, shows="first", study="landscape"),
-    "ledger": ChartKind(_ledger, options=("x_scale",), study="ledger"),
+    "motion": ChartKind(
+        _motion,
+        per_group=True,
+        options=("frames", "reference", "ellipses"),
+        studies=("parameters", "motion"),
+        formats=FILMS,
+    ),
+    "pooling": ChartKind(_pooling, options=("x",), shows="first", studies=("shrinkage_path",)),
+    "trace": ChartKind(_trace, studies=("parameters",)),
+    "optimizers": ChartKind(_trace, shows="optimizers", studies=("parameters",)),
+    "stopping": ChartKind(_stopping, options=("accuracy",), studies=("stopping",)),
+    "landscape": ChartKind(_landscape, shows="first", studies=("landscape",)),
+    "theta": ChartKind(_theta, options=("frames",), formats=FILMS),
+    "ledger": ChartKind(_ledger, options=("x_scale",), studies=("ledger",)),
+    f"trace{TIMED}": ChartKind(partial(_trace, x="seconds"), studies=("parameters",)),
+    f"stopping{TIMED}": ChartKind(
+        partial(_stopping, x="seconds"), options=("accuracy",), studies=("stopping",)
+    ),
 }
 
 
 #: Charts of a race, which are drawn from tables of their own.
 RACES: Final = ("race", "race-seconds")
-
-#: Charts whose names end like this show measured seconds, which no other run repeats.
-TIMED: Final = "-seconds"
 
 
 def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[str]:
@@ -249,6 +296,47 @@ def shrinkage_of(
         terms=shown,
         reference=reference,
         scale=scale,
+        ellipses=ellipses,
+        theme=theme,
+    )
+
+
+def motion_of(
+    tables: Sequence[FitTables],
+    group: str | None = None,
+    *,
+    terms: Sequence[str] | None = None,
+    frames: str = "best",
+    reference: str = "joint_limit",
+    ellipses: Sequence[float] = (0.5, 0.95),
+    theme: str = "light",
+) -> Motion:
+    """Set the shrinkage of one grouping factor in motion.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group : str, optional
+        By default the first grouping factor of the formula.
+    terms, frames, reference, ellipses, theme
+        As for `mixedscope.charts.motion`.
+
+    Returns
+    -------
+    Motion
+
+    Raises
+    ------
+    ModelError
+        If the factor, a term or a setting is unknown.
+    """
+    name, known = grouping_factor(tables, group)
+    return motion(
+        tables,
+        name,
+        _terms(known, name, terms),
+        frames=frames,
+        reference=reference,
         ellipses=ellipses,
         theme=theme,
     )

@@ -50,6 +50,16 @@ class Figure:
     caption: str
     files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
+        make = self.files.get("html")
+        page = make() if make else _html(to_spec(self.chart))
+        return (
+            f'<iframe srcdoc="{html.escape(page.decode())}" sandbox="allow-scripts" '
+            f'title="{html.escape(self.title)}" style="width: 100%; height: 44rem; border: 0">'
+            "</iframe>"
+        )
+
 
 def save_figure(
     figure: Figure, output: str | os.PathLike[str], formats: Sequence[str]
@@ -78,7 +88,7 @@ def save_figure(
     """
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
-    written = save(figure.chart, stem, formats, figure.files)
+    written = save(figure, stem, formats)
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]
@@ -87,19 +97,19 @@ def save_figure(
 def save(
     chart: Any,
     stem: str | os.PathLike[str],
-    formats: Sequence[str] = ("svg", "png", "pdf", "html", "vl.json"),
+    formats: Sequence[str] | None = None,
     files: Mapping[str, Callable[[], bytes]] | None = None,
 ) -> list[Path]:
     """Write a chart in one or more formats.
 
     Parameters
     ----------
-    chart : altair chart
+    chart : altair chart or Figure
     stem : path
         Path without extension; ``.svg``, ``.png``, … are appended, not substituted.
-    formats : sequence of str
+    formats : sequence of str, optional
         From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf``, ``html`` (interactive, everything
-        within one file) and ``vl.json`` (Vega-Lite).
+        within one file) and ``vl.json`` (Vega-Lite), and those of `files`; all by default.
     files : mapping of str to callable, optional
         What gives the bytes of formats that are not made from the chart, such as a film.
 
@@ -115,9 +125,11 @@ def save(
     StoreError
         If a file cannot be written.
     """
-    names = [formats] if isinstance(formats, str) else list(formats)
+    if isinstance(chart, Figure):
+        chart, files = chart.chart, {**chart.files, **(files or {})}
     others = files or {}
     known = list(dict.fromkeys([*FORMATS, *others]))
+    names = [formats] if isinstance(formats, str) else list(known if formats is None else formats)
     for name in names:
         if name not in known:
             raise ModelError(
@@ -152,7 +164,14 @@ def to_spec(chart: Any) -> dict[str, Any]:
 
 def _svg(spec: dict[str, Any]) -> bytes:
     text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    # The renderer counts clips through all charts of a process.
+    numbers: dict[str, int] = {}
+    text = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", text)
     return (text + "\n").encode()
+
+
+#: The number of a clip where it is used, and where it is defined.
+_CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
 
 
 def _png(spec: dict[str, Any]) -> bytes:

@@ -12,16 +12,16 @@ from mixedscope.store import FitTables, read_fit
 __all__ = ["as_tables"]
 
 
-def as_tables(source: Any, study: str | None = None) -> list[FitTables]:
+def as_tables(source: Any, *studies: str) -> list[FitTables]:
     """Bring what a chart is asked to show into a list of stored tables.
 
     Parameters
     ----------
     source : Fit, FitTables, path, or iterable of these
         A fit, its tables, the directory it was saved in, or several to be shown side by side.
-    study : str, optional
-        A study the chart shows: one that is missing is made for a fit (tables and directories
-        have it or have not).
+    *studies : str
+        Studies the chart shows: those missing are made for a fit (tables and directories have
+        them or have not).
 
     Returns
     -------
@@ -36,22 +36,22 @@ def as_tables(source: Any, study: str | None = None) -> list[FitTables]:
         If a directory holds no fit.
     """
     if isinstance(source, FitTables | str | os.PathLike) or hasattr(source, "tables"):
-        return [_one(source, study)]
+        return [_one(source, studies)]
     if isinstance(source, Iterable):
-        tables = [_one(item, study) for item in source]
+        tables = [_one(item, studies) for item in source]
         if tables:
             return tables
         raise ModelError("There is no fit to draw: give at least one.")
-    return [_one(source, study)]
+    return [_one(source, studies)]
 
 
-def _one(item: Any, study: str | None) -> FitTables:
+def _one(item: Any, studies: tuple[str, ...]) -> FitTables:
     if isinstance(item, FitTables):
         return item
     if isinstance(item, str | os.PathLike):
         return read_fit(item)
-    if study is not None and hasattr(item, "study"):
-        item.study(study)
+    if studies and hasattr(item, "study"):
+        item.study(*studies)
     tables = getattr(item, "tables", None)
     if isinstance(tables, FitTables):
         return tables
