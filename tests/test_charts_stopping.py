@@ -29,7 +29,7 @@ def fitted(structure: str = "full", *, thinned: bool = True, optimizer: str = "p
 
 
 def tables(*fits: ms.Fit) -> list[FitTables]:
-    return as_tables(list(fits), study="stopping")
+    return as_tables(list(fits), "stopping")
 
 
 def drawn(*fits: ms.Fit, **settings: Any) -> tuple[dict[str, Any], str, str]:
@@ -139,6 +139,18 @@ def test_unknown_settings_are_named() -> None:
         ModelError, match=r"0\.005 was not studied\. Known are: 0\.1, 0\.01, 0\.001"
     ):
         drawn(fitted(), accuracy=0.005)
+
+
+def test_only_the_chart_of_seconds_holds_a_clock() -> None:
+    fit = fitted()
+    (table,) = tables(fit)
+    bare = FitTables(table.info, trace=table.trace, studies=table.studies)
+    caption = stopping_chart([bare])[2].replace("\u00a0", " ")
+    at = int(re.search(r"evaluation (\d+) of", caption)[1])  # type: ignore[index]
+    total = len(fit.trace)
+    assert f"saves {100 * (total - at) / total:.0f} % of the evaluations" in caption
+    assert "of the time" in drawn(fit, x="seconds")[2]
+    assert "of the time" not in drawn(fit)[2]
 
 
 def test_a_missing_study_is_named() -> None:

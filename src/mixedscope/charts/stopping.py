@@ -60,9 +60,10 @@ def stopping_chart(
     Parameters
     ----------
     tables : sequence of FitTables
-        With ``trace``, ``timing`` and, of the study ``stopping``, ``stopping`` and ``accuracy``.
+        With ``trace`` and, of the study ``stopping``, ``stopping`` and ``accuracy``; with
+        ``timing`` for ``x="seconds"``.
     x : {"evaluation", "seconds"}
-        What runs to the right.
+        What runs to the right, and what the words say is saved.
     accuracy : float
         The accuracy that is marked and spoken of: one of those in the table ``accuracy``.
     theme : {"light", "print"}
@@ -113,7 +114,8 @@ def stopping_chart(
         .resolve_scale(color="shared", fill="shared", strokeDash="shared")
         .resolve_legend(color="shared", fill="shared", strokeDash="shared")
     )
-    return chart, stopping_title(tables, accuracy), stopping_caption(tables, accuracy)
+    caption = stopping_caption(tables, accuracy, clock=x == "seconds")
+    return chart, stopping_title(tables, accuracy), caption
 
 
 def _frame(fit: FitTables, x: str) -> pd.DataFrame:

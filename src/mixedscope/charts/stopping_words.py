@@ -31,15 +31,18 @@ _SETTINGS: Final = {
 _NOTHING: Final = 1e-9
 
 
-def stopping_sentence(fit: FitTables, accuracy: float = 1e-3) -> str:
+def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = True) -> str:
     """Say what stopping one fit as early as the accuracy allows changes and saves.
 
     Parameters
     ----------
     fit : FitTables
-        With ``timing``, ``stopping`` and ``accuracy``.
+        With ``stopping`` and ``accuracy``, and ``timing`` for the time.
     accuracy : float
         One of those studied.
+    clock : bool
+        Whether to tell the share of the time that is saved, which differs from run to run, or
+        that of the evaluations.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3) -> str:
             return f"{first}; for the rest every one of the {total:,} evaluations was needed."
         return (
             f"{first}; stopping at evaluation {everything:,} of {total:,} changes {rest}, and "
-            f"saves {_saved(fit, everything)} of the time."
+            f"saves {_saved(fit, everything, clock)}."
         )
     if beta is None:
         return f"No evaluation came within {accuracy:g} standard errors of the final coefficients."
@@ -78,13 +81,12 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3) -> str:
     else:
         first = (
             f"Stopping at evaluation {beta:,} of {total:,} changes no coefficient by more than "
-            f"{accuracy:g} standard errors and saves {_saved(fit, beta)} of the time"
+            f"{accuracy:g} standard errors and saves {_saved(fit, beta, clock)}"
         )
     if everything is None or everything == beta:
         return first + ("." if everything is None else f"; it also changes {rest}.")
-    return (
-        f"{first}; to change {rest} it takes {everything:,}, and saves {_saved(fit, everything)}."
-    )
+    saved = _saved(fit, everything, clock)
+    return f"{first}; to change {rest} it takes {everything:,}, and saves {saved}."
 
 
 def stopping_title(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
@@ -113,13 +115,17 @@ def stopping_title(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
     return f"Estimates are final to within {accuracy:g} from evaluation {', '.join(parts)}"
 
 
-def stopping_caption(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
+def stopping_caption(
+    tables: Sequence[FitTables], accuracy: float = 1e-3, *, clock: bool = False
+) -> str:
     """Describe what the chart shows and what its numbers are.
 
     Parameters
     ----------
     tables : sequence of FitTables
     accuracy : float
+    clock : bool
+        As for `stopping_sentence`.
 
     Returns
     -------
@@ -136,7 +142,8 @@ def stopping_caption(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str
     ]
     for fit in tables:
         label = _label(fit, tables)
-        words.append(f"{label[0].upper()}{label[1:]}: {_lowered(stopping_sentence(fit, accuracy))}")
+        sentence = stopping_sentence(fit, accuracy, clock=clock)
+        words.append(f"{label[0].upper()}{label[1:]}: {_lowered(sentence)}")
         if tolerance := _tolerance(fit, accuracy):
             words.append(tolerance)
     return " ".join(words)
@@ -167,10 +174,13 @@ def _evaluation(fit: FitTables, measure: str, accuracy: float) -> int | None:
     return None if pd.isna(value) else int(value)
 
 
-def _saved(fit: FitTables, evaluation: int) -> str:
-    """Share of the seconds that were spent after an evaluation."""
+def _saved(fit: FitTables, evaluation: int, clock: bool) -> str:
+    """Say which share of the time, or of the evaluations, came after an evaluation."""
+    if not clock:
+        total = len(fit.require("stopping"))
+        return f"{_percent((total - evaluation) / total, digits=0)} of the evaluations"
     seconds = fit.require("timing")["seconds"].to_numpy(dtype=float)
-    return _percent(float(seconds[evaluation:].sum() / seconds.sum()), digits=0)
+    return f"{_percent(float(seconds[evaluation:].sum() / seconds.sum()), digits=0)} of the time"
 
 
 def _percent(value: float, digits: int | None = None) -> str:
