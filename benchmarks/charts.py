@@ -41,28 +41,28 @@ def _colour(names: list[str]) -> Any:
 
 
 def ratio_chart(table: pd.DataFrame) -> Any | None:
-    """Times of the others over ours, a row per case; a tick where the target of the fit is."""
+    """CPU times of the others over ours, a row per case; a tick where the target of the fit is."""
     ours = table[table["competitor"] == OURS].set_index("case")
-    others = table[(table["competitor"] != OURS) & ~table["growth"] & table["total_s"].notna()]
+    others = table[(table["competitor"] != OURS) & ~table["growth"] & table["total_cpu_s"].notna()]
     if others.empty:
         return None
     rows: list[dict[str, Any]] = []
     for row in others.to_dict("records"):
         mine = ours.loc[row["case"]]
         place = {"title": row["title"], "competitor": row["competitor"]}
-        rows.append(place | {"time": "total", "ratio": row["total_s"] / mine["total_s"]})
-        if row["fit_s"] == row["fit_s"]:
-            rows.append(place | {"time": "fit", "ratio": row["fit_s"] / mine["fit_s"]})
+        rows.append(place | {"time": "total", "ratio": row["total_cpu_s"] / mine["total_cpu_s"]})
+        if row["fit_cpu_s"] == row["fit_cpu_s"]:
+            rows.append(place | {"time": "fit", "ratio": row["fit_cpu_s"] / mine["fit_cpu_s"]})
         target = CASES[row["case"]].ratio
         if row["competitor"] == "lme4" and target is not None:
             wanted = {"time": "lme4's total over our fit", "target": 2.0 * target}
-            rows.append(place | wanted | {"ratio": row["total_s"] / mine["fit_s"]})
+            rows.append(place | wanted | {"ratio": row["total_cpu_s"] / mine["fit_cpu_s"]})
     data = pd.DataFrame(rows)
     order = [case.title for case in CASES.values()]
     times = ["total", "fit", "lme4's total over our fit"]
     base = alt.Chart(data).encode(y=alt.Y("title:N", sort=order, title=None))
     points = base.mark_point(filled=True, size=55, opacity=0.9).encode(
-        x=alt.X("ratio:Q", scale=alt.Scale(type="log"), title="time over mixedscope's"),
+        x=alt.X("ratio:Q", scale=alt.Scale(type="log"), title="CPU time over mixedscope's"),
         color=_colour([n for n in _NAMES if n in set(others["competitor"])]),
         shape=alt.Shape(
             "time:N",
@@ -86,18 +86,20 @@ def ratio_chart(table: pd.DataFrame) -> Any | None:
 
 
 def growth_chart(table: pd.DataFrame) -> Any | None:
-    """Seconds from formula to fit against the rows of one design, both on log axes."""
-    data = table[table["growth"] & table["total_s"].notna()]
+    """CPU seconds from formula to fit against the rows of one design, both on log axes."""
+    data = table[table["growth"] & table["total_cpu_s"].notna()]
     if data.empty:
         return None
     names = [n for n in _NAMES if n in set(data["competitor"])]
-    columns = data[["rows", "competitor", "total_s", "total_q1_s", "total_q3_s"]]
+    columns = data[["rows", "competitor", "total_cpu_s", "total_q1_cpu_s", "total_q3_cpu_s"]]
     chart = (
         alt.Chart(columns)
         .mark_line(point=True)
         .encode(
             x=alt.X("rows:Q", scale=alt.Scale(type="log", nice=False), title="ratings"),
-            y=alt.Y("total_s:Q", scale=alt.Scale(type="log"), title="seconds, formula to fit"),
+            y=alt.Y(
+                "total_cpu_s:Q", scale=alt.Scale(type="log"), title="CPU seconds, formula to fit"
+            ),
             color=_colour(names),
         )
         .properties(

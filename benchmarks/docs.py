@@ -20,7 +20,9 @@ _INTRODUCTION = """\
 Written by `python -m benchmarks --write-docs`; [benchmarks/README.md](../benchmarks/README.md) says
 what is measured and how to repeat it. Maximum likelihood, one thread, warm processes, the programs
 taking turns in one run. *Total* is from formula and data frame to the fit, *fit* from the built
-model to the fit; ours ends with the certificate. Medians, with the quartiles in brackets where they
+model to the fit; ours ends with the certificate. Times and their ratios are CPU seconds, user and
+system together, which other programs on the machine hardly touch; as all run single-threaded, they
+are the seconds of the clock on a quiet machine. Medians, with the quartiles in brackets where they
 differ from it by more than a tenth. A ✓ or ✗ says whether the target in parentheses was met.
 """
 
@@ -45,7 +47,7 @@ def markdown(
     parts = [_INTRODUCTION, "## Machine\n", _machine(table, machine)]
     parts += [f"![{name}](figures/{name})\n" for name in figures]
     if not main.empty:
-        parts += ["## Seconds\n", _seconds(main)]
+        parts += ["## CPU seconds\n", _seconds(main), _waiting(main)]
         parts += ["## Targets\n", _targets(main, targets)]
         parts += ["## Where they ended, and at what cost\n", _ends(main)]
     if not growth.empty:
@@ -53,7 +55,7 @@ def markdown(
     refits = main["refits_per_s"].dropna()
     if len(refits):
         parts.append(
-            f"Parametric-bootstrap refits of sleepstudy: {refits.iloc[0]:,.0f} a second.\n"
+            f"Parametric-bootstrap refits of sleepstudy: {refits.iloc[0]:,.0f} a CPU second.\n"
         )
     parts += ["## Not measured\n", _missing(table)]
     return "\n".join(parts)
@@ -77,7 +79,9 @@ def _machine(table: pd.DataFrame, machine: dict[str, Any]) -> str:
 
 
 def _seconds(table: pd.DataFrame) -> str:
-    names = [n for n in COMPETITORS if table.loc[table["competitor"] == n, "total_s"].notna().any()]
+    names = [
+        n for n in COMPETITORS if table.loc[table["competitor"] == n, "total_cpu_s"].notna().any()
+    ]
     header = ["case", "rows", "θ", *(f"{n} {what}" for n in names for what in ("total", "fit"))]
     body = []
     for _, part in table.groupby("case", sort=False):
@@ -89,6 +93,13 @@ def _seconds(table: pd.DataFrame) -> str:
             cells += ["–" if row is None else _spread(row, what) for what in ("total", "fit")]
         body.append(cells)
     return _table(header, body)
+
+
+def _waiting(table: pd.DataFrame) -> str:
+    """Say how the clock compares with the CPU seconds; far from 1 something was wrong."""
+    ratio = (table["total_s"] / table["total_cpu_s"]).groupby(table["competitor"]).median()
+    parts = [f"{name} {ratio[name]:.2f}" for name in COMPETITORS if ratio.get(name, math.nan) > 0]
+    return f"Seconds of the clock over CPU seconds, median of the cases: {', '.join(parts)}.\n"
 
 
 def _targets(table: pd.DataFrame, targets: pd.DataFrame) -> str:
@@ -162,7 +173,7 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def _spread(row: Mapping[Any, Any], what: str) -> str:
-    middle, low, high = row[f"{what}_s"], row[f"{what}_q1_s"], row[f"{what}_q3_s"]
+    middle, low, high = (row[f"{what}_{part}cpu_s"] for part in ("", "q1_", "q3_"))
     if math.isnan(middle):
         return "–"
     wide = low < 0.9 * middle or high > 1.1 * middle

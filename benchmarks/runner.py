@@ -20,7 +20,7 @@ from .competitors import OURS, Absent, Failed, Interpreters, Job, TooSlow, Worke
 
 __all__ = ["SAMPLE_COLUMNS", "RunSettings", "run_case"]
 
-SAMPLE_COLUMNS = ["case", "competitor", "what", "round", "seconds"]
+SAMPLE_COLUMNS = ["case", "competitor", "what", "round", "seconds", "cpu_seconds"]
 
 _BATCH_SECONDS = 0.2
 _BATCH_MOST = 5000
@@ -66,7 +66,9 @@ class _Entry:
     worker: Worker | None = None
     status: str = "ok"
     facts: dict[str, Any] = field(default_factory=dict)
-    samples: dict[str, list[float]] = field(default_factory=lambda: {"total": [], "fit": []})
+    samples: dict[str, list[tuple[float, float]]] = field(
+        default_factory=lambda: {"total": [], "fit": []}
+    )
     batch: dict[str, int] = field(default_factory=dict)
     spent: float = 0.0
 
@@ -128,10 +130,10 @@ def run_case(
     best = min((e.facts["objective"] for e in entries if "objective" in e.facts), default=math.nan)
     rows = [_row(entry, case, size, best) for entry in entries]
     samples = [
-        dict(zip(SAMPLE_COLUMNS, (case.name, e.competitor, what, i, s), strict=True))
+        dict(zip(SAMPLE_COLUMNS, (case.name, e.competitor, what, i, *taken), strict=True))
         for e in entries
         for what, values in e.samples.items()
-        for i, s in enumerate(values)
+        for i, taken in enumerate(values)
     ]
     return rows, samples
 
@@ -179,7 +181,7 @@ def _start(
     memory = entry.ask("memory", 1, settings.time_limit)
     entry.facts.update(first, memory=None if memory is None else memory["memory"])
     if name != OURS and first["seconds"] >= _FIRST_RUN_COUNTS:
-        entry.samples["total"].append(first["seconds"])
+        entry.samples["total"].append((first["seconds"], first["cpu"]))
 
 
 def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
@@ -205,7 +207,7 @@ def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
 
 
 def _keep(entry: _Entry, what: str, answer: dict[str, Any]) -> None:
-    entry.samples[what].append(answer["seconds"])
+    entry.samples[what].append((answer["seconds"], answer["cpu"]))
     if what == "total":
         entry.facts.update(answer)
 
@@ -241,8 +243,11 @@ def _row(entry: _Entry, case: Case, rows: int, best: float) -> dict[str, Any]:
         "memory_before_mb": facts.get("memory_before", math.nan),
     }
     for what, values in entry.samples.items():
-        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)) if values else (math.nan,) * 3
-        row[f"{what}_s"], row[f"{what}_q1_s"], row[f"{what}_q3_s"] = middle, low, high
+        for clock, kind in enumerate(("s", "cpu_s")):
+            taken = [pair[clock] for pair in values] or [math.nan]
+            low, middle, high = np.quantile(taken, (0.25, 0.5, 0.75))
+            row[f"{what}_{kind}"] = middle
+            row[f"{what}_q1_{kind}"], row[f"{what}_q3_{kind}"] = low, high
         row[f"{what}_samples"], row[f"{what}_batch"] = len(values), entry.batch.get(what, 1)
     row["evaluation_s"] = facts.get("evaluation", math.nan)
     # The floor belongs to the cases whose target it is; elsewhere it would mean nothing.

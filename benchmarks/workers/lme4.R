@@ -20,6 +20,7 @@ memory <- function() {
 }
 
 now <- function() as.numeric(Sys.time())
+spent <- function() sum(proc.time()[1:2])  # user and system, of this process
 
 if (!suppressMessages(suppressWarnings(require(lme4, quietly = TRUE)))) {
   reply(absent = "R has no package lme4")
@@ -36,9 +37,11 @@ defaults <- environment(nloptwrap)$defaultControl
 total <- function(count) {
   gc(FALSE)
   start <- now()
+  began <- spent()
   for (i in seq_len(count)) m <- lmer(f, d, REML = FALSE, control = control)
   reply(
     seconds = (now() - start) / count,
+    cpu = (spent() - began) / count,
     objective = -2 * as.numeric(logLik(m)),
     evaluations = m@optinfo$feval
   )
@@ -47,18 +50,21 @@ total <- function(count) {
 optimisation <- function(count) {
   gc(FALSE)
   seconds <- 0
+  cpu <- 0
   for (i in seq_len(count)) {
     parsed <- lFormula(f, d, REML = FALSE, control = control)
     deviance <- do.call(mkLmerDevfun, c(parsed, list(verbose = 0L, control = control)))
     start <- now()
+    began <- spent()
     optimizeLmer(
       deviance,
       optimizer = control$optimizer, restart_edge = control$restart_edge,
       boundary.tol = control$boundary.tol, control = control$optCtrl, calc.derivs = FALSE
     )
+    cpu <- cpu + (spent() - began)
     seconds <- seconds + (now() - start)
   }
-  reply(seconds = seconds / count)
+  reply(seconds = seconds / count, cpu = cpu / count)
 }
 
 reply(
