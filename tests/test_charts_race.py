@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -117,6 +118,14 @@ def test_seconds_of_a_run_are_all_of_its_seconds() -> None:
     assert total.set_index(["entrant", "start"])["seconds"].to_dict() == pytest.approx(
         {("fast", 0): 0.03, ("fast", 1): 0.03, ("loose", 0): 0.04, ("loose", 1): 0.04}
     )
+
+
+def test_without_timing_a_race_shows_no_seconds() -> None:
+    race, ends, _ = tables()
+    text = json.dumps(race_chart(race, ends)[0].to_dict())
+    assert "seconds of a whole run" not in text
+    with pytest.raises(ModelError, match="race_timing"):
+        race_chart(race, ends, x="seconds")
 
 
 def test_caption_tells_gaps_before_and_after_and_verdicts() -> None:

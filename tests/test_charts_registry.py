@@ -8,7 +8,7 @@ import pytest
 from sample_tables import fit_tables
 
 from mixedscope import charts
-from mixedscope.charts.registry import chart_names, draw, file_slugs
+from mixedscope.charts.registry import CHARTS, chart_kind, chart_names, draw, file_slugs
 from mixedscope.charts.source import as_tables
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.formula import parse_formula
@@ -25,14 +25,29 @@ def scalar() -> FitTables:
     return fit_tables(structure="intercept", group="a:b")
 
 
-def test_every_grouping_factor_has_a_chart_before_the_trace() -> None:
+def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
     formula = parse_formula("y ~ 1 + (1 + x | Subject) + (1 | Lot/Wafer) + (0 + x | Lot)")
-    assert chart_names(formula) == [
+    names = chart_names(formula)
+    assert names[:7] == [
         "shrinkage-Subject",
         "shrinkage-Lot",
         "shrinkage-Lot.Wafer",
-        "trace",
+        "motion-Subject",
+        "motion-Lot",
+        "motion-Lot.Wafer",
+        "pooling",
     ]
+    assert [chart_kind(name) for name in names[3:7]] == [CHARTS["motion"]] * 3 + [CHARTS["pooling"]]
+
+
+def test_kinds_choose_among_charts() -> None:
+    formula = parse_formula("y ~ 1 + (1 | a) + (1 | b)")
+    assert chart_names(formula, ["trace", "shrinkage"]) == ["shrinkage-a", "shrinkage-b", "trace"]
+
+
+def test_unknown_kind_of_chart_suggests_a_known_one() -> None:
+    with pytest.raises(ModelError, match="Did you mean 'ledger'"):
+        chart_kind("ledgr")
 
 
 def test_slugs_are_safe_and_never_shared() -> None:

@@ -355,9 +355,9 @@ def race_chart(
     from mixedscope.store import read_table
 
     theme = settings.get("theme", "light")
-    kinds = ("race", "race_ends", "race_timing")
-    tables = [read_table(Path(race).with_name(f"{kind}.parquet"), kind) for kind in kinds]
     x = "evaluation" if chart == "race" else "seconds"
+    kinds = ["race", "race_ends", *(["race_timing"] if x == "seconds" else [])]
+    tables = [read_table(Path(race).with_name(f"{kind}.parquet"), kind) for kind in kinds]
     save_figure(figure(*draw_race(*tables, x=x, theme=theme), theme=theme), output, formats)
 
 

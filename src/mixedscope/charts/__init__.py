@@ -136,17 +136,29 @@ def dumbbell(
     return finish(chart, title, caption, theme=theme)
 
 
-def trace(source: Any, *, x: str = "evaluation", theme: str = "light") -> Any:
+def trace(
+    source: Any,
+    *,
+    x: str = "evaluation",
+    parameters: str | None = None,
+    overlay: bool = False,
+    theme: str = "light",
+) -> Any:
     """Draw how an optimiser found the optimum, and whether it arrived.
 
     Above, the objective minus its minimum on a log scale, every evaluation a point; below, the
-    components of θ.  Phases are shaded.
+    standard deviations and correlations.  Phases are shaded.
 
     Parameters
     ----------
     source : Fit, FitTables, path, or sequence of these
     x : {"evaluation", "seconds"}
         What runs to the right.
+    parameters : {"sd", "theta"}, optional
+        Standard deviations and correlations, or the components of θ; by default the former where
+        their table is there, as it always is for a fit.
+    overlay : bool
+        Draw all fits in one panel, without the parameters.
     theme : {"light", "print"}
 
     Returns
@@ -156,12 +168,13 @@ def trace(source: Any, *, x: str = "evaluation", theme: str = "light") -> Any:
     Raises
     ------
     ModelError
-        If ``x`` or ``theme`` is unknown, or there is nothing to draw.
+        If a setting is unknown, or there is nothing to draw.
     StoreError
         If a table is missing.
     """
-    chart, title, caption = trace_chart(as_tables(source), x=x, theme=theme)
-    return finish(chart, title, caption, theme=theme)
+    tables = as_tables(source, *([] if parameters == "theta" or overlay else ["parameters"]))
+    drawn = trace_chart(tables, x=x, parameters=parameters, overlay=overlay, theme=theme)
+    return finish(*drawn, theme=theme)
 
 
 def stopping(

@@ -42,7 +42,7 @@ _SHAPES: Final = {
 def race_chart(
     race: pd.DataFrame,
     ends: pd.DataFrame,
-    timing: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
     *,
     x: str = "evaluation",
     theme: str = "light",
@@ -51,8 +51,11 @@ def race_chart(
 
     Parameters
     ----------
-    race, ends, timing : pandas.DataFrame
-        The tables ``race``, ``race_ends`` and ``race_timing``.
+    race, ends : pandas.DataFrame
+        The tables ``race`` and ``race_ends``.
+    timing : pandas.DataFrame, optional
+        The table ``race_timing``; without it the picture holds no seconds and is the same for
+        every run.
     x : {"evaluation", "seconds"}
         What runs to the right in the panels.
     theme : {"light", "print"}
@@ -65,13 +68,15 @@ def race_chart(
     Raises
     ------
     ModelError
-        If ``x`` or ``theme`` is unknown.
+        If ``x`` or ``theme`` is unknown, or seconds are asked for and there are none.
     """
     if x not in _X_TITLES:
         raise ModelError(
             f"A race cannot run along {x!r}.{suggest(x, _X_TITLES)} "
             f"Known are: {', '.join(_X_TITLES)}."
         )
+    if x == "seconds" and timing is None:
+        raise ModelError("A race along seconds needs the table race_timing: give it as timing.")
     colours = ink(theme)
     data = Datasets(digits=4, exact=("objective",))
     floor = _floor(race)
@@ -119,10 +124,13 @@ def _decade(value: float, *, down: bool = False) -> float:
     return 10.0 ** (math.floor(power + 1e-9) if down else math.ceil(power - 1e-9))
 
 
-def _runs(race: pd.DataFrame, timing: pd.DataFrame, floor: float, x: str) -> pd.DataFrame:
+def _runs(race: pd.DataFrame, timing: pd.DataFrame | None, floor: float, x: str) -> pd.DataFrame:
     """The steps of the best so far of every run, and the ends of its stages."""
     keys = ["entrant", "start"]
-    frame = race.merge(timing, on=[*keys, "evaluation"], how="left", validate="one_to_one")
+    if timing is None:
+        frame = race.assign(seconds=np.nan)
+    else:
+        frame = race.merge(timing, on=[*keys, "evaluation"], how="left", validate="one_to_one")
     frame["seconds"] = frame.groupby(keys, sort=False)["seconds"].cumsum()
     frame["x"] = frame["evaluation"].astype(float) if x == "evaluation" else frame["seconds"]
     frame = frame[frame["gap"].notna()].assign(gap=frame["gap"].clip(lower=floor))
@@ -273,13 +281,13 @@ def _ends_chart(
     entrants: list[str],
     finish: pd.DataFrame,
     runs: pd.DataFrame,
-    timing: pd.DataFrame,
+    timing: pd.DataFrame | None,
     span: tuple[float, float],
     colours: dict[str, str],
 ) -> Any:
     """A row per entrant: gaps where searches and runs ended, and the seconds that they took."""
     width = _INNER - _AXIS
-    left = round(width * 0.62)
+    left = width if timing is None else round(width * 0.62)
     gaps = finish.assign(gap=finish["shown"])
     y = alt.Y(
         "entrant:N",
@@ -301,6 +309,9 @@ def _ends_chart(
     first = alt.layer(
         limit, joined, *_end_marks(data, gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours)
     )
+    height = 17 * len(entrants)
+    if timing is None:
+        return first.properties(width=left, height=height)
     total = timing.groupby(["entrant", "start"], sort=False)["seconds"].sum().reset_index()
     ticks = [float(total["seconds"].min()), float(total["seconds"].max())]
     x2 = _log(
@@ -322,7 +333,6 @@ def _ends_chart(
             tooltip=[alt.Tooltip("entrant:N"), alt.Tooltip("start:Q"), alt.Tooltip("seconds:Q")],
         )
     )
-    height = 17 * len(entrants)
     return alt.hconcat(
         first.properties(width=left, height=height),
         second.properties(width=width - left - _GAP, height=height),

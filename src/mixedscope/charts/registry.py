@@ -135,13 +135,20 @@ CHARTS: Final[dict[str, ChartKind]] = {
         formats=FILMS,
     ),
     "pooling": ChartKind(_pooling, options=("x",), shows="first", studies=("shrinkage_path",)),
-    "trace": ChartKind(_trace, studies=("parameters",)),
-    "optimizers": ChartKind(_trace, shows="optimizers", studies=("parameters",)),
+    "trace": ChartKind(_trace, options=("parameters",), studies=("parameters",)),
+    "optimizers": ChartKind(
+        _trace, options=("parameters", "overlay"), shows="optimizers", studies=("parameters",)
+    ),
     "stopping": ChartKind(_stopping, options=("accuracy",), studies=("stopping",)),
     "landscape": ChartKind(_landscape, shows="first", studies=("landscape",)),
     "theta": ChartKind(_theta, options=("frames",), formats=FILMS),
     "ledger": ChartKind(_ledger, options=("x_scale",), studies=("ledger",)),
-    f"trace{TIMED}": ChartKind(partial(_trace, x="seconds"), studies=("parameters",)),
+    f"trace{TIMED}": ChartKind(
+        partial(_trace, x="seconds"),
+        options=("parameters", "overlay"),
+        shows="optimizers",
+        studies=("parameters",),
+    ),
     f"stopping{TIMED}": ChartKind(
         partial(_stopping, x="seconds"), options=("accuracy",), studies=("stopping",)
     ),
