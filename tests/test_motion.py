@@ -222,7 +222,7 @@ def test_text_of_the_data_cannot_leave_its_place() -> None:
 
 
 def test_title_and_caption_are_text() -> None:
-    html = page({"fits": []}, "<b>t</b>", 'c"<i>', "<svg/>").decode()
+    html = page({"fits": []}, "<b>t</b>", 'c"<i>', b"<svg/>", "image/svg+xml").decode()
     assert "<title>&lt;b&gt;t&lt;/b&gt;</title>" in html
     assert 'alt="c&quot;&lt;i&gt;"' in html
 

@@ -30,6 +30,9 @@ from mixedscope.store import FitTables
 
 __all__ = ["FRAMES", "Motion", "motion", "theta_motion"]
 
+#: A still of more bytes as SVG is put into the page as PNG.
+_MOST_SVG: Final = 700_000
+
 #: What a film shows: the best so far, or every evaluation.
 FRAMES: Final = ("best", "every")
 
@@ -180,8 +183,11 @@ def _motion(
     def html() -> bytes:
         from mixedscope.charts.render import FORMATS, to_spec
 
-        svg = FORMATS["svg"](to_spec(configure(still, theme))).decode()
-        return page(film(), title, caption, svg)
+        spec = to_spec(configure(still, theme))
+        image, kind = FORMATS["svg"](spec), "image/svg+xml"
+        if len(image) > _MOST_SVG:
+            image, kind = FORMATS["png"](spec), "image/png"
+        return page(film(), title, caption, image, kind)
 
     return Motion(still, title, caption, html, lambda: gif(reel()), lambda: mp4(reel()))
 

@@ -149,7 +149,7 @@ def theta_film(
     return film
 
 
-def page(film: Mapping[str, Any], title: str, caption: str, still: str) -> bytes:
+def page(film: Mapping[str, Any], title: str, caption: str, still: bytes, kind: str) -> bytes:
     """Assemble the page.
 
     Parameters
@@ -157,8 +157,10 @@ def page(film: Mapping[str, Any], title: str, caption: str, still: str) -> bytes
     film : mapping
         From `modes_film` or `theta_film`.
     title, caption : str
-    still : str
-        SVG shown where no script runs.
+    still : bytes
+        Image shown where no script runs.
+    kind : str
+        Its media type, such as ``image/svg+xml``.
 
     Returns
     -------
@@ -181,7 +183,7 @@ def page(film: Mapping[str, Any], title: str, caption: str, still: str) -> bytes
         style=style,
         script=script,
         data=data,
-        still=base64.b64encode(still.encode()).decode(),
+        still=f"{kind};base64,{base64.b64encode(still).decode()}",
         alternative=html.escape(caption),
     ).encode()
 
@@ -200,7 +202,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <figure>
 <div id="player"></div>
 <noscript><p>Without scripting: moments of the animation.</p>
-<img alt="{alternative}" src="data:image/svg+xml;base64,{still}"></noscript>
+<img alt="{alternative}" src="data:{still}"></noscript>
 <figcaption>{caption}</figcaption>
 </figure>
 <script type="application/json" id="film">{data}</script>

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -125,8 +124,7 @@ class _Levels:
         modes = self._place(box, now)
         dense = self.dense
         pull = mix(COLOURS["movement"], 0.35 if dense else 0.8, self.paper)
-        for a, b in zip(reference, modes, strict=True):
-            pencil.line(a, b, pull, 0.7 if dense else 1.2 * self.size)
+        pencil.lines(reference, modes, pull, 0.7 if dense else 1.2 * self.size)
         if not dense:
             self._ellipses(pencil, box, moment)
         edge = mix(COLOURS["reference"], 0.65 if dense else 1.0, self.paper)
@@ -149,9 +147,9 @@ class _Levels:
             newer = self._place(box, frames[moment.start - age + 1]) if age else modes
             opacity = (0.45 if self.dense else 0.7) * (1 - age / back)
             fill = mix(COLOURS["mode"], opacity, self.paper)
-            for a, b in zip(older, newer, strict=True):
-                if np.abs(a - b).max() > 0.3:
-                    pencil.line(a, b, fill, 0.9 if self.dense else 2.4 * self.size)
+            moved = np.abs(older - newer).max(axis=1) > 0.3
+            width = 0.9 if self.dense else 2.4 * self.size
+            pencil.lines(older[moved], newer[moved], fill, width)
 
     def _ellipses(self, pencil: _Clipped, box: Box, moment: Moment) -> None:
         at, to = (self.track.evaluations[i] - 1 for i in (moment.start, moment.end))
@@ -278,10 +276,13 @@ class _Clipped:
         self.high = np.array([box.x + box.w, box.y + box.h])
 
     def line(self, a: Floats, b: Floats, fill: str, width: float) -> None:
-        ends = self._cut(a, b)
-        if ends is not None:
-            flat = (np.array(ends) * SCALE).ravel().tolist()
-            self.pencil.line(flat, fill, max(round(width * SCALE), 1))
+        self.lines(a[None], b[None], fill, width)
+
+    def lines(self, starts: Floats, ends: Floats, fill: str, width: float) -> None:
+        """Draw segments (m, 2) to (m, 2), what is within the panel of each."""
+        cut = self._cut(starts, ends) * SCALE
+        for segment in cut.tolist():
+            self.pencil.line(segment, fill, max(round(width * SCALE), 1))
 
     def path(self, points: Floats, fill: str, width: float) -> None:
         inside = bool(((points >= self.low) & (points <= self.high)).all())
@@ -289,8 +290,7 @@ class _Clipped:
             flat = (points * SCALE).ravel().tolist()
             self.pencil.line(flat, fill, round(width * SCALE), joint="curve")
             return
-        for a, b in pairwise(points):
-            self.line(a, b, fill, width)
+        self.lines(points[:-1], points[1:], fill, width)
 
     def dot(self, at: Floats, r: float, fill: str) -> None:
         if self._holds(at):
@@ -307,20 +307,23 @@ class _Clipped:
     def _holds(self, at: Floats) -> bool:
         return bool(np.isfinite(at).all() and (at >= self.low).all() and (at <= self.high).all())
 
-    def _cut(self, a: Floats, b: Floats) -> tuple[Floats, Floats] | None:
-        """Part of a segment within the panel (Liang and Barsky 1984)."""
-        if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            return None
+    def _cut(self, a: Floats, b: Floats) -> Floats:
+        """Parts of segments within the panel, (n, 4) with n <= m (Liang and Barsky 1984)."""
+        known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+        a, b = a[known], b[known]
         step = b - a
-        start, stop = 0.0, 1.0
-        for i in (0, 1):
-            if step[i] == 0.0:
-                if not self.low[i] <= a[i] <= self.high[i]:
-                    return None
-                continue
-            near, far = sorted((edge[i] - a[i]) / step[i] for edge in (self.low, self.high))
-            start, stop = max(start, near), min(stop, far)
-        return (a + start * step, a + stop * step) if start <= stop else None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            edges = np.stack([(self.low - a) / step, (self.high - a) / step])
+        # Along an axis that a segment does not move on, it is inside or it is not.
+        level = step == 0.0
+        inside = (a >= self.low) & (a <= self.high)
+        near = np.where(level, np.where(inside, -np.inf, np.inf), edges.min(axis=0))
+        far = np.where(level, np.where(inside, np.inf, -np.inf), edges.max(axis=0))
+        start = np.maximum(near.max(axis=1), 0.0)
+        stop = np.minimum(far.min(axis=1), 1.0)
+        seen = start <= stop
+        a, step, start, stop = a[seen], step[seen], start[seen, None], stop[seen, None]
+        return np.hstack([a + start * step, a + stop * step])
 
 
 def _key(scene: Scene, courses: Sequence[Course]) -> list[tuple[str, str, str]]:
