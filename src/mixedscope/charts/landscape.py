@@ -32,6 +32,8 @@ _ASPECT: Final = 0.88
 _TALLEST: Final = 300
 #: Points of evaluations drawn in one chart; the best points so far are always drawn.
 _MOST: Final = 3000
+#: Fields of a rectangle, and the end of the range each stands for.
+_CORNERS: Final = {"x": "low", "x2": "high", "y": "low", "y2": "high"}
 
 
 def landscape_chart(tables: Sequence[FitTables], *, theme: str = "light") -> tuple[Any, str, str]:
@@ -180,26 +182,16 @@ def _plane(
     x = _axis(panel, "x", shown=labels[0])
     y = _axis(panel, "y", shown=labels[1])
     layers = []
-    if theme != "print":
-        ground = pd.DataFrame(
-            [
-                {
-                    "x": panel["x_low"],
-                    "x2": panel["x_high"],
-                    "y": panel["y_low"],
-                    "y2": panel["y_high"],
-                }
-            ]
-        )
-        layers.append(
-            data.chart(ground)
-            .mark_rect(fill=bands[-1], aria=False, clip=True)
-            .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
-        )
+    ground = [{key: panel[f"{key[0]}_{end}"] for key, end in _CORNERS.items()}]
+    layers.append(
+        data.chart(ground)
+        .mark_rect(fill=bands[-1], aria=False, clip=True)
+        .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
+    )
     for level in reversed(levels):
         own = outlines[outlines["level"] == level]
         regions = own[own["kind"] == "region"]
-        if len(regions) and theme != "print":
+        if len(regions):
             layers.append(
                 _paths(
                     data, regions, x, y, filled=True, fill=bands[levels.index(level)], strokeWidth=0
@@ -238,22 +230,17 @@ def _beyond(data: Datasets, panel: pd.Series, x: Any, y: Any, theme: str) -> lis
     layers: list[Any] = []
     for letter in "xy":
         low, bound = panel[f"{letter}_low"], panel[f"{letter}_bound"]
-        if not (math.isfinite(bound) and low <= bound <= panel[f"{letter}_high"]):
+        # A bound at the edge needs no line.
+        if not (math.isfinite(bound) and low < bound <= panel[f"{letter}_high"]):
             continue
-        span = {
-            "x": panel["x_low"],
-            "x2": panel["x_high"],
-            "y": panel["y_low"],
-            "y2": panel["y_high"],
-            f"{letter}2": bound,
-        }
+        span = {key: panel[f"{key[0]}_{end}"] for key, end in _CORNERS.items()}
+        span[f"{letter}2"] = bound
         frame = pd.DataFrame([span | {"bound": bound}])
-        if low < bound:
-            layers.append(
-                data.chart(frame)
-                .mark_rect(fill=colours["paper"], opacity=0.6, aria=False, clip=True)
-                .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
-            )
+        layers.append(
+            data.chart(frame)
+            .mark_rect(fill=colours["paper"], opacity=0.6, aria=False, clip=True)
+            .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
+        )
         at = {letter: (x if letter == "x" else y)("bound")}
         layers.append(
             data.chart(frame)

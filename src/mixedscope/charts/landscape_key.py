@@ -13,7 +13,7 @@ from mixedscope.charts.theme import COLOURS, FONT, ink
 
 __all__ = ["MARKS", "Mark", "band_colours", "key"]
 
-#: From the minimum outwards: paper, then ever darker.
+#: From the minimum outwards: paper, then ever darker; neutral in print.
 _BANDS: Final = (
     "#FFFFFF",
     "#F5F2EB",
@@ -23,6 +23,16 @@ _BANDS: Final = (
     "#C9BFA8",
     "#BBB198",
     "#ADA288",
+)
+_GREYS: Final = (
+    "#FFFFFF",
+    "#F4F4F4",
+    "#E8E8E8",
+    "#DBDBDB",
+    "#CDCDCD",
+    "#BFBFBF",
+    "#B0B0B0",
+    "#A1A1A1",
 )
 
 _CHARACTER: Final = 5.3
@@ -82,7 +92,8 @@ MARKS: Final[dict[str, Mark]] = {
 
 def band_colours(levels: int, theme: str) -> list[str]:
     """Colours below each level, and beyond the last: one more than there are levels."""
-    return [_BANDS[round(i * (len(_BANDS) - 1) / max(levels, 1))] for i in range(levels + 1)]
+    bands = _GREYS if theme == "print" else _BANDS
+    return [bands[round(i * (len(bands) - 1) / max(levels, 1))] for i in range(levels + 1)]
 
 
 def key(
@@ -151,24 +162,15 @@ def key(
         x += length + 11
     height = y + 8.0
     if bars:
-        settings = (
-            {} if theme == "print" else {"fill": alt.Fill(field="c", type="nominal", scale=None)}
-        )
         layers.append(
             data.chart(bars)
-            .mark_rect(
-                stroke=inks["soft"],
-                strokeWidth=0.5,
-                fillOpacity=1,
-                aria=False,
-                **({"fill": inks["paper"]} if theme == "print" else {}),
-            )
+            .mark_rect(stroke=inks["soft"], strokeWidth=0.5, fillOpacity=1, aria=False)
             .encode(
                 x=alt.X(**place("x", width)),
                 x2=alt.X2(field="x2"),
                 y=alt.Y(**place("y", height, down=True)),
                 y2=alt.Y2(field="y2"),
-                **settings,
+                fill=alt.Fill(field="c", type="nominal", scale=None),
             )
         )
     for row in marks:

@@ -46,7 +46,8 @@ OTHERS: Final = ("optimum", "profiled")
 #: What the panels cover.
 WINDOWS: Final = ("path", "optimum")
 
-#: Floating-point operations for all grids of a study: about 15 s on one core.
+#: Floating-point operations for all grids of a study, about 15 s on one core; the smallest grids
+#: are computed whatever they take.
 OPERATIONS: Final = 2.5e11
 
 #: Points per axis of a plane, and of a curve: at least and at most.
@@ -54,7 +55,7 @@ _PER_AXIS: Final = (15, 31)
 _ON_CURVE: Final = (41, 241)
 
 #: Evaluations that a point of a profile takes, gradients counted as three.
-_PROFILE_EVALUATIONS: Final = 50.0
+_PROFILE_EVALUATIONS: Final = 80.0
 
 #: The region that every panel covers: gap up to here.
 _REGION: Final = 10.0

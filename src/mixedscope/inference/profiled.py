@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model.evaluation import Evaluation
-from mixedscope.optimize.certificate import measure_curvature, row_by_row
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 if TYPE_CHECKING:
@@ -23,15 +22,17 @@ Floats = NDArray[np.float64]
 _SLOPE: Final = 3e-3
 
 #: Steps allowed for one point.
-_STEPS: Final = 40
+_STEPS: Final = 60
 
 
 class Profile:
-    """The gap as a function of some components of theta, the others optimised by BFGS.
+    """The gap as a function of some components of theta, the others optimised within their bounds.
 
-    Every point is started from the solution nearest to it, and again from the optimum where that
-    is found to be better: what is found depends on the order in which points are asked for, where
-    there are several optima.
+    Without bounds a profile would cross over to the mirror image, which has the other sign of an
+    off-diagonal that is an axis.
+
+    Every point is started from the solution nearest to it and from the optimum, for where there
+    are several optima, or a slope of zero by symmetry, one start may be held up.
 
     Parameters
     ----------
@@ -54,19 +55,16 @@ class Profile:
         self._places = [surface.theta[self._axes]]
         self._others = [surface.theta[self._free]]
         self._evaluation: Evaluation | None = None
-        self._inverse = self._inverse_hessian()
+        lower = np.asarray(surface.objective.lower)[self._free] * self._scale
+        self._bounds = [(None if np.isinf(low) else float(low), None) for low in lower]
 
     def value(self, place: Floats) -> tuple[float, float]:
         """Gap and sigma at values of the axes; NaN where the objective cannot be evaluated."""
         distance = ((np.array(self._places) - place) / self._ranges) ** 2
         near = int(distance.sum(axis=1).argmin())
         self._theta[self._axes] = place
-        found = self._minimize(self._others[near])
-        # A slope of zero by symmetry may hold it on a ridge; at the optimum it is not.
-        fixed, _ = self._value(self._others[0] * self._scale)
-        if near > 0 and not found[0] <= fixed:
-            found = self._minimize(self._others[0])
-        gap, sigma, others = found
+        found = [self._minimize(self._others[at]) for at in dict.fromkeys((near, 0))]
+        gap, sigma, others = min(found, key=lambda f: f[0] if np.isfinite(f[0]) else np.inf)
         if not np.isfinite(gap):
             return np.nan, np.nan
         self._places.append(np.array(place, dtype=float))
@@ -81,8 +79,9 @@ class Profile:
             self._value,
             begin * self._scale,
             jac=True,
-            method="BFGS",
-            options={"gtol": _SLOPE, "maxiter": _STEPS, "hess_inv0": self._inverse},
+            method="L-BFGS-B",
+            bounds=self._bounds,
+            options={"gtol": _SLOPE, "ftol": 0.0, "maxiter": _STEPS},
         )
         gap, _ = self._value(result.x)
         sigma = np.nan if self._evaluation is None else float(self._evaluation.sigma)
@@ -105,14 +104,3 @@ class Profile:
             return np.inf, np.zeros(len(x))
         self._evaluation = evaluation
         return evaluation.objective - self._base, gradient[self._free] / self._scale
-
-    def _inverse_hessian(self) -> Floats:
-        """Inverse Hessian of the free parameters at the optimum, standardised, made positive."""
-        curvature = measure_curvature(
-            row_by_row(lambda x: self._value(x)[1]), self._theta[self._free] * self._scale
-        )
-        if curvature is None:
-            return np.eye(len(self._free))
-        values = np.maximum(curvature.values, 1e-3 * max(float(curvature.values.max()), 1e-12))
-        inverse = (curvature.vectors / values) @ curvature.vectors.T
-        return np.asarray((inverse + inverse.T) / 2.0)
