@@ -20,16 +20,14 @@ from mixedscope.model.kernels import (
     eliminate_parent,
     eliminate_sparse,
     level_factors,
-    scale_rest,
 )
+from mixedscope.model.kernels_dense import derive_dense, scale_dense
 from mixedscope.model.kernels_inverse import (
-    derivative_rest,
     derivative_stage,
     head_forms,
     inverse_small,
     parent_forms,
     parent_products,
-    selected_inverse,
     sparse_forms,
     stage_inverse,
 )
@@ -131,7 +129,7 @@ def _solve(
                 all_by_column[rows : rows + nnz], all_column_ptr[first : first + n_rest + 1],
                 n_tail, s,
             )  # fmt: skip
-    scale_rest(s, diagonal, node, lam, n_rest)
+    scale_dense(s, diagonal, node, lam, n_rest)
     log_det_fixed = pwrss = penalty = np.nan
     if np.isfinite(log_det) and cholesky_small(s):
         log_det_fixed = 0.0
@@ -199,11 +197,7 @@ def _derive(
         inner[i] = 0.0
     if n_inverse > 0:
         inverse_small(s, n_inverse)
-    if n_rest > 0:
-        derivative_rest(
-            s, diagonal, node, lam, n_rest, n_inverse, spherical, coefficient, weight, out
-        )
-    selected_inverse(s, node, lam, n_inverse)
+    derive_dense(s, diagonal, node, lam, n_rest, n_inverse, spherical, coefficient, weight, out)
     for back in range(stages):
         stage = stages - 1 - back
         q, h, k, nnz = table[stage, _Q], table[stage, _H], table[stage, _K], table[stage, _NNZ]
