@@ -16,7 +16,8 @@ from mixedscope.charts.motion.film import Reel, gif, mp4
 from mixedscope.charts.motion.frames import Course, Track, course_of, scene_of
 from mixedscope.charts.motion.player import modes_film, page, theta_film
 from mixedscope.charts.motion.scenes import modes_reel, theta_reel
-from mixedscope.charts.motion.still import modes_still, theta_still
+from mixedscope.charts.motion.still import modes_still
+from mixedscope.charts.motion.theta_still import theta_still
 from mixedscope.charts.motion.words import (
     motion_caption,
     motion_title,

@@ -15,14 +15,12 @@ from mixedscope.charts.legend import key_row, title_lines
 from mixedscope.charts.levels import Pull, share
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
 from mixedscope.charts.motion.ticks import gap_ticks, nice_ticks
-from mixedscope.charts.motion.words import component_names, structure_label
 from mixedscope.charts.panels import Panel, panel_chart, rounded
-from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.charts.words import joined
-from mixedscope.store import FitTables
 
-__all__ = ["modes_still", "moments", "theta_still"]
+__all__ = ["modes_still", "moments"]
 
 _INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
@@ -137,41 +135,6 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
     rows.append(key_row(_key(scene), width=_INNER, theme=theme))
     rows.append(_phases(theme))
     return alt.vconcat(*rows, spacing=14).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
-    )
-
-
-def theta_still(
-    tables: Sequence[FitTables],
-    courses: Sequence[Course],
-    span: tuple[float, float],
-    title: str,
-    caption: str,
-    *,
-    theme: str = "light",
-) -> Any:
-    """Draw where every evaluation put the components of θ, the later the darker.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    courses : sequence of Course
-    span : (low, high)
-        Axis of θ.
-    title, caption : str
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-        Without configuration.
-    """
-    groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
-    scale = alt.Scale(domain=groups, range=[*GROUP_COLOURS[: len(groups)]])
-    rows = []
-    for fit, course in zip(tables, courses, strict=True):
-        rows.append(_theta_row(fit, course, span, groups, scale))
-    return alt.vconcat(*rows, spacing=12).properties(
         title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
     )
 
@@ -443,70 +406,4 @@ def _phases(theme: str) -> Any:
             align="left", baseline="middle", fontSize=10, fill=ink(theme)["ink"], aria=False
         ).encode(x=across("t"), y=alt.value(6), text=alt.Text(field="words", type="nominal")),
         view=alt.ViewConfig(stroke=None),
-    )  # fmt: skip
-
-
-def _theta_row(
-    fit: FitTables,
-    course: Course,
-    span: tuple[float, float],
-    groups: Sequence[str],
-    scale: alt.Scale,
-) -> Any:
-    estimates = fit.require("estimates")
-    owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
-    # Names are places on the axis: those of several factors need theirs to differ.
-    names = list(fit.info["theta_names"]) if len(groups) > 1 else component_names(fit)
-    n, p = course.theta.shape
-    step = -(-n // 200)
-    kept = np.unique(np.append(np.arange(0, n, step), n - 1))
-    best = course.best_at(n) - 1
-    frame = pd.DataFrame(
-        {
-            "component": np.tile(names, len(kept)),
-            "group": np.tile(owners, len(kept)),
-            "value": [rounded(v) for v in course.theta[kept].ravel().tolist()],
-            "evaluation": np.repeat(kept + 1, p),
-        }
-    )
-    final = pd.DataFrame(
-        {
-            "component": names, "group": owners,
-            "value": [rounded(v) for v in course.theta[best].tolist()],
-        }
-    )  # fmt: skip
-    x = alt.X(
-        "component:N", sort=names, scale=alt.Scale(domain=names),
-        axis=alt.Axis(title=None, labelAngle=0 if len("".join(names)) < 60 else -45,
-                      labelLimit=120, grid=False),
-    )  # fmt: skip
-    y = alt.Y(
-        "value:Q",
-        scale=alt.Scale(domain=list(span), nice=False, zero=False),
-        axis=alt.Axis(title="θ", tickCount=5),
-    )
-    colour = alt.Color("group:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
-    ticks = (
-        alt.Chart(frame, width=_INNER - _LEFT, height=170)
-        .mark_tick(thickness=1.2, size=min(26, 300 // p), clip=True, aria=False)
-        .encode(
-            x=x, y=y, color=colour,
-            opacity=alt.Opacity(
-                "evaluation:Q",
-                scale=alt.Scale(domain=[1, n], range=[0.12, 0.7]),
-                legend=None,
-            ),
-        )
-    )  # fmt: skip
-    ends = (
-        alt.Chart(final)
-        .mark_point(filled=True, size=45, opacity=1, clip=True, aria=False)
-        .encode(x=x, y=y, color=colour)
-    )
-    info = fit.info
-    return alt.layer(ticks, ends).properties(
-        title=alt.TitleParams(
-            text=structure_label(fit), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
-            fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,
-        )
     )  # fmt: skip

@@ -1,0 +1,123 @@
+"""θ in motion for print: where every evaluation put its components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from mixedscope.charts.legend import title_lines
+from mixedscope.charts.motion.frames import Course
+from mixedscope.charts.motion.words import component_names, structure_label
+from mixedscope.charts.panels import rounded
+from mixedscope.charts.theme import DOUBLE_COLUMN, GROUP_COLOURS
+from mixedscope.store import FitTables
+
+__all__ = ["theta_still"]
+
+_INNER: Final = DOUBLE_COLUMN - 16
+_LEFT: Final = 44
+
+
+def theta_still(
+    tables: Sequence[FitTables],
+    courses: Sequence[Course],
+    span: tuple[float, float],
+    title: str,
+    caption: str,
+    *,
+    theme: str = "light",
+) -> Any:
+    """Draw where every evaluation put the components of θ, the later the darker.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    courses : sequence of Course
+    span : (low, high)
+        Axis of θ.
+    title, caption : str
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+        Without configuration.
+    """
+    groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
+    scale = alt.Scale(domain=groups, range=[*GROUP_COLOURS[: len(groups)]])
+    rows = []
+    for fit, course in zip(tables, courses, strict=True):
+        rows.append(_theta_row(fit, course, span, groups, scale))
+    return alt.vconcat(*rows, spacing=12).properties(
+        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+    )
+
+
+def _theta_row(
+    fit: FitTables,
+    course: Course,
+    span: tuple[float, float],
+    groups: Sequence[str],
+    scale: alt.Scale,
+) -> Any:
+    estimates = fit.require("estimates")
+    owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
+    # Names are places on the axis: those of several factors need theirs to differ.
+    names = list(fit.info["theta_names"]) if len(groups) > 1 else component_names(fit)
+    n, p = course.theta.shape
+    step = -(-n // 200)
+    kept = np.unique(np.append(np.arange(0, n, step), n - 1))
+    best = course.best_at(n) - 1
+    frame = pd.DataFrame(
+        {
+            "component": np.tile(names, len(kept)),
+            "group": np.tile(owners, len(kept)),
+            "value": [rounded(v) for v in course.theta[kept].ravel().tolist()],
+            "evaluation": np.repeat(kept + 1, p),
+        }
+    )
+    final = pd.DataFrame(
+        {
+            "component": names, "group": owners,
+            "value": [rounded(v) for v in course.theta[best].tolist()],
+        }
+    )  # fmt: skip
+    x = alt.X(
+        "component:N", sort=names, scale=alt.Scale(domain=names),
+        axis=alt.Axis(title=None, labelAngle=0 if len("".join(names)) < 60 else -45,
+                      labelLimit=120, grid=False),
+    )  # fmt: skip
+    y = alt.Y(
+        "value:Q",
+        scale=alt.Scale(domain=list(span), nice=False, zero=False),
+        axis=alt.Axis(title="θ", tickCount=5),
+    )
+    colour = alt.Color("group:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
+    ticks = (
+        alt.Chart(frame, width=_INNER - _LEFT, height=170)
+        .mark_tick(thickness=1.2, size=min(26, 300 // p), clip=True, aria=False)
+        .encode(
+            x=x, y=y, color=colour,
+            opacity=alt.Opacity(
+                "evaluation:Q",
+                scale=alt.Scale(domain=[1, n], range=[0.12, 0.7]),
+                legend=None,
+            ),
+        )
+    )  # fmt: skip
+    ends = (
+        alt.Chart(final)
+        .mark_point(filled=True, size=45, opacity=1, clip=True, aria=False)
+        .encode(x=x, y=y, color=colour)
+    )
+    info = fit.info
+    return alt.layer(ticks, ends).properties(
+        title=alt.TitleParams(
+            text=structure_label(fit), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
+            fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,
+        )
+    )  # fmt: skip
