@@ -59,8 +59,9 @@ def named(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
-        if key == "tolerance" or (value != 0 and abs(value) < 1e-3):
-            return f"{value:.2g}".replace("e-0", "e-").replace("-", "\u2212")
+        if value != 0 and abs(value) < (1e-2 if key == "tolerance" else 1e-3):
+            mantissa, exponent = f"{value:.1e}".split("e")
+            return f"{float(mantissa):g}e{int(exponent)}".replace("-", "\u2212")
         return share(value) if key == "share" else f"{value:,.12g}".replace("-", "\u2212")
     return str(value)
 
@@ -234,8 +235,8 @@ def _area_title(summary: Summary) -> str:
     frame = summary.frame[summary.frame["colour"] == "fine-tuning"]
     measure = MEASURES[summary.chart["y"]]
     parts = []
-    values = summary.orders["x"]
-    for value in (values[0], values[-1]) if len(values) > 1 else values:
+    ends = _ends(summary)
+    for value in ends if len(summary.orders["x"]) > 1 else ends[:1]:
         shares = frame.loc[frame["x"] == value, "middle"].astype(float)
         parts.append((value, _range(measure, shares.tolist())))
     name = _capital(PHASE_NAMES["fine-tuning"])
@@ -249,25 +250,34 @@ def _area_title(summary: Summary) -> str:
 
 
 def _points_title(summary: Summary) -> str:
-    """Tell where each colour ends: what it costs and what is reached."""
+    """Tell what it costs each colour to get near enough, or where its points lie."""
     across, measure = MEASURES[summary.chart["x"]], MEASURES[summary.chart["y"]]
     frame = summary.frame
-    if "path" in frame:
-        ends = summary.orders["path"]
-        last = ends[0] if summary.path == "tolerance" else ends[-1]
-        frame = frame[frame["path"] == last]
-        at = f"At {placed(str(summary.path), last)}"
-    else:
-        at = "Typically"
-    groups = frame.groupby("colour", sort=False) if "colour" in frame else [("", frame)]
-    parts = []
-    for colour, rows in list(groups)[:3]:
-        who = f"{named(str(summary.chart['colour']), colour)}: " if colour != "" else ""
-        parts.append(
-            f"{who}{measure.short} {_range(measure, rows['middle'].tolist())}, "
-            f"{across.short} {_range(across, rows['x'].tolist())}"
+    if measure.enough is not None:
+        near = frame[frame["middle"] <= measure.enough]
+        by = [role for role in ("facet", "colour") if role in frame]
+        first = (
+            near.groupby(by, sort=False)["x"].min().reset_index() if by else near.nsmallest(1, "x")
         )
-    return f"{at}, {'; '.join(parts)}"
+        if len(first):
+            what = f"{_capital(measure.short)} of at most {told(measure, measure.enough)}"
+            return f"{what}: {_by_colour(summary, first, 'x', across)} {across.short}"
+    where = _by_colour(summary, frame, "middle", measure)
+    return f"{_capital(measure.short)}: {where}"
+
+
+def _by_colour(summary: Summary, frame: pd.DataFrame, column: str, measure: Measure) -> str:
+    """Ranges of a column for every colour, the smallest first."""
+    if "colour" not in frame:
+        return _range(measure, frame[column].tolist())
+    groups = [
+        (float(rows[column].max()), c, rows) for c, rows in frame.groupby("colour", sort=False)
+    ]
+    groups.sort(key=lambda item: item[0])
+    return ", ".join(
+        f"{named(str(summary.chart['colour']), colour)} {_range(measure, rows[column].tolist())}"
+        for _, colour, rows in groups[:4]
+    )
 
 
 def _range(measure: Measure, values: Sequence[float]) -> str:
@@ -327,6 +337,8 @@ def _marks(summary: Summary, measure: Measure) -> str:
         along = "" if summary.path is None else (
             f"; the points of a line differ in {key_words(summary.path)}"
         )  # fmt: skip
+        if (summary.frame["count"] == 1).all():
+            return f"A point is one run{along}."
         return f"Points: medians over runs; thin lines through them: quartiles{along}."
     if (summary.frame["count"] == 1).all():
         return f"A point is one run: {y}."

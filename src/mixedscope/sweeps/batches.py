@@ -72,10 +72,11 @@ class Costs:
 
 
 def _guess(spec: Mapping[str, Any]) -> float:
-    """Seconds of a fit from its dimensions, fitted to a few hundred on one core of 2023.
+    """Seconds of a fit from its dimensions, after those of the shipped sweeps.
 
-    Data and model cost 10 ms and 4 µs a row; an evaluation 30 µs and 0.05 µs a row and random
-    term, more by as much again as optimisers in Python spend on themselves.
+    Data and model take 10 ms and 4 µs a row; an evaluation 30 µs and 0.02 µs a row and random
+    term.  The linear algebra of optimisers written in Python takes more than that: 0.7 ms a
+    parameter for Py-BOBYQA, 1.5 ms and 60 µs a parameter for COBYQA, every evaluation.
     """
     rows = _rows(spec)
     formula, structure = spec["model"]["formula"], spec["model"]["structure"]
@@ -84,9 +85,10 @@ def _guess(spec: Mapping[str, Any]) -> float:
     parameters = columns * (columns + 1) / 2 if structure == "full" else columns
     backend = spec["optimizer"]["backend"]
     by_gradient = backend in ("auto", "bfgs", "scipy-lbfgsb")
-    evaluations = 12 + 2 * parameters if by_gradient else 15 + 15 * parameters
-    overhead = 1.2e-3 if backend in ("pybobyqa", "scipy-cobyqa") else 1e-4
-    return 0.02 + 4e-6 * rows + evaluations * (overhead + 3e-5 + 5e-8 * rows * columns)
+    evaluations = 8 + parameters if by_gradient else 10 + 12 * parameters
+    own = {"pybobyqa": 7e-4 * parameters, "scipy-cobyqa": 1.5e-3 + 6e-5 * parameters}
+    each = own.get(backend, 1e-4) + 3e-5 + 2e-8 * rows * columns
+    return 0.01 + 4e-6 * rows + evaluations * each
 
 
 def _rows(spec: Mapping[str, Any]) -> float:

@@ -40,6 +40,8 @@ class Measure:
         On logarithmic scales smaller values, zero among them, are drawn here.
     proportion : bool
         Whether it is true or false, and the share of runs is shown.
+    enough : float, optional
+        Below this no inference could notice it.
     """
 
     words: str
@@ -50,18 +52,22 @@ class Measure:
     unit: Literal["", "s", "%"] = ""
     floor: float | None = None
     proportion: bool = False
+    enough: float | None = None
 
 
 _GAP = "above the best run of the same objective (deviance)"
 
 #: Every measure by the name that charts of a sweep give.
 MEASURES: Final[dict[str, Measure]] = {
-    "gap": Measure(f"Objective at the end, {_GAP}", "gap at the end", "gap", log=True, floor=1e-10),
+    "gap": Measure(
+        f"Objective at the end, {_GAP}", "gap at the end", "gap", log=True, enough=1e-3, floor=1e-10
+    ),
     "search_gap": Measure(
         f"Objective where the search ended, {_GAP}",
         "gap of the search",
         "search_gap",
         log=True,
+        enough=1e-3,
         floor=1e-10,
     ),
     "evaluations": Measure(
@@ -85,6 +91,7 @@ MEASURES: Final[dict[str, Measure]] = {
         "largest error of a fixed effect",
         "beta_error",
         log=True,
+        enough=0.01,
         floor=1e-10,
     ),
     "search_beta_error": Measure(
@@ -93,6 +100,7 @@ MEASURES: Final[dict[str, Measure]] = {
         "largest error of a fixed effect after the search",
         "search_beta_error",
         log=True,
+        enough=0.01,
         floor=1e-10,
     ),
     "search_mode_error": Measure(
@@ -101,6 +109,7 @@ MEASURES: Final[dict[str, Measure]] = {
         "largest error of a conditional mode after the search",
         "search_mode_error",
         log=True,
+        enough=0.01,
         floor=1e-10,
     ),
     "newton_decrement": Measure(
