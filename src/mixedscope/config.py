@@ -16,8 +16,6 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -25,7 +23,17 @@ from pydantic import (
 )
 
 from mixedscope.charts.registry import CHARTS
-from mixedscope.config_faults import describe_faults, fault
+from mixedscope.config_charts import (
+    LedgerConfig,
+    MotionConfig,
+    OverlaidTraceConfig,
+    PoolingConfig,
+    ShrinkageConfig,
+    StoppingConfig,
+    ThetaConfig,
+    TraceConfig,
+)
+from mixedscope.config_faults import Section, describe_faults, fault
 from mixedscope.data.layout import check_keys
 from mixedscope.data.simulate import SIMULATE_KEYS
 from mixedscope.errors import ConfigError, MixedscopeError, suggest
@@ -45,7 +53,6 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "RaceConfig",
-    "ShrinkageConfig",
     "json_schema",
     "load_config",
     "read_yaml",
@@ -91,13 +98,7 @@ Structure = Annotated[str, AfterValidator(_check_structure)]
 Expression = Annotated[str, AfterValidator(_check_expression)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class DatasetConfig(_Section):
+class DatasetConfig(Section):
     """One data set: where it comes from and how it is prepared."""
 
     source: str | None = None
@@ -136,7 +137,7 @@ class DatasetConfig(_Section):
         return self
 
 
-class OptimizerConfig(_Section):
+class OptimizerConfig(Section):
     """One way to minimise: a backend with its settings and limits."""
 
     backend: str = "auto"
@@ -159,7 +160,7 @@ class OptimizerConfig(_Section):
         return self
 
 
-class RaceConfig(_Section):
+class RaceConfig(Section):
     """Optimisers against each other on one objective, from independent starts."""
 
     structure: Structure | None = None
@@ -170,7 +171,7 @@ class RaceConfig(_Section):
     """Random starts of each, beside its own."""
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """One model: a formula on a data set, fitted with several structures and optimisers."""
 
     dataset: str
@@ -220,18 +221,7 @@ class ModelConfig(_Section):
         return names
 
 
-class ShrinkageConfig(_Section):
-    """How shrinkage plots and dumbbells are drawn."""
-
-    reference: Literal["joint_limit", "within_group"] = "joint_limit"
-    """Where arrows start: the joint least-squares limit, or each group's own least squares."""
-    scale: Literal["b", "coef"] = "b"
-    """Deviations from the population (b), or coefficients (coef)."""
-    ellipses: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.95]
-    """Coverages of the contours of the fitted distribution of random effects."""
-
-
-class ChartsConfig(_Section):
+class ChartsConfig(Section):
     """What is drawn, and in which formats."""
 
     formats: Annotated[list[ChartFormat], Field(min_length=1)] = [
@@ -252,6 +242,20 @@ class ChartsConfig(_Section):
     """Settings of the studies behind charts, by name of study."""
     shrinkage: ShrinkageConfig = ShrinkageConfig()
     """Shrinkage plots and dumbbells."""
+    motion: MotionConfig = MotionConfig()
+    """Shrinkage in motion."""
+    pooling: PoolingConfig = PoolingConfig()
+    """From complete to no pooling."""
+    trace: TraceConfig = TraceConfig()
+    """Traces, structures side by side."""
+    optimizers: OverlaidTraceConfig = OverlaidTraceConfig()
+    """Traces, optimisers side by side."""
+    stopping: StoppingConfig = StoppingConfig()
+    """What stopping earlier would have cost."""
+    theta: ThetaConfig = ThetaConfig()
+    """The parameters in motion."""
+    ledger: LedgerConfig = LedgerConfig()
+    """Where the variance went."""
 
     @field_validator("kinds")
     @classmethod
@@ -275,7 +279,7 @@ class ChartsConfig(_Section):
         return studies
 
 
-class Config(_Section):
+class Config(Section):
     """A whole configuration."""
 
     datasets: Annotated[dict[Name, DatasetConfig], Field(min_length=1)]

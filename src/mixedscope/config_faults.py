@@ -1,4 +1,4 @@
-"""Faults of a configuration in words: which key, what is wrong with it, what was probably meant."""
+"""Sections of a configuration, and their faults in words: which key, and what was meant."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import re
 import types
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mixedscope.errors import suggest
 
-__all__ = ["describe_faults", "fault"]
+__all__ = ["Section", "describe_faults", "fault"]
 
 #: Type of the errors whose messages are complete.
 FAULT = "fault"
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are faults, docstrings its documentation."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 def fault(message: str) -> PydanticCustomError:

@@ -145,13 +145,10 @@ CHARTS: Final[dict[str, ChartKind]] = {
     "ledger": ChartKind(_ledger, options=("x_scale",), studies=("ledger",)),
     f"trace{TIMED}": ChartKind(
         partial(_trace, x="seconds"),
-        options=("parameters", "overlay"),
         shows="optimizers",
         studies=("parameters",),
     ),
-    f"stopping{TIMED}": ChartKind(
-        partial(_stopping, x="seconds"), options=("accuracy",), studies=("stopping",)
-    ),
+    f"stopping{TIMED}": ChartKind(partial(_stopping, x="seconds"), studies=("stopping",)),
 }
 
 
