@@ -66,7 +66,7 @@ DEFAULTS: dict[str, Any] = {
 def test_title_tells_how_each_series_changes() -> None:
     _, title, caption = draw(y="search_evaluations", colour="optimizer")
     assert title == (
-        "Evaluations of the search rise for auto (5.5 \u2192 13.5) and rise for bobyqa "
+        "Evaluations of the search rise for auto (5.5 \u2192 13.5) and for bobyqa "
         "(41.5 \u2192 122) from tolerance 0.01 to 1e\u22126"
     )
     assert "12 runs, 2 runs behind each point, which differ in replicate." in caption
@@ -85,7 +85,7 @@ def test_tolerances_run_from_loose_to_tight() -> None:
 def test_points_tell_what_being_near_enough_costs() -> None:
     _, title, caption = draw(kind="points", x="search_evaluations", colour="optimizer")
     assert title == (
-        "Gap of the search of at most 0.001: auto 9.5, bobyqa 81.5 evaluations of the search"
+        "Evaluations of the search to a gap of the search of at most 0.001: auto 9.5, bobyqa 81.5"
     )
     assert "the points of a line differ in tolerance" in caption
 

@@ -426,7 +426,9 @@ def _measure_axis(
             scale=alt.Scale(domain=[bottom, top], nice=False, zero=False),
             axis=alt.Axis(title=title, format="%" if measure.unit == "%" else ",.6~g", tickCount=5),
         )
-    low, high = math.log10(span[0]) - 0.15, math.log10(span[1]) + 0.15
+    low, high = math.log10(span[0]), math.log10(span[1])
+    room = max(0.15, 0.04 * (high - low))
+    low, high = low - room, high + room
     if high - low < 1.0:
         low, high = math.floor(low), math.ceil(high)
     exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from mixedscope.charts.levels import number, share
-from mixedscope.charts.phase_bands import PHASE_NAMES
+from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.charts.words import joined
 from mixedscope.sweeps.keys import key_words
 from mixedscope.sweeps.measures import MEASURES, Measure
@@ -31,6 +31,14 @@ FLOOR_WORDS: Final = "\u2264\u2009{}"
 
 #: More series than this are summarised in a caption, not told one by one.
 _MOST: Final = 12
+
+_PLURALS: Final = {
+    "rises": "rise",
+    "rises most": "rise most",
+    "falls": "fall",
+    "falls most": "fall most",
+    "hardly changes": "hardly change",
+}
 
 _TOLERANCES: Final = (
     "A tolerance is what each optimiser calls its own: the last trust radius or step in "
@@ -176,16 +184,29 @@ def _change_title(summary: Summary) -> str:
         ranked = sorted(changes, key=lambda c: -abs(c[0]))
         against = [c for c in ranked if c[0] * ranked[0][0] < 0]
         shown = [ranked[0], against[0] if against else ranked[-1]]
-    parts = []
+    parts: list[str] = []
+    before = ""
     for change, name, first, last in shown:
         a, b = told(measure, first), told(measure, last)
-        verb = "hardly changes" if a == b else ("rises" if change > 0 else "falls")
+        verb = "rises" if change > 0 else "falls"
+        if a == b or _is_slight(measure, first, last):
+            verb = "hardly changes"
+        elif len(changes) > 3 and not parts:
+            verb += " most"
         if plural:
-            verb = "hardly change" if a == b else verb.removesuffix("s")
-        most = " most" if len(changes) > 3 and change == shown[0][0] and a != b else ""
+            verb = _PLURALS.get(verb, verb)
         values = f"({a})" if a == b else f"({a} \u2192 {b})"
-        parts.append(f"{verb}{most} {f'for {name} ' if name else ''}{values}")
+        words = "" if verb == before else f"{verb} "
+        parts.append(f"{words}for {name} {values}" if name else f"{words}{values}")
+        before = verb.removesuffix(" most")
     return f"{_capital(measure.short)} {joined(parts)} {along}"
+
+
+def _is_slight(measure: Measure, first: float, last: float) -> bool:
+    """Whether a change is too small to be called one."""
+    if measure.log:
+        return abs(_size(measure, first, last)) < 0.1
+    return abs(last - first) < 0.03 * max(abs(first), abs(last))
 
 
 def _along(summary: Summary) -> str:
@@ -216,7 +237,8 @@ def _size(measure: Measure, first: float, last: float) -> float:
 def _extremes_title(summary: Summary) -> str:
     """Tell where the measure is largest and smallest."""
     measure, frame = MEASURES[summary.chart["y"]], summary.frame.reset_index(drop=True)
-    low, high = frame.loc[frame["middle"].idxmin()], frame.loc[frame["middle"].idxmax()]
+    ranked = frame.sort_values("middle", kind="stable")
+    low, high = ranked.iloc[0], ranked.iloc[-1]
     if told(measure, low["middle"]) == told(measure, high["middle"]):
         return f"{_capital(measure.short)} is {told(measure, low['middle'])} everywhere"
     return (
@@ -260,8 +282,8 @@ def _points_title(summary: Summary) -> str:
             near.groupby(by, sort=False)["x"].min().reset_index() if by else near.nsmallest(1, "x")
         )
         if len(first):
-            what = f"{_capital(measure.short)} of at most {told(measure, measure.enough)}"
-            return f"{what}: {_by_colour(summary, first, 'x', across)} {across.short}"
+            what = f"to a {measure.short} of at most {told(measure, measure.enough)}"
+            return f"{_capital(across.short)} {what}: {_by_colour(summary, first, 'x', across)}"
     where = _by_colour(summary, frame, "middle", measure)
     return f"{_capital(measure.short)}: {where}"
 
