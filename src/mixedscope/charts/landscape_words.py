@@ -74,7 +74,7 @@ def landscape_caption(fit: FitTables) -> str:
     panels = fit.require("landscape_panels")
     points = fit.require("landscape_points")
     first = panels.iloc[0]
-    curve = panels["y_name"].isna().all()
+    curve = bool(panels["y_name"].isna().all())
     text = [
         f"The objective of {fit.info['formula']} minus its minimum"
         + (
@@ -111,9 +111,7 @@ def landscape_caption(fit: FitTables) -> str:
     else:
         text.append(_interval_words(fit, first))
     if first["scale"] == "theta":
-        text.append(
-            "Dashed: the bound 0 of a diagonal of Λ; beyond it, veiled, the other sign."
-        )
+        text.append("Dashed: the bound 0 of a diagonal of Λ; beyond it, veiled, the other sign.")
     text += _symmetry(points, curve)
     tried = points[points["kind"] == "evaluation"]
     outside = tried.loc[~tried["inside"], "evaluation"].nunique()

@@ -104,6 +104,6 @@ def _in_model(
         return None
     table = simulation.effects
     drawn = table.loc[table["group"] == true.group, "effect"].to_numpy(dtype=float)
-    drawn = drawn.reshape(len(true.levels), len(true.names))
+    effects = drawn.reshape(len(true.levels), len(true.names))
     coding = np.linalg.lstsq(own.Z, true.Z[rows], rcond=None)[0]
-    return np.asarray(drawn[level] @ coding.T)
+    return np.asarray(effects[level] @ coding.T)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 __all__ = ["Outline", "crossings", "outlines", "refine"]
 
 Floats = NDArray[np.float64]
+
+# What contourpy gives for regions of the type that is asked for here.
+_Filled = tuple[list[Floats], list[NDArray[np.uint32]]]
 
 _FINE = 120
 """Points per axis between which contours are straight."""
@@ -106,7 +109,7 @@ def outlines(x: Floats, y: Floats, gap: Floats, levels: Sequence[float]) -> Iter
     extent = np.array([np.ptp(x), np.ptp(y)])
     for level in levels:
         height = float(np.arcsinh(level))
-        points, offsets = generator.filled(-1e3, height)
+        points, offsets = cast(_Filled, generator.filled(-1e3, height))
         for ring, starts in zip(points, offsets, strict=True):
             yield Outline("region", level, _one_path(ring, starts, extent))
         for line in generator.lines(height):

@@ -188,7 +188,8 @@ class _Run:
     ) -> Iterator[dict[str, Any]]:
         """Where the search ended, and where it ended after escaping and polishing."""
         searched = self.trace[(self.trace["stage"] == "search").to_numpy()]
-        at = int(searched["objective"].to_numpy(dtype=float).argmin()) if len(searched) else 0
+        # Evaluations that failed have no objective.
+        at = int(np.nanargmin(searched["objective"].to_numpy(dtype=float))) if len(searched) else 0
         first = np.asarray(searched["theta"].iloc[at], dtype=float)
         points = (
             ("search", objective.canonical(first), len(searched), None),
