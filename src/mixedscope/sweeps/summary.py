@@ -1,0 +1,201 @@
+"""What a chart of a sweep shows, as a table: medians and quartiles over the runs of each point."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.sweeps.measures import MEASURES, PARTS, PHASES, Measure
+
+__all__ = ["Summary", "summarise"]
+
+Floats = NDArray[np.float64]
+
+#: Roles of keys in a chart, besides x.
+_ROLES = ("rows", "colour", "facet")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The points of one chart.
+
+    Attributes
+    ----------
+    chart : mapping
+        Settings of the chart, see `mixedscope.sweeps.config.SweepChartConfig`.
+    frame : pandas.DataFrame
+        A row per point: ``x``, and ``rows``, ``colour``, ``facet`` where the chart has them;
+        ``low``, ``middle``, ``high``: quartiles and median of the measure (share of runs and its
+        95 % interval for what is true or false; for areas the mean); ``x_low``, ``x_high`` where
+        x is a measure; ``path``, the value of the key that tells the points of one line apart;
+        ``count``, runs.
+    orders : dict of str to list
+        Values of every role in the order in which they are shown.
+    pooled : tuple of str
+        Keys in which the runs of a point differ.
+    path : str or None
+        The key along the lines of a chart of points.
+    runs, failed, without : int
+        Runs considered; those that failed; those that have no value of x.
+    """
+
+    chart: Mapping[str, Any]
+    frame: pd.DataFrame
+    orders: dict[str, list[Any]]
+    pooled: tuple[str, ...]
+    path: str | None
+    runs: int
+    failed: int
+    without: int
+
+
+def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]) -> Summary:
+    """Summarise the runs of a sweep for one chart.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        Stored table ``runs`` with a column for every key, see `mixedscope.sweeps.table.with_keys`.
+    timing : pandas.DataFrame
+        Stored table ``runs_timing``.
+    chart : mapping
+        Settings of the chart.
+
+    Returns
+    -------
+    Summary
+    """
+    measure = MEASURES[chart["y"]]
+    table = runs.merge(timing, on="run", validate="one_to_one")
+    for key, wanted in (chart.get("where") or {}).items():
+        values_wanted = wanted if isinstance(wanted, list) else [wanted]
+        if key == "start":
+            values_wanted = [str(value) for value in values_wanted]
+        table = table[table[key].isin(values_wanted)]
+    considered = len(table)
+    failed = table["error"].notna()
+    table = table[~failed]
+    values = _values(table, measure)
+    by_measure = chart["x"] in MEASURES
+    roles = {role: chart.get(role) for role in _ROLES if chart.get(role) is not None}
+    frame = pd.DataFrame({"value": values["value"], "run": values["run"]})
+    sources = {**roles} if by_measure else {"x": chart["x"], **roles}
+    rows = table.set_index("run").loc[values["run"]]
+    for role, key in sources.items():
+        column = values["part"] if key in PARTS else rows[key]
+        frame[role] = pd.Series(list(column), dtype=object)
+    swept = [key for key in runs.attrs.get("swept", []) if key in runs.columns]
+    free = [key for key in swept if key not in sources.values()]
+    path = None
+    if chart["kind"] == "points":
+        told = [
+            key
+            for key in free
+            if key not in ("replicate", "seed") and table[key].map(_hashable).nunique() > 1
+        ]
+        path = told[0] if len(told) == 1 else None
+        for key in told:
+            frame[f"key {key}"] = pd.Series(list(rows[key]), dtype=object)
+    if by_measure:
+        frame["x"] = list(rows[MEASURES[chart["x"]].column].astype(float))
+    present = frame["x"].notna()
+    for role in roles:
+        present &= frame[role].notna()
+    frame = frame[present]
+    orders = {role: _order(frame[role]) for role in sources}
+    by = [*sources, *[c for c in frame.columns if c.startswith("key ")]]
+    points = _points(frame, by, measure, chart["kind"], by_measure=by_measure)
+    if path is not None:
+        points["path"] = points[f"key {path}"]
+        orders["path"] = _order(frame[f"key {path}"])
+    used = {column.removeprefix("key ") for column in by} | set(sources.values())
+    return Summary(
+        chart=dict(chart),
+        frame=points[[c for c in points.columns if not c.startswith("key ")]],
+        orders=orders,
+        pooled=tuple(
+            key for key in swept if key not in used and table[key].map(_hashable).nunique() > 1
+        ),
+        path=path,
+        runs=considered,
+        failed=int(failed.sum()),
+        without=len(table) - frame["run"].nunique(),
+    )
+
+
+def _values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """Values of a measure, a row per run and part: ``run``, ``part``, ``value``."""
+    out: list[tuple[str, Any, float]] = []
+    if measure.part == "phase":
+        counts = table[list(PHASES.values())].to_numpy(dtype=float)
+        if measure.column == "phase_share":
+            counts = counts / counts.sum(axis=1, keepdims=True)
+        for run, row in zip(table["run"], counts, strict=True):
+            out += [(run, phase, v) for phase, v in zip(PHASES, row, strict=True)]
+    elif measure.part is not None:
+        names = table[str(PARTS[measure.part])]
+        for run, told, row in zip(table["run"], names, table[measure.column], strict=True):
+            if row is not None:
+                out += [(run, name, v) for name, v in zip(json.loads(told), row, strict=True)]
+    else:
+        out = [
+            (run, None, float("nan") if value is None else float(value))
+            for run, value in zip(table["run"], table[measure.column], strict=True)
+        ]
+    frame = pd.DataFrame(out, columns=["run", "part", "value"])
+    return frame[frame["value"].notna()].reset_index(drop=True)
+
+
+def _order(values: pd.Series) -> list[Any]:
+    """Numbers ascending, anything else as it comes."""
+    found = list(dict.fromkeys(_hashable(v) for v in values))
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
+    return sorted(found) if numbers else found
+
+
+def _hashable(value: Any) -> Any:
+    return value if not isinstance(value, (list, dict)) else json.dumps(value, ensure_ascii=False)
+
+
+def _points(
+    frame: pd.DataFrame, by: Sequence[str], measure: Measure, kind: str, *, by_measure: bool
+) -> pd.DataFrame:
+    """Summarise the runs of every point."""
+    keyed = frame.assign(**{column: frame[column].map(_hashable) for column in by})
+    groups = keyed.groupby(list(by), sort=False) if by else [((), keyed)]
+    out = []
+    for key, rows in groups:
+        point = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        values = rows["value"].to_numpy(dtype=float)
+        low, middle, high = _quartiles(values)
+        if measure.proportion:
+            low, middle, high = _wilson(values)
+        elif kind == "area":
+            middle = float(values.mean())
+        point |= {"low": low, "middle": middle, "high": high, "count": len(values)}
+        if by_measure:
+            point["x_low"], point["x"], point["x_high"] = _quartiles(
+                rows["x"].to_numpy(dtype=float)
+            )
+        out.append(point)
+    return pd.DataFrame(out)
+
+
+def _quartiles(values: Floats) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return float(low), float(middle), float(high)
+
+
+def _wilson(values: Floats) -> tuple[float, float, float]:
+    """Share of ones with Wilson's (1927) 95 % interval."""
+    n, share, z = len(values), float(values.mean()), 1.96
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return centre - half, share, centre + half
