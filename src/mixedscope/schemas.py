@@ -47,6 +47,7 @@ class TableSchema:
     values: Mapping[str, frozenset[str]] | None = None
     study: bool = False
 
+
 #: What came of one run of a sweep, in its batch and in the whole.
 _RESULT = {
     **dict.fromkeys(("n",), _INT64),

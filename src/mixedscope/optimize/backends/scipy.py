@@ -42,6 +42,7 @@ class Bfgs(Backend):
         """Import SciPy's optimisers, slow to load, unless the search itself is compiled."""
         if not offers_search(objective):
             super().load(objective)
+
     tolerance = "ftol"
 
     def search(
