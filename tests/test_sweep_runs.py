@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from test_sweep_grid import runs
 
+from mixedscope.code_digest import reachable_sources
 from mixedscope.errors import StoreError
 from mixedscope.linear import LinearMixedModel
 from mixedscope.store import read_table, write_table
@@ -120,7 +121,9 @@ def test_larger_share_of_levels_holds_the_smaller() -> None:
 
 
 def test_random_starts_differ_and_reach_the_same_optimum() -> None:
-    found = runs({"fixed": {"model": "sim", "replicate": 1}, "grid": {"start": ["own", 1, 2]}})
+    found = runs(
+        {"fixed": {"model": "sim", "replicate": 1}, "grid": {"start": ["independent", 1, 2]}}
+    )
     results, _ = execute([r.spec for r in found], [r.id for r in found])
     assert np.ptp(results["objective"].astype(float)) < 1e-7
     assert len(set(results["search_evaluations"])) > 1
@@ -216,3 +219,9 @@ def test_stored_table_is_read_back(
     assert frame["simulate.units.g"].tolist() == [8] * 8 + [16] * 8
     assert frame.attrs["swept"] == ["structure"]
     assert frame["replicate"].tolist() == [1, 2] * 8
+
+
+def test_fits_of_a_sweep_do_not_depend_on_charts_nor_on_the_words_of_measures() -> None:
+    sources = [path.as_posix() for path in reachable_sources("sweep_batch")]
+    assert any(path.endswith("sweeps/run.py") for path in sources)
+    assert not [p for p in sources if "/charts/" in p or p.endswith(("measures.py", "config.py"))]

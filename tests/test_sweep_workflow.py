@@ -24,7 +24,7 @@ def content(replicates: int) -> dict[str, Any]:
     out["charts"] = {"formats": ["svg"], "kinds": ["trace"]}
     out["sweeps"] = {
         "tiny": {
-            "grid": {"optimizer": ["auto", "bobyqa"], "start": ["own", 1]},
+            "grid": {"optimizer": ["auto", "bobyqa"], "start": ["independent", 1]},
             "replicates": replicates,
             "batch_seconds": 0.15,
             "charts": [{"x": "optimizer", "y": "search_evaluations"}],

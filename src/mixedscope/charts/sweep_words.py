@@ -47,7 +47,7 @@ _TOLERANCES: Final = (
 )
 
 _STARTS: Final = {
-    "own": "the optimiser's own start",
+    "independent": "the optimiser's own start",
     "moments": "moments of the data",
     "identity": "random effects as variable as residuals",
 }

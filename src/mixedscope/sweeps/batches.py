@@ -20,7 +20,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mixedscope.errors import StoreError
-from mixedscope.sweeps.grid import Run, digest
+from mixedscope.sweeps.grid import Run
+from mixedscope.sweeps.identity import digest
 
 __all__ = ["Batch", "Costs", "measured_costs", "plan_batches", "stored_batches"]
 

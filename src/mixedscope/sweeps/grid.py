@@ -7,8 +7,6 @@ identity of the run.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from mixedscope.errors import ConfigError, suggest
 from mixedscope.optimize.backends import get_backend
 from mixedscope.seeds import derive_seed
 from mixedscope.sweeps.config import SweepConfig
+from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.keys import KEYS, SIMULATE, check_value
 from mixedscope.sweeps.measures import MEASURES, PARTS
 
@@ -30,7 +29,6 @@ __all__ = [
     "Run",
     "broken_sweeps",
     "definitions_of",
-    "digest",
     "expand",
     "swept_keys",
 ]
@@ -82,12 +80,6 @@ class Run:
     keys: dict[str, Any]
     spec: dict[str, Any]
     objective: str
-
-
-def digest(value: object) -> str:
-    """Digest of anything JSON can hold, 16 hexadecimal digits."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def swept_keys(sweep: SweepConfig) -> list[str]:
@@ -155,7 +147,7 @@ def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
         "structure": keys.get("structure", model["structures"][0]),
         "optimizer": keys.get("optimizer", model["optimizers"][0]),
         "criterion": keys.get("criterion", model["criterion"]),
-        "start": keys.get("start", "own"),
+        "start": keys.get("start", "independent"),
     }
     overrides = {
         key.removeprefix(SIMULATE): value for key, value in keys.items() if key.startswith(SIMULATE)
@@ -173,11 +165,11 @@ def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
         "criterion": filled["criterion"],
     }
     objective = {"data": data, "draw": draw, "model": described}
-    start: dict[str, Any] = {"kind": filled["start"]}
+    start: dict[str, Any] = {"name": filled["start"]}
     if isinstance(filled["start"], int):
         number = filled["start"]
         start = {
-            "kind": "random",
+            "name": "random",
             "seed": derive_seed(
                 seed, "sweep start", model=name, structure=filled["structure"], number=number,
                 **drawing,
@@ -190,7 +182,7 @@ def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
         "start": start,
         "seed": derive_seed(seed, "sweep optimizer", bits=32, model=name, **drawing),
     }
-    if drawing and "simulate" not in dataset and draw is None and start["kind"] != "random":
+    if drawing and "simulate" not in dataset and draw is None and start["name"] != "random":
         raise ConfigError(
             f"replicates of model {name!r} would all be the same: its data are not simulated, no "
             "share or size of them is drawn, and no start is random. Leave replicates out"

@@ -9,6 +9,7 @@ from mixedscope.data.simulate import SIMULATE_KEYS
 from mixedscope.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.expressions import parse_expression
 from mixedscope.model.covariance import named_structure
+from mixedscope.optimize.starts import START_NAMES
 
 __all__ = ["KEYS", "SIMULATE", "check_key", "check_value", "key_words"]
 
@@ -31,7 +32,7 @@ KEYS: Final[dict[str, str]] = {
     "seed": "seed",
 }
 
-_STARTS = ("own", "moments", "identity")
+_STARTS = tuple(name for name in START_NAMES if name != "random")
 _TEXTS = ("model", "structure", "optimizer", "subset", "of")
 
 

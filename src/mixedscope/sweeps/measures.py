@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["MEASURES", "PARTS", "PHASES", "Measure"]
-
-#: Phases of an optimisation and the column of ``runs.parquet`` with the evaluations of each.
-PHASES: Final = {
-    "exploration": "exploration",
-    "convergence": "convergence",
-    "fine-tuning": "fine_tuning",
-}
+__all__ = ["MEASURES", "PARTS", "Measure"]
 
 #: Keys by which a measure of several values per run is told apart, and the column of their names.
 PARTS: Final = {"term": "terms", "coefficient": "beta_names", "phase": None}

@@ -12,7 +12,8 @@ from typing import Any
 from mixedscope.files import read_json
 from mixedscope.sweeps.batches import Batch, measured_costs, plan_batches, stored_batches
 from mixedscope.sweeps.config import SweepConfig
-from mixedscope.sweeps.grid import Definitions, Run, digest, expand, swept_keys
+from mixedscope.sweeps.grid import Definitions, Run, expand, swept_keys
+from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.names import chart_names
 
 __all__ = ["Digested", "SweepPlan"]

@@ -22,13 +22,12 @@ from mixedscope.inference.estimates import singularity
 from mixedscope.linear import LinearMixedModel
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize import OptimizationResult, minimize
-from mixedscope.optimize.phases import PHASES
 from mixedscope.optimize.problem import EVALUATION_ERRORS
+from mixedscope.optimize.starts import named_start
 from mixedscope.schemas import SCHEMAS
 from mixedscope.sweeps.draws import rows_of
-from mixedscope.sweeps.grid import digest
-from mixedscope.sweeps.measures import PHASES as PHASE_COLUMNS
-from mixedscope.sweeps.starts import start_of
+from mixedscope.sweeps.identity import digest
+from mixedscope.sweeps.phase_columns import PHASE_COLUMNS
 
 __all__ = ["execute"]
 
@@ -112,7 +111,7 @@ def _minimize(objective: ProfiledObjective, spec: Mapping[str, Any]) -> Optimiza
         objective,
         optimizer=optimizer["backend"],
         settings=optimizer["settings"] or None,
-        start=start_of(objective, spec["start"]),
+        start=named_start(objective, **spec["start"]),
         max_evaluations=optimizer["max_evaluations"],
         max_seconds=optimizer["max_seconds"],
         polish=optimizer["polish"],
@@ -154,7 +153,7 @@ def _described(objective: ProfiledObjective, result: OptimizationResult) -> dict
         "search_evaluations": stages.get("search", 0),
         "polish_evaluations": len(frame) - stages.get("search", 0),
         "certificate_gradients": result.optimizer["certificate_evaluations"],
-        **{PHASE_COLUMNS[phase]: int(phases.get(phase, 0)) for phase in PHASES},
+        **{column: int(phases.get(phase, 0)) for phase, column in PHASE_COLUMNS.items()},
         "return_code": result.optimizer["return_code"],
         "verdict": certificate["verdict"],
         "newton_decrement": certificate["newton_decrement"],

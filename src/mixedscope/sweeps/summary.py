@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.sweeps.measures import MEASURES, PARTS, PHASES, Measure
+from mixedscope.sweeps.measures import MEASURES, PARTS, Measure
+from mixedscope.sweeps.phase_columns import PHASE_COLUMNS
 
 __all__ = ["Summary", "summarise"]
 
@@ -134,11 +135,11 @@ def _values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     """Values of a measure, a row per run and part: ``run``, ``part``, ``value``."""
     out: list[tuple[str, Any, float]] = []
     if measure.part == "phase":
-        counts = table[list(PHASES.values())].to_numpy(dtype=float)
+        counts = table[list(PHASE_COLUMNS.values())].to_numpy(dtype=float)
         if measure.column == "phase_share":
             counts = counts / counts.sum(axis=1, keepdims=True)
         for run, row in zip(table["run"], counts, strict=True):
-            out += [(run, phase, v) for phase, v in zip(PHASES, row, strict=True)]
+            out += [(run, phase, v) for phase, v in zip(PHASE_COLUMNS, row, strict=True)]
     elif measure.part is not None:
         names = table[str(PARTS[measure.part])]
         for run, told, row in zip(table["run"], names, table[measure.column], strict=True):
