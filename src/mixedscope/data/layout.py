@@ -6,7 +6,6 @@ drawn, so that adding a covariate changes no other number.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, suggest
 from ..expressions import evaluate_condition
+from ..seeds import generator
 
 __all__ = ["LAYOUT_KEYS", "check_keys", "lay_out", "stream"]
 
@@ -40,9 +40,7 @@ _DISTRIBUTIONS = {"normal": ("mean", "sd"), "uniform": ("low", "high")}
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
     """Random numbers for one purpose: PCG64 on a child of the seed that its name picks."""
-    key = np.frombuffer(hashlib.sha256(purpose.encode()).digest()[:16], dtype="<u4")
-    sequence = np.random.SeedSequence(seed, spawn_key=tuple(int(k) for k in key))
-    return np.random.Generator(np.random.PCG64(sequence))
+    return generator(seed, purpose)
 
 
 def check_keys(spec: Any, known: Sequence[str], where: str) -> Mapping[str, Any]:
