@@ -146,6 +146,31 @@ def test_figures_of_all_models_have_a_section_of_their_own(run: Run) -> None:
     assert "1 model, 2 fits, 2 figures" in page.text
 
 
+def test_figures_of_a_sweep_have_a_section_with_its_name(run: Run) -> None:
+    caption = run.root / "charts/sweeps/size & shape/gap.caption.json"
+    run.formats = ["svg"]
+    run.describe(caption)
+    caption.with_name("gap.svg").write_bytes(b"x")
+    page = run.page(caption)
+    assert "Sweep: size & shape" in page.text
+    for address in page.values("href"):
+        assert not address.startswith("#") or address[1:] in page.values("id")
+
+
+def test_figures_with_seconds_have_a_page_of_their_own(run: Run) -> None:
+    caption = run.caption.with_name("trace-seconds.caption.json")
+    run.describe(caption)
+    for name in run.formats:
+        caption.with_name(f"trace-seconds.{name}").write_bytes(b"x")
+    arguments = {"structures": [run.structures], "captions": [run.caption, caption]}
+    index, timing = run.root / "index.html", run.root / "timing.html"
+    write_index(**arguments, output=index, timing=timing)
+    assert Page(index).values("src") == ["charts/my%20sleep/shrinkage-a~20b.svg"]
+    assert Page(timing).values("src") == ["charts/my%20sleep/trace-seconds.svg"]
+    assert "timing.html" in Page(index).values("href")
+    assert "index.html" in Page(timing).values("href")
+
+
 def test_figure_without_picture_is_linked(run: Run) -> None:
     run.formats = ["html"]
     run.describe(run.caption)

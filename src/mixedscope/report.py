@@ -53,7 +53,8 @@ def write_index(
         ``<model>/<chart>.caption.json`` of every chart, in the order within its model; the chart's
         files stand beside it.
     together : sequence of path
-        Captions of charts that show all models.
+        Captions of charts that show more than one model: of a sweep where the directory is
+        ``sweeps/<sweep>``, else of all models.
     output : path
         The page.
     timing : path, optional
@@ -78,13 +79,18 @@ def write_index(
         if path.parent.name not in figures:
             raise StoreError(f"{path} is the caption of a model that has no table of structures")
         figures[path.parent.name].append(_figure(path))
-    of_all = [_figure(Path(path)) for path in together]
+    others: dict[str, list[_Figure]] = {}
+    for path in map(Path, together):
+        sweep = path.parent.parent.name == "sweeps"
+        heading = f"Sweep: {path.parent.name}" if sweep else "All models"
+        others.setdefault(heading, []).append(_figure(path))
     pages = {Path(output): False}
     if timing is not None:
         pages[Path(timing)] = True
-    others = {page: [other for other in pages if other != page] for page in pages}
     contents = {
-        page: _page(page, tables, figures, of_all, timed=timed, others=others[page])
+        page: _page(
+            page, tables, figures, others, timed=timed, pages=[p for p in pages if p != page]
+        )
         for page, timed in pages.items()
     }
     return [atomic_write(page, content.encode("utf-8")) for page, content in contents.items()]
@@ -94,10 +100,10 @@ def _page(
     page: Path,
     tables: Mapping[str, tuple[Path, pd.DataFrame]],
     figures: Mapping[str, Sequence[_Figure]],
-    of_all: Sequence[_Figure],
+    others: Mapping[str, Sequence[_Figure]],
     *,
     timed: bool,
-    others: Sequence[Path],
+    pages: Sequence[Path],
 ) -> str:
     """The page of the figures that show seconds, or that of all others."""
 
@@ -109,16 +115,22 @@ def _page(
         _section(model, *tables[model], known, page.parent) for model, known in shown.items()
     ]
     links = [f'<li><a href="#{_anchor(model)}">{html.escape(model)}</a></li>' for model in shown]
-    if chosen(of_all):
-        drawn = "\n".join(_figure_html(_TOGETHER, f, page.parent) for f in chosen(of_all))
-        sections.append(f'<section id="{_TOGETHER}">\n<h2>All models</h2>\n{drawn}\n</section>')
-        links.append(f'<li><a href="#{_TOGETHER}">All models</a></li>')
+    for heading, known in others.items():
+        if chosen(known):
+            # No model has this name: it would not start with a sign.
+            anchor = f"-{heading}"
+            drawn = "\n".join(_figure_html(anchor, f, page.parent) for f in chosen(known))
+            sections.append(
+                f'<section id="{_anchor(anchor)}">\n<h2>{html.escape(heading)}</h2>\n{drawn}\n'
+                "</section>"
+            )
+            links.append(f'<li><a href="#{_anchor(anchor)}">{html.escape(heading)}</a></li>')
     links += [
         f'<li><a href="{_link(other, page.parent)}">{_PAGE_NAMES[not timed]}</a></li>'
-        for other in others
+        for other in pages
     ]
     n_fits = sum(len(table) for _, table in tables.values())
-    n_figures = len(chosen(of_all)) + sum(len(known) for known in shown.values())
+    n_figures = sum(len(chosen(known)) for known in (*figures.values(), *others.values()))
     return _PAGE.format(
         summary=f"{_count(len(tables), 'model')}, {_count(n_fits, 'fit')}, "
         f"{_count(n_figures, 'figure')}",
@@ -241,9 +253,6 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[Any], str]], ...]] = (
     ("singular", "singular", lambda value: "yes" if value else "no"),
     ("verdict", "verdict", str),
 )
-
-#: No model has this name: it would not start with a sign.
-_TOGETHER: Final = "-all"
 
 _FORMAT_NAMES: Final = {
     "gif": "GIF",

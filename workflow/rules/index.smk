@@ -5,7 +5,7 @@ rule index:
     input:
         structures=PLAN.compare_files(),
         captions=PLAN.caption_files(),
-        together=PLAN.together_files(),
+        together=PLAN.together_files() + SWEEPS.caption_files(),
     output:
         index="results/index.html",
         timing="results/timing.html",
