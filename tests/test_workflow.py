@@ -28,6 +28,12 @@ pytest.importorskip("snakemake", reason="the workflow's dependencies are a group
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = yaml.safe_load((ROOT / "config/small.yaml").read_text("utf-8"))
+# A chart of each way through the workflow, in two formats: `.ci/run` draws all of them.
+SMALL["charts"] |= {"kinds": ["shrinkage", "trace", "ledger", "theta"], "formats": ["svg", "html"]}
+SMALL["models"]["sleep"]["optimizers"] = ["nlopt"]
+
+
+DRAWING = {"chart", "film", "race_chart", "phases_chart"}
 
 
 def command(directory: Path, *arguments: str) -> list[str]:
@@ -87,7 +93,9 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {
         path.relative_to(directory).as_posix(): path.read_bytes()
         for path in sorted((directory / "results").rglob("*"))
-        if path.is_file() and "logs" not in path.parts and path.name != "timing.parquet"
+        if path.is_file()
+        and "logs" not in path.parts
+        and not re.search(r"timing|-seconds", path.name)
     }
 
 
@@ -144,8 +152,11 @@ def test_changed_chart_settings_redraw_and_refit_nothing(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "rerun"),
     [
-        ("charts/trace.py", {"chart", "index"}),
-        ("model/kernels.py", {"fit", "compare", "chart", "index"}),
+        ("charts/trace.py", {*DRAWING, "index"}),
+        (
+            "model/kernels.py",
+            {"fit", "study", "race", "phases", "compare", *DRAWING, "index"},
+        ),
         ("inference/compare.py", {"compare", "index"}),
     ],
 )
