@@ -114,7 +114,7 @@ def _starts_with(magic: bytes, at: int = 0) -> Callable[[Path], None]:
     def check(path: Path) -> None:
         if path.read_bytes()[at : at + len(magic)] != magic:
             raise ValueError("is no such film")
-        _check_size(path, 5)
+        _check_size(path)
 
     return check
 
@@ -186,7 +186,9 @@ def _check_html(path: Path) -> None:
             raise ValueError(f"links to {address}, which is absent")
 
 
-def _check_size(path: Path, megabytes: int = 2) -> None:
+def _check_size(path: Path) -> None:
+    # Animations, and the stills of what moves.
+    megabytes = 5 if path.name.startswith(("motion-", "theta")) else 2
     if path.stat().st_size > megabytes * 1_000_000:
         raise ValueError(f"is larger than {megabytes} MB")
 
