@@ -10,6 +10,7 @@ import pytest
 from sample_tables import fit_tables
 from scipy.stats import spearmanr
 
+import mixedscope as ms
 from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.inference.phase_table import phase_table, phase_timing_table, phase_trend
@@ -119,3 +120,11 @@ def test_what_is_missing_is_named() -> None:
         phase_table([])
     with pytest.raises(StoreError, match="timing"):
         phase_timing_table([FitTables(fits()[0].info, trace=fits()[0].trace)])
+
+
+def test_tables_of_phases_are_what_their_chart_asks_for() -> None:
+    made = ms.phase_tables([fit_tables(), fit_tables(structure="intercept")])
+    assert list(made) == ["phases", "phases_trend", "phases_timing", "phases_timing_trend"]
+    spec = ms.charts.phases(made).to_dict()
+    assert spec["title"]
+    assert ms.charts.phases(made, seconds=False).to_dict() != spec

@@ -21,6 +21,7 @@ __all__ = [
     "charts",
     "load_dataset",
     "load_fit",
+    "phase_tables",
     "set_threads",
 ]
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mixedscope import charts
     from mixedscope.data import load_dataset
     from mixedscope.fit import Fit
+    from mixedscope.inference.phase_table import phase_tables
     from mixedscope.linear import LinearMixedModel, load_fit
     from mixedscope.model.lapack import set_threads
 
@@ -39,6 +41,7 @@ _HOME = {
     "LinearMixedModel": "mixedscope.linear",
     "load_dataset": "mixedscope.data",
     "load_fit": "mixedscope.linear",
+    "phase_tables": "mixedscope.inference.phase_table",
     "set_threads": "mixedscope.model.lapack",
 }
 

@@ -251,22 +251,20 @@ def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
         shares grow with the size of a model, and the same of seconds, ``phases_timing`` and
         ``phases_timing_trend``.
     """
-    from mixedscope.inference.phase_table import phase_table, phase_timing_table, phase_trend
+    from mixedscope.inference.phase_table import phase_tables
     from mixedscope.store import read_fit, write_table
 
     tables = [read_fit(Path(path).parent) for path in fits]
     names = [Path(path).parent.name for path in fits]
-    counts = phase_table(tables, optimizers=names)
-    seconds = phase_timing_table(tables, optimizers=names)
     digest = hashlib.sha256("".join(t.info["dataset"]["sha256"] for t in tables).encode())
-    for stem, kind, table in (
-        ("phases", "phases", counts),
-        ("phases_trend", "phases_trend", phase_trend(counts)),
-        ("phases_timing", "phases_timing", seconds),
-        ("phases_timing_trend", "phases_trend", phase_trend(counts, seconds)),
-    ):
-        path = Path(output).with_name(f"{stem}.parquet")
-        write_table(path, table, kind, formula="", sha256=digest.hexdigest())
+    for stem, table in phase_tables(tables, optimizers=names).items():
+        write_table(
+            Path(output).with_name(f"{stem}.parquet"),
+            table,
+            "phases_trend" if stem.endswith("trend") else stem,
+            formula="",
+            sha256=digest.hexdigest(),
+        )
 
 
 def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:

@@ -390,13 +390,18 @@ def race(tables: Mapping[str, Any], *, x: str = "evaluation", theme: str = "ligh
 
 
 def phases(
-    sources: Any, *, order: str = "n_theta", seconds: bool = True, theme: str = "light"
+    tables: Mapping[str, Any],
+    *,
+    order: str = "n_theta",
+    seconds: bool = True,
+    theme: str = "light",
 ) -> Any:
     """Draw which share of the work of every fit each phase took.
 
     Parameters
     ----------
-    sources : sequence of Fit, FitTables or path
+    tables : mapping of str to pandas.DataFrame
+        As made by `mixedscope.phase_tables`.
     order : {"n_theta", "q", "n"}
         Size by which the fits are ordered.
     seconds : bool
@@ -411,15 +416,11 @@ def phases(
     ------
     ModelError
         If a setting is unknown.
-    StoreError
-        If a table is missing.
-    """
-    from mixedscope.inference.phase_table import phase_table, phase_timing_table, phase_trend
 
-    fits = as_tables(sources)
-    counts = phase_table(fits)
-    tables = [counts, phase_trend(counts)]
-    if seconds:
-        spent = phase_timing_table(fits)
-        tables += [spent, phase_trend(counts, spent)]
-    return finish(*phases_chart(*tables, order=order, theme=theme), theme=theme)
+    Examples
+    --------
+    >>> ms.charts.phases(ms.phase_tables([small, large]))  # doctest: +SKIP
+    """
+    shown = ["phases", "phases_trend", *(["phases_timing", "phases_timing_trend"] * seconds)]
+    drawn = phases_chart(*(tables[name] for name in shown), order=order, theme=theme)
+    return finish(*drawn, theme=theme)

@@ -13,12 +13,47 @@ from mixedscope.errors import ModelError
 from mixedscope.schemas import PHASES
 from mixedscope.store import FitTables
 
-__all__ = ["SIZES", "phase_table", "phase_timing_table", "phase_trend"]
+__all__ = ["SIZES", "phase_table", "phase_tables", "phase_timing_table", "phase_trend"]
 
 #: Measures of the size of a fit: covariance parameters, observations, random effects.
 SIZES: Final = ("n_theta", "n", "q")
 
 _FIT: Final = ["model", "structure", "optimizer"]
+
+
+def phase_tables(
+    fits: Sequence[Any], *, optimizers: Sequence[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Tell where the evaluations and the seconds of several fits went.
+
+    Parameters
+    ----------
+    fits : sequence of Fit or FitTables
+    optimizers : sequence of str, optional
+        What to call the optimiser of each fit; by default as it was asked for.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``phases``, ``phases_trend`` and, of the seconds, ``phases_timing`` and
+        ``phases_timing_trend``; `mixedscope.charts.phases` draws them.
+
+    Raises
+    ------
+    ModelError
+        If there are no fits.
+    StoreError
+        If a fit has no trace or no timing.
+    """
+    tables = [fit if isinstance(fit, FitTables) else fit.tables for fit in fits]
+    counts = phase_table(tables, optimizers=optimizers)
+    seconds = phase_timing_table(tables, optimizers=optimizers)
+    return {
+        "phases": counts,
+        "phases_trend": phase_trend(counts),
+        "phases_timing": seconds,
+        "phases_timing_trend": phase_trend(counts, seconds),
+    }
 
 
 def phase_table(
