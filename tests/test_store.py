@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -250,3 +251,23 @@ def test_a_data_table_keeps_the_columns_of_its_user(tmp_path: Path) -> None:
 def _copy(source: Path, target: Path) -> Path:
     target.write_bytes(source.read_bytes())
     return target
+
+
+def test_new_fit_takes_the_studies_of_the_old_one_away(tmp_path: Path) -> None:
+    tables = fit_tables()
+    studied = replace(tables, studies={"parameters": parameters_of(tables)})
+    write_fit(tmp_path, studied)
+    assert (tmp_path / "parameters.parquet").exists()
+    write_fit(tmp_path, tables, only=["modes"])
+    assert (tmp_path / "parameters.parquet").exists()
+    other = replace(tables, info={**tables.info, "formula": "y ~ 1 + (1 | g)"})
+    write_fit(tmp_path, other, only=["fit", "trace", "estimates", "timing", "modes"])
+    assert not (tmp_path / "parameters.parquet").exists()
+
+
+def parameters_of(tables: FitTables) -> pd.DataFrame:
+    """A small table of a study."""
+    row = {
+        "evaluation": 1, "kind": "sigma", "group": None, "term": None, "term2": None, "value": 1.0
+    }  # fmt: skip
+    return pd.DataFrame([row])[list(SCHEMAS["parameters"].columns or {})]

@@ -146,6 +146,8 @@ def write_fit(
 ) -> list[Path]:
     """Write one fit into a directory, made if need be.
 
+    Where a fit is written anew, tables of studies of the one before are removed.
+
     Parameters
     ----------
     directory : path
@@ -196,6 +198,11 @@ def write_fit(
         payloads[path] = _table_bytes(
             path, tables.require(name), name, formula=formula, sha256=sha256, extra=extra
         )
+    if "fit" in chosen:
+        # What was studied was the fit that this one takes the place of.
+        for name in STUDY_TABLES:
+            if name not in chosen:
+                (directory / f"{name}.parquet").unlink(missing_ok=True)
     for path, payload in payloads.items():
         atomic_write(path, payload)
     return list(payloads)
