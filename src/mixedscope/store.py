@@ -198,13 +198,13 @@ def write_fit(
         payloads[path] = _table_bytes(
             path, tables.require(name), name, formula=formula, sha256=sha256, extra=extra
         )
+    for path, payload in payloads.items():
+        atomic_write(path, payload)
     if "fit" in chosen:
         # What was studied was the fit that this one takes the place of.
         for name in STUDY_TABLES:
             if name not in chosen:
                 (directory / f"{name}.parquet").unlink(missing_ok=True)
-    for path, payload in payloads.items():
-        atomic_write(path, payload)
     return list(payloads)
 
 
