@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.inference.parameters import sds_and_correlations
 from mixedscope.model.objective import ProfiledObjective
 
 __all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity"]
@@ -67,30 +68,12 @@ def estimates_table(
         )
     rows.append({"kind": "sigma", "estimate": evaluation.sigma})
     for term in objective.system.terms:
-        factor = term.factor(theta[term.theta]) * evaluation.sigma
-        sds = np.linalg.norm(factor, axis=1)
+        factor = term.factor(theta[term.theta])[None]
+        sigma = np.array([evaluation.sigma])
         rows.extend(
-            {"kind": "sd", "group": term.group, "term": name, "estimate": sd}
-            for name, sd in zip(term.names, sds, strict=True)
+            {"kind": kind, "group": term.group, "term": a, "term2": b, "estimate": float(value[0])}
+            for kind, a, b, value in sds_and_correlations(term, factor, sigma)
         )
-        for part, structure in zip(term.design.parts, term.structures, strict=True):
-            if not structure.correlates:
-                continue
-            for b in part.columns:
-                for a in part.columns:
-                    if a <= b:
-                        continue
-                    scale = sds[a] * sds[b]
-                    correlation = float(factor[a] @ factor[b]) / scale if scale > 0.0 else np.nan
-                    rows.append(
-                        {
-                            "kind": "correlation",
-                            "group": term.group,
-                            "term": term.names[b],
-                            "term2": term.names[a],
-                            "estimate": float(np.clip(correlation, -1.0, 1.0)),
-                        }
-                    )
     for term in objective.system.terms:
         rows.extend(
             {"kind": "theta", "group": term.group, "term": name, "estimate": value}

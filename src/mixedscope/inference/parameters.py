@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from mixedscope.model.random_term import RandomTerm
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
 
-__all__ = ["parameter_study", "parameters_along"]
+__all__ = ["parameter_study", "parameters_along", "sds_and_correlations"]
 
 Floats = NDArray[np.float64]
 
@@ -61,20 +62,10 @@ def parameters_along(objective: ProfiledObjective, trace: pd.DataFrame) -> pd.Da
     rows: list[tuple[str, str | None, str | None, str | None, Floats]] = []
     for term in objective.system.terms:
         factors = np.array([term.factor(theta[term.theta]) for theta in thetas])
-        # Lengths of rows by themselves: entries may differ by many orders of magnitude.
-        lengths = np.linalg.norm(factors, axis=2)
         rows += [
-            ("sd", term.group, name, None, lengths[:, j] * sigma)
-            for j, name in enumerate(term.names)
+            (kind, term.group, first, second, values)
+            for kind, first, second, values in sds_and_correlations(term, factors, sigma)
         ]
-        for first, second in _correlated(term):
-            inner = np.einsum("mi,mi->m", factors[:, first], factors[:, second])
-            product = lengths[:, first] * lengths[:, second]
-            correlation = np.divide(
-                inner, product, out=np.full(len(inner), np.nan), where=product > 0.0
-            )
-            names = term.names[first], term.names[second]
-            rows.append(("correlation", term.group, *names, np.clip(correlation, -1.0, 1.0)))
     rows.append(("sigma", None, None, None, sigma))
     count = len(numbers)
     texts = {
@@ -88,6 +79,35 @@ def parameters_along(objective: ProfiledObjective, trace: pd.DataFrame) -> pd.Da
             "value": np.concatenate([row[4] for row in rows]),
         }
     )
+
+
+def sds_and_correlations(
+    term: RandomTerm, factors: Floats, sigma: Floats
+) -> Iterator[tuple[str, str, str | None, Floats]]:
+    """Give standard deviations, then correlations, of relative covariance factors.
+
+    Parameters
+    ----------
+    term : RandomTerm
+    factors : (m, k, k) array
+        Relative covariance factors.
+    sigma : (m,) array
+
+    Yields
+    ------
+    kind, term, term2, values : str, str, str or None, (m,) array
+        ``sd`` of one column, or ``correlation`` of two, the earlier first: NaN where a standard
+        deviation is zero.
+    """
+    # Lengths of rows by themselves: entries may differ by many orders of magnitude.
+    lengths = np.linalg.norm(factors, axis=2)
+    for j, name in enumerate(term.names):
+        yield "sd", name, None, lengths[:, j] * sigma
+    for first, second in _correlated(term):
+        inner = np.einsum("mi,mi->m", factors[:, first], factors[:, second])
+        product = lengths[:, first] * lengths[:, second]
+        values = np.divide(inner, product, out=np.full(len(inner), np.nan), where=product > 0.0)
+        yield "correlation", term.names[first], term.names[second], np.clip(values, -1.0, 1.0)
 
 
 def _correlated(term: RandomTerm) -> list[tuple[int, int]]:
