@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.leverage import effective_degrees
+from mixedscope.inference.modes import improved_rows
 from mixedscope.model.objective import ProfiledObjective
 
 if TYPE_CHECKING:
@@ -63,10 +64,7 @@ def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame
 
 def _improvements(trace: pd.DataFrame, most: int) -> list[tuple[int, Floats]]:
     """Number and theta of the evaluations that improved, thinned evenly to `most`."""
-    good = trace[trace["status"] == "ok"]
-    values = good["objective"].to_numpy(dtype=float)
-    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
-    improved = good[values < before]
+    improved = trace.iloc[improved_rows(trace)]
     kept = np.unique(np.linspace(0, len(improved) - 1, min(most, len(improved))).round())
     return [
         (int(improved["evaluation"].iloc[i]), np.asarray(improved["theta"].iloc[i], dtype=float))

@@ -15,7 +15,7 @@ from mixedscope.model.objective import ProfiledObjective
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
 
-__all__ = ["MOST_VALUES", "keyframes", "modes_at", "modes_study", "modes_table"]
+__all__ = ["MOST_VALUES", "improved_rows", "keyframes", "modes_at", "modes_study", "modes_table"]
 
 Floats = NDArray[np.float64]
 
@@ -87,11 +87,10 @@ def keyframes(
     pandas.DataFrame
         Columns of the stored table ``modes_trace``.
     """
-    candidates = trace[trace["status"] == "ok"]
     if which == "best":
-        values = candidates["objective"].to_numpy(dtype=float)
-        before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
-        candidates = candidates[values < before]
+        candidates = trace.iloc[improved_rows(trace)]
+    else:
+        candidates = trace[trace["status"] == "ok"]
     evaluations = candidates["evaluation"].to_numpy()
     frames = [modes_at(objective, np.asarray(t, dtype=float)) for t in candidates["theta"]]
     if which == "all" and len(frames) <= most:
@@ -129,6 +128,20 @@ def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.
     per_frame = sum(len(term.design.levels) * term.size for term in terms)
     most = max(1, values // per_frame - 1)
     return {"modes_every": keyframes(subject.objective, subject.trace, most=most, which="all")}
+
+
+def improved_rows(trace: pd.DataFrame) -> NDArray[np.intp]:
+    """Positions of the evaluations whose objective is below everything before.
+
+    Parameters
+    ----------
+    trace : pandas.DataFrame
+        Columns ``status``, ``objective``.
+    """
+    ok = (trace["status"] == "ok").to_numpy()
+    values = np.where(ok, trace["objective"].to_numpy(dtype=float), np.inf)
+    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
+    return np.flatnonzero(values < before)
 
 
 def _choose(frames: Sequence[Sequence[Floats]], most: int) -> list[int]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.estimates import SINGULAR
+from mixedscope.inference.modes import improved_rows
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize.certificate import tolerance_scale
 
@@ -105,7 +106,7 @@ def stopping_table(
         level's sum of squares of the covariate (of its mean square, if that is larger).
     """
     best = trace["best"].to_numpy(dtype=float)
-    improved = _improved(trace)
+    improved = improved_rows(trace)
     final = objective.evaluate(theta)
     errors = _standard_errors(objective, final.sigma)
     modes = objective.system.modes()
@@ -234,13 +235,6 @@ def _mode_units(objective: ProfiledObjective, theta: Floats, sigma: float) -> li
 # -- criteria --------------------------------------------------------------------------------------
 
 
-def _improved(trace: pd.DataFrame) -> NDArray[np.intp]:
-    """Rows whose objective is below everything before."""
-    best = trace["best"].to_numpy(dtype=float)
-    before = np.concatenate([[np.inf], np.where(np.isnan(best), np.inf, best)[:-1]])
-    return np.flatnonzero(best < before)
-
-
 def _criterion(trace: pd.DataFrame) -> tuple[str, Floats]:
     """Give what the search could have stopped by, and its value where it was looked at (else NaN).
 
@@ -255,7 +249,7 @@ def _criterion(trace: pd.DataFrame) -> tuple[str, Floats]:
         last &= rho < rho[search][0]
         values[last] = rho[last]
         return CRITERIA[0], values
-    improved = _improved(trace)
+    improved = improved_rows(trace)
     improved = improved[search[improved]]
     gradient = trace["gradient"]
     objective = trace["objective"].to_numpy(dtype=float)

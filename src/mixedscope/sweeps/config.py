@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mixedscope.config_faults import fault
+from mixedscope.config_faults import Section, fault
 from mixedscope.errors import ConfigError, suggest
 from mixedscope.sweeps.keys import check_key, check_value
 from mixedscope.sweeps.measures import MEASURES, PARTS
@@ -17,13 +17,7 @@ __all__ = ["SweepChartConfig", "SweepConfig"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class SweepChartConfig(_Section):
+class SweepChartConfig(Section):
     """One chart of a sweep: measures against swept keys."""
 
     kind: Literal["line", "area", "heat", "points"] = "line"
@@ -100,7 +94,7 @@ class SweepChartConfig(_Section):
         return self
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """Many fits: every combination of a grid, and the points of a list."""
 
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
