@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import mixedscope
+from mixedscope import code_digest as code_digest_module
 from mixedscope.code_digest import code_digest, reachable_sources
 from mixedscope.schemas import SCHEMAS
 
@@ -155,3 +156,28 @@ def test_step_depends_on_the_code_it_reaches(step: str, has: list[str], lacks: l
 def test_digest_of_an_unknown_step_is_an_error() -> None:
     with pytest.raises(ValueError, match="no step 'fits'"):
         code_digest("fits")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differs"),
+    [
+        ("x = 1\n", "# a comment\nx  =  1\n", False),
+        ('def f():\n    "Old."\n    return 1\n', 'def f():\n    """New."""\n    return 1\n', False),
+        ("x = 1\n", "x = 2\n", True),
+        ('x = "text"\n', 'x = "other"\n', True),
+    ],
+)
+def test_the_digest_of_a_step_changes_with_what_the_code_does_alone(
+    tmp_path, monkeypatch, before, after, differs
+):
+    pipeline = tmp_path / "pipeline"
+    pipeline.mkdir()
+    (pipeline / "steps.py").write_text(
+        "def step():\n    from mixedscope.used import x\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(code_digest_module, "_ROOT", tmp_path)
+    digests = []
+    for text in (before, after):
+        (tmp_path / "used.py").write_text(text, encoding="utf-8")
+        digests.append(code_digest("step"))
+    assert (digests[0] != digests[1]) == differs

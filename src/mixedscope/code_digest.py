@@ -3,7 +3,8 @@
 Snakemake reruns a job when its inputs, parameters or script change, and does not look into the
 package.  The digest of a step, a parameter of its rule, changes with any source file the step can
 reach: the imports inside the step's function in `mixedscope.pipeline`, and theirs, are followed
-through the syntax trees.  Nothing is imported to find this out.
+through the syntax trees.  Comments, docstrings and layout are not part of it.  Nothing is imported
+to find this out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def code_digest(step: str) -> str:
     """
     digest = hashlib.sha256()
     for path in reachable_sources(step):
-        content = path.read_bytes()
+        content = _meaning(path)
         digest.update(f"{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
@@ -65,19 +66,15 @@ def reachable_sources(step: str) -> list[Path]:
     ValueError
         If there is no such step.
     """
-    pipeline = _ROOT / "pipeline.py"
-    tree = ast.parse(pipeline.read_bytes())
-    steps = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if step not in steps:
-        raise ValueError(f"there is no step {step!r}; steps are {', '.join(steps)}")
-    found = {pipeline}
-    # Imports at the top of the pipeline and in its private helpers belong to every step.
+    home, tree, steps = _module_of(step)
+    found = {home}
+    # Imports at the top of its module and in private helpers there belong to every step.
     others = [node for name, node in steps.items() if not name.startswith("_") and name != step]
     todo = [
         path
         for node in tree.body
         if node not in others
-        for path in _imported_by(node, f"{_PACKAGE}.pipeline")
+        for path in _imported_by(node, _module_name(home))
     ]
     while todo:
         path = todo.pop()
@@ -86,6 +83,32 @@ def reachable_sources(step: str) -> list[Path]:
             todo += _imported_by(ast.parse(path.read_bytes()), _module_name(path))
     beside = {path for folder in {p.parent for p in found} for path in folder.iterdir()}
     return sorted(found | {path for path in beside if path.suffix in _BESIDE})
+
+
+def _module_of(step: str) -> tuple[Path, ast.Module, dict[str, ast.FunctionDef]]:
+    """The module of the pipeline that holds a step, and all functions there by name."""
+    known: list[str] = []
+    for path in sorted((_ROOT / "pipeline").glob("*.py")):
+        tree = ast.parse(path.read_bytes())
+        functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        if step in functions:
+            return path, tree, functions
+        known += [name for name in functions if not name.startswith("_")]
+    raise ValueError(f"there is no step {step!r}; steps are {', '.join(known)}")
+
+
+def _meaning(path: Path) -> bytes:
+    """What a file says: of source code the syntax tree without docstrings, else its bytes."""
+    content = path.read_bytes()
+    if path.suffix != ".py":
+        return content
+    tree = ast.parse(content)
+    for node in ast.walk(tree):
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and ast.get_docstring(node, clean=False):
+            del node.body[0]
+    return ast.dump(tree).encode()
 
 
 def _imported_by(tree: ast.AST, module: str) -> Iterator[Path]:

@@ -1,0 +1,30 @@
+"""The steps of the workflow as plain functions of files: what its scripts call.
+
+Each step reads files, calls the library and writes files; none of them knows Snakemake.  Imports
+stand inside the steps: a job loads what it needs, and `mixedscope.code_digest` sees
+which code a step depends on.
+"""
+
+from mixedscope.pipeline.compare import compare, phases
+from mixedscope.pipeline.drawing import chart, index, phases_chart, race_chart
+from mixedscope.pipeline.fits import fit, prepare, race, study
+from mixedscope.pipeline.job import job
+from mixedscope.pipeline.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
+
+__all__ = [
+    "chart",
+    "compare",
+    "fit",
+    "index",
+    "job",
+    "phases",
+    "phases_chart",
+    "prepare",
+    "race",
+    "race_chart",
+    "study",
+    "sweep_batch",
+    "sweep_charts",
+    "sweep_gather",
+    "sweep_plan",
+]

@@ -1,0 +1,167 @@
+"""Steps that make data, fits, studies of fits and races of optimisers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["fit", "prepare", "race", "study"]
+
+
+def prepare(*, spec: Mapping[str, Any], output: str | os.PathLike[str]) -> None:
+    """Read or simulate a data set, prepare it and store it.
+
+    Parameters
+    ----------
+    spec : mapping
+        An entry of ``datasets`` of the configuration.
+    output : path
+        A Parquet file; its metadata says where the data come from.
+    """
+    from mixedscope.data import prepare_dataset
+    from mixedscope.store import write_table
+
+    prepared = prepare_dataset(spec, directory=Path.cwd())
+    write_table(
+        output,
+        prepared.frame,
+        "data",
+        formula="",
+        sha256=prepared.description["sha256"],
+        extra={"description": prepared.description},
+    )
+    print(f"{len(prepared.frame)} rows, {len(prepared.frame.columns)} columns -> {output}")
+
+
+def fit(
+    *,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    name: str,
+    model: Mapping[str, Any],
+    structure: str,
+    optimizer: Mapping[str, Any],
+    seed: int,
+    keyframes: int,
+) -> None:
+    """Fit one model and store the fit with all its tables.
+
+    Parameters
+    ----------
+    data : path
+        A file written by `prepare`.
+    output : path
+        ``fit.json``; the other files are written beside it.
+    name : str
+        Name of the model.
+    model : mapping
+        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
+    structure : str
+        Name of the covariance structure.
+    optimizer : mapping
+        An entry of ``optimizers`` of the configuration.
+    seed : int
+        For optimisers that draw random numbers.
+    keyframes : int
+        Into how many parts the path of the conditional modes is cut (see
+        `mixedscope.inference.modes.keyframes`).
+    """
+    from mixedscope.linear import LinearMixedModel
+    from mixedscope.store import read_table
+
+    frame = read_table(data, "data")
+    frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
+    fitted = LinearMixedModel(data=frame, **_arguments(model, structure)).fit(
+        optimizer=optimizer["backend"],
+        settings=optimizer["settings"] or None,
+        reml=model["criterion"] == "REML",
+        max_evaluations=optimizer["max_evaluations"],
+        max_seconds=optimizer["max_seconds"],
+        polish=optimizer["polish"],
+        progress=False,
+        name=name,
+        seed=seed,
+    )
+    fitted.save(Path(output).parent, keyframe_parts=keyframes)
+    print(fitted)
+
+
+def _arguments(model: Mapping[str, Any], structure: str) -> dict[str, Any]:
+    """What a model of the configuration means to the library, data apart."""
+    return {
+        "formula": model["formula"],
+        "structure": structure,
+        "contrasts": model["contrasts"] or None,
+        "weights": model["weights"],
+    }
+
+
+def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Study a stored fit and store what was found beside it.
+
+    Parameters
+    ----------
+    fit : path
+        ``fit.json``; the tables are written beside it.
+    studies : mapping of str to mapping
+        Settings by name of study, see `mixedscope.inference.studies`.
+    """
+    from mixedscope.inference.studies import STUDIES
+    from mixedscope.linear import load_fit
+
+    directory = Path(fit).parent
+    fitted = load_fit(directory)
+    for name, settings in studies.items():
+        fitted.study(name, **settings)
+    fitted.save(directory, only=[table for name in studies for table in STUDIES[name].tables])
+
+
+def race(
+    *,
+    data: str | os.PathLike[str],
+    model: Mapping[str, Any],
+    race: Mapping[str, Any],
+    seed: int,
+    output: str | os.PathLike[str],
+    ends: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Let optimisers race on one objective, each from several starts.
+
+    Parameters
+    ----------
+    data : path
+        A file written by `prepare`.
+    model : mapping
+        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
+    race : mapping
+        ``structure``, ``optimizers`` (entries of the configuration by name) and ``starts``.
+    seed : int
+        From which the starts are drawn.
+    output, ends, timing : path
+        The tables of all evaluations, of where each ended, and of seconds.
+    """
+    from mixedscope.inference.race import Entrant
+    from mixedscope.inference.race import race as run_race
+    from mixedscope.linear import LinearMixedModel
+    from mixedscope.store import read_table, write_table
+
+    frame = read_table(data, "data")
+    entrants = [
+        Entrant(
+            name, entry["backend"], entry["settings"], entry["polish"], entry["max_evaluations"]
+        )
+        for name, entry in race["optimizers"].items()
+    ]
+    tables = run_race(
+        LinearMixedModel(data=frame, **_arguments(model, race["structure"])),
+        entrants,
+        reml=model["criterion"] == "REML",
+        starts=race["starts"],
+        seed=seed,
+    )
+    sha256 = frame.attrs["sha256"]
+    for kind, path in (("race", output), ("race_ends", ends), ("race_timing", timing)):
+        write_table(path, tables[kind], kind, formula=model["formula"], sha256=sha256)
