@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.leverage import effective_degrees
-from mixedscope.inference.modes import improved_rows
 from mixedscope.model.objective import ProfiledObjective
+from mixedscope.running_best import improved_rows
 
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
@@ -64,7 +64,7 @@ def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame
 
 def _improvements(trace: pd.DataFrame, most: int) -> list[tuple[int, Floats]]:
     """Number and theta of the evaluations that improved, thinned evenly to `most`."""
-    improved = trace.iloc[improved_rows(trace)]
+    improved = trace.iloc[improved_rows(trace["objective"].to_numpy())]
     kept = np.unique(np.linspace(0, len(improved) - 1, min(most, len(improved))).round())
     return [
         (int(improved["evaluation"].iloc[i]), np.asarray(improved["theta"].iloc[i], dtype=float))

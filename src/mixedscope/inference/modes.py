@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from mixedscope.inference.references import JointLimit, within_group
 from mixedscope.model.objective import ProfiledObjective
+from mixedscope.running_best import improved_rows
 
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
 
-__all__ = ["MOST_VALUES", "improved_rows", "keyframes", "modes_at", "modes_study", "modes_table"]
+__all__ = ["MOST_VALUES", "keyframes", "modes_at", "modes_study", "modes_table"]
 
 Floats = NDArray[np.float64]
 
@@ -88,7 +89,7 @@ def keyframes(
         Columns of the stored table ``modes_trace``.
     """
     if which == "best":
-        candidates = trace.iloc[improved_rows(trace)]
+        candidates = trace.iloc[improved_rows(trace["objective"].to_numpy())]
     else:
         candidates = trace[trace["status"] == "ok"]
     evaluations = candidates["evaluation"].to_numpy()
@@ -128,20 +129,6 @@ def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.
     per_frame = sum(len(term.design.levels) * term.size for term in terms)
     most = max(1, values // per_frame - 1)
     return {"modes_every": keyframes(subject.objective, subject.trace, most=most, which="all")}
-
-
-def improved_rows(trace: pd.DataFrame) -> NDArray[np.intp]:
-    """Positions of the evaluations whose objective is below everything before.
-
-    Parameters
-    ----------
-    trace : pandas.DataFrame
-        Columns ``status``, ``objective``.
-    """
-    ok = (trace["status"] == "ok").to_numpy()
-    values = np.where(ok, trace["objective"].to_numpy(dtype=float), np.inf)
-    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
-    return np.flatnonzero(values < before)
 
 
 def _choose(frames: Sequence[Sequence[Floats]], most: int) -> list[int]:

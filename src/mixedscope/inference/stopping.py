@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.estimates import SINGULAR
-from mixedscope.inference.modes import improved_rows
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize.certificate import tolerance_scale
+from mixedscope.running_best import improved_rows
 
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
@@ -106,7 +106,7 @@ def stopping_table(
         level's sum of squares of the covariate (of its mean square, if that is larger).
     """
     best = trace["best"].to_numpy(dtype=float)
-    improved = improved_rows(trace)
+    improved = improved_rows(trace["objective"].to_numpy())
     final = objective.evaluate(theta)
     errors = _standard_errors(objective, final.sigma)
     modes = objective.system.modes()
@@ -249,7 +249,7 @@ def _criterion(trace: pd.DataFrame) -> tuple[str, Floats]:
         last &= rho < rho[search][0]
         values[last] = rho[last]
         return CRITERIA[0], values
-    improved = improved_rows(trace)
+    improved = improved_rows(trace["objective"].to_numpy())
     improved = improved[search[improved]]
     gradient = trace["gradient"]
     objective = trace["objective"].to_numpy(dtype=float)

@@ -27,6 +27,7 @@ from mixedscope.charts.motion.words import (
 from mixedscope.charts.theme import configure, ink
 from mixedscope.charts.trace import theta_span
 from mixedscope.errors import ModelError, suggest
+from mixedscope.running_best import improved_rows
 from mixedscope.store import FitTables
 
 __all__ = ["FRAMES", "Motion", "motion", "theta_motion"]
@@ -196,9 +197,7 @@ def _motion(
 def _theta_tracks(course: Course) -> dict[str, Track]:
     """All evaluations that succeeded, and those that were better than all before."""
     good = np.flatnonzero(np.isfinite(course.objective))
-    values = course.objective[good]
-    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
-    chosen = {"best": good[values < before], "every": good}
+    chosen = {"best": improved_rows(course.objective), "every": good}
     return {name: Track(at + 1, course.theta[at][:, None, :]) for name, at in chosen.items()}
 
 

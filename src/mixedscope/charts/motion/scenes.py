@@ -312,7 +312,7 @@ class _Clipped:
         known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
         a, b = a[known], b[known]
         step = b - a
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             edges = np.stack([(self.low - a) / step, (self.high - a) / step])
         # Along an axis that a segment does not move on, it is inside or it is not.
         level = step == 0.0

@@ -1,0 +1,25 @@
+"""Which evaluations were better than all before them: one rule for tables and for charts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["improved_rows"]
+
+
+def improved_rows(objective: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Positions of the evaluations whose objective is below everything before.
+
+    Parameters
+    ----------
+    objective : (m,) array
+        In order of evaluation; not finite where an evaluation failed, which is never the best.
+
+    Returns
+    -------
+    (n,) array of int
+    """
+    values = np.where(np.isfinite(objective), objective, np.inf)
+    before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
+    return np.flatnonzero(values < before)
