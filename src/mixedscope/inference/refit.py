@@ -21,6 +21,7 @@ __all__ = [
     "check_responses",
     "inverse_hessian",
     "refit_many",
+    "simulate_effects",
     "simulate_responses",
 ]
 
@@ -79,6 +80,21 @@ def simulate_responses(
     (count, n) array
         In the units of the response.
     """
+    return simulate_effects(objective, theta, count, rng)[0]
+
+
+def simulate_effects(
+    objective: ProfiledObjective, theta: Floats, count: int, rng: np.random.Generator
+) -> tuple[Floats, list[Floats]]:
+    """Draw responses from the fitted model, and give the random effects behind them too.
+
+    Returns
+    -------
+    responses : (count, n) array
+        In the units of the response.
+    effects : list of (count, q, k) arrays
+        Random effects per grouping factor, units of the data.
+    """
     evaluation = objective.evaluate(theta)
     system = objective.system
     design = system.design
@@ -86,12 +102,14 @@ def simulate_responses(
     out = rng.standard_normal((count, system.n))
     out *= evaluation.sigma / system.root_weights
     out += mean
+    effects = []
     for term in system.terms:
         factor = term.factor(theta[term.theta]) * evaluation.sigma
         b = rng.standard_normal((count, len(term.design.levels), term.size)) @ factor.T
         for c in range(term.size):
             out += b[:, term.design.codes, c] * term.design.Z[:, c]
-    return out
+        effects.append(b)
+    return out, effects
 
 
 def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:

@@ -6,6 +6,8 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -103,6 +105,17 @@ class ProfiledSystem:
         for _ in range(2):  # twice is enough, see basis.py
             values = values - self.basis.q @ (self.basis.q.T @ values)
         return np.asarray(values, dtype=float)
+
+    def with_response(self, response: Floats) -> ProfiledSystem:
+        """Give the same system for another response (n,), in the same internal units."""
+        weighted = response * self.root_weights
+        other = copy(self)
+        other.design = replace(self.design, y=response)
+        other.response = self.project(weighted) / self.y_scale
+        other.cross = self.cross.with_response(other.response)
+        other.blocked = BlockedSystem(other.cross)
+        other._projection = self.basis.q.T @ weighted
+        return other
 
     def random_part(self, modes: Sequence[Floats]) -> Floats:
         """``Z b`` (n,) of modes (q, k) per grouping factor, all on the internal scale."""
