@@ -20,6 +20,9 @@ rule chart:
         chart=rf"(?!(?:race|{FILMS})[-.])[^/]+",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("draw"),
+        runtime=RESOURCES.minutes("draw"),
     params:
         settings=PLAN.parameters["charts"],
         formats=PLAN.config.charts.formats,
@@ -60,6 +63,9 @@ rule race_chart:
         chart=r"race(?:-seconds)?",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("draw"),
+        runtime=RESOURCES.minutes("draw"),
     params:
         settings=PLAN.parameters["charts"],
         formats=PLAN.config.charts.formats,
@@ -86,6 +92,9 @@ rule phases_chart:
         chart=r"phases(?:-seconds)?",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("draw"),
+        runtime=RESOURCES.minutes("draw"),
     params:
         settings=PLAN.parameters["charts"],
         formats=PLAN.config.charts.formats,

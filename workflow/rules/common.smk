@@ -5,11 +5,14 @@ from snakemake.exceptions import WorkflowError
 from mixedscope.plan import make_plan
 from mixedscope.code_digest import code_digest
 from mixedscope.errors import MixedscopeError
+from mixedscope.resources import JobResources
 
 try:
     PLAN = make_plan(config, files=workflow.configfiles)
 except MixedscopeError as error:
     raise WorkflowError(str(error)) from None
+
+RESOURCES = JobResources(PLAN)
 
 
 wildcard_constraints:

@@ -10,6 +10,9 @@ rule compare:
         "results/logs/compare/{model}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("tables"),
+        runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("compare"),
     script:

@@ -10,6 +10,9 @@ rule prepare:
         "results/logs/prepare/{dataset}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("prepare"),
+        runtime=RESOURCES.minutes("prepare"),
     params:
         spec=lookup(dpath="datasets/{dataset}", within=PLAN.parameters),
         code=code_digest("prepare"),

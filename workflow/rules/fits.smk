@@ -16,6 +16,9 @@ rule fit:
     conda:
         "../../environment.yml"
     threads: PLAN.config.threads
+    resources:
+        mem_mb=RESOURCES.memory("fit"),
+        runtime=RESOURCES.minutes("fit"),
     params:
         model=lookup(dpath="models/{model}", within=PLAN.parameters),
         optimizer=lookup(dpath="optimizers/{optimizer}", within=PLAN.parameters),

@@ -13,6 +13,9 @@ rule index:
         "results/logs/index.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("tables"),
+        runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("index"),
     script:

@@ -20,6 +20,9 @@ for job, studies in PLAN.studies().items():
         conda:
             "../../environment.yml"
         threads: PLAN.config.threads
+        resources:
+            mem_mb=RESOURCES.memory("study"),
+            runtime=RESOURCES.minutes("study"),
         params:
             studies=studies,
             code=code_digest("study"),
@@ -39,6 +42,9 @@ rule race:
     conda:
         "../../environment.yml"
     threads: PLAN.config.threads
+    resources:
+        mem_mb=RESOURCES.memory("fit"),
+        runtime=RESOURCES.minutes("fit"),
     params:
         model=lookup(dpath="models/{model}", within=PLAN.parameters),
         race=lookup(dpath="races/{model}", within=PLAN.parameters),
@@ -62,6 +68,9 @@ rule phases:
         "results/logs/phases.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("tables"),
+        runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("phases"),
     script:

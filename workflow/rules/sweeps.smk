@@ -45,6 +45,9 @@ rule sweep_batch:
         "results/logs/sweeps/{sweep}/{batch}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.batch_memory(SWEEPS),
+        runtime=RESOURCES.batch_minutes(SWEEPS),
     params:
         code=code_digest("sweep_batch"),
     script:
@@ -63,6 +66,9 @@ rule sweep_gather:
         "results/logs/sweeps/{sweep}/gather.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.gather_memory(SWEEPS),
+        runtime=RESOURCES.minutes("tables"),
     params:
         code=code_digest("sweep_gather"),
     script:
@@ -83,6 +89,9 @@ for number, sweep in enumerate(SWEEPS.sweeps, start=1):
             f"results/logs/sweeps/{sweep}/charts.log",
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=RESOURCES.memory("draw"),
+            runtime=RESOURCES.minutes("draw"),
         params:
             charts=SWEEPS.charts(sweep),
             settings=PLAN.parameters["charts"],
