@@ -163,6 +163,60 @@ def test_autoregression_has_powers_of_one_correlation(name: str, size: int) -> N
         assert covariance(structure, theta) == pytest.approx(np.outer(sds, sds) * rho**lags)
 
 
+@EVERY
+def test_measures_tell_theta_and_back(structure: CovarianceStructure) -> None:
+    rng = np.random.default_rng(4)
+    theta = structure.canonical(rng.uniform(0.3, 1.1, structure.n_theta))
+    names = tuple("abcdef"[: structure.size])
+    values = structure.measured(theta)
+    measures = structure.measures(names, np.ones(structure.size))
+    assert len(values) == len(measures)
+    assert all(m.lower <= v <= m.upper for m, v in zip(measures, values, strict=True))
+    assert structure.from_measures(values, theta) == pytest.approx(theta)
+
+
+@EVERY
+def test_measures_are_the_sds_and_correlations_of_the_covariance(
+    structure: CovarianceStructure,
+) -> None:
+    for theta in thetas(structure):
+        matrix = covariance(structure, theta)
+        sds = np.sqrt(np.diag(matrix))
+        off = (matrix / np.outer(sds, sds))[np.tril_indices(structure.size, -1)]
+        measures = structure.measures(tuple("abcdef"[: structure.size]), np.ones(structure.size))
+        for measure, value in zip(measures, structure.measured(theta), strict=True):
+            known = {"sd": sds, "correlation": off}.get(measure.kind)
+            if known is not None:
+                assert np.abs(known - value).min() < 1e-9
+
+
+@EVERY
+def test_slopes_of_measures_are_those_of_central_differences(
+    structure: CovarianceStructure,
+) -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(3):
+        around = structure.canonical(rng.uniform(0.3, 1.1, structure.n_theta))
+        values = structure.measured(around) * rng.uniform(0.7, 0.95)
+        slopes = structure.measure_slopes(values, around)
+        assert slopes.shape == (structure.n_theta, len(values))
+        for i in range(len(values)):
+            step = np.eye(len(values))[i] * 1e-6
+            above, below = (structure.from_measures(values + s * step, around) for s in (1, -1))
+            assert slopes[:, i] == pytest.approx((above - below) / 2e-6, abs=1e-7)
+
+
+@EVERY
+def test_undefined_correlations_and_ends_of_ranges_give_some_theta(
+    structure: CovarianceStructure,
+) -> None:
+    measures = structure.measures(tuple("abcdef"[: structure.size]), np.ones(structure.size))
+    ends = np.array([m.lower if np.isfinite(m.lower) else 0.0 for m in measures])
+    unknown = np.array([np.nan if m.kind == "correlation" else 0.0 for m in measures])
+    for values in (ends, unknown):
+        assert np.isfinite(structure.from_measures(values, structure.start())).all()
+
+
 def test_homogeneous_compound_symmetry_has_a_finite_slope_without_variance() -> None:
     structure = make_structure("homcs", 3)
     assert np.all(structure.factor(np.zeros(2)) == 0.0)

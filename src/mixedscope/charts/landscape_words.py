@@ -19,7 +19,11 @@ def parameter_words(kind: str, group: str, name: str) -> list[str]:
         return [f"θ {name.removeprefix(f'{group}.')}", group]
     if kind == "sd":
         return [f"SD of {name}", group]
-    return [f"correlation {name.replace(' ~ ', ', ')}", group]
+    if kind == "loading":
+        return [f"loading of {name}", group]
+    if " ~ " in name:
+        return [f"correlation {name.replace(' ~ ', ', ')}", group]
+    return [f"correlation of {name}", group]
 
 
 def landscape_title(fit: FitTables) -> str:

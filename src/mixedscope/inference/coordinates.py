@@ -1,33 +1,38 @@
 """Coordinates in which a landscape is drawn: theta itself, or standard deviations and correlations.
 
-On the second scale a grid is laid over standard deviations relative to sigma, which theta fixes
-alone; they are shown times sigma, in the units of the data, sigma being what the objective finds
-best at each point.
+On the second scale, on which reduced rank has loadings, a grid is laid over standard deviations
+relative to sigma, which theta fixes alone; they are shown times sigma, in the units of the data,
+sigma being what the objective finds best at each point.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError, suggest
-from mixedscope.model.covariance import Full, ZeroCorr
+from mixedscope.model.covariance import CovarianceStructure
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.random_term import RandomTerm
 
-__all__ = ["SCALES", "Coordinate", "Coordinates", "coordinates"]
+__all__ = ["MEASURED", "SCALES", "Coordinate", "Coordinates", "coordinates"]
 
 Floats = NDArray[np.float64]
 
 #: Scales of a landscape.
 SCALES: Final = ("theta", "sd")
 
-#: Relative standard deviations and correlations below this have no direction.
-_NOTHING = 1e-12
+#: Kinds that are relative to sigma, and drawn times it.
+MEASURED: Final = ("sd", "loading")
+
+#: How near, in units, an optimiser may come to the end of the range of a measure.
+_INSET: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class Coordinate:
 
     Attributes
     ----------
-    kind : {"theta", "sd", "correlation"}
+    kind : {"theta", "sd", "correlation", "loading"}
     group : str
         Grouping factor.
     name : str
-        Name of theta; term; or the two terms of a correlation with `` ~ `` between.
+        Name of theta; of the column, or of the two columns of a correlation with `` ~ `` between,
+        or what the structure calls it.
     lower, upper : float
         Canonical bounds; infinite where there is none.
     unit : float
@@ -62,9 +68,19 @@ class Coordinate:
             return self.name
         return f"{self.group}.{self.name}"
 
+    @property
+    def open_range(self) -> tuple[float | None, float | None]:
+        """Where an optimiser may go, in units; ends at which slopes are infinite stay out."""
+        inset = 0.0 if self.kind in ("theta", "loading") else _INSET
+        low, high = self.lower / self.unit + inset, self.upper / self.unit - inset
+        return (
+            float(low) if np.isfinite(low) else None,
+            float(high) if np.isfinite(high) else None,
+        )
+
     def shown(self, values: Floats, sigma: Floats) -> Floats:
         """Turn values on the grid into those on the axis."""
-        return values * sigma if self.kind == "sd" else values
+        return values * sigma if self.kind in MEASURED else values
 
 
 @dataclass(frozen=True)
@@ -78,11 +94,14 @@ class Coordinates:
         Gives the coordinates (m,) of a theta (k,).
     to_theta : callable
         Gives theta (k,) from coordinates (m,); what they do not fix is as at the optimum.
+    slopes : callable
+        Gives the Jacobian (k, m) of ``to_theta``; infinite or NaN at ends of ranges.
     """
 
     axes: tuple[Coordinate, ...]
     of_theta: Callable[[Floats], Floats]
     to_theta: Callable[[Floats], Floats]
+    slopes: Callable[[Floats], Floats]
 
     def position(self, key: str) -> int:
         """Find a coordinate by its key.
@@ -114,14 +133,15 @@ def coordinates(objective: ProfiledObjective, optimum: Floats, scale: str) -> Co
     Returns
     -------
     Coordinates
-        For ``"sd"`` the standard deviations of all terms, relative to sigma, and the correlation
-        of every covariance matrix of two terms. Correlations of larger matrices stay as they are
-        at the optimum: they cannot be chosen freely, one by one.
+        For ``"sd"`` what every covariance structure names as its measures: standard deviations
+        and loadings, relative to sigma, and correlations. Those of an unstructured covariance of
+        three columns and more stay as they are at the optimum: they cannot be chosen freely, one
+        by one.
 
     Raises
     ------
     ModelError
-        If there is no such scale, or a covariance structure has no standard deviations.
+        If there is no such scale.
     """
     if scale not in SCALES:
         raise ModelError(
@@ -136,87 +156,65 @@ def coordinates(objective: ProfiledObjective, optimum: Floats, scale: str) -> Co
                 groups, objective.theta_names, objective.lower, objective.scale, strict=True
             )
         )
-        return Coordinates(axes, lambda theta: theta, lambda values: values)
-    blocks = [
-        block
-        for term in objective.system.terms
-        for block in _blocks(term, optimum[term.theta], term.theta.start)
-    ]
-    cuts = np.cumsum([len(block.axes) for block in blocks])[:-1]
+        return Coordinates(
+            axes, lambda theta: theta, lambda values: values, lambda values: np.eye(len(values))
+        )
+    parts = _parts(objective)
+    cuts = np.cumsum([0, *(len(part.axes) for part in parts)])
+    own = [slice(int(a), int(b)) for a, b in pairwise(cuts)]
 
     def of_theta(theta: Floats) -> Floats:
-        return np.concatenate([block.of_theta(theta[block.place]) for block in blocks])
+        return np.concatenate([p.structure.measured(theta[p.place]) for p in parts])
 
     def to_theta(values: Floats) -> Floats:
         theta = np.empty(len(optimum))
-        for block, part in zip(blocks, np.split(values, cuts), strict=True):
-            theta[block.place] = block.to_theta(part)
+        for part, where in zip(parts, own, strict=True):
+            theta[part.place] = part.structure.from_measures(values[where], optimum[part.place])
         return theta
 
-    return Coordinates(tuple(a for block in blocks for a in block.axes), of_theta, to_theta)
+    def slopes(values: Floats) -> Floats:
+        out = np.zeros((len(optimum), len(values)))
+        for part, where in zip(parts, own, strict=True):
+            around = optimum[part.place]
+            out[part.place, where] = part.structure.measure_slopes(values[where], around)
+        return out
+
+    return Coordinates(_numbered(parts), of_theta, to_theta, slopes)
 
 
-class _Block:
-    """Standard deviations, and the correlation of two terms, of one covariance matrix."""
+class _Part:
+    """What people read in place of theta for one term of the formula."""
 
     def __init__(
-        self,
-        term: RandomTerm,
-        columns: range,
-        place: slice,
-        structure: Full | ZeroCorr,
-        theta: Floats,
+        self, term: RandomTerm, columns: slice, place: slice, structure: CovarianceStructure
     ) -> None:
-        names = [term.names[c] for c in columns]
         self.place = place
-        self._entries = structure.entries
-        self._factor = structure.factor
-        self._paired = isinstance(structure, Full) and structure.size == 2
+        self.structure = structure
         self.axes = [
-            Coordinate("sd", term.group, name, 0.0, np.inf, 1.0 / float(term.column_scale[c]))
-            for name, c in zip(names, columns, strict=True)
+            Coordinate(m.kind, term.group, m.name, m.lower, m.upper, m.unit)
+            for m in structure.measures(term.names[columns], term.column_scale[columns])
         ]
-        if self._paired:
-            name = f"{names[0]} ~ {names[1]}"
-            self.axes.append(Coordinate("correlation", term.group, name, -1.0, 1.0, 0.5))
-        factor = structure.factor(theta)
-        lengths = np.linalg.norm(factor, axis=1, keepdims=True)
-        # A row of zeros has no direction; its own diagonal is one.
-        self._rows = np.where(
-            lengths > _NOTHING, factor / np.maximum(lengths, _NOTHING), np.eye(len(names))
-        )
-
-    def of_theta(self, theta: Floats) -> Floats:
-        factor = self._factor(theta)
-        sds = np.linalg.norm(factor, axis=1)
-        if not self._paired:
-            return sds
-        product = float(sds[0] * sds[1])
-        rho = float(factor[0] @ factor[1]) / product if product > _NOTHING else np.nan
-        return np.append(sds, np.clip(rho, -1.0, 1.0))
-
-    def to_theta(self, values: Floats) -> Floats:
-        if self._paired:
-            r1, r2, rho = values
-            rho = 0.0 if np.isnan(rho) else rho
-            return np.array([r1, r2 * rho, r2 * np.sqrt(max(0.0, 1.0 - rho**2))])
-        assert self._entries is not None
-        rows, cols = self._entries
-        return np.asarray((self._rows * values[:, None])[rows, cols], dtype=float)
 
 
-def _blocks(term: RandomTerm, theta: Floats, first: int) -> list[_Block]:
+def _parts(objective: ProfiledObjective) -> list[_Part]:
     out = []
-    at = 0
-    for part, structure in zip(term.design.parts, term.structures, strict=True):
-        if not isinstance(structure, Full | ZeroCorr):
-            raise ModelError(
-                f"A landscape of standard deviations knows the structures full, zerocorr and "
-                f"intercept, not {structure.name!r}; draw it on the scale 'theta'."
-            )
-        columns = range(part.columns[0], part.columns[-1] + 1)
-        own = theta[at : at + structure.n_theta]
-        place = slice(first + at, first + at + structure.n_theta)
-        out.append(_Block(term, columns, place, structure, own))
-        at += structure.n_theta
+    for term in objective.system.terms:
+        at = term.theta.start
+        for part, structure in zip(term.design.parts, term.structures, strict=True):
+            columns = slice(part.columns[0], part.columns[-1] + 1)
+            out.append(_Part(term, columns, slice(at, at + structure.n_theta), structure))
+            at += structure.n_theta
     return out
+
+
+def _numbered(parts: list[_Part]) -> tuple[Coordinate, ...]:
+    """Give the axes of all terms; one whose key another term has too is numbered by its place."""
+    axes = [axis for part in parts for axis in part.axes]
+    count = Counter(axis.key for axis in axes)
+    seen = Counter[str]()
+    out = []
+    for axis in axes:
+        seen[axis.key] += 1
+        name = axis.name if count[axis.key] == 1 else f"{axis.name} ({seen[axis.key]})"
+        out.append(replace(axis, name=name))
+    return tuple(out)

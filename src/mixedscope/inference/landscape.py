@@ -22,7 +22,12 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError, suggest
 from mixedscope.inference.contours import crossings, outlines, refine
-from mixedscope.inference.coordinates import Coordinate, Coordinates, coordinates
+from mixedscope.inference.coordinates import (
+    MEASURED,
+    Coordinate,
+    Coordinates,
+    coordinates,
+)
 from mixedscope.inference.plane import Plane
 from mixedscope.inference.surface import Surface, evaluation_cost
 
@@ -89,12 +94,12 @@ def landscape_study(
         Relative covariance parameters, or standard deviations and correlations, see
         `mixedscope.inference.coordinates.coordinates`.
     others : {"optimum", "profiled"}
-        Parameters not shown are as at the optimum, or optimised at every point (on the scale
-        ``"theta"``).
+        Parameters not shown are as at the optimum, or optimised at every point.
     pairs : sequence of pairs of str, optional
-        Names of parameters: of theta, or such as ``Subject.Days`` (a standard deviation) and
-        ``Subject.(Intercept) ~ Days`` (a correlation). By default all pairs of the `parameters`
-        that vary most along the path of the best points, in steps that mean the same for all.
+        Names of parameters: of theta, or such as ``Subject.Days`` (a standard deviation, or a
+        loading) and ``Subject.(Intercept) ~ Days`` (a correlation). By default all pairs of the
+        `parameters` that vary most along the path of the best points, in steps that mean the same
+        for all.
     parameters : int
     window : {"path", "optimum"}
         Ranges cover the path of the best points and the region around the optimum, or that alone.
@@ -107,17 +112,13 @@ def landscape_study(
     Raises
     ------
     ModelError
-        If a setting is not known, or a pair is not of two parameters of the model.
+        If a setting is not known, a pair is not of two parameters of the model, or parameters
+        cannot be profiled on the scale ``"sd"``.
     """
     if others not in OTHERS:
         raise ModelError(
             f"Parameters not shown cannot be {others!r}.{suggest(others, OTHERS)} "
             f"Known are: {', '.join(OTHERS)}."
-        )
-    if others == "profiled" and scale != "theta":
-        raise ModelError(
-            "Parameters not shown are profiled on the scale 'theta' alone; leave out one of the "
-            "two settings."
         )
     if window not in WINDOWS:
         raise ModelError(
@@ -125,6 +126,11 @@ def landscape_study(
             f"Known are: {', '.join(WINDOWS)}."
         )
     space = coordinates(subject.objective, subject.theta, scale)
+    if others == "profiled" and len(space.axes) < len(subject.theta):
+        raise ModelError(
+            "The correlations of an unstructured covariance of three columns and more cannot be "
+            "profiled on the scale 'sd'; choose the scale 'theta', or others: optimum."
+        )
     surface = Surface(subject.objective, subject.theta, space)
     path = _path(subject, space)
     chosen = _pairs(space, path, pairs, parameters)
@@ -383,11 +389,11 @@ class _Panel:
 
     def _shown_range(self, letter: str, axis: Coordinate, span: _Span) -> tuple[float, float]:
         """Ends of an axis: what the grid covers all along the other axis."""
-        if axis.kind != "sd":
+        if axis.kind not in MEASURED:
             return span.low, span.high
         edges = self.sigma[..., [0, -1]] if letter == "x" else self.sigma[[0, -1]].T
         edges = edges.reshape(-1, 2)
-        return float(np.nanmax(edges[:, 0]) * span.low), float(np.nanmin(edges[:, 1]) * span.high)
+        return float(np.nanmax(edges[:, 0] * span.low)), float(np.nanmin(edges[:, 1] * span.high))
 
     def row(self, scale: str, others: str, surface: Surface) -> dict[str, Any]:
         """Say what the panel shows."""

@@ -26,7 +26,7 @@ _STEPS: Final = 60
 
 
 class Profile:
-    """The gap as a function of some components of theta, the others optimised within their bounds.
+    """The gap as a function of some coordinates, the others optimised within their bounds.
 
     Without bounds a profile would cross over to the mirror image, which has the other sign of an
     off-diagonal that is an axis.
@@ -37,9 +37,9 @@ class Profile:
     Parameters
     ----------
     surface : Surface
-        Its coordinates are theta.
+        Its coordinates settle theta.
     axes : tuple of int
-        Components of theta that are fixed.
+        Coordinates that are fixed.
     ranges : tuple of float
         Lengths that are alike, to measure distances along the axes.
     """
@@ -49,20 +49,21 @@ class Profile:
         self._base = surface.base
         self._axes = list(axes)
         self._ranges = np.array(ranges)
-        self._theta = surface.theta.copy()
-        self._free = np.setdiff1d(np.arange(len(surface.theta)), axes)
-        self._scale = np.asarray(surface.objective.scale)[self._free]
-        self._places = [surface.theta[self._axes]]
-        self._others = [surface.theta[self._free]]
+        self._space = surface.space
+        self._values = surface.centre.copy()
+        self._free = np.setdiff1d(np.arange(len(surface.centre)), axes)
+        free = [surface.space.axes[i] for i in self._free]
+        self._unit = np.array([axis.unit for axis in free])
+        self._places = [surface.centre[self._axes]]
+        self._others = [surface.centre[self._free]]
         self._evaluation: Evaluation | None = None
-        lower = np.asarray(surface.objective.lower)[self._free] * self._scale
-        self._bounds = [(None if np.isinf(low) else float(low), None) for low in lower]
+        self._bounds = [axis.open_range for axis in free]
 
     def value(self, place: Floats) -> tuple[float, float]:
         """Gap and sigma at values of the axes; NaN where the objective cannot be evaluated."""
         distance = ((np.array(self._places) - place) / self._ranges) ** 2
         near = int(distance.sum(axis=1).argmin())
-        self._theta[self._axes] = place
+        self._values[self._axes] = place
         found = [self._minimize(self._others[at]) for at in dict.fromkeys((near, 0))]
         gap, sigma, others = min(found, key=lambda f: f[0] if np.isfinite(f[0]) else np.inf)
         if not np.isfinite(gap):
@@ -77,7 +78,7 @@ class Profile:
 
         result = minimize(
             self._value,
-            begin * self._scale,
+            begin / self._unit,
             jac=True,
             method="L-BFGS-B",
             bounds=self._bounds,
@@ -85,7 +86,7 @@ class Profile:
         )
         gap, _ = self._value(result.x)
         sigma = np.nan if self._evaluation is None else float(self._evaluation.sigma)
-        return gap, sigma, np.asarray(result.x / self._scale)
+        return gap, sigma, np.asarray(result.x * self._unit)
 
     def grid(self, places: Floats) -> Floats:
         """Gap and sigma (points, 2) at many places (points, axes), from the optimum outwards."""
@@ -96,11 +97,13 @@ class Profile:
         return found
 
     def _value(self, x: Floats) -> tuple[float, Floats]:
-        self._theta[self._free] = x / self._scale
+        self._values[self._free] = x * self._unit
         self._evaluation = None
+        theta = self._space.to_theta(self._values)
         try:
-            evaluation, gradient = self._objective.evaluate_gradient(self._theta)
+            evaluation, gradient = self._objective.evaluate_gradient(theta)
         except EVALUATION_ERRORS:
             return np.inf, np.zeros(len(x))
         self._evaluation = evaluation
-        return evaluation.objective - self._base, gradient[self._free] / self._scale
+        slopes = self._space.slopes(self._values)[:, self._free]
+        return evaluation.objective - self._base, gradient @ slopes * self._unit

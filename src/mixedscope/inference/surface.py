@@ -98,7 +98,7 @@ class Surface:
         axes : one or two int
         ticks : one or two arrays
         profiled : bool
-            Optimise the other coordinates at every point; they are those of theta then.
+            Optimise the other coordinates at every point.
         """
         return Plane(self, axes, ticks, profiled=profiled)
 

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 
-__all__ = ["CovarianceStructure", "Floats", "Settings"]
+__all__ = ["CovarianceStructure", "Floats", "Measure", "Settings", "row_sds"]
 
 Floats = NDArray[np.float64]
 Settings = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One thing that people read in place of theta.
+
+    Attributes
+    ----------
+    kind : {"sd", "correlation", "loading"}
+        Standard deviations and loadings are relative to sigma.
+    name : str
+        The column it belongs to, several with `` ~ `` between, and so on.
+    lower, upper : float
+        Its range, whatever the other measures are.
+    unit : float
+        A step that means about the same for all: a random effect as variable as the residuals.
+    """
+
+    kind: Literal["sd", "correlation", "loading"]
+    name: str
+    lower: float
+    upper: float
+    unit: float
 
 
 class CovarianceStructure(ABC):
@@ -162,3 +186,42 @@ class CovarianceStructure(ABC):
     @abstractmethod
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Names of theta from the names of the columns, as in lme4 (without the group)."""
+
+    # -- what people read in place of theta ---------------------------------------------------
+
+    @abstractmethod
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        """Say what can be chosen freely, one by one, in place of theta; m of them.
+
+        Parameters
+        ----------
+        names : tuple of str
+            Names of the k columns.
+        column_scale : (k,) array
+            Their root mean squares.
+        """
+
+    @abstractmethod
+    def measured(self, theta: Floats) -> Floats:
+        """Values (m,) of the measures; NaN for a correlation that standard deviations of 0 hide."""
+
+    @abstractmethod
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        """Give theta (n_theta,) with these measures (m,).
+
+        Parameters
+        ----------
+        values : (m,) array
+            NaN for a correlation that is not defined.
+        around : (n_theta,) array
+            Theta that settles what the measures leave open.
+        """
+
+    @abstractmethod
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        """Jacobian (n_theta, m) of :meth:`from_measures` by the values, inside their ranges."""
+
+
+def row_sds(factor: Floats) -> Floats:
+    """Relative standard deviations (k,) from a relative covariance factor (k, k)."""
+    return np.asarray(np.linalg.norm(factor, axis=1), dtype=float)

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
 
-from mixedscope.model.structures.base import CovarianceStructure, Floats, Settings
+from mixedscope.model.structures.base import CovarianceStructure, Floats, Measure, Settings
 from mixedscope.model.structures.correlations import (
     END,
     AutoregressiveCorrelation,
@@ -17,7 +18,7 @@ from mixedscope.model.structures.correlations import (
     Correlation,
     fold,
 )
-from mixedscope.model.structures.patterns import common_size
+from mixedscope.model.structures.patterns import common_sd, common_size, own_sds
 
 __all__ = ["Ar1", "CompoundSymmetry", "HetAr1", "HomCompoundSymmetry"]
 
@@ -52,6 +53,31 @@ class _OneCorrelation(CovarianceStructure):
 
     def canonical(self, theta: Floats) -> Floats:
         return np.append(np.abs(theta[:-1]), fold(float(theta[-1])))
+
+    @abstractmethod
+    def _sds(self, theta: Floats) -> Floats:
+        """Standard deviations of theta, (n_theta - 1,)."""
+
+    @abstractmethod
+    def _roots(self, sds: Floats) -> tuple[Floats, Floats]:
+        """Theta of standard deviations, and its derivatives, both (n_theta - 1,)."""
+
+    def measured(self, theta: Floats) -> Floats:
+        sds = self._sds(theta)
+        # One sd of many, or the one of all, leaves no pair of effects to be correlated.
+        defined = np.count_nonzero(sds) > (self.n_theta > 2)
+        rho = self.correlation.value(float(theta[-1])) if defined else np.nan
+        return np.append(sds, rho)
+
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        values = np.nan_to_num(values)
+        roots, _ = self._roots(values[:-1])
+        return np.append(roots, self.correlation.angle(float(values[-1]), inside=1.0))
+
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        values = np.nan_to_num(values)
+        _, slopes = self._roots(values[:-1])
+        return np.diag(np.append(slopes, self.correlation.angle_slope(float(values[-1]))))
 
     def _split(self, covariance: Floats) -> tuple[Floats, float]:
         """Standard deviations and the angle of a typical correlation."""
@@ -89,6 +115,15 @@ class _EqualSds(_OneCorrelation):
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return "sd", self.correlation.angle_name
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        return common_sd(column_scale), self.correlation.measure
+
+    def _sds(self, theta: Floats) -> Floats:
+        return np.abs(theta[:-1])
+
+    def _roots(self, sds: Floats) -> tuple[Floats, Floats]:
+        return sds, np.ones(1)
 
 
 class _OwnSds(_OneCorrelation):
@@ -141,6 +176,17 @@ class _OwnSds(_OneCorrelation):
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return *(f"sqrt.{name}" for name in names), self.correlation.angle_name
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        return *own_sds(names, column_scale), self.correlation.measure
+
+    def _sds(self, theta: Floats) -> Floats:
+        return np.asarray(theta[:-1] ** 2, dtype=float)
+
+    def _roots(self, sds: Floats) -> tuple[Floats, Floats]:
+        roots = np.sqrt(np.maximum(sds, 0.0))
+        with np.errstate(divide="ignore"):
+            return roots, 0.5 / roots
 
 
 class CompoundSymmetry(_OwnSds):
@@ -226,6 +272,34 @@ class HomCompoundSymmetry(CovarianceStructure):
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return "differences", "mean"
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        return common_sd(column_scale), self.correlation.measure
+
+    def measured(self, theta: Floats) -> Floats:
+        k = self.size
+        a2, m2 = (float(value) ** 2 for value in theta)
+        variance = m2 + a2 * (k - 1) / k
+        if variance == 0.0:
+            return np.array([0.0, np.nan])
+        return np.array([np.sqrt(variance), (m2 - a2 / k) / variance])
+
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        return self._of_sd(values)[0]
+
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        return self._of_sd(values)[1]
+
+    def _of_sd(self, values: Floats) -> tuple[Floats, Floats]:
+        """Theta of a standard deviation and a correlation, and its derivatives (2, 2) by them."""
+        k = self.size
+        sd, rho = (float(value) for value in np.nan_to_num(values))
+        apart = np.sqrt(max(0.0, 1.0 - rho))
+        mean = np.sqrt(max(0.0, (1.0 + (k - 1) * rho) / k))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by_rho = np.array([-1.0, (k - 1) / k]) * sd / (2.0 * np.array([apart, mean]))
+        slopes = np.column_stack([[apart, mean], by_rho])
+        return sd * np.array([apart, mean]), slopes
 
     def _with_slopes(self, theta: Floats) -> Floats:
         """The factor and its derivatives by a and by m, (3, k, k)."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mixedscope.model.structures.base import Floats
+from mixedscope.model.structures.base import Floats, Measure
 
 __all__ = ["END", "AutoregressiveCorrelation", "CompoundCorrelation", "Correlation", "fold"]
 
@@ -44,9 +44,12 @@ class Correlation(ABC):
     ----------
     angle_name : str
         What the angle is called among the names of theta.
+    pair_name : str
+        Which effects the correlation is that of.
     """
 
     angle_name: ClassVar[str]
+    pair_name: ClassVar[str]
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -75,6 +78,18 @@ class Correlation(ABC):
         place = (2 * value - low - high) / (high - low)
         return float(np.arcsin(np.clip(place, -inside, inside)))
 
+    def angle_slope(self, value: float) -> float:
+        """Give the derivative of the angle by the correlation, inside its range."""
+        low, high = self.limits
+        inside = (value - low) * (high - value)
+        return 1.0 / float(np.sqrt(inside)) if inside > 0.0 else np.inf
+
+    @property
+    def measure(self) -> Measure:
+        """The correlation as something to be chosen."""
+        low, high = self.limits
+        return Measure("correlation", self.pair_name, low, high, (high - low) / 4)
+
 
 class CompoundCorrelation(Correlation):
     """The same correlation between any two: ``(1 - rho) I + rho J``, rho from -1/(k-1) to 1.
@@ -91,6 +106,7 @@ class CompoundCorrelation(Correlation):
     """
 
     angle_name = "angle.rho"
+    pair_name = "any two"
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -143,6 +159,7 @@ class AutoregressiveCorrelation(Correlation):
     """
 
     angle_name = "asin.rho"
+    pair_name = "neighbours"
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -9,9 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
-from mixedscope.model.structures.base import CovarianceStructure, Floats, Settings
+from mixedscope.model.structures.base import (
+    CovarianceStructure,
+    Floats,
+    Measure,
+    Settings,
+    row_sds,
+)
 
-__all__ = ["Full", "HomDiag", "Intercept", "ReducedRank", "ZeroCorr"]
+__all__ = [
+    "Full",
+    "HomDiag",
+    "Intercept",
+    "ReducedRank",
+    "ZeroCorr",
+    "common_sd",
+    "common_size",
+    "own_sds",
+]
+
+#: Standard deviations below this have no direction.
+NOTHING = 1e-12
 
 
 class _Pattern(CovarianceStructure):
@@ -66,6 +84,31 @@ class _Pattern(CovarianceStructure):
             for i, j in zip(self._rows, self._cols, strict=True)
         )
 
+    # Standard deviations, the lengths of the rows of the factor. The directions of rows, which
+    # make the correlations, stay: those of three columns cannot be chosen freely, one by one.
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        return own_sds(names, column_scale)
+
+    def measured(self, theta: Floats) -> Floats:
+        return row_sds(self.factor(theta))
+
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        return np.asarray(values[self._rows] * self._directions(around), dtype=float)
+
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        slopes = np.zeros((self.n_theta, self.size))
+        slopes[np.arange(self.n_theta), self._rows] = self._directions(around)
+        return slopes
+
+    def _directions(self, theta: Floats) -> Floats:
+        """Rows of the factor over their lengths, (n_theta,); one of zeros is along its diagonal."""
+        factor = self.factor(theta)
+        lengths = row_sds(factor)[:, None]
+        seen = lengths > NOTHING
+        directions = np.where(seen, factor / np.where(seen, lengths, 1.0), np.eye(self.size))
+        return np.asarray(directions[self._rows, self._cols], dtype=float)
+
 
 class Full(_Pattern):
     """Unstructured covariance: the whole lower triangle is free (the default)."""
@@ -80,6 +123,38 @@ class Full(_Pattern):
         # np.triu_indices runs through rows; transposed, that is column by column of the lower part.
         self._cols, self._rows = np.triu_indices(size)
         self.entries = self._rows, self._cols
+
+    # Two columns have one correlation, which may be anything.
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        sds = own_sds(names, column_scale)
+        if self.size != 2:
+            return sds
+        return *sds, Measure("correlation", " ~ ".join(names), -1.0, 1.0, 0.5)
+
+    def measured(self, theta: Floats) -> Floats:
+        sds = super().measured(theta)
+        if self.size != 2:
+            return sds
+        factor = self.factor(theta)
+        product = float(sds[0] * sds[1])
+        rho = float(factor[0] @ factor[1]) / product if product > NOTHING else np.nan
+        return np.append(sds, np.clip(rho, -1.0, 1.0))
+
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        if self.size != 2:
+            return super().from_measures(values, around)
+        first, second, rho = np.nan_to_num(values)
+        return np.array([first, second * rho, second * np.sqrt(max(0.0, 1.0 - rho**2))])
+
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        if self.size != 2:
+            return super().measure_slopes(values, around)
+        _, second, rho = np.nan_to_num(values)
+        other = np.sqrt(1.0 - rho**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            turned = -second * rho / other
+        return np.array([[1.0, 0.0, 0.0], [0.0, rho, second], [0.0, other, turned]])
 
 
 class ZeroCorr(_Pattern):
@@ -152,6 +227,29 @@ class ReducedRank(_Pattern):
         upper = np.linalg.qr(root.T)[1]
         return self.canonical(np.asarray(upper.T[self._rows, self._cols], dtype=float))
 
+    # Theta are loadings already. The first of each factor is positive by convention.
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        return tuple(
+            Measure(
+                "loading",
+                names[i] if self._rank == 1 else f"{names[i]} on factor {j + 1}",
+                0.0 if i == j else -np.inf,
+                np.inf,
+                1.0 / float(column_scale[i]),
+            )
+            for i, j in zip(self._rows, self._cols, strict=True)
+        )
+
+    def measured(self, theta: Floats) -> Floats:
+        return self.canonical(theta)
+
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        return np.array(values, dtype=float)
+
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        return np.eye(self.n_theta)
+
 
 class HomDiag(CovarianceStructure):
     """One variance for all columns, none are correlated: theta is their relative sd."""
@@ -188,6 +286,31 @@ class HomDiag(CovarianceStructure):
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return ("sd",)
+
+    def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+        return (common_sd(column_scale),)
+
+    def measured(self, theta: Floats) -> Floats:
+        return np.abs(theta)
+
+    def from_measures(self, values: Floats, around: Floats) -> Floats:
+        return np.array(values, dtype=float)
+
+    def measure_slopes(self, values: Floats, around: Floats) -> Floats:
+        return np.ones((1, 1))
+
+
+def own_sds(names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
+    """Give a standard deviation for each of k columns."""
+    return tuple(
+        Measure("sd", name, 0.0, np.inf, 1.0 / float(scale))
+        for name, scale in zip(names, column_scale, strict=True)
+    )
+
+
+def common_sd(column_scale: Floats) -> Measure:
+    """Give the one standard deviation of all columns."""
+    return Measure("sd", "every effect", 0.0, np.inf, 1.0 / common_size(column_scale))
 
 
 def common_size(values: Floats) -> float:
