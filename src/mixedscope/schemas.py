@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import pyarrow as pa
+
+from mixedscope.schemas_accuracy import ACCURACY_SCHEMAS
+from mixedscope.table_schema import TableSchema
 
 __all__ = ["PHASES", "SCHEMAS", "TableSchema"]
 
@@ -21,31 +21,6 @@ _F64S = pa.list_(pa.float64())
 #: Phases of an optimisation in the order in which they come (`mixedscope.optimize.phases`).
 PHASES = ("exploration", "convergence", "fine-tuning")
 _PHASES = frozenset(PHASES)
-
-
-@dataclass(frozen=True)
-class TableSchema:
-    """The columns of one kind of table.
-
-    Attributes
-    ----------
-    version : int
-        Raised with every change that a reader could notice.
-    columns : dict of str to pyarrow.DataType, or None
-        In order.  None: the columns are the user's (a prepared data set).
-    required : frozenset of str
-        Columns that hold no nulls.
-    values : dict of str to frozenset of str
-        Columns with a fixed vocabulary.
-    study : bool
-        A table of `mixedscope.inference.studies`, stored beside a fit but no part of it.
-    """
-
-    version: int
-    columns: Mapping[str, pa.DataType] | None
-    required: frozenset[str] = frozenset()
-    values: Mapping[str, frozenset[str]] | None = None
-    study: bool = False
 
 
 #: What came of one run of a sweep, in its batch and in the whole.
@@ -474,5 +449,6 @@ SCHEMAS: dict[str, TableSchema] = {
         frozenset({"run", "model", "structure", "optimizer", "same_objective"}),
     ),
     "runs_timing": TableSchema(1, _RUN_SECONDS, frozenset({"run"})),
+    **ACCURACY_SCHEMAS,
     "data": TableSchema(1, None),
 }
