@@ -30,9 +30,9 @@ __all__ = ["crossvalidation_chart"]
 
 _INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 96
-_GAP: Final = 10
+_GAP: Final = 8
 #: Room for a column of numbers.
-_COLUMN: Final = 76
+_COLUMN: Final = 68
 _ROW: Final = 20
 _HELD_OUT: Final = {
     "new": "all observations of some levels are held out",
@@ -73,7 +73,7 @@ def crossvalidation_chart(
     data = Datasets(digits=6)
     names = list(dict.fromkeys(summary["structure"]))
     structures = [s for s in names if s != UNSHRUNKEN]
-    width = (_INNER - _AXIS - _GAP - 2 * _COLUMN) // 2
+    width = (_INNER - _AXIS - 3 * _GAP - 2 * _COLUMN) // 2
     height = _ROW * len(names)
     schemes = list(dict.fromkeys(summary["scheme"]))
     rows = []
@@ -87,8 +87,6 @@ def crossvalidation_chart(
             _numbers(data, own, names, "density_difference").properties(width=_COLUMN),
         ]
         panels = [part.properties(height=height) for part in parts]
-        left = alt.hconcat(*panels[:2], spacing=0, bounds="flush")
-        right = alt.hconcat(*panels[2:], spacing=0, bounds="flush")
         heading = alt.TitleParams(
             text=scheme_name(scheme, str(own["by"].iloc[0])),
             subtitle=_HELD_OUT[scheme],
@@ -99,7 +97,7 @@ def crossvalidation_chart(
             frame="group",
             offset=3,
         )
-        row = alt.hconcat(left, right, spacing=_GAP, bounds="flush")
+        row = alt.hconcat(*panels, spacing=_GAP, bounds="flush")
         rows.append(row.properties(title=heading))
     title = crossvalidation_title(summary, groups, fits)
     chart = alt.vconcat(*rows, spacing=12)
@@ -118,7 +116,7 @@ def _y(names: Sequence[str], *, labels: bool) -> alt.Y:
         scale=alt.Scale(domain=[_label(n) for n in names]),
         sort=None,
         axis=alt.Axis(
-            labels=labels, ticks=False, domain=False, grid=True, labelLimit=_AXIS - 6, minExtent=0
+            labels=labels, ticks=False, domain=False, grid=False, labelLimit=_AXIS - 6, minExtent=0
         ),
     )
 
