@@ -14,13 +14,13 @@ entries of its inverse on the pattern of the data the exact gradient and the con
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model import kernels, kernels_inverse, kernels_scalar, lapack
 from mixedscope.model.crossproducts import CrossProducts, Stage
+from mixedscope.model.evaluation import Solution
 from mixedscope.model.layout import dense_rows, nodes_of_rest, sparse_products
 from mixedscope.model.small import SingleSystem, SmallSystem, StageWork, WholeSystem
 
@@ -40,30 +40,6 @@ CACHED = 1400
 DENSE_ADVANTAGE = 12
 # Most numbers that the rows of a densely crossed factor may fill (1 GiB in three arrays).
 DENSE_LIMIT = 2**27 // 3
-
-
-class Solution(NamedTuple):
-    """What one factorisation gives, in the internal units of the cross-products.
-
-    Attributes
-    ----------
-    log_det : float
-        ``log |L|**2`` of the random effects.
-    log_det_fixed : float
-        ``log |R_X|**2`` on the orthonormal basis of the fixed effects.
-    pwrss : float
-        Penalised residual sum of squares.
-    penalty : float
-        ``|u|**2``, the penalty's share of it.
-    beta : (r,) array
-        Coefficients of the basis.
-    """
-
-    log_det: float
-    log_det_fixed: float
-    pwrss: float
-    penalty: float
-    beta: Floats
 
 
 class BlockedSystem:
@@ -98,6 +74,8 @@ class BlockedSystem:
         is_dense = self.small is None and self.is_densely_crossed
         self._dense_rows = dense_rows(cross) if is_dense else None
         self._dense_out = None if self._dense_rows is None else np.empty_like(self._dense_rows)
+        # Where the arrays stand: the factors last solved for, and what that gave.
+        self._last: tuple[list[Floats], Solution] | None = None
 
     @property
     def is_single(self) -> bool:
@@ -134,6 +112,8 @@ class BlockedSystem:
         cross, s = self.cross, self._s
         if self.small is not None:
             return self._solve_small(self.small, factors)
+        if self._last is not None and all(map(np.array_equal, self._last[0], factors)):
+            return self._last[1]
         log_det = self._assemble(factors)
         ok = kernels.cholesky_small(s) if len(s) <= SMALL else lapack.cholesky_lower(s)
         pivots = s.diagonal()
@@ -145,13 +125,15 @@ class BlockedSystem:
         )
         penalty += self._back_solve_stages()
         n_rest = cross.n_rest
-        return Solution(
+        solution = Solution(
             log_det=log_det + 2.0 * float(logs[:n_rest].sum()),
             log_det_fixed=2.0 * float(logs[n_rest:-1].sum()),
             pwrss=float(pivots[-1]) ** 2,
             penalty=penalty,
             beta=self._coefficient[n_rest:-1].copy(),
         )
+        self._last = [f.copy() for f in factors], solution
+        return solution
 
     def trailing_factor(self, factors: Sequence[Floats], size: int) -> Floats:
         """Last rows and columns (size, size) of the Cholesky factor, for several responses.
@@ -239,7 +221,7 @@ class BlockedSystem:
         self._invert(n_inverse)
         self._derive_rest(n_inverse, weight, out)
         self._select_inverse(n_inverse)
-        inner = self._stage_forms()
+        inner = self._stage_forms(n_inverse)
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
             kernels_inverse.derivative_stage(
                 work.d, work.x, work.m, forms, work.forms, weight, out[stage.factor]
@@ -255,7 +237,7 @@ class BlockedSystem:
         cross = self.cross
         self._invert(cross.n_rest)
         self._select_inverse(cross.n_rest)
-        inner = self._stage_forms()
+        inner = self._stage_forms(cross.n_rest)
         out: list[Floats] = [np.empty(0)] * len(cross.factors)
         for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
             out[stage.factor] = np.empty_like(work.m)
@@ -300,6 +282,7 @@ class BlockedSystem:
 
     def _assemble(self, factors: Sequence[Floats]) -> float:
         """Leave the scaled matrix of rest and tail in S; return the chain's log-determinant."""
+        self._last = None
         log_det = self._eliminate(factors)
         self._set_rest_factors(factors)
         self._scale_rest()
@@ -437,6 +420,8 @@ class BlockedSystem:
         return penalty
 
     def _invert(self, n_inverse: int) -> None:
+        """Replace the factor by the inverse, in the leading rows."""
+        self._last = None
         if n_inverse == 0:
             return
         if len(self._s) <= SMALL:
@@ -444,9 +429,13 @@ class BlockedSystem:
         else:
             lapack.inverse_from_cholesky(self._s, n_inverse)
 
-    def _stage_forms(self) -> list[Floats]:
-        """``A' K A`` (q, k, k) for every stage, K being the selected inverse of what follows it."""
+    def _stage_forms(self, n_inverse: int) -> list[Floats]:
+        """``A' K A`` (q, k, k) for every stage, K being the selected inverse of what follows it.
+
+        It is zero beyond the leading `n_inverse` rows: for the tail, unless under REML.
+        """
         cross, s = self.cross, self._s
+        has_tail = n_inverse > cross.n_rest
         out: list[Floats] = [np.empty(0)] * len(cross.stages)
         inverse: dict[int, tuple[Floats, Floats, Floats]] = {}
         for position in range(len(cross.stages) - 1, -1, -1):
@@ -461,11 +450,16 @@ class BlockedSystem:
             for later, (parent, relative) in enumerate(
                 zip(stage.parents, stage.relative, strict=True), start=position + 1
             ):
+                end = work.u.shape[1] - (0 if has_tail else cross.n_tail)
                 kernels_inverse.parent_forms(
-                    work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], forms
-                )
+                    work.u, work.w, stage.ptr, parent, relative, offset, end, *inverse[later],
+                    forms,
+                )  # fmt: skip
                 offset += self._work[later].d.shape[1]
-            kernels_inverse.head_forms(work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms)
+            if has_tail:
+                kernels_inverse.head_forms(
+                    work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms
+                )
             if cross.n_rest:
                 sparse = kernels_scalar if work.m.shape[1] == 1 else kernels_inverse
                 sparse.sparse_forms(

@@ -1,4 +1,4 @@
-"""How the engine compiles: two decorators for all kernels."""
+"""How the engine compiles: three decorators for all kernels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import njit
 
 from mixedscope.model.disk_cache import keep_on_disk
 
-__all__ = ["kernel", "part"]
+__all__ = ["inlined", "kernel", "part"]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -24,12 +24,21 @@ def kernel(function: _Function) -> _Function:
     another, whose error message pulls in text formatting; sorting; and integers written out
     (``0``) handed to other kernels, for which these are compiled once more.
     """
-    return _compile(function, {})
+    return _compile(function, {"no_cfunc_wrapper": True})
 
 
 def part(function: _Function) -> _Function:
     """Compile a function that only kernels call: without what a call from Python needs."""
     return _compile(function, {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+
+
+def inlined(function: _Function) -> _Function:
+    """Copy a function into the kernels that call it, where it has but one or two callers.
+
+    The code of a called function is optimised once more with each of its callers, at every level of
+    calls: fewer levels take less time to compile.
+    """
+    return _compile(function, {"inline": "always"})
 
 
 def _compile(function: _Function, options: dict[str, Any]) -> _Function:

@@ -1,4 +1,4 @@
-"""What one evaluation of the objective yields."""
+"""What one evaluation of the objective yields, inside the engine and outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "Solution"]
 
 Floats = NDArray[np.float64]
 
@@ -37,3 +37,27 @@ class Evaluation(NamedTuple):
     log_det: float
     residual_ss: float
     penalty: float
+
+
+class Solution(NamedTuple):
+    """What one factorisation gives, in the internal units of the cross-products.
+
+    Attributes
+    ----------
+    log_det : float
+        ``log |L|**2`` of the random effects.
+    log_det_fixed : float
+        ``log |R_X|**2`` on the orthonormal basis of the fixed effects.
+    pwrss : float
+        Penalised residual sum of squares.
+    penalty : float
+        ``|u|**2``, the penalty's share of it.
+    beta : (r,) array
+        Coefficients of the basis.
+    """
+
+    log_det: float
+    log_det_fixed: float
+    pwrss: float
+    penalty: float
+    beta: Floats

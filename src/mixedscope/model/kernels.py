@@ -16,6 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model.compiled import kernel
+from mixedscope.model.kernels_narrow import (
+    eliminate_head_narrow,
+    eliminate_parent_narrow,
+    level_factors_1,
+    level_factors_2,
+)
 
 __all__ = [
     "back_solve_rest",
@@ -50,17 +56,11 @@ def level_factors(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
     Returns NaN where an H is not positive definite.
     """
     q, k = d.shape[0], d.shape[1]
-    total = 0.0
     if k == 1:
-        s = lam[0, 0]
-        for i in range(q):
-            h = s * s * d[i, 0, 0] + 1.0
-            if not h > 0.0:
-                return np.nan
-            total += np.log(h)
-            x[i, 0, 0] = s / h
-            m[i, 0, 0] = s * s / h
-        return total
+        return level_factors_1(d, lam, x, m)
+    if k == 2:
+        return level_factors_2(d, lam, x, m)
+    total = 0.0
     h_ = np.empty((k, k))
     t = np.empty((k, k))
     for i in range(q):
@@ -120,6 +120,9 @@ def level_factors(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
 def eliminate_head(u: Floats, m: Floats, n_tail: int, s: Floats) -> None:
     """Subtract the share of all levels from the tail-by-tail corner of S."""
     q, h, k = u.shape
+    if k <= 2:
+        eliminate_head_narrow(u, m, n_tail, s)
+        return
     first, corner = h - n_tail, len(s) - n_tail
     um = np.empty((n_tail, k))
     for i in range(q):
@@ -207,6 +210,9 @@ def eliminate_parent(
     """
     q, h, k = u.shape
     size = parent_d.shape[1]
+    if len(w) == 0 and k <= 2 and size <= 2:
+        eliminate_parent_narrow(u, m, parent, offset, parent_d, parent_u)
+        return
     um = np.empty((size, k))
     for i in range(q):
         outer = parent[i]

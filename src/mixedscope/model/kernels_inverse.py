@@ -11,6 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model.compiled import kernel
+from mixedscope.model.kernels_narrow import (
+    derivative_stage_1,
+    derivative_stage_2,
+    parent_forms_narrow,
+)
 
 __all__ = [
     "dense_forms",
@@ -256,23 +261,25 @@ def head_forms(
     """Add the tail's part of ``A' K A`` of every level to `out` (q, k, k)."""
     q, h, k = u.shape
     first, n_rest = h - n_tail, len(s) - n_tail
-    t = np.empty(k)
+    t = np.empty((n_tail, k))
     for i in range(q):
         for v in range(n_tail):
-            row = n_rest + v
+            source = s[n_rest + v, n_rest:]
             for c in range(k):
-                t[c] = 0.5 * s[row, row] * u[i, first + v, c]
-            for other in range(v + 1, n_tail):
-                value = s[row, n_rest + other]
-                for c in range(k):
-                    t[c] += value * u[i, first + other, c]
-            for pos in range(ptr[i], ptr[i + 1]):
-                value = s[idx[pos], row]
-                for c in range(k):
-                    t[c] += value * w[pos, c]
+                value = 0.5 * source[v] * u[i, first + v, c]
+                for other in range(v + 1, n_tail):
+                    value += source[other] * u[i, first + other, c]
+                t[v, c] = value
+        for pos in range(ptr[i], ptr[i + 1]):
+            source = s[idx[pos], n_rest:]
+            for c in range(k):
+                value = w[pos, c]
+                for v in range(n_tail):
+                    t[v, c] += source[v] * value
+        for v in range(n_tail):
             for a in range(k):
                 for b in range(k):
-                    out[i, a, b] += u[i, first + v, a] * t[b] + t[a] * u[i, first + v, b]
+                    out[i, a, b] += u[i, first + v, a] * t[v, b] + t[v, a] * u[i, first + v, b]
 
 
 @kernel
@@ -283,14 +290,21 @@ def parent_forms(
     parent: Ints,
     relative: Ints,
     offset: int,
+    end: int,
     parent_kd: Floats,
     parent_ku: Floats,
     parent_kw: Floats,
     out: Floats,
 ) -> None:
-    """Add the part of ``A' K A`` that a containing factor takes part in to `out` (q, k, k)."""
-    q, h, k = u.shape
+    """Add the part of ``A' K A`` that a containing factor takes part in to `out` (q, k, k).
+
+    K is zero for head rows from `end` on.
+    """
+    q, _, k = u.shape
     size = parent_kd.shape[1]
+    if len(w) == 0 and k <= 2:
+        parent_forms_narrow(u, parent, offset, end, parent_kd, parent_ku, out)
+        return
     t = np.empty(k)
     for i in range(q):
         outer = parent[i]
@@ -299,7 +313,7 @@ def parent_forms(
                 value = 0.0
                 for r in range(size):
                     value += 0.5 * parent_kd[outer, p, r] * u[i, offset + r, c]
-                for row in range(offset + size, h):
+                for row in range(offset + size, end):
                     value += parent_ku[outer, row - offset - size, p] * u[i, row, c]
                 for pos in range(ptr[i], ptr[i + 1]):
                     value += parent_kw[relative[pos], p] * w[pos, c]
@@ -445,6 +459,12 @@ def derivative_stage(
     (q, k, k) holds ``A' K A`` and `forms` (q, k) holds g.
     """
     q, k = d.shape[0], d.shape[1]
+    if k == 1:
+        derivative_stage_1(d, x, m, inner, forms, weight, out)
+        return
+    if k == 2:
+        derivative_stage_2(d, x, m, inner, forms, weight, out)
+        return
     g = np.empty((k, k))
     t = np.empty((k, k))
     r = np.empty((k, k))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model.compiled import part
+from mixedscope.model.compiled import inlined
 
 __all__ = ["ACCEPT", "DECREMENT", "RETRY", "STATE", "STOP", "accept_or_halve", "next_trial"]
 
@@ -31,7 +31,7 @@ _ARMIJO = 1e-4
 _HALVINGS = 30
 
 
-@part
+@inlined
 def accept_or_halve(
     new: float, best: int, points: Floats, direction: Floats, trial: Floats, state: Floats
 ) -> int:
@@ -54,7 +54,7 @@ def accept_or_halve(
     return verdict
 
 
-@part
+@inlined
 def next_trial(
     new: float,
     best: int,

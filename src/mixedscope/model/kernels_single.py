@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model.compiled import kernel, part
+from mixedscope.model.compiled import inlined, kernel
 from mixedscope.model.kernels import (
     back_solve_stage,
     cholesky_small,
@@ -37,7 +37,7 @@ Data = tuple[Floats, Floats, Floats, Floats]
 Work = tuple[Floats, ...]
 
 
-@part
+@inlined
 def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, float, float]:
     """Return ``log |L|**2``, ``log |R_X|**2``, the penalised residual, ``|u|**2``; NaN if broken.
 
@@ -76,7 +76,7 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
     return log_det, log_det_fixed, pwrss, penalty
 
 
-@part
+@inlined
 def _derive(pattern: Pattern, data: Data, work: Work, weight: float, n_inverse: int) -> None:
     """Fill the `out` of `work` with the derivative by the factor; overwrites `s`.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model.compiled import kernel, part
+from mixedscope.model.compiled import inlined, kernel, part
 from mixedscope.model.kernels import (
     back_solve_rest,
     back_solve_stage,
@@ -71,7 +71,7 @@ def _square(flat: Floats, at: int, q: int, k: int) -> Floats:
     return flat[at : at + q * k].reshape((q, k))
 
 
-@part
+@inlined
 def _solve(
     table: Ints, pattern: Pattern, node: Ints, data: Data, work: Work, n_rest: int
 ) -> tuple[float, float, float, float]:
@@ -170,7 +170,7 @@ def _solve(
     return log_det, log_det_fixed, pwrss, penalty
 
 
-@part
+@inlined
 def _derive(
     table: Ints,
     pattern: Pattern,
@@ -230,13 +230,16 @@ def _derive(
             outer_kd = _cube(all_kd, table[later, _BLOCKS], outer_q, size, size)
             outer_ku = _cube(all_ku, table[later, _HEADS], outer_q, outer_h, size)
             outer_kw = _square(all_kw, table[later, _SPARSE], table[later, _NNZ], size)
-            parent_forms(u, w, ptr, parent, relative, offset, outer_kd, outer_ku, outer_kw, forms)
+            end = h if n_inverse > n_rest else h - n_tail
+            parent_forms(
+                u, w, ptr, parent, relative, offset, end, outer_kd, outer_ku, outer_kw, forms
+            )
             if not is_innermost:
                 parent_products(
                     u, w, ptr, parent, relative, offset, outer_kd, outer_ku, outer_kw, ku, kw
                 )
             offset += size
-        if n_inverse > 0:
+        if n_inverse > n_rest:
             head_forms(u, w, ptr, idx, s, n_tail, forms)
         if n_rest > 0:
             first = stage * (n_rest + 1)

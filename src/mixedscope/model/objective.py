@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import DataError, ModelError
 from mixedscope.model.basis import FixedBasis, fixed_basis
-from mixedscope.model.blocked import BlockedSystem, Solution
+from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
-from mixedscope.model.evaluation import Evaluation
+from mixedscope.model.evaluation import Evaluation, Solution
 from mixedscope.model.lapack import limited_for
 from mixedscope.model.random_term import LARGEST, RandomTerm, random_terms
 from mixedscope.model.small import Batch, SmallSystem

@@ -74,7 +74,7 @@ def run_bfgs(
 
     SciPy's criterion is the gradient, whose size says little: on large data no gradient is ever
     small.  Here the search also ends when its model predicts less than `ftol` to be gained by the
-    next step (after that step), and when a line search finds nothing but rounding.
+    next step, before it is evaluated, and when a line search finds nothing but rounding.
 
     Parameters
     ----------
@@ -118,20 +118,19 @@ class _Monitor:
         self._trials: list[tuple[FloatArray, float, FloatArray]] = []
 
     def evaluate(self, x: FloatArray) -> tuple[float, FloatArray]:
+        if self._base is not None and not self._trials:
+            base_x, base_value, base_gradient = self._base
+            # A quasi-Newton step p promises -g'p/2; the first trial is that step, or less.
+            promise = -0.5 * float(base_gradient @ (x - base_x))
+            if promise <= self._ftol * tolerance_scale(base_value):
+                raise _Finished("success", "the predicted decrease fell below ftol")
         value, gradient = self._problem.value_and_gradient(x)
         self._trials.append((np.array(x), value, gradient))
         if self._base is None:
             # The first line search starts from the first point evaluated.
             self._base = self._trials.pop()
-            return value, gradient
-        base_x, base_value, base_gradient = self._base
-        if len(self._trials) == 1:
-            # A quasi-Newton step p promises -g'p/2; the first trial is that step, or less.
-            promise = -0.5 * float(base_gradient @ (x - base_x))
-            if promise <= self._ftol * tolerance_scale(base_value):
-                raise _Finished("success", "the predicted decrease fell below ftol")
         elif len(self._trials) >= self.PATIENCE and all(
-            trial[1] > base_value - rounding(base_value) for trial in self._trials
+            trial[1] > self._base[1] - rounding(self._base[1]) for trial in self._trials
         ):
             raise _Finished("precision_loss", "a line search found no decrease beyond rounding")
         return value, gradient
