@@ -6,10 +6,9 @@ import copy
 from typing import Any
 
 import pytest
-from scipy.stats import chi2
 
 from mixedscope.errors import ModelError
-from mixedscope.inference.compare import compare_structures
+from mixedscope.inference.compare import compare_structures, nested_pairs
 from mixedscope.store import read_table, write_table
 
 
@@ -53,54 +52,45 @@ def test_rows_keep_the_order_of_the_fits() -> None:
     assert compare_structures(FITS)["structure"].tolist() == ["full", "zerocorr", "intercept"]
 
 
-def test_statistic_is_the_difference_in_objective_to_the_richest_structure() -> None:
-    table = compare_structures(FITS[::-1]).set_index("structure")
-    assert table.loc["intercept", "chi_squared"] == pytest.approx(42.6)
-    assert table.loc["intercept", "chi_dof"] == 2
-    assert table.loc["intercept", "p_value_naive"] == pytest.approx(chi2.sf(42.6, 2))
-    assert set(table["richest"]) == {"full"}
-
-
-def test_richest_structure_is_not_compared_with_itself() -> None:
-    row = compare_structures(FITS).iloc[0]
-    assert row[["chi_squared", "chi_dof", "p_value_naive"]].isna().all()
-
-
-def test_a_structure_that_is_no_special_case_of_the_richest_is_not_tested() -> None:
-    table = compare_structures([info("zerocorr", 2, 1752.4), info("homdiag", 1, 1767.2)])
-    assert table.loc[1, "chi_dof"] == 1
-    table = compare_structures([info("homcs", 2, 1765.5), info("intercept", 1, 1794.5)])
-    assert table.loc[1, ["chi_squared", "chi_dof", "p_value_naive"]].isna().all()
-
-
-def test_statistic_is_never_negative() -> None:
-    table = compare_structures([info("full", 3, 100.0), info("zerocorr", 2, 100.0 - 1e-9)])
-    assert table.loc[1, "chi_squared"] == 0.0
-    assert table.loc[1, "p_value_naive"] == 1.0
-
-
-def test_each_optimiser_has_its_own_richest_fit() -> None:
+def test_differences_are_those_to_the_best_fit_of_the_same_optimiser() -> None:
     other = {"name": "auto", "evaluations": 5}
-    table = compare_structures(
-        [
-            *FITS,
-            info("full", 3, 1751.0, optimizer=other),
-            info("zerocorr", 2, 1752.0, optimizer=other),
-        ]
-    )
-    assert table.loc[4, "chi_squared"] == pytest.approx(1.0)
-    assert table.loc[1, "chi_squared"] == pytest.approx(0.5)
+    table = compare_structures([*FITS, info("full", 3, 1751.0, optimizer=other)])
+    assert table["above_objective"].tolist() == pytest.approx([0.0, 0.5, 42.6, 0.0])
+    assert table["above_aic"].tolist() == pytest.approx([1.5, 0.0, 40.1, 0.0])
+    assert table["above_bic"].min() == 0.0
+
+
+def test_pairs_lead_to_the_next_and_to_the_richest_structure() -> None:
+    assert nested_pairs(FITS) == [
+        (1, 0, True, True),
+        (2, 1, True, False),
+        (2, 0, False, True),
+    ]
+
+
+def test_structures_that_are_not_nested_make_no_pair() -> None:
+    assert nested_pairs([info("homcs", 2, 1765.5), info("intercept", 1, 1794.5)]) == []
+    assert nested_pairs([info("zerocorr", 2, 1752.4), info("homdiag", 1, 1767.2)]) == [
+        (1, 0, True, True)
+    ]
 
 
 def test_settings_of_one_optimiser_are_told_apart_by_the_names_given() -> None:
     table = compare_structures(FITS[:2], optimizers=["tight", "loose"])
     assert table["optimizer"].tolist() == ["tight", "loose"]
-    assert table["chi_squared"].isna().all()
+    assert table["above_objective"].tolist() == [0.0, 0.0]
+
+
+def test_degrees_of_freedom_stand_with_their_fits() -> None:
+    table = compare_structures(FITS, degrees=[28.6, 29.0, 17.8])
+    assert table["edf"].tolist() == [28.6, 29.0, 17.8]
 
 
 def test_effective_dimensions_add_up_the_ranks_of_the_terms() -> None:
     table = compare_structures(FITS)
     assert table["effective_dimensions"].tolist() == [2, 2, 2]
+    assert table["dimensions"].tolist() == [3, 3, 3]
+    assert set(table["ranks"]) == {"g 1/2, h 1/1"}
     assert table["singular"].all()
 
 
@@ -127,5 +117,5 @@ def test_table_is_stored_and_read_back(tmp_path: Any) -> None:
     path = tmp_path / "structures.parquet"
     write_table(path, table, "structures", formula="f", sha256="abc")
     stored = read_table(path, "structures")
-    assert stored["chi_dof"].tolist()[1:] == [1, 2]
+    assert stored["above_objective"].tolist() == pytest.approx([0.0, 0.5, 42.6])
     assert stored.columns.tolist() == table.columns.tolist()

@@ -108,7 +108,10 @@ def test_comparison_names_optimisers_as_the_configuration_does(plan: Any) -> Non
     pipeline.compare(fits=fits, output="structures.parquet")
     table = read_table("structures.parquet", "structures")
     assert table["optimizer"].tolist() == ["bobyqa", "auto", "bobyqa", "auto"]
-    assert table["chi_squared"].notna().tolist() == [False, False, True, True]
+    assert table["above_objective"].gt(0.0).tolist() == [False, False, True, True]
+    tests = read_table("tests.parquet", "tests")
+    assert tests["optimizer"].tolist() == ["bobyqa", "auto"]
+    assert (tests["p_value"] < tests["p_naive"]).all()
 
 
 def test_plan_names_the_file_a_data_set_is_read_from(plan: Any) -> None:

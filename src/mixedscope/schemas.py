@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from mixedscope.schemas_accuracy import ACCURACY_SCHEMAS
+from mixedscope.schemas_ladder import LADDER_SCHEMAS
 from mixedscope.table_schema import TableSchema
 
 __all__ = ["PHASES", "SCHEMAS", "TableSchema"]
@@ -123,34 +124,6 @@ SCHEMAS: dict[str, TableSchema] = {
         1,
         {"evaluation": _INT32, "seconds": _F64},
         frozenset({"evaluation", "seconds"}),
-    ),
-    # Several structures of one model, one row each.
-    "structures": TableSchema(
-        1,
-        {
-            "model": _TEXT,
-            "structure": _TEXT,
-            "optimizer": _TEXT,
-            "criterion": _TEXT,
-            "n": _INT64,
-            "n_theta": _INT32,
-            "dof": _INT32,
-            "objective": _F64,
-            "loglik": _F64,
-            "aic": _F64,
-            "aicc": _F64,
-            "bic": _F64,
-            "sigma": _F64,
-            "evaluations": _INT32,
-            "singular": _BOOL,
-            "effective_dimensions": _INT32,
-            "verdict": _TEXT,
-            "richest": _TEXT,
-            "chi_squared": _F64,
-            "chi_dof": _INT32,
-            "p_value_naive": _F64,
-        },
-        frozenset({"model", "structure", "optimizer", "objective"}),
     ),
     # Phases of the optimisation over all fits of a run: evaluations, and seconds apart from them.
     "phases": TableSchema(
@@ -348,7 +321,7 @@ SCHEMAS: dict[str, TableSchema] = {
         {
             "scale": frozenset({"theta", "sd"}),
             "others": frozenset({"optimum", "profiled"}),
-            "x_kind": frozenset({"theta", "sd", "correlation"}),
+            "x_kind": frozenset({"theta", "sd", "correlation", "loading"}),
             "y_kind": frozenset({"theta", "sd", "correlation"}),
         },
         study=True,
@@ -450,5 +423,6 @@ SCHEMAS: dict[str, TableSchema] = {
     ),
     "runs_timing": TableSchema(1, _RUN_SECONDS, frozenset({"run"})),
     **ACCURACY_SCHEMAS,
+    **LADDER_SCHEMAS,
     "data": TableSchema(1, None),
 }

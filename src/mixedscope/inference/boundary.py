@@ -162,7 +162,7 @@ class NullDistribution:
     def words(self) -> str:
         """Name the distribution."""
         if not self.dofs:
-            return f"a mixture of χ² up to {self.dimension} degrees of freedom, by simulation"
+            return f"a mixture of χ² up to {self.dimension} degrees of freedom"
         parts = [
             (f"χ²({d})" if d else "0") if len(self.dofs) == 1 else f"{w:.2g} χ²({d})"
             for d, w in zip(self.dofs, self.weights, strict=True)
@@ -324,4 +324,4 @@ def _positive(x: Floats, m: int) -> Floats:
 
 
 def _lengths(columns: Floats) -> Floats:
-    return np.maximum(np.linalg.norm(columns, axis=0), 1e-300)
+    return np.asarray(np.maximum(np.linalg.norm(columns, axis=0), 1e-300))

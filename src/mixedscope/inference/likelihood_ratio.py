@@ -26,7 +26,13 @@ from mixedscope.inference.boundary import (
     null_distribution,
 )
 from mixedscope.inference.refit import simulate_responses
-from mixedscope.inference.tangent import Tangent, at_covariance, at_theta, is_unstructured
+from mixedscope.inference.tangent import (
+    Tangent,
+    at_covariance,
+    at_theta,
+    is_unstructured,
+    raised,
+)
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.gather import sums_by_level
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
@@ -40,11 +46,14 @@ Floats = NDArray[np.float64]
 
 _INTERCEPT: Final = "(Intercept)"
 
+#: One parameter, and several.
+_COUNTED: Final = (
+    "{} parameter at the end of its range",
+    "{} parameters at the end of their range",
+)
+
 #: Simulated responses over which the information is averaged.
 _RESPONSES: Final = 24
-
-#: Standard deviation, over sigma, that zeros are raised to where they are taken for merely small.
-_SMALL: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ def reference(
             f"distribution is known. It lies between {narrow.words()} and {wide.words()}."
         )
         return Reference("bounds", parameters, None, (narrow,), wide, words)
-    inside = _Point(poorer, _raised(poorer, theta), richer, embeddings)
+    inside = _Point(poorer, raised(poorer, theta), richer, embeddings)
     lower = [null_distribution(inside.cone(inner=True), inside.cone(), seed=seed)]
     if here.is_exact:
         lower.append(null_distribution(here.cone(inner=True), here.cone(), seed=seed))
@@ -204,22 +213,12 @@ class _Point:
             return (
                 f"All that the richer model adds lies inside its range: {found.words()}, as usual."
             )
-        parts = []
-        if lines:
-            parts.append(
-                f"{lines} parameter{'s' * (lines > 1)} at the end of {'their' if lines > 1 else 'its'}"
-                " range"
-            )
-        if matrices:
-            parts.append(
-                " and ".join(f"a covariance matrix of {m} columns" for m in matrices)
-                + " without variance"
-            )
-        text = f"Tested: {', '.join(parts)}"
+        parts = [_COUNTED[lines > 1].format(lines)] * bool(lines)
+        parts += [f"a covariance matrix of {m} columns without variance" for m in matrices]
         if q:
-            text += f", {q} covariance{'s' * (q > 1)} beside"
-        how = "" if found.shares is None else ", weights by simulation"
-        return f"{text}. In large samples {found.words()}{how}."
+            parts.append(f"{q} more parameter{'s' * (q > 1)} that may go either way")
+        how = "" if found.shares is None else ", by simulation"
+        return f"Tested: {', '.join(parts)}. In large samples {found.words()}{how}."
 
     def _cone(self, tangents: Sequence[tuple[int, Tangent]]) -> Cone:
         free = [(p, d) for p, t in tangents for d in t.free]
@@ -271,7 +270,7 @@ def _information(point: _Point) -> Floats:
         standard = covariance * term.column_scale[:, None] * term.column_scale
         values, vectors = np.linalg.eigh(standard)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        factors.append(np.tril(np.linalg.qr(root.T, mode="r").T))
+        factors.append(np.tril(np.asarray(np.linalg.qr(root.T, mode="r")).T))
     rng = generator(0, "information")
     responses = simulate_responses(poorer, point._theta, _RESPONSES, rng) * system.root_weights
     total: Floats | None = None
@@ -306,18 +305,6 @@ def _average_information(
     return np.asarray(triangle @ triangle.T / (solution.pwrss / degrees))
 
 
-def _raised(poorer: ProfiledObjective, theta: Floats) -> Floats:
-    """Theta of the same model with no principal standard deviation below a small one."""
-    out = np.array(theta, dtype=float)
-    for term in poorer.system.terms:
-        own = theta[term.theta]
-        factor = term.standard_factor(own)
-        values, vectors = np.linalg.eigh(factor @ factor.T)
-        raised = (vectors * np.maximum(values, _SMALL**2)) @ vectors.T
-        out[term.theta] = term.nearest_theta(raised)
-    return out
-
-
 def _embedding(term: RandomTerm, system: ProfiledSystem) -> tuple[int, Floats]:
     """Which grouping factor of the richer model a term belongs to, and its columns as its own."""
     for place, outer in enumerate(system.terms):
@@ -349,4 +336,3 @@ def _parts(term: RandomTerm, theta: Floats) -> list[tuple[slice, CovarianceStruc
         out.append((columns, structure, theta[at : at + structure.n_theta]))
         at += structure.n_theta
     return out
-

@@ -1,4 +1,4 @@
-"""Cones of covariances around a fit: in which directions can a structure be left from where it is?
+"""Cones of covariances around a fit: the directions in which a structure can be left from there.
 
 A structure is a map from theta to covariance matrices. Where its derivatives span all directions,
 these can be taken both ways. Directions in which the first derivative vanishes, as at a standard
@@ -17,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.inference.estimates import SINGULAR
+from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.structures.base import CovarianceStructure
 
-__all__ = ["Tangent", "at_covariance", "at_theta", "is_unstructured"]
+__all__ = ["Tangent", "at_covariance", "at_theta", "is_unstructured", "raised"]
 
 Floats = NDArray[np.float64]
 
 #: Relative size at which derivatives, and what is left of them, count as zero.
 _ZERO = 1e-5
+
+#: Standard deviation, over sigma, that zeros are raised to.
+_SMALL = 0.1
 
 #: Step of the differences of derivatives.
 _STEP = 1e-4
@@ -73,6 +77,21 @@ class Tangent:
 def is_unstructured(structure: CovarianceStructure) -> bool:
     """Whether every covariance is possible, whatever the name of the structure."""
     return structure.n_theta == structure.size * (structure.size + 1) // 2
+
+
+def raised(objective: ProfiledObjective, theta: Floats) -> Floats:
+    """Move theta (k,) off the boundary: no principal standard deviation below 0.1 sigma.
+
+    For columns of unit root mean square, as far as the structures allow.
+    """
+    out = np.array(theta, dtype=float)
+    for term in objective.system.terms:
+        factor = term.standard_factor(theta[term.theta])
+        values, vectors = np.linalg.eigh(factor @ factor.T)
+        if values[0] < _SMALL**2:
+            covariance = (vectors * np.maximum(values, _SMALL**2)) @ vectors.T
+            out[term.theta] = term.nearest_theta(covariance)
+    return out
 
 
 def at_covariance(structure: CovarianceStructure, covariance: Floats, scale: Floats) -> Tangent:
@@ -229,7 +248,7 @@ def _theta(structure: CovarianceStructure, covariance: Floats, scale: Floats) ->
             fitted = least_squares(distance, theta[moving], xtol=1e-14, ftol=1e-14, gtol=1e-14)
             theta[moving] = fitted.x
         if np.abs(distance(theta[moving])).max() <= _FOUND:
-            return theta
+            return np.asarray(theta)
     return None
 
 

@@ -5,13 +5,14 @@ stand inside the steps: a job loads what it needs, and `mixedscope.code_digest` 
 which code a step depends on.
 """
 
-from mixedscope.pipeline.compare import compare, phases
+from mixedscope.pipeline.compare import bootstrap, compare, phases
 from mixedscope.pipeline.drawing import chart, index, phases_chart, race_chart
 from mixedscope.pipeline.fits import fit, prepare, race, study
 from mixedscope.pipeline.job import job
 from mixedscope.pipeline.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
 
 __all__ = [
+    "bootstrap",
     "chart",
     "compare",
     "fit",

@@ -6,8 +6,12 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["compare", "phases"]
+if TYPE_CHECKING:
+    from mixedscope.inference.ladder import Rung
+
+__all__ = ["bootstrap", "compare", "phases"]
 
 
 def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
@@ -38,27 +42,105 @@ def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
         )
 
 
-def compare(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
-    """Compare fits of one model in one table.
+def compare(
+    *,
+    fits: Sequence[str],
+    bootstrap: Sequence[str] = (),
+    seed: int = 0,
+    output: str | os.PathLike[str],
+) -> None:
+    """Compare fits of one model: the rungs of its ladder, the tests between them, their axes.
 
     Parameters
     ----------
     fits : sequence of path
         Their ``fit.json``, the richest structure first.
+    bootstrap : sequence of path
+        Draws of the bootstrap, if there is one.
+    seed : int
+        Of simulated weights of mixtures.
+    output : path
+        ``structures.parquet``; ``tests``, ``components`` and ``structures_timing`` are written
+        beside it.
+    """
+    import pandas as pd
+
+    from mixedscope.inference.ladder import ladder_tables
+    from mixedscope.store import read_table, write_table
+
+    rungs = _rungs(fits)
+    drawn = [read_table(path, "bootstrap") for path in bootstrap]
+    tables = ladder_tables(
+        rungs, bootstrap=pd.concat(drawn, ignore_index=True) if drawn else None, seed=seed
+    )
+    info = rungs[0].info
+    for kind, table in tables.items():
+        write_table(
+            Path(output).with_name(f"{kind}.parquet"),
+            table,
+            kind,
+            formula=info["formula"],
+            sha256=info["dataset"]["sha256"],
+        )
+    print(tables["structures"].to_string())
+    print(tables["tests"].to_string())
+
+
+def bootstrap(
+    *, fits: Sequence[str], draws: Sequence[int], seed: int, output: str | os.PathLike[str]
+) -> None:
+    """Draw a part of the bootstrap of the tests between structures.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of every structure by one optimiser.
+    draws : sequence of int
+        The first draw, and the one after the last.
+    seed : int
+        That of the configuration.
     output : path
         A Parquet file.
     """
-    from mixedscope.inference.compare import compare_structures
-    from mixedscope.store import read_json, write_table
+    from mixedscope.inference.ladder import bootstrap_of
+    from mixedscope.seeds import derive_seed
+    from mixedscope.store import write_table
 
-    infos = [read_json(path) for path in fits]
-    # The directory of a fit is named after its optimiser in the configuration.
-    table = compare_structures(infos, optimizers=[Path(path).parent.name for path in fits])
+    rungs = _rungs(fits)
+    info = rungs[0].info
+    own = derive_seed(seed, "bootstrap", model=info["model"])
+    table = bootstrap_of(rungs, range(*draws), seed=own)
     write_table(
         output,
         table,
-        "structures",
-        formula=infos[0]["formula"],
-        sha256=infos[0]["dataset"]["sha256"],
+        "bootstrap",
+        formula=info["formula"],
+        sha256=info["dataset"]["sha256"],
     )
-    print(table.to_string())
+    print(f"{len(table)} statistics, {int(table['failed'].sum())} of them of failed refits")
+
+
+def _rungs(fits: Sequence[str]) -> list[Rung]:
+    """Load fits; those of one structure share a model."""
+    from mixedscope.inference.ladder import Rung
+    from mixedscope.linear import load_fit
+
+    models = {}
+    rungs = []
+    for path in fits:
+        directory = Path(path).parent
+        fitted = load_fit(directory)
+        structure = str(fitted.info["structure"])
+        if structure not in models:
+            models[structure] = fitted.model.profiled(reml=fitted.reml)
+        # The directory of a fit is named after its optimiser in the configuration.
+        rungs.append(
+            Rung(
+                info=fitted.info,
+                optimizer=directory.name,
+                objective=models[structure],
+                theta=fitted.theta,
+                seconds=float(fitted.timing["seconds"].sum()),
+            )
+        )
+    return rungs
