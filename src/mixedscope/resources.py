@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["JobResources", "ModelSize", "fit_megabytes", "fit_minutes", "model_size"]
 
-#: Megabytes of a process that has loaded what a step needs, and of its small tables and pictures.
-_BASE = {"prepare": 300, "fit": 600, "study": 700, "draw": 1000, "tables": 400}
+#: Megabytes of the two Snakemake processes that start and watch a job on its node.
+_STARTING = 550
+#: Megabytes of a process that has loaded what a step needs, with small tables and pictures.
+_BASE = {"prepare": 200, "fit": 500, "study": 700, "draw": 1200, "tables": 300}
 #: Minutes of a job on small data, compilation and a slow file system included.
 _MINUTES = {"prepare": 10, "fit": 10, "study": 20, "draw": 15, "tables": 10}
 #: A study evaluates the objective about so many times as often as a fit does.
@@ -181,7 +183,7 @@ class JobResources:
         -------
         callable
         """
-        return _asked(_BASE[step], lambda job: self._megabytes(step, job), round_to=100)
+        return _asked(_STARTING + _BASE[step], lambda job: self._megabytes(step, job), round_to=100)
 
     def minutes(self, step: str) -> Asked:
         """Minutes of a step's jobs; see `memory`."""
@@ -190,7 +192,7 @@ class JobResources:
     def batch_memory(self, sweeps: SweepPlan) -> Asked:
         """Megabytes of a batch of a sweep: those of its largest run."""
         return _asked(
-            _BASE["fit"],
+            _STARTING + _BASE["fit"],
             lambda job: max(map(fit_megabytes, _batch_sizes(sweeps, job)), default=0),
             round_to=100,
         )
@@ -206,7 +208,9 @@ class JobResources:
     def gather_memory(self, sweeps: SweepPlan) -> Asked:
         """Megabytes of gathering a sweep: what its runs tell, and its plan."""
         return _asked(
-            _BASE["tables"], lambda job: len(sweeps.runs[job.sweep]) * _RUN / 1e6, round_to=100
+            _STARTING + _BASE["tables"],
+            lambda job: len(sweeps.runs[job.sweep]) * _RUN / 1e6,
+            round_to=100,
         )
 
     # -- sizes -------------------------------------------------------------------------------------
