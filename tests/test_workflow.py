@@ -33,7 +33,7 @@ SMALL["charts"] |= {"kinds": ["shrinkage", "trace", "ledger", "theta"], "formats
 SMALL["models"]["sleep"]["optimizers"] = ["nlopt"]
 
 
-DRAWING = {"chart", "film", "race_chart", "phases_chart"}
+DRAWING = {"chart", "film", "model_chart", "phases_chart"}
 
 
 def command(directory: Path, *arguments: str) -> list[str]:

@@ -19,6 +19,8 @@ __all__ = [
     "LinearMixedModel",
     "__version__",
     "charts",
+    "cross_validate",
+    "efficiency",
     "load_dataset",
     "load_fit",
     "phase_tables",
@@ -28,6 +30,7 @@ __all__ = [
 if TYPE_CHECKING:
     __version__: str
     from mixedscope import charts
+    from mixedscope.assess import cross_validate, efficiency
     from mixedscope.data import load_dataset
     from mixedscope.fit import Fit
     from mixedscope.inference.phase_table import phase_tables
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 _HOME = {
     "Fit": "mixedscope.fit",
     "LinearMixedModel": "mixedscope.linear",
+    "cross_validate": "mixedscope.assess",
+    "efficiency": "mixedscope.assess",
     "load_dataset": "mixedscope.data",
     "load_fit": "mixedscope.linear",
     "phase_tables": "mixedscope.inference.phase_table",

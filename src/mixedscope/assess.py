@@ -32,7 +32,7 @@ class Assessment:
     Attributes
     ----------
     tables : dict of str to pandas.DataFrame
-        As described in ``docs/formats.md``. `mixedscope.charts.efficiency` or
+        As described in ``docs/formats.md``; `mixedscope.charts.efficiency` or
         `mixedscope.charts.crossvalidation` draws them.
     title, reading : str
         The result in a line, and what was shown with its error, and nothing more.

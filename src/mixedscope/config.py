@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from mixedscope.charts.registry import CHARTS
+from mixedscope.config_accuracy import CrossvalidationConfig, EfficiencyConfig
 from mixedscope.config_charts import (
     LedgerConfig,
     MotionConfig,
@@ -47,6 +48,7 @@ from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import broken_sweeps, definitions_of
 
 __all__ = [
+    "BootstrapConfig",
     "ChartsConfig",
     "Config",
     "DatasetConfig",
@@ -171,6 +173,15 @@ class RaceConfig(Section):
     """Random starts of each, beside its own."""
 
 
+class BootstrapConfig(Section):
+    """Likelihood-ratio tests between the structures of a model by parametric bootstrap."""
+
+    draws: Annotated[int, Field(gt=0, le=1_000_000)] = 1000
+    """Responses simulated from the poorer model of every test."""
+    batch: Annotated[int, Field(gt=0)] = 250
+    """Draws of one job."""
+
+
 class ModelConfig(Section):
     """One model: a formula on a data set, fitted with several structures and optimisers."""
 
@@ -190,6 +201,12 @@ class ModelConfig(Section):
     """Names of optimisers of this configuration; charts show the fits of the first."""
     race: RaceConfig | None = None
     """A race of optimisers on this model."""
+    efficiency: EfficiencyConfig | None = None
+    """How efficiently every structure shrinks, by simulation; `{}` for its defaults."""
+    crossvalidation: CrossvalidationConfig | None = None
+    """How well every structure predicts what was held out; `{}` for its defaults."""
+    bootstrap: BootstrapConfig | None = None
+    """Tests between its structures by parametric bootstrap; `{}` for its defaults."""
 
     @field_validator("formula")
     @classmethod
@@ -440,6 +457,13 @@ def _broken_references(config: Config) -> list[str]:
             faults.append(
                 f"models.{name}.dataset: there is no data set {model.dataset!r} under 'datasets'."
                 + suggest(model.dataset, config.datasets)
+            )
+        by = model.crossvalidation.by if model.crossvalidation else None
+        groups = parse_formula(model.formula).groups
+        if by is not None and by not in groups:
+            faults.append(
+                f"models.{name}.crossvalidation.by: the formula has no grouping factor {by!r}."
+                f"{suggest(by, groups)} Known: {', '.join(groups)}."
             )
     return faults or broken_sweeps(config.sweeps, definitions_of(config))
 

@@ -15,9 +15,17 @@ from typing import Any
 
 from mixedscope.config import Config, read_yaml, validate_config
 from mixedscope.formula import parse_formula
+from mixedscope.seeds import derive_seed
 
 __all__ = ["TOGETHER", "Plan", "make_plan"]
 
+
+#: Tables of a model as a whole, by the key that asks for them.
+_MODEL_TABLES = {
+    "race": ("race", "race_ends", "race_timing"),
+    "efficiency": ("efficiency", "efficiency_draws", "efficiency_refits", "efficiency_timing"),
+    "crossvalidation": ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
+}
 
 #: Charts that show all models of a run.
 TOGETHER = ("phases", "phases-seconds")
@@ -98,15 +106,34 @@ class Plan:
         """The tables of structures, one per model."""
         return [f"results/compare/{name}/structures.parquet" for name in self.config.models]
 
+    def bootstrap_files(self, model: str) -> list[str]:
+        """Draws of the bootstrap of a model, a batch to a file; none where it is not asked for."""
+        asked = self.config.models[model].bootstrap
+        if asked is None:
+            return []
+        firsts = range(0, asked.draws, asked.batch)
+        return [
+            f"results/compare/{model}/bootstrap/{i}-{min(i + asked.batch, asked.draws) - 1}.parquet"
+            for i in firsts
+        ]
+
     def charts(self) -> dict[str, list[str]]:
         """Names of the charts of every model, in the order in which they are shown."""
-        from mixedscope.charts.registry import RACES, chart_names
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import chart_names
 
         kinds = self.config.charts.kinds
         return {
-            name: chart_names(parse_formula(entry.formula), kinds) + list(RACES) * bool(entry.race)
+            name: chart_names(parse_formula(entry.formula), kinds)
+            + [c for c, chart in MODEL_CHARTS.items() if getattr(entry, chart.key) is not None]
             for name, entry in self.config.models.items()
         }
+
+    def model_chart_tables(self, model: str, chart: str) -> list[str]:
+        """The tables that a chart reads which is not drawn from those of fits."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        return [f"results/compare/{model}/{t}.parquet" for t in MODEL_CHARTS[chart].tables]
 
     def chart_fits(self, model: str, chart: str) -> list[str]:
         """``fit.json`` of each fit that a chart of a model shows side by side."""
@@ -143,9 +170,10 @@ class Plan:
 
     def chart_formats(self, chart: str) -> list[str]:
         """Formats of one chart of a model."""
-        from mixedscope.charts.registry import RACES, chart_kind
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import chart_kind
 
-        has_own = chart not in RACES and chart_kind(chart).formats
+        has_own = chart not in MODEL_CHARTS and chart_kind(chart).formats
         return self.film_formats() if has_own else list(self.config.charts.formats)
 
     def chart_files(self) -> list[str]:
@@ -177,24 +205,34 @@ class Plan:
 
     def table_files(self) -> list[str]:
         """The tables of races and of phases."""
-        return [
-            f"results/compare/{name}/{table}.parquet"
-            for name in self.parameters["races"]
-            for table in ("race", "race_ends", "race_timing")
-        ] + [
-            f"results/compare/{table}.parquet"
-            for table in ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
-        ]
+        return (
+            [
+                f"results/compare/{name}/{table}.parquet"
+                for key, tables in _MODEL_TABLES.items()
+                for name, entry in self.config.models.items()
+                if getattr(entry, key) is not None
+                for table in tables
+            ]
+            + [
+                f"results/compare/{table}.parquet"
+                for table in ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
+            ]
+            + [
+                f"results/compare/{name}/{table}.parquet"
+                for name in self.config.models
+                for table in ("tests", "components", "structures_timing")
+            ]
+        )
 
     def study_files(self) -> list[str]:
         """The tables of studies that the charts of every model read."""
-        from mixedscope.charts.registry import RACES
+        from mixedscope.charts.model_charts import MODEL_CHARTS
 
         found = [
             path
             for model, charts in self.charts().items()
             for chart in charts
-            if chart not in RACES
+            if chart not in MODEL_CHARTS
             for path in self.chart_tables(model, chart)
         ]
         return list(dict.fromkeys(found))
@@ -235,7 +273,9 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
     parameters = {
         "datasets": datasets,
         "models": {
-            name: model.model_dump(exclude={"structures", "optimizers", "race"})
+            name: model.model_dump(
+                exclude={"structures", "optimizers", "bootstrap", *_MODEL_TABLES}
+            )
             for name, model in config.models.items()
         },
         "optimizers": {name: o.model_dump() for name, o in config.optimizers.items()},
@@ -248,6 +288,15 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
             }
             for name, model in config.models.items()
             if model.race is not None
+        },
+        "crossvalidations": {
+            name: {
+                "structures": model.structures,
+                "settings": model.crossvalidation.model_dump(),
+                "seed": derive_seed(config.seed, "cross-validation of a model", model=name),
+            }
+            for name, model in config.models.items()
+            if model.crossvalidation is not None
         },
     }
     return Plan(config, parameters)

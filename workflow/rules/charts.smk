@@ -1,6 +1,9 @@
 """Charts: one job per chart, in every format, with its caption beside it."""
 
+from mixedscope.charts.model_charts import MODEL_CHARTS
+
 FILMS = "|".join(PLAN.film_kinds()) or "(?!)"
+OWN = "|".join(MODEL_CHARTS)
 
 
 rule chart:
@@ -17,7 +20,7 @@ rule chart:
         "results/logs/charts/{model}/{chart}.log",
     wildcard_constraints:
         # Names end where their extension begins.
-        chart=rf"(?!(?:race|{FILMS})[-.])[^/]+",
+        chart=rf"(?!(?:{OWN}|{FILMS})[-.])[^/]+",
     conda:
         "../../environment.yml"
     resources:
@@ -46,11 +49,9 @@ use rule chart as film with:
         code=code_digest("chart"),
 
 
-rule race_chart:
+rule model_chart:
     input:
-        race=rules.race.output.race,
-        ends=rules.race.output.ends,
-        timing=rules.race.output.timing,
+        tables=lambda wildcards: PLAN.model_chart_tables(wildcards.model, wildcards.chart),
     output:
         charts=expand(
             "results/charts/{{model}}/{{chart}}.{format}",
@@ -60,7 +61,7 @@ rule race_chart:
     log:
         "results/logs/charts/{model}/{chart}.log",
     wildcard_constraints:
-        chart=r"race(?:-seconds)?",
+        chart=OWN,
     conda:
         "../../environment.yml"
     resources:
@@ -69,9 +70,9 @@ rule race_chart:
     params:
         settings=PLAN.parameters["charts"],
         formats=PLAN.config.charts.formats,
-        code=code_digest("race_chart"),
+        code=code_digest("model_chart"),
     script:
-        "../scripts/race_chart.py"
+        "../scripts/model_chart.py"
 
 
 rule phases_chart:

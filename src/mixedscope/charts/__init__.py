@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixedscope.charts.crossvalidation import crossvalidation_chart
+from mixedscope.charts.efficiency import efficiency_chart
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
 from mixedscope.charts.motion import theta_motion
@@ -25,7 +27,9 @@ from mixedscope.charts.stopping import stopping_chart
 from mixedscope.charts.trace import trace_chart
 
 __all__ = [
+    "crossvalidation",
     "dumbbell",
+    "efficiency",
     "landscape",
     "ledger",
     "motion",
@@ -387,6 +391,50 @@ def race(tables: Mapping[str, Any], *, x: str = "evaluation", theme: str = "ligh
     """
     drawn = race_chart(tables["race"], tables["race_ends"], tables["race_timing"], x=x, theme=theme)
     return finish(*drawn, theme=theme)
+
+
+def efficiency(tables: Mapping[str, Any], *, theme: str = "light") -> Any:
+    """Draw how efficiently every structure shrinks: its errors from a known truth.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        As made by `mixedscope.efficiency`.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If the theme is unknown.
+    """
+    drawn = efficiency_chart(tables["efficiency"], tables["efficiency_refits"], theme=theme)
+    return finish(*drawn, theme=theme)
+
+
+def crossvalidation(tables: Mapping[str, Any], *, theme: str = "light") -> Any:
+    """Draw how well every structure predicts what was held out.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        As made by `mixedscope.cross_validate`.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If the theme is unknown.
+    """
+    shown = ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits")
+    return finish(*crossvalidation_chart(*(tables[name] for name in shown), theme=theme), theme=theme)
 
 
 def phases(

@@ -30,7 +30,6 @@ from mixedscope.store import FitTables
 
 __all__ = [
     "CHARTS",
-    "RACES",
     "TIMED",
     "ChartKind",
     "chart_kind",
@@ -150,10 +149,6 @@ CHARTS: Final[dict[str, ChartKind]] = {
     ),
     f"stopping{TIMED}": ChartKind(partial(_stopping, x="seconds"), studies=("stopping",)),
 }
-
-
-#: Charts of a race, which are drawn from tables of their own.
-RACES: Final = ("race", "race-seconds")
 
 
 def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[str]:

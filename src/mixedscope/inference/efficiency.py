@@ -15,13 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
-from mixedscope.inference.simulated_errors import (
-    BLOCK,
-    ORACLE,
-    UNSHRUNKEN,
-    Candidate,
-    SimulatedErrors,
-)
+from mixedscope.inference.draw_blocks import BLOCK, block_count
+from mixedscope.inference.simulated_errors import ORACLE, UNSHRUNKEN, Candidate, SimulatedErrors
 
 __all__ = [
     "FEWEST",
@@ -63,7 +58,7 @@ def efficiency_tables(
     """
     check_draws(draws)
     errors = SimulatedErrors(candidates, seed=seed)
-    tables = gather_draws([errors.blocks(range(-(-draws // BLOCK)))], draws)
+    tables = gather_draws([errors.blocks(range(block_count(draws)))], draws)
     tables["efficiency"] = efficiency_summary(errors, tables["efficiency_draws"])
     return tables
 

@@ -21,17 +21,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
+from mixedscope.inference.draw_blocks import BLOCK
 from mixedscope.inference.references import joint_limit
 from mixedscope.inference.refit import Refits, inverse_hessian, refit_many, simulate_effects
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.seeds import generator
 
-__all__ = ["BLOCK", "ORACLE", "UNSHRUNKEN", "Candidate", "SimulatedErrors"]
+__all__ = ["ORACLE", "UNSHRUNKEN", "Candidate", "SimulatedErrors"]
 
 Floats = NDArray[np.float64]
-
-#: Draws that are refitted together; jobs hold whole blocks.
-BLOCK: Final = 25
 
 #: Estimates with the true relative covariances, and without any penalty.
 ORACLE: Final = "oracle"

@@ -6,7 +6,8 @@ which code a step depends on.
 """
 
 from mixedscope.pipeline.compare import bootstrap, compare, phases
-from mixedscope.pipeline.drawing import chart, index, phases_chart, race_chart
+from mixedscope.pipeline.drawing import chart, index, model_chart, phases_chart
+from mixedscope.pipeline.efficiency import crossvalidation, efficiency, efficiency_batch
 from mixedscope.pipeline.fits import fit, prepare, race, study
 from mixedscope.pipeline.job import job
 from mixedscope.pipeline.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
@@ -15,14 +16,17 @@ __all__ = [
     "bootstrap",
     "chart",
     "compare",
+    "crossvalidation",
+    "efficiency",
+    "efficiency_batch",
     "fit",
     "index",
     "job",
+    "model_chart",
     "phases",
     "phases_chart",
     "prepare",
     "race",
-    "race_chart",
     "study",
     "sweep_batch",
     "sweep_charts",

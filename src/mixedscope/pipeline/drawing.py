@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["chart", "index", "phases_chart", "race_chart"]
+__all__ = ["chart", "index", "model_chart", "phases_chart"]
 
 
 def chart(
@@ -42,38 +42,36 @@ def chart(
     save_figure(figure, output, formats)
 
 
-def race_chart(
+def model_chart(
     *,
-    race: str | os.PathLike[str],
+    tables: Sequence[str],
     chart: str,
     settings: Mapping[str, Any],
     output: str | os.PathLike[str],
     formats: Sequence[str],
 ) -> None:
-    """Draw the race of one model.
+    """Draw a chart of one model that has tables of its own.
 
     Parameters
     ----------
-    race : path
-        ``race.parquet``; the other tables of the race are beside it.
-    chart : {"race", "race-seconds"}
-        Against evaluations or against seconds.
+    tables : sequence of path
+        The tables that the chart reads, in its order.
+    chart : str
+        One of `mixedscope.charts.model_charts.MODEL_CHARTS`.
     settings : mapping
         ``theme`` of the configuration's ``charts``.
     output : path
         ``<chart>.caption.json``; the chart's files are written beside it.
     formats : sequence of str
     """
-    from mixedscope.charts.race import race_chart as draw_race
-    from mixedscope.charts.registry import figure
+    from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
     from mixedscope.charts.render import save_figure
     from mixedscope.store import read_table
 
-    theme = settings.get("theme", "light")
-    x = "evaluation" if chart == "race" else "seconds"
-    kinds = ["race", "race_ends", *(["race_timing"] if x == "seconds" else [])]
-    tables = [read_table(Path(race).with_name(f"{kind}.parquet"), kind) for kind in kinds]
-    save_figure(figure(*draw_race(*tables, x=x, theme=theme), theme=theme), output, formats)
+    kinds = MODEL_CHARTS[chart].tables
+    read = [read_table(path, kind) for path, kind in zip(tables, kinds, strict=True)]
+    drawn = draw_model_chart(chart, read, theme=settings.get("theme", "light"))
+    save_figure(drawn, output, formats)
 
 
 def phases_chart(
