@@ -54,7 +54,7 @@ rule bootstrap:
         "../../environment.yml"
     resources:
         mem_mb=RESOURCES.memory("fit"),
-        runtime=RESOURCES.minutes("fit"),
+        runtime=RESOURCES.minutes("study"),
     params:
         seed=PLAN.config.seed,
         code=code_digest("bootstrap"),
