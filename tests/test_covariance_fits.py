@@ -359,6 +359,67 @@ def test_one_observation_per_effect_needs_a_structure_that_it_identifies(
             ms.LinearMixedModel(f"Reaction ~ 1 + Days + {term}", data)
 
 
+def test_a_residual_variance_that_could_be_the_random_effects_is_named(
+    sleep: pd.DataFrame,
+) -> None:
+    data = sleep.assign(day=pd.Categorical(sleep["Days"]))
+    formula = "Reaction ~ 1 + Days + zerocorr(0 + day | Subject)"
+    certificate = ms.LinearMixedModel(formula, data).fit().certificate
+    assert certificate["residual"] == "shared"
+    assert "residual variance is not identified" in certificate["words"]
+    # A covariate tells slopes from residuals, though there are as many effects as rows.
+    two = sleep[sleep["Days"].isin([2, 9])]
+    told = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days || Subject)", two).fit()
+    assert told.certificate["residual"] == "identified"
+
+
+@pytest.mark.parametrize(
+    ("structure", "seed", "optimizer"),
+    [("cs", 1, "auto"), ("hetar1", 0, "auto"), ("ar1", 0, "auto"), ("ar1", 0, "pybobyqa")],
+)
+def test_a_deviance_that_does_not_rise_as_sigma_vanishes_is_named(
+    structure: str, seed: int, optimizer: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    k = 5
+    lags = np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
+    correlation = np.where(lags == 0, 1.0, 0.6) if structure == "cs" else 0.7**lags
+    sds = np.ones(k) if structure == "ar1" else np.array([1.0, 2.0, 3.0, 2.0, 1.0])
+    b = rng.normal(size=(60, k)) @ np.linalg.cholesky(correlation).T * sds
+    data = pd.DataFrame(
+        {
+            "y": b.ravel(),
+            "t": pd.Categorical(np.tile(np.arange(k), 60)),
+            "g": np.repeat([f"g{i:02d}" for i in range(60)], k),
+        }
+    )
+    model = ms.LinearMixedModel(f"y ~ 1 + {structure}(0 + t | g)", data)
+    fit = model.fit(optimizer)
+    assert fit.sigma < 1e-3 * np.std(data["y"])
+    assert fit.certificate["residual"] == "vanishing"
+    assert fit.certificate["verdict"] == "not converged"
+    assert "residual variance is not identified" in " ".join(str(fit).split())
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "pybobyqa"])
+def test_responses_without_residuals_have_no_optimum(optimizer: str) -> None:
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(12), 5)
+    x = np.tile(np.arange(5.0), 12)
+    y = 5.0 + x / 2 + 3.0 * rng.normal(size=12)[group]
+    data = pd.DataFrame({"y": y, "x": x, "g": [f"g{i:02d}" for i in group]})
+    fit = ms.LinearMixedModel("y ~ 1 + x + (1 | g)", data).fit(optimizer)
+    assert fit.sigma < 1e-6
+    assert fit.certificate["verdict"] == "not converged"
+    assert fit.certificate["residual"] == "vanishing"
+
+
+@EACH
+def test_replicates_identify_the_residual_variance(structure: str, machines: pd.DataFrame) -> None:
+    fit = ms.LinearMixedModel(MACHINES + TERMS[structure], machines).fit()
+    assert fit.certificate["residual"] == "identified"
+
+
 def test_the_order_of_levels_decides_about_autoregression(machines: pd.DataFrame) -> None:
     fit = ms.LinearMixedModel(MACHINES + TERMS["ar1"], machines).fit()
 
@@ -385,7 +446,7 @@ def test_the_order_of_levels_decides_about_autoregression(machines: pd.DataFrame
 def test_charts_name_the_structure_whether_asked_or_written(
     structure: str, label: str, machines: pd.DataFrame
 ) -> None:
-    from mixedscope.charts.levels import structure_label
+    from mixedscope.charts.structure_names import structure_label
 
     formula = MACHINES + "(0 + Machine | Worker)"
     asked = ms.LinearMixedModel(formula, machines, structure=structure).fit()

@@ -21,6 +21,7 @@ from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation, Solution
 from mixedscope.model.lapack import limited_for
 from mixedscope.model.random_term import LARGEST, RandomTerm, random_terms
+from mixedscope.model.residual import Residual, residual_state
 from mixedscope.model.small import Batch, SmallSystem
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
@@ -282,6 +283,12 @@ class ProfiledObjective:
                 point[term.theta] = part
                 out.append(point)
         return out
+
+    def residual_state(self, theta: Floats, value: float) -> Residual:
+        """Whether sigma is identified; see :func:`mixedscope.model.residual.residual_state`."""
+        if self.system.design.weights is not None:
+            return "identified"
+        return residual_state(self, theta, value)
 
     def rank_deficient(self, theta: Floats, tol: float = 1e-4) -> bool:
         """Whether a relative covariance factor has less than the rank of its structure.

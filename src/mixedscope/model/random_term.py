@@ -180,6 +180,10 @@ class RandomTerm:
             at = own.stop
         return out
 
+    def enlarged(self, theta: Floats, times: float) -> Floats:
+        """Theta (n_theta,) of random effects so many times as large, correlated as before."""
+        return np.concatenate([s.enlarged(part, times) for _, s, part in self._split(theta)])
+
     @property
     def rank(self) -> int:
         """Rank of the covariance where no parameter is at an end of its range."""

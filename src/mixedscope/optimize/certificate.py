@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.optimize.objective import FloatArray, Objective, edges_of
+from mixedscope.optimize.objective import FloatArray, Objective, edges_of, offers_residual
 
 __all__ = [
     "POLISH_TOLERANCE",
@@ -286,7 +286,9 @@ def certificate(
         checked); ``gradient_norm``, Euclidean, standardised units; ``newton_decrement``,
         deviance units; ``min_hessian_eigenvalue``, standardised units; ``active_bounds``, names
         of the theta at an end of their range, which is 0 unless they are angles of correlations;
-        ``tried``; ``words``, for people.  Numbers that were not computed are None.
+        ``residual``, whether sigma is ``identified``, ``shared`` with random effects or
+        ``vanishing`` (the deviance falls on the way to zero; the verdict is then ``not
+        converged``); ``tried``; ``words``, for people.  Numbers that were not computed are None.
     """
     edges = edges_of(objective)
     zeros = _named(objective, (edges == 0.0) & (theta == 0.0))
@@ -301,7 +303,12 @@ def certificate(
         verdict = "boundary optimum"
     else:
         verdict = "optimum"
-    words = _words(verdict, curvature, zeros, ends)
+    residual = (
+        objective.residual_state(theta, value) if offers_residual(objective) else "identified"
+    )
+    if residual == "vanishing":
+        verdict = "not converged"
+    words = _RESIDUAL.get(residual) or _words(verdict, curvature, zeros, ends)
     if excess > tolerance:
         words += (
             f" The search itself had stopped {excess:.2g} deviance points higher; "
@@ -313,9 +320,29 @@ def certificate(
         "newton_decrement": None if curvature is None else curvature.decrement,
         "min_hessian_eigenvalue": None if curvature is None else curvature.smallest,
         "active_bounds": active,
+        "residual": residual,
         "tried": list(tried),
         "words": words,
     }
+
+
+#: What is said where the residual variance is not identified.
+_RESIDUAL = {
+    "vanishing": (
+        "The residual variance is not identified: the deviance does not rise while the residual "
+        "standard deviation goes to zero and the random effects take over all variation. More "
+        "evaluations do not help. Do not interpret sigma, nor how far the random effects are "
+        "shrunk: choose a structure with fewer parameters, leave out a term, or have each random "
+        "effect observed more than once."
+    ),
+    "shared": (
+        "The fit ended where no direction leads downwards, but the residual variance is not "
+        "identified: there is one observation of each random effect of a term, and any part of the "
+        "residual variance may be counted as theirs with the same likelihood. Fixed effects and "
+        "the likelihood may be used; the standard deviations, sigma and the conditional modes are "
+        "one choice among many. Choose a structure with fewer parameters, or leave out the term."
+    ),
+}
 
 
 def _named(objective: Objective, chosen: NDArray[np.bool_]) -> list[str]:

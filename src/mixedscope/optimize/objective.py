@@ -7,7 +7,7 @@ imports the engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeGuard
+from typing import Literal, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +154,19 @@ class InformedObjective(Protocol):
         ...
 
 
+class ResidualObjective(Protocol):
+    """An objective that can tell whether the residual variance is identified."""
+
+    def residual_state(
+        self, theta: FloatArray, value: float, /
+    ) -> Literal["identified", "shared", "vanishing"]:
+        """Tell whether sigma is identified, shared with random effects, or vanishing.
+
+        Vanishing: the objective, `value` at theta, does not rise on the way to sigma = 0.
+        """
+        ...
+
+
 class ShapedObjective(Protocol):
     """An objective that may know better coordinates than ``theta * scale``."""
 
@@ -211,6 +224,11 @@ def offers_hessian(objective: object) -> TypeGuard[CurvedObjective]:
 def offers_moments(objective: object) -> TypeGuard[InformedObjective]:
     """Whether an objective is an `InformedObjective`."""
     return hasattr(objective, "moment_start")
+
+
+def offers_residual(objective: object) -> TypeGuard[ResidualObjective]:
+    """Whether an objective is a `ResidualObjective`."""
+    return hasattr(objective, "residual_state")
 
 
 def offers_search(objective: object) -> TypeGuard[CompiledObjective]:

@@ -221,6 +221,13 @@ class CovarianceStructure(ABC):
     def measure_slopes(self, values: Floats, around: Floats) -> Floats:
         """Jacobian (n_theta, m) of :meth:`from_measures` by the values, inside their ranges."""
 
+    def enlarged(self, theta: Floats, times: float) -> Floats:
+        """Theta (n_theta,) of random effects so many times as large, correlated as before."""
+        plain = ("",) * self.size, np.ones(self.size)
+        sizes = [measure.kind != "correlation" for measure in self.measures(*plain)]
+        values = self.measured(theta)
+        return self.from_measures(np.where(sizes, values * times, values), theta)
+
 
 def row_sds(factor: Floats) -> Floats:
     """Relative standard deviations (k,) from a relative covariance factor (k, k)."""
