@@ -16,6 +16,7 @@ from mixedscope.charts.datasets import Datasets
 from mixedscope.charts.landscape_key import MARKS, band_colours, key
 from mixedscope.charts.landscape_words import landscape_caption, landscape_title, parameter_words
 from mixedscope.charts.legend import title_lines
+from mixedscope.charts.structure_names import structure_name
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.errors import ModelError
 from mixedscope.store import FitTables
@@ -92,7 +93,7 @@ def _subtitle(fit: FitTables) -> list[str]:
     info = fit.info
     evaluations = len(fit.require("trace"))
     return [
-        f"{info['structure']}, {info['optimizer']['name']}, {evaluations:,} evaluations; "
+        f"{structure_name(info)}, {info['optimizer']['name']}, {evaluations:,} evaluations; "
         f"verdict: {(info.get('certificate') or {}).get('verdict') or 'not examined'}"
     ]
 

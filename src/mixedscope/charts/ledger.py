@@ -15,6 +15,8 @@ import pandas as pd
 
 from mixedscope.charts.levels import number, share
 from mixedscope.charts.panels import rounded
+from mixedscope.charts.rows import in_rows, panel_width
+from mixedscope.charts.structure_names import structure_label, structure_name
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.words import joined
 from mixedscope.errors import ModelError
@@ -71,21 +73,21 @@ def ledger_chart(
     palette = {OBSERVATIONS: COLOURS["observations"], FIXED: COLOURS["fixed"]}
     palette |= {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
     single = len(books) == 1
-    room = _INNER - _AXIS - (_NAMES if single else _GAP * (len(books) - 1))
-    style = _Style(palette, x_scale, max(110, room // len(books)), colours, books)
-    panels = [
-        panel(book, style, first=i == 0)
-        for panel in (_share_panel, _deviation_panel, _degrees_panel, _objective_panel)
-        for i, book in enumerate(books)
-    ]
-    for i, fit in enumerate(tables):
+    width = _INNER - _AXIS - _NAMES if single else panel_width(len(books), _AXIS, _GAP)
+    style = _Style(palette, x_scale, width, colours, books)
+
+    def panels(fits: range) -> list[Any]:
+        out = [
+            panel(books[i], style, first=i == fits[0])
+            for panel in (_share_panel, _deviation_panel, _degrees_panel, _objective_panel)
+            for i in fits
+        ]
         if not single:
-            panels[i] = panels[i].properties(title=_header(fit))
-    chart = (
-        alt.concat(*panels, columns=len(books))
-        .resolve_scale(color="independent", fill="shared", stroke="shared", strokeDash="shared")
-        .resolve_legend(fill="shared", stroke="shared", strokeDash="shared")
-    )
+            for place, i in enumerate(fits):
+                out[place] = out[place].properties(title=_header(tables[i]))
+        return out
+
+    chart = in_rows(len(books), panels, ["fill", "stroke", "strokeDash"], ["color"])
     return chart, _title(books), _caption(books)
 
 
@@ -423,13 +425,18 @@ def _title(books: Sequence[_Books]) -> str:
     where = f"Where the variance ends: {joined(names)}"
     if len(books) == 1:
         return where
-    return f"{str(book.info['structure']).capitalize()}: {where[0].lower()}{where[1:]}"
+    return f"{_label(book)}: {where[0].lower()}{where[1:]}"
+
+
+def _label(book: _Books) -> str:
+    label = structure_label(book.info)
+    return label[:1].upper() + label[1:]
 
 
 def _header(fit: FitTables) -> alt.TitleParams:
     info = fit.info
     return alt.TitleParams(
-        text=str(info["structure"]),
+        text=structure_name(info),
         subtitle=[f"objective {info['objective']:.2f}", f"{info['dof']} parameters"],
         fontSize=11,
         subtitleFontSize=10,
@@ -465,7 +472,7 @@ def _sentence(book: _Books, books: Sequence[_Books]) -> str:
     last = book.ledger.iloc[-1]
     n = book.info["dimensions"]["n"]
     spent = [f"{number(float(book.of('edf', g).iloc[-1]), 4)} for {g}" for g in book.groups]
-    label = "" if len(books) == 1 else f"{book.info['structure'].capitalize()}: "
+    label = "" if len(books) == 1 else f"{_label(book)}: "
     start = book.ledger.iloc[0]
     return (
         f"{label}σ went from {number(float(start['sigma']), 4)} to "

@@ -7,7 +7,7 @@ be the same for every structure of a model.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +16,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.charts.ellipse import correlation_matrix
+from mixedscope.charts.structure_names import structure_label
 from mixedscope.errors import ModelError, StoreError, suggest
 from mixedscope.store import FitTables
 
 __all__ = [
     "REFERENCES",
-    "STRUCTURE_LABELS",
     "Pull",
+    "drawn_terms",
     "frame_of",
     "number",
     "outside",
     "pulls",
     "sample_ranks",
     "share",
-    "structure_label",
     "term_names",
 ]
 
@@ -41,19 +41,8 @@ REFERENCES: dict[str, str] = {
     "within_group": "its own least-squares estimate (this group's rows alone)",
 }
 
-STRUCTURE_LABELS: dict[str, str] = {
-    "full": "full covariance",
-    "zerocorr": "zero correlations",
-    "intercept": "intercepts only",
-    "homdiag": "zero correlations, one sd",
-    "cs": "compound symmetry",
-    "homcs": "compound symmetry, one sd",
-    "ar1": "autoregression",
-    "hetar1": "autoregression, own sds",
-    "rr": "reduced rank",
-}
-
 _SCALES = ("b", "coef")
+_INTERCEPT = "(Intercept)"
 
 
 @dataclass(frozen=True)
@@ -140,6 +129,45 @@ def term_names(tables: Sequence[FitTables], group: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def drawn_terms(
+    tables: Sequence[FitTables], group: str, terms: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Leave out an intercept that says of all levels of a factor what other fits say of each.
+
+    Where one fit has ``(1 | g)`` and another ``(0 + f | g)``, the intercept is the effect of every
+    level of f, and is drawn there.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group : str
+    terms : sequence of str, optional
+        By default those of all fits.
+
+    Returns
+    -------
+    tuple of str
+    """
+    known = tuple(terms) if terms is not None else term_names(tables, group)
+    cells = _cells(tables, group)
+    return tuple(t for t in known if t != _INTERCEPT) if cells and cells <= set(known) else known
+
+
+def _cells(tables: Sequence[FitTables], group: str) -> frozenset[str]:
+    """Effects of the levels of a factor that other fits of the group have as one intercept."""
+    entries = [e for fit in tables for e in fit.info["random"] if e["group"] == group]
+    intercept = any(list(entry["names"]) == [_INTERCEPT] for entry in entries)
+    rest = [entry for entry in entries if list(entry["names"]) != [_INTERCEPT]]
+    if not intercept or any(_INTERCEPT in entry["names"] for entry in rest):
+        return frozenset()
+    whole = {
+        tuple(entry["names"])
+        for entry in rest
+        if len(entry["parts"]) == 1 and entry["parts"][0].get("factor") is not None
+    }
+    return frozenset(whole.pop()) if len(whole) == 1 and len(rest) > 0 else frozenset()
+
+
 def pulls(
     tables: Sequence[FitTables],
     group: str,
@@ -191,30 +219,39 @@ def pulls(
                 f"Known are: {', '.join(allowed)}."
             )
     labels = _labels([fit.info for fit in tables])
+    cells = _cells(tables, group)
     return [
-        _pull(fit, group, tuple(terms), reference, scale, label)
+        _pull(fit, group, tuple(terms), reference, scale, label, cells)
         for fit, label in zip(tables, labels, strict=True)
     ]
 
 
 def _pull(
-    fit: FitTables, group: str, terms: tuple[str, ...], reference: str, scale: str, label: str
+    fit: FitTables,
+    group: str,
+    terms: tuple[str, ...],
+    reference: str,
+    scale: str,
+    label: str,
+    cells: frozenset[str],
 ) -> Pull:
     rows = fit.require("modes")
     rows = rows[rows["group"] == group]
     levels = tuple(dict.fromkeys(rows["level"].tolist()))
     here = set(rows["term"])
+    # The stored term that each term drawn is read from.
+    source = {t: t if t in here else _INTERCEPT for t in terms if t in here or t in cells}
 
     def wide(column: str) -> Floats:
         out = np.zeros((len(levels), len(terms)))
         for j, term in enumerate(terms):
-            if term in here:
-                values = rows.loc[rows["term"] == term].set_index("level")[column]
+            if term in source:
+                values = rows.loc[rows["term"] == source[term]].set_index("level")[column]
                 out[:, j] = pd.to_numeric(values.reindex(list(levels))).to_numpy(dtype=float)
         return out
 
     own, mode = wide(reference), wide("mode")
-    varies = tuple(term in here for term in terms)
+    varies = tuple(term in source for term in terms)
     if np.isnan(own[:, np.array(varies)]).all() and any(varies):
         raise StoreError(
             f"The table of modes of {label!r} has no {reference} reference for {group!r}. "
@@ -222,6 +259,11 @@ def _pull(
         )
     counts = rows.drop_duplicates("level").set_index("level")["n_obs"]
     sds, correlations = correlation_matrix(fit.require("estimates"), group, terms)
+    if shared := [j for j, term in enumerate(terms) if source.get(term, term) != term]:
+        # One effect for all of them: equal, and perfectly correlated.
+        own_sd, _ = correlation_matrix(fit.require("estimates"), group, [_INTERCEPT])
+        sds[shared] = own_sd[0]
+        correlations[np.ix_(shared, shared)] = 1.0
     # A reference within rounding of its population has no ratio to speak of.
     spread = np.nanmax(np.abs(own), axis=0, initial=0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -258,26 +300,6 @@ def _betas(fit: FitTables, terms: Sequence[str]) -> Floats:
     return np.array([float(values.get(t, 0.0)) for t in terms])
 
 
-def structure_label(info: Mapping[str, Any]) -> str:
-    """Name the covariance structure of a fit in words; that of its terms if the formula gave it."""
-    name = str(info["structure"])
-    if name != "full":
-        return _structure_words(name)
-    written = {
-        _structure_words(str(part["structure"]), (part.get("settings") or {}).get("d"))
-        for entry in info.get("random") or ()
-        for part in entry["parts"]
-        if len(part["columns"]) > 1
-    } or {STRUCTURE_LABELS["full"]}
-    return written.pop() if len(written) == 1 else "structures as written"
-
-
-def _structure_words(name: str, rank: float | None = None) -> str:
-    if name[:2] == "rr" and (rank is not None or name[2:].isdigit()):
-        return f"rank {int(rank if rank is not None else name[2:])}"
-    return STRUCTURE_LABELS.get(name, name)
-
-
 def _labels(infos: Sequence[dict[str, Any]]) -> list[str]:
     """Structure names; where one occurs twice, with model or optimiser, or counted."""
     labels = [structure_label(info) for info in infos]
@@ -294,6 +316,10 @@ def _labels(infos: Sequence[dict[str, Any]]) -> list[str]:
         if totals[text] > 1:
             labels[i] = f"{text} ({seen[text]})"
     return labels
+
+
+#: References and modes of fewer levels are all in the frame.
+_FEWEST_CUT = 20
 
 
 # -- frames, samples, words ----------------------------------------------------------------------
@@ -313,6 +339,7 @@ def frame_of(
     wild : float
         Where the whole range exceeds this many times the central 95 % of references and modes,
         the frame is the central range with three quarters of its width added on either side.
+        Few values (less than 20) are never cut: each counts.
 
     Returns
     -------
@@ -325,7 +352,7 @@ def frame_of(
     if not values.size:
         return -1.0, 1.0
     low, high = float(values.min()), float(values.max())
-    if parts:
+    if parts and min(p.size for p in parts) >= _FEWEST_CUT:
         # Order statistics inside the 2.5 and 97.5 % points: one wild level is never among them.
         a = min(float(np.quantile(p, 0.025, method="higher")) for p in parts)
         b = max(float(np.quantile(p, 0.975, method="lower")) for p in parts)

@@ -21,6 +21,11 @@ __all__ = ["DENSE", "Panel", "panel_chart", "rounded"]
 #: More levels than this are drawn with thin, half-transparent strokes and no arrow heads.
 DENSE = 60
 
+#: Panels narrower than this have points and marks of populations of these sizes.
+_SMALL = 90
+_SMALL_POINT = 9
+_SMALL_POPULATION = 16
+
 #: Space for the labels and the title of a y axis in pixels, the same in every row of panels.
 AXIS_EXTENT = 30
 
@@ -80,6 +85,7 @@ def panel_chart(
     """
     rows = level_rows(pull, panel)
     dense = len(rows) > DENSE
+    size = 26 if panel.width >= _SMALL else _SMALL_POINT
     paper = ink(theme)["paper"]
     whole = [r for r in rows if r["rx"] is not None and r["ry"] is not None]
     tips = _tooltips(panel.titles[panel.x], panel.titles[panel.y])
@@ -104,9 +110,9 @@ def panel_chart(
     points = chart(whole).mark_point(
         shape="circle",
         stroke=COLOURS["reference"],
-        strokeWidth=0.7 if dense else 1.4,
+        strokeWidth=0.7 if dense else 1.4 if size > _SMALL_POINT else 0.8,
         fill="transparent" if dense else paper,
-        size=7 if dense else 26,
+        size=7 if dense else size,
         opacity=0.6 if dense else 1.0,
         clip=True,
         aria=False,
@@ -116,7 +122,7 @@ def panel_chart(
         shape="circle",
         filled=True,
         color=COLOURS["mode"],
-        size=6 if dense else 26,
+        size=6 if dense else size,
         opacity=0.7 if dense else 1.0,
         clip=True,
         aria=False,
@@ -181,6 +187,8 @@ def _y(panel: Panel, field: str) -> alt.Y:
             title=title if panel.y_labels else None,
             minExtent=extent,
             maxExtent=extent,
+            # A label that stands out would push this block of panels down beside others.
+            labelFlush=6,
             **_ticks(panel.y_labels),
         ),
     )
@@ -264,7 +272,10 @@ def _populations(
         if kind == "limit" and not limit:
             continue
         rows = [{"x": rounded(at[panel.x]), "y": rounded(at[panel.y])}]
-        mark = chart(rows).mark_point(**population_mark(kind, theme), clip=True, aria=False)
+        mark_settings = population_mark(kind, theme)
+        if panel.width < _SMALL:
+            mark_settings["size"] = _SMALL_POPULATION
+        mark = chart(rows).mark_point(**mark_settings, clip=True, aria=False)
         out.append(mark.encode(x=_x(panel, "x"), y=_y(panel, "y")))
     return out
 

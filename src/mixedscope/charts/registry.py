@@ -17,6 +17,7 @@ import altair as alt
 from mixedscope.charts.dumbbell import dumbbell_chart
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
+from mixedscope.charts.levels import drawn_terms
 from mixedscope.charts.motion import Motion, motion, theta_motion
 from mixedscope.charts.render import Figure
 from mixedscope.charts.shrinkage import shrinkage_chart
@@ -284,7 +285,7 @@ def shrinkage_of(
         If the factor, a term or a setting is unknown.
     """
     name, known = grouping_factor(tables, group)
-    shown = _terms(known, name, terms)
+    shown = drawn_terms(tables, name, _terms(known, name, terms))
     if len(shown) == 1:
         return dumbbell_of(
             tables, name, term=shown[0], reference=reference, scale=scale, theme=theme

@@ -18,12 +18,12 @@ from mixedscope.charts.ellipse import radius
 from mixedscope.charts.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.levels import (
     Pull,
+    drawn_terms,
     frame_of,
     outside,
     pulls,
     sample_ranks,
     share,
-    term_names,
 )
 from mixedscope.charts.panels import Panel, panel_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN
@@ -43,6 +43,9 @@ _NAMED = 20
 _INNER = DOUBLE_COLUMN - 16
 _LEFT = 44
 _GAP = 8
+
+#: More fits than this are drawn smaller.
+_FEW_FITS = 3
 
 
 def shrinkage_chart(
@@ -86,7 +89,7 @@ def shrinkage_chart(
     StoreError
         If a table is missing.
     """
-    names = tuple(terms) if terms is not None else term_names(tables, group)
+    names = tuple(terms) if terms is not None else drawn_terms(tables, group)
     for coverage in ellipses:
         radius(coverage)
     fits = pulls(tables, group, names, reference=reference, scale=scale)
@@ -263,11 +266,12 @@ def _blocks(
 ) -> list[Any]:
     """Three terms or more: a lower triangle of panels per fit, two triangles a row if they fit."""
     side = len(fits[0].terms) - 1
-    per_row = 2 if side == 2 and len(fits) > 1 else 1
+    per_row = _triangles_in_a_row(side, len(fits))
     columns = side * per_row
+    least = 110 if len(fits) <= _FEW_FITS else 44
     width = (_INNER + 20 - _LEFT - _GAP * (columns - 1) - 12 * (per_row - 1)) // columns
-    width = int(np.clip(width, 110, 200))
-    height = int(np.clip(0.8 * width, 110, 150))
+    width = int(np.clip(width, least, 200))
+    height = int(np.clip(0.8 * width, least, 150))
     rows = []
     for start in range(0, len(fits), per_row):
         now = list(range(start, min(start + per_row, len(fits))))
@@ -282,6 +286,13 @@ def _blocks(
             blocks.append(block.properties(title=title))
         rows.append(blocks[0] if len(blocks) == 1 else alt.hconcat(*blocks, spacing=20))
     return rows
+
+
+def _triangles_in_a_row(side: int, fits: int) -> int:
+    """More fits are drawn smaller, so that one page holds them all."""
+    if fits <= _FEW_FITS:
+        return 2 if side == 2 and fits > 1 else 1
+    return 3 if side == 2 else 2 if side <= 5 else 1
 
 
 def _triangle(

@@ -24,6 +24,7 @@ from mixedscope.charts.shrinkage_path_words import (
     path_caption,
     path_title,
 )
+from mixedscope.charts.structure_names import structure_name
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.errors import ModelError, suggest
 from mixedscope.store import FitTables
@@ -170,7 +171,7 @@ def _columns_by_fit(paths: Sequence[Path]) -> list[list[_Cell | None]]:
 
 
 def _heading(path: Path, title: str, *, first: bool) -> list[str]:
-    return [str(path.info["structure"]), title] if first else [title]
+    return [structure_name(path.info), title] if first else [title]
 
 
 def _spans(paths: Sequence[Path]) -> dict[tuple[str, str], tuple[float, float]]:

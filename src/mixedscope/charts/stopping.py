@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.phase_bands import bands, phase_runs
+from mixedscope.charts.rows import in_rows, panel_width
 from mixedscope.charts.stopping_words import MEASURE_NAMES, stopping_caption, stopping_title
-from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.structure_names import structure_name
+from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.errors import ModelError, suggest
 from mixedscope.store import FitTables
 
@@ -99,21 +101,20 @@ def stopping_chart(
         _power(max(float(np.nanmax(f[columns].to_numpy())) for f in frames), floor)
         for columns, floor in ((["gap"], _GAP_FLOOR), (list(MEASURE_NAMES), _FLOOR))
     ]
-    width = max(110, (DOUBLE_COLUMN - 16 - _AXIS - _GAP * (len(tables) - 1)) // len(tables))
-    above, below = [], []
-    for i, (fit, frame) in enumerate(zip(tables, frames, strict=True)):
-        panel = _Panel(fit, frame, x, accuracy, theme, first=i == 0)
-        above.append(
-            panel.gap(tops[0]).properties(
-                width=width, height=_HEIGHTS[0], title=_header(fit, len(tables))
+    width = panel_width(len(tables), _AXIS, _GAP)
+
+    def panels(fits: range) -> list[Any]:
+        above, below = [], []
+        for i in fits:
+            panel = _Panel(tables[i], frames[i], x, accuracy, theme, first=i == fits[0])
+            title = _header(tables[i], len(fits))
+            above.append(
+                panel.gap(tops[0]).properties(width=width, height=_HEIGHTS[0], title=title)
             )
-        )
-        below.append(panel.changes(tops[1]).properties(width=width, height=_HEIGHTS[1]))
-    chart = (
-        alt.concat(*above, *below, columns=len(tables))
-        .resolve_scale(color="shared", fill="shared", strokeDash="shared")
-        .resolve_legend(color="shared", fill="shared", strokeDash="shared")
-    )
+            below.append(panel.changes(tops[1]).properties(width=width, height=_HEIGHTS[1]))
+        return [*above, *below]
+
+    chart = in_rows(len(tables), panels, ["color", "fill", "strokeDash"], [])
     caption = stopping_caption(tables, accuracy, clock=x == "seconds")
     return chart, stopping_title(tables, accuracy), caption
 
@@ -195,6 +196,7 @@ class _Panel:
                 labels=self.first,
                 labelExpr=f"[{labels}][round(log(datum.value) / LN10) - ({low})]",
                 gridOpacity=0.6,
+                labelFlush=True,
             ),
         )
 
@@ -351,7 +353,7 @@ def _header(fit: FitTables, count: int) -> alt.TitleParams:
     total = len(fit.require("trace"))
     cost = [str(fit.info["optimizer"]["name"]), f"{total:,} evaluation{'' if total == 1 else 's'}"]
     return alt.TitleParams(
-        text=str(fit.info["structure"]),
+        text=structure_name(fit.info),
         subtitle=cost if count > 2 else [", ".join(cost)],
         fontSize=11,
         subtitleFontSize=10,

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.structure_names import LISTED, fit_label
 from mixedscope.store import FitTables
 
 __all__ = ["MEASURE_NAMES", "stopping_caption", "stopping_sentence", "stopping_title"]
@@ -101,17 +102,24 @@ def stopping_title(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
     -------
     str
     """
-    parts = []
+    parts, shares = [], []
     for fit in tables:
         found = [_evaluation(fit, m, accuracy) for m in MEASURE_NAMES]
         total = len(fit.require("stopping"))
-        label = f" ({_label(fit, tables)})" if len(tables) > 1 else ""
+        label = f" ({fit_label(fit, tables)})" if len(tables) > 1 else ""
         if None in found:
             parts.append(f"never{label}")
         else:
             # Kept together where the title is broken into lines.
             last = max(n or 0 for n in found)
             parts.append(f"{last:,}\u00a0of\u00a0{total:,}{label}")
+            shares.append(100 * last / total)
+    if len(parts) > LISTED and len(shares) == len(parts):
+        low, high = min(shares), max(shares)
+        return (
+            f"Estimates are final to within {accuracy:g} after {low:.0f} to {high:.0f}\u00a0% of "
+            "the evaluations"
+        )
     return f"Estimates are final to within {accuracy:g} from evaluation {', '.join(parts)}"
 
 
@@ -141,7 +149,7 @@ def stopping_caption(
         f"{accuracy:g}."
     ]
     for fit in tables:
-        label = _label(fit, tables)
+        label = fit_label(fit, tables)
         sentence = stopping_sentence(fit, accuracy, clock=clock)
         words.append(f"{label[0].upper()}{label[1:]}: {_lowered(sentence)}")
         if tolerance := _tolerance(fit, accuracy):
@@ -186,15 +194,6 @@ def _saved(fit: FitTables, evaluation: int, clock: bool) -> str:
 def _percent(value: float, digits: int | None = None) -> str:
     shown = f"{100 * value:g}" if digits is None else f"{100 * value:.{digits}f}"
     return f"{shown}\u00a0%"
-
-
-def _label(fit: FitTables, tables: Sequence[FitTables]) -> str:
-    """Structure of a fit, with its optimiser where structures do not tell fits apart."""
-    structures = [other.info["structure"] for other in tables]
-    name = str(fit.info["structure"])
-    if len(set(structures)) < len(structures):
-        name += f" by {fit.info['optimizer']['name']}"
-    return name
 
 
 def _lowered(text: str) -> str:

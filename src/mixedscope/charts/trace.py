@@ -15,7 +15,9 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.phase_bands import bands, phase_runs
-from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.rows import in_rows, panel_width, rows_of
+from mixedscope.charts.structure_names import fit_label, structure_name
+from mixedscope.charts.theme import COLOURS, ink
 from mixedscope.charts.trace_frames import (
     KINDS,
     evaluation_frame,
@@ -33,13 +35,7 @@ from mixedscope.charts.trace_parameters import (
     component_encodings,
     parameter_rows,
 )
-from mixedscope.charts.trace_words import (
-    counted,
-    fit_label,
-    overlay_caption,
-    trace_caption,
-    trace_title,
-)
+from mixedscope.charts.trace_words import counted, overlay_caption, trace_caption, trace_title
 from mixedscope.errors import ModelError, suggest
 from mixedscope.store import FitTables
 
@@ -55,11 +51,12 @@ _X_TITLES: Final = {
 }
 #: So few evaluations are told apart one by one.
 _FEW: Final = 5
-#: Room of a double column: inside its padding, for the vertical axis, between panels.
-_INNER: Final = DOUBLE_COLUMN - 16
+#: Room for the vertical axis, and between panels.
 _AXIS: Final = 74
 _GAP: Final = 14
+#: Heights of the gap, of what theta did, and of correlations; and where fits take several rows.
 _HEIGHTS: Final = (210, 140, 90)
+_LOW: Final = (140, 95, 60)
 
 
 def trace_chart(
@@ -114,45 +111,48 @@ def trace_chart(
     top = next_power(max(float(frame["gap"].max()) for frame in frames), floor)
     if overlay:
         labels = [fit_label(fit, tables) for fit in tables]
-        names = [(str(t.info["structure"]), str(t.info["optimizer"]["name"])) for t in tables]
+        names = [(structure_name(t.info), str(t.info["optimizer"]["name"])) for t in tables]
         chart = overlay_chart(frames, labels, names, (floor, top), _X_TITLES[x], POINT_LIMIT, theme)
         return chart, trace_title(tables), overlay_caption(tables, floor=floor)
     shown = [frame[kept_rows(frame, POINT_LIMIT // len(frames))] for frame in frames]
     rows = parameter_rows(tables, frames, shown_as, THETA_LIMIT)
     kinds = _kind_encodings(frames)
     encodings = component_encodings(rows, _groups(tables), theme)
-    width = max(110, (_INNER - _AXIS - _GAP * (len(tables) - 1)) // len(tables))
-    panels: list[Any] = []
-    for i, fit in enumerate(tables):
-        panel = _gap_panel(
-            frames[i],
-            shown[i],
-            _Horizontal(x, frames[i]),
-            (floor, top),
-            colours,
-            kinds,
-            theme,
-            first=i == 0,
-        )
-        panels.append(panel.properties(width=width, height=_HEIGHTS[0], title=_header(fit, tables)))
-    for number, row in enumerate(rows):
-        for i, frame in enumerate(frames):
-            panel = _parameter_panel(
-                row,
-                i,
-                frame,
-                _Horizontal(x, frame),
-                encodings,
+    width = panel_width(len(tables), _AXIS, _GAP)
+    heights = _HEIGHTS if len(rows_of(len(tables))) == 1 else _LOW
+
+    def panels(fits: range) -> list[Any]:
+        out = []
+        for i in fits:
+            panel = _gap_panel(
+                frames[i],
+                shown[i],
+                _Horizontal(x, frames[i]),
+                (floor, top),
+                colours,
+                kinds,
                 theme,
-                (width, _HEIGHTS[1 + number]),
-                titled=number == len(rows) - 1,
+                first=i == fits[0],
             )
-            panels.append(panel)
-    chart = (
-        alt.concat(*panels, columns=len(tables))
-        .resolve_scale(color="shared", fill="shared", stroke="shared", shape="shared")
-        .resolve_legend(color="shared", fill="shared", stroke="shared", shape="shared")
-    )
+            title = _header(tables[i], len(fits))
+            out.append(panel.properties(width=width, height=heights[0], title=title))
+        for number, row in enumerate(rows):
+            for i in fits:
+                panel = _parameter_panel(
+                    row,
+                    i,
+                    frames[i],
+                    _Horizontal(x, frames[i]),
+                    encodings,
+                    theme,
+                    (width, heights[1 + number]),
+                    titled=number == len(rows) - 1,
+                    first=i == fits[0],
+                )
+                out.append(panel)
+        return out
+
+    chart = in_rows(len(tables), panels, ["color", "fill", "stroke", "shape"], [])
     thinned = [(len(s), len(f)) for s, f in zip(shown, frames, strict=True)]
     return chart, trace_title(tables), trace_caption(tables, rows, floor=floor, thinned=thinned)
 
@@ -213,6 +213,8 @@ def _gap_panel(
             ],
             labels=first,
             labelExpr=log_labels(exponents),
+            # A label that stands out above the frame would push the header up.
+            labelFlush=True,
         ),
     }
     points = shown.assign(
@@ -297,10 +299,10 @@ def _parameter_panel(
     size: tuple[int, int],
     *,
     titled: bool,
+    first: bool,
 ) -> Any:
     """One row of what theta did, for one fit."""
     values = row.frames[position]
-    first = position == 0
     low, high = row.span
     scale: dict[str, Any] = {"domain": [low, high], "zero": False}
     axis: dict[str, Any] = {"title": row.title if first else None, "labels": first}
@@ -331,30 +333,31 @@ def _parameter_panel(
             )
         )
     else:
-        layers.append(_none(theme, size))
+        y = alt.YDatum((low + high) / 2, scale=alt.Scale(**scale), axis=alt.Axis(**axis))
+        layers.append(_none(theme, size[0], y))
     return alt.layer(*layers).properties(width=size[0], height=size[1])
 
 
-def _none(theme: str, size: tuple[int, int]) -> Any:
+def _none(theme: str, width: int, y: alt.YDatum) -> Any:
     """Say that a fit has no parameter of a kind."""
     return (
         alt.Chart(pd.DataFrame({"text": ["none fitted"]}))
         .mark_text(fontSize=9, color=ink(theme)["soft"], aria=False)
-        .encode(x=alt.value(size[0] / 2), y=alt.value(size[1] / 2), text="text:N")
+        .encode(x=alt.value(width / 2), y=y, text="text:N")
     )
 
 
 # -- details ---------------------------------------------------------------------------------------
 
 
-def _header(fit: FitTables, tables: Sequence[FitTables]) -> alt.TitleParams:
+def _header(fit: FitTables, beside: int) -> alt.TitleParams:
     info = fit.info
     verdict = (info.get("certificate") or {}).get("verdict") or "not examined"
     cost = [str(info["optimizer"]["name"]), counted(len(fit.require("trace")))]
     return alt.TitleParams(
-        text=str(info["structure"]),
+        text=structure_name(info),
         subtitle=[
-            *(cost if len(tables) > 2 else [", ".join(cost)]),
+            *(cost if beside > 2 else [", ".join(cost)]),
             f"objective {info['objective']:.4f}",
             str(verdict),
         ],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from mixedscope.charts.structure_names import LISTED, fit_label
 from mixedscope.charts.trace_frames import same_problem
 from mixedscope.store import FitTables
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "PHASE_NAMES",
     "counted",
-    "fit_label",
     "overlay_caption",
     "phase_counts",
     "trace_caption",
@@ -29,9 +29,6 @@ PHASE_NAMES: Final = {
     "convergence": "rapid convergence",
     "fine-tuning": "fine tuning and verification",
 }
-
-#: So many fits are named one by one in a title.
-_LISTED: Final = 4
 
 
 def phase_counts(fit: FitTables) -> dict[str, int]:
@@ -70,7 +67,7 @@ def trace_title(tables: Sequence[FitTables]) -> str:
         if total == 1:
             return "One evaluation: the search ended where it started"
         return f"Fine tuning and verification took {_share(last, total)} of {total:,} evaluations"
-    if len(shares) > _LISTED:
+    if len(shares) > LISTED:
         low, high = (end(100 * last / total for _, last, total in shares) for end in (min, max))
         return (
             f"Fine tuning and verification took {low:.0f} to {high:.0f}\u00a0% of the evaluations"
@@ -193,15 +190,6 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables]) -> str:
 def counted(total: int) -> str:
     """Say how many evaluations."""
     return f"{total:,} evaluation{'' if total == 1 else 's'}"
-
-
-def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
-    """Give the structure of a fit, with its optimiser where structures do not tell fits apart."""
-    structures = [other.info["structure"] for other in tables]
-    name = str(fit.info["structure"])
-    if len(set(structures)) < len(structures):
-        name += f" by {fit.info['optimizer']['name']}"
-    return name
 
 
 def _share(part: int, total: int) -> str:

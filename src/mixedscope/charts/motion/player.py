@@ -23,7 +23,8 @@ from mixedscope.charts.legend import header_lines
 from mixedscope.charts.levels import share
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
 from mixedscope.charts.motion.ticks import gap_ticks, nice_ticks
-from mixedscope.charts.motion.words import component_names, structure_label
+from mixedscope.charts.motion.words import component_names
+from mixedscope.charts.structure_names import structure_label
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined
@@ -126,7 +127,7 @@ def theta_film(
         owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
         fits.append(
             {
-                "label": structure_label(fit),
+                "label": structure_label(fit.info),
                 "sub": f"{fit.info['optimizer']['name']}, {counted(course.size)}",
                 "components": component_names(fit),
                 "hues": [hue[g] for g in owners],

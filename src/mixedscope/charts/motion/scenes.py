@@ -18,7 +18,8 @@ from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pa
 from mixedscope.charts.motion.layout import Block, Box, blocks
 from mixedscope.charts.motion.player import DENSE
 from mixedscope.charts.motion.ticks import gap_label
-from mixedscope.charts.motion.words import component_names, structure_label
+from mixedscope.charts.motion.words import component_names
+from mixedscope.charts.structure_names import structure_label
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined
@@ -215,7 +216,7 @@ def theta_reel(
         hues.append([hue[g] for g in owners])
         sheet.header(
             block,
-            structure_label(fit),
+            structure_label(fit.info),
             f"{fit.info['optimizer']['name']}, {counted(course.size)}",
         )
         box = block.boxes[0]

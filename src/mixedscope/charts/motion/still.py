@@ -238,7 +238,7 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
     few = len(rows) <= 60
     base = alt.Chart(rows, width=size[0], height=size[1])
     ticks: dict[str, Any] = {"domain": False, "tickCount": 4, "labelOverlap": True}
-    ranks = [value for value, _ in nice_ticks(1, len(rows)) if value >= 1]
+    ranks = [value for value, _ in nice_ticks(1, len(rows)) if value >= 1 and value % 1 == 0]
 
     def across(field: str) -> alt.X:
         return alt.X(
@@ -251,7 +251,9 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
     down = alt.Y(
         field="rank",
         type="quantitative",
-        scale=alt.Scale(domain=[1.04 * len(rows), -0.04 * len(rows)], nice=False, zero=False),
+        scale=alt.Scale(
+            domain=[1.04 * len(rows) + 0.5, 0.5 - 0.04 * len(rows)], nice=False, zero=False
+        ),
         axis=alt.Axis(
             title="rank of the reference" if y else None,
             labels=y, ticks=y, grid=False, values=ranks,

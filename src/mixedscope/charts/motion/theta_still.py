@@ -11,8 +11,9 @@ import pandas as pd
 
 from mixedscope.charts.legend import title_lines
 from mixedscope.charts.motion.frames import Course
-from mixedscope.charts.motion.words import component_names, structure_label
+from mixedscope.charts.motion.words import component_names
 from mixedscope.charts.panels import rounded
+from mixedscope.charts.structure_names import LISTED, structure_label
 from mixedscope.charts.theme import DOUBLE_COLUMN, GROUP_COLOURS
 from mixedscope.store import FitTables
 
@@ -49,9 +50,18 @@ def theta_still(
     """
     groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
     scale = alt.Scale(domain=groups, range=[*GROUP_COLOURS[: len(groups)]])
-    rows = []
-    for fit, course in zip(tables, courses, strict=True):
-        rows.append(_theta_row(fit, course, span, groups, scale))
+    beside = 1 if len(tables) <= LISTED else 2
+    width = (_INNER - _LEFT * beside) // beside
+    size = (width, 170 if beside == 1 else 120)
+    drawn = [
+        _theta_row(fit, course, span, groups, scale, size)
+        for fit, course in zip(tables, courses, strict=True)
+    ]
+    rows = drawn
+    if beside > 1:
+        rows = [
+            alt.hconcat(*drawn[i : i + beside], spacing=12) for i in range(0, len(drawn), beside)
+        ]
     return alt.vconcat(*rows, spacing=12).properties(
         title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
     )
@@ -63,6 +73,7 @@ def _theta_row(
     span: tuple[float, float],
     groups: Sequence[str],
     scale: alt.Scale,
+    size: tuple[int, int],
 ) -> Any:
     estimates = fit.require("estimates")
     owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
@@ -88,7 +99,7 @@ def _theta_row(
     )  # fmt: skip
     x = alt.X(
         "component:N", sort=names, scale=alt.Scale(domain=names),
-        axis=alt.Axis(title=None, labelAngle=0 if len("".join(names)) < 60 else -45,
+        axis=alt.Axis(title=None, labelAngle=0 if len("".join(names)) < size[0] / 8 else -45,
                       labelLimit=120, grid=False),
     )  # fmt: skip
     y = alt.Y(
@@ -98,8 +109,8 @@ def _theta_row(
     )
     colour = alt.Color("group:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
     ticks = (
-        alt.Chart(frame, width=_INNER - _LEFT, height=170)
-        .mark_tick(thickness=1.2, size=min(26, 300 // p), clip=True, aria=False)
+        alt.Chart(frame, width=size[0], height=size[1])
+        .mark_tick(thickness=1.2, size=min(26, 2 * size[0] // (3 * p)), clip=True, aria=False)
         .encode(
             x=x, y=y, color=colour,
             opacity=alt.Opacity(
@@ -117,7 +128,7 @@ def _theta_row(
     info = fit.info
     return alt.layer(ticks, ends).properties(
         title=alt.TitleParams(
-            text=structure_label(fit), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
+            text=structure_label(info), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
             fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,
         )
     )  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedscope.charts.levels import REFERENCES, STRUCTURE_LABELS, share
+from mixedscope.charts.levels import REFERENCES, share
 from mixedscope.charts.motion.frames import SETTLED, Actor, Course, Scene
+from mixedscope.charts.structure_names import LISTED, structure_label
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined
 from mixedscope.store import FitTables
@@ -16,7 +17,6 @@ __all__ = [
     "component_names",
     "motion_caption",
     "motion_title",
-    "structure_label",
     "theta_caption",
     "theta_title",
 ]
@@ -34,6 +34,12 @@ def motion_title(scene: Scene) -> str:
         if left < 0.05:
             return f"{after}: they move to the end"
         return f"{after}; the other {share(left)} of the run change nothing that can be seen"
+    if len(settled) > LISTED:
+        low, high = (end(first / total for first, total, _ in settled) for end in (min, max))
+        return (
+            f"The modes of {scene.group} are in place after {share(low)} to {share(high)} of the "
+            "evaluations"
+        )
     parts = [f"{first} of {total} evaluations ({label})" for first, total, label in settled[:1]]
     parts += [f"{first} of {total} ({label})" for first, total, label in settled[1:]]
     return f"The modes of {scene.group} are in place after {joined(parts)}"
@@ -125,12 +131,6 @@ def _run(actor: Actor, scene: Scene) -> str:
 # -- theta ---------------------------------------------------------------------------------------
 
 
-def structure_label(fit: FitTables) -> str:
-    """Name the covariance structure of a fit."""
-    name = str(fit.info["structure"])
-    return STRUCTURE_LABELS.get(name, name)
-
-
 def component_names(fit: FitTables) -> list[str]:
     """Name the components of θ by their terms alone: their colour tells the factor."""
     estimates = fit.require("estimates")
@@ -144,17 +144,23 @@ def component_names(fit: FitTables) -> list[str]:
 
 def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
     """Say how much the optimiser moved θ after it knew where to go."""
-    parts = []
+    parts, reached = [], []
     for fit, course in zip(tables, courses, strict=True):
         fine = np.flatnonzero(course.phase == len(PHASE_NAMES) - 1)
         if not fine.size or fine[0] == 0:
             continue
         tried = course.theta[fine[0] :]
         reach = float(np.abs(tried - course.theta[course.best_at(course.size) - 1]).max())
-        name = structure_label(fit)
+        name = structure_label(fit.info)
+        reached.append(reach)
         parts.append(f"{reach:.2g}" + (f" ({name})" if len(tables) > 1 else ""))
     if not parts:
         return "The optimiser finds θ without a phase of fine tuning"
+    if len(parts) > LISTED:
+        return (
+            "While it fine-tunes, the optimiser moves θ by at most "
+            f"{min(reached):.2g} to {max(reached):.2g}, depending on the structure"
+        )
     return f"While it fine-tunes, the optimiser moves θ by at most {joined(parts)}"
 
 
@@ -180,7 +186,7 @@ def theta_caption(
         "the best so far, whenever a better one is found, or every trial."
     ]
     for fit, course in zip(tables, courses, strict=True):
-        name, count = structure_label(fit), course.theta.shape[1]
+        name, count = structure_label(fit.info), course.theta.shape[1]
         text.append(
             f"{name[:1].upper()}{name[1:]}: {counted(course.size)} by "
             f"{fit.info['optimizer']['name']}, {count} component{'' if count == 1 else 's'}."
