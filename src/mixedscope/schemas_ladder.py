@@ -73,7 +73,7 @@ LADDER_SCHEMAS: Final[dict[str, TableSchema]] = {
             **dict.fromkeys(("model", "structure", "optimizer", "group"), _TEXT),
             "component": _INT32,
             **dict.fromkeys(("sd", "share"), _F64),
-            "collapsed": _BOOL,
+            **dict.fromkeys(("allowed", "collapsed"), _BOOL),
             "terms": _TEXT,
             "loadings": pa.list_(_F64),
             "name": _TEXT,

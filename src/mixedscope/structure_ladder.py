@@ -1,0 +1,232 @@
+"""The ladder of structures in a notebook: fit all rungs, compare, test, read, draw."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from mixedscope.errors import ModelError
+from mixedscope.fit import Fit
+from mixedscope.inference.compare import check_comparable
+from mixedscope.inference.ladder import Rung, bootstrap_of, ladder_tables
+from mixedscope.linear import LinearMixedModel
+
+if TYPE_CHECKING:
+    from mixedscope.charts.render import Figure
+
+__all__ = ["Ladder", "ladder"]
+
+#: The structures of a ladder where none are asked for.
+_USUAL: Final = ("full", "zerocorr", "intercept")
+
+#: Draws of the bootstrap that are in memory at once.
+_BATCH: Final = 250
+
+#: Columns of the printed table, with their headings and formats.
+_PRINTED: Final = {
+    "structure": ("structure", "{}"),
+    "n_theta": ("θ", "{}"),
+    "above_objective": ("deviance +", "{:.2f}"),
+    "above_aic": ("AIC +", "{:.1f}"),
+    "above_bic": ("BIC +", "{:.1f}"),
+    "edf": ("effective df", "{:.1f}"),
+    "ranks": ("dimensions", "{}"),
+    "evaluations": ("evaluations", "{}"),
+    "verdict": ("verdict", "{}"),
+}
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Fits of one model with several covariance structures, set side by side.
+
+    Made by :func:`mixedscope.ladder`.
+
+    Attributes
+    ----------
+    fits : dict of str to Fit
+        By structure, the richest first.
+    tables : dict of str to pandas.DataFrame
+        ``structures``, ``tests``, ``components`` and ``structures_timing``, as the workflow
+        stores them.
+    """
+
+    fits: dict[str, Fit]
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def structures(self) -> pd.DataFrame:
+        """One row for each structure: parameters, deviance, criteria, dimensions, verdict."""
+        return self.tables["structures"]
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """Likelihood-ratio tests between nested structures."""
+        return self.tables["tests"]
+
+    @property
+    def components(self) -> pd.DataFrame:
+        """Principal axes of the random effects under each structure."""
+        return self.tables["components"]
+
+    @property
+    def reading(self) -> list[str]:
+        """What the ladder shows, in plain words."""
+        from mixedscope.charts.ladder_words import ladder_reading
+
+        return ladder_reading(self.structures, self.tests, self.components)
+
+    def figure(self, *, theme: str = "light") -> Figure:
+        """Draw the ladder, with title and caption."""
+        from mixedscope.charts.ladder import ladder_chart
+        from mixedscope.charts.registry import figure
+
+        drawn = ladder_chart(self.structures, self.tests, self.components, theme=theme)
+        return figure(*drawn, theme=theme)
+
+    def chart(self, *, theme: str = "light") -> Any:
+        """Draw the ladder.
+
+        Parameters
+        ----------
+        theme : {"light", "print"}
+
+        Returns
+        -------
+        altair chart
+        """
+        return self.figure(theme=theme).chart
+
+    def _printed(self) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                heading: [form.format(value) for value in self.structures[column]]
+                for column, (heading, form) in _PRINTED.items()
+            }
+        )
+
+    def __str__(self) -> str:
+        formula = next(iter(self.fits.values())).formula
+        return "\n".join([formula, self._printed().to_string(index=False), *self.reading])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        formula = next(iter(self.fits.values())).formula
+        words = "".join(f"<li>{html.escape(part)}</li>" for part in self.reading)
+        table = self._printed().to_html(index=False, border=0)
+        return f"<p><code>{html.escape(formula)}</code></p>{table}<ul>{words}</ul>"
+
+
+def ladder(
+    model: str | LinearMixedModel | Fit | Sequence[Fit],
+    data: Any = None,
+    *,
+    structures: Sequence[str] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+    optimizer: str = "auto",
+    reml: bool = False,
+    contrasts: Mapping[str, Any] | None = None,
+    weights: str | ArrayLike | None = None,
+) -> Ladder:
+    """Fit a model with several covariance structures and set the fits side by side.
+
+    Parameters
+    ----------
+    model : str, LinearMixedModel, Fit, or sequence of Fit
+        A formula; a model or a fit, whose formula, data, contrasts and weights are taken; or fits
+        of one model that are there already.
+    data : pandas, polars or pyarrow table, or mapping of columns
+        With a formula only.
+    structures : sequence of str, optional
+        By default ``full``, ``zerocorr`` and ``intercept``; what makes no other model is left out.
+    bootstrap : int
+        Responses simulated from the poorer model of every test, on which both are refitted.
+    seed : int
+        Of the bootstrap and of simulated weights.
+    optimizer, reml, contrasts, weights
+        As for :class:`mixedscope.LinearMixedModel` and its ``fit``; of a formula or, but for the
+        last two, a model.
+
+    Returns
+    -------
+    Ladder
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to compare, fits are not comparable, or data are missing.
+
+    Examples
+    --------
+    >>> ladder = ms.ladder("Reaction ~ 1 + Days + (1 + Days | Subject)", data)  # doctest: +SKIP
+    """
+    if bootstrap < 0:
+        raise ModelError(f"The number of draws cannot be negative; got {bootstrap}.")
+    if isinstance(model, str):
+        if data is None:
+            raise ModelError("A ladder of a formula needs data.")
+        first = LinearMixedModel(model, data, contrasts=contrasts, weights=weights)
+        fits = _fits(first, structures, optimizer, reml)
+    elif isinstance(model, LinearMixedModel):
+        fits = _fits(model, structures, optimizer, reml)
+    elif isinstance(model, Fit):
+        fits = _fits(model.model, structures, optimizer, model.reml)
+    else:
+        fits = list(model)
+    check_comparable([fit.info for fit in fits])
+    rungs = [
+        Rung(
+            info=fit.info,
+            optimizer=str(fit.info["optimizer"]["name"]),
+            objective=fit.model.profiled(reml=fit.reml),
+            theta=fit.theta,
+            seconds=float(fit.timing["seconds"].sum()),
+        )
+        for fit in fits
+    ]
+    drawn = None
+    if bootstrap:
+        parts = [
+            bootstrap_of(rungs, range(i, min(i + _BATCH, bootstrap)), seed=seed)
+            for i in range(0, bootstrap, _BATCH)
+        ]
+        drawn = pd.concat(parts, ignore_index=True)
+    tables = ladder_tables(rungs, bootstrap=drawn, seed=seed)
+    return Ladder({str(fit.info["structure"]): fit for fit in fits}, tables)
+
+
+def _fits(
+    model: LinearMixedModel, structures: Sequence[str] | None, optimizer: str, reml: bool
+) -> list[Fit]:
+    """Fit every structure that makes another model."""
+    weights = model.weights
+    asked = _USUAL if structures is None else tuple(structures)
+    fits: list[Fit] = []
+    seen: list[Any] = []
+    for structure in asked:
+        own = LinearMixedModel(
+            model.formula,
+            model.data,
+            structure=structure,
+            contrasts=model.contrasts or None,
+            weights=weights,
+        )
+        # A term of one column is the same under every structure.
+        parts = [
+            (r.group, r.names, [(p.columns, p.structure) for p in r.parts if len(p.columns) > 1])
+            for r in own.design.random
+        ]
+        if structures is None and parts in seen:
+            continue
+        seen.append(parts)
+        fits.append(own.fit(optimizer, reml=reml))
+    return sorted(fits, key=lambda fit: -np.size(fit.theta))
