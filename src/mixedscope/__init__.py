@@ -21,6 +21,7 @@ __all__ = [
     "charts",
     "cross_validate",
     "efficiency",
+    "ladder",
     "load_dataset",
     "load_fit",
     "phase_tables",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mixedscope.inference.phase_table import phase_tables
     from mixedscope.linear import LinearMixedModel, load_fit
     from mixedscope.model.lapack import set_threads
+    from mixedscope.structure_ladder import ladder
 
 # Loaded when first used: a job that only prepares data or draws charts should not pay for the
 # engine's import, nor the engine for that of the charts.
@@ -44,6 +46,7 @@ _HOME = {
     "LinearMixedModel": "mixedscope.linear",
     "cross_validate": "mixedscope.assess",
     "efficiency": "mixedscope.assess",
+    "ladder": "mixedscope.structure_ladder",
     "load_dataset": "mixedscope.data",
     "load_fit": "mixedscope.linear",
     "phase_tables": "mixedscope.inference.phase_table",

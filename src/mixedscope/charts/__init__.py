@@ -14,6 +14,7 @@ from typing import Any
 
 from mixedscope.charts.crossvalidation import crossvalidation_chart
 from mixedscope.charts.efficiency import efficiency_chart
+from mixedscope.charts.ladder import ladder_chart
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
 from mixedscope.charts.motion import theta_motion
@@ -30,6 +31,7 @@ __all__ = [
     "crossvalidation",
     "dumbbell",
     "efficiency",
+    "ladder",
     "landscape",
     "ledger",
     "motion",
@@ -434,7 +436,9 @@ def crossvalidation(tables: Mapping[str, Any], *, theme: str = "light") -> Any:
         If the theme is unknown.
     """
     shown = ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits")
-    return finish(*crossvalidation_chart(*(tables[name] for name in shown), theme=theme), theme=theme)
+    return finish(
+        *crossvalidation_chart(*(tables[name] for name in shown), theme=theme), theme=theme
+    )
 
 
 def phases(
@@ -472,3 +476,27 @@ def phases(
     shown = ["phases", "phases_trend", *(["phases_timing", "phases_timing_trend"] * seconds)]
     drawn = phases_chart(*(tables[name] for name in shown), order=order, theme=theme)
     return finish(*drawn, theme=theme)
+
+
+def ladder(source: Any, *, theme: str = "light") -> Any:
+    """Draw the structures of one model on common axes: what each costs and what it buys.
+
+    Parameters
+    ----------
+    source : Ladder or mapping of str to pandas.DataFrame
+        As made by `mixedscope.ladder`, or the tables ``structures``, ``tests`` and
+        ``components``.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+
+    Raises
+    ------
+    ModelError
+        If the theme is unknown.
+    """
+    tables = getattr(source, "tables", source)
+    shown = ("structures", "tests", "components")
+    return finish(*ladder_chart(*(tables[name] for name in shown), theme=theme), theme=theme)
