@@ -19,6 +19,10 @@ Floats = NDArray[np.float64]
 # The tolerance of R's lm and lme4: a column is redundant if less than this share of its length
 # is left after projection on the columns before it.
 COLLINEAR = 1e-7
+# Columns of which at least this share is left are orthonormalised all at once; and the smallest
+# length whose square, and that of its reciprocal, is safe.
+_CLEAR = 1e-3
+_TINY = 1e-100
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,41 @@ def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
     Gram-Schmidt with one repetition keeps Q orthonormal to rounding ("twice is enough": Giraud,
     Langou, Rozloznik & van den Eshof 2005, Numer. Math. 101). Like R's pivoted QR it keeps the
     earlier of two redundant columns, so the same coefficients are dropped as in lme4.
+
+    Columns that are far from collinear are orthonormalised all at once, by the Cholesky factor of
+    their cross-products, twice too (Yamamoto, Nakatsukasa, Yanagisawa & Fukaya 2015, Electron.
+    Trans. Numer. Anal. 44): the same basis, from a few passes over the data.
     """
+    return _by_cholesky(x) or _by_gram_schmidt(x, tolerance)
+
+
+def _by_cholesky(x: Floats) -> FixedBasis | None:
+    """Orthonormalise columns that are far from collinear; None if they are not."""
+    p = x.shape[1]
+    if p == 0:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = x.T @ x
+        lengths = np.sqrt(products.diagonal())
+        # Squares that overflow, or vanish, are left to the careful way.
+        if not (np.all(lengths > _TINY) and np.all(lengths < 1.0 / _TINY)):
+            return None
+        try:
+            first = np.linalg.cholesky(products / np.outer(lengths, lengths))
+        except np.linalg.LinAlgError:
+            return None
+    # On the diagonal: the share of each column's length that those before it leave.
+    if first.diagonal().min() < _CLEAR:
+        return None
+    q = (np.linalg.inv(first) / lengths) @ x.T
+    second = np.linalg.cholesky(q @ q.T)
+    q = np.linalg.inv(second) @ q
+    r = (first @ second * lengths[:, None]).T
+    return FixedBasis(q=q.T, r=np.triu(r), kept=np.arange(p))
+
+
+def _by_gram_schmidt(x: Floats, tolerance: float) -> FixedBasis:
+    """Orthonormalise column by column."""
     n, p = x.shape
     q = np.empty((p, n))
     r = np.zeros((p, p))

@@ -179,26 +179,15 @@ def cross_products(
     tail = np.ascontiguousarray(np.column_stack([basis.q, response]))
     n_tail = tail.shape[1]
 
-    # Chain factors, tail, rest: what a level meets in its head is then one run of columns.
-    columns = np.ascontiguousarray(
-        np.hstack([factors[f].z for f in chain] + [tail] + [factors[f].z for f in rest_factors])
-    )
-    rest_z = np.ascontiguousarray(columns[:, columns.shape[1] - _width(factors, rest_factors) :])
+    rest_z = _beside([factors[f].z for f in rest_factors], len(response))
     rest_column = _rest_columns(factors, rest_factors, offsets, len(response))
 
     stages: list[Stage] = []
-    first = 0
-    head_end = _width(factors, chain) + n_tail
     for position, f in enumerate(chain):
         factor = factors[f]
-        own = slice(first, first + factor.size)
-        first += factor.size
-        d, u = gather.level_products(
-            factor.codes, columns[:, own], columns[:, first:head_end], factor.n_levels
-        )
-        ptr, idx, w, level, by_column, column_ptr = _sparse(
-            factor, columns[:, own], rest_column, rest_z, n_rest
-        )
+        head = _beside([*(factors[g].z for g in chain[position + 1 :]), tail], len(response))
+        d, u = gather.level_products(factor.codes, factor.z, head, factor.n_levels)
+        ptr, idx, w, level, by_column, column_ptr = _sparse(factor, rest_column, rest_z, n_rest)
         parents = []
         for later in chain[position + 1 :]:
             parent = np.empty(factor.n_levels, dtype=np.int64)
@@ -231,7 +220,7 @@ def cross_products(
 
 
 def _sparse(
-    factor: Factor, own: Floats, rest_column: NDArray[np.int32], rest_z: Floats, n_rest: int
+    factor: Factor, rest_column: NDArray[np.int32], rest_z: Floats, n_rest: int
 ) -> tuple[Ints, NDArray[np.uint32], Floats, NDArray[np.int32], Ints, Ints]:
     """Sparse rows of one chain factor, as the fields of `Stage` from ``ptr`` on."""
     q = factor.n_levels
@@ -246,7 +235,7 @@ def _sparse(
             np.zeros(1, dtype=np.int64),
         )
     order, start = gather.counting_sort(factor.codes, q)
-    return gather.sparse_rows(order, start, np.ascontiguousarray(own), rest_column, rest_z, n_rest)
+    return gather.sparse_rows(order, start, factor.z, rest_column, rest_z, n_rest)
 
 
 def _relative(stage: Stage, later: list[Stage], n_rest: int) -> tuple[Ints, ...]:
@@ -259,8 +248,11 @@ def _relative(stage: Stage, later: list[Stage], n_rest: int) -> tuple[Ints, ...]
     )
 
 
-def _width(factors: tuple[Factor, ...], positions: tuple[int, ...]) -> int:
-    return sum(factors[f].size for f in positions)
+def _beside(parts: list[Floats], n: int) -> Floats:
+    """Columns (n, any) of several arrays side by side; one alone is not copied."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.hstack(parts) if parts else np.empty((n, 0))
 
 
 def _rest_columns(

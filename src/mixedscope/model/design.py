@@ -353,7 +353,8 @@ def _random_design(
         own = tuple(range(start, len(names)))
         parts.append(TermPart(own, choice.name, choice.settings, factor_name))
         matrices.append(block.matrix)
-    Z = np.ascontiguousarray(np.concatenate(matrices, axis=1))
+    Z = matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
+    Z = np.ascontiguousarray(Z)
     return RandomDesign(terms[0].group, factor.levels, factor.codes, Z, tuple(names), tuple(parts))
 
 

@@ -159,7 +159,7 @@ def factorize(series: pd.Series) -> Factor:
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         codes = series.cat.codes.to_numpy().astype(np.int64)
-        uniques: list[Any] = list(dtype.categories)
+        uniques: list[Any] = np.asarray(dtype.categories, dtype=object).tolist()
     elif is_numeric(series) and not pd.api.types.is_object_dtype(dtype):
         raw, values = pd.factorize(series.to_numpy(), sort=True)
         codes, uniques = raw.astype(np.int64), np.asarray(values).tolist()

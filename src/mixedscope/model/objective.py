@@ -62,16 +62,17 @@ class ProfiledSystem:
     def _prepare(self) -> None:
         """Form everything that does not change with theta."""
         design = self.design
-        root = self.root_weights
+        # Nothing of large data is multiplied by ones.
+        root = None if design.weights is None else self.root_weights
         self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
-        self.log_weights = 2.0 * float(np.log(root).sum())
-        self.basis: FixedBasis = fixed_basis(design.X * root[:, None])
+        self.log_weights = 0.0 if root is None else 2.0 * float(np.log(root).sum())
+        self.basis: FixedBasis = fixed_basis(design.X if root is None else design.X * root[:, None])
         if self.n <= len(self.basis.kept):
             raise DataError(
                 f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
                 "leave out fixed effects or add data."
             )
-        weighted = design.y * root
+        weighted = design.y if root is None else design.y * root
         largest = float(np.abs(weighted).max())
         if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
             raise DataError(
@@ -92,7 +93,7 @@ class ProfiledSystem:
                 t.group,
                 len(t.design.levels),
                 t.design.codes,
-                np.ascontiguousarray(t.design.Z / t.column_scale * root[:, None]),
+                _scaled(t, root),
             )
             for t in self.terms
         )
@@ -175,6 +176,16 @@ class ProfiledSystem:
             c * sigma**2 / (t.column_scale[:, None] * t.column_scale)
             for c, t in zip(self.blocked.conditional_covariances(), self.terms, strict=True)
         ]
+
+
+def _scaled(term: RandomTerm, root_weights: Floats | None) -> Floats:
+    """Columns (n, k) of unit root mean square, rows multiplied by the square roots of weights."""
+    if np.all(term.column_scale == 1.0) and root_weights is None:
+        return term.design.Z
+    columns = np.ascontiguousarray(term.design.Z / term.column_scale)
+    return np.ascontiguousarray(
+        columns if root_weights is None else columns * root_weights[:, None]
+    )
 
 
 class ProfiledObjective:

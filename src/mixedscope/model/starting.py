@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.gather import sums_by_level
+from mixedscope.model.kernels import level_factors
+from mixedscope.model.kernels_start import information_sums
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.model.random_term import RandomTerm
 
@@ -252,23 +254,13 @@ def factor_information(d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: 
     -------
     (p, p) array
     """
-    q, k = d.shape[:2]
     p = len(rows)
-    # B = D - D lam inv(lam' D lam + I) lam' D, and the derivative is e_r lam_c' + lam_c e_r'.
-    scaled = d @ lam
-    h = lam.T @ scaled + np.eye(k)
-    b = d - scaled @ np.linalg.solve(h, scaled.transpose(0, 2, 1))
-    change = np.zeros((p, k, k))
-    each = np.arange(p)
-    change[each, rows] = lam[:, cols].T
-    change[each, :, rows] += lam[:, cols].T
-    products = (b.reshape(q * k, k) @ change.transpose(1, 0, 2).reshape(k, p * k)).reshape(
-        q, k, p, k
-    )
-    trace = np.einsum("qipi->p", products)
-    left = products.transpose(2, 0, 1, 3).reshape(p, -1)
-    right = products.transpose(2, 0, 3, 1).reshape(p, -1)
-    return np.asarray(left @ right.T - np.outer(trace, trace) / degrees)
+    products, traces = np.empty((p, p)), np.empty(p)
+    x, m = np.empty(d.shape), np.empty(d.shape)
+    level_factors(d, lam, x, m)
+    information_sums(d, m, lam, rows, cols, products, traces)
+    lower = np.tril(products - np.outer(traces, traces) / degrees)
+    return np.asarray(lower + np.tril(lower, -1).T)
 
 
 def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:

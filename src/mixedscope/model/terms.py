@@ -71,6 +71,8 @@ class TermColumns:
         full = self._full_codes(intercept, terms)
         for term in terms:
             blocks.append(self._term(term, full))
+        if len(blocks) == 1 and blocks[0].matrix.flags.c_contiguous:
+            return blocks[0]
         names = tuple(name for block in blocks for name in block.names)
         matrix = np.concatenate([np.empty((n, 0)), *(b.matrix for b in blocks)], axis=1)
         return ColumnBlock(np.ascontiguousarray(matrix), names)

@@ -1,0 +1,54 @@
+"""The orthonormal basis of the fixed effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mixedscope.model.basis import _by_gram_schmidt, fixed_basis
+
+
+@pytest.fixture
+def columns():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((60, 5))
+    x[:, 0] = 1.0
+    return x
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6, 1e-130, 1e130, 1e-200, 1e200])
+def test_basis_is_orthonormal_whatever_the_units(columns, scale):
+    x = columns * np.array([1.0, scale, 1.0, 1.0, 1.0])
+    basis = fixed_basis(x)
+    np.testing.assert_allclose(basis.q.T @ basis.q, np.eye(5), atol=1e-14)
+    np.testing.assert_allclose(basis.q @ basis.r, x, rtol=1e-12, atol=1e-13 * min(scale, 1.0))
+    assert (np.diag(basis.r) > 0).all()
+    np.testing.assert_array_equal(np.tril(basis.r, -1), 0.0)
+
+
+@pytest.mark.parametrize("share", [1.0, 1e-2, 1e-4, 1e-6])
+def test_nearly_collinear_columns_have_an_orthonormal_basis(columns, share):
+    columns[:, 4] = columns[:, 1] + share * columns[:, 4]
+    basis = fixed_basis(columns)
+    assert basis.kept.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(basis.q.T @ basis.q, np.eye(5), atol=1e-13)
+    np.testing.assert_allclose(basis.q @ basis.r, columns, atol=1e-13)
+
+
+def test_all_at_once_is_what_one_by_one_gives(columns):
+    basis, slow = fixed_basis(columns), _by_gram_schmidt(columns, 1e-7)
+    np.testing.assert_allclose(basis.q, slow.q, atol=1e-13)
+    np.testing.assert_allclose(basis.r, slow.r, atol=1e-12)
+
+
+def test_the_later_of_two_redundant_columns_is_left_out(columns):
+    columns[:, 3] = columns[:, 0] - 2.0 * columns[:, 1]
+    basis = fixed_basis(columns)
+    assert basis.kept.tolist() == [0, 1, 2, 4]
+    np.testing.assert_allclose(basis.q @ basis.r, columns[:, basis.kept], atol=1e-13)
+
+
+def test_no_columns_have_an_empty_basis():
+    basis = fixed_basis(np.empty((4, 0)))
+    assert basis.q.shape == (4, 0)
+    assert basis.log_det == 0.0
