@@ -256,3 +256,20 @@ def test_the_chart_answers_in_its_title(tables: dict[str, Any], theme: str) -> N
     assert "as much by intercept" in title
     assert f"{DRAWS:,} responses" in caption
     assert "no shrinkage" in json.dumps(chart.to_dict())
+
+
+def test_nothing_is_told_of_estimates_without_shrinkage_that_do_not_exist(
+    sleepstudy: pd.DataFrame,
+) -> None:
+    errors = SimulatedErrors(candidates(SLEEP, sleepstudy, ["full", "zerocorr"]), seed=1)
+    made = errors.blocks([0])
+    draws = made["efficiency_draws"].copy()
+    lost = (draws["draw"] == 3) & (draws["structure"] == "unshrunken")
+    draws.loc[lost, ["squared_error", "bias2", "variance"]] = np.nan
+    summary = efficiency_summary(errors, draws)
+    assert (summary["draws"] == BLOCK).all()
+    assert list(summary["structure"].unique()) == ["full", "zerocorr", "oracle"]
+    assert summary["gain"].isna().all()
+    chart, _, caption = efficiency_chart(summary, made["efficiency_refits"])
+    assert "nearly collinear" in caption
+    assert "no shrinkage" not in json.dumps(chart.to_dict())

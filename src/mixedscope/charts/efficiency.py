@@ -64,7 +64,7 @@ def efficiency_chart(
     colours = ink(theme)
     rows, structures = _rows(summary), _structures(summary)
     first, *others = structures
-    shown = [*structures, UNSHRUNKEN]
+    shown = [n for n in [*structures, UNSHRUNKEN] if n in set(summary["structure"])]
     labels = list(dict.fromkeys(rows["label"]))
     columns = others if len(others) <= _COLUMNS else []
     width = _INNER - _AXIS - _COLUMN * len(columns)
@@ -137,7 +137,8 @@ def _errors(
     colours: dict[str, str],
 ) -> Any:
     names = [_NO_SHRINKAGE if s == UNSHRUNKEN else s for s in shown]
-    palette = [*structure_colours(shown[:-1]), COLOURS["reference"]]
+    structures = [s for s in shown if s != UNSHRUNKEN]
+    palette = structure_colours(structures) + [COLOURS["reference"]] * (UNSHRUNKEN in shown)
     low = min(0.98, float(rows["low"].min()))
     high = max(1.1, float(rows["high"].max()))
     room = 0.03 * math.log(high / low)

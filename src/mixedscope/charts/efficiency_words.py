@@ -189,6 +189,8 @@ def _terms_sentence(summary: pd.DataFrame, name: str, first: str) -> str:
 
 
 def _gain_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
+    if UNSHRUNKEN not in fitted.index:
+        return "Without shrinkage the columns are too nearly collinear for any estimate."
     worst = fitted.loc[UNSHRUNKEN]
     told = change(worst["excess"], worst["excess_se"])[1:]
     start = (
@@ -211,7 +213,7 @@ def _gain_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
 
 def _parts_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
     parts = []
-    for name in [*names, UNSHRUNKEN]:
+    for name in [n for n in [*names, UNSHRUNKEN] if n in fitted.index]:
         bias, variance = float(fitted.loc[name, "bias2"]), float(fitted.loc[name, "variance"])
         written = number(bias if bias > _NOTHING * variance else 0.0, 3)
         who = "without shrinkage" if name == UNSHRUNKEN else f"by {name}"

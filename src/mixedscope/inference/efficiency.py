@@ -105,7 +105,8 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
     -------
     pandas.DataFrame
         The table ``efficiency``. A draw that some structure could not be refitted to is left out
-        for all of them, so that all are compared on the same draws.
+        for all of them, so that all are compared on the same draws; estimates without shrinkage are
+        left out where they do not exist.
     """
     names = errors.estimators
     shape = (-1, len(names), len(errors.names))
@@ -113,7 +114,9 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
         draws[column].to_numpy(dtype=float).reshape(shape)
         for column in ("squared_error", "bias2", "variance")
     )
-    used = np.isfinite(whole).all(axis=(1, 2))
+    first, oracle, unshrunken = 0, names.index(ORACLE), names.index(UNSHRUNKEN)
+    fitted = [i for i in range(len(names)) if i != unshrunken]
+    used = np.isfinite(whole[:, fitted]).all(axis=(1, 2))
     whole, quiet, noise = whole[used], quiet[used], noise[used]
     if len(whole) < FEWEST:
         raise ModelError(
@@ -121,9 +124,10 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
             "leave out the structures that fail (table efficiency_refits)."
         )
     exact, scales = errors.exact(), errors.scales()
-    first, oracle, unshrunken = 0, names.index(ORACLE), names.index(UNSHRUNKEN)
+    # Columns too nearly collinear have no least-squares limit: then nothing is told of it.
+    has_limit = bool(np.isfinite(whole[:, unshrunken]).all())
     rows = []
-    for i, structure in enumerate(names):
+    for i, structure in enumerate(names if has_limit else names[:unshrunken]):
         for j, (measure, group, term) in enumerate(errors.names):
             own, best, worst = whole[:, i, j], whole[:, oracle, j], whole[:, unshrunken, j]
             mse, mse_se = _mean(own)
@@ -131,7 +135,7 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
             excess, excess_se = _ratio(own - best, best)
             loss, loss_se = _ratio(own - whole[:, first, j], whole[:, first, j])
             # Of fixed effects and population little or nothing is gained by shrinking.
-            gains = measure not in ("fixed", "population")
+            gains = has_limit and measure not in ("fixed", "population")
             kept, kept_se = _ratio(worst - own, worst - best) if gains else (np.nan, np.nan)
             given = measure in ("mode", "contribution", "fitted")
             rows.append(

@@ -217,14 +217,14 @@ class SimulatedErrors:
         """Give the errors of one estimator, which for a given theta is linear in the response.
 
         `systems` have the response as drawn and without its residuals; theta is None for the
-        estimates without shrinkage.
+        estimates without shrinkage. NaN where these cannot be had, or a refit failed.
         """
         out = np.full((3, len(self.names)), np.nan)
         if theta is not None and not np.isfinite(theta).all():
             return out
         try:
             whole, quiet = (self._deviations(s, codings, effects, theta) for s in systems)
-        except FloatingPointError:
+        except (FloatingPointError, ModelError):
             return out
         noise = [a - b for a, b in zip(whole, quiet, strict=True)]
         for row, deviations in zip(out, (whole, quiet, noise), strict=True):
