@@ -57,7 +57,7 @@ def test_good_configuration_is_accepted() -> None:
     assert config.charts.formats == ["svg", "png", "pdf", "html", "vl.json"]
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "small.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "small.yaml", "structures.yaml"])
 def test_configurations_of_the_repository_are_accepted(name: str) -> None:
     assert load_config(ROOT / "config" / name).models
 
