@@ -157,8 +157,7 @@ def test_the_rank_of_a_term_is_that_of_its_covariance(structure: str, reml: bool
 
 
 @EACH
-@DESIGNS
-@pytest.mark.parametrize("reml", [False, True], ids=["ml", "reml"])
+@pytest.mark.parametrize(("other", "reml"), [(CROSSED, False), (NESTED, True)])
 def test_pybobyqa_and_auto_agree(structure: str, other: str, reml: bool) -> None:
     by_search = fitted(structure, other, reml, "pybobyqa")
     assert by_search.objective == pytest.approx(fitted(structure, other, reml).objective, abs=1e-7)
