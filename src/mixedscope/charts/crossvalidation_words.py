@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from mixedscope.charts.levels import number
+from mixedscope.charts.efficiency_words import figure_of
 from mixedscope.charts.words import joined
 
 __all__ = [
@@ -42,13 +42,6 @@ def _of(table: pd.DataFrame, scheme: str) -> pd.DataFrame:
     return table[table["scheme"] == scheme].set_index("structure")
 
 
-def figure_of(value: float, digits: int) -> str:
-    """Write a number to so many significant digits, never in powers of ten if it is large."""
-    if abs(value) >= 10.0**digits:
-        return f"{value:,.0f}".replace("-", "\u2212")
-    return number(value, digits)
-
-
 def is_same(row: pd.Series) -> bool:
     """Whether a structure predicts exactly as the first one does."""
     return bool(abs(row["difference"]) <= _SAME * row["rmse"])
@@ -76,7 +69,7 @@ def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.
         return f"Root mean squared error of predictions by {first}: {joined(parts)}"
     clear = [f"{name} has {words}" for name in others if (words := _clear(summary, name))]
     if not clear:
-        return f"What was held out does not tell {joined(structures)} apart"
+        return f"Held-out data do not tell structures apart: {joined(structures)}"
     return f"Against {first}, {'; '.join(clear)}"
 
 
@@ -116,7 +109,7 @@ def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: p
         text += [_held_out(scheme, own, folds), _errors(own), _densities(own, parts)]
     text.append(
         "After \u00b1 stand two standard errors over the levels held out, which are taken as "
-        "independent; with few levels they are rough."
+        "independent; with few levels they are rough, and other folds would differ a little."
     )
     text.append(_ends(fits, summary))
     return " ".join(part for part in text if part)
@@ -158,7 +151,7 @@ def _errors(own: pd.DataFrame) -> str:
 def _densities(own: pd.DataFrame, parts: pd.DataFrame) -> str:
     first, *others = [s for s in own.index if s != UNSHRUNKEN]
     start = (
-        f"Log density of what was observed {number(own.loc[first, 'log_density'], 4)} by {first}"
+        f"Log density of what was observed {figure_of(own.loc[first, 'log_density'], 4)} by {first}"
     )
     if not others:
         return f"{start}."
@@ -166,11 +159,11 @@ def _densities(own: pd.DataFrame, parts: pd.DataFrame) -> str:
     for name in others:
         row = own.loc[name]
         words = plus_minus(row["density_difference"], row["density_difference_se"])
-        told.append(f"{words} by {name}{_largest(parts, first, name)}")
+        told.append(f"{words} by {name}{_largest(parts, first, name, str(own['by'].iloc[0]))}")
     return f"{start}; against it {joined(told)}."
 
 
-def _largest(parts: pd.DataFrame, first: str, name: str) -> str:
+def _largest(parts: pd.DataFrame, first: str, name: str, by: str) -> str:
     """Name the level that makes most of a difference, if one does."""
     sums = parts.groupby(["structure", "level"], sort=False)["log_density"].sum(min_count=1)
     difference = (sums[name] - sums[first]).dropna()
@@ -179,7 +172,7 @@ def _largest(parts: pd.DataFrame, first: str, name: str) -> str:
     largest = float(difference[level])
     if abs(total) < 1.0 or largest / total <= _MUCH:
         return ""
-    return f" ({_signed(largest)} of it by {level} alone)"
+    return f" ({_signed(largest)} of it for {by} {level} alone)"
 
 
 def _signed(value: float) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "compared",
     "efficiency_reading",
     "efficiency_title",
+    "figure_of",
     "is_same",
     "measure_name",
 ]
@@ -38,6 +39,13 @@ _FACTOR: Final = 1.0
 
 #: Squares that are rounding, relative to those beside them.
 _NOTHING: Final = 1e-12
+
+
+def figure_of(value: float, digits: int) -> str:
+    """Write a number to so many significant digits, never in powers of ten if it is large."""
+    if abs(value) >= 10.0**digits:
+        return f"{value:,.0f}".replace("-", "\u2212")
+    return number(value, digits)
 
 
 def is_same(row: pd.Series) -> bool:
@@ -164,9 +172,9 @@ def _fitted_sentence(fitted: pd.DataFrame, first: str, others: list[str]) -> str
     row = fitted.loc[first]
     over = change(row["excess"], row["excess_se"])[1:]
     text = (
-        f"Fitted values of the groups at hand: by {first} they err by {number(row['mse'], 3)} "
-        f"(residual variance {number(row['scale'], 3)}), {over} more than estimates that know the "
-        "true covariances"
+        f"Fitted values of the groups at hand: by {first} they err by {figure_of(row['mse'], 3)} "
+        f"(residual variance {figure_of(row['scale'], 3)}), {over} more than estimates that know "
+        "the true covariances"
     )
     if others:
         text += "; against it " + joined([f"{n} errs {compared(fitted.loc[n])}" for n in others])
@@ -215,9 +223,9 @@ def _parts_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
     parts = []
     for name in [n for n in [*names, UNSHRUNKEN] if n in fitted.index]:
         bias, variance = float(fitted.loc[name, "bias2"]), float(fitted.loc[name, "variance"])
-        written = number(bias if bias > _NOTHING * variance else 0.0, 3)
+        written = figure_of(bias if bias > _NOTHING * variance else 0.0, 3)
         who = "without shrinkage" if name == UNSHRUNKEN else f"by {name}"
-        parts.append(f"{written} and {number(variance, 3)} {who}")
+        parts.append(f"{written} and {figure_of(variance, 3)} {who}")
     return (
         f"Squared bias given the random effects, and variance, of fitted values: {joined(parts)}."
     )
