@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from browser import CHROMIUM, NO_CHROMIUM, Browser, Page
+from check_results import promised_files
 
 from mixedscope.config import load_config
 from mixedscope.plan import Plan, make_plan
@@ -22,16 +23,13 @@ SLIDER = "input[type=range]"
 
 def pages(plan: Plan) -> Iterator[str]:
     """Every page of a run, relative to its working directory."""
-    yield from ("results/index.html", "results/timing.html")
-    yield from (name for name in plan.chart_files() if name.endswith(".html"))
+    yield from (name for name in promised_files(plan) if name.endswith(".html"))
 
 
 def look(page: Page, path: Path, plan: Plan, root: Path) -> None:
     """Raise if a page does not show what it should."""
-    if path.parent.name == "results":
-        pictures = page.js("[...document.images].filter((i) => !i.hasAttribute('alt')).length")
-        if pictures:
-            raise ValueError(f"{pictures} pictures have no words")
+    if "charts" not in path.relative_to(root).parts:
+        _read(page)
         return
     if page.js(f"document.querySelector('{SLIDER}') !== null"):
         _play(page, path, plan, root)
@@ -44,6 +42,20 @@ def look(page: Page, path: Path, plan: Plan, root: Path) -> None:
         raise ValueError(f"the title lacks {missing}")
     if words["caption"] not in page.text("figcaption"):
         raise ValueError("the caption is another one")
+
+
+def _read(page: Page) -> None:
+    """Raise if a page of figures has a picture without words, or one that does not load."""
+    wordless = page.js("[...document.images].filter((i) => !i.hasAttribute('alt')).length")
+    if wordless:
+        raise ValueError(f"{wordless} pictures have no words")
+    page.js("for (const i of document.images) i.loading = 'eager'")
+    page.wait(
+        lambda: page.js("[...document.images].every((i) => i.complete)"), "all pictures are there"
+    )
+    broken = page.js("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)")
+    if broken:
+        raise ValueError(f"pictures that cannot be drawn: {broken[:3]}")
 
 
 def _play(page: Page, path: Path, plan: Plan, root: Path) -> None:

@@ -18,17 +18,32 @@ import pyarrow.parquet as pq
 
 from mixedscope.config import load_config
 from mixedscope.plan import Plan, make_plan
+from mixedscope.report.entries import caption_file
 from mixedscope.store import read_fit, read_table
+from mixedscope.sweeps.grid import definitions_of
+from mixedscope.sweeps.plan import SweepPlan
 
 
 def promised_files(plan: Plan) -> list[str]:
     """Every file of a run, relative to its working directory."""
+    sweeps = sweep_plan(plan)
     files = ["results/index.html", "results/timing.html"]
+    files += plan.page_files() + sweeps.page_files()
     files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
     files += plan.compare_files() + plan.study_files() + plan.table_files() + plan.chart_files()
+    for name in sweeps.sweeps:
+        files += [f"results/sweeps/{name}/{table}.parquet" for table in ("runs", "runs_timing")]
+        files += sweeps.chart_files(name)
+    files += [caption_file(name) for name in files if name.endswith(".caption.json")]
     return list(dict.fromkeys(files))
+
+
+def sweep_plan(plan: Plan) -> SweepPlan:
+    """The sweeps of a run."""
+    config = plan.config
+    return SweepPlan(config.sweeps, definitions_of(config), "", config.charts.formats)
 
 
 def faults(plan: Plan, directory: Path) -> list[str]:
@@ -107,6 +122,7 @@ def _checker(path: Path) -> Callable[[Path], None]:
         ".png": _check_png,
         ".pdf": _check_pdf,
         ".html": _check_html,
+        ".rst": _check_rst,
     }[path.name if path.name == "fit.json" else path.suffix]
 
 
@@ -120,8 +136,8 @@ def _starts_with(magic: bytes, at: int = 0) -> Callable[[Path], None]:
 
 
 def _check_table(path: Path, kind: str) -> None:
-    # Only simulated data have a truth to err from.
-    if read_table(path, kind).empty and kind != "shrinkage_error":
+    # Only simulated data have a truth to err from; one structure alone is tested against none.
+    if read_table(path, kind).empty and kind not in ("shrinkage_error", "tests"):
         raise ValueError("has no rows")
     metadata = pq.read_schema(path).metadata
     for key in (b"mixedscope.schema", b"mixedscope.formula", b"mixedscope.sha256"):
@@ -142,6 +158,16 @@ def _check_caption(path: Path) -> None:
     content = json.loads(path.read_text("utf-8"))
     if not content["title"] or not content["caption"]:
         raise ValueError("has no title or no caption")
+
+
+def _check_rst(path: Path) -> None:
+    parts = list(path.with_suffix(".caption.json").parts)
+    parts[len(parts) - 1 - parts[::-1].index("report")] = "charts"
+    title = json.loads(Path(*parts).read_text("utf-8"))["title"]
+    text = path.read_text("utf-8").replace("\\", "")
+    missing = [word for word in title.split() if word not in text]
+    if missing:
+        raise ValueError(f"the title lacks {missing}")
 
 
 def _check_vega_lite(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page of results: everything shown, everything escaped, nothing from the network."""
+"""The pages of results: everything shown, everything escaped, nothing from the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from sample_tables import fit_tables
 
 from mixedscope.errors import StoreError
 from mixedscope.inference.compare import compare_structures
-from mixedscope.report import HEAVY_SVG, write_index
+from mixedscope.report import HEAVY_SVG, write_captions, write_pages
+from mixedscope.report.captions import escaped
+from mixedscope.report.entries import entries
+from mixedscope.report.questions import question_of
 from mixedscope.store import write_json, write_table
 
 NASTY = "<script>alert(1)</script> & a|b"
@@ -23,6 +26,7 @@ class Page(HTMLParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self.path = path
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.feed(path.read_text("utf-8"))
@@ -36,9 +40,19 @@ class Page(HTMLParser):
     def values(self, attribute: str) -> list[str]:
         return [a[attribute] or "" for _, a in self.elements if attribute in a]
 
+    def broken(self) -> list[str]:
+        """Links that lead to no file, or to no element of a page."""
+        found = []
+        for address in self.values("href") + self.values("src"):
+            file, _, anchor = address.partition("#")
+            target = self.path.parent / unquote(file) if file else self.path
+            if not target.is_file() or (anchor and anchor not in Page(target).values("id")):
+                found.append(address)
+        return found
+
 
 class Run:
-    """The files of a run that the page is made of."""
+    """The files of a run that its pages are made of."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -51,25 +65,30 @@ class Run:
         table = compare_structures(self.infos)
         formula, digest = self.infos[0]["formula"], "0" * 64
         write_table(self.structures, table, "structures", formula=formula, sha256=digest)
-        self.caption = root / "charts/my sleep/shrinkage-a~20b.caption.json"
         self.formats = ["svg", "png", "html"]
-        self.describe(self.caption)
-        for name in self.formats:
-            self.caption.with_name(f"shrinkage-a~20b.{name}").write_bytes(b"x")
+        self.caption = self.figure("charts/my sleep/shrinkage-a~20b")
 
-    def describe(self, path: Path) -> None:
+    def figure(self, stem: str, formats: list[str] | None = None) -> Path:
+        """A figure, its files and its caption."""
+        caption = self.root / f"{stem}.caption.json"
         content = {"title": f"Title {NASTY}", "caption": f"Caption {NASTY}"}
-        write_json(path, {**content, "formats": self.formats})
+        write_json(caption, {**content, "formats": formats or self.formats})
+        for name in formats or self.formats:
+            (self.root / f"{stem}.{name}").write_bytes(b"x")
+        return caption
 
-    def page(self, *together: Path) -> Page:
-        output = self.root / "index.html"
-        write_index(
+    def write(self, *others: Path) -> list[Path]:
+        of_model = [path for path in others if path.parent.name == "my sleep"]
+        return write_pages(
             structures=[str(self.structures)],
-            captions=[str(self.caption)],
-            together=[str(path) for path in together],
-            output=output,
+            captions=[str(self.caption), *map(str, of_model)],
+            together=[str(path) for path in others if path not in of_model],
+            output=self.root / "index.html",
+            timing=self.root / "timing.html",
         )
-        return Page(output)
+
+    def page(self, name: str = "pages/my sleep.html") -> Page:
+        return Page(self.root / name)
 
 
 @pytest.fixture
@@ -78,32 +97,38 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_figure_is_shown_with_title_caption_and_links(run: Run) -> None:
+    run.write()
     page = run.page()
     assert f"Title {NASTY}." in page.text
     assert f"Caption {NASTY}" in page.text
-    assert page.values("src") == ["charts/my%20sleep/shrinkage-a~20b.svg"]
+    assert page.values("src") == ["../charts/my%20sleep/shrinkage-a~20b.svg"]
     assert page.values("alt") == [f"Title {NASTY}"]
     for name in run.formats:
-        assert f"charts/my%20sleep/shrinkage-a~20b.{name}" in page.values("href")
+        assert f"../charts/my%20sleep/shrinkage-a~20b.{name}" in page.values("href")
 
 
-def test_links_lead_to_files_or_into_the_page(run: Run) -> None:
-    page = run.page()
-    for address in page.values("href") + page.values("src"):
-        if address.startswith("#"):
-            assert address[1:] in page.values("id")
-        else:
-            assert (run.root / unquote(address)).is_file()
+def test_links_lead_to_files_or_into_pages(run: Run) -> None:
+    others = [
+        run.figure("charts/my sleep/trace-seconds"),
+        run.figure("charts/phases"),
+        run.figure("charts/phases-seconds"),
+        run.figure("charts/sweeps/size & shape/gap"),
+    ]
+    pages = run.write(*others)
+    assert len(pages) == 4
+    assert {page.name: Page(page).broken() for page in pages} == {p.name: [] for p in pages}
 
 
 def test_names_do_not_become_elements(run: Run) -> None:
-    page = run.page()
-    assert "script" not in [tag for tag, _ in page.elements]
-    assert f"y ~ {NASTY}" in page.text
+    for path in run.write():
+        assert "script" not in [tag for tag, _ in Page(path).elements]
+    assert f"y ~ {NASTY}" in run.page().text
 
 
-def test_table_holds_the_numbers_of_the_fits(run: Run) -> None:
-    text = run.page().text
+@pytest.mark.parametrize("name", ["index.html", "pages/my sleep.html"])
+def test_table_holds_the_numbers_of_the_fits(run: Run, name: str) -> None:
+    run.write()
+    text = run.page(name).text
     for info in run.infos:
         for shown in (
             f"{info['objective']:,.4f}",
@@ -116,13 +141,14 @@ def test_table_holds_the_numbers_of_the_fits(run: Run) -> None:
 
 
 def test_singular_fits_are_told(run: Run) -> None:
-    content = (run.page(), run.root / "index.html")[1].read_text("utf-8")
+    run.write()
+    content = (run.root / "index.html").read_text("utf-8")
     assert content.count('<td class="singular">no</td>') == 1
     assert content.count('<td class="singular">yes</td>') == 1
 
 
 def test_smallest_criterion_is_bold(run: Run) -> None:
-    run.page()
+    run.write()
     content = (run.root / "index.html").read_text("utf-8")
     best = min(info["aic"] for info in run.infos)
     assert content.count('<td class="aic"><strong>') == 1
@@ -131,74 +157,128 @@ def test_smallest_criterion_is_bold(run: Run) -> None:
 
 def test_heavy_svg_gives_way_to_png(run: Run) -> None:
     run.caption.with_name("shrinkage-a~20b.svg").write_bytes(b"x" * (HEAVY_SVG + 1))
-    assert run.page().values("src") == ["charts/my%20sleep/shrinkage-a~20b.png"]
+    run.write()
+    assert run.page().values("src") == ["../charts/my%20sleep/shrinkage-a~20b.png"]
 
 
-def test_figures_of_all_models_have_a_section_of_their_own(run: Run) -> None:
-    caption = run.root / "charts/phases.caption.json"
-    run.formats = ["svg"]
-    run.describe(caption)
-    caption.with_name("phases.svg").write_bytes(b"x")
-    run.formats = ["svg", "png", "html"]
-    page = run.page(caption)
+def test_overview_shows_each_figure_small_and_leads_to_it(run: Run) -> None:
+    run.write(run.figure("charts/my sleep/trace"))
+    page = run.page("index.html")
+    assert page.values("src") == [
+        "charts/my%20sleep/shrinkage-a~20b.png",
+        "charts/my%20sleep/trace.png",
+    ]
+    assert "pages/my%20sleep.html#trace" in page.values("href")
+    assert "Caption" not in page.text
+
+
+def test_figures_stand_by_question_in_the_order_of_questions(run: Run) -> None:
+    run.write(run.figure("charts/my sleep/trace"), run.figure("charts/my sleep/ladder"))
+    sources = run.page().values("src")
+    assert [source.rpartition("/")[2] for source in sources] == [
+        "shrinkage-a~20b.svg",
+        "ladder.svg",
+        "trace.svg",
+    ]
+    assert run.page().text.index("Structures") < run.page().text.index("Optimisation")
+
+
+def test_unknown_kind_of_chart_has_a_question_too() -> None:
+    assert question_of("something-new").name == "Comparisons"
+    assert question_of("race-seconds").name == "Seconds"
+
+
+def test_figures_of_all_models_are_on_the_overview(run: Run) -> None:
+    run.write(run.figure("charts/phases", ["svg"]))
+    page = run.page("index.html")
     assert "All models" in page.text
     assert page.values("src")[-1] == "charts/phases.svg"
     assert "1 model, 2 fits, 2 figures" in page.text
 
 
-def test_figures_of_a_sweep_have_a_section_with_its_name(run: Run) -> None:
-    caption = run.root / "charts/sweeps/size & shape/gap.caption.json"
-    run.formats = ["svg"]
-    run.describe(caption)
-    caption.with_name("gap.svg").write_bytes(b"x")
-    page = run.page(caption)
+def test_sweep_has_a_page_with_its_name(run: Run) -> None:
+    run.write(run.figure("charts/sweeps/size & shape/gap"))
+    page = run.page("pages/sweeps/size & shape.html")
     assert "Sweep: size & shape" in page.text
-    for address in page.values("href"):
-        assert not address.startswith("#") or address[1:] in page.values("id")
+    assert page.values("src") == ["../../charts/sweeps/size%20%26%20shape/gap.svg"]
 
 
 def test_figures_with_seconds_have_a_page_of_their_own(run: Run) -> None:
-    caption = run.caption.with_name("trace-seconds.caption.json")
-    run.describe(caption)
-    for name in run.formats:
-        caption.with_name(f"trace-seconds.{name}").write_bytes(b"x")
-    arguments = {"structures": [run.structures], "captions": [run.caption, caption]}
-    index, timing = run.root / "index.html", run.root / "timing.html"
-    write_index(**arguments, output=index, timing=timing)
-    assert Page(index).values("src") == ["charts/my%20sleep/shrinkage-a~20b.svg"]
-    assert Page(timing).values("src") == ["charts/my%20sleep/trace-seconds.svg"]
-    assert "timing.html" in Page(index).values("href")
-    assert "index.html" in Page(timing).values("href")
+    run.write(
+        run.figure("charts/my sleep/trace-seconds"), run.figure("charts/sweeps/s/by-x-seconds")
+    )
+    timed = run.page("timing.html").values("src")
+    assert timed == ["charts/my%20sleep/trace-seconds.svg", "charts/sweeps/s/by-x-seconds.svg"]
+    for name in ("index.html", "pages/my sleep.html", "pages/sweeps/s.html"):
+        assert not [source for source in run.page(name).values("src") if "seconds" in source]
+    assert "timing.html" in run.page("index.html").values("href")
+    assert "index.html" in run.page("timing.html").values("href")
 
 
 def test_figure_without_picture_is_linked(run: Run) -> None:
-    run.formats = ["html"]
-    run.describe(run.caption)
-    page = run.page()
-    assert page.values("src") == []
-    assert "charts/my%20sleep/shrinkage-a~20b.html" in page.values("href")
+    run.caption = run.figure("charts/my sleep/plain", ["html"])
+    run.write()
+    assert run.page().values("src") == []
+    assert "../charts/my%20sleep/plain.html" in run.page().values("href")
 
 
-def test_same_run_gives_the_same_page(run: Run) -> None:
-    run.page()
-    first = (run.root / "index.html").read_bytes()
-    run.page()
-    assert (run.root / "index.html").read_bytes() == first
+def test_same_run_gives_the_same_pages(run: Run) -> None:
+    first = {path: path.read_bytes() for path in run.write()}
+    assert {path: path.read_bytes() for path in run.write()} == first
 
 
 def test_missing_figure_is_named_and_no_page_is_written(run: Run) -> None:
     run.caption.with_name("shrinkage-a~20b.png").unlink()
     with pytest.raises(StoreError, match=r"shrinkage-a~20b\.png"):
-        run.page()
+        run.write()
     assert not (run.root / "index.html").exists()
 
 
-def test_caption_of_no_model_is_an_error(run: Run) -> None:
+def test_caption_of_no_model_is_an_error(run: Run, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no table of structures"):
-        write_index(structures=[], captions=[run.caption], output=run.root / "i.html")
+        write_pages(
+            structures=[],
+            captions=[run.caption],
+            output=tmp_path / "i.html",
+            timing=tmp_path / "t.html",
+        )
 
 
 def test_caption_without_title_is_an_error(run: Run) -> None:
     write_json(run.caption, {"caption": "only"})
     with pytest.raises(StoreError, match="title"):
-        run.page()
+        run.write()
+
+
+# -- the report of Snakemake -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [NASTY, "{{ 1 + 1 }} {% x %} {# y #}", "*a* `b`_ |c| **d** ::"])
+def test_caption_of_a_report_says_what_the_chart_says(text: str) -> None:
+    jinja2 = pytest.importorskip("jinja2", reason="comes with Snakemake")
+    core = pytest.importorskip("docutils.core", reason="comes with Snakemake")
+    rendered = jinja2.Environment().from_string(escaped(text)).render()
+    assert core.publish_doctree(rendered).astext() == text
+
+
+def test_captions_of_a_report_are_written_side_by_side(run: Run) -> None:
+    (written,) = write_captions([run.caption], [run.root / "report/shrinkage-a~20b.rst"])
+    assert "Interactive" in written.read_text("utf-8")
+
+
+def test_report_holds_stills_and_films_by_model_and_question(run: Run) -> None:
+    captions = [
+        "results/charts/my sleep/motion-a.caption.json",
+        "results/charts/phases.caption.json",
+        "results/charts/sweeps/size/gap.caption.json",
+    ]
+    found = entries(
+        captions, lambda c: ["png", "html", *(["mp4"] if "motion" in c else [])], "scope/results"
+    )
+    assert [(e.file, e.category, e.subcategory) for e in found] == [
+        ("results/charts/my sleep/motion-a.png", "my sleep", "Shrinkage"),
+        ("results/charts/my sleep/motion-a.html", "my sleep", "Shrinkage"),
+        ("results/charts/phases.png", "All models", "Comparisons"),
+        ("results/charts/sweeps/size/gap.png", "Sweep: size", "Comparisons"),
+    ]
+    assert found[0].caption.endswith("/scope/results/report/my sleep/motion-a.rst")

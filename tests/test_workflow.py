@@ -33,7 +33,7 @@ SMALL["charts"] |= {"kinds": ["shrinkage", "trace", "ledger", "theta"], "formats
 SMALL["models"]["sleep"]["optimizers"] = ["nlopt"]
 
 
-DRAWING = {"chart", "film", "model_chart", "phases_chart"}
+DRAWING = {"charts_1", "charts_2", "film", "phases_charts"}
 
 
 def command(directory: Path, *arguments: str) -> list[str]:
@@ -145,8 +145,7 @@ def test_changed_chart_settings_redraw_and_refit_nothing(copied: Path) -> None:
     content["charts"] = {**content.get("charts", {}), "shrinkage": {"scale": "coef"}}
     configured(copied, content)
     jobs = planned_jobs(snakemake(copied, "--dry-run")[1])
-    assert "chart" in jobs
-    assert not {"prepare", "fit", "compare"} & set(jobs)
+    assert set(jobs) == {"charts_1", "charts_2", "index", "default", "total"}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_changed_package_code_reruns_what_depends_on_it(
         file.write("\n# changed\n")
     # The copy goes before the installed package.
     output = snakemake(finished, "--dry-run", PYTHONPATH=str(package.parent))[1]
-    assert set(planned_jobs(output)) - {"all", "total"} == rerun
+    assert set(planned_jobs(output)) - {"default", "total"} == rerun
 
 
 def test_unknown_key_stops_before_anything_runs(tmp_path: Path) -> None:

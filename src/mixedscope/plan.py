@@ -155,6 +155,53 @@ class Plan:
             for path in self.fit_files(f"{name}.parquet", model=model, shows=kind.shows)
         ]
 
+    def still_charts(self, model: str) -> list[str]:
+        """Charts of a model that one job draws: all but films."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import chart_kind
+
+        names = self.charts()[model]
+        return [name for name in names if name in MODEL_CHARTS or not chart_kind(name).formats]
+
+    def still_fits(self, model: str) -> list[str]:
+        """``fit.json`` of each fit that these charts show."""
+        return _distinct(self.chart_fits(model, chart) for chart in self._stills(model, own=False))
+
+    def still_tables(self, model: str) -> list[str]:
+        """The tables of fits that these charts read."""
+        return _distinct(self.chart_tables(model, name) for name in self._stills(model, own=False))
+
+    def still_compared(self, model: str) -> list[str]:
+        """The tables of the model as a whole that these charts read."""
+        charts = self._stills(model, own=True)
+        return _distinct(self.model_chart_tables(model, chart) for chart in charts)
+
+    def _stills(self, model: str, *, own: bool) -> list[str]:
+        """Those of these charts that are drawn from tables of their own, or those that are not."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        return [name for name in self.still_charts(model) if (name in MODEL_CHARTS) is own]
+
+    def shown(self, model: str, charts: Iterable[str]) -> dict[str, list[str]]:
+        """What each chart shows, without its directory: see `mixedscope.pipeline.charts`."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        return {
+            chart: [Path(file).name for file in self.model_chart_tables(model, chart)]
+            if chart in MODEL_CHARTS
+            else ["/".join(Path(file).parts[-3:-1]) for file in self.chart_fits(model, chart)]
+            for chart in charts
+        }
+
+    def chart_settings(self, charts: Iterable[str]) -> dict[str, Any]:
+        """The part of the settings of charts that these charts depend on."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import CHARTS, chart_kind
+
+        kinds = [chart_kind(chart) for chart in charts if chart not in MODEL_CHARTS]
+        others = {name for name, kind in CHARTS.items() if kind not in kinds}
+        return {k: v for k, v in self.parameters["charts"].items() if k not in others}
+
     def film_kinds(self) -> list[str]:
         """Kinds of charts that have formats of their own, in the configuration."""
         from mixedscope.charts.registry import CHARTS
@@ -199,6 +246,17 @@ class Plan:
             for chart in charts
         ]
 
+    def caption_formats(self, caption: str) -> list[str]:
+        """Formats of the chart that a caption belongs to."""
+        parts = Path(caption).parts
+        of_model = len(parts) == len(("results", "charts", "<model>", "<chart>"))
+        name = parts[-1].removesuffix(".caption.json")
+        return self.chart_formats(name) if of_model else list(self.config.charts.formats)
+
+    def page_files(self) -> list[str]:
+        """The pages of models."""
+        return [f"results/pages/{model}.html" for model in self.config.models]
+
     def together_files(self) -> list[str]:
         """The captions of the charts that show all models."""
         return [f"results/charts/{chart}.caption.json" for chart in TOGETHER]
@@ -236,6 +294,10 @@ class Plan:
             for path in self.chart_tables(model, chart)
         ]
         return list(dict.fromkeys(found))
+
+
+def _distinct(lists: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in lists for name in names))
 
 
 def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[str]] = ()) -> Plan:

@@ -1,81 +1,78 @@
-"""Charts: one job per chart, in every format, with its caption beside it."""
+"""Charts: one job draws those of a model, in every format, with captions beside them; films take long
+and have a job each."""
 
-from mixedscope.charts.model_charts import MODEL_CHARTS
+import re
 
 FILMS = "|".join(PLAN.film_kinds()) or "(?!)"
-OWN = "|".join(MODEL_CHARTS)
+
+# Models have different charts, hence a rule for each.
+for number, model in enumerate(PLAN.config.models, start=1):
+
+    rule:
+        name:
+            f"charts_{number}"
+        input:
+            fits=PLAN.still_fits(model),
+            tables=PLAN.still_tables(model),
+            compared=PLAN.still_compared(model),
+        output:
+            charts=expand(
+                "results/charts/{{model}}/{chart}.{format}",
+                chart=PLAN.still_charts(model),
+                format=PLAN.config.charts.formats,
+            ),
+            captions=expand(
+                "results/charts/{{model}}/{chart}.caption.json",
+                chart=PLAN.still_charts(model),
+            ),
+        log:
+            "results/logs/charts/{model}.log",
+        wildcard_constraints:
+            model=re.escape(model),
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=RESOURCES.memory("draw"),
+            runtime=RESOURCES.minutes("draw"),
+        params:
+            shows=PLAN.shown(model, PLAN.still_charts(model)),
+            settings=PLAN.chart_settings(PLAN.still_charts(model)),
+            formats=PLAN.config.charts.formats,
+            code=code_digest("charts"),
+        script:
+            "../scripts/charts.py"
 
 
-rule chart:
+rule film:
     input:
         fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
         tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
     output:
         charts=expand(
             "results/charts/{{model}}/{{chart}}.{format}",
-            format=PLAN.config.charts.formats,
+            format=PLAN.film_formats(),
         ),
-        caption="results/charts/{model}/{chart}.caption.json",
+        captions=["results/charts/{model}/{chart}.caption.json"],
     log:
         "results/logs/charts/{model}/{chart}.log",
     wildcard_constraints:
         # Names end where their extension begins.
-        chart=rf"(?!(?:{OWN}|{FILMS})[-.])[^/]+",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=RESOURCES.memory("draw"),
-        runtime=RESOURCES.minutes("draw"),
-    params:
-        settings=PLAN.parameters["charts"],
-        formats=PLAN.config.charts.formats,
-        code=code_digest("chart"),
-    script:
-        "../scripts/chart.py"
-
-
-use rule chart as film with:
-    output:
-        charts=expand(
-            "results/charts/{{model}}/{{chart}}.{format}",
-            format=PLAN.film_formats(),
-        ),
-        caption="results/charts/{model}/{chart}.caption.json",
-    wildcard_constraints:
         chart=rf"(?:{FILMS})(?:-[^/]+)?",
-    params:
-        settings=PLAN.parameters["charts"],
-        formats=PLAN.film_formats(),
-        code=code_digest("chart"),
-
-
-rule model_chart:
-    input:
-        tables=lambda wildcards: PLAN.model_chart_tables(wildcards.model, wildcards.chart),
-    output:
-        charts=expand(
-            "results/charts/{{model}}/{{chart}}.{format}",
-            format=PLAN.config.charts.formats,
-        ),
-        caption="results/charts/{model}/{chart}.caption.json",
-    log:
-        "results/logs/charts/{model}/{chart}.log",
-    wildcard_constraints:
-        chart=OWN,
     conda:
         "../../environment.yml"
     resources:
         mem_mb=RESOURCES.memory("draw"),
         runtime=RESOURCES.minutes("draw"),
     params:
-        settings=PLAN.parameters["charts"],
-        formats=PLAN.config.charts.formats,
-        code=code_digest("model_chart"),
+        shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
+        settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
+        formats=PLAN.film_formats(),
+        code=code_digest("charts"),
     script:
-        "../scripts/model_chart.py"
+        "../scripts/charts.py"
 
 
-rule phases_chart:
+rule phases_charts:
     input:
         phases=rules.phases.output.phases,
         trend=rules.phases.output.trend,
@@ -83,22 +80,21 @@ rule phases_chart:
         timing_trend=rules.phases.output.timing_trend,
     output:
         charts=expand(
-            "results/charts/{{chart}}.{format}",
+            "results/charts/{chart}.{format}",
+            chart=TOGETHER,
             format=PLAN.config.charts.formats,
         ),
-        caption="results/charts/{chart}.caption.json",
+        captions=expand("results/charts/{chart}.caption.json", chart=TOGETHER),
     log:
-        "results/logs/charts/{chart}.log",
-    wildcard_constraints:
-        chart=r"phases(?:-seconds)?",
+        "results/logs/charts/phases.log",
     conda:
         "../../environment.yml"
     resources:
         mem_mb=RESOURCES.memory("draw"),
         runtime=RESOURCES.minutes("draw"),
     params:
-        settings=PLAN.parameters["charts"],
+        settings=PLAN.chart_settings([]),
         formats=PLAN.config.charts.formats,
-        code=code_digest("phases_chart"),
+        code=code_digest("phases_charts"),
     script:
-        "../scripts/phases_chart.py"
+        "../scripts/phases_charts.py"

@@ -2,7 +2,7 @@
 
 from snakemake.exceptions import WorkflowError
 
-from mixedscope.plan import make_plan
+from mixedscope.plan import TOGETHER, make_plan
 from mixedscope.code_digest import code_digest
 from mixedscope.errors import MixedscopeError
 from mixedscope.resources import JobResources
@@ -13,6 +13,9 @@ except MixedscopeError as error:
     raise WorkflowError(str(error)) from None
 
 RESOURCES = JobResources(PLAN)
+
+# Where this project finds the results: with the prefix of a module before, if there is one.
+ROOT = workflow.modifier.path_modifier.replace_prefix("results")
 
 
 wildcard_constraints:

@@ -3,7 +3,11 @@
 
 rule prepare:
     input:
-        lambda wildcards: PLAN.source_files(wildcards.dataset),
+        # A user's own files: the prefix of a module does not move them.
+        lambda wildcards: [
+            file if ROOT == "results" else local(file)
+            for file in PLAN.source_files(wildcards.dataset)
+        ],
     output:
         data="results/data/{dataset}.parquet",
     log:

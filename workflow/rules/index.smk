@@ -1,4 +1,8 @@
-"""The page that shows every figure of the run with its caption and numbers."""
+"""The pages that show every figure of the run, and the figures for the report of Snakemake."""
+
+from mixedscope.report.entries import caption_file, entries
+
+FIGURES = PLAN.caption_files() + PLAN.together_files() + SWEEPS.caption_files()
 
 
 rule index:
@@ -6,9 +10,21 @@ rule index:
         structures=PLAN.compare_files(),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
+        figures=[
+            report(
+                entry.file,
+                caption=entry.caption if workflow.current_basedir.is_local else None,
+                category=entry.category,
+                subcategory=entry.subcategory,
+                labels=entry.labels,
+            )
+            for entry in entries(FIGURES, PLAN.caption_formats, ROOT)
+        ],
     output:
         index="results/index.html",
         timing="results/timing.html",
+        pages=PLAN.page_files() + SWEEPS.page_files(),
+        report=[caption_file(caption) for caption in FIGURES],
     log:
         "results/logs/index.log",
     conda:

@@ -8,6 +8,7 @@ SWEEPS = SweepPlan(
     definitions_of(PLAN.config),
     code_digest("sweep_batch"),
     PLAN.config.charts.formats,
+    root=ROOT,
 )
 
 
@@ -16,15 +17,12 @@ wildcard_constraints:
     batch=r"[0-9a-f]{16}",
 
 
-localrules:
-    sweep_plan,
-
-
 rule sweep_plan:
     output:
         plan="results/sweeps/{sweep}/plan.json",
     log:
         "results/logs/sweeps/{sweep}/plan.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:

@@ -9,4 +9,5 @@ with pipeline.job(snakemake.log[0], threads=snakemake.threads):
         together=snakemake.input.together,
         output=snakemake.output.index,
         timing=snakemake.output.timing,
+        report=snakemake.output.report,
     )

@@ -6,7 +6,7 @@ which code a step depends on.
 """
 
 from mixedscope.pipeline.compare import bootstrap, compare, phases
-from mixedscope.pipeline.drawing import chart, index, model_chart, phases_chart
+from mixedscope.pipeline.drawing import charts, index, phases_charts
 from mixedscope.pipeline.efficiency import crossvalidation, efficiency, efficiency_batch
 from mixedscope.pipeline.fits import fit, prepare, race, study
 from mixedscope.pipeline.job import job
@@ -14,7 +14,7 @@ from mixedscope.pipeline.sweeps import sweep_batch, sweep_charts, sweep_gather, 
 
 __all__ = [
     "bootstrap",
-    "chart",
+    "charts",
     "compare",
     "crossvalidation",
     "efficiency",
@@ -22,9 +22,8 @@ __all__ = [
     "fit",
     "index",
     "job",
-    "model_chart",
     "phases",
-    "phases_chart",
+    "phases_charts",
     "prepare",
     "race",
     "study",

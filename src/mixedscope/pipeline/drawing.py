@@ -3,121 +3,130 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["chart", "index", "model_chart", "phases_chart"]
+__all__ = ["charts", "index", "phases_charts"]
 
 
-def chart(
+def charts(
     *,
-    fits: Sequence[str],
-    chart: str,
+    fits: Sequence[str] = (),
+    tables: Sequence[str] = (),
+    shows: Mapping[str, Sequence[str]],
     settings: Mapping[str, Any],
-    output: str | os.PathLike[str],
+    output: Sequence[str],
     formats: Sequence[str],
 ) -> None:
-    """Draw one chart of one model, its fits side by side.
+    """Draw charts of one model.
 
     Parameters
     ----------
     fits : sequence of path
-        ``fit.json`` of each fit.
-    chart : str
-        Name of the chart, as listed by `mixedscope.charts.registry.chart_names`.
+        ``fit.json`` of each fit that any of them shows, in ``<structure>/<optimizer>``.
+    tables : sequence of path
+        The tables of the model as a whole that any of them shows.
+    shows : mapping of str to sequence of str
+        What each chart shows, in its order: fits side by side, as ``<structure>/<optimizer>``, or
+        for one of `mixedscope.charts.model_charts.MODEL_CHARTS` tables, as ``<kind>.parquet``.
     settings : mapping
-        ``theme`` and ``shrinkage`` of the configuration's ``charts``.
-    output : path
-        ``<chart>.caption.json``: title, caption and formats; the chart's files are written
+        ``theme`` and the settings of these kinds of the configuration's ``charts``.
+    output : sequence of path
+        ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
         beside it.
     formats : sequence of str
-        Formats of the chart.
-    """
-    from mixedscope.charts.registry import draw
-    from mixedscope.charts.render import save_figure
-    from mixedscope.store import read_fit
+        Formats of the charts.
 
-    figure = draw(chart, [read_fit(Path(path).parent) for path in fits], settings)
-    save_figure(figure, output, formats)
-
-
-def model_chart(
-    *,
-    tables: Sequence[str],
-    chart: str,
-    settings: Mapping[str, Any],
-    output: str | os.PathLike[str],
-    formats: Sequence[str],
-) -> None:
-    """Draw a chart of one model that has tables of its own.
-
-    Parameters
-    ----------
-    tables : sequence of path
-        The tables that the chart reads, in its order.
-    chart : str
-        One of `mixedscope.charts.model_charts.MODEL_CHARTS`.
-    settings : mapping
-        ``theme`` of the configuration's ``charts``.
-    output : path
-        ``<chart>.caption.json``; the chart's files are written beside it.
-    formats : sequence of str
+    Raises
+    ------
+    ModelError
+        If a chart cannot be drawn; names it.
     """
     from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
+    from mixedscope.charts.registry import draw
     from mixedscope.charts.render import save_figure
-    from mixedscope.store import read_table
+    from mixedscope.store import read_fit, read_table
 
-    kinds = MODEL_CHARTS[chart].tables
-    read = [read_table(path, kind) for path, kind in zip(tables, kinds, strict=True)]
-    drawn = draw_model_chart(chart, read, theme=settings.get("theme", "light"))
-    save_figure(drawn, output, formats)
+    known = {"/".join(Path(fit).parts[-3:-1]): read_fit(Path(fit).parent) for fit in fits}
+    stored = {Path(path).name: path for path in tables}
+    theme = settings.get("theme", "light")
+    for (chart, shown), path in zip(shows.items(), output, strict=True):
+        with _naming(chart):
+            if chart in MODEL_CHARTS:
+                read = [read_table(stored[name], Path(name).stem) for name in shown]
+                figure = draw_model_chart(chart, read, theme=theme)
+            else:
+                figure = draw(chart, [known[fit] for fit in shown], settings)
+            save_figure(figure, path, formats)
 
 
-def phases_chart(
+@contextmanager
+def _naming(chart: str) -> Iterator[None]:
+    """Say in the log which chart is drawn, and in an error which was not."""
+    from mixedscope.errors import MixedscopeError, ModelError
+
+    try:
+        yield
+    except MixedscopeError as error:
+        raise ModelError(f"chart {chart}: {error}") from error
+    except Exception as error:
+        error.add_note(f"while drawing the chart {chart}")
+        raise
+    print(f"{chart}: drawn")
+
+
+def phases_charts(
     *,
     phases: str | os.PathLike[str],
-    chart: str,
     settings: Mapping[str, Any],
-    output: str | os.PathLike[str],
+    output: Sequence[str],
     formats: Sequence[str],
 ) -> None:
-    """Draw the phases of all optimisations of a run.
+    """Draw the phases of all optimisations of a run: evaluations alone, and seconds as well.
 
     Parameters
     ----------
     phases : path
         ``phases.parquet``; the other tables of phases are beside it.
-    chart : {"phases", "phases-seconds"}
-        Evaluations alone, or seconds as well.
     settings : mapping
         ``theme`` of the configuration's ``charts``.
-    output : path
-        ``<chart>.caption.json``; the chart's files are written beside it.
+    output : sequence of path
+        ``<chart>.caption.json`` of ``phases`` and of ``phases-seconds``; the charts' files are
+        written beside them.
     formats : sequence of str
     """
-    from mixedscope.charts.phases import phases_chart as draw_phases
-    from mixedscope.charts.registry import figure
+    from mixedscope.charts.phases import phases_chart
+    from mixedscope.charts.registry import TIMED, figure
     from mixedscope.charts.render import save_figure
     from mixedscope.store import read_table
 
     theme = settings.get("theme", "light")
     kinds = {"phases": "phases", "phases_trend": "phases_trend"}
-    if chart != "phases":
-        kinds |= {"phases_timing": "phases_timing", "phases_timing_trend": "phases_trend"}
-    tables = [read_table(Path(phases).with_name(f"{f}.parquet"), kind) for f, kind in kinds.items()]
-    save_figure(figure(*draw_phases(*tables, theme=theme), theme=theme), output, formats)
+    timing = {"phases_timing": "phases_timing", "phases_timing_trend": "phases_trend"}
+    for path in map(Path, output):
+        chart = path.name.removesuffix(".caption.json")
+        wanted = kinds | timing if chart.endswith(TIMED) else kinds
+        tables = [
+            read_table(Path(phases).with_name(f"{file}.parquet"), kind)
+            for file, kind in wanted.items()
+        ]
+        with _naming(chart):
+            drawn = phases_chart(*tables, theme=theme)
+            save_figure(figure(*drawn, theme=theme), path, formats)
 
 
 def index(
     *,
     structures: Sequence[str],
     captions: Sequence[str],
-    together: Sequence[str] = (),
+    together: Sequence[str],
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
+    report: Sequence[str],
 ) -> None:
-    """Write the page that shows every figure of a run, and that of the figures with seconds.
+    """Write the pages that show every figure of a run, and captions for the report of Snakemake.
 
     Parameters
     ----------
@@ -126,14 +135,18 @@ def index(
     captions : sequence of path
         ``<chart>.caption.json`` of every chart of a model.
     together : sequence of path
-        The same of charts that show all models.
+        The same of charts that show all models, or a sweep.
     output : path
-        ``index.html``.
+        ``index.html``; the pages of models and sweeps are written into ``pages`` beside it.
     timing : path
         ``timing.html``: what shows seconds, which no other run repeats, has a page of its own.
+    report : sequence of path
+        ``<chart>.rst`` of every chart, those of models first.
     """
-    from mixedscope.report import write_index
+    from mixedscope.report.captions import write_captions
+    from mixedscope.report.pages import write_pages
 
-    write_index(
+    write_pages(
         structures=structures, captions=captions, together=together, output=output, timing=timing
     )
+    write_captions([*captions, *together], report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = ["sweep_batch", "sweep_charts", "sweep_gather", "sweep_plan"]
@@ -29,6 +30,7 @@ def sweep_batch(
     *,
     plan: str | os.PathLike[str],
     batch: str,
+    data: Sequence[str],
     code: str,
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
@@ -41,6 +43,8 @@ def sweep_batch(
         Written by `sweep_plan`.
     batch : str
         Its name there.
+    data : sequence of path
+        The prepared data sets it reads, each named as in the plan but for its directory.
     code : str
         Digest of the code, kept with the results: batches of other code are not used again.
     output, timing : path
@@ -50,7 +54,15 @@ def sweep_batch(
     from mixedscope.sweeps.run import execute
 
     specs = read_json(plan)["batches"][batch]
-    results, seconds = execute(list(specs.values()), list(specs))
+    files = {Path(path).name: path for path in data}
+    # A project that uses the workflow as a module may keep them elsewhere.
+    found = [
+        {**spec, "data": {**spec["data"], "file": files[Path(spec["data"]["file"]).name]}}
+        if "file" in spec["data"]
+        else spec
+        for spec in specs.values()
+    ]
+    results, seconds = execute(found, list(specs))
     told = {"batch": {"code": code, "specs": specs}}
     write_table(timing, seconds, "sweep_batch_timing", formula="", sha256=batch)
     write_table(output, results, "sweep_batch", formula="", sha256=batch, extra=told)

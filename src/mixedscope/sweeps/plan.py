@@ -40,12 +40,16 @@ class SweepPlan:
         Digest of the code that computes batches.
     formats : list of str
         Of charts.
+    root : str
+        Where ``results`` is found: elsewhere in a project that uses the workflow with a prefix,
+        which Snakemake puts before the names given here.
     """
 
     sweeps: Mapping[str, SweepConfig]
     definitions: Definitions
     code: str
     formats: list[str]
+    root: str = "results"
 
     @cached_property
     def runs(self) -> dict[str, list[Run]]:
@@ -55,12 +59,12 @@ class SweepPlan:
     @cached_property
     def batches(self) -> dict[str, list[Batch]]:
         """Batches of every sweep: stored ones that hold its runs, and those still to be run."""
-        directories = [_directory(name) for name in self.sweeps]
+        directories = [self._stored(name) / "batches" for name in self.sweeps]
         costs = measured_costs(directories)
         return {
             name: plan_batches(
                 self.runs[name],
-                stored_batches(_directory(name), self.code),
+                stored_batches(self._stored(name) / "batches", self.code),
                 costs,
                 seconds=sweep.batch_seconds,
             )
@@ -82,6 +86,9 @@ class SweepPlan:
             json.dumps(plan, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         )
 
+    def _stored(self, sweep: str) -> Path:
+        return Path(self.root) / "sweeps" / sweep
+
     # -- files -------------------------------------------------------------------------------------
 
     def batch_files(self, sweep: str) -> list[str]:
@@ -96,7 +103,7 @@ class SweepPlan:
         """The prepared data sets that one batch reads."""
         known = {b.name: b.specs for b in self.batches[sweep]}
         # A job on another machine plans again, when other batches have been finished meanwhile.
-        specs = known.get(batch) or read_json(f"results/sweeps/{sweep}/plan.json")["batches"][batch]
+        specs = known.get(batch) or read_json(self._stored(sweep) / "plan.json")["batches"][batch]
         files = [spec["data"].get("file") for spec in specs.values()]
         return list(dict.fromkeys(file for file in files if file is not None))
 
@@ -121,6 +128,10 @@ class SweepPlan:
             for sweep in self.sweeps
             for name in self.charts(sweep)
         ]
+
+    def page_files(self) -> list[str]:
+        """The pages of sweeps that have charts."""
+        return [f"results/pages/sweeps/{s}.html" for s in self.sweeps if self.charts(s)]
 
     def targets(self) -> list[str]:
         """What the sweeps of a run come to: tables of runs and captions of charts."""

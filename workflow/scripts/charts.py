@@ -1,12 +1,13 @@
-"""Draw one chart of one model, in every format."""
+"""Draw charts of one model, in every format."""
 
 from mixedscope import pipeline
 
 with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.chart(
+    pipeline.charts(
         fits=snakemake.input.fits,
-        chart=snakemake.wildcards.chart,
+        tables=snakemake.input.get("compared", []),
+        shows=snakemake.params.shows,
         settings=snakemake.params.settings,
-        output=snakemake.output.caption,
+        output=snakemake.output.captions,
         formats=snakemake.params.formats,
     )

@@ -3,10 +3,9 @@
 from mixedscope import pipeline
 
 with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.phases_chart(
+    pipeline.phases_charts(
         phases=snakemake.input.phases,
-        chart=snakemake.wildcards.chart,
         settings=snakemake.params.settings,
-        output=snakemake.output.caption,
+        output=snakemake.output.captions,
         formats=snakemake.params.formats,
     )

@@ -1,0 +1,99 @@
+"""What the report of Snakemake holds, known before anything is drawn: files, places, labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixedscope.files import read_json
+from mixedscope.report.figures import CAPTION
+from mixedscope.report.questions import question_of
+
+__all__ = ["Entry", "caption_file", "entries"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the report.
+
+    Attributes
+    ----------
+    file : str
+    caption : str
+        Absolute path of its caption, see `mixedscope.report.captions`.
+    category, subcategory : str
+        The model (or sweep), and what its figures are about.
+    labels : dict
+        What tells it from others there.
+    """
+
+    file: str
+    caption: str
+    category: str
+    subcategory: str
+    labels: dict[str, str | Callable[[Any], str]]
+
+
+def entries(
+    captions: Sequence[str], formats: Callable[[str], Sequence[str]], root: str
+) -> list[Entry]:
+    """The files of figures that a report shows.
+
+    Of every figure the SVG (or else PNG), and of films the page that plays them: it is small,
+    where other interactive pages take a megabyte each.
+
+    Parameters
+    ----------
+    captions : sequence of path
+        ``<chart>.caption.json`` of all figures, in the order of the report.
+    formats : callable
+        ``(caption)`` gives the formats of its chart.
+    root : path
+        Where ``results`` is found from the working directory.
+
+    Returns
+    -------
+    list of Entry
+    """
+    found = []
+    for caption in captions:
+        stem = caption.removesuffix(CAPTION)
+        known = formats(caption)
+        film = "mp4" in known and "html" in known
+        still = next((kind for kind in ("svg", "png") if kind in known), None)
+        wanted = {"still": still, "film": "html" if film else None}
+        for form, kind in wanted.items():
+            if kind is not None:
+                found.append(_entry(caption, f"{stem}.{kind}", form, root))
+    return found
+
+
+def _entry(caption: str, file: str, form: str, root: str) -> Entry:
+    path = Path(caption)
+    chart, place = path.name.removesuffix(CAPTION), path.parent
+    # results/charts/<chart>, <model>/<chart> or sweeps/<sweep>/<chart>
+    category = {3: "All models", 4: place.name}.get(len(path.parts), f"Sweep: {place.name}")
+    stored = Path(root, *path.parts[1:])
+    return Entry(
+        file=file,
+        caption=os.path.abspath(Path(root, *Path(caption_file(caption)).parts[1:])),
+        category=category,
+        subcategory=question_of(chart).name,
+        labels={
+            "figure": chart if form == "still" else f"{chart} (plays)",
+            "what it shows": lambda wildcards: _title(stored),
+        },
+    )
+
+
+def _title(caption: Path) -> str:
+    # Snakemake takes what stands in braces for a wildcard.
+    return str(read_json(caption)["title"]).replace("{", "(").replace("}", ")")
+
+
+def caption_file(caption: str) -> str:
+    """Where the caption of a figure for the report is written."""
+    return caption.replace("results/charts/", "results/report/", 1).removesuffix(CAPTION) + ".rst"

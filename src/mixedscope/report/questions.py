@@ -1,0 +1,102 @@
+"""Which question a chart answers: how figures are put together on pages and in reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from mixedscope.charts.registry import TIMED
+
+__all__ = ["QUESTIONS", "Question", "by_question", "is_timed", "question_of"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A group of figures.
+
+    Attributes
+    ----------
+    name : str
+    text : str
+        The question they answer.
+    kinds : tuple of str
+        The charts of a model that belong to it.
+    """
+
+    name: str
+    text: str
+    kinds: tuple[str, ...]
+
+
+#: In the order in which they are asked.
+QUESTIONS: Final = (
+    Question(
+        "Shrinkage",
+        "How far, and which way, is each group's own estimate pulled?",
+        ("shrinkage", "motion", "pooling"),
+    ),
+    Question(
+        "Structures",
+        "What do richer covariance structures buy, and what do they cost?",
+        ("ladder", "efficiency", "crossvalidation"),
+    ),
+    Question(
+        "Optimisation",
+        "How was the fit found, and when was it good enough?",
+        ("trace", "theta", "landscape", "ledger", "stopping"),
+    ),
+    Question("Optimisers", "How do other optimisers fare?", ("optimizers", "race")),
+)
+
+_SECONDS: Final = Question("Seconds", "How long did it take on this machine?", ())
+_OTHERS: Final = Question("Comparisons", "What differs between fits?", ())
+
+
+def question_of(chart: str) -> Question:
+    """The question that a chart answers, by its name.
+
+    Parameters
+    ----------
+    chart : str
+        ``<kind>`` or ``<kind>-<grouping factor>``; any other name belongs to the last question.
+
+    Returns
+    -------
+    Question
+    """
+    if is_timed(chart):
+        return _SECONDS
+    for question in QUESTIONS:
+        if any(chart == kind or chart.startswith(f"{kind}-") for kind in question.kinds):
+            return question
+    return _OTHERS
+
+
+def is_timed(chart: str) -> bool:
+    """Whether a chart shows measured seconds, by its name."""
+    return chart.endswith(TIMED)
+
+
+Named = TypeVar("Named")
+
+
+def by_question(items: Iterable[Named], names: Sequence[str]) -> list[tuple[Question, list[Named]]]:
+    """Put things together that answer one question, in the order of the questions.
+
+    Parameters
+    ----------
+    items : iterable
+    names : sequence of str
+        The name of the chart each belongs to.
+
+    Returns
+    -------
+    list of (Question, list)
+        Questions without any are left out.
+    """
+    groups: dict[Question, list[Named]] = {}
+    for item, name in zip(items, names, strict=True):
+        groups.setdefault(question_of(name), []).append(item)
+    order = [*QUESTIONS, _OTHERS, _SECONDS]
+    return [(question, groups[question]) for question in order if question in groups]
