@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 __all__ = ["code_digest", "reachable_sources"]
@@ -43,7 +44,9 @@ def code_digest(step: str) -> str:
     """
     digest = hashlib.sha256()
     for path in reachable_sources(step):
-        content = _meaning(path)
+        content = path.read_bytes()
+        if path.suffix == ".py":
+            content = _meaning(content)
         digest.update(f"{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
@@ -80,7 +83,8 @@ def reachable_sources(step: str) -> list[Path]:
         path = todo.pop()
         if path not in found:
             found.add(path)
-            todo += _imported_by(ast.parse(path.read_bytes()), _module_name(path))
+            names = _imported_names(path.read_bytes(), _module_name(path))
+            todo += [file for name in names for file in _files(name)]
     beside = {path for folder in {p.parent for p in found} for path in folder.iterdir()}
     return sorted(found | {path for path in beside if path.suffix in _BESIDE})
 
@@ -97,12 +101,11 @@ def _module_of(step: str) -> tuple[Path, ast.Module, dict[str, ast.FunctionDef]]
     raise ValueError(f"there is no step {step!r}; steps are {', '.join(known)}")
 
 
-def _meaning(path: Path) -> bytes:
-    """What a file says: of source code the syntax tree without docstrings, else its bytes."""
-    content = path.read_bytes()
-    if path.suffix != ".py":
-        return content
-    tree = ast.parse(content)
+# Steps share most of their files, and a run asks for the digests of all steps.
+@cache
+def _meaning(source: bytes) -> bytes:
+    """What source code says: its syntax tree without docstrings."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -111,20 +114,32 @@ def _meaning(path: Path) -> bytes:
     return ast.dump(tree).encode()
 
 
+@cache
+def _imported_names(source: bytes, module: str) -> tuple[str, ...]:
+    """Dotted names that the code of a module imports, functions included."""
+    return tuple(dict.fromkeys(_names(ast.parse(source), module)))
+
+
 def _imported_by(tree: ast.AST, module: str) -> Iterator[Path]:
     """Source files of this package that a piece of code imports, functions included."""
+    for name in dict.fromkeys(_names(tree, module)):
+        yield from _files(name)
+
+
+def _names(tree: ast.AST, module: str) -> Iterator[str]:
+    """Dotted names of what a piece of code imports: modules, and what is taken from them."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _files(alias.name)
+                yield alias.name
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 package = module.split(".")[: -node.level]
                 base = ".".join([*package, *([base] if base else [])])
-            yield from _files(base)
+            yield base
             for alias in node.names:
-                yield from _files(f"{base}.{alias.name}")
+                yield f"{base}.{alias.name}"
 
 
 def _files(module: str) -> Iterator[Path]:
