@@ -119,8 +119,13 @@ def shrinkage_chart(
     else:
         rows = _blocks(fits, group, frames, chosen, settings)
     key = key_row(_key(reference, ellipses, kinds), width=_INNER, theme=theme)
-    chart = alt.vconcat(*rows, key, spacing=16).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+    # Settings are given where charts are joined: each change of a chart copies the whole of it.
+    chart = alt.vconcat(
+        *rows,
+        key,
+        spacing=16,
+        title=alt.TitleParams(text=title_lines(title, _INNER)),
+        description=caption,
     )
     return chart, title, caption
 
@@ -279,11 +284,18 @@ def _blocks(
         tallest = max(len(text) for text in lines.values())
         blocks = []
         for s in now:
-            block = _triangle(
-                fits[s], frames, chosen[s], settings, width, height, y_labels=s == start
-            )
             title = header(fits[s].label, lines[s], tallest, settings["theme"])
-            blocks.append(block.properties(title=title))
+            blocks.append(
+                _triangle(
+                    fits[s],
+                    frames,
+                    chosen[s],
+                    settings,
+                    (width, height),
+                    title,
+                    y_labels=s == start,
+                )
+            )
         rows.append(blocks[0] if len(blocks) == 1 else alt.hconcat(*blocks, spacing=20))
     return rows
 
@@ -300,8 +312,8 @@ def _triangle(
     frames: Sequence[tuple[float, float]],
     chosen: NDArray[np.int64],
     settings: dict[str, Any],
-    width: int,
-    height: int,
+    size: tuple[int, int],
+    title: alt.TitleParams,
     *,
     y_labels: bool,
 ) -> Any:
@@ -314,8 +326,8 @@ def _triangle(
             panel = Panel(
                 x=j,
                 y=i,
-                width=width,
-                height=height,
+                width=size[0],
+                height=size[1],
                 frames=frames,
                 chosen=chosen,
                 titles=pull.terms,
@@ -324,4 +336,4 @@ def _triangle(
             )
             row.append(panel_chart(pull, panel, **settings))
         rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
-    return alt.vconcat(*rows, spacing=_GAP)
+    return alt.vconcat(*rows, spacing=_GAP, title=title)
