@@ -31,8 +31,9 @@ __all__ = ["crossvalidation_chart"]
 _INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 96
 _GAP: Final = 8
-#: Room for a column of numbers.
-_COLUMN: Final = 68
+#: Pixels of a character in a column of numbers, and of the least such column.
+_CHARACTER: Final = 5.6
+_COLUMN: Final = 60
 _ROW: Final = 20
 _HELD_OUT: Final = {
     "new": "all observations of some levels are held out",
@@ -73,7 +74,10 @@ def crossvalidation_chart(
     data = Datasets(digits=6)
     names = list(dict.fromkeys(summary["structure"]))
     structures = [s for s in names if s != UNSHRUNKEN]
-    width = (_INNER - _AXIS - 3 * _GAP - 2 * _COLUMN) // 2
+    fields = ("difference", "density_difference")
+    longest = (max(map(len, _told(summary, f)), default=0) for f in fields)
+    columns = [max(_COLUMN, round(_CHARACTER * n) + 6) for n in longest]
+    width = (_INNER - _AXIS - 3 * _GAP - sum(columns)) // 2
     height = _ROW * len(names)
     schemes = list(dict.fromkeys(summary["scheme"]))
     rows = []
@@ -82,9 +86,9 @@ def crossvalidation_chart(
         titled = scheme == schemes[-1]
         parts = [
             _errors(data, own, names, response, titled=titled).properties(width=width),
-            _numbers(data, own, names, "difference").properties(width=_COLUMN),
+            _numbers(data, own, names, fields[0], columns[0]),
             _densities(data, own, names, structures, titled=titled).properties(width=width),
-            _numbers(data, own, names, "density_difference").properties(width=_COLUMN),
+            _numbers(data, own, names, fields[1], columns[1]),
         ]
         panels = [part.properties(height=height) for part in parts]
         heading = alt.TitleParams(
@@ -192,23 +196,34 @@ def _densities(
     )
 
 
-def _numbers(data: Datasets, own: pd.DataFrame, names: Sequence[str], field: str) -> Any:
-    """A column of differences from the first structure, with two standard errors."""
-    rows = own.iloc[1:]
-    rows = rows[rows[field].notna()]
-    words = [
-        "the same"
-        if field == "difference" and is_same(r)
-        else plus_minus(r[field], r[f"{field}_se"])
-        for _, r in rows.iterrows()
-    ]
-    frame = pd.DataFrame({"name": rows["structure"].map(_label), "told": words})
-    axis = _y(names, labels=False)
+def _told(own: pd.DataFrame, field: str) -> list[str]:
+    """Differences from the first structure, with two standard errors; empty where there is none."""
+    words = []
+    for _, row in own.iterrows():
+        if pd.isna(row[field]) or row["structure"] == own["structure"].iloc[0]:
+            words.append("")
+        elif field == "difference" and is_same(row):
+            words.append("the same")
+        else:
+            words.append(plus_minus(row[field], row[f"{field}_se"]))
+    return words
+
+
+def _numbers(
+    data: Datasets, own: pd.DataFrame, names: Sequence[str], field: str, width: int
+) -> Any:
+    """Draw differences from the first structure as a column of numbers."""
+    frame = pd.DataFrame({"name": own["structure"].map(_label), "told": _told(own, field)})
     return (
         data.chart(frame)
         .mark_text(align="right", fontSize=10, aria=False)
-        .encode(y=axis, x=alt.value(_COLUMN - 4), text="told:N", color=_colour(names))
-        .properties(view=alt.ViewConfig(stroke=None))
+        .encode(
+            y=_y(names, labels=False),
+            x=alt.value(width - 4),
+            text="told:N",
+            color=_colour(names),
+        )
+        .properties(view=alt.ViewConfig(stroke=None), width=width)
     )
 
 

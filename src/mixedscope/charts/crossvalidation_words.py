@@ -181,9 +181,12 @@ def _signed(value: float) -> str:
 
 
 def plus_minus(value: float, error: float) -> str:
-    """Write a difference to the decimals that its error has two digits in."""
+    """Write a difference to the decimals that its error has two digits in, or one if small."""
     half = WIDTH * error
-    decimals = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 3
+    if half > 0:
+        decimals = max(0, (1 if half >= 0.1 else 0) - math.floor(math.log10(half)))
+    else:
+        decimals = 3
     sign = "+" if value >= 0 else "\u2212"
     return f"{sign}{abs(value):,.{decimals}f} \u00b1 {half:,.{decimals}f}"
 
