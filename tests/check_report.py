@@ -23,7 +23,9 @@ PATIENCE = 30.0
 def held(report: Path, variable: str) -> Any:
     """What the report holds as one of its variables."""
     found = re.search(
-        rf"^\s*var {variable} = (.*);\s*$", report.read_text("utf-8"), flags=re.MULTILINE
+        rf'<script id="{variable}">\s*var {variable} = (.*?);\s*</script>',
+        report.read_text("utf-8"),
+        flags=re.DOTALL,
     )
     if found is None:
         raise ValueError(f"{report} is no report of Snakemake: it lacks {variable}")
@@ -71,10 +73,9 @@ def looked_at(page: Page, report: Path) -> list[str]:
             f" resultPath: {json.dumps(name)}}})"
         )
         ready = (
-            "(() => { const i = document.querySelector('#app img[src^=\"data:image\"]');"
-            "return i !== null && i.complete && i.naturalWidth > 0 })()"
-            if kind == "img"
-            else "document.querySelector('#app iframe') !== null"
+            f"[...document.querySelectorAll('#app {'img' if kind == 'img' else 'iframe'}')].some("
+            f"(e) => e.src === results[{json.dumps(name)}].data_uri"
+            f"{' && e.complete && e.naturalWidth > 0' if kind == 'img' else ''})"
         )
         until = time.monotonic() + PATIENCE
         while not page.js(ready) and time.monotonic() < until:

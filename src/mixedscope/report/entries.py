@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mixedscope.files import read_json
 from mixedscope.report.figures import CAPTION
 from mixedscope.report.questions import question_of
 
 __all__ = ["Entry", "caption_file", "entries"]
+
+#: Characters of a title in the list of figures.
+_WIDTH: Final = 56
 
 
 @dataclass(frozen=True)
@@ -26,15 +30,15 @@ class Entry:
         Absolute path of its caption, see `mixedscope.report.captions`.
     category, subcategory : str
         The model (or sweep), and what its figures are about.
-    labels : dict
-        What tells it from others there.
+    labels : callable
+        ``(wildcards)`` gives what tells it from others there, once it is drawn.
     """
 
     file: str
     caption: str
     category: str
     subcategory: str
-    labels: dict[str, str | Callable[[Any], str]]
+    labels: Callable[[Any], dict[str, str]]
 
 
 def entries(
@@ -82,16 +86,18 @@ def _entry(caption: str, file: str, form: str, root: str) -> Entry:
         caption=os.path.abspath(Path(root, *Path(caption_file(caption)).parts[1:])),
         category=category,
         subcategory=question_of(chart).name,
-        labels={
+        labels=lambda wildcards: {
             "figure": chart if form == "still" else f"{chart} (plays)",
-            "what it shows": lambda wildcards: _title(stored),
+            "what it shows": _title(stored),
         },
     )
 
 
 def _title(caption: Path) -> str:
+    """The beginning of the title: the list stands beside the figure, and the caption has it all."""
+    title = textwrap.shorten(str(read_json(caption)["title"]), _WIDTH, placeholder=" …")
     # Snakemake takes what stands in braces for a wildcard.
-    return str(read_json(caption)["title"]).replace("{", "(").replace("}", ")")
+    return title.replace("{", "(").replace("}", ")")
 
 
 def caption_file(caption: str) -> str:

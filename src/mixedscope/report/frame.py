@@ -71,10 +71,10 @@ figure {{ scroll-margin-top: 3rem; margin: 2.25rem 0 }}
 figure img {{ display: block; width: min(100%, 46rem); height: auto }}
 figcaption {{ max-width: 46rem; margin-top: 0.6rem; font-size: 0.92rem; color: #444 }}
 .files {{ display: block; margin-top: 0.3rem; color: #666 }}
-.sheet {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(11.5rem, 1fr));
+.sheet {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr));
   gap: 1rem; list-style: none; margin: 1rem 0 0; padding: 0 }}
 .sheet a {{ display: block; text-decoration: none }}
-.sheet img {{ display: block; width: 100%; height: 7.5rem; object-fit: contain;
+.sheet img {{ display: block; width: 100%; height: 10rem; object-fit: contain;
   object-position: left bottom; border-bottom: 1px solid #e6e6e6 }}
 .sheet span {{ font-size: 0.85rem; overflow-wrap: anywhere }}
 .sheet a:hover span, .sheet a:focus-visible span {{ text-decoration: underline }}

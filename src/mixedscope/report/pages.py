@@ -20,7 +20,7 @@ from mixedscope.files import atomic_write
 from mixedscope.report.figures import HEAVY_SVG, Figure, read_figures
 from mixedscope.report.frame import frame
 from mixedscope.report.questions import by_question, is_timed
-from mixedscope.report.structures import structures_table
+from mixedscope.report.structures import ABOUT_STRUCTURES, structures_table
 from mixedscope.store import read_table
 
 __all__ = ["HEAVY_SVG", "write_pages"]
@@ -161,7 +161,7 @@ def _index_page(
         title="mixedscope: results",
         heading="Mixed models: fits, shrinkage and optimisation",
         lead=f"{_count(len(models), 'model')}, {_count(fits, 'fit')}, {_count(drawn, 'figure')}. "
-        "A model's name, or any of its pictures, opens its page.",
+        f"A model's name, or any of its pictures, opens its page. {ABOUT_STRUCTURES}",
         links=[*links, (_link(seconds, root), "Measured seconds")],
         body="\n".join(sections),
     )
@@ -169,7 +169,12 @@ def _index_page(
 
 def _overview(subject: _Subject, root: Path) -> str:
     page = _link(subject.page, root)
-    pictures = "\n".join(_thumbnail(figure, page, root) for figure in subject.shown(timed=False))
+    shown = subject.shown(timed=False)
+    pictures = "\n".join(
+        _thumbnail(figure, page, root)
+        for _, figures in by_question(shown, [figure.name for figure in shown])
+        for figure in figures
+    )
     return "\n".join(
         [
             f'<section id="{_anchor(subject.heading)}">',
@@ -218,6 +223,7 @@ def _subject_page(
         )
         for question, figures in groups
     ]
+    note = [f'<p class="note">{ABOUT_STRUCTURES}</p>'] * (subject.table is not None)
     links = [(_link(index, root), "Overview")]
     links += [(f"#{_anchor(question.name)}", question.name) for question, _ in groups]
     if subject.shown(timed=True):
@@ -232,7 +238,7 @@ def _subject_page(
         lead=f"{_count(len(shown), 'figure')}. Every picture opens its interactive form where "
         "there is one.",
         links=links,
-        body="\n".join([*_about(subject, root), *sections]),
+        body="\n".join([*_about(subject, root), *note, *sections]),
     )
 
 

@@ -9,7 +9,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-__all__ = ["structures_table"]
+__all__ = ["ABOUT_STRUCTURES", "structures_table"]
+
+#: What is to be known to read the table.
+ABOUT_STRUCTURES: Final = (
+    "Objective: −2 log likelihood, or the REML criterion; θ: covariance parameters; the smallest "
+    "AIC and BIC of each optimiser are bold."
+)
 
 
 def structures_table(table: pd.DataFrame) -> str:
@@ -42,9 +48,7 @@ def structures_table(table: pd.DataFrame) -> str:
     body = "\n".join(rows)
     return (
         f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table></div>\n"
-        '<p class="note">Objective: −2 log likelihood, or the REML criterion; θ: covariance '
-        "parameters; the smallest AIC and BIC of each optimiser are bold.</p>"
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
     )
 
 
