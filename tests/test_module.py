@@ -13,6 +13,7 @@ import pytest
 import yaml
 from browser import CHROMIUM, NO_CHROMIUM, Browser
 from check_report import faults as report_faults
+from check_report import looked_at
 from check_results import faults
 
 from mixedscope.plan import make_plan
@@ -121,26 +122,27 @@ def test_second_run_of_the_project_does_nothing(finished: tuple[Path, Path]) -> 
     assert "Nothing to be done" in snakemake(finished[0], "--cores", "1")
 
 
+@pytest.fixture(scope="module")
+def report(finished: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    snakemake(finished[0], "--report", str(path))
+    return path
+
+
 def test_report_of_the_project_holds_every_figure_with_its_caption(
-    finished: tuple[Path, Path], tmp_path: Path
+    finished: tuple[Path, Path], report: Path
 ) -> None:
-    directory, home = finished
-    report = tmp_path / "report.html"
-    snakemake(directory, "--report", str(report))
-    assert report_faults(report, home) == []
+    assert report_faults(report, finished[1]) == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
-def test_report_opens_offline_and_shows_its_categories(
-    finished: tuple[Path, Path], tmp_path: Path
-) -> None:
-    report = tmp_path / "report.html"
-    snakemake(finished[0], "--report", str(report))
+def test_report_opens_offline_and_shows_every_figure(report: Path) -> None:
     with Browser() as browser:
         page = browser.open(report)
         page.wait(lambda: "mine" in page.text("#app"), "the categories are listed")
         for name in ("mine", "All models", "Sweep: starts"):
             assert name in page.text("#app")
+        assert looked_at(page, report) == []
         assert page.errors == []
         assert [url for url in page.requests if not url.startswith("file:")] == []
 
@@ -150,7 +152,7 @@ def test_default_configuration_is_found_from_anywhere(tmp_path: Path) -> None:
         f'module scope:\n    snakefile: "{ROOT / "workflow/Snakefile"}"\n\n'
         "use rule * from scope as scope_*\n"
     )
-    output = snakemake(tmp_path, "--dry-run", "--quiet", "rules", "scope_all")
+    output = snakemake(tmp_path, "--dry-run", "scope_all", "--quiet", "rules")
     models = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["models"]
     assert f"scope_charts_{len(models)} " in output
 
