@@ -111,16 +111,29 @@ def test_tolerance_that_would_have_sufficed_suffices(
     assert (accuracy["criterion"] == criterion).all()
     known = accuracy[accuracy["tolerance"].notna()]
     assert len(known) > 5
+    retraced = 0
     for tolerance, rows in known.groupby("tolerance"):
         again = fit.model.fit(optimizer, settings={setting: tolerance}, polish=False)
-        more = len(again.trace) - rows["stops_at"].iloc[0]
-        # One or two more verify the last step, or try the next; NLopt overlooks some decreases.
-        assert 0 <= more <= (2 if criterion != "decrease" else np.inf)
+        stops_at = int(rows["stops_at"].iloc[0])
+        if same_path(again.trace, fit.trace, stops_at):
+            retraced += 1
+            more = len(again.trace) - stops_at
+            # One or two more verify the last step, or try the next; NLopt overlooks some decreases.
+            assert 0 <= more <= (2 if criterion != "decrease" else np.inf)
         reached = stopping_table(
             fit.model.profiled(), fit.theta, pd.concat([again.trace, fit.trace], ignore_index=True)
         ).iloc[len(again.trace) - 1]
         for _, r in rows.iterrows():
             assert reached[r["measure"]] <= r["accuracy"]
+    # Py-BOBYQA computes its radii from the last: another last may round one differently, and the
+    # searches part there.
+    assert retraced >= known["tolerance"].nunique() - 1
+
+
+def same_path(one: pd.DataFrame, other: pd.DataFrame, evaluations: int) -> bool:
+    """Whether two searches found the same objectives so far, or until one of them ended."""
+    first = slice(0, min(len(one), len(other), evaluations))
+    return bool((one["objective"].to_numpy()[first] == other["objective"].to_numpy()[first]).all())
 
 
 def test_a_looser_tolerance_would_not_have_sufficed() -> None:
