@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -191,7 +192,9 @@ def _motion(
             image, kind = FORMATS["png"](spec), "image/png"
         return page(film(), title, caption, image, kind)
 
-    return Motion(still, title, caption, html, lambda: gif(reel()), lambda: mp4(reel()))
+    # Both films show some of the same pictures.
+    shared = cache(reel)
+    return Motion(still, title, caption, html, lambda: gif(shared()), lambda: mp4(shared()))
 
 
 def _theta_tracks(course: Course) -> dict[str, Track]:

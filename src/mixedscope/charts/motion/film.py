@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -113,6 +114,11 @@ class Reel:
     draw: Callable[[ImageDraw.ImageDraw, int, Moment], None]
     words: Callable[[float], str]
     theme: str
+
+    @cached_property
+    def stage(self) -> _Stage:
+        """What its pictures share."""
+        return _Stage(_raster(self.backdrop, SCALE), _digits(self.theme), {}, {})
 
 
 def schedule(readings: Floats, rate: int = RATE) -> list[tuple[int, float, float]]:
@@ -241,38 +247,67 @@ def mp4(reel: Reel) -> bytes:
 # -- pictures ------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """What the pictures of a reel share; GIF and MP4 show some of the same.
+
+    Attributes
+    ----------
+    backdrop : Image
+        At `SCALE`.
+    digits : list of Image
+    words : dict
+        Per stop, what is written there and where, without the empty rest.
+    drawn : dict
+        Pictures that another film of the reel shows as well, by their place in its schedule.
+    """
+
+    backdrop: Image.Image
+    digits: list[Image.Image]
+    words: dict[int, tuple[Image.Image, tuple[int, int]]]
+    drawn: dict[tuple[int, float, float], Image.Image]
+
+
 def _pictures(reel: Reel, rate: int, *, keep: bool) -> Iterator[tuple[Image.Image, int]]:
     """Pictures, and how often each is shown in a row."""
     readings = stops(reel.tracks, reel.courses)
     plan = schedule(readings, rate)
-    backdrop = _raster(reel.backdrop, SCALE)
-    words: dict[int, Image.Image] = {}
-    digits = _digits(reel.theme)
+    drawn = reel.stage.drawn
     i = 0
     while i < len(plan):
         count = next((n for n, other in enumerate(plan[i:]) if other != plan[i]), len(plan) - i)
-        stop, share, way = plan[i]
-        if stop not in words:
-            if not keep:
-                words.clear()
-            words[stop] = _raster(reel.words(float(readings[stop])), 1, mode="RGBA")
-        image = backdrop.copy()
-        pencil = ImageDraw.Draw(image)
-        reached = []
-        for fit in range(len(reel.tracks)):
-            moment = _moment(reel, fit, readings, stop, share, way)
-            reel.draw(pencil, fit, moment)
-            _draw_cursor(pencil, reel, fit, moment)
-            reached.append(int(moment.here + 1e-6))
-        image = image.reduce(SCALE)
-        for (x, y), evaluation in zip(reel.counters, reached, strict=True):
-            for place, digit in enumerate(reversed(str(evaluation))):
-                sign = digits[int(digit)]
-                at = (round(x - (place + 1) * DIGIT), round(y - sign.height / 2))
-                image.paste(sign, at)
-        image.paste(words[stop], (0, 0), words[stop])
+        image = drawn.get(plan[i])
+        if image is None:
+            image = _picture(reel, readings, *plan[i])
+        if keep:
+            drawn[plan[i]] = image
         yield image, count
         i += count
+
+
+def _picture(reel: Reel, readings: Floats, stop: int, share: float, way: float) -> Image.Image:
+    stage = reel.stage
+    image = stage.backdrop.copy()
+    pencil = ImageDraw.Draw(image)
+    reached = []
+    for fit in range(len(reel.tracks)):
+        moment = _moment(reel, fit, readings, stop, share, way)
+        reel.draw(pencil, fit, moment)
+        _draw_cursor(pencil, reel, fit, moment)
+        reached.append(int(moment.here + 1e-6))
+    image = image.reduce(SCALE)
+    for (x, y), evaluation in zip(reel.counters, reached, strict=True):
+        for place, digit in enumerate(reversed(str(evaluation))):
+            sign = stage.digits[int(digit)]
+            at = (round(x - (place + 1) * DIGIT), round(y - sign.height / 2))
+            image.paste(sign, at)
+    if stop not in stage.words:
+        written = _raster(reel.words(float(readings[stop])), 1, mode="RGBA")
+        box = written.getbbox() or (0, 0, 1, 1)
+        stage.words[stop] = written.crop(box), box[:2]
+    words, corner = stage.words[stop]
+    image.paste(words, corner, words)
+    return image
 
 
 def _moment(reel: Reel, fit: int, readings: Floats, stop: int, share: float, way: float) -> Moment:
