@@ -232,7 +232,7 @@ def test_draws_with_a_failed_refit_are_left_out_for_all(sleepstudy: pd.DataFrame
     summary = efficiency_summary(errors, draws)
     assert (summary["draws"] == BLOCK - 1).all()
     text = efficiency_reading(summary, refits)
-    assert "1 by zerocorr failed" in text
+    assert "1 with zero correlations failed" in text
     assert "24 are used" in text
 
 
@@ -252,8 +252,8 @@ def test_the_chart_answers_in_its_title(tables: dict[str, Any], theme: str) -> N
     chart, title, caption = efficiency_chart(
         tables["efficiency"], tables["efficiency_refits"], theme=theme
     )
-    assert "less by zerocorr" in title
-    assert "as much by intercept" in title
+    assert "less with zero correlations" in title
+    assert "as much with intercepts only" in title
     assert f"{DRAWS:,} responses" in caption
     assert "no shrinkage" in json.dumps(chart.to_dict())
 

@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from mixedscope.charts.efficiency_words import figure_of
+from mixedscope.charts.structure_names import in_words
 from mixedscope.charts.words import joined
 
 __all__ = [
@@ -59,6 +60,7 @@ def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.
     -------
     str
     """
+    summary = in_words(summary)
     structures = [s for s in dict.fromkeys(summary["structure"]) if s != UNSHRUNKEN]
     first, *others = structures
     if not others:
@@ -66,7 +68,7 @@ def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.
             f"{scheme_name(row['scheme'], row['by'])} {figure_of(row['rmse'], 3)}"
             for _, row in summary[summary["structure"] == first].iterrows()
         ]
-        return f"Root mean squared error of predictions by {first}: {joined(parts)}"
+        return f"Root mean squared error of predictions with {first}: {joined(parts)}"
     clear = [f"{name} has {words}" for name in others if (words := _clear(summary, name))]
     if not clear:
         return f"Held-out data do not tell structures apart: {joined(structures)}"
@@ -101,6 +103,7 @@ def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: p
     -------
     str
     """
+    summary, groups = in_words(summary), in_words(groups)
     text = []
     for scheme in dict.fromkeys(summary["scheme"]):
         own = _of(summary, scheme)
@@ -132,13 +135,13 @@ def _held_out(scheme: str, own: pd.DataFrame, folds: int) -> str:
 
 def _errors(own: pd.DataFrame) -> str:
     first, *others = list(own.index)
-    start = f"Root mean squared error {figure_of(own.loc[first, 'rmse'], 3)} by {first}"
+    start = f"Root mean squared error {figure_of(own.loc[first, 'rmse'], 3)} with {first}"
     if not others:
         return f"{start}."
     parts = []
     for name in others:
         row = own.loc[name]
-        who = "without shrinkage" if name == UNSHRUNKEN else f"by {name}"
+        who = "without shrinkage" if name == UNSHRUNKEN else f"with {name}"
         if is_same(row):
             parts.append(f"the same {who}")
         else:
@@ -150,16 +153,15 @@ def _errors(own: pd.DataFrame) -> str:
 
 def _densities(own: pd.DataFrame, parts: pd.DataFrame) -> str:
     first, *others = [s for s in own.index if s != UNSHRUNKEN]
-    start = (
-        f"Log density of what was observed {figure_of(own.loc[first, 'log_density'], 4)} by {first}"
-    )
+    density = figure_of(own.loc[first, "log_density"], 4)
+    start = f"Log density of what was observed {density} with {first}"
     if not others:
         return f"{start}."
     told = []
     for name in others:
         row = own.loc[name]
         words = plus_minus(row["density_difference"], row["density_difference_se"])
-        told.append(f"{words} by {name}{_largest(parts, first, name, str(own['by'].iloc[0]))}")
+        told.append(f"{words} with {name}{_largest(parts, first, name, str(own['by'].iloc[0]))}")
     return f"{start}; against it {joined(told)}."
 
 

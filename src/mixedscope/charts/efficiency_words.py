@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
 
 from mixedscope.charts.levels import number, share
+from mixedscope.charts.structure_names import in_words
 from mixedscope.charts.words import joined
 
 __all__ = [
@@ -107,26 +109,27 @@ def efficiency_title(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     -------
     str
     """
+    summary, refits = in_words(summary), in_words(refits)
     first, *others = _structures(summary)
-    fitted = summary[summary["measure"] == "fitted"].set_index("structure")
+    fitted = _fitted(summary)
     if not others:
-        row = fitted.loc[first]
+        row = fitted[first]
         told = change(row["excess"], row["excess_se"])[1:]
         return (
-            f"If the fit by {first} were the truth, its fitted values would err {told} more than "
+            f"If the fit with {first} were the truth, its fitted values would err {told} more than "
             "those of estimates that know the covariances"
         )
     parts = []
     for name in others:
-        row = fitted.loc[name]
+        row = fitted[name]
         if is_same(row) or abs(row["loss"]) <= WIDTH * row["loss_se"]:
             words = "as much" if is_same(row) else "about as much"
         elif row["loss"] >= _FACTOR:
             words = f"{number(1 + row['loss'], 2)} times as much"
         else:
             words = f"{_rounded(abs(row['loss']))} {'more' if row['loss'] > 0 else 'less'}"
-        parts.append(f"{words} by {name}")
-    return f"If the fit by {first} were the truth, fitted values would err {joined(parts)}"
+        parts.append(f"{words} with {name}")
+    return f"If the fit with {first} were the truth, fitted values would err {joined(parts)}"
 
 
 def _rounded(value: float) -> str:
@@ -145,11 +148,12 @@ def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     -------
     str
     """
+    summary, refits = in_words(summary), in_words(refits)
     first, *others = _structures(summary)
-    fitted = summary[summary["measure"] == "fitted"].set_index("structure")
+    fitted = _fitted(summary)
     draws = int(summary["draws"].iloc[0])
     text = [
-        f"{draws:,} responses were drawn from the fit by {first}, with new random effects and "
+        f"{draws:,} responses were drawn from the fit with {first}, with new random effects and "
         "residuals, and every structure was refitted to each: what follows holds where that fit is "
         "the truth. Errors are mean squared errors against what was drawn, \u00b1 95\u00a0% Monte "
         "Carlo intervals; structures saw the same draws.",
@@ -168,16 +172,22 @@ def _structures(summary: pd.DataFrame) -> list[str]:
     return [str(name) for name in names if name not in (ORACLE, UNSHRUNKEN)]
 
 
-def _fitted_sentence(fitted: pd.DataFrame, first: str, others: list[str]) -> str:
-    row = fitted.loc[first]
+def _fitted(summary: pd.DataFrame) -> dict[str, pd.Series]:
+    """Give the errors of fitted values by structure."""
+    rows = summary[summary["measure"] == "fitted"]
+    return {str(row["structure"]): row for _, row in rows.iterrows()}
+
+
+def _fitted_sentence(fitted: Mapping[str, pd.Series], first: str, others: list[str]) -> str:
+    row = fitted[first]
     over = change(row["excess"], row["excess_se"])[1:]
     text = (
-        f"Fitted values of the groups at hand: by {first} they err by {figure_of(row['mse'], 3)} "
+        f"Fitted values of the groups at hand: with {first} they err by {figure_of(row['mse'], 3)} "
         f"(residual variance {figure_of(row['scale'], 3)}), {over} more than estimates that know "
         "the true covariances"
     )
     if others:
-        text += "; against it " + joined([f"{n} errs {compared(fitted.loc[n])}" for n in others])
+        text += "; against it " + joined([f"{n} errs {compared(fitted[n])}" for n in others])
     return text + "."
 
 
@@ -193,13 +203,13 @@ def _terms_sentence(summary: pd.DataFrame, name: str, first: str) -> str:
         for _, r in ordered.iterrows()
     ]
     more = f" (the {len(ordered)} largest of {len(clear)})" if len(clear) > len(ordered) else ""
-    return f"Conditional modes by {name}, against {first}: {joined(parts)}{more}."
+    return f"Conditional modes with {name}, against {first}: {joined(parts)}{more}."
 
 
-def _gain_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
-    if UNSHRUNKEN not in fitted.index:
+def _gain_sentence(fitted: Mapping[str, pd.Series], names: list[str]) -> str:
+    if UNSHRUNKEN not in fitted:
         return "Without shrinkage the columns are too nearly collinear for any estimate."
-    worst = fitted.loc[UNSHRUNKEN]
+    worst = fitted[UNSHRUNKEN]
     told = change(worst["excess"], worst["excess_se"])[1:]
     start = (
         f"Without any shrinkage fitted values err {told} more than with the true covariances"
@@ -210,21 +220,21 @@ def _gain_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
         return f"{start}: there is little to gain."
     parts = []
     for name in names:
-        gain, error = fitted.loc[name, "gain"], fitted.loc[name, "gain_se"]
+        gain, error = fitted[name]["gain"], fitted[name]["gain_se"]
         half = max(1, round(100 * WIDTH * error))
         if gain < 0:
             parts.append(f"{name} none of it, it errs more than no shrinkage at all")
         else:
             parts.append(f"{name} {100 * gain:.0f} \u00b1 {half}\u00a0%")
-    return f"{start}; of what shrinking can gain, there is reached by {'; by '.join(parts)}."
+    return f"{start}; of what shrinking can gain, there is reached with {'; with '.join(parts)}."
 
 
-def _parts_sentence(fitted: pd.DataFrame, names: list[str]) -> str:
+def _parts_sentence(fitted: Mapping[str, pd.Series], names: list[str]) -> str:
     parts = []
-    for name in [n for n in [*names, UNSHRUNKEN] if n in fitted.index]:
-        bias, variance = float(fitted.loc[name, "bias2"]), float(fitted.loc[name, "variance"])
+    for name in [n for n in [*names, UNSHRUNKEN] if n in fitted]:
+        bias, variance = float(fitted[name]["bias2"]), float(fitted[name]["variance"])
         written = figure_of(bias if bias > _NOTHING * variance else 0.0, 3)
-        who = "without shrinkage" if name == UNSHRUNKEN else f"by {name}"
+        who = "without shrinkage" if name == UNSHRUNKEN else f"with {name}"
         parts.append(f"{written} and {figure_of(variance, 3)} {who}")
     return (
         f"Squared bias given the random effects, and variance, of fitted values: {joined(parts)}."
@@ -243,10 +253,10 @@ def _fixed_sentence(summary: pd.DataFrame, first: str, others: list[str]) -> str
     clear = own[own["loss"].abs() > WIDTH * own["loss_se"]]
     if clear.empty:
         return "The fixed effects err alike under every structure, as far as can be told."
-    row = clear.loc[clear["loss"].abs().idxmax()]
+    row = clear.iloc[int(clear["loss"].abs().to_numpy().argmax())]
     told = change(row["loss"], row["loss_se"])
     return (
-        f"The fixed effects differ in error most for {row['term']} by {row['structure']}, {told} "
+        f"The fixed effects differ in error most for {row['term']} with {row['structure']}, {told} "
         f"against {first}."
     )
 
@@ -261,10 +271,10 @@ def _refits_sentence(refits: pd.DataFrame, used: int) -> str:
     if not failed.sum() and not stopped.sum():
         text += "all converged"
     else:
-        told = [f"{n} by {name} failed" for name, n in failed.items() if n]
-        told += [f"{n} by {name} stopped short of an optimum" for name, n in stopped.items() if n]
+        told = [f"{n} with {name} failed" for name, n in failed.items() if n]
+        told += [f"{n} with {name} stopped short of an optimum" for name, n in stopped.items() if n]
         text += joined(told)
         if failed.sum():
             text += f"; their draws are left out for all structures, {used:,} are used"
-    found = [f"{_rounded(value)} by {name}" for name, value in shares.items() if value > 0]
+    found = [f"{_rounded(value)} with {name}" for name, value in shares.items() if value > 0]
     return f"{text}; singular were {joined(found)}." if found else f"{text}; none was singular."

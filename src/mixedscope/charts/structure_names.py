@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import pandas as pd
+
 from mixedscope.store import FitTables
 
-__all__ = ["LISTED", "STRUCTURE_LABELS", "fit_label", "structure_label", "structure_name"]
+__all__ = [
+    "LISTED",
+    "STRUCTURE_LABELS",
+    "fit_label",
+    "in_words",
+    "structure_label",
+    "structure_name",
+]
 
 LISTED: Final = 4
 """So many fits are named one by one in a title; of more it tells the range."""
@@ -77,6 +86,21 @@ def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
     names = [structure_name(other.info) for other in tables]
     name = structure_name(fit.info)
     return f"{name} by {fit.info['optimizer']['name']}" if len(set(names)) < len(names) else name
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Name the structures of a table in words.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column ``structure``; what is no name of a structure there stays as it is.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    return table.assign(structure=table["structure"].map(_words))
 
 
 def _written(info: Mapping[str, Any]) -> list[str]:
