@@ -146,11 +146,9 @@ def rules() -> dict[str, str]:
     found = {}
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         text = path.read_text("utf-8")
-        local = re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE)
-        names = {name for block in local for name in re.findall(r"\w+", block)}
         for part in re.split(r"^ *rule\b", text, flags=re.MULTILINE)[1:]:
             name = (re.match(r" (\w+):", part) or re.search(r"name:\s+f?\"?(\w+)", part))[1]
-            if "script:" in part and name not in names:
+            if "script:" in part and "localrule: True" not in part:
                 found[name] = part
     return found
 
