@@ -21,7 +21,7 @@ def _dense_z(system, f):
 def test_moment_equations_agree_with_dense_algebra(name, weighted):
     weights = np.random.default_rng(6).uniform(0.3, 2.0, N) if weighted else None
     system = ProfiledSystem(_design(*CASES[name][0], weights=weights))
-    pairs = [starting._pairs(term) for term in system.terms]
+    pairs = [term.free_entries for term in system.terms]
     forms, traces = starting._moments(system, pairs)
     project = np.eye(N) - system.basis.q @ system.basis.q.T
     bases, scores = [], []

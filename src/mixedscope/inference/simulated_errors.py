@@ -244,7 +244,7 @@ class SimulatedErrors:
             modes, beta = limit.modes, limit.beta
         else:
             solution = system.blocked.solve(system.standard_factors(theta))
-            modes, beta = system.modes(), system.beta(solution)
+            modes, beta = system.modes(), system.beta(solution.beta)
         aligned = [m @ c.T - b for m, c, b in zip(modes, codings, effects, strict=True)]
         return [*aligned, beta - self._beta]
 

@@ -174,6 +174,9 @@ class BlockedSystem:
         for stage, work in zip(cross.stages, self._work, strict=True):
             out[stage.factor] = work.d
         for f, at in self._rest_blocks():
+            if at.shape[1] == 1:
+                out[f] = self._diagonal[at][:, :, None]
+                continue
             rows, cols = at[:, :, None], at[:, None, :]
             upper = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
             out[f] = np.where(rows == cols, self._diagonal[rows], upper)

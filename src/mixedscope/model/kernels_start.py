@@ -31,7 +31,7 @@ def information_sums(
     rows, cols : (p,) arrays of int
         Entries of the factor.
     products : (p, p) array
-        Receives the sums of products, lower triangle.
+        Receives the sums of products.
     traces : (p,) array
         Receives the sums of traces.
     """
@@ -77,3 +77,6 @@ def information_sums(
             for j in range(i + 1):
                 s, e = rows[j], cols[j]
                 products[i, j] += 2.0 * (b[r, s] * inner[c, e] + v[s, c] * v[r, e])
+    for i in range(p):
+        for j in range(i):
+            products[j, i] = products[i, j]

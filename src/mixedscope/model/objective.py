@@ -141,9 +141,10 @@ class ProfiledSystem:
         """Relative covariance factors for the internal units, one per grouping factor."""
         return [t.standard_factor(theta[t.theta]) for t in self.terms]
 
-    def beta(self, solution: Solution) -> Floats:
-        """Fixed effects in the units of the data, shape (r,)."""
-        return self.r_inverse @ (solution.beta * self.y_scale + self._projection)
+    def beta(self, coefficients: Floats) -> Floats:
+        """Fixed effects (..., r), units of the data, of coefficients (..., r) of the basis."""
+        all_of_it = coefficients * self.y_scale + self._projection
+        return np.asarray((self.r_inverse @ all_of_it[..., None])[..., 0])
 
     def beta_given(self, random_part: Floats) -> Floats:
         """Least-squares fixed effects given ``Z b`` (n,) on the internal scale."""
@@ -188,6 +189,19 @@ def _scaled(term: RandomTerm, root_weights: Floats | None) -> Floats:
     )
 
 
+def _is_clearly_regular(factor: Floats, tol: float) -> bool:
+    """Whether a bound puts the smallest singular value of a lower triangle (k, k) above `tol`.
+
+    The product of all of them is that of the diagonal, and none is above the Frobenius norm. For
+    small matrices this takes a fraction of the time of a decomposition.
+    """
+    norm = math.sqrt(float((factor * factor).sum()))
+    if not 0.0 < norm < math.inf:
+        return False
+    share = math.prod(value / norm for value in factor.diagonal().tolist())
+    return abs(share) * norm > 1.001 * tol
+
+
 class ProfiledObjective:
     """The objective an optimiser sees; satisfies the protocol of :mod:`mixedscope.optimize`.
 
@@ -225,6 +239,7 @@ class ProfiledObjective:
         parts = np.split(self._factors, np.cumsum(sizes)[:-1])
         self._views = [p.reshape(t.size, t.size) for p, t in zip(parts, system.terms, strict=True)]
         self.entries = self._all_entries()
+        self._bounded = np.flatnonzero(self.lower == 0.0)
 
     def evaluate(self, theta: Floats) -> Evaluation:
         """Evaluate the objective.
@@ -247,7 +262,7 @@ class ProfiledObjective:
         if small is not None and self.entries is not None:
             theta = np.asarray(theta, dtype=float)
             batch = self._evaluate_small(small, theta[None, :])
-            evaluation = self._describe_row(batch, 0)
+            evaluation = self._describe_batch(batch)[0]
             if evaluation is None:
                 raise FloatingPointError("The penalised system is not positive definite.")
             return evaluation, batch.gradients[0] * self.entries[1]
@@ -283,6 +298,9 @@ class ProfiledObjective:
 
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance whose diagonals are not negative."""
+        # Where theta are entries of factors, only their columns may change sign.
+        if self.entries is not None and (theta[self._bounded] > 0.0).all():
+            return theta + 0.0
         return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
 
     def beyond(self, theta: Floats) -> list[Floats]:
@@ -307,13 +325,11 @@ class ProfiledObjective:
         `tol` is the standard deviation, over sigma, that counts as none, for columns of unit
         root mean square. Directions that a structure of reduced rank leaves out are not meant.
         """
+        factors = self.factors(np.asarray(theta, dtype=float))
         return any(
-            np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol
-            for term, factor in zip(
-                self.system.terms,
-                self.system.standard_factors(np.asarray(theta, dtype=float)),
-                strict=True,
-            )
+            not (term.rank == term.size and _is_clearly_regular(factor, tol))
+            and np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol
+            for term, factor in zip(self.system.terms, factors, strict=True)
         )
 
     def limited_threads(self) -> AbstractContextManager[None]:
@@ -380,10 +396,8 @@ class ProfiledObjective:
         batch = search_small(self, small, theta, tolerance, most)
         thetas, gradients = batch.points / self.entries[1], batch.gradients * self.entries[1]
         is_known = ~np.isnan(gradients[:, 0])
-        return [
-            (thetas[i], self._describe_row(batch, i), gradients[i] if is_known[i] else None)
-            for i in range(len(thetas))
-        ]
+        slopes = [g if known else None for g, known in zip(gradients, is_known, strict=True)]
+        return list(zip(thetas, self._describe_batch(batch), slopes, strict=True))
 
     def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
         """Evaluate with gradients at every row of `thetas`, internal units."""
@@ -393,24 +407,29 @@ class ProfiledObjective:
         places, scales = self.entries
         return small.evaluate(places, thetas * scales, self.degrees, reml=self.reml, derive=True)
 
-    def _describe_row(self, batch: Batch, row: int) -> Evaluation | None:
-        """Give one evaluation of a batch in the units of the response; None if it failed."""
-        log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
-        if not pwrss > 0.0:
-            return None
-        return self.describe(Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[row]))
+    def _describe_batch(self, batch: Batch) -> list[Evaluation | None]:
+        """Give the evaluations of a batch in the units of the response; None where one failed."""
+        return [
+            self._describe(log_det, log_det_fixed, pwrss, penalty, beta) if pwrss > 0.0 else None
+            for (log_det, log_det_fixed, pwrss, penalty), beta in zip(
+                batch.parts.tolist(), self.system.beta(batch.betas), strict=True
+            )
+        ]
 
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
         theta = np.asarray(theta, dtype=float)
         if not math.isfinite(theta.sum()):
             raise FloatingPointError("theta is not finite.")
-        if self.entries is None:
-            factors = self.system.standard_factors(theta)
-        else:
-            places, scales = self.entries
-            self._factors[places] = theta * scales
-            factors = self._views
+        factors = self.factors(theta)
         return factors, self.system.blocked.solve(factors)
+
+    def factors(self, theta: Floats) -> list[Floats]:
+        """Relative covariance factors for the internal units, to be read before the next call."""
+        if self.entries is None:
+            return self.system.standard_factors(theta)
+        places, scales = self.entries
+        self._factors[places] = theta * scales
+        return self._views
 
     def _all_entries(self) -> tuple[NDArray[np.intp], Floats] | None:
         """Where theta stands among the factors, one after another, if that is all it does."""
@@ -427,21 +446,25 @@ class ProfiledObjective:
 
     def describe(self, solution: Solution) -> Evaluation:
         """Bring a solution of the system to the units of the response."""
+        return self._describe(*solution[:4], self.system.beta(solution.beta))
+
+    def _describe(
+        self, log_det: float, log_det_fixed: float, pwrss: float, penalty: float, beta: Floats
+    ) -> Evaluation:
+        """See `Solution` for the parts; `beta` is in the units of the data already."""
         system = self.system
         unit = system.y_scale**2
-        variance = solution.pwrss * unit / self.degrees
+        variance = pwrss * unit / self.degrees
         objective = (
-            solution.log_det
-            + self.degrees * (1.0 + math.log(2.0 * math.pi * variance))
-            - system.log_weights
+            log_det + self.degrees * (1.0 + math.log(2.0 * math.pi * variance)) - system.log_weights
         )
         if self.reml:
-            objective += solution.log_det_fixed + system.basis.log_det
+            objective += log_det_fixed + system.basis.log_det
         return Evaluation(
             objective=float(objective),
-            beta=system.beta(solution),
+            beta=beta,
             sigma=math.sqrt(variance),
-            log_det=solution.log_det,
-            residual_ss=(solution.pwrss - solution.penalty) * unit,
-            penalty=solution.penalty * unit,
+            log_det=log_det,
+            residual_ss=(pwrss - penalty) * unit,
+            penalty=penalty * unit,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,18 @@ class RandomTerm:
                 out.append(full)
         return out
 
+    @cached_property
+    def free_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns (row >= column) of the entries of the covariance that are free."""
+        rows, cols = [], []
+        for part, structure in zip(self.design.parts, self.structures, strict=True):
+            for b in part.columns:
+                for a in part.columns:
+                    if a == b or (a > b and structure.correlates):
+                        rows.append(a)
+                        cols.append(b)
+        return np.array(rows), np.array(cols)
+
     @property
     def n_theta(self) -> int:
         """Number of parameters."""
@@ -210,11 +223,16 @@ class RandomTerm:
         )
 
     def _split(self, theta: Floats) -> list[tuple[slice, CovarianceStructure, Floats]]:
+        return [(columns, structure, theta[own]) for columns, structure, own in self._layout]
+
+    @cached_property
+    def _layout(self) -> list[tuple[slice, CovarianceStructure, slice]]:
+        """Columns, structure and place in the term's theta of every part."""
         out = []
         at = 0
         for part, structure in zip(self.design.parts, self.structures, strict=True):
             columns = slice(part.columns[0], part.columns[-1] + 1)
-            out.append((columns, structure, theta[at : at + structure.n_theta]))
+            out.append((columns, structure, slice(at, at + structure.n_theta)))
             at += structure.n_theta
         return out
 

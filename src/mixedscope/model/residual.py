@@ -71,7 +71,7 @@ def residual_state(objective: ProfiledObjective, theta: Floats, value: float) ->
     ):
         return "shared"
     if not single:
-        factors = objective.system.standard_factors(theta)
+        factors = objective.factors(theta)
         if all(float(np.abs(factor).max()) < _LARGE for factor in factors):
             return "identified"
     larger = np.concatenate([term.enlarged(theta[term.theta], _TIMES) for term in terms])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.small import Batch, SmallSystem
-from mixedscope.model.starting import expected_information
+from mixedscope.model.starting import standard_information
 
 __all__ = ["search_small"]
 
@@ -24,7 +24,7 @@ def search_small(
     assert objective.entries is not None
     places, scales = objective.entries
     start = theta * scales
-    information = expected_information(objective, theta) / np.outer(scales, scales)
+    information = standard_information(objective, theta)
     return small.search(
         places, start, _bounded_inverse(information), objective.degrees,
         reml=objective.reml, tolerance=tolerance, most=min(most, _ROOM),

@@ -6,6 +6,8 @@ optimum, information replaces the unit matrix as first approximation of the Hess
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +16,14 @@ from mixedscope.model.gather import sums_by_level
 from mixedscope.model.kernels import level_factors
 from mixedscope.model.kernels_start import information_sums
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
-from mixedscope.model.random_term import RandomTerm
 
-__all__ = ["average_information", "expected_information", "factor_information", "moment_start"]
+__all__ = [
+    "average_information",
+    "expected_information",
+    "factor_information",
+    "moment_start",
+    "standard_information",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -44,10 +51,10 @@ def moment_start(objective: ProfiledObjective) -> Floats:
     system = objective.system
     if any(term.size > _MOST_COLUMNS for term in system.terms):
         return objective.start
-    pairs = [_pairs(term) for term in system.terms]
+    pairs = [term.free_entries for term in system.terms]
     forms, traces = _moments(system, pairs)
     # Equations are weighed by the size of their diagonal, so that none outweighs the rest.
-    weight = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(traces)), 1e-300))
+    weight = 1.0 / np.sqrt(np.maximum(np.abs(traces.diagonal()), 1e-300))
     solution = np.linalg.lstsq(traces * weight[:, None], forms * weight, rcond=1e-10)[0]
     residual = max(float(solution[-1]), _RESIDUAL)
     start = []
@@ -63,20 +70,10 @@ def moment_start(objective: ProfiledObjective) -> Floats:
 
 def _bounded(covariance: Floats) -> Floats:
     """Bring principal standard deviations to a range that a search can start from."""
+    if len(covariance) == 1:  # small models are not to wait for numpy
+        return np.minimum(np.maximum(covariance, _SMALLEST**2), _LARGEST**2)
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.clip(values, _SMALLEST**2, _LARGEST**2)) @ vectors.T
-
-
-def _pairs(term: RandomTerm) -> tuple[Ints, Ints]:
-    """Entries (a >= b) of the covariance of a term that its structures leave free."""
-    rows, cols = [], []
-    for part, structure in zip(term.design.parts, term.structures, strict=True):
-        for b in part.columns:
-            for a in part.columns:
-                if a == b or (a > b and structure.correlates):
-                    rows.append(a)
-                    cols.append(b)
-    return np.array(rows), np.array(cols)
+    return (vectors * np.minimum(np.maximum(values, _SMALLEST**2), _LARGEST**2)) @ vectors.T
 
 
 def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Floats, Floats]:
@@ -87,11 +84,13 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     only the second part is there.
     """
     tails = _tails(system)
-    counts = [len(rows) for rows, _ in pairs]
-    first = np.concatenate([[0], np.cumsum(counts)])
-    total = int(first[-1])
+    first = list(accumulate((len(rows) for rows, _ in pairs), initial=0))
+    total = first[-1]
     forms = np.empty(total + 1)
-    traces = np.zeros((total + 1, total + 1))
+    # The expectation of form (c, d) per unit of covariance (a, b) is the mean of those by (a, b)
+    # and (b, a), which makes a symmetric matrix, times the number of places of the covariance.
+    traces = np.empty((total + 1, total + 1))
+    times = np.ones(total + 1)
     # Sums over levels of t_cx t_dy, (k k, r r): the part of all pairs of levels.
     squares = []
     for tail in tails:
@@ -100,7 +99,8 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
         flat = tail[:, :-1, :].reshape(q, r * k)
         square = (flat.T @ flat).reshape(r, k, r, k).transpose(1, 3, 0, 2)
         squares.append(square.reshape(k * k, r * r))
-    together = _products_of_pairs(system, tails)
+    crossed = [_crossproducts(system, f) for f in range(len(tails))]
+    together = _products_of_pairs(system, tails, crossed)
     for f, (rows, cols) in enumerate(pairs):
         own = slice(first[f], first[f + 1])
         k = tails[f].shape[2]
@@ -108,10 +108,10 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
         forms[own] = (scores.T @ scores)[rows, cols]
         # Trace of Z_c'(I - QQ')Z_d.
         explained = tails[f][:, :-1, :].reshape(-1, k)
-        inner = _crossproducts(system, f) - explained.T @ explained
-        traces[own, total] = inner[rows, cols]
-        traces[total, own] = inner[rows, cols] * np.where(rows == cols, 1.0, 2.0)
-        for g, (others, seconds) in enumerate(pairs):
+        inner = crossed[f].sum(axis=0) - explained.T @ explained
+        traces[own, total] = traces[total, own] = inner[rows, cols]
+        times[own] += rows != cols
+        for g, (others, seconds) in list(enumerate(pairs))[f:]:
             # [c, d, a, b]: the sum over pairs of levels of B_ca B_db.
             m = tails[g].shape[2]
             whole = (squares[f] @ squares[g].T).reshape(k, k, m, m)
@@ -120,14 +120,13 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
             elif (g, f) in together:
                 whole = whole + together[g, f].transpose(1, 3, 0, 2)
             c, d = rows[:, None], cols[:, None]
-            entries = whole[c, d, others, seconds]
-            swapped = whole[c, d, seconds, others]
-            traces[own, first[g] : first[g + 1]] = np.where(
-                others == seconds, entries, entries + swapped
-            )
+            mean = (whole[c, d, others, seconds] + whole[c, d, seconds, others]) / 2
+            theirs = slice(first[g], first[g + 1])
+            traces[own, theirs] = mean
+            traces[theirs, own] = mean.T
     forms[total] = float(system.response @ system.response)
     traces[total, total] = system.n - len(system.basis.kept)
-    return forms, traces
+    return forms, traces * times
 
 
 def _tails(system: ProfiledSystem) -> list[Floats]:
@@ -145,24 +144,27 @@ def _tails(system: ProfiledSystem) -> list[Floats]:
 
 
 def _crossproducts(system: ProfiledSystem, position: int) -> Floats:
-    """``Z'Z`` (k, k) of one factor, summed over its levels."""
+    """``Z'Z`` of one factor per level, (q, k, k)."""
     cross = system.cross
     for stage in cross.stages:
         if stage.factor == position:
-            return np.asarray(stage.d.sum(axis=0))
+            return stage.d
     k, q = cross.factors[position].size, cross.factors[position].n_levels
     start = cross.rest_offsets[cross.rest_factors.index(position)]
+    if k == 1:
+        return cross.rest.diagonal()[start : start + q, None, None]
     at = start + np.arange(q)[:, None] * k + np.arange(k)
-    upper = cross.rest[at[:, :, None], at[:, None, :]].sum(axis=0)
-    return np.asarray(np.triu(upper) + np.triu(upper, 1).T)
+    rows, cols = at[:, :, None], at[:, None, :]
+    return np.asarray(cross.rest[np.minimum(rows, cols), np.maximum(rows, cols)])
 
 
 def _products_of_pairs(
-    system: ProfiledSystem, tails: list[Floats]
+    system: ProfiledSystem, tails: list[Floats], crossed: list[Floats]
 ) -> dict[tuple[int, int], Floats]:
     """What the levels that occur together add to the products of B, per pair of factors.
 
-    With A = Z_l'Z_m and T = Z_l'Q Q'Z_m the sum of ``A_ca A_db - A_ca T_db - T_ca A_db``.
+    With A = Z_l'Z_m and T = Z_l'Q Q'Z_m the sum of ``A_ca A_db - A_ca T_db - T_ca A_db``; levels
+    of one factor occur together with themselves only, and `crossed` holds their A.
     """
     cross = system.cross
     out: dict[tuple[int, int], Floats] = {}
@@ -175,10 +177,11 @@ def _products_of_pairs(
         mixed = a.T @ t
         out[f, g] = (a.T @ a - mixed - mixed.T).reshape(shape)
 
+    for f, (blocks, tail) in enumerate(zip(crossed, tails, strict=True)):
+        add(f, f, blocks, tail[:, :-1, :], tail[:, :-1, :])
     for position, stage in enumerate(cross.stages):
         f = stage.factor
         tail = tails[f][:, :-1, :]
-        add(f, f, stage.d, tail, tail)
         offset = 0
         for later, parent in zip(cross.stages[position + 1 :], stage.parents, strict=True):
             g = later.factor
@@ -196,11 +199,9 @@ def _products_of_pairs(
     for i, (f, start) in enumerate(zip(cross.rest_factors, cross.rest_offsets, strict=True)):
         k, q = cross.factors[f].size, cross.factors[f].n_levels
         rows = slice(start, start + q * k)
-        for g, begin in list(zip(cross.rest_factors, cross.rest_offsets, strict=True))[i:]:
+        for g, begin in list(zip(cross.rest_factors, cross.rest_offsets, strict=True))[i + 1 :]:
             m, s = cross.factors[g].size, cross.factors[g].n_levels
             block = cross.rest[rows, begin : begin + s * m]
-            if f == g:
-                block = np.triu(block) + np.triu(block, 1).T
             cells = block.reshape(q, k, s, m)
             a, b = np.nonzero((cells != 0.0).any(axis=(1, 3)))
             add(f, g, cells[a, :, b, :], tails[f][a][:, :-1, :], tails[g][b][:, :-1, :])
@@ -210,6 +211,16 @@ def _products_of_pairs(
 def expected_information(objective: ProfiledObjective, theta: Floats) -> Floats:
     """Expected information of theta (k, k), each grouping factor by itself.
 
+    See :func:`standard_information`.
+    """
+    assert objective.entries is not None
+    _, scales = objective.entries
+    return standard_information(objective, theta) * np.outer(scales, scales)
+
+
+def standard_information(objective: ProfiledObjective, theta: Floats) -> Floats:
+    """Expected information at theta (k,) of the entries of its factors in internal units, (k, k).
+
     Random effects that are eliminated before a factor count as such, those after it as known, and
     what two factors tell of each other is left out. As the first Hessian of a quasi-Newton search
     this served as well as the average information or better (eight reference models of two or
@@ -217,9 +228,9 @@ def expected_information(objective: ProfiledObjective, theta: Floats) -> Floats:
     places.
     """
     assert objective.entries is not None
-    places, scales = objective.entries
+    places, _ = objective.entries
     system = objective.system
-    factors = system.standard_factors(theta)
+    factors = objective.factors(theta)
     if not system.blocked.is_single:
         system.blocked.solve(factors)
     out = np.zeros((len(theta), len(theta)))
@@ -230,7 +241,7 @@ def expected_information(objective: ProfiledObjective, theta: Floats) -> Floats:
             block, factor, rows, cols, objective.degrees
         )
         first += term.size**2
-    return out * np.outer(scales, scales)
+    return out
 
 
 def factor_information(d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: int) -> Floats:
@@ -259,8 +270,7 @@ def factor_information(d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: 
     x, m = np.empty(d.shape), np.empty(d.shape)
     level_factors(d, lam, x, m)
     information_sums(d, m, lam, rows, cols, products, traces)
-    lower = np.tril(products - np.outer(traces, traces) / degrees)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    return np.asarray(products - traces[:, None] * traces / degrees)
 
 
 def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:

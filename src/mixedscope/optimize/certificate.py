@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -94,11 +95,11 @@ class Curvature:
     vectors: FloatArray
     floor: float
 
-    @property
+    @cached_property
     def _divisors(self) -> FloatArray:
         return np.maximum(np.abs(self.values), self.floor)
 
-    @property
+    @cached_property
     def decrement(self) -> float:
         """½ g'H⁻¹g, the objective still to be gained, deviance units.
 

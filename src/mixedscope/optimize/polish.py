@@ -85,7 +85,7 @@ class Polisher:
         if gradient is None or self.problem.out_of_time:
             self.curvature = None
         elif old is not None and float(np.abs(old.x - self.point.x).max()) <= _NEARBY:
-            self.curvature = old.with_gradient(gradient)
+            self.curvature = old if old.gradient is gradient else old.with_gradient(gradient)
         else:
             self.curvature = measure_curvature(self.problem.gradients, self.point.x, gradient)
 
