@@ -104,6 +104,7 @@ def test_every_model_has_a_seed_of_its_own() -> None:
 def test_charts_and_tables_are_those_asked_for() -> None:
     content = deepcopy(SMALL)
     content["models"]["sleep"]["crossvalidation"] = {}
+    del content["models"]["sleep"]["efficiency"]
     plan = make_plan(content)
     assert "crossvalidation" in plan.charts()["sleep"]
     assert "efficiency" not in plan.charts()["sleep"]
