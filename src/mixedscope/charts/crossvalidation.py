@@ -13,7 +13,6 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.crossvalidation_words import (
-    UNSHRUNKEN,
     WIDTH,
     crossvalidation_reading,
     crossvalidation_title,
@@ -23,6 +22,7 @@ from mixedscope.charts.crossvalidation_words import (
 )
 from mixedscope.charts.datasets import Datasets
 from mixedscope.charts.efficiency import structure_colours
+from mixedscope.charts.efficiency_words import NO_SHRINKAGE, UNSHRUNKEN
 from mixedscope.charts.legend import title_lines
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
 
@@ -39,7 +39,6 @@ _HELD_OUT: Final = {
     "new": "all observations of some levels are held out",
     "known": "some observations of every level are held out",
 }
-_NO_SHRINKAGE: Final = "no shrinkage"
 
 
 def crossvalidation_chart(
@@ -110,7 +109,7 @@ def crossvalidation_chart(
 
 
 def _label(name: str) -> str:
-    return _NO_SHRINKAGE if name == UNSHRUNKEN else name
+    return NO_SHRINKAGE if name == UNSHRUNKEN else name
 
 
 def _y(names: Sequence[str], *, labels: bool) -> alt.Y:

@@ -7,12 +7,11 @@ from typing import Final
 
 import pandas as pd
 
-from mixedscope.charts.efficiency_words import figure_of
+from mixedscope.charts.efficiency_words import UNSHRUNKEN, figure_of
 from mixedscope.charts.structure_names import in_words
 from mixedscope.charts.words import joined
 
 __all__ = [
-    "UNSHRUNKEN",
     "WIDTH",
     "crossvalidation_reading",
     "crossvalidation_title",
@@ -20,9 +19,6 @@ __all__ = [
     "plus_minus",
     "scheme_name",
 ]
-
-#: Name of the predictions without shrinkage, in the tables.
-UNSHRUNKEN: Final = "unshrunken"
 
 #: Half width of an interval, in standard errors.
 WIDTH: Final = 2.0

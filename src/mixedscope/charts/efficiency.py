@@ -16,6 +16,7 @@ import pandas as pd
 
 from mixedscope.charts.datasets import Datasets
 from mixedscope.charts.efficiency_words import (
+    NO_SHRINKAGE,
     ORACLE,
     UNSHRUNKEN,
     change,
@@ -36,8 +37,6 @@ _COLUMN: Final = 86
 #: Most columns of numbers; with more structures the numbers are in tooltips.
 _COLUMNS: Final = 2
 _STEP: Final = 9
-#: Words for what is no structure.
-_NO_SHRINKAGE: Final = "no shrinkage"
 
 
 def efficiency_chart(
@@ -116,7 +115,7 @@ def _rows(summary: pd.DataFrame) -> pd.DataFrame:
             measure_name(m, g, t)
             for m, g, t in zip(frame["measure"], frame["group"], frame["term"], strict=True)
         ],
-        name=frame["structure"].replace(UNSHRUNKEN, _NO_SHRINKAGE),
+        name=frame["structure"].replace(UNSHRUNKEN, NO_SHRINKAGE),
         ratio=1.0 + frame["excess"],
         low=(1.0 + frame["excess"] - half).clip(lower=0.5),
         high=1.0 + frame["excess"] + half,
@@ -136,7 +135,7 @@ def _errors(
     shown: Sequence[str],
     colours: dict[str, str],
 ) -> Any:
-    names = [_NO_SHRINKAGE if s == UNSHRUNKEN else s for s in shown]
+    names = [NO_SHRINKAGE if s == UNSHRUNKEN else s for s in shown]
     structures = [s for s in shown if s != UNSHRUNKEN]
     palette = structure_colours(structures) + [COLOURS["reference"]] * (UNSHRUNKEN in shown)
     low = min(0.98, float(rows["low"].min()))

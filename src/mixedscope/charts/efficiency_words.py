@@ -12,6 +12,7 @@ from mixedscope.charts.structure_names import in_words
 from mixedscope.charts.words import joined
 
 __all__ = [
+    "NO_SHRINKAGE",
     "ORACLE",
     "UNSHRUNKEN",
     "change",
@@ -26,6 +27,9 @@ __all__ = [
 #: Names of the two estimates that are no fits, in the tables.
 ORACLE: Final = "oracle"
 UNSHRUNKEN: Final = "unshrunken"
+
+#: What the chart calls the latter.
+NO_SHRINKAGE: Final = "no shrinkage"
 
 #: Half width of an interval of 95 %, in standard errors.
 WIDTH: Final = 1.96

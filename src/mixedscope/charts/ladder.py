@@ -18,8 +18,8 @@ from mixedscope.charts.ladder_words import (
     ladder_caption,
     ladder_title,
     p_words,
-    rung_name,
 )
+from mixedscope.charts.structure_names import worded
 from mixedscope.charts.theme import COLOURS, ink
 
 __all__ = ["ladder_chart"]
@@ -62,7 +62,7 @@ def ladder_chart(
     """
     colours = ink(theme)
     own, tested, axes = first_fits(structures, tests, components)
-    own = own.assign(rung=[rung_name(s) for s in own["structure"]])
+    own = own.assign(rung=[worded(s) for s in own["structure"]])
     order = own["rung"].tolist()
     data = Datasets()
     height = _ROW * len(own)
@@ -278,7 +278,7 @@ def _outcomes(
         structure = row["structure"]
         if structure in richest.index:
             test = richest.loc[structure]
-            against = f"{rung_name(test['richer'])}: " if len(tops) > 1 else ""
+            against = f"{worded(test['richer'])}: " if len(tops) > 1 else ""
             told = against + p_words(test)
         else:
             told = "not nested" if own["n_theta"].max() > row["n_theta"] else "the richest"
@@ -299,7 +299,7 @@ def _outcomes(
     verdict = base.mark_text(align="left", dy=7, fontSize=9).encode(
         x=alt.value(0), text="verdict:N", color=alt.Color("colour:N", scale=None)
     )
-    against = f"test against {rung_name(tops[0])}" if len(tops) == 1 else "test against the richest"
+    against = f"test against {worded(tops[0])}" if len(tops) == 1 else "test against the richest"
     return (test + verdict).properties(
         width=_TEST,
         title=_heading([against if tops else "no tests", "and certificate"]),

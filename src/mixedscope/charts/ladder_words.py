@@ -6,10 +6,16 @@ from typing import Any, Final
 
 import pandas as pd
 
-from mixedscope.charts.structure_names import STRUCTURE_LABELS
+from mixedscope.charts.structure_names import worded
 from mixedscope.charts.words import joined
 
-__all__ = ["first_fits", "ladder_caption", "ladder_reading", "ladder_title", "p_words", "rung_name"]
+__all__ = [
+    "first_fits",
+    "ladder_caption",
+    "ladder_reading",
+    "ladder_title",
+    "p_words",
+]
 
 #: Levels of a grouping factor below which large-sample distributions are rough.
 _FEW: Final = 30
@@ -32,13 +38,6 @@ def first_fits(
         tests[tests["optimizer"] == optimizer].reset_index(drop=True),
         components[components["optimizer"] == optimizer].reset_index(drop=True),
     )
-
-
-def rung_name(structure: str) -> str:
-    """Name a structure in words."""
-    if structure[:2] == "rr" and structure[2:].isdigit():
-        return f"rank {int(structure[2:])}"
-    return STRUCTURE_LABELS.get(structure, structure)
 
 
 def p_words(test: Any) -> str:
@@ -72,16 +71,14 @@ def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.D
     if len(own) == 1:
         row = own.iloc[0]
         return (
-            f"One structure, {rung_name(row['structure'])}: "
+            f"One structure, {worded(row['structure'])}: "
             f"{_plural(row['n_theta'], 'covariance parameter')} for "
             f"{_plural(row['dimensions'], 'dimension')} of random effects"
         )
     parts = [_bought(test) for test in _climbed(own, tested)[:2]]
     if not parts:
         best = own.iloc[int(own["objective"].argmin())]
-        return (
-            f"{_capital(rung_name(best['structure']))} has the smallest deviance; none are nested"
-        )
+        return f"{_capital(worded(best['structure']))} has the smallest deviance; none are nested"
     return _capital("; ".join(parts))
 
 
@@ -129,7 +126,7 @@ def _climbed(own: pd.DataFrame, tested: pd.DataFrame) -> list[Any]:
 
 
 def _bought(test: Any) -> str:
-    richer, poorer = rung_name(test["richer"]), rung_name(test["poorer"])
+    richer, poorer = worded(test["richer"]), worded(test["poorer"])
     return (
         f"{richer} buys {_deviance(test['statistic'])} over {poorer} "
         f"for {_plural(test['parameters'], 'parameter')} ({p_words(test)})"
@@ -143,7 +140,7 @@ def _tests(own: pd.DataFrame, tested: pd.DataFrame) -> str:
     rows = [test for _, test in tested[tested["adjacent"].astype(bool)].iterrows()]
     rows.sort(key=lambda t: (order.index(t["richer"]), order.index(t["poorer"])))
     told = "; ".join(
-        f"{rung_name(t['richer'])} over {rung_name(t['poorer'])} {_deviance(t['statistic'])} for "
+        f"{worded(t['richer'])} over {worded(t['poorer'])} {_deviance(t['statistic'])} for "
         f"{_plural(t['parameters'], 'parameter')}, {p_words(t)}{_by(t)}"
         for t in rows[:_TOLD]
     )
@@ -176,8 +173,8 @@ def _criteria(own: pd.DataFrame) -> str:
         ordered = own.sort_values(column, kind="stable")
         first, second = ordered.iloc[0], ordered.iloc[1]
         parts.append(
-            f"{name} is smallest for {rung_name(first['structure'])}, then "
-            f"{rung_name(second['structure'])} (+{second[column]:.1f})"
+            f"{name} is smallest for {worded(first['structure'])}, then "
+            f"{worded(second['structure'])} (+{second[column]:.1f})"
         )
     return "; ".join(parts) + "."
 
@@ -190,7 +187,7 @@ def _dimensions(own: pd.DataFrame, axes: pd.DataFrame) -> str:
             if gone.empty:
                 continue
             parts.append(
-                f"under {rung_name(structure)}, {_count(len(gone))} of {_count(len(rows))} "
+                f"under {worded(structure)}, {_count(len(gone))} of {_count(len(rows))} "
                 f"dimension{'s' * (len(rows) > 1)} of (… | {group}) "
                 f"carr{'y' if len(gone) > 1 else 'ies'} no variance: "
                 f"{'; '.join(gone['name'])}"
@@ -209,7 +206,7 @@ def _degrees(own: pd.DataFrame) -> str:
         rows = _rows(own)
         if len(rows) > _TOLD:
             rows = [rows[int(own[column].argmin())], rows[int(own[column].argmax())]]
-        told = [f"{format(r[column], form)} by {rung_name(r['structure'])}" for r in rows]
+        told = [f"{format(r[column], form)} by {worded(r['structure'])}" for r in rows]
         parts.append(f"{what}: " + (" to ".join(told) if len(own) > _TOLD else joined(told)))
     return "; ".join(parts) + "."
 
@@ -218,7 +215,7 @@ def _verdicts(own: pd.DataFrame) -> str:
     bad = own[~own["verdict"].isin(["optimum", "boundary optimum"])]
     if bad.empty:
         return "Every fit is certified as an optimum." if len(own) > 1 else ""
-    names = joined([f"{rung_name(r['structure'])}: {r['verdict']}" for r in _rows(bad)])
+    names = joined([f"{worded(r['structure'])}: {r['verdict']}" for r in _rows(bad)])
     return f"Not certified as an optimum ({names}): what is said of it may be wrong."
 
 
@@ -226,7 +223,7 @@ def _cautions(tested: pd.DataFrame) -> list[str]:
     parts = []
     bounds = tested[(tested["reference"] == "bounds") & tested["bootstrap_p"].isna()]
     if not bounds.empty:
-        names = list(dict.fromkeys(rung_name(name) for name in bounds["poorer"]))
+        names = list(dict.fromkeys(worded(name) for name in bounds["poorer"]))
         parts.append(
             f"Tests against {joined(names)} have bounds in place of a p-value: where a fit is "
             "singular itself, or is left in unusual ways, no large-sample distribution is right "

@@ -16,6 +16,7 @@ __all__ = [
     "in_words",
     "structure_label",
     "structure_name",
+    "worded",
 ]
 
 LISTED: Final = 4
@@ -67,7 +68,7 @@ def structure_label(info: Mapping[str, Any]) -> str:
     """
     asked = str(info["structure"])
     written = _written(info) if asked == "full" else [asked]
-    return _words(written[0] if written else asked) if len(written) < 2 else "structures as written"
+    return worded(written[0] if written else asked) if len(written) < 2 else "structures as written"
 
 
 def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
@@ -100,7 +101,7 @@ def in_words(table: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
     """
-    return table.assign(structure=table["structure"].map(_words))
+    return table.assign(structure=table["structure"].map(worded))
 
 
 def _written(info: Mapping[str, Any]) -> list[str]:
@@ -118,7 +119,18 @@ def _with_rank(name: str, settings: Mapping[str, float]) -> str:
     return f"rr{int(settings.get('d', 2))}" if name == "rr" else name
 
 
-def _words(name: str) -> str:
+def worded(name: str) -> str:
+    """Put the name of a structure, as users write it, into words.
+
+    Parameters
+    ----------
+    name : str
+        What is no name of a structure stays as it is.
+
+    Returns
+    -------
+    str
+    """
     if name[:2] == "rr" and name[2:].isdigit():
         return f"rank {int(name[2:])}"
     return STRUCTURE_LABELS.get(name, name)
