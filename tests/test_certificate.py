@@ -71,6 +71,29 @@ def test_one_sided_differences_are_not_trusted_where_the_curvature_is_doubtful()
     assert curvature.smallest == pytest.approx(1e-3, rel=1e-3)
 
 
+@pytest.mark.parametrize(("bend", "calls"), [(0.0, 2), (1000.0, 4)])
+def test_the_other_side_is_measured_where_the_differences_contradict_each_other(bend, calls):
+    """Of ``x**2 + 0.005 y**2 + bend x y**2 / 2``: the third derivative makes one side wrong."""
+    asked = []
+
+    def gradient(x):
+        asked.append(x)
+        return np.array([2.0 * x[0] + bend * x[1] ** 2 / 2, 0.01 * x[1] + bend * x[0] * x[1]])
+
+    curvature = measure_curvature(row_by_row(gradient), np.zeros(2), np.zeros(2))
+    assert len(asked) == calls
+    assert curvature.smallest == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_quadratic_model_predicts_the_change_of_a_step():
+    hessian = np.array([[4.0, 1.0], [1.0, 3.0]])
+    x = np.array([0.5, -0.2])
+    curvature = measure_curvature(row_by_row(lambda v: hessian @ v), x)
+    step = np.array([0.3, 0.7])
+    half = lambda v: v @ hessian @ v / 2  # noqa: E731
+    assert curvature.change(step) == pytest.approx(half(x + step) - half(x), rel=1e-6)
+
+
 def test_a_variance_of_zero_is_a_boundary_optimum_with_its_bound_named():
     verdict = minimize(null_variance()).certificate
     assert verdict["verdict"] == "boundary optimum"

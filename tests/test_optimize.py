@@ -398,3 +398,20 @@ def test_a_fit_that_lasts_shows_a_bar_only_when_asked_for(capsys, monkeypatch, p
     monkeypatch.setattr(Problem, "PATIENCE", 0.0)
     minimize(CASES["one slope"](), optimizer="nlopt-bobyqa", progress=progress)
     assert ("evaluations" in capsys.readouterr().err) is progress
+
+
+@pytest.mark.parametrize(("stiffness", "zeros_tried"), [(1e4, 0), (1e-3, 1)])
+def test_a_small_theta_is_tried_at_zero_unless_the_curvature_says_what_that_costs(
+    stiffness, zeros_tried
+):
+    """Of ``(t0 - 1)**2 + stiffness (t1**2 - 0.0001)**2``, whose minimum is at t1 = 0.01."""
+    objective = Toy(
+        lambda t: (t[0] - 1) ** 2 + stiffness * (t[1] ** 2 - 1e-4) ** 2 * 1e4,
+        lambda t: [2 * (t[0] - 1), stiffness * 4e4 * t[1] * (t[1] ** 2 - 1e-4)],
+        start=(0.5, 0.012),
+        lower=[-np.inf, 0.0],
+    )
+    result = minimize(objective)
+    tried = [row.theta[1] == 0.0 for row in result.trace.rows if row.stage == "polish"]
+    assert sum(tried) == zeros_tried
+    assert result.theta[1] == pytest.approx(0.01, rel=0.1)

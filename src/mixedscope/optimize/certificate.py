@@ -57,8 +57,10 @@ _NULL_RELATIVE = 1e-8
 _NULL_ASYMMETRY = 2.0
 
 #: One-sided differences settle the matter if the smallest eigenvalue is above this share of the
-#: largest, a hundred times their own error.
-_CLEAR = 0.01
+#: largest, ten times the step they are good to, and above this many times k times their asymmetry
+#: (k times the largest entry bounds what an error does to an eigenvalue).
+_CLEAR = 1e-3
+_CLEAR_ASYMMETRY = 4.0
 
 #: Λ is singular if the objective calls it so to within this tolerance.
 _SINGULAR = 1e-6
@@ -147,6 +149,11 @@ class Curvature:
             return -direction if slope > 0 else direction
         return direction if largest > 0 else -direction
 
+    def change(self, step: FloatArray) -> float:
+        """Change of the objective that the quadratic model predicts for a step (k,)."""
+        along = self.vectors.T @ step
+        return float(self.gradient @ step + 0.5 * np.sum(self.values * along**2))
+
     def with_gradient(self, gradient: FloatArray) -> Curvature:
         """Give the same Hessian with the gradient of a point close by."""
         return Curvature(self.x, gradient, self.values, self.vectors, self.floor)
@@ -218,7 +225,8 @@ def measure_curvature(
     # eigenvalues they are enough, otherwise the other side is measured too.
     if x.size > 1 and not thorough:
         curvature = _curvature(x, gradient, above)
-        if curvature.smallest > _CLEAR * float(curvature.values[-1]):
+        error = _CLEAR_ASYMMETRY * x.size * float(np.abs(above - above.T).max())
+        if curvature.smallest > max(_CLEAR * float(curvature.values[-1]), error):
             return curvature
     below = _differences(gradients_at, x, gradient, -steps)
     return None if below is None else _curvature(x, gradient, (above + below) / 2)

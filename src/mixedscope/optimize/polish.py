@@ -7,6 +7,7 @@ Each evaluation made here is recorded, under the stage ``escape`` or ``polish``.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixedscope.optimize.backends.scipy import run_bfgs
 from mixedscope.optimize.certificate import (
@@ -41,6 +42,10 @@ _ESCAPE_STEPS = (0.1, 0.01, 1e-3)
 
 #: Theta closer to an end of its range than this fraction of the largest is tried at exactly it.
 _TINY = 0.02
+
+#: Not tried either if the curvature says that it costs more than this, times `tolerance_scale`;
+#: what is done may cost rounding only.
+_COSTLY = 1e-5
 
 
 class Polisher:
@@ -239,7 +244,7 @@ class Polisher:
             zero = edges[i] == 0.0 and bool(np.all(np.abs(x[whole]) < tiny))
             parts.append(whole if zero else np.array([i]))
         target = np.where(edges > 0.0, np.copysign(edges, x), 0.0)
-        parts = [p for p in parts if np.any(x[p] != target[p])]
+        parts = [p for p in parts if np.any(x[p] != target[p]) and not self._costs(p, target)]
         if not parts:
             return
         problem.stage = "polish"
@@ -255,6 +260,15 @@ class Polisher:
             self._move(point)
             if i == 0:
                 return
+
+    def _costs(self, indices: NDArray[np.intp], target: FloatArray) -> bool:
+        """Whether putting these parameters at their targets clearly raises the objective."""
+        if self.curvature is None:
+            return False
+        step = np.zeros_like(target)
+        step[indices] = target[indices] - self.point.x[indices]
+        limit = _COSTLY * tolerance_scale(self.point.objective)
+        return self.curvature.change(step) > limit
 
     def _look_beyond(self) -> bool:
         """Leave an edge beside which the objective falls unseen by curvature; False if none."""
