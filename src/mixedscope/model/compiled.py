@@ -7,11 +7,14 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
+from mixedscope.model.collector import pause_while_compiling
 from mixedscope.model.disk_cache import keep_on_disk
 
 __all__ = ["inlined", "kernel", "part"]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+
+pause_while_compiling()
 
 
 def kernel(function: _Function) -> _Function:
