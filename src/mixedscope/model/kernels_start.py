@@ -1,13 +1,13 @@
-"""Compiled kernels for where a search starts: sums over the levels of a grouping factor."""
+"""Compiled kernels for where a search starts: sums over the levels of grouping factors."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.model.compiled import kernel
+from mixedscope.model.compiled import inlined, kernel
 
-__all__ = ["information_sums"]
+__all__ = ["information_sums", "own_moments", "shared_moments"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -80,3 +80,143 @@ def information_sums(
     for i in range(p):
         for j in range(i):
             products[j, i] = products[i, j]
+
+
+@inlined
+def _add_products(
+    a: Floats, t: Floats, rows: Ints, cols: Ints, others: Ints, seconds: Ints, out: Floats
+) -> None:
+    """Add ``(A - T)_ca (A - T)_db - T_ca T_db``, the mean of (a, b) and (b, a), to every entry.
+
+    (c, d) are the pairs of columns of the first factor, (a, b) those of the second; `a` and `t`
+    are of the size of a block (k, m).
+    """
+    for i in range(len(rows)):
+        c, d = rows[i], cols[i]
+        for j in range(len(others)):
+            e, f = others[j], seconds[j]
+            ce, df, cf, de = t[c, e], t[d, f], t[c, f], t[d, e]
+            direct = (a[c, e] - ce) * (a[d, f] - df) - ce * df
+            out[i, j] += 0.5 * (direct + (a[c, f] - cf) * (a[d, e] - de) - cf * de)
+
+
+@inlined
+def _start_products(
+    first: Floats, second: Floats, k: int, m: int, rows: Ints, cols: Ints,
+    others: Ints, seconds: Ints, out: Floats,
+) -> None:  # fmt: skip
+    """Fill `out` with the part of all pairs of levels: sums of ``T_ca T_db`` by the sums of Q'Z.
+
+    `first` (r k, r k) and `second` (r m, r m) are sums over levels of ``t_xc t_yd``.
+    """
+    r = len(first) // k
+    for i in range(len(rows)):
+        c, d = rows[i], cols[i]
+        for j in range(len(others)):
+            e, f = others[j], seconds[j]
+            value = 0.0
+            for x in range(r):
+                for y in range(r):
+                    value += first[x * k + c, y * k + d] * (
+                        second[x * m + e, y * m + f] + second[x * m + f, y * m + e]
+                    )
+            out[i, j] = 0.5 * value
+
+
+@kernel
+def own_moments(
+    blocks: Floats,
+    u: Floats,
+    skipped: int,
+    squares: Floats,
+    rows: Ints,
+    cols: Ints,
+    scores: Floats,
+    inner: Floats,
+    products: Floats,
+) -> None:
+    """Sums over the levels of one grouping factor for its equations of moments.
+
+    Parameters
+    ----------
+    blocks : (q, k, k) array
+        ``A = Z'Z`` per level.
+    u : (q, h, k) array
+        Its rows from `skipped` on hold ``Q'Z`` (r of them) and ``y'Z``.
+    squares : (r k, r k) array
+        Sums over levels of ``t_xc t_yd``, t being ``Q'Z``.
+    rows, cols : (p,) arrays of int
+        Pairs of columns that have a covariance.
+    scores, inner : (k, k) arrays
+        Receive the sums of ``(z_c'y)(z_d'y)`` and of ``A - Z'Q Q'Z``.
+    products : (p, p) array
+        Receives the sums over pairs of levels of ``B_ca B_db``.
+    """
+    q, h, k = u.shape
+    r = h - skipped - 1
+    t = np.empty((k, k))
+    _start_products(squares, squares, k, k, rows, cols, rows, cols, products)
+    for c in range(k):
+        for d in range(k):
+            scores[c, d] = 0.0
+            inner[c, d] = 0.0
+    for level in range(q):
+        own, head = blocks[level], u[level]
+        for c in range(k):
+            for d in range(k):
+                value = 0.0
+                for x in range(skipped, skipped + r):
+                    value += head[x, c] * head[x, d]
+                t[c, d] = value
+                inner[c, d] += own[c, d] - value
+                scores[c, d] += head[h - 1, c] * head[h - 1, d]
+        _add_products(own, t, rows, cols, rows, cols, products)
+
+
+@kernel
+def shared_moments(
+    blocks: Floats,
+    levels: Ints,
+    others_levels: Ints,
+    u: Floats,
+    skipped: int,
+    v: Floats,
+    v_skipped: int,
+    first: Floats,
+    second: Floats,
+    rows: Ints,
+    cols: Ints,
+    others: Ints,
+    seconds: Ints,
+    products: Floats,
+) -> None:
+    """Sums over pairs of levels of two grouping factors for their equations of moments.
+
+    Parameters
+    ----------
+    blocks : (pairs, k, m) array
+        ``A = Z_l'Z_m`` of the levels that occur together.
+    levels, others_levels : (pairs,) arrays of int
+        Which these are.
+    u, v : (q, h, k) and (s, g, m) arrays
+        As for :func:`own_moments`, of either factor; `skipped` and `v_skipped` likewise.
+    first, second : (r k, r k) and (r m, r m) arrays
+        As `squares` there.
+    rows, cols, others, seconds
+        Pairs of columns of the one factor and of the other.
+    products : (p, p') array
+        Receives the sums.
+    """
+    k, m = u.shape[2], v.shape[2]
+    r = u.shape[1] - skipped - 1
+    t = np.empty((k, m))
+    _start_products(first, second, k, m, rows, cols, others, seconds, products)
+    for pair in range(len(blocks)):
+        head, tail = u[levels[pair]], v[others_levels[pair]]
+        for c in range(k):
+            for e in range(m):
+                value = 0.0
+                for x in range(r):
+                    value += head[skipped + x, c] * tail[v_skipped + x, e]
+                t[c, e] = value
+        _add_products(blocks[pair], t, rows, cols, others, seconds, products)

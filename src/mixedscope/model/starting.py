@@ -6,6 +6,8 @@ optimum, information replaces the unit matrix as first approximation of the Hess
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.gather import sums_by_level
 from mixedscope.model.kernels import level_factors
-from mixedscope.model.kernels_start import information_sums
+from mixedscope.model.kernels_start import information_sums, own_moments, shared_moments
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 
 __all__ = [
@@ -76,6 +78,31 @@ def _bounded(covariance: Floats) -> Floats:
     return (vectors * np.minimum(np.maximum(values, _SMALLEST**2), _LARGEST**2)) @ vectors.T
 
 
+@dataclass
+class _Levels:
+    """What the equations of moments need of one grouping factor.
+
+    Attributes
+    ----------
+    rows, cols : (p,) arrays of int
+        Pairs of columns that have a covariance.
+    blocks : (q, k, k) array
+        ``Z'Z`` per level.
+    u : (q, h, k) array
+        Its rows from `skipped` on hold ``Q'Z`` and ``y'Z`` per level.
+    skipped : int
+    squares : (r k, r k) array
+        Sums over levels of products of entries of ``Q'Z``.
+    """
+
+    rows: Ints
+    cols: Ints
+    blocks: Floats
+    u: Floats
+    skipped: int
+    squares: Floats
+
+
 def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Floats, Floats]:
     """Quadratic forms of the residual, and their expectations per unit of every covariance.
 
@@ -83,7 +110,7 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     products of entries of ``B = Z_l'Z_m - Z_l'Q Q'Z_m``; for levels that never occur together
     only the second part is there.
     """
-    tails = _tails(system)
+    levels = _levels(system, pairs)
     first = list(accumulate((len(rows) for rows, _ in pairs), initial=0))
     total = first[-1]
     forms = np.empty(total + 1)
@@ -91,121 +118,93 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     # and (b, a), which makes a symmetric matrix, times the number of places of the covariance.
     traces = np.empty((total + 1, total + 1))
     times = np.ones(total + 1)
-    # Sums over levels of t_cx t_dy, (k k, r r): the part of all pairs of levels.
-    squares = []
-    for tail in tails:
-        q, width, k = tail.shape
-        r = width - 1
-        flat = tail[:, :-1, :].reshape(q, r * k)
-        square = (flat.T @ flat).reshape(r, k, r, k).transpose(1, 3, 0, 2)
-        squares.append(square.reshape(k * k, r * r))
-    crossed = [_crossproducts(system, f) for f in range(len(tails))]
-    together = _products_of_pairs(system, tails, crossed)
-    for f, (rows, cols) in enumerate(pairs):
-        own = slice(first[f], first[f + 1])
-        k = tails[f].shape[2]
-        scores = tails[f][:, -1, :]
-        forms[own] = (scores.T @ scores)[rows, cols]
-        # Trace of Z_c'(I - QQ')Z_d.
-        explained = tails[f][:, :-1, :].reshape(-1, k)
-        inner = crossed[f].sum(axis=0) - explained.T @ explained
-        traces[own, total] = traces[total, own] = inner[rows, cols]
-        times[own] += rows != cols
-        for g, (others, seconds) in list(enumerate(pairs))[f:]:
-            # [c, d, a, b]: the sum over pairs of levels of B_ca B_db.
-            m = tails[g].shape[2]
-            whole = (squares[f] @ squares[g].T).reshape(k, k, m, m)
-            if (f, g) in together:
-                whole = whole + together[f, g].transpose(0, 2, 1, 3)
-            elif (g, f) in together:
-                whole = whole + together[g, f].transpose(1, 3, 0, 2)
-            c, d = rows[:, None], cols[:, None]
-            mean = (whole[c, d, others, seconds] + whole[c, d, seconds, others]) / 2
-            theirs = slice(first[g], first[g + 1])
-            traces[own, theirs] = mean
-            traces[theirs, own] = mean.T
+    for f, own in enumerate(levels):
+        rows, cols = own.rows, own.cols
+        p, k = len(rows), own.blocks.shape[1]
+        scores, inner, products = np.empty((k, k)), np.empty((k, k)), np.empty((p, p))
+        own_moments(
+            own.blocks, own.u, own.skipped, own.squares, rows, cols, scores, inner, products
+        )
+        here = slice(first[f], first[f + 1])
+        forms[here] = scores[rows, cols]
+        traces[here, total] = traces[total, here] = inner[rows, cols]
+        traces[here, here] = products
+        times[here] += rows != cols
+    for f, g, blocks, ours, theirs in _shared_levels(system):
+        one, other = levels[f], levels[g]
+        products = np.empty((len(one.rows), len(other.rows)))
+        shared_moments(
+            blocks, ours, theirs, one.u, one.skipped, other.u, other.skipped,
+            one.squares, other.squares, one.rows, one.cols, other.rows, other.cols, products,
+        )  # fmt: skip
+        here, there = slice(first[f], first[f + 1]), slice(first[g], first[g + 1])
+        traces[here, there] = products
+        traces[there, here] = products.T
     forms[total] = float(system.response @ system.response)
     traces[total, total] = system.n - len(system.basis.kept)
     return forms, traces * times
 
 
-def _tails(system: ProfiledSystem) -> list[Floats]:
-    """Q'Z and r'Z per level of every factor: (q, r + 1, k)."""
+def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Levels]:
+    """Give the cross-products of every factor by level."""
     cross = system.cross
-    n_tail = cross.n_tail
-    tails: list[Floats] = [np.empty(0)] * len(cross.factors)
-    for stage in cross.stages:
-        tails[stage.factor] = stage.u[:, -n_tail:, :]
+    n_tail, n_rest = cross.n_tail, cross.n_rest
+    found: dict[int, tuple[Floats, Floats]] = {s.factor: (s.d, s.u) for s in cross.stages}
     for f, offset in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-        factor = cross.factors[f]
-        rows = cross.rest[offset : offset + factor.n_levels * factor.size, cross.n_rest :]
-        tails[f] = rows.reshape(factor.n_levels, factor.size, n_tail).transpose(0, 2, 1)
-    return tails
+        k, q = cross.factors[f].size, cross.factors[f].n_levels
+        rows = cross.rest[offset : offset + q * k]
+        tail = rows[:, n_rest:].reshape(q, k, n_tail).transpose(0, 2, 1)
+        if k == 1:
+            blocks = rows[:, offset : offset + q].diagonal()[:, None, None]
+        else:
+            at = offset + np.arange(q)[:, None] * k + np.arange(k)
+            one, other = at[:, :, None], at[:, None, :]
+            blocks = cross.rest[np.minimum(one, other), np.maximum(one, other)]
+        found[f] = (np.ascontiguousarray(blocks), np.ascontiguousarray(tail))
+    out = []
+    for f, (rows, cols) in enumerate(pairs):
+        blocks, u = found[f]
+        skipped = u.shape[1] - n_tail
+        flat = u[:, skipped:-1].reshape(len(u), -1)
+        out.append(_Levels(rows, cols, blocks, u, skipped, flat.T @ flat))
+    return out
 
 
-def _crossproducts(system: ProfiledSystem, position: int) -> Floats:
-    """``Z'Z`` of one factor per level, (q, k, k)."""
-    cross = system.cross
-    for stage in cross.stages:
-        if stage.factor == position:
-            return stage.d
-    k, q = cross.factors[position].size, cross.factors[position].n_levels
-    start = cross.rest_offsets[cross.rest_factors.index(position)]
-    if k == 1:
-        return cross.rest.diagonal()[start : start + q, None, None]
-    at = start + np.arange(q)[:, None] * k + np.arange(k)
-    rows, cols = at[:, :, None], at[:, None, :]
-    return np.asarray(cross.rest[np.minimum(rows, cols), np.maximum(rows, cols)])
+def _shared_levels(
+    system: ProfiledSystem,
+) -> Iterator[tuple[int, int, Floats, Ints, Ints]]:
+    """For every two factors the cross-products (pairs, k, m) of levels that occur together.
 
-
-def _products_of_pairs(
-    system: ProfiledSystem, tails: list[Floats], crossed: list[Floats]
-) -> dict[tuple[int, int], Floats]:
-    """What the levels that occur together add to the products of B, per pair of factors.
-
-    With A = Z_l'Z_m and T = Z_l'Q Q'Z_m the sum of ``A_ca A_db - A_ca T_db - T_ca A_db``; levels
-    of one factor occur together with themselves only, and `crossed` holds their A.
+    Gives the factors, the cross-products and the levels of either.
     """
     cross = system.cross
-    out: dict[tuple[int, int], Floats] = {}
-
-    def add(f: int, g: int, blocks: Floats, rows: Floats, cols: Floats) -> None:
-        # blocks (pairs, k_f, k_g); rows (pairs, r, k_f), cols (pairs, r, k_g): Q'Z of either side.
-        shape = blocks.shape[1:] * 2
-        a = blocks.reshape(len(blocks), -1)
-        t = (rows.transpose(0, 2, 1) @ cols).reshape(len(blocks), -1)
-        mixed = a.T @ t
-        out[f, g] = (a.T @ a - mixed - mixed.T).reshape(shape)
-
-    for f, (blocks, tail) in enumerate(zip(crossed, tails, strict=True)):
-        add(f, f, blocks, tail[:, :-1, :], tail[:, :-1, :])
+    rest = list(zip(cross.rest_factors, cross.rest_offsets, strict=True))
     for position, stage in enumerate(cross.stages):
-        f = stage.factor
-        tail = tails[f][:, :-1, :]
         offset = 0
         for later, parent in zip(cross.stages[position + 1 :], stage.parents, strict=True):
-            g = later.factor
-            k = cross.factors[g].size
+            k = cross.factors[later.factor].size
             blocks = stage.u[:, offset : offset + k, :].transpose(0, 2, 1)
-            add(f, g, blocks, tail, tails[g][parent][:, :-1, :])
+            own = np.arange(len(blocks))
+            yield stage.factor, later.factor, np.ascontiguousarray(blocks), own, parent
             offset += k
-        for g, start in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+        for g, start in rest:
             k, q = cross.factors[g].size, cross.factors[g].n_levels
-            chosen = (stage.idx >= start) & (stage.idx < start + q * k)
-            column = stage.idx[chosen] - start
-            blocks = stage.w[chosen].reshape(-1, k, stage.w.shape[1]).transpose(0, 2, 1)
-            level = stage.level[chosen][::k]
-            add(f, g, blocks, tail[level], tails[g][:, :-1, :][column[::k] // k])
-    for i, (f, start) in enumerate(zip(cross.rest_factors, cross.rest_offsets, strict=True)):
+            idx, level, w = stage.idx, stage.level, stage.w
+            if len(rest) > 1:
+                chosen = (idx >= start) & (idx < start + q * k)
+                idx, level, w = idx[chosen], level[chosen], w[chosen]
+            blocks = w.reshape(-1, k, w.shape[1]).transpose(0, 2, 1)
+            theirs = (idx[::k].astype(np.int64) - start) // k
+            ours = level[::k].astype(np.int64)
+            yield stage.factor, g, np.ascontiguousarray(blocks), ours, theirs
+    for i, (f, start) in enumerate(rest):
         k, q = cross.factors[f].size, cross.factors[f].n_levels
-        rows = slice(start, start + q * k)
-        for g, begin in list(zip(cross.rest_factors, cross.rest_offsets, strict=True))[i + 1 :]:
+        rows = cross.rest[start : start + q * k]
+        for g, begin in rest[i + 1 :]:
             m, s = cross.factors[g].size, cross.factors[g].n_levels
-            block = cross.rest[rows, begin : begin + s * m]
-            cells = block.reshape(q, k, s, m)
-            a, b = np.nonzero((cells != 0.0).any(axis=(1, 3)))
-            add(f, g, cells[a, :, b, :], tails[f][a][:, :-1, :], tails[g][b][:, :-1, :])
-    return out
+            cells = rows[:, begin : begin + s * m].reshape(q, k, s, m)
+            ours, theirs = np.nonzero((cells != 0.0).any(axis=(1, 3)))
+            yield f, g, np.ascontiguousarray(cells[ours, :, theirs, :]), ours, theirs
 
 
 def expected_information(objective: ProfiledObjective, theta: Floats) -> Floats:
