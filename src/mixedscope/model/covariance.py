@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -119,14 +120,23 @@ def named_structure(name: str, settings: Settings | None = None) -> tuple[str, d
 def make_structure(
     name: str, size: int, settings: Mapping[str, float] | None = None
 ) -> CovarianceStructure:
-    """Build the covariance structure called `name` for a term of `size` columns.
+    """Give the covariance structure called `name` for a term of `size` columns.
+
+    Structures do not change, so that equal ones are the same object.
 
     Raises
     ------
     ModelError
         If no structure has that name, or it cannot have that size or those settings.
     """
-    name, given = named_structure(name, settings)
+    return _structure(name, size, tuple((settings or {}).items()))
+
+
+@lru_cache(maxsize=256)
+def _structure(
+    name: str, size: int, settings: tuple[tuple[str, float], ...]
+) -> CovarianceStructure:
+    name, given = named_structure(name, dict(settings))
     return STRUCTURES[name](size, given)
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,12 @@ from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation, Solution
 from mixedscope.model.lapack import limited_for
-from mixedscope.model.random_term import LARGEST, RandomTerm, random_terms
+from mixedscope.model.random_term import LARGEST, RandomTerm, joined, random_terms
 from mixedscope.model.residual import Residual, residual_state
 from mixedscope.model.small import Batch, SmallSystem
+
+if TYPE_CHECKING:
+    from mixedscope.model.search import SmallSearch
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
 
@@ -229,15 +233,17 @@ class ProfiledObjective:
         self.reml = reml
         self.theta_names = tuple(name for t in system.terms for name in t.theta_names())
         self.beta_names = system.fixed_names
-        self.start = np.concatenate([t.start for t in system.terms])
-        self.lower = np.concatenate([t.lower for t in system.terms])
-        self.scale = np.concatenate([t.scale for t in system.terms])
-        self.edges = np.concatenate([t.edges for t in system.terms])
+        self.start = joined([t.start for t in system.terms])
+        self.lower = joined([t.lower for t in system.terms])
+        self.scale = joined([t.scale for t in system.terms])
+        self.edges = joined([t.edges for t in system.terms])
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
-        sizes = [t.size**2 for t in system.terms]
-        self._factors = np.zeros(sum(sizes))
-        parts = np.split(self._factors, np.cumsum(sizes)[:-1])
-        self._views = [p.reshape(t.size, t.size) for p, t in zip(parts, system.terms, strict=True)]
+        self._factors = np.zeros(sum(t.size**2 for t in system.terms))
+        self._views = []
+        first = 0
+        for size in [t.size for t in system.terms]:
+            self._views.append(self._factors[first : first + size**2].reshape(size, size))
+            first += size**2
         self.entries = self._all_entries()
         self._bounded = np.flatnonzero(self.lower == 0.0)
 
@@ -262,7 +268,7 @@ class ProfiledObjective:
         if small is not None and self.entries is not None:
             theta = np.asarray(theta, dtype=float)
             batch = self._evaluate_small(small, theta[None, :])
-            evaluation = self._describe_batch(batch)[0]
+            evaluation = self.describe_row(batch, 0)
             if evaluation is None:
                 raise FloatingPointError("The penalised system is not positive definite.")
             return evaluation, batch.gradients[0] * self.entries[1]
@@ -367,9 +373,7 @@ class ProfiledObjective:
         """Whether the model is of a kind whose whole search is one compiled call."""
         return self.system.blocked.small is not None and self.entries is not None
 
-    def quasi_newton(
-        self, theta: Floats, tolerance: float, most: int
-    ) -> list[tuple[Floats, Evaluation | None, Floats | None]] | None:
+    def quasi_newton(self, theta: Floats, tolerance: float, most: int) -> SmallSearch | None:
         """Search for the optimum in compiled code, where the model is small enough to gain by it.
 
         Parameters
@@ -383,21 +387,15 @@ class ProfiledObjective:
 
         Returns
         -------
-        list of (theta, Evaluation or None, gradient or None), or None
-            Every evaluation made, in order; the gradient is None where a step was refused for its
-            objective, the evaluation too where it failed. None in place of the list for models
-            that are too large for it.
+        SmallSearch or None
+            Every evaluation made, in order; None for models that are too large for it.
         """
         small = self.system.blocked.small
         if small is None or self.entries is None:
             return None
-        from mixedscope.model.search import search_small
+        from mixedscope.model.search import SmallSearch, search_small
 
-        batch = search_small(self, small, theta, tolerance, most)
-        thetas, gradients = batch.points / self.entries[1], batch.gradients * self.entries[1]
-        is_known = ~np.isnan(gradients[:, 0])
-        slopes = [g if known else None for g, known in zip(gradients, is_known, strict=True)]
-        return list(zip(thetas, self._describe_batch(batch), slopes, strict=True))
+        return SmallSearch(self, search_small(self, small, theta, tolerance, most))
 
     def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
         """Evaluate with gradients at every row of `thetas`, internal units."""
@@ -407,14 +405,14 @@ class ProfiledObjective:
         places, scales = self.entries
         return small.evaluate(places, thetas * scales, self.degrees, reml=self.reml, derive=True)
 
-    def _describe_batch(self, batch: Batch) -> list[Evaluation | None]:
-        """Give the evaluations of a batch in the units of the response; None where one failed."""
-        return [
-            self._describe(log_det, log_det_fixed, pwrss, penalty, beta) if pwrss > 0.0 else None
-            for (log_det, log_det_fixed, pwrss, penalty), beta in zip(
-                batch.parts.tolist(), self.system.beta(batch.betas), strict=True
-            )
-        ]
+    def describe_row(self, batch: Batch, row: int) -> Evaluation | None:
+        """Give one evaluation of a batch in the units of the response; None if it failed."""
+        log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
+        if not pwrss > 0.0:
+            return None
+        beta = self.system.beta(batch.betas[row])
+        evaluation = self._describe(log_det, log_det_fixed, pwrss, penalty, beta)
+        return evaluation if math.isfinite(evaluation.objective) else None
 
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
         theta = np.asarray(theta, dtype=float)
@@ -439,31 +437,33 @@ class ProfiledObjective:
             own = term.entries()
             if own is None:
                 return None
-            places.append(own[0] + first)
+            places.append(own[0] + first if first else own[0])
             scales.append(own[1])
             first += term.size**2
-        return np.concatenate(places), np.concatenate(scales)
+        return joined(places), joined(scales)
 
     def describe(self, solution: Solution) -> Evaluation:
         """Bring a solution of the system to the units of the response."""
         return self._describe(*solution[:4], self.system.beta(solution.beta))
 
+    def criterion(self, log_det: float, log_det_fixed: float, pwrss: float) -> float:
+        """Objective of the parts of a solution, see `Solution`; NaN without residual."""
+        if not pwrss > 0.0:
+            return math.nan
+        variance = pwrss * self.system.y_scale**2 / self.degrees
+        value = log_det + self.degrees * (1.0 + math.log(2.0 * math.pi * variance))
+        value -= self.system.log_weights
+        return value + (log_det_fixed + self.system.basis.log_det) if self.reml else value
+
     def _describe(
         self, log_det: float, log_det_fixed: float, pwrss: float, penalty: float, beta: Floats
     ) -> Evaluation:
         """See `Solution` for the parts; `beta` is in the units of the data already."""
-        system = self.system
-        unit = system.y_scale**2
-        variance = pwrss * unit / self.degrees
-        objective = (
-            log_det + self.degrees * (1.0 + math.log(2.0 * math.pi * variance)) - system.log_weights
-        )
-        if self.reml:
-            objective += log_det_fixed + system.basis.log_det
+        unit = self.system.y_scale**2
         return Evaluation(
-            objective=float(objective),
+            objective=float(self.criterion(log_det, log_det_fixed, pwrss)),
             beta=beta,
-            sigma=math.sqrt(variance),
+            sigma=math.sqrt(pwrss * unit / self.degrees),
             log_det=log_det,
             residual_ss=(pwrss - penalty) * unit,
             penalty=penalty * unit,

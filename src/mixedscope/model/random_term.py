@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,10 @@ from mixedscope.errors import DataError
 from mixedscope.model.covariance import CovarianceStructure, make_structure
 from mixedscope.model.design import RandomDesign
 
-__all__ = ["LARGEST", "RandomTerm", "random_terms"]
+__all__ = ["LARGEST", "RandomTerm", "joined", "random_terms"]
 
 Floats = NDArray[np.float64]
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 LARGEST = 1e145
 """Numbers up to this, and down to its reciprocal, can be squared and summed."""
@@ -94,23 +97,19 @@ class RandomTerm:
         None if a structure does more than put theta in its places.
         """
         places, scales = [], []
-        for columns, structure, _ in self._split(np.zeros(self.n_theta)):
+        for columns, structure, _ in self._layout:
             if structure.entries is None:
                 return None
             rows, cols = structure.entries
-            places.append((rows + columns.start) * self.size + cols + columns.start)
-            scales.append(self.column_scale[rows + columns.start])
-        return np.concatenate(places), np.concatenate(scales)
+            first = columns.start
+            places.append(rows * self.size + cols + first * (self.size + 1))
+            scales.append(self.column_scale[rows + first if first else rows])
+        return joined(places), joined(scales)
 
     def nearest_theta(self, covariance: Floats) -> Floats:
         """Theta nearest to a relative covariance (k, k) for columns of unit mean square."""
         own = covariance / (self.column_scale[:, None] * self.column_scale)
-        return np.concatenate(
-            [
-                structure.nearest(own[columns, columns])
-                for columns, structure, _ in self._split(np.zeros(self.n_theta))
-            ]
-        )
+        return joined([s.nearest(own[columns, columns]) for columns, s, _ in self._layout])
 
     def standard_derivatives(self, theta: Floats) -> list[Floats]:
         """Derivative (k, k) of :meth:`standard_factor` by every entry of the term's theta."""
@@ -142,12 +141,7 @@ class RandomTerm:
     @property
     def scale(self) -> Floats:
         """Factors that bring theta to columns of unit root mean square, shape (n_theta,)."""
-        return np.concatenate(
-            [
-                structure.scale(self.column_scale[columns])
-                for columns, structure, _ in self._split(np.zeros(self.n_theta))
-            ]
-        )
+        return joined([s.scale(self.column_scale[columns]) for columns, s, _ in self._layout])
 
     @property
     def coordinates(self) -> Floats | None:
@@ -170,17 +164,17 @@ class RandomTerm:
     @property
     def start(self) -> Floats:
         """Theta of the identity for columns of unit root mean square, shape (n_theta,)."""
-        return np.concatenate([s.start() for s in self.structures]) / self.scale
+        return joined([s.identity for s in self.structures]) / self.scale
 
     @property
     def lower(self) -> Floats:
         """Canonical lower bounds of theta, shape (n_theta,)."""
-        return np.concatenate([s.lower for s in self.structures])
+        return joined([s.lower for s in self.structures])
 
     @property
     def edges(self) -> Floats:
         """Sizes of theta at which the covariance is singular, shape (n_theta,); NaN where none."""
-        return np.concatenate([s.edges for s in self.structures])
+        return joined([s.edges for s in self.structures])
 
     def beyond(self, theta: Floats) -> list[Floats]:
         """Points (n_theta,) from which to look past a degenerate theta; see the structures."""
@@ -216,6 +210,8 @@ class RandomTerm:
         for part, structure in zip(self.design.parts, self.structures, strict=True):
             columns = tuple(self.names[c] for c in part.columns)
             inner.extend((name, columns[0]) for name in structure.theta_names(columns))
+        if len(self.structures) == 1:
+            return tuple(f"{self.group}.{name}" for name, _ in inner)
         count = Counter(name for name, _ in inner)
         return tuple(
             f"{self.group}.{name}" if count[name] == 1 else f"{self.group}.{name}.{first}"
@@ -235,6 +231,11 @@ class RandomTerm:
             out.append((columns, structure, slice(at, at + structure.n_theta)))
             at += structure.n_theta
         return out
+
+
+def joined(parts: Sequence[NDArray[_Kind]]) -> NDArray[_Kind]:
+    """Join one-dimensional arrays; a single one is given back as it is, not to be written to."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def random_terms(

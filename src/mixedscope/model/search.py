@@ -5,16 +5,50 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.small import Batch, SmallSystem
 from mixedscope.model.starting import standard_information
 
-__all__ = ["search_small"]
+__all__ = ["SmallSearch", "search_small"]
 
 Floats = NDArray[np.float64]
 
 # Evaluations there is room for; a search that needs more is continued by the polishing stage.
 _ROOM = 500
+
+
+class SmallSearch:
+    """Every evaluation of a search, put into words when asked for.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    batch : Batch
+
+    Attributes
+    ----------
+    thetas, gradients : (m, k) arrays
+        Theta units; the gradient is NaN where a step was refused for its objective.
+    objectives : list of float
+        NaN where the evaluation failed.
+    """
+
+    def __init__(self, objective: ProfiledObjective, batch: Batch) -> None:
+        assert objective.entries is not None
+        scales = objective.entries[1]
+        self._objective = objective
+        self._batch = batch
+        self.thetas = batch.points / scales
+        self.gradients = batch.gradients * scales
+        self.objectives = [
+            objective.criterion(log_det, log_det_fixed, pwrss)
+            for log_det, log_det_fixed, pwrss, _ in batch.parts.tolist()
+        ]
+
+    def evaluation(self, number: int) -> Evaluation | None:
+        """Give all of one evaluation, counted from 0; None if it failed."""
+        return self._objective.describe_row(self._batch, number)
 
 
 def search_small(

@@ -6,6 +6,7 @@ optimum, information replaces the unit matrix as first approximation of the Hess
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -58,13 +59,12 @@ def moment_start(objective: ProfiledObjective) -> Floats:
     # Equations are weighed by the size of their diagonal, so that none outweighs the rest.
     weight = 1.0 / np.sqrt(np.maximum(np.abs(traces.diagonal()), 1e-300))
     solution = np.linalg.lstsq(traces * weight[:, None], forms * weight, rcond=1e-10)[0]
-    residual = max(float(solution[-1]), _RESIDUAL)
+    relative = solution / max(float(solution[-1]), _RESIDUAL)
     start = []
     first = 0
     for term, (rows, cols) in zip(system.terms, pairs, strict=True):
         covariance = np.zeros((term.size, term.size))
-        covariance[rows, cols] = solution[first : first + len(rows)] / residual
-        covariance[cols, rows] = covariance[rows, cols]
+        covariance[rows, cols] = covariance[cols, rows] = relative[first : first + len(rows)]
         first += len(rows)
         start.append(term.nearest_theta(_bounded(covariance)))
     return np.concatenate(start)
@@ -72,10 +72,17 @@ def moment_start(objective: ProfiledObjective) -> Floats:
 
 def _bounded(covariance: Floats) -> Floats:
     """Bring principal standard deviations to a range that a search can start from."""
-    if len(covariance) == 1:  # small models are not to wait for numpy
-        return np.minimum(np.maximum(covariance, _SMALLEST**2), _LARGEST**2)
+    least, most = _SMALLEST**2, _LARGEST**2
+    # Small models are not to wait for numpy.
+    if len(covariance) == 1:
+        return np.array([[min(max(float(covariance[0, 0]), least), most)]])
+    if len(covariance) == 2:
+        (a, b), (_, c) = covariance.tolist()
+        half, reach = (a + c) / 2.0, math.hypot((a - c) / 2.0, b)
+        if half - reach >= least and half + reach <= most:
+            return covariance
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.minimum(np.maximum(values, _SMALLEST**2), _LARGEST**2)) @ vectors.T
+    return (vectors * np.minimum(np.maximum(values, least), most)) @ vectors.T
 
 
 @dataclass
@@ -152,10 +159,10 @@ def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Lev
     found: dict[int, tuple[Floats, Floats]] = {s.factor: (s.d, s.u) for s in cross.stages}
     for f, offset in zip(cross.rest_factors, cross.rest_offsets, strict=True):
         k, q = cross.factors[f].size, cross.factors[f].n_levels
-        rows = cross.rest[offset : offset + q * k]
-        tail = rows[:, n_rest:].reshape(q, k, n_tail).transpose(0, 2, 1)
+        own = cross.rest[offset : offset + q * k]
+        tail = own[:, n_rest:].reshape(q, k, n_tail).transpose(0, 2, 1)
         if k == 1:
-            blocks = rows[:, offset : offset + q].diagonal()[:, None, None]
+            blocks = own[:, offset : offset + q].diagonal()[:, None, None]
         else:
             at = offset + np.arange(q)[:, None] * k + np.arange(k)
             one, other = at[:, :, None], at[:, None, :]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CompiledObjective",
+    "CompiledSearch",
     "CurvedObjective",
     "EdgedObjective",
     "Evaluation",
@@ -179,6 +180,29 @@ class ShapedObjective(Protocol):
         ...
 
 
+class CompiledSearch(Protocol):
+    """Every evaluation of a search that was run in compiled code, in order.
+
+    Attributes
+    ----------
+    thetas, gradients : (m, k) arrays
+        Gradients are NaN where a step was refused for its objective.
+    objectives : list of float
+        NaN where an evaluation failed.
+    """
+
+    @property
+    def thetas(self) -> FloatArray: ...  # noqa: D102
+    @property
+    def gradients(self) -> FloatArray: ...  # noqa: D102
+    @property
+    def objectives(self) -> list[float]: ...  # noqa: D102
+
+    def evaluation(self, number: int, /) -> Evaluation | None:
+        """Give all of one evaluation, counted from 0; None if it failed."""
+        ...
+
+
 class CompiledObjective(Protocol):
     """An objective that can run a whole quasi-Newton search in compiled code."""
 
@@ -189,11 +213,10 @@ class CompiledObjective(Protocol):
 
     def quasi_newton(
         self, theta: FloatArray, tolerance: float, most: int, /
-    ) -> Sequence[tuple[FloatArray, Evaluation | None, FloatArray | None]] | None:
+    ) -> CompiledSearch | None:
         """Search from theta to a Newton decrement of `tolerance`, in at most `most` evaluations.
 
-        Gives every evaluation made (theta, what it yielded, its gradient), or None where the
-        model is not of a kind that this serves.
+        Gives every evaluation made, or None where the model is not of a kind that this serves.
         """
         ...
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mixedscope.optimize.objective import (
+    CompiledSearch,
     Evaluation,
     FloatArray,
     Objective,
@@ -247,16 +247,22 @@ class Problem:
             return sys.maxsize
         return self._max_evaluations - len(self.trace)
 
-    def record(
-        self, rows: Sequence[tuple[FloatArray, Evaluation | None, FloatArray | None]]
-    ) -> None:
-        """Record evaluations that a compiled search made; they share its time evenly."""
-        began = float(self.trace.rows[-1].seconds) if self.trace.rows else 0.0
-        share = (self.seconds - began) / max(len(rows), 1)
-        for number, (theta, evaluation, slope) in enumerate(rows, start=1):
-            if evaluation is not None and not math.isfinite(evaluation.objective):
-                evaluation = slope = None
-            self._keep(self.to_x(theta), theta, evaluation, slope, began + number * share)
+    def record(self, search: CompiledSearch) -> None:
+        """Record the evaluations that a compiled search made, and keep the best."""
+        self.trace.extend(self.stage, search, self.seconds)
+        values = [v for v in search.objectives if math.isfinite(v)]
+        if not values:
+            return
+        self._worst = max(self._worst, *values)
+        lowest = min(values)
+        if self.best is not None and self.best.objective <= lowest:
+            return
+        number = search.objectives.index(lowest)
+        evaluation = search.evaluation(number)
+        assert evaluation is not None
+        slope = search.gradients[number]
+        gradient = None if math.isnan(slope[0]) else self.slope_to_x(slope)
+        self.best = Point(self.to_x(search.thetas[number]), evaluation, gradient)
 
     # -- what the certificate calls ------------------------------------------------------------
 

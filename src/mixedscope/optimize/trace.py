@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mixedscope.optimize.objective import Evaluation, FloatArray
+from mixedscope.optimize.objective import CompiledSearch, Evaluation, FloatArray
 from mixedscope.optimize.phases import label_phases
 
 __all__ = ["Row", "Trace"]
@@ -29,6 +29,27 @@ class Row(NamedTuple):
     evaluation: Evaluation | None
     gradient: FloatArray | None
     seconds: float
+
+
+class _Block(NamedTuple):
+    """The evaluations of a compiled search, not yet written as rows; ``share`` seconds each."""
+
+    stage: str
+    search: CompiledSearch
+    began: float
+    share: float
+
+    def rows(self) -> list[Row]:
+        """Write them as rows."""
+        search = self.search
+        rows = []
+        for i, (theta, slope) in enumerate(zip(search.thetas, search.gradients, strict=True)):
+            evaluation = search.evaluation(i)
+            # A step refused for its objective has no gradient.
+            known = evaluation is not None and not np.isnan(slope[0])
+            seconds = self.began + (i + 1) * self.share
+            rows.append(Row(self.stage, theta, evaluation, slope if known else None, seconds))
+        return rows
 
 
 class Trace:
@@ -48,11 +69,27 @@ class Trace:
         self.theta_names = tuple(theta_names)
         self.beta_names = tuple(beta_names)
         self.scale = np.array(scale, dtype=np.float64)
-        self.rows: list[Row] = []
+        self._rows: list[Row | _Block] = []
+        self._counts: dict[str, int] = {}
+        self._elapsed = 0.0
         self._radii: dict[int, tuple[float, float]] = {}
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return sum(self._counts.values())
+
+    @property
+    def rows(self) -> list[Row]:
+        """The evaluations recorded so far."""
+        rows: list[Row] = []
+        for item in self._rows:
+            rows.extend(item.rows() if isinstance(item, _Block) else (item,))
+        self._rows = list(rows)
+        return rows
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start of the optimisation to the end of the last evaluation."""
+        return self._elapsed
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -78,21 +115,34 @@ class Trace:
         seconds: float,
     ) -> None:
         """Record an evaluation; `evaluation` is None if it failed. The arrays are kept."""
-        self.rows.append(Row(stage, theta, evaluation, gradient, seconds))
+        self._rows.append(Row(stage, theta, evaluation, gradient, seconds))
+        self._counts[stage] = self._counts.get(stage, 0) + 1
+        self._elapsed = seconds
+
+    def extend(self, stage: str, search: CompiledSearch, seconds: float) -> None:
+        """Record the evaluations of a compiled search, which ended after `seconds`.
+
+        They share its time evenly, and are written out when they are asked for.
+        """
+        count = len(search.thetas)
+        share = (seconds - self._elapsed) / max(count, 1)
+        self._rows.append(_Block(stage, search, self._elapsed, share))
+        self._counts[stage] = self._counts.get(stage, 0) + count
+        self._elapsed = seconds
 
     def set_radii(self, number: int, rho: float, delta: float) -> None:
         """Record the trust-region radii under which evaluation `number` (from 1) was asked for."""
-        if not 1 <= number <= len(self.rows):
-            raise IndexError(f"there is no evaluation {number} in a trace of {len(self.rows)}")
+        if not 1 <= number <= len(self):
+            raise IndexError(f"there is no evaluation {number} in a trace of {len(self)}")
         self._radii[number] = (float(rho), float(delta))
 
     def count(self, stage: str) -> int:
         """Count the evaluations of a stage."""
-        return sum(row.stage == stage for row in self.rows)
+        return self._counts.get(stage, 0)
 
     def stages(self) -> dict[str, int]:
         """Count the evaluations per stage, in order of appearance."""
-        return {stage: self.count(stage) for stage in dict.fromkeys(r.stage for r in self.rows)}
+        return dict(self._counts)
 
     def frame(self) -> pd.DataFrame:
         """Give the table ``trace.parquet`` of the contracts, a row per evaluation.
@@ -108,19 +158,20 @@ class Trace:
             evaluation did not yield is NaN or None; ``best`` carries on over it and is NaN
             before the first success.
         """
-        evaluations = [row.evaluation for row in self.rows]
+        rows = self.rows
+        evaluations = [row.evaluation for row in rows]
         objective = _column(evaluations, "objective")
-        radii = np.full((len(self.rows), 2), np.nan)
+        radii = np.full((len(rows), 2), np.nan)
         for number, pair in self._radii.items():
             radii[number - 1] = pair
-        theta = [row.theta for row in self.rows]
+        theta = [row.theta for row in rows]
         position = np.array(theta).reshape(len(theta), self.scale.size) * self.scale
-        start = next((row for row in self.rows if row.evaluation is not None), None)
+        start = next((row for row in rows if row.evaluation is not None), None)
         directed = start is not None and start.gradient is not None
         return pd.DataFrame(
             {
-                "evaluation": np.arange(1, len(self.rows) + 1, dtype=np.int32),
-                "stage": [row.stage for row in self.rows],
+                "evaluation": np.arange(1, len(rows) + 1, dtype=np.int32),
+                "stage": [row.stage for row in rows],
                 "status": ["failed" if e is None else "ok" for e in evaluations],
                 "objective": objective,
                 "best": np.fmin.accumulate(objective) if len(objective) else objective,
@@ -130,7 +181,7 @@ class Trace:
                 "log_det": _column(evaluations, "log_det"),
                 "residual_ss": _column(evaluations, "residual_ss"),
                 "penalty": _column(evaluations, "penalty"),
-                "gradient": _objects([row.gradient for row in self.rows]),
+                "gradient": _objects([row.gradient for row in rows]),
                 "rho": radii[:, 0],
                 "delta": radii[:, 1],
                 "phase": label_phases(objective, position, radii[:, 1], directed=directed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -116,7 +117,7 @@ class CovarianceStructure(ABC):
     def lower(self) -> Floats:
         """Canonical lower bounds, shape (n_theta,): 0 where the sign is a convention."""
 
-    @property
+    @cached_property
     def edges(self) -> Floats:
         """Sizes of theta at which the covariance is singular, shape (n_theta,); NaN where none.
 
@@ -127,6 +128,11 @@ class CovarianceStructure(ABC):
     @abstractmethod
     def start(self) -> Floats:
         """Theta of the identity, or of what comes close to it, shape (n_theta,)."""
+
+    @cached_property
+    def identity(self) -> Floats:
+        """What :meth:`start` gives, kept; not to be written to."""
+        return self.start()
 
     @abstractmethod
     def scale(self, column_scale: Floats) -> Floats:

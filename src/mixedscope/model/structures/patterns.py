@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +44,7 @@ class _Pattern(CovarianceStructure):
     def n_theta(self) -> int:
         return len(self._rows)
 
-    @property
+    @cached_property
     def lower(self) -> Floats:
         return np.where(self._rows == self._cols, 0.0, -np.inf)
 
@@ -66,6 +68,8 @@ class _Pattern(CovarianceStructure):
         return list(out)
 
     def nearest(self, covariance: Floats) -> Floats:
+        if self.size == 1:
+            return np.asarray(np.sqrt(covariance[0]))
         free = np.linalg.cholesky(covariance if self.correlates else np.diag(np.diag(covariance)))
         return np.asarray(free[self._rows, self._cols], dtype=float)
 

@@ -150,10 +150,10 @@ def _search_compiled(problem: Problem, x0: FloatArray, ftol: float) -> bool:
     if problem.is_timed or not offers_search(objective):
         return False
     # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
-    rows = objective.quasi_newton(problem.to_theta(x0), ftol, problem.evaluations_left)
-    if rows is None:
+    search = objective.quasi_newton(problem.to_theta(x0), ftol, problem.evaluations_left)
+    if search is None:
         return False
-    problem.record(rows)
+    problem.record(search)
     return True
 
 
