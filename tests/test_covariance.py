@@ -301,3 +301,17 @@ def test_senseless_structures_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match=words):
         make_structure(name, size, settings)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_structures_that_hide_nothing_have_nothing_beyond(name):
+    size = max(3, STRUCTURES[name].least_columns)
+    structure = make_structure(name, 1 if name == "intercept" else size)
+    points = structure.beyond(np.zeros(structure.n_theta), np.ones(structure.n_theta))
+    assert bool(len(points)) == structure.hides_directions
+
+
+def test_equal_structures_are_one_object():
+    assert make_structure("rr", 4, {"d": 2}) is make_structure("rr", 4, {"d": 2})
+    assert make_structure("rr", 4, {"d": 2}) is not make_structure("rr", 4, {"d": 1})
+    assert make_structure("full", 2) is not make_structure("full", 3)

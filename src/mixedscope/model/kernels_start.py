@@ -84,12 +84,13 @@ def information_sums(
 
 @inlined
 def _add_products(
-    a: Floats, t: Floats, rows: Ints, cols: Ints, others: Ints, seconds: Ints, out: Floats
-) -> None:
+    a: Floats, t: Floats, rows: Ints, cols: Ints, others: Ints, seconds: Ints,
+    at: int, to: int, out: Floats,
+) -> None:  # fmt: skip
     """Add ``(A - T)_ca (A - T)_db - T_ca T_db``, the mean of (a, b) and (b, a), to every entry.
 
     (c, d) are the pairs of columns of the first factor, (a, b) those of the second; `a` and `t`
-    are of the size of a block (k, m).
+    are of the size of a block (k, m). Entries of `out` begin at row `at` and column `to`.
     """
     for i in range(len(rows)):
         c, d = rows[i], cols[i]
@@ -97,13 +98,13 @@ def _add_products(
             e, f = others[j], seconds[j]
             ce, df, cf, de = t[c, e], t[d, f], t[c, f], t[d, e]
             direct = (a[c, e] - ce) * (a[d, f] - df) - ce * df
-            out[i, j] += 0.5 * (direct + (a[c, f] - cf) * (a[d, e] - de) - cf * de)
+            out[at + i, to + j] += 0.5 * (direct + (a[c, f] - cf) * (a[d, e] - de) - cf * de)
 
 
 @inlined
 def _start_products(
     first: Floats, second: Floats, k: int, m: int, rows: Ints, cols: Ints,
-    others: Ints, seconds: Ints, out: Floats,
+    others: Ints, seconds: Ints, at: int, to: int, out: Floats,
 ) -> None:  # fmt: skip
     """Fill `out` with the part of all pairs of levels: sums of ``T_ca T_db`` by the sums of Q'Z.
 
@@ -120,7 +121,7 @@ def _start_products(
                     value += first[x * k + c, y * k + d] * (
                         second[x * m + e, y * m + f] + second[x * m + f, y * m + e]
                     )
-            out[i, j] = 0.5 * value
+            out[at + i, to + j] = 0.5 * value
 
 
 @kernel
@@ -131,11 +132,12 @@ def own_moments(
     squares: Floats,
     rows: Ints,
     cols: Ints,
-    scores: Floats,
-    inner: Floats,
-    products: Floats,
+    first: int,
+    forms: Floats,
+    traces: Floats,
+    times: Floats,
 ) -> None:
-    """Sums over the levels of one grouping factor for its equations of moments.
+    """Fill in what the equations of moments have for one grouping factor.
 
     Parameters
     ----------
@@ -147,19 +149,22 @@ def own_moments(
         Sums over levels of ``t_xc t_yd``, t being ``Q'Z``.
     rows, cols : (p,) arrays of int
         Pairs of columns that have a covariance.
-    scores, inner : (k, k) arrays
-        Receive the sums of ``(z_c'y)(z_d'y)`` and of ``A - Z'Q Q'Z``.
-    products : (p, p) array
-        Receives the sums over pairs of levels of ``B_ca B_db``.
+    first : int
+        Where its equations begin.
+    forms : (n,) array
+        Receives the sums over levels of ``(z_c'y)(z_d'y)``.
+    traces : (n, n) array
+        Receives the sums over pairs of levels of ``B_ca B_db``, and in the last row and column
+        those of ``B_cd``.
+    times : (n,) array
+        Receives how often a covariance occurs.
     """
     q, h, k = u.shape
-    r = h - skipped - 1
+    r, last = h - skipped - 1, len(forms) - 1
     t = np.empty((k, k))
-    _start_products(squares, squares, k, k, rows, cols, rows, cols, products)
-    for c in range(k):
-        for d in range(k):
-            scores[c, d] = 0.0
-            inner[c, d] = 0.0
+    scores = np.zeros((k, k))
+    inner = np.zeros((k, k))
+    _start_products(squares, squares, k, k, rows, cols, rows, cols, first, first, traces)
     for level in range(q):
         own, head = blocks[level], u[level]
         for c in range(k):
@@ -170,7 +175,13 @@ def own_moments(
                 t[c, d] = value
                 inner[c, d] += own[c, d] - value
                 scores[c, d] += head[h - 1, c] * head[h - 1, d]
-        _add_products(own, t, rows, cols, rows, cols, products)
+        _add_products(own, t, rows, cols, rows, cols, first, first, traces)
+    for i in range(len(rows)):
+        c, d = rows[i], cols[i]
+        forms[first + i] = scores[c, d]
+        traces[first + i, last] = inner[c, d]
+        traces[last, first + i] = inner[c, d]
+        times[first + i] = 1.0 if c == d else 2.0
 
 
 @kernel
@@ -188,9 +199,11 @@ def shared_moments(
     cols: Ints,
     others: Ints,
     seconds: Ints,
-    products: Floats,
+    at: int,
+    to: int,
+    traces: Floats,
 ) -> None:
-    """Sums over pairs of levels of two grouping factors for their equations of moments.
+    """Fill in what the equations of moments have for two grouping factors together.
 
     Parameters
     ----------
@@ -204,13 +217,15 @@ def shared_moments(
         As `squares` there.
     rows, cols, others, seconds
         Pairs of columns of the one factor and of the other.
-    products : (p, p') array
-        Receives the sums.
+    at, to : int
+        Where the equations of the one and of the other begin.
+    traces : (n, n) array
+        Receives the sums, on both sides of its diagonal.
     """
     k, m = u.shape[2], v.shape[2]
     r = u.shape[1] - skipped - 1
     t = np.empty((k, m))
-    _start_products(first, second, k, m, rows, cols, others, seconds, products)
+    _start_products(first, second, k, m, rows, cols, others, seconds, at, to, traces)
     for pair in range(len(blocks)):
         head, tail = u[levels[pair]], v[others_levels[pair]]
         for c in range(k):
@@ -219,4 +234,7 @@ def shared_moments(
                 for x in range(r):
                     value += head[skipped + x, c] * tail[v_skipped + x, e]
                 t[c, e] = value
-        _add_products(blocks[pair], t, rows, cols, others, seconds, products)
+        _add_products(blocks[pair], t, rows, cols, others, seconds, at, to, traces)
+    for i in range(len(rows)):
+        for j in range(len(others)):
+            traces[to + j, at + i] = traces[at + i, to + j]

@@ -199,10 +199,12 @@ def _is_clearly_regular(factor: Floats, tol: float) -> bool:
     The product of all of them is that of the diagonal, and none is above the Frobenius norm. For
     small matrices this takes a fraction of the time of a decomposition.
     """
-    norm = math.sqrt(float((factor * factor).sum()))
+    if factor.size == 1:
+        return abs(float(factor[0, 0])) > tol
+    norm = math.sqrt(float(np.vdot(factor, factor)))
     if not 0.0 < norm < math.inf:
         return False
-    share = math.prod(value / norm for value in factor.diagonal().tolist())
+    share = math.prod([value / norm for value in factor.diagonal().tolist()])
     return abs(share) * norm > 1.001 * tol
 
 
@@ -246,6 +248,7 @@ class ProfiledObjective:
             first += size**2
         self.entries = self._all_entries()
         self._bounded = np.flatnonzero(self.lower == 0.0)
+        self._hiding = [t for t in system.terms if any(s.hides_directions for s in t.structures)]
 
     def evaluate(self, theta: Floats) -> Evaluation:
         """Evaluate the objective.
@@ -312,7 +315,7 @@ class ProfiledObjective:
     def beyond(self, theta: Floats) -> list[Floats]:
         """Points (k,) from which to look past theta, where a variance of zero hides directions."""
         out = []
-        for term in self.system.terms:
+        for term in self._hiding:
             for part in term.beyond(theta[term.theta]):
                 point = np.array(theta, dtype=float)
                 point[term.theta] = part

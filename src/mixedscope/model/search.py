@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 # Evaluations there is room for; a search that needs more is continued by the polishing stage.
 _ROOM = 500
 
+# How many times the least information of a direction the largest may be.
+_SPREAD = 1e4
+
 
 class SmallSearch:
     """Every evaluation of a search, put into words when asked for.
@@ -67,8 +70,15 @@ def search_small(
 
 def _bounded_inverse(information: Floats) -> Floats:
     """Inverse with directions of little information kept from endless steps."""
+    try:
+        inverse = np.linalg.inv(information)
+        # The product of Frobenius norms bounds the condition: most often nothing is to be kept.
+        if float(np.vdot(inverse, inverse) * np.vdot(information, information)) < _SPREAD**2:
+            return np.asarray(inverse)
+    except np.linalg.LinAlgError:
+        pass
     values, vectors = np.linalg.eigh(information)
     top = float(values[-1])
     if not top > 0.0:
         return np.eye(len(values))
-    return np.ascontiguousarray((vectors / np.maximum(values, 1e-4 * top)) @ vectors.T)
+    return np.ascontiguousarray((vectors / np.maximum(values, top / _SPREAD)) @ vectors.T)

@@ -124,31 +124,21 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     # The expectation of form (c, d) per unit of covariance (a, b) is the mean of those by (a, b)
     # and (b, a), which makes a symmetric matrix, times the number of places of the covariance.
     traces = np.empty((total + 1, total + 1))
-    times = np.ones(total + 1)
-    for f, own in enumerate(levels):
-        rows, cols = own.rows, own.cols
-        p, k = len(rows), own.blocks.shape[1]
-        scores, inner, products = np.empty((k, k)), np.empty((k, k)), np.empty((p, p))
+    times = np.empty(total + 1)
+    for own, at in zip(levels, first, strict=False):
         own_moments(
-            own.blocks, own.u, own.skipped, own.squares, rows, cols, scores, inner, products
-        )
-        here = slice(first[f], first[f + 1])
-        forms[here] = scores[rows, cols]
-        traces[here, total] = traces[total, here] = inner[rows, cols]
-        traces[here, here] = products
-        times[here] += rows != cols
+            own.blocks, own.u, own.skipped, own.squares, own.rows, own.cols, at, forms, traces,
+            times,
+        )  # fmt: skip
     for f, g, blocks, ours, theirs in _shared_levels(system):
         one, other = levels[f], levels[g]
-        products = np.empty((len(one.rows), len(other.rows)))
         shared_moments(
-            blocks, ours, theirs, one.u, one.skipped, other.u, other.skipped,
-            one.squares, other.squares, one.rows, one.cols, other.rows, other.cols, products,
+            blocks, ours, theirs, one.u, one.skipped, other.u, other.skipped, one.squares,
+            other.squares, one.rows, one.cols, other.rows, other.cols, first[f], first[g], traces,
         )  # fmt: skip
-        here, there = slice(first[f], first[f + 1]), slice(first[g], first[g + 1])
-        traces[here, there] = products
-        traces[there, here] = products.T
     forms[total] = float(system.response @ system.response)
     traces[total, total] = system.n - len(system.basis.kept)
+    times[total] = 1.0
     return forms, traces * times
 
 

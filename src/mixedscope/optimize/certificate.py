@@ -12,13 +12,13 @@ matrix, and H has null directions; a pseudo-inverse with a floor for the eigenva
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixedscope.optimize.objective import FloatArray, Objective, edges_of, offers_residual
 
@@ -110,7 +110,7 @@ class Curvature:
         eigenvalues count with their size.
         """
         along = self.vectors.T @ self.gradient
-        return float(0.5 * np.sum(along**2 / self._divisors))
+        return 0.5 * float((along * along / self._divisors).sum())
 
     @property
     def newton_step(self) -> FloatArray:
@@ -224,12 +224,12 @@ def measure_curvature(
     # One-sided differences are good to the step; where they leave no doubt about the signs of the
     # eigenvalues they are enough, otherwise the other side is measured too.
     if x.size > 1 and not thorough:
-        curvature = _curvature(x, gradient, above)
-        error = _CLEAR_ASYMMETRY * x.size * float(np.abs(above - above.T).max())
+        curvature, asymmetry = _curvature(x, gradient, above)
+        error = _CLEAR_ASYMMETRY * x.size * asymmetry
         if curvature.smallest > max(_CLEAR * float(curvature.values[-1]), error):
             return curvature
     below = _differences(gradients_at, x, gradient, -steps)
-    return None if below is None else _curvature(x, gradient, (above + below) / 2)
+    return None if below is None else _curvature(x, gradient, (above + below) / 2)[0]
 
 
 def _differences(
@@ -247,16 +247,22 @@ def _differences(
     return np.asarray((slopes - gradient) / (beside.diagonal() - x)[:, None])
 
 
-def _curvature(x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> Curvature:
-    asymmetry = float(np.abs(hessian - hessian.T).max())
-    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    reach = max(1.0, float(np.abs(x).max()))
+def _curvature(x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> tuple[Curvature, float]:
+    """Give the curvature, and by how much the Hessian (k, k) is not symmetric."""
+    other = hessian.T
+    asymmetry = float((hessian - other).max())  # the largest of the differences of both signs
+    values, vectors = np.linalg.eigh((hessian + other) / 2)
     floor = max(
-        _NULL_EFFECT / reach**2,
-        _NULL_RELATIVE * float(np.abs(values).max()),
+        _NULL_EFFECT / max(1.0, _largest(x)) ** 2,
+        _NULL_RELATIVE * max(abs(float(values[0])), abs(float(values[-1]))),
         _NULL_ASYMMETRY * asymmetry,
     )
-    return Curvature(x.copy(), gradient, values, vectors, floor)
+    return Curvature(x.copy(), gradient, values, vectors, floor), asymmetry
+
+
+def _largest(values: FloatArray) -> float:
+    """Largest absolute value, of so few that numpy takes longer."""
+    return max(map(abs, values.tolist()))
 
 
 def certificate(
@@ -299,10 +305,16 @@ def certificate(
         ``vanishing`` (the deviance falls on the way to zero; the verdict is then ``not
         converged``); ``tried``; ``words``, for people.  Numbers that were not computed are None.
     """
-    edges = edges_of(objective)
-    zeros = _named(objective, (edges == 0.0) & (theta == 0.0))
-    ends = _named(objective, (edges > 0.0) & (np.abs(theta) == edges))
-    active = [name for name in objective.theta_names if name in (*zeros, *ends)]
+    at_edge = [
+        (name, edge)
+        for name, value, edge in zip(
+            objective.theta_names, theta.tolist(), edges_of(objective).tolist(), strict=True
+        )
+        if abs(value) == edge
+    ]
+    zeros = [name for name, edge in at_edge if edge == 0.0]
+    ends = [name for name, edge in at_edge if edge != 0.0]
+    active = [name for name, _ in at_edge]
     tolerance = VERDICT_TOLERANCE * tolerance_scale(value)
     if curvature is None or not curvature.decrement <= tolerance:
         verdict = "not converged"
@@ -325,7 +337,7 @@ def certificate(
         )
     return {
         "verdict": verdict,
-        "gradient_norm": None if gradient is None else float(np.linalg.norm(gradient)),
+        "gradient_norm": None if gradient is None else math.sqrt(float(gradient @ gradient)),
         "newton_decrement": None if curvature is None else curvature.decrement,
         "min_hessian_eigenvalue": None if curvature is None else curvature.smallest,
         "active_bounds": active,
@@ -352,10 +364,6 @@ _RESIDUAL = {
         "one choice among many. Choose a structure with fewer parameters, or leave out the term."
     ),
 }
-
-
-def _named(objective: Objective, chosen: NDArray[np.bool_]) -> list[str]:
-    return [name for name, is_chosen in zip(objective.theta_names, chosen) if is_chosen]
 
 
 def _words(verdict: str, curvature: Curvature | None, zeros: list[str], ends: list[str]) -> str:

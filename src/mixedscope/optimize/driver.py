@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -188,7 +189,7 @@ def _check_start(objective: Objective, start: FloatArray | None) -> FloatArray:
             f"start must have one number for each of {', '.join(names)} ({len(names)}), "
             f"not shape {theta.shape}"
         )
-    if not np.all(np.isfinite(theta)):
+    if not math.isfinite(theta.sum()) and not np.isfinite(theta).all():
         raise OptimizerError(f"start must be finite, not {theta.tolist()}")
     # Canonical signs are within the bounds, and the objective is the same there.
     return np.maximum(objective.canonical(theta), objective.lower)

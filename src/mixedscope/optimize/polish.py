@@ -115,7 +115,7 @@ class Polisher:
         """Bring theta to its canonical range: no diagonal element of Λ is negative."""
         theta = self.problem.to_theta(self.point.x)
         canonical = self.problem.objective.canonical(theta)
-        if np.array_equal(theta, canonical):
+        if theta.tolist() == canonical.tolist():  # for so few numpy's comparison takes longer
             return
         gradient, curvature = self.point.gradient, self.curvature
         # Gradient and Hessian change their signs with the parameters.  Those of zeros do not show
@@ -230,10 +230,11 @@ class Polisher:
     def _clean(self) -> None:
         """Put theta at exactly the end of its range, as zero, where that costs nothing."""
         problem, x = self.problem, self.point.x
+        sizes = np.abs(x)
         edges = edges_of(problem.objective) * problem.scale
-        tiny = _TINY * max(1.0, float(np.abs(x).max()))
+        tiny = _TINY * max(1.0, *sizes.tolist())
         # NaN, where there is no such end, is never near.
-        near = np.abs(np.abs(x) - edges) < tiny
+        near = np.abs(sizes - edges) < tiny
         if not near.any():
             return
         # A column of Λ is a bounded element and the free ones behind it: all of it may be zero.

@@ -73,6 +73,9 @@ class CovarianceStructure(ABC):
         Fewest columns that a term needs for the structure to make sense.
     ordered : bool
         Whether the columns must be the indicators of one factor, whose levels have an order.
+    hides_directions : bool
+        Whether the objective may fall, beside a theta at an edge, faster than curvature shows; see
+        :meth:`beyond`.
     special_cases : frozenset of str
         Names of the structures that are this one with some parameters fixed or equal, columns
         being the same; see :mod:`mixedscope.inference.nesting` for models.
@@ -85,6 +88,7 @@ class CovarianceStructure(ABC):
     correlates: ClassVar[bool] = True
     least_columns: ClassVar[int] = 1
     ordered: ClassVar[bool] = False
+    hides_directions: ClassVar[bool] = False
     special_cases: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, size: int, settings: Settings | None = None) -> None:

@@ -33,6 +33,7 @@ class _OneCorrelation(CovarianceStructure):
     """Standard deviations times a correlation matrix of one parameter, its angle the last theta."""
 
     least_columns = 2
+    hides_directions = True
     kind: ClassVar[type[Correlation]]
 
     def __init__(self, size: int, settings: Settings | None = None) -> None:
