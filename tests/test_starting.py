@@ -7,6 +7,7 @@ import pytest
 from test_blocked import CASES, N, _design
 
 from mixedscope.model import starting
+from mixedscope.model.kernels_start import invert, solve_moments
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 
 
@@ -22,7 +23,9 @@ def test_moment_equations_agree_with_dense_algebra(name, weighted):
     weights = np.random.default_rng(6).uniform(0.3, 2.0, N) if weighted else None
     system = ProfiledSystem(_design(*CASES[name][0], weights=weights))
     pairs = [term.free_entries for term in system.terms]
-    forms, traces = starting._moments(system, pairs)
+    forms, symmetric, times = starting._moments(system, pairs)
+    np.testing.assert_allclose(symmetric, symmetric.T, rtol=1e-10, atol=1e-10)
+    traces = symmetric * times
     project = np.eye(N) - system.basis.q @ system.basis.q.T
     bases, scores = [], []
     for f, (rows, cols) in enumerate(pairs):
@@ -38,6 +41,25 @@ def test_moment_equations_agree_with_dense_algebra(name, weighted):
     expected = [[np.trace(project @ s @ project @ v) for v in bases] for s in scores]
     np.testing.assert_allclose(forms, [residual @ s @ residual for s in scores], rtol=1e-9)
     np.testing.assert_allclose(traces, expected, rtol=1e-8, atol=1e-8)
+    solution = forms.copy()
+    if np.linalg.matrix_rank(traces) == len(traces):
+        assert solve_moments(solution, symmetric, times, 1e-12)
+        np.testing.assert_allclose(traces @ solution, forms, rtol=1e-6, atol=1e-8)
+
+
+def test_moment_equations_that_depend_on_each_other_are_not_solved_as_if_they_did_not():
+    matrix = np.array([[2.0, 1.0, 3.0], [1.0, 4.0, 5.0], [3.0, 5.0, 8.0]])
+    assert not solve_moments(np.ones(3), matrix, np.ones(3), 1e-8)
+
+
+def test_a_positive_definite_matrix_is_inverted_and_its_condition_bounded():
+    matrix = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 2.0]])
+    inverse = np.empty((3, 3))
+    bound = invert(matrix, inverse)
+    np.testing.assert_allclose(inverse, np.linalg.inv(matrix), rtol=1e-12)
+    assert bound == pytest.approx(np.linalg.norm(matrix) * np.linalg.norm(inverse))
+    assert bound >= np.linalg.cond(matrix)
+    assert invert(matrix - 3.0 * np.eye(3), inverse) == np.inf
 
 
 @pytest.mark.parametrize("name", CASES)

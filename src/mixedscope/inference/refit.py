@@ -226,8 +226,8 @@ def _compiled(
     arrays = _empty(len(residuals), len(start), len(system.basis.kept))
     refit_single(
         factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, start,
-        inverse_hessian * scale[:, None] * scale, objective.degrees, objective.reml, _TOLERANCE,
-        _MOST, *arrays,
+        inverse_hessian * scale[:, None] * scale, objective.degrees, objective.reml or None,
+        _TOLERANCE, _MOST, *arrays,
     )  # fmt: skip
     return arrays
 

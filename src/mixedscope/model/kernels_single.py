@@ -77,28 +77,29 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
 
 
 @inlined
-def _derive(pattern: Pattern, data: Data, work: Work, weight: float, n_inverse: int) -> None:
-    """Fill the `out` of `work` with the derivative by the factor; overwrites `s`.
-
-    `n_inverse` is r under REML, else 0.
-    """
-    ptr, idx = pattern
-    d, u, w, _ = data
-    _, x, m, _, forms, _, inner, s, _, out = work
-    n = len(s)
+def _clear(data: Data, work: Work) -> None:
+    """Set the derivative and the forms to zero."""
+    d, inner, out = data[0], work[6], work[9]
     q, k = d.shape[0], d.shape[1]
     for a in range(k):
         for b in range(k):
             out[a, b] = 0.0
             for i in range(q):
                 inner[i, a, b] = 0.0
-    if n_inverse > 0:
-        inverse_small(s, n_inverse)
-        for i in range(n):
-            for j in range(i, n):
-                s[i, j] = s[j, i] if j < n_inverse else 0.0
-        head_forms(u, w, ptr, idx, s, n, inner)
-    derivative_stage(d, x, m, inner, forms, weight, out)
+
+
+@inlined
+def _add_fixed_part(pattern: Pattern, data: Data, work: Work) -> None:
+    """Fill the forms with what the fixed effects add to the derivative under REML."""
+    ptr, idx = pattern
+    _, u, w, _ = data
+    inner, s = work[6], work[7]
+    n = len(s)
+    inverse_small(s, n - 1)
+    for i in range(n):
+        for j in range(i, n):
+            s[i, j] = s[j, i] if j < n - 1 else 0.0
+    head_forms(u, w, ptr, idx, s, n, inner)
 
 
 @kernel
@@ -110,7 +111,7 @@ def run_single(
     start: Floats,
     inverse: Floats,
     degrees: int,
-    reml: bool,
+    reml: bool | None,
     tolerance: float,
     search: bool,
     derive: bool,
@@ -137,6 +138,9 @@ def run_single(
         Where a search starts, internal units.
     inverse : (p, p) array
         First inverse Hessian of a search, positive definite; overwritten by the last.
+    reml : bool or None
+        None under maximum likelihood, True under REML: what only the latter needs is then compiled
+        with its first fit.
     tolerance : float
         Newton decrement at which a search stops.
     search : bool
@@ -156,7 +160,7 @@ def run_single(
         How many evaluations were made, which was the last accepted (-1: none), and the Newton
         decrement there by the last inverse Hessian.
     """
-    lam, s, coefficient, out = work[0], work[7], work[8], work[9]
+    lam, x, m, _, forms, _, inner, s, coefficient, out = work
     size, r, p = lam.shape[0], len(s) - 1, len(places)
     state = np.zeros(STATE)
     state[DECREMENT] = np.inf
@@ -180,7 +184,9 @@ def run_single(
         parts[count, 3] = penalty
         for i in range(r):
             betas[count, i] = coefficient[i]
-        new = log_det + degrees * np.log(pwrss) + (log_det_fixed if reml else 0.0)
+        new = log_det + degrees * np.log(pwrss)
+        if reml is not None:
+            new += log_det_fixed
         verdict = ACCEPT
         if search:
             verdict = accept_or_halve(new, best, points, direction, trial, state)
@@ -189,7 +195,10 @@ def run_single(
             break
         if verdict == RETRY or not derive:
             continue
-        _derive(pattern, data, work, degrees / pwrss, r if reml else 0)
+        _clear(data, work)
+        if reml is not None:
+            _add_fixed_part(pattern, data, work)
+        derivative_stage(data[0], x, m, inner, forms, degrees / pwrss, out)
         for i in range(p):
             gradients[count - 1, i] = out[places[i] // size, places[i] % size]
         if search:
@@ -215,7 +224,7 @@ def refit_single(
     start: Floats,
     start_inverse: Floats,
     degrees: int,
-    reml: bool,
+    reml: bool | None,
     tolerance: float,
     most: int,
     points: Floats,
@@ -261,7 +270,7 @@ def refit_single(
             True, True, all_points, all_gradients, all_parts, all_betas,
         )  # fmt: skip
         values[row] = all_parts[best, 0] + degrees * np.log(all_parts[best, 2])
-        if reml:
+        if reml is not None:
             values[row] += all_parts[best, 1]
         for i in range(k):
             points[row, i] = all_points[best, i]

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model.compiled import inlined, kernel
+from mixedscope.model.kernels import cholesky_small, level_factors
+from mixedscope.model.kernels_inverse import inverse_small
 
-__all__ = ["information_sums", "own_moments", "shared_moments"]
+__all__ = ["information_sums", "invert", "own_moments", "shared_moments", "solve_moments"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -15,36 +17,38 @@ Ints = NDArray[np.int64]
 
 @kernel
 def information_sums(
-    d: Floats, m: Floats, lam: Floats, rows: Ints, cols: Ints, products: Floats, traces: Floats
+    d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: int, first: int, out: Floats
 ) -> None:
-    """Sum ``tr(B W_i B W_j)`` and ``tr(B W_i)`` over levels.
+    """Sum ``tr(B W_i B W_j)`` over levels, less the share of sigma.
 
+    This is the product of the sums of ``tr(B W_i)`` over the degrees of freedom.
     ``B = D - D M D`` per level, and ``W_i = e_r lam_c' + lam_c e_r'`` is the derivative of
     ``lam lam'`` by entry (r, c) of lam; with ``V = B lam`` the traces are
     ``2 (B_rs (lam'V)_ce + V_sc V_re)`` and ``2 V_rc``, (s, e) being entry j.
 
     Parameters
     ----------
-    d, m : (q, k, k) arrays
-        M as of :func:`mixedscope.model.kernels.level_factors`.
+    d : (q, k, k) array
+        M is that of :func:`mixedscope.model.kernels.level_factors`.
     lam : (k, k) array
     rows, cols : (p,) arrays of int
         Entries of the factor.
-    products : (p, p) array
-        Receives the sums of products.
-    traces : (p,) array
-        Receives the sums of traces.
+    degrees : int
+    first : int
+        Where they stand in `out`.
+    out : (n, n) array
     """
     q, k = d.shape[0], d.shape[1]
+    x = np.empty(d.shape)
+    m = np.empty(d.shape)
+    level_factors(d, lam, x, m)
     md = np.empty((k, k))
     b = np.empty((k, k))
     v = np.empty((k, k))
     inner = np.empty((k, k))
     p = len(rows)
-    for i in range(p):
-        traces[i] = 0.0
-        for j in range(p):
-            products[i, j] = 0.0
+    traces = np.zeros(p)
+    products = np.zeros((p, p))
     for level in range(q):
         own, middle = d[level], m[level]
         for a in range(k):
@@ -78,8 +82,70 @@ def information_sums(
                 s, e = rows[j], cols[j]
                 products[i, j] += 2.0 * (b[r, s] * inner[c, e] + v[s, c] * v[r, e])
     for i in range(p):
+        for j in range(i + 1):
+            value = products[i, j] - traces[i] * traces[j] / degrees
+            out[first + i, first + j] = value
+            out[first + j, first + i] = value
+
+
+@kernel
+def invert(matrix: Floats, inverse: Floats) -> float:
+    """Invert a symmetric matrix (k, k); infinity where it is not positive definite.
+
+    Returns the product of the Frobenius norms of the two, which bounds the condition.
+    """
+    k = len(matrix)
+    one = 0.0
+    for i in range(k):
+        for j in range(k):
+            inverse[i, j] = matrix[i, j]
+            one += matrix[i, j] ** 2
+    if not cholesky_small(inverse):
+        return np.inf
+    inverse_small(inverse, k)
+    other = 0.0
+    for i in range(k):
         for j in range(i):
-            products[j, i] = products[i, j]
+            inverse[j, i] = inverse[i, j]
+            other += 2.0 * inverse[i, j] ** 2
+        other += inverse[i, i] ** 2
+    return float(np.sqrt(one * other))
+
+
+@kernel
+def solve_moments(forms: Floats, traces: Floats, times: Floats, tol: float) -> bool:
+    """Solve the equations of moments, ``traces * times``, in place of `forms`.
+
+    The symmetric `traces` (n, n) are brought to a unit diagonal and factorised. Returns whether
+    this could be done: not if the square of a pivot is below `tol`.
+    """
+    n = len(forms)
+    size = np.empty(n)
+    for i in range(n):
+        size[i] = np.sqrt(traces[i, i])
+    scaled = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            scaled[i, j] = traces[i, j] / (size[i] * size[j])
+    if not cholesky_small(scaled):
+        return False
+    for i in range(n):
+        if not scaled[i, i] ** 2 > tol:
+            return False
+    for i in range(n):
+        value = forms[i] / size[i]
+        for j in range(i):
+            value -= scaled[i, j] * forms[j]
+        forms[i] = value / scaled[i, i]
+    for back in range(n):
+        i = n - 1 - back
+        value = forms[i]
+        for j in range(i + 1, n):
+            value -= scaled[j, i] * forms[j]
+        forms[i] = value / scaled[i, i]
+    for i in range(n):
+        forms[i] /= size[i] * times[i]
+    return True
 
 
 @inlined

@@ -106,6 +106,17 @@ class RandomTerm:
             scales.append(self.column_scale[rows + first if first else rows])
         return joined(places), joined(scales)
 
+    @property
+    def entry_places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the factor where theta stands, where all its structures do so."""
+        rows, cols = [], []
+        for columns, structure, _ in self._layout:
+            assert structure.entries is not None
+            first = columns.start
+            rows.append(structure.entries[0] + first if first else structure.entries[0])
+            cols.append(structure.entries[1] + first if first else structure.entries[1])
+        return joined(rows), joined(cols)
+
     def nearest_theta(self, covariance: Floats) -> Floats:
         """Theta nearest to a relative covariance (k, k) for columns of unit mean square."""
         own = covariance / (self.column_scale[:, None] * self.column_scale)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.model.evaluation import Evaluation
+from mixedscope.model.kernels_start import invert
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.small import Batch, SmallSystem
 from mixedscope.model.starting import standard_information
@@ -70,13 +71,9 @@ def search_small(
 
 def _bounded_inverse(information: Floats) -> Floats:
     """Inverse with directions of little information kept from endless steps."""
-    try:
-        inverse = np.linalg.inv(information)
-        # The product of Frobenius norms bounds the condition: most often nothing is to be kept.
-        if float(np.vdot(inverse, inverse) * np.vdot(information, information)) < _SPREAD**2:
-            return np.asarray(inverse)
-    except np.linalg.LinAlgError:
-        pass
+    inverse = np.empty_like(information)
+    if invert(information, inverse) < _SPREAD:
+        return inverse
     values, vectors = np.linalg.eigh(information)
     top = float(values[-1])
     if not top > 0.0:

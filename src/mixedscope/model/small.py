@@ -176,9 +176,10 @@ class SingleSystem(SmallSystem):
         from mixedscope.model.kernels_single import run_single
 
         self._lam[:] = 0.0
+        start, inverse, degrees, reml, tolerance, search, derive = task
         return run_single(
-            self.pattern, self.data, self.arrays, places, *task, batch.points,
-            batch.gradients, batch.parts, batch.betas,
+            self.pattern, self.data, self.arrays, places, start, inverse, degrees, reml or None,
+            tolerance, search, derive, batch.points, batch.gradients, batch.parts, batch.betas,
         )  # fmt: skip
 
 

@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.gather import sums_by_level
-from mixedscope.model.kernels import level_factors
-from mixedscope.model.kernels_start import information_sums, own_moments, shared_moments
+from mixedscope.model.kernels_start import (
+    information_sums,
+    own_moments,
+    shared_moments,
+    solve_moments,
+)
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 
 __all__ = [
@@ -39,6 +43,8 @@ _LARGEST = 30.0
 _MOST_COLUMNS = 24
 # Share of the residual variance on the fixed effects that is left to the observations at least.
 _RESIDUAL = 0.02
+# Pivots, of a matrix of unit diagonal, above which equations do not depend on each other.
+_REGULAR = 1e-8
 
 
 def moment_start(objective: ProfiledObjective) -> Floats:
@@ -55,10 +61,13 @@ def moment_start(objective: ProfiledObjective) -> Floats:
     if any(term.size > _MOST_COLUMNS for term in system.terms):
         return objective.start
     pairs = [term.free_entries for term in system.terms]
-    forms, traces = _moments(system, pairs)
-    # Equations are weighed by the size of their diagonal, so that none outweighs the rest.
-    weight = 1.0 / np.sqrt(np.maximum(np.abs(traces.diagonal()), 1e-300))
-    solution = np.linalg.lstsq(traces * weight[:, None], forms * weight, rcond=1e-10)[0]
+    forms, traces, times = _moments(system, pairs)
+    solution = forms.copy()
+    if not solve_moments(solution, traces, times, _REGULAR):
+        # Equations are weighed by the size of their diagonal, so that none outweighs the rest.
+        weight = 1.0 / np.sqrt(np.maximum(np.abs(traces.diagonal()), 1e-300))
+        weighed = traces * times * weight[:, None]
+        solution = np.asarray(np.linalg.lstsq(weighed, forms * weight, rcond=1e-10)[0])
     relative = solution / max(float(solution[-1]), _RESIDUAL)
     start = []
     first = 0
@@ -110,8 +119,13 @@ class _Levels:
     squares: Floats
 
 
-def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Floats, Floats]:
+def _moments(
+    system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]
+) -> tuple[Floats, Floats, Floats]:
     """Quadratic forms of the residual, and their expectations per unit of every covariance.
+
+    The latter are a symmetric matrix times the number of places of every covariance, the third
+    thing returned.
 
     With ``Z_l`` the columns of level l and Q the fixed-effects basis the expectations are sums of
     products of entries of ``B = Z_l'Z_m - Z_l'Q Q'Z_m``; for levels that never occur together
@@ -122,7 +136,7 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     total = first[-1]
     forms = np.empty(total + 1)
     # The expectation of form (c, d) per unit of covariance (a, b) is the mean of those by (a, b)
-    # and (b, a), which makes a symmetric matrix, times the number of places of the covariance.
+    # and (b, a), times two where these are different places.
     traces = np.empty((total + 1, total + 1))
     times = np.empty(total + 1)
     for own, at in zip(levels, first, strict=False):
@@ -139,7 +153,7 @@ def _moments(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> tuple[Fl
     forms[total] = float(system.response @ system.response)
     traces[total, total] = system.n - len(system.basis.kept)
     times[total] = 1.0
-    return forms, traces * times
+    return forms, traces, times
 
 
 def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Levels]:
@@ -223,20 +237,14 @@ def standard_information(objective: ProfiledObjective, theta: Floats) -> Floats:
     three factors), and it costs no pass over the data. For structures that only put theta in its
     places.
     """
-    assert objective.entries is not None
-    places, _ = objective.entries
     system = objective.system
     factors = objective.factors(theta)
     if not system.blocked.is_single:
         system.blocked.solve(factors)
     out = np.zeros((len(theta), len(theta)))
-    first = 0
     for term, block, factor in zip(system.terms, system.blocked.blocks(), factors, strict=True):
-        rows, cols = np.divmod(places[term.theta] - first, term.size)
-        out[term.theta, term.theta] = factor_information(
-            block, factor, rows, cols, objective.degrees
-        )
-        first += term.size**2
+        rows, cols = term.entry_places
+        information_sums(block, factor, rows, cols, objective.degrees, term.theta.start, out)
     return out
 
 
@@ -261,12 +269,9 @@ def factor_information(d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: 
     -------
     (p, p) array
     """
-    p = len(rows)
-    products, traces = np.empty((p, p)), np.empty(p)
-    x, m = np.empty(d.shape), np.empty(d.shape)
-    level_factors(d, lam, x, m)
-    information_sums(d, m, lam, rows, cols, products, traces)
-    return np.asarray(products - traces[:, None] * traces / degrees)
+    out = np.empty((len(rows), len(rows)))
+    information_sums(d, lam, rows, cols, degrees, 0, out)
+    return out
 
 
 def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:

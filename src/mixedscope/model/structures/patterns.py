@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -68,8 +69,8 @@ class _Pattern(CovarianceStructure):
         return list(out)
 
     def nearest(self, covariance: Floats) -> Floats:
-        if self.size == 1:
-            return np.asarray(np.sqrt(covariance[0]))
+        if self.size == 1:  # small models are not to wait for numpy
+            return np.array([math.sqrt(covariance[0, 0])])
         free = np.linalg.cholesky(covariance if self.correlates else np.diag(np.diag(covariance)))
         return np.asarray(free[self._rows, self._cols], dtype=float)
 
