@@ -335,11 +335,12 @@ class ProfiledObjective:
         root mean square. Directions that a structure of reduced rank leaves out are not meant.
         """
         factors = self.factors(np.asarray(theta, dtype=float))
-        return any(
-            not (term.rank == term.size and _is_clearly_regular(factor, tol))
-            and np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol
-            for term, factor in zip(self.system.terms, factors, strict=True)
-        )
+        for term, factor in zip(self.system.terms, factors, strict=True):
+            if term.rank == term.size and _is_clearly_regular(factor, tol):
+                continue
+            if np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol:
+                return True
+        return False
 
     def limited_threads(self) -> AbstractContextManager[None]:
         """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
@@ -403,7 +404,7 @@ class ProfiledObjective:
     def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
         """Evaluate with gradients at every row of `thetas`, internal units."""
         assert self.entries is not None
-        if not np.isfinite(thetas).all():
+        if not math.isfinite(thetas.sum()) and not np.isfinite(thetas).all():
             raise FloatingPointError("theta is not finite.")
         places, scales = self.entries
         return small.evaluate(places, thetas * scales, self.degrees, reml=self.reml, derive=True)

@@ -72,7 +72,7 @@ def residual_state(objective: ProfiledObjective, theta: Floats, value: float) ->
         return "shared"
     if not single:
         factors = objective.factors(theta)
-        if all(float(np.abs(factor).max()) < _LARGE for factor in factors):
+        if all(max(map(abs, f.ravel().tolist())) < _LARGE for f in factors):
             return "identified"
     larger = np.concatenate([term.enlarged(theta[term.theta], _TIMES) for term in terms])
     try:
@@ -85,8 +85,8 @@ def residual_state(objective: ProfiledObjective, theta: Floats, value: float) ->
 def _has_one_observation_each(term: RandomTerm, part: TermPart) -> bool:
     """Whether every random effect of a term of indicators has one row at most."""
     design = term.design
-    columns = list(part.columns)
-    if part.factor is None or len(columns) * len(design.levels) < len(design.codes):
+    if part.factor is None or len(part.columns) * len(design.levels) < len(design.codes):
         return False
+    columns = list(part.columns)
     cell = design.codes * len(columns) + np.abs(design.Z[:, columns]).argmax(axis=1)
     return len(np.unique(cell)) == len(cell)

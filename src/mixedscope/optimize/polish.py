@@ -89,8 +89,10 @@ class Polisher:
         old = self.curvature
         if gradient is None or self.problem.out_of_time:
             self.curvature = None
+        elif old is not None and old.gradient is gradient:
+            return
         elif old is not None and float(np.abs(old.x - self.point.x).max()) <= _NEARBY:
-            self.curvature = old if old.gradient is gradient else old.with_gradient(gradient)
+            self.curvature = old.with_gradient(gradient)
         else:
             self.curvature = measure_curvature(self.problem.gradients, self.point.x, gradient)
 
