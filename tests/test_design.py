@@ -358,3 +358,9 @@ def test_an_unknown_structure_in_the_formula_is_pointed_at() -> None:
     with pytest.raises(FormulaError) as caught:
         build_design("y ~ x + zerocor(1 + x | k)", D)
     assert caught.value.position == 8
+
+
+def test_columns_used_twice_are_made_once() -> None:
+    made = build_design("y ~ x + (1 + x | k) + (1 + x | g)", D)
+    assert made.random[0].Z is made.random[1].Z
+    assert not np.shares_memory(made.y, D["y"].to_numpy())

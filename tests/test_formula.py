@@ -251,3 +251,11 @@ def test_long_sums_are_read_inside_terms_too() -> None:
 def test_text_that_is_no_text_is_refused() -> None:
     with pytest.raises(FormulaError, match="must be text, not int"):
         parse_formula(3)  # type: ignore[arg-type]
+
+
+def test_a_text_read_before_is_not_read_again() -> None:
+    first = parse_formula("y ~ once + (1 | g)")
+    assert parse_formula("y ~ once " + "+ (1 | g)") is first
+    for _ in range(2):
+        with pytest.raises(FormulaError, match="Nothing follows"):
+            parse_formula("y ~ once +")

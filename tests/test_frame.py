@@ -11,7 +11,14 @@ import pyarrow as pa
 import pytest
 
 from mixedscope.errors import DataError
-from mixedscope.model.frame import as_frame, cross, factorize, is_numeric
+from mixedscope.model.frame import (
+    as_frame,
+    cross,
+    factorize,
+    is_numeric,
+    missing_values,
+    numeric_column,
+)
 
 COLUMNS = {"y": [1.0, 2.0, 3.0], "g": ["b", "a", "b"]}
 
@@ -124,3 +131,18 @@ def test_a_million_rows_are_coded_quickly() -> None:
     factor = cross(factorize(codes), factorize(codes % 7))
     assert len(factor.codes) == 1_000_000
     assert time.process_time() - start < 3.0
+
+
+def test_missing_values_are_found_in_every_kind_of_column() -> None:
+    none = [[1.0, 2.0], [1, 2], [True, False], ["a", "b"], pd.Categorical(["a", "b"])]
+    some = [[1.0, np.nan], ["a", None], pd.Categorical(["a", None]), pd.array([1, None])]
+    assert [missing_values(pd.Series(values)) for values in none] == [None] * 5
+    for values in some:
+        found = missing_values(pd.Series(values))
+        assert found is not None
+        assert found.tolist() == [False, True]
+
+
+def test_numbers_do_not_share_the_memory_of_their_column() -> None:
+    column = pd.Series([1.0, 2.0])
+    assert not np.shares_memory(numeric_column(column), column.to_numpy())

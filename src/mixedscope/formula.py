@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 from .algebra import FUNCTIONS, Fixed, Item, Term, expand, spine, strip
 from .errors import FormulaError
@@ -86,7 +87,7 @@ class Formula:
             names.setdefault(frozenset(term.factors), term.group)
         return tuple(names.values())
 
-    @property
+    @cached_property
     def variables(self) -> tuple[str, ...]:
         """Names of all columns that the formula uses, in order of appearance."""
         found: dict[str, None] = {n.name: None for n in names_in(self.response)}
@@ -123,6 +124,12 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(str(text), 0, f"A formula must be text, not {type(text).__name__}.")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Formula:
+    """Parse a text; one that was read before is not read again, for formulas do not change."""
     left, right = _sides(text, tokenize(text))
     response = Parser(text, left, FUNCTIONS, formula=True).parse()
     _check_response(text, response)

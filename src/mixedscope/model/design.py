@@ -20,8 +20,8 @@ from .frame import (
     as_frame,
     cross,
     factorize,
-    is_missing,
     is_numeric,
+    missing_values,
     numeric_column,
 )
 from .structure_choice import Choice, StructureChooser
@@ -172,11 +172,11 @@ def build_design(
     contrasts = dict(contrasts or {})
     _check_contrasts(contrasts, frame, names)
     all_weights = _read_weights(weights, frame)
-    rows, n_dropped, n_zero = _usable_rows(frame, names, all_weights)
-    # Selecting columns or rows is slow beside all else that a small model needs.
-    used = frame
+    # Selecting columns or rows is slow beside all else that a small model needs: each once.
+    used = {name: frame[name] for name in names}
+    rows, n_dropped, n_zero = _usable_rows(used, len(frame), all_weights)
     if len(rows) < len(frame):
-        used = frame[list(names)].iloc[rows].reset_index(drop=True)
+        used = {name: series.take(rows) for name, series in used.items()}
     columns = TermColumns(parsed.text, used, rows, contrasts)
 
     response = unparse(parsed.response)
@@ -260,26 +260,27 @@ def _differ(weights: NDArray[np.float64] | None) -> bool:
 
 
 def _usable_rows(
-    frame: pd.DataFrame, names: tuple[str, ...], weights: NDArray[np.float64] | None
+    columns: Mapping[str, pd.Series], n: int, weights: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.int64], int, int]:
-    """Rows that can be used, and how many are missing or have weight 0."""
-    missing = np.zeros(len(frame), dtype=bool)
-    worst = ("", -1)
-    for name in names:
-        absent = is_missing(frame[name])
-        count = int(absent.sum())
-        if count > worst[1]:
-            worst = (name, count)
-        missing |= absent
+    """Rows of the n that can be used, and how many are missing or have weight 0."""
+    absent = {name: missing_values(series) for name, series in columns.items()}
+    found = {name: mask for name, mask in absent.items() if mask is not None}
+    if not found and weights is None:
+        return np.arange(n, dtype=np.int64), 0, 0
+    missing = np.zeros(n, dtype=bool)
+    for mask in found.values():
+        missing |= mask
     zero = np.zeros_like(missing)
     if weights is not None:
         missing |= np.isnan(weights)
         zero = (weights == 0) & ~missing
     rows = np.flatnonzero(~missing & ~zero).astype(np.int64)
     if missing.all():
+        counts = dict.fromkeys(columns, 0) | {name: int(m.sum()) for name, m in found.items()}
+        worst = max(counts, key=counts.__getitem__)
         raise DataError(
-            f"All {len(frame)} rows have a missing value in a variable of the model; column "
-            f"{worst[0]!r} alone lacks {worst[1]}."
+            f"All {n} rows have a missing value in a variable of the model; column "
+            f"{worst!r} alone lacks {counts[worst]}."
         )
     if not len(rows):
         raise DataError("No rows remain: all weights are 0 or missing.")

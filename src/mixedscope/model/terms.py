@@ -43,7 +43,7 @@ class TermColumns:
     ----------
     text : str
         The formula, for errors.
-    frame : DataFrame
+    frame : DataFrame or mapping of str to Series
         The rows used, without missing values in the formula's variables.
     rows : (n,) int array
         Their positions in the user's data, for errors.
@@ -53,7 +53,7 @@ class TermColumns:
     def __init__(
         self,
         text: str,
-        frame: pd.DataFrame,
+        frame: Mapping[str, pd.Series] | pd.DataFrame,
         rows: NDArray[np.int64],
         contrasts: Mapping[str, ContrastSpec],
     ) -> None:
@@ -63,28 +63,43 @@ class TermColumns:
         self.contrasts = contrasts
         self.codings: dict[str, Coding] = {}
         self._variables: dict[str, ColumnBlock | Factor] = {}
+        self._blocks: dict[tuple[bool, tuple[str, ...]], ColumnBlock] = {}
 
     def columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
-        """Columns of an intercept (if any) and terms, in order; matrix (n, k) in C order."""
-        n = len(self.frame)
-        blocks = [ColumnBlock(np.ones((n, 1)), (INTERCEPT,))] if intercept else []
+        """Columns of an intercept (if any) and terms, in order; matrix (n, k) in C order.
+
+        The same block when asked for the same again: not to be written to.
+        """
+        key = (intercept, tuple(term.name for term in terms))
+        if key not in self._blocks:
+            self._blocks[key] = self._columns(intercept, terms)
+        return self._blocks[key]
+
+    def _columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
         full = self._full_codes(intercept, terms)
-        for term in terms:
-            blocks.append(self._term(term, full))
-        if len(blocks) == 1 and blocks[0].matrix.flags.c_contiguous:
-            return blocks[0]
-        names = tuple(name for block in blocks for name in block.names)
-        matrix = np.concatenate([np.empty((n, 0)), *(b.matrix for b in blocks)], axis=1)
-        return ColumnBlock(np.ascontiguousarray(matrix), names)
+        blocks = [self._term(term, full) for term in terms]
+        if len(blocks) == 1 and not intercept:
+            return ColumnBlock(np.ascontiguousarray(blocks[0].matrix), blocks[0].names)
+        names = [name for block in blocks for name in block.names]
+        if intercept:
+            names.insert(0, INTERCEPT)
+        matrix = np.empty((len(self.rows), len(names)))
+        at = int(intercept)
+        matrix[:, :at] = 1.0
+        for block in blocks:
+            width = len(block.names)
+            matrix[:, at : at + width] = block.matrix
+            at += width
+        return ColumnBlock(matrix, tuple(names))
 
     def _term(self, term: Term, full: set[tuple[str, str]]) -> ColumnBlock:
-        block = ColumnBlock(np.ones((len(self.frame), 1)), ("",))
+        block = ColumnBlock(np.empty((0, 1)), ("",))
         for node in term.factors:
-            is_full = (term.name, unparse(node)) in full
+            is_full = bool(full) and (term.name, unparse(node)) in full
             width = len(block.names) * self._width(node)
-            if 8 * width * len(self.frame) > MAX_BYTES:
+            if 8 * width * len(self.rows) > MAX_BYTES:
                 raise ModelError(
-                    f"The term {term.name!r} would make {width} columns for {len(self.frame)} "
+                    f"The term {term.name!r} would make {width} columns for {len(self.rows)} "
                     f"rows: is it a grouping factor? Then write (1 | {term.name})."
                 )
             block = _product(block, self._coded(node, is_full))
@@ -116,6 +131,8 @@ class TermColumns:
     def _full_codes(self, intercept: bool, terms: Sequence[Term]) -> set[tuple[str, str]]:
         """Which (term, factor) pairs get an indicator per level rather than contrasts."""
         full: set[tuple[str, str]] = set()
+        if intercept and all(len(term.factors) == 1 for term in terms):
+            return full
         earlier: list[set[str]] = []
         for term in terms:
             factors = {unparse(node) for node in term.factors}
@@ -164,7 +181,8 @@ class TermColumns:
                 self._refuse_dates(series)
                 return factorize(series)
             values = numeric_column(series)
-            self._finite(values, f"Column {node.name!r}")
+            if not np.isfinite(values.min()) or not np.isfinite(values.max()):
+                self._finite(values, f"Column {node.name!r}")
             return ColumnBlock(values[:, None], (key,))
         for used in names_in(node):
             series = self.frame[used.name]
@@ -173,7 +191,7 @@ class TermColumns:
         if isinstance(node, Call) and node.function == "poly":
             return self._poly(node, key)
         value = Evaluator(self.text, self.frame).value(node)
-        data = np.broadcast_to(value.data, (len(self.frame),))
+        data = np.broadcast_to(value.data, (len(self.rows),))
         if value.kind == "boolean":
             return factorize(pd.Series(np.array(data), name=key))
         if value.kind == "text":
@@ -226,7 +244,7 @@ class TermColumns:
             )
         degree = int(degree_node.value)
         x = np.broadcast_to(
-            Evaluator(self.text, self.frame).numeric(arguments[0], "poly()"), (len(self.frame),)
+            Evaluator(self.text, self.frame).numeric(arguments[0], "poly()"), (len(self.rows),)
         )
         self._finite(np.asarray(x), unparse(arguments[0]))
         distinct = len(np.unique(x))
