@@ -415,3 +415,16 @@ def test_a_small_theta_is_tried_at_zero_unless_the_curvature_says_what_that_cost
     tried = [row.theta[1] == 0.0 for row in result.trace.rows if row.stage == "polish"]
     assert sum(tried) == zeros_tried
     assert result.theta[1] == pytest.approx(0.01, rel=0.1)
+
+
+def test_auto_leaves_the_last_steps_to_polishing_where_evaluations_are_dear():
+    dear = minimize(simulated(4))
+    assert dear.optimizer["settings"]["ftol"] == 1e-6
+    assert minimize(simulated(4), optimizer="bfgs").optimizer["settings"]["ftol"] == 1e-9
+    assert minimize(simulated(4), polish=False).optimizer["settings"]["ftol"] == 1e-9
+    given = minimize(simulated(4), settings={"ftol": 1e-3}).optimizer["settings"]
+    assert given["ftol"] == 1e-3
+    quick = simulated(4)
+    quick.is_quick = True
+    assert minimize(quick).optimizer["settings"]["ftol"] == 1e-9
+    assert dear.certificate["newton_decrement"] < 1e-11

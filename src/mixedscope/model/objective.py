@@ -32,6 +32,10 @@ __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
 
 Floats = NDArray[np.float64]
 
+# Numbers in a model, and multiplications in its dense part, up to which an evaluation takes some
+# microseconds.
+_QUICK = 12_000
+
 
 class ProfiledSystem:
     """A design brought to the internal units of the engine, with its factorisation.
@@ -376,6 +380,14 @@ class ProfiledObjective:
     def is_compiled(self) -> bool:
         """Whether the model is of a kind whose whole search is one compiled call."""
         return self.system.blocked.small is not None and self.entries is not None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether an evaluation in compiled code takes some microseconds."""
+        if not self.is_compiled:
+            return False
+        cross = self.system.cross
+        return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
 
     def quasi_newton(self, theta: Floats, tolerance: float, most: int) -> SmallSearch | None:
         """Search for the optimum in compiled code, where the model is small enough to gain by it.

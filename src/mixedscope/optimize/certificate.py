@@ -57,8 +57,8 @@ _NULL_RELATIVE = 1e-8
 _NULL_ASYMMETRY = 2.0
 
 #: One-sided differences settle the matter if the smallest eigenvalue is above this share of the
-#: largest, ten times the step they are good to, and above this many times k times their asymmetry
-#: (k times the largest entry bounds what an error does to an eigenvalue).
+#: largest, ten times the step they are good to, and above this many times their asymmetry (whose
+#: Frobenius norm bounds what an error of its size does to an eigenvalue).
 _CLEAR = 1e-3
 _CLEAR_ASYMMETRY = 4.0
 
@@ -135,6 +135,11 @@ class Curvature:
     def is_saddle(self) -> bool:
         """Whether the objective curves downwards in some direction, beyond rounding."""
         return self.smallest < -self.floor
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all eigenvalues are so large that the Hessian of a point close by tells as much."""
+        return self.smallest > _CLEAR * float(self.values[-1])
 
     @property
     def descent(self) -> FloatArray:
@@ -225,8 +230,8 @@ def measure_curvature(
     # eigenvalues they are enough, otherwise the other side is measured too.
     if x.size > 1 and not thorough:
         curvature, asymmetry = _curvature(x, gradient, above)
-        error = _CLEAR_ASYMMETRY * x.size * asymmetry
-        if curvature.smallest > max(_CLEAR * float(curvature.values[-1]), error):
+        error = _CLEAR_ASYMMETRY * asymmetry
+        if curvature.is_clear and curvature.smallest > error:
             return curvature
     below = _differences(gradients_at, x, gradient, -steps)
     return None if below is None else _curvature(x, gradient, (above + below) / 2)[0]
@@ -248,16 +253,18 @@ def _differences(
 
 
 def _curvature(x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> tuple[Curvature, float]:
-    """Give the curvature, and by how much the Hessian (k, k) is not symmetric."""
+    """Give the curvature, and the Frobenius norm of what the Hessian (k, k) lacks in symmetry."""
     other = hessian.T
-    asymmetry = float((hessian - other).max())  # the largest of the differences of both signs
+    difference = hessian - other
+    asymmetry = float(difference.max())  # the largest of the differences of both signs
     values, vectors = np.linalg.eigh((hessian + other) / 2)
     floor = max(
         _NULL_EFFECT / max(1.0, _largest(x)) ** 2,
         _NULL_RELATIVE * max(abs(float(values[0])), abs(float(values[-1]))),
         _NULL_ASYMMETRY * asymmetry,
     )
-    return Curvature(x.copy(), gradient, values, vectors, floor), asymmetry
+    curvature = Curvature(x.copy(), gradient, values, vectors, floor)
+    return curvature, math.sqrt(float(np.vdot(difference, difference)))
 
 
 def _largest(values: FloatArray) -> float:

@@ -12,7 +12,13 @@ import numpy as np
 from mixedscope.errors import OptimizerError
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
-from mixedscope.optimize.objective import Evaluation, FloatArray, Objective, offers_moments
+from mixedscope.optimize.objective import (
+    Evaluation,
+    FloatArray,
+    Objective,
+    is_quick,
+    offers_moments,
+)
 from mixedscope.optimize.polish import Polisher
 from mixedscope.optimize.problem import LimitReached, Problem
 from mixedscope.optimize.trace import Trace
@@ -101,6 +107,8 @@ def minimize(
         at any point that the search tried.
     """
     backend = get_backend(optimizer)
+    if optimizer == "auto" and polish and not is_quick(objective):
+        settings = {**backend.hastened, **(settings or {})}
     resolved = backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)
     _check_limit("max_seconds", max_seconds, whole=False)

@@ -23,6 +23,7 @@ __all__ = [
     "Objective",
     "ShapedObjective",
     "edges_of",
+    "is_quick",
     "offers_beyond",
     "offers_coordinates",
     "offers_hessian",
@@ -211,6 +212,11 @@ class CompiledObjective(Protocol):
         """Whether this model is of a kind that `quasi_newton` serves."""
         ...
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether an evaluation takes no longer than what an optimiser does between two."""
+        ...
+
     def quasi_newton(
         self, theta: FloatArray, tolerance: float, most: int, /
     ) -> CompiledSearch | None:
@@ -257,6 +263,11 @@ def offers_residual(objective: object) -> TypeGuard[ResidualObjective]:
 def offers_search(objective: object) -> TypeGuard[CompiledObjective]:
     """Whether an objective is a `CompiledObjective`, and of a model that this serves."""
     return bool(getattr(objective, "is_compiled", False))
+
+
+def is_quick(objective: object) -> bool:
+    """Whether an objective is a `CompiledObjective` that takes no time worth saving."""
+    return bool(getattr(objective, "is_quick", False))
 
 
 def shape_of(objective: Objective) -> FloatArray | None:

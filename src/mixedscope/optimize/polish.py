@@ -34,8 +34,10 @@ _NEWTON_FACTOR = 0.25
 #: Above this objective to be gained a quadratic model is not trusted; BFGS takes over.
 _NEWTON_REACH = 0.05
 
-#: A Hessian is used again within this distance (largest entry) of where it was measured.
+#: A Hessian is used again within this distance (largest entry) of where it was measured; within
+#: the other where an eigenvalue is so small that its sign may change on the way.
 _NEARBY = 1e-3
+_NEARBY_FLAT = 1e-5
 
 #: Lengths of the first step along negative curvature, standardised units.
 _ESCAPE_STEPS = (0.1, 0.01, 1e-3)
@@ -73,6 +75,7 @@ class Polisher:
         self.problem = problem
         self.point = point
         self.curvature: Curvature | None = None
+        self._measured: Point | None = None
         self.tried: list[str] = []
         self.limit: LimitReached | None = None
         self.make_canonical()
@@ -89,12 +92,18 @@ class Polisher:
         old = self.curvature
         if gradient is None or self.problem.out_of_time:
             self.curvature = None
-        elif old is not None and old.gradient is gradient:
+        elif old is not None and self.point is self._measured:
             return
-        elif old is not None and float(np.abs(old.x - self.point.x).max()) <= _NEARBY:
+        elif old is not None and self._is_near(old):
             self.curvature = old.with_gradient(gradient)
         else:
             self.curvature = measure_curvature(self.problem.gradients, self.point.x, gradient)
+            self._measured = self.point
+
+    def _is_near(self, old: Curvature) -> bool:
+        """Whether a Hessian measured before serves here too."""
+        distance = float(np.abs(old.x - self.point.x).max())
+        return distance <= (_NEARBY if old.is_clear else _NEARBY_FLAT)
 
     def run(self) -> None:
         """Escape and polish until nothing is left to be gained, then clean up zeros."""

@@ -93,6 +93,10 @@ class Backend(ABC):
         a start is given.  The others start where random effects vary as much as residuals, to
         be seen finding their way.
     settings : mapping of str to Setting
+    hastened : mapping of str to number
+        Settings in place of defaults for ``"auto"`` where an evaluation takes longer than a step
+        of an optimiser: the polishing stage, which measures the curvature in any case, then makes
+        the last steps.
     tolerance : str
         The setting that decides how accurate the search is, which sweeps over tolerances vary;
         its meaning tells the unit.
@@ -103,6 +107,7 @@ class Backend(ABC):
     bounded: ClassVar[bool]
     starts_from_moments: ClassVar[bool] = False
     settings: ClassVar[Mapping[str, Setting]]
+    hastened: ClassVar[Mapping[str, SettingValue]] = {}
     tolerance: ClassVar[str]
 
     def resolve(self, given: Mapping[str, object] | None) -> dict[str, SettingValue]:

@@ -37,6 +37,7 @@ class Bfgs(Backend):
             1e-6, "largest gradient entry at which to stop, per standardised unit", positive=True
         ),
     }
+    hastened: ClassVar[Mapping[str, SettingValue]] = {"ftol": 1e-6}
 
     def load(self, objective: Objective) -> None:
         """Import SciPy's optimisers, slow to load, unless the search itself is compiled."""
