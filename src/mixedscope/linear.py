@@ -90,11 +90,11 @@ class LinearMixedModel:
             parsed, frame, structure=structure, contrasts=contrasts, weights=weights
         )
         self.system = ProfiledSystem(self.design)
-        self._objectives: dict[bool, ProfiledObjective] = {}
+        self._objectives = {False: ProfiledObjective(self.system)}
         self.weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN
         # A copy on write: the data of the model stay what they are now.
         self._frame = frame.copy(deep=False)
-        self._columns = [v for v in parsed.variables if v in frame.columns]
+        self._columns = list(parsed.variables)
         if isinstance(weights, str) and weights not in self._columns:
             self._columns.append(weights)
         self._weights = None
@@ -280,7 +280,7 @@ class LinearMixedModel:
         model.data = self.data.iloc[self.design.rows].assign(**{written.name: response})
         model.source = {}
         model.system = ProfiledSystem(model.design)
-        model._objectives = {}
+        model._objectives = {False: ProfiledObjective(model.system)}
         model.__dict__.pop("joint_limit", None)
         return model
 
