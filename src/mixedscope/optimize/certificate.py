@@ -138,7 +138,7 @@ class Curvature:
 
     @property
     def is_clear(self) -> bool:
-        """Whether all eigenvalues are so large that the Hessian of a point close by tells as much."""
+        """Whether eigenvalues are so large that the Hessian of a point close by tells as much."""
         return self.smallest > _CLEAR * float(self.values[-1])
 
     @property
