@@ -251,7 +251,7 @@ class ProfiledObjective:
             self._views.append(self._factors[first : first + size**2].reshape(size, size))
             first += size**2
         self.entries = self._all_entries()
-        self._bounded = np.flatnonzero(self.lower == 0.0)
+        self._bounded = np.flatnonzero(self.lower == 0.0).tolist()
         self._hiding = [t for t in system.terms if any(s.hides_directions for s in t.structures)]
 
     def evaluate(self, theta: Floats) -> Evaluation:
@@ -312,8 +312,10 @@ class ProfiledObjective:
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance whose diagonals are not negative."""
         # Where theta are entries of factors, only their columns may change sign.
-        if self.entries is not None and (theta[self._bounded] > 0.0).all():
-            return theta + 0.0
+        if self.entries is not None:
+            values = theta.tolist()  # so few that numpy takes longer
+            if all([values[i] > 0.0 for i in self._bounded]):
+                return theta + 0.0
         return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
 
     def beyond(self, theta: Floats) -> list[Floats]:

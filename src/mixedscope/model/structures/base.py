@@ -138,6 +138,14 @@ class CovarianceStructure(ABC):
         """What :meth:`start` gives, kept; not to be written to."""
         return self.start()
 
+    @cached_property
+    def free_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns (row >= column) of the covariance that are not zero throughout."""
+        if not self.correlates:
+            return np.arange(self.size), np.arange(self.size)
+        cols, rows = np.triu_indices(self.size)
+        return rows, cols
+
     @abstractmethod
     def scale(self, column_scale: Floats) -> Floats:
         """Factors that bring theta to columns of unit root mean square, shape (n_theta,).

@@ -69,9 +69,14 @@ class _Pattern(CovarianceStructure):
         return list(out)
 
     def nearest(self, covariance: Floats) -> Floats:
-        if self.size == 1:  # small models are not to wait for numpy
+        # Small models are not to wait for numpy.
+        if self.size == 1:
             return np.array([math.sqrt(covariance[0, 0])])
-        free = np.linalg.cholesky(covariance if self.correlates else np.diag(np.diag(covariance)))
+        from mixedscope.model.kernels import cholesky_small
+
+        free = covariance.copy() if self.correlates else np.diag(covariance.diagonal())
+        if not cholesky_small(free):
+            raise np.linalg.LinAlgError("The covariance is not positive definite.")
         return np.asarray(free[self._rows, self._cols], dtype=float)
 
     def canonical(self, theta: Floats) -> Floats:
