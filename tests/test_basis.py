@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedscope.model.basis import _by_gram_schmidt, fixed_basis
+from mixedscope.model.basis import _by_gram_schmidt, fixed_basis, products_of_rows
 
 
 @pytest.fixture
@@ -52,3 +52,17 @@ def test_no_columns_have_an_empty_basis():
     basis = fixed_basis(np.empty((4, 0)))
     assert basis.q.shape == (4, 0)
     assert basis.log_det == 0.0
+
+
+@pytest.mark.parametrize("shape", [(3, 50), (3, 5000), (9, 5000)])
+def test_products_of_rows_are_those_of_matrices(shape: tuple[int, int]) -> None:
+    rows = np.random.default_rng(3).normal(size=shape)
+    np.testing.assert_allclose(products_of_rows(rows), rows @ rows.T, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("mean", [0.0, 2.0, 5.0, 100.0])
+def test_the_basis_is_orthonormal_to_rounding_however_alike_columns_are(mean: float) -> None:
+    n = 6000
+    values = np.random.default_rng(4).normal(mean, 1.0, size=(n, 2))
+    q = fixed_basis(np.column_stack([np.ones(n), values])).q
+    assert np.abs(q.T @ q - np.eye(3)).max() < 1e-14

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FixedBasis", "fixed_basis"]
+__all__ = ["FixedBasis", "fixed_basis", "products_of_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +23,13 @@ COLLINEAR = 1e-7
 # length whose square, and that of its reciprocal, is safe.
 _CLEAR = 1e-3
 _TINY = 1e-100
+# Once is enough if the inverse factor is no larger: sum of squares of its rows on average, by which
+# the rounding of the cross-products grows.
+_ONCE = 8.0
+# Between few rows longer than this, dot products one by one are several times faster than a product
+# of matrices (measured).
+_LONG = 2000
+_FEW = 6
 
 
 @dataclass(frozen=True)
@@ -70,10 +77,24 @@ def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
     earlier of two redundant columns, so the same coefficients are dropped as in lme4.
 
     Columns that are far from collinear are orthonormalised all at once, by the Cholesky factor of
-    their cross-products, twice too (Yamamoto, Nakatsukasa, Yanagisawa & Fukaya 2015, Electron.
-    Trans. Numer. Anal. 44): the same basis, from a few passes over the data.
+    their cross-products, twice too unless they are nearly orthogonal (Yamamoto, Nakatsukasa,
+    Yanagisawa & Fukaya 2015, Electron. Trans. Numer. Anal. 44): the same basis, from a few passes
+    over the data.
     """
     return _by_cholesky(x) or _by_gram_schmidt(x, tolerance)
+
+
+def products_of_rows(rows: Floats) -> Floats:
+    """Form ``rows @ rows.T`` (p, p); what is beyond floating-point numbers is infinite or NaN."""
+    p, n = rows.shape
+    if n < _LONG or p > _FEW:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(rows @ rows.T)
+    out = np.empty((p, p))
+    for i in range(p):
+        for j in range(i + 1):
+            out[i, j] = out[j, i] = rows[i].dot(rows[j])
+    return out
 
 
 def _by_cholesky(x: Floats) -> FixedBasis | None:
@@ -81,24 +102,29 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
     p = x.shape[1]
     if p == 0:
         return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        products = x.T @ x
-        lengths = np.sqrt(products.diagonal())
-        # Squares that overflow, or vanish, are left to the careful way.
-        if not (np.all(lengths > _TINY) and np.all(lengths < 1.0 / _TINY)):
-            return None
-        try:
-            first = np.linalg.cholesky(products / np.outer(lengths, lengths))
-        except np.linalg.LinAlgError:
-            return None
-    # On the diagonal: the share of each column's length that those before it leave.
-    if first.diagonal().min() < _CLEAR:
+    rows = np.ascontiguousarray(x.T)
+    products = products_of_rows(rows)
+    squares = products.diagonal()
+    # Squares that overflow, or vanish, are left to the careful way.
+    if not (squares.min() > _TINY**2 and squares.max() < _TINY**-2):
         return None
-    q = (np.linalg.inv(first) / lengths) @ x.T
-    second = np.linalg.cholesky(q @ q.T)
-    q = np.linalg.inv(second) @ q
-    r = (first @ second * lengths[:, None]).T
-    return FixedBasis(q=q.T, r=np.triu(r), kept=np.arange(p))
+    lengths = np.sqrt(squares)
+    if p == 1:
+        return FixedBasis((rows / lengths).T, lengths[:, None], np.zeros(1, dtype=np.intp))
+    try:
+        factor = np.linalg.cholesky(products / (lengths[:, None] * lengths))
+    except np.linalg.LinAlgError:
+        return None
+    # On the diagonal: the share of each column's length that those before it leave.
+    if factor.diagonal().min() < _CLEAR:
+        return None
+    inverse = np.linalg.inv(factor)
+    q = (inverse / lengths) @ rows
+    if np.vdot(inverse, inverse) > _ONCE * p:
+        second = np.linalg.cholesky(products_of_rows(q))
+        q = np.linalg.inv(second) @ q
+        factor = factor @ second
+    return FixedBasis(q=q.T, r=np.triu((factor * lengths[:, None]).T), kept=np.arange(p))
 
 
 def _by_gram_schmidt(x: Floats, tolerance: float) -> FixedBasis:

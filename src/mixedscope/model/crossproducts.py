@@ -12,7 +12,9 @@ response (the *tail*), forms one dense matrix. Per level of a chain factor the c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,11 @@ __all__ = ["CrossProducts", "Factor", "Stage", "cross_products"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+# From so many observations, and up to so many rows of the tail, passes over the data are worth a
+# kernel of their own (measured).
+_LONG = 5000
+_NARROW = 8
 
 
 @dataclass(frozen=True)
@@ -166,44 +173,61 @@ def cross_products(
     response : (n,) array
         Weighted, orthogonal to the basis.
     """
-    chain = _elimination_chain(factors)
+    n = len(response)
+    chain, steps = _elimination_chain(factors)
     rest_factors = tuple(
         sorted(
             (f for f in range(len(factors)) if f not in chain),
             key=lambda f: (-factors[f].n_levels * factors[f].size, f),
         )
     )
-    sizes = [factors[f].n_levels * factors[f].size for f in rest_factors]
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    n_rest = int(offsets[-1])
-    tail = np.ascontiguousarray(np.column_stack([basis.q, response]))
-    n_tail = tail.shape[1]
+    offsets = []
+    n_rest = 0
+    for f in rest_factors:
+        offsets.append(n_rest)
+        n_rest += factors[f].n_levels * factors[f].size
+    # One layout of the tail by rows (t, n), one by observations: large data have only what is used.
+    rows = np.concatenate([basis.q.T, response[None, :]])
+    n_tail = len(rows)
+    is_long = n >= _LONG and n_tail <= _NARROW
+    by_observation = np.empty((0, 0)) if is_long and not n_rest else np.ascontiguousarray(rows.T)
 
-    rest_z = _beside([factors[f].z for f in rest_factors], len(response))
-    rest_column = _rest_columns(factors, rest_factors, offsets, len(response))
+    rest_z = _beside([factors[f].z for f in rest_factors], n)
+    rest_column = _rest_columns(factors, rest_factors, offsets, n)
 
     stages: list[Stage] = []
     for position, f in enumerate(chain):
-        factor = factors[f]
-        head = _beside([*(factors[g].z for g in chain[position + 1 :]), tail], len(response))
-        d, u = gather.level_products(factor.codes, factor.z, head, factor.n_levels)
+        factor, later = factors[f], chain[position + 1 :]
+        outer = [factors[g].z for g in later]
+        if stages and factors[chain[position - 1]].z is factor.z:
+            d, u = _sums_of(stages[-1], steps[position - 1], factor.n_levels)
+        elif is_long and factor.size <= 2:
+            d, u = gather.level_products_narrow(factor.codes, factor.z, rows, factor.n_levels)
+            between = [_products_between(factor, z, d) for z in outer]
+            u = np.concatenate([*between, u], axis=1) if between else u
+        else:
+            tail = np.ascontiguousarray(rows.T) if is_long else by_observation
+            head = _beside([*outer, tail], n)
+            d, u = gather.level_products(factor.codes, factor.z, head, factor.n_levels)
         ptr, idx, w, level, by_column, column_ptr = _sparse(factor, rest_column, rest_z, n_rest)
-        parents = []
-        for later in chain[position + 1 :]:
-            parent = np.empty(factor.n_levels, dtype=np.int64)
-            parent[factor.codes] = factors[later].codes
-            parents.append(parent)
+        parents = steps[position : position + 1]
+        for step in steps[position + 1 :]:
+            parents.append(step[parents[-1]])
         stages.append(Stage(f, d, u, w, ptr, idx, level, by_column, column_ptr, tuple(parents), ()))
-    stages = [
-        replace(stage, relative=_relative(stage, stages[position + 1 :], n_rest))
-        for position, stage in enumerate(stages)
-    ]
+    if len(stages) > 1:
+        stages = [
+            replace(stage, relative=_relative(stage, stages[position + 1 :], n_rest))
+            for position, stage in enumerate(stages)
+        ]
 
     if n_rest:
-        rest = gather.rest_products(rest_column, rest_z, tail, n_rest)
+        rest = gather.rest_products(rest_column, rest_z, by_observation, n_rest)
     else:
         rest = np.zeros((n_tail, n_tail))
-    rest[n_rest:, n_rest:] = tail.T @ tail
+    # The basis is orthonormal, and the response orthogonal to it.
+    for i in range(n_rest, len(rest) - 1):
+        rest[i, i] = 1.0
+    rest[-1, -1] = response @ response
     return CrossProducts(
         factors=factors,
         chain=chain,
@@ -212,8 +236,24 @@ def cross_products(
         rest=rest,
         n_rest=n_rest,
         n_tail=n_tail,
-        rest_offsets=tuple(int(o) for o in offsets[:-1]),
+        rest_offsets=tuple(offsets),
     )
+
+
+def _sums_of(inner: Stage, parent: Ints, n_levels: int) -> tuple[Floats, Floats]:
+    """Own blocks and head rows of a factor whose columns are those of the factor within it."""
+    k = inner.d.shape[1]
+    d, u = inner.d, inner.u[:, k:]
+    sums = gather.sums_by_level(parent, d.reshape(len(d), -1), n_levels)
+    more = gather.sums_by_level(parent, u.reshape(len(u), -1), n_levels)
+    return sums.reshape(n_levels, k, k), more.reshape(n_levels, -1, k)
+
+
+def _products_between(factor: Factor, outer: Floats, d: Floats) -> Floats:
+    """Cross-products (q, m, k) with the columns (n, m) of a containing factor."""
+    if outer is factor.z:
+        return d
+    return gather.products_between(factor.codes, factor.z, outer, factor.n_levels)
 
 
 # Without a rest nothing below has anything to do: what is not called need not be compiled.
@@ -256,21 +296,31 @@ def _beside(parts: list[Floats], n: int) -> Floats:
 
 
 def _rest_columns(
-    factors: tuple[Factor, ...], rest_factors: tuple[int, ...], offsets: Ints, n: int
+    factors: tuple[Factor, ...], rest_factors: tuple[int, ...], offsets: Sequence[int], n: int
 ) -> NDArray[np.int32]:
     """Column of the rest of every nonzero of an observation, shape (n, width of the rest)."""
-    parts = [
-        (offset + factors[f].codes[:, None] * factors[f].size + np.arange(factors[f].size)).astype(
-            np.int32
-        )
-        for f, offset in zip(rest_factors, offsets[:-1], strict=True)
-    ]
-    return np.ascontiguousarray(np.hstack(parts)) if parts else np.empty((n, 0), dtype=np.int32)
+    parts = []
+    for f, offset in zip(rest_factors, offsets, strict=True):
+        columns: NDArray[np.int32] = factors[f].codes[:, None].astype(np.int32)
+        if factors[f].size > 1:
+            columns *= np.int32(factors[f].size)
+            columns = np.add(columns, np.arange(factors[f].size, dtype=np.int32))
+        parts.append(columns + np.int32(offset) if offset else columns)
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts, axis=1) if parts else np.empty((n, 0), dtype=np.int32)
 
 
-def _elimination_chain(factors: tuple[Factor, ...]) -> tuple[int, ...]:
-    """Choose the chain of nested factors that leaves the smallest dense rest."""
+def _elimination_chain(factors: tuple[Factor, ...]) -> tuple[tuple[int, ...], list[Ints]]:
+    """Choose the chain of nested factors that leaves the smallest dense rest.
+
+    Also gives the level of the next factor of the chain that contains each level, per factor but
+    the last.
+    """
+    if len(factors) == 1:
+        return (0,), []
     columns = [factor.n_levels * factor.size for factor in factors]
+    within: dict[tuple[int, int], Ints | None] = {}
     best: tuple[tuple[int, int, int], tuple[int, ...]] | None = None
     for start in range(len(factors)):
         chain = [start]
@@ -278,20 +328,23 @@ def _elimination_chain(factors: tuple[Factor, ...]) -> tuple[int, ...]:
             (f for f in range(len(factors)) if f != start), key=lambda f: (-factors[f].n_levels, f)
         )
         for f in others:
-            if _is_nested(factors[chain[-1]], factors[f]):
+            pair = (chain[-1], f)
+            if pair not in within:
+                within[pair] = _containing(factors[pair[0]], factors[f])
+            if within[pair] is not None:
                 chain.append(f)
         rest = sum(c for f, c in enumerate(columns) if f not in chain)
         candidate = ((rest, -columns[start], start), tuple(chain))
         if best is None or candidate[0] < best[0]:
             best = candidate
     assert best is not None
-    return best[1]
+    found = [within[pair] for pair in pairwise(best[1])]
+    return best[1], [step for step in found if step is not None]
 
 
-def _is_nested(inner: Factor, outer: Factor) -> bool:
-    """Whether every level of `inner` occurs within one level of `outer` only."""
+def _containing(inner: Factor, outer: Factor) -> Ints | None:
+    """Level of `outer` within which each level of `inner` lies; None where they do not."""
     if inner.n_levels < outer.n_levels:
-        return False
-    within = np.empty(inner.n_levels, dtype=np.int64)
-    within[inner.codes] = outer.codes
-    return bool(np.array_equal(within[inner.codes], outer.codes))
+        return None
+    is_nested, parent = gather.containing_levels(inner.codes, outer.codes, inner.n_levels)
+    return parent if is_nested else None

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 from mixedscope.model.compiled import kernel
 
 __all__ = [
+    "containing_levels",
     "counting_sort",
     "level_products",
+    "level_products_narrow",
+    "products_between",
     "relative_positions",
     "rest_products",
     "sparse_rows",
@@ -40,6 +43,19 @@ def counting_sort(codes: Ints, n_levels: int) -> tuple[Ints, Ints]:
 
 
 @kernel
+def containing_levels(inner: Ints, outer: Ints, n_inner: int) -> tuple[bool, Ints]:
+    """Find the one level of `outer` within which each of `inner` lies; False if there are more."""
+    parent = np.full(n_inner, -1, dtype=np.int64)
+    for i in range(len(inner)):
+        level = inner[i]
+        if parent[level] < 0:
+            parent[level] = outer[i]
+        elif parent[level] != outer[i]:
+            return False, parent
+    return True, parent
+
+
+@kernel
 def level_products(codes: Ints, own: Floats, head: Floats, n_levels: int) -> tuple[Floats, Floats]:
     """Sum ``own' own`` and ``head' own`` by level: shapes (q, k, k) and (q, h, k)."""
     k, h = own.shape[1], head.shape[1]
@@ -54,6 +70,52 @@ def level_products(codes: Ints, own: Floats, head: Floats, n_levels: int) -> tup
             for a in range(h):
                 u[level, a, c] += head[i, a] * z
     return d, u
+
+
+@kernel
+def level_products_narrow(
+    codes: Ints, own: Floats, head: Floats, n_levels: int
+) -> tuple[Floats, Floats]:
+    """Do what `level_products` does for one or two columns and few rows `head` (h, n).
+
+    Written out it takes half the time; small data have no use for a second kernel.
+    """
+    k, h = own.shape[1], len(head)
+    d = np.zeros((n_levels, k, k))
+    u = np.zeros((n_levels, h, k))
+    if k == 1:
+        for i in range(len(codes)):
+            level, z = codes[i], own[i, 0]
+            d[level, 0, 0] += z * z
+            target = u[level]
+            for a in range(h):
+                target[a, 0] += head[a, i] * z
+        return d, u
+    for i in range(len(codes)):
+        level, z, other = codes[i], own[i, 0], own[i, 1]
+        block, target = d[level], u[level]
+        block[0, 0] += z * z
+        block[1, 0] += z * other
+        block[1, 1] += other * other
+        for a in range(h):
+            value = head[a, i]
+            target[a, 0] += value * z
+            target[a, 1] += value * other
+    for level in range(n_levels):
+        d[level, 0, 1] = d[level, 1, 0]
+    return d, u
+
+
+@kernel
+def products_between(codes: Ints, own: Floats, outer: Floats, n_levels: int) -> Floats:
+    """Sum ``outer' own`` by level: shape (q, columns of `outer`, columns of `own`)."""
+    out = np.zeros((n_levels, outer.shape[1], own.shape[1]))
+    for i in range(len(codes)):
+        target = out[codes[i]]
+        for a in range(outer.shape[1]):
+            for c in range(own.shape[1]):
+                target[a, c] += outer[i, a] * own[i, c]
+    return out
 
 
 @kernel

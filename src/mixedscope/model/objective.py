@@ -97,13 +97,7 @@ class ProfiledSystem:
             )
         self.response = residual / self.y_scale
         self.factors = tuple(
-            Factor(
-                t.group,
-                len(t.design.levels),
-                t.design.codes,
-                _scaled(t, root),
-            )
-            for t in self.terms
+            Factor(t.group, len(t.design.levels), t.design.codes, t.standard) for t in self.terms
         )
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
@@ -112,9 +106,10 @@ class ProfiledSystem:
 
     def project(self, values: Floats) -> Floats:
         """Residual of weighted values (n,) on the fixed effects."""
-        for _ in range(2):  # twice is enough, see basis.py
-            values = values - self.basis.q @ (self.basis.q.T @ values)
-        return np.asarray(values, dtype=float)
+        rows = self.basis.q.T
+        residual = values - (rows @ values) @ rows
+        residual -= (rows @ residual) @ rows  # twice is enough, see basis.py
+        return residual
 
     def with_response(self, response: Floats) -> ProfiledSystem:
         """Give the same system for another response (n,), in the same internal units."""
@@ -185,16 +180,6 @@ class ProfiledSystem:
             c * sigma**2 / (t.column_scale[:, None] * t.column_scale)
             for c, t in zip(self.blocked.conditional_covariances(), self.terms, strict=True)
         ]
-
-
-def _scaled(term: RandomTerm, root_weights: Floats | None) -> Floats:
-    """Columns (n, k) of unit root mean square, rows multiplied by the square roots of weights."""
-    if np.all(term.column_scale == 1.0) and root_weights is None:
-        return term.design.Z
-    columns = np.ascontiguousarray(term.design.Z / term.column_scale)
-    return np.ascontiguousarray(
-        columns if root_weights is None else columns * root_weights[:, None]
-    )
 
 
 def _is_clearly_regular(factor: Floats, tol: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.errors import DataError
+from mixedscope.model.basis import products_of_rows
 from mixedscope.model.covariance import CovarianceStructure, make_structure
 from mixedscope.model.design import RandomDesign
 
@@ -41,6 +43,9 @@ class RandomTerm:
     column_scale : (k,) array
         Root mean square of the columns, rows multiplied by the square roots of the weights
         (1 for a column of zeros).
+    standard : (n, k) array
+        The columns in units of it, rows multiplied by the square roots of the weights; the same
+        array in terms that share their columns.
     theta : slice
         Where its parameters stand in the model's theta.
     mixing : tuple of (k, k) array or None
@@ -52,6 +57,7 @@ class RandomTerm:
     design: RandomDesign
     structures: tuple[CovarianceStructure, ...]
     column_scale: Floats
+    standard: Floats
     theta: slice
     mixing: tuple[Floats | None, ...]
 
@@ -136,13 +142,11 @@ class RandomTerm:
     def free_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns (row >= column) of the entries of the covariance that are free."""
         rows, cols = [], []
-        for part, structure in zip(self.design.parts, self.structures, strict=True):
-            for b in part.columns:
-                for a in part.columns:
-                    if a == b or (a > b and structure.correlates):
-                        rows.append(a)
-                        cols.append(b)
-        return np.array(rows), np.array(cols)
+        for columns, structure, _ in self._layout:
+            first = columns.start
+            rows.append(structure.free_pairs[0] + first)
+            cols.append(structure.free_pairs[1] + first)
+        return joined(rows), joined(cols)
 
     @property
     def n_theta(self) -> int:
@@ -254,6 +258,7 @@ def random_terms(
 ) -> tuple[RandomTerm, ...]:
     """Attach structures, scales and places in theta to the random effects of a design."""
     out: list[RandomTerm] = []
+    measured: dict[int, tuple[Floats, Floats, Floats]] = {}
     first = 0
     for design in designs:
         structures = tuple(
@@ -261,48 +266,77 @@ def random_terms(
             for part in design.parts
         )
         n_theta = sum(s.n_theta for s in structures)
-        # Along rows of contiguous memory sums are several times faster.
-        weighted = np.ascontiguousarray(design.Z.T)
-        if root_weights is not None:
-            weighted = weighted * root_weights
-        # Divided by the largest entry first: squares of huge or tiny covariates stay finite.
-        largest = np.maximum(weighted.max(axis=1), -weighted.min(axis=1))
-        largest[largest == 0.0] = 1.0
-        relative = weighted / largest[:, None]
-        mean_square = np.array([row @ row for row in relative]) / len(design.Z)
-        scale = np.where(mean_square > 0.0, largest * np.sqrt(mean_square), 1.0)
-        for name, size in zip(design.names, scale, strict=True):
-            if not 1.0 / LARGEST <= size <= LARGEST:
-                raise DataError(
-                    f"The values of {name!r} in the random effects of {design.group!r}, times the "
-                    f"square roots of the weights if there are any, are about {size:.0e}: their "
-                    "squares are beyond the range of floating-point numbers. Measure the variable "
-                    "in another unit."
-                )
+        key = id(design.Z)  # terms with the same columns share them
+        if key not in measured:
+            measured[key] = _measure(design, root_weights)
+        scale, cosines, standard = measured[key]
         mixing = tuple(
-            _mixing(weighted[list(part.columns)].T, scale[list(part.columns)])
+            _mixing(standard, scale, cosines, list(part.columns))
             if structure.name == "full" and len(part.columns) > 1
             else None
             for part, structure in zip(design.parts, structures, strict=True)
         )
-        out.append(RandomTerm(design, structures, scale, slice(first, first + n_theta), mixing))
-        first += n_theta
+        own = slice(first, first + n_theta)
+        out.append(RandomTerm(design, structures, scale, standard, own, mixing))
+        first = own.stop
     return tuple(out)
 
 
-def _mixing(columns: Floats, scale: Floats) -> Floats | None:
-    """Write nearly collinear columns (n, k) as orthogonal ones times a lower triangle.
+def _measure(design: RandomDesign, root_weights: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """Root mean squares of the columns (k,), cosines between them (k, k), and standard columns."""
+    # Along rows of contiguous memory sums are several times faster.
+    rows = np.ascontiguousarray(design.Z.T)
+    if root_weights is not None:
+        rows = rows * root_weights
+    products = products_of_rows(rows)
+    squares = products.diagonal()
+    if squares.min() > LARGEST**-2 and squares.max() < LARGEST**2:
+        lengths = np.sqrt(squares)
+        scale = lengths / math.sqrt(len(design.Z))
+        cosines = products / (lengths[:, None] * lengths)
+    else:
+        scale, cosines = _measure_extreme(design, rows)
+    if root_weights is None and scale.min() == scale.max() == 1.0:
+        return scale, cosines, design.Z
+    return scale, cosines, np.ascontiguousarray((rows / scale[:, None]).T)
+
+
+def _measure_extreme(design: RandomDesign, rows: Floats) -> tuple[Floats, Floats]:
+    """Root mean squares of the rows (k, n) and their cosines, for huge, tiny and zero ones."""
+    # Divided by the largest entry first: squares of huge or tiny covariates stay finite.
+    largest = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+    largest[largest == 0.0] = 1.0
+    relative = rows / largest[:, None]
+    lengths = np.sqrt(np.array([row @ row for row in relative]))
+    scale = np.where(lengths > 0.0, largest * lengths / math.sqrt(len(design.Z)), 1.0)
+    for name, size in zip(design.names, scale, strict=True):
+        if not 1.0 / LARGEST <= size <= LARGEST:
+            raise DataError(
+                f"The values of {name!r} in the random effects of {design.group!r}, times the "
+                f"square roots of the weights if there are any, are about {size:.0e}: their "
+                "squares are beyond the range of floating-point numbers. Measure the variable "
+                "in another unit."
+            )
+    standard = rows / scale[:, None]
+    cosines = standard @ standard.T / len(design.Z)
+    np.fill_diagonal(cosines, 1.0)  # a column of zeros is nothing to be untangled
+    return scale, cosines
+
+
+def _mixing(standard: Floats, scale: Floats, cosines: Floats, columns: list[int]) -> Floats | None:
+    """Write nearly collinear columns as orthogonal ones times a lower triangle.
 
     The order is from the last column to the first, so that the product of the triangle and a
     lower triangular factor is lower triangular too. None where nothing is nearly collinear.
     """
-    standard = columns / scale
-    cosines = standard.T @ standard / len(standard)
-    np.fill_diagonal(cosines, 1.0)  # a column of zeros is nothing to be untangled
-    if np.linalg.eigvalsh(cosines)[0] >= _COLLINEAR:
+    if len(columns) == 2:
+        smallest = 1.0 - abs(float(cosines[columns[1], columns[0]]))
+    else:
+        smallest = float(np.linalg.eigvalsh(cosines[np.ix_(columns, columns)])[0])
+    if smallest >= _COLLINEAR:
         return None
-    upper = np.linalg.qr(standard[:, ::-1], mode="r") / np.sqrt(len(standard))
+    upper = np.linalg.qr(standard[:, columns[::-1]], mode="r") / np.sqrt(len(standard))
     signs = np.where(np.diag(upper) < 0.0, -1.0, 1.0)
     lower = (upper * signs[:, None])[::-1, ::-1]
     np.fill_diagonal(lower, np.maximum(np.diag(lower), _OWN))
-    return np.asarray(lower * scale)
+    return np.asarray(lower * scale[columns])
