@@ -66,3 +66,11 @@ def test_the_basis_is_orthonormal_to_rounding_however_alike_columns_are(mean: fl
     values = np.random.default_rng(4).normal(mean, 1.0, size=(n, 2))
     q = fixed_basis(np.column_stack([np.ones(n), values])).q
     assert np.abs(q.T @ q - np.eye(3)).max() < 1e-14
+
+
+@pytest.mark.parametrize("mean", [0.0, 5.0, 1e6])
+def test_the_inverse_of_the_triangle_comes_with_the_basis(mean: float) -> None:
+    x = np.column_stack([np.ones(50), np.random.default_rng(4).normal(mean, 1.0, size=(50, 2))])
+    basis = fixed_basis(x)
+    np.testing.assert_allclose(basis.r_inverse, np.linalg.inv(basis.r), rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(basis.q @ basis.r, x, rtol=1e-12)

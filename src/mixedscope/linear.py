@@ -19,7 +19,7 @@ from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
 from mixedscope.inference.references import JointLimit, joint_limit
 from mixedscope.model.blocks import BlockDescription, describe_blocks
-from mixedscope.model.design import Design, build_design
+from mixedscope.model.design import Design, design_of_frame
 from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.frame import as_frame
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
@@ -86,7 +86,7 @@ class LinearMixedModel:
         self.structure = structure
         self.contrasts = dict(contrasts or {})
         parsed = parse_formula(formula)
-        self.design: Design = build_design(
+        self.design: Design = design_of_frame(
             parsed, frame, structure=structure, contrasts=contrasts, weights=weights
         )
         self.system = ProfiledSystem(self.design)

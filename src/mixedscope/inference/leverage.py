@@ -104,7 +104,9 @@ class MarginalCovariances:
     def __init__(self, system: ProfiledSystem) -> None:
         self._system = system
         q = system.basis.q
-        none = FixedBasis(np.empty((system.n, 0)), np.empty((0, 0)), np.empty(0, dtype=np.intp))
+        none = FixedBasis(
+            np.empty((system.n, 0)), np.empty((0, 0)), np.empty(0, dtype=np.intp), np.empty((0, 0))
+        )
         columns = q.T if q.shape[1] else system.response[None, :]
         cross = cross_products(system.factors, none, np.ascontiguousarray(columns[0]))
         self._systems = [BlockedSystem(cross)]

@@ -44,11 +44,14 @@ class FixedBasis:
         Upper triangular, ``X[:, kept] = q @ r``.
     kept : (r,) array of int
         Positions of the columns that carry a coefficient.
+    r_inverse : (r, r) array
+        Its inverse, upper triangular too.
     """
 
     q: Floats
     r: Floats
     kept: NDArray[np.intp]
+    r_inverse: Floats
 
     @property
     def log_det(self) -> float:
@@ -110,7 +113,8 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
         return None
     lengths = np.sqrt(squares)
     if p == 1:
-        return FixedBasis((rows / lengths).T, lengths[:, None], np.zeros(1, dtype=np.intp))
+        none = np.zeros(1, dtype=np.intp)
+        return FixedBasis((rows / lengths).T, lengths[:, None], none, 1.0 / lengths[:, None])
     try:
         factor = np.linalg.cholesky(products / (lengths[:, None] * lengths))
     except np.linalg.LinAlgError:
@@ -119,12 +123,17 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
     if factor.diagonal().min() < _CLEAR:
         return None
     inverse = np.linalg.inv(factor)
-    q = (inverse / lengths) @ rows
-    if np.vdot(inverse, inverse) > _ONCE * p:
+    is_enough = np.vdot(inverse, inverse) <= _ONCE * p
+    inverse /= lengths
+    q = inverse @ rows
+    if not is_enough:
         second = np.linalg.cholesky(products_of_rows(q))
-        q = np.linalg.inv(second) @ q
+        again = np.linalg.inv(second)
+        q = again @ q
         factor = factor @ second
-    return FixedBasis(q=q.T, r=np.triu((factor * lengths[:, None]).T), kept=np.arange(p))
+        inverse = again @ inverse
+    factor *= lengths[:, None]
+    return FixedBasis(q=q.T, r=factor.T, kept=np.arange(p), r_inverse=inverse.T)
 
 
 def _by_gram_schmidt(x: Floats, tolerance: float) -> FixedBasis:
@@ -154,4 +163,6 @@ def _by_gram_schmidt(x: Floats, tolerance: float) -> FixedBasis:
         r[k, k] = rest * largest
         kept.append(j)
     k = len(kept)
-    return FixedBasis(q=q[:k].T, r=r[:k, :k].copy(), kept=np.asarray(kept, dtype=np.intp))
+    own = r[:k, :k].copy()
+    inverse = np.asarray(np.linalg.inv(own), dtype=np.float64)
+    return FixedBasis(q[:k].T, own, np.asarray(kept, dtype=np.intp), inverse)

@@ -27,7 +27,14 @@ from .frame import (
 from .structure_choice import Choice, StructureChooser
 from .terms import TermColumns
 
-__all__ = ["Design", "RandomDesign", "TermPart", "build_design", "random_designs"]
+__all__ = [
+    "Design",
+    "RandomDesign",
+    "TermPart",
+    "build_design",
+    "design_of_frame",
+    "random_designs",
+]
 
 
 @dataclass(frozen=True)
@@ -156,24 +163,39 @@ def build_design(
         If the model cannot be identified from these data.
     """
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    return design_of_frame(
+        parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights
+    )
+
+
+def design_of_frame(
+    parsed: Formula,
+    frame: pd.DataFrame,
+    *,
+    structure: str,
+    contrasts: Mapping[str, ContrastSpec] | None,
+    weights: str | ArrayLike | None,
+) -> Design:
+    """Do what `build_design` does, for a frame made by `mixedscope.model.frame.as_frame`."""
     chooser = StructureChooser(parsed, structure)
     if not parsed.random:
         raise ModelError(
             f"The formula {parsed.text!r} has no random-effects term: add one, such as (1 | group)."
         )
-    frame = as_frame(data)
     names = parsed.variables
+    # Selecting columns or rows is slow beside all else that a small model needs: each once.
+    used: dict[str, pd.Series] = {}
     for name in names:
-        if name not in frame.columns:
+        try:
+            used[name] = frame[name]
+        except KeyError:
             raise DataError(
                 f"Column {name!r} of the formula is not in the data."
                 f"{suggest(name, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
-            )
+            ) from None
     contrasts = dict(contrasts or {})
     _check_contrasts(contrasts, frame, names)
     all_weights = _read_weights(weights, frame)
-    # Selecting columns or rows is slow beside all else that a small model needs: each once.
-    used = {name: frame[name] for name in names}
     rows, n_dropped, n_zero = _usable_rows(used, len(frame), all_weights)
     if len(rows) < len(frame):
         used = {name: series.take(rows) for name, series in used.items()}

@@ -195,7 +195,9 @@ def factorize(series: pd.Series) -> Factor:
         codes, uniques = rank[raw], [found[i] for i in order]
     codes, kept = _compact(codes, len(uniques))
     found = uniques if len(kept) == len(uniques) else [uniques[i] for i in kept.tolist()]
-    levels = tuple(u if type(u) is str else label_of(u) for u in found)
+    if set(map(type, found)) <= {str}:
+        return Factor(codes, tuple(found))  # text that differs reads differently
+    levels = tuple(map(label_of, found))
     if len(set(levels)) < len(levels):
         raise DataError(
             f"Column {series.name!r} has different values that read the same, such as 1 and '1': "

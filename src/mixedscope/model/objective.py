@@ -102,7 +102,7 @@ class ProfiledSystem:
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
         self._projection = self.basis.q.T @ weighted
-        self.r_inverse = np.linalg.inv(self.basis.r)
+        self.r_inverse = self.basis.r_inverse
 
     def project(self, values: Floats) -> Floats:
         """Residual of weighted values (n,) on the fixed effects."""

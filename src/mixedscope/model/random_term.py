@@ -298,7 +298,10 @@ def _measure(design: RandomDesign, root_weights: Floats | None) -> tuple[Floats,
         scale, cosines = _measure_extreme(design, rows)
     if root_weights is None and scale.min() == scale.max() == 1.0:
         return scale, cosines, design.Z
-    return scale, cosines, np.ascontiguousarray((rows / scale[:, None]).T)
+    standard = np.empty(design.Z.shape)
+    for column, row in enumerate(rows):
+        np.divide(row, scale[column], out=standard[:, column])
+    return scale, cosines, standard
 
 
 def _measure_extreme(design: RandomDesign, rows: Floats) -> tuple[Floats, Floats]:
