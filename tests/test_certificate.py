@@ -197,3 +197,31 @@ def test_every_verdict_comes_with_words(make):
     words = minimize(make()).certificate["words"]
     assert words.endswith(".")
     assert len(words) > 40
+
+
+@pytest.mark.parametrize(("length", "calls"), [(1e-4, 2), (0.1, 3), (1e-9, 3)])
+def test_a_short_step_of_the_search_spares_a_gradient(length, calls):
+    objective = simulated(8, groups=(8,))
+    x = minimize(objective).theta * objective.scale
+    asked = []
+
+    def gradient(v):
+        asked.append(v)
+        return objective.evaluate_gradient(v / objective.scale)[1] / objective.scale
+
+    at_x = gradient(x)
+    step = length * np.array([0.5, -1.0, 0.3])
+    change = at_x - gradient(x - step)
+    whole = measure_curvature(row_by_row(gradient), x, at_x, thorough=True)
+    asked.clear()
+    curvature = measure_curvature(row_by_row(gradient), x, at_x, secant=(step, change))
+    assert len(asked) == calls
+    np.testing.assert_allclose(curvature.values, whole.values, rtol=1e-3)
+
+
+def test_a_secant_that_contradicts_the_differences_is_not_believed():
+    hessian = np.diag([4.0, 1.0])
+    x, step = np.ones(2), np.array([1e-4, 1e-4])
+    wrong = hessian @ step + np.array([1e-4, -1e-4])
+    curvature = measure_curvature(row_by_row(lambda v: hessian @ v), x, secant=(step, wrong))
+    np.testing.assert_allclose(curvature.values, [1.0, 4.0], rtol=1e-6)

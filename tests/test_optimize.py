@@ -324,7 +324,8 @@ def test_certificate_evaluations_are_counted_apart_from_the_trace():
     objective = quadratic()
     result = minimize(objective, optimizer="bfgs")
     assert objective.calls == len(result.trace) + result.optimizer["certificate_evaluations"]
-    assert result.optimizer["certificate_evaluations"] >= len(result.theta)
+    # A step of the search may stand for one of the differences.
+    assert result.optimizer["certificate_evaluations"] >= len(result.theta) - 1
 
 
 def test_one_parameter_newuoa_says_which_algorithm_ran():

@@ -56,6 +56,11 @@ _NULL_EFFECT = 1e-6
 _NULL_RELATIVE = 1e-8
 _NULL_ASYMMETRY = 2.0
 
+#: A step of the search, relative to the largest parameter, that serves as one of the differences:
+#: no shorter, for rounding, and no longer than this.
+_SHORTEST = 3e-5
+_LONGEST = 1e-3
+
 #: One-sided differences settle the matter if the smallest eigenvalue is above this share of the
 #: largest, ten times the step they are good to, and above this many times their asymmetry (whose
 #: Frobenius norm bounds what an error of its size does to an eigenvalue).
@@ -196,6 +201,7 @@ def measure_curvature(
     x: FloatArray,
     gradient: FloatArray | None = None,
     *,
+    secant: tuple[FloatArray, FloatArray] | None = None,
     thorough: bool = False,
 ) -> Curvature | None:
     """Measure gradient and Hessian at x, the latter by differences of the former.
@@ -208,14 +214,18 @@ def measure_curvature(
         Standardised units.
     gradient : (k,) array, optional
         The gradient at x, if known.
+    secant : pair of (k,) arrays, optional
+        A step that led to x and by how much it changed the gradient. If it is short enough it
+        spares one of the differences.
     thorough : bool
         Measure both sides of every parameter in any case.
 
     Returns
     -------
     Curvature or None
-        None if a gradient could not be computed.  Costs k gradients where one-sided differences
-        show a clearly positive curvature, 2k otherwise, and one more for x if it is not given.
+        None if a gradient could not be computed.  Costs k gradients, k - 1 with a secant, where
+        one-sided differences show a clearly positive curvature, 2k otherwise, and one more for x
+        if it is not given.
     """
     if gradient is None:
         own = gradients_at(x[None, :])
@@ -223,7 +233,10 @@ def measure_curvature(
             return None
         gradient = own[0]
     steps = _STEP * np.maximum(np.abs(x), _SMALLEST)
-    above = _differences(gradients_at, x, gradient, steps)
+    if secant is not None and x.size > 1 and not thorough and _is_short(secant[0], x):
+        above = _differences_across(gradients_at, x, gradient, secant)
+    else:
+        above = _differences(gradients_at, x, gradient, steps)
     if above is None:
         return None
     # One-sided differences are good to the step; where they leave no doubt about the signs of the
@@ -233,8 +246,35 @@ def measure_curvature(
         error = _CLEAR_ASYMMETRY * asymmetry
         if curvature.is_clear and curvature.smallest > error:
             return curvature
+        if secant is not None:
+            above = _differences(gradients_at, x, gradient, steps)
     below = _differences(gradients_at, x, gradient, -steps)
-    return None if below is None else _curvature(x, gradient, (above + below) / 2)[0]
+    if above is None or below is None:
+        return None
+    return _curvature(x, gradient, (above + below) / 2)[0]
+
+
+def _is_short(step: FloatArray, x: FloatArray) -> bool:
+    """Whether a step is as short as those of the differences, about, and not lost in rounding."""
+    return _SHORTEST <= _largest(step) / max(_largest(x), _SMALLEST) <= _LONGEST
+
+
+def _differences_across(
+    gradients_at: Callable[[FloatArray], FloatArray | None],
+    x: FloatArray,
+    gradient: FloatArray,
+    secant: tuple[FloatArray, FloatArray],
+) -> FloatArray | None:
+    """Hessian by a step already made, and by differences at right angles to it."""
+    step, change = secant
+    # The first column of the orthogonal matrix is the direction of the step, up to its sign.
+    directions = np.linalg.qr(np.column_stack([step, np.eye(x.size)]))[0].T[1:]
+    lengths = _STEP * np.maximum(np.abs(directions) @ np.abs(x), _SMALLEST)
+    slopes = gradients_at(x + lengths[:, None] * directions)
+    if slopes is None:
+        return None
+    along = np.outer(change, step) / float(step @ step)
+    return np.asarray(along + ((slopes - gradient) / lengths[:, None]).T @ directions)
 
 
 def _differences(

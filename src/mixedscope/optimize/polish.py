@@ -97,8 +97,19 @@ class Polisher:
         elif old is not None and self._is_near(old):
             self.curvature = old.with_gradient(gradient)
         else:
-            self.curvature = measure_curvature(self.problem.gradients, self.point.x, gradient)
+            self.curvature = measure_curvature(
+                self.problem.gradients, self.point.x, gradient, secant=self._secant()
+            )
             self._measured = self.point
+
+    def _secant(self) -> tuple[FloatArray, FloatArray] | None:
+        """Step from the best point before this one, and what it did to the gradient."""
+        here, before = self.point, self.problem.previous
+        if before is None or here is not self.problem.best:
+            return None
+        if here.gradient is None or before.gradient is None:
+            return None
+        return here.x - before.x, here.gradient - before.gradient
 
     def _is_near(self, old: Curvature) -> bool:
         """Whether a Hessian measured before serves here too."""

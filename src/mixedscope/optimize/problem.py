@@ -14,6 +14,7 @@ from mixedscope.optimize.objective import (
     Evaluation,
     FloatArray,
     Objective,
+    is_quick,
     offers_search,
     shape_of,
 )
@@ -86,6 +87,8 @@ class Problem:
         Under which name evaluations are recorded.
     best : Point or None
         The best point so far.
+    previous : Point or None
+        The best before it.
     certificate_evaluations : int
         Gradients computed by `gradient`, which are not part of the search.
     """
@@ -109,6 +112,7 @@ class Problem:
         self._unshape = None if shape is None else np.linalg.inv(shape)
         self.stage = "search"
         self.best: Point | None = None
+        self.previous: Point | None = None
         self.certificate_evaluations = 0
         self._worst = -math.inf
         self._max_evaluations = max_evaluations
@@ -232,7 +236,7 @@ class Problem:
         if evaluation.objective > self._worst:
             self._worst = evaluation.objective
         if self.best is None or evaluation.objective < self.best.evaluation.objective:
-            self.best = point
+            self.previous, self.best = self.best, point
         return point
 
     @property
@@ -257,12 +261,19 @@ class Problem:
         lowest = min(values)
         if self.best is not None and self.best.objective <= lowest:
             return
-        number = search.objectives.index(lowest)
+        self.previous = self.best
+        if len(values) > 1 and not is_quick(self.objective):
+            self.previous = self._point_of(search, sorted(values)[1])
+        self.best = self._point_of(search, lowest)
+
+    def _point_of(self, search: CompiledSearch, value: float) -> Point:
+        """Give the first point of a search where the objective has this value."""
+        number = search.objectives.index(value)
         evaluation = search.evaluation(number)
         assert evaluation is not None
         slope = search.gradients[number]
         gradient = None if math.isnan(slope[0]) else self.slope_to_x(slope)
-        self.best = Point(self.to_x(search.thetas[number]), evaluation, gradient)
+        return Point(self.to_x(search.thetas[number]), evaluation, gradient)
 
     # -- what the certificate calls ------------------------------------------------------------
 
