@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from mixedscope.model.compiled import part
 
 __all__ = [
+    "add_parent_narrow",
+    "back_solve_narrow",
     "derivative_stage_1",
     "derivative_stage_2",
     "eliminate_head_narrow",
@@ -92,34 +94,58 @@ def level_factors_2(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
 
 @part
 def eliminate_head_narrow(u: Floats, m: Floats, n_tail: int, s: Floats) -> None:
-    """Subtract the share of all levels from the tail-by-tail corner of S."""
+    """Subtract the share of all levels from the tail-by-tail corner of S.
+
+    Four sums at a time: loops over so few rows within each level would cost more than the sums.
+    """
     q, h, k = u.shape
-    first, corner = h - n_tail, len(s) - n_tail
-    if k == 1:
-        for i in range(q):
-            rows, middle = u[i, first:, 0], m[i, 0, 0]
-            for t in range(n_tail):
-                value = rows[t] * middle
-                target = s[corner + t, corner:]
-                for v in range(t, n_tail):
-                    target[v] -= value * rows[v]
-        return
-    for i in range(q):
-        pairs = u[i, first:]
-        left, middle, right = m[i, 0, 0], m[i, 1, 0], m[i, 1, 1]
-        for t in range(n_tail):
-            value = pairs[t, 0] * left + pairs[t, 1] * middle
-            other = pairs[t, 0] * middle + pairs[t, 1] * right
-            target = s[corner + t, corner:]
-            for v in range(t, n_tail):
-                target[v] -= value * pairs[v, 0] + other * pairs[v, 1]
+    first, corner, last = h - n_tail, len(s) - n_tail, h - 1
+    for t in range(n_tail):
+        own = first + t
+        for v in range(t, n_tail, 4):
+            row = first + v
+            row_1, row_2, row_3 = min(row + 1, last), min(row + 2, last), min(row + 3, last)
+            sum_0 = sum_1 = sum_2 = sum_3 = 0.0
+            for i in range(q):
+                value = u[i, own, 0] * m[i, 0, 0]
+                if k == 2:
+                    value += u[i, own, 1] * m[i, 1, 0]
+                    other = u[i, own, 0] * m[i, 1, 0] + u[i, own, 1] * m[i, 1, 1]
+                    sum_0 += other * u[i, row, 1]
+                    sum_1 += other * u[i, row_1, 1]
+                    sum_2 += other * u[i, row_2, 1]
+                    sum_3 += other * u[i, row_3, 1]
+                sum_0 += value * u[i, row, 0]
+                sum_1 += value * u[i, row_1, 0]
+                sum_2 += value * u[i, row_2, 0]
+                sum_3 += value * u[i, row_3, 0]
+            target = s[corner + t, corner + v :]
+            target[0] -= sum_0
+            if len(target) > 1:
+                target[1] -= sum_1
+            if len(target) > 2:
+                target[2] -= sum_2
+            if len(target) > 3:
+                target[3] -= sum_3
 
 
 @part
-def eliminate_parent_narrow(
+def _subtract(
+    outer: int, a: int, row: int, value: float, parent_d: Floats, parent_u: Floats
+) -> None:
+    """Subtract from an entry of a containing level; rows count from its own block on."""
+    size = parent_d.shape[1]
+    if row < size:
+        parent_d[outer, row, a] -= value
+    elif row < size + parent_u.shape[1]:
+        parent_u[outer, row - size, a] -= value
+
+
+@part
+def _eliminate_parent_directly(
     u: Floats, m: Floats, parent: Ints, offset: int, parent_d: Floats, parent_u: Floats
 ) -> None:
-    """Subtract the share of all levels from those that contain them, without sparse rows."""
+    """Do what `eliminate_parent_narrow` does, level by level."""
     q, h, k = u.shape
     size = parent_d.shape[1]
     beyond = offset + size
@@ -144,6 +170,52 @@ def eliminate_parent_narrow(
 
 
 @part
+def eliminate_parent_narrow(
+    u: Floats, m: Floats, parent: Ints, offset: int, parent_d: Floats, parent_u: Floats
+) -> None:
+    """Subtract the share of all levels from those that contain them, without sparse rows.
+
+    Four sums at a time, handed over where the next level lies within another one, if that is not
+    often.
+    """
+    q, h, k = u.shape
+    last = h - 1
+    changes = 0
+    for i in range(1, q):
+        if parent[i] != parent[i - 1]:
+            changes += 1
+    if changes * 4 > q:
+        _eliminate_parent_directly(u, m, parent, offset, parent_d, parent_u)
+        return
+    for a in range(parent_d.shape[1]):
+        own = offset + a
+        for first in range(0, h - offset, 4):
+            row = offset + first
+            row_1, row_2, row_3 = min(row + 1, last), min(row + 2, last), min(row + 3, last)
+            sum_0 = sum_1 = sum_2 = sum_3 = 0.0
+            for i in range(q):
+                value = u[i, own, 0] * m[i, 0, 0]
+                if k == 2:
+                    value += u[i, own, 1] * m[i, 1, 0]
+                    other = u[i, own, 0] * m[i, 1, 0] + u[i, own, 1] * m[i, 1, 1]
+                    sum_0 += other * u[i, row, 1]
+                    sum_1 += other * u[i, row_1, 1]
+                    sum_2 += other * u[i, row_2, 1]
+                    sum_3 += other * u[i, row_3, 1]
+                sum_0 += value * u[i, row, 0]
+                sum_1 += value * u[i, row_1, 0]
+                sum_2 += value * u[i, row_2, 0]
+                sum_3 += value * u[i, row_3, 0]
+                outer = parent[i]
+                if i == q - 1 or parent[i + 1] != outer:
+                    _subtract(outer, a, first, sum_0, parent_d, parent_u)
+                    _subtract(outer, a, first + 1, sum_1, parent_d, parent_u)
+                    _subtract(outer, a, first + 2, sum_2, parent_d, parent_u)
+                    _subtract(outer, a, first + 3, sum_3, parent_d, parent_u)
+                    sum_0 = sum_1 = sum_2 = sum_3 = 0.0
+
+
+@part
 def parent_forms_narrow(
     u: Floats,
     parent: Ints,
@@ -157,6 +229,10 @@ def parent_forms_narrow(
     q, _, k = u.shape
     size = parent_kd.shape[1]
     beyond = offset + size
+    if k == 1 and size == 1 and beyond >= end:
+        for i in range(q):
+            out[i, 0, 0] += u[i, offset, 0] * u[i, offset, 0] * parent_kd[parent[i], 0, 0]
+        return
     for i in range(q):
         outer = parent[i]
         own, block, rows = u[i], parent_kd[outer], parent_ku[outer]
@@ -180,6 +256,64 @@ def parent_forms_narrow(
                 out[i, 0, 1] += mixed
                 out[i, 1, 0] += mixed
                 out[i, 1, 1] += 2.0 * right * second
+
+
+@part
+def add_parent_narrow(
+    u: Floats, parent: Ints, offset: int, outer_modes: Floats, forms: Floats
+) -> None:
+    """Add what the modes of the containing levels contribute to the forms ``A' c`` (q, k)."""
+    q, _, k = u.shape
+    for c in range(outer_modes.shape[1]):
+        row = offset + c
+        for i in range(q):
+            mode = outer_modes[parent[i], c]
+            forms[i, 0] += u[i, row, 0] * mode
+            if k == 2:
+                forms[i, 1] += u[i, row, 1] * mode
+
+
+@part
+def back_solve_narrow(
+    u: Floats, x: Floats, m: Floats, tail: Floats, forms: Floats, modes: Floats
+) -> float:
+    """Do what ``back_solve_stage`` does without sparse rows, given the coefficients of the tail.
+
+    The forms hold the part of the containing levels already.
+    """
+    q, h, k = u.shape
+    n_tail, last = len(tail), h - 1
+    for first in range(0, n_tail, 4):
+        row = h - n_tail + first
+        row_1, row_2, row_3 = min(row + 1, last), min(row + 2, last), min(row + 3, last)
+        value = tail[first]
+        value_1 = tail[first + 1] if first + 1 < n_tail else 0.0
+        value_2 = tail[first + 2] if first + 2 < n_tail else 0.0
+        value_3 = tail[first + 3] if first + 3 < n_tail else 0.0
+        for i in range(q):
+            for c in range(k):
+                forms[i, c] += (
+                    u[i, row, c] * value
+                    + u[i, row_1, c] * value_1
+                    + u[i, row_2, c] * value_2
+                    + u[i, row_3, c] * value_3
+                )
+    penalty = 0.0
+    for i in range(q):
+        if k == 1:
+            force = forms[i, 0]
+            modes[i, 0] = -m[i, 0, 0] * force
+            spherical = x[i, 0, 0] * force
+            penalty += spherical * spherical
+            continue
+        force, other = forms[i, 0], forms[i, 1]
+        modes[i, 0] = -(m[i, 0, 0] * force + m[i, 0, 1] * other)
+        modes[i, 1] = -(m[i, 1, 0] * force + m[i, 1, 1] * other)
+        spherical = x[i, 0, 0] * force + x[i, 1, 0] * other
+        penalty += spherical * spherical
+        spherical = x[i, 0, 1] * force + x[i, 1, 1] * other
+        penalty += spherical * spherical
+    return penalty
 
 
 @part

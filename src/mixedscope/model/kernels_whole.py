@@ -31,6 +31,7 @@ from mixedscope.model.kernels_inverse import (
     sparse_forms,
     stage_inverse,
 )
+from mixedscope.model.kernels_narrow import add_parent_narrow, back_solve_narrow
 from mixedscope.model.kernels_search import (
     ACCEPT,
     DECREMENT,
@@ -143,8 +144,26 @@ def _solve(
         for back in range(stages):
             stage = stages - 1 - back
             q, h, k, nnz = table[stage, _Q], table[stage, _H], table[stage, _K], table[stage, _NNZ]
-            head = _square(all_head, table[stage, _HEAD], q, h)
+            u = _cube(first_u if stage == 0 else own_u, table[stage, _HEADS], q, h, k)
+            x = _cube(all_x, table[stage, _BLOCKS], q, k, k)
+            m = _cube(all_m, table[stage, _BLOCKS], q, k, k)
+            forms = _square(all_forms, table[stage, _MODES], q, k)
+            modes = _square(all_modes, table[stage, _MODES], q, k)
             offset = int(np.int64(0))
+            if nnz == 0 and k <= 2:
+                for i in range(table[stage, _MODES], table[stage, _MODES] + q * k):
+                    all_forms[i] = 0.0
+                for later in range(stage + 1, stages):
+                    size = table[later, _K]
+                    at = table[stage, _PARENT] + (later - stage - 1) * q
+                    add_parent_narrow(
+                        u, all_parent[at : at + q], offset,
+                        _square(all_modes, table[later, _MODES], table[later, _Q], size), forms,
+                    )  # fmt: skip
+                    offset += size
+                penalty += back_solve_narrow(u, x, m, coefficient[n_rest:], forms, modes)
+                continue
+            head = _square(all_head, table[stage, _HEAD], q, h)
             for later in range(stage + 1, stages):
                 size = table[later, _K]
                 outer_modes = _square(all_modes, table[later, _MODES], table[later, _Q], size)
@@ -158,14 +177,9 @@ def _solve(
                     head[i, offset + t] = coefficient[n_rest + t]
             rows = table[stage, _ROWS]
             penalty += back_solve_stage(
-                _cube(first_u if stage == 0 else own_u, table[stage, _HEADS], q, h, k),
-                _square(first_w if stage == 0 else own_w, table[stage, _SPARSE], nnz, k),
-                _cube(all_x, table[stage, _BLOCKS], q, k, k),
-                _cube(all_m, table[stage, _BLOCKS], q, k, k),
+                u, _square(first_w if stage == 0 else own_w, table[stage, _SPARSE], nnz, k), x, m,
                 all_ptr[table[stage, _PTR] : table[stage, _PTR] + q + 1],
-                all_idx[rows : rows + nnz], head, coefficient,
-                _square(all_forms, table[stage, _MODES], q, k),
-                _square(all_modes, table[stage, _MODES], q, k),
+                all_idx[rows : rows + nnz], head, coefficient, forms, modes,
             )  # fmt: skip
     return log_det, log_det_fixed, pwrss, penalty
 
