@@ -74,3 +74,11 @@ def test_the_inverse_of_the_triangle_comes_with_the_basis(mean: float) -> None:
     basis = fixed_basis(x)
     np.testing.assert_allclose(basis.r_inverse, np.linalg.inv(basis.r), rtol=1e-8, atol=1e-13)
     np.testing.assert_allclose(basis.q @ basis.r, x, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_long_columns_beyond_the_range_of_squares_are_orthonormalised(scale: float) -> None:
+    x = np.random.default_rng(5).normal(size=(6000, 2)) * [1.0, scale]
+    q = fixed_basis(x).q
+    assert np.abs(q.T @ q - np.eye(2)).max() < 1e-14

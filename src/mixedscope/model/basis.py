@@ -90,13 +90,13 @@ def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
 def products_of_rows(rows: Floats) -> Floats:
     """Form ``rows @ rows.T`` (p, p); what is beyond floating-point numbers is infinite or NaN."""
     p, n = rows.shape
-    if n < _LONG or p > _FEW:
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        if n < _LONG or p > _FEW:
             return np.asarray(rows @ rows.T)
-    out = np.empty((p, p))
-    for i in range(p):
-        for j in range(i + 1):
-            out[i, j] = out[j, i] = rows[i].dot(rows[j])
+        out = np.empty((p, p))
+        for i in range(p):
+            for j in range(i + 1):
+                out[i, j] = out[j, i] = rows[i].dot(rows[j])
     return out
 
 
@@ -107,11 +107,11 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
         return None
     rows = np.ascontiguousarray(x.T)
     products = products_of_rows(rows)
-    squares = products.diagonal()
-    # Squares that overflow, or vanish, are left to the careful way.
-    if not (squares.min() > _TINY**2 and squares.max() < _TINY**-2):
+    # Squares that overflow, or vanish, are left to the careful way. (So few numbers are compared
+    # faster without numpy.)
+    if not all(_TINY**2 < square < _TINY**-2 for square in products.diagonal().tolist()):
         return None
-    lengths = np.sqrt(squares)
+    lengths = np.sqrt(products.diagonal())
     if p == 1:
         none = np.zeros(1, dtype=np.intp)
         return FixedBasis((rows / lengths).T, lengths[:, None], none, 1.0 / lengths[:, None])
@@ -120,7 +120,7 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
     except np.linalg.LinAlgError:
         return None
     # On the diagonal: the share of each column's length that those before it leave.
-    if factor.diagonal().min() < _CLEAR:
+    if min(factor.diagonal().tolist()) < _CLEAR:
         return None
     inverse = np.linalg.inv(factor)
     is_enough = np.vdot(inverse, inverse) <= _ONCE * p

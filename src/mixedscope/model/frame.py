@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +154,7 @@ def missing_values(series: pd.Series) -> NDArray[np.bool_] | None:
             return None
         if dtype.kind == "f":
             values = series.to_numpy()
-            return np.isnan(values) if np.isnan(values.min(initial=np.inf)) else None
+            return np.isnan(values) if math.isnan(values.min(initial=np.inf)) else None
     missing = series.isna().to_numpy(dtype=bool)
     return missing if missing.any() else None
 

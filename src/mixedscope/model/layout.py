@@ -16,21 +16,22 @@ Floats = NDArray[np.float64]
 
 def nodes_of_rest(cross: CrossProducts) -> tuple[NDArray[np.int64], Floats]:
     """Nodes of the rest and the tail (see kernels.scale_rest), and room for their factors."""
-    parts = []
-    offset = 0
-    for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-        factor = cross.factors[f]
-        k = factor.size
-        starts = first + np.arange(factor.n_levels) * k
-        parts.append(
-            np.column_stack([starts, np.full_like(starts, k), np.full_like(starts, offset)])
-        )
+    rest = [cross.factors[f] for f in cross.rest_factors]
+    nodes = np.empty((sum(f.n_levels for f in rest) + cross.n_tail, 3), dtype=np.int64)
+    at = offset = 0
+    for factor, first in zip(rest, cross.rest_offsets, strict=True):
+        k, end = factor.size, at + factor.n_levels
+        nodes[at:end, 0] = np.arange(first, first + factor.n_levels * k, k)
+        nodes[at:end, 1] = k
+        nodes[at:end, 2] = offset
+        at = end
         offset += k * k
-    tail = cross.n_rest + np.arange(cross.n_tail)
-    parts.append(np.column_stack([tail, np.ones_like(tail), np.full_like(tail, offset)]))
+    nodes[at:, 0] = np.arange(cross.n_rest, cross.n_rest + cross.n_tail)
+    nodes[at:, 1] = 1
+    nodes[at:, 2] = offset
     lam = np.zeros(offset + 1)
     lam[-1] = 1.0
-    return np.ascontiguousarray(np.vstack(parts), dtype=np.int64), lam
+    return nodes, lam
 
 
 def dense_rows(cross: CrossProducts) -> Floats:

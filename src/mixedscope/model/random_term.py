@@ -289,14 +289,14 @@ def _measure(design: RandomDesign, root_weights: Floats | None) -> tuple[Floats,
     if root_weights is not None:
         rows = rows * root_weights
     products = products_of_rows(rows)
-    squares = products.diagonal()
-    if squares.min() > LARGEST**-2 and squares.max() < LARGEST**2:
-        lengths = np.sqrt(squares)
+    squares = products.diagonal().tolist()  # so few that numpy takes longer
+    if min(squares) > LARGEST**-2 and max(squares) < LARGEST**2:
+        lengths = np.sqrt(products.diagonal())
         scale = lengths / math.sqrt(len(design.Z))
         cosines = products / (lengths[:, None] * lengths)
     else:
         scale, cosines = _measure_extreme(design, rows)
-    if root_weights is None and scale.min() == scale.max() == 1.0:
+    if root_weights is None and set(scale.tolist()) == {1.0}:
         return scale, cosines, design.Z
     standard = np.empty(design.Z.shape)
     for column, row in enumerate(rows):

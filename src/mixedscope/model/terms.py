@@ -8,6 +8,7 @@ indicators (Chambers & Hastie 1992, Statistical Models in S, p. 38).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -181,7 +182,8 @@ class TermColumns:
                 self._refuse_dates(series)
                 return factorize(series)
             values = numeric_column(series)
-            if not np.isfinite(values.min()) or not np.isfinite(values.max()):
+            whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
+            if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
                 self._finite(values, f"Column {node.name!r}")
             return ColumnBlock(values[:, None], (key,))
         for used in names_in(node):
