@@ -286,6 +286,7 @@ def run_whole(
     tolerance: float,
     search: bool,
     derive: bool,
+    known: bool,
     points: Floats,
     gradients: Floats,
     parts: Floats,
@@ -301,6 +302,9 @@ def run_whole(
         Random-effects columns of the rest.
     places : (p,) array of int
         Where theta stands in the flat array of factors.
+    known : bool
+        Whether `start` was the last point evaluated, without gradient, and the first rows of
+        `parts` and `betas` hold what came of it.
 
     The other parameters and what is returned are those of
     :func:`mixedscope.model.kernels_single.run_single`.
@@ -322,13 +326,16 @@ def run_whole(
                 points[count, i] = trial[i]
             gradients[count, i] = np.nan
             lam[places[i]] = points[count, i]
-        log_det, log_det_fixed, pwrss, penalty = _solve(table, pattern, node, data, work, n_rest)
-        parts[count, 0] = log_det
-        parts[count, 1] = log_det_fixed
-        parts[count, 2] = pwrss
-        parts[count, 3] = penalty
-        for i in range(r):
-            betas[count, i] = coefficient[n_rest + i]
+        log_det, log_det_fixed, pwrss = parts[count, 0], parts[count, 1], parts[count, 2]
+        if count > 0 or not known:
+            log_det, log_det_fixed, pwrss, parts[count, 3] = _solve(
+                table, pattern, node, data, work, n_rest
+            )
+            parts[count, 0] = log_det
+            parts[count, 1] = log_det_fixed
+            parts[count, 2] = pwrss
+            for i in range(r):
+                betas[count, i] = coefficient[n_rest + i]
         new = log_det + degrees * np.log(pwrss) + (log_det_fixed if reml else 0.0)
         verdict = ACCEPT
         if search:

@@ -9,7 +9,7 @@ from mixedscope.model.evaluation import Evaluation
 from mixedscope.model.kernels_start import invert
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.small import Batch, SmallSystem
-from mixedscope.model.starting import standard_information
+from mixedscope.model.starting import information_after
 
 __all__ = ["SmallSearch", "search_small"]
 
@@ -62,10 +62,15 @@ def search_small(
     assert objective.entries is not None
     places, scales = objective.entries
     start = theta * scales
-    information = standard_information(objective, theta)
+    known = None
+    if not objective.system.blocked.is_single:
+        known = small.evaluate(
+            places, start[None, :], objective.degrees, reml=objective.reml, derive=False
+        )
+    information = information_after(objective, objective.factors(theta))
     return small.search(
         places, start, _bounded_inverse(information), objective.degrees,
-        reml=objective.reml, tolerance=tolerance, most=min(most, _ROOM),
+        reml=objective.reml, tolerance=tolerance, most=min(most, _ROOM), known=known,
     )  # fmt: skip
 
 

@@ -81,8 +81,10 @@ class SmallSystem(ABC):
         """Translate places in the factors, flattened one after another, to those used inside."""
 
     @abstractmethod
-    def _run(self, places: Ints, batch: Batch, task: Task) -> tuple[int, int, float]:
-        """Call the compiled code."""
+    def _run(
+        self, places: Ints, batch: Batch, task: Task, *, known: bool = False
+    ) -> tuple[int, int, float]:
+        """Call the compiled code; see kernels_whole.run_whole for `known`."""
 
     def evaluate(
         self, entries: Ints, points: Floats, degrees: int, *, reml: bool, derive: bool
@@ -115,6 +117,7 @@ class SmallSystem(ABC):
         reml: bool,
         tolerance: float,
         most: int,
+        known: Batch | None = None,
     ) -> Batch:
         """Search from `start` (k,) by BFGS; gives every evaluation made.
 
@@ -130,10 +133,14 @@ class SmallSystem(ABC):
             Newton decrement at which to stop.
         most : int
             Evaluations at most.
+        known : Batch, optional
+            What the last evaluation, at `start` and without gradient, has given.
         """
         batch = Batch.empty(most, len(entries), self._n_basis)
+        if known is not None:
+            batch.parts[0], batch.betas[0] = known.parts[0], known.betas[0]
         task = (start, inverse, degrees, reml, tolerance, True, True)
-        count, _, _ = self._run(self.places(entries), batch, task)
+        count, _, _ = self._run(self.places(entries), batch, task, known=known is not None)
         return Batch(
             batch.points[:count], batch.gradients[:count], batch.parts[:count], batch.betas[:count]
         )
@@ -172,7 +179,10 @@ class SingleSystem(SmallSystem):
         """There is one factor."""
         return entries
 
-    def _run(self, places: Ints, batch: Batch, task: Task) -> tuple[int, int, float]:
+    def _run(
+        self, places: Ints, batch: Batch, task: Task, *, known: bool = False
+    ) -> tuple[int, int, float]:
+        # An evaluation more costs less than to carry one over.
         from mixedscope.model.kernels_single import run_single
 
         self._lam[:] = 0.0
@@ -281,14 +291,16 @@ class WholeSystem(SmallSystem):
         """Rest first, then the stages."""
         return self._translation[entries]
 
-    def _run(self, places: Ints, batch: Batch, task: Task) -> tuple[int, int, float]:
+    def _run(
+        self, places: Ints, batch: Batch, task: Task, *, known: bool = False
+    ) -> tuple[int, int, float]:
         from mixedscope.model.kernels_whole import run_whole
 
         self._lam[self._first_entry :] = 0.0
         self._lam[: self._first_entry - 1] = 0.0
         return run_whole(
             self._table, self._pattern, self._node, self._data, self._arrays, self._n_rest,
-            places, *task, batch.points, batch.gradients, batch.parts, batch.betas,
+            places, *task, known, batch.points, batch.gradients, batch.parts, batch.betas,
         )  # fmt: skip
 
 

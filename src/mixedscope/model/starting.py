@@ -28,6 +28,7 @@ __all__ = [
     "average_information",
     "expected_information",
     "factor_information",
+    "information_after",
     "moment_start",
     "standard_information",
 ]
@@ -237,11 +238,17 @@ def standard_information(objective: ProfiledObjective, theta: Floats) -> Floats:
     three factors), and it costs no pass over the data. For structures that only put theta in its
     places.
     """
-    system = objective.system
     factors = objective.factors(theta)
-    if not system.blocked.is_single:
-        system.blocked.solve(factors)
-    out = np.zeros((len(theta), len(theta)))
+    if not objective.system.blocked.is_single:
+        objective.system.blocked.solve(factors)
+    return information_after(objective, factors)
+
+
+def information_after(objective: ProfiledObjective, factors: list[Floats]) -> Floats:
+    """What :func:`standard_information` gives, after a solution with these factors."""
+    system = objective.system
+    k = len(objective.theta_names)
+    out = np.zeros((k, k))
     for term, block, factor in zip(system.terms, system.blocked.blocks(), factors, strict=True):
         rows, cols = term.entry_places
         information_sums(block, factor, rows, cols, objective.degrees, term.theta.start, out)
