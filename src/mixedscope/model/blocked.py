@@ -143,12 +143,15 @@ class BlockedSystem:
         s = self._s
         self._assemble(factors)
         # A response that vanishes (theta at zero) would stop the factorisation.
-        last = range(len(s) - size, len(s))
-        for i in last:
+        for i in range(len(s) - size, len(s)):
             s[i, i] += 1e-12 * (1.0 + s[i, i])
         if not lapack.cholesky_lower(s):
             raise FloatingPointError("The penalised system is not positive definite.")
         return np.tril(s[-size:, -size:])
+
+    def solve_lower(self, right: Floats) -> None:
+        """Overwrite rows (m, N) by ``inv(L) row``, L being rest's and tail's factor as solved."""
+        lapack.solve_lower(self._s, right)
 
     def modes(self) -> list[Floats]:
         """Conditional modes of the last solution, per factor of the model (q, k), internally."""
@@ -194,8 +197,7 @@ class BlockedSystem:
 
     def fixed_factor(self) -> Floats:
         """Lower Cholesky factor (r, r) of the fixed effects' Schur complement, last solution."""
-        first = self.cross.n_rest
-        return np.tril(self._s[first:-1, first:-1]).copy()
+        return np.tril(self._s[self.cross.n_rest : -1, self.cross.n_rest : -1])
 
     def derivatives(
         self, factors: Sequence[Floats], solution: Solution, degrees: int, *, reml: bool
@@ -297,7 +299,6 @@ class BlockedSystem:
             k = self.cross.factors[f].size
             self._lam[first : first + k * k] = factors[f].ravel()
             first += k * k
-
         if self._is_scalar:
             for f, start in zip(self.cross.rest_factors, self.cross.rest_offsets, strict=True):
                 self._scale[start : start + self.cross.factors[f].n_levels] = factors[f][0, 0]

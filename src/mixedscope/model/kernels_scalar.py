@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mixedscope.model.compiled import kernel
 
 __all__ = [
+    "collect_sparse",
     "derivative_rest",
     "eliminate_by_level",
     "eliminate_sparse",
@@ -186,3 +187,13 @@ def sparse_forms(
             for other in range(len(columns)):
                 value += source[columns[other]] * values[other]
             out[i] += 2.0 * value * own
+
+
+@kernel
+def collect_sparse(
+    w: Floats, idx: Columns, level: NDArray[np.int32], values: Floats, out: Floats
+) -> None:
+    """Fill `out` (n_rest,) with ``W' values``, for one value a level."""
+    out[:] = 0.0
+    for pos in range(len(w)):
+        out[idx[pos]] += w[pos] * values[level[pos]]

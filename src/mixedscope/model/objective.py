@@ -26,6 +26,7 @@ from mixedscope.model.residual import Residual, residual_state
 from mixedscope.model.small import Batch, SmallSystem
 
 if TYPE_CHECKING:
+    from mixedscope.model.scoring import ScoringSearch
     from mixedscope.model.search import SmallSearch
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
@@ -365,8 +366,14 @@ class ProfiledObjective:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether the model is of a kind whose whole search is one compiled call."""
-        return self.system.blocked.small is not None and self.entries is not None
+        """Whether the model is of a kind that `quasi_newton` serves."""
+        if self.entries is None:
+            return False
+        if self.system.blocked.small is not None:
+            return True
+        from mixedscope.model.scoring import is_scorable
+
+        return is_scorable(self.system.blocked)
 
     @property
     def is_quick(self) -> bool:
@@ -376,8 +383,10 @@ class ProfiledObjective:
         cross = self.system.cross
         return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
 
-    def quasi_newton(self, theta: Floats, tolerance: float, most: int) -> SmallSearch | None:
-        """Search for the optimum in compiled code, where the model is small enough to gain by it.
+    def quasi_newton(
+        self, theta: Floats, tolerance: float, most: int
+    ) -> SmallSearch | ScoringSearch | None:
+        """Search for the optimum in compiled code, or with much information, where that is faster.
 
         Parameters
         ----------
@@ -390,12 +399,18 @@ class ProfiledObjective:
 
         Returns
         -------
-        SmallSearch or None
-            Every evaluation made, in order; None for models that are too large for it.
+        SmallSearch, ScoringSearch or None
+            Every evaluation made, in order; None for models of other kinds.
         """
         small = self.system.blocked.small
-        if small is None or self.entries is None:
+        if self.entries is None:
             return None
+        if small is None:
+            from mixedscope.model.scoring import is_scorable, search_scoring
+
+            if not is_scorable(self.system.blocked):
+                return None
+            return search_scoring(self, theta, tolerance, most)
         from mixedscope.model.search import SmallSearch, search_small
 
         return SmallSearch(self, search_small(self, small, theta, tolerance, most))
