@@ -49,6 +49,14 @@ def information_sums(
     p = len(rows)
     traces = np.zeros(p)
     products = np.zeros((p, p))
+    if k == 1:  # half of the time for scalar terms of many levels
+        scale = lam[0, 0]
+        for level in range(q):
+            own = d[level, 0, 0]
+            inside = (own - own * m[level, 0, 0] * own) * scale
+            traces[0] += 2.0 * inside
+            products[0, 0] += 4.0 * inside * inside
+        q = 0
     for level in range(q):
         own, middle = d[level], m[level]
         for a in range(k):
@@ -227,21 +235,22 @@ def own_moments(
     """
     q, h, k = u.shape
     r, last = h - skipped - 1, len(forms) - 1
+    a = np.empty((k, k))
     t = np.empty((k, k))
     scores = np.zeros((k, k))
     inner = np.zeros((k, k))
     _start_products(squares, squares, k, k, rows, cols, rows, cols, first, first, traces)
     for level in range(q):
-        own, head = blocks[level], u[level]
         for c in range(k):
             for d in range(k):
                 value = 0.0
                 for x in range(skipped, skipped + r):
-                    value += head[x, c] * head[x, d]
+                    value += u[level, x, c] * u[level, x, d]
                 t[c, d] = value
-                inner[c, d] += own[c, d] - value
-                scores[c, d] += head[h - 1, c] * head[h - 1, d]
-        _add_products(own, t, rows, cols, rows, cols, first, first, traces)
+                a[c, d] = blocks[level, c, d]
+                inner[c, d] += a[c, d] - value
+                scores[c, d] += u[level, h - 1, c] * u[level, h - 1, d]
+        _add_products(a, t, rows, cols, rows, cols, first, first, traces)
     for i in range(len(rows)):
         c, d = rows[i], cols[i]
         forms[first + i] = scores[c, d]
@@ -290,17 +299,19 @@ def shared_moments(
     """
     k, m = u.shape[2], v.shape[2]
     r = u.shape[1] - skipped - 1
+    a = np.empty((k, m))
     t = np.empty((k, m))
     _start_products(first, second, k, m, rows, cols, others, seconds, at, to, traces)
     for pair in range(len(blocks)):
-        head, tail = u[levels[pair]], v[others_levels[pair]]
+        own, other = levels[pair], others_levels[pair]
         for c in range(k):
             for e in range(m):
                 value = 0.0
                 for x in range(r):
-                    value += head[skipped + x, c] * tail[v_skipped + x, e]
+                    value += u[own, skipped + x, c] * v[other, v_skipped + x, e]
                 t[c, e] = value
-        _add_products(blocks[pair], t, rows, cols, others, seconds, at, to, traces)
+                a[c, e] = blocks[pair, c, e]
+        _add_products(a, t, rows, cols, others, seconds, at, to, traces)
     for i in range(len(rows)):
         for j in range(len(others)):
             traces[to + j, at + i] = traces[at + i, to + j]
