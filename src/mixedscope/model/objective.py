@@ -300,7 +300,7 @@ class ProfiledObjective:
         # Where theta are entries of factors, only their columns may change sign.
         if self.entries is not None:
             values = theta.tolist()  # so few that numpy takes longer
-            if all([values[i] > 0.0 for i in self._bounded]):
+            if min([values[i] for i in self._bounded], default=1.0) > 0.0:
                 return theta + 0.0
         return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
 

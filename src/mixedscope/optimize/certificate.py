@@ -59,7 +59,7 @@ _NULL_ASYMMETRY = 2.0
 #: A step of the search, relative to the largest parameter, that serves as one of the differences:
 #: no shorter, for rounding, and no longer than this.
 _SHORTEST = 3e-5
-_LONGEST = 1e-3
+_LONGEST = 5e-4
 
 #: One-sided differences settle the matter if the smallest eigenvalue is above this share of the
 #: largest, ten times the step they are good to, and above this many times their asymmetry (whose
