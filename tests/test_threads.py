@@ -57,6 +57,31 @@ def test_environment_sets_the_first_number():
     assert "MIXEDSCOPE_THREADS" in failed.stderr
 
 
+def test_a_library_loaded_on_the_way_is_held_to_the_engines_threads_too():
+    """SciPy's BLAS is loaded when the first large model is fitted, after numpy's was counted."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core only")
+    code = """
+from threadpoolctl import ThreadpoolController
+from mixedscope.model import lapack
+threads = lambda: {p["filepath"]: p["num_threads"] for p in ThreadpoolController().info()}
+with lapack._limited():
+    numpy_alone = threads()
+    lapack._routine("dpotrf")
+    inside = threads()
+assert len(inside) > len(numpy_alone), "SciPy had been loaded before"
+print(set(inside.values()), set(threads().values()))
+with lapack._limited():
+    print(set(threads().values()))
+"""
+    env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    env["OPENBLAS_NUM_THREADS"] = "2"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["{1} {2}", "{1}"]
+
+
 def test_building_a_large_model_keeps_numpy_to_the_engines_threads_too():
     with ThreadpoolController().limit(limits=2, user_api="blas"):
         with lapack.limited_for(1_000_000):

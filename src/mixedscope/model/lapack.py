@@ -46,13 +46,10 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 @cache
 def _routine(name: str) -> Any:
-    """A routine by name.
-
-    scipy, slow to import and no need of small models, is loaded here, and its library thus before
-    `_libraries` looks which there are.
-    """
+    """A routine by name; scipy, slow to import and no need of small models, is loaded here."""
     from scipy.linalg import cython_blas, cython_lapack
 
+    _hold_new_libraries()
     module = cython_lapack if name in cython_lapack.__pyx_capi__ else cython_blas
     capsule = module.__pyx_capi__[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
@@ -108,7 +105,8 @@ def _libraries() -> list[Any]:
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
-_holding = False
+# Libraries held to the engine's threads at present, and the user's setting of each; None outside.
+_held: list[tuple[Any, int]] | None = None
 
 # Below so many rows numpy's products are too small for the libraries to share out.
 _SHARED_ROWS = 2000
@@ -122,20 +120,34 @@ def limited_for(rows: int) -> AbstractContextManager[None]:
 @contextmanager
 def _limited() -> Iterator[None]:
     """Hold the BLAS libraries to the engine's threads, and give the user's setting back."""
-    global _holding
-    if _holding:
+    global _held
+    if _held is not None:
         yield
         return
-    before = [(library, library.get_num_threads()) for library in _libraries()]
-    for library, _ in before:
-        library.set_num_threads(_threads)
-    _holding = True
+    _held = []
     try:
+        _hold(_libraries())
         yield
     finally:
-        _holding = False
-        for library, number in before:
+        for library, number in _held:
             library.set_num_threads(number)
+        _held = None
+
+
+def _hold(libraries: list[Any]) -> None:
+    """Hold libraries too, until the present work is done."""
+    assert _held is not None
+    for library in libraries:
+        _held.append((library, library.get_num_threads()))
+        library.set_num_threads(_threads)
+
+
+def _hold_new_libraries() -> None:
+    """Take notice of libraries loaded since `_libraries` looked: scipy has one of its own."""
+    known = {library.filepath for library in _libraries()}
+    _libraries.cache_clear()
+    if _held is not None:
+        _hold([library for library in _libraries() if library.filepath not in known])
 
 
 def _int(value: int) -> Any:
