@@ -367,10 +367,14 @@ class ProfiledObjective:
     @property
     def is_compiled(self) -> bool:
         """Whether the model is of a kind that `quasi_newton` serves."""
-        if self.entries is None:
+        small = self.system.blocked.small is not None and self.entries is not None
+        return small or self.has_scoring
+
+    @cached_property
+    def has_scoring(self) -> bool:
+        """Whether the model is searched by scoring, see :mod:`mixedscope.model.scoring`."""
+        if self.entries is None or self.system.blocked.small is not None:
             return False
-        if self.system.blocked.small is not None:
-            return True
         from mixedscope.model.scoring import is_scorable
 
         return is_scorable(self.system.blocked)
@@ -378,7 +382,7 @@ class ProfiledObjective:
     @property
     def is_quick(self) -> bool:
         """Whether an evaluation in compiled code takes some microseconds."""
-        if not self.is_compiled:
+        if self.system.blocked.small is None or self.entries is None:
             return False
         cross = self.system.cross
         return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
@@ -402,15 +406,13 @@ class ProfiledObjective:
         SmallSearch, ScoringSearch or None
             Every evaluation made, in order; None for models of other kinds.
         """
-        small = self.system.blocked.small
-        if self.entries is None:
-            return None
-        if small is None:
-            from mixedscope.model.scoring import is_scorable, search_scoring
+        if self.has_scoring:
+            from mixedscope.model.scoring import search_scoring
 
-            if not is_scorable(self.system.blocked):
-                return None
             return search_scoring(self, theta, tolerance, most)
+        small = self.system.blocked.small
+        if small is None or self.entries is None:
+            return None
         from mixedscope.model.search import SmallSearch, search_small
 
         return SmallSearch(self, search_small(self, small, theta, tolerance, most))

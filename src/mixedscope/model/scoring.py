@@ -22,8 +22,6 @@ __all__ = ["ScoringSearch", "is_scorable", "log_information", "search_scoring"]
 
 Floats = NDArray[np.float64]
 
-# The last steps cost as little as the first and converge fast; what they leave needs no polishing.
-_TOLERANCE = 1e-9
 # Longest step of a logarithm, and the relative standard deviation below which a variance may as
 # well be zero, which has no logarithm: both leave the model to the general search.
 _LONGEST = 1.0
@@ -146,7 +144,7 @@ def search_scoring(
         size = max(1.0, abs(evaluation.objective) / 1e4)
         promise = -0.5 * float(slope @ step)
         trial = theta * np.exp(step)
-        if promise <= min(tolerance, _TOLERANCE) * size or np.any(trial * scales < _SMALLEST):
+        if promise <= tolerance * size or np.any(trial * scales < _SMALLEST):
             break
         found, new_slope, new_information = _evaluate(objective, trial, rows)
         # Nearer than this to the optimum the objective is flat in rounding.

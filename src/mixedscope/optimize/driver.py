@@ -16,7 +16,7 @@ from mixedscope.optimize.objective import (
     Evaluation,
     FloatArray,
     Objective,
-    is_quick,
+    finishes_fast,
     offers_moments,
 )
 from mixedscope.optimize.polish import Polisher
@@ -107,7 +107,7 @@ def minimize(
         at any point that the search tried.
     """
     backend = get_backend(optimizer)
-    if optimizer == "auto" and polish and not is_quick(objective):
+    if optimizer == "auto" and polish and not finishes_fast(objective):
         settings = {**backend.hastened, **(settings or {})}
     resolved = backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)

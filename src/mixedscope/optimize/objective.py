@@ -23,6 +23,7 @@ __all__ = [
     "Objective",
     "ShapedObjective",
     "edges_of",
+    "finishes_fast",
     "is_quick",
     "offers_beyond",
     "offers_coordinates",
@@ -217,6 +218,11 @@ class CompiledObjective(Protocol):
         """Whether an evaluation takes no longer than what an optimiser does between two."""
         ...
 
+    @property
+    def has_scoring(self) -> bool:
+        """Whether every step of `quasi_newton` has an information of its own, and converges fast."""
+        ...
+
     def quasi_newton(
         self, theta: FloatArray, tolerance: float, most: int, /
     ) -> CompiledSearch | None:
@@ -268,6 +274,11 @@ def offers_search(objective: object) -> TypeGuard[CompiledObjective]:
 def is_quick(objective: object) -> bool:
     """Whether an objective is a `CompiledObjective` that takes no time worth saving."""
     return bool(getattr(objective, "is_quick", False))
+
+
+def finishes_fast(objective: object) -> bool:
+    """Whether the last steps of an objective's own search cost less than to polish what is left."""
+    return is_quick(objective) or bool(getattr(objective, "has_scoring", False))
 
 
 def shape_of(objective: Objective) -> FloatArray | None:

@@ -58,7 +58,9 @@ class Bfgs(Backend):
         assert ftol is not None
         assert gtol is not None
         if _search_compiled(problem, x0, ftol):
-            return Outcome("success", "the predicted decrease fell below ftol (compiled search)")
+            return Outcome(
+                "success", "the predicted decrease fell below ftol (a search of the engine's own)"
+            )
         inverse = _initial_inverse(problem, x0)
         return run_bfgs(problem, x0, ftol=ftol, gtol=gtol, inverse=inverse)
 
