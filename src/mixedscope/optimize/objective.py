@@ -220,7 +220,7 @@ class CompiledObjective(Protocol):
 
     @property
     def has_scoring(self) -> bool:
-        """Whether every step of `quasi_newton` has an information of its own, and converges fast."""
+        """Whether steps of `quasi_newton` have an information of their own and converge fast."""
         ...
 
     def quasi_newton(
