@@ -240,6 +240,18 @@ def own_moments(
     scores = np.zeros((k, k))
     inner = np.zeros((k, k))
     _start_products(squares, squares, k, k, rows, cols, rows, cols, first, first, traces)
+    if k == 1:  # half of the time for scalar terms of many levels
+        total = 0.0
+        for level in range(q):
+            value = 0.0
+            for x in range(skipped, skipped + r):
+                value += u[level, x, 0] * u[level, x, 0]
+            rest = blocks[level, 0, 0] - value
+            inner[0, 0] += rest
+            total += rest * rest - value * value
+            scores[0, 0] += u[level, h - 1, 0] * u[level, h - 1, 0]
+        traces[first, first] += total
+        q = 0
     for level in range(q):
         for c in range(k):
             for d in range(k):
@@ -302,7 +314,19 @@ def shared_moments(
     a = np.empty((k, m))
     t = np.empty((k, m))
     _start_products(first, second, k, m, rows, cols, others, seconds, at, to, traces)
-    for pair in range(len(blocks)):
+    pairs = len(blocks)
+    if k == 1 and m == 1:  # as above
+        total = 0.0
+        for pair in range(pairs):
+            own, other = levels[pair], others_levels[pair]
+            value = 0.0
+            for x in range(r):
+                value += u[own, skipped + x, 0] * v[other, v_skipped + x, 0]
+            rest = blocks[pair, 0, 0] - value
+            total += rest * rest - value * value
+        traces[at, to] += total
+        pairs = 0
+    for pair in range(pairs):
         own, other = levels[pair], others_levels[pair]
         for c in range(k):
             for e in range(m):
