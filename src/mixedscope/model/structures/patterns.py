@@ -69,15 +69,15 @@ class _Pattern(CovarianceStructure):
         return list(out)
 
     def nearest(self, covariance: Floats) -> Floats:
+        own = covariance if self.correlates else np.diag(covariance.diagonal())
         # Small models are not to wait for numpy.
         if self.size == 1:
-            return np.array([math.sqrt(covariance[0, 0])])
-        from mixedscope.model.kernels import cholesky_small
-
-        free = covariance.copy() if self.correlates else np.diag(covariance.diagonal())
-        if not cholesky_small(free):
-            raise np.linalg.LinAlgError("The covariance is not positive definite.")
-        return np.asarray(free[self._rows, self._cols], dtype=float)
+            return np.array([math.sqrt(own[0, 0])])
+        if self.size == 2 and self.n_theta == 3:
+            (first, between), (_, second) = own.tolist()
+            across = between / math.sqrt(first)
+            return np.array([math.sqrt(first), across, math.sqrt(second - across * across)])
+        return np.asarray(np.linalg.cholesky(own)[self._rows, self._cols], dtype=float)
 
     def canonical(self, theta: Floats) -> Floats:
         # lam @ lam.T does not change when a whole column changes its sign; the first entry of a
