@@ -25,6 +25,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: Why a test is skipped where there is no browser.
 NO_CHROMIUM = "there is no chromium on this machine (Debian: apt-get install chromium)"
 
+#: Fonts that pages are looked at with, whatever a machine has: text of other widths than that of
+#: the page's own font, Liberation Sans.
+FAMILIES = {
+    "own": None,
+    "sans": '"DejaVu Sans", Verdana, sans-serif',
+    "mono": '"DejaVu Sans Mono", "Courier New", monospace',
+}
+
 _KEYS = {" ": ("Space", 32), "ArrowLeft": ("ArrowLeft", 37), "ArrowRight": ("ArrowRight", 39)}
 _KEYS |= {"Home": ("Home", 36), "End": ("End", 35), "Tab": ("Tab", 9)}
 
@@ -136,8 +144,14 @@ class Browser:
         height: int = 900,
         scripting: bool = True,
         reduced_motion: bool = False,
+        fonts: str | None = None,
+        before: str = "",
     ) -> Page:
-        """Open a file in a new page and wait until it has loaded."""
+        """Open a file in a new page and wait until it has loaded.
+
+        ``fonts`` is the font family of every element in place of that of the page, and ``before``
+        a script that runs before those of the page.
+        """
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
@@ -149,6 +163,13 @@ class Browser:
         if reduced_motion:
             features = [{"name": "prefers-reduced-motion", "value": "reduce"}]
             page.send("Emulation.setEmulatedMedia", features=features)
+        if fonts is not None:
+            rule = json.dumps(f"* {{ font-family: {fonts} !important }}")
+            # Sheets that a script constructs are none that a content security policy looks at.
+            before += f"{{ const s = new CSSStyleSheet(); s.replaceSync({rule});"
+            before += "document.adoptedStyleSheets = [s]; }"
+        if before:
+            page.send("Page.addScriptToEvaluateOnNewDocument", source=before)
         page.send("Page.navigate", url=path.resolve().as_uri())
         page.wait(lambda: page.loaded, "the page has loaded")
         return page

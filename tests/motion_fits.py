@@ -18,6 +18,7 @@ def sleep_like(
     levels: int = 12,
     studies: Sequence[str] = ("parameters", "motion"),
     formula: str = "y ~ 1 + x + (1 + x | g)",
+    optimizer: str = "pybobyqa",
 ) -> list[FitTables]:
     """Fits of a model with correlated intercepts and slopes, one per structure."""
     rng = np.random.default_rng(3)
@@ -28,10 +29,11 @@ def sleep_like(
     x = np.tile(np.arange(n, dtype=float), q)
     y = 250 + b[codes, 0] + (10 + b[codes, 1]) * x + rng.normal(scale=20, size=q * n)
     data = pd.DataFrame({"y": y, "x": x, "g": np.array(labels, dtype=object)[codes]})
+    data["condition"] = np.tile([1.0, -1.0, -1.0, 1.0], q * n // 4)
     found = []
     for structure in structures:
         model = ms.LinearMixedModel(formula, data, structure=structure)
-        fit = model.fit(optimizer="pybobyqa", progress=False)
+        fit = model.fit(optimizer=optimizer, progress=False)
         for study in studies:
             fit.study(study)
         found.append(fit.tables)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, NO_CHROMIUM, Browser, Page
+from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser, Page
 from motion_fits import sleep_like
 
 from mixedscope.charts.motion import motion, theta_motion
@@ -18,8 +18,11 @@ from mixedscope.store import FitTables
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
 TERMS = ("(Intercept)", "x")
+STUDIES = ("parameters", "motion")
 SLIDER = "input[type=range]"
 STRUCTURES = ("full", "zerocorr", "intercept")
+#: Widths of phones, tablets, laptops and desktops.
+WIDTHS = (360, 390, 600, 800, 1024, 1280, 1440, 1920)
 NASTY = ["<img src=x onerror=document.title='gone'>", "</script><b>bold</b>", "Ärger & Söhne"]
 
 
@@ -37,6 +40,11 @@ def pages(fits: list[FitTables], tmp_path_factory: pytest.TempPathFactory) -> di
         "dumbbell": motion(fits[:1], "g", TERMS[:1]),
         "theta": theta_motion(fits),
     }
+    many = sleep_like(
+        STRUCTURES, formula="y ~ 1 + x + (1 + x * condition | g)", optimizer="auto", studies=STUDIES
+    )
+    terms = ("(Intercept)", "x", "condition", "x:condition")
+    made |= {"many": motion(many, "g", terms), "theta-many": theta_motion(many)}
     found = {}
     for name, animation in made.items():
         found[name] = folder / f"{name}.html"
@@ -264,22 +272,99 @@ def test_level_that_is_chosen_is_told_at_every_frame(page: Page, fits: list[FitT
         assert value(found[1]) == pytest.approx(mode, rel=6e-4)
 
 
-@pytest.mark.parametrize("name", ["one", "three", "dumbbell", "theta"])
-@pytest.mark.parametrize("width", [1280, 800, 360])
+#: Keeps what is written on each canvas, and where: the corners of its box in pixels.
+RECORD = """
+const written = new Map();
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
+  const m = this.measureText(words);
+  const [l, r, u, d] = [-m.actualBoundingBoxLeft, m.actualBoundingBoxRight,
+    -m.actualBoundingBoxAscent, m.actualBoundingBoxDescent];
+  const t = this.getTransform();
+  const corners = [[l, u], [r, u], [r, d], [l, d]].map(([a, b]) => {
+    const p = t.transformPoint(new DOMPoint(x + a, y + b));
+    return [p.x, p.y];
+  });
+  if (!written.has(this.canvas)) written.set(this.canvas, []);
+  written.get(this.canvas).push([words, corners]);
+  write.apply(this, arguments);
+};
+const clear = CanvasRenderingContext2D.prototype.clearRect;
+CanvasRenderingContext2D.prototype.clearRect = function () {
+  written.delete(this.canvas);
+  clear.apply(this, arguments);
+};
+window.whatIsWritten = () => [...written].map(([canvas, texts]) => ({
+  width: canvas.width, height: canvas.height, texts}));
+"""
+
+#: Elements of a film that reach out of the section they are in, or over the next one.
+OUTSIDE = """
+[...document.querySelectorAll('.fit')].flatMap((section, i, all) => {
+  const own = section.getBoundingClientRect();
+  const parts = [...section.querySelectorAll('canvas, header, .side, .numbers *')].filter((e) => {
+    const b = e.getBoundingClientRect();
+    return b.width && (b.left < own.left - 1 || b.right > own.right + 1);
+  }).map((e) => e.tagName + '.' + e.className);
+  for (const other of all.slice(i + 1)) {
+    const b = other.getBoundingClientRect();
+    if (b.left < own.right && own.left < b.right && b.top < own.bottom && own.top < b.bottom) {
+      parts.push('over the next');
+    }
+  }
+  return parts;
+})
+"""
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two rectangles, four corners each, have a line of a pixel's width between them."""
+    for one in (a, b):
+        for edge in (one[1] - one[0], one[3] - one[0]):
+            length = np.hypot(*edge)
+            if length < 1e-9:
+                continue
+            p, q = a @ edge / length, b @ edge / length
+            if p.max() <= q.min() + 1 or q.max() <= p.min() + 1:
+                return True
+    return False
+
+
+def overlaps(page: Page) -> list[str]:
+    """Words on a canvas that are written over others, or cut by its edge."""
+    found = []
+    for canvas in page.js("whatIsWritten()"):
+        texts = [(words, np.array(corners)) for words, corners in canvas["texts"]]
+        for i, (words, box) in enumerate(texts):
+            found += [f"{words} over {w}" for w, other in texts[:i] if not apart(box, other)]
+            low, high = box.min(axis=0), box.max(axis=0)
+            if (low < -1).any() or (high > [canvas["width"] + 1, canvas["height"] + 1]).any():
+                found.append(f"{words} cut")
+    return found
+
+
+@pytest.mark.parametrize("fonts", FAMILIES)
+@pytest.mark.parametrize("name", ["one", "three", "many", "dumbbell", "theta", "theta-many"])
 def test_page_asks_for_nothing_fits_the_window_and_draws(
-    browser: Browser, pages: dict[str, Path], name: str, width: int
+    browser: Browser, pages: dict[str, Path], name: str, fonts: str
 ) -> None:
-    page = browser.open(pages[name], width=width)
+    page = browser.open(pages[name], fonts=FAMILIES[fonts], before=RECORD)
     page.key("End")
     assert page.requests == [pages[name].resolve().as_uri()]
+    for width in WIDTHS:
+        page.resize(width, 900)
+        # Two frames: the page is laid out, then the canvases are drawn anew.
+        page.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert page.js("document.documentElement.scrollWidth") <= width
+        assert page.js(OUTSIDE) == [], width
+        assert overlaps(page) == [], width
+        inked = page.js(
+            "[...document.querySelectorAll('canvas')].map((c) => {"
+            "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })"
+        )
+        assert min(inked) > 500
     assert page.errors == []
-    assert page.js("document.documentElement.scrollWidth") <= width
-    inked = page.js(
-        "[...document.querySelectorAll('canvas')].map((c) => {"
-        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        "let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })"
-    )
-    assert min(inked) > 500
     page.close()
 
 

@@ -5,8 +5,9 @@
   const film = JSON.parse(document.getElementById("film").textContent);
   const root = document.getElementById("player");
   const colour = film.colours;
-  const font = '"Liberation Sans", Arial, Helvetica, sans-serif';
+  const font = getComputedStyle(document.body).fontFamily;
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const FONT = "11px " + font; // of what is drawn
   const SECONDS = 12; // of the whole at speed 1
   const ARRIVAL = 0.45; // seconds in which marks move to where the next frame has them
   const TRAIL = 8; // frames a trail reaches back
@@ -282,7 +283,7 @@
     const ctx = canvas.getContext("2d");
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, width, height);
-    ctx.font = "11px " + font;
+    ctx.font = FONT;
     ctx.lineJoin = "round";
     return ctx;
   }
@@ -323,20 +324,55 @@
     ctx.arc(x, y, r, 0, 2 * Math.PI);
   };
 
-  // Labels that do not overlap, with the axis's own ticks.
-  function ticksX(ctx, ticks, x, y, room) {
+  // Labels that do not overlap, with the axis's own ticks.  Panels beside each other pass where
+  // the last label of this row ended, and get back where theirs does.
+  function ticksX(ctx, ticks, x, y, room, before = -Infinity) {
     const widest = Math.max(...ticks.map((t) => ctx.measureText(t[1]).width)) + 8;
     const apart = ticks.length > 1 ? Math.abs(x(ticks[1][0]) - x(ticks[0][0])) : room;
     const every = Math.max(1, Math.ceil(widest / apart));
+    let end = before;
     ticks.forEach(([value, label], i) => {
-      if (i % every === 0) text(ctx, label, x(value), y, "center", "top");
+      const half = ctx.measureText(label).width / 2;
+      if (i % every || x(value) - half < end + 6) return;
+      text(ctx, label, x(value), y, "center", "top");
+      end = x(value) + half;
     });
+    return end;
+  }
+
+  // The same for a vertical axis, whose ticks go upwards; gives where the lowest label ends.
+  function ticksY(ctx, ticks, x, y, before = -Infinity) {
+    let end = before;
+    for (const [value, label] of [...ticks].sort((a, b) => b[0] - a[0])) {
+      if (y(value) - 6 < end) continue;
+      text(ctx, label, x, y(value), "right");
+      end = y(value) + 6;
+    }
+    return end;
+  }
+
+  // Words that fit into a room, cut where they do not.
+  function fitted(ctx, words, room) {
+    if (ctx.measureText(words).width <= room) return words;
+    let n = words.length - 1;
+    while (n > 1 && ctx.measureText(words.slice(0, n) + "…").width > room) n -= 1;
+    return words.slice(0, n) + "…";
+  }
+
+  // Where panels begin: labels of a vertical axis and, upright before them, its title.
+  function leftOf(fit, labels, title = true) {
+    const ctx = fit.panels.getContext("2d");
+    ctx.font = FONT;
+    const widest = Math.max(0, ...labels.map((label) => ctx.measureText(label).width));
+    return Math.ceil(widest) + (title ? 26 : 8);
   }
 
   function layout(fit) {
     const width = Math.max(fit.panels.clientWidth, 160);
     const boxes = [];
-    const left = film.kind === "dumbbell" ? film.rowLabels ? 74 : 30 : 50;
+    const names = film.kind === "dumbbell";
+    const left = names ? film.rowLabels ? leftOf(fit, film.order.map(rowLabel), false) : 30
+      : leftOf(fit, film.ticks.slice(film.kind === "modes" ? 1 : 0).flat().map((t) => t[1]));
     if (film.kind === "modes") {
       const side = film.terms.length - 1;
       const gap = 8;
@@ -346,15 +382,17 @@
         boxes.push({x: left + j * (w + gap), y: 6 + (i - 1) * (h + gap), w, h, ix: j, iy: i,
           bottom: !fit.panelPairs.some(([b, a]) => b === j && a > i), first: j === 0});
       }
-      return {width, height: 6 + side * (h + gap) + 36, boxes};
+      const deep = Math.max(...fit.panelPairs.map(([, i]) => i));
+      return {width, height: 6 + deep * (h + gap) + 36, boxes};
     }
-    const rows = film.kind === "dumbbell" ? film.order.length : 0;
+    const rows = names ? film.order.length : 0;
     const h = film.kind === "theta" ? clamp(0.62 * width, 220, 440)
       : film.rowLabels ? clamp(rows * 17, 120, 560) : 440;
     boxes.push({x: left, y: 6, w: width - left - 10, h, ix: 0, iy: 0, bottom: true, first: true});
     return {width, height: h + (film.kind === "theta" ? 88 : 44), boxes};
   }
 
+  const rowLabel = (name) => name.length > 10 ? name.slice(0, 9) + "…" : name;
   const scaleX = (box, j) => (v) =>
     box.x + (v - film.axes[j][0]) / (film.axes[j][1] - film.axes[j][0]) * box.w;
   const scaleY = (box, j) => (v) =>
@@ -393,13 +431,14 @@
       return;
     }
     const now = current(fit);
-    for (const box of boxes) {
-      frame(ctx, fit, box);
+    const rows = new Map(); // where the last label of each row and of the column of axes ends
+    for (const box of [...boxes].sort((a, b) => a.x - b.x || a.y - b.y)) {
+      frame(ctx, fit, box, rows);
       clipped(ctx, box, () => drawLevels(fit, ctx, box, now));
     }
   }
 
-  function frame(ctx, fit, box) {
+  function frame(ctx, fit, box, rows) {
     const x = scaleX(box, box.ix);
     ctx.strokeStyle = film.ink.grid;
     ctx.lineWidth = 1;
@@ -408,23 +447,21 @@
       const y = scaleY(box, box.iy);
       for (const [v] of film.ticks[box.iy]) line(ctx, box.x, y(v), box.x + box.w, y(v));
       if (box.first) {
-        for (const [v, label] of film.ticks[box.iy]) {
-          text(ctx, label, box.x - 5, y(v), "right");
-        }
-        upright(ctx, film.terms[box.iy], 9, box.y + box.h / 2);
+        rows.set("left", ticksY(ctx, film.ticks[box.iy], box.x - 5, y, rows.get("left")));
+        upright(ctx, fitted(ctx, film.terms[box.iy], box.h), 9, box.y + box.h / 2);
       }
     } else if (film.rowLabels) {
       film.order.forEach((name, row) => {
-        const short = name.length > 10 ? name.slice(0, 9) + "…" : name;
-        text(ctx, short, box.x - 6, rowY(box, row), "right");
+        text(ctx, rowLabel(name), box.x - 6, rowY(box, row), "right");
       });
     } else {
-      upright(ctx, film.rowTitle, 12, box.y + box.h / 2);
+      upright(ctx, fitted(ctx, film.rowTitle, box.h), 12, box.y + box.h / 2);
     }
     if (box.bottom) {
-      ticksX(ctx, film.ticks[box.ix], x, box.y + box.h + 5, box.w);
-      text(ctx, film.xTitle || film.terms[box.ix], box.x + box.w / 2, box.y + box.h + 20,
-        "center", "top", film.ink.ink);
+      const y = box.y + box.h + 5;
+      rows.set(y, ticksX(ctx, film.ticks[box.ix], x, y, box.w, rows.get(y)));
+      text(ctx, fitted(ctx, film.xTitle || film.terms[box.ix], box.w), box.x + box.w / 2,
+        box.y + box.h + 20, "center", "top", film.ink.ink);
     }
     ctx.strokeRect(box.x, box.y, box.w, box.h);
     ctx.save();
@@ -592,10 +629,10 @@
     const x = (j) => box.x + (j + 0.5) / names.length * box.w;
     ctx.strokeStyle = film.ink.grid;
     ctx.lineWidth = 1;
-    for (const [v, label] of film.ticks[0]) {
+    for (const [v] of film.ticks[0]) {
       line(ctx, box.x, y(v), box.x + box.w, y(v));
-      text(ctx, label, box.x - 5, y(v), "right");
     }
+    ticksY(ctx, film.ticks[0], box.x - 5, y);
     upright(ctx, "θ", 9, box.y + box.h / 2);
     ctx.strokeRect(box.x, box.y, box.w, box.h);
     const room = box.w / names.length;
@@ -605,7 +642,8 @@
         text(ctx, name, x(j), box.y + box.h + 6, "center", "top", fit.hues[j]);
         return;
       }
-      const short = name.length > 17 ? name.slice(0, 16) + "…" : name;
+      // Aslant: as long as the foot is high and as there is canvas to the left.
+      const short = fitted(ctx, name, Math.min(95, (x(j) - 4) * Math.SQRT2));
       ctx.save();
       ctx.translate(x(j) + 3, box.y + box.h + 7);
       ctx.rotate(-Math.PI / 4);
@@ -647,7 +685,8 @@
     const width = Math.max(fit.plot.clientWidth, 160);
     const h = film.fits.length > 1 ? 130 : 190;
     const ctx = prepare(fit.plot, width, h + 44);
-    const box = {x: 50, y: 6, w: width - 60, h};
+    const left = leftOf(fit, film.gapTicks.map((t) => t[1]));
+    const box = {x: left, y: 6, w: width - left - 10, h};
     const course = fit.course;
     const n = course.gap.length;
     const end = state.align === "share" ? n : longest;
@@ -665,16 +704,14 @@
     ctx.strokeStyle = film.ink.grid;
     ctx.lineWidth = 1;
     ctx.strokeRect(box.x, box.y, box.w, box.h);
-    for (const [v, label] of film.gapTicks) {
-      ctx.strokeStyle = "#ffffffb0";
-      line(ctx, box.x, y(v), box.x + box.w, y(v));
-      text(ctx, label, box.x - 5, y(v), "right");
-    }
+    ctx.strokeStyle = "#ffffffb0";
+    for (const [v] of film.gapTicks) line(ctx, box.x, y(v), box.x + box.w, y(v));
+    ticksY(ctx, film.gapTicks, box.x - 5, y);
     const whole = niceWhole(end, Math.max(2, Math.floor(box.w / 70)));
     for (const e of whole) text(ctx, String(e), x(e), box.y + box.h + 5, "center", "top");
     text(ctx, "evaluation", box.x + box.w / 2, box.y + box.h + 20, "center", "top", film.ink.ink);
-    upright(ctx, film.fits.length > 1 ? "gap" : "objective " + MINUS + " minimum", 9,
-      box.y + box.h / 2);
+    const gap = film.fits.length > 1 ? "gap" : "objective " + MINUS + " minimum";
+    upright(ctx, fitted(ctx, gap, box.h), 9, box.y + box.h / 2);
     const reading = clock();
     const here = position(fit, reading);
     clipped(ctx, {x: box.x - 4, y: box.y - 4, w: box.w + 8, h: box.h + 8}, () => {
