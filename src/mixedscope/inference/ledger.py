@@ -89,7 +89,7 @@ def _entry(
     system = objective.system
     factors = system.standard_factors(theta)
     solution = system.blocked.solve(factors)
-    e = objective.describe(solution)
+    e = objective.describe(factors, solution)
     degrees = effective_degrees(system, factors, solution)
     variance = e.sigma**2
     lines = [_Line(None, None, e.sigma, variance, system.n - degrees.total)]

@@ -124,7 +124,7 @@ def _point(objective: ProfiledObjective, factors: Sequence[Floats], scale: float
     system = objective.system
     scaled = [f * scale for f in factors]
     solution = system.blocked.solve(scaled)
-    evaluation = objective.describe(solution)
+    evaluation = objective.describe(scaled, solution)
     modes = system.modes()
     degrees = effective_degrees(system, scaled, solution)
     return _Point(scale, evaluation.objective, evaluation.sigma, modes, degrees)

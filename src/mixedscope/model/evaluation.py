@@ -29,6 +29,9 @@ class Evaluation(NamedTuple):
         ``|y - X beta - Z b|**2`` (weighted).
     penalty : float
         ``|u|**2``.
+    rounding : float
+        How far the objective may be from its exact value because differences of large numbers
+        were rounded, deviance units; see :mod:`mixedscope.model.rounding`.
     """
 
     objective: float
@@ -37,6 +40,7 @@ class Evaluation(NamedTuple):
     log_det: float
     residual_ss: float
     penalty: float
+    rounding: float = 0.0
 
 
 class Solution(NamedTuple):

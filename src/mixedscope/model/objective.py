@@ -23,6 +23,7 @@ from mixedscope.model.evaluation import Evaluation, Solution
 from mixedscope.model.lapack import limited_for
 from mixedscope.model.random_term import LARGEST, RandomTerm, joined, random_terms
 from mixedscope.model.residual import Residual, residual_state
+from mixedscope.model.rounding import rounding_bound
 from mixedscope.model.small import Batch, SmallSystem
 
 if TYPE_CHECKING:
@@ -229,6 +230,7 @@ class ProfiledObjective:
         self.lower = joined([t.lower for t in system.terms])
         self.scale = joined([t.scale for t in system.terms])
         self.edges = joined([t.edges for t in system.terms])
+        self._has_exact_pivots = len(system.terms) == 1 and system.terms[0].size == 1
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
         self._factors = np.zeros(sum(t.size**2 for t in system.terms))
         self._views = []
@@ -253,7 +255,7 @@ class ProfiledObjective:
         FloatingPointError
             If theta is not finite or the factorisation breaks down.
         """
-        return self.describe(self._solve(theta)[1])
+        return self.describe(*self._solve(theta))
 
     def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
@@ -266,7 +268,7 @@ class ProfiledObjective:
                 raise FloatingPointError("The penalised system is not positive definite.")
             return evaluation, batch.gradients[0] * self.entries[1]
         factors, solution = self._solve(theta)
-        evaluation = self.describe(solution)
+        evaluation = self.describe(factors, solution)
         derivatives = self.system.blocked.derivatives(
             factors, solution, self.degrees, reml=self.reml
         )
@@ -430,8 +432,9 @@ class ProfiledObjective:
         log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
         if not pwrss > 0.0:
             return None
-        beta = self.system.beta(batch.betas[row])
-        evaluation = self._describe(log_det, log_det_fixed, pwrss, penalty, beta)
+        solution = Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[row])
+        point = batch.points[row]
+        evaluation = self._describe(solution, float(point.dot(point)))
         return evaluation if math.isfinite(evaluation.objective) else None
 
     def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
@@ -462,9 +465,9 @@ class ProfiledObjective:
             first += term.size**2
         return joined(places), joined(scales)
 
-    def describe(self, solution: Solution) -> Evaluation:
-        """Bring a solution of the system to the units of the response."""
-        return self._describe(*solution[:4], self.system.beta(solution.beta))
+    def describe(self, factors: Sequence[Floats], solution: Solution) -> Evaluation:
+        """Bring a solution of the system for these factors to the units of the response."""
+        return self._describe(solution, sum(float(np.vdot(f, f)) for f in factors))
 
     def criterion(self, log_det: float, log_det_fixed: float, pwrss: float) -> float:
         """Objective of the parts of a solution, see `Solution`; NaN without residual."""
@@ -475,16 +478,30 @@ class ProfiledObjective:
         value -= self.system.log_weights
         return value + (log_det_fixed + self.system.basis.log_det) if self.reml else value
 
-    def _describe(
-        self, log_det: float, log_det_fixed: float, pwrss: float, penalty: float, beta: Floats
-    ) -> Evaluation:
-        """See `Solution` for the parts; `beta` is in the units of the data already."""
+    def rounding(self, solution: Solution, squares: float) -> float:
+        """Bound the rounding error of a solution for factors of this sum of squares."""
+        beta = solution.beta
+        return rounding_bound(
+            n=self.system.n,
+            degrees=self.degrees,
+            squares=squares,
+            pwrss=solution.pwrss,
+            log_det_fixed=solution.log_det_fixed,
+            coefficients=float(beta.dot(beta)),
+            fixed=len(beta) if self.reml else 0,
+            exact_pivots=self._has_exact_pivots,
+        )
+
+    def _describe(self, solution: Solution, squares: float) -> Evaluation:
+        """Bring a solution to the units of the response; see `rounding` for `squares`."""
         unit = self.system.y_scale**2
+        log_det, log_det_fixed, pwrss, penalty, beta = solution
         return Evaluation(
             objective=float(self.criterion(log_det, log_det_fixed, pwrss)),
-            beta=beta,
+            beta=self.system.beta(beta),
             sigma=math.sqrt(pwrss * unit / self.degrees),
             log_det=log_det,
             residual_ss=(pwrss - penalty) * unit,
             penalty=penalty * unit,
+            rounding=self.rounding(solution, squares),
         )

@@ -76,9 +76,12 @@ def tolerance_scale(objective: float) -> float:
     return max(1.0, abs(objective) / 1e4)
 
 
-def rounding(objective: float) -> float:
-    """Bound the rounding error of an objective of this size (a sum over many terms)."""
-    return 1e-10 + 1e-13 * abs(objective)
+def rounding(objective: float, own: float = 0.0) -> float:
+    """Bound the rounding error of an objective of this size (a sum over many terms).
+
+    `own` is what the evaluation itself lost by cancellation, see `rounding_of`.
+    """
+    return 1e-10 + 1e-13 * abs(objective) + own
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ __all__ = [
     "offers_hessian",
     "offers_moments",
     "offers_search",
+    "rounding_of",
     "shape_of",
 ]
 
@@ -53,6 +54,9 @@ class Evaluation(Protocol):
         ‖y − Xβ − Zb‖², squared units of the response.
     penalty : float
         ‖u‖², squared units of the response.
+
+    An evaluation may also know ``rounding``, a bound in deviance units of the rounding error that
+    its own cancellations made; see `rounding_of`.
     """
 
     @property
@@ -284,6 +288,11 @@ def finishes_fast(objective: object) -> bool:
 def shape_of(objective: Objective) -> FloatArray | None:
     """Matrix (k, k) from theta to better coordinates, if the objective knows any."""
     return objective.coordinates if offers_coordinates(objective) else None
+
+
+def rounding_of(evaluation: Evaluation) -> float:
+    """Bound of the rounding error that the cancellations of an evaluation made; 0 if unknown."""
+    return float(getattr(evaluation, "rounding", 0.0))
 
 
 def edges_of(objective: Objective) -> FloatArray:

@@ -16,7 +16,6 @@ from mixedscope.optimize.certificate import (
     VERDICT_TOLERANCE,
     Curvature,
     measure_curvature,
-    rounding,
     tolerance_scale,
 )
 from mixedscope.optimize.objective import FloatArray, edges_of, offers_beyond
@@ -128,7 +127,7 @@ class Polisher:
         except LimitReached as limit:
             self.limit = limit
             best = self.problem.best
-            if best is not None and best.objective < self.point.objective:
+            if best is not None and best.at_most < self.point.at_most:
                 self._move(best)
         self.make_canonical()
         self.measure()
@@ -189,11 +188,11 @@ class Polisher:
         if before <= ROUNDING_TOLERANCE * tolerance_scale(self.point.objective):
             # Only rounding is left for a line search to find.
             return False
-        start = self.point.objective
+        start = self.point.at_most
         run_bfgs(self.problem, self.point.x, inverse=curvature.inverse)
         self._note("BFGS")
         best = self.problem.best
-        if best is None or not best.objective < start:
+        if best is None or not best.at_most < start:
             return False
         self._move(best)
         return True
@@ -207,7 +206,7 @@ class Polisher:
                 break
             after = curvature.with_gradient(point.gradient)
             # Near the optimum the objective is flat in rounding; the gradient is not.
-            rises = point.objective > self.point.objective + rounding(self.point.objective)
+            rises = point.objective > self.point.objective + point.rounding
             if rises or after.decrement > _NEWTON_FACTOR * curvature.decrement:
                 break
             self._move(point)
@@ -223,18 +222,18 @@ class Polisher:
         self._note("negative curvature")
         direction = curvature.descent
         origin = self.point
-        enough = origin.objective - rounding(origin.objective)
+        enough = origin.objective - origin.rounding
         for sign in (1.0, -1.0):
             for length in _ESCAPE_STEPS:
                 point = self._probe(origin, sign * length * direction)
-                if point is None or not point.objective < enough:
+                if point is None or not point.at_most < enough:
                     continue
                 # Downhill: go on in doubled steps while it pays.
                 best, reach = point, length
                 while True:
                     reach *= 2.0
                     point = self._probe(origin, sign * reach * direction)
-                    if point is None or not point.objective < best.objective:
+                    if point is None or not point.at_most < best.at_most:
                         break
                     best = point
                 self._move(best)
@@ -276,9 +275,7 @@ class Polisher:
             trial = self.point.x.copy()
             trial[indices] = target[indices]
             point = problem.evaluate(trial, gradient=True)
-            if point is None or point.objective > self.point.objective + rounding(
-                self.point.objective
-            ):
+            if point is None or point.objective > self.point.objective + self.point.rounding:
                 continue
             self._move(point)
             if i == 0:
@@ -303,9 +300,9 @@ class Polisher:
             return False
         problem.stage = "escape"
         self._note("a look beyond zero")
-        enough = self.point.objective - rounding(self.point.objective)
+        enough = self.point.objective - self.point.rounding
         found = [problem.evaluate(problem.to_x(theta), gradient=False) for theta in points]
-        lower = [p for p in found if p is not None and p.objective < enough]
+        lower = [p for p in found if p is not None and p.at_most < enough]
         if not lower:
             return False
         self._move(min(lower, key=lambda p: p.objective))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedscope.optimize.certificate import rounding
 from mixedscope.optimize.objective import (
     CompiledSearch,
     Evaluation,
@@ -16,6 +17,7 @@ from mixedscope.optimize.objective import (
     Objective,
     is_quick,
     offers_search,
+    rounding_of,
     shape_of,
 )
 from mixedscope.optimize.trace import Trace
@@ -65,6 +67,16 @@ class Point:
     def objective(self) -> float:
         """The objective there."""
         return self.evaluation.objective
+
+    @property
+    def rounding(self) -> float:
+        """Bound of its rounding error."""
+        return rounding(self.objective, rounding_of(self.evaluation))
+
+    @property
+    def at_most(self) -> float:
+        """What the objective is at most, whatever its own cancellations lost."""
+        return self.objective + rounding_of(self.evaluation)
 
 
 class Problem:
@@ -235,7 +247,9 @@ class Problem:
         point = Point(x, evaluation, None if slope is None else self.slope_to_x(slope))
         if evaluation.objective > self._worst:
             self._worst = evaluation.objective
-        if self.best is None or evaluation.objective < self.best.evaluation.objective:
+        # Rounding may be lower than anything that is there to be found: what counts is what the
+        # objective is at most.
+        if self.best is None or point.at_most < self.best.at_most:
             self.previous, self.best = self.best, point
         return point
 
@@ -258,13 +272,18 @@ class Problem:
         if not values:
             return
         self._worst = max(self._worst, *values)
-        lowest = min(values)
-        if self.best is not None and self.best.objective <= lowest:
+        ranked = sorted(values)
+        best = self._point_of(search, ranked[0])
+        if rounding_of(best.evaluation) > rounding(best.objective):
+            points = [self._point_of(search, value) for value in ranked]
+            ranked = [p.objective for p in sorted(points, key=lambda p: p.at_most)]
+            best = self._point_of(search, ranked[0])
+        if self.best is not None and self.best.at_most <= best.at_most:
             return
         self.previous = self.best
-        if len(values) > 1 and not is_quick(self.objective):
-            self.previous = self._point_of(search, sorted(values)[1])
-        self.best = self._point_of(search, lowest)
+        if len(ranked) > 1 and not is_quick(self.objective):
+            self.previous = self._point_of(search, ranked[1])
+        self.best = best
 
     def _point_of(self, search: CompiledSearch, value: float) -> Point:
         """Give the first point of a search where the objective has this value."""

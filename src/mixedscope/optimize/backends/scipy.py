@@ -133,10 +133,15 @@ class _Monitor:
             # The first line search starts from the first point evaluated.
             self._base = self._trials.pop()
         elif len(self._trials) >= self.PATIENCE and all(
-            trial[1] > self._base[1] - rounding(self._base[1]) for trial in self._trials
+            trial[1] > self._base[1] - self._rounding(self._base[1]) for trial in self._trials
         ):
             raise _Finished("precision_loss", "a line search found no decrease beyond rounding")
         return value, gradient
+
+    def _rounding(self, value: float) -> float:
+        """Bound of the rounding errors of trials: that of the best point, which is near."""
+        best = self._problem.best
+        return rounding(value) if best is None else best.rounding
 
     def accept(self, intermediate_result: Any) -> None:
         x = intermediate_result.x
