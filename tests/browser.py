@@ -146,6 +146,7 @@ class Browser:
         reduced_motion: bool = False,
         fonts: str | None = None,
         before: str = "",
+        anchor: str = "",
     ) -> Page:
         """Open a file in a new page and wait until it has loaded.
 
@@ -170,7 +171,7 @@ class Browser:
             before += "document.adoptedStyleSheets = [s]; }"
         if before:
             page.send("Page.addScriptToEvaluateOnNewDocument", source=before)
-        page.send("Page.navigate", url=path.resolve().as_uri())
+        page.send("Page.navigate", url=path.resolve().as_uri() + anchor)
         page.wait(lambda: page.loaded, "the page has loaded")
         return page
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from mixedscope.config import load_config
 from mixedscope.plan import Plan, make_plan
-from mixedscope.report.entries import caption_file
+from mixedscope.report.entries import caption_file, thumbnail_files
 from mixedscope.store import read_fit, read_table
 from mixedscope.sweeps.grid import definitions_of
 from mixedscope.sweeps.plan import SweepPlan
@@ -36,6 +36,8 @@ def promised_files(plan: Plan) -> list[str]:
     for name in sweeps.sweeps:
         files += [f"results/sweeps/{name}/{table}.parquet" for table in ("runs", "runs_timing")]
         files += sweeps.chart_files(name)
+    captions = plan.caption_files() + sweeps.caption_files()
+    files += thumbnail_files(captions, plan.caption_formats)
     files += [caption_file(name) for name in files if name.endswith(".caption.json")]
     return list(dict.fromkeys(files))
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
+from PIL import Image
 from sample_tables import fit_tables
 
 from mixedscope.errors import StoreError
 from mixedscope.inference.compare import compare_structures
 from mixedscope.report import HEAVY_SVG, write_captions, write_pages
 from mixedscope.report.captions import escaped
-from mixedscope.report.entries import entries
+from mixedscope.report.entries import entries, thumbnail_files
 from mixedscope.report.questions import question_of
 from mixedscope.store import write_json, write_table
 
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="360" height="480" viewBox="0 0 360 480">'
+    '<rect width="360" height="480" fill="#abc"/></svg>'
+)
 NASTY = "<script>alert(1)</script> & a|b"
 
 
@@ -74,7 +82,12 @@ class Run:
         content = {"title": f"Title {NASTY}", "caption": f"Caption {NASTY}"}
         write_json(caption, {**content, "formats": formats or self.formats})
         for name in formats or self.formats:
-            (self.root / f"{stem}.{name}").write_bytes(b"x")
+            path = self.root / f"{stem}.{name}"
+            if name == "png":
+                # 200 pixels where a chart has 72.
+                Image.new("RGB", (1000, 500), "white").save(path)
+            else:
+                path.write_text(SVG if name == "svg" else "x")
         return caption
 
     def write(self, *others: Path) -> list[Path]:
@@ -89,6 +102,12 @@ class Run:
 
     def page(self, name: str = "pages/my sleep.html") -> Page:
         return Page(self.root / name)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as running:
+        yield running
 
 
 @pytest.fixture
@@ -156,7 +175,7 @@ def test_smallest_criterion_is_bold(run: Run) -> None:
 
 
 def test_heavy_svg_gives_way_to_png(run: Run) -> None:
-    run.caption.with_name("shrinkage-a~20b.svg").write_bytes(b"x" * (HEAVY_SVG + 1))
+    run.caption.with_name("shrinkage-a~20b.svg").write_text(SVG + " " * HEAVY_SVG)
     run.write()
     assert run.page().values("src") == ["../charts/my%20sleep/shrinkage-a~20b.png"]
 
@@ -165,11 +184,88 @@ def test_overview_shows_each_figure_small_and_leads_to_it(run: Run) -> None:
     run.write(run.figure("charts/my sleep/trace"))
     page = run.page("index.html")
     assert page.values("src") == [
-        "charts/my%20sleep/shrinkage-a~20b.png",
-        "charts/my%20sleep/trace.png",
+        "thumbnails/my%20sleep/shrinkage-a~20b.png",
+        "thumbnails/my%20sleep/trace.png",
     ]
     assert "pages/my%20sleep.html#trace" in page.values("href")
     assert "Caption" not in page.text
+
+
+def test_pictures_have_their_own_size_and_small_ones_are_small(run: Run) -> None:
+    tall = run.figure("charts/my sleep/trace", ["svg"])
+    run.write(tall, run.figure("charts/my sleep/ladder", ["png"]), run.figure("charts/sweeps/s/a"))
+    shown = {a["src"]: a for tag, a in run.page().elements if tag == "img"}
+    sizes = {src.rpartition("/")[2]: (a["width"], a["height"]) for src, a in shown.items()}
+    # All figures are shown at one scale, 1.25.
+    assert sizes == {
+        "shrinkage-a~20b.svg": ("450", "600"),
+        "ladder.png": ("450", "225"),
+        "trace.svg": ("450", "600"),
+    }
+    for tag, a in run.page("index.html").elements:
+        if tag == "img":
+            path = run.root / unquote(str(a["src"]))
+            with Image.open(path) as image:
+                assert image.size == (int(str(a["width"])), int(str(a["height"])))
+                assert max(image.size) == 480
+                assert image.mode == "P"
+    assert (run.root / "thumbnails/sweeps/s/a.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["svg", "png"])
+def test_damaged_picture_is_named(run: Run, name: str) -> None:
+    path = run.caption.with_name(f"shrinkage-a~20b.{name}")
+    path.write_bytes(b"<svg>")
+    with pytest.raises(StoreError, match=rf"shrinkage-a~20b\.{name} is no picture"):
+        run.write()
+
+
+def test_the_workflow_promises_the_small_pictures_that_are_made(run: Run) -> None:
+    captions = [
+        run.caption,
+        run.figure("charts/my sleep/trace-seconds"),
+        run.figure("charts/my sleep/theta", ["html"]),
+        run.figure("charts/sweeps/s/a"),
+    ]
+    run.write(*captions[1:])
+    made = {p.relative_to(run.root).as_posix() for p in (run.root / "thumbnails").rglob("*.png")}
+    named = [f"results/{path.relative_to(run.root).as_posix()}" for path in captions]
+    formats = dict(zip(named, (["svg"], ["svg"], ["html"], ["png"]), strict=True))
+    assert {f"results/{name}" for name in made} == set(thumbnail_files(named, formats.__getitem__))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("fonts", FAMILIES)
+def test_links_of_the_overview_end_at_their_figure(
+    run: Run, browser: Browser, width: int, fonts: str
+) -> None:
+    kinds = ("motion-a", "ladder", "efficiency", "trace", "theta", "landscape", "stopping", "race")
+    run.write(*(run.figure(f"charts/my sleep/{kind}") for kind in kinds))
+    family = FAMILIES[fonts]
+    index = browser.open(run.root / "index.html", width=width, fonts=family)
+    addresses = [a for a in run.page("index.html").values("href") if "#" in a and ".html" in a]
+    assert len(addresses) == 9
+    assert index.js("document.documentElement.scrollWidth") <= width
+    index.close()
+    for address in addresses[::4]:
+        file, _, anchor = address.partition("#")
+        page = browser.open(
+            run.root / unquote(file), width=width, fonts=family, anchor=f"#{anchor}"
+        )
+        # Pictures load as they come near: the figure has to stay where it is.
+        page.js("new Promise((done) => setTimeout(done, 100))")
+        top, nav = page.js(
+            f"[document.getElementById({json.dumps(unquote(anchor))}), "
+            "document.querySelector('nav')].map((e, i) => "
+            "e.getBoundingClientRect()[i ? 'bottom' : 'top'])"
+        )
+        assert nav <= top
+        # What is last on a page cannot be at the top of the window.
+        at_end = page.js("scrollY + innerHeight >= document.documentElement.scrollHeight - 1")
+        assert top <= nav + 60 or at_end
+        assert page.js("document.documentElement.scrollWidth") <= width
+        page.close()
 
 
 def test_figures_stand_by_question_in_the_order_of_questions(run: Run) -> None:

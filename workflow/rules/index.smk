@@ -1,6 +1,6 @@
 """The pages that show every figure of the run, and the figures for the report of Snakemake."""
 
-from mixedscope.report.entries import caption_file, entries
+from mixedscope.report.entries import caption_file, entries, thumbnail_files
 
 FIGURES = PLAN.caption_files() + PLAN.together_files() + SWEEPS.caption_files()
 
@@ -24,6 +24,9 @@ rule index:
         index="results/index.html",
         timing="results/timing.html",
         pages=PLAN.page_files() + SWEEPS.page_files(),
+        thumbnails=thumbnail_files(
+            PLAN.caption_files() + SWEEPS.caption_files(), PLAN.caption_formats
+        ),
         report=[caption_file(caption) for caption in FIGURES],
     log:
         "results/logs/index.log",

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from mixedscope.files import read_json
 from mixedscope.report.figures import CAPTION
-from mixedscope.report.questions import question_of
+from mixedscope.report.questions import is_timed, question_of
 
-__all__ = ["Entry", "caption_file", "entries"]
+__all__ = ["Entry", "caption_file", "entries", "thumbnail_files"]
 
 #: Characters of a title in the list of figures.
 _WIDTH: Final = 56
@@ -103,3 +103,25 @@ def _title(caption: Path) -> str:
 def caption_file(caption: str) -> str:
     """Where the caption of a figure for the report is written."""
     return caption.replace("results/charts/", "results/report/", 1).removesuffix(CAPTION) + ".rst"
+
+
+def thumbnail_files(captions: Sequence[str], formats: Callable[[str], Sequence[str]]) -> list[str]:
+    """The small pictures of the overview: of figures of models and sweeps that show no seconds.
+
+    Parameters
+    ----------
+    captions : sequence of path
+        ``<chart>.caption.json`` of their figures.
+    formats : callable
+        ``(caption)`` gives the formats of its chart.
+
+    Returns
+    -------
+    list of path
+    """
+    return [
+        caption.replace("results/charts/", "results/thumbnails/", 1).removesuffix(CAPTION) + ".png"
+        for caption in captions
+        if not is_timed(Path(caption).name.removesuffix(CAPTION))
+        and {"svg", "png"} & set(formats(caption))
+    ]

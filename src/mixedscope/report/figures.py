@@ -46,8 +46,8 @@ class Figure:
         return svg or png
 
     @property
-    def small(self) -> Path | None:
-        """What is shown small, many beside each other: PNG, which is drawn at once."""
+    def raster(self) -> Path | None:
+        """What small pictures are made from."""
         return self.files.get("png") or self.files.get("svg")
 
 

@@ -51,10 +51,12 @@ a {{ color: #0062a0 }}
 main, header {{ max-width: 68rem; margin: 0 auto; padding: 0 1.25rem }}
 h1 {{ font-size: 1.6rem; margin: 1.5rem 0 0.25rem; overflow-wrap: anywhere }}
 h2 {{ font-size: 1.35rem; margin: 0; padding-top: 1rem; overflow-wrap: anywhere }}
+/* One line, however many links and however narrow the window, so that what a link leads to can
+   stop below it. */
 nav {{ position: sticky; top: 0; background: #fff; border-bottom: 1px solid #ddd; z-index: 1 }}
-nav ul {{ display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; list-style: none;
-  max-width: 68rem; margin: 0 auto; padding: 0.6rem 1.25rem }}
-section {{ scroll-margin-top: 2.5rem; margin: 1rem 0 3rem; border-top: 2px solid #222 }}
+nav ul {{ display: flex; gap: 1.25rem; list-style: none; max-width: 68rem; margin: 0 auto;
+  padding: 0.6rem 1.25rem; overflow-x: auto; scrollbar-width: thin; white-space: nowrap }}
+section {{ scroll-margin-top: 4.25rem; margin: 1rem 0 3rem; border-top: 2px solid #222 }}
 nav + main section:first-child {{ border-top: 0 }}
 code {{ font: 0.92em "Liberation Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere }}
 .formula {{ margin: 0.4rem 0 }}
@@ -67,8 +69,8 @@ th {{ font-weight: normal; color: #555; border-bottom: 1px solid #222 }}
 td {{ border-bottom: 1px solid #e6e6e6 }}
 th:nth-child(-n+2), td:nth-child(-n+2), th:nth-last-child(-n+2), td:nth-last-child(-n+2)
   {{ text-align: left }}
-figure {{ scroll-margin-top: 3rem; margin: 2.25rem 0 }}
-figure img {{ display: block; width: min(100%, 46rem); height: auto }}
+figure {{ scroll-margin-top: 4.25rem; margin: 2.25rem 0 }}
+figure img {{ display: block; max-width: 100%; height: auto }}
 figcaption {{ max-width: 46rem; margin-top: 0.6rem; font-size: 0.92rem; color: #444 }}
 .files {{ display: block; margin-top: 0.3rem; color: #666 }}
 .sheet {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr));
@@ -78,7 +80,8 @@ figcaption {{ max-width: 46rem; margin-top: 0.6rem; font-size: 0.92rem; color: #
   object-position: left bottom; border-bottom: 1px solid #e6e6e6 }}
 .sheet span {{ font-size: 0.85rem; overflow-wrap: anywhere }}
 .sheet a:hover span, .sheet a:focus-visible span {{ text-decoration: underline }}
-@media print {{ nav {{ display: none }} figure {{ break-inside: avoid }} }}
+@media print {{ nav {{ display: none }} figure {{ break-inside: avoid }}
+  figure img {{ width: auto; max-height: 200mm }} }}
 </style>
 </head>
 <body>

@@ -19,6 +19,7 @@ from mixedscope.errors import StoreError
 from mixedscope.files import atomic_write
 from mixedscope.report.figures import HEAVY_SVG, Figure, read_figures
 from mixedscope.report.frame import frame
+from mixedscope.report.pictures import natural_size, small_picture
 from mixedscope.report.questions import by_question, is_timed
 from mixedscope.report.structures import ABOUT_STRUCTURES, structures_table
 from mixedscope.store import read_table
@@ -34,6 +35,10 @@ _FORMAT_NAMES: Final = {
     "pdf": "PDF",
     "vl.json": "Vega-Lite",
 }
+
+#: How much larger than drawn a figure is shown, where the page is wide enough: the same for all, so
+#: that their text is of one size.
+_SCALE: Final = 1.25
 
 #: What the sections of figures of all models is called.
 _TOGETHER: Final = "All models"
@@ -78,7 +83,9 @@ def write_pages(
         Captions of charts that show more than one model: of a sweep where the directory is
         ``sweeps/<sweep>``, else of all models.
     output : path
-        The overview.  Beside it ``pages/<model>.html`` and ``pages/sweeps/<sweep>.html``.
+        The overview.  Beside it ``pages/<model>.html`` and ``pages/sweeps/<sweep>.html``, and the
+        small pictures that it shows: ``thumbnails/<model>/<chart>.png`` and
+        ``thumbnails/sweeps/<sweep>/<chart>.png``.
     timing : path
         A page of its own for what shows measured seconds, so that the others are the same for
         every run: the figures named ``...-seconds``.
@@ -170,8 +177,10 @@ def _index_page(
 def _overview(subject: _Subject, root: Path) -> str:
     page = _link(subject.page, root)
     shown = subject.shown(timed=False)
+    # As its page in ``pages``.
+    folder = root / "thumbnails" / subject.page.relative_to(root / "pages").with_suffix("")
     pictures = "\n".join(
-        _thumbnail(figure, page, root)
+        _thumbnail(figure, page, root, folder)
         for _, figures in by_question(shown, [figure.name for figure in shown])
         for figure in figures
     )
@@ -186,13 +195,15 @@ def _overview(subject: _Subject, root: Path) -> str:
     )
 
 
-def _thumbnail(figure: Figure, page: str, root: Path) -> str:
-    small = figure.small
-    picture = (
-        f'<img src="{_link(small, root)}" alt="{html.escape(figure.title)}" loading="lazy">'
-        if small is not None
-        else ""
-    )
+def _thumbnail(figure: Figure, page: str, root: Path, folder: Path) -> str:
+    picture = ""
+    if figure.raster is not None:
+        small = folder / f"{figure.name}.png"
+        width, height = small_picture(figure.raster, small)
+        picture = (
+            f'<img src="{_link(small, root)}" alt="{html.escape(figure.title)}" '
+            f'width="{width}" height="{height}" loading="lazy">'
+        )
     return (
         f'<li><a href="{page}#{_anchor(figure.name)}" title="{html.escape(figure.title)}">'
         f"{picture}<span>{html.escape(figure.name)}</span></a></li>"
@@ -302,9 +313,12 @@ def _figure(figure: Figure, root: Path, *, prefix: str = "") -> str:
     target = figure.files.get("html", shown)
     picture = ""
     if shown is not None and target is not None:
+        # Their room is known before they are loaded: links to figures further down do not miss.
+        width, height = (round(_SCALE * side) for side in natural_size(shown))
         picture = (
             f'<a href="{_link(target, root)}"><img src="{_link(shown, root)}" '
-            f'alt="{html.escape(figure.title)}" loading="lazy"></a>\n'
+            f'alt="{html.escape(figure.title)}" width="{width}" height="{height}" '
+            'loading="lazy"></a>\n'
         )
     anchor = f"{prefix}/{figure.name}" if prefix else figure.name
     return (
