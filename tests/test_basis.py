@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from mixedscope.model.basis import _by_gram_schmidt, fixed_basis, products_of_rows
+
+
+def departure(q: np.ndarray) -> float:
+    """Largest entry of Q'Q - I, products summed without rounding."""
+    k = q.shape[1]
+    return max(abs(math.fsum(q[:, i] * q[:, j]) - (i == j)) for i in range(k) for j in range(k))
+
+
+def allowed(n: int) -> float:
+    """What rounding leaves of orthogonality: sums of n products, each off by at most half an ulp.
+
+    Their errors have random signs and grow with the square root of n; the factor 4 is for the
+    second orthogonalisation and for unlucky signs. One pass alone would leave 1e-12 and more where
+    columns are as alike as here.
+    """
+    return 4 * math.sqrt(n) * float(np.finfo(float).eps)
 
 
 @pytest.fixture
@@ -65,7 +83,7 @@ def test_the_basis_is_orthonormal_to_rounding_however_alike_columns_are(mean: fl
     n = 6000
     values = np.random.default_rng(4).normal(mean, 1.0, size=(n, 2))
     q = fixed_basis(np.column_stack([np.ones(n), values])).q
-    assert np.abs(q.T @ q - np.eye(3)).max() < 1e-14
+    assert departure(q) < allowed(n)
 
 
 @pytest.mark.parametrize("mean", [0.0, 5.0, 1e6])
@@ -80,5 +98,4 @@ def test_the_inverse_of_the_triangle_comes_with_the_basis(mean: float) -> None:
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_long_columns_beyond_the_range_of_squares_are_orthonormalised(scale: float) -> None:
     x = np.random.default_rng(5).normal(size=(6000, 2)) * [1.0, scale]
-    q = fixed_basis(x).q
-    assert np.abs(q.T @ q - np.eye(2)).max() < 1e-14
+    assert departure(fixed_basis(x).q) < allowed(6000)

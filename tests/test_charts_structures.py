@@ -150,6 +150,7 @@ def test_an_intercept_beside_slopes_stays_a_term_of_its_own() -> None:
     assert drawn_terms(tables, "Subject") == ("(Intercept)", "Days")
 
 
+@pytest.mark.exhaustive
 def test_eight_structures_of_three_terms_stand_three_in_a_row(fits: list[FitTables]) -> None:
     spec = shrinkage_chart(fits, "Worker")[0].to_dict()
     assert [len(row.get("hconcat", [row])) for row in spec["vconcat"][:3]] == [3, 3, 2]

@@ -120,6 +120,7 @@ def check_nothing_is_lost(undisturbed: Path, directory: Path) -> None:
 
 
 # -- on this machine -------------------------------------------------------------------------------
+@pytest.mark.exhaustive
 def test_killed_job_is_tried_again_and_nothing_is_lost_or_counted_twice(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_killed_job_is_tried_again_and_nothing_is_lost_or_counted_twice(
     check_nothing_is_lost(undisturbed, directory)
 
 
+@pytest.mark.exhaustive
 def test_killed_job_without_retries_is_made_up_for_by_the_next_run(
     undisturbed: Path, tmp_path: Path
 ) -> None:

@@ -156,6 +156,7 @@ def test_the_rank_of_a_term_is_that_of_its_covariance(structure: str, reml: bool
         assert entry["rank"] == int((values > 1e-4).sum())
 
 
+@pytest.mark.exhaustive
 @EACH
 @pytest.mark.parametrize(("other", "reml"), [(CROSSED, False), (NESTED, True)])
 def test_pybobyqa_and_auto_agree(structure: str, other: str, reml: bool) -> None:

@@ -97,7 +97,13 @@ def snakemake(directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=["", "deep/scope"], ids=["plain", "with prefix"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("", id="plain", marks=pytest.mark.exhaustive),
+        pytest.param("deep/scope", id="with prefix", marks=pytest.mark.exhaustive),
+    ],
+)
 def finished(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:

@@ -262,6 +262,7 @@ def test_gif_is_an_animation_of_bounded_size_and_length(
     assert 12 <= seconds <= 20
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("short")
 def test_films_and_pages_have_the_same_bytes_from_the_same_input(fits: list[FitTables]) -> None:
     for make in (lambda: motion(fits, "g", TERMS), lambda: theta_motion(fits)):

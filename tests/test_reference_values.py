@@ -60,7 +60,13 @@ def reference_theta(case: dict[str, Any]) -> list[float] | None:
 
 
 each_fit = pytest.mark.parametrize(
-    ("case_id", "optimizer"), [(case_id, o) for case_id in LMM for o in OPTIMIZERS]
+    ("case_id", "optimizer"),
+    [
+        pytest.param(case_id, optimizer, marks=[pytest.mark.exhaustive] if is_long else [])
+        for case_id in LMM
+        for optimizer in OPTIMIZERS
+        for is_long in [case_id.startswith("insteval") and optimizer != "auto"]
+    ],
 )
 
 

@@ -58,6 +58,7 @@ def test_second_run_does_nothing(finished: Path) -> None:
     assert "Nothing to be done" in snakemake(finished, "--cores", "1", TARGET)[1]
 
 
+@pytest.mark.exhaustive
 def test_added_points_are_all_that_runs(finished: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy, symlinks=True)
@@ -70,6 +71,7 @@ def test_added_points_are_all_that_runs(finished: Path, tmp_path: Path) -> None:
     assert "sweep_batch" not in jobs
 
 
+@pytest.mark.exhaustive
 def test_bytes_are_those_of_another_run_with_other_cores_and_batches(
     finished: Path, tmp_path: Path
 ) -> None:

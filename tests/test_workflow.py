@@ -112,6 +112,7 @@ def test_second_run_does_nothing(finished: Path) -> None:
     assert "Nothing to be done" in snakemake(finished, "--cores", "1")[1]
 
 
+@pytest.mark.exhaustive
 def test_bytes_are_those_of_another_run_with_other_cores(finished: Path, tmp_path: Path) -> None:
     other = configured(tmp_path / "four-cores", SMALL)
     snakemake(other, "--cores", "4")
@@ -196,6 +197,7 @@ def test_failing_fit_says_why_and_leaves_no_half_written_file(copied: Path) -> N
         assert not (directory / "fit.json").exists()
 
 
+@pytest.mark.exhaustive
 def test_killed_run_recovers_after_unlocking(copied: Path) -> None:
     content = deepcopy(SMALL)
     content["models"]["sleep"]["formula"] = "Reaction ~ 1 + (1 + Days | Subject)"
