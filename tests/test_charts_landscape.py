@@ -72,6 +72,7 @@ def test_points_drawn_are_those_inside_the_panels() -> None:
     assert seen == set(points["evaluation"].dropna())
 
 
+@pytest.mark.exhaustive
 def test_regions_are_grey_in_print() -> None:
     fills = {layer["mark"].get("fill") for layer in layers(drawn(tables(), theme="print")[0])}
     colours = {fill for fill in fills if fill and fill.startswith("#")}

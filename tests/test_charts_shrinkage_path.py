@@ -213,7 +213,7 @@ def test_unknown_settings_are_named(simulated: FitTables) -> None:
         shrinkage_path_chart([simulated], theme="dark")
 
 
-@pytest.mark.parametrize("x", ["edf", "s"])
+@pytest.mark.parametrize("x", ["edf", pytest.param("s", marks=pytest.mark.exhaustive)])
 def test_chart_compiles_to_a_picture(simulated: FitTables, intercept: FitTables, x: str) -> None:
     import vl_convert as vlc
 

@@ -112,7 +112,7 @@ def test_rows_hold_every_fit_once_and_are_about_equal(count: int) -> None:
 
 
 @pytest.mark.parametrize("chart", [trace_chart, ledger_chart, stopping_chart])
-@pytest.mark.parametrize("count", [3, 8])
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.exhaustive)])
 def test_panels_keep_to_the_width_of_a_page(chart: Any, count: int, fits: list[FitTables]) -> None:
     spec = chart(fits[:count])[0].to_dict()
     blocks = spec.get("vconcat", [spec])

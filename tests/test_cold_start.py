@@ -85,6 +85,7 @@ def first_fits(package: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return cache, [finish(process)[0] for process in processes]
 
 
+@pytest.mark.exhaustive
 def test_first_fits_at_once_with_one_empty_cache_agree(
     first_fits: tuple[Path, list[str]],
 ) -> None:
@@ -93,6 +94,7 @@ def test_first_fits_at_once_with_one_empty_cache_agree(
     assert printed[0].startswith("0x1.")
 
 
+@pytest.mark.exhaustive
 def test_a_read_only_install_has_its_compiled_code_in_the_users_cache(
     package: Path, first_fits: tuple[Path, list[str]]
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_read_only_install_has_its_compiled_code_in_the_users_cache(
     assert not list(cache.rglob("*.tmp.*"))
 
 
+@pytest.mark.exhaustive
 def test_the_next_process_compiles_nothing(
     package: Path, first_fits: tuple[Path, list[str]]
 ) -> None:
@@ -111,6 +114,7 @@ def test_the_next_process_compiles_nothing(
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")} == before
 
 
+@pytest.mark.exhaustive
 def test_damaged_files_in_the_cache_do_not_change_a_fit(
     package: Path, first_fits: tuple[Path, list[str]], tmp_path: Path
 ) -> None:

@@ -271,7 +271,13 @@ def test_two_terms_of_one_group_have_keys_of_their_own() -> None:
     ]
 
 
-@pytest.mark.parametrize("term", ["cs(0 + Machine | Worker)", "rr(0 + Machine | Worker, 1)"])
+@pytest.mark.parametrize(
+    "term",
+    [
+        pytest.param("cs(0 + Machine | Worker)", marks=pytest.mark.exhaustive),
+        "rr(0 + Machine | Worker, 1)",
+    ],
+)
 def test_profiles_of_measures_are_the_lowest_of_all_with_these_measures(term: str) -> None:
     from scipy.optimize import minimize
 

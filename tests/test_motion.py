@@ -46,6 +46,12 @@ def fits() -> list[FitTables]:
     return sleep_like(("full", "zerocorr", "intercept"))
 
 
+@pytest.fixture(scope="module")
+def made(fits: list[FitTables]) -> bytes:
+    """The page of these fits."""
+    return motion(fits, "g", TERMS).html()
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Films of a second."""
@@ -174,8 +180,8 @@ def test_unknown_frames_are_an_error_with_a_suggestion(fits: list[FitTables]) ->
 # -- page ----------------------------------------------------------------------------------------
 
 
-def test_page_holds_the_numbers_of_the_tables(fits: list[FitTables]) -> None:
-    film_data = data_of(motion(fits, "g", TERMS).html())
+def test_page_holds_the_numbers_of_the_tables(fits: list[FitTables], made: bytes) -> None:
+    film_data = data_of(made)
     for fit, shown in zip(fits, film_data["fits"], strict=True):  # type: ignore[call-overload]
         trace = fit.require("trace")
         assert shown["course"]["objective"] == trace["objective"].tolist()
@@ -193,8 +199,8 @@ def test_page_holds_the_numbers_of_the_tables(fits: list[FitTables]) -> None:
             np.testing.assert_allclose(stored, own if own.size else 0.0, rtol=1e-5)
 
 
-def test_page_runs_one_script_and_fetches_nothing(fits: list[FitTables]) -> None:
-    html = motion(fits, "g", TERMS).html().decode()
+def test_page_runs_one_script_and_fetches_nothing(made: bytes) -> None:
+    html = made.decode()
     policy = re.search(r'Security-Policy" content="([^"]*)"', html)
     assert policy is not None
     script = html.rpartition("<script>")[2].partition("</script>")[0]
@@ -227,8 +233,8 @@ def test_title_and_caption_are_text() -> None:
     assert 'alt="c&quot;&lt;i&gt;"' in html
 
 
-def test_page_without_scripting_has_the_still(fits: list[FitTables]) -> None:
-    html = motion(fits, "g", TERMS).html().decode()
+def test_page_without_scripting_has_the_still(made: bytes) -> None:
+    html = made.decode()
     inside = html.partition("<noscript>")[2].partition("</noscript>")[0]
     found = re.search(r"data:image/svg\+xml;base64,([^\"]*)", inside)
     assert found is not None
@@ -246,7 +252,7 @@ def test_caption_states_the_rules(fits: list[FitTables]) -> None:
 # -- films ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("terms", [TERMS, TERMS[:1]])
+@pytest.mark.parametrize("terms", [pytest.param(TERMS, marks=pytest.mark.exhaustive), TERMS[:1]])
 def test_gif_is_an_animation_of_bounded_size_and_length(
     fits: list[FitTables], terms: tuple[str, ...]
 ) -> None:
