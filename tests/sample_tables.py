@@ -300,5 +300,11 @@ def fit_tables(
         estimates=frame,
         modes=modes,
         modes_trace=modes_trace,
-        timing=pd.DataFrame({"evaluation": np.arange(1, len(trace) + 1), "seconds": 0.001}),
+        timing=pd.DataFrame(
+            {
+                "evaluation": np.arange(1, len(trace) + 1),
+                "seconds": 0.001,
+                "compile_seconds": 0.0,
+            }
+        ),
     )

@@ -51,7 +51,7 @@ def test_every_table_names_its_schema_formula_and_input(tables: FitTables, tmp_p
     write_fit(tmp_path, tables)
     for name in FIT_TABLES:
         meta = pq.read_schema(tmp_path / f"{name}.parquet").metadata
-        assert meta[b"mixedscope.schema"] == f"{name}/1".encode()
+        assert meta[b"mixedscope.schema"] == f"{name}/{SCHEMAS[name].version}".encode()
         assert meta[b"mixedscope.formula"].decode() == tables.info["formula"]
         assert meta[b"mixedscope.sha256"] == b"0" * 64
     assert read_fit(tmp_path).trace.attrs["theta_names"] == tables.info["theta_names"]
@@ -144,7 +144,7 @@ def test_a_table_of_another_fit_is_refused(tables: FitTables, tmp_path: Path) ->
 
 def test_a_table_of_another_kind_is_refused(tables: FitTables, tmp_path: Path) -> None:
     write_fit(tmp_path, tables)
-    with pytest.raises(StoreError, match=r"not a table of kind 'modes/1'.*'timing/1'"):
+    with pytest.raises(StoreError, match=r"not a table of kind 'modes/1'.*'timing/2'"):
         read_table(_copy(tmp_path / "timing.parquet", tmp_path / "x.parquet"), "modes")
 
 

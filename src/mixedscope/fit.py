@@ -183,9 +183,14 @@ class Fit:
     def timing(self) -> pd.DataFrame:
         """Seconds that every evaluation took, as stored in ``timing.parquet``."""
         if self._tables.timing is None and self._result is not None:
-            seconds = np.asarray(self._result.trace.seconds, dtype=float)
-            evaluation = np.arange(1, len(seconds) + 1, dtype=np.int32)
-            self._tables.timing = pd.DataFrame({"evaluation": evaluation, "seconds": seconds})
+            trace = self._result.trace
+            self._tables.timing = pd.DataFrame(
+                {
+                    "evaluation": np.arange(1, len(trace) + 1, dtype=np.int32),
+                    "seconds": trace.seconds,
+                    "compile_seconds": trace.compile_seconds,
+                }
+            )
         return self._tables.require("timing")
 
     @property

@@ -121,9 +121,9 @@ SCHEMAS: dict[str, TableSchema] = {
         study=True,
     ),
     "timing": TableSchema(
-        1,
-        {"evaluation": _INT32, "seconds": _F64},
-        frozenset({"evaluation", "seconds"}),
+        2,
+        {"evaluation": _INT32, "seconds": _F64, "compile_seconds": _F64},
+        frozenset({"evaluation", "seconds", "compile_seconds"}),
     ),
     # Phases of the optimisation over all fits of a run: evaluations, and seconds apart from them.
     "phases": TableSchema(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from numba import njit
 
 from mixedscope.model.collector import pause_while_compiling
+from mixedscope.model.compile_clock import start_compile_clock
 from mixedscope.model.disk_cache import keep_on_disk
 
 __all__ = ["inlined", "kernel", "part"]
@@ -15,6 +16,7 @@ __all__ = ["inlined", "kernel", "part"]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 pause_while_compiling()
+start_compile_clock()
 
 
 def kernel(function: _Function) -> _Function:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mixedscope.errors import DataError, ModelError
 from mixedscope.model.basis import FixedBasis, fixed_basis
 from mixedscope.model.blocked import BlockedSystem
+from mixedscope.model.compile_clock import compiling_seconds
 from mixedscope.model.crossproducts import Factor, cross_products
 from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation, Solution
@@ -220,6 +221,8 @@ class ProfiledObjective:
     edges : (k,) array
         Sizes of theta at which a covariance is singular; NaN where there are none.
     """
+
+    compiling_seconds = staticmethod(compiling_seconds)
 
     def __init__(self, system: ProfiledSystem, *, reml: bool = False) -> None:
         self.system = system

@@ -48,7 +48,10 @@ class OptimizationResult:
         ``certificate_evaluations``, gradients computed to check the result, which are not rows
         of the trace.
     seconds : float
-        Wall time of all this.
+        Wall time of all this, less `compile_seconds`.
+    compile_seconds : float
+        Wall time in which code was compiled, or loaded from the disk, meanwhile: nothing where
+        the process has made such a fit before.
     """
 
     theta: FloatArray
@@ -57,6 +60,7 @@ class OptimizationResult:
     certificate: dict[str, Any]
     optimizer: dict[str, Any]
     seconds: float
+    compile_seconds: float
 
 
 def minimize(
@@ -175,6 +179,7 @@ def minimize(
             "certificate_evaluations": problem.certificate_evaluations,
         },
         seconds=problem.seconds,
+        compile_seconds=problem.compile_seconds,
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "InformedObjective",
     "Objective",
     "ShapedObjective",
+    "compiling_seconds",
     "edges_of",
     "finishes_fast",
     "is_quick",
@@ -283,6 +284,12 @@ def is_quick(objective: object) -> bool:
 def finishes_fast(objective: object) -> bool:
     """Whether the last steps of an objective's own search cost less than to polish what is left."""
     return is_quick(objective) or bool(getattr(objective, "has_scoring", False))
+
+
+def compiling_seconds(objective: object) -> float:
+    """Seconds that this thread has waited for an objective's code to compile, in all fits."""
+    told = getattr(objective, "compiling_seconds", None)
+    return 0.0 if told is None else float(told())
 
 
 def shape_of(objective: Objective) -> FloatArray | None:

@@ -15,6 +15,7 @@ from mixedscope.optimize.objective import (
     Evaluation,
     FloatArray,
     Objective,
+    compiling_seconds,
     is_quick,
     offers_search,
     rounding_of,
@@ -89,7 +90,7 @@ class Problem:
         Where evaluations are recorded.
     max_evaluations : int, optional
     max_seconds : float, optional
-        From the construction of this object.
+        From the construction of this object, compiling included.
     progress : bool
         Show a progress bar once the optimisation has lasted `PATIENCE` seconds.
 
@@ -131,6 +132,7 @@ class Problem:
         self._max_seconds = max_seconds
         self._bar: Any = _progress_bar(max_evaluations) if progress else None
         self._began = time.perf_counter()
+        self._compiled = compiling_seconds(objective)
 
     @property
     def size(self) -> int:
@@ -139,8 +141,13 @@ class Problem:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self._began
+        """Seconds since the start, less those of `compile_seconds`."""
+        return time.perf_counter() - self._began - self.compile_seconds
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds since the start in which code was compiled, or loaded from the disk."""
+        return compiling_seconds(self.objective) - self._compiled
 
     def close(self) -> None:
         """Finish the progress bar."""
@@ -227,7 +234,7 @@ class Problem:
                 evaluation = slope = None
         except EVALUATION_ERRORS:
             evaluation = slope = None
-        point = self._keep(x, theta, evaluation, slope, time.perf_counter() - self._began)
+        point = self._keep(x, theta, evaluation, slope)
         if self._bar is not None:
             self._show(evaluation)
         return point
@@ -238,10 +245,11 @@ class Problem:
         theta: FloatArray,
         evaluation: Evaluation | None,
         slope: FloatArray | None,
-        seconds: float,
     ) -> Point | None:
         """Record one evaluation, and keep it if it is the best."""
-        self.trace.append(self.stage, theta, evaluation, slope, seconds)
+        compiling = self.compile_seconds
+        seconds = time.perf_counter() - self._began - compiling
+        self.trace.append(self.stage, theta, evaluation, slope, seconds, compiling)
         if evaluation is None:
             return None
         point = Point(x, evaluation, None if slope is None else self.slope_to_x(slope))
@@ -267,7 +275,7 @@ class Problem:
 
     def record(self, search: CompiledSearch) -> None:
         """Record the evaluations that a compiled search made, and keep the best."""
-        self.trace.extend(self.stage, search, self.seconds)
+        self.trace.extend(self.stage, search, self.seconds, self.compile_seconds)
         values = [v for v in search.objectives if math.isfinite(v)]
         if not values:
             return
@@ -330,7 +338,10 @@ class Problem:
     @property
     def out_of_time(self) -> bool:
         """Whether the time allowed is over."""
-        return self._max_seconds is not None and self.seconds >= self._max_seconds
+        if self._max_seconds is None:
+            return False
+        # Who waits does not care what for.
+        return time.perf_counter() - self._began >= self._max_seconds
 
     # -- helpers -------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ __all__ = ["Row", "Trace"]
 class Row(NamedTuple):
     """One evaluation as recorded; `evaluation` and `gradient` may be None (failed, not computed).
 
-    ``seconds`` is the time from the start of the optimisation to the end of this evaluation.
+    ``seconds`` is the time from the start of the optimisation to the end of this evaluation, less
+    ``compiling``, the part of it in which code was compiled or loaded.
     """
 
     stage: str
@@ -29,15 +30,20 @@ class Row(NamedTuple):
     evaluation: Evaluation | None
     gradient: FloatArray | None
     seconds: float
+    compiling: float
 
 
 class _Block(NamedTuple):
-    """The evaluations of a compiled search, not yet written as rows; ``share`` seconds each."""
+    """The evaluations of a compiled search, not yet written as rows; ``share`` seconds each.
+
+    It was compiled before the first of them.
+    """
 
     stage: str
     search: CompiledSearch
     began: float
     share: float
+    compiling: float
 
     def rows(self) -> list[Row]:
         """Write them as rows."""
@@ -48,7 +54,8 @@ class _Block(NamedTuple):
             # A step refused for its objective has no gradient.
             known = evaluation is not None and not np.isnan(slope[0])
             seconds = self.began + (i + 1) * self.share
-            rows.append(Row(self.stage, theta, evaluation, slope if known else None, seconds))
+            gradient = slope if known else None
+            rows.append(Row(self.stage, theta, evaluation, gradient, seconds, self.compiling))
         return rows
 
 
@@ -101,9 +108,19 @@ class Trace:
         """Seconds that each evaluation took, (rows,).
 
         The time since the evaluation before it ended (since the start, for the first), so that
-        the optimiser's own work counts with the evaluation it led to and the sum is the whole.
+        the optimiser's own work counts with the evaluation it led to and the sum is the whole but
+        for `compile_seconds`.
         """
         elapsed = np.array([row.seconds for row in self.rows], dtype=np.float64)
+        return np.diff(elapsed, prepend=0.0)
+
+    @property
+    def compile_seconds(self) -> FloatArray:
+        """Seconds before the end of each evaluation in which code was compiled or loaded, (rows,).
+
+        As `seconds`, which do not contain them, since the evaluation before it ended.
+        """
+        elapsed = np.array([row.compiling for row in self.rows], dtype=np.float64)
         return np.diff(elapsed, prepend=0.0)
 
     def append(
@@ -113,20 +130,23 @@ class Trace:
         evaluation: Evaluation | None,
         gradient: FloatArray | None,
         seconds: float,
+        compiling: float = 0.0,
     ) -> None:
         """Record an evaluation; `evaluation` is None if it failed. The arrays are kept."""
-        self._rows.append(Row(stage, theta, evaluation, gradient, seconds))
+        self._rows.append(Row(stage, theta, evaluation, gradient, seconds, compiling))
         self._counts[stage] = self._counts.get(stage, 0) + 1
         self._elapsed = seconds
 
-    def extend(self, stage: str, search: CompiledSearch, seconds: float) -> None:
+    def extend(
+        self, stage: str, search: CompiledSearch, seconds: float, compiling: float = 0.0
+    ) -> None:
         """Record the evaluations of a compiled search, which ended after `seconds`.
 
         They share its time evenly, and are written out when they are asked for.
         """
         count = len(search.thetas)
         share = (seconds - self._elapsed) / max(count, 1)
-        self._rows.append(_Block(stage, search, self._elapsed, share))
+        self._rows.append(_Block(stage, search, self._elapsed, share, compiling))
         self._counts[stage] = self._counts.get(stage, 0) + count
         self._elapsed = seconds
 
