@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -75,8 +76,38 @@ def column_value(series: pd.Series) -> Value:
     if len(present) and all(isinstance(v, (bool, np.bool_)) for v in present):
         return Value("boolean", np.where(missing, False, values).astype(bool), missing)
     data = np.full(len(values), "", dtype=object)
-    data[~missing] = [v if isinstance(v, str) else str(v) for v in present]
+    data[~missing] = [v if isinstance(v, str) else _text_of(v) for v in present]
     return Value("text", data, missing)
+
+
+def _text_of(value: Any) -> str:
+    return label_of(value) if isinstance(value, datetime) else str(value)
+
+
+def _is_time(series: pd.Series) -> bool:
+    """Whether a column holds dates or durations, in whatever type."""
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    return kind.startswith(("date", "timedelta", "period"))
+
+
+def _days(series: pd.Series) -> Array:
+    """Days since 1970-01-01 of dates, or of durations, as numbers; NaN where there is none.
+
+    Raises
+    ------
+    ValueError
+        If the column holds none.
+    """
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    day = pd.Timedelta(days=1)
+    if kind.startswith("timedelta"):
+        return (pd.to_timedelta(series) / day).to_numpy(dtype=np.float64)
+    if kind == "period":
+        series = pd.Series([pd.NaT if pd.isna(v) else v.to_timestamp() for v in series])
+    elif kind not in ("date", "datetime", "datetime64", "string", "categorical"):
+        raise ValueError(kind)
+    dates = pd.to_datetime(series.astype(object), errors="coerce", utc=True, format="ISO8601")
+    return ((dates - pd.Timestamp(0, tz="UTC")) / day).to_numpy(dtype=np.float64)
 
 
 # -- functions ------------------------------------------------------------------------------------
@@ -115,7 +146,7 @@ _NUMERIC: dict[str, tuple[Callable[..., Any], int]] = {
     "min": (np.nanmin, 1),
     "max": (np.nanmax, 1),
 }
-EXPRESSION_FUNCTIONS = (*_NUMERIC, "is_missing", "if_else", "text", "number")
+EXPRESSION_FUNCTIONS = (*_NUMERIC, "is_missing", "if_else", "text", "number", "days")
 
 _ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
     "+": np.add,
@@ -184,6 +215,8 @@ class Evaluator:
         """Evaluate a node that must be numeric; truth counts as 0 and 1."""
         value = self.value(node)
         if value.kind == "text":
+            if isinstance(node, Name) and _is_time(self.columns[node.name]):
+                self._fail(node, f"{where} needs numbers: write days({node.name}).")
             self._fail(node, f"{where} needs numbers, but this is text.")
         return np.where(value.missing, np.nan, value.data.astype(np.float64))
 
@@ -273,6 +306,9 @@ class Evaluator:
             return Value("boolean", missing, np.zeros_like(missing))
         if name == "if_else":
             return self._choice(node)
+        if name == "days":
+            self._count(node, 1, 1)
+            return self._day_numbers(node)
         if name in ("text", "number"):
             self._count(node, 1, 1)
             return self._conversion(node)
@@ -310,6 +346,25 @@ class Evaluator:
             data = np.where(missing, np.nan, data)
         return Value(a.kind, data, missing)
 
+    def _day_numbers(self, node: Call) -> Value:
+        argument = node.arguments[0]
+        if not isinstance(argument, Name):
+            self._fail(argument, "days() takes one column.")
+        series = self.columns[argument.name]
+        try:
+            numbers = _days(series)
+        except ValueError:
+            self._fail(argument, f"days() needs dates or durations; {argument.name!r} holds none.")
+        bad = np.isnan(numbers) & series.notna().to_numpy(dtype=bool)
+        if bad.any():
+            first = int(bad.argmax())
+            self._fail(
+                argument,
+                f"days() cannot read {str(series.iloc[first])!r} (row {first + 1}): it reads dates "
+                "such as 2020-12-31.",
+            )
+        return _number(numbers)
+
     def _conversion(self, node: Call) -> Value:
         value = self.value(node.arguments[0])
         if node.function == "text":
@@ -331,12 +386,17 @@ class Evaluator:
 
 
 def label_of(value: Any) -> str:
-    """Write one value as a level name: ``308.0`` is 308, and truth is as in R, ``TRUE``."""
+    """Write one value as a level name: ``308.0`` is 308, and truth is as in R, ``TRUE``.
+
+    A time at midnight is its date, so that dates read the same in whatever type they come.
+    """
     if isinstance(value, (bool, np.bool_)):
         return "TRUE" if value else "FALSE"
     if isinstance(value, (float, np.floating)):
         number = float(value)
         return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        return value.date().isoformat()
     return value if isinstance(value, str) else str(value)
 
 

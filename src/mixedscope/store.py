@@ -351,7 +351,12 @@ def read_table(path: str | os.PathLike[str], kind: str) -> pd.DataFrame:
                 f"({', '.join(schema.columns)}). Delete it and make it again"
             )
         _check_content(table, schema, str(path))
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    if schema.columns is None:  # a user's columns
+        from mixedscope.model.frame import frame_of_arrow
+
+        frame = frame_of_arrow(table)
+    else:
+        frame = table.to_pandas(ignore_metadata=True)
     attrs: dict[Any, Any] = {"schema": wanted}
     for key, value in meta.items():
         name = key.removeprefix("mixedscope.")

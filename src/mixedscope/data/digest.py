@@ -44,7 +44,8 @@ def frame_digest(frame: pd.DataFrame) -> str:
         elif value.kind == "boolean":
             digest.update(np.packbits(value.data & ~value.missing).tobytes())
         elif _needs_integers(series):
-            digest.update(b"integer" + series.fillna(0).to_numpy(dtype="<i8").tobytes())
+            kind = "<u8" if pd.api.types.is_unsigned_integer_dtype(series.dtype) else "<i8"
+            digest.update(b"integer" + series.fillna(0).to_numpy(dtype=kind).tobytes())
         else:
             # Adding zero makes −0 into 0.
             numbers = np.where(value.missing, 0.0, value.data) + 0.0
@@ -54,9 +55,9 @@ def frame_digest(frame: pd.DataFrame) -> str:
 
 def _needs_integers(series: pd.Series) -> bool:
     """Whether float64 would confuse whole numbers of this column, such as long identifiers."""
-    if not pd.api.types.is_signed_integer_dtype(series.dtype):
+    if not pd.api.types.is_integer_dtype(series.dtype):
         return False
-    return bool((series.abs() > 2**53).any())
+    return bool(((series > 2**53) | (series < -(2**53))).any())
 
 
 def _add(digest: hashlib._Hash, text: str) -> None:

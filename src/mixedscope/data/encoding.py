@@ -53,7 +53,9 @@ def decode(path: Path, encoding: str | None, notes: list[str]) -> tuple[str, str
             ) from None
     if marked is None and b"\0" in content[:4096]:
         # Every other byte of western UTF-16 is NUL.
-        first, second = (content[i:4096:2].count(0) / max(1, len(content[i:4096:2])) for i in (0, 1))
+        first, second = (
+            content[i:4096:2].count(0) / max(1, len(content[i:4096:2])) for i in (0, 1)
+        )
         marked = "utf-16-le" if second > first else "utf-16-be"
         try:
             text = content.decode(marked)

@@ -19,9 +19,12 @@ __all__ = [
     "as_frame",
     "cross",
     "factorize",
+    "frame_of_arrow",
     "is_numeric",
     "missing_values",
     "numeric_column",
+    "refuse_unusable",
+    "unusable_kind",
 ]
 
 
@@ -108,7 +111,28 @@ def _from_arrow(data: Any) -> pd.DataFrame:
         )
     # Without pandas' metadata a column that once was an index is a column like any other.
     kept = [name for name in names if not name.startswith("__index_level_")]
-    return pd.DataFrame(data.select(kept).to_pandas(ignore_metadata=True))
+    return frame_of_arrow(data.select(kept))
+
+
+def frame_of_arrow(table: Any) -> pd.DataFrame:
+    """Turn a pyarrow table into a frame, the same for memory, Parquet and Arrow files."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    frame = pd.DataFrame(table.to_pandas(ignore_metadata=True))
+    for column in table.schema:
+        values = table.column(column.name)
+        # The order of polars' Categorical is that of appearance in the process; Enum states one.
+        if any(key.startswith(b"_PL_CATEGORICAL") for key in column.metadata or ()):
+            frame[column.name] = frame[column.name].astype("str")
+        if pa.types.is_integer(column.type) and values.null_count:
+            ends = pc.min_max(values).as_py().values()
+            # Beside missing values pandas has whole numbers as float64, which runs these together.
+            if any(end is not None and abs(end) > 2**53 for end in ends):
+                kind = "UInt64" if pa.types.is_unsigned_integer(column.type) else "Int64"
+                whole = pd.api.types.pandas_dtype(kind)
+                frame[column.name] = values.to_pandas(types_mapper=lambda _, w=whole: w)
+    return frame
 
 
 def _from_polars(data: Any) -> pd.DataFrame:
@@ -118,11 +142,49 @@ def _from_polars(data: Any) -> pd.DataFrame:
         data = data.collect()
     if not isinstance(data, pl.DataFrame):
         raise DataError(f"A polars table is needed, not polars.{type(data).__name__}.")
-    # The order of polars' Categorical is that of appearance in the process; only Enum states one.
-    loose = [name for name, dtype in data.schema.items() if dtype == pl.Categorical]
-    if loose:
-        data = data.with_columns(pl.col(loose).cast(pl.String))
-    return pd.DataFrame(data.to_pandas())
+    return frame_of_arrow(data.to_arrow())
+
+
+#: What `pandas.api.types.infer_dtype` calls values that are neither numbers nor categories.
+_UNUSABLE = {
+    "date": "dates",
+    "datetime": "dates",
+    "datetime64": "dates",
+    "period": "dates",
+    "time": "times of day",
+    "timedelta": "durations",
+    "timedelta64": "durations",
+    "complex": "complex numbers",
+}
+
+
+def unusable_kind(series: pd.Series) -> str | None:
+    """Dates, times, durations or complex numbers, in whatever type they come; otherwise None."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return None
+    if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
+        return None
+    if isinstance(dtype, pd.StringDtype) or pd.api.types.is_numeric_dtype(dtype):
+        return "complex numbers" if pd.api.types.is_complex_dtype(dtype) else None
+    return _UNUSABLE.get(pd.api.types.infer_dtype(series, skipna=True))
+
+
+def refuse_unusable(series: pd.Series) -> None:
+    """Refuse a predictor or response of dates, times, durations or complex numbers."""
+    kind = unusable_kind(series)
+    if kind is None:
+        return
+    name = series.name
+    if kind == "complex numbers":
+        raise DataError(
+            f"Column {name!r} holds complex numbers: use columns of their real and imaginary parts."
+        )
+    raise DataError(
+        f"Column {name!r} holds {kind}, which are neither numbers nor categories: make numbers of "
+        f"them (derive: {{{name}_number: days({name})}} in a data set), or declare them "
+        f"categorical (categorical: [{name}] in a data set, astype(str) in pandas)."
+    )
 
 
 def is_numeric(series: pd.Series) -> bool:

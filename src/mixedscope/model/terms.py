@@ -21,7 +21,7 @@ from ..expressions import Evaluator
 from ..formula import Term
 from ..tree import Call, Name, Node, Number, Paren, names_in, unparse
 from .contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
-from .frame import Factor, factorize, is_numeric, numeric_column
+from .frame import Factor, factorize, is_numeric, numeric_column, refuse_unusable
 
 __all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
 
@@ -179,7 +179,7 @@ class TermColumns:
         if isinstance(node, Name):
             series = self.frame[node.name]
             if not is_numeric(series) or node.name in self.contrasts:
-                self._refuse_dates(series)
+                refuse_unusable(series)
                 return factorize(series)
             values = numeric_column(series)
             whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
@@ -188,6 +188,7 @@ class TermColumns:
             return ColumnBlock(values[:, None], (key,))
         for used in names_in(node):
             series = self.frame[used.name]
+            refuse_unusable(series)
             if is_numeric(series):
                 self._finite(numeric_column(series), f"Column {used.name!r}")
         if isinstance(node, Call) and node.function == "poly":
@@ -203,15 +204,6 @@ class TermColumns:
         values = np.array(data, dtype=np.float64)
         self._finite(values, key)
         return ColumnBlock(values[:, None], (key,))
-
-    def _refuse_dates(self, series: pd.Series) -> None:
-        if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(
-            series.dtype
-        ):
-            raise DataError(
-                f"Column {series.name!r} holds dates or durations: derive a number from it first, "
-                "or make it text to use it as categories."
-            )
 
     def _finite(self, values: NDArray[np.float64], what: str) -> None:
         bad = ~np.isfinite(values)
