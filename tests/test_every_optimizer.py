@@ -37,6 +37,8 @@ def test_the_cases_are_there() -> None:
 @pytest.mark.parametrize("optimizer", [name for name in optimizer_names() if name != "auto"])
 @pytest.mark.parametrize("case_id", CASES)
 def test_the_optimum_is_the_same(case_id: str, optimizer: str) -> None:
+    if optimizer == "nlopt-cobyla" and case_id.startswith("insteval"):
+        pytest.skip("linear models of the objective take a thousand evaluations and minutes")
     fit = model(case_id).fit(optimizer, reml=LMM[case_id]["reml"])
     scale = max(1.0, abs(best(case_id)) / 1e4)
     assert abs(fit.objective - best(case_id)) <= 1e-7 * scale
