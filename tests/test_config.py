@@ -73,7 +73,7 @@ def test_configurations_of_the_repository_are_accepted(name: str) -> None:
         ("models/sleep/optimizers", ["bobiqa"], ["models.sleep.optimizers", "'bobyqa'"]),
         ("models/sleep/structures", ["zerocor"], ["models.sleep.structures.0", "'zerocorr'"]),
         ("models/sleep/structures", ["full", "full"], ["models.sleep.structures", "twice"]),
-        ("models/sleep/criterion", "reml", ["models.sleep.criterion", "REML"]),
+        ("models/sleep/criterion", "rml", ["models.sleep.criterion", "REML"]),
         ("optimizers/bobyqa/backend", "pybobiqa", ["optimizers.bobyqa", "'pybobyqa'"]),
         ("optimizers/bobyqa/settings", {"rhobegin": 1}, ["optimizers.bobyqa", "'rhobeg'"]),
         ("optimizers/bobyqa/max_evaluations", 0, ["optimizers.bobyqa.max_evaluations"]),

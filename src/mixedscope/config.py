@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Hashable, Mapping
+import sys
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ValidationError,
     field_validator,
@@ -35,11 +36,12 @@ from mixedscope.config_charts import (
     TraceConfig,
 )
 from mixedscope.config_faults import Section, describe_faults, fault
+from mixedscope.config_yaml import read_yaml
 from mixedscope.data.layout import check_keys
 from mixedscope.data.simulate import SIMULATE_KEYS
 from mixedscope.data.sources import check_is_text
 from mixedscope.data.text_files import TEXT_KEYS, check_text_format
-from mixedscope.errors import ConfigError, MixedscopeError, suggest
+from mixedscope.errors import ConfigError, MixedscopeError, suggest, yaml_hint
 from mixedscope.expressions import parse_expression
 from mixedscope.formula import parse_formula
 from mixedscope.inference.studies import check_settings
@@ -97,6 +99,10 @@ def _check_expression(text: str) -> str:
     return text
 
 
+def _upper(name: Any) -> Any:
+    return name.upper() if isinstance(name, str) else name
+
+
 Name = Annotated[str, AfterValidator(_check_slug)]
 Structure = Annotated[str, AfterValidator(_check_structure)]
 Expression = Annotated[str, AfterValidator(_check_expression)]
@@ -137,6 +143,17 @@ class DatasetConfig(Section):
     @classmethod
     def _home_is_known(cls, source: str | None) -> str | None:
         return None if source is None else os.path.expanduser(source)
+
+    @field_validator("categorical")
+    @classmethod
+    def _levels_are_of_one_kind(cls, declared: Any) -> Any:
+        for column, levels in declared.items() if isinstance(declared, dict) else ():
+            truth = [level for level in levels or () if isinstance(level, bool)]
+            if truth and any(isinstance(level, str) for level in levels):
+                raise fault(
+                    f"the levels of {column!r} are text and truth values{yaml_hint(truth[0])}"
+                )
+        return declared
 
     @field_validator("simulate")
     @classmethod
@@ -215,7 +232,7 @@ class ModelConfig(Section):
     """The model, as for lme4 or MixedModels.jl."""
     structures: Annotated[list[Structure], Field(min_length=1)] = ["full"]
     """Covariance structures, the richest first; each is a fit of its own."""
-    criterion: Literal["ML", "REML"] = "ML"
+    criterion: Annotated[Literal["ML", "REML"], BeforeValidator(_upper)] = "ML"
     """What is optimised: the likelihood (ML) or the restricted likelihood (REML)."""
     contrasts: dict[str, Any] = {}
     """Contrasts by variable; treatment contrasts are the default."""
@@ -363,37 +380,6 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     return validate_config(read_yaml(path), where=os.fspath(path))
 
 
-def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a YAML mapping in which no key occurs twice.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not YAML or not a mapping, or has a key twice.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, Loader=_UniqueKeyLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{os.fspath(path)} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{os.fspath(path)} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"{os.fspath(path)} is not a configuration: expected keys such as 'datasets' and "
-            "'models' at the top level"
-        )
-    return content
-
-
 def validate_config(content: Mapping[str, Any], *, where: str = "configuration") -> Config:
     """Check a configuration, and the references between its sections.
 
@@ -441,23 +427,6 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A loader for which a repeated key is an error instead of the last one winning."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if key.value in seen and isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} occurs twice", key.start_mark
-                )
-            if isinstance(key.value, str):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 def _broken_references(config: Config) -> list[str]:
     """Names that point at nothing, in words."""
     faults = []
@@ -492,5 +461,19 @@ def _broken_references(config: Config) -> list[str]:
     return faults or broken_sweeps(config.sweeps, definitions_of(config))
 
 
+def main(paths: list[str]) -> int:
+    """Check configuration files, or print the schema where none is named."""
+    if not paths:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    for path in paths:
+        try:
+            load_config(path)
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{path} is fine.")
+    return 0
+
+
 if __name__ == "__main__":
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    raise SystemExit(main(sys.argv[1:]))

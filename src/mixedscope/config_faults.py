@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mixedscope.errors import suggest
+from mixedscope.errors import suggest, yaml_hint
 
 __all__ = ["Section", "describe_faults", "fault"]
 
@@ -61,9 +61,9 @@ def describe_faults(error: ValidationError, root: type[BaseModel]) -> list[str]:
             if location[-1] == "[key]":
                 lines.append(f"{path}: a name has to be text: put it into quotes")
             else:
-                lines.append(
-                    f"{path}: expected {' or '.join(kinds)}, got {_shown(faults[0]['input'])}"
-                )
+                given = faults[0]["input"]
+                hint = yaml_hint(given) if "text" in kinds else ""
+                lines.append(f"{path}: expected {' or '.join(kinds)}, got {_shown(given)}{hint}")
     return lines
 
 
@@ -80,12 +80,34 @@ def _describe(details: ErrorDetails, location: tuple[int | str, ...], root: type
     kind = details["type"]
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1], root)
-        return f"unknown key.{suggest(str(location[-1]), known)} Known: {', '.join(known)}."
+        key = str(location[-1])
+        meant = _ELSEWHERE.get(key.lower(), "")
+        near = f" Did you mean {meant!r}?" if meant in known else suggest(key, known)
+        return f"unknown key.{near} Known: {', '.join(known)}."
     if kind == "missing":
         return "this key is missing"
     message = details["msg"].replace("\n", "\n    ")
-    return message if kind == FAULT else f"{message}, got {_shown(details['input'])}"
+    if kind == FAULT:
+        return message
+    hint = yaml_hint(details["input"]) if "number" in message or "integer" in message else ""
+    return f"{message}, got {_shown(details['input'])}{hint}"
 
+
+#: Keys as other programs call them.
+_ELSEWHERE = {
+    "reml": "criterion",
+    "method": "criterion",
+    "data": "dataset",
+    **dict.fromkeys(("sep", "delim", "delimiter", "separated"), "separator"),
+    **dict.fromkeys(("na", "na_values", "na.strings", "nas"), "missing"),
+    **dict.fromkeys(("dec", "decimal_mark"), "decimal"),
+    **dict.fromkeys(("big_mark", "big.mark", "thousand"), "thousands"),
+    **dict.fromkeys(("file", "path", "url"), "source"),
+    **dict.fromkeys(("factor", "factors", "levels"), "categorical"),
+    **dict.fromkeys(("subset", "where", "query"), "filter"),
+    **dict.fromkeys(("mutate", "assign", "compute"), "derive"),
+    "select": "columns",
+}
 
 #: What pydantic puts into a path to say which alternative of a type it tried.
 _ALTERNATIVE = re.compile(r"str|function-after\[.*|(?:list|dict)\[.*")

@@ -5,6 +5,7 @@ Every message names the thing at fault (key, column, term, file) and says what t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -18,6 +19,7 @@ __all__ = [
     "OptimizerError",
     "StoreError",
     "suggest",
+    "yaml_hint",
 ]
 
 
@@ -95,3 +97,32 @@ def suggest(name: str, known: Iterable[str]) -> str:
         folded = {c.lower(): c for c in candidates}
         near = [folded[m] for m in get_close_matches(str(name).lower(), list(folded), n=1)]
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def yaml_hint(value: object) -> str:
+    """Say what YAML made of a value that was meant as something else.
+
+    Parameters
+    ----------
+    value : object
+        What a key was given and cannot take.
+
+    Returns
+    -------
+    str
+        A remark in parentheses to append to a message, or the empty string.
+    """
+    if isinstance(value, bool):
+        word = "yes, on" if value else "no, off"
+        return (
+            f" (YAML reads {word} and {str(value).lower()} as a truth value: put the word into "
+            "quotes)"
+        )
+    if isinstance(value, str):
+        number = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", value.strip())
+        if number:
+            whole, fraction, sign, power = number.groups()
+            fraction = fraction if fraction and len(fraction) > 1 else ".0"
+            meant = f"{whole}{fraction}e{sign or '+'}{power}"
+            return f" (YAML reads {value.strip()} as text: write {meant})"
+    return ""

@@ -146,6 +146,8 @@ _NUMERIC: dict[str, tuple[Callable[..., Any], int]] = {
     "min": (np.nanmin, 1),
     "max": (np.nanmax, 1),
 }
+#: What the second argument is called where it can be named, as in R.
+_NAMED_ARGUMENT = {"log": "base", "center": "at", "round": "digits"}
 EXPRESSION_FUNCTIONS = (*_NUMERIC, "is_missing", "if_else", "text", "number", "days")
 
 _ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
@@ -296,7 +298,16 @@ class Evaluator:
     def _call(self, node: Call) -> Value:
         name, arguments = node.function, node.arguments
         if node.keywords:
-            self._fail(node.keywords[0][1], f"{name}() takes no named arguments here.")
+            key, given = node.keywords[0]
+            allowed = _NAMED_ARGUMENT.get(name)
+            if allowed is None:
+                self._fail(given, f"{name}() takes no named arguments here.")
+            if key != allowed or len(node.keywords) > 1 or len(arguments) != 1:
+                self._fail(
+                    given, f"{name}() takes a column and {allowed}: {name}(x, {allowed} = 2)."
+                )
+            arguments = (*arguments, given)
+            node = Call(name, arguments, (), node.position)
         if name == "I":
             self._count(node, 1, 1)
             return self.value(arguments[0])

@@ -103,6 +103,21 @@ EXPRESSION_OPERATORS = {
 }
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">=", "in", "not in"}
 _SYNONYMS = {"**": "^", "&": "and", "|": "or"}
+_CATEGORICAL = (
+    "a variable of text is categorical without a function; declare numbers under 'categorical' of "
+    "the data set (in pandas with astype('category')), and choose the coding with 'contrasts'."
+)
+#: What other programs have functions for, and what is written here.
+_ELSEWHERE = {
+    **dict.fromkeys(("C", "factor", "as.factor", "ordered", "as.ordered"), _CATEGORICAL),
+    "fulldummy": "for an indicator of every level write (0 + a | g).",
+    "Q": "a column name with unusual characters goes in backticks.",
+    "ln": "the natural logarithm is log().",
+    "offset": "subtract it from the response in a column of its own.",
+    "as.numeric": "make a column with number() under 'derive' of the data set.",
+    "as.character": "make a column with text() under 'derive' of the data set.",
+    **dict.fromkeys(("bs", "ns", "s"), "polynomials are poly(x, 2)."),
+}
 
 
 class Parser:
@@ -289,6 +304,7 @@ class Parser:
     def _parse_call(self, name: Token) -> Node:
         wrapper = self.formula and name.text not in self.functions and self._bar_follows()
         if name.text not in self.functions and not wrapper:
+            self._fail_known_elsewhere(name)
             near = suggest(name.text, self.functions)
             if self.formula and not near:
                 near = " (A covariance structure needs a '|' inside: name(1 + x | group).)"
@@ -323,6 +339,24 @@ class Parser:
         return self._around(
             Call(name.text, tuple(arguments), tuple(keywords), name.position), *inside
         )
+
+    def _fail_known_elsewhere(self, name: Token) -> None:
+        """Complain about a function of other programs, or a column that only looks like one."""
+        if name.text in _ELSEWHERE:
+            self._fail(
+                name.position, f"There is no function {name.text}(): {_ELSEWHERE[name.text]}"
+            )
+        opening = self._peek()
+        if opening.position == name.position + len(name.text):
+            return
+        closing = self.text.find(")", opening.position)
+        written = self.text[name.position : closing + 1] if closing >= 0 else name.text
+        if "|" not in written and "\n" not in written:
+            self._fail(
+                name.position,
+                f"Unknown function {name.text!r}. If {written!r} is the name of a column, put it "
+                f"in backticks: `{written}`.",
+            )
 
     def _bar_follows(self) -> bool:
         """Whether a ``|`` stands between the parentheses that open here."""
@@ -361,9 +395,13 @@ class Parser:
         if token.text == ")":
             self._fail(token.position, "This ')' closes nothing: remove it or open it before.")
         if token.kind in ("name", "quoted", "number", "text") or token.text == "(":
+            before = self.tokens[self.index - 1]
+            written = self.text[before.position : token.position + len(token.text)]
+            names = {before.kind, token.kind} <= {"name", "number"} and before.kind == "name"
             self._fail(
                 token.position,
-                f"An operator is missing before {token.text!r}, for example '+'.",
+                f"An operator is missing before {token.text!r}, for example '+'."
+                + (f" A column name with blanks goes in backticks: `{written}`." if names else ""),
             )
         self._fail(token.position, f"{token.text!r} cannot be used here in a {self.what}.")
 

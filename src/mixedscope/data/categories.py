@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError
+from ..errors import DataError, yaml_hint
 from ..expressions import label_of
 from ..model.frame import factorize
 
@@ -34,9 +34,11 @@ def as_categorical(column: pd.Series, levels: Sequence[Any] | None) -> pd.Series
         wanted = [label_of(level) for level in levels]
         absent = [level for level in order if level not in set(wanted)]
         if absent:
+            truth = [level for level in levels if isinstance(level, bool)]
+            remedy = f"List every level{yaml_hint(truth[0])}." if truth else "List every level."
             raise DataError(
                 f"categorical: column {column.name!r} has values that are not among its levels: "
-                f"{', '.join(map(repr, absent[:10]))}. List every level."
+                f"{', '.join(map(repr, absent[:10]))}. {remedy}"
             )
         if len(set(wanted)) < len(wanted):
             raise DataError(f"categorical: a level of column {column.name!r} is listed twice.")

@@ -21,6 +21,14 @@ __all__ = ["CODINGS", "Coding", "ContrastSpec", "contrast_matrix", "full_dummies
 
 ContrastSpec = str | Mapping[str, Any]
 CODINGS = ("treatment", "sum", "effects", "helmert", "sequential-difference", "hypothesis")
+#: R's names of codings.
+_R_NAMES = {
+    "contr.treatment": "treatment",
+    "contr.SAS": "treatment",
+    "contr.sum": "sum",
+    "contr.helmert": "helmert",
+    "contr.sdif": "sequential-difference",
+}
 _SETTINGS = {
     "treatment": ("base",),
     "sum": ("base",),
@@ -152,9 +160,9 @@ def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mappin
             f"{{'treatment': {{'base': 'b'}}}}, not {spec!r}."
         )
     if name not in CODINGS:
+        near = suggest(_R_NAMES.get(str(name), str(name)), CODINGS)
         raise ModelError(
-            f"Unknown contrast {name!r} for {variable!r}.{suggest(str(name), CODINGS)} "
-            f"Known: {', '.join(CODINGS)}."
+            f"Unknown contrast {name!r} for {variable!r}.{near} Known: {', '.join(CODINGS)}."
         )
     name = "sum" if name == "effects" else name
     if not isinstance(settings, Mapping):

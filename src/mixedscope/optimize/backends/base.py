@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, NamedTuple
 
-from mixedscope.errors import OptimizerError, suggest
+from mixedscope.errors import OptimizerError, suggest, yaml_hint
 from mixedscope.optimize.objective import FloatArray, Objective
 from mixedscope.optimize.problem import Problem
 
@@ -67,7 +67,7 @@ class Setting:
         if value is None and self.default is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise OptimizerError(f"{label} must be a number, not {value!r}")
+            raise OptimizerError(f"{label} must be a number, not {value!r}{yaml_hint(value)}")
         if not math.isfinite(value) or value < self.minimum:
             raise OptimizerError(f"{label} must be a number from {self.minimum:g}, not {value!r}")
         if self.positive and value <= self.minimum:
