@@ -6,28 +6,29 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.errors import DataError, ModelError
-from mixedscope.model.basis import FixedBasis, fixed_basis
-from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.compile_clock import compiling_seconds
-from mixedscope.model.crossproducts import Factor, cross_products
-from mixedscope.model.design import Design
 from mixedscope.model.evaluation import Evaluation, Solution
 from mixedscope.model.lapack import limited_for
-from mixedscope.model.random_term import LARGEST, RandomTerm, joined, random_terms
-from mixedscope.model.residual import Residual, residual_state
-from mixedscope.model.rounding import rounding_bound
+from mixedscope.model.random_term import joined
+from mixedscope.model.residual import Residual, residual_limit, residual_state
+from mixedscope.model.rounding import (
+    LARGE_RATIO,
+    NOTHING_LEFT,
+    largest_ratio,
+    loses_digits,
+    rounding_bound,
+)
 from mixedscope.model.small import Batch, SmallSystem
+from mixedscope.model.system import ProfiledSystem
 
 if TYPE_CHECKING:
+    from mixedscope.model.precise import PreciseSystem
     from mixedscope.model.scoring import ScoringSearch
     from mixedscope.model.search import SmallSearch
 
@@ -38,151 +39,6 @@ Floats = NDArray[np.float64]
 # Numbers in a model, and multiplications in its dense part, up to which an evaluation takes some
 # microseconds.
 _QUICK = 12_000
-
-
-class ProfiledSystem:
-    """A design brought to the internal units of the engine, with its factorisation.
-
-    Internally the fixed effects are an orthonormal basis, the response its residual on that basis
-    in units of its root mean square, the random-effects columns have unit root mean square.
-
-    Parameters
-    ----------
-    design : Design
-
-    Raises
-    ------
-    DataError
-        If the fixed effects explain the response exactly.
-    ModelError
-        If the design has no random effects.
-    """
-
-    def __init__(self, design: Design) -> None:
-        if not design.random:
-            raise ModelError(
-                "The formula has no random-effects term; add one such as (1 | group), or fit an "
-                "ordinary linear model."
-            )
-        self.design = design
-        self.n = len(design.y)
-        self.root_weights = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
-        with limited_for(self.n):
-            self._prepare()
-
-    def _prepare(self) -> None:
-        """Form everything that does not change with theta."""
-        design = self.design
-        # Nothing of large data is multiplied by ones.
-        root = None if design.weights is None else self.root_weights
-        self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
-        self.log_weights = 0.0 if root is None else 2.0 * float(np.log(root).sum())
-        self.basis: FixedBasis = fixed_basis(design.X if root is None else design.X * root[:, None])
-        if self.n <= len(self.basis.kept):
-            raise DataError(
-                f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
-                "leave out fixed effects or add data."
-            )
-        weighted = design.y if root is None else design.y * root
-        largest = float(np.abs(weighted).max())
-        if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
-            raise DataError(
-                f"The values of the response {design.response!r}, times the square roots of the "
-                f"weights if there are any, reach {largest:.0e}: their squares are beyond the "
-                "range of floating-point numbers. Measure the response in another unit."
-            )
-        residual = self.project(weighted)
-        self.y_scale = float(np.sqrt(residual @ residual / self.n))
-        if self.y_scale <= 1e-13 * largest:
-            raise DataError(
-                f"The fixed effects explain the response {design.response!r} exactly; there is no "
-                "variance left to divide between groups and observations."
-            )
-        self.response = residual / self.y_scale
-        self.factors = tuple(
-            Factor(t.group, len(t.design.levels), t.design.codes, t.standard) for t in self.terms
-        )
-        self.cross = cross_products(self.factors, self.basis, self.response)
-        self.blocked = BlockedSystem(self.cross)
-        self._projection = self.basis.q.T @ weighted
-        self.r_inverse = self.basis.r_inverse
-
-    def project(self, values: Floats) -> Floats:
-        """Residual of weighted values (n,) on the fixed effects."""
-        rows = self.basis.q.T
-        residual = values - (rows @ values) @ rows
-        residual -= (rows @ residual) @ rows  # twice is enough, see basis.py
-        return residual
-
-    def with_response(self, response: Floats) -> ProfiledSystem:
-        """Give the same system for another response (n,), in the same internal units."""
-        weighted = response * self.root_weights
-        other = copy(self)
-        other.design = replace(self.design, y=response)
-        other.response = self.project(weighted) / self.y_scale
-        other.cross = self.cross.with_response(other.response)
-        other.blocked = BlockedSystem(other.cross)
-        other._projection = self.basis.q.T @ weighted
-        return other
-
-    def random_part(self, modes: Sequence[Floats]) -> Floats:
-        """``Z b`` (n,) of modes (q, k) per grouping factor, all on the internal scale."""
-        total = np.zeros(self.n)
-        for factor, b in zip(self.factors, modes, strict=True):
-            total += np.einsum("ij,ij->i", factor.z, b[factor.codes])
-        return total
-
-    @property
-    def fixed_names(self) -> tuple[str, ...]:
-        """Names of the fixed effects that are estimated."""
-        return tuple(self.design.x_names[j] for j in self.basis.kept)
-
-    @property
-    def dropped_names(self) -> tuple[str, ...]:
-        """Names of the fixed effects left out because X is rank-deficient."""
-        kept = set(self.basis.kept.tolist())
-        return tuple(name for j, name in enumerate(self.design.x_names) if j not in kept)
-
-    def standard_factors(self, theta: Floats) -> list[Floats]:
-        """Relative covariance factors for the internal units, one per grouping factor."""
-        return [t.standard_factor(theta[t.theta]) for t in self.terms]
-
-    def beta(self, coefficients: Floats) -> Floats:
-        """Fixed effects (..., r), units of the data, of coefficients (..., r) of the basis."""
-        all_of_it = coefficients * self.y_scale + self._projection
-        return np.asarray((self.r_inverse @ all_of_it[..., None])[..., 0])
-
-    def beta_given(self, random_part: Floats) -> Floats:
-        """Least-squares fixed effects given ``Z b`` (n,) on the internal scale."""
-        rest = self.basis.q.T @ (random_part * self.y_scale)
-        return np.asarray(self.r_inverse @ (self._projection - rest), dtype=float)
-
-    def beta_covariance(self, sigma: float) -> Floats:
-        """Covariance of the fixed effects (r, r), after a solution."""
-        half = np.linalg.solve(self.blocked.fixed_factor(), self.r_inverse.T)
-        return np.asarray(sigma**2 * half.T @ half)
-
-    def modes(self) -> list[Floats]:
-        """Conditional modes of the last solution per grouping factor (q, k), units of the data."""
-        return [self.in_data_units(i, b) for i, b in enumerate(self.blocked.modes())]
-
-    def in_data_units(self, position: int, modes: Floats) -> Floats:
-        """Bring internal modes (q, k) of one grouping factor to the units of the data."""
-        return modes * (self.y_scale / self.terms[position].column_scale)
-
-    def conditional_sds(self, sigma: float) -> list[Floats]:
-        """Conditional standard deviations of the modes (q, k), after a solution."""
-        return [np.sqrt(np.einsum("qii->qi", c)) for c in self.conditional_covariances(sigma)]
-
-    def conditional_covariances(self, sigma: float) -> list[Floats]:
-        """Conditional covariances of the modes (q, k, k) given the fixed effects, after a solution.
-
-        Overwrites the factorisation; solve again before asking for anything else.
-        """
-        return [
-            c * sigma**2 / (t.column_scale[:, None] * t.column_scale)
-            for c, t in zip(self.blocked.conditional_covariances(), self.terms, strict=True)
-        ]
 
 
 def _is_clearly_regular(factor: Floats, tol: float) -> bool:
@@ -256,9 +112,10 @@ class ProfiledObjective:
         Raises
         ------
         FloatingPointError
-            If theta is not finite or the factorisation breaks down.
+            If theta is not finite, the factorisation breaks down, or rounding leaves nothing of
+            the residual.
         """
-        return self.describe(*self._solve(theta))
+        return self._evaluate(theta)[1]
 
     def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
@@ -266,15 +123,17 @@ class ProfiledObjective:
         if small is not None and self.entries is not None:
             theta = np.asarray(theta, dtype=float)
             batch = self._evaluate_small(small, theta[None, :])
-            evaluation = self.describe_row(batch, 0)
-            if evaluation is None:
-                raise FloatingPointError("The penalised system is not positive definite.")
-            return evaluation, batch.gradients[0] * self.entries[1]
-        factors, solution = self._solve(theta)
-        evaluation = self.describe(factors, solution)
-        derivatives = self.system.blocked.derivatives(
-            factors, solution, self.degrees, reml=self.reml
-        )
+            plain = self.describe_row(batch, 0)
+            if plain is not None and not self._is_lossy(plain, [batch.points[0]]):
+                return plain, batch.gradients[0] * self.entries[1]
+        solution, evaluation, precise = self._evaluate(theta)
+        factors = self.factors(theta)
+        if precise is not None:
+            derivatives = precise.derivatives(factors, self.degrees, reml=self.reml)
+        else:
+            derivatives = self.system.blocked.derivatives(
+                factors, solution, self.degrees, reml=self.reml
+            )
         if self.entries is not None:
             places, scales = self.entries
             flat = [d.ravel() for d in derivatives]
@@ -291,7 +150,9 @@ class ProfiledObjective:
         """Exact gradients (m, k) at every row of `thetas` (m, k); NaN where one fails."""
         small = self.system.blocked.small
         if small is not None and self.entries is not None:
-            return self._evaluate_small(small, thetas).gradients * self.entries[1]
+            batch = self._evaluate_small(small, thetas)
+            if np.isfinite(batch.gradients).all() and self.count_sound(batch) == len(thetas):
+                return batch.gradients * self.entries[1]
         out = np.empty_like(thetas)
         for i, theta in enumerate(thetas):
             try:
@@ -321,9 +182,11 @@ class ProfiledObjective:
 
     def residual_state(self, theta: Floats, value: float) -> Residual:
         """Whether sigma is identified; see :func:`mixedscope.model.residual.residual_state`."""
-        if self.system.design.weights is not None:
-            return "identified"
         return residual_state(self, theta, value)
+
+    def residual_limit(self, theta: Floats) -> float:
+        """Limit of the objective as sigma vanishes; see `mixedscope.model.residual`."""
+        return residual_limit(self, theta)
 
     def rank_deficient(self, theta: Floats, tol: float = 1e-4) -> bool:
         """Whether a relative covariance factor has less than the rank of its structure.
@@ -440,12 +303,49 @@ class ProfiledObjective:
         evaluation = self._describe(solution, float(point.dot(point)))
         return evaluation if math.isfinite(evaluation.objective) else None
 
-    def _solve(self, theta: Floats) -> tuple[list[Floats], Solution]:
+    def count_sound(self, batch: Batch) -> int:
+        """Number of rows before the first in which rounding is worth more digits.
+
+        Rows that failed are passed over, unless it is the first.
+        """
+        smallest = min(batch.parts[:, 2].tolist())
+        # NaN, where an evaluation failed, leads to a closer look.
+        if largest_ratio(self.system.n, smallest, [batch.points]) <= LARGE_RATIO:
+            return len(batch.points)
+        for row, point in enumerate(batch.points):
+            plain = self.describe_row(batch, row)
+            if (plain is None and row == 0) or (plain and self._is_lossy(plain, [point])):
+                return row
+        return len(batch.points)
+
+    def _evaluate(self, theta: Floats) -> tuple[Solution, Evaluation, PreciseSystem | None]:
+        """Solve the system and describe the solution; also what more digits came from, if any."""
         theta = np.asarray(theta, dtype=float)
         if not math.isfinite(theta.sum()):
             raise FloatingPointError("theta is not finite.")
         factors = self.factors(theta)
-        return factors, self.system.blocked.solve(factors)
+        try:
+            solution = self.system.blocked.solve(factors)
+            evaluation = self.describe(factors, solution)
+            if not self._is_lossy(evaluation, factors):
+                return solution, evaluation, None
+        except FloatingPointError:
+            if self.system.precise is None:
+                raise
+        precise = self.system.precise
+        if precise is not None:
+            solution = precise.solve(factors)
+            evaluation = self.describe(factors, solution, precise=True)
+        if evaluation.rounding > NOTHING_LEFT:
+            raise FloatingPointError("The residual standard deviation is zero to rounding.")
+        return solution, evaluation, precise
+
+    def _is_lossy(self, evaluation: Evaluation, factors: Sequence[Floats]) -> bool:
+        """Whether an evaluation for factors, or their entries, lost digits worth having."""
+        if not loses_digits(evaluation.rounding, evaluation.objective):
+            return False
+        pwrss = (evaluation.sigma / self.system.y_scale) ** 2 * self.degrees
+        return largest_ratio(self.system.n, pwrss, factors) > LARGE_RATIO
 
     def factors(self, theta: Floats) -> list[Floats]:
         """Relative covariance factors for the internal units, to be read before the next call."""
@@ -468,9 +368,11 @@ class ProfiledObjective:
             first += term.size**2
         return joined(places), joined(scales)
 
-    def describe(self, factors: Sequence[Floats], solution: Solution) -> Evaluation:
+    def describe(
+        self, factors: Sequence[Floats], solution: Solution, *, precise: bool = False
+    ) -> Evaluation:
         """Bring a solution of the system for these factors to the units of the response."""
-        return self._describe(solution, sum(float(np.vdot(f, f)) for f in factors))
+        return self._describe(solution, sum(float(np.vdot(f, f)) for f in factors), precise=precise)
 
     def criterion(self, log_det: float, log_det_fixed: float, pwrss: float) -> float:
         """Objective of the parts of a solution, see `Solution`; NaN without residual."""
@@ -481,7 +383,7 @@ class ProfiledObjective:
         value -= self.system.log_weights
         return value + (log_det_fixed + self.system.basis.log_det) if self.reml else value
 
-    def rounding(self, solution: Solution, squares: float) -> float:
+    def _rounding(self, solution: Solution, squares: float, *, precise: bool) -> float:
         """Bound the rounding error of a solution for factors of this sum of squares."""
         beta = solution.beta
         return rounding_bound(
@@ -493,10 +395,11 @@ class ProfiledObjective:
             coefficients=float(beta.dot(beta)),
             fixed=len(beta) if self.reml else 0,
             exact_pivots=self._has_exact_pivots,
+            precise=precise,
         )
 
-    def _describe(self, solution: Solution, squares: float) -> Evaluation:
-        """Bring a solution to the units of the response; see `rounding` for `squares`."""
+    def _describe(self, solution: Solution, squares: float, *, precise: bool = False) -> Evaluation:
+        """Bring a solution to the units of the response; see `_rounding` for `squares`."""
         unit = self.system.y_scale**2
         log_det, log_det_fixed, pwrss, penalty, beta = solution
         return Evaluation(
@@ -506,5 +409,5 @@ class ProfiledObjective:
             log_det=log_det,
             residual_ss=(pwrss - penalty) * unit,
             penalty=penalty * unit,
-            rounding=self.rounding(solution, squares),
+            rounding=self._rounding(solution, squares, precise=precise),
         )

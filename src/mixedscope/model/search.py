@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +43,11 @@ class SmallSearch:
     def __init__(self, objective: ProfiledObjective, batch: Batch) -> None:
         assert objective.entries is not None
         scales = objective.entries[1]
+        sound = objective.count_sound(batch)
+        if sound < len(batch.points):
+            # What follows was led by rounding: the stages after this go on with more digits.
+            batch = batch.first(max(sound, 1))
+        self._is_sound = sound > 0
         self._objective = objective
         self._batch = batch
         self.thetas = batch.points / scales
@@ -49,10 +56,19 @@ class SmallSearch:
             objective.criterion(log_det, log_det_fixed, pwrss)
             for log_det, log_det_fixed, pwrss, _ in batch.parts.tolist()
         ]
+        if not self._is_sound:
+            self.gradients[:] = np.nan
+            start = self.evaluation(0)
+            self.objectives = [math.nan if start is None else start.objective]
 
     def evaluation(self, number: int) -> Evaluation | None:
         """Give all of one evaluation, counted from 0; None if it failed."""
-        return self._objective.describe_row(self._batch, number)
+        if self._is_sound:
+            return self._objective.describe_row(self._batch, number)
+        try:
+            return self._objective.evaluate(self.thetas[number])
+        except FloatingPointError:
+            return None
 
 
 def search_small(

@@ -63,6 +63,10 @@ class Batch:
         """Give room for m evaluations."""
         return cls(np.empty((m, k)), np.empty((m, k)), np.empty((m, 4)), np.empty((m, r)))
 
+    def first(self, m: int) -> Batch:
+        """Give the first m evaluations."""
+        return Batch(self.points[:m], self.gradients[:m], self.parts[:m], self.betas[:m])
+
 
 class SmallSystem(ABC):
     """A system of cross-products in the form that the compiled code takes.
@@ -141,9 +145,7 @@ class SmallSystem(ABC):
             batch.parts[0], batch.betas[0] = known.parts[0], known.betas[0]
         task = (start, inverse, degrees, reml, tolerance, True, True)
         count, _, _ = self._run(self.places(entries), batch, task, known=known is not None)
-        return Batch(
-            batch.points[:count], batch.gradients[:count], batch.parts[:count], batch.betas[:count]
-        )
+        return batch.first(count)
 
 
 class SingleSystem(SmallSystem):

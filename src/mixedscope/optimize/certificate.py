@@ -352,8 +352,9 @@ def certificate(
         deviance units; ``min_hessian_eigenvalue``, standardised units; ``active_bounds``, names
         of the theta at an end of their range, which is 0 unless they are angles of correlations;
         ``residual``, whether sigma is ``identified``, ``shared`` with random effects or
-        ``vanishing`` (the deviance falls on the way to zero; the verdict is then ``not
-        converged``); ``tried``; ``words``, for people.  Numbers that were not computed are None.
+        ``vanishing`` (the deviance does not rise on the way to zero; the verdict is then ``not
+        converged``); ``limit``, where it then goes, None if it is not known or falls without
+        bound; ``tried``; ``words``, for people.  Numbers that were not computed are None.
     """
     at_edge = [
         (name, edge)
@@ -377,9 +378,14 @@ def certificate(
     residual = (
         objective.residual_state(theta, value) if offers_residual(objective) else "identified"
     )
-    if residual == "vanishing":
+    limit: float | None = None
+    if residual == "vanishing" and offers_residual(objective):
         verdict = "not converged"
+        limit = objective.residual_limit(theta)
     words = _RESIDUAL.get(residual) or _words(verdict, curvature, zeros, ends)
+    if limit is not None:
+        words = _limit_words(limit) + words
+        limit = limit if math.isfinite(limit) else None
     if excess > tolerance:
         words += (
             f" The search itself had stopped {excess:.2g} deviance points higher; "
@@ -392,6 +398,7 @@ def certificate(
         "min_hessian_eigenvalue": None if curvature is None else curvature.smallest,
         "active_bounds": active,
         "residual": residual,
+        "limit": limit,
         "tried": list(tried),
         "words": words,
     }
@@ -414,6 +421,17 @@ _RESIDUAL = {
         "one choice among many. Choose a structure with fewer parameters, or leave out the term."
     ),
 }
+
+
+def _limit_words(limit: float) -> str:
+    """Where the deviance goes as sigma vanishes, the first sentence of the words on that."""
+    if limit == -math.inf:
+        return "The deviance falls without bound as the residual standard deviation goes to zero. "
+    if math.isfinite(limit):
+        return (
+            f"The deviance tends to {limit:.6f} as the residual standard deviation goes to zero. "
+        )
+    return ""
 
 
 def _words(verdict: str, curvature: Curvature | None, zeros: list[str], ends: list[str]) -> str:

@@ -174,6 +174,10 @@ class ResidualObjective(Protocol):
         """
         ...
 
+    def residual_limit(self, theta: FloatArray, /) -> float:
+        """Limit of the objective on that way: minus infinity if there is none, NaN if unknown."""
+        ...
+
 
 class ShapedObjective(Protocol):
     """An objective that may know better coordinates than ``theta * scale``."""
