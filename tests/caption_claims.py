@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["NUMBER", "Claims", "agrees", "read"]
+import pytest
+
+__all__ = ["NUMBER", "Claims", "agrees", "need_whole_file", "read"]
 
 #: A number as captions write it: thousands set off, a true minus sign, perhaps a power of ten.
 NUMBER = r"[+\u2212]?\d[\d,]*(?:\.\d+)?(?:e[+\u2212]?\d+)?"
@@ -45,6 +47,13 @@ def agrees(written: str, value: float, *, scale: float = 1.0) -> bool:
     unit = 10.0 ** (power - decimals)
     wanted = value / scale
     return abs(read(written) - wanted) <= 0.5 * unit * (1 + 1e-6) + 1e-12 * abs(wanted)
+
+
+def need_whole_file(request: pytest.FixtureRequest) -> None:
+    """Skip a test that sums up the others of its file where some of them are not run."""
+    run = {getattr(item, "originalname", "") for item in request.session.items}
+    if left := {name for name in vars(request.module) if name.startswith("test_")} - run:
+        pytest.skip(f"sums up tests that are not run: {', '.join(sorted(left))}")
 
 
 @dataclass

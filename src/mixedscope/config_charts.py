@@ -28,8 +28,9 @@ Coverages = list[Annotated[float, Field(gt=0, lt=1)]]
 class ShrinkageConfig(Section):
     """How shrinkage plots and dumbbells are drawn."""
 
-    reference: Literal["joint_limit", "within_group"] = "joint_limit"
-    """Where arrows start: the joint least-squares limit, or each group's own least squares."""
+    reference: Literal["auto", "joint_limit", "within_group"] = "auto"
+    """Where arrows start: the joint least-squares limit, each group's own least squares, or
+    whichever of the two is an estimate (auto)."""
     scale: Literal["b", "coef"] = "b"
     """Deviations from the population (b), or coefficients (coef)."""
     ellipses: Coverages = [0.5, 0.95]
@@ -41,7 +42,7 @@ class MotionConfig(Section):
 
     frames: Literal["best", "every"] = "best"
     """What the films show: the best so far, or every evaluation."""
-    reference: Literal["joint_limit", "within_group"] = "joint_limit"
+    reference: Literal["auto", "joint_limit", "within_group"] = "auto"
     """Where the levels are pulled from."""
     ellipses: Coverages = [0.5, 0.95]
     """Coverages of the contours of the distribution of random effects."""

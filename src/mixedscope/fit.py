@@ -378,11 +378,14 @@ class Fit:
             _ = self.trace, self.timing, self.estimates
 
     def _add_references(self) -> None:
-        """Put the population at the joint limit beside the rest; a quick fit does without it."""
+        """Put what is known of the joint limit beside the rest; a quick fit does without it."""
         if "references" not in self.info:
             beta = self.model.joint_limit.beta.tolist()
-            names = self.info["fixed_names"]
-            self.info["references"] = {"joint_limit": {"beta": dict(zip(names, beta, strict=True))}}
+            limit = {
+                "beta": dict(zip(self.info["fixed_names"], beta, strict=True)),
+                "confounded": list(self.model.confounded),
+            }
+            self.info["references"] = {"joint_limit": limit}
 
     # -- the model --------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
-from mixedscope.inference.references import JointLimit, joint_limit
+from mixedscope.inference.references import JointLimit, confounded, joint_limit
 from mixedscope.model.blocks import BlockDescription, describe_blocks
 from mixedscope.model.design import Design, design_of_frame
 from mixedscope.model.evaluation import Evaluation
@@ -129,6 +129,11 @@ class LinearMixedModel:
     def joint_limit(self) -> JointLimit:
         """Where the conditional modes go as the penalty vanishes; computed when first needed."""
         return joint_limit(self.system)
+
+    @cached_property
+    def confounded(self) -> tuple[str, ...]:
+        """Grouping factors whose effects least squares cannot tell from those of others."""
+        return confounded(self.system)
 
     def profiled(self, *, reml: bool = False) -> ProfiledObjective:
         """Give the objective as optimisers see it."""

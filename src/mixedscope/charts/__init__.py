@@ -51,7 +51,7 @@ def shrinkage(
     group: str | None = None,
     *,
     terms: Sequence[str] | None = None,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
     ellipses: Sequence[float] = (0.5, 0.95),
     theme: str = "light",
@@ -67,9 +67,10 @@ def shrinkage(
         Grouping factor; by default the first of the formula.
     terms : sequence of str, optional
         Terms in the order of the panels; by default all.
-    reference : {"joint_limit", "within_group"}
+    reference : {"auto", "joint_limit", "within_group"}
         The limit of the conditional modes as the penalty vanishes for all factors together, or
-        each group's own least-squares estimate.
+        each group's own least-squares estimate; by default the first, or the second where least
+        squares cannot tell the factor from others.
     scale : {"b", "coef"}
         Deviations from the population, or population plus deviation.
     ellipses : sequence of float
@@ -108,7 +109,7 @@ def dumbbell(
     group: str | None = None,
     *,
     term: str | None = None,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
     theme: str = "light",
 ) -> Any:
@@ -121,7 +122,7 @@ def dumbbell(
         Grouping factor; by default the first of the formula.
     term : str, optional
         By default the first of the factor.
-    reference : {"joint_limit", "within_group"}
+    reference : {"auto", "joint_limit", "within_group"}
     scale : {"b", "coef"}
     theme : {"light", "print"}
 
@@ -297,7 +298,7 @@ def motion(
     *,
     terms: Sequence[str] | None = None,
     frames: str = "best",
-    reference: str = "joint_limit",
+    reference: str = "auto",
     ellipses: Sequence[float] = (0.5, 0.95),
     theme: str = "light",
 ) -> Figure:
@@ -312,7 +313,7 @@ def motion(
         By default all.
     frames : {"best", "every"}
         What the films show: the best so far, or every evaluation.
-    reference : {"joint_limit", "within_group"}
+    reference : {"auto", "joint_limit", "within_group"}
     ellipses : sequence of float
         Coverages of the contours of the fitted distribution.
     theme : {"light", "print"}

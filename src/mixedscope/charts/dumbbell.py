@@ -17,7 +17,7 @@ from mixedscope.charts.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.levels import Pull, frame_of, outside, pulls, sample_ranks, term_names
 from mixedscope.charts.panels import rounded
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
-from mixedscope.charts.words import pull_caption, pull_title
+from mixedscope.charts.words import pull_caption, pull_title, reference_key
 from mixedscope.errors import ModelError
 from mixedscope.store import FitTables
 
@@ -41,7 +41,7 @@ def dumbbell_chart(
     group: str,
     *,
     term: str | None = None,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
     theme: str = "light",
 ) -> tuple[Any, str, str]:
@@ -55,8 +55,9 @@ def dumbbell_chart(
         Grouping factor.
     term : str, optional
         By default the only one.
-    reference : {"joint_limit", "within_group"}
-        What a conditional mode is compared with.
+    reference : {"auto", "joint_limit", "within_group"}
+        What a conditional mode is compared with: by default the joint limit, or the group's own
+        least squares where least squares cannot tell the factor from others.
     scale : {"b", "coef"}
         Deviations, or population plus deviation.
     theme : {"light", "print"}
@@ -88,7 +89,7 @@ def dumbbell_chart(
     sampling = ""
     if len(ranks) < len(order):
         sampling = (
-            f"Drawn are {len(ranks)} of {len(order)} levels: the {_EXTREMES} highest and the "
+            f"Drawn are {len(ranks)} of {len(order):,} levels: the {_EXTREMES} highest and the "
             f"{_EXTREMES} lowest, and others evenly spaced in rank of the reference."
         )
     frame = frame_of(
@@ -100,7 +101,6 @@ def dumbbell_chart(
     caption = pull_caption(
         fits,
         group,
-        reference=reference,
         scale=scale,
         kinds=["population"],
         sampling=sampling,
@@ -130,9 +130,8 @@ def dumbbell_chart(
         alt.hconcat(*panels[i : i + per_row], spacing=_GAP, bounds="flush")
         for i in range(0, len(panels), per_row)
     ]
-    words = "without shrinkage (joint limit)" if reference == "joint_limit" else "own least squares"
     items = [
-        ("reference", words),
+        ("reference", reference_key(fits[0])),
         ("movement", "pull"),
         ("mode", "conditional mode"),
         ("zero", "population"),

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.charts.ellipse import correlation_matrix
+from mixedscope.charts.numerals import number, share
 from mixedscope.charts.structure_names import structure_label
 from mixedscope.errors import ModelError, StoreError, suggest
 from mixedscope.store import FitTables
@@ -23,11 +24,14 @@ from mixedscope.store import FitTables
 __all__ = [
     "REFERENCES",
     "Pull",
+    "confounded_in",
     "drawn_terms",
     "frame_of",
+    "movement",
     "number",
     "outside",
     "pulls",
+    "reference_of",
     "sample_ranks",
     "share",
     "term_names",
@@ -35,11 +39,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-#: Columns of the stored modes that a conditional mode may be compared with, and what they are.
-REFERENCES: dict[str, str] = {
-    "joint_limit": "its estimate without shrinkage (joint least-squares limit)",
-    "within_group": "its own least-squares estimate (this group's rows alone)",
-}
+#: Columns of the stored modes that a conditional mode may be compared with, or whichever is right.
+REFERENCES = ("auto", "joint_limit", "within_group")
 
 _SCALES = ("b", "coef")
 _INTERCEPT = "(Intercept)"
@@ -69,6 +70,10 @@ class Pull:
         Of the fitted distribution of the random effects.
     population, limit : ndarray, shape (k,)
         Fitted population, and that of the joint limit, on the scale of the chart.
+    compared : str
+        The column of the stored modes that is the reference.
+    confounded : tuple of str
+        Factors that least squares cannot tell apart, if the grouping factor is one of them.
     """
 
     label: str
@@ -85,6 +90,8 @@ class Pull:
     correlations: Floats
     population: Floats
     limit: Floats
+    compared: str = "joint_limit"
+    confounded: tuple[str, ...] = ()
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -173,7 +180,7 @@ def pulls(
     group: str,
     terms: Sequence[str],
     *,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
 ) -> list[Pull]:
     """Read what each fit does to each level, on one scale.
@@ -185,7 +192,8 @@ def pulls(
         Name of the grouping factor.
     terms : sequence of str
         Terms wanted, in this order.
-    reference : {"joint_limit", "within_group"}
+    reference : {"auto", "joint_limit", "within_group"}
+        See `reference_of`.
     scale : {"b", "coef"}
         Deviations from the population, or population plus deviation.
 
@@ -210,7 +218,7 @@ def pulls(
     if len(set(terms)) != len(terms):
         raise ModelError(f"A term is listed twice: {', '.join(terms)}.")
     for value, allowed, what in (
-        (reference, tuple(REFERENCES), "reference"),
+        (reference, REFERENCES, "reference"),
         (scale, _SCALES, "scale"),
     ):
         if value not in allowed:
@@ -220,10 +228,51 @@ def pulls(
             )
     labels = _labels([fit.info for fit in tables])
     cells = _cells(tables, group)
-    return [
-        _pull(fit, group, tuple(terms), reference, scale, label, cells)
+    column = reference_of(tables, group) if reference == "auto" else reference
+    out = [
+        _pull(fit, group, tuple(terms), column, scale, label, cells)
         for fit, label in zip(tables, labels, strict=True)
     ]
+    for pull in out:
+        if reference != "auto" and any(pull.varies) and pull.missing.all():
+            raise StoreError(
+                f"The table of modes of {pull.label!r} has no {reference} reference for any level "
+                f"of {group!r}: choose another reference."
+            )
+    return out
+
+
+def reference_of(tables: Sequence[FitTables], group: str) -> str:
+    """Choose what the conditional modes of a grouping factor are compared with.
+
+    The joint limit is what the levels would be without shrinkage, all factors together; where
+    least squares cannot tell the factor from another it is no estimate, and the rows of each level
+    alone are left.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+        Fits that are drawn together.
+    group : str
+
+    Returns
+    -------
+    {"joint_limit", "within_group"}
+    """
+    apart = all(not _confounded(fit, group) for fit in tables)
+    return "joint_limit" if apart else "within_group"
+
+
+def confounded_in(fit: FitTables) -> tuple[str, ...]:
+    """Grouping factors that least squares cannot tell apart; all, if the fit never asked."""
+    limit = (fit.info.get("references") or {}).get("joint_limit", {})
+    groups = [str(entry["group"]) for entry in fit.info["random"]]
+    return tuple(limit.get("confounded", groups if len(groups) > 1 else ()))
+
+
+def _confounded(fit: FitTables, group: str) -> tuple[str, ...]:
+    found = confounded_in(fit)
+    return found if group in found else ()
 
 
 def _pull(
@@ -250,13 +299,10 @@ def _pull(
                 out[:, j] = pd.to_numeric(values.reindex(list(levels))).to_numpy(dtype=float)
         return out
 
-    own, mode = wide(reference), wide("mode")
+    mode = wide("mode")
+    # What a level's own rows leave open the joint limit sets by its smallest norm.
+    own = np.where(np.isnan(wide("within_group")), np.nan, wide(reference))
     varies = tuple(term in source for term in terms)
-    if np.isnan(own[:, np.array(varies)]).all() and any(varies):
-        raise StoreError(
-            f"The table of modes of {label!r} has no {reference} reference for {group!r}. "
-            "Choose another reference, or write the table again."
-        )
     counts = rows.drop_duplicates("level").set_index("level")["n_obs"]
     sds, correlations = correlation_matrix(fit.require("estimates"), group, terms)
     if shared := [j for j, term in enumerate(terms) if source.get(term, term) != term]:
@@ -289,6 +335,8 @@ def _pull(
         correlations=correlations,
         population=base,
         limit=limit if scale == "coef" else limit - fitted,
+        compared=reference,
+        confounded=_confounded(fit, group),
     )
 
 
@@ -393,11 +441,17 @@ def sample_ranks(n: int, limit: int, *, first: int = 0, last: int = 0) -> NDArra
     return np.unique(np.concatenate([np.arange(first), between, np.arange(n - last, n)]))
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Write a number for readers: a few significant digits and a true minus sign."""
-    return f"{value:.{digits}g}".replace("-", "\u2212") if np.isfinite(value) else "\u2013"
+def movement(pull: Pull) -> Floats:
+    """How far each level moves from reference to mode, in SDs of the references of each term.
 
-
-def share(value: float) -> str:
-    """Write a ratio as a percentage."""
-    return f"{100 * value:.0f}\u00a0%".replace("-", "\u2212") if np.isfinite(value) else "\u2013"
+    Returns
+    -------
+    ndarray, shape (q,)
+        Root of the sum of squares over terms; what has no reference does not count.
+    """
+    step = np.where(np.isnan(pull.reference), 0.0, pull.mode - pull.reference)
+    known = (~np.isnan(pull.reference)).sum(axis=0)
+    mean = np.nansum(pull.reference, axis=0) / np.maximum(known, 1)
+    square = np.nansum((pull.reference - mean) ** 2, axis=0) / np.maximum(known - 1, 1)
+    spread = np.where(square > 0, np.sqrt(square), np.inf)
+    return np.asarray(np.sqrt(((step / spread) ** 2).sum(axis=1)))

@@ -260,7 +260,7 @@ def shrinkage_of(
     group: str | None = None,
     *,
     terms: Sequence[str] | None = None,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
     ellipses: Sequence[float] = (0.5, 0.95),
     theme: str = "light",
@@ -307,7 +307,7 @@ def motion_of(
     *,
     terms: Sequence[str] | None = None,
     frames: str = "best",
-    reference: str = "joint_limit",
+    reference: str = "auto",
     ellipses: Sequence[float] = (0.5, 0.95),
     theme: str = "light",
 ) -> Motion:
@@ -347,7 +347,7 @@ def dumbbell_of(
     group: str | None = None,
     *,
     term: str | None = None,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
     theme: str = "light",
 ) -> Drawn:

@@ -20,6 +20,7 @@ from mixedscope.charts.levels import (
     Pull,
     drawn_terms,
     frame_of,
+    movement,
     outside,
     pulls,
     sample_ranks,
@@ -27,7 +28,7 @@ from mixedscope.charts.levels import (
 )
 from mixedscope.charts.panels import Panel, panel_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN
-from mixedscope.charts.words import joined, pull_caption, pull_title
+from mixedscope.charts.words import joined, pull_caption, pull_title, reference_key
 from mixedscope.errors import ModelError
 from mixedscope.store import FitTables
 
@@ -53,7 +54,7 @@ def shrinkage_chart(
     group: str,
     *,
     terms: Sequence[str] | None = None,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     scale: str = "b",
     ellipses: Sequence[float] = (0.5, 0.95),
     theme: str = "light",
@@ -68,8 +69,9 @@ def shrinkage_chart(
         Grouping factor.
     terms : sequence of str, optional
         Two or more terms, in the order of the panels; by default all.
-    reference : {"joint_limit", "within_group"}
-        What a conditional mode is compared with.
+    reference : {"auto", "joint_limit", "within_group"}
+        What a conditional mode is compared with: by default the joint limit, or the group's own
+        least squares where least squares cannot tell the factor from others.
     scale : {"b", "coef"}
         Deviations, or population plus deviation.
     ellipses : sequence of float
@@ -99,14 +101,13 @@ def shrinkage_chart(
             "Draw a dumbbell chart of a single one."
         )
     frames = [_frame(fits, j, ellipses) for j in range(len(names))]
-    limit = _limit_differs(fits, frames)
+    limit = fits[0].compared == "joint_limit" and _limit_differs(fits, frames)
     chosen, sampling = choose_levels(fits, _most(fits))
     title = pull_title(fits[0], group)
     kinds = ["population", *(["limit"] if limit else [])]
     caption = pull_caption(
         fits,
         group,
-        reference=reference,
         scale=scale,
         kinds=kinds,
         sampling=sampling,
@@ -118,7 +119,7 @@ def shrinkage_chart(
         rows = _columns(fits, group, frames, chosen, settings)
     else:
         rows = _blocks(fits, group, frames, chosen, settings)
-    key = key_row(_key(reference, ellipses, kinds), width=_INNER, theme=theme)
+    key = key_row(_key(fits[0], ellipses, kinds), width=_INNER, theme=theme)
     # Settings are given where charts are joined: each change of a chart copies the whole of it.
     chart = alt.vconcat(
         *rows,
@@ -151,15 +152,12 @@ def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int6
         return [np.arange(len(pull.levels)) for pull in fits], ""
     score = dict.fromkeys(names, 0.0)
     for pull in fits:
-        spread = np.nanstd(pull.reference, axis=0)
-        step = (pull.mode - pull.reference) / np.where(spread > 0, spread, np.inf)
-        moved = np.sqrt(np.nansum(step**2, axis=1))
-        for level, value in zip(pull.levels, moved.tolist(), strict=True):
+        for level, value in zip(pull.levels, movement(pull).tolist(), strict=True):
             score[level] = max(score[level], value)
     ranked = sorted(range(len(names)), key=lambda i: (-score[names[i]], i))
     kept = {names[ranked[i]] for i in sample_ranks(len(names), most, first=most // 10)}
     rule = (
-        f"Drawn are {len(kept)} of {len(names)} levels: the {most // 10} that move most, and the "
+        f"Drawn are {len(kept)} of {len(names):,} levels: the {most // 10} that move most, and the "
         "others evenly spaced in rank of movement (in standard deviations of the references)."
     )
     return [
@@ -191,12 +189,9 @@ def _limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) 
     return apart > 0.01 and inside
 
 
-def _key(reference: str, ellipses: Sequence[float], kinds: Sequence[str]) -> list[tuple[str, str]]:
+def _key(pull: Pull, ellipses: Sequence[float], kinds: Sequence[str]) -> list[tuple[str, str]]:
     items = [
-        (
-            "reference",
-            "unshrunken" if reference == "joint_limit" else "own least squares",
-        ),
+        ("reference", reference_key(pull)),
         ("movement", "pull"),
         ("mode", "conditional mode"),
     ]

@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.legend import key_row
+from mixedscope.charts.levels import number
 from mixedscope.charts.panels import rounded
 from mixedscope.charts.shrinkage_path_words import (
     ZOOM,
     Path,
-    amount,
     least_error,
     path_caption,
     path_title,
+    reference_key,
 )
 from mixedscope.charts.structure_names import structure_name
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
@@ -79,14 +80,14 @@ def shrinkage_path_chart(
             f"A shrinkage path cannot run along {x!r}.{suggest(x, _AXES)} "
             f"Known are: {', '.join(_AXES)}."
         )
-    paths = [Path(fit) for fit in tables]
+    paths = [Path(fit, tables) for fit in tables]
     groups = list(dict.fromkeys(group for path in paths for group in path.groups))
     palette = {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
     rows = _columns_by_fit(paths) if len(paths) > 1 else _rows_by_factor(paths[0])
     style = _Style(x, palette, ink(theme), theme)
     spans = _spans(paths)
     drawn = [_row(row, style, spans) for row in rows]
-    key = [("reference", "without pooling (joint limit)")]
+    key = [("reference", reference_key(paths))]
     drawn.append(key_row(key, width=_INNER, theme=theme))
     if any(path.has_truth for path in paths):
         drawn.append(_error_key(style))
@@ -175,7 +176,7 @@ def _heading(path: Path, title: str, *, first: bool) -> list[str]:
 
 
 def _spans(paths: Sequence[Path]) -> dict[tuple[str, str], tuple[float, float]]:
-    """Range of the modes of every term, over all fits, the joint limit included."""
+    """Range of the modes of every term, over all fits, the references included."""
     spans: dict[tuple[str, str], tuple[float, float]] = {}
     for path in paths:
         ends = path.modes.groupby(["group", "term"], sort=False)["mode"].agg(["min", "max"])
@@ -312,7 +313,7 @@ def _path_panel(cell: _Cell, style: _Style, span: tuple[float, float], *, first:
         .encode(
             x=x(),
             y=y,
-            tooltip=[alt.Tooltip("level:N"), alt.Tooltip("y:Q", title="joint limit")],
+            tooltip=[alt.Tooltip("level:N"), alt.Tooltip("y:Q", title="reference")],
         ),
     ]
     layers += _heading_marks(cell, style)
@@ -423,7 +424,7 @@ def _heading_marks(cell: _Cell, style: _Style) -> list[Any]:
 
     Words are marks, as titles of panels side by side are moved by what their axes need.
     """
-    spent = amount(cell.path.edf[cell.group][cell.path.at_fit])
+    spent = number(cell.path.edf[cell.group][cell.path.at_fit])
     lines: list[tuple[str, Any, int, str]] = [
         (line, "bold", 10, style.colours["ink"]) for line in cell.title
     ]

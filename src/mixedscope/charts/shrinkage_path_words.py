@@ -8,15 +8,17 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.levels import number
+from mixedscope.charts.levels import confounded_in, number, reference_of, share
 from mixedscope.charts.words import joined
 from mixedscope.store import FitTables
 
-__all__ = ["ZOOM", "Path", "amount", "least_error", "path_caption", "path_title"]
+__all__ = ["ZOOM", "Path", "least_error", "path_caption", "path_title", "reference_key"]
 
 #: The error is drawn up to this multiple of that of the fit: far ends would hide the rest.
 ZOOM: Final = 3.0
 
+# A path that half a decade of s lengthens by no more than this share has come to its end.
+_NEGLIGIBLE: Final = 0.01
 # A share of the error below this is none.
 _SAME: Final = 0.0005
 
@@ -27,6 +29,8 @@ class Path:
     Parameters
     ----------
     fit : FitTables
+    beside : sequence of FitTables
+        Fits drawn beside it, which have the same references.
 
     Attributes
     ----------
@@ -38,11 +42,14 @@ class Path:
         Position of s = 1.
     edf : dict
         Degrees of freedom along s, of every grouping factor and, under None, of the whole fit.
+    compared : dict
+        What the modes of every grouping factor end at, as in shrinkage plots.
+    confounded : tuple of str
+        Grouping factors that least squares cannot tell apart.
     """
 
-    def __init__(self, fit: FitTables) -> None:
+    def __init__(self, fit: FitTables, beside: Sequence[FitTables] = ()) -> None:
         self.info = fit.info
-        self.modes = fit.require("shrinkage_path")
         self.scale = fit.require("shrinkage_scale")
         self.errors = fit.require("shrinkage_error")
         self.groups = [str(term["group"]) for term in fit.info["random"]]
@@ -51,6 +58,23 @@ class Path:
         self.edf: dict[str | None, Any] = {None: self.scale["edf"].to_numpy(dtype=float)}
         own = np.array(self.scale["edf_groups"].tolist(), dtype=float)
         self.edf |= {group: own[:, i] for i, group in enumerate(self.groups)}
+        self.compared = {g: reference_of([fit, *beside], g) for g in self.groups}
+        self.confounded = confounded_in(fit)
+        self.modes = self._with_ends(fit)
+
+    def _with_ends(self, fit: FitTables) -> pd.DataFrame:
+        """Put the references at s = infinity; a level without one has no end."""
+        path = fit.require("shrinkage_path")
+        last = np.isinf(path["s"])
+        keys = ["group", "level", "term"]
+        known = fit.require("modes")
+        known = known[known["within_group"].notna()]
+        column = known["group"].map(self.compared)
+        known = known.assign(
+            mode=known["joint_limit"].where(column == "joint_limit", known["within_group"])
+        )
+        ends = path.loc[last, ["s", *keys]].merge(known[[*keys, "mode"]], on=keys)
+        return pd.concat([path[~last], ends[path.columns]], ignore_index=True)
 
     @property
     def has_truth(self) -> bool:
@@ -100,16 +124,22 @@ def _standing(path: Path) -> str:
         best = float(path.s[least_error(own)])
         excess = _excess(own, path.at_fit)
         if excess < _SAME:
-            return "Against the truth, no scaling of Λ would make the fitted values err less"
+            return (
+                "Against the truth, no scaling of Λ would make the fitted values err even "
+                f"{share(_SAME)} less"
+            )
         return (
             f"Against the truth, fitted values err least with Λ times {number(best, 2)}; "
             f"the fit errs {number(100 * excess, 2)}\u00a0% more"
         )
     parts = [
-        f"{amount(path.edf[g][path.at_fit])} of {amount(path.edf[g][-1])} "
+        f"{number(path.edf[g][path.at_fit])} of {number(path.edf[g][-1])} "
         f"{'degrees of freedom ' if g == path.groups[0] else ''}on {g}"
         for g in path.groups
     ]
+    if path.confounded:
+        apart = joined(path.confounded)
+        return f"As far as the data tell {apart} apart, the fit spends {joined(parts)}"
     return f"Between complete and no pooling, the fit spends {joined(parts)}"
 
 
@@ -135,13 +165,14 @@ def path_caption(paths: Sequence[Path], x: str) -> str:
         f"Conditional modes of {path.info['formula']} when the relative covariance factors Λ of "
         "all grouping factors are multiplied by s: left complete pooling (s = 0, all modes zero), "
         "at the vertical line the fit (s = 1), rightwards ever less pooling; open points beyond "
-        "the end, the joint least-squares limit. A line is a level; to the right run "
-        f"{along}. The path ends where half a decade of s adds no more than 1\u00a0% to them."
+        f"the end, {_reference_words(paths)}. A line is a level; to the right run "
+        f"{along}. {_end(path)}"
     ]
-    if len(path.groups) > 1:
+    if path.confounded:
         words.append(
-            "Where least squares alone cannot tell factors apart, the path goes on dividing "
-            "effects between them in proportion to Λ, and need not meet the joint limit."
+            f"Least squares cannot tell {joined(path.confounded)} apart: the path goes on dividing "
+            "effects between them in proportion to \u039b. Its end is not the absence of pooling, "
+            "and the degrees of freedom are not what levels keep of their own estimates."
         )
     for group in path.groups:
         own = path.modes[path.modes["group"] == group]
@@ -156,6 +187,40 @@ def path_caption(paths: Sequence[Path], x: str) -> str:
     return " ".join(word for word in words if word)
 
 
+def reference_key(paths: Sequence[Path]) -> str:
+    """Name in a key what the modes end at."""
+    return _references(paths, "without pooling (joint limit)", "own least squares", "; {} for {}")
+
+
+def _reference_words(paths: Sequence[Path]) -> str:
+    """Say what the modes end at."""
+    limit = "what levels would be without pooling (joint least-squares limit)"
+    alone = "each level's own least-squares estimate (its rows alone)"
+    return _references(paths, limit, alone, ", {} for {}")
+
+
+def _references(paths: Sequence[Path], limit: str, alone: str, some: str) -> str:
+    compared = {g: c for path in paths for g, c in path.compared.items()}
+    own = [g for g, c in compared.items() if c == "within_group"]
+    if not own:
+        return limit
+    return alone if len(own) == len(compared) else limit + some.format(alone, joined(own))
+
+
+def _end(path: Path) -> str:
+    """Say why the path ends where it does."""
+    spent = np.sum([path.edf[g] for g in path.groups], axis=0)
+    before = int(np.abs(np.log(path.s[1:] * np.sqrt(10.0) / path.s[-1])).argmin()) + 1
+    added = float(spent[-1] - spent[before]) / float(spent[-1]) if spent[-1] > 0 else 0.0
+    if added <= _NEGLIGIBLE:
+        least = share(_NEGLIGIBLE)
+        return f"The path ends where half a decade of s adds no more than {least} to them."
+    return (
+        f"The path ends at s = {number(float(path.s[-1]))}, where half a decade of s still adds "
+        f"{share(added)} to them."
+    )
+
+
 def _sentence(path: Path, paths: Sequence[Path]) -> str:
     """What is special in one fit: collapsed directions, and its errors."""
     label = f"{str(path.info['structure']).capitalize()}: " if len(paths) > 1 else ""
@@ -166,7 +231,7 @@ def _sentence(path: Path, paths: Sequence[Path]) -> str:
     if collapsed:
         words.append(
             f"The fit is singular ({'; '.join(collapsed)}): scaling keeps a collapsed direction "
-            "collapsed, so that these lines do not reach the joint limit."
+            "collapsed, so that these lines do not reach the open points."
         )
     if path.has_truth:
         words.append(
@@ -186,24 +251,10 @@ def _error_words(path: Path, group: str | None) -> str:
     at, least = own.iloc[path.at_fit], least_error(own)
     name = "fitted values" if group is None else group
     return (
-        f"{name} {amount(at['mse'])} at the fit ({amount(at['bias2'])} bias², "
-        f"{amount(at['variance'])} variance) and least, {amount(own['mse'].iloc[least])}, at "
+        f"{name} {number(at['mse'])} at the fit ({number(at['bias2'])} bias², "
+        f"{number(at['variance'])} variance) and least, {number(own['mse'].iloc[least])}, at "
         f"s = {number(float(path.s[least]), 2)}"
     )
-
-
-def amount(value: Any) -> str:
-    """Write an amount in three digits, or whole with thousands set off.
-
-    Parameters
-    ----------
-    value : float
-
-    Returns
-    -------
-    str
-    """
-    return f"{float(value):,.0f}" if abs(float(value)) >= 1000 else number(float(value))
 
 
 def least_error(own: pd.DataFrame) -> int:

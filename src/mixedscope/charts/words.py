@@ -7,47 +7,82 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.charts.levels import REFERENCES, Pull, number, share
+from mixedscope.charts.levels import Pull, movement, number, share
 
-__all__ = ["joined", "median_factors", "pull_caption", "pull_title"]
+__all__ = ["joined", "pull_caption", "pull_title", "reference_key", "reference_words", "spreads"]
 
 
-#: Mode over reference above which something other than shrinkage must be going on.
+#: SD of modes over that of references above which something other than shrinkage must be going on.
 _SHARED = 1.02
 
+#: An SD of modes that is so small a part of that of the references is none.
+_NOTHING = 1e-6
 
-def median_factors(pull: Pull) -> NDArray[np.float64]:
-    """Median over levels of mode over reference, per term; NaN where nothing can be said."""
-    out = np.full(len(pull.terms), np.nan)
-    for j in range(len(pull.terms)):
-        values = pull.factor[:, j]
-        values = values[np.isfinite(values)]
-        if pull.varies[j] and values.size:
-            out[j] = np.median(values)
+#: Shares of a deviation that differ by less are the same.
+_CONSTANT = 1e-6
+
+
+def reference_words(pull: Pull) -> str:
+    """Say what the reference is, for a sentence about a level."""
+    if pull.compared == "within_group":
+        return "its own least-squares estimate (this group's rows alone)"
+    if pull.confounded:
+        return (
+            "its part in the joint least-squares solution of smallest norm, which is no estimate, "
+            f"as least squares cannot tell {joined(pull.confounded)} apart"
+        )
+    return "its estimate without shrinkage (joint least-squares limit)"
+
+
+def reference_key(pull: Pull) -> str:
+    """Name the reference in a key."""
+    if pull.compared == "within_group":
+        return "own least squares"
+    return "joint limit of smallest norm" if pull.confounded else "without shrinkage (joint limit)"
+
+
+def spreads(pull: Pull) -> list[tuple[str, float, float]]:
+    """SD over levels of reference and of mode, for every term that varies and can be compared.
+
+    Returns
+    -------
+    list of (term, before, after)
+        Over the levels that have a reference, which are two at least; an SD of modes that is
+        rounding is 0.
+    """
+    out = []
+    for j, term in enumerate(pull.terms):
+        known = np.isfinite(pull.reference[:, j])
+        if not pull.varies[j] or known.sum() < 2:
+            continue
+        before = float(np.std(pull.reference[known, j], ddof=1))
+        after = float(np.std(pull.mode[known, j], ddof=1))
+        out.append((term, before, after if after > _NOTHING * before else 0.0))
     return out
 
 
 def pull_title(pull: Pull, group: str) -> str:
-    """Say how much of its own deviation a typical level keeps, in the first fit drawn."""
-    factors = median_factors(pull)
-    parts = [
-        f"{share(f)} of its own {t}"
-        for t, f in zip(pull.terms, factors, strict=True)
-        if np.isfinite(f)
-    ]
-    if not parts:
+    """Say how far apart levels are before and after shrinkage, in the first fit drawn."""
+    told = spreads(pull)
+    if not any(pull.varies) or (told and not any(after for _, _, after in told)):
         return f"Shrinkage of {group}: the fit leaves no variation between its levels"
-    if np.nanmax(factors) > _SHARED:
-        parts = [p.replace("its own ", "their reference in ", 1) for p in parts]
-        return f"Conditional modes of {group} are typically {joined(parts)}"
-    return f"A typical level of {group} keeps {joined(parts)}"
+    if not told:
+        return f"Conditional modes of {group}: no level's own rows suffice for an estimate"
+    where = f"; level {pull.levels[int(np.argmax(movement(pull)))]} moves most"
+    if len(pull.terms) == 1:
+        return f"Shrinkage of {group}: SD between levels {_change(*told[0][1:])}{where}"
+    parts = [f"{_change(before, after)} in {term}" for term, before, after in told]
+    return f"Shrinkage of {group}: SD between levels {joined(parts)}{where}"
+
+
+def _change(before: float, after: float) -> str:
+    return f"{number(before)} \u2192 {number(after)}"
 
 
 def pull_caption(
     fits: Sequence[Pull],
     group: str,
     *,
-    reference: str,
     scale: str,
     kinds: Sequence[str],
     sampling: str = "",
@@ -59,7 +94,7 @@ def pull_caption(
     Parameters
     ----------
     fits : sequence of Pull
-    group, reference, scale : str
+    group, scale : str
     kinds : sequence of str
         Which marks of populations are drawn.
     sampling : str
@@ -75,10 +110,12 @@ def pull_caption(
     """
     first = fits[0]
     text = [
-        f"For each of the {len(first.levels)} levels of {group}: open point, "
-        f"{REFERENCES[reference]}; filled point, its conditional mode; the line between is the "
+        f"For each of the {len(first.levels):,} levels of {group}: open point, "
+        f"{reference_words(first)}; filled point, its conditional mode; the line between is the "
         "pull of the model."
     ]
+    if first.compared == "within_group":
+        text += _own_rows(fits)
     if ellipses:
         shown = joined([share(c) for c in ellipses])
         text.append(f"Ellipses hold {shown} of the fitted distribution of the random effects.")
@@ -89,16 +126,16 @@ def pull_caption(
             "Cross: fitted population. Diamond: population of the joint limit"
             + (
                 "; open points are deviations from it."
-                if scale == "b" and reference == "joint_limit"
+                if scale == "b" and first.compared == "joint_limit"
                 else "."
             )
         )
     for pull in fits:
-        text.append(_one_fit(pull, group, kinds))
-    if any(np.nanmax(median_factors(p), initial=0.0) > _SHARED for p in fits):
+        text.append(_one_fit(pull, group))
+    if any(after > _SHARED * before for p in fits for _, before, after in spreads(p)):
         text.append(
-            "More than 100\u00a0% means that the fit gives this term some of what the reference "
-            "gives to other terms or factors, which least squares alone may be unable to divide."
+            "Where modes vary more than references it is no shrinkage: the fit gives this term "
+            "some of what the reference gives to other terms or factors."
         )
     if sampling:
         text.append(sampling)
@@ -114,18 +151,41 @@ def pull_caption(
     return " ".join(text)
 
 
-def _one_fit(pull: Pull, group: str, kinds: Sequence[str]) -> str:
-    factors = median_factors(pull)
-    kept = [
-        f"{number(f, 2)} for {t}"
-        for t, f in zip(pull.terms, factors, strict=True)
-        if np.isfinite(f)
-    ]
+def _own_rows(fits: Sequence[Pull]) -> list[str]:
+    """Say what else is in the rows of a level, and why there is no better reference."""
+    text = []
+    confounded = max((p.confounded for p in fits), key=len)
+    if confounded:
+        text.append(
+            f"Least squares cannot tell {joined(confounded)} apart, so that no estimate of all "
+            "factors together without shrinkage exists."
+        )
+    if any(len(p.info["random"]) > 1 for p in fits):
+        text.append(
+            "A level's own rows hold the effects of other factors too: not all of the pull is "
+            "shrinkage."
+        )
+    return text
+
+
+def _one_fit(pull: Pull, group: str) -> str:
     label = pull.label[:1].upper() + pull.label[1:]
-    parts = [f"{label}: median of mode over reference {joined(kept)}" if kept else label]
-    structure = pull.info["structure"]
-    if len(pull.terms) > 1 and structure == "zerocorr":
-        parts.append("arrows follow each axis' own pull only, as no correlation is fitted")
+    told = spreads(pull)
+    if told:
+        changes = joined([f"{_change(a, b)} for {term}" for term, a, b in told])
+        parts = [f"{label}: SD over levels of references \u2192 modes {changes}"]
+    else:
+        parts = [label]
+    moved = movement(pull)
+    if told and moved.max() > 0:
+        parts.append(_mover(pull, int(np.argmax(moved))))
+    kept = [
+        f"{share(factor)} of {term}"
+        for term, factor in zip(pull.terms, _constant(pull), strict=True)
+        if np.isfinite(factor)
+    ]
+    if kept:
+        parts.append(f"every level keeps the same share, {joined(kept)}")
     if found := pull.singular(group):
         words = found["collapsed"] or f"rank {found['rank']} of {found['size']}"
         parts.append(f"singular, {words}")
@@ -139,6 +199,35 @@ def _one_fit(pull: Pull, group: str, kinds: Sequence[str]) -> str:
         verb, whose = ("does", "its") if len(still) == 1 else ("do", "their")
         parts.append(f"{joined(still)} {verb} not vary, {whose} levels lie on the population line")
     return "; ".join(parts) + "."
+
+
+def _mover(pull: Pull, at: int) -> str:
+    """Tell from where to where the level goes that moves most."""
+    known = [j for j in range(len(pull.terms)) if np.isfinite(pull.reference[at, j])]
+    ways = [
+        f"{number(pull.reference[at, j])} \u2192 {number(_clear(pull, at, j))} in {pull.terms[j]}"
+        for j in known
+        if pull.varies[j]
+    ]
+    return f"level {pull.levels[at]} moves most, {joined(ways)}"
+
+
+def _clear(pull: Pull, at: int, j: int) -> float:
+    """Give a mode; 0 where it is rounding beside its reference."""
+    mode = float(pull.mode[at, j])
+    return mode if abs(mode) > _NOTHING * abs(float(pull.reference[at, j])) else 0.0
+
+
+def _constant(pull: Pull) -> NDArray[np.float64]:
+    """Share of its reference that every level keeps, per term; NaN where they differ."""
+    out = np.full(len(pull.terms), np.nan)
+    for j in range(len(pull.terms)):
+        values = pull.factor[np.isfinite(pull.factor[:, j]), j]
+        if pull.varies[j] and values.size > 1:
+            middle = float(np.median(values))
+            if middle > _CONSTANT and np.ptp(values) <= _CONSTANT * middle:
+                out[j] = middle
+    return out
 
 
 def joined(parts: Sequence[str]) -> str:

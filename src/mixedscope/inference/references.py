@@ -2,10 +2,13 @@
 
 Two references are unpenalised. The *joint limit* is where the conditional modes of all factors go
 together as the penalty vanishes; the *within-group* reference is each group's own least squares.
+Where least squares cannot tell factors apart (wafers nested in lots), the joint limit divides their
+effects by its smallest norm: no estimate of any of them, which `confounded` finds out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +19,7 @@ from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.gather import sums_by_level
 from mixedscope.model.objective import ProfiledSystem
 
-__all__ = ["JointLimit", "joint_limit", "within_group"]
+__all__ = ["JointLimit", "confounded", "joint_limit", "within_group"]
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +31,9 @@ _SPREAD = 100.0
 _ITERATIONS = 200
 # A group identifies a coefficient unless a null direction of its columns has this share of it.
 _NULL = 1e-9
+# A factor is told apart from others if its contribution comes back to within this share of it.
+# Of one that is not, about one over the root of its number of levels is lost, or more.
+_LOST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -77,37 +83,87 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
     in the units of the data as long as the root mean squares of the random-effects columns are
     within a factor of 100 of each other; it matters only where the data leave b undetermined.
     """
+    modes, iterations = _least_norm(system, system.response)
+    if iterations > _ITERATIONS:
+        raise ModelError(
+            "The joint least-squares limit did not settle: the random-effects columns are "
+            "nearly collinear with each other or with the fixed effects. Use the within-group "
+            "reference."
+        )
+    beta = system.beta_given(system.random_part(modes))
+    return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
+
+
+def confounded(system: ProfiledSystem) -> tuple[str, ...]:
+    """Grouping factors whose effects least squares cannot tell from those of other factors.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+
+    Returns
+    -------
+    tuple of str
+        Their names, in the order of the model; none where there is a single factor.
+
+    Notes
+    -----
+    A factor is told apart if least squares find its contribution to the response, fixed effects
+    eliminated, whatever the contributions of the others: no ``Z b`` of all factors together is zero
+    unless that of each is. The solution of smallest norm for ``y = Z b`` with b drawn at random
+    leaves out the part of b that lies in the null space, which has, with probability one, a share
+    in every factor that can have one.
+    """
+    if len(system.factors) < 2:
+        return ()
+    rng = np.random.default_rng(0)
+    drawn = [rng.standard_normal((f.n_levels, f.size)) for f in system.factors]
+    found, _ = _least_norm(system, system.project(system.random_part(drawn)))
+    rests = [b - back for b, back in zip(drawn, found, strict=True)]
+
+    def length(modes: Sequence[Floats], position: int | None = None) -> float:
+        kept = [b if position in (None, i) else np.zeros_like(b) for i, b in enumerate(modes)]
+        return float(np.linalg.norm(system.project(system.random_part(kept))))
+
+    # What all factors together miss is no exchange between them: an iteration that did not settle.
+    missed = 10.0 * length(rests)
+    lost = [
+        term.group
+        for position, term in enumerate(system.terms)
+        if length(rests, position) > _LOST * length(drawn, position) + missed
+    ]
+    return tuple(lost)
+
+
+def _least_norm(system: ProfiledSystem, response: Floats) -> tuple[list[Floats], int]:
+    """Least-squares modes of smallest norm, internal units, for a response clear of fixed effects.
+
+    Also the number of iterations, more than `_ITERATIONS` where they did not settle.
+    """
     scales = [t.column_scale for t in system.terms]
     smallest = min(float(s.min()) for s in scales)
     factors = [np.diag(_STEP * np.minimum(s / smallest, _SPREAD)) for s in scales]
     modes = [np.zeros((f.n_levels, f.size)) for f in system.factors]
-    response = system.response
     previous = np.inf
-    iterations = 0
-    while True:
-        iterations += 1
+    for iterations in range(1, _ITERATIONS + 1):
         residual = system.project(response - system.random_part(modes))
         blocked = BlockedSystem(system.cross.with_response(residual))
         try:
             blocked.solve(factors)
         except FloatingPointError:
-            break  # nothing is left of the residual: the model fits every observation exactly
+            return (
+                modes,
+                iterations,
+            )  # nothing is left of the residual: the model fits every observation exactly
         steps = blocked.modes()
         modes = [b + s for b, s in zip(modes, steps, strict=True)]
         step = max(float(np.abs(s).max()) for s in steps)
         size = max(float(np.abs(b).max()) for b in modes)
         # Rounding sets a floor to the steps; once reached they stop shrinking.
         if step <= 1e-12 * size or (step <= 1e-8 * size and step >= 0.5 * previous):
-            break
+            return modes, iterations
         previous = step
-        if iterations == _ITERATIONS:
-            raise ModelError(
-                "The joint least-squares limit did not settle: the random-effects columns are "
-                "nearly collinear with each other or with the fixed effects. Use the within-group "
-                "reference."
-            )
-    beta = system.beta_given(system.random_part(modes))
-    return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
+    return modes, _ITERATIONS + 1
 
 
 def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:

@@ -72,7 +72,7 @@ def motion(
     terms: Sequence[str],
     *,
     frames: str = "best",
-    reference: str = "joint_limit",
+    reference: str = "auto",
     ellipses: Sequence[float] = (0.5, 0.95),
     parts: int | None = None,
     theme: str = "light",
@@ -90,7 +90,7 @@ def motion(
         One for dumbbells, more for a panel per pair.
     frames : {"best", "every"}
         What the films show; the page leaves it to the reader.
-    reference : {"joint_limit", "within_group"}
+    reference : {"auto", "joint_limit", "within_group"}
         Where the levels are pulled from.
     ellipses : sequence of float
         Coverages of the contours of the distribution of the random effects.

@@ -220,7 +220,7 @@ def scene_of(
     group: str,
     terms: Sequence[str],
     *,
-    reference: str = "joint_limit",
+    reference: str = "auto",
     ellipses: Sequence[float] = (0.5, 0.95),
 ) -> Scene:
     """Read the motion of the conditional modes of one grouping factor.
@@ -232,7 +232,7 @@ def scene_of(
         ``modes_every`` where every evaluation is to be seen.
     group : str
     terms : sequence of str
-    reference : {"joint_limit", "within_group"}
+    reference : {"auto", "joint_limit", "within_group"}
     ellipses : sequence of float
         Coverages of the contours of the fitted distribution.
 
@@ -286,7 +286,7 @@ def scene_of(
     return Scene(
         group=group,
         terms=tuple(terms),
-        reference=reference,
+        reference=whole[0].compared,
         axes=axes,
         ellipses=tuple(ellipses),
         actors=tuple(actors),

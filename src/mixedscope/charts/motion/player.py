@@ -27,7 +27,7 @@ from mixedscope.charts.motion.words import component_names
 from mixedscope.charts.structure_names import structure_label
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
-from mixedscope.charts.words import joined
+from mixedscope.charts.words import joined, reference_key
 from mixedscope.store import FitTables
 
 __all__ = ["DENSE", "modes_film", "page", "theta_film"]
@@ -57,7 +57,7 @@ def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
     names = list(dict.fromkeys(level for a in scene.actors for level in a.pull.levels))
     dense = len(names) > DENSE
     key = [
-        ("reference", "reference, without shrinkage"),
+        ("reference", f"reference: {reference_key(first.pull)}"),
         ("mode", "conditional mode"),
         ("trail", "where it was"),
         ("movement", "pull"),

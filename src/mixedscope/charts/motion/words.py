@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedscope.charts.levels import REFERENCES, share
+from mixedscope.charts.levels import share
 from mixedscope.charts.motion.frames import SETTLED, Actor, Course, Scene
 from mixedscope.charts.structure_names import LISTED, structure_label
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
-from mixedscope.charts.words import joined
+from mixedscope.charts.words import joined, reference_words
 from mixedscope.store import FitTables
 
 __all__ = [
@@ -62,7 +62,7 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
     shown = len(first.pull.levels)
     text = [
         f"Shrinkage of {scene.group} while the optimiser moves. Open points, fixed: "
-        f"{REFERENCES[scene.reference]}. Filled points: conditional modes, with the trail of "
+        f"{reference_words(first.pull)}. Filled points: conditional modes, with the trail of "
         "where they were; the line between is the pull of the model at that moment."
     ]
     if scene.ellipses:
