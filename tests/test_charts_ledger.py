@@ -112,15 +112,6 @@ def test_labels_keep_a_line_of_distance_and_their_order() -> None:
     assert _apart([60.0], 120) == [60.0]
 
 
-def test_title_says_the_shares(full: FitTables) -> None:
-    title = ledger_chart([full])[1]
-    stored = full.require("ledger_terms")
-    whole = stored[stored["term"].isna()]
-    for evaluation in (whole["evaluation"].min(), whole["evaluation"].max()):
-        for value in whole.loc[whole["evaluation"] == evaluation, "share"]:
-            assert f"{100 * value:.0f}\u00a0%" in title
-
-
 def test_caption_says_what_the_penalty_is_worth(full: FitTables) -> None:
     assert "a little more" in ledger_chart([full])[2]
     caption = ledger_chart([made(reml=True)])[2]

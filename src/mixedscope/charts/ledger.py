@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.levels import number, share
+from mixedscope.charts.numerals import number, shares
 from mixedscope.charts.panels import rounded
 from mixedscope.charts.rows import in_rows, panel_width
 from mixedscope.charts.structure_names import structure_label, structure_name
@@ -415,12 +415,12 @@ def _title(books: Sequence[_Books]) -> str:
     """Say where the variance of the first fit lies in the end, and where it lay at first."""
     book = books[0]
     parts = [*book.groups, None]
-    last = {g: float(book.of("share", g).iloc[-1]) for g in parts}
-    first = {g: float(book.of("share", g).iloc[0]) for g in parts}
+    last = shares([float(book.of("share", g).iloc[-1]) for g in parts])
+    first = shares([float(book.of("share", g).iloc[0]) for g in parts])
     names = [
-        f"{share(last[g])} {'at the observations' if g is None else f'between levels of {g}'}"
-        f" ({'at first ' if g == parts[0] else ''}{share(first[g])})"
-        for g in parts
+        f"{end} {'at the observations' if g is None else f'between levels of {g}'}"
+        f" ({'at first ' if g == parts[0] else ''}{start})"
+        for g, start, end in zip(parts, first, last, strict=True)
     ]
     where = f"Where the variance ends: {joined(names)}"
     if len(books) == 1:

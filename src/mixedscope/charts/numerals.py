@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["number", "share", "shares"]
+__all__ = ["deviation", "number", "share", "shares"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -23,6 +23,17 @@ def number(value: float, digits: int = 3) -> str:
         return "\u2013"
     large = 10.0**digits <= abs(value) < 1e12
     return (f"{value:,.0f}" if large else f"{value:.{digits}g}").replace("-", "\u2212")
+
+
+def deviation(sd: float, sigma: float) -> str:
+    """Write a standard deviation of random effects; a collapsed one is rounding, and said to be.
+
+    Examples
+    --------
+    >>> deviation(3.1e-11, 2.5), deviation(0.0, 2.5), deviation(0.31, 2.5)
+    ('< 1e\u22126 \u03c3', '0', '0.31')
+    """
+    return "< 1e\u22126 \u03c3" if 0 < sd < 1e-6 * sigma else number(sd)
 
 
 def share(value: float) -> str:
@@ -55,15 +66,19 @@ def shares(values: Sequence[float]) -> list[str]:
     parts = 100.0 * np.asarray(values, dtype=float)
     parts[parts < 1e-4] = 0.0
     for decimals in range(3):
-        written = np.round(parts, decimals)
-        lost = bool(((written == 0) & (parts > 0)).any())
-        if abs(written.sum() - 100.0) < 1e-6 and not lost:
-            return [f"{v:.{decimals if v else 0}f}\u00a0%" for v in written]
-    # The last digit of those that lost most by rounding down makes up for the rest.
-    floor = np.floor(parts * 100.0)
-    short = max(round(10_000 - floor.sum()), 0)
-    floor[np.argsort(floor - parts * 100.0, kind="stable")[:short]] += 1
-    none = ["<\u20090.01" if p > 0 else "0" for p in parts]
-    return [
-        f"{f'{v / 100:.2f}' if v else zero}\u00a0%" for v, zero in zip(floor, none, strict=True)
+        unit = 10.0**-decimals
+        written = np.round(parts / unit)
+        if decimals and abs(written.sum() * unit - 100.0) > 1e-6:
+            # The last digit of those that lost most by rounding down makes up for the rest.
+            written = np.floor(parts / unit)
+            short = max(round(100.0 / unit - written.sum()), 0)
+            written[np.argsort(written - parts / unit, kind="stable")[:short]] += 1
+        lost = (written == 0) & (parts > 0)
+        if abs(written.sum() * unit - 100.0) < 1e-6 and not lost.any():
+            break
+    few = f"<\u2009{unit:g}"
+    figures = [
+        f"{v * unit:.{decimals}f}" if v else few if none else "0"
+        for v, none in zip(written, lost, strict=True)
     ]
+    return [f"{text}\u00a0%" for text in figures]

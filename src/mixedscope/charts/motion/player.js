@@ -32,11 +32,13 @@
   const significant = (value, digits = 4) => {
     if (value === null || !Number.isFinite(value)) return "–";
     if (value === 0) return "0";
-    if (value > 0 && value < 1e-6) return "< 1e" + MINUS + "6";
     const size = Math.abs(value);
     if (size >= 1e-4 && size < 1e6) return signed(Number(value.toPrecision(digits)).toString());
     return signed(value.toExponential(digits - 1));
   };
+  // A collapsed standard deviation is rounding: which number it is means nothing.
+  const deviation = (sd, sigma) =>
+    sd > 0 && sd < 1e-6 * sigma ? "< 1e" + MINUS + "6 σ" : significant(sd);
   const fixed = (value, digits) => value === null ? "–" : signed(value.toFixed(digits));
 
   // -- time --------------------------------------------------------------------------------------
@@ -788,7 +790,7 @@
       n.sigma.textContent = significant(course.sigma[shown - 1]);
       if (fit.table) {
         fit.cells.sd.forEach((cell, i) => {
-          cell.textContent = significant(fit.table.sd[shown - 1][i]);
+          cell.textContent = deviation(fit.table.sd[shown - 1][i], course.sigma[shown - 1]);
         });
         fit.cells.cor.forEach((cell, i) => {
           const value = fit.table.cor[shown - 1][i];

@@ -11,7 +11,6 @@ from PIL import ImageDraw
 
 from mixedscope.charts.ellipse import contour, radius
 from mixedscope.charts.legend import header_lines
-from mixedscope.charts.levels import number, share
 from mixedscope.charts.motion.backdrop import Sheet, key_of_phases, text_width
 from mixedscope.charts.motion.film import COUNTER, DIGIT, SCALE, Moment, Reel, mix
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
@@ -19,6 +18,7 @@ from mixedscope.charts.motion.layout import Block, Box, blocks
 from mixedscope.charts.motion.player import DENSE
 from mixedscope.charts.motion.ticks import gap_label
 from mixedscope.charts.motion.words import component_names
+from mixedscope.charts.numerals import deviation, number, share
 from mixedscope.charts.structure_names import structure_label
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
@@ -389,7 +389,8 @@ def _numbers(
 
 def _one_line(actor: Actor, scene: Scene, shown: int) -> str:
     """Standard deviations, and the correlation of two terms, in a line."""
-    sds = [number(v) for v in actor.sds[shown - 1][np.array(actor.pull.varies)].tolist()]
+    own = actor.sds[shown - 1][np.array(actor.pull.varies)].tolist()
+    sds = [deviation(v, actor.course.sigma[shown - 1]) for v in own]
     text = f"SD {', '.join(sds)}"
     if len(actor.correlated) == 1:
         a, b = actor.correlated[0]
@@ -411,7 +412,8 @@ def _table(page: Sheet, x: float, y: float, actor: Actor, scene: Scene, shown: i
         at = y + 20 * (i + 1)
         name = term if text_width(term, size) <= first - 60 else term[:18] + "…"
         page.text(x, at, name, size=size)
-        page.text(x + first, at, number(actor.sds[shown - 1, i]), size=size, anchor="end")
+        sd = deviation(actor.sds[shown - 1, i], actor.course.sigma[shown - 1])
+        page.text(x + first, at, sd, size=size, anchor="end")
         for n, j in enumerate(columns):
             if (j, i) in actor.correlated:
                 value = _two(actor.correlations[shown - 1, j, i])
