@@ -154,6 +154,7 @@ def test_the_hint_on_yaml_is_what_yaml_reads(value: object, words: str) -> None:
         ("models/m/weights", False, ["models.m.weights", "no, off"]),
         ("models/m/REML", False, ["models.m.REML", "Did you mean 'criterion'"]),
         ("models/m/data", "d", ["models.m.data", "Did you mean 'dataset'"]),
+        ("datasets/d/source", "a{b}/d.csv", ["datasets.d.source", "braces", "rename"]),
         ("datasets/d/sep", ";", ["datasets.d.sep", "Did you mean 'separator'"]),
         ("datasets/d/na_values", ".", ["datasets.d.na_values", "Did you mean 'missing'"]),
         ("datasets/d/dec", ",", ["datasets.d.dec", "Did you mean 'decimal'"]),

@@ -142,6 +142,8 @@ class DatasetConfig(Section):
     @field_validator("source")
     @classmethod
     def _home_is_known(cls, source: str | None) -> str | None:
+        if source is not None and ("{" in source or "}" in source):
+            raise fault("Snakemake reads braces in a path as wildcards: rename the file or folder")
         return None if source is None else os.path.expanduser(source)
 
     @field_validator("categorical")

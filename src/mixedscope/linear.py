@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mixedscope.errors import ModelError, StoreError
+from mixedscope.errors import DataWarning, ModelError, StoreError
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
 from mixedscope.inference.references import JointLimit, confounded, joint_limit
@@ -89,6 +90,8 @@ class LinearMixedModel:
         self.design: Design = design_of_frame(
             parsed, frame, structure=structure, contrasts=contrasts, weights=weights
         )
+        for note in self.design.notes:
+            warnings.warn(note, DataWarning, stacklevel=2)
         self.system = ProfiledSystem(self.design)
         self._objectives = {False: ProfiledObjective(self.system)}
         self.weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from mixedscope.model.variables import variable_words
+
 __all__ = ["html", "text"]
 
 _Table = tuple[list[str], list[list[str]]]
@@ -125,6 +127,13 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
     missing = info["dataset"]["n_dropped"]
     if missing:
         remarks.append(f"{missing} rows with missing values were dropped.")
+    weightless = info["dataset"].get("n_zero_weight", 0)
+    if weightless:
+        remarks.append(f"{weightless} rows of weight 0 were left out.")
+    variables = variable_words(info.get("variables", {}))
+    if variables:
+        remarks.append(variables)
+    remarks.extend(info.get("notes", []))
     for random in info["random"]:
         for part in random["parts"]:
             if part["structure"] not in ("full", "zerocorr") and "n_theta" in part:

@@ -41,6 +41,8 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
     evaluation = result.evaluation
     return {
         "response": design.response,
+        "variables": design.variables,
+        "notes": list(design.notes),
         "criterion": "REML" if objective.reml else "ML",
         "dimensions": {
             "n": system.n,

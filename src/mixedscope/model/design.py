@@ -107,6 +107,11 @@ class Design:
         Rows dropped because their weight is 0.
     contrasts : mapping
         Per categorical variable of the model: ``{"coding": name, "levels": [...]}``.
+    variables : mapping
+        Per variable of its terms: ``kind`` (numeric or categorical), and of a categorical one its
+        levels, ``coding`` and ``base``; see `mixedscope.model.variables.variable`.
+    notes : tuple of str
+        Sentences on categorical predictors that may have been meant as numbers.
     """
 
     formula: str
@@ -121,6 +126,8 @@ class Design:
     n_dropped: int
     n_zero_weight: int
     contrasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def build_design(
@@ -229,6 +236,8 @@ def design_of_frame(
             name: {"coding": coding.name, "levels": list(coding.levels)}
             for name, coding in columns.codings.items()
         },
+        variables=columns.described(parsed.response),
+        notes=tuple(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from ..formula import Term
 from ..tree import Call, Name, Node, Number, Paren, names_in, unparse
 from .contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
 from .frame import Factor, factorize, is_numeric, numeric_column, refuse_unusable
+from .variables import check_text, doubts, variable
 
 __all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
 
@@ -63,6 +65,8 @@ class TermColumns:
         self.rows = rows
         self.contrasts = contrasts
         self.codings: dict[str, Coding] = {}
+        self.notes: list[str] = []
+        self._contrasted: set[str] = set()  # variables that have contrasts somewhere
         self._variables: dict[str, ColumnBlock | Factor] = {}
         self._blocks: dict[tuple[bool, tuple[str, ...]], ColumnBlock] = {}
 
@@ -115,11 +119,32 @@ class TermColumns:
         variable = self._variable(node)
         if isinstance(variable, Factor):
             raise DataError(
-                f"{where} {unparse(node)!r} is not numeric: choose a numeric column, or derive one."
+                f"{where} {unparse(node)!r} is not numeric: {self._why(node, variable)}"
             )
         if variable.matrix.shape[1] != 1:
             raise DataError(f"{where} {unparse(node)!r} has more than one column.")
         return np.ascontiguousarray(variable.matrix[:, 0])
+
+    def _why(self, node: Node, factor: Factor) -> str:
+        """Why a column that should be numeric is none, and what to do."""
+        series = self.frame[node.name] if isinstance(node, Name) else None
+        if series is None or pd.api.types.is_bool_dtype(series.dtype):
+            return f"it holds truth values; derive a number: if_else({unparse(node)}, 1, 0)."
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            return "it is categorical; choose a numeric column, or derive one."
+        found = check_text(factor)
+        if found.first is None:
+            return "its numbers are written as text; derive a column with number()."
+        at = int(self.rows[found.first]) + 1
+        what = f"row {at} holds {found.value!r}"
+        if found.commas:
+            return f"{what}; if commas are decimal, set decimal: ','."
+        if found.numbers:
+            return (
+                f"{what}; {found.numbers} of its {found.rows} values are numbers. Correct it, or "
+                "name it under missing."
+            )
+        return f"{what}; choose a numeric column, or derive one."
 
     def indicated(self, intercept: bool, terms: Sequence[Term]) -> tuple[str, Factor] | None:
         """The one factor, by name, whose indicators :meth:`columns` would give and nothing else."""
@@ -159,6 +184,8 @@ class TermColumns:
         coding = self.coding(node, variable)
         if full:
             coding = full_dummies(variable.levels)
+        else:
+            self._contrasted.add(name)
         return ColumnBlock(coding.matrix[variable.codes], tuple(name + s for s in coding.suffixes))
 
     def coding(self, node: Node, factor: Factor) -> Coding:
@@ -167,6 +194,18 @@ class TermColumns:
         if name not in self.codings:
             self.codings[name] = contrast_matrix(name, factor.levels, self.contrasts.get(name))
         return self.codings[name]
+
+    def described(self, without: Node) -> dict[str, dict[str, Any]]:
+        """What each variable of the terms is, and how coded, but for the response."""
+        known = {key: v for key, v in self._variables.items() if key != unparse(without)}
+        codings = {
+            f"`{name}`" if f"`{name}`" in known else name: c for name, c in self.codings.items()
+        }
+        return {
+            key: variable(codings.get(key), full=key not in self._contrasted)
+            for key, value in known.items()
+            if isinstance(value, ColumnBlock) or key in codings
+        }
 
     # -- variables -----------------------------------------------------------------------------
     def _variable(self, node: Node) -> ColumnBlock | Factor:
@@ -180,7 +219,10 @@ class TermColumns:
             series = self.frame[node.name]
             if not is_numeric(series) or node.name in self.contrasts:
                 refuse_unusable(series)
-                return factorize(series)
+                factor = factorize(series)
+                if node.name not in self.contrasts:
+                    self.notes += doubts(node.name, series, factor, self.rows)
+                return factor
             values = numeric_column(series)
             whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
             if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):

@@ -21,6 +21,7 @@ def prepare(*, spec: Mapping[str, Any], output: str | os.PathLike[str]) -> None:
         A Parquet file; its metadata says where the data come from.
     """
     from mixedscope.data import prepare_dataset
+    from mixedscope.model.variables import column_words
     from mixedscope.store import write_table
 
     prepared = prepare_dataset(spec, directory=Path.cwd())
@@ -32,7 +33,7 @@ def prepare(*, spec: Mapping[str, Any], output: str | os.PathLike[str]) -> None:
         sha256=prepared.description["sha256"],
         extra={"description": prepared.description},
     )
-    for note in prepared.description["notes"]:
+    for note in [*prepared.description["notes"], *column_words(prepared.frame)]:
         print(note)
     print(f"{len(prepared.frame)} rows, {len(prepared.frame.columns)} columns -> {output}")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from mixedscope.errors import MixedscopeError
+from mixedscope.errors import DataWarning, MixedscopeError
 
 __all__ = ["job"]
 
@@ -46,6 +47,9 @@ def job(log: str | os.PathLike[str], *, threads: int = 1) -> Iterator[None]:
         stack.enter_context(redirect_stdout(stream))
         stack.enter_context(redirect_stderr(stream))
         stack.enter_context(threadpool_limits(threads))
+        # A fit prints what is doubtful about its data itself.
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", DataWarning)
         try:
             yield
         except MixedscopeError as error:
