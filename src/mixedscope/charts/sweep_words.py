@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.levels import number, share
@@ -32,11 +33,19 @@ FLOOR_WORDS: Final = "\u2264\u2009{}"
 #: More series than this are summarised in a caption, not told one by one.
 _MOST: Final = 12
 
+_UNCLEAR: Final = "changes by no more than chance"
+
+#: Standard errors on either side of a 95 % interval, and the error of saying that there is bias.
+_NORMAL: Final = 1.96
+_LEVEL: Final = 0.05
+
 _PLURALS: Final = {
-    "rises": "rise",
-    "rises most": "rise most",
-    "falls": "fall",
-    "falls most": "fall most",
+    _UNCLEAR: "change by no more than chance",
+    **{
+        f"{verb}s{how}": f"{verb}{how}"
+        for verb in ("rise", "fall")
+        for how in ("", " most", " least")
+    },
     "hardly changes": "hardly change",
 }
 
@@ -172,11 +181,12 @@ def _all_names(summary: Summary, roles: Sequence[str]) -> list[str]:
 def _change_title(summary: Summary) -> str:
     """Tell how the measure changes along x, for every series or those that change most."""
     measure = MEASURES[summary.chart["y"]]
+    column, words = _headline(summary)
     changes = []
     for name, rows in _series(summary):
-        first, last = float(rows["middle"].iloc[0]), float(rows["middle"].iloc[-1])
-        changes.append((_size(measure, first, last), name, first, last))
-    plural = measure.short.split()[0].endswith("s")
+        first, last = float(rows[column].iloc[0]), float(rows[column].iloc[-1])
+        changes.append((_size(measure, first, last), name, rows))
+    plural = words.split()[0].endswith("s")
     along = _along(summary)
     shown = changes
     if len(changes) > 3:
@@ -186,20 +196,73 @@ def _change_title(summary: Summary) -> str:
         shown = [ranked[0], against[0] if against else ranked[-1]]
     parts: list[str] = []
     before = ""
-    for change, name, first, last in shown:
+    for change, name, rows in shown:
+        first, last = float(rows[column].iloc[0]), float(rows[column].iloc[-1])
         a, b = told(measure, first), told(measure, last)
         verb = "rises" if change > 0 else "falls"
         if a == b or _is_slight(measure, first, last):
             verb = "hardly changes"
-        elif len(changes) > 3 and not parts:
+        elif _within_chance(summary, rows, column):
+            verb = _UNCLEAR
+        elif len(changes) > 3 and (not parts or change * shown[0][0] < 0):
             verb += " most"
+        elif len(changes) > 3:
+            verb += " least"
         if plural:
             verb = _PLURALS.get(verb, verb)
         values = f"({a})" if a == b else f"({a} \u2192 {b})"
-        words = "" if verb == before else f"{verb} "
-        parts.append(f"{words}for {name} {values}" if name else f"{words}{values}")
-        before = verb.removesuffix(" most")
-    return f"{_capital(measure.short)} {joined(parts)} {along}"
+        said = "" if verb == before else f"{verb} "
+        parts.append(f"{said}for {name} {values}" if name else f"{said}{values}")
+        before = verb
+    return f"{_capital(words)} {joined(parts)} {along}{_bias(summary)}"
+
+
+def _headline(summary: Summary) -> tuple[str, str]:
+    """Column of the points that a title tells of, and its words.
+
+    The median of errors of either sign is near 0 however large they are: their size is told.
+    """
+    measure = MEASURES[summary.chart["y"]]
+    if not measure.signed:
+        return "middle", measure.short
+    alone = bool((summary.frame["count"] == 1).all())
+    return "rmse", f"{'absolute' if alone else 'root mean square'} {measure.short}"
+
+
+def _within_chance(summary: Summary, rows: pd.DataFrame, column: str) -> bool:
+    """Whether a change along x is no larger than 95 % of those between runs that differ by chance.
+
+    Only where both ends have random numbers of their own: the runs of one data set differ by less.
+    """
+    if not summary.independent:
+        return False
+    errors = rows[f"{column}_se"].iloc[[0, -1]].to_numpy(dtype=float)
+    change = float(rows[column].iloc[-1]) - float(rows[column].iloc[0])
+    return bool(abs(change) <= _NORMAL * math.hypot(*errors))
+
+
+def _bias(summary: Summary) -> str:
+    """Say of estimates minus truth whether their mean differs from 0 by more than chance."""
+    frame = summary.frame
+    if not (MEASURES[summary.chart["y"]].signed and summary.by_chance and frame["count"].min() > 1):
+        return ""
+    from scipy.special import stdtrit
+
+    # All points are looked at: each has its part of the error of the first kind.
+    critical = stdtrit(frame["count"] - 1, 1.0 - _LEVEL / 2 / len(frame))
+    beyond = frame["mean"].abs() - critical * frame["mean_se"]
+    found = frame[beyond > 0]
+    if found.empty:
+        return "; no bias detectable"
+    clearest = frame.iloc[int((frame["mean"].abs() / frame["mean_se"]).to_numpy().argmax())]
+    which = f"in {len(found)} of {len(frame)} points, clearest at " if len(frame) > 1 else "at "
+    return f"; bias detectable {which}{_where(summary, clearest)} ({_mean(summary, clearest)})"
+
+
+def _mean(summary: Summary, point: Mapping[str, Any] | pd.Series) -> str:
+    measure = MEASURES[summary.chart["y"]]
+    error = told(measure, _NORMAL * float(point["mean_se"]))
+    return f"mean error {told(measure, float(point['mean']))} \u00b1 {error}"
 
 
 def _is_slight(measure: Measure, first: float, last: float) -> bool:
@@ -237,19 +300,28 @@ def _size(measure: Measure, first: float, last: float) -> float:
 def _extremes_title(summary: Summary) -> str:
     """Tell where the measure is largest and smallest."""
     measure, frame = MEASURES[summary.chart["y"]], summary.frame.reset_index(drop=True)
-    ranked = frame.sort_values("middle", kind="stable")
+    column, words = _headline(summary)
+    if column != "middle" and summary.chart["kind"] == "heat":
+        # What the cells show.
+        column, words = "middle", f"median {measure.short}"
+    ranked = frame.sort_values(column, kind="stable")
     low, high = ranked.iloc[0], ranked.iloc[-1]
-    if told(measure, low["middle"]) == told(measure, high["middle"]):
-        return f"{_capital(measure.short)} is {told(measure, low['middle'])} everywhere"
+    verb = "are" if words.split()[0].endswith("s") else "is"
+    if told(measure, low[column]) == told(measure, high[column]):
+        return f"{_capital(words)} {verb} {told(measure, low[column])} everywhere{_bias(summary)}"
+    verb = "range" if verb == "are" else "ranges"
     return (
-        f"{_capital(measure.short)} ranges from {told(measure, low['middle'])} "
-        f"({_where(summary, low)}) to {told(measure, high['middle'])} ({_where(summary, high)})"
+        f"{_capital(words)} {verb} from {told(measure, low[column])} "
+        f"({_where(summary, low)}) to {told(measure, high[column])} ({_where(summary, high)})"
+        f"{_bias(summary)}"
     )
 
 
 def _where(summary: Summary, row: Mapping[str, Any] | pd.Series) -> str:
     roles = [r for r in ("facet", "colour", "rows", "x") if r in summary.orders]
-    return ", ".join(placed(str(summary.chart[role]), row[role]) for role in roles)
+    # A row of a table has numbers of numpy's, which are no numbers to `placed`.
+    plain = [v.item() if isinstance(v, np.generic) else v for v in (row[r] for r in roles)]
+    return ", ".join(placed(str(summary.chart[r]), v) for r, v in zip(roles, plain, strict=True))
 
 
 def _area_title(summary: Summary) -> str:
@@ -389,18 +461,36 @@ def _listed(key: str, wanted: Any) -> str:
 def _each(summary: Summary, measure: Measure) -> str:
     series = _series(summary)
     along = _capital(_along(summary))
-    ends = [(float(r["middle"].iloc[0]), float(r["middle"].iloc[-1])) for _, r in series]
+    column, words = _headline(summary)
+    if measure.signed:
+        along = f"{_capital(words)}, {_along(summary)}"
+    ends = [(r.iloc[0], r.iloc[-1]) for _, r in series]
     if len(series) > _MOST:
-        firsts, lasts = ([pair[i] for pair in ends] for i in (0, 1))
+        firsts, lasts = ([float(pair[i][column]) for pair in ends] for i in (0, 1))
         return (
             f"{along}, over all {len(series)} series: {_range(measure, firsts)} \u2192 "
             f"{_range(measure, lasts)}."
         )
     parts = [
-        (f"{name}: " if name else "") + f"{told(measure, first)} \u2192 {told(measure, last)}"
-        for (name, _), (first, last) in zip(series, ends, strict=True)
+        (f"{name}: " if name else "")
+        + " \u2192 ".join(_with_error(summary, point, column) for point in pair)
+        for (name, _), pair in zip(series, ends, strict=True)
     ]
-    return f"{along}: {'; '.join(parts)}."
+    rest = ""
+    if measure.signed and summary.by_chance and summary.frame["count"].min() > 1:
+        rest = (
+            " After \u00b1 stand 95\u00a0% Monte Carlo errors. Bias is detectable where a mean "
+            f"error is larger than chance allows, at {share(_LEVEL)} for all points together."
+        )
+    return f"{along}: {'; '.join(parts)}.{rest}"
+
+
+def _with_error(summary: Summary, point: pd.Series, column: str) -> str:
+    measure = MEASURES[summary.chart["y"]]
+    text = told(measure, float(point[column]))
+    if not measure.signed or not summary.by_chance or point["count"] < 2:
+        return text
+    return f"{text} \u00b1 {told(measure, _NORMAL * float(point[f'{column}_se']))}"
 
 
 def _count(runs: int) -> str:

@@ -35,6 +35,8 @@ class Measure:
         Whether it is true or false, and the share of runs is shown.
     enough : float, optional
         Below this no inference could notice it.
+    signed : bool
+        Whether it is an estimate minus the truth, whose median is near 0 however large errors are.
     """
 
     words: str
@@ -46,6 +48,7 @@ class Measure:
     floor: float | None = None
     proportion: bool = False
     enough: float | None = None
+    signed: bool = False
 
 
 _GAP = "above the best run of the same objective (deviance)"
@@ -143,6 +146,7 @@ MEASURES: Final[dict[str, Measure]] = {
         "error of the standard deviation",
         "sd_deviation",
         part="term",
+        signed=True,
     ),
     "mode_rmse": Measure(
         "Root mean square error of the conditional modes",
@@ -156,5 +160,6 @@ MEASURES: Final[dict[str, Measure]] = {
         "error of the fixed effect",
         "beta_deviation",
         part="coefficient",
+        signed=True,
     ),
 }

@@ -19,6 +19,10 @@ __all__ = ["Summary", "summarise"]
 
 Floats = NDArray[np.float64]
 
+#: Standard errors on either side of a 95 % interval, and between the quartiles of a normal.
+_NORMAL = 1.96
+_QUARTILES = 1.349
+
 #: Roles of keys in a chart, besides x.
 _ROLES = ("rows", "colour", "facet")
 
@@ -36,7 +40,9 @@ class Summary:
         ``low``, ``middle``, ``high``: quartiles and median of the measure (share of runs and its
         95 % interval for what is true or false; for areas the mean); ``x_low``, ``x_high`` where
         x is a measure; ``path``, the value of the key that tells the points of one line apart;
-        ``count``, runs.
+        ``count``, runs; ``middle_se``, a standard error of the middle over runs that differ by
+        chance. Of estimates minus truth also ``mean`` and ``rmse``, the root mean square, with
+        ``mean_se`` and ``rmse_se``. Of one run no standard error is known.
     orders : dict of str to list
         Values of every role in the order in which they are shown.
     pooled : tuple of str
@@ -55,6 +61,16 @@ class Summary:
     runs: int
     failed: int
     without: int
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether the runs of a point differ by chance alone."""
+        return bool(self.pooled) and set(self.pooled) <= {"replicate", "seed"}
+
+    @property
+    def independent(self) -> bool:
+        """Whether points along x have random numbers of their own: other parameters, other data."""
+        return self.by_chance and str(self.chart["x"]).startswith("simulate.")
 
 
 def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]) -> Summary:
@@ -181,6 +197,9 @@ def _points(
         elif kind == "area":
             middle = float(values.mean())
         point |= {"low": low, "middle": middle, "high": high, "count": len(values)}
+        point["middle_se"] = _middle_se(values, low, high, proportion=measure.proportion)
+        if measure.signed:
+            point |= _errors(values)
         if by_measure:
             point["x_low"], point["x"], point["x_high"] = _quartiles(
                 rows["x"].to_numpy(dtype=float)
@@ -194,9 +213,33 @@ def _quartiles(values: Floats) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
+def _middle_se(values: Floats, low: float, high: float, *, proportion: bool) -> float:
+    """Standard error of a share, or of a median from its quartiles as of a normal distribution."""
+    if len(values) < 2:
+        return math.nan
+    if proportion:
+        return (high - low) / (2 * _NORMAL)
+    return math.sqrt(math.pi / 2) * (high - low) / _QUARTILES / math.sqrt(len(values))
+
+
+def _errors(values: Floats) -> dict[str, float]:
+    """Mean and root mean square of estimates minus truth, with their standard errors."""
+    n = len(values)
+    squares = values**2
+    rmse = math.sqrt(float(squares.mean()))
+    spread = [float(np.std(v, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+              for v in (values, squares)]  # fmt: skip
+    return {
+        "mean": float(values.mean()),
+        "mean_se": spread[0],
+        "rmse": rmse,
+        "rmse_se": spread[1] / (2 * rmse) if rmse > 0 else 0.0,
+    }
+
+
 def _wilson(values: Floats) -> tuple[float, float, float]:
     """Share of ones with Wilson's (1927) 95 % interval."""
-    n, share, z = len(values), float(values.mean()), 1.96
+    n, share, z = len(values), float(values.mean()), _NORMAL
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     return centre - half, share, centre + half
