@@ -188,6 +188,19 @@ def test_rows_longer_than_the_header_shift_nothing(tmp_path: Path) -> None:
         read("rt,g\n" + "1,a\n" * 148 + "1,5,a\n", tmp_path)
 
 
+def test_rows_shorter_than_the_header_are_said(tmp_path: Path) -> None:
+    frame, said = read('rt,g\n1,a\n2\n3,"b\nc"\n4\n', tmp_path)
+    assert frame["g"].isna().tolist() == [False, True, False, True]
+    assert "Row 2 has 1 cells for 2 columns, and so have 1 others" in said
+    assert read("rt,g\n1,\n2,b\n", tmp_path)[1] == ""
+
+
+def test_the_remark_of_excel_on_separators_is_no_header(tmp_path: Path) -> None:
+    frame, _ = read("\ufeffsep=;\r\nrt;g\r\n1,5;a\r\n", tmp_path)
+    assert list(frame.columns) == ["rt", "g"]
+    assert frame["rt"].tolist() == [1.5]
+
+
 def test_a_quotation_mark_that_is_never_closed_is_found(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a quotation mark in row 2 is never closed"):
         read('rt,g\n1,a\n2,"b\n3,c\n', tmp_path)
@@ -212,7 +225,10 @@ def test_one_word_among_decimal_commas_does_not_hide_them(tmp_path: Path) -> Non
     [
         ("1,234", "set thousands: ',', or decimal: ','"),
         ("1,234,567", "set thousands: ','."),
-        ("1.234,5", "set thousands: '.'."),
+        ("1.234,5", "set thousands: '.' and decimal: ','."),
+        ("1 234", "set thousands: ' '."),
+        ("1 234,5", "set thousands: ' ' and decimal: ','."),
+        ("1,234.5", "set thousands: ','."),
     ],
 )
 def test_marks_that_may_mean_thousands_are_not_guessed(
@@ -221,6 +237,15 @@ def test_marks_that_may_mean_thousands_are_not_guessed(
     frame, said = read(f"g;rt\na;{value}\nb;987\n", tmp_path)
     assert frame["rt"].tolist() == [value, "987"]
     assert words in said
+
+
+def test_marks_of_thousands_beside_decimal_commas_are_named_together(tmp_path: Path) -> None:
+    text = "g;rt\na;1.234,5\nb;512,3\nc;7\n"
+    frame, said = read(text, tmp_path)
+    assert frame["rt"].tolist() == ["1.234,5", "512,3", "7"]
+    assert "set thousands: '.' and decimal: ','." in said
+    frame, said = read(text, tmp_path, thousands=".", decimal=",")
+    assert frame["rt"].tolist() == [1234.5, 512.3, 7]
 
 
 def test_points_between_semicolons_may_separate_thousands(tmp_path: Path) -> None:
@@ -367,3 +392,31 @@ def test_a_path_may_begin_in_the_home_directory(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "d.csv").write_text("a,b\n1,2\n")
     assert load_dataset("~/d.csv")["a"].tolist() == [1]
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize(
+    ("separator", "decimal"), [(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ",")]
+)
+def test_a_frame_comes_back_from_text_as_from_parquet(
+    separator: str, decimal: str, stated: bool, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    n = 400
+    words = [*PANDAS_MISSING, "a b", "ä", "x;y", "x,y", "x\ty", 'q"q', "l\nl", " a", "a "]
+    frame = pd.DataFrame(
+        {
+            "rt": np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(size=n)),
+            "count": pd.array(rng.integers(-5, 2000, n), dtype="Int64"),
+            "word": rng.choice(words, n),
+            "late": rng.random(n) < 0.5,
+        }
+    )
+    frame.loc[rng.random(n) < 0.1, ["count", "word"]] = None
+    frame.to_csv(tmp_path / "d.csv", sep=separator, decimal=decimal, index=False)
+    frame.to_parquet(tmp_path / "d.parquet")
+    said = {"separator": separator, "decimal": decimal} if stated else {}
+    text = prepare_dataset({"source": str(tmp_path / "d.csv"), **said})
+    table = prepare_dataset({"source": str(tmp_path / "d.parquet")})
+    assert text.description["sha256"] == table.description["sha256"]
+    assert text.description["read"]["decimal"] == decimal

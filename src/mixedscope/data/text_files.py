@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -119,6 +120,11 @@ def read_text(
         given = replace(given, decimal=",")
     notes: list[str] = []
     text, encoding = decode(path, given.encoding, notes)
+    # Excel's own remark on how to cut what follows.
+    remark = re.match(r"\ufeff?sep=(.)\r?\n", text)
+    if remark:
+        text = text[remark.end() :]
+        given = replace(given, separator=given.separator or remark[1])
     rows = _Sample(text)
     separator = _separator(path, given.separator, rows, notes)
     names = _header(path, rows, separator)
@@ -135,8 +141,8 @@ def read_text(
             )
             reader.format = replace(found, decimal=",")
             frame = reader.read(notes)
-        else:
-            notes += reader.doubts(frame)
+        notes += reader.doubts(frame)
+    reader.note_short_rows(frame, notes)
     frame = _named(frame, names, notes)
     decimal = reader.format.decimal or "."
     return frame, replace(reader.format, decimal=decimal), list(dict.fromkeys(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,13 @@ _COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
 _GROUPED = {
     ",": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*"),
     ".": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?\s*"),
+}
+#: Numbers by their marks of thousands and decimals.
+_MARKED = {
+    (",", "."): re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?\s*"),
+    (".", ","): re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?\s*"),
+    (" ", "."): re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|\d+)(?:\.\d+)?\s*"),
+    (" ", ","): re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|\d+)(?:,\d+)?\s*"),
 }
 
 
@@ -155,6 +163,24 @@ class TextReader:
                 f"{shown}. If they are not, set missing."
             )
 
+    def note_short_rows(self, frame: pd.DataFrame, notes: list[str]) -> None:
+        """Say which row has fewer cells than there are columns: pandas fills it in silence."""
+        if self.format.separator == r"\s+" or not frame.iloc[:, -1].isna().any():
+            return
+        rows = csv.reader(
+            io.StringIO(self.text, newline=""), delimiter=self.format.separator or ","
+        )
+        lengths = [len(row) for row in rows if row]
+        # A header that forgets names at its end was mended.
+        wanted = lengths[0]
+        short = [i for i, length in enumerate(lengths) if length < wanted]
+        if short:
+            notes.append(
+                f"Row {short[0]} has {lengths[short[0]]} cells for {wanted} columns"
+                + (f", and so have {len(short) - 1} others" if len(short) > 1 else "")
+                + ": what it lacks is taken as missing."
+            )
+
     def _name(self, series: pd.Series) -> str:
         return self.names[int(str(series.name))] or f"number {int(str(series.name)) + 1}"
 
@@ -218,30 +244,35 @@ class TextReader:
         return bool((values % 1 != 0).any())
 
     def doubts(self, frame: pd.DataFrame) -> list[str]:
-        """Numbers whose marks can be read in two ways, or not at all."""
+        """Columns of text whose values are numbers with marks that can be read in two ways."""
         notes = []
         for name, values in self._texts(frame):
-            most = len(values) / 2
-            for mark, other in ((",", "."), (".", ",")):
-                grouped = [v for v in values if _GROUPED[mark].fullmatch(v)]
-                whole = sum(_INTEGER.fullmatch(v) is not None for v in values)
-                if grouped and len(grouped) + whole > most:
-                    example = grouped[0].strip()
-                    decimal = f", or decimal: {mark!r}" if example.count(mark) == 1 else ""
-                    decimal = "" if other in example else decimal
-                    notes.append(
-                        f"Column {name!r} is text, because it holds values such as {example!r}: "
-                        f"set thousands: {mark!r}{decimal}."
-                    )
-                    break
-            else:
-                commas = [v for v in values if _COMMA.fullmatch(v)]
-                if 2 * len(commas) > len(values):
-                    notes.append(
-                        f"Column {name!r} is text, because it holds values such as "
-                        f"{commas[0].strip()!r}: set decimal: ','."
-                    )
-        if self.format.separator == ";":
+            whole = sum(_INTEGER.fullmatch(v) is not None for v in values)
+            read = {
+                marks: [v.strip() for v in values if pattern.fullmatch(v)]
+                for marks, pattern in _MARKED.items()
+            }
+            most = max(len(found) for found in read.values())
+            if most <= whole or 2 * most <= len(values):
+                continue
+            ways = {}
+            for (thousands, decimal), found in read.items():
+                if len(found) == most:
+                    used = {"thousands": thousands, "decimal": decimal}
+                    settings = [
+                        f"{key}: {mark!r}"
+                        for key, mark in used.items()
+                        if mark != "." or key == "thousands"
+                        if any(mark in v.replace("\u00a0", " ") for v in found)
+                    ]
+                    example = next(v for v in found if not _INTEGER.fullmatch(v))
+                    ways[" and ".join(settings)] = example
+            example = next(iter(ways.values()))
+            notes.append(
+                f"Column {name!r} is text, because it holds values such as {example!r}: "
+                f"set {', or '.join(ways)}."
+            )
+        if self.format.separator == ";" and self.format.decimal is None:
             notes += self._dotted_thousands(frame)
         return notes
 
@@ -256,7 +287,7 @@ class TextReader:
         for name in floats:
             values = raw[name].dropna()
             dotted = values[values.str.contains(".", regex=False)]
-            if len(dotted) < len(values) and dotted.str.fullmatch(_GROUPED["."].pattern).all():
+            if 0 < len(dotted) < len(values) and dotted.str.fullmatch(_GROUPED["."].pattern).all():
                 notes.append(
                     f"Numbers of column {self._name(frame[name])!r} such as {dotted.iloc[0]!r} "
                     "are read with a decimal point; if it separates thousands, set thousands: '.'."
