@@ -37,6 +37,7 @@ from mixedscope.inference.simulated_errors import UNSHRUNKEN
 from mixedscope.model.basis import fixed_basis
 from mixedscope.model.design import Design
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.model.system import has_intercept
 from mixedscope.optimize import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
@@ -182,7 +183,8 @@ def _identified(design: Design, trained: Design) -> ProfiledSystem:
     """System of the rest, in which every fixed effect has to be determined."""
     system = ProfiledSystem(trained)
     root = np.ones(len(design.y)) if design.weights is None else np.sqrt(design.weights)
-    lost = np.setdiff1d(fixed_basis(design.X * root[:, None]).kept, system.basis.kept)
+    whole = fixed_basis(design.X * root[:, None], intercept=has_intercept(design))
+    lost = np.setdiff1d(whole.kept, system.basis.kept)
     if len(lost):
         raise ModelError(
             f"The fixed effect {design.x_names[int(lost[0])]!r} cannot be estimated while a fold "

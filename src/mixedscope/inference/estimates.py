@@ -120,7 +120,7 @@ def singularity(objective: ProfiledObjective, theta: Floats) -> list[dict[str, A
     for term in objective.system.terms:
         own = theta[term.theta]
         variances = np.linalg.svd(term.factor(own), compute_uv=False) ** 2
-        axes, lengths, _ = np.linalg.svd(term.standard_factor(own))
+        axes, lengths, _ = np.linalg.svd(term.unit_factor(own))
         rank = int((lengths > SINGULAR).sum())
         total = float(variances.sum())
         out.append(

@@ -194,7 +194,7 @@ def _components(rung: Rung) -> list[dict[str, Any]]:
     sigma = rung.objective.evaluate(rung.theta).sigma
     rows = []
     for term in rung.objective.system.terms:
-        axes, lengths, _ = np.linalg.svd(term.standard_factor(rung.theta[term.theta]))
+        axes, lengths, _ = np.linalg.svd(term.unit_factor(rung.theta[term.theta]))
         total = float((lengths**2).sum())
         for i, length in enumerate(lengths):
             axis = axes[:, i] * np.where(axes[np.argmax(np.abs(axes[:, i])), i] < 0.0, -1.0, 1.0)

@@ -132,5 +132,5 @@ def _spread(objective: ProfiledObjective, position: int) -> Floats:
     """
     system = objective.system
     term, factor = system.terms[position], system.factors[position]
-    z = factor.z * term.column_scale
+    z = term.data_columns(factor.z)
     return np.asarray(z.T @ z / system.n)

@@ -132,5 +132,4 @@ class MarginalCovariances:
             parts = [np.stack(u, axis=1) for u in zip(*modes, strict=True)]  # (q, r, k)
             halves = [np.linalg.solve(root, part) for part in parts]
             blocks = [b + h.swapaxes(1, 2) @ h for b, h in zip(blocks, halves, strict=True)]
-        scales = [t.column_scale for t in system.terms]
-        return [b / (s[:, None] * s) for b, s in zip(blocks, scales, strict=True)]
+        return [t.data_covariances(b) for t, b in zip(system.terms, blocks, strict=True)]

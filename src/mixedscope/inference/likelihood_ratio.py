@@ -267,7 +267,7 @@ def _information(point: _Point) -> Floats:
     system, poorer = point._system, point._poorer
     factors = []
     for term, covariance in zip(system.terms, point._covariances, strict=True):
-        standard = covariance * term.column_scale[:, None] * term.column_scale
+        standard = term.standard_covariance(covariance)
         values, vectors = np.linalg.eigh(standard)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         factors.append(np.tril(np.asarray(np.linalg.qr(root.T, mode="r")).T))
@@ -290,15 +290,15 @@ def _average_information(
     residual = response - system.basis.q @ solution.beta - system.random_part(blocked.modes())
     columns = [response]
     for term, factor in zip(system.terms, system.factors, strict=True):
-        score = sums_by_level(factor.codes, residual[:, None] * factor.z, factor.n_levels)
+        z = term.data_columns(factor.z)
+        score = sums_by_level(factor.codes, residual[:, None] * z, factor.n_levels)
         levels = score[factor.codes]
         for i, j in zip(*np.tril_indices(term.size), strict=True):
             # Entry (i, j) of the covariance in the units of the columns.
-            scale = term.column_scale[i] * term.column_scale[j]
-            column = factor.z[:, i] * levels[:, j]
+            column = z[:, i] * levels[:, j]
             if i != j:
-                column = column + factor.z[:, j] * levels[:, i]
-            columns.append(column * scale)
+                column = column + z[:, j] * levels[:, i]
+            columns.append(column)
     responses = np.column_stack([system.project(c) for c in columns])
     extended = BlockedSystem(system.cross.with_response(responses))
     triangle = extended.trailing_factor(factors, len(columns) - 1)

@@ -12,6 +12,7 @@ from mixedscope.errors import DataError
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.kernels_single import refit_single
 from mixedscope.model.objective import ProfiledObjective
+from mixedscope.model.random_term import inverse_of_lower
 from mixedscope.model.small import SingleSystem
 from mixedscope.optimize import minimize
 
@@ -118,19 +119,20 @@ def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:
     By central differences of the exact gradient in internal units; eigenvalues below 1/1000 of the
     largest are raised to it, so that a first step is bounded.
     """
-    scale = objective.scale
-    x = theta * scale
+    shape = np.diag(objective.scale) if objective.coordinates is None else objective.coordinates
+    back = inverse_of_lower(shape)
+    x = shape @ theta
     k = len(x)
     hessian = np.empty((k, k))
     for i in range(k):
         step = np.zeros(k)
         step[i] = 1e-4 * max(abs(x[i]), 0.1)
-        _, above = objective.evaluate_gradient((x + step) / scale)
-        _, below = objective.evaluate_gradient((x - step) / scale)
-        hessian[i] = (above - below) / scale / (2.0 * step[i])
+        _, above = objective.evaluate_gradient(back @ (x + step))
+        _, below = objective.evaluate_gradient(back @ (x - step))
+        hessian[i] = (above - below) @ back / (2.0 * step[i])
     values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
     values = np.maximum(values, 1e-3 * values[-1])
-    return (vectors / values) @ vectors.T / (scale[:, None] * scale)
+    return np.asarray(back @ ((vectors / values) @ vectors.T) @ back.T)
 
 
 def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
@@ -177,12 +179,11 @@ def refit_many(
     residuals /= system.y_scale
     entries = objective.entries
     if system.blocked.is_single and entries is not None:
-        x, values, betas, counts, decrements = _compiled(
-            objective, theta * objective.scale, inverse_hessian, residuals
-        )
+        found = _compiled(objective, theta, inverse_hessian, residuals)
     else:
-        x, values, betas, counts, decrements = _one_by_one(objective, theta, residuals)
-    theta_hat = np.array([objective.canonical(row) for row in x / objective.scale])
+        found = _one_by_one(objective, theta, residuals)
+    thetas, values, betas, counts, decrements = found
+    theta_hat = np.array([objective.canonical(row) for row in thetas])
     pwrss = betas[:, -1] * system.y_scale**2
     constant = objective.degrees * (
         1.0 + np.log(2.0 * np.pi / objective.degrees) + 2.0 * np.log(system.y_scale)
@@ -215,35 +216,36 @@ def _empty(count: int, k: int, r: int) -> _Arrays:
 
 
 def _compiled(
-    objective: ProfiledObjective, start: Floats, inverse_hessian: Floats, residuals: Floats
+    objective: ProfiledObjective, theta: Floats, inverse_hessian: Floats, residuals: Floats
 ) -> _Arrays:
     system = objective.system
     assert objective.entries is not None
     places, _ = objective.entries
-    scale = objective.scale
+    start = objective.to_entries(theta)
+    inverse = objective.to_entries(objective.to_entries(inverse_hessian).T)
     factor, small = system.factors[0], system.blocked.small
     assert isinstance(small, SingleSystem)
     arrays = _empty(len(residuals), len(start), len(system.basis.kept))
     refit_single(
         factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, start,
-        inverse_hessian * scale[:, None] * scale, objective.degrees, objective.reml or None,
-        _TOLERANCE, _MOST, *arrays,
+        np.ascontiguousarray(inverse), objective.degrees, objective.reml or None, _TOLERANCE, _MOST,
+        *arrays,
     )  # fmt: skip
-    return arrays
+    return objective.from_entries(arrays[0]), *arrays[1:]
 
 
 def _one_by_one(objective: ProfiledObjective, theta: Floats, residuals: Floats) -> _Arrays:
     """Models of several factors: the same engine, one optimisation per response."""
     system = objective.system
     arrays = _empty(len(residuals), len(theta), len(system.basis.kept))
-    points, values, betas, counts, decrements = arrays
+    thetas, values, betas, counts, decrements = arrays
     original = system.blocked
     try:
         for row, residual in enumerate(residuals):
             system.blocked = BlockedSystem(system.cross.with_response(residual))
             result = minimize(objective, optimizer="bfgs", start=theta)
             solution = system.blocked.solve(system.standard_factors(result.theta))
-            points[row] = result.theta * objective.scale
+            thetas[row] = result.theta
             values[row] = solution.log_det + objective.degrees * np.log(solution.pwrss)
             if objective.reml:
                 values[row] += solution.log_det_fixed

@@ -245,7 +245,7 @@ class _Measures:
         self.names: list[tuple[str | None, str | None]] = []
         self._products = []
         for term, factor in zip(system.terms, system.factors, strict=True):
-            z = factor.z * term.column_scale
+            z = term.data_columns(factor.z)
             products = np.empty((factor.n_levels, term.size, term.size))
             for a in range(term.size):
                 for b in range(term.size):

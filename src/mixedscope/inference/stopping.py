@@ -219,14 +219,14 @@ def _mode_units(objective: ProfiledObjective, theta: Floats, sigma: float) -> li
     for term, factor, sds in zip(
         system.terms, system.factors, system.conditional_sds(sigma), strict=True
     ):
-        gone = np.linalg.norm(term.standard_factor(theta[term.theta]), axis=1) <= SINGULAR
+        gone = np.linalg.norm(term.unit_factor(theta[term.theta]), axis=1) <= SINGULAR
         squares = np.column_stack(
             [
                 np.bincount(factor.codes, weights=column**2, minlength=len(sds))
-                for column in factor.z.T
+                for column in (term.data_columns(factor.z) / term.column_scale).T
             ]
         )
-        # Columns of the engine have a mean square of one.
+        # These columns have a mean square of one.
         own = sigma / np.sqrt(np.maximum(squares, 1.0)) / term.column_scale
         units.append(np.where(gone, own, sds))
     return units

@@ -7,6 +7,7 @@ raw cross-products would lose half of the digits.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ COLLINEAR = 1e-7
 # length whose square, and that of its reciprocal, is safe.
 _CLEAR = 1e-3
 _TINY = 1e-100
+# Share of a column's length that is nothing but rounding.
+_ROUNDED = 1e-11
 # Once is enough if the inverse factor is no larger: sum of squares of its rows on average, by which
 # the rounding of the cross-products grows.
 _ONCE = 8.0
@@ -59,7 +62,7 @@ class FixedBasis:
         return 2.0 * float(np.log(np.abs(np.diag(self.r))).sum())
 
 
-def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
+def fixed_basis(x: Floats, tolerance: float = COLLINEAR, *, intercept: bool = False) -> FixedBasis:
     """Orthonormalise the columns of `x` from left to right, leaving redundant ones out.
 
     Parameters
@@ -68,6 +71,9 @@ def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
         Model matrix, rows multiplied by the square roots of the weights.
     tolerance : float
         Share of a column's length below which it counts as redundant.
+    intercept : bool
+        Whether the first column is that of the intercept: of a variable that lies far from zero,
+        such as a date, the length is then that of its deviations from the mean.
 
     Returns
     -------
@@ -84,7 +90,7 @@ def fixed_basis(x: Floats, tolerance: float = COLLINEAR) -> FixedBasis:
     Yanagisawa & Fukaya 2015, Electron. Trans. Numer. Anal. 44): the same basis, from a few passes
     over the data.
     """
-    return _by_cholesky(x) or _by_gram_schmidt(x, tolerance)
+    return _by_cholesky(x) or _by_gram_schmidt(x, tolerance, intercept=intercept)
 
 
 def products_of_rows(rows: Floats) -> Floats:
@@ -136,7 +142,7 @@ def _by_cholesky(x: Floats) -> FixedBasis | None:
     return FixedBasis(q=q.T, r=factor.T, kept=np.arange(p), r_inverse=inverse.T)
 
 
-def _by_gram_schmidt(x: Floats, tolerance: float) -> FixedBasis:
+def _by_gram_schmidt(x: Floats, tolerance: float, *, intercept: bool = False) -> FixedBasis:
     """Orthonormalise column by column."""
     n, p = x.shape
     q = np.empty((p, n))
@@ -144,19 +150,23 @@ def _by_gram_schmidt(x: Floats, tolerance: float) -> FixedBasis:
     kept: list[int] = []
     for j in range(p):
         column = np.array(x[:, j])
-        # Lengths are taken relative to the largest entry, so that squares cannot overflow.
+        # Lengths are taken relative to the largest entry, so that squares cannot overflow; to the
+        # power of two above it, so that nothing is rounded.
         largest = float(np.abs(column).max(initial=0.0))
         if largest == 0.0:
             continue
+        largest = math.ldexp(1.0, min(math.frexp(largest)[1], 1023))
         column /= largest
-        length = float(np.linalg.norm(column))
+        length = whole = float(np.linalg.norm(column))
         k = len(kept)
+        if intercept and kept[:1] == [0]:
+            length = float(np.linalg.norm(column - (q[0] @ column) * q[0]))
         for _ in range(2):
             share = q[:k] @ column
             column -= share @ q[:k]
             r[:k, k] += share * largest
         rest = float(np.linalg.norm(column))
-        if rest <= tolerance * length:
+        if rest <= max(tolerance * length, _ROUNDED * whole):
             r[:, k] = 0.0
             continue
         q[k] = column / rest

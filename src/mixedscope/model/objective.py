@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mixedscope.model.compile_clock import compiling_seconds
 from mixedscope.model.evaluation import Evaluation, Solution
 from mixedscope.model.lapack import limited_for
-from mixedscope.model.random_term import joined
+from mixedscope.model.random_term import inverse_of_lower, joined
 from mixedscope.model.residual import Residual, residual_limit, residual_state
 from mixedscope.model.rounding import (
     LARGE_RATIO,
@@ -125,7 +125,7 @@ class ProfiledObjective:
             batch = self._evaluate_small(small, theta[None, :])
             plain = self.describe_row(batch, 0)
             if plain is not None and not self._is_lossy(plain, [batch.points[0]]):
-                return plain, batch.gradients[0] * self.entries[1]
+                return plain, self.slope_to_theta(batch.gradients[0])
         solution, evaluation, precise = self._evaluate(theta)
         factors = self.factors(theta)
         if precise is not None:
@@ -135,11 +135,8 @@ class ProfiledObjective:
                 factors, solution, self.degrees, reml=self.reml
             )
         if self.entries is not None:
-            places, scales = self.entries
-            flat = [d.ravel() for d in derivatives]
-            return evaluation, (flat[0] if len(flat) == 1 else np.concatenate(flat))[
-                places
-            ] * scales
+            flat = joined([d.ravel() for d in derivatives])
+            return evaluation, self.slope_to_theta(flat[self.entries[0]])
         gradient = [
             t.pullback(theta[t.theta], d)
             for t, d in zip(self.system.terms, derivatives, strict=True)
@@ -152,7 +149,7 @@ class ProfiledObjective:
         if small is not None and self.entries is not None:
             batch = self._evaluate_small(small, thetas)
             if np.isfinite(batch.gradients).all() and self.count_sound(batch) == len(thetas):
-                return batch.gradients * self.entries[1]
+                return self.slope_to_theta(batch.gradients)
         out = np.empty_like(thetas)
         for i, theta in enumerate(thetas):
             try:
@@ -183,6 +180,11 @@ class ProfiledObjective:
     def residual_state(self, theta: Floats, value: float) -> Residual:
         """Whether sigma is identified; see :func:`mixedscope.model.residual.residual_state`."""
         return residual_state(self, theta, value)
+
+    @property
+    def uncentred(self) -> tuple[tuple[str, str], ...]:
+        """Columns too far from zero for their structure: names of the column and of its group."""
+        return tuple((name, t.group) for t in self.system.terms for name in t.uncentred)
 
     def residual_limit(self, theta: Floats) -> float:
         """Limit of the objective as sigma vanishes; see `mixedscope.model.residual`."""
@@ -290,8 +292,30 @@ class ProfiledObjective:
         assert self.entries is not None
         if not math.isfinite(thetas.sum()) and not np.isfinite(thetas).all():
             raise FloatingPointError("theta is not finite.")
-        places, scales = self.entries
-        return small.evaluate(places, thetas * scales, self.degrees, reml=self.reml, derive=True)
+        points = self.to_entries(thetas)
+        return small.evaluate(self.entries[0], points, self.degrees, reml=self.reml, derive=True)
+
+    # Where theta stands for entries of factors, these are its multiples, or mixtures of it.
+
+    def to_entries(self, theta: Floats) -> Floats:
+        """Entries (..., k) of the engine's factors for theta (..., k)."""
+        assert self.entries is not None
+        return theta * self.entries[1] if self.coordinates is None else theta @ self.coordinates.T
+
+    def from_entries(self, points: Floats) -> Floats:
+        """Theta (..., k) for entries (..., k) of the engine's factors."""
+        assert self.entries is not None
+        return points / self.entries[1] if self._unmix is None else points @ self._unmix.T
+
+    def slope_to_theta(self, slope: Floats) -> Floats:
+        """Gradient (..., k) by theta of one by the entries of the engine's factors."""
+        assert self.entries is not None
+        return slope * self.entries[1] if self.coordinates is None else slope @ self.coordinates
+
+    @cached_property
+    def _unmix(self) -> Floats | None:
+        """Inverse of the coordinates."""
+        return None if self.coordinates is None else inverse_of_lower(self.coordinates)
 
     def describe_row(self, batch: Batch, row: int) -> Evaluation | None:
         """Give one evaluation of a batch in the units of the response; None if it failed."""
@@ -351,8 +375,7 @@ class ProfiledObjective:
         """Relative covariance factors for the internal units, to be read before the next call."""
         if self.entries is None:
             return self.system.standard_factors(theta)
-        places, scales = self.entries
-        self._factors[places] = theta * scales
+        self._factors[self.entries[0]] = self.to_entries(theta)
         return self._views
 
     def _all_entries(self) -> tuple[NDArray[np.intp], Floats] | None:

@@ -17,7 +17,7 @@ from mixedscope.model.basis import products_of_rows
 from mixedscope.model.covariance import CovarianceStructure, make_structure
 from mixedscope.model.design import RandomDesign
 
-__all__ = ["LARGEST", "RandomTerm", "joined", "random_terms"]
+__all__ = ["LARGEST", "RandomTerm", "inverse_of_lower", "joined", "random_terms"]
 
 Floats = NDArray[np.float64]
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -26,9 +26,9 @@ LARGEST = 1e145
 """Numbers up to this, and down to its reciprocal, can be squared and summed."""
 
 # Smallest eigenvalue of the matrix of cosines between columns below which they are nearly
-# collinear; and the least of a column that counts as its own.
+# collinear; and the share of a column's length below which what the others leave of it is rounding.
 _COLLINEAR = 0.01
-_OWN = 1e-4
+_OWN = 1e-11
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,17 @@ class RandomTerm:
         Root mean square of the columns, rows multiplied by the square roots of the weights
         (1 for a column of zeros).
     standard : (n, k) array
-        The columns in units of it, rows multiplied by the square roots of the weights; the same
-        array in terms that share their columns.
+        The columns that the engine works with: those of the data in units of it, or orthogonal ones
+        (see `mixing`), rows multiplied by the square roots of the weights; the same array in terms
+        that share their columns.
     theta : slice
         Where its parameters stand in the model's theta.
     mixing : tuple of (k, k) array or None
         Per part of the design, where its columns are nearly collinear and its covariance
-        unstructured: lower triangular M such that the columns are ``Q @ M`` with those of Q
-        orthogonal and of unit root mean square.
+        unstructured: lower triangular M such that the columns are ``Q @ M`` with those of Q, which
+        the engine works with, orthogonal and of unit root mean square (or zero).
+    uncentred : tuple of str
+        Columns nearly collinear with others, which the structure forbids to be mixed.
     """
 
     design: RandomDesign
@@ -60,6 +63,7 @@ class RandomTerm:
     standard: Floats
     theta: slice
     mixing: tuple[Floats | None, ...]
+    uncentred: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -83,13 +87,62 @@ class RandomTerm:
             lam[columns, columns] = structure.factor(part)
         return lam
 
-    def standard_factor(self, theta: Floats) -> Floats:
-        """Relative covariance factor for columns of unit root mean square."""
+    @cached_property
+    def _units(self) -> Floats | None:
+        """Matrix U (k, k) such that columns of the data are ``standard @ U``, if not diagonal."""
+        if all(m is None for m in self.mixing):
+            return None
+        units = np.diag(self.column_scale)
+        for (columns, _, _), mixing in zip(self._layout, self.mixing, strict=True):
+            if mixing is not None:
+                units[columns, columns] = mixing
+        return units
+
+    @cached_property
+    def _from_units(self) -> Floats:
+        """Inverse of U."""
+        assert self._units is not None
+        return inverse_of_lower(self._units)
+
+    def unit_factor(self, theta: Floats) -> Floats:
+        """Relative covariance factor for the columns of the data at unit root mean square."""
         return self.factor(theta) * self.column_scale[:, None]
 
+    def standard_factor(self, theta: Floats) -> Floats:
+        """Relative covariance factor for the columns that the engine works with."""
+        if self._units is None:
+            return self.unit_factor(theta)
+        return self._units @ self.factor(theta)
+
+    def standard_covariance(self, covariance: Floats) -> Floats:
+        """Bring a covariance (k, k) of the data's columns to those of the engine."""
+        if self._units is None:
+            return covariance * self.column_scale[:, None] * self.column_scale
+        return self._units @ covariance @ self._units.T
+
+    def data_columns(self, standard: Floats) -> Floats:
+        """Bring the engine's columns (n, k) to those of the data, rows weighted as they are."""
+        return standard * self.column_scale if self._units is None else standard @ self._units
+
+    def data_modes(self, modes: Floats) -> Floats:
+        """Bring random effects (q, k) of the engine's columns to those of the data."""
+        return modes / self.column_scale if self._units is None else modes @ self._from_units.T
+
+    def data_covariances(self, blocks: Floats) -> Floats:
+        """Bring covariances (q, k, k) of the engine's random effects to those of the data."""
+        if self._units is None:
+            return blocks / (self.column_scale[:, None] * self.column_scale)
+        return np.asarray(self._from_units @ blocks @ self._from_units.T)
+
     def pullback(self, theta: Floats, gradient: Floats) -> Floats:
-        """Turn a derivative by :meth:`standard_factor` into one by the term's theta."""
-        own = gradient * self.column_scale[:, None]
+        """Turn a derivative by :meth:`standard_factor` into one by the term's theta.
+
+        Only the lower triangle of the derivative counts.
+        """
+        if self._units is None:
+            own = gradient * self.column_scale[:, None]
+        else:
+            own = self._units.T @ np.tril(gradient)
         return np.concatenate(
             [
                 structure.pullback(part, own[columns, columns])
@@ -100,7 +153,8 @@ class RandomTerm:
     def entries(self) -> tuple[NDArray[np.intp], Floats] | None:
         """Where theta stands in the flattened factor (k k,), and what scales it there.
 
-        None if a structure does more than put theta in its places.
+        None if a structure does more than put theta in its places. Where columns are mixed
+        `coordinates` takes the place of the scale.
         """
         places, scales = [], []
         for columns, structure, _ in self._layout:
@@ -124,9 +178,22 @@ class RandomTerm:
         return joined(rows), joined(cols)
 
     def nearest_theta(self, covariance: Floats) -> Floats:
-        """Theta nearest to a relative covariance (k, k) for columns of unit mean square."""
-        own = covariance / (self.column_scale[:, None] * self.column_scale)
-        return joined([s.nearest(own[columns, columns]) for columns, s, _ in self._layout])
+        """Theta nearest to a relative covariance (k, k) for the engine's columns."""
+        if self._units is None:
+            own = covariance / (self.column_scale[:, None] * self.column_scale)
+            return joined([s.nearest(own[columns, columns]) for columns, s, _ in self._layout])
+        parts = []
+        for (columns, structure, _), mixing in zip(self._layout, self.mixing, strict=True):
+            own = covariance[columns, columns]
+            if mixing is None:
+                scale = self.column_scale[columns]
+                parts.append(structure.nearest(own / (scale[:, None] * scale)))
+                continue
+            # The factor is found for the engine's columns, whose covariance is well conditioned.
+            assert structure.entries is not None
+            factor = structure.factor(structure.nearest(own))
+            parts.append((inverse_of_lower(mixing) @ factor)[structure.entries])
+        return joined(parts)
 
     def standard_derivatives(self, theta: Floats) -> list[Floats]:
         """Derivative (k, k) of :meth:`standard_factor` by every entry of the term's theta."""
@@ -135,6 +202,8 @@ class RandomTerm:
             for derivative in structure.derivatives(part):
                 full = np.zeros((self.size, self.size))
                 full[columns, columns] = derivative * self.column_scale[columns][:, None]
+                if self._units is not None:
+                    full[columns, columns] = self._units[columns, columns] @ derivative
                 out.append(full)
         return out
 
@@ -178,8 +247,12 @@ class RandomTerm:
 
     @property
     def start(self) -> Floats:
-        """Theta of the identity for columns of unit root mean square, shape (n_theta,)."""
-        return joined([s.identity for s in self.structures]) / self.scale
+        """Theta of the identity for the engine's columns, shape (n_theta,)."""
+        identity = joined([s.identity for s in self.structures])
+        coordinates = self.coordinates
+        if coordinates is None:
+            return identity / self.scale
+        return inverse_of_lower(coordinates) @ identity
 
     @property
     def lower(self) -> Floats:
@@ -248,6 +321,15 @@ class RandomTerm:
         return out
 
 
+def inverse_of_lower(matrix: Floats) -> Floats:
+    """Inverse of a lower triangle, row by row: entries of different sizes keep their digits."""
+    out = np.zeros_like(matrix)
+    for i, row in enumerate(matrix):
+        out[i] = -(row[:i] @ out[:i]) / row[i]
+        out[i, i] = 1.0 / row[i]
+    return out
+
+
 def joined(parts: Sequence[NDArray[_Kind]]) -> NDArray[_Kind]:
     """Join one-dimensional arrays; a single one is given back as it is, not to be written to."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -259,6 +341,7 @@ def random_terms(
     """Attach structures, scales and places in theta to the random effects of a design."""
     out: list[RandomTerm] = []
     measured: dict[int, tuple[Floats, Floats, Floats]] = {}
+    untangled: dict[tuple[int, tuple[int, ...]], tuple[Floats, tuple[Floats, ...]]] = {}
     first = 0
     for design in designs:
         structures = tuple(
@@ -270,14 +353,26 @@ def random_terms(
         if key not in measured:
             measured[key] = _measure(design, root_weights)
         scale, cosines, standard = measured[key]
-        mixing = tuple(
-            _mixing(standard, scale, cosines, list(part.columns))
-            if structure.name == "full" and len(part.columns) > 1
-            else None
+        tangled = [
+            len(part.columns) > 1
+            and structure.name == "full"
+            and _is_nearly_collinear(cosines, list(part.columns))
             for part, structure in zip(design.parts, structures, strict=True)
-        )
+        ]
+        mixing: list[Floats | None] = [None] * len(structures)
+        uncentred = _uncentred(design, cosines, tangled)
+        if any(tangled):
+            parts = tuple(i for i, is_tangled in enumerate(tangled) if is_tangled)
+            if (key, parts) not in untangled:
+                columns = [list(design.parts[i].columns) for i in parts]
+                rows = np.ascontiguousarray(design.Z.T)
+                rows = rows if root_weights is None else rows * root_weights
+                untangled[key, parts] = _untangled(rows, scale, standard, columns)
+            standard, found = untangled[key, parts]
+            for i, matrix in zip(parts, found, strict=True):
+                mixing[i] = matrix
         own = slice(first, first + n_theta)
-        out.append(RandomTerm(design, structures, scale, standard, own, mixing))
+        out.append(RandomTerm(design, structures, scale, standard, own, tuple(mixing), uncentred))
         first = own.stop
     return tuple(out)
 
@@ -326,20 +421,87 @@ def _measure_extreme(design: RandomDesign, rows: Floats) -> tuple[Floats, Floats
     return scale, cosines
 
 
-def _mixing(standard: Floats, scale: Floats, cosines: Floats, columns: list[int]) -> Floats | None:
-    """Write nearly collinear columns as orthogonal ones times a lower triangle.
+def _is_nearly_collinear(cosines: Floats, columns: list[int]) -> bool:
+    """Whether some combination of columns is much shorter than they are."""
+    if len(columns) == 2:
+        return 1.0 - abs(float(cosines[columns[1], columns[0]])) < _COLLINEAR
+    return float(np.linalg.eigvalsh(cosines[np.ix_(columns, columns)])[0]) < _COLLINEAR
+
+
+def _uncentred(design: RandomDesign, cosines: Floats, tangled: list[bool]) -> tuple[str, ...]:
+    """Columns nearly collinear with a constant one, outside of the parts that are untangled."""
+    size = len(design.names)
+    if size == 1 or float(np.abs(np.tril(cosines, -1)).max()) <= 1.0 - _COLLINEAR:
+        return ()
+    place = {c: i for i, part in enumerate(design.parts) for c in part.columns}
+    constant = [c for c in range(size) if np.ptp(design.Z[:, c]) == 0.0]
+    names = []
+    for c in range(size):
+        near = [o for o in constant if o != c and abs(cosines[c, o]) > 1.0 - _COLLINEAR]
+        if c not in constant and any(place[o] != place[c] or not tangled[place[c]] for o in near):
+            names.append(design.names[c])
+    return tuple(names)
+
+
+def _untangled(
+    rows: Floats, scale: Floats, standard: Floats, parts: list[list[int]]
+) -> tuple[Floats, tuple[Floats, ...]]:
+    """Write nearly collinear columns of some parts as orthogonal ones times a lower triangle.
 
     The order is from the last column to the first, so that the product of the triangle and a
-    lower triangular factor is lower triangular too. None where nothing is nearly collinear.
+    lower triangular factor is lower triangular too. The columns themselves are orthogonalised, for
+    their cross-products have lost what tells them apart: from the first to the last (so that a
+    variable is centred, which costs it no digits), then the coefficients from the last to the
+    first, both twice (see :mod:`mixedscope.model.basis`). Of a column of which the others leave
+    nothing the engine sees zeros.
+
+    Parameters
+    ----------
+    rows : (k, n) array
+        Columns of the data, multiplied by the square roots of the weights.
+    scale : (k,) array
+        Their root mean squares.
+    standard : (n, k) array
+        The columns in units of these; those of other parts are taken from here.
+    parts : list of lists of int
     """
-    if len(columns) == 2:
-        smallest = 1.0 - abs(float(cosines[columns[1], columns[0]]))
-    else:
-        smallest = float(np.linalg.eigvalsh(cosines[np.ix_(columns, columns)])[0])
-    if smallest >= _COLLINEAR:
-        return None
-    upper = np.linalg.qr(standard[:, columns[::-1]], mode="r") / np.sqrt(len(standard))
-    signs = np.where(np.diag(upper) < 0.0, -1.0, 1.0)
-    lower = (upper * signs[:, None])[::-1, ::-1]
-    np.fill_diagonal(lower, np.maximum(np.diag(lower), _OWN))
-    return np.asarray(lower * scale[columns])
+    n = rows.shape[1]
+    out = np.array(standard)
+    found = []
+    for columns in parts:
+        # Powers of two round nothing.
+        units = 2.0 ** np.round(np.log2(scale[columns]))
+        basis, upper = _orthogonal(rows[columns] / units[:, None], n, _OWN)
+        lengths = upper.diagonal()
+        is_regular = bool((lengths > 0.0).all())
+        mixed, flipped = _orthogonal(upper.T[::-1], 1, 0.0 if is_regular else _OWN)
+        mixed, lower = mixed[::-1], flipped[::-1, ::-1]
+        if is_regular:
+            # The last length found is the smallest; both triangles have one determinant.
+            lower[0, 0] = np.exp(np.log(lengths).sum() - np.log(lower.diagonal()[1:]).sum())
+        gone = lower.diagonal() == 0.0
+        lower[gone, gone] = 1.0
+        out[:, columns] = (mixed @ basis).T
+        found.append(lower * units)
+    return out, tuple(found)
+
+
+def _orthogonal(rows: Floats, n: int, own: float) -> tuple[Floats, Floats]:
+    """Orthogonal rows of squared length n, and the upper triangle R with ``rows = R' @ q``.
+
+    A row of which no more than the share `own` is left is zero.
+    """
+    k = len(rows)
+    q = np.zeros(rows.shape)
+    upper = np.zeros((k, k))
+    for i, row in enumerate(rows):
+        size = math.sqrt(float(row @ row) / n)
+        for _ in range(2):
+            share = q[:i] @ row / n
+            row = row - share @ q[:i]
+            upper[:i, i] += share
+        length = math.sqrt(float(row @ row) / n)
+        if length > own * size:
+            q[i] = row / length
+            upper[i, i] = length
+    return q, upper

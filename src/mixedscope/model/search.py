@@ -41,8 +41,6 @@ class SmallSearch:
     """
 
     def __init__(self, objective: ProfiledObjective, batch: Batch) -> None:
-        assert objective.entries is not None
-        scales = objective.entries[1]
         sound = objective.count_sound(batch)
         if sound < len(batch.points):
             # What follows was led by rounding: the stages after this go on with more digits.
@@ -50,8 +48,8 @@ class SmallSearch:
         self._is_sound = sound > 0
         self._objective = objective
         self._batch = batch
-        self.thetas = batch.points / scales
-        self.gradients = batch.gradients * scales
+        self.thetas = objective.from_entries(batch.points)
+        self.gradients = objective.slope_to_theta(batch.gradients)
         self.objectives = [
             objective.criterion(log_det, log_det_fixed, pwrss)
             for log_det, log_det_fixed, pwrss, _ in batch.parts.tolist()
@@ -76,8 +74,8 @@ def search_small(
 ) -> Batch:
     """Search for the optimum from theta (k,); see :meth:`ProfiledObjective.quasi_newton`."""
     assert objective.entries is not None
-    places, scales = objective.entries
-    start = theta * scales
+    places, _ = objective.entries
+    start = objective.to_entries(theta)
     known = None
     if not objective.system.blocked.is_single:
         known = small.evaluate(

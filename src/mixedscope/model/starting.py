@@ -225,8 +225,11 @@ def expected_information(objective: ProfiledObjective, theta: Floats) -> Floats:
     See :func:`standard_information`.
     """
     assert objective.entries is not None
+    information = standard_information(objective, theta)
+    if objective.coordinates is not None:
+        return objective.coordinates.T @ information @ objective.coordinates
     _, scales = objective.entries
-    return standard_information(objective, theta) * np.outer(scales, scales)
+    return information * np.outer(scales, scales)
 
 
 def standard_information(objective: ProfiledObjective, theta: Floats) -> Floats:

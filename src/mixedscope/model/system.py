@@ -19,9 +19,14 @@ from mixedscope.model.lapack import limited_for
 from mixedscope.model.precise import PreciseSystem, is_affordable
 from mixedscope.model.random_term import LARGEST, RandomTerm, random_terms
 
-__all__ = ["ProfiledSystem"]
+__all__ = ["ProfiledSystem", "has_intercept"]
 
 Floats = NDArray[np.float64]
+
+
+def has_intercept(design: Design) -> bool:
+    """Whether the first fixed effect is the intercept."""
+    return design.x_names[:1] == ("(Intercept)",)
 
 
 class ProfiledSystem:
@@ -61,7 +66,10 @@ class ProfiledSystem:
         root = None if design.weights is None else self.root_weights
         self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
         self.log_weights = 0.0 if root is None else 2.0 * float(np.log(root).sum())
-        self.basis: FixedBasis = fixed_basis(design.X if root is None else design.X * root[:, None])
+        self.basis: FixedBasis = fixed_basis(
+            design.X if root is None else design.X * root[:, None],
+            intercept=has_intercept(design),
+        )
         if self.n <= len(self.basis.kept):
             raise DataError(
                 f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
@@ -107,12 +115,19 @@ class ProfiledSystem:
         other.cross = self.cross.with_response(other.response)
         other.blocked = BlockedSystem(other.cross)
         other._projection = self.basis.q.T @ weighted
-        other.__dict__.pop("precise", None)
+        other.__dict__.pop("_precise", None)
         return other
 
-    @cached_property
+    @property
     def precise(self) -> PreciseSystem | None:
-        """The same system with twice the digits; None if that would take too long."""
+        """The same system with twice the digits; None if that would take too long.
+
+        None, too, while refits have lent the system the factorisation of another response.
+        """
+        return self._precise if self.blocked.cross is self.cross else None
+
+    @cached_property
+    def _precise(self) -> PreciseSystem | None:
         return PreciseSystem(self) if is_affordable(self) else None
 
     def random_part(self, modes: Sequence[Floats]) -> Floats:
@@ -158,7 +173,7 @@ class ProfiledSystem:
 
     def in_data_units(self, position: int, modes: Floats) -> Floats:
         """Bring internal modes (q, k) of one grouping factor to the units of the data."""
-        return modes * (self.y_scale / self.terms[position].column_scale)
+        return self.terms[position].data_modes(modes * self.y_scale)
 
     def conditional_sds(self, sigma: float) -> list[Floats]:
         """Conditional standard deviations of the modes (q, k), after a solution."""
@@ -170,6 +185,6 @@ class ProfiledSystem:
         Overwrites the factorisation; solve again before asking for anything else.
         """
         return [
-            c * sigma**2 / (t.column_scale[:, None] * t.column_scale)
+            t.data_covariances(c * sigma**2)
             for c, t in zip(self.blocked.conditional_covariances(), self.terms, strict=True)
         ]

@@ -386,6 +386,7 @@ def certificate(
     if limit is not None:
         words = _limit_words(limit) + words
         limit = limit if math.isfinite(limit) else None
+    words += _centring_words(getattr(objective, "uncentred", ()))
     if excess > tolerance:
         words += (
             f" The search itself had stopped {excess:.2g} deviance points higher; "
@@ -432,6 +433,17 @@ def _limit_words(limit: float) -> str:
             f"The deviance tends to {limit:.6f} as the residual standard deviation goes to zero. "
         )
     return ""
+
+
+def _centring_words(uncentred: tuple[tuple[str, str], ...]) -> str:
+    """What to do about columns far from zero that the structure does not let the engine centre."""
+    if not uncentred:
+        return ""
+    columns = ", ".join(f"{name!r} in the random effects of {group!r}" for name, group in uncentred)
+    return (
+        f" Centre (subtract the mean of) what lies far from zero for how much it varies: {columns}."
+        " With this structure the fit depends on where zero is, and loses digits."
+    )
 
 
 def _words(verdict: str, curvature: Curvature | None, zeros: list[str], ends: list[str]) -> str:

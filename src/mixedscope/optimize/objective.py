@@ -180,7 +180,11 @@ class ResidualObjective(Protocol):
 
 
 class ShapedObjective(Protocol):
-    """An objective that may know better coordinates than ``theta * scale``."""
+    """An objective that may know better coordinates than ``theta * scale``.
+
+    Of columns that it had no means to untangle it may tell in ``uncentred``, pairs of the names of
+    the column and of its grouping factor.
+    """
 
     @property
     def coordinates(self) -> FloatArray | None:

@@ -122,7 +122,7 @@ class Problem:
         self.scale = np.array(objective.scale, dtype=np.float64)
         self.lower = np.array(objective.lower, dtype=np.float64) * self.scale
         self._shape = shape = shape_of(objective)
-        self._unshape = None if shape is None else np.linalg.inv(shape)
+        self._unshape = None if shape is None else _inverse(shape)
         self.stage = "search"
         self.best: Point | None = None
         self.previous: Point | None = None
@@ -370,6 +370,17 @@ class Problem:
                 best = min(best, self.best.objective)
             self._bar.set_postfix_str(f"{self.stage}, best {best:.6f}", refresh=False)
         self._bar.update(1)
+
+
+def _inverse(shape: FloatArray) -> FloatArray:
+    """Invert by substitution what is a lower triangle: its entries may differ much in size."""
+    if np.triu(shape, 1).any():
+        return np.asarray(np.linalg.inv(shape))
+    out = np.zeros_like(shape)
+    for i, row in enumerate(shape):
+        out[i] = -(row[:i] @ out[:i]) / row[i]
+        out[i, i] = 1.0 / row[i]
+    return out
 
 
 def _progress_bar(total: int | None) -> Any:

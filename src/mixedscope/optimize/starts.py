@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedscope.errors import OptimizerError, suggest
-from mixedscope.optimize.objective import FloatArray, Objective, offers_moments
+from mixedscope.optimize.objective import FloatArray, Objective, offers_moments, shape_of
 
 __all__ = ["START_NAMES", "named_start"]
 
@@ -43,6 +43,9 @@ def named_start(objective: Objective, name: str, *, seed: int = 0) -> FloatArray
         return np.asarray(objective.start, dtype=np.float64)
     if name == "random":
         draws = np.random.default_rng(seed).standard_normal(len(objective.theta_names))
+        shape = shape_of(objective)
+        if shape is not None:
+            return objective.canonical(np.asarray(np.linalg.solve(shape, draws)))
         return objective.canonical(draws / objective.scale)
     if name != "moments":
         raise OptimizerError(
