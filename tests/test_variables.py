@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.errors import DataError, DataWarning
+from mixedscope.errors import DataError, DataWarning, FormulaError
 from mixedscope.pipeline import job, prepare
 
 N = 60
@@ -118,6 +118,23 @@ def test_a_response_that_is_no_number_names_the_first_value(y: Any, words: str) 
         ms.LinearMixedModel("y ~ 1 + (1 | g)", frame().assign(y=y))
     assert str(caught.value).startswith("The response 'y' is not numeric: ")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("formula", ["log(x) ~ 1 + (1 | g)", "y ~ scale(x) + (1 | g)"])
+def test_functions_of_text_name_the_first_value_in_rows_of_the_data(formula: str) -> None:
+    data = frame(x=with_odd("."))
+    data.loc[0, ["x", "y"]] = None
+    with pytest.raises(FormulaError, match=r"this is text \(row 3 holds '\.'\)"):
+        ms.LinearMixedModel(formula, data)
+    with pytest.raises(FormulaError, match=r"number\(\) reads it"):
+        ms.LinearMixedModel(formula, frame(x=NUMBERS))
+
+
+def test_weights_that_are_text_name_the_first_value() -> None:
+    data = frame(w=with_odd("high"))
+    data.loc[0, "w"] = None
+    with pytest.raises(DataError, match="'w' is not numeric: row 3 holds 'high'"):
+        ms.LinearMixedModel("y ~ 1 + (1 | g)", data, weights="w")
 
 
 # -- what a fit says ------------------------------------------------------------------------------

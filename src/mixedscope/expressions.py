@@ -178,11 +178,19 @@ class Evaluator:
         The text the tree was parsed from, for errors.
     columns : mapping of str to Series
         All of one length.
+    rows : (n,) int array, optional
+        Positions of their rows in the user's data, for errors; 0, 1, … by default.
     """
 
-    def __init__(self, text: str, columns: Mapping[Any, pd.Series] | pd.DataFrame) -> None:
+    def __init__(
+        self,
+        text: str,
+        columns: Mapping[Any, pd.Series] | pd.DataFrame,
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
         self.text = text
         self.columns = columns
+        self.rows = rows
 
     def _fail(self, node: Node, message: str) -> NoReturn:
         raise FormulaError(self.text, node.position, message)
@@ -219,8 +227,20 @@ class Evaluator:
         if value.kind == "text":
             if isinstance(node, Name) and _is_time(self.columns[node.name]):
                 self._fail(node, f"{where} needs numbers: write days({node.name}).")
-            self._fail(node, f"{where} needs numbers, but this is text.")
+            self._fail(node, f"{where} needs numbers, but this is text{self._first_word(value)}.")
         return np.where(value.missing, np.nan, value.data.astype(np.float64))
+
+    def _first_word(self, value: Value) -> str:
+        """The first value of a column of text that is no number, and its row; empty of a scalar."""
+        if not value.data.ndim:
+            return ""
+        parsed = pd.to_numeric(pd.Series(value.data, dtype=object), errors="coerce").to_numpy()
+        words = np.isnan(parsed.astype(float)) & ~value.missing
+        if not words.any():
+            return " (number() reads it as numbers)"
+        first = int(words.argmax())
+        row = first if self.rows is None else int(self.rows[first])
+        return f" (row {row + 1} holds {value.data[first]!r})"
 
     def _logical(self, node: Node, where: str) -> Value:
         value = self.value(node)

@@ -26,6 +26,7 @@ from .frame import (
 )
 from .structure_choice import Choice, StructureChooser
 from .terms import TermColumns
+from .variables import check_text
 
 __all__ = [
     "Design",
@@ -265,7 +266,7 @@ def _read_weights(
                 f"{suggest(weights, frame.columns)}"
             )
         if not is_numeric(frame[weights]):
-            raise DataError(f"The weights column {weights!r} is not numeric.")
+            raise DataError(f"The weights column {weights!r} is not numeric{_why(frame[weights])}.")
         values = numeric_column(frame[weights])
     else:
         try:
@@ -284,6 +285,15 @@ def _read_weights(
             f"{values[first]:g}."
         )
     return values
+
+
+def _why(series: pd.Series) -> str:
+    """The first value of a column of text that is no number."""
+    rows = np.flatnonzero(series.notna().to_numpy(dtype=bool))
+    if isinstance(series.dtype, pd.CategoricalDtype) or not len(rows):
+        return ""
+    found = check_text(factorize(series.iloc[rows]))
+    return "" if found.first is None else f": row {rows[found.first] + 1} holds {found.value!r}"
 
 
 def _differ(weights: NDArray[np.float64] | None) -> bool:

@@ -235,7 +235,7 @@ class TermColumns:
                 self._finite(numeric_column(series), f"Column {used.name!r}")
         if isinstance(node, Call) and node.function == "poly":
             return self._poly(node, key)
-        value = Evaluator(self.text, self.frame).value(node)
+        value = Evaluator(self.text, self.frame, self.rows).value(node)
         data = np.broadcast_to(value.data, (len(self.rows),))
         if value.kind == "boolean":
             return factorize(pd.Series(np.array(data), name=key))
@@ -280,7 +280,8 @@ class TermColumns:
             )
         degree = int(degree_node.value)
         x = np.broadcast_to(
-            Evaluator(self.text, self.frame).numeric(arguments[0], "poly()"), (len(self.rows),)
+            Evaluator(self.text, self.frame, self.rows).numeric(arguments[0], "poly()"),
+            (len(self.rows),),
         )
         self._finite(np.asarray(x), unparse(arguments[0]))
         distinct = len(np.unique(x))
