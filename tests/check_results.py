@@ -6,6 +6,7 @@ python tests/check_results.py --config config/small.yaml [directory that holds r
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Callable
@@ -32,6 +33,7 @@ def promised_files(plan: Plan) -> list[str]:
     files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
+    files += plan.csv_files()
     files += plan.compare_files() + plan.study_files() + plan.table_files() + plan.chart_files()
     for name in sweeps.sweeps:
         files += [f"results/sweeps/{name}/{table}.parquet" for table in ("runs", "runs_timing")]
@@ -125,6 +127,7 @@ def _checker(path: Path) -> Callable[[Path], None]:
         ".pdf": _check_pdf,
         ".html": _check_html,
         ".rst": _check_rst,
+        ".csv": _check_csv,
     }[path.name if path.name == "fit.json" else path.suffix]
 
 
@@ -183,6 +186,15 @@ def _check_svg(path: Path) -> None:
     if root.tag != "{http://www.w3.org/2000/svg}svg":
         raise ValueError(f"its root is {root.tag}")
     _check_size(path)
+
+
+def _check_csv(path: Path) -> None:
+    # The same rows as the Parquet file beside it.
+    table = read_table(path.with_suffix(".parquet"), path.stem)
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    if header != list(table.columns) or len(rows) != len(table):
+        raise ValueError("does not hold the rows and columns of the Parquet file beside it")
 
 
 def _check_png(path: Path) -> None:

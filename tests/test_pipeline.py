@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
@@ -14,6 +17,7 @@ import mixedscope as ms
 from mixedscope import pipeline
 from mixedscope.config import validate_config
 from mixedscope.errors import ModelError
+from mixedscope.files import write_csv
 from mixedscope.plan import make_plan
 from mixedscope.store import read_fit, read_json, read_table
 
@@ -96,6 +100,34 @@ def test_fit_stores_conditional_modes_at_the_optimum_and_on_the_way(plan: Any) -
     tables = read_fit(directory)
     assert len(tables.require("modes")) == 24
     assert 2 < tables.require("modes_trace")["evaluation"].nunique() <= 7
+
+
+def test_tables_of_a_fit_are_csv_too(plan: Any) -> None:
+    directory = Path(run_fit(plan)).parent
+    for name in ("estimates", "modes"):
+        stored = read_table(directory / f"{name}.parquet", name)
+        text = pd.read_csv(directory / f"{name}.csv")
+        pd.testing.assert_frame_equal(text, stored, check_dtype=False, rtol=1e-14)
+
+
+def test_csv_keeps_every_text_digit_truth_and_list(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "text": ["a,b", 'say "so"', "two\nlines", "Ärger 数据"],
+            "number": [0.1 + 0.2, -1e-300, float("nan"), 1 / 3],
+            "truth": [True, False, False, True],
+            "list": [[1.5, None], np.array([0.1]), [], [np.float64(2)]],
+        }
+    )
+    path = write_csv(tmp_path / "a.csv", frame)
+    assert b"\r" not in path.read_bytes()
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == list(frame.columns)
+    assert [row[0] for row in rows] == frame["text"].tolist()
+    assert [row[1] for row in rows] == ["0.30000000000000004", "-1e-300", "", repr(1 / 3)]
+    assert [row[2] for row in rows] == ["true", "false", "false", "true"]
+    assert [json.loads(row[3]) for row in rows] == [[1.5, None], [0.1], [], [2.0]]
 
 
 def test_stored_fit_can_be_evaluated_again(plan: Any) -> None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
 from PIL import Image
 from sample_tables import fit_tables
 
 from mixedscope.errors import StoreError
+from mixedscope.files import write_csv
 from mixedscope.inference.compare import compare_structures
 from mixedscope.report import HEAVY_SVG, write_captions, write_pages
 from mixedscope.report.captions import escaped
 from mixedscope.report.entries import entries, thumbnail_files
 from mixedscope.report.questions import question_of
-from mixedscope.store import write_json, write_table
+from mixedscope.store import write_fit, write_json, write_table
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="360" height="480" viewBox="0 0 360 480">'
@@ -64,15 +67,25 @@ class Run:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.infos: list[dict[str, Any]] = []
-        for structure in ("full", "intercept"):
-            info = fit_tables(structure=structure, max_evaluations=60).info
-            self.infos.append(info | {"model": "my sleep", "formula": f"y ~ {NASTY}"})
+        self.fits = [
+            fit_tables(structure=structure, max_evaluations=60, group=f"g {NASTY}")
+            for structure in ("full", "intercept")
+        ]
+        for fit in self.fits:
+            fit.info |= {"model": "my sleep", "formula": f"y ~ {NASTY}"}
+            estimates = fit.require("estimates")
+            beta = estimates["kind"] == "beta"
+            for end, sign in (("lower", -1.96), ("upper", 1.96)):
+                reach = sign * estimates.loc[beta, "std_error"]
+                estimates.loc[beta, end] = estimates.loc[beta, "estimate"] + reach
+            fit.info["dataset"] |= {"source": f"{NASTY}.csv", "n_dropped": 1234}
+        self.infos: list[dict[str, Any]] = [fit.info for fit in self.fits]
         self.infos[1]["singular"][0]["singular"] = True
         self.structures = root / "compare/my sleep/structures.parquet"
         table = compare_structures(self.infos)
         formula, digest = self.infos[0]["formula"], "0" * 64
         write_table(self.structures, table, "structures", formula=formula, sha256=digest)
+        write_csv(self.structures.with_suffix(".csv"), table)
         self.formats = ["svg", "png", "html"]
         self.caption = self.figure("charts/my sleep/shrinkage-a~20b")
 
@@ -90,12 +103,22 @@ class Run:
                 path.write_text(SVG if name == "svg" else "x")
         return caption
 
+    def stored_fits(self) -> list[Path]:
+        """The fits as the workflow stores them, with what their pages link to."""
+        directories = [self.root / f"fits/my sleep/{i['structure']}/auto" for i in self.infos]
+        for fit, directory in zip(self.fits, directories, strict=True):
+            write_fit(directory, fit)
+            for name in ("estimates", "modes"):
+                write_csv(directory / f"{name}.csv", fit.require(name))
+        return [directory / "fit.json" for directory in directories]
+
     def write(self, *others: Path) -> list[Path]:
         of_model = [path for path in others if path.parent.name == "my sleep"]
         return write_pages(
             structures=[str(self.structures)],
             captions=[str(self.caption), *map(str, of_model)],
             together=[str(path) for path in others if path not in of_model],
+            fits=self.stored_fits(),
             output=self.root / "index.html",
             timing=self.root / "timing.html",
         )
@@ -189,6 +212,42 @@ def test_overview_shows_each_figure_small_and_leads_to_it(run: Run) -> None:
     ]
     assert "pages/my%20sleep.html#trace" in page.values("href")
     assert "Caption" not in page.text
+
+
+def test_page_of_a_model_shows_its_fits(run: Run) -> None:
+    run.write()
+    text = run.page().text.replace("\u2212", "-")
+    for fit in run.fits:
+        estimates = fit.require("estimates")
+        beta = estimates[estimates["kind"] == "beta"]
+        for column in ("estimate", "std_error", "lower", "upper"):
+            assert {f"{value:.6g}" for value in beta[column]} <= words(run)
+        for value in estimates.loc[estimates["kind"] == "sd", "estimate"]:
+            assert {f"{value:.6g}", f"{value**2:.6g}"} <= words(run)
+        for value in estimates.loc[estimates["kind"] == "correlation", "estimate"]:
+            assert f"{value:+.2f}" in words(run)
+        assert fit.info["certificate"]["verdict"] in text
+        assert fit.info["structure"] in text
+    info = run.infos[0]
+    for shown in (f"{NASTY}.csv", info["dataset"]["sha256"], "1,234 dropped", "96 rows used"):
+        assert shown in text
+    for name in ("estimates.csv", "modes.csv", "estimates.parquet", "fit.json"):
+        assert f"../fits/my%20sleep/full/auto/{name}" in run.page().values("href")
+    assert "../compare/my%20sleep/structures.csv" in run.page().values("href")
+
+
+def words(run: Run) -> set[str]:
+    """Contents of the cells of the tables of a page."""
+    content = (run.root / "pages/my sleep.html").read_text("utf-8").replace("\u2212", "-")
+    return set(re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", content))
+
+
+def test_estimates_that_are_missing_are_shown_as_missing(run: Run) -> None:
+    estimates = run.fits[0].require("estimates")
+    estimates.loc[estimates["kind"].isin(["sd", "correlation"]), "estimate"] = np.nan
+    run.write()
+    assert "\u2013" in words(run)
+    assert not {"nan", "none", "+nan"} & {word.lower() for word in words(run)}
 
 
 def test_pictures_have_their_own_size_and_small_ones_are_small(run: Run) -> None:

@@ -7,13 +7,24 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mixedscope.errors import StoreError
 
-__all__ = ["atomic_write", "first_line", "json_bytes", "plain", "read_json", "write_json"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "atomic_write",
+    "first_line",
+    "json_bytes",
+    "plain",
+    "read_json",
+    "write_csv",
+    "write_json",
+]
 
 
 def atomic_write(path: str | os.PathLike[str], payload: bytes) -> Path:
@@ -49,6 +60,40 @@ def atomic_write(path: str | os.PathLike[str], payload: bytes) -> Path:
             "Check that the directory exists, is writable and has room"
         ) from error
     return path
+
+
+def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> Path:
+    """Write a table as CSV, for programs that know no Parquet.
+
+    UTF-8, commas, a line feed after each row; numbers with every digit that tells them apart,
+    ``true`` and ``false``, lists as JSON, and nothing where a value is missing.
+
+    Parameters
+    ----------
+    path : path
+    frame : pandas.DataFrame
+        Without its index.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    text = frame.apply(lambda column: column.map(_cell)).to_csv(index=False, lineterminator="\n")
+    return atomic_write(path, text.encode("utf-8"))
+
+
+def _cell(value: object) -> object:
+    """A value as a cell of CSV."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return json.dumps(plain(value))
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    return value
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> Path:

@@ -106,6 +106,15 @@ class Plan:
         """The tables of structures, one per model."""
         return [f"results/compare/{name}/structures.parquet" for name in self.config.models]
 
+    def csv_files(self) -> list[str]:
+        """Tables of fits and of models that are written as CSV too, those without seconds."""
+        of_fits = [p for t in ("estimates", "modes") for p in self.fit_files(f"{t}.csv")]
+        return of_fits + [
+            f"results/compare/{name}/{table}.csv"
+            for name in self.config.models
+            for table in ("structures", "tests", "components")
+        ]
+
     def bootstrap_files(self, model: str) -> list[str]:
         """Draws of the bootstrap of a model, a batch to a file; none where it is not asked for."""
         asked = self.config.models[model].bootstrap

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedscope.model.variables import variable_words
 
-__all__ = ["html", "text"]
+__all__ = ["html", "remarks", "tables", "text", "title"]
 
 _Table = tuple[list[str], list[list[str]]]
 
@@ -47,6 +47,37 @@ def html(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
     ]
     parts.extend(f"<p>{escape(remark)}</p>" for remark in _remarks(info))
     return f"<div class='mixedscope-fit'>{''.join(parts)}</div>"
+
+
+def tables(info: Mapping[str, Any], estimates: pd.DataFrame) -> dict[str, _Table]:
+    """Give the tables of a printed fit, with intervals of coefficients, for a page.
+
+    Parameters
+    ----------
+    info : mapping
+        Content of ``fit.json``.
+    estimates : pandas.DataFrame
+        Stored table ``estimates``.
+
+    Returns
+    -------
+    dict of str to (list of str, list of list of str)
+        By what they hold: their header and rows.
+    """
+    return {
+        "Fixed effects": _fixed_effects(estimates, intervals=True),
+        "Variance components": _variance_components(info, estimates),
+    }
+
+
+def remarks(info: Mapping[str, Any]) -> list[str]:
+    """Give the sentences of a printed fit: counts, what is odd about it, how it ended."""
+    return [f"{_counts(info)}.", *_remarks(info)]
+
+
+def title(info: Mapping[str, Any]) -> str:
+    """Say what was fitted and how: the first line of a printed fit."""
+    return _title(info)
 
 
 def _title(info: Mapping[str, Any]) -> str:
@@ -96,21 +127,23 @@ def _variance_components(info: Mapping[str, Any], estimates: pd.DataFrame) -> _T
     return header, [*rows, row + [""] * (len(header) - len(row))]
 
 
-def _fixed_effects(estimates: pd.DataFrame) -> _Table:
+def _fixed_effects(estimates: pd.DataFrame, *, intervals: bool = False) -> _Table:
     rows = []
-    columns = ["term", "estimate", "std_error", "statistic", "p_value"]
+    columns = ["term", "estimate", "std_error", "statistic", "p_value", "lower", "upper"]
     beta = estimates.loc[estimates["kind"] == "beta", columns]
-    for name, estimate, error, statistic, p in beta.to_numpy(dtype=object).tolist():
+    for name, estimate, error, statistic, p, *ends in beta.to_numpy(dtype=object).tolist():
         rows.append(
             [
                 str(name),
                 f"{estimate:.6g}",
                 f"{error:.6g}",
+                *([f"{end:.6g}" for end in ends] if intervals else []),
                 f"{statistic:.2f}",
                 "<1e-99" if p < 1e-99 else f"{p:.4f}" if p >= 1e-4 else f"{p:.0e}",
             ]
         )
-    return ["", "Coef.", "Std. Error", "z", "Pr(>|z|)"], rows
+    between = ["95 % from", "to"] if intervals else []
+    return ["", "Coef.", "Std. Error", *between, "z", "Pr(>|z|)"], rows
 
 
 def _counts(info: Mapping[str, Any]) -> str:

@@ -17,6 +17,10 @@ rule compare:
         tests="results/compare/{model}/tests.parquet",
         components="results/compare/{model}/components.parquet",
         timing="results/compare/{model}/structures_timing.parquet",
+        csv=expand(
+            "results/compare/{{model}}/{table}.csv",
+            table=["structures", "tests", "components", "structures_timing"],
+        ),
     log:
         "results/logs/compare/{model}.log",
     conda:

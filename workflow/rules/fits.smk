@@ -11,6 +11,10 @@ rule fit:
         timing="results/fits/{model}/{structure}/{optimizer}/timing.parquet",
         modes="results/fits/{model}/{structure}/{optimizer}/modes.parquet",
         modes_trace="results/fits/{model}/{structure}/{optimizer}/modes_trace.parquet",
+        csv=expand(
+            "results/fits/{{model}}/{{structure}}/{{optimizer}}/{table}.csv",
+            table=["estimates", "modes"],
+        ),
     log:
         "results/logs/fit/{model}/{structure}/{optimizer}.log",
     conda:

@@ -8,6 +8,9 @@ FIGURES = PLAN.caption_files() + PLAN.together_files() + SWEEPS.caption_files()
 rule index:
     input:
         structures=PLAN.compare_files(),
+        fits=PLAN.fit_files("fit.json"),
+        estimates=PLAN.fit_files("estimates.parquet"),
+        csv=PLAN.csv_files(),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
         figures=[

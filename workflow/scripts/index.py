@@ -7,6 +7,7 @@ with pipeline.job(snakemake.log[0], threads=snakemake.threads):
         structures=snakemake.input.structures,
         captions=snakemake.input.captions,
         together=snakemake.input.together,
+        fits=snakemake.input.fits,
         output=snakemake.output.index,
         timing=snakemake.output.timing,
         report=snakemake.output.report,

@@ -61,10 +61,11 @@ def compare(
         Of simulated weights of mixtures.
     output : path
         ``structures.parquet``; ``tests``, ``components`` and ``structures_timing`` are written
-        beside it.
+        beside it, and all of them as CSV too.
     """
     import pandas as pd
 
+    from mixedscope.files import write_csv
     from mixedscope.inference.ladder import ladder_tables
     from mixedscope.store import read_table, write_table
 
@@ -82,6 +83,7 @@ def compare(
             formula=info["formula"],
             sha256=info["dataset"]["sha256"],
         )
+        write_csv(Path(output).with_name(f"{kind}.csv"), table)
     print(tables["structures"].to_string())
     print(tables["tests"].to_string())
 

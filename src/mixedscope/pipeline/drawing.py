@@ -122,6 +122,7 @@ def index(
     structures: Sequence[str],
     captions: Sequence[str],
     together: Sequence[str],
+    fits: Sequence[str] = (),
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
     report: Sequence[str],
@@ -136,6 +137,8 @@ def index(
         ``<chart>.caption.json`` of every chart of a model.
     together : sequence of path
         The same of charts that show all models, or a sweep.
+    fits : sequence of path
+        ``fit.json`` of every fit.
     output : path
         ``index.html``; the pages of models and sweeps are written into ``pages`` beside it.
     timing : path
@@ -147,6 +150,11 @@ def index(
     from mixedscope.report.pages import write_pages
 
     write_pages(
-        structures=structures, captions=captions, together=together, output=output, timing=timing
+        structures=structures,
+        captions=captions,
+        together=together,
+        fits=fits,
+        output=output,
+        timing=timing,
     )
     write_captions([*captions, *together], report)

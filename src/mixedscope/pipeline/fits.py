@@ -56,7 +56,7 @@ def fit(
     data : path
         A file written by `prepare`.
     output : path
-        ``fit.json``; the other files are written beside it.
+        ``fit.json``; the other files are written beside it, estimates and modes as CSV too.
     name : str
         Name of the model.
     model : mapping
@@ -71,6 +71,7 @@ def fit(
         Into how many parts the path of the conditional modes is cut (see
         `mixedscope.inference.modes.keyframes`).
     """
+    from mixedscope.files import write_csv
     from mixedscope.linear import LinearMixedModel
     from mixedscope.store import read_table
 
@@ -87,7 +88,10 @@ def fit(
         name=name,
         seed=seed,
     )
-    fitted.save(Path(output).parent, keyframe_parts=keyframes)
+    directory = Path(output).parent
+    fitted.save(directory, keyframe_parts=keyframes)
+    for table in ("estimates", "modes"):
+        write_csv(directory / f"{table}.csv", fitted.tables.require(table))
     print(fitted)
 
 

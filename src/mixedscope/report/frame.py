@@ -62,6 +62,13 @@ code {{ font: 0.92em "Liberation Mono", Menlo, Consolas, monospace; overflow-wra
 .formula {{ margin: 0.4rem 0 }}
 .question {{ margin: 0.2rem 0 0; color: #444 }}
 .note {{ margin: 0.4rem 0; font-size: 0.85rem; color: #555 }}
+details {{ margin: 0.8rem 0 }}
+summary {{ cursor: pointer; font-weight: bold; overflow-wrap: anywhere }}
+details p {{ max-width: 46rem; margin: 0.6rem 0; font-size: 0.92rem; overflow-wrap: anywhere }}
+.facts {{ display: grid; grid-template-columns: fit-content(40%) minmax(0, 1fr);
+  gap: 0.15rem 1rem; margin: 0.8rem 0; font-size: 0.92rem }}
+.facts dt {{ color: #555; overflow-wrap: anywhere }}
+.facts dd {{ margin: 0; overflow-wrap: anywhere }}
 .scroll {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }}
 th, td {{ padding: 0.3rem 0.9rem 0.3rem 0; text-align: right; white-space: nowrap }}
@@ -69,6 +76,11 @@ th {{ font-weight: normal; color: #555; border-bottom: 1px solid #222 }}
 td {{ border-bottom: 1px solid #e6e6e6 }}
 th:nth-child(-n+2), td:nth-child(-n+2), th:nth-last-child(-n+2), td:nth-last-child(-n+2)
   {{ text-align: left }}
+table.fit {{ margin: 0.6rem 0 1rem }}
+table.fit caption {{ text-align: left; font-weight: bold }}
+table.fit th, table.fit td {{ text-align: right }}
+table.fit .name {{ text-align: left }}
+table.fit tbody th {{ color: inherit; border-bottom: 1px solid #e6e6e6 }}
 figure {{ scroll-margin-top: 4.25rem; margin: 2.25rem 0 }}
 figure img {{ display: block; max-width: 100%; height: auto }}
 figcaption {{ max-width: 46rem; margin-top: 0.6rem; font-size: 0.92rem; color: #444 }}

@@ -18,6 +18,7 @@ import pandas as pd
 from mixedscope.errors import StoreError
 from mixedscope.files import atomic_write
 from mixedscope.report.figures import HEAVY_SVG, Figure, read_figures
+from mixedscope.report.fits import StoredFit, data_facts, fit_details, read_fits
 from mixedscope.report.frame import frame
 from mixedscope.report.pictures import natural_size, small_picture
 from mixedscope.report.questions import by_question, is_timed
@@ -43,6 +44,9 @@ _SCALE: Final = 1.25
 #: What the sections of figures of all models is called.
 _TOGETHER: Final = "All models"
 
+#: What the section of the fits of a model is called.
+_FITS: Final = "Fits"
+
 
 @dataclass(frozen=True)
 class _Subject:
@@ -53,6 +57,7 @@ class _Subject:
     figures: list[Figure]
     stored: Path | None = None
     table: pd.DataFrame | None = None
+    fits: Sequence[StoredFit] = ()
 
     @property
     def heading(self) -> str:
@@ -67,6 +72,7 @@ def write_pages(
     structures: Sequence[str | os.PathLike[str]],
     captions: Sequence[str | os.PathLike[str]],
     together: Sequence[str | os.PathLike[str]] = (),
+    fits: Sequence[str | os.PathLike[str]] = (),
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
 ) -> list[Path]:
@@ -82,6 +88,9 @@ def write_pages(
     together : sequence of path
         Captions of charts that show more than one model: of a sweep where the directory is
         ``sweeps/<sweep>``, else of all models.
+    fits : sequence of path
+        ``<model>/<structure>/<optimizer>/fit.json`` of every fit that the page of its model shows;
+        its tables stand beside it, ``estimates`` and ``modes`` as CSV too.
     output : path
         The overview.  Beside it ``pages/<model>.html`` and ``pages/sweeps/<sweep>.html``, and the
         small pictures that it shows: ``thumbnails/<model>/<chart>.png`` and
@@ -101,7 +110,7 @@ def write_pages(
         If a table, a caption or a figure is missing or damaged, or belongs to no model.
     """
     index, seconds = Path(output), Path(timing)
-    subjects, everything = _read(structures, captions, together, index.parent / "pages")
+    subjects, everything = _read(structures, captions, together, fits, index.parent / "pages")
     contents = {
         subject.page: _subject_page(subject, at, subjects, index, seconds)
         for at, subject in enumerate(subjects)
@@ -115,6 +124,7 @@ def _read(
     structures: Sequence[str | os.PathLike[str]],
     captions: Sequence[str | os.PathLike[str]],
     together: Sequence[str | os.PathLike[str]],
+    fits: Sequence[str | os.PathLike[str]],
     pages: Path,
 ) -> tuple[list[_Subject], list[Figure]]:
     """Models and sweeps with their figures, and the figures of all models."""
@@ -130,6 +140,7 @@ def _read(
             read_figures(paths[name]),
             Path(table),
             read_table(table, "structures"),
+            read_fits([path for path in map(Path, fits) if path.parents[2].name == name]),
         )
         for name, table in zip(paths, structures, strict=True)
     ]
@@ -236,6 +247,9 @@ def _subject_page(
     ]
     note = [f'<p class="note">{ABOUT_STRUCTURES}</p>'] * (subject.table is not None)
     links = [(_link(index, root), "Overview")]
+    if subject.fits:
+        sections.insert(0, _fits(subject.fits, root))
+        links.append((f"#{_anchor(_FITS)}", _FITS))
     links += [(f"#{_anchor(question.name)}", question.name) for question, _ in groups]
     if subject.shown(timed=True):
         links.append((f"{_link(seconds, root)}#{_anchor(subject.heading)}", "Seconds"))
@@ -250,6 +264,17 @@ def _subject_page(
         "there is one.",
         links=links,
         body="\n".join([*_about(subject, root), *note, *sections]),
+    )
+
+
+def _fits(fits: Sequence[StoredFit], root: Path) -> str:
+    """The fits of a model, the first in full and the others when their names are clicked."""
+    details = "\n".join(
+        fit_details(fit, lambda path: _link(path, root), shown=i == 0) for i, fit in enumerate(fits)
+    )
+    return (
+        f'<section id="{_anchor(_FITS)}">\n<h2>{_FITS}</h2>\n'
+        f"{data_facts(fits[0])}\n{details}\n</section>"
     )
 
 
@@ -298,8 +323,8 @@ def _about(subject: _Subject, root: Path) -> list[str]:
     about = ", ".join(told)
     return [
         f'<p class="formula"><code>{html.escape(table.attrs["formula"])}</code></p>',
-        f'<p>{html.escape(about)}. Stored in <a href="{_link(stored, root)}">'
-        "structures.parquet</a>.</p>",
+        f'<p>{html.escape(about)}. Stored in <a href="{_link(stored.with_suffix(".csv"), root)}">'
+        f'structures.csv</a> and <a href="{_link(stored, root)}">structures.parquet</a>.</p>',
         structures_table(table),
     ]
 
