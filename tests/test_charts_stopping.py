@@ -114,7 +114,10 @@ def test_seconds_run_to_their_sum() -> None:
     fit = fitted()
     spec = drawn(fit, x="seconds")[0]
     x = spec["concat"][0]["layer"][0]["encoding"]["x"]
-    assert x["scale"]["domain"][1] == pytest.approx(fit.timing["seconds"].sum())
+    low, high = x["scale"]["domain"]
+    total = fit.timing["seconds"].sum()
+    assert low <= 0.0
+    assert total < high < 1.05 * total
 
 
 def test_caption_names_a_tolerance_that_would_have_sufficed() -> None:

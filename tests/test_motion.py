@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 import mixedscope as ms
 from mixedscope.charts.motion import film, motion, theta_motion
-from mixedscope.charts.motion.frames import MOST_LEVELS, SETTLED, course_of, scene_of, stops
+from mixedscope.charts.motion.frames import MOST_LEVELS, course_of, scene_of, stops
 from mixedscope.charts.motion.layout import HEIGHT, WIDTH, Box, blocks
 from mixedscope.charts.motion.player import page
 from mixedscope.charts.motion.scenes import _Clipped
@@ -28,6 +28,8 @@ from mixedscope.charts.registry import finish
 from mixedscope.charts.render import FORMATS, to_spec
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.inference.modes import keyframes
+from mixedscope.running_best import improved_rows
+from mixedscope.schemas import IN_PLACE
 from mixedscope.store import FitTables
 
 TERMS = ("(Intercept)", "x")
@@ -118,16 +120,33 @@ def test_last_frame_is_the_stored_fit(fits: list[FitTables]) -> None:
 def test_modes_are_in_place_from_the_evaluation_that_the_title_names(
     fits: list[FitTables],
 ) -> None:
-    scene = scene_of(fits[:1], "g", TERMS)
-    (actor,) = scene.actors
-    track = actor.tracks["best"]
-    away = np.abs(track.modes - track.modes[-1]) / np.nanstd(actor.pull.reference, axis=0)
-    worst = away.max(axis=(1, 2))
-    settled = track.evaluations >= actor.settled
-    assert (worst[settled] <= SETTLED).all()
-    assert (worst[~settled][-1:] > SETTLED).all()
-    title = motion(fits[:1], "g", TERMS).title
-    assert f"after {actor.settled} of {actor.course.size} evaluations" in title
+    # Recomputed at every evaluation that was better than all before, frame or not.
+    (fit,) = fits[:1]
+    every = fit.require("modes_every")
+    final = every[every["evaluation"] == fit.trace["evaluation"][fit.trace["objective"].idxmin()]]
+    modes = fit.require("modes").set_index(["level", "term"])
+    unit = modes.groupby("term")["joint_limit"].std(ddof=0)
+    last_beyond = 0
+    for number in fit.trace.loc[improved_rows(fit.trace["objective"].to_numpy()), "evaluation"]:
+        own = every[every["evaluation"] == number].set_index(["level", "term"])["mode"]
+        away = (own - final.set_index(["level", "term"])["mode"]).abs().groupby("term").max() / unit
+        if (away > IN_PLACE).any():
+            last_beyond, settled = number, None
+        elif settled is None:
+            settled = number
+    assert 0 < last_beyond < settled
+    title = motion([fit], "g", TERMS).title
+    assert f"after {settled} of {len(fit.trace)} evaluations" in title
+
+
+def test_where_frames_are_missing_the_modes_are_in_place_by_an_evaluation(
+    fits: list[FitTables],
+) -> None:
+    (fit,) = fits[:1]
+    ends = fit.modes_trace["evaluation"].isin([1, fit.modes_trace["evaluation"].max()])
+    sparse = replace(fit, modes_trace=fit.modes_trace[ends])
+    title = motion([sparse], "g", TERMS).title
+    assert f"by {fit.modes_trace['evaluation'].max()} of {len(fit.trace)} evaluations" in title
 
 
 def test_many_levels_are_sampled_by_rank_and_alike_in_all_structures() -> None:

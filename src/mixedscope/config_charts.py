@@ -86,5 +86,5 @@ class ThetaConfig(Section):
 class LedgerConfig(Section):
     """How the ledger is drawn."""
 
-    x_scale: Literal["linear", "log"] = "linear"
-    """Scale of the axis of evaluations."""
+    x_scale: Literal["auto", "linear", "log"] = "auto"
+    """Scale of the axis of evaluations; ``auto``: log where their numbers differ tenfold."""

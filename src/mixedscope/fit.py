@@ -228,7 +228,8 @@ class Fit:
 
     def modes_trace(self, keyframe_parts: int = KEYFRAMES) -> pd.DataFrame:
         """Conditional modes at the keyframes of the optimisation."""
-        return keyframes(self._profiled, self.trace, most=keyframe_parts)
+        modes = self.conditional_modes()
+        return keyframes(self._profiled, self.trace, most=keyframe_parts, modes=modes)
 
     def fitted(self) -> Floats:
         """Fitted values ``X beta + Z b`` (n,), in the order of the rows used."""

@@ -8,7 +8,7 @@ from mixedscope.schemas_accuracy import ACCURACY_SCHEMAS
 from mixedscope.schemas_ladder import LADDER_SCHEMAS
 from mixedscope.table_schema import TableSchema
 
-__all__ = ["PHASES", "SCHEMAS", "TableSchema"]
+__all__ = ["IN_PLACE", "PHASES", "SCHEMAS", "TableSchema"]
 
 _INT32, _INT64, _F64, _TEXT, _BOOL = (
     pa.int32(),
@@ -22,6 +22,9 @@ _F64S = pa.list_(pa.float64())
 #: Phases of an optimisation in the order in which they come (`mixedscope.optimize.phases`).
 PHASES = ("exploration", "convergence", "fine-tuning")
 _PHASES = frozenset(PHASES)
+
+#: Modes are in place where none is farther from its end, in standard deviations of references.
+IN_PLACE = 0.05
 
 
 #: What came of one run of a sweep, in its batch and in the whole.
@@ -108,6 +111,8 @@ SCHEMAS: dict[str, TableSchema] = {
         },
         frozenset({"group", "level", "term", "mode", "n_obs"}),
     ),
+    # Besides those chosen by how far the modes moved, the two evaluations between which they come
+    # to be in place for good.
     "modes_trace": TableSchema(
         1,
         {"evaluation": _INT32, "group": _TEXT, "level": _TEXT, "term": _TEXT, "mode": _F64},

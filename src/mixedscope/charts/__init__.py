@@ -239,13 +239,13 @@ def landscape(source: Any, *, theme: str = "light") -> Any:
     return finish(*landscape_chart(as_tables(source, "landscape"), theme=theme), theme=theme)
 
 
-def ledger(source: Any, *, x_scale: str = "linear", theme: str = "light") -> Any:
+def ledger(source: Any, *, x_scale: str = "auto", theme: str = "light") -> Any:
     """Draw how variance moved between observations and groups along the optimisation.
 
     Parameters
     ----------
     source : Fit, FitTables, path, or sequence of these
-    x_scale : {"linear", "log"}
+    x_scale : {"auto", "linear", "log"}
         Of the axis of evaluations.
     theme : {"light", "print"}
 

@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.along import Along
 from mixedscope.charts.numerals import number, shares
 from mixedscope.charts.panels import rounded
 from mixedscope.charts.rows import in_rows, panel_width
@@ -27,7 +28,7 @@ __all__ = ["ledger_chart"]
 OBSERVATIONS: Final = "observations (residual)"
 FIXED: Final = "fixed effects"
 
-_SCALES: Final = ("linear", "log")
+_SCALES: Final = ("auto", "linear", "log")
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
 _INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 58
@@ -35,11 +36,13 @@ _GAP: Final = 14
 # Room at the right of a single fit for the names of the lines, and height of one.
 _NAMES: Final = 128
 _LINE: Final = 11
+# Upper end of the shares: room for half a label, which would push the headers apart.
+_ROOF: Final = 1.07
 _HEIGHTS: Final = {"share": 96, "deviation": 128, "degrees": 96, "objective": 110}
 
 
 def ledger_chart(
-    tables: Sequence[FitTables], *, x_scale: str = "linear", theme: str = "light"
+    tables: Sequence[FitTables], *, x_scale: str = "auto", theme: str = "light"
 ) -> tuple[Any, str, str]:
     """Draw the ledgers of one or more fits side by side.
 
@@ -47,8 +50,9 @@ def ledger_chart(
     ----------
     tables : sequence of FitTables
         With ``trace`` and the study ``ledger``.
-    x_scale : {"linear", "log"}
-        Of the axis of evaluations; the log scale shows the first of them apart.
+    x_scale : {"auto", "linear", "log"}
+        Of the axis of evaluations, which all fits share; the log scale shows the first of them
+        apart, and is chosen where one fit took more than ten times as many as another.
     theme : {"light", "print"}
 
     Returns
@@ -128,13 +132,19 @@ class _Style:
     def __init__(
         self,
         palette: dict[str, str],
-        x_scale: Any,
+        x_scale: str,
         width: int,
         colours: Mapping[str, str],
         books: Sequence[_Books],
     ) -> None:
         self.palette = palette
-        self.x_scale = x_scale
+        self.along = Along(
+            "evaluation",
+            min(int(book.evaluations[0]) for book in books),
+            1.0,
+            [max(book.end, int(book.evaluations[-1]) + 1) for book in books],
+            None if x_scale == "auto" else x_scale == "log",
+        )
         self.width = width
         self.colours = colours
         self.single = len(books) == 1
@@ -149,26 +159,8 @@ class _Style:
         self.terms = list(dict.fromkeys(names))
 
     def x(self, book: _Books, *, titled: bool) -> alt.X:
-        """Horizontal axis of a fit."""
-        last = max(book.end, int(book.evaluations[-1]) + 1)
-        axis: dict[str, Any] = {"tickCount": 4, "tickMinStep": 1}
-        if self.x_scale == "log":
-            ticks = [t for e in range(7) for t in (10**e, 2 * 10**e, 5 * 10**e) if t <= last]
-            axis = {"values": ticks}
-        return alt.X(
-            "x:Q",
-            scale=alt.Scale(
-                type=self.x_scale, domain=[int(book.evaluations[0]), last], nice=False, zero=False
-            ),
-            axis=alt.Axis(
-                title="evaluation of the objective" if titled else None,
-                labels=titled,
-                grid=False,
-                zindex=1,
-                format=",d",
-                **axis,
-            ),
-        )
+        """Horizontal axis, of all fits."""
+        return self.along("x", titled=titled, labels=titled)
 
     def fill(self) -> alt.Fill:
         """Colour of areas: observations, fixed effects, grouping factors."""
@@ -198,7 +190,7 @@ class _Style:
 def _share_panel(book: _Books, style: _Style, *, first: bool) -> Any:
     parts = {OBSERVATIONS: book.of("share", None)}
     parts |= {group: book.of("share", group) for group in book.groups}
-    axis = _y("share of variance", [0, 1], first=first, format="%", tickCount=3)
+    axis = _y("share of variance", [0, _ROOF], first=first, format="%", tickCount=3)
     return _stack(book, style, parts, axis).properties(height=_HEIGHTS["share"])
 
 
@@ -379,7 +371,7 @@ def _y(title: str, domain: Sequence[float], *, first: bool, **axis: Any) -> alt.
     return alt.Y(
         "y:Q",
         scale=alt.Scale(domain=list(domain), nice=False, zero=False),
-        axis=alt.Axis(title=title if first else None, labels=first, labelFlush=True, **axis),
+        axis=alt.Axis(title=title if first else None, labels=first, **axis),
     )
 
 

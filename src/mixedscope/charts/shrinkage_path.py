@@ -386,7 +386,7 @@ def _error_panel(cell: _Cell, style: _Style, *, first: bool) -> Any:
 
 def _vertical(title: str | None) -> alt.Axis:
     # The same room for labels in every row keeps panels below one another.
-    return alt.Axis(title=title, tickCount=4, minExtent=_LABELS - 10, labelFlush=True)
+    return alt.Axis(title=title, tickCount=4, minExtent=_LABELS - 10)
 
 
 def _error_key(style: _Style) -> Any:

@@ -15,12 +15,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.along import Along, check_x, told_seconds
 from mixedscope.charts.phase_bands import bands, phase_runs
 from mixedscope.charts.rows import in_rows, panel_width
 from mixedscope.charts.stopping_words import MEASURE_NAMES, stopping_caption, stopping_title
 from mixedscope.charts.structure_names import structure_name
 from mixedscope.charts.theme import COLOURS, GROUP_COLOURS, ink
-from mixedscope.errors import ModelError, suggest
+from mixedscope.charts.trace_frames import headroom
+from mixedscope.errors import ModelError
 from mixedscope.store import FitTables
 
 __all__ = ["STOPPING_LIMIT", "stopping_chart"]
@@ -28,10 +30,6 @@ __all__ = ["STOPPING_LIMIT", "stopping_chart"]
 #: Values drawn per panel; longer traces keep those at which a measure changes, then every k-th.
 STOPPING_LIMIT: Final = 1500
 
-_X_TITLES: Final = {
-    "evaluation": "evaluation of the objective",
-    "seconds": "seconds spent in evaluations",
-}
 _COLOURS: Final = {
     "gap": COLOURS["best"],
     "beta": GROUP_COLOURS[1],
@@ -65,7 +63,8 @@ def stopping_chart(
         With ``trace`` and, of the study ``stopping``, ``stopping`` and ``accuracy``; with
         ``timing`` for ``x="seconds"``.
     x : {"evaluation", "seconds"}
-        What runs to the right, and what the words say is saved.
+        What runs to the right, and what the words say is saved.  All fits have one axis, a log
+        one where their lengths differ by more than tenfold.
     accuracy : float
         The accuracy that is marked and spoken of: one of those in the table ``accuracy``.
     theme : {"light", "print"}
@@ -82,11 +81,7 @@ def stopping_chart(
     StoreError
         If a table is missing.
     """
-    if x not in _X_TITLES:
-        raise ModelError(
-            f"Stopping cannot run along {x!r}.{suggest(x, _X_TITLES)} "
-            f"Known are: {', '.join(_X_TITLES)}."
-        )
+    check_x(x, "Stopping")
     for fit in tables:
         table = fit.require("accuracy")
         known = sorted(set(table.loc[table["measure"] != "gap", "accuracy"]), reverse=True)
@@ -97,6 +92,7 @@ def stopping_chart(
             )
     ink(theme)
     frames = [_frame(fit, x) for fit in tables]
+    along = Along.of(x, frames)
     tops = [
         _power(max(float(np.nanmax(f[columns].to_numpy())) for f in frames), floor)
         for columns, floor in ((["gap"], _GAP_FLOOR), (list(MEASURE_NAMES), _FLOOR))
@@ -106,7 +102,7 @@ def stopping_chart(
     def panels(fits: range) -> list[Any]:
         above, below = [], []
         for i in fits:
-            panel = _Panel(tables[i], frames[i], x, accuracy, theme, first=i == fits[0])
+            panel = _Panel(tables[i], frames[i], along, accuracy, theme, first=i == fits[0])
             title = _header(tables[i], len(fits))
             above.append(
                 panel.gap(tops[0]).properties(width=width, height=_HEIGHTS[0], title=title)
@@ -116,7 +112,7 @@ def stopping_chart(
 
     chart = in_rows(len(tables), panels, ["color", "fill", "strokeDash"], [])
     caption = stopping_caption(tables, accuracy, clock=x == "seconds")
-    return chart, stopping_title(tables, accuracy), caption
+    return chart, stopping_title(tables, accuracy, clock=x == "seconds"), caption
 
 
 def _frame(fit: FitTables, x: str) -> pd.DataFrame:
@@ -149,14 +145,14 @@ class _Panel:
         self,
         fit: FitTables,
         frame: pd.DataFrame,
-        x: str,
+        x: Along,
         accuracy: float,
         theme: str,
         *,
         first: bool,
     ) -> None:
         self.frame, self.accuracy, self.theme, self.first = frame, accuracy, theme, first
-        self.name, self.table = x, fit.require("accuracy")
+        self.x, self.table = x, fit.require("accuracy")
         values = frame[["gap", *MEASURE_NAMES]].to_numpy()
         moved = np.append(True, (values[1:] != values[:-1]).any(axis=1))
         moved[-1] = True
@@ -164,48 +160,34 @@ class _Panel:
         step = math.ceil(len(kept) / STOPPING_LIMIT)
         self.shown = frame.iloc[np.union1d(kept[::step], [len(frame) - 1])]
 
-    def x(self, field: str, *, titled: bool = False) -> alt.X:
-        """Horizontal axis."""
-        domain = [float(self.frame["left"].iloc[0]), float(self.frame["right"].iloc[-1])]
-        few = self.name == "evaluation" and len(self.frame) <= 5
-        ticks: dict[str, Any] = {"values": list(range(1, len(self.frame) + 1))} if few else {}
-        return alt.X(
-            f"{field}:Q",
-            scale=alt.Scale(domain=domain, nice=False),
-            axis=alt.Axis(
-                title=_X_TITLES[self.name] if titled else None,
-                grid=False,
-                tickMinStep=1 if self.name == "evaluation" else 0,
-                tickCount=4,
-                zindex=1,
-                **ticks,
-            ),
-        )
-
-    def y(self, field: str, floor: float, top: float, title: list[str], steps: int) -> alt.Y:
+    def y(
+        self, field: str, floor: float, top: float, title: list[str], steps: int, height: int
+    ) -> alt.Y:
         """Vertical axis, logarithmic."""
         low, high = round(math.log10(floor)), round(math.log10(top))
         step = (high - low) // steps + 1
         labels = ", ".join(_label(e, low) for e in range(low, high + 1))
         return alt.Y(
             f"{field}:Q",
-            scale=alt.Scale(type="log", domain=[floor / 1.6, top], nice=False),
+            scale=alt.Scale(
+                type="log", domain=[floor / 1.6, headroom(floor / 1.6, top, height)], nice=False
+            ),
             axis=alt.Axis(
                 title=title if self.first else None,
                 values=[10.0**e for e in range(low, high + 1) if (e - low) % step == 0],
                 labels=self.first,
                 labelExpr=f"[{labels}][round(log(datum.value) / LN10) - ({low})]",
                 gridOpacity=0.6,
-                labelFlush=True,
             ),
         )
 
     def bands(self, *, titled: bool = False) -> Any:
-        return bands(_rounded(phase_runs(self.frame)), self.x("left", titled=titled), self.theme)
+        runs = _rounded(self.x.within(phase_runs(self.frame)))
+        return bands(runs, self.x("left", titled=titled), self.theme)
 
     def gap(self, top: float) -> Any:
         """Objective minus its minimum, best so far."""
-        y = self.y("gap", _GAP_FLOOR, top, ["objective", "\u2212 minimum"], 6)
+        y = self.y("gap", _GAP_FLOOR, top, ["objective", "\u2212 minimum"], 6, _HEIGHTS[0])
         line = (
             alt.Chart(_rounded(self.shown.assign(gap=np.maximum(self.shown["gap"], _GAP_FLOOR))))
             .mark_line(interpolate="step-after", strokeWidth=1.3, color=_COLOURS["gap"], aria=False)
@@ -215,7 +197,8 @@ class _Panel:
 
     def changes(self, top: float) -> Any:
         """Differences of the estimates from the final fit."""
-        y = self.y("value", _FLOOR, top, ["difference from the final fit,", "each in its unit"], 10)
+        title = ["difference from the final fit,", "each in its unit"]
+        y = self.y("value", _FLOOR, top, title, 10, _HEIGHTS[1])
         long = self.shown.melt(
             id_vars=["x", "evaluation"], value_vars=list(MEASURE_NAMES), var_name="measure"
         ).dropna()
@@ -306,7 +289,8 @@ class _Panel:
             return []
         number = int(rows["evaluation"].max())
         at = float(self.frame.set_index("evaluation")["x"].loc[number])
-        data = pd.DataFrame({"at": [at], "text": [f"all \u2264 {self.accuracy:g}: {number:,}"]})
+        where = told_seconds(at) if self.x.name == "seconds" else f"{number:,}"
+        data = pd.DataFrame({"at": [at], "text": [f"all \u2264 {self.accuracy:g}: {where}"]})
         colours = ink(self.theme)
         x = self.x("at", titled=titled)
         rule = (
@@ -316,8 +300,7 @@ class _Panel:
         )
         if not worded:
             return [rule]
-        low, high = float(self.frame["left"].iloc[0]), float(self.frame["right"].iloc[-1])
-        right = at > (low + high) / 2
+        right = bool(self.x.is_right(data["at"]).iloc[0])
         text = (
             alt.Chart(_rounded(data))
             .mark_text(

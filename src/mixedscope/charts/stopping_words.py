@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from mixedscope.charts.along import spent, told_seconds
 from mixedscope.charts.structure_names import LISTED, fit_label
 from mixedscope.store import FitTables
 
@@ -90,13 +92,17 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     return f"{first}; to change {rest} it takes {everything:,}, and saves {saved}."
 
 
-def stopping_title(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
+def stopping_title(
+    tables: Sequence[FitTables], accuracy: float = 1e-3, *, clock: bool = False
+) -> str:
     """Say in one line how early each fit was good enough.
 
     Parameters
     ----------
     tables : sequence of FitTables
     accuracy : float
+    clock : bool
+        Whether in seconds, or in evaluations.
 
     Returns
     -------
@@ -105,22 +111,25 @@ def stopping_title(tables: Sequence[FitTables], accuracy: float = 1e-3) -> str:
     parts, shares = [], []
     for fit in tables:
         found = [_evaluation(fit, m, accuracy) for m in MEASURE_NAMES]
-        total = len(fit.require("stopping"))
+        elapsed = _elapsed(fit) if clock else np.arange(1.0, len(fit.require("stopping")) + 1)
+        total = float(elapsed[-1])
         label = f" ({fit_label(fit, tables)})" if len(tables) > 1 else ""
         if None in found:
             parts.append(f"never{label}")
         else:
             # Kept together where the title is broken into lines.
-            last = max(n or 0 for n in found)
-            parts.append(f"{last:,}\u00a0of\u00a0{total:,}{label}")
+            last = float(elapsed[max(n or 0 for n in found) - 1])
+            first, whole = (told_seconds(v) if clock else f"{v:,.0f}" for v in (last, total))
+            parts.append(f"{first}\u00a0of\u00a0{whole}{label}")
             shares.append(100 * last / total)
     if len(parts) > LISTED and len(shares) == len(parts):
         low, high = min(shares), max(shares)
         return (
             f"Estimates are final to within {accuracy:g} after {low:.0f} to {high:.0f}\u00a0% of "
-            "the evaluations"
+            f"the {'seconds' if clock else 'evaluations'}"
         )
-    return f"Estimates are final to within {accuracy:g} from evaluation {', '.join(parts)}"
+    where = "after" if clock else "from evaluation"
+    return f"Estimates are final to within {accuracy:g} {where} {', '.join(parts)}"
 
 
 def stopping_caption(
@@ -154,7 +163,17 @@ def stopping_caption(
         words.append(f"{label[0].upper()}{label[1:]}: {_lowered(sentence)}")
         if tolerance := _tolerance(fit, accuracy):
             words.append(tolerance)
+        compiling = spent(fit.require("timing"))[1] if clock else 0.0
+        if compiling > 0.0:
+            words.append(
+                f"Compiling and loading code took {told_seconds(compiling)}, which is left out."
+            )
     return " ".join(words)
+
+
+def _elapsed(fit: FitTables) -> NDArray[np.float64]:
+    """Seconds from the start to the end of every evaluation."""
+    return np.asarray(fit.require("timing")["seconds"], dtype=float).cumsum()
 
 
 def _tolerance(fit: FitTables, accuracy: float) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.along import Along, check_x
 from mixedscope.charts.phase_bands import bands, phase_runs
 from mixedscope.charts.rows import in_rows, panel_width, rows_of
 from mixedscope.charts.structure_names import fit_label, structure_name
@@ -22,6 +23,7 @@ from mixedscope.charts.trace_frames import (
     KINDS,
     evaluation_frame,
     gap_floor,
+    headroom,
     kept_rows,
     log_labels,
     next_power,
@@ -36,7 +38,6 @@ from mixedscope.charts.trace_parameters import (
     parameter_rows,
 )
 from mixedscope.charts.trace_words import counted, overlay_caption, trace_caption, trace_title
-from mixedscope.errors import ModelError, suggest
 from mixedscope.store import FitTables
 
 __all__ = ["POINT_LIMIT", "THETA_LIMIT", "gap_floor", "theta_span", "trace_chart"]
@@ -45,10 +46,6 @@ __all__ = ["POINT_LIMIT", "THETA_LIMIT", "gap_floor", "theta_span", "trace_chart
 POINT_LIMIT: Final = 2000
 THETA_LIMIT: Final = 6000
 
-_X_TITLES: Final = {
-    "evaluation": "evaluation of the objective",
-    "seconds": "seconds spent in evaluations",
-}
 #: So few evaluations are told apart one by one.
 _FEW: Final = 5
 #: Room for the vertical axis, and between panels.
@@ -78,7 +75,8 @@ def trace_chart(
         that any of them found.
     x : {"evaluation", "seconds"}
         What runs to the right: the number of the evaluation, or the time spent in evaluations up
-        to and including it.
+        to and including it.  All fits have one axis, a log one where their lengths differ by more
+        than tenfold.
     parameters : {"sd", "theta"}, optional
         Whether theta is drawn as standard deviations and correlations, or as it is.  By default
         the former where every fit has the table ``parameters``; the axis says which.
@@ -99,21 +97,20 @@ def trace_chart(
     StoreError
         If a table is missing.
     """
-    if x not in _X_TITLES:
-        raise ModelError(
-            f"A trace cannot run along {x!r}.{suggest(x, _X_TITLES)} "
-            f"Known are: {', '.join(_X_TITLES)}."
-        )
+    check_x(x, "A trace")
     colours = ink(theme)
     shown_as = chosen_parameters(tables, parameters)
     floor = gap_floor(tables)
     frames = [evaluation_frame(fit, tables, floor, x) for fit in tables]
-    top = next_power(max(float(frame["gap"].max()) for frame in frames), floor)
+    along = Along.of(x, frames)
+    height = _HEIGHTS[0] if len(rows_of(len(tables))) == 1 else _LOW[0]
+    power = next_power(max(float(frame["gap"].max()) for frame in frames), floor)
+    top = headroom(floor / 2, power, height)
     if overlay:
         labels = [fit_label(fit, tables) for fit in tables]
         names = [(structure_name(t.info), str(t.info["optimizer"]["name"])) for t in tables]
-        chart = overlay_chart(frames, labels, names, (floor, top), _X_TITLES[x], POINT_LIMIT, theme)
-        return chart, trace_title(tables), overlay_caption(tables, floor=floor)
+        chart = overlay_chart(frames, labels, names, (floor, top), along, POINT_LIMIT, theme)
+        return chart, trace_title(tables, x=x), overlay_caption(tables, floor=floor, x=x)
     shown = [frame[kept_rows(frame, POINT_LIMIT // len(frames))] for frame in frames]
     rows = parameter_rows(tables, frames, shown_as, THETA_LIMIT)
     kinds = _kind_encodings(frames)
@@ -127,7 +124,7 @@ def trace_chart(
             panel = _gap_panel(
                 frames[i],
                 shown[i],
-                _Horizontal(x, frames[i]),
+                along,
                 (floor, top),
                 colours,
                 kinds,
@@ -142,7 +139,7 @@ def trace_chart(
                     row,
                     i,
                     frames[i],
-                    _Horizontal(x, frames[i]),
+                    along,
                     encodings,
                     theme,
                     (width, heights[1 + number]),
@@ -154,7 +151,8 @@ def trace_chart(
 
     chart = in_rows(len(tables), panels, ["color", "fill", "stroke", "shape"], [])
     thinned = [(len(s), len(f)) for s, f in zip(shown, frames, strict=True)]
-    return chart, trace_title(tables), trace_caption(tables, rows, floor=floor, thinned=thinned)
+    caption = trace_caption(tables, rows, floor=floor, thinned=thinned, x=x)
+    return chart, trace_title(tables, x=x), caption
 
 
 def _groups(tables: Sequence[FitTables]) -> list[str]:
@@ -164,36 +162,10 @@ def _groups(tables: Sequence[FitTables]) -> list[str]:
 # -- panels ----------------------------------------------------------------------------------------
 
 
-class _Horizontal:
-    """What the panels of one fit have in common: their horizontal axis."""
-
-    def __init__(self, name: str, frame: pd.DataFrame) -> None:
-        self.title = _X_TITLES[name]
-        self.domain = [float(frame["left"].iloc[0]), float(frame["right"].iloc[-1])]
-        self.step = 1 if name == "evaluation" else 0
-        # Left to itself Vega puts ticks between the first evaluations.
-        few = name == "evaluation" and len(frame) <= _FEW
-        self.ticks: dict[str, Any] = {"values": list(range(1, len(frame) + 1))} if few else {}
-
-    def __call__(self, field: str, *, titled: bool = False) -> alt.X:
-        return alt.X(
-            f"{field}:Q",
-            scale=alt.Scale(domain=self.domain, nice=False),
-            axis=alt.Axis(
-                title=self.title if titled else None,
-                grid=False,
-                tickMinStep=self.step,
-                tickCount=4,
-                zindex=1,
-                **self.ticks,
-            ),
-        )
-
-
 def _gap_panel(
     frame: pd.DataFrame,
     shown: pd.DataFrame,
-    x: _Horizontal,
+    x: Along,
     span: tuple[float, float],
     colours: dict[str, str],
     kinds: tuple[alt.Stroke, alt.Shape],
@@ -202,7 +174,7 @@ def _gap_panel(
     first: bool,
 ) -> Any:
     stroke, shape = kinds
-    exponents = range(round(math.log10(span[0])), round(math.log10(span[1])) + 1)
+    exponents = range(round(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)
     y: dict[str, Any] = {
         # Half a step of room below, so that points on the floor are whole.
         "scale": alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),
@@ -213,8 +185,6 @@ def _gap_panel(
             ],
             labels=first,
             labelExpr=log_labels(exponents),
-            # A label that stands out above the frame would push the header up.
-            labelFlush=True,
         ),
     }
     points = shown.assign(
@@ -245,7 +215,7 @@ def _gap_panel(
         .mark_line(interpolate="step-after", strokeWidth=1.3, aria=False)
         .encode(x=x("x"), y=alt.Y("best:Q", **y), stroke=stroke)
     )
-    shaded = bands(rounded(phase_runs(frame)), x("left"), theme)
+    shaded = bands(rounded(x.within(phase_runs(frame))), x("left"), theme)
     return alt.layer(shaded, *_stage_marks(frame, x, colours), marks, line)
 
 
@@ -263,9 +233,9 @@ def _kind_encodings(frames: Sequence[pd.DataFrame]) -> tuple[alt.Stroke, alt.Sha
     )
 
 
-def _stage_marks(frame: pd.DataFrame, x: _Horizontal, colours: dict[str, str]) -> list[Any]:
+def _stage_marks(frame: pd.DataFrame, x: Along, colours: dict[str, str]) -> list[Any]:
     """A line and a word where another stage begins."""
-    runs = phase_runs(frame, "stage").iloc[1:]
+    runs = x.within(phase_runs(frame, "stage").iloc[1:])
     if runs.empty:
         return []
     rule = (
@@ -274,7 +244,7 @@ def _stage_marks(frame: pd.DataFrame, x: _Horizontal, colours: dict[str, str]) -
         .encode(x=x("left"))
     )
     # The word stands on the side of the line that has room for it.
-    right = runs["left"] > sum(x.domain) / 2
+    right = x.is_right(runs["left"])
     sides: list[tuple[pd.DataFrame, dict[str, Any]]] = [
         (runs[~right], {"align": "left", "dx": 3}),
         (runs[right], {"align": "right", "dx": -3}),
@@ -293,7 +263,7 @@ def _parameter_panel(
     row: ParameterRow,
     position: int,
     frame: pd.DataFrame,
-    x: _Horizontal,
+    x: Along,
     encodings: dict[str, Any],
     theme: str,
     size: tuple[int, int],
@@ -314,9 +284,10 @@ def _parameter_panel(
         scale |= {"nice": False}
         axis |= {"values": [-1, -0.5, 0, 0.5, 1]}
     else:
-        scale |= {"nice": True}
+        scale |= {"nice": False}
         axis |= {"tickCount": 5}
-    layers = [bands(rounded(phase_runs(frame)), x("left", titled=titled), theme)]
+    shaded = rounded(x.within(phase_runs(frame)))
+    layers = [bands(shaded, x("left", titled=titled), theme)]
     if len(values):
         layers.append(
             alt.Chart(rounded(values))

@@ -16,6 +16,7 @@ __all__ = [
     "KINDS",
     "evaluation_frame",
     "gap_floor",
+    "headroom",
     "kept_rows",
     "log_labels",
     "next_power",
@@ -177,6 +178,14 @@ def kept_rows(frame: pd.DataFrame, limit: int) -> np.ndarray[Any, Any]:
 def next_power(value: float, floor: float) -> float:
     """Give the next power of ten, at least a decade above the floor."""
     return float(max(10.0 ** math.ceil(math.log10(value) - 1e-9), 10 * floor))
+
+
+def headroom(low: float, high: float, height: int) -> float:
+    """Upper end of a log axis with room for half a label, so that none stands out of the panel.
+
+    A label that does pushes the headers of its panel away from those beside it.
+    """
+    return high * (high / low) ** (7.0 / height)
 
 
 def log_labels(exponents: range) -> str:

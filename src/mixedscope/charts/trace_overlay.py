@@ -9,14 +9,12 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.along import Along
 from mixedscope.charts.phase_bands import bands, phase_runs
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS
 from mixedscope.charts.trace_frames import kept_rows, log_labels, rounded
 
 __all__ = ["overlay_chart"]
-
-#: Where the longest trace is so many times the shortest, the horizontal axis is logarithmic.
-_WIDE: Final = 8.0
 
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
 _STRIP: Final = 13
@@ -30,7 +28,7 @@ def overlay_chart(
     labels: Sequence[str],
     names: Sequence[tuple[str, str]],
     span: tuple[float, float],
-    x_title: str,
+    along: Along,
     limit: int,
     theme: str,
 ) -> Any:
@@ -46,7 +44,7 @@ def overlay_chart(
         Its structure and its optimiser.
     span : (float, float)
         Ends of the axis of gaps.
-    x_title : str
+    along : Along
     limit : int
         Evaluations drawn in all.
     theme : str
@@ -55,23 +53,13 @@ def overlay_chart(
     -------
     altair.VConcatChart
     """
-    domain, log = _domain(frames)
     width = DOUBLE_COLUMN - 16 - _NAMES
     strips = pd.concat(
         [phase_runs(frame).assign(fit=label) for frame, label in zip(frames, labels, strict=True)]
     )
-    # A log axis cannot begin at zero seconds.
-    strips["left"] = strips["left"].clip(lower=domain[0])
-
-    def x(field: str, title: str | None) -> alt.X:
-        scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
-        axis = alt.Axis(title=title, grid=False, tickCount=6, labels=title is not None)
-        if title is None:
-            axis = alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=False)
-        return alt.X(f"{field}:Q", scale=scale, axis=axis)
-
+    bare = along("left", labels=False, ticks=False, domain=False)
     above = (
-        bands(rounded(strips), x("left", None), theme)
+        bands(rounded(along.within(strips)), bare, theme)
         .encode(
             y=alt.Y(
                 "fit:N",
@@ -82,18 +70,8 @@ def overlay_chart(
         )
         .properties(width=width, height=_STRIP * len(labels))
     )
-    lines = _lines(frames, labels, names, span, x("x", x_title), limit)
+    lines = _lines(frames, labels, names, span, along("x", titled=True), limit)
     return alt.vconcat(above, lines.properties(width=width, height=_HEIGHT), spacing=6)
-
-
-def _domain(frames: Sequence[pd.DataFrame]) -> tuple[list[float], bool]:
-    """Ends of the horizontal axis, and whether it is logarithmic."""
-    ends = [float(frame["right"].iloc[-1]) for frame in frames]
-    log = max(ends) > _WIDE * min(ends)
-    begin = min(float(frame["left"].iloc[0]) for frame in frames)
-    if log and begin <= 0.0:
-        begin = 0.9 * min(float(frame["x"].iloc[0]) for frame in frames)
-    return [begin, max(ends)], log
 
 
 def _lines(
@@ -112,7 +90,7 @@ def _lines(
         shown = frame.loc[kept, ["x", "best", "evaluation", "phase"]].dropna(subset=["best"])
         parts.append(shown.assign(fit=label))
     table = pd.concat(parts, ignore_index=True)
-    exponents = range(round(math.log10(span[0])), round(math.log10(span[1])) + 1)
+    exponents = range(round(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)
     y = alt.Y(
         "best:Q",
         scale=alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),

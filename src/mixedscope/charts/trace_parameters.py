@@ -35,6 +35,9 @@ PARAMETERS: Final = ("sd", "theta")
 #: With more components than these, a line has the colour of its factor, and a name when pointed at.
 LABELLED_COMPONENTS: Final = 6
 
+#: Room beyond the outermost value, as a share of the axis, for the line that is drawn there.
+_ROOM: Final = 0.04
+
 #: Standard deviations of more different size than this are drawn on a log scale.
 _WIDE: Final = 50.0
 
@@ -58,6 +61,8 @@ class ParameterRow:
         Whether it is logarithmic; smaller values are drawn at its lower end.
     beyond : tuple of int
         Evaluations per fit with a component outside the axis.
+    raised : tuple of int
+        Values per fit that are drawn at the lower end of a log axis, being smaller.
     """
 
     title: str
@@ -65,6 +70,7 @@ class ParameterRow:
     span: tuple[float, float]
     log: bool
     beyond: tuple[int, ...]
+    raised: tuple[int, ...]
 
 
 def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> str:
@@ -122,14 +128,15 @@ def parameter_rows(
     share = limit // len(tables)
     if parameters == "theta":
         values = [_theta(fit) for fit in tables]
-        return [_row("\u03b8", values, frames, theta_span(tables), share)]
+        return [_row("\u03b8", values, frames, _theta_axis(tables, values), share)]
     deviations = [_parameters(fit, ("sd", "sigma")) for fit in tables]
     span, log = _deviation_span(tables, deviations)
     title = "standard deviation" + (" (log)" if log else "")
     rows = [_row(title, deviations, frames, span, share, log=log)]
     correlations = [_parameters(fit, ("correlation",)) for fit in tables]
     if any(correlations):
-        rows.append(_row("correlation", correlations, frames, (-1.0, 1.0), share))
+        span = (-1.0 - _ROOM, 1.0 + _ROOM)
+        rows.append(_row("correlation", correlations, frames, span, share))
     return rows
 
 
@@ -228,8 +235,8 @@ def _deviation_span(
 ) -> tuple[tuple[float, float], bool]:
     """Range of the standard deviations: zero to those of the best so far and a third more.
 
-    On a log scale, where those at the end are of very different size, from a hundredth of the
-    smallest.
+    Less where no trial goes as far. On a log scale, where those at the end are of very different
+    size, from a tenth of the smallest or less.
     """
     tops, ends, last = [], [], []
     for fit, own in zip(tables, values, strict=True):
@@ -238,11 +245,26 @@ def _deviation_span(
             tops.append(float(series[improved].max()))
             ends.append(float(np.nanmax(series)))
             last.append(float(series[improved[-1]]))
-    top = min(max(tops) * 4 / 3, max(ends))
+    most = max(tops) * 4 / 3
     positive = [v for v in last if v > 1e-4 * max(last)]
     if max(positive) > _WIDE * min(positive):
-        return (10.0 ** math.floor(math.log10(min(positive) / 10)), top), True
-    return (0.0, top), False
+        low = 10.0 ** math.floor(math.log10(min(positive) / 10))
+        stretch = (max(ends) / low) ** _ROOM
+        return (low, most if max(ends) > most else max(ends) * stretch), True
+    # Where trials are cut off the axis stays what the caption says. A line at zero is whole.
+    top = most if max(ends) > most else max(ends) * (1 + _ROOM)
+    return (-_ROOM / 2 * top, top), False
+
+
+def _theta_axis(tables: Sequence[FitTables], values: Sequence[_Values]) -> tuple[float, float]:
+    """Range of the axis of theta: `theta_span`, and room for the lines at the outermost trials."""
+    low, high = theta_span(tables)
+    all_values = [series for own in values for _, series in own.values()]
+    least = min(float(series.min()) for series in all_values)
+    most = max(float(series.max()) for series in all_values)
+    room = _ROOM * ((high - low) or 1.0)
+    # Where the span cuts trials off it stays what the caption says.
+    return low - room if low <= least else low, high + room if high >= most else high
 
 
 def _row(
@@ -256,13 +278,15 @@ def _row(
 ) -> ParameterRow:
     """Bring values into the shape in which they are drawn, thinned by the rule of the trace."""
     low, high = span
-    out, beyond = [], []
+    out, beyond, raised = [], [], []
     for own, frame in zip(values, frames, strict=True):
         outside = np.zeros(len(frame), dtype=bool)
+        below = 0
         keep = kept_rows(frame, max(2, limit // max(1, len(own))))
         parts = []
         for name, (group, series) in own.items():
             outside |= (series > high) | ((series < low) & (not log))
+            below += int((series[keep] < low).sum()) if log else 0
             shown = np.maximum(series, low) if log else series
             parts.append(
                 pd.DataFrame(
@@ -278,4 +302,5 @@ def _row(
         joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
         out.append(joined.dropna(subset=["value"]))
         beyond.append(int(outside.sum()))
-    return ParameterRow(title, tuple(out), (low, high), log, tuple(beyond))
+        raised.append(below)
+    return ParameterRow(title, tuple(out), (low, high), log, tuple(beyond), tuple(raised))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from mixedscope.charts.along import spent, told_seconds
 from mixedscope.charts.structure_names import LISTED, fit_label
 from mixedscope.charts.trace_frames import same_problem
 from mixedscope.store import FitTables
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
     from mixedscope.charts.trace_parameters import ParameterRow
 
 __all__ = [
+    "FEW",
     "PHASE_NAMES",
     "counted",
     "overlay_caption",
+    "part_of",
     "phase_counts",
+    "phase_seconds",
     "trace_caption",
     "trace_title",
 ]
+
+#: Of fewer evaluations than these, parts are counts and not shares.
+FEW: Final = 20
 
 #: Phases of the stored tables, in order, and what they are called in a picture.
 PHASE_NAMES: Final = {
@@ -47,33 +54,62 @@ def phase_counts(fit: FitTables) -> dict[str, int]:
     return {name: int((phase == name).sum()) for name in PHASE_NAMES}
 
 
-def trace_title(tables: Sequence[FitTables]) -> str:
-    """Say in one line where the evaluations went.
+def phase_seconds(fit: FitTables) -> dict[str, float]:
+    """Sum the seconds of each phase.
+
+    Parameters
+    ----------
+    fit : FitTables
+        With ``timing``.
+
+    Returns
+    -------
+    dict of str to float
+        Every phase in order, also those of no evaluation.
+    """
+    phase = fit.require("trace")["phase"].to_numpy()
+    seconds = fit.require("timing")["seconds"].to_numpy(dtype=float)
+    return {name: float(seconds[phase == name].sum()) for name in PHASE_NAMES}
+
+
+def trace_title(tables: Sequence[FitTables], *, x: str = "evaluation") -> str:
+    """Say in one line where the evaluations, or the seconds, went.
 
     Parameters
     ----------
     tables : sequence of FitTables
+    x : {"evaluation", "seconds"}
 
     Returns
     -------
     str
     """
-    shares = []
+    clock = x == "seconds"
+    shares: list[tuple[str, float, float]] = []
     for fit in tables:
-        counts = phase_counts(fit)
-        shares.append((fit_label(fit, tables), counts["fine-tuning"], sum(counts.values())))
+        parts = phase_seconds(fit) if clock else phase_counts(fit)
+        shares.append((fit_label(fit, tables), parts["fine-tuning"], sum(parts.values())))
+    took = "Fine tuning and verification took"
     if len(shares) == 1:
         _, last, total = shares[0]
-        if total == 1:
-            return "One evaluation: the search ended where it started"
-        return f"Fine tuning and verification took {_share(last, total)} of {total:,} evaluations"
+        if len(tables[0].require("trace")) == 1:
+            return "One evaluation" + (
+                f" of {told_seconds(total)}" if clock else ": the search ended where it started"
+            )
+        if clock:
+            return f"{took} {_share(last, total)} of {told_seconds(total)}"
+        return f"{took} {part_of(int(last), int(total))} evaluations"
     if len(shares) > LISTED:
-        low, high = (end(100 * last / total for _, last, total in shares) for end in (min, max))
-        return (
-            f"Fine tuning and verification took {low:.0f} to {high:.0f}\u00a0% of the evaluations"
-        )
-    parts = ", ".join(f"{_share(last, total)} ({name})" for name, last, total in shares)
-    return f"Fine tuning and verification took {parts} of the evaluations"
+        low, high = (end(last / total for _, last, total in shares) for end in (min, max))
+        what = "seconds" if clock else "evaluations"
+        return f"{took} {100 * low:.0f} to {_share(high, 1)} of the {what} of each"
+    if clock:
+        words = [
+            f"{_share(a, total)} of {told_seconds(total)} ({name})" for name, a, total in shares
+        ]
+        return f"{took} {', '.join(words)}"
+    words = [f"{part_of(int(a), int(total))} ({name})" for name, a, total in shares]
+    return f"{took} {words[0].replace(' (', ' evaluations (', 1)}, {', '.join(words[1:])}"
 
 
 def trace_caption(
@@ -82,6 +118,7 @@ def trace_caption(
     *,
     floor: float,
     thinned: Sequence[tuple[int, int]],
+    x: str = "evaluation",
 ) -> str:
     """Describe what a trace shows and what its numbers are.
 
@@ -94,6 +131,8 @@ def trace_caption(
         Smallest gap drawn.
     thinned : sequence of (int, int)
         Evaluations drawn and made, per fit.
+    x : {"evaluation", "seconds"}
+        What runs to the right.
 
     Returns
     -------
@@ -113,8 +152,12 @@ def trace_caption(
         f"{_gap(tables)} (log scale; gaps below {floor:.0e} are "
         f"drawn there), the line being the best so far; below, {below}{what}."
     ]
-    words += [_sentence(fit, tables) for fit in tables]
-    if (beyond := sum(rows[0].beyond)) and not rows[0].log:
+    words += [_sentence(fit, tables, x) for fit in tables]
+    if any(rows[0].raised):
+        words.append(
+            f"Standard deviations below {rows[0].span[0]:g} are drawn at the foot of their axis."
+        )
+    if beyond := sum(rows[0].beyond):
         name = "\u03b8" if rows[0].title == "\u03b8" else "the standard deviations"
         words.append(
             f"The axis of {name} is that of the best so far and a third more: {beyond:,} "
@@ -129,7 +172,7 @@ def trace_caption(
     return " ".join(words)
 
 
-def overlay_caption(tables: Sequence[FitTables], *, floor: float) -> str:
+def overlay_caption(tables: Sequence[FitTables], *, floor: float, x: str = "evaluation") -> str:
     """Describe what traces in one panel show.
 
     Parameters
@@ -137,6 +180,7 @@ def overlay_caption(tables: Sequence[FitTables], *, floor: float) -> str:
     tables : sequence of FitTables
     floor : float
         Smallest gap drawn.
+    x : {"evaluation", "seconds"}
 
     Returns
     -------
@@ -147,7 +191,7 @@ def overlay_caption(tables: Sequence[FitTables], *, floor: float) -> str:
         f"{_gap(tables)} (log scale; gaps below {floor:.0e} are drawn there). The strips above "
         "show the phases of each."
     ]
-    return " ".join([*words, *(_sentence(fit, tables) for fit in tables)])
+    return " ".join([*words, *(_sentence(fit, tables, x) for fit in tables)])
 
 
 def _gap(tables: Sequence[FitTables]) -> str:
@@ -157,8 +201,8 @@ def _gap(tables: Sequence[FitTables]) -> str:
     return "objective minus the smallest of the same fit"
 
 
-def _sentence(fit: FitTables, tables: Sequence[FitTables]) -> str:
-    """Evaluations and gap per phase, failures, stages and verdict of one fit."""
+def _sentence(fit: FitTables, tables: Sequence[FitTables], x: str) -> str:
+    """Evaluations or seconds and gap per phase, failures, stages and verdict of one fit."""
     trace = fit.require("trace")
     best = trace["best"].to_numpy(dtype=float)
     total = len(trace)
@@ -166,13 +210,23 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables]) -> str:
         float(np.nanmin(other.require("trace")["objective"].to_numpy(dtype=float)))
         for other in same_problem(fit, tables)
     )
+    clock = x == "seconds"
+    seconds = phase_seconds(fit) if clock else {}
+    whole = sum(seconds.values())
     parts = []
     for phase, name in PHASE_NAMES.items():
         rows = np.flatnonzero((trace["phase"] == phase).to_numpy())
         if rows.size:
             gap = best[rows[-1]] - minimum
-            left = "" if not np.isfinite(gap) else f", gap then {_number(gap)}"
-            parts.append(f"{name} {rows.size:,} ({_share(rows.size, total)}{left})")
+            left = [f"gap then {_number(gap)}"] if np.isfinite(gap) else []
+            if clock:
+                amount, share = told_seconds(seconds[phase]), _share(seconds[phase], whole)
+            else:
+                amount, share = f"{rows.size:,}", _share(rows.size, total)
+            # A step of a few is no matter of per cent.
+            known = [share] if clock or total >= FEW else []
+            told = ", ".join([*known, *left])
+            parts.append(f"{name} {amount}" + (f" ({told})" if told else ""))
     failed = int((trace["status"] == "failed").sum())
     more = f"; {failed:,} failed" if failed else ""
     stages = trace["stage"].value_counts(sort=False)
@@ -181,10 +235,17 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables]) -> str:
     label = fit_label(fit, tables)
     by = "" if " by " in label else f" by {fit.info['optimizer']['name']}"
     verdict = (fit.info.get("certificate") or {}).get("verdict") or "not examined"
-    return (
-        f"{label[0].upper()}{label[1:]}, {counted(total)}{by}: {'; '.join(parts)}{more}. "
+    spent_in = f" in {told_seconds(whole)}" if clock else ""
+    sentence = (
+        f"{label[0].upper()}{label[1:]}, {counted(total)}{spent_in}{by}: {'; '.join(parts)}{more}. "
         f"Verdict: {verdict}."
     )
+    compiling = spent(fit.require("timing"))[1] if clock else 0.0
+    if compiling > 0.0:
+        sentence += (
+            f" Compiling and loading code took {told_seconds(compiling)}, which is left out."
+        )
+    return sentence
 
 
 def counted(total: int) -> str:
@@ -192,8 +253,19 @@ def counted(total: int) -> str:
     return f"{total:,} evaluation{'' if total == 1 else 's'}"
 
 
-def _share(part: int, total: int) -> str:
-    return f"{100 * part / total:.0f} %"
+def part_of(part: int, total: int) -> str:
+    """Say which part of a number of evaluations, in per cent where they are many.
+
+    Examples
+    --------
+    >>> part_of(2, 5), part_of(53, 380)
+    ('2 of 5', '14\u00a0% of 380')
+    """
+    return f"{part:,} of {total:,}" if total < FEW else f"{_share(part, total)} of {total:,}"
+
+
+def _share(part: float, total: float) -> str:
+    return f"{100 * part / total:.0f}\u00a0%"
 
 
 def _number(value: float) -> str:

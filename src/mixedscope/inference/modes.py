@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mixedscope.inference.references import JointLimit, within_group
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.running_best import improved_rows
+from mixedscope.schemas import IN_PLACE
 
 if TYPE_CHECKING:
     from mixedscope.inference.studies import Subject
@@ -64,6 +65,7 @@ def keyframes(
     *,
     most: int = 60,
     which: Literal["best", "all"] = "best",
+    modes: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Conditional modes along an optimisation, at evaluations chosen by how far they moved.
 
@@ -82,6 +84,10 @@ def keyframes(
         Number of parts the path is cut into.
     which : {"best", "all"}
         The candidates. Of all evaluations each is a keyframe if there are no more than `most`.
+    modes : pandas.DataFrame, optional
+        The table ``modes``. Keyframes too are, for every grouping factor and each kind of
+        references, the last candidate at which a mode is farther than `IN_PLACE` standard
+        deviations of the references from its end, and the one after it.
 
     Returns
     -------
@@ -98,13 +104,15 @@ def keyframes(
         chosen = list(range(len(frames)))
     else:
         chosen = _choose(frames, most)
+    if modes is not None:
+        chosen = sorted({*chosen, *_coming_to_rest(objective, frames, modes)})
     terms = objective.system.terms
     tables = []
     for at in chosen:
-        for term, modes in zip(terms, frames[at], strict=True):
+        for term, values in zip(terms, frames[at], strict=True):
             frame = _level_frame(term.group, term.design.levels, term.names)
             frame.insert(0, "evaluation", np.int32(evaluations[at]))
-            frame["mode"] = modes.ravel()
+            frame["mode"] = values.ravel()
             tables.append(frame)
     return pd.concat(tables, ignore_index=True)
 
@@ -129,6 +137,27 @@ def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.
     per_frame = sum(len(term.design.levels) * term.size for term in terms)
     most = max(1, values // per_frame - 1)
     return {"modes_every": keyframes(subject.objective, subject.trace, most=most, which="all")}
+
+
+def _coming_to_rest(
+    objective: ProfiledObjective, frames: Sequence[Sequence[Floats]], modes: pd.DataFrame
+) -> set[int]:
+    """Frames between which all modes of a factor come to be in place for good."""
+    found: set[int] = set()
+    for position, term in enumerate(objective.system.terms):
+        own = modes[modes["group"] == term.group]
+        for kind in ("joint_limit", "within_group"):
+            references = own[kind].to_numpy(dtype=float).reshape(-1, term.size)
+            known = np.isfinite(references).any(axis=0)
+            spread = np.zeros(term.size)
+            spread[known] = np.nanstd(references[:, known], axis=0)
+            unit = np.where(spread > 0, spread, np.inf)
+            for at in range(len(frames) - 2, -1, -1):
+                away = np.abs(frames[at][position] - frames[-1][position]) / unit
+                if away.max() > IN_PLACE:
+                    found |= {at, at + 1}
+                    break
+    return found
 
 
 def _choose(frames: Sequence[Sequence[Floats]], most: int) -> list[int]:

@@ -20,6 +20,8 @@ from mixedscope.charts.levels import Pull, frame_of, pulls, sample_ranks
 from mixedscope.charts.trace import gap_floor
 from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.errors import ModelError
+from mixedscope.running_best import improved_rows
+from mixedscope.schemas import IN_PLACE
 from mixedscope.store import FitTables
 
 __all__ = [
@@ -119,8 +121,11 @@ class Actor:
     tracks : mapping of str to Track
         ``best``, the best so far, and ``every`` where the modes at every evaluation are stored.
     settled : int
-        Evaluation from which on no mode of any level is farther from its end than `SETTLED`
-        standard deviations of the references.
+        Evaluation from which on no mode of any level is farther from its end than `IN_PLACE`
+        standard deviations of the references, as far as the frames tell.
+    settled_between : bool
+        Whether there were evaluations, better than all before, between that frame and the one
+        before it: the modes may have been in place at one of them.
     thinned : bool
         Whether ``every`` holds fewer evaluations than succeeded.
     """
@@ -132,11 +137,8 @@ class Actor:
     correlated: tuple[tuple[int, int], ...]
     tracks: Mapping[str, Track]
     settled: int
+    settled_between: bool
     thinned: bool
-
-
-#: Distance from the end, in standard deviations of the references, that no picture shows.
-SETTLED: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ def scene_of(
             found = _track(every, pull, group)
             tracks["every"] = Track(found.evaluations, found.modes[:, rows])
             thinned = len(found.evaluations) < int(np.isfinite(course.objective).sum())
+        settled, between = _settled(all_levels, pull, course)
         sds, correlations, correlated = _covariances(fit, group, pull.terms, course.size)
         actors.append(
             Actor(
@@ -270,7 +273,8 @@ def scene_of(
                 correlations=correlations,
                 correlated=correlated,
                 tracks=tracks,
-                settled=_settled(all_levels, pull),
+                settled=settled,
+                settled_between=between,
                 thinned=thinned,
             )
         )
@@ -411,10 +415,19 @@ def _covariances(
     return sds, correlations, tuple(sorted(pairs))
 
 
-def _settled(track: Track, pull: Pull) -> int:
-    """First evaluation of a frame from which on nothing moves that a picture could show."""
-    spread = np.nanstd(pull.reference, axis=0)
+def _settled(track: Track, pull: Pull, course: Course) -> tuple[int, bool]:
+    """First evaluation of a frame from which on nothing moves that a picture could show.
+
+    With it whether there were better evaluations between that frame and the one before.
+    """
+    known = np.isfinite(pull.reference).any(axis=0)
+    spread = np.zeros(pull.reference.shape[1])
+    spread[known] = np.nanstd(pull.reference[:, known], axis=0)
     unit = np.where(spread > 0, spread, np.inf)
     away = (np.abs(track.modes - track.modes[-1]) / unit).max(axis=(1, 2))
-    moving = np.flatnonzero(away > SETTLED)
-    return int(track.evaluations[moving[-1] + 1 if moving.size else 0])
+    moving = np.flatnonzero(away > IN_PLACE)
+    if not moving.size:
+        return int(track.evaluations[0]), False
+    before, settled = track.evaluations[[moving[-1], moving[-1] + 1]].tolist()
+    improved = improved_rows(course.objective) + 1
+    return settled, bool(((improved > before) & (improved < settled)).any())

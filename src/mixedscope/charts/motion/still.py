@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
@@ -11,6 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.along import Along
 from mixedscope.charts.legend import key_row, title_lines
 from mixedscope.charts.levels import Pull, share
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
@@ -96,6 +97,7 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
     width = (_INNER - _LEFT - gap * (per_row - 1)) // per_row
     height = round(width * (0.85 if per_row == 3 else 0.6))
     cells = []
+    letters = [list(range(len(c))) for c in chosen]
     if single:
         ((fit, pair),) = columns
         for n, evaluation in enumerate(chosen[fit]):
@@ -105,13 +107,14 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
                         x=last, y=n % per_row == 0)
             )  # fmt: skip
     else:
-        for n in range(max(len(c) for c in chosen)):
+        most = max(len(c) for c in chosen)
+        letters = [_places(len(c), most) for c in chosen]
+        for n in range(most):
             for i, (fit, pair) in enumerate(columns):
-                if n < len(chosen[fit]):
-                    bottom = n + 1 == len(chosen[fit])
+                if n in letters[fit]:
                     cell = _moment(
-                        scene, fit, pair, chosen[fit][n], n, (width, height), theme,
-                        x=bottom, y=i == 0 or apart, named=i == 0 or fit > 0,
+                        scene, fit, pair, chosen[fit][letters[fit].index(n)], n, (width, height),
+                        theme, x=n + 1 == most, y=i == 0 or apart, named=i == 0 or fit > 0,
                     )  # fmt: skip
                 else:
                     cell = _empty(width, height)
@@ -121,14 +124,25 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
         for i in range(0, len(cells), per_row)
     ]
     several = len(scene.actors) > 1
-    wide = width if several else _INNER - _LEFT
+    # Letters at the ends of neighbouring traces do not touch.
+    apart_by = _GAP + 8 if several else 0
+    wide = width - apart_by + _GAP if several else _INNER - _LEFT
+    along = Along("evaluation", 0.5, 1.0, [a.course.size + 0.5 for a in scene.actors[:_COLUMNS]])
     rows.append(
         alt.hconcat(
             *(
-                _trace(actor, chosen[i], wide, theme, first=i == 0, named=several)
+                _trace(
+                    actor,
+                    dict(zip(letters[i], chosen[i], strict=True)),
+                    wide,
+                    along,
+                    theme,
+                    first=i == 0,
+                    named=several,
+                )
                 for i, actor in enumerate(scene.actors[:_COLUMNS])
             ),
-            spacing=_GAP,
+            spacing=apart_by,
             bounds="flush",
         )
     )
@@ -145,7 +159,8 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
 def _columns(scene: Scene) -> list[tuple[int, tuple[int, int]]]:
     """Fits and pairs of terms that stand side by side.
 
-    Of several fits the pair that moves most in the first; of one fit the three pairs that do.
+    Of several fits the pair that moves most among those in which something varies in every fit, or
+    in most; of one fit the three pairs that move most.
     """
     if len(scene.terms) == 1:
         return [(i, (0, 0)) for i in range(min(len(scene.actors), _COLUMNS))]
@@ -154,6 +169,9 @@ def _columns(scene: Scene) -> list[tuple[int, tuple[int, int]]]:
     moved = np.sqrt(np.nanmean((first.pull.mode - first.pull.reference) ** 2, axis=0))
     score = moved / np.where(spread > 0, spread, np.inf)
     pairs = told_pairs(first.pull)
+    actors = scene.actors[:_COLUMNS]
+    told = {p: sum(any(a.pull.varies[t] for t in p) for a in actors) for p in pairs}
+    pairs = [p for p in pairs if told[p] == max(told.values())]
     ranked = sorted(pairs, key=lambda p: (-float(score[p[0]] + score[p[1]]), p))
     if len(scene.actors) > 1:
         return [(i, ranked[0]) for i in range(min(len(scene.actors), _COLUMNS))]
@@ -291,16 +309,34 @@ def _empty(width: int, height: int) -> Any:
     return chart.mark_point(opacity=0, aria=False)
 
 
+def _places(count: int, most: int) -> list[int]:
+    """Rows of the moments of a fit with fewer than another: its last is beside the other's last."""
+    return [*range(count - 1), most - 1]
+
+
 def _trace(
-    actor: Actor, chosen: Sequence[int], width: int, theme: str, *, first: bool, named: bool
+    actor: Actor,
+    chosen: Mapping[int, int],
+    width: int,
+    along: Along,
+    theme: str,
+    *,
+    first: bool,
+    named: bool,
 ) -> Any:
-    """Draw the trace, with the moments as letters."""
+    """Draw the trace, with the moments, by number of their letter."""
     course = actor.course
     colours = ink(theme)
     x: dict[str, Any] = {
         "type": "quantitative",
-        "scale": alt.Scale(domain=[0.5, course.size + 0.5], nice=False),
-        "axis": alt.Axis(title="evaluation", grid=False, tickMinStep=1, tickCount=5, zindex=1),
+        "scale": alt.Scale(type="log" if along.log else "linear", domain=along.domain, nice=False),
+        "axis": alt.Axis(
+            title="evaluation" + (" (log)" if along.log else ""),
+            grid=False,
+            zindex=1,
+            labelFlush=False,
+            **along.ticks(),
+        ),
     }
     ticks = gap_ticks(course.floor, course.top, most=5)
     labels = "{" + ", ".join(f"'{round(np.log10(v))}': '{label}'" for v, label in ticks) + "}"
@@ -330,11 +366,11 @@ def _trace(
     points = pd.DataFrame({"e": known + 1, "gap": [rounded(v) for v in course.gap[known]]})
     best = np.flatnonzero(np.isfinite(course.best))
     line = pd.DataFrame({"e": best + 1, "gap": [rounded(v) for v in course.best[best]]})
-    marks = pd.DataFrame({"e": chosen, "letter": list(_LETTERS[: len(chosen)])})
+    marks = pd.DataFrame({"e": chosen.values(), "letter": [_LETTERS[n] for n in chosen]})
     # Letters that would touch take turns in two rows.
     rows, last = [], [-np.inf, -np.inf]
-    for e in chosen:
-        at = e / course.size * width
+    for e in chosen.values():
+        at = along.share(e) * width
         row = 0 if at - last[0] >= 9 else 1
         last[row] = at
         rows.append(row)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from mixedscope.charts.levels import share
-from mixedscope.charts.motion.frames import SETTLED, Actor, Course, Scene
+from mixedscope.charts.motion.frames import Actor, Course, Scene
 from mixedscope.charts.structure_names import LISTED, structure_label
 from mixedscope.charts.trace_words import PHASE_NAMES, counted
 from mixedscope.charts.words import joined, reference_words
+from mixedscope.schemas import IN_PLACE
 from mixedscope.store import FitTables
 
 __all__ = [
@@ -28,21 +29,23 @@ def motion_title(scene: Scene) -> str:
     first, total, _ = settled[0]
     if total == 1:
         return f"{scene.group}: one evaluation, nothing moves"
+    # Where frames that are not stored lie between it may have been earlier.
+    when = "by" if any(a.settled_between for a in scene.actors) else "after"
     if len(settled) == 1:
         left = (total - first) / total
-        after = f"The modes of {scene.group} are in place after {first} of {total} evaluations"
+        after = f"The modes of {scene.group} are in place {when} {first} of {total} evaluations"
         if left < 0.05:
             return f"{after}: they move to the end"
         return f"{after}; the other {share(left)} of the run change nothing that can be seen"
     if len(settled) > LISTED:
         low, high = (end(first / total for first, total, _ in settled) for end in (min, max))
         return (
-            f"The modes of {scene.group} are in place after {share(low)} to {share(high)} of the "
+            f"The modes of {scene.group} are in place {when} {share(low)} to {share(high)} of the "
             "evaluations"
         )
     parts = [f"{first} of {total} evaluations ({label})" for first, total, label in settled[:1]]
     parts += [f"{first} of {total} ({label})" for first, total, label in settled[1:]]
-    return f"The modes of {scene.group} are in place after {joined(parts)}"
+    return f"The modes of {scene.group} are in place {when} {joined(parts)}"
 
 
 def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
@@ -82,7 +85,7 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
     text.append("Half of the time that it plays goes to frames evenly, half to evaluations evenly.")
     text.append(
         "In place means: from then on no mode is farther from its end than "
-        f"{share(SETTLED)} of a standard deviation of the references."
+        f"{share(IN_PLACE)} of a standard deviation of the references."
     )
     text += [_run(actor, scene) for actor in scene.actors]
     return " ".join(text)
@@ -96,7 +99,8 @@ def _rule(scene: Scene, parts: int | None) -> str:
     text = (
         "Frames are those evaluations, better than all before, at which the modes had moved by "
         f"{size} of their whole path (root mean square, in units of their spread at the end), the "
-        f"first and the last: {counts}."
+        "first and the last, and those between which the modes of a factor come to be in place: "
+        f"{counts}."
     )
     if all("every" in a.tracks for a in scene.actors):
         if any(a.thinned for a in scene.actors):
