@@ -145,8 +145,8 @@ def test_the_hint_on_yaml_is_what_yaml_reads(value: object, words: str) -> None:
     ("path", "value", "words"),
     [
         ("optimizers/o/settings", {"ftol": "1e-6"}, ["optimizers.o", "'ftol'", "write 1.0e-6"]),
-        ("optimizers/o/max_evaluations", "1e3", ["max_evaluations", "write 1.0e+3"]),
-        ("seed", "1e3", ["seed", "write 1.0e+3"]),
+        ("optimizers/o/max_evaluations", "1e3", ["max_evaluations", "write 1000)"]),
+        ("seed", "1e3", ["seed", "write 1000)"]),
         ("datasets/d/columns", ["x", False], ["datasets.d.columns", "no, off", "quotes"]),
         ("datasets/d/rename", {"x": True}, ["datasets.d.rename.x", "yes, on"]),
         ("datasets/d/categorical", {"k": [False, "SE"]}, ["d.categorical", "'k'", "no, off"]),
@@ -168,6 +168,11 @@ def test_messages_of_the_configuration_name_the_way_out(
     for word in words:
         assert word in text
     assert "\n" not in text
+
+
+def test_quotes_are_no_remedy_where_a_number_is_wanted() -> None:
+    assert "quotes" not in faults("threads", False)
+    assert "quotes" not in faults("optimizers/o/settings", {"ftol": True})
 
 
 def test_the_criterion_may_be_small() -> None:

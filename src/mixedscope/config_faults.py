@@ -62,7 +62,7 @@ def describe_faults(error: ValidationError, root: type[BaseModel]) -> list[str]:
                 lines.append(f"{path}: a name has to be text: put it into quotes")
             else:
                 given = faults[0]["input"]
-                hint = yaml_hint(given) if "text" in kinds else ""
+                hint = yaml_hint(given, "text") if "text" in kinds else ""
                 lines.append(f"{path}: expected {' or '.join(kinds)}, got {_shown(given)}{hint}")
     return lines
 
@@ -89,7 +89,8 @@ def _describe(details: ErrorDetails, location: tuple[int | str, ...], root: type
     message = details["msg"].replace("\n", "\n    ")
     if kind == FAULT:
         return message
-    hint = yaml_hint(details["input"]) if "number" in message or "integer" in message else ""
+    wanted = next((kind for kind in ("integer", "number") if kind in message), None)
+    hint = "" if wanted is None else yaml_hint(details["input"], wanted)
     return f"{message}, got {_shown(details['input'])}{hint}"
 
 

@@ -99,30 +99,34 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def yaml_hint(value: object) -> str:
+def yaml_hint(value: object, wanted: str = "") -> str:
     """Say what YAML made of a value that was meant as something else.
 
     Parameters
     ----------
     value : object
         What a key was given and cannot take.
+    wanted : {"", "text", "number", "integer"}
+        What it takes; anything by default.
 
     Returns
     -------
     str
         A remark in parentheses to append to a message, or the empty string.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) and wanted in ("", "text"):
         word = "yes, on" if value else "no, off"
         return (
             f" (YAML reads {word} and {str(value).lower()} as a truth value: put the word into "
             "quotes)"
         )
-    if isinstance(value, str):
+    if isinstance(value, str) and wanted != "text":
         number = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", value.strip())
         if number:
             whole, fraction, sign, power = number.groups()
             fraction = fraction if fraction and len(fraction) > 1 else ".0"
             meant = f"{whole}{fraction}e{sign or '+'}{power}"
+            if wanted == "integer" and len(power) < 3 and float(meant).is_integer():
+                meant = str(int(float(meant)))
             return f" (YAML reads {value.strip()} as text: write {meant})"
     return ""

@@ -67,7 +67,9 @@ class Setting:
         if value is None and self.default is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise OptimizerError(f"{label} must be a number, not {value!r}{yaml_hint(value)}")
+            raise OptimizerError(
+                f"{label} must be a number, not {value!r}{yaml_hint(value, 'number')}"
+            )
         if not math.isfinite(value) or value < self.minimum:
             raise OptimizerError(f"{label} must be a number from {self.minimum:g}, not {value!r}")
         if self.positive and value <= self.minimum:
