@@ -475,7 +475,9 @@ class Fit:
             "structure": model.structure,
             "dataset": {
                 "source": description.get("source", "data frame"),
+                "file_sha256": description.get("file_sha256"),
                 "sha256": source.get("sha256") or frame_digest(model.data),
+                "n_filtered": description.get("n_dropped_by_filter", 0),
                 "n_rows": len(design.y),
                 "n_dropped": design.n_dropped,
                 "n_zero_weight": design.n_zero_weight,

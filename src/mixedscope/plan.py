@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mixedscope.config import Config, read_yaml, validate_config
+from mixedscope.data.sources import RDATASETS, source_digest
+from mixedscope.errors import ConfigError, DataError
 from mixedscope.formula import parse_formula
 from mixedscope.seeds import derive_seed
 
@@ -50,7 +53,37 @@ class Plan:
     def source_files(self, dataset: str) -> list[str]:
         """Files a data set is read from: none for a packaged or simulated one."""
         source = self.config.datasets[dataset].source
-        return [] if source is None or source.startswith("rdatasets:") else [source]
+        if source is None or source.startswith(RDATASETS):
+            return []
+        return [os.path.expanduser(source)]
+
+    @cached_property
+    def source_digests(self) -> dict[str, str | None]:
+        """SHA-256 of the file that each data set is read from; None for simulated ones.
+
+        Content decides what is stale, not time stamps: a file that was replaced by an older one is
+        another, one that was touched is the same.
+
+        Raises
+        ------
+        ConfigError
+            If a source is not there; every one is listed, with what may have been meant.
+        """
+        digests: dict[str, str | None] = {}
+        faults = []
+        for name, dataset in self.config.datasets.items():
+            try:
+                digests[name] = None if dataset.source is None else source_digest(dataset.source)
+            except DataError as error:
+                faults.append(f"  datasets.{name}.source: {error}")
+        if faults:
+            raise ConfigError(
+                "\n".join(
+                    ["Data cannot be found:", *faults]
+                    + [f"Relative names of files start from the working directory, {Path.cwd()}."]
+                )
+            )
+        return digests
 
     def data_file(self, model: str) -> str:
         """The prepared data of a model."""

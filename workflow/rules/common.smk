@@ -9,6 +9,8 @@ from mixedscope.resources import JobResources
 
 try:
     PLAN = make_plan(config, files=workflow.configfiles)
+    # Snakemake asks for no input of a file that is there: stale results would pass for new ones.
+    PLAN.source_digests
 except MixedscopeError as error:
     raise WorkflowError(str(error)) from None
 

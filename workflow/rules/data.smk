@@ -3,9 +3,10 @@
 
 rule prepare:
     input:
-        # A user's own files: the prefix of a module does not move them.
+        # A user's own files: the prefix of a module does not move them. Their content decides, by
+        # its digest below, and not when they were written.
         lambda wildcards: [
-            file if ROOT == "results" else local(file)
+            ancient(file if ROOT == "results" else local(file))
             for file in PLAN.source_files(wildcards.dataset)
         ],
     output:
@@ -19,6 +20,7 @@ rule prepare:
         runtime=RESOURCES.minutes("prepare"),
     params:
         spec=lookup(dpath="datasets/{dataset}", within=PLAN.parameters),
+        source=lambda wildcards: PLAN.source_digests[wildcards.dataset],
         code=code_digest("prepare"),
     script:
         "../scripts/prepare.py"

