@@ -75,6 +75,7 @@ class Run:
             fit.info |= {"model": "my sleep", "formula": f"y ~ {NASTY}"}
             estimates = fit.require("estimates")
             beta = estimates["kind"] == "beta"
+            estimates.loc[beta, "std_error"] = [3.21, 0.765]
             for end, sign in (("lower", -1.96), ("upper", 1.96)):
                 reach = sign * estimates.loc[beta, "std_error"]
                 estimates.loc[beta, end] = estimates.loc[beta, "estimate"] + reach
