@@ -92,7 +92,8 @@ def test_truth_values_with_missing_cells_stay_truth_values(tmp_path: Path) -> No
 
 def test_stated_codes_are_missing_and_nothing_else(tmp_path: Path) -> None:
     text = "x,c\n1,.\n-999,NA\n.,u\n3,\n"
-    frame, _ = read(text, tmp_path, missing=[".", -999])
+    frame, said = read(text, tmp_path, missing=[".", -999])
+    assert said == ""
     assert frame["x"].isna().tolist() == [False, True, True, False]
     assert frame["x"].sum() == 4
     assert frame["c"].isna().tolist() == [True, False, False, True]
@@ -191,7 +192,7 @@ def test_rows_longer_than_the_header_shift_nothing(tmp_path: Path) -> None:
 def test_rows_shorter_than_the_header_are_said(tmp_path: Path) -> None:
     frame, said = read('rt,g\n1,a\n2\n3,"b\nc"\n4\n', tmp_path)
     assert frame["g"].isna().tolist() == [False, True, False, True]
-    assert "Row 2 has 1 cells for 2 columns, and so have 1 others" in said
+    assert "Row 2 has fewer cells (1) than there are columns (2), as 1 more" in said
     assert read("rt,g\n1,\n2,b\n", tmp_path)[1] == ""
 
 

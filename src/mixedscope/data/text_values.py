@@ -155,9 +155,11 @@ class TextReader:
     def _note_words(self, parsed: pd.Series, raw: pd.Series, notes: list[str]) -> None:
         """Say which words in a column of numbers were taken as missing."""
         words = raw[parsed.isna()].dropna()
-        if len(words):
+        if len(words) and not self.strict:
             counts = words.value_counts()
-            shown = ", ".join(f"{word!r} in {n} rows" for word, n in counts.head(3).items())
+            shown = ", ".join(
+                f"{word!r} in {n} row{'s' * (n > 1)}" for word, n in counts.head(3).items()
+            )
             notes.append(
                 f"In the numbers of column {self._name(parsed)!r} these are taken as missing: "
                 f"{shown}. If they are not, set missing."
@@ -176,9 +178,10 @@ class TextReader:
         short = [i for i, length in enumerate(lengths) if length < wanted]
         if short:
             notes.append(
-                f"Row {short[0]} has {lengths[short[0]]} cells for {wanted} columns"
-                + (f", and so have {len(short) - 1} others" if len(short) > 1 else "")
-                + ": what it lacks is taken as missing."
+                f"Row {short[0]} has fewer cells ({lengths[short[0]]}) than there are columns "
+                f"({wanted})"
+                + (f", as {len(short) - 1} more" if len(short) > 1 else "")
+                + ": what is lacking is taken as missing."
             )
 
     def _name(self, series: pd.Series) -> str:
