@@ -76,6 +76,9 @@ class Run:
             estimates = fit.require("estimates")
             beta = estimates["kind"] == "beta"
             estimates.loc[beta, "std_error"] = [3.21, 0.765]
+            # As the engine stores them: the earlier term first.
+            if (pairs := estimates["kind"] == "correlation").any():
+                estimates.loc[pairs, ["term", "term2"]] = ["(Intercept)", "Days"]
             for end, sign in (("lower", -1.96), ("upper", 1.96)):
                 reach = sign * estimates.loc[beta, "std_error"]
                 estimates.loc[beta, end] = estimates.loc[beta, "estimate"] + reach
