@@ -241,3 +241,37 @@ def test_a_configuration_can_be_checked_by_itself(
     assert main([str(tmp_path / "good.yaml")]) == 0
     assert main([str(tmp_path / "bad.yaml")]) == 1
     assert "line 1" in capsys.readouterr().err
+
+
+# -- levels that contrasts name -------------------------------------------------------------------
+LEVELS: dict[str, tuple[list[Any], list[Any]]] = {
+    "whole numbers": ([1, 2, 3], [1, 2, 3]),
+    "whole floats": ([1.0, 2.0, 3.0], [1, 2.0, "3"]),
+    "floats": ([0.5, 1.0, 1.5], [0.5, 1.0, "1.5"]),
+    "text": (["a", "b", "c"], ["a", "b", "c"]),
+    "truth": ([False, True], [False, True]),
+}
+
+
+@pytest.mark.parametrize("kind", list(LEVELS))
+def test_contrasts_name_levels_of_any_type(kind: str) -> None:
+    values, named = LEVELS[kind]
+    n = 12 * len(values)
+    data = pd.DataFrame({"y": [float(i * i % 11) for i in range(n)], "g": list("abcd") * (n // 4)})
+    data["k"] = [values[i // 4 % len(values)] for i in range(n)]
+    for i, base in enumerate(named):
+        made = build_design("y ~ k + (1 | g)", data, contrasts={"k": {"treatment": {"base": base}}})
+        assert len(made.x_names) == len(values)
+        assert made.variables["k"]["base"] == made.contrasts["k"]["levels"][i]
+    hypothesis = {"matrix": [[-1.0, *[0.0] * (len(values) - 2), 1.0]], "levels": named}
+    made = build_design("y ~ k + (1 | g)", data, contrasts={"k": {"hypothesis": hypothesis}})
+    assert len(made.x_names) == 2
+
+
+def test_a_base_that_yaml_took_for_truth_is_explained() -> None:
+    data = pd.DataFrame({"y": [1.0, 2, 4, 3, 5, 9], "g": list("aabbcc"), "k": ["yes", "no"] * 3})
+    with pytest.raises(ModelError, match=r"'FALSE' is no level of 'k'.*no, off.*quotes"):
+        build_design("y ~ k + (1 | g)", data, contrasts={"k": {"treatment": {"base": False}}})
+    hypothesis = {"matrix": [[-1, 1]], "levels": [False, True]}
+    with pytest.raises(ModelError, match=r"the data have no, yes.*quotes"):
+        build_design("y ~ k + (1 | g)", data, contrasts={"k": {"hypothesis": hypothesis}})

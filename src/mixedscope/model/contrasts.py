@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError, suggest
+from ..errors import ModelError, suggest, yaml_hint
+from ..expressions import label_of
 
 __all__ = ["CODINGS", "Coding", "ContrastSpec", "contrast_matrix", "full_dummies", "read_contrast"]
 
@@ -182,11 +183,11 @@ def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mappin
 def _level(variable: str, levels: Sequence[str], wanted: Any, default: int) -> int:
     if wanted is None:
         return default
-    label = ("FALSE", "TRUE")[wanted] if isinstance(wanted, bool) else str(wanted)
+    label = label_of(wanted)
     if label not in levels:
         raise ModelError(
             f"The base {label!r} is no level of {variable!r}.{suggest(label, levels)} "
-            f"Levels: {', '.join(levels[:20])}."
+            f"Levels: {', '.join(levels[:20])}.{yaml_hint(wanted, 'text')}"
         )
     return list(levels).index(label)
 
@@ -200,10 +201,11 @@ def _hypothesis(
     except (TypeError, ValueError):
         raise ModelError(f"{where} must be rows of numbers, all of one length.") from None
     order = settings.get("levels")
-    if order is not None and [str(level) for level in order] != list(levels):
+    if order is not None and [label_of(level) for level in order] != list(levels):
+        truth = next((level for level in order if isinstance(level, bool)), None)
         raise ModelError(
-            f"{where} is for the levels {', '.join(map(str, order))}, but the data have "
-            f"{', '.join(levels)} in this order."
+            f"{where} is for the levels {', '.join(map(label_of, order))}, but the data have "
+            f"{', '.join(levels)} in this order.{yaml_hint(truth, 'text')}"
         )
     if H.ndim != 2 or H.shape[1] != L or not 1 <= H.shape[0] <= L - 1:
         raise ModelError(
