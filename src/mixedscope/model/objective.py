@@ -20,9 +20,9 @@ from mixedscope.model.residual import Residual, residual_limit, residual_state
 from mixedscope.model.rounding import (
     LARGE_RATIO,
     NOTHING_LEFT,
+    RoundingBounds,
     largest_ratio,
     loses_digits,
-    rounding_bound,
 )
 from mixedscope.model.small import Batch, SmallSystem
 from mixedscope.model.system import ProfiledSystem
@@ -89,8 +89,13 @@ class ProfiledObjective:
         self.lower = joined([t.lower for t in system.terms])
         self.scale = joined([t.scale for t in system.terms])
         self.edges = joined([t.edges for t in system.terms])
-        self._has_exact_pivots = len(system.terms) == 1 and system.terms[0].size == 1
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
+        self._bounds = RoundingBounds(
+            system.n,
+            self.degrees,
+            len(system.basis.kept) if reml else 0,
+            exact_pivots=len(system.terms) == 1 and system.terms[0].size == 1,
+        )
         self._factors = np.zeros(sum(t.size**2 for t in system.terms))
         self._views = []
         first = 0
@@ -395,7 +400,11 @@ class ProfiledObjective:
         self, factors: Sequence[Floats], solution: Solution, *, precise: bool = False
     ) -> Evaluation:
         """Bring a solution of the system for these factors to the units of the response."""
-        return self._describe(solution, sum(float(np.vdot(f, f)) for f in factors), precise=precise)
+        if factors is self._views:
+            squares = float(self._factors.dot(self._factors))
+        else:
+            squares = sum([float(np.vdot(f, f)) for f in factors])
+        return self._describe(solution, squares, precise=precise)
 
     def criterion(self, log_det: float, log_det_fixed: float, pwrss: float) -> float:
         """Objective of the parts of a solution, see `Solution`; NaN without residual."""
@@ -406,23 +415,8 @@ class ProfiledObjective:
         value -= self.system.log_weights
         return value + (log_det_fixed + self.system.basis.log_det) if self.reml else value
 
-    def _rounding(self, solution: Solution, squares: float, *, precise: bool) -> float:
-        """Bound the rounding error of a solution for factors of this sum of squares."""
-        beta = solution.beta
-        return rounding_bound(
-            n=self.system.n,
-            degrees=self.degrees,
-            squares=squares,
-            pwrss=solution.pwrss,
-            log_det_fixed=solution.log_det_fixed,
-            coefficients=float(beta.dot(beta)),
-            fixed=len(beta) if self.reml else 0,
-            exact_pivots=self._has_exact_pivots,
-            precise=precise,
-        )
-
     def _describe(self, solution: Solution, squares: float, *, precise: bool = False) -> Evaluation:
-        """Bring a solution to the units of the response; see `_rounding` for `squares`."""
+        """Bring a solution to the units of the response; see `RoundingBounds` for `squares`."""
         unit = self.system.y_scale**2
         log_det, log_det_fixed, pwrss, penalty, beta = solution
         return Evaluation(
@@ -432,5 +426,7 @@ class ProfiledObjective:
             log_det=log_det,
             residual_ss=(pwrss - penalty) * unit,
             penalty=penalty * unit,
-            rounding=self._rounding(solution, squares, precise=precise),
+            rounding=self._bounds.of(
+                squares, pwrss, log_det_fixed, float(beta.dot(beta)), precise=precise
+            ),
         )

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGE_RATIO", "NOTHING_LEFT", "largest_ratio", "loses_digits", "rounding_bound"]
+__all__ = ["LARGE_RATIO", "NOTHING_LEFT", "RoundingBounds", "largest_ratio", "loses_digits"]
 
 Floats = NDArray[np.float64]
 
@@ -39,19 +39,8 @@ NOTHING_LEFT: Final = 1.0
 """Bound, deviance units, from which an evaluation tells nothing."""
 
 
-def rounding_bound(
-    *,
-    n: int,
-    degrees: int,
-    squares: float,
-    pwrss: float,
-    log_det_fixed: float,
-    coefficients: float,
-    fixed: int,
-    exact_pivots: bool,
-    precise: bool = False,
-) -> float:
-    """Bound the rounding error of one evaluation, beyond that of adding up the objective.
+class RoundingBounds:
+    """Bounds the rounding errors of evaluations, beyond those of adding up the objective.
 
     Parameters
     ----------
@@ -59,39 +48,55 @@ def rounding_bound(
         Observations: also the squared length of the response, and of every column, internally.
     degrees : int
         n, or n - p under REML.
-    squares : float
-        Sum of squares of the entries of all relative covariance factors.
-    pwrss, log_det_fixed : float
-        See `mixedscope.model.evaluation.Solution`.
-    coefficients : float
-        Squared length of the coefficients of the orthonormal fixed effects.
     fixed : int
         Number of fixed effects that count in the objective: 0 unless under REML.
     exact_pivots : bool
         Whether the pivots of the random effects are sums of positive numbers.
-    precise : bool
-        Whether the system was solved with twice the digits.
-
-    Returns
-    -------
-    float
-        Deviance units.
     """
-    unit = _UNITS * _EPS
-    # How much smaller than its diagonal a pivot can be.
-    spread = 1.0 + squares * n
-    length = math.sqrt(n) + math.sqrt(coefficients)
-    amount = length * length / pwrss
-    smallest = min(spread, math.exp(min(-log_det_fixed, 700.0)))
-    if precise:
-        amount, smallest, spread = math.sqrt(amount), math.sqrt(smallest), math.sqrt(spread)
-    bound = unit * (degrees * amount + fixed * smallest) * math.sqrt(n)
-    return bound if exact_pivots else bound + unit * spread
+
+    def __init__(self, n: int, degrees: int, fixed: int, *, exact_pivots: bool) -> None:
+        self._n = n
+        self._root = math.sqrt(n)
+        self._response = _UNITS * _EPS * degrees * self._root
+        self._fixed = _UNITS * _EPS * fixed * self._root
+        self._pivots = 0.0 if exact_pivots else _UNITS * _EPS
+
+    def of(
+        self,
+        squares: float,
+        pwrss: float,
+        log_det_fixed: float,
+        coefficients: float,
+        *,
+        precise: bool = False,
+    ) -> float:
+        """Bound the rounding error of one evaluation, deviance units.
+
+        Parameters
+        ----------
+        squares : float
+            Sum of squares of the entries of all relative covariance factors.
+        pwrss, log_det_fixed : float
+            See `mixedscope.model.evaluation.Solution`.
+        coefficients : float
+            Squared length of the coefficients of the orthonormal fixed effects.
+        precise : bool
+            Whether the system was solved with twice the digits.
+        """
+        amount = (self._root + math.sqrt(coefficients)) ** 2 / pwrss
+        # How much smaller than its diagonal a pivot can be.
+        spread = 1.0 + squares * self._n
+        smallest = 1.0
+        if self._fixed:
+            smallest = min(spread, math.exp(min(-log_det_fixed, 700.0)))
+        if precise:
+            amount, smallest, spread = math.sqrt(amount), math.sqrt(smallest), math.sqrt(spread)
+        return self._response * amount + self._fixed * smallest + self._pivots * spread
 
 
 def loses_digits(bound: float, objective: float) -> bool:
-    """Whether a bound of the rounding error, see above, is more than fits of this size tolerate."""
-    return bound > _TOO_MUCH * max(1.0, abs(objective) / 1e4)
+    """Whether a bound of the rounding error is more than fits of this size tolerate."""
+    return bound > _TOO_MUCH and bound > _TOO_MUCH * abs(objective) / 1e4
 
 
 def largest_ratio(n: int, pwrss: float, factors: Sequence[Floats]) -> float:
