@@ -6,19 +6,22 @@ import html
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from xml.etree import ElementTree
 
 import altair as alt
 import pandas as pd
 import pytest
+from browser import CHROMIUM, NO_CHROMIUM, Browser
 
+from mixedscope.charts.embedding import embed_font
 from mixedscope.charts.pdf import normalise_pdf
 from mixedscope.charts.render import FORMATS, PPI, save
+from mixedscope.charts.theme import FONT, configure
 from mixedscope.errors import ModelError, StoreError
 
 NASTY = [
@@ -29,7 +32,6 @@ NASTY = [
     "a|b",
     "Ärger & Söhne",
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def nasty_chart() -> alt.Chart:
@@ -61,8 +63,11 @@ def test_svg_is_xml_that_holds_the_text(saved: dict[str, Path]) -> None:
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert set(NASTY) <= set(texts)
     assert {element.tag.partition("}")[2] for element in root.iter()} <= {
-        *("svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "tspan", "title")
+        *("svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "tspan", "title", "style")
     }
+    (style,) = root.iter("{http://www.w3.org/2000/svg}style")
+    face = r'@font-face\{font-family:"[\w ]+";font-weight:\d+;src:url\(data:font/woff2;base64,[^)]+\)\}'
+    assert re.fullmatch(f"(?:{face})+", style.text or "")
 
 
 def test_control_characters_do_not_break_svg(tmp_path: Path) -> None:
@@ -218,3 +223,56 @@ def test_unwritable_directory_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         save(nasty_chart(), tmp_path / "file" / "c", ("vl.json",))
+
+
+#: Width of a digit of Liberation Sans, regular and bold, as a share of its size.
+DIGIT = 0.556
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+@pytest.mark.parametrize("form", ["svg", "html"])
+def test_text_is_as_wide_as_it_was_measured_whatever_fonts_a_machine_has(
+    form: str, tmp_path: Path
+) -> None:
+    # Latin, Greek and Cyrillic letters, regular and bold, as far apart as their widths say.
+    words = ["0000000000", "AVAR Wörter λΔ Шаг ≤ 3σ²"]
+    chart = alt.layer(
+        *(
+            alt.Chart(pd.DataFrame({"t": [text], "y": [i]}), width=900, height=200)
+            .mark_text(fontSize=40, fontWeight=weight, font=FONT)
+            .encode(text="t:N", y="y:O")
+            for i, (text, weight) in enumerate(product(words, ("normal", "bold")))
+        )
+    )
+    (path,) = save(configure(chart.properties(title="T")), tmp_path / "a", [form])
+    with Browser() as browser:
+        page = browser.open(path)
+        page.wait(lambda: page.js("document.querySelectorAll('text').length > 4"), "a chart")
+        page.js("document.fonts.ready.then(() => true)")
+        widths = {
+            (text, bool(bold)): width
+            for text, bold, width in page.js(
+                "[...document.querySelectorAll('text')].map((e) => [e.textContent,"
+                "Number(getComputedStyle(e).fontWeight) > 500, e.getComputedTextLength()])"
+            )
+            if text in words
+        }
+        assert page.errors == []
+        assert len(widths) == 4
+        assert page.js("[...document.fonts].every((f) => f.status === 'loaded')")
+    for bold in (False, True):
+        assert widths["0000000000", bold] == pytest.approx(10 * DIGIT * 40, rel=0.01)
+    # By the advances of the font: 2048 units to its size; "AV" is kerned in most programs.
+    assert 450 < widths[words[1], False] < widths[words[1], True] < 600
+
+
+def test_svg_holds_the_slices_of_the_font_that_it_needs() -> None:
+    plain = '<svg width="1"><text font-weight="bold">a &lt; b</text></svg>'
+    found = re.findall(r'font-family:"([^"]+)";font-weight:(\d+)', embed_font(plain))
+    assert found == [("mixedscope Sans", "700")]
+    both = embed_font('<svg width="1"><text>Шаг</text><text>a</text></svg>')
+    assert len(re.findall("@font-face", both)) == 2
+    assert embed_font('<svg width="1"><text>数据</text></svg>') == (
+        '<svg width="1"><text>数据</text></svg>'
+    )
+    assert embed_font("<svg><rect/></svg>") == "<svg><rect/></svg>"

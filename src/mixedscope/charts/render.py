@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import vl_convert as vlc
 
+from mixedscope.charts.embedding import embed_font, font_faces
 from mixedscope.charts.pdf import normalise_pdf
 from mixedscope.charts.theme import FONT
 from mixedscope.errors import ModelError, suggest
@@ -167,7 +168,7 @@ def _svg(spec: dict[str, Any]) -> bytes:
     # The renderer counts clips through all charts of a process.
     numbers: dict[str, int] = {}
     text = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", text)
-    return (text + "\n").encode()
+    return (embed_font(text) + "\n").encode()
 
 
 #: The number of a clip where it is used, and where it is defined.
@@ -220,8 +221,9 @@ def _html(spec: dict[str, Any]) -> bytes:
         # No script runs but these two, no attribute of an element does, nothing is fetched.
         # (Vega compiles its own expressions, hence unsafe-eval.)
         policy=f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
-        "style-src 'unsafe-inline'; img-src data: blob:",
+        "style-src 'unsafe-inline'; font-src data:; img-src data: blob:",
         font=FONT,
+        faces="".join(font_faces(text, weight) for weight in ("400", "700")),
         caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
         bundle=scripts[0],
         start=scripts[1],
@@ -248,6 +250,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
+{faces}
 body {{ margin: 1rem; font: 15px/1.5 {font}; color: #222; background: #fff }}
 figure {{ margin: 0 }}
 #chart {{ overflow-x: auto; width: 100% }}
@@ -270,11 +273,12 @@ _START: Final = r"""
 {
   const escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"};
   const sanitize = (value) => String(value).replace(/[&<>"']/g, (c) => escapes[c]);
-  vegaEmbed("#chart", SPEC, {
+  // Text is measured as soon as the chart is drawn: the fonts have to be there.
+  Promise.all([...document.fonts].map((font) => font.load())).then(() => vegaEmbed("#chart", SPEC, {
     renderer: "svg",
     tooltip: {sanitize: sanitize},
     actions: {export: true, source: true, compiled: false, editor: false},
-  }).catch((error) => {
+  })).catch((error) => {
     document.getElementById("chart").textContent = "The chart cannot be drawn: " + error;
   });
 }

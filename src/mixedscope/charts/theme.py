@@ -1,7 +1,9 @@
 """One look for every chart: font, sizes, and colours that mean the same thing everywhere.
 
 The font is Liberation Sans, which the renderer carries with it, so that text is measured and drawn
-alike on every machine; Arial and Helvetica have the same widths where a page is opened without it.
+alike on every machine; SVG files and pages carry what they need of it under a name of their own
+(`mixedscope.charts.embedding`), and Arial and Helvetica have the same widths for programs that read
+no embedded font.
 The colours are those of Okabe & Ito (2008) and of Tol (2021), told apart by colour-blind readers
 and, by their lightness, in grey.
 """
@@ -12,6 +14,7 @@ from typing import Any, Final
 
 import altair as alt
 
+from mixedscope.charts.embedding import FAMILY
 from mixedscope.errors import ModelError, suggest
 
 __all__ = [
@@ -26,7 +29,7 @@ __all__ = [
     "ink",
 ]
 
-FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
+FONT: Final = f"{FAMILY}, Liberation Sans, Arial, Helvetica, sans-serif"
 
 #: Widths of a printed column in pixels at 72 per inch: 85 mm and 180 mm.
 SINGLE_COLUMN: Final = 241
