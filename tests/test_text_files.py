@@ -111,6 +111,20 @@ def test_long_identifiers_beside_missing_cells_stay_apart(tmp_path: Path) -> Non
     assert frame["id"].nunique() == 2
 
 
+@pytest.mark.parametrize("last", ["", "5,NA\n"])
+def test_identifiers_that_differ_in_leading_zeros_stay_apart(last: str, tmp_path: Path) -> None:
+    frame, said = read(f"y,id\n1,007\n2,7\n3,010\n4,10\n{last}", tmp_path)
+    assert frame["id"].dropna().tolist() == ["007", "7", "010", "10"]
+    assert "Column 'id' is text" in said
+
+
+def test_numbers_with_leading_zeros_throughout_are_numbers(tmp_path: Path) -> None:
+    frame, said = read("y,hour,x\n1,07,0.5\n2,08,00.5\n3,10,1\n4,07,-01\n", tmp_path)
+    assert frame["hour"].tolist() == [7, 8, 10, 7]
+    assert frame["x"].tolist() == [0.5, 0.5, 1, -1]
+    assert said == ""
+
+
 # -- cells ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("sign", [",", ";", "\t"])
 @pytest.mark.parametrize("name", ["d.csv", "d.tsv", "d.csv.gz"])

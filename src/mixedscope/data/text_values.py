@@ -20,6 +20,7 @@ __all__ = ["SHOWN", "TextFormat", "TextReader"]
 SHOWN = {"\t": "tab", r"\s+": "whitespace"}
 _TRUTH = {"True", "TRUE", "true", "False", "FALSE", "false"}
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+_LEADING_ZERO = re.compile(r"(?<![\w.+-])-?0\d")
 _COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
 _GROUPED = {
     ",": re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*"),
@@ -99,10 +100,11 @@ class TextReader:
             keep_default_na=not self.strict,
             na_values=missing,
         )
+        zeros = _LEADING_ZERO.search(self.text) is not None
         doubtful = [
             name
             for name, series in frame.items()
-            if series.dtype.kind not in "iufb" or series.isna().any()
+            if series.dtype.kind not in "iufb" or series.isna().any() or zeros
         ]
         if not doubtful:
             self.raw = frame[[]]
@@ -143,6 +145,12 @@ class TextReader:
     def _column(self, parsed: pd.Series, raw: pd.Series, notes: list[str]) -> pd.Series:
         """The values of a column that is not all numbers, from what is written in it."""
         if parsed.dtype.kind in "iuf" and parsed.notna().any():
+            if self._runs_together(parsed, raw):
+                notes.append(
+                    f"Column {self._name(parsed)!r} is text, because numbers with and without "
+                    "leading zeros, such as '007' and '7', would be one."
+                )
+                return raw
             self._note_words(parsed, raw, notes)
             return self._long_integers(parsed, raw)
         present = raw.dropna()
@@ -151,6 +159,16 @@ class TextReader:
         if set(present.unique()) <= _TRUTH:
             return parsed
         return self._ungrouped(raw)
+
+    @staticmethod
+    def _runs_together(parsed: pd.Series, raw: pd.Series) -> bool:
+        """Whether whole numbers that differ in leading zeros only would become one."""
+        written = raw[parsed.notna()].str.strip()
+        zeros = written[written.str.fullmatch(r"-?0\d+")]
+        if not len(zeros) or not written.str.fullmatch(r"[+-]?\d+").all():
+            return False
+        same = written[parsed.isin(parsed[zeros.index]).reindex(written.index)]
+        return bool(same.nunique() > parsed[same.index].nunique())
 
     def _note_words(self, parsed: pd.Series, raw: pd.Series, notes: list[str]) -> None:
         """Say which words in a column of numbers were taken as missing."""
