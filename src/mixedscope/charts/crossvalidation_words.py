@@ -105,7 +105,7 @@ def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: p
         own = _of(summary, scheme)
         parts = groups[groups["scheme"] == scheme]
         folds = int(fits.loc[fits["scheme"] == scheme, "fold"].nunique())
-        text += [_held_out(scheme, own, folds), _errors(own), _densities(own, parts)]
+        text += [_held_out(scheme, own, folds), _errors(scheme, own), _densities(own, parts)]
     text.append(
         "After \u00b1 stand two standard errors over the levels held out, which are taken as "
         "independent; with few levels they are rough, and other folds would differ a little."
@@ -129,7 +129,7 @@ def _held_out(scheme: str, own: pd.DataFrame, folds: int) -> str:
     )
 
 
-def _errors(own: pd.DataFrame) -> str:
+def _errors(scheme: str, own: pd.DataFrame) -> str:
     first, *others = list(own.index)
     start = f"Root mean squared error {figure_of(own.loc[first, 'rmse'], 3)} with {first}"
     if not others:
@@ -142,7 +142,8 @@ def _errors(own: pd.DataFrame) -> str:
             parts.append(f"the same {who}")
         else:
             parts.append(f"{plus_minus(row['difference'], row['difference_se'])} {who}")
-    same = all(is_same(own.loc[name]) for name in others)
+    # Nothing but the fixed effects predicts a new level.
+    same = scheme == "new" and all(is_same(own.loc[name]) for name in others)
     why = "; structures give the same fixed effects here, and so the same predictions"
     return f"{start}; against it {joined(parts)}{why if same else ''}."
 

@@ -250,10 +250,11 @@ def _fixed_sentence(summary: pd.DataFrame, first: str, others: list[str]) -> str
         return ""
     own = summary[summary["structure"].isin(others) & (summary["measure"] == "fixed")]
     if all(is_same(row) for _, row in own.iterrows()):
-        return (
-            "The fixed effects are the same under every structure, as they do not depend on the "
-            "covariances in a design so balanced."
-        )
+        known = summary[(summary["structure"] == ORACLE) & (summary["measure"] == "fixed")]
+        # What true and fitted covariances give alike depends on neither.
+        why = (known["excess"].abs() < _SAME).all() and (own["excess"].abs() < _SAME).all()
+        balanced = ", as they do not depend on the covariances in a design so balanced"
+        return f"The fixed effects are the same under every structure{balanced if why else ''}."
     clear = own[own["loss"].abs() > WIDTH * own["loss_se"]]
     if clear.empty:
         return "The fixed effects err alike under every structure, as far as can be told."

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.draw_blocks import BLOCK, block_count
+from mixedscope.inference.references import confounded
 from mixedscope.inference.simulated_errors import ORACLE, UNSHRUNKEN, Candidate, SimulatedErrors
 
 __all__ = [
@@ -126,16 +127,21 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
     exact, scales = errors.exact(), errors.scales()
     # Columns too nearly collinear have no least-squares limit: then nothing is told of it.
     has_limit = bool(np.isfinite(whole[:, unshrunken]).all())
+    # Least squares that cannot tell factors apart estimate what is fitted, and none of its parts.
+    lost = set(confounded(errors.candidates[0].objective.system))
     rows = []
     for i, structure in enumerate(names if has_limit else names[:unshrunken]):
         for j, (measure, group, term) in enumerate(errors.names):
+            estimated = group not in lost or measure not in ("mode", "contribution")
+            if structure == UNSHRUNKEN and not estimated:
+                continue
             own, best, worst = whole[:, i, j], whole[:, oracle, j], whole[:, unshrunken, j]
             mse, mse_se = _mean(own)
             difference, difference_se = _mean(own - whole[:, first, j])
             excess, excess_se = _ratio(own - best, best)
             loss, loss_se = _ratio(own - whole[:, first, j], whole[:, first, j])
             # Of fixed effects and population little or nothing is gained by shrinking.
-            gains = has_limit and measure not in ("fixed", "population")
+            gains = has_limit and estimated and measure not in ("fixed", "population")
             kept, kept_se = _ratio(worst - own, worst - best) if gains else (np.nan, np.nan)
             given = measure in ("mode", "contribution", "fitted")
             rows.append(
