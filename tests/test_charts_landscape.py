@@ -95,7 +95,7 @@ def test_title_gives_the_gap_of_the_start() -> None:
 def test_caption_gives_the_saddles() -> None:
     fit = tables("zerocorr")
     gaps = fit.require("landscape_points").query("kind == 'saddle'")["gap"].sort_values()
-    assert f"({gaps.iloc[0]:.3g} and {gaps.iloc[1]:.3g} above it)" in drawn(fit)[2]
+    assert f"({gaps.iloc[0]:.3g} and {gaps.iloc[1]:.3g} above the best point)" in drawn(fit)[2]
 
 
 def test_caption_gives_the_interval_of_one_parameter() -> None:

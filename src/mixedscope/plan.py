@@ -167,7 +167,13 @@ class Plan:
         kinds = self.config.charts.kinds
         return {
             name: chart_names(parse_formula(entry.formula), kinds)
-            + [c for c, chart in MODEL_CHARTS.items() if getattr(entry, chart.key) is not None]
+            + [
+                c
+                for c, chart in MODEL_CHARTS.items()
+                # A ladder of one structure would compare nothing.
+                if getattr(entry, chart.key) is not None
+                and (c != "ladder" or len(entry.structures) > 1)
+            ]
             for name, entry in self.config.models.items()
         }
 

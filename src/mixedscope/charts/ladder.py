@@ -21,6 +21,7 @@ from mixedscope.charts.ladder_words import (
 )
 from mixedscope.charts.structure_names import worded
 from mixedscope.charts.theme import COLOURS, ink
+from mixedscope.errors import ModelError
 
 __all__ = ["ladder_chart"]
 
@@ -58,9 +59,14 @@ def ladder_chart(
     Raises
     ------
     ModelError
-        If the theme is unknown.
+        If the theme is unknown, or there is one structure alone.
     """
     colours = ink(theme)
+    if structures["structure"].nunique() < 2:
+        raise ModelError(
+            "A ladder of one structure compares nothing: give it several "
+            '(structures=["full", "zerocorr"], say), or look at the fit itself.'
+        )
     own, tested, axes = first_fits(structures, tests, components)
     own = own.assign(rung=[worded(s) for s in own["structure"]])
     order = own["rung"].tolist()

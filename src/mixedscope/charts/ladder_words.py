@@ -68,13 +68,6 @@ def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.D
     str
     """
     own, tested, _ = first_fits(structures, tests, components)
-    if len(own) == 1:
-        row = own.iloc[0]
-        return (
-            f"One structure, {worded(row['structure'])}: "
-            f"{_plural(row['n_theta'], 'covariance parameter')} for "
-            f"{_plural(row['dimensions'], 'dimension')} of random effects"
-        )
     parts = [_bought(test) for test in _climbed(own, tested)[:2]]
     if not parts:
         best = own.iloc[int(own["objective"].argmin())]

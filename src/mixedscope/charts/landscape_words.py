@@ -42,9 +42,9 @@ def landscape_title(fit: FitTables) -> str:
     tried = points[(points["panel"] == points["panel"].min()) & (points["kind"] == "evaluation")]
     on_bound = _on_bound(fit)
     if on_bound:
-        text = f"The minimum lies on a bound, {joined(on_bound)}"
+        text = f"The best point lies on a bound, {joined(on_bound)}"
     else:
-        text = "The minimum lies within the bounds"
+        text = "The best point lies within the bounds"
     if len(tried):
         gap = float(tried["gap"].iloc[0])
         count = len(tried)
@@ -80,7 +80,7 @@ def landscape_caption(fit: FitTables) -> str:
     first = panels.iloc[0]
     curve = bool(panels["y_name"].isna().all())
     text = [
-        f"The objective of {fit.info['formula']} minus its minimum"
+        f"The objective of {fit.info['formula']} minus that of the best point"
         + (
             ", over the only parameter of the random effects."
             if curve
@@ -136,13 +136,13 @@ def _symmetry(points: pd.DataFrame, curve: bool) -> list[str]:
         listed = joined(gaps) if len(gaps) <= 4 else f"{gaps[0]} to {gaps[-1]}"
         out.append(
             "At a saddle, where a bounded optimiser could stop, the slope in the plane is zero by "
-            f"symmetry though there is no minimum ({listed} above it)."
+            f"symmetry though there is no minimum ({listed} above the best point)."
         )
     if len(tops):
         gaps = list(dict.fromkeys(_number(float(g)) for g in np.sort(tops["gap"])))
         listed = joined(gaps) if len(gaps) <= 4 else f"{gaps[0]} to {gaps[-1]}"
         where = "At θ = 0" if curve else "At a hilltop"
-        out.append(f"{where} the slope is zero by symmetry as well, {listed} above the minimum.")
+        out.append(f"{where} the slope is zero by symmetry as well, {listed} above the best point.")
     return out
 
 

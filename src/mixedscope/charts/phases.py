@@ -13,9 +13,10 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.along import told_seconds
 from mixedscope.charts.phase_bands import phase_fills
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
-from mixedscope.charts.trace_words import PHASE_NAMES
+from mixedscope.charts.trace_words import FEW, PHASE_NAMES, part_of
 from mixedscope.errors import ModelError, suggest
 
 __all__ = ["SIZE_NAMES", "phases_caption", "phases_chart", "phases_title"]
@@ -34,6 +35,7 @@ _FIT: Final = ["model", "structure", "optimizer"]
 #: Polishing on paper, next to the greys of the phases.
 _GREY: Final = "#8A8A8A"
 _ROW: Final = 14
+_BESIDE: Final = 24
 _SCATTER: Final = 96
 _SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
 
@@ -87,31 +89,73 @@ def phases_chart(
     chart = alt.vconcat(*blocks, _scatter(phases, trend, theme), spacing=12).resolve_scale(
         fill="independent", stroke="independent", shape="independent"
     )
-    return chart, phases_title(trend), phases_caption(phases, trend, timing_trend, order=order)
+    title = phases_title(phases, trend, timing, timing_trend, order=order)
+    return chart, title, phases_caption(phases, trend, timing_trend, order=order)
 
 
-def phases_title(trend: pd.DataFrame) -> str:
+def phases_title(
+    phases: pd.DataFrame,
+    trend: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    timing_trend: pd.DataFrame | None = None,
+    *,
+    order: str = "n_theta",
+) -> str:
     """Say whether the last phase dominates, and whether it does so more as models grow.
 
     Parameters
     ----------
-    trend : pandas.DataFrame
-        As made by `mixedscope.inference.phase_table.phase_trend`.
+    phases, trend : pandas.DataFrame
+        As made by `mixedscope.inference.phase_table`.
+    timing, timing_trend : pandas.DataFrame, optional
+        Those of the seconds, which it then tells of.
+    order : {"n_theta", "q", "n"}
+        What makes a fit large: that by which the bars are ordered.
 
     Returns
     -------
     str
     """
-    row = _trend_row(trend, str(trend["optimizer"].iloc[0]), "q")
-    share = f"{100 * row['largest_share']:.0f}\u00a0%"
-    small = f"{100 * row['smallest_share']:.0f}\u00a0%"
-    if row["fits"] == 1:
-        return f"Fine tuning and verification took {share} of the evaluations"
-    ends = f"{small} of the evaluations of the smallest, {share} of the largest"
-    grows = row["largest_share"] > row["smallest_share"] and not row["rank_correlation"] <= 0
-    if grows and row["largest_share"] > 0.5:
-        return f"Fine tuning comes to dominate in large models: {ends}"
-    return f"Fine tuning does not come to dominate in large models: {ends}"
+    optimizer = str(trend["optimizer"].iloc[0])
+    own = _ordered(phases[phases["optimizer"] == optimizer], order)
+    row = _trend_row(trend if timing_trend is None else timing_trend, optimizer, order)
+    told = [_last_part(own, timing, fit) for fit in (0, -1)]
+    (first, low), (last, high) = told
+    if len(own) == 1:
+        return f"Fine tuning and verification took {last}"
+    by = f"by {optimizer}, " if trend["optimizer"].nunique() > 1 else ""
+    names = [f"{own['model'].iloc[i]}, {own['structure'].iloc[i]}" for i in (0, -1)]
+    ends = f"{by}{first} with the fewest {SIZE_NAMES[order]} ({names[0]}), {last} with the most "
+    grows = high > low and row["rank_correlation"] > 0
+    verb = "comes" if grows and high > 0.5 else "does not come"
+    return f"Fine tuning {verb} to dominate in large models: {ends}({names[1]})"
+
+
+def _ordered(phases: pd.DataFrame, order: str) -> pd.DataFrame:
+    """One row per fit as the bars are ordered: its evaluations, and those of the last phase."""
+    fits = phases.drop_duplicates(_FIT).sort_values([order, "q", "n"], kind="stable")
+    own = [phases[_same(phases, fit)] for _, fit in fits.iterrows()]
+    return fits.assign(
+        evaluations=[int(rows["evaluations"].sum()) for rows in own],
+        last=[int(rows.loc[rows["phase"] == _LAST, "evaluations"].sum()) for rows in own],
+    )
+
+
+def _same(table: pd.DataFrame, fit: pd.Series) -> pd.Series:
+    """Rows of a fit."""
+    return (table[_FIT] == fit[_FIT]).all(axis=1)
+
+
+def _last_part(fits: pd.DataFrame, timing: pd.DataFrame | None, at: int) -> tuple[str, float]:
+    """Say which part of its evaluations, or seconds, a fit spent in the last phase."""
+    fit = fits.iloc[at]
+    if timing is None:
+        part, total = int(fit["last"]), int(fit["evaluations"])
+        return f"{part_of(part, total)} evaluations", part / total
+    own = timing[_same(timing, fit)]
+    seconds = float(own["seconds"].sum())
+    share = float(own.loc[own["phase"] == _LAST, "seconds"].sum()) / (seconds or 1.0)
+    return f"{100 * share:.0f}\u00a0% of {told_seconds(seconds)}", share
 
 
 def phases_caption(
@@ -134,20 +178,35 @@ def phases_caption(
     str
     """
     words = [
-        f"A bar for every fit, ordered by its number of {SIZE_NAMES[order]}: the share of each "
+        f"A bar for every fit, ordered by its number of {SIZE_NAMES[order]} (the most at the "
+        "bottom): the share of each "
         "phase in all evaluations of the objective"
         + ("" if timing_trend is None else " and in all seconds")
         + ". Polishing, and escaping from saddles, after the optimiser's own search is a piece of "
         "its own. Below, the share of fine tuning and verification, polishing included, against "
         "the size of the model."
+        + ("" if timing_trend is None else " Seconds are those of a fit without compiling.")
     ]
     for optimizer in dict.fromkeys(trend["optimizer"]):
         words.append(_sentence(trend, optimizer, "evaluations"))
         if timing_trend is not None:
             words.append(_sentence(timing_trend, optimizer, "seconds"))
+    fits = phases.drop_duplicates(_FIT)
+    short = int((phases.groupby(_FIT, sort=False)["evaluations"].sum() < FEW).sum())
+    if short:
+        words.append(
+            f"Pale bars: {short:,} of {len(fits):,} fits took fewer than {FEW} evaluations: a "
+            "share of them is a matter of one or two."
+        )
+    models = phases["model"].nunique()
+    if models < len(fits):
+        words.append(
+            f"The {len(fits):,} fits are of {models:,} model{'' if models == 1 else 's'}, and not "
+            "independent."
+        )
     polished = int(phases["polish_evaluations"].sum())
     total = int(phases["evaluations"].sum())
-    gradients = phases.drop_duplicates(_FIT)["certificate_gradients"].sum(min_count=1)
+    gradients = fits["certificate_gradients"].sum(min_count=1)
     words.append(
         f"Polishing took {polished:,} of {total:,} evaluations"
         + (
@@ -238,6 +297,7 @@ def _block(
         seconds = timing[timing["optimizer"] == optimizer].copy()
         seconds["label"] = seconds["model"] + ", " + seconds["structure"]
         columns.append(("seconds", _pieces(seconds, "seconds", "polish_seconds"), ".3g"))
+    few = set(fits.loc[fits["evaluations"] < FEW, "label"])
     y = alt.Y(
         "label:N",
         sort=labels,
@@ -246,15 +306,22 @@ def _block(
     )
     height = _ROW * len(labels)
     numbers = 118
-    width = (DOUBLE_COLUMN - 16 - 96 - numbers - 10 * len(columns)) // len(columns)
+    width = (DOUBLE_COLUMN - 16 - 96 - numbers - _BESIDE * len(columns)) // len(columns)
     panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
-    for name, pieces, fmt in columns:
+    for name, bars, fmt in columns:
+        pieces = bars.assign(few=bars["label"].isin(few))
         panels.append(
-            _bars(pieces, labels, name, fmt, theme, labelled=last).properties(
-                width=width, height=height
-            )
+            _bars(
+                pieces.assign(few=pieces["label"].isin(few)),
+                labels,
+                name,
+                fmt,
+                theme,
+                labelled=last,
+            ).properties(width=width, height=height)
         )
-    return alt.hconcat(*panels, spacing=10).properties(
+    # Numbers at the ends of an axis stand out; blocks with and without one are alike all the same.
+    return alt.hconcat(*panels, spacing=_BESIDE, bounds="flush").properties(
         title=alt.TitleParams(
             text=f"by {optimizer}", fontSize=11, anchor="start", frame="group", offset=2
         )
@@ -310,6 +377,11 @@ def _bars(
         alt.Chart(pieces)
         .mark_bar(stroke=ink(theme)["soft"], strokeWidth=0.4, aria=False)
         .encode(
+            fillOpacity=alt.FillOpacity(
+                "few:N",
+                scale=alt.Scale(domain=[False, True], range=[1.0, 0.45]),
+                legend=None,
+            ),
             y=alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=None),
             x=alt.X(
                 "left:Q",
@@ -320,6 +392,7 @@ def _bars(
                     values=[0, 0.25, 0.5, 0.75, 1],
                     labels=labelled,
                     ticks=labelled,
+                    labelFlush=False,
                 ),
             ),
             x2="right:Q",

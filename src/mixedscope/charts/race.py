@@ -7,6 +7,7 @@ the gaps where its searches and its runs ended.
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any, Final
 
 import altair as alt
@@ -84,7 +85,8 @@ def race_chart(
     entrants = list(dict.fromkeys(ends["entrant"]))
     low, high = _decade(runs["x"].min(), down=True), _decade(runs["x"].max())
     top = _decade(max(float(runs["gap"].max()), 10 * floor))
-    columns = len(entrants) if len(entrants) <= 4 else 4 if len(entrants) in (7, 8) else 3
+    # Rows without empty places, where numbers allow.
+    columns = len(entrants) if len(entrants) <= 5 else 4 if len(entrants) in (7, 8) else 3
     width = (_INNER - _AXIS - _GAP * (columns - 1)) // columns
     finish = _finishes(ends, runs, floor)
     panels = [
@@ -99,15 +101,17 @@ def race_chart(
             colours,
             first=i % columns == 0,
             last=i + columns >= len(entrants),
+            short=columns > 4,
         ).properties(width=width, height=_HEIGHT)
         for i, entrant in enumerate(entrants)
     ]
     above = alt.concat(*panels, columns=columns, spacing=_GAP)
     below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
     chart = alt.vconcat(above, below, spacing=12).resolve_legend(shape="shared")
-    title = race_title(ends)
+    title = race_title(race, ends, timing, x=x)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
-    return chart, title, race_caption(race, ends, floor=floor, x=x)
+    caption = race_caption(race, ends, floor=floor, x=x, timed=timing is not None)
+    return chart, title, caption
 
 
 # -- tables behind the picture --------------------------------------------------------------------
@@ -171,9 +175,11 @@ def _panel(
     *,
     first: bool,
     last: bool,
+    short: bool,
 ) -> Any:
     (low, high), (floor, top) = spans
-    x = _log("X", "x", (low, high), _X_TITLES[name] if last else None, labels=last)
+    title = _X_TITLES[name] if last else None
+    x = _log("X", "x", (low, high), title, most=3 if short else 4)
     y = _log("Y", "gap", (floor / 2, top), "gap" if first else None, labels=first)
     own = runs[runs["entrant"] == entrant]
     # All runs, and its own before them: one table for all panels.
@@ -197,7 +203,7 @@ def _panel(
     return alt.layer(*layers).properties(
         title=alt.TitleParams(
             text=entrant,
-            subtitle=[", ".join(words) or " "] if told else [],
+            subtitle=(_lines(words, short) if told else []),
             fontSize=11,
             subtitleFontSize=9,
             anchor="start",
@@ -205,6 +211,12 @@ def _panel(
             offset=3,
         )
     )
+
+
+def _lines(words: list[str], short: bool) -> list[str]:
+    """Two lines below the name of an entrant: a longer one would push panels apart."""
+    lines = textwrap.wrap(", ".join(words), 20 if short else 34, max_lines=2, placeholder=" \u2026")
+    return [*lines, " ", " "][:2]
 
 
 def _steps(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
@@ -292,7 +304,8 @@ def _ends_chart(
     y = alt.Y(
         "entrant:N",
         sort=entrants,
-        axis=alt.Axis(title=None, grid=True, domain=False, ticks=False, labelLimit=_AXIS - 8),
+        scale=alt.Scale(type="point", padding=0.5),
+        axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=_AXIS - 8),
     )
     highest = _decade(max(float(finish["shown"].max()), CLOSE * 10))
     x = _log("X", "gap", (span[0] / 2, highest), "gap at the end of the search and of the run")
@@ -306,8 +319,14 @@ def _ends_chart(
         .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
         .encode(x=x)
     )
+    lines = data.chart([{"entrant": entrant} for entrant in entrants]).mark_rule(
+        stroke=colours["grid"], strokeWidth=0.8, aria=False
+    )
     first = alt.layer(
-        limit, joined, *_end_marks(data, gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours)
+        lines.encode(y=y),
+        limit,
+        joined,
+        *_end_marks(data, gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours),
     )
     height = 17 * len(entrants)
     if timing is None:
@@ -320,22 +339,21 @@ def _ends_chart(
         (_decade(ticks[0], down=True), _decade(ticks[1])),
         "seconds of a whole run",
     )
+    bare = alt.Y("entrant:N", sort=entrants, scale=alt.Scale(type="point", padding=0.5), axis=None)
     second = (
         data.chart(total)
         .mark_tick(color=COLOURS["best"], thickness=1.5, size=9, aria=False)
         .encode(
             x=x2,
-            y=alt.Y(
-                "entrant:N",
-                sort=entrants,
-                axis=alt.Axis(title=None, labels=False, grid=True, domain=False, ticks=False),
-            ),
+            y=bare,
             tooltip=[alt.Tooltip("entrant:N"), alt.Tooltip("start:Q"), alt.Tooltip("seconds:Q")],
         )
     )
     return alt.hconcat(
         first.properties(width=left, height=height),
-        second.properties(width=width - left - _GAP, height=height),
+        alt.layer(lines.encode(y=bare), second).properties(
+            width=width - left - _GAP, height=height
+        ),
         spacing=_GAP,
     )
 
@@ -350,11 +368,12 @@ def _log(
     title: str | None,
     *,
     labels: bool = True,
+    most: int = 4,
 ) -> Any:
     """Encoding on a log scale with powers of ten that can be read."""
     low, high = (math.log10(v) for v in domain)
     exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
-    every = max(1, -(-len(exponents) // 4))
+    every = max(1, -(-len(exponents) // most))
     shown = [e for e in exponents if (e - exponents[0]) % every == 0]
     words = ", ".join(
         f"'{10.0**e:,.{max(0, -e)}f}'" if -2 <= e <= 4 else f"'1e{e}'".replace("-", "−")
@@ -365,11 +384,15 @@ def _log(
         values=[10.0**e for e in shown],
         labels=labels,
         ticks=labels,
+        # Numbers stand at their ticks, also at the ends.
+        labelFlush=False,
         grid=channel == "X" and field == "gap",
         labelExpr=f"[{words}][round(log(datum.value) / LN10) - ({exponents[0]})]",
         zindex=0,
     )
     encode = alt.X if channel == "X" else alt.Y
-    return encode(
-        f"{field}:Q", scale=alt.Scale(type="log", domain=list(domain), nice=False), axis=axis
-    )
+    ends = list(domain)
+    if channel == "X":  # room for marks at the ends
+        stretch = (domain[1] / domain[0]) ** 0.02
+        ends = [domain[0] / stretch, domain[1] * stretch]
+    return encode(f"{field}:Q", scale=alt.Scale(type="log", domain=ends, nice=False), axis=axis)

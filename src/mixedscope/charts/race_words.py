@@ -6,21 +6,35 @@ from typing import Final
 
 import pandas as pd
 
+from mixedscope.charts.along import told_seconds
 from mixedscope.charts.words import joined
 
 __all__ = ["CLOSE", "race_caption", "race_title"]
+
+#: Verdicts of an optimum.
+_ARRIVED: Final = ("optimum", "boundary optimum")
 
 #: A search that ended this little above the best of the race counts as having arrived.
 CLOSE: Final = 1e-6
 
 
-def race_title(ends: pd.DataFrame) -> str:
-    """Say how many runs arrived, and how many needed polishing for it.
+def race_title(
+    race: pd.DataFrame,
+    ends: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    *,
+    x: str = "evaluation",
+) -> str:
+    """Say who came down fastest, how many runs arrived, and how many searches stopped short.
 
     Parameters
     ----------
-    ends : pandas.DataFrame
-        The table ``race_ends``.
+    race, ends : pandas.DataFrame
+        The tables ``race`` and ``race_ends``.
+    timing : pandas.DataFrame, optional
+        The table ``race_timing``, for seconds.
+    x : {"evaluation", "seconds"}
+        What is spent.
 
     Returns
     -------
@@ -29,23 +43,75 @@ def race_title(ends: pd.DataFrame) -> str:
     last = ends[ends["point"] == "end"]
     search = ends[ends["point"] == "search"]
     runs, same = len(last), int(last["same_optimum"].sum())
-    text = (
-        f"All {runs} runs ended at the same optimum"
-        if same == runs
-        else f"{same} of {runs} runs ended at the same optimum"
-    )
-    short = search[search["gap"] > CLOSE]
+    who = f"all {runs}" if same == runs else f"{same} of {runs}"
+    parts = [f"{who} runs ended at the same optimum"]
+    if winner := _fastest(race, ends, timing, x):
+        parts.insert(0, winner)
+    doubtful = int((~last["verdict"].isin(_ARRIVED)).sum())
+    if doubtful:
+        parts[-1] += f", {doubtful} uncertified"
+    short = search[~search["verdict"].isin(_ARRIVED)]
     if len(short):
-        text += (
-            f"; {len(short)} of {runs} searches had stopped more than {_number(CLOSE)} above it, "
-            f"at most {_number(float(short['gap'].max()))}"
+        parts.append(
+            f"{len(short)} of {runs} searches stopped uncertified (red), at most "
+            f"{_exact(float(short['gap'].max()))} above the best"
         )
     else:
-        text += f"; every search came within {_number(CLOSE)} of it by itself"
+        parts.append("every search ended at an optimum by itself")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] if parts[0].startswith("all ") else text
+
+
+def _fastest(race: pd.DataFrame, ends: pd.DataFrame, timing: pd.DataFrame | None, x: str) -> str:
+    """Name the entrants that needed least and most, all starts together, to come close."""
+    keys = ["entrant", "start"]
+    steps = race[[*keys, "evaluation", "gap"]]
+    if x == "seconds":
+        assert timing is not None
+        steps = steps.merge(timing, on=[*keys, "evaluation"], validate="one_to_one")
+        steps = steps.assign(spent=steps.groupby(keys, sort=False)["seconds"].cumsum())
+    else:
+        steps = steps.assign(spent=steps["evaluation"].astype(float))
+    needed = steps[steps["gap"] <= CLOSE].groupby(keys, sort=False)["spent"].min()
+    runs = ends[ends["point"] == "end"].groupby("entrant", sort=False).size()
+    own = {
+        entrant: needed[entrant]
+        for entrant in dict.fromkeys(needed.index.get_level_values("entrant"))
+        if len(needed[entrant]) == runs[entrant]
+    }
+    if not own or len(runs) < 2:
+        return ""
+    ordered = sorted(own, key=lambda entrant: (float(own[entrant].sum()), entrant))
+    what = "fewest evaluations" if x == "evaluation" else "least time"
+    text = f"{ordered[0]} needed the {what} to come within {_number(CLOSE)} of the best"
+    text += f" ({_range(own[ordered[0]], x)})"
+    if len(ordered) > 1:
+        text += f", {ordered[-1]} the most ({_range(own[ordered[-1]], x)})"
+    if len(own) < len(runs):
+        text += f", {joined([e for e in runs.index if e not in own])} did not from every start"
     return text
 
 
-def race_caption(race: pd.DataFrame, ends: pd.DataFrame, *, floor: float, x: str) -> str:
+def _range(values: pd.Series, x: str) -> str:
+    """Write the smallest and the largest of what runs needed."""
+    words = [
+        told_seconds(v) if x == "seconds" else f"{v:,.0f}"
+        for v in (float(values.min()), float(values.max()))
+    ]
+    return words[0] if words[0] == words[1] else f"{words[0]} to {words[1]}"
+
+
+def _exact(value: float) -> str:
+    """Write a gap with as many digits as tell it from the limit that it exceeds."""
+    mantissa, _, power = f"{value:.2e}".partition("e")
+    if value >= 1e-3 or value == 0:
+        return f"{value:.3g}"
+    return f"{float(mantissa):g}e\u2212{-int(power)}"
+
+
+def race_caption(
+    race: pd.DataFrame, ends: pd.DataFrame, *, floor: float, x: str, timed: bool
+) -> str:
     """Describe what the picture shows, and where each entrant ended.
 
     Parameters
@@ -55,6 +121,8 @@ def race_caption(race: pd.DataFrame, ends: pd.DataFrame, *, floor: float, x: str
     floor : float
         Smallest gap drawn.
     x : {"evaluation", "seconds"}
+    timed : bool
+        Whether the picture shows seconds of whole runs.
 
     Returns
     -------
@@ -71,7 +139,8 @@ def race_caption(race: pd.DataFrame, ends: pd.DataFrame, *, floor: float, x: str
         "the others are grey; the bold line begins where a fit would"
         + (f", the thin ones at {starts} random starts that all share" if starts else "")
         + ". A ring marks where the search ended, red where its certificate was not that of an "
-        "optimum; what follows it, polishing, is pink. Seconds of a whole run include polishing."
+        "optimum; what follows it, polishing, is pink."
+        + (" Seconds of a whole run include polishing, and no compiling." if timed else "")
     ]
     for entrant in dict.fromkeys(ends["entrant"]):
         text.append(_sentence(entrant, ends[ends["entrant"] == entrant], floor))
@@ -87,10 +156,10 @@ def _sentence(entrant: str, own: pd.DataFrame, floor: float) -> str:
     settings = own["settings"].iloc[0]
     named = f"{entrant} ({settings})" if isinstance(settings, str) and settings else entrant
     before, after = (max(float(t["gap"].max()), floor) for t in (search, last))
-    words = f"{named}: searches of {count} evaluations ended at most {_number(before)} above"
+    words = f"{named}: searches of {count} evaluations ended at most {_exact(before)} above"
     if after < before:
-        words += f", {_number(after)} after polishing"
-    astray = search[~search["verdict"].isin(["optimum", "boundary optimum"])]
+        words += f", {_exact(after)} after polishing"
+    astray = search[~search["verdict"].isin(_ARRIVED)]
     if len(astray):
         words += f" ({len(astray)} of {len(search)} not at an optimum before)"
     other = int((~last["same_optimum"].astype(bool)).sum())
