@@ -84,6 +84,7 @@ MARKS: Final[dict[str, Mark]] = {
     "best": Mark("best so far", "circle", 14, "best"),
     "escape": Mark("while escaping a saddle or a false bound", "diamond", 30, "escape"),
     "polish": Mark("while polishing", "triangle-up", 26, "polish"),
+    "restart": Mark("while looking for a lower minimum", "triangle-down", 26, "restart"),
     "optimum": Mark("optimum", _PLUS, 34, "ink"),
     "saddle": Mark("saddle", "diamond", 55, "ink", filled=False),
     "hilltop": Mark("hilltop", "triangle-up", 55, "ink", filled=False),

@@ -69,6 +69,7 @@ COLOURS: Final[dict[str, str]] = {
     "failed": "#CC3311",
     "polish": "#CC79A7",
     "escape": "#882255",
+    "restart": "#44AA99",
 }
 
 #: A shape of its own for every structure, so that a chart in grey can be read: filled points of

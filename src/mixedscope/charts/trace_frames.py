@@ -30,6 +30,7 @@ KINDS: Final = {
     "evaluation": ("evaluation", "circle"),
     "polish": ("while polishing", "triangle-up"),
     "escape": ("while escaping a saddle or a false bound", "diamond"),
+    "restart": ("while looking for a lower minimum", "triangle-down"),
     "failed": ("failed (at the top edge)", "M-.7,-.7L.7,.7M-.7,.7L.7,-.7"),
     "best": ("best so far", "stroke"),
 }

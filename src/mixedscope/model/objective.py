@@ -24,6 +24,7 @@ from mixedscope.model.rounding import (
     largest_ratio,
     loses_digits,
 )
+from mixedscope.model.second_look import SecondLook, second_look
 from mixedscope.model.small import Batch, SmallSystem
 from mixedscope.model.system import ProfiledSystem
 
@@ -181,6 +182,10 @@ class ProfiledObjective:
                 point[term.theta] = part
                 out.append(point)
         return out
+
+    def second_look(self, theta: Floats) -> SecondLook:
+        """Where another minimum may lie; see :func:`mixedscope.model.second_look.second_look`."""
+        return second_look(self, theta)
 
     def residual_state(self, theta: Floats, value: float) -> Residual:
         """Whether sigma is identified; see :func:`mixedscope.model.residual.residual_state`."""

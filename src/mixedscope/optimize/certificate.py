@@ -390,7 +390,7 @@ def certificate(
     if excess > tolerance:
         words += (
             f" The search itself had stopped {excess:.2g} deviance points higher; "
-            "the stages after it (escape, polish) made up for that."
+            "the stages after it (escape, polish, restart) made up for that."
         )
     return {
         "verdict": verdict,

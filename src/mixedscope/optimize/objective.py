@@ -16,10 +16,12 @@ __all__ = [
     "CompiledObjective",
     "CompiledSearch",
     "CurvedObjective",
+    "DoubtedObjective",
     "EdgedObjective",
     "Evaluation",
     "FloatArray",
     "InformedObjective",
+    "ManyMinima",
     "Objective",
     "ShapedObjective",
     "compiling_seconds",
@@ -31,6 +33,7 @@ __all__ = [
     "offers_hessian",
     "offers_moments",
     "offers_search",
+    "offers_second_look",
     "rounding_of",
     "shape_of",
 ]
@@ -143,6 +146,23 @@ class EdgedObjective(Protocol):
         Empty unless theta is at an edge beside which the objective may fall faster than second
         derivatives show.
         """
+        ...
+
+
+class ManyMinima(Protocol):
+    """Where an objective may have another minimum: rays of points, and points to search from."""
+
+    @property
+    def rays(self) -> Sequence[FloatArray]: ...  # noqa: D102
+    @property
+    def starts(self) -> Sequence[FloatArray]: ...  # noqa: D102
+
+
+class DoubtedObjective(Protocol):
+    """An objective that can say where, seen from one minimum, another may lie."""
+
+    def second_look(self, theta: FloatArray, /) -> ManyMinima:
+        """Rays (m, k), each along one parameter from 0 on, and points (k,) to search from."""
         ...
 
 
@@ -277,6 +297,11 @@ def offers_moments(objective: object) -> TypeGuard[InformedObjective]:
 def offers_residual(objective: object) -> TypeGuard[ResidualObjective]:
     """Whether an objective is a `ResidualObjective`."""
     return hasattr(objective, "residual_state")
+
+
+def offers_second_look(objective: object) -> TypeGuard[DoubtedObjective]:
+    """Whether an objective is a `DoubtedObjective`."""
+    return hasattr(objective, "second_look")
 
 
 def offers_search(objective: object) -> TypeGuard[CompiledObjective]:

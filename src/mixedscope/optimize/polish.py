@@ -1,7 +1,7 @@
 """From where a search ended to a certified optimum: escape saddles, polish, clean up zeros.
 
 Every optimiser ends here, so that which one was used decides about the way, not about the answer.
-Each evaluation made here is recorded, under the stage ``escape`` or ``polish``.
+Each evaluation made here is recorded, under the stage ``escape``, ``polish`` or ``restart``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from mixedscope.optimize.certificate import (
 )
 from mixedscope.optimize.objective import FloatArray, edges_of, offers_beyond
 from mixedscope.optimize.problem import LimitReached, Point, Problem
+from mixedscope.optimize.second_look import look_again
 
 __all__ = ["Polisher"]
 
 #: Rounds of escaping and polishing after which to give up.
 _ROUNDS = 12
+
+#: Times that a lower minimum is looked for, the last of them in vain.
+_SECOND_LOOKS = 4
 
 #: Newton steps on one Hessian, and the factor by which each has to reduce the decrement.
 _NEWTON_STEPS = 4
@@ -118,19 +122,30 @@ class Polisher:
     def run(self) -> None:
         """Escape and polish until nothing is left to be gained, then clean up zeros."""
         try:
-            for _ in range(_ROUNDS):
-                if not self._settle():
-                    return
-                self._clean()
-                if not self._look_beyond():
+            settled = self._settle_down()
+            for _ in range(_SECOND_LOOKS):
+                if not settled or not look_again(self):
                     break
+                settled = self._settle_down()
+            if not settled:
+                return
         except LimitReached as limit:
             self.limit = limit
             best = self.problem.best
             if best is not None and best.at_most < self.point.at_most:
-                self._move(best)
+                self.move(best)
         self.make_canonical()
         self.measure()
+
+    def _settle_down(self) -> bool:
+        """Settle, clean up zeros and look beyond them in turns; False if it cannot be checked."""
+        for _ in range(_ROUNDS):
+            if not self._settle():
+                return False
+            self._clean()
+            if not self._look_beyond():
+                break
+        return True
 
     def make_canonical(self) -> None:
         """Bring theta to its canonical range: no diagonal element of Λ is negative."""
@@ -175,7 +190,8 @@ class Polisher:
         """Whether slopes gain nothing worth having, so that only curvature can."""
         return curvature.decrement <= VERDICT_TOLERANCE * tolerance_scale(self.point.objective)
 
-    def _move(self, point: Point) -> None:
+    def move(self, point: Point) -> None:
+        """Go on from another point."""
         self.point = point
 
     def _polish(self, curvature: Curvature) -> bool:
@@ -183,18 +199,18 @@ class Polisher:
         self.problem.stage = "polish"
         before = curvature.decrement
         if not curvature.is_saddle and before <= _NEWTON_REACH and self._newton(curvature):
-            self._note("Newton steps")
+            self.note("Newton steps")
             return True
         if before <= ROUNDING_TOLERANCE * tolerance_scale(self.point.objective):
             # Only rounding is left for a line search to find.
             return False
         start = self.point.at_most
         run_bfgs(self.problem, self.point.x, inverse=curvature.inverse)
-        self._note("BFGS")
+        self.note("BFGS")
         best = self.problem.best
         if best is None or not best.at_most < start:
             return False
-        self._move(best)
+        self.move(best)
         return True
 
     def _newton(self, curvature: Curvature) -> bool:
@@ -209,7 +225,7 @@ class Polisher:
             rises = point.objective > self.point.objective + point.rounding
             if rises or after.decrement > _NEWTON_FACTOR * curvature.decrement:
                 break
-            self._move(point)
+            self.move(point)
             self.curvature = curvature = after
             moved = True
             if self._is_small(curvature):
@@ -219,7 +235,7 @@ class Polisher:
     def _escape(self, curvature: Curvature) -> bool:
         """Leave a saddle along its negative curvature; False if nothing is gained."""
         self.problem.stage = "escape"
-        self._note("negative curvature")
+        self.note("negative curvature")
         direction = curvature.descent
         origin = self.point
         enough = origin.objective - origin.rounding
@@ -236,12 +252,12 @@ class Polisher:
                     if point is None or not point.at_most < best.at_most:
                         break
                     best = point
-                self._move(best)
+                self.move(best)
                 self.problem.stage = "polish"
                 run_bfgs(self.problem, best.x)
-                self._note("BFGS")
+                self.note("BFGS")
                 if self.problem.best is not None:
-                    self._move(self.problem.best)
+                    self.move(self.problem.best)
                 return True
         return False
 
@@ -277,7 +293,7 @@ class Polisher:
             point = problem.evaluate(trial, gradient=True)
             if point is None or point.objective > self.point.objective + self.point.rounding:
                 continue
-            self._move(point)
+            self.move(point)
             if i == 0:
                 return
 
@@ -299,21 +315,22 @@ class Polisher:
         if not len(points):
             return False
         problem.stage = "escape"
-        self._note("a look beyond zero")
+        self.note("a look beyond zero")
         enough = self.point.objective - self.point.rounding
         found = [problem.evaluate(problem.to_x(theta), gradient=False) for theta in points]
         lower = [p for p in found if p is not None and p.at_most < enough]
         if not lower:
             return False
-        self._move(min(lower, key=lambda p: p.objective))
+        self.move(min(lower, key=lambda p: p.objective))
         problem.stage = "polish"
         run_bfgs(problem, self.point.x)
-        self._note("BFGS")
+        self.note("BFGS")
         if problem.best is not None:
-            self._move(problem.best)
+            self.move(problem.best)
         self.make_canonical()
         return True
 
-    def _note(self, what: str) -> None:
+    def note(self, what: str) -> None:
+        """Remember what was done, once."""
         if what not in self.tried:
             self.tried.append(what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from mixedscope.optimize.certificate import rounding, tolerance_scale
 from mixedscope.optimize.objective import FloatArray, Objective, offers_hessian, offers_search
 from mixedscope.optimize.problem import EVALUATION_ERRORS, Problem
 
-__all__ = ["SCIPY_BACKENDS", "Bfgs", "ScipyCobyqa", "ScipyLbfgsb", "run_bfgs"]
+__all__ = ["SCIPY_BACKENDS", "Bfgs", "ScipyCobyqa", "ScipyLbfgsb", "descend", "run_bfgs"]
 
 _MANY = 10_000_000
 
@@ -72,6 +73,7 @@ def run_bfgs(
     ftol: float = 1e-9,
     gtol: float = 1e-6,
     inverse: FloatArray | None = None,
+    most: int = sys.maxsize,
 ) -> Outcome:
     """Run SciPy's BFGS from x0, with a criterion of its own.
 
@@ -90,11 +92,13 @@ def run_bfgs(
         Largest gradient entry at which to stop.
     inverse : (k, k) array, optional
         Inverse Hessian to start with, positive definite.
+    most : int
+        Evaluations after which to stop.
     """
     options: dict[str, Any] = {"gtol": gtol, "maxiter": _MANY}
     if inverse is not None:
         options["hess_inv0"] = inverse
-    monitor = _Monitor(problem, ftol)
+    monitor = _Monitor(problem, ftol, most)
     try:
         return _scipy(x0, "BFGS", options, function=monitor.evaluate, callback=monitor.accept)
     except _Finished as finished:
@@ -114,9 +118,10 @@ class _Monitor:
 
     PATIENCE = 12
 
-    def __init__(self, problem: Problem, ftol: float) -> None:
+    def __init__(self, problem: Problem, ftol: float, most: int) -> None:
         self._problem = problem
         self._ftol = ftol
+        self._left = most
         self._base: tuple[FloatArray, float, FloatArray] | None = None
         self._trials: list[tuple[FloatArray, float, FloatArray]] = []
 
@@ -127,6 +132,9 @@ class _Monitor:
             promise = -0.5 * float(base_gradient @ (x - base_x))
             if promise <= self._ftol * tolerance_scale(base_value):
                 raise _Finished("success", "the predicted decrease fell below ftol")
+        if self._left == 0:
+            raise _Finished("max_evaluations", "as many evaluations as were asked for")
+        self._left -= 1
         value, gradient = self._problem.value_and_gradient(x)
         self._trials.append((np.array(x), value, gradient))
         if self._base is None:
@@ -152,13 +160,30 @@ class _Monitor:
         self._trials.clear()
 
 
-def _search_compiled(problem: Problem, x0: FloatArray, ftol: float) -> bool:
+def descend(problem: Problem, x0: FloatArray, *, ftol: float, most: int) -> bool:
+    """Search from x0 by the quickest way there is, in at most `most` evaluations.
+
+    Returns
+    -------
+    bool
+        Whether the search ended by itself, within `most` evaluations.
+    """
+    before = len(problem.trace)
+    if not _search_compiled(problem, x0, ftol, most):
+        run_bfgs(problem, x0, ftol=ftol, inverse=_initial_inverse(problem, x0), most=most)
+    return len(problem.trace) - before < most
+
+
+def _search_compiled(
+    problem: Problem, x0: FloatArray, ftol: float, most: int = sys.maxsize
+) -> bool:
     """Let the objective run the search itself, if it can; tell whether it did."""
     objective = problem.objective
     if problem.is_timed or not offers_search(objective):
         return False
     # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
-    search = objective.quasi_newton(problem.to_theta(x0), ftol, problem.evaluations_left)
+    most = min(most, problem.evaluations_left)
+    search = objective.quasi_newton(problem.to_theta(x0), ftol, most)
     if search is None:
         return False
     problem.record(search)

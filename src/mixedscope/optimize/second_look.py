@@ -1,0 +1,134 @@
+"""Look again from a minimum: there may be a lower one at the places where others were seen.
+
+It is made for every optimiser alike, after polishing, and recorded under the stage ``restart``.
+The objective says where to look (`DoubtedObjective`); where it sees no reason for doubt this costs
+nothing. No minimum is proved to be the lowest: a few likely places are tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mixedscope.optimize.backends.scipy import descend
+from mixedscope.optimize.objective import FloatArray, is_quick, offers_second_look
+
+if TYPE_CHECKING:
+    from mixedscope.optimize.polish import Polisher
+    from mixedscope.optimize.problem import Point, Problem
+
+__all__ = ["look_again"]
+
+#: Predicted decrease at which a search for another minimum stops: enough to tell it is lower.
+_COARSE: Final = 1e-2
+
+#: A search that ended so little above, and this far away, is finished to see which is lower.
+_CLOSE: Final = 0.1
+_APART: Final = 0.05
+
+#: Searches made, and evaluations of each at most, where an evaluation takes microseconds.
+_SEARCHES: Final = 2
+_EVALUATIONS: Final = 25
+
+#: Where it takes longer, the whole look may have this share of the gradients and values so far.
+_SHARE: Final = 0.2
+
+#: Fewest evaluations that a search can lead anywhere with.
+_FEWEST: Final = 4
+
+
+def look_again(polisher: Polisher) -> bool:
+    """Move a polisher to a lower minimum if one is found at the likely places.
+
+    Parameters
+    ----------
+    polisher : Polisher
+        At a minimum.
+
+    Returns
+    -------
+    bool
+        Whether the polisher was moved, to a point that is lower but not polished.
+
+    Raises
+    ------
+    LimitReached
+    """
+    problem = polisher.problem
+    if not offers_second_look(problem.objective):
+        return False
+    places = problem.objective.second_look(problem.to_theta(polisher.point.x))
+    if not places.rays and not places.starts:
+        return False
+    quick = is_quick(problem.objective)
+    done = len(problem.trace) + problem.certificate_evaluations
+    left = len(problem.trace) + (_SEARCHES * _EVALUATIONS * 10 if quick else int(_SHARE * done))
+    problem.stage = "restart"
+    polisher.note("a second look for a lower minimum")
+    starts = []
+    for ray in places.rays:
+        if left - len(problem.trace) < len(ray):
+            break
+        starts += _dips(problem, polisher.point, problem.to_x(ray))
+    found = [s for s in starts if s.at_most < polisher.point.objective - polisher.point.rounding]
+    if found:
+        polisher.move(min(found, key=lambda p: p.at_most))
+        return True
+    room = max(0, min(len(places.starts), (left - len(problem.trace)) // 2))
+    others = [_value(problem, problem.to_x(theta)) for theta in places.starts[:room]]
+    starts += [point for point in others if point is not None]
+    for start in sorted(starts, key=lambda p: p.objective)[:_SEARCHES]:
+        most = min(_EVALUATIONS, left - len(problem.trace))
+        if most < _FEWEST:
+            break
+        lower = _search(problem, start, polisher.point, most)
+        if lower is not None:
+            polisher.move(lower)
+            return True
+    return False
+
+
+def _value(problem: Problem, x: FloatArray) -> Point | None:
+    return problem.evaluate(x, gradient=False)
+
+
+def _dips(problem: Problem, here: Point, ray: FloatArray) -> list[Point]:
+    """Points of a ray that are lower than their neighbours, where we are being one of these."""
+    place = int(np.argmax(np.ptp(ray, axis=0)))
+    points = [_value(problem, x) for x in ray if not np.array_equal(x, here.x)]
+    row = [p for p in points if p is not None] + [here]
+    row.sort(key=lambda p: abs(float(p.x[place])))
+    values = [np.inf, *(p.objective for p in row), np.inf]
+    return [
+        p
+        for i, p in enumerate(row, start=1)
+        if p is not here and values[i] < min(values[i - 1], values[i + 1])
+    ]
+
+
+def _search(problem: Problem, start: Point, here: Point, most: int) -> Point | None:
+    """Search from a start; give where it led if that is lower than where we are."""
+    best, previous = problem.best, problem.previous
+    problem.best = problem.previous = None
+    try:
+        ended = descend(problem, start.x, ftol=_COARSE, most=most)
+        found = problem.best
+        if found is not None and ended and _is_another(problem, found, here):
+            descend(problem, found.x, ftol=1e-9, most=_EVALUATIONS)
+            found = problem.best
+    finally:
+        found = problem.best
+        if best is not None and (found is None or best.at_most <= found.at_most):
+            problem.best, problem.previous = best, previous
+    enough = here.objective - here.rounding
+    return found if found is not None and found.at_most < enough else None
+
+
+def _is_another(problem: Problem, found: Point, here: Point) -> bool:
+    """Whether a point not yet lower may belong to another minimum that is."""
+    gap = found.objective - here.objective
+    if not 0.0 <= gap < _CLOSE:
+        return False
+    canonical = problem.to_x(problem.objective.canonical(problem.to_theta(found.x)))
+    return bool(np.abs(canonical - here.x).max() > _APART * max(1.0, np.abs(here.x).max()))
