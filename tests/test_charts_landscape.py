@@ -111,8 +111,9 @@ def test_caption_counts_evaluations_out_of_the_picture() -> None:
     points = fit.require("landscape_points")
     out = int((~points["inside"]).sum())
     assert out
-    assert f"{out} of {len(points[points['kind'] == 'evaluation'])} evaluations lie outside" in (
-        drawn(fit)[2]
+    assert (
+        f"{out} of {len(points[points['kind'] == 'evaluation'])} evaluations lie outside"
+        in (drawn(fit)[2])
     )
 
 
