@@ -22,7 +22,6 @@ from mixedscope.inference.refit import (
     SETTLED,
     Refits,
     check_responses,
-    inverse_hessian,
     refit_many,
     simulate_responses,
 )
@@ -286,8 +285,7 @@ class Fit:
         """
         rows = check_responses(self._profiled, np.asarray(responses, dtype=float))
         if isinstance(start, str) and start == ESTIMATES:
-            inverse = inverse_hessian(self._profiled, self.theta)
-            return refit_many(self._profiled, self.theta, inverse, rows)
+            return refit_many(self._profiled, self.theta, rows)
         fits = [self.refit(y, start=start, seed=seed + i) for i, y in enumerate(rows)]
         return Refits(
             theta_names=self._profiled.theta_names,

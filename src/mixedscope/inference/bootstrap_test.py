@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.boundary import NOTHING
-from mixedscope.inference.refit import (
-    Refits,
-    inverse_hessian,
-    refit_many,
-    simulate_responses,
-)
-from mixedscope.inference.tangent import raised
+from mixedscope.inference.refit import refit_many, simulate_responses
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.seeds import generator
 
@@ -90,9 +84,10 @@ def bootstrap_draws(
                 for number in numbers
             ]
         )
-        below = _refit(inner, responses)
+        below = refit_many(inner.objective, inner.theta, responses)
         for richer in [pair[1] for pair in pairs if pair[0] == poorer]:
-            above = _refit(fits[richer], responses)
+            other = fits[richer]
+            above = refit_many(other.objective, other.theta, responses)
             statistic = below.objective - above.objective
             failed = ~(below.converged & above.converged & (statistic >= -_SLACK))
             statistic = np.where(failed, np.nan, np.maximum(statistic, 0.0))
@@ -108,13 +103,6 @@ def bootstrap_draws(
                 )
             )
     return pd.concat(tables, ignore_index=True)
-
-
-def _refit(fitted: Fitted, responses: Floats) -> Refits:
-    """Fit to every response, starting inside the parameter space, where all directions count."""
-    objective = fitted.objective
-    start = raised(objective, fitted.theta)
-    return refit_many(objective, start, inverse_hessian(objective, start), responses)
 
 
 def bootstrap_p_values(

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.errors import DataError
-from mixedscope.model.blocked import BlockedSystem
-from mixedscope.model.kernels_single import refit_single
+from mixedscope.errors import DataError, OptimizerError
+from mixedscope.inference.compiled_refits import Start, compiled_refits, is_compilable
+from mixedscope.inference.tangent import raised
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.random_term import inverse_of_lower
-from mixedscope.model.small import SingleSystem
 from mixedscope.optimize import minimize
 
 __all__ = [
@@ -28,9 +27,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Objective still to be gained at which a refit stops, and most evaluations of one.
-_TOLERANCE = 1e-9
-_MOST = 500
+#: Residuals on the fixed effects, over the response, up to which they explain it exactly.
+_EXPLAINED = 1e-13
 
 #: Objective still to be gained up to which a refit counts as converged.
 SETTLED = 1e-6
@@ -117,7 +115,7 @@ def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:
     """Inverse Hessian of the objective at theta (k, k), theta units, made positive definite.
 
     By central differences of the exact gradient in internal units; eigenvalues below 1/1000 of the
-    largest are raised to it, so that a first step is bounded.
+    largest count as that, negative ones as positive, so that a first step is bounded and downhill.
     """
     shape = np.diag(objective.scale) if objective.coordinates is None else objective.coordinates
     back = inverse_of_lower(shape)
@@ -131,7 +129,8 @@ def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:
         _, below = objective.evaluate_gradient(back @ (x - step))
         hessian[i] = (above - below) @ back / (2.0 * step[i])
     values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    values = np.maximum(values, 1e-3 * values[-1])
+    sizes = np.abs(values)
+    values = np.maximum(sizes, 1e-3 * sizes.max())
     return np.asarray(back @ ((vectors / values) @ vectors.T) @ back.T)
 
 
@@ -148,110 +147,103 @@ def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
     return responses
 
 
-def refit_many(
-    objective: ProfiledObjective, theta: Floats, inverse_hessian: Floats, responses: Floats
-) -> Refits:
-    """Fit the model to every row of `responses`, starting from theta.
+def refit_many(objective: ProfiledObjective, theta: Floats, responses: Floats) -> Refits:
+    """Fit the model to every row of `responses`.
+
+    Models of one grouping factor are refitted in compiled code where that is sure of its end, see
+    `mixedscope.inference.compiled_refits`; all others are fits of their own, by ``auto``.
 
     Parameters
     ----------
     objective : ProfiledObjective
     theta : (k,) array
-        Where to start: as a rule the estimate for the original response.
-    inverse_hessian : (k, k) array
-        Of the objective there, theta units; first approximation of every refit.
+        Near which to look first: as a rule the estimate for the original response.
     responses : (m, n) array
 
     Returns
     -------
     Refits
+        NaN, and not converged, where the objective could not be evaluated.
 
     Raises
     ------
     DataError
-        If the responses have the wrong shape or are not finite.
+        If the responses have the wrong shape, are not finite, or the fixed effects explain one
+        exactly.
     """
-    system = objective.system
     responses = check_responses(objective, responses)
-    weighted = responses * system.root_weights
-    projections = weighted @ system.basis.q
-    residuals = weighted - projections @ system.basis.q.T
-    residuals /= system.y_scale
-    entries = objective.entries
-    if system.blocked.is_single and entries is not None:
-        found = _compiled(objective, theta, inverse_hessian, residuals)
-    else:
-        found = _one_by_one(objective, theta, residuals)
-    thetas, values, betas, counts, decrements = found
-    theta_hat = np.array([objective.canonical(row) for row in thetas])
-    pwrss = betas[:, -1] * system.y_scale**2
-    constant = objective.degrees * (
-        1.0 + np.log(2.0 * np.pi / objective.degrees) + 2.0 * np.log(system.y_scale)
-    )
-    constant += (system.basis.log_det if objective.reml else 0.0) - system.log_weights
-    coefficients = betas[:, :-1] * system.y_scale + projections
-    return Refits(
+    m, k, r = len(responses), len(theta), len(objective.beta_names)
+    out = Refits(
         theta_names=objective.theta_names,
         beta_names=objective.beta_names,
-        objective=values + constant,
-        theta=theta_hat,
-        beta=coefficients @ system.r_inverse.T,
-        sigma=np.sqrt(pwrss / objective.degrees),
-        evaluations=counts,
-        converged=decrements <= SETTLED,
+        objective=np.full(m, np.nan),
+        theta=np.full((m, k), np.nan),
+        beta=np.full((m, r), np.nan),
+        sigma=np.full(m, np.nan),
+        evaluations=np.zeros(m, dtype=np.int64),
+        converged=np.zeros(m, dtype=bool),
     )
-
-
-_Arrays = tuple[Floats, Floats, Floats, NDArray[np.int64], Floats]
-
-
-def _empty(count: int, k: int, r: int) -> _Arrays:
-    return (
-        np.empty((count, k)),
-        np.empty(count),
-        np.empty((count, r + 1)),
-        np.empty(count, dtype=np.int64),
-        np.empty(count),
-    )
+    sure = _compiled(objective, theta, responses, out) if m and is_compilable(objective) else None
+    for row in range(m) if sure is None else np.flatnonzero(~sure).tolist():
+        _alone(objective, responses, row, out)
+    return out
 
 
 def _compiled(
-    objective: ProfiledObjective, theta: Floats, inverse_hessian: Floats, residuals: Floats
-) -> _Arrays:
+    objective: ProfiledObjective, theta: Floats, responses: Floats, out: Refits
+) -> NDArray[np.bool_]:
+    """Fill in what compiled code is sure of, and give which (m,) that are."""
     system = objective.system
-    assert objective.entries is not None
-    places, _ = objective.entries
-    start = objective.to_entries(theta)
-    inverse = objective.to_entries(objective.to_entries(inverse_hessian).T)
-    factor, small = system.factors[0], system.blocked.small
-    assert isinstance(small, SingleSystem)
-    arrays = _empty(len(residuals), len(start), len(system.basis.kept))
-    refit_single(
-        factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, start,
-        np.ascontiguousarray(inverse), objective.degrees, objective.reml or None, _TOLERANCE, _MOST,
-        *arrays,
-    )  # fmt: skip
-    return objective.from_entries(arrays[0]), *arrays[1:]
+    weighted = responses * system.root_weights
+    projections = weighted @ system.basis.q
+    residuals = weighted - projections @ system.basis.q.T
+    unit = np.sqrt((residuals**2).mean(axis=1))
+    exact = np.flatnonzero(unit <= _EXPLAINED * np.abs(weighted).max(axis=1))
+    if len(exact):
+        raise _explained(int(exact[0]))
+    start = raised(objective, theta)
+    first = Start(start, inverse_hessian(objective, start))
+    ends = compiled_refits(objective, first, residuals / unit[:, None])
+    constant = objective.degrees * (
+        1.0 + np.log(2.0 * np.pi / objective.degrees) + 2.0 * np.log(unit)
+    )
+    constant += (system.basis.log_det if objective.reml else 0.0) - system.log_weights
+    sure = ends.sure
+    out.objective[:] = ends.values + constant
+    out.theta[:] = [objective.canonical(row) for row in objective.from_entries(ends.points)]
+    out.beta[:] = (ends.betas[:, :-1] * unit[:, None] + projections) @ system.r_inverse.T
+    out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
+    out.evaluations[:] = ends.counts
+    out.converged[:] = ends.decrements <= SETTLED
+    return sure
 
 
-def _one_by_one(objective: ProfiledObjective, theta: Floats, residuals: Floats) -> _Arrays:
-    """Models of several factors: the same engine, one optimisation per response."""
-    system = objective.system
-    arrays = _empty(len(residuals), len(theta), len(system.basis.kept))
-    thetas, values, betas, counts, decrements = arrays
-    original = system.blocked
+def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refits) -> None:
+    """Make a fit of its own of one row: the engine, the optimiser and the start of any fit."""
+    response = responses[row]
+    other = ProfiledObjective(objective.system.with_response(response), reml=objective.reml)
+    if np.abs(other.system.response).max() * other.system.y_scale <= _EXPLAINED * np.abs(
+        response * other.system.root_weights
+    ).max(initial=0.0):
+        raise _explained(row)
     try:
-        for row, residual in enumerate(residuals):
-            system.blocked = BlockedSystem(system.cross.with_response(residual))
-            result = minimize(objective, optimizer="bfgs", start=theta)
-            solution = system.blocked.solve(system.standard_factors(result.theta))
-            thetas[row] = result.theta
-            values[row] = solution.log_det + objective.degrees * np.log(solution.pwrss)
-            if objective.reml:
-                values[row] += solution.log_det_fixed
-            betas[row] = [*solution.beta, solution.pwrss]
-            counts[row] = len(result.trace)
-            decrements[row] = result.certificate["newton_decrement"]
-    finally:
-        system.blocked = original
-    return arrays
+        result = minimize(other)
+    except OptimizerError:
+        out.objective[row] = out.sigma[row] = np.nan
+        out.theta[row] = out.beta[row] = np.nan
+        out.converged[row] = False
+        return
+    out.objective[row] = result.evaluation.objective
+    out.theta[row] = result.theta
+    out.beta[row] = result.evaluation.beta
+    out.sigma[row] = result.evaluation.sigma
+    out.evaluations[row] += len(result.trace)
+    left = result.certificate["newton_decrement"]
+    out.converged[row] = left is not None and left <= SETTLED
+
+
+def _explained(row: int) -> DataError:
+    return DataError(
+        f"The fixed effects explain response {row} (counted from 0) exactly; there is no variance "
+        "left to divide between groups and observations."
+    )

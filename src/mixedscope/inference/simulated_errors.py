@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mixedscope.errors import ModelError
 from mixedscope.inference.draw_blocks import BLOCK
 from mixedscope.inference.references import joint_limit
-from mixedscope.inference.refit import Refits, inverse_hessian, refit_many, simulate_effects
+from mixedscope.inference.refit import Refits, refit_many, simulate_effects
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.seeds import generator
 
@@ -82,7 +82,6 @@ class SimulatedErrors:
         self._beta = evaluation.beta
         self._x = system.design.X[:, system.basis.kept]
         self._codings = [_codings(c, system) for c in candidates]
-        self._inverses = [inverse_hessian(c.objective, c.theta) for c in candidates]
         self.names: list[tuple[str, str | None, str | None]] = [
             *(("mode", t.group, name) for t in system.terms for name in t.names),
             *(("contribution", t.group, None) for t in system.terms),
@@ -117,9 +116,9 @@ class SimulatedErrors:
             drawn = [self._draw(int(draw)) for draw in draws]
             responses = np.stack([y for y, _ in drawn])
             estimates = []
-            for candidate, inverse in zip(self.candidates, self._inverses, strict=True):
+            for candidate in self.candidates:
                 begin = time.perf_counter()
-                found = refit_many(candidate.objective, candidate.theta, inverse, responses)
+                found = refit_many(candidate.objective, candidate.theta, responses)
                 taken = time.perf_counter() - begin
                 estimates.append(found)
                 refits.append(self._refits(candidate, found, draws))

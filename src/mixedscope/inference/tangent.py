@@ -20,7 +20,7 @@ from mixedscope.inference.estimates import SINGULAR
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.structures.base import CovarianceStructure
 
-__all__ = ["Tangent", "at_covariance", "at_theta", "is_unstructured", "raised"]
+__all__ = ["SMALL", "Tangent", "at_covariance", "at_theta", "is_unstructured", "raised"]
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 _ZERO = 1e-5
 
 #: Standard deviation, over sigma, that zeros are raised to.
-_SMALL = 0.1
+SMALL = 0.1
 
 #: Step of the differences of derivatives.
 _STEP = 1e-4
@@ -88,8 +88,9 @@ def raised(objective: ProfiledObjective, theta: Floats) -> Floats:
     for term in objective.system.terms:
         factor = term.standard_factor(theta[term.theta])
         values, vectors = np.linalg.eigh(factor @ factor.T)
-        if values[0] < _SMALL**2:
-            covariance = (vectors * np.maximum(values, _SMALL**2)) @ vectors.T
+        # Directions that a structure of reduced rank leaves out are not meant.
+        if values[term.size - term.rank] < SMALL**2:
+            covariance = (vectors * np.maximum(values, SMALL**2)) @ vectors.T
             out[term.theta] = term.nearest_theta(covariance)
     return out
 

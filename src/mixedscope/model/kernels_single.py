@@ -221,7 +221,7 @@ def refit_single(
     data: Data,
     work: Work,
     places: Ints,
-    start: Floats,
+    starts: Floats,
     start_inverse: Floats,
     degrees: int,
     reml: bool | None,
@@ -235,13 +235,15 @@ def refit_single(
 ) -> None:
     """Fit every row of `responses` (m, n): residuals on the fixed effects, internal units.
 
-    `points` (m, k) receives theta in internal units, `values` (m,) the objective without its
-    constants, `betas` (m, r + 1) the basis coefficients and the penalised residual, `counts` and
-    `decrements` (m,) the evaluations made and the Newton decrement at the end.
+    Each from its row of `starts` (m, k), or evaluated there if `most` is 1. `points` (m, k)
+    receives theta in internal units, `values` (m,) the objective without its constants (NaN: it
+    could not be evaluated at the start), `betas` (m, r + 1) the basis coefficients and the
+    penalised residual, `counts` and `decrements` (m,) the evaluations made and the Newton decrement
+    at the end.
     """
     d, u, w, corner = data
     h, size = u.shape[1], u.shape[2]
-    k = len(start)
+    k = starts.shape[1]
     u = u.copy()
     corner = corner.copy()
     all_points = np.empty((most, k))
@@ -266,9 +268,16 @@ def refit_single(
             for j in range(k):
                 inverse[i, j] = start_inverse[i, j]
         counts[row], best, decrements[row] = run_single(
-            pattern, (d, u, w, corner), work, places, start, inverse, degrees, reml, tolerance,
-            True, True, all_points, all_gradients, all_parts, all_betas,
+            pattern, (d, u, w, corner), work, places, starts[row], inverse, degrees, reml,
+            tolerance, True, True, all_points, all_gradients, all_parts, all_betas,
         )  # fmt: skip
+        if best < 0:
+            values[row] = np.nan
+            for i in range(k):
+                points[row, i] = starts[row, i]
+            for i in range(h):
+                betas[row, i] = np.nan
+            continue
         values[row] = all_parts[best, 0] + degrees * np.log(all_parts[best, 2])
         if reml is not None:
             values[row] += all_parts[best, 1]

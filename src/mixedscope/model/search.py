@@ -13,7 +13,7 @@ from mixedscope.model.objective import ProfiledObjective
 from mixedscope.model.small import Batch, SmallSystem
 from mixedscope.model.starting import information_after
 
-__all__ = ["SmallSearch", "search_small"]
+__all__ = ["SmallSearch", "bounded_inverse", "search_small"]
 
 Floats = NDArray[np.float64]
 
@@ -83,12 +83,12 @@ def search_small(
         )
     information = information_after(objective, objective.factors(theta))
     return small.search(
-        places, start, _bounded_inverse(information), objective.degrees,
+        places, start, bounded_inverse(information), objective.degrees,
         reml=objective.reml, tolerance=tolerance, most=min(most, _ROOM), known=known,
     )  # fmt: skip
 
 
-def _bounded_inverse(information: Floats) -> Floats:
+def bounded_inverse(information: Floats) -> Floats:
     """Inverse with directions of little information kept from endless steps."""
     inverse = np.empty_like(information)
     if invert(information, inverse) < _SPREAD:
