@@ -192,3 +192,40 @@ def test_message_about_a_chart_names_what_is_wrong(chart: dict[str, Any], words:
     message = fault({"grid": GRID, "charts": [chart]})
     assert "charts.0" in message
     assert any(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("random.g.sd.cb2", 1.0, r"simulate\.random\.g\.sd\.cb2: 1\.0: .*Did you mean 'cb'\?"),
+        ("random.g.sdd", {"cb": 1}, "Did you mean 'sd'"),
+        ("random.g.correlations", 2, "between −1 and 1"),
+        ("units.g", [0], r"simulate\.units\.g: \[0\]"),
+        ("units.g", "many", r"units\.g"),
+        ("units", 5, "units"),
+        ("beta.ca", 1.0, r"Did you mean 'cb'|has no 'ca'"),
+        ("sigma", -1, "sigma"),
+        ("conditions.c", ["a", "z"], r"beta names 'cb'"),
+        ("formula", "y ~ 1 + d + (1 + c | g)", "'d'"),
+        ("assign", "latin", "assign"),
+        ("keep", 0, "keep"),
+    ],
+)
+def test_parameters_that_cannot_be_simulated_are_refused_before_anything_runs(
+    key: str, value: Any, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        runs({"fixed": {"model": "sim"}, "grid": {f"simulate.{key}": [value]}})
+    assert "sweeps.s" in str(caught.value)
+    assert str(caught.value).count("\n") == 1
+
+
+def test_parameters_are_tried_while_that_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(
+        "mixedscope.sweeps.check.simulate_dataset", lambda spec: tried.append(spec["units"]["g"])
+    )
+    sizes = [10, 20, 10_000_000]
+    grid = {"simulate.units.g": sizes, "simulate.sigma": [1, 2]}
+    runs({"fixed": {"model": "sim"}, "grid": grid, "replicates": 50})
+    assert tried == [10, 10, 20]

@@ -48,8 +48,9 @@ from mixedscope.inference.studies import check_settings
 from mixedscope.model.contrasts import read_contrast
 from mixedscope.model.covariance import STRUCTURES, named_structure
 from mixedscope.optimize.backends import get_backend
+from mixedscope.sweeps.check import broken_sweeps
 from mixedscope.sweeps.config import SweepConfig
-from mixedscope.sweeps.grid import broken_sweeps, definitions_of
+from mixedscope.sweeps.grid import definitions_of
 
 __all__ = [
     "BootstrapConfig",

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixedscope.data.layout import largest_layout
 from mixedscope.formula import RandomTerm, parse_formula
 from mixedscope.tree import names_in
 
@@ -249,7 +250,7 @@ class JobResources:
         files = [Path(file) for file in self.plan.source_files(dataset)]
         read = sum(file.stat().st_size for file in files if file.is_file()) * _FILE_BYTE
         simulate = self.plan.parameters["datasets"][dataset].get("simulate")
-        drawn = _simulated(simulate)[0] * _SIMULATED_ROW if simulate else 0
+        drawn = largest_layout(simulate)[0] * _SIMULATED_ROW if simulate else 0
         return math.ceil((read + drawn) / 1e6)
 
 
@@ -280,7 +281,7 @@ def _size_on(formula: str, file: str | None, dataset: Mapping[str, Any]) -> Mode
         wanted = frozenset(parse_formula(formula).variables)
         return model_size(formula, *_stored(file, Path(file).stat().st_mtime_ns, wanted))
     if simulate := dataset.get("simulate"):
-        return model_size(formula, *_simulated(simulate))
+        return model_size(formula, *largest_layout(simulate))
     return model_size(formula, _UNKNOWN_ROWS, {})
 
 
@@ -301,29 +302,3 @@ def _stored(file: str, changed: int, wanted: frozenset[str]) -> tuple[int, dict[
         if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
             levels[name] = len(column.unique())
     return table.metadata.num_rows, levels
-
-
-def _simulated(simulate: Mapping[str, Any]) -> tuple[int, dict[str, int]]:
-    """Rows of a simulated experiment, and levels of its units and conditions, at most."""
-    levels: dict[str, int] = {}
-    rows = _most(simulate.get("replicates", 1))
-    for name, unit in (simulate.get("units") or {}).items():
-        spec = unit if isinstance(unit, Mapping) else {"n": unit}
-        each = _most(spec.get("n", 1))
-        # So many in each unit of the one around it.
-        levels[name] = each * levels.get(str(spec.get("within")), 1)
-        rows *= each
-    for name, condition in (simulate.get("conditions") or {}).items():
-        spec = condition if isinstance(condition, Mapping) else {"levels": condition}
-        levels[name] = max(len(spec.get("levels", ())), 1)
-        rows *= max(levels[name], len(spec.get("values", ())))
-    return rows, levels
-
-
-def _most(number: Any) -> int:
-    """The largest number that a setting can come to: a number, a list, or limits."""
-    if isinstance(number, Mapping):
-        return _most(number.get("max", 1))
-    if isinstance(number, list | tuple):
-        return max(map(_most, number), default=1)
-    return max(number, 1) if isinstance(number, int) else 1

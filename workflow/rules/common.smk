@@ -1,11 +1,29 @@
 """The checked configuration, and what the rules ask of it."""
 
+import sys
+
 from snakemake.exceptions import WorkflowError
 
 from mixedscope.plan import TOGETHER, make_plan
 from mixedscope.code_digest import code_digest
 from mixedscope.errors import MixedscopeError
 from mixedscope.resources import JobResources
+from mixedscope.shell_text import ShellText, odd_characters
+
+if {"{", "}"} & set(workflow.current_basedir.get_path_or_uri(secret_free=True)):
+    raise WorkflowError(
+        "Snakemake reads braces in a path as wildcards: move the workflow to a folder without, "
+        f"from {workflow.current_basedir.get_path_or_uri(secret_free=True)}."
+    )
+
+# Snakemake puts the path of Python into the commands of scripts as it is.
+sys.executable = ShellText(sys.executable)
+
+if workflow.non_local_exec and odd_characters(sys.executable):
+    raise WorkflowError(
+        f"Jobs on a cluster cannot start {str(sys.executable)!r}, for Snakemake does not quote it: "
+        f"install into a folder whose path has no {odd_characters(sys.executable)}."
+    )
 
 try:
     PLAN = make_plan(config, files=workflow.configfiles)

@@ -63,11 +63,7 @@ def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, st
     """
     ink(theme)
     if summary.frame.empty:
-        raise ModelError(
-            f"No run of the sweep has {summary.chart['y']!r}: of {summary.runs} runs "
-            f"{summary.failed} failed and {summary.without} have no value of "
-            f"{summary.chart['x']!r}. Is the measure known for these models?"
-        )
+        raise ModelError(_nothing(summary))
     panel = _Panel(summary, theme)
     kind = summary.chart["kind"]
     layers = {
@@ -92,6 +88,17 @@ def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, st
     else:
         chart = chart.properties(data=panel.frame)
     return chart, sweep_title(summary), sweep_caption(summary)
+
+
+def _nothing(summary: Summary) -> str:
+    """Why there is nothing to draw."""
+    told = (
+        f"No run of the sweep has {summary.chart['y']!r}: of {summary.runs} runs "
+        f"{summary.failed} failed and {summary.without} have no value of {summary.chart['x']!r}."
+    )
+    if summary.reason is None:
+        return f"{told} Is the measure known for these models?"
+    return f"{told} The first that failed: {summary.reason}"
 
 
 class _Panel:

@@ -17,7 +17,7 @@ from ..errors import DataError, suggest
 from ..expressions import evaluate_condition
 from ..seeds import generator
 
-__all__ = ["LAYOUT_KEYS", "check_keys", "lay_out", "stream"]
+__all__ = ["LAYOUT_KEYS", "check_keys", "largest_layout", "lay_out", "stream"]
 
 LAYOUT_KEYS = (
     "units",
@@ -282,3 +282,41 @@ def _covariate(
     if "round" in spec:
         drawn = np.round(drawn, int(spec["round"]))
     return np.asarray(drawn if of is None else drawn[frame[_ID + of].to_numpy()])
+
+
+def largest_layout(simulate: Mapping[str, Any]) -> tuple[int, dict[str, int]]:
+    """Rows of an experiment, and levels of its units and conditions, at most.
+
+    Parameters that `lay_out` would refuse count as if they were not there.
+    """
+    levels: dict[str, int] = {}
+    rows = _most(simulate.get("replicates", 1))
+    for name, unit in _parts(simulate, "units"):
+        spec = unit if isinstance(unit, Mapping) else {"n": unit}
+        each = _most(spec.get("n", 1))
+        # So many in each unit of the one around it.
+        levels[name] = each * levels.get(str(spec.get("within")), 1)
+        rows *= each
+    for name, condition in _parts(simulate, "conditions"):
+        spec = condition if isinstance(condition, Mapping) else {"levels": condition}
+        levels[name] = max(_length(spec.get("levels")), 1)
+        rows *= max(levels[name], _length(spec.get("values")))
+    return rows, levels
+
+
+def _most(number: Any) -> int:
+    """The largest number that a setting can come to: a number, a list, or limits."""
+    if isinstance(number, Mapping):
+        return _most(number.get("max", 1))
+    if isinstance(number, list | tuple):
+        return max(map(_most, number), default=1)
+    return max(number, 1) if isinstance(number, int) else 1
+
+
+def _parts(simulate: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    value = simulate.get(key)
+    return list(value.items()) if isinstance(value, Mapping) else []
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else 0

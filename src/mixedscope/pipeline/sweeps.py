@@ -90,7 +90,13 @@ def sweep_gather(
         Written by `sweep_batch`.
     output, timing : path
         The tables of all runs and of their seconds.
+
+    Raises
+    ------
+    ModelError
+        If no run could be fitted; says why the first could not.
     """
+    from mixedscope.errors import ModelError
     from mixedscope.store import read_json, read_table, write_table
     from mixedscope.sweeps.table import gather, gather_timing
 
@@ -98,6 +104,10 @@ def sweep_gather(
     runs, swept = told["runs"], {"swept": told["swept"]}
     digest = hashlib.sha256("".join(run[0] for run in runs).encode()).hexdigest()
     table = gather(runs, [read_table(path, "sweep_batch") for path in batches])
+    if len(table) and table["error"].notna().all():
+        keys, first = runs[0][2], table["error"].iloc[0]
+        told = ", ".join(f"{key}: {value}" for key, value in keys.items())
+        raise ModelError(f"All {len(table)} runs of the sweep failed. The first ({told}): {first}")
     seconds = gather_timing(runs, [read_table(path, "sweep_batch_timing") for path in timings])
     write_table(output, table, "runs", formula="", sha256=digest, extra=swept)
     write_table(timing, seconds, "runs_timing", formula="", sha256=digest)

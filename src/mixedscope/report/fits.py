@@ -96,6 +96,8 @@ def data_facts(fit: StoredFit) -> str:
     data = fit.info["dataset"]
     rows = [f"{data['n_rows']:,} rows used"]
     rows += [f"{data['n_dropped']:,} dropped for missing values"]
+    if data.get("n_filtered"):
+        rows.insert(0, f"{data['n_filtered']:,} left out by filters")
     if data.get("n_zero_weight"):
         rows.append(f"{data['n_zero_weight']:,} left out for a weight of zero")
     if fit.info.get("weights"):
@@ -103,9 +105,11 @@ def data_facts(fit: StoredFit) -> str:
     facts = [
         ("data", html.escape(str(data["source"]))),
         ("rows", html.escape(", ".join(rows))),
-        ("SHA-256", f"<code>{html.escape(str(data['sha256']))}</code>"),
+        ("SHA-256", f"<code>{html.escape(str(data['sha256']))}</code> of the prepared rows"),
         ("response", html.escape(str(fit.info["response"]))),
     ]
+    if data.get("file_sha256"):
+        facts.insert(1, ("SHA-256 of the file", f"<code>{html.escape(data['file_sha256'])}</code>"))
     items = "".join(f"<dt>{html.escape(name)}</dt><dd>{text}</dd>" for name, text in facts)
     return f'<dl class="facts">{items}</dl>'
 

@@ -19,19 +19,11 @@ from mixedscope.seeds import derive_seed
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.keys import KEYS, SIMULATE, check_value
-from mixedscope.sweeps.measures import MEASURES, PARTS
 
 if TYPE_CHECKING:
     from mixedscope.config import Config
 
-__all__ = [
-    "Definitions",
-    "Run",
-    "broken_sweeps",
-    "definitions_of",
-    "expand",
-    "swept_keys",
-]
+__all__ = ["Definitions", "Run", "definitions_of", "expand", "swept_keys"]
 
 #: Keys of simulated data under which a name has to be there already to be overridden.
 _NAMED = ("units", "conditions", "beta", "random", "covariates")
@@ -278,31 +270,6 @@ def _optimizer(keys: Mapping[str, Any], definitions: Definitions) -> dict[str, A
         backend = get_backend(entry["backend"])
         entry["settings"] = {**entry["settings"], backend.tolerance: keys["tolerance"]}
     return entry
-
-
-def broken_sweeps(sweeps: Mapping[str, SweepConfig], definitions: Definitions) -> list[str]:
-    """What is wrong with sweeps that their section alone cannot show, in words."""
-    faults = []
-    for name, sweep in sweeps.items():
-        try:
-            runs = expand(sweep, definitions)
-        except ConfigError as error:
-            faults.append(f"sweeps.{name}: {error}")
-            continue
-        known = {key for run in runs for key in run.keys}
-        for i, chart in enumerate(sweep.charts):
-            named = [(role, getattr(chart, role)) for role in ("x", "rows", "colour", "facet")]
-            named += [(f"where.{key}", key) for key in chart.where]
-            faults += [
-                f"sweeps.{name}.charts.{i}.{role}: no run of this sweep has the key {key!r}"
-                for role, key in named
-                if key is not None and _is_key(key) and key not in known
-            ]
-    return faults
-
-
-def _is_key(name: str) -> bool:
-    return name not in PARTS and name not in MEASURES
 
 
 def definitions_of(config: Config) -> Definitions:

@@ -51,6 +51,8 @@ class Summary:
         The key along the lines of a chart of points.
     runs, failed, without : int
         Runs considered; those that failed; those that have no value of x.
+    reason : str or None
+        Why the first of those that failed did.
     """
 
     chart: Mapping[str, Any]
@@ -61,6 +63,7 @@ class Summary:
     runs: int
     failed: int
     without: int
+    reason: str | None = None
 
     @property
     def by_chance(self) -> bool:
@@ -98,6 +101,7 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
         table = table[table[key].isin(values_wanted)]
     considered = len(table)
     failed = table["error"].notna()
+    reasons = table["error"][failed]
     table = table[~failed]
     values = _values(table, measure)
     by_measure = chart["x"] in MEASURES
@@ -143,6 +147,7 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
         path=path,
         runs=considered,
         failed=int(failed.sum()),
+        reason=str(reasons.iloc[0]) if len(reasons) else None,
         without=len(table) - frame["run"].nunique(),
     )
 
