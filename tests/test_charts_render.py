@@ -20,9 +20,10 @@ from browser import CHROMIUM, NO_CHROMIUM, Browser
 
 from mixedscope.charts.embedding import embed_font
 from mixedscope.charts.pdf import normalise_pdf
-from mixedscope.charts.render import FORMATS, PPI, save
+from mixedscope.charts.render import FORMATS, PPI, Figure, save, save_figure
 from mixedscope.charts.theme import FONT, configure
 from mixedscope.errors import ModelError, StoreError
+from mixedscope.pipeline.drawing import back_to
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -66,7 +67,8 @@ def test_svg_is_xml_that_holds_the_text(saved: dict[str, Path]) -> None:
         *("svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "tspan", "title", "style")
     }
     (style,) = root.iter("{http://www.w3.org/2000/svg}style")
-    face = r'@font-face\{font-family:"[\w ]+";font-weight:\d+;src:url\(data:font/woff2;base64,[^)]+\)\}'
+    source = r"src:url\(data:font/woff2;base64,[^)]+\)"
+    face = rf'@font-face\{{font-family:"[\w ]+";font-weight:\d+;{source}\}}'
     assert re.fullmatch(f"(?:{face})+", style.text or "")
 
 
@@ -276,3 +278,39 @@ def test_svg_holds_the_slices_of_the_font_that_it_needs() -> None:
         '<svg width="1"><text>数据</text></svg>'
     )
     assert embed_font("<svg><rect/></svg>") == "<svg><rect/></svg>"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_interactive_chart_is_large_on_a_desk_and_whole_on_a_phone(tmp_path: Path) -> None:
+    chart = alt.Chart(pd.DataFrame({"x": [1, 2]}), width=500, height=300).mark_point()
+    figure = Figure(configure(chart.encode(x="x:Q").properties(title="What it says")), "t", "c")
+    caption = tmp_path / "charts/a model/x-g~20h.caption.json"
+    save_figure(figure, caption, ["html"], back_to(caption))
+    with Browser() as browser:
+        for width in (1280, 390):
+            page = browser.open(caption.with_name("x-g~20h.html"), width=width)
+            drawn = "!!document.querySelector('svg.marks')?.style.width"
+            page.wait(lambda page=page, drawn=drawn: page.js(drawn), "a chart")
+            left, _, shown, _ = page.place("svg.marks")
+            natural = float(page.js("document.querySelector('svg.marks').getAttribute('width')"))
+            assert left + shown <= width
+            assert page.js("document.documentElement.scrollWidth") <= width
+            # The menu stands beside the picture.
+            assert page.place("summary")[0] >= left + shown - 1
+            if width == 1280:
+                assert shown == pytest.approx(1.25 * natural, rel=0.01)
+            assert page.text("h1") == "What it says"
+            link = page.js("document.querySelector('a').href")
+            assert link == (tmp_path / "pages/a model.html").as_uri() + "#x-g~20h"
+            assert page.errors == []
+            page.close()
+
+
+def test_interactive_charts_lead_back_to_the_page_that_shows_them() -> None:
+    assert back_to("results/charts/phases.caption.json") == ("../index.html#phases", "← Overview")
+    assert back_to("a/charts/m/b-seconds.caption.json")[0] == "../../timing.html"
+    assert back_to("results/charts/charts/c.caption.json")[0] == "../../pages/charts.html#c"
+    assert back_to("a/charts/sweeps/s t/c.caption.json") == (
+        "../../../pages/sweeps/s%20t.html#c",
+        "← s t",
+    )

@@ -63,7 +63,10 @@ class Figure:
 
 
 def save_figure(
-    figure: Figure, output: str | os.PathLike[str], formats: Sequence[str]
+    figure: Figure,
+    output: str | os.PathLike[str],
+    formats: Sequence[str],
+    back: tuple[str, str] | None = None,
 ) -> list[Path]:
     """Write a figure in every format, and its words.
 
@@ -74,6 +77,8 @@ def save_figure(
         ``<name>.caption.json``, which receives title, caption and formats; the other files are
         written beside it.
     formats : sequence of str
+    back : (address, text), optional
+        Where the interactive page leads back to.
 
     Returns
     -------
@@ -89,7 +94,8 @@ def save_figure(
     """
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
-    written = save(figure, stem, formats)
+    page = {"html": lambda: _html(to_spec(figure.chart), back)}
+    written = save(figure.chart, stem, formats, {**page, **figure.files})
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]
@@ -208,16 +214,20 @@ def _vega_lite(spec: dict[str, Any]) -> bytes:
     return (_json(spec) + "\n").encode()
 
 
-def _html(spec: dict[str, Any]) -> bytes:
+def _html(spec: dict[str, Any], back: tuple[str, str] | None = None) -> bytes:
     title, caption = _title(spec), str(spec.get("description", ""))
     # A < or a line separator inside a script element would be read as HTML or break the line.
     text = _json(spec)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    scripts = [_bundle(), _START.replace("SPEC", text)]
+    # Charts that are moved by a pointer count its pixels: they keep their size.
+    scale = "1" if "params" in spec else str(_SCALE)
+    scripts = [_bundle(), _START.replace("SCALE", scale).replace("SPEC", text)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     page = _PAGE.format(
         title=html.escape(title) or "Chart",
+        heading=f"<h1>{html.escape(title)}</h1>" if title else "",
+        back=f'<p><a href="{html.escape(back[0])}">{html.escape(back[1])}</a></p>' if back else "",
         # No script runs but these two, no attribute of an element does, nothing is fetched.
         # (Vega compiles its own expressions, hence unsafe-eval.)
         policy=f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
@@ -242,6 +252,9 @@ FORMATS: Final[dict[str, Callable[[dict[str, Any]], bytes]]] = {
 
 _VEGA_LITE: Final = "6.4"
 
+#: How much larger than drawn an interactive chart is shown, as on the pages of a run.
+_SCALE: Final = 1.25
+
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -252,12 +265,18 @@ _PAGE: Final = """<!DOCTYPE html>
 <style>
 {faces}
 body {{ margin: 1rem; font: 15px/1.5 {font}; color: #222; background: #fff }}
+a {{ color: #0062a0 }}
+h1 {{ font-size: 1.2rem; line-height: 1.3; margin: 0 0 0.8rem; overflow-wrap: anywhere }}
 figure {{ margin: 0 }}
 #chart {{ overflow-x: auto; width: 100% }}
+#chart .vega-embed {{ display: block }}
+#chart svg.marks {{ max-width: 100%; height: auto }}
 figcaption {{ max-width: 46rem; margin-top: 0.5rem; color: #444 }}
 </style>
 </head>
 <body>
+{back}
+{heading}
 <figure>
 <div id="chart"></div>
 {caption}
@@ -278,7 +297,10 @@ _START: Final = r"""
     renderer: "svg",
     tooltip: {sanitize: sanitize},
     actions: {export: true, source: true, compiled: false, editor: false},
-  })).catch((error) => {
+  })).then((shown) => {
+    const drawing = shown.view.container().querySelector("svg.marks");
+    drawing.style.width = SCALE * drawing.getAttribute("width") + "px";
+  }).catch((error) => {
     document.getElementById("chart").textContent = "The chart cannot be drawn: " + error;
   });
 }

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-__all__ = ["charts", "index", "phases_charts"]
+__all__ = ["back_to", "charts", "index", "phases_charts"]
 
 
 def charts(
@@ -59,7 +60,7 @@ def charts(
                 figure = draw_model_chart(chart, read, theme=theme)
             else:
                 figure = draw(chart, [known[fit] for fit in shown], settings)
-            save_figure(figure, path, formats)
+            save_figure(figure, path, formats, back_to(path))
 
 
 @contextmanager
@@ -75,6 +76,34 @@ def _naming(chart: str) -> Iterator[None]:
         error.add_note(f"while drawing the chart {chart}")
         raise
     print(f"{chart}: drawn")
+
+
+def back_to(caption: str | os.PathLike[str]) -> tuple[str, str]:
+    """Where the interactive page of a chart leads back to, and in what words.
+
+    Parameters
+    ----------
+    caption : path
+        ``charts/<model>/<chart>.caption.json``, ``charts/sweeps/<sweep>/...`` or ``charts/...``.
+
+    Returns
+    -------
+    (address, text)
+    """
+    from mixedscope.report.questions import is_timed
+
+    path = Path(caption)
+    chart = path.name.removesuffix(".caption.json")
+    # At most two folders and the file stand below it; a model may have its name.
+    parts = path.parts[-4:]
+    below = parts[parts.index("charts") + 1 : -1]
+    up = "../" * (len(below) + 1)
+    if is_timed(chart):
+        return f"{up}timing.html", "← Measured seconds"
+    if not below:
+        return f"{up}index.html#{quote(chart, safe='')}", "← Overview"
+    page = quote("/".join(below))
+    return f"{up}pages/{page}.html#{quote(chart, safe='')}", f"← {below[-1]}"
 
 
 def phases_charts(
@@ -114,7 +143,7 @@ def phases_charts(
         ]
         with _naming(chart):
             drawn = phases_chart(*tables, theme=theme)
-            save_figure(figure(*drawn, theme=theme), path, formats)
+            save_figure(figure(*drawn, theme=theme), path, formats, back_to(path))
 
 
 def index(

@@ -139,6 +139,7 @@ def sweep_charts(
     from mixedscope.charts.registry import figure
     from mixedscope.charts.render import save_figure
     from mixedscope.charts.sweep import sweep_chart
+    from mixedscope.pipeline.drawing import back_to
     from mixedscope.store import read_table
     from mixedscope.sweeps.summary import summarise
     from mixedscope.sweeps.table import with_keys
@@ -148,4 +149,4 @@ def sweep_charts(
     theme = settings.get("theme", "light")
     for (_, chart), path in zip(charts.items(), output, strict=True):
         drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
-        save_figure(figure(*drawn, theme=theme), path, formats)
+        save_figure(figure(*drawn, theme=theme), path, formats, back_to(path))
