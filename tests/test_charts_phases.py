@@ -101,7 +101,7 @@ def test_title_and_caption_say_whether_the_last_phase_comes_to_dominate() -> Non
     )
     assert "By a, fine tuning and verification took more than half" in caption
     assert "1.00 with the number of covariance parameters" in caption
-    assert "Polishing took 20 of 1,450 evaluations" in caption
+    assert "After the searches came 20 of 1,450 evaluations" in caption
     assert "another 70 gradients" in caption
     shrinking = table().assign(n_theta=-table()["n_theta"] + 10)
     assert "does not come to dominate" in phases_title(shrinking, phase_trend(shrinking))

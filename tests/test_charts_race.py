@@ -132,7 +132,10 @@ def test_without_timing_a_race_shows_no_seconds() -> None:
 
 def test_caption_tells_gaps_before_and_after_and_verdicts() -> None:
     caption = drawn()[2]
-    assert "loose (rhoend 0.1): searches of 3 evaluations ended at most 4 above, 3 after" in caption
+    assert (
+        "loose (rhoend 0.1): searches of 3 evaluations ended at most 4 above, 3 at the end"
+        in caption
+    )
     assert "1 elsewhere than the best; verdicts: 1 optimum and 1 saddle." in caption
 
 

@@ -108,6 +108,9 @@ def test_charts_and_tables_are_those_asked_for() -> None:
     plan = make_plan(content)
     assert "crossvalidation" in plan.charts()["sleep"]
     assert "efficiency" not in plan.charts()["sleep"]
+    assert "ladder" in plan.charts()["sleep"]
+    content["models"]["sleep"]["structures"] = ["full"]
+    assert "ladder" not in make_plan(content).charts()["sleep"]
     assert "results/compare/sleep/crossvalidation_groups.parquet" in plan.table_files()
 
 

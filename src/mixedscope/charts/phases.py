@@ -30,7 +30,7 @@ SIZE_NAMES: Final = {
 
 #: The phase whose dominance is asked about.
 _LAST: Final = "fine-tuning"
-_POLISH: Final = "polishing after the search"
+_POLISH: Final = "after the search"
 _FIT: Final = ["model", "structure", "optimizer"]
 #: Polishing on paper, next to the greys of the phases.
 _GREY: Final = "#8A8A8A"
@@ -182,9 +182,9 @@ def phases_caption(
         "bottom): the share of each "
         "phase in all evaluations of the objective"
         + ("" if timing_trend is None else " and in all seconds")
-        + ". Polishing, and escaping from saddles, after the optimiser's own search is a piece of "
-        "its own. Below, the share of fine tuning and verification, polishing included, against "
-        "the size of the model."
+        + ". What follows the optimiser's own search, such as polishing, is a piece of its own. "
+        "Below, the share of fine tuning and verification, with what of it follows the search, "
+        "against the size of the model."
         + ("" if timing_trend is None else " Seconds are those of a fit without compiling.")
     ]
     for optimizer in dict.fromkeys(trend["optimizer"]):
@@ -208,7 +208,7 @@ def phases_caption(
     total = int(phases["evaluations"].sum())
     gradients = fits["certificate_gradients"].sum(min_count=1)
     words.append(
-        f"Polishing took {polished:,} of {total:,} evaluations"
+        f"After the searches came {polished:,} of {total:,} evaluations"
         + (
             ""
             if pd.isna(gradients)

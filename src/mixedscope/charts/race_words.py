@@ -139,8 +139,8 @@ def race_caption(
         "the others are grey; the bold line begins where a fit would"
         + (f", the thin ones at {starts} random starts that all share" if starts else "")
         + ". A ring marks where the search ended, red where its certificate was not that of an "
-        "optimum; what follows it, polishing, is pink."
-        + (" Seconds of a whole run include polishing, and no compiling." if timed else "")
+        "optimum; what follows it, such as polishing, is pink."
+        + (" Seconds of a whole run include what follows, and no compiling." if timed else "")
     ]
     for entrant in dict.fromkeys(ends["entrant"]):
         text.append(_sentence(entrant, ends[ends["entrant"] == entrant], floor))
@@ -158,7 +158,7 @@ def _sentence(entrant: str, own: pd.DataFrame, floor: float) -> str:
     before, after = (max(float(t["gap"].max()), floor) for t in (search, last))
     words = f"{named}: searches of {count} evaluations ended at most {_exact(before)} above"
     if after < before:
-        words += f", {_exact(after)} after polishing"
+        words += f", {_exact(after)} at the end"
     astray = search[~search["verdict"].isin(_ARRIVED)]
     if len(astray):
         words += f" ({len(astray)} of {len(search)} not at an optimum before)"
