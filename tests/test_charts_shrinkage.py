@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sample_tables import fit_tables
 
 from mixedscope.charts.dumbbell import MOST_LEVELS, dumbbell_chart
 from mixedscope.charts.ellipse import contour, correlation_matrix, radius, shape
 from mixedscope.charts.levels import frame_of, pulls, sample_ranks
+from mixedscope.charts.render import FORMATS, to_spec
 from mixedscope.charts.shrinkage import choose_levels, shrinkage_chart
+from mixedscope.charts.theme import configure
 from mixedscope.errors import ModelError
 
 
@@ -300,3 +304,14 @@ def test_contours_lie_over_a_dense_cloud_and_under_single_points(full):
 def test_several_terms_need_a_choice(full):
     with pytest.raises(ModelError, match="choose one"):
         dumbbell_chart([full], "Subject")
+
+
+def test_modes_that_are_all_zero_are_seen_under_the_mark_of_the_population() -> None:
+    tables = fit_tables()
+    tables.require("modes")["mode"] = 0.0
+    drawn, *_ = shrinkage_chart([tables], "Subject")
+    png = FORMATS["png"](to_spec(configure(drawn)))
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    blue = np.abs(pixels - [0x00, 0x72, 0xB2]).max(axis=2) < 12
+    # Where the panel is, above the key, which has a point of its own.
+    assert blue[: int(0.8 * len(blue))].sum() > 60

@@ -174,7 +174,10 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
 
 
 def population_mark(kind: str, theme: str) -> dict[str, Any]:
-    """Settings of the mark of a population: a cross, or a diamond for that of the joint limit."""
+    """Settings of the mark of a population: a cross, or a diamond for that of the joint limit.
+
+    The cross is hollow and larger than a point: where all modes are zero they lie under it.
+    """
     if kind == "limit":
         return {
             "shape": "diamond",
@@ -186,8 +189,9 @@ def population_mark(kind: str, theme: str) -> dict[str, Any]:
         }
     return {
         "shape": "cross",
-        "color": COLOURS["population"],
-        "filled": True,
-        "size": 44,
+        "stroke": COLOURS["population"],
+        "fill": "transparent",
+        "size": 120,
+        "strokeWidth": 1.1,
         "opacity": 1,
     }

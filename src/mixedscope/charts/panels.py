@@ -24,7 +24,7 @@ DENSE = 60
 #: Panels narrower than this have points and marks of populations of these sizes.
 _SMALL = 90
 _SMALL_POINT = 9
-_SMALL_POPULATION = 16
+_SMALL_POPULATION = 48
 
 #: Space for the labels and the title of a y axis in pixels, the same in every row of panels.
 AXIS_EXTENT = 30
