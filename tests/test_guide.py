@@ -1,0 +1,57 @@
+"""The guide's numbers are those of the stored run, all of them."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+#: Numbers that are no results: of the data, of definitions, of dates.
+FACTS = {"0", "0.001", "2", "4", "18", "24", "40", "95", "2003"}
+
+
+@pytest.fixture(scope="module")
+def numbers() -> ModuleType:
+    place = ROOT / "docs" / "figures" / "guide_numbers.py"
+    spec = importlib.util.spec_from_file_location("guide_numbers", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def stored(numbers: ModuleType) -> dict[str, str]:
+    with numbers.TABLE.open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row["text"] for row in csv.DictReader(file)}
+
+
+def test_every_number_in_its_place_is_the_stored_one(
+    numbers: ModuleType, stored: dict[str, str]
+) -> None:
+    text = numbers.GUIDE.read_text(encoding="utf-8")
+    assert numbers.fill(text, stored) == text
+    assert all(any(c.isdigit() for c in value) for value in stored.values())
+
+
+def test_no_result_stands_outside_its_place(numbers: ModuleType) -> None:
+    text = numbers.MARK.sub("", numbers.GUIDE.read_text(encoding="utf-8"))
+    for code in (r"```.*?```", r"(?m)^    .*$", r"!?\[[^\]]*\]\([^)]*\)", r"`[^`]*`"):
+        text = re.sub(code, "", text, flags=re.DOTALL if "```" in code else 0)
+    assert set(re.findall(r"\d[\d.,]*\d|\d", text)) <= FACTS
+
+
+def test_marks_and_numbers_that_do_not_match_are_an_error(numbers: ModuleType) -> None:
+    text = "It takes <!--=a.b-->5<!--/--> steps."
+    assert numbers.fill(text, {"a.b": "7"}) == "It takes <!--=a.b-->7<!--/--> steps."
+    with pytest.raises(SystemExit, match=r"a\.b"):
+        numbers.fill(text, {})
+    with pytest.raises(SystemExit, match=r"c\.d"):
+        numbers.fill(text, {"a.b": "7", "c.d": "1"})
