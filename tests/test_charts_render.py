@@ -20,7 +20,7 @@ from browser import CHROMIUM, NO_CHROMIUM, Browser
 
 from mixedscope.charts.embedding import embed_font
 from mixedscope.charts.pdf import normalise_pdf
-from mixedscope.charts.render import FORMATS, PPI, Figure, save, save_figure
+from mixedscope.charts.render import FORMATS, PPI, TALLEST, Figure, save, save_figure
 from mixedscope.charts.theme import FONT, configure
 from mixedscope.errors import ModelError, StoreError
 from mixedscope.pipeline.drawing import back_to
@@ -314,3 +314,18 @@ def test_interactive_charts_lead_back_to_the_page_that_shows_them() -> None:
         "../../../pages/sweeps/s%20t.html#c",
         "← s t",
     )
+
+
+@pytest.mark.parametrize("height", [200, 2000])
+def test_pdf_fits_on_a_page(height: int, tmp_path: Path) -> None:
+    chart = alt.Chart(pd.DataFrame({"x": [1]}), width=100, height=height).mark_point().encode(x="x")
+    pdf, svg = save(chart, tmp_path / "a", ["pdf", "svg"])
+    box = re.search(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf.read_bytes())
+    size = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg.read_text("utf-8"))
+    assert box is not None
+    assert size is not None
+    scale = min(1.0, TALLEST / float(size[2]))
+    assert [float(side) for side in box.groups()] == pytest.approx(
+        [scale * float(side) for side in size.groups()], abs=1
+    )
+    assert float(box[2]) <= TALLEST + 1

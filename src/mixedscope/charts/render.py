@@ -27,10 +27,14 @@ from mixedscope.charts.theme import FONT
 from mixedscope.errors import ModelError, suggest
 from mixedscope.files import atomic_write, write_json
 
-__all__ = ["FORMATS", "PPI", "Figure", "save", "save_figure", "to_spec"]
+__all__ = ["FORMATS", "PPI", "TALLEST", "Figure", "save", "save_figure", "to_spec"]
 
 #: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
 PPI: Final = 200
+
+#: The height of a PDF file in points at most, 250 mm: taller charts are made smaller, so that every
+#: figure fits on a page.
+TALLEST: Final = 708.0
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,9 @@ def save(
     stem : path
         Path without extension; ``.svg``, ``.png``, … are appended, not substituted.
     formats : sequence of str, optional
-        From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf``, ``html`` (interactive, everything
-        within one file) and ``vl.json`` (Vega-Lite), and those of `files`; all by default.
+        From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf`` (at most 250 mm high), ``html``
+        (interactive, everything within one file) and ``vl.json`` (Vega-Lite), and those of
+        `files`; all by default.
     files : mapping of str to callable, optional
         What gives the bytes of formats that are not made from the chart, such as a film.
 
@@ -187,7 +192,18 @@ def _png(spec: dict[str, Any]) -> bytes:
 
 def _pdf(spec: dict[str, Any]) -> bytes:
     text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    text = _SIZE.sub(_fitted, text, count=1)
     return normalise_pdf(vlc.svg_to_pdf(_LEAF.sub(_paint_opacity, text)))
+
+
+#: Width and height of an SVG file; what it shows of its own coordinates is told apart from them.
+_SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="([0-9.]+)" height="([0-9.]+)"')
+
+
+def _fitted(match: re.Match[str]) -> str:
+    width, height = float(match[2]), float(match[3])
+    scale = min(1.0, TALLEST / height)
+    return f'{match[1]} width="{scale * width:g}" height="{scale * height:g}"'
 
 
 #: A mark of an SVG file that is translucent as a whole.
