@@ -196,7 +196,9 @@ class Fit:
     def estimates(self) -> pd.DataFrame:
         """Tidy parameters, as stored in ``estimates.parquet``."""
         if self._tables.estimates is None and self._result is not None:
-            self._tables.estimates = estimates_table(self._profiled, self.theta)
+            self._tables.estimates = estimates_table(
+                self._profiled, self.theta, unidentified=self.certificate["unidentified"]
+            )
         return self._tables.require("estimates")
 
     def fixed_effects(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import erfc, sqrt
 from statistics import NormalDist
 from typing import Any
@@ -29,7 +30,11 @@ _COLUMNS = (
 
 
 def estimates_table(
-    objective: ProfiledObjective, theta: Floats, *, level: float = 0.95
+    objective: ProfiledObjective,
+    theta: Floats,
+    *,
+    level: float = 0.95,
+    unidentified: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """Tidy parameters of a fit: fixed effects, sigma, standard deviations, correlations, theta.
 
@@ -39,13 +44,16 @@ def estimates_table(
     theta : (k,) array
     level : float
         Coverage of the Wald intervals of the fixed effects.
+    unidentified : sequence of mapping
+        What the certificate says is not determined by the data: given as missing.
 
     Returns
     -------
     pandas.DataFrame
         Columns of the stored table ``estimates``. Standard errors, z statistics and p values of
         the fixed effects refer to the normal distribution, as in MixedModels.jl; variance
-        parameters have none. A correlation with a standard deviation of zero is NaN.
+        parameters have none. A correlation with a standard deviation of zero is NaN, as
+        is what is not determined.
     """
     evaluation = objective.evaluate(theta)
     covariance = objective.system.beta_covariance(evaluation.sigma)
@@ -80,6 +88,14 @@ def estimates_table(
             for name, value in zip(term.theta_names(), theta[term.theta], strict=True)
         )
     text, numeric = _COLUMNS[:4], _COLUMNS[4:]
+    missing = {
+        (p["kind"], p["group"], p["term"], p["term2"])
+        for entry in unidentified
+        for p in entry["parameters"]
+    }
+    for row in rows if missing else ():
+        if (row["kind"], row.get("group"), row.get("term"), row.get("term2")) in missing:
+            row["estimate"] = np.nan
     columns = {c: pd.Series([row.get(c) for row in rows], dtype=object) for c in text}
     columns |= {c: pd.Series([row.get(c, np.nan) for row in rows], dtype=float) for c in numeric}
     return pd.DataFrame(columns)

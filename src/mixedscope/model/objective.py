@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,6 +182,12 @@ class ProfiledObjective:
                 point[term.theta] = part
                 out.append(point)
         return out
+
+    def unidentified(self, theta: Floats) -> list[dict[str, Any]]:
+        """Parameters the data do not determine; see `mixedscope.model.identification`."""
+        from mixedscope.model.identification import unidentified
+
+        return unidentified(self, theta)
 
     def second_look(self, theta: Floats) -> SecondLook:
         """Where another minimum may lie; see :func:`mixedscope.model.second_look.second_look`."""

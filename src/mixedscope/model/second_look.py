@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mixedscope.model.covariance import CovarianceStructure
     from mixedscope.model.objective import ProfiledObjective
+    from mixedscope.model.random_term import RandomTerm
 
 __all__ = ["SecondLook", "second_look"]
 
@@ -71,7 +72,8 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
     weighted = weights is not None and float(weights.max()) > float(weights.min())
     rays, starts = [], []
     sizes = _RAY if weighted else _RAY[:_NEAR]
-    for structure, scales, own in _parts(objective):
+    for term, columns, structure, own in _parts(objective):
+        scales = term.column_scale[columns]
         size = structure.size
         if size == 1 or not structure.correlates:
             # One parameter is one standard deviation, but for structures that share them.
@@ -82,25 +84,36 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
                     ray = np.tile(theta, (len(sizes), 1))
                     ray[:, place] = sizes / scales[j]
                     rays.append(ray)
-        elif (sds := _nearly_singular(structure.factor(theta[own]) * scales[:, None])) is not None:
-            for j in range(size):
-                larger = np.maximum(sds, _SMALL)
-                larger[j] *= _LARGER
-                start = theta.copy()
-                start[own] = structure.nearest(np.diag((larger / scales) ** 2))
-                starts.append(start)
+            continue
+        # In the engine's own columns, where an intercept and a year are not alike.
+        factor = term.standard_factor(theta[term.theta])[np.ix_(columns, columns)]
+        sds = _nearly_singular(factor)
+        if sds is None:
+            continue
+        for j in range(size):
+            larger = np.maximum(sds, _SMALL)
+            larger[j] *= _LARGER
+            variances = np.ones(term.size)
+            variances[columns] = larger**2
+            start = theta.copy()
+            start[own] = term.nearest_theta(np.diag(variances))[
+                own.start - term.theta.start : own.stop - term.theta.start
+            ]
+            starts.append(start)
     if weighted and len(theta) > 1:
         starts.append(np.asarray(objective.start, dtype=float))
     return SecondLook(rays, starts)
 
 
-def _parts(objective: ProfiledObjective) -> Iterator[tuple[CovarianceStructure, Floats, slice]]:
-    """Structure, scales of the columns (k,) and place in theta of every term as written."""
+def _parts(
+    objective: ProfiledObjective,
+) -> Iterator[tuple[RandomTerm, list[int], CovarianceStructure, slice]]:
+    """Grouping factor, columns, structure and place in theta of every term as written."""
     for term in objective.system.terms:
         first = term.theta.start
         for part, structure in zip(term.design.parts, term.structures, strict=True):
             own = slice(first, first + structure.n_theta)
-            yield structure, term.column_scale[list(part.columns)], own
+            yield term, list(part.columns), structure, own
             first = own.stop
 
 

@@ -20,7 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from mixedscope.optimize.objective import FloatArray, Objective, edges_of, offers_residual
+from mixedscope.optimize.objective import (
+    FloatArray,
+    Objective,
+    edges_of,
+    offers_identification,
+    offers_residual,
+    shape_of,
+)
 
 __all__ = [
     "POLISH_TOLERANCE",
@@ -66,6 +73,12 @@ _LONGEST = 5e-4
 #: Frobenius norm bounds what an error of its size does to an eigenvalue).
 _CLEAR = 1e-3
 _CLEAR_ASYMMETRY = 4.0
+
+#: Eigenvalues up to this share of the largest, or this many floors, leave room for parameters that
+#: are not determined; and lengths of steps along one that seems negative, standardised units.
+_FLAT = 1e-4
+_FLAT_FLOORS = 100.0
+_LENGTHS = (0.1, 0.01, 1e-3)
 
 #: Λ is singular if the objective calls it so to within this tolerance.
 _SINGULAR = 1e-6
@@ -354,7 +367,10 @@ def certificate(
         ``residual``, whether sigma is ``identified``, ``shared`` with random effects or
         ``vanishing`` (the deviance does not rise on the way to zero; the verdict is then ``not
         converged``); ``limit``, where it then goes, None if it is not known or falls without
-        bound; ``tried``; ``words``, for people.  Numbers that were not computed are None.
+        bound; ``unidentified``, the standard deviations and correlations that the data do not
+        determine, a list of ``parameters`` (each with ``kind``, ``group``, ``term``, ``term2``)
+        and the ``reason``; ``tried``; ``words``, for people.  Numbers that were not computed are
+        None.
     """
     at_edge = [
         (name, edge)
@@ -367,9 +383,12 @@ def certificate(
     ends = [name for name, edge in at_edge if edge != 0.0]
     active = [name for name, _ in at_edge]
     tolerance = VERDICT_TOLERANCE * tolerance_scale(value)
+    unidentified = _unidentified(objective, theta, curvature)
     if curvature is None or not curvature.decrement <= tolerance:
         verdict = "not converged"
-    elif curvature.is_saddle:
+    elif curvature.is_saddle and not (
+        unidentified and _is_flat(objective, value, theta, curvature)
+    ):
         verdict = "saddle"
     elif active or objective.rank_deficient(theta, _SINGULAR):
         verdict = "boundary optimum"
@@ -378,11 +397,15 @@ def certificate(
     residual = (
         objective.residual_state(theta, value) if offers_residual(objective) else "identified"
     )
+    if residual == "shared":
+        unidentified = []  # its words say the same of all standard deviations
     limit: float | None = None
     if residual == "vanishing" and offers_residual(objective):
         verdict = "not converged"
         limit = objective.residual_limit(theta)
-    words = _RESIDUAL.get(residual) or _words(verdict, curvature, zeros, ends)
+    words = _RESIDUAL.get(residual) or _words(verdict, curvature, zeros, ends, bool(unidentified))
+    if unidentified:
+        words += _unidentified_words(unidentified)
     if limit is not None:
         words = _limit_words(limit) + words
         limit = limit if math.isfinite(limit) else None
@@ -400,9 +423,47 @@ def certificate(
         "active_bounds": active,
         "residual": residual,
         "limit": limit,
+        "unidentified": unidentified,
         "tried": list(tried),
         "words": words,
     }
+
+
+def _unidentified(
+    objective: Objective, theta: FloatArray, curvature: Curvature | None
+) -> list[dict[str, Any]]:
+    """Ask which parameters are not determined, if the curvature leaves room for any."""
+    if curvature is None or not offers_identification(objective):
+        return []
+    most = max(abs(curvature.smallest), float(curvature.values[-1]))
+    if curvature.smallest > max(_FLAT_FLOORS * curvature.floor, _FLAT * most):
+        return []
+    return objective.unidentified(theta)
+
+
+def _is_flat(objective: Objective, value: float, theta: FloatArray, curvature: Curvature) -> bool:
+    """Whether the objective falls nowhere along the direction that seems to curve downwards."""
+    shape = shape_of(objective)
+    step = curvature.vectors[:, 0]
+    along = step / objective.scale if shape is None else np.linalg.solve(shape, step)
+    try:
+        beside = [
+            objective.evaluate(theta + sign * length * along).objective
+            for sign in (1.0, -1.0)
+            for length in _LENGTHS
+        ]
+    except (ArithmeticError, np.linalg.LinAlgError):
+        return False
+    return min(beside) >= value - rounding(value)
+
+
+def _unidentified_words(unidentified: list[dict[str, Any]]) -> str:
+    """Name what is not determined, and say what follows."""
+    reasons = "; ".join(str(entry["reason"]) for entry in unidentified)
+    return (
+        f" Not everything is determined by these data: {reasons}. The standard deviations and "
+        "correlations concerned are given as missing; leave out a term or a column."
+    )
 
 
 #: What is said where the residual variance is not identified.
@@ -446,7 +507,17 @@ def _centring_words(uncentred: tuple[tuple[str, str], ...]) -> str:
     )
 
 
-def _words(verdict: str, curvature: Curvature | None, zeros: list[str], ends: list[str]) -> str:
+def _upwards(is_flat: bool) -> str:
+    return "no direction leads downwards" if is_flat else "every direction leads upwards"
+
+
+def _words(
+    verdict: str,
+    curvature: Curvature | None,
+    zeros: list[str],
+    ends: list[str],
+    is_flat: bool,
+) -> str:
     if curvature is None:
         return (
             "The fit was not checked: it ran out of time, or the slope of the likelihood could "
@@ -455,7 +526,7 @@ def _words(verdict: str, curvature: Curvature | None, zeros: list[str], ends: li
     left = f"{curvature.decrement:.1e}"
     if verdict == "optimum":
         return (
-            "The fit ended at a minimum of the deviance: every direction leads upwards, and no "
+            f"The fit ended at a minimum of the deviance: {_upwards(is_flat)}, and no "
             f"more than about {left} deviance points are left to be gained."
         )
     if verdict == "boundary optimum":

@@ -7,7 +7,7 @@ imports the engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeGuard
+from typing import Any, Literal, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ __all__ = [
     "EdgedObjective",
     "Evaluation",
     "FloatArray",
+    "IdentifiedObjective",
     "InformedObjective",
     "ManyMinima",
     "Objective",
@@ -31,6 +32,7 @@ __all__ = [
     "offers_beyond",
     "offers_coordinates",
     "offers_hessian",
+    "offers_identification",
     "offers_moments",
     "offers_search",
     "offers_second_look",
@@ -146,6 +148,14 @@ class EdgedObjective(Protocol):
         Empty unless theta is at an edge beside which the objective may fall faster than second
         derivatives show.
         """
+        ...
+
+
+class IdentifiedObjective(Protocol):
+    """An objective that can tell which parameters of the covariances it does not depend on."""
+
+    def unidentified(self, theta: FloatArray, /) -> list[dict[str, Any]]:
+        """``parameters`` and ``reason`` of each direction in which it is flat at theta."""
         ...
 
 
@@ -287,6 +297,11 @@ def offers_coordinates(objective: object) -> TypeGuard[ShapedObjective]:
 def offers_hessian(objective: object) -> TypeGuard[CurvedObjective]:
     """Whether an objective is a `CurvedObjective`."""
     return hasattr(objective, "initial_hessian")
+
+
+def offers_identification(objective: object) -> TypeGuard[IdentifiedObjective]:
+    """Whether an objective is an `IdentifiedObjective`."""
+    return hasattr(objective, "unidentified")
 
 
 def offers_moments(objective: object) -> TypeGuard[InformedObjective]:
