@@ -16,6 +16,7 @@ from mixedscope.errors import DataError
 from mixedscope.model.basis import products_of_rows
 from mixedscope.model.covariance import CovarianceStructure, make_structure
 from mixedscope.model.design import RandomDesign
+from mixedscope.model.untangle import is_nearly_collinear, uncentred, untangled
 
 __all__ = ["LARGEST", "RandomTerm", "inverse_of_lower", "joined", "random_terms"]
 
@@ -24,11 +25,6 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 LARGEST = 1e145
 """Numbers up to this, and down to its reciprocal, can be squared and summed."""
-
-# Smallest eigenvalue of the matrix of cosines between columns below which they are nearly
-# collinear; and the share of a column's length below which what the others leave of it is rounding.
-_COLLINEAR = 0.01
-_OWN = 1e-11
 
 
 @dataclass(frozen=True)
@@ -341,7 +337,7 @@ def random_terms(
     """Attach structures, scales and places in theta to the random effects of a design."""
     out: list[RandomTerm] = []
     measured: dict[int, tuple[Floats, Floats, Floats]] = {}
-    untangled: dict[tuple[int, tuple[int, ...]], tuple[Floats, tuple[Floats, ...]]] = {}
+    mixed: dict[tuple[int, tuple[int, ...]], tuple[Floats, tuple[Floats, ...]]] = {}
     first = 0
     for design in designs:
         structures = tuple(
@@ -356,23 +352,23 @@ def random_terms(
         tangled = [
             len(part.columns) > 1
             and structure.name == "full"
-            and _is_nearly_collinear(cosines, list(part.columns))
+            and is_nearly_collinear(cosines, list(part.columns))
             for part, structure in zip(design.parts, structures, strict=True)
         ]
         mixing: list[Floats | None] = [None] * len(structures)
-        uncentred = _uncentred(design, cosines, tangled)
+        far = uncentred(design, cosines, tangled)
         if any(tangled):
             parts = tuple(i for i, is_tangled in enumerate(tangled) if is_tangled)
-            if (key, parts) not in untangled:
+            if (key, parts) not in mixed:
                 columns = [list(design.parts[i].columns) for i in parts]
                 rows = np.ascontiguousarray(design.Z.T)
                 rows = rows if root_weights is None else rows * root_weights
-                untangled[key, parts] = _untangled(rows, scale, standard, columns)
-            standard, found = untangled[key, parts]
+                mixed[key, parts] = untangled(rows, scale, standard, columns)
+            standard, found = mixed[key, parts]
             for i, matrix in zip(parts, found, strict=True):
                 mixing[i] = matrix
         own = slice(first, first + n_theta)
-        out.append(RandomTerm(design, structures, scale, standard, own, tuple(mixing), uncentred))
+        out.append(RandomTerm(design, structures, scale, standard, own, tuple(mixing), far))
         first = own.stop
     return tuple(out)
 
@@ -419,89 +415,3 @@ def _measure_extreme(design: RandomDesign, rows: Floats) -> tuple[Floats, Floats
     cosines = standard @ standard.T / len(design.Z)
     np.fill_diagonal(cosines, 1.0)  # a column of zeros is nothing to be untangled
     return scale, cosines
-
-
-def _is_nearly_collinear(cosines: Floats, columns: list[int]) -> bool:
-    """Whether some combination of columns is much shorter than they are."""
-    if len(columns) == 2:
-        return 1.0 - abs(float(cosines[columns[1], columns[0]])) < _COLLINEAR
-    return float(np.linalg.eigvalsh(cosines[np.ix_(columns, columns)])[0]) < _COLLINEAR
-
-
-def _uncentred(design: RandomDesign, cosines: Floats, tangled: list[bool]) -> tuple[str, ...]:
-    """Columns nearly collinear with a constant one, outside of the parts that are untangled."""
-    size = len(design.names)
-    if size == 1 or float(np.abs(np.tril(cosines, -1)).max()) <= 1.0 - _COLLINEAR:
-        return ()
-    place = {c: i for i, part in enumerate(design.parts) for c in part.columns}
-    constant = [c for c in range(size) if np.ptp(design.Z[:, c]) == 0.0]
-    names = []
-    for c in range(size):
-        near = [o for o in constant if o != c and abs(cosines[c, o]) > 1.0 - _COLLINEAR]
-        if c not in constant and any(place[o] != place[c] or not tangled[place[c]] for o in near):
-            names.append(design.names[c])
-    return tuple(names)
-
-
-def _untangled(
-    rows: Floats, scale: Floats, standard: Floats, parts: list[list[int]]
-) -> tuple[Floats, tuple[Floats, ...]]:
-    """Write nearly collinear columns of some parts as orthogonal ones times a lower triangle.
-
-    The order is from the last column to the first, so that the product of the triangle and a
-    lower triangular factor is lower triangular too. The columns themselves are orthogonalised, for
-    their cross-products have lost what tells them apart: from the first to the last (so that a
-    variable is centred, which costs it no digits), then the coefficients from the last to the
-    first, both twice (see :mod:`mixedscope.model.basis`). Of a column of which the others leave
-    nothing the engine sees zeros.
-
-    Parameters
-    ----------
-    rows : (k, n) array
-        Columns of the data, multiplied by the square roots of the weights.
-    scale : (k,) array
-        Their root mean squares.
-    standard : (n, k) array
-        The columns in units of these; those of other parts are taken from here.
-    parts : list of lists of int
-    """
-    n = rows.shape[1]
-    out = np.array(standard)
-    found = []
-    for columns in parts:
-        # Powers of two round nothing.
-        units = 2.0 ** np.round(np.log2(scale[columns]))
-        basis, upper = _orthogonal(rows[columns] / units[:, None], n, _OWN)
-        lengths = upper.diagonal()
-        is_regular = bool((lengths > 0.0).all())
-        mixed, flipped = _orthogonal(upper.T[::-1], 1, 0.0 if is_regular else _OWN)
-        mixed, lower = mixed[::-1], flipped[::-1, ::-1]
-        if is_regular:
-            # The last length found is the smallest; both triangles have one determinant.
-            lower[0, 0] = np.exp(np.log(lengths).sum() - np.log(lower.diagonal()[1:]).sum())
-        gone = lower.diagonal() == 0.0
-        lower[gone, gone] = 1.0
-        out[:, columns] = (mixed @ basis).T
-        found.append(lower * units)
-    return out, tuple(found)
-
-
-def _orthogonal(rows: Floats, n: int, own: float) -> tuple[Floats, Floats]:
-    """Orthogonal rows of squared length n, and the upper triangle R with ``rows = R' @ q``.
-
-    A row of which no more than the share `own` is left is zero.
-    """
-    k = len(rows)
-    q = np.zeros(rows.shape)
-    upper = np.zeros((k, k))
-    for i, row in enumerate(rows):
-        size = math.sqrt(float(row @ row) / n)
-        for _ in range(2):
-            share = q[:i] @ row / n
-            row = row - share @ q[:i]
-            upper[:i, i] += share
-        length = math.sqrt(float(row @ row) / n)
-        if length > own * size:
-            q[i] = row / length
-            upper[i, i] = length
-    return q, upper
