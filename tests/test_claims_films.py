@@ -203,7 +203,7 @@ def degrees(m: re.Match[str], known: Any) -> None:
     for written, name in re.findall(rf"(\d[\d.,]*) by ({NAME})", m["edf"]):
         fit = ladder().fits[LABELS[name]]
         assert agrees(written, float(fit.study("ledger").require("ledger")["edf"].iloc[-1]))
-    told = dict((n, w) for w, n in re.findall(rf"(\d[\d,]*) by ({NAME})", m["n"]))
+    told = {n: w for w, n in re.findall(rf"(\d[\d,]*) by ({NAME})", m["n"])}
     assert {LABELS[n]: read(w) for n, w in told.items()} == {
         s: fit.n_evaluations for s, fit in ladder().fits.items()
     }
