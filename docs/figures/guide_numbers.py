@@ -197,6 +197,8 @@ def _percent(value: float) -> str:
 
 
 def _p(value: float) -> str:
+    if not 0.0 <= value <= 1.0:
+        raise SystemExit("a p-value of the guide is missing: was the whole configuration run?")
     return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.02 else f"= {value:.2f}"
 
 
