@@ -196,7 +196,7 @@ def _pdf(spec: dict[str, Any]) -> bytes:
     return normalise_pdf(vlc.svg_to_pdf(_LEAF.sub(_paint_opacity, text)))
 
 
-#: Width and height of an SVG file; what it shows of its own coordinates is told apart from them.
+#: Width and height of an SVG file; its viewBox keeps the coordinates.
 _SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="([0-9.]+)" height="([0-9.]+)"')
 
 
