@@ -117,8 +117,10 @@ def test_licence_is_the_gpl() -> None:
 
 def test_both_commands_stand_at_the_top_of_the_readme() -> None:
     top = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:30])
-    assert "pip install uv && uv run snakemake --cores 4" in top
-    assert "pip install uv && uv run pytest" in top
+    assert (
+        "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run snakemake --cores 4" in top
+    )
+    assert "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run pytest" in top
 
 
 @pytest.mark.parametrize("kind", sorted(SCHEMAS))

@@ -223,3 +223,28 @@ def test_killed_run_recovers_after_unlocking(copied: Path) -> None:
     snakemake(copied, "--cores", "2")
     assert not faults(make_plan(content), copied)
     assert "Nothing to be done" in snakemake(copied, "--cores", "1")[1]
+
+
+def test_another_configuration_replaces_nothing_of_the_same_name(finished: Path) -> None:
+    content = deepcopy(SMALL)
+    content["models"]["sleep"]["formula"] = "Reaction ~ 1 + (1 | Subject)"
+    other = finished.parent / "other.yaml"
+    other.write_text(yaml.safe_dump(content, sort_keys=False))
+    status, output = snakemake(finished, "--dry-run", "--configfile", str(other), ok=False)
+    assert status != 0
+    assert "would replace: model 'sleep' of" in output
+    assert "Traceback" not in output
+
+
+def test_report_needs_no_configuration_after_a_run(copied: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        + ["--directory", str(copied), "--report", str(report)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert report.is_file()

@@ -1,13 +1,16 @@
 """The checked configuration, and what the rules ask of it."""
 
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from mixedscope.plan import TOGETHER, make_plan
 from mixedscope.code_digest import code_digest
 from mixedscope.errors import MixedscopeError
 from mixedscope.resources import JobResources
+from mixedscope.run_record import check_owner, record_run
 from mixedscope.shell_text import ShellText, odd_characters
 
 if {"{", "}"} & set(workflow.current_basedir.get_path_or_uri(secret_free=True)):
@@ -36,6 +39,14 @@ RESOURCES = JobResources(PLAN)
 
 # Where this project finds the results: with the prefix of a module before, if there is one.
 ROOT = workflow.modifier.path_modifier.replace_prefix("results")
+
+# Projects that use the workflow as a module say themselves what is run where.
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    try:
+        if shared := check_owner(PLAN, workflow.configfiles):
+            logger.warning(shared)
+    except MixedscopeError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

@@ -45,14 +45,16 @@ def charts(
     ModelError
         If a chart cannot be drawn; names it.
     """
+    from mixedscope.charts.glyphs import font_words
     from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
     from mixedscope.charts.registry import draw
-    from mixedscope.charts.render import save_figure
+    from mixedscope.charts.render import save_figure, to_spec
     from mixedscope.store import read_fit, read_table
 
     known = {"/".join(Path(fit).parts[-3:-1]): read_fit(Path(fit).parent) for fit in fits}
     stored = {Path(path).name: path for path in tables}
     theme = settings.get("theme", "light")
+    written: set[str] = set()
     for (chart, shown), path in zip(shows.items(), output, strict=True):
         with _naming(chart):
             if chart in MODEL_CHARTS:
@@ -61,6 +63,9 @@ def charts(
             else:
                 figure = draw(chart, [known[fit] for fit in shown], settings)
             save_figure(figure, path, formats, back_to(path))
+            written.update(str(to_spec(figure.chart)))
+    if warning := font_words("".join(sorted(written))):
+        print(warning)
 
 
 @contextmanager
