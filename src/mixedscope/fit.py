@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope import summary
 from mixedscope.data.digest import frame_digest
+from mixedscope.data.storable import storable
 from mixedscope.errors import ModelError
 from mixedscope.inference.description import describe
 from mixedscope.inference.estimates import estimates_table
@@ -455,7 +456,7 @@ class Fit:
             return Path(os.path.relpath(file, target)).as_posix()
         write_table(
             target / "data.parquet",
-            model.data,
+            storable(model.data),
             "data",
             formula=self.formula,
             sha256=self.info["dataset"]["sha256"],
@@ -476,7 +477,7 @@ class Fit:
             "dataset": {
                 "source": description.get("source", "data frame"),
                 "file_sha256": description.get("file_sha256"),
-                "sha256": source.get("sha256") or frame_digest(model.data),
+                "sha256": source.get("sha256") or frame_digest(storable(model.data)),
                 "n_filtered": description.get("n_dropped_by_filter", 0),
                 "n_rows": len(design.y),
                 "n_dropped": design.n_dropped,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mixedscope.data.digest import frame_digest
 from mixedscope.errors import DataWarning, ModelError, StoreError
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
@@ -319,6 +320,8 @@ class LinearMixedModel:
 def load_fit(directory: str | os.PathLike[str]) -> Fit:
     """Load a fit that was saved; charts draw from its tables, nothing is refitted.
 
+    The objective is evaluated again at the stored theta where the data are at hand.
+
     Parameters
     ----------
     directory : path
@@ -330,22 +333,54 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     Raises
     ------
     StoreError
-        If the directory holds no fit, or a file is damaged.
+        If the directory holds no fit, a file is damaged, or data and theta give another objective
+        than the one stored.
     """
     origin = Path(directory)
     tables = read_fit(origin)
-    return Fit(tables, None, rebuild=lambda: _rebuild(tables.info, origin))
+    if tables.estimates is None or not _data_path(tables.info, origin).exists():
+        return Fit(tables, None, rebuild=lambda: _rebuild(tables.info, origin))
+    fit = Fit(tables, _rebuild(tables.info, origin))
+    _check_objective(fit, origin)
+    return fit
+
+
+def _data_path(info: Mapping[str, Any], origin: Path) -> Path:
+    return origin / str(info["dataset"]["file"])
+
+
+def _check_objective(fit: Fit, origin: Path) -> None:
+    """Refuse a fit whose objective is not the one that its data and theta give."""
+    stored = fit.info["objective"]
+    try:
+        found = fit.evaluate()
+        difference = abs(found.objective - stored)
+        # What another machine's order of sums may differ by, and what an evaluation lost.
+        allowed = 1e-6 * max(1.0, abs(found.objective) / 1e4) + 2.0 * found.rounding
+        if difference <= allowed:
+            return
+        got = f"{found.objective:.6f}"
+    except (FloatingPointError, ModelError, TypeError) as error:
+        got = f"nothing ({error})"
+    raise StoreError(
+        f"The fit in {origin} is not that of its data: at the stored theta they give the objective "
+        f"{got}, fit.json says {stored}. Its files were changed, or written by a version that did "
+        "not keep the types of columns; fit again."
+    )
 
 
 def _rebuild(info: Mapping[str, Any], origin: Path) -> LinearMixedModel:
     """Build the model of a stored fit again from its stored data."""
-    path = origin / info["dataset"]["file"]
+    path = _data_path(info, origin)
     if not path.exists():
         raise StoreError(
             f"The data of this fit are not at {path}; put the file back, or fit again."
         )
     frame = read_table(path, "data")
-    if frame.attrs.get("sha256") != info["dataset"]["sha256"]:
+    stored = info["dataset"]["sha256"]
+    # Data written with the fit are the columns of the model alone, whose digest is at hand.
+    own = path.parent == origin and frame_digest(frame) != stored
+    if frame.attrs.get("sha256") != stored or own:
         raise StoreError(
             f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
         )

@@ -1,0 +1,86 @@
+"""Columns of a model brought to types that a Parquet file keeps, without changing the model.
+
+Parquet keeps no categories of numbers or truth values, no intervals, no mixed objects: read back,
+such columns would be numbers, or nothing. What a model sees of them are labels and their order,
+which text keeps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ..expressions import label_of
+from ..model.frame import is_numeric, numeric_column
+
+__all__ = ["storable"]
+
+#: Objects, as `pandas.api.types.infer_dtype` calls them, that Arrow keeps as what they are.
+_KEPT = frozenset(
+    {"string", "boolean", "bytes", "date", "datetime", "datetime64", "decimal", "floating",
+     "integer", "mixed-integer-float", "time", "timedelta", "timedelta64"}
+)  # fmt: skip
+
+
+def storable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the frame of the same rows and names whose columns a Parquet file keeps.
+
+    Categories become their labels, in their order; other values that are neither numbers, truth
+    values, times nor text become the labels that they have as levels.
+    """
+    return pd.DataFrame({name: _column(frame[name]) for name in frame.columns}, index=frame.index)
+
+
+def _column(series: pd.Series) -> pd.Series:
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _of_labels(series)
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+        return series
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
+        return series if dtype.itemsize in (4, 8) else series.astype(np.float64)
+    if isinstance(dtype, pd.SparseDtype):
+        return _column(pd.Series(np.asarray(series), index=series.index, name=series.name))
+    if _is_kept(series):
+        return series
+    if is_numeric(series):
+        return pd.Series(numeric_column(series), index=series.index, name=series.name)
+    return pd.Series(_labels(series.tolist()), index=series.index, name=series.name, dtype=object)
+
+
+def _is_kept(series: pd.Series) -> bool:
+    """Whether Arrow keeps the values, and their labels with them."""
+    if pd.api.types.is_object_dtype(series.dtype):
+        kind = pd.api.types.infer_dtype(series, skipna=True)
+        if kind not in _KEPT or (kind == "string" and set(map(type, series.dropna())) != {str}):
+            return False
+    elif isinstance(series.dtype, pd.PeriodDtype | pd.IntervalDtype):
+        return False
+    try:
+        pa.Array.from_pandas(series)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _of_labels(series: pd.Series) -> pd.Series:
+    """A categorical column whose categories are text; those that do not occur may go."""
+    categories = series.cat.categories.tolist()
+    if set(map(type, categories)) <= {str}:
+        return series
+    codes = np.asarray(series.array.codes)
+    occurs = np.bincount(codes[codes >= 0], minlength=len(categories)) > 0
+    place = np.append(np.cumsum(occurs) - 1, -1)
+    labels = [label_of(value) for value, there in zip(categories, occurs, strict=True) if there]
+    column = pd.Categorical.from_codes(
+        place[codes].tolist(), categories=pd.Index(labels, dtype=object), ordered=series.cat.ordered
+    )
+    return pd.Series(column, index=series.index, name=series.name)
+
+
+def _labels(values: list[Any]) -> list[str | None]:
+    missing = [value is None or (np.ndim(value) == 0 and pd.isna(value)) for value in values]
+    return [None if gone else label_of(value) for value, gone in zip(values, missing, strict=True)]
