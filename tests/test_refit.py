@@ -88,3 +88,16 @@ def test_responses_of_the_wrong_shape_are_refused(sleepstudy):
         fit.refit_many(np.full((1, 180), np.nan))
     with pytest.raises(ModelError, match="180"):
         fit.refit(np.zeros(7))
+
+
+def test_a_criterion_that_is_no_truth_value_is_refused(sleepstudy):
+    with pytest.raises(ModelError, match="reml must be True .* not 'ML'"):
+        ms.LinearMixedModel(SLEEP, sleepstudy).fit(reml="ML")
+
+
+def test_a_ladder_ignores_no_second_fit(sleepstudy):
+    fit = ms.LinearMixedModel(SLEEP, sleepstudy).fit()
+    with pytest.raises(ModelError, match=r"ms\.ladder\(\[first, second\]\)"):
+        ms.ladder(fit, fit)
+    with pytest.raises(ModelError, match="Data go with a formula only"):
+        ms.ladder(fit, sleepstudy)

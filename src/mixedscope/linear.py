@@ -256,6 +256,10 @@ class LinearMixedModel:
         -------
         Fit
         """
+        if not isinstance(reml, bool | np.bool_):
+            raise ModelError(
+                f"reml must be True (REML) or False (maximum likelihood), not {reml!r}."
+            )
         objective = self.profiled(reml=reml)
         with objective.limited_threads():
             result = minimize(

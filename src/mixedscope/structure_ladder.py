@@ -171,6 +171,10 @@ def ladder(
     """
     if bootstrap < 0:
         raise ModelError(f"The number of draws cannot be negative; got {bootstrap}.")
+    if isinstance(data, Fit):
+        raise ModelError("Several fits are given as a list: ms.ladder([first, second]).")
+    if data is not None and not isinstance(model, str):
+        raise ModelError("Data go with a formula only: a model or a fit has its own.")
     if isinstance(model, str):
         if data is None:
             raise ModelError("A ladder of a formula needs data.")
