@@ -382,12 +382,12 @@ class Fit:
     def _add_references(self) -> None:
         """Put what is known of the joint limit beside the rest; a quick fit does without it."""
         if "references" not in self.info:
-            beta = self.model.joint_limit.beta.tolist()
-            limit = {
-                "beta": dict(zip(self.info["fixed_names"], beta, strict=True)),
-                "confounded": list(self.model.confounded),
-            }
-            self.info["references"] = {"joint_limit": limit}
+            limit = self.model.joint_limit
+            known: dict[str, Any] = {"missing": limit.missing}
+            if not limit.missing:
+                beta = dict(zip(self.info["fixed_names"], limit.beta.tolist(), strict=True))
+                known = {"beta": beta, "confounded": list(self.model.confounded)}
+            self.info["references"] = {"joint_limit": known}
 
     # -- the model --------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from mixedscope.data.digest import frame_digest
 from mixedscope.errors import DataWarning, ModelError, StoreError
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
-from mixedscope.inference.references import JointLimit, confounded, joint_limit
+from mixedscope.inference.references import JointLimit, confounded, joint_limit, missing_limit
 from mixedscope.model.blocks import BlockDescription, describe_blocks
 from mixedscope.model.design import Design, design_of_frame
 from mixedscope.model.evaluation import Evaluation
@@ -131,8 +131,14 @@ class LinearMixedModel:
 
     @cached_property
     def joint_limit(self) -> JointLimit:
-        """Where the conditional modes go as the penalty vanishes; computed when first needed."""
-        return joint_limit(self.system)
+        """Where the conditional modes go as the penalty vanishes; computed when first needed.
+
+        Where it cannot be computed its values are NaN, and `missing` says why.
+        """
+        try:
+            return joint_limit(self.system)
+        except ModelError as error:
+            return missing_limit(self.system, str(error))
 
     @cached_property
     def confounded(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ __all__ = [
     "confounded_in",
     "drawn_terms",
     "frame_of",
+    "missing_limit",
     "movement",
     "number",
     "outside",
@@ -74,6 +75,8 @@ class Pull:
         The column of the stored modes that is the reference.
     confounded : tuple of str
         Factors that least squares cannot tell apart, if the grouping factor is one of them.
+    has_limit : bool
+        Whether the joint limit could be computed.
     """
 
     label: str
@@ -92,6 +95,7 @@ class Pull:
     limit: Floats
     compared: str = "joint_limit"
     confounded: tuple[str, ...] = ()
+    has_limit: bool = True
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -235,9 +239,10 @@ def pulls(
     ]
     for pull in out:
         if reference != "auto" and any(pull.varies) and pull.missing.all():
+            why = f" {missing_limit(tables)}" if reference == "joint_limit" else ""
             raise StoreError(
                 f"The table of modes of {pull.label!r} has no {reference} reference for any level "
-                f"of {group!r}: choose another reference."
+                f"of {group!r}: choose another reference.{why}"
             )
     return out
 
@@ -246,8 +251,8 @@ def reference_of(tables: Sequence[FitTables], group: str) -> str:
     """Choose what the conditional modes of a grouping factor are compared with.
 
     The joint limit is what the levels would be without shrinkage, all factors together; where
-    least squares cannot tell the factor from another it is no estimate, and the rows of each level
-    alone are left.
+    least squares cannot tell the factor from another it is no estimate, or where it could not be
+    computed, the rows of each level alone are left.
 
     Parameters
     ----------
@@ -260,12 +265,23 @@ def reference_of(tables: Sequence[FitTables], group: str) -> str:
     {"joint_limit", "within_group"}
     """
     apart = all(not _confounded(fit, group) for fit in tables)
-    return "joint_limit" if apart else "within_group"
+    return "joint_limit" if apart and not missing_limit(tables) else "within_group"
+
+
+def missing_limit(tables: Sequence[FitTables]) -> str:
+    """Why the joint limit of one of some fits could not be computed; empty where all have it."""
+    limits = [(fit.info.get("references") or {}).get("joint_limit", {}) for fit in tables]
+    return next((str(limit["missing"]) for limit in limits if "missing" in limit), "")
 
 
 def confounded_in(fit: FitTables) -> tuple[str, ...]:
-    """Grouping factors that least squares cannot tell apart; all, if the fit never asked."""
+    """Grouping factors that least squares cannot tell apart; all, if the fit never asked.
+
+    Where there is no joint limit nothing is known of them, and nothing said.
+    """
     limit = (fit.info.get("references") or {}).get("joint_limit", {})
+    if "missing" in limit:
+        return ()
     groups = [str(entry["group"]) for entry in fit.info["random"]]
     return tuple(limit.get("confounded", groups if len(groups) > 1 else ()))
 
@@ -337,6 +353,7 @@ def _pull(
         limit=limit if scale == "coef" else limit - fitted,
         compared=reference,
         confounded=_confounded(fit, group),
+        has_limit=not missing_limit([fit]),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.levels import confounded_in, number, reference_of, share
-from mixedscope.charts.words import joined
+from mixedscope.charts.levels import confounded_in, missing_limit, number, reference_of, share
+from mixedscope.charts.words import NO_LIMIT, joined
 from mixedscope.store import FitTables
 
 __all__ = ["ZOOM", "Path", "least_error", "path_caption", "path_title", "reference_key"]
@@ -34,6 +34,7 @@ class Path:
 
     Attributes
     ----------
+    fit : FitTables
     groups : list of str
         Grouping factors in the order of the formula.
     s : (m,) array
@@ -49,6 +50,7 @@ class Path:
     """
 
     def __init__(self, fit: FitTables, beside: Sequence[FitTables] = ()) -> None:
+        self.fit = fit
         self.info = fit.info
         self.scale = fit.require("shrinkage_scale")
         self.errors = fit.require("shrinkage_error")
@@ -174,6 +176,8 @@ def path_caption(paths: Sequence[Path], x: str) -> str:
             "effects between them in proportion to \u039b. Its end is not the absence of pooling, "
             "and the degrees of freedom are not what levels keep of their own estimates."
         )
+    elif missing_limit([p.fit for p in paths]):
+        words.append(NO_LIMIT)
     for group in path.groups:
         own = path.modes[path.modes["group"] == group]
         shown = own["level"].nunique()

@@ -9,8 +9,22 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.levels import Pull, movement, number, share
 
-__all__ = ["joined", "pull_caption", "pull_title", "reference_key", "reference_words", "spreads"]
+__all__ = [
+    "NO_LIMIT",
+    "joined",
+    "pull_caption",
+    "pull_title",
+    "reference_key",
+    "reference_words",
+    "spreads",
+]
 
+
+NO_LIMIT = (
+    "The joint least-squares limit could not be computed, as columns of random effects are nearly "
+    "collinear."
+)
+"""Why modes are compared with the levels' own rows, where that is the reason."""
 
 #: SD of modes over that of references above which something other than shrinkage must be going on.
 _SHARED = 1.02
@@ -160,6 +174,8 @@ def _own_rows(fits: Sequence[Pull]) -> list[str]:
             f"Least squares cannot tell {joined(confounded)} apart, so that no estimate of all "
             "factors together without shrinkage exists."
         )
+    elif not all(p.has_limit for p in fits):
+        text.append(NO_LIMIT)
     if any(len(p.info["random"]) > 1 for p in fits):
         text.append(
             "A level's own rows hold the effects of other factors too: not all of the pull is "

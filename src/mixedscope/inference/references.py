@@ -9,19 +9,27 @@ effects by its smallest norm: no estimate of any of them, which `confounded` fin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.model.blocked import BlockedSystem
+from mixedscope.model.crossproducts import cross_products
+from mixedscope.model.design import TermPart
 from mixedscope.model.gather import sums_by_level
 from mixedscope.model.objective import ProfiledSystem
+from mixedscope.model.random_term import random_terms
+from mixedscope.model.untangle import is_nearly_collinear
 
-__all__ = ["JointLimit", "confounded", "joint_limit", "within_group"]
+__all__ = ["JointLimit", "confounded", "joint_limit", "missing_limit", "within_group"]
 
 Floats = NDArray[np.float64]
+
+_EPS = float(np.finfo(float).eps)
 
 # Relative covariance factor of the steps towards the limit, for the smallest column. Larger steps
 # converge in fewer iterations; from 1e5 on the factorisation itself loses digits.
@@ -34,6 +42,10 @@ _NULL = 1e-9
 # A factor is told apart from others if its contribution comes back to within this share of it.
 # Of one that is not, about one over the root of its number of levels is lost, or more.
 _LOST = 1e-4
+# What others leave of a column is rounding up to so many times an estimate of it; up to this share
+# of its length it does no harm.
+_TIMES = 8.0
+_EXACT = 1e-14
 
 
 @dataclass(frozen=True)
@@ -47,11 +59,14 @@ class JointLimit:
     beta : (r,) array
         Fixed effects at the limit.
     iterations : int
+    missing : str
+        Why there is no limit: all values are NaN then. Empty otherwise.
     """
 
     modes: list[Floats]
     beta: Floats
     iterations: int
+    missing: str = ""
 
 
 def joint_limit(system: ProfiledSystem) -> JointLimit:
@@ -82,16 +97,36 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
     a rank by hand (Hanke & Groetsch 1998, J. Optim. Theory Appl. 98, 37-53). The norm of b is taken
     in the units of the data as long as the root mean squares of the random-effects columns are
     within a factor of 100 of each other; it matters only where the data leave b undetermined.
+    Columns of a factor that are nearly collinear (an uncentred year beside the intercept) are
+    written as orthogonal ones first, which a limit permits whatever the structure; the norm is that
+    of their coefficients.
     """
+    system = _untangled(system)
     modes, iterations = _least_norm(system, system.response)
     if iterations > _ITERATIONS:
         raise ModelError(
-            "The joint least-squares limit did not settle: the random-effects columns are "
-            "nearly collinear with each other or with the fixed effects. Use the within-group "
-            "reference."
+            "The joint least-squares limit did not settle: the random-effects columns of different "
+            "factors are nearly collinear with each other, or with the fixed effects. Use the "
+            "within-group reference."
         )
     beta = system.beta_given(system.random_part(modes))
     return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
+
+
+def missing_limit(system: ProfiledSystem, reason: str) -> JointLimit:
+    """Stand for a limit that could not be computed: NaN everywhere, and why.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    reason : str
+
+    Returns
+    -------
+    JointLimit
+    """
+    modes = [np.full((f.n_levels, f.size), np.nan) for f in system.factors]
+    return JointLimit(modes, np.full(len(system.basis.kept), np.nan), 0, reason)
 
 
 def confounded(system: ProfiledSystem) -> tuple[str, ...]:
@@ -116,6 +151,7 @@ def confounded(system: ProfiledSystem) -> tuple[str, ...]:
     """
     if len(system.factors) < 2:
         return ()
+    system = _untangled(system)
     rng = np.random.default_rng(0)
     drawn = [rng.standard_normal((f.n_levels, f.size)) for f in system.factors]
     found, _ = _least_norm(system, system.project(system.random_part(drawn)))
@@ -135,12 +171,90 @@ def confounded(system: ProfiledSystem) -> tuple[str, ...]:
     return tuple(lost)
 
 
+def _untangled(system: ProfiledSystem) -> ProfiledSystem:
+    """Write nearly collinear columns as orthogonal ones, or, across factors, as the same ones.
+
+    Steps of the iteration along what such columns hardly differ in are short: it would take
+    millions, or stop where they look like rounding. The columns of a factor are untangled whatever
+    its structure. Of a column that fixed effects or columns of earlier factors hold but for
+    rounding the rounding is left out, which else has coefficients of its own: a serial date near
+    1e9 keeps seven digits of its deviations from the mean.
+    """
+    designs = tuple(
+        replace(t.design, parts=(TermPart(tuple(range(t.size)), "full", {}),))
+        if _is_tangled(t.standard)
+        else t.design
+        for t in system.terms
+    )
+    is_new = any(new is not t.design for new, t in zip(designs, system.terms, strict=True))
+    root = None if system.design.weights is None else system.root_weights
+    terms = random_terms(designs, root) if is_new else system.terms
+    x = system.design.X[:, system.basis.kept] * system.root_weights[:, None]
+    noise = _EPS * np.abs(system.basis.r_inverse).T @ np.linalg.norm(x, axis=0)
+    known = _Known(system.basis.q, noise)
+    cleaned = []
+    for term in terms:
+        # Rows of the identity become those of the inverse that made the engine's columns.
+        noise = _EPS * np.abs(term.data_modes(np.eye(term.size))) @ term.column_scale
+        columns, known = _without_rounding(term.standard, noise, known)
+        cleaned.append(term if columns is term.standard else replace(term, standard=columns))
+    if not is_new and all(new is old for new, old in zip(cleaned, terms, strict=True)):
+        return system
+    other = copy(system)
+    other.terms = tuple(cleaned)
+    other.factors = tuple(
+        replace(f, z=t.standard) for f, t in zip(system.factors, cleaned, strict=True)
+    )
+    other.cross = cross_products(other.factors, other.basis, other.response)
+    other.blocked = BlockedSystem(other.cross)
+    return other
+
+
+def _is_tangled(columns: Floats) -> bool:
+    """Whether some columns (n, k) of unit root mean square, or zero, are nearly collinear."""
+    used = columns[:, columns.any(axis=0)]
+    k = used.shape[1]
+    return k > 1 and is_nearly_collinear(used.T @ used / len(used), list(range(k)))
+
+
+class _Known(NamedTuple):
+    """Orthonormal columns (n, m) and how much of each (m,) is rounding of the data."""
+
+    columns: Floats
+    noise: Floats
+
+
+def _without_rounding(columns: Floats, noise: Floats, known: _Known) -> tuple[Floats, _Known]:
+    """Columns (n, k), of which shares `noise` (k,) are rounding, less what is so beside others."""
+    out = columns
+    for j, column in enumerate(columns.T):
+        size = float(np.linalg.norm(column))
+        share = known.columns.T @ column
+        rest = column - known.columns @ share
+        rest -= known.columns @ (known.columns.T @ rest)
+        length = float(np.linalg.norm(rest))
+        rounding = size * float(noise[j]) + float(np.abs(share) @ known.noise)
+        if length > _TIMES * rounding:
+            known = _Known(
+                np.column_stack([known.columns, rest / length]),
+                np.append(known.noise, rounding / length),
+            )
+        elif length > _EXACT * size:
+            out = out.copy() if out is columns else out
+            out[:, j] = column - rest
+    return out, known
+
+
 def _least_norm(system: ProfiledSystem, response: Floats) -> tuple[list[Floats], int]:
     """Least-squares modes of smallest norm, internal units, for a response clear of fixed effects.
 
     Also the number of iterations, more than `_ITERATIONS` where they did not settle.
     """
-    scales = [t.column_scale for t in system.terms]
+    scales = [
+        # What orthogonal columns are made of differs in size by what they have in common.
+        t.column_scale if t.coordinates is None else np.full(t.size, t.column_scale.min())
+        for t in system.terms
+    ]
     smallest = min(float(s.min()) for s in scales)
     factors = [np.diag(_STEP * np.minimum(s / smallest, _SPREAD)) for s in scales]
     modes = [np.zeros((f.n_levels, f.size)) for f in system.factors]

@@ -1,0 +1,141 @@
+"""The joint limit where columns are nearly collinear: found, or missing with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedscope as ms
+from mixedscope.charts.dumbbell import dumbbell_chart
+from mixedscope.charts.levels import pulls
+from mixedscope.charts.shrinkage_path import shrinkage_path_chart
+from mixedscope.charts.words import NO_LIMIT
+from mixedscope.errors import ModelError, StoreError
+from mixedscope.inference.references import joint_limit
+
+ORIGINS = {
+    "near 1000": (1000.0, 1e-4),
+    "years": (2000.0, 3.0),
+    "fractional years": (2000.0, 1 / 365.25),
+    "Unix seconds": (1.6e9, 86400.0),
+    "seven digits": (1e9, 1.0),
+}
+
+
+def crossed(first: float, unit: float) -> pd.DataFrame:
+    """Rows of two crossed factors; `z` is `x` from another origin."""
+    rng = np.random.default_rng(0)
+    n = 300
+    g, c = rng.integers(0, 15, n), rng.integers(0, 10, n)
+    frame = pd.DataFrame({"x": rng.standard_normal(n), "w": rng.uniform(0.5, 2.0, n)})
+    slopes = 0.5 * rng.standard_normal(15)[g]
+    frame["y"] = rng.standard_normal(15)[g] + (1.0 + slopes) * frame["x"] + rng.standard_normal(n)
+    frame["y"] += rng.standard_normal(10)[c]
+    names = {"g": [f"g{i}" for i in g], "h": [f"h{i}" for i in g], "c": [f"c{i}" for i in c]}
+    frame = frame.assign(**names, f=np.where(g < 7, "a", "b"))
+    frame["z"] = first + unit * frame["x"]
+    return frame
+
+
+def contributions(model: ms.LinearMixedModel, x: np.ndarray) -> list[np.ndarray]:
+    """What each factor adds to the response at the limit, less its mean and its slope.
+
+    Where fixed effects hold the columns of a factor, what all its levels have in common is theirs
+    as well as the factor's, and the origin of a covariate decides.
+    """
+    limit = model.joint_limit
+    assert not limit.missing
+    design = model.design
+    root = np.ones(len(design.y)) if design.weights is None else np.sqrt(design.weights)
+    plane = root[:, None] * np.column_stack([np.ones_like(x), x])
+    q, _ = np.linalg.qr(plane)
+    out = []
+    for term, b in zip(design.random, limit.modes, strict=True):
+        part = root * np.einsum("ij,ij->i", term.Z, b[term.codes])
+        out.append(part - q @ (q.T @ part))
+    return out
+
+
+FORMULAS = (
+    "y ~ 1 + T + (1 + T | g) + (1 | c)",
+    "y ~ 1 + T + zerocorr(1 + T | g) + (1 | c)",
+    "y ~ 1 + T + cs(1 + T | g) + (1 | c)",
+    "y ~ 1 + x + (1 + T | g) + (1 | c)",
+    "y ~ 1 + T + (1 + x | g) + (1 | c)",
+    "y ~ 1 + (1 + T | g) + (1 | c)",
+    "y ~ 1 + f * x + zerocorr(1 + T | g) + (1 | c)",
+    "y ~ 1 + x + zerocorr(1 + T | g) + zerocorr(1 + x | c)",
+)
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_joint_limit_does_not_depend_on_the_origin_of_a_covariate(
+    origin: str, formula: str, weights: str | None
+) -> None:
+    first, unit = ORIGINS[origin]
+    data = crossed(first, unit)
+    far, near = (
+        ms.LinearMixedModel(formula.replace("T", name), data, weights=weights)
+        for name in ("z", "x")
+    )
+    x = data["x"].to_numpy()
+    # What rounding of `z` itself leaves of its deviations from the mean.
+    digits = 64 * np.finfo(float).eps * (abs(first) / unit + 1e4)
+    for got, right in zip(*(contributions(m, x) for m in (far, near)), strict=True):
+        assert np.abs(got - right).max() <= digits * np.abs(right).max()
+    assert far.confounded == near.confounded
+
+
+@pytest.mark.parametrize("structure", ["full", "zerocorr"])
+def test_a_column_twice_adds_nothing_to_the_joint_limit(structure: str) -> None:
+    data = crossed(1000.0, 1e-4)
+    data["twice"] = data["x"]
+    formulas = [f"y ~ 1 + x + {structure}({t} | g) + (1 | c)" for t in ("1 + x", "1 + x + twice")]
+    models = [ms.LinearMixedModel(f.replace("full", ""), data) for f in formulas]
+    one, two = (contributions(model, data["x"].to_numpy()) for model in models)
+    for got, right in zip(two, one, strict=True):
+        np.testing.assert_allclose(got, right, rtol=0, atol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def without() -> ms.Fit:
+    """Two names of one factor, whose columns are nearly collinear: no origin is left to choose."""
+    model = ms.LinearMixedModel("y ~ 1 + x + (1 | g) + (0 + z | h)", crossed(1000.0, 1e-4))
+    with pytest.raises(ModelError, match="did not settle"):
+        joint_limit(model.system)
+    return model.fit()
+
+
+def test_a_limit_that_cannot_be_computed_is_missing_and_says_why(
+    without: ms.Fit, tmp_path: Path
+) -> None:
+    modes = without.conditional_modes()
+    assert modes["joint_limit"].isna().all()
+    assert modes[["mode", "within_group"]].notna().all(axis=None)
+    without.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    limit = loaded.info["references"]["joint_limit"]
+    assert "nearly collinear" in limit["missing"]
+    assert set(limit) == {"missing"}
+    pd.testing.assert_frame_equal(loaded.conditional_modes(), modes)
+
+
+def test_charts_without_a_joint_limit_compare_with_own_rows_and_say_so(without: ms.Fit) -> None:
+    fit = without.tables
+    assert pulls([fit], "h", ["z"])[0].compared == "within_group"
+    without.study("shrinkage_path")
+    fit = without.tables
+    captions = [
+        dumbbell_chart([fit], "g")[2],
+        dumbbell_chart([fit], "h")[2],
+        shrinkage_path_chart([fit])[2],
+    ]
+    assert all(NO_LIMIT in caption for caption in captions)
+    with pytest.raises(StoreError, match=r"choose another reference\. .*did not settle"):
+        pulls([fit], "h", ["z"], reference="joint_limit")
+    ms.charts.motion(without)
