@@ -139,3 +139,21 @@ def test_charts_without_a_joint_limit_compare_with_own_rows_and_say_so(without: 
     with pytest.raises(StoreError, match=r"choose another reference\. .*did not settle"):
         pulls([fit], "h", ["z"], reference="joint_limit")
     ms.charts.motion(without)
+
+
+def test_weakly_linked_factors_are_followed_to_the_least_squares_solution() -> None:
+    # Each level of a meets two of b, in a chain: what the ends differ by takes many steps.
+    q = 250
+    rng = np.random.default_rng(1)
+    a = np.repeat(np.arange(q), 4)
+    b = np.minimum(a + np.tile([0, 0, 1, 1], q), q - 1)
+    y = rng.standard_normal(q)[a] + rng.standard_normal(q)[b] + 0.3 * rng.standard_normal(4 * q)
+    data = pd.DataFrame({"y": y, "a": [f"a{i:03}" for i in a], "b": [f"b{i:03}" for i in b]})
+    limit = ms.LinearMixedModel("y ~ 1 + (1 | a) + (1 | b)", data).joint_limit
+    z = np.zeros((4 * q, 2 * q))
+    z[np.arange(4 * q), a] = z[np.arange(4 * q), q + b] = 1.0
+    right = np.linalg.lstsq(z - z.mean(axis=0), y - y.mean(), rcond=1e-10)[0]
+    found = np.concatenate([modes.ravel() for modes in limit.modes])
+    # Of a step of 1e-8 of the largest mode, shorter than the one before by a fifth, four follow.
+    assert np.abs(found - right).max() <= 1e-6 * np.abs(right).max()
+    assert 20 < limit.iterations < 200
