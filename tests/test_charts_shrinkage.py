@@ -16,6 +16,7 @@ from sample_tables import fit_tables
 from mixedscope.charts.dumbbell import MOST_LEVELS, dumbbell_chart
 from mixedscope.charts.ellipse import contour, correlation_matrix, radius, shape
 from mixedscope.charts.levels import frame_of, pulls, sample_ranks
+from mixedscope.charts.panels import DENSE
 from mixedscope.charts.render import FORMATS, to_spec
 from mixedscope.charts.shrinkage import choose_levels, shrinkage_chart
 from mixedscope.charts.theme import configure
@@ -315,3 +316,17 @@ def test_modes_that_are_all_zero_are_seen_under_the_mark_of_the_population() -> 
     blue = np.abs(pixels - [0x00, 0x72, 0xB2]).max(axis=2) < 12
     # Where the panel is, above the key, which has a point of its own.
     assert blue[: int(0.8 * len(blue))].sum() > 60
+
+
+def _triangles(spec: dict[str, Any]) -> set[str]:
+    """Shapes of arrow heads: those of panels point along lines, those of keys to the right."""
+    marks = [n["mark"] for n in _walk(spec) if isinstance(n.get("mark"), dict)]
+    return {s for m in marks if (s := str(m.get("shape", ""))).startswith("triangle")}
+
+
+def test_key_of_lines_has_arrow_heads_where_lines_have(full) -> None:
+    drawn = to_spec(configure(shrinkage_chart([full], "Subject")[0]))
+    assert _triangles(drawn) == {"triangle", "triangle-right"}
+    assert not _triangles(to_spec(configure(dumbbell_chart([full], "Subject", term="Days")[0])))
+    dense = fit_tables(n_levels=DENSE + 1)
+    assert not _triangles(to_spec(configure(shrinkage_chart([dense], "Subject")[0])))

@@ -132,7 +132,7 @@ def dumbbell_chart(
     ]
     items = [
         ("reference", reference_key(fits[0])),
-        ("movement", "pull"),
+        ("movement-line", "pull"),
         ("mode", "conditional mode"),
         ("zero", "population"),
     ]

@@ -79,8 +79,8 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
     Parameters
     ----------
     items : sequence of (kind, words)
-        Kinds are ``reference``, ``mode``, ``movement``, ``ellipse``, ``population``, ``limit``
-        and ``zero``.
+        Kinds are ``reference``, ``mode``, ``movement`` (``movement-line`` where it has no arrow
+        head), ``ellipse``, ``population``, ``limit`` and ``zero``.
     width : float
         Pixels; an item that would not fit starts a new row.
     theme : str
@@ -137,6 +137,8 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             )
         elif kind == "mode":
             layers.append(draw(middle, color=COLOURS[kind], filled=True, size=30, opacity=1))
+        elif kind == "movement-line":
+            layers.append(line(rows, color=COLOURS["movement"], strokeWidth=1.2))
         elif kind == "movement":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1.2))
             tips = [{"x": r["x"] + mark - 2, "y": r["y"]} for r in rows]

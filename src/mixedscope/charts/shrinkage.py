@@ -26,7 +26,7 @@ from mixedscope.charts.levels import (
     sample_ranks,
     share,
 )
-from mixedscope.charts.panels import Panel, panel_chart
+from mixedscope.charts.panels import DENSE, Panel, panel_chart
 from mixedscope.charts.theme import DOUBLE_COLUMN
 from mixedscope.charts.words import joined, pull_caption, pull_title, reference_key
 from mixedscope.errors import ModelError
@@ -119,7 +119,9 @@ def shrinkage_chart(
         rows = _columns(fits, group, frames, chosen, settings)
     else:
         rows = _blocks(fits, group, frames, chosen, settings)
-    key = key_row(_key(fits[0], ellipses, kinds), width=_INNER, theme=theme)
+    dense = all(len(levels) > DENSE for levels in chosen)
+    items = _key(fits[0], ellipses, kinds, dense=dense)
+    key = key_row(items, width=_INNER, theme=theme)
     # Settings are given where charts are joined: each change of a chart copies the whole of it.
     chart = alt.vconcat(
         *rows,
@@ -189,10 +191,12 @@ def _limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) 
     return apart > 0.01 and inside
 
 
-def _key(pull: Pull, ellipses: Sequence[float], kinds: Sequence[str]) -> list[tuple[str, str]]:
+def _key(
+    pull: Pull, ellipses: Sequence[float], kinds: Sequence[str], *, dense: bool
+) -> list[tuple[str, str]]:
     items = [
         ("reference", reference_key(pull)),
-        ("movement", "pull"),
+        ("movement-line" if dense else "movement", "pull"),
         ("mode", "conditional mode"),
     ]
     if ellipses:

@@ -16,7 +16,7 @@ from mixedscope.charts.legend import key_row, title_lines
 from mixedscope.charts.levels import Pull, share
 from mixedscope.charts.motion.frames import Actor, Course, Scene, Track, told_pairs
 from mixedscope.charts.motion.ticks import gap_ticks, nice_ticks
-from mixedscope.charts.panels import Panel, panel_chart, rounded
+from mixedscope.charts.panels import DENSE, Panel, panel_chart, rounded
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.charts.words import joined
@@ -415,7 +415,10 @@ def _trace(
 
 
 def _key(scene: Scene) -> list[tuple[str, str]]:
-    items = [("reference", "reference"), ("movement", "pull"), ("mode", "conditional mode")]
+    # Where panels have no arrow heads, the key has none.
+    plain = len(scene.terms) == 1 or all(len(a.pull.levels) > DENSE for a in scene.actors)
+    pull = "movement-line" if plain else "movement"
+    items = [("reference", "reference"), (pull, "pull"), ("mode", "conditional mode")]
     if scene.ellipses and len(scene.terms) > 1:
         shares = joined([share(c) for c in scene.ellipses])
         items.append(("ellipse", f"{shares} of fit"))
