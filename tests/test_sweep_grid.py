@@ -71,6 +71,12 @@ def test_fixed_values_give_way_to_those_of_a_point() -> None:
     assert [r.spec["model"]["criterion"] for r in found] == ["ML"]
 
 
+@pytest.mark.parametrize("written", ["reml", "Reml", "REML"])
+def test_criterion_is_understood_in_any_case(written: str) -> None:
+    (found,) = runs({"fixed": {"model": "sim"}, "points": [{"criterion": written}]})
+    assert found.spec["model"]["criterion"] == "REML"
+
+
 def test_tolerance_becomes_the_setting_of_the_backend() -> None:
     sweep = {
         "fixed": {"model": "sim", "tolerance": 0.001},

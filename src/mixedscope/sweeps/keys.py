@@ -102,9 +102,10 @@ def check_value(key: str, value: Any) -> Any:
             raise ConfigError(f"{key}: {error}") from None
         return value
     if key == "criterion":
-        if value not in ("ML", "REML"):
+        wanted = value.upper() if isinstance(value, str) else value  # as models have it
+        if wanted not in ("ML", "REML"):
             raise ConfigError(f"criterion must be ML or REML, not {value!r}")
-        return value
+        return wanted
     if key == "start":
         if value in _STARTS or (_is_whole(value) and value >= 1):
             return value
