@@ -264,7 +264,7 @@ def outside(m: re.Match[str], case: Seen) -> None:
 CASES = {
     "full": ("sleepstudy", FORMULA, "full", {}),
     "two of three": ("sleepstudy", FORMULA, "full", {"parameters": 2}),
-    "profiled": ("sleepstudy", FORMULA, "full", {"others": "profiled", "parameters": 2}),
+    "profiled": ("sleepstudy", FORMULA, "full", {"others": "profiled"}),
     "zerocorr": ("sleepstudy", FORMULA, "zerocorr", {}),
     "near": ("sleepstudy", FORMULA, "zerocorr", {"window": "optimum"}),
     "curve": ("Dyestuff", "Yield ~ 1 + (1 | Batch)", "full", {}),

@@ -127,7 +127,8 @@ def _run(
     factor, small = system.factors[0], system.blocked.small
     assert isinstance(small, SingleSystem)
     m, r = len(residuals), len(system.basis.kept)
-    starts = np.ascontiguousarray(np.broadcast_to(starts, (m, len(places))))
+    # A copy: an array that may not be written to is another type, compiled for once more.
+    starts = np.array(np.broadcast_to(starts, (m, len(places))), order="C")
     ends = Ends(
         np.empty_like(starts), np.empty(m), np.empty((m, r + 1)), np.empty(m, dtype=np.int64),
         np.empty(m), np.zeros(m, dtype=bool),
@@ -155,8 +156,16 @@ def _near_boundary(objective: ProfiledObjective, points: Floats) -> Chosen:
     term = objective.system.terms[0]
     if term.size == 1:
         return np.asarray(np.abs(factors[:, 0, 0]) < SMALL)
-    sizes = np.linalg.svd(factors, compute_uv=False)
-    return np.asarray(sizes[:, term.rank - 1] < SMALL)
+    near = np.ones(len(points), dtype=bool)
+    if term.rank == term.size:
+        # All singular values make up the determinant, and none is above the Frobenius norm: where
+        # that puts the smallest above the limit, with room for rounding, none need be computed.
+        norms = np.sqrt(np.einsum("ijk,ijk->i", factors, factors))
+        shares = factors.diagonal(axis1=1, axis2=2) / np.maximum(norms, 1e-300)[:, None]
+        near = ~(np.abs(shares.prod(axis=1)) * norms > 1.001 * SMALL)
+    sizes = np.linalg.svd(factors[near], compute_uv=False)
+    near[near] = sizes[:, term.rank - 1] < SMALL
+    return near
 
 
 def _raised(objective: ProfiledObjective, points: Floats) -> Floats:

@@ -196,26 +196,39 @@ def _compiled(
     system = objective.system
     weighted = responses * system.root_weights
     projections = weighted @ system.basis.q
-    residuals = weighted - projections @ system.basis.q.T
-    unit = np.sqrt((residuals**2).mean(axis=1))
-    exact = np.flatnonzero(unit <= _EXPLAINED * np.abs(weighted).max(axis=1))
+    largest = np.maximum(weighted.max(axis=1), -weighted.min(axis=1))
+    # Two arrays of the responses' size in all: new memory costs as much as what is done in it.
+    explained = projections @ system.basis.q.T
+    residuals = np.subtract(weighted, explained, out=weighted)
+    unit = np.sqrt(np.multiply(residuals, residuals, out=explained).mean(axis=1))
+    exact = np.flatnonzero(unit <= _EXPLAINED * largest)
     if len(exact):
         raise _explained(int(exact[0]))
     start = raised(objective, theta)
     first = Start(start, inverse_hessian(objective, start))
-    ends = compiled_refits(objective, first, residuals / unit[:, None])
+    residuals /= unit[:, None]
+    ends = compiled_refits(objective, first, residuals)
     constant = objective.degrees * (
         1.0 + np.log(2.0 * np.pi / objective.degrees) + 2.0 * np.log(unit)
     )
     constant += (system.basis.log_det if objective.reml else 0.0) - system.log_weights
     sure = ends.sure
     out.objective[:] = ends.values + constant
-    out.theta[:] = [objective.canonical(row) for row in objective.from_entries(ends.points)]
+    out.theta[:] = _canonical(objective, objective.from_entries(ends.points))
     out.beta[:] = (ends.betas[:, :-1] * unit[:, None] + projections) @ system.r_inverse.T
     out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
     out.evaluations[:] = ends.counts
     out.converged[:] = ends.decrements <= SETTLED
     return sure
+
+
+def _canonical(objective: ProfiledObjective, thetas: Floats) -> Floats:
+    """Bring every row of thetas (m, k), entries of factors, to its canonical range."""
+    out = thetas + 0.0
+    # Only columns may change their signs: most rows are as they should be.
+    for row in np.flatnonzero(~(thetas[:, objective.lower == 0.0] > 0.0).all(axis=1)).tolist():
+        out[row] = objective.canonical(thetas[row])
+    return out
 
 
 def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refits) -> None:

@@ -7,7 +7,9 @@ weights, so that those of large weight and those of small weight each suggest a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import operator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -72,13 +74,14 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
     weighted = weights is not None and float(weights.max()) > float(weights.min())
     rays, starts = [], []
     sizes = _RAY if weighted else _RAY[:_NEAR]
-    for term, columns, structure, own in _parts(objective):
-        scales = term.column_scale[columns]
+    factors = objective.factors(theta)
+    for term, factor, columns, structure, own in _parts(objective, factors):
         size = structure.size
         if size == 1 or not structure.correlates:
             # One parameter is one standard deviation, but for structures that share them.
             if structure.n_theta != size:
                 continue
+            scales = term.column_scale[columns].tolist()
             for j, place in enumerate(range(own.start, own.stop)):
                 if weighted or abs(theta[place]) * scales[j] < _SMALL:
                     ray = np.tile(theta, (len(sizes), 1))
@@ -86,8 +89,10 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
                     rays.append(ray)
             continue
         # In the engine's own columns, where an intercept and a year are not alike.
-        factor = term.standard_factor(theta[term.theta])[np.ix_(columns, columns)]
-        sds = _nearly_singular(factor)
+        rows = factor.tolist()
+        if size < term.size:
+            rows = [[rows[i][j] for j in columns] for i in columns]
+        sds = _nearly_singular(rows)
         if sds is None:
             continue
         for j in range(size):
@@ -106,23 +111,28 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
 
 
 def _parts(
-    objective: ProfiledObjective,
-) -> Iterator[tuple[RandomTerm, list[int], CovarianceStructure, slice]]:
-    """Grouping factor, columns, structure and place in theta of every term as written."""
-    for term in objective.system.terms:
+    objective: ProfiledObjective, factors: Sequence[Floats]
+) -> Iterator[tuple[RandomTerm, Floats, list[int], CovarianceStructure, slice]]:
+    """Grouping factor, its factor, columns, structure and place in theta of every term."""
+    for term, factor in zip(objective.system.terms, factors, strict=True):
         first = term.theta.start
         for part, structure in zip(term.design.parts, term.structures, strict=True):
             own = slice(first, first + structure.n_theta)
-            yield term, list(part.columns), structure, own
+            yield term, factor, list(part.columns), structure, own
             first = own.stop
 
 
-def _nearly_singular(factor: Floats) -> Floats | None:
-    """Relative standard deviations (k,) of a factor (k, k) that is nearly singular, else None."""
-    sds = np.linalg.norm(factor, axis=1)
-    if float(sds.min()) < _SMALL:
+def _nearly_singular(rows: list[list[float]]) -> list[float] | None:
+    """Relative standard deviations of a factor, given by rows, that is nearly singular, else None.
+
+    Factors are so small that numpy takes longer.
+    """
+    sds = [math.hypot(*row) for row in rows]
+    if min(sds) < _SMALL:
         return sds
-    rows = factor / sds[:, None]
-    correlations = np.abs(rows @ rows.T)
-    np.fill_diagonal(correlations, 0.0)
-    return sds if float(correlations.max()) >= _CORRELATED else None
+    for i, row in enumerate(rows):
+        for j in range(i):
+            product = sum(map(operator.mul, row, rows[j]))
+            if abs(product) >= _CORRELATED * sds[i] * sds[j]:
+                return sds
+    return None
