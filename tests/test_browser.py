@@ -343,6 +343,21 @@ def overlaps(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_long_names_of_terms_cut_no_correlation_off(
+    browser: Browser, pages: dict[str, Path], width: int
+) -> None:
+    page = browser.open(pages["three"], width=width)
+    page.js(
+        "document.querySelector('thead tr:last-child th:last-child').textContent = 'W'.repeat(60)"
+    )
+    tables = "[...document.querySelectorAll('.side table')]"
+    assert page.js(f"{tables}.length") > 1
+    cut = f"{tables}.filter((t) => t.scrollWidth > t.closest('.side').clientWidth).length"
+    assert page.js(cut) == 0
+    page.close()
+
+
 @pytest.mark.parametrize("fonts", FAMILIES)
 @pytest.mark.parametrize("name", ["one", "three", "many", "dumbbell", "theta", "theta-many"])
 def test_page_asks_for_nothing_fits_the_window_and_draws(

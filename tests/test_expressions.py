@@ -106,6 +106,11 @@ def test_an_unknown_column_is_named_with_its_neighbour(frame: pd.DataFrame) -> N
         evaluate_condition("flg", frame)
 
 
+def test_a_text_without_quotes_is_told_to_have_some(frame: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="'ja' .* is not in the data. .* write it in quotes: 'ja'"):
+        evaluate_condition("s == ja", frame)
+
+
 @pytest.mark.parametrize(
     ("text", "position", "words"),
     [
@@ -124,6 +129,8 @@ def test_an_unknown_column_is_named_with_its_neighbour(frame: pd.DataFrame) -> N
         ("number(s)", 0, "cannot read 'x' (row 3)"),
         ("if_else(flag, 1, 'a')", 0, "one kind"),
         ("n ~ 1", 2, "cannot be used"),
+        ("s = 'x'", 2, "write '=='"),
+        ("flag and n = 1", 11, "write '=='"),
         ("n; 1", 1, "Unexpected character"),
         ("", 0, "ends too early"),
     ],

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from mixedscope.charts.motion.player import page
 from mixedscope.charts.motion.scenes import _Clipped
 from mixedscope.charts.motion.still import moments
 from mixedscope.charts.motion.ticks import gap_ticks, nice_ticks
+from mixedscope.charts.motion.words import component_names, theta_title
 from mixedscope.charts.registry import finish
 from mixedscope.charts.render import FORMATS, to_spec
 from mixedscope.errors import ModelError, StoreError
@@ -440,6 +442,38 @@ def test_theta_has_a_film_and_a_still(fits: list[FitTables]) -> None:
     end = course.theta[int(np.nanargmin(course.objective))]
     reach = np.abs(course.theta[fine] - end).max()
     assert f"at most {reach:.2g}" in made.title
+
+
+def test_far_points_of_a_second_look_are_no_fine_tuning(fits: list[FitTables]) -> None:
+    fit = fits[0]
+    trace = fit.require("trace")
+    end = trace.iloc[-1]
+    far = trace.iloc[[-1]].assign(
+        evaluation=end["evaluation"] + 1, stage="restart", phase="fine-tuning",
+        objective=end["objective"] + 50, theta=[np.array(end["theta"]) + 5],
+    )  # fmt: skip
+    looked = FitTables(
+        fit.info, trace=pd.concat([trace, far], ignore_index=True), estimates=fit.estimates
+    )
+    assert "fine-tunes" in theta_title([fit], course_of([fit]))
+    assert theta_title([looked], course_of([looked])) == theta_title([fit], course_of([fit]))
+
+
+def test_components_of_theta_with_long_names_are_told_apart() -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(
+        [(f"g{i}", f"h{j}", c) for i in range(8) for j in range(6) for c in ("a", "überrascht")],
+        columns=["Subj. Nr", "h", "Bedingung"],
+    )
+    data["y"] = rng.normal(size=len(data)) + data["Subj. Nr"].str[1:].astype(int)
+    formula = "y ~ 1 + Bedingung + (1 + Bedingung | `Subj. Nr`) + (1 | h)"
+    fit = ms.LinearMixedModel(formula, data).fit().tables
+    made = theta_motion([fit])
+    svg = FORMATS["svg"](to_spec(finish(made.still, made.title, made.caption))).decode()
+    assert "Bedingungüberrascht.(Intercept)" in component_names(fit)
+    for name in component_names(fit):
+        assert f">{name}<" in svg
+    assert "…" not in svg
 
 
 # -- axes ----------------------------------------------------------------------------------------

@@ -467,9 +467,10 @@ def evaluate_expression(text: str, frame: pd.DataFrame) -> Value:
     used = dict.fromkeys(name.name for name in names_in(node))
     for name in used:
         if name not in frame.columns:
+            meant = suggest(name, map(str, frame.columns))
             raise DataError(
                 f"Column {name!r} of the expression {text!r} is not in the data."
-                f"{suggest(name, map(str, frame.columns))}"
+                f"{meant or f' Where it is a text, write it in quotes: {name!r}.'}"
             )
     value = Evaluator(text, frame).value(node)
     shape = (len(frame),)

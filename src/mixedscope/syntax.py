@@ -403,6 +403,8 @@ class Parser:
                 f"An operator is missing before {token.text!r}, for example '+'."
                 + (f" A column name with blanks goes in backticks: `{written}`." if names else ""),
             )
+        if token.text == "=" and not self.formula:
+            self._fail(token.position, "'=' compares nothing: write '=='.")
         self._fail(token.position, f"{token.text!r} cannot be used here in a {self.what}.")
 
     def _fail_bad(self, token: Token) -> NoReturn:

@@ -199,7 +199,9 @@ def _domain(frame: tuple[float, float]) -> alt.Scale:
 
 
 def _ticks(shown: bool) -> dict[str, Any]:
-    return {"labels": shown, "ticks": shown, "domain": False, "tickCount": 4, "labelOverlap": True}
+    # Without a gap between them −100 and −50 read as one number.
+    apart = {"labelOverlap": True, "labelSeparation": 5}
+    return {"labels": shown, "ticks": shown, "domain": False, "tickCount": 4, **apart}
 
 
 def _tooltips(x: str, y: str) -> list[alt.Tooltip]:

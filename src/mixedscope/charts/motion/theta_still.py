@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -77,8 +78,9 @@ def _theta_row(
 ) -> Any:
     estimates = fit.require("estimates")
     owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
-    # Names are places on the axis: those of several factors need theirs to differ.
-    names = list(fit.info["theta_names"]) if len(groups) > 1 else component_names(fit)
+    # Names are places on the axis and have to differ; what is written leaves out the factor, which
+    # the colour tells, for the tails of long names are what tells components apart.
+    names, shown = list(fit.info["theta_names"]), component_names(fit)
     n, p = course.theta.shape
     step = -(-n // 200)
     kept = np.unique(np.append(np.arange(0, n, step), n - 1))
@@ -99,8 +101,9 @@ def _theta_row(
     )  # fmt: skip
     x = alt.X(
         "component:N", sort=names, scale=alt.Scale(domain=names),
-        axis=alt.Axis(title=None, labelAngle=0 if len("".join(names)) < size[0] / 8 else -45,
-                      labelLimit=120, grid=False),
+        axis=alt.Axis(title=None, labelAngle=0 if len("".join(shown)) < size[0] / 8 else -45,
+                      labelExpr=f"{json.dumps(dict(zip(names, shown, strict=True)))}[datum.value]",
+                      labelLimit=240, grid=False),
     )  # fmt: skip
     y = alt.Y(
         "value:Q",

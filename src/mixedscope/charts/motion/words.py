@@ -147,13 +147,17 @@ def component_names(fit: FitTables) -> list[str]:
 
 
 def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
-    """Say how much the optimiser moved θ after it knew where to go."""
+    """Say how much the optimiser moved θ after it knew where to go.
+
+    A second look for other minima and escapes try far points on purpose: that is no fine tuning.
+    """
     parts, reached = [], []
     for fit, course in zip(tables, courses, strict=True):
-        fine = np.flatnonzero(course.phase == len(PHASE_NAMES) - 1)
+        near = fit.require("trace")["stage"].isin(["search", "polish"]).to_numpy()
+        fine = np.flatnonzero((course.phase == len(PHASE_NAMES) - 1) & near)
         if not fine.size or fine[0] == 0:
             continue
-        tried = course.theta[fine[0] :]
+        tried = course.theta[fine]
         reach = float(np.abs(tried - course.theta[course.best_at(course.size) - 1]).max())
         name = structure_label(fit.info)
         reached.append(reach)
