@@ -154,7 +154,8 @@ class ProfiledObjective:
         small = self.system.blocked.small
         if small is not None and self.entries is not None:
             batch = self._evaluate_small(small, thetas)
-            if np.isfinite(batch.gradients).all() and self.count_sound(batch) == len(thetas):
+            # A finite sum has finite terms only; where one overflows, row by row will do.
+            if math.isfinite(batch.gradients.sum()) and self.count_sound(batch) == len(thetas):
                 return self.slope_to_theta(batch.gradients)
         out = np.empty_like(thetas)
         for i, theta in enumerate(thetas):
