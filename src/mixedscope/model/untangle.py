@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from mixedscope.model.design import RandomDesign
 
-__all__ = ["is_nearly_collinear", "uncentred", "untangled"]
+__all__ = ["OWN", "is_nearly_collinear", "uncentred", "untangled"]
 
 Floats = NDArray[np.float64]
 
 # Smallest eigenvalue of the matrix of cosines between columns below which they are nearly
-# collinear; and the share of a column's length below which what the others leave of it is rounding.
+# collinear.
 _COLLINEAR = 0.01
-_OWN = 1e-11
+
+OWN = 1e-11
+"""Share of a column's length below which what the others leave of it is rounding."""
 
 
 def is_nearly_collinear(cosines: Floats, columns: list[int]) -> bool:
@@ -69,10 +71,10 @@ def untangled(
     for columns in parts:
         # Powers of two round nothing.
         units = 2.0 ** np.round(np.log2(scale[columns]))
-        basis, upper = _orthogonal(rows[columns] / units[:, None], n, _OWN)
+        basis, upper = _orthogonal(rows[columns] / units[:, None], n, OWN)
         lengths = upper.diagonal()
         is_regular = bool((lengths > 0.0).all())
-        mixed, flipped = _orthogonal(upper.T[::-1], 1, 0.0 if is_regular else _OWN)
+        mixed, flipped = _orthogonal(upper.T[::-1], 1, 0.0 if is_regular else OWN)
         mixed, lower = mixed[::-1], flipped[::-1, ::-1]
         if is_regular:
             # The last length found is the smallest; both triangles have one determinant.
