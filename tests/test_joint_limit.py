@@ -125,11 +125,16 @@ def test_a_limit_that_cannot_be_computed_is_missing_and_says_why(
     pd.testing.assert_frame_equal(loaded.conditional_modes(), modes)
 
 
-def test_charts_without_a_joint_limit_compare_with_own_rows_and_say_so(without: ms.Fit) -> None:
+def test_charts_without_a_joint_limit_compare_with_own_rows_and_say_so(
+    without: ms.Fit, tmp_path: Path
+) -> None:
     fit = without.tables
     assert pulls([fit], "h", ["z"])[0].compared == "within_group"
     without.study("shrinkage_path")
     fit = without.tables
+    without.save(tmp_path)
+    path = ms.load_fit(tmp_path).tables.require("shrinkage_path")
+    assert path["mode"].isna().equals(np.isinf(path["s"]))
     captions = [
         dumbbell_chart([fit], "g")[2],
         dumbbell_chart([fit], "h")[2],

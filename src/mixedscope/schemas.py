@@ -278,7 +278,7 @@ SCHEMAS: dict[str, TableSchema] = {
     "shrinkage_path": TableSchema(
         1,
         {"s": _F64, "group": _TEXT, "level": _TEXT, "term": _TEXT, "mode": _F64},
-        frozenset({"s", "group", "level", "term", "mode"}),
+        frozenset({"s", "group", "level", "term"}),
         study=True,
     ),
     "shrinkage_scale": TableSchema(
