@@ -270,11 +270,12 @@ def refits(m: re.Match[str], case: Draws) -> None:
     assert all(agrees(written, shares[name], scale=0.01) for name, written in told.items())
 
 
-def assessed(formula: str, data: pd.DataFrame, draws: int = 100, **settings: Any) -> None:
+def assessed(formula: str, data: pd.DataFrame, draws: int = 100, **settings: Any) -> str:
     fit = ms.LinearMixedModel(formula, data).fit()
     found = ms.efficiency(fit, draws=draws, **settings)
     for text in (found.title, found.reading):
         efficiency.read(text, Draws(found))
+    return f"{found.title} {found.reading}"
 
 
 SOME = ["full", "zerocorr"]
@@ -295,6 +296,17 @@ def test_efficiency_of_unbalanced_data(sleepstudy: pd.DataFrame) -> None:
     keep = np.random.default_rng(5).random(180) < 0.4
     assessed(SLEEP, sleepstudy[keep].reset_index(drop=True))
     assessed(SLEEP, sleepstudy.iloc[3:].reset_index(drop=True), draws=25, structures=SOME)
+
+
+def test_efficiency_where_groups_of_very_different_size_have_slopes_of_their_own() -> None:
+    # Intercepts alone let the largest groups decide about the slope; with slopes all count alike.
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(12), [3] * 10 + [150] * 2)
+    x = rng.normal(size=len(g))
+    y = rng.normal(size=12)[g] + (1 + rng.normal(size=12)[g]) * x + 0.3 * rng.normal(size=len(g))
+    data = pd.DataFrame({"y": y, "x": x, "g": g.astype(str)})
+    found = assessed("y ~ 1 + x + (1 + x | g)", data, draws=50, structures=["full", "intercept"])
+    assert "differ in error most for x" in found
 
 
 def test_efficiency_of_few_workers() -> None:
