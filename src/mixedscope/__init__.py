@@ -21,6 +21,7 @@ __all__ = [
     "charts",
     "cross_validate",
     "efficiency",
+    "errors",
     "ladder",
     "load_dataset",
     "load_fit",
@@ -30,7 +31,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     __version__: str
-    from mixedscope import charts
+    from mixedscope import charts, errors
     from mixedscope.assess import cross_validate, efficiency
     from mixedscope.data import load_dataset
     from mixedscope.fit import Fit
@@ -59,8 +60,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mixedscope")
-    if name == "charts":
-        return import_module("mixedscope.charts")
+    if name in ("charts", "errors"):
+        return import_module(f"mixedscope.{name}")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'mixedscope' has no attribute {name!r}")

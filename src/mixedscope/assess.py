@@ -96,7 +96,7 @@ def efficiency(
     Examples
     --------
     >>> found = ms.efficiency(fit, draws=500)  # doctest: +SKIP
-    >>> ms.charts.efficiency(found.tables)  # doctest: +SKIP
+    >>> ms.charts.efficiency(found)  # doctest: +SKIP
     """
     from mixedscope.charts.efficiency_words import efficiency_reading, efficiency_title
 
@@ -151,7 +151,7 @@ def cross_validate(
     Examples
     --------
     >>> found = ms.cross_validate(model, by="Subject")  # doctest: +SKIP
-    >>> ms.charts.crossvalidation(found.tables)  # doctest: +SKIP
+    >>> ms.charts.crossvalidation(found)  # doctest: +SKIP
     """
     from mixedscope.charts.crossvalidation_words import (
         crossvalidation_reading,

@@ -1,7 +1,10 @@
 """Pictures of fitted models.
 
-Every function takes a fit, its stored tables, the directory it was saved in, or several of these
-to be shown side by side, and reads the stored tables alone.
+Functions of fits take a fit, its stored tables, the directory it was saved in, or several of these
+to be shown side by side, one after the other or in a list (``shrinkage(first, second, "Subject")``,
+``trace([first, second])``), and read the stored tables alone. `race`, `efficiency`,
+`crossvalidation`, `phases` and `ladder` take what `LinearMixedModel.race`, `mixedscope.efficiency`,
+`mixedscope.cross_validate`, `mixedscope.phase_tables` and `mixedscope.ladder` made.
 
 Functions share their names with modules of this package, which are therefore all imported before
 the functions are defined: a module imported later would take a function's place.
@@ -9,21 +12,17 @@ the functions are defined: a module imported later would take a function's place
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from mixedscope.charts.crossvalidation import crossvalidation_chart
-from mixedscope.charts.efficiency import efficiency_chart
-from mixedscope.charts.ladder import ladder_chart
+from mixedscope.charts.compared import crossvalidation, efficiency, ladder, phases, race
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
 from mixedscope.charts.motion import theta_motion
-from mixedscope.charts.phases import phases_chart
-from mixedscope.charts.race import race_chart
 from mixedscope.charts.registry import dumbbell_of, figure, finish, motion_of, shrinkage_of
 from mixedscope.charts.render import Figure, save
 from mixedscope.charts.shrinkage_path import shrinkage_path_chart
-from mixedscope.charts.source import as_tables
+from mixedscope.charts.source import Source, as_tables, with_group
 from mixedscope.charts.stopping import stopping_chart
 from mixedscope.charts.trace import trace_chart
 
@@ -47,9 +46,9 @@ __all__ = [
 
 
 def shrinkage(
-    source: Any,
+    source: Source,
+    *others: Source | None,
     group: str | None = None,
-    *,
     terms: Sequence[str] | None = None,
     reference: str = "auto",
     scale: str = "b",
@@ -62,7 +61,8 @@ def shrinkage(
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
+        A text behind the first is the grouping factor.
     group : str, optional
         Grouping factor; by default the first of the formula.
     terms : sequence of str, optional
@@ -90,10 +90,11 @@ def shrinkage(
 
     Examples
     --------
-    >>> chart = ms.charts.shrinkage([full, zerocorr], "Subject")  # doctest: +SKIP
+    >>> chart = ms.charts.shrinkage(full, zerocorr, group="Subject")  # doctest: +SKIP
     """
+    fits, group = with_group(source, others, group)
     chart, title, caption = shrinkage_of(
-        as_tables(source),
+        as_tables(fits),
         group,
         terms=terms,
         reference=reference,
@@ -105,9 +106,9 @@ def shrinkage(
 
 
 def dumbbell(
-    source: Any,
+    source: Source,
+    *others: Source | None,
     group: str | None = None,
-    *,
     term: str | None = None,
     reference: str = "auto",
     scale: str = "b",
@@ -117,7 +118,8 @@ def dumbbell(
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
+        A text behind the first is the grouping factor.
     group : str, optional
         Grouping factor; by default the first of the formula.
     term : str, optional
@@ -137,15 +139,16 @@ def dumbbell(
     StoreError
         If a table is missing.
     """
+    fits, group = with_group(source, others, group)
     chart, title, caption = dumbbell_of(
-        as_tables(source), group, term=term, reference=reference, scale=scale, theme=theme
+        as_tables(fits), group, term=term, reference=reference, scale=scale, theme=theme
     )
     return finish(chart, title, caption, theme=theme)
 
 
 def trace(
-    source: Any,
-    *,
+    source: Source,
+    *others: Source,
     x: str = "evaluation",
     parameters: str | None = None,
     overlay: bool = False,
@@ -158,7 +161,7 @@ def trace(
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
     x : {"evaluation", "seconds"}
         What runs to the right.
     parameters : {"sd", "theta"}, optional
@@ -179,13 +182,19 @@ def trace(
     StoreError
         If a table is missing.
     """
-    tables = as_tables(source, *([] if parameters == "theta" or overlay else ["parameters"]))
+    tables = as_tables(
+        [source, *others], *([] if parameters == "theta" or overlay else ["parameters"])
+    )
     drawn = trace_chart(tables, x=x, parameters=parameters, overlay=overlay, theme=theme)
     return finish(*drawn, theme=theme)
 
 
 def stopping(
-    source: Any, *, x: str = "evaluation", accuracy: float = 1e-3, theme: str = "light"
+    source: Source,
+    *others: Source,
+    x: str = "evaluation",
+    accuracy: float = 1e-3,
+    theme: str = "light",
 ) -> Any:
     """Draw what stopping earlier would have cost.
 
@@ -194,7 +203,7 @@ def stopping(
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
     x : {"evaluation", "seconds"}
     accuracy : float
         The accuracy that is marked and spoken of.
@@ -211,18 +220,21 @@ def stopping(
     StoreError
         If a table is missing.
     """
-    drawn = stopping_chart(as_tables(source, "stopping"), x=x, accuracy=accuracy, theme=theme)
+    drawn = stopping_chart(
+        as_tables([source, *others], "stopping"), x=x, accuracy=accuracy, theme=theme
+    )
     return finish(*drawn, theme=theme)
 
 
-def landscape(source: Any, *, theme: str = "light") -> Any:
+def landscape(source: Source, *others: Source, theme: str = "light") -> Any:
     """Draw the objective around the path of the optimiser: contours for pairs of parameters.
 
     `Fit.study("landscape", ...)` chooses pairs, scale and window beforehand.
 
     Parameters
     ----------
-    source : Fit, FitTables or path
+    source, *others : Fit, FitTables or path
+        One fit: others are refused.
     theme : {"light", "print"}
 
     Returns
@@ -236,15 +248,17 @@ def landscape(source: Any, *, theme: str = "light") -> Any:
     StoreError
         If a table is missing.
     """
-    return finish(*landscape_chart(as_tables(source, "landscape"), theme=theme), theme=theme)
+    return finish(
+        *landscape_chart(as_tables([source, *others], "landscape"), theme=theme), theme=theme
+    )
 
 
-def ledger(source: Any, *, x_scale: str = "auto", theme: str = "light") -> Any:
+def ledger(source: Source, *others: Source, x_scale: str = "auto", theme: str = "light") -> Any:
     """Draw how variance moved between observations and groups along the optimisation.
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
     x_scale : {"auto", "linear", "log"}
         Of the axis of evaluations.
     theme : {"light", "print"}
@@ -260,11 +274,11 @@ def ledger(source: Any, *, x_scale: str = "auto", theme: str = "light") -> Any:
     StoreError
         If a table is missing.
     """
-    tables = as_tables(source, "ledger")
+    tables = as_tables([source, *others], "ledger")
     return finish(*ledger_chart(tables, x_scale=x_scale, theme=theme), theme=theme)
 
 
-def pooling(source: Any, *, x: str = "edf", theme: str = "light") -> Any:
+def pooling(source: Source, *others: Source, x: str = "edf", theme: str = "light") -> Any:
     """Draw the conditional modes from complete pooling through the fit to no pooling.
 
     The relative covariance factor is scaled from 0 to infinity; on simulated data the true mean
@@ -272,7 +286,7 @@ def pooling(source: Any, *, x: str = "edf", theme: str = "light") -> Any:
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
     x : {"edf", "s"}
         Effective degrees of freedom, or the scale on a log axis.
     theme : {"light", "print"}
@@ -288,14 +302,14 @@ def pooling(source: Any, *, x: str = "edf", theme: str = "light") -> Any:
     StoreError
         If a table is missing.
     """
-    tables = as_tables(source, "shrinkage_path")
+    tables = as_tables([source, *others], "shrinkage_path")
     return finish(*shrinkage_path_chart(tables, x=x, theme=theme), theme=theme)
 
 
 def motion(
-    source: Any,
+    source: Source,
+    *others: Source | None,
     group: str | None = None,
-    *,
     terms: Sequence[str] | None = None,
     frames: str = "best",
     reference: str = "auto",
@@ -306,7 +320,8 @@ def motion(
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
+        A text behind the first is the grouping factor.
     group : str, optional
         Grouping factor; by default the first of the formula.
     terms : sequence of str, optional
@@ -332,9 +347,10 @@ def motion(
 
     Examples
     --------
-    >>> ms.charts.save(ms.charts.motion(fit), "shrinkage-in-motion")  # doctest: +SKIP
+    >>> ms.charts.motion(fit).save("in-motion.html")  # doctest: +SKIP
     """
-    tables = as_tables(source, "parameters", *(["motion"] if frames == "every" else []))
+    fits, group = with_group(source, others, group)
+    tables = as_tables(fits, "parameters", *(["motion"] if frames == "every" else []))
     made = motion_of(
         tables,
         group,
@@ -347,12 +363,12 @@ def motion(
     return figure(made.still, made.title, made.caption, made.files, theme=theme)
 
 
-def theta(source: Any, *, frames: str = "every", theme: str = "light") -> Figure:
+def theta(source: Source, *others: Source, frames: str = "every", theme: str = "light") -> Figure:
     """Set the components of θ in motion.
 
     Parameters
     ----------
-    source : Fit, FitTables, path, or sequence of these
+    source, *others : Fit, FitTables, path, or sequence of these
     frames : {"best", "every"}
         What the films show.
     theme : {"light", "print"}
@@ -369,135 +385,9 @@ def theta(source: Any, *, frames: str = "every", theme: str = "light") -> Figure
     StoreError
         If a table is missing.
     """
-    made = theta_motion(as_tables(source), frames=frames, theme=theme)
+    made = theta_motion(as_tables([source, *others]), frames=frames, theme=theme)
     return figure(made.still, made.title, made.caption, made.files, theme=theme)
 
 
-def race(tables: Mapping[str, Any], *, x: str = "evaluation", theme: str = "light") -> Any:
-    """Draw a race of optimisers: how fast each came down, and where each ended.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        As made by `mixedscope.LinearMixedModel.race`.
-    x : {"evaluation", "seconds"}
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-
-    Raises
-    ------
-    ModelError
-        If a setting is unknown.
-    """
-    drawn = race_chart(tables["race"], tables["race_ends"], tables["race_timing"], x=x, theme=theme)
-    return finish(*drawn, theme=theme)
-
-
-def efficiency(tables: Mapping[str, Any], *, theme: str = "light") -> Any:
-    """Draw how efficiently every structure shrinks: its errors from a known truth.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        As made by `mixedscope.efficiency`.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown.
-    """
-    drawn = efficiency_chart(tables["efficiency"], tables["efficiency_refits"], theme=theme)
-    return finish(*drawn, theme=theme)
-
-
-def crossvalidation(tables: Mapping[str, Any], *, theme: str = "light") -> Any:
-    """Draw how well every structure predicts what was held out.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        As made by `mixedscope.cross_validate`.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown.
-    """
-    shown = ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits")
-    return finish(
-        *crossvalidation_chart(*(tables[name] for name in shown), theme=theme), theme=theme
-    )
-
-
-def phases(
-    tables: Mapping[str, Any],
-    *,
-    order: str = "n_theta",
-    seconds: bool = True,
-    theme: str = "light",
-) -> Any:
-    """Draw which share of the work of every fit each phase took.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        As made by `mixedscope.phase_tables`.
-    order : {"n_theta", "q", "n"}
-        Size by which the fits are ordered.
-    seconds : bool
-        Draw shares of seconds beside those of evaluations.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-
-    Raises
-    ------
-    ModelError
-        If a setting is unknown.
-
-    Examples
-    --------
-    >>> ms.charts.phases(ms.phase_tables([small, large]))  # doctest: +SKIP
-    """
-    shown = ["phases", "phases_trend", *(["phases_timing", "phases_timing_trend"] * seconds)]
-    drawn = phases_chart(*(tables[name] for name in shown), order=order, theme=theme)
-    return finish(*drawn, theme=theme)
-
-
-def ladder(source: Any, *, theme: str = "light") -> Any:
-    """Draw the structures of one model on common axes: what each costs and what it buys.
-
-    Parameters
-    ----------
-    source : Ladder or mapping of str to pandas.DataFrame
-        As made by `mixedscope.ladder`, or the tables ``structures``, ``tests`` and
-        ``components``.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown.
-    """
-    tables = getattr(source, "tables", source)
-    shown = ("structures", "tests", "components")
-    return finish(*ladder_chart(*(tables[name] for name in shown), theme=theme), theme=theme)
+def __dir__() -> list[str]:
+    return sorted(__all__)

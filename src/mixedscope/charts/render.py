@@ -55,6 +55,43 @@ class Figure:
     caption: str
     files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
+    def save(
+        self, path: str | os.PathLike[str], formats: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write the figure, as charts of Altair are written.
+
+        Parameters
+        ----------
+        path : path
+            With the ending of a format (``name.html``), that file; without an ending, or with
+            `formats`, what the endings are appended to.
+        formats : sequence of str, optional
+            As for `mixedscope.charts.save`.
+
+        Returns
+        -------
+        list of pathlib.Path
+
+        Raises
+        ------
+        ModelError
+            If a format is unknown; nothing is written then.
+        StoreError
+            If a file cannot be written.
+        """
+        name = os.fspath(path)
+        known = [*FORMATS, *self.files]
+        for ending in known:
+            if formats is None and name.endswith(f".{ending}"):
+                return save(self, name.removesuffix(f".{ending}"), [ending])
+        if formats is None and Path(name).suffix:
+            ending = Path(name).suffix[1:]
+            raise ModelError(
+                f"There is no format {ending!r}.{suggest(ending, known)} "
+                f"Known are: {', '.join(dict.fromkeys(known))}."
+            )
+        return save(self, name, formats)
+
     def _repr_html_(self) -> str:
         """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
         make = self.files.get("html")

@@ -69,13 +69,14 @@ def check_comparable(infos: Sequence[Mapping[str, Any]]) -> None:
     Criteria and likelihoods of REML fits can be compared because the fixed effects are the same.
     """
     if not infos:
-        raise ModelError("there are no fits to compare: give at least one")
+        raise ModelError("There are no fits to compare: give at least one.")
     for what, get in _SAME.items():
         values = [get(info) for info in infos]
         for value in values[1:]:
             if value != values[0]:
                 raise ModelError(
-                    f"fits of different {what} cannot be compared: {values[0]!r} and {value!r}"
+                    f"Fits of different {what} cannot be compared: {values[0]!r} and {value!r}. "
+                    "Structures are compared on one formula, data set and criterion."
                 )
 
 

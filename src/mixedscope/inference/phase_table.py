@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,13 +22,13 @@ _FIT: Final = ["model", "structure", "optimizer"]
 
 
 def phase_tables(
-    fits: Sequence[Any], *, optimizers: Sequence[str] | None = None
+    fits: Any, *others: Any, optimizers: Sequence[str] | None = None
 ) -> dict[str, pd.DataFrame]:
     """Tell where the evaluations and the seconds of several fits went.
 
     Parameters
     ----------
-    fits : sequence of Fit or FitTables
+    fits, *others : Fit, FitTables, or sequence of these
     optimizers : sequence of str, optional
         What to call the optimiser of each fit; by default as it was asked for.
 
@@ -41,11 +41,11 @@ def phase_tables(
     Raises
     ------
     ModelError
-        If there are no fits.
+        If there are no fits, or something that is no fit.
     StoreError
         If a fit has no trace or no timing.
     """
-    tables = [fit if isinstance(fit, FitTables) else fit.tables for fit in fits]
+    tables = [_tables_of(fit) for part in (fits, *others) for fit in _each(part)]
     counts = phase_table(tables, optimizers=optimizers)
     seconds = phase_timing_table(tables, optimizers=optimizers)
     return {
@@ -54,6 +54,18 @@ def phase_tables(
         "phases_timing": seconds,
         "phases_timing_trend": phase_trend(counts, seconds),
     }
+
+
+def _each(part: Any) -> list[Any]:
+    """Fits one by one: those of a sequence, or the one that is given."""
+    return list(part) if isinstance(part, Iterable) and not isinstance(part, str) else [part]
+
+
+def _tables_of(fit: Any) -> FitTables:
+    tables = fit if isinstance(fit, FitTables) else getattr(fit, "tables", None)
+    if isinstance(tables, FitTables):
+        return tables
+    raise ModelError(f"Phases are counted of fits or their tables, not of {type(fit).__name__}.")
 
 
 def phase_table(
