@@ -212,3 +212,104 @@ def test_theta_of_the_wrong_shape_lists_the_names_it_needs(theta: Any) -> None:
     ):
         message = message_of(MixedscopeError, call)
         assert "3" in message
+
+
+# --- arguments of a wrong type ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["sum", ["sum"], 3], ids=str)
+def test_contrasts_that_name_no_variable_are_refused(value: Any) -> None:
+    said = message_of(ModelError, lambda: build(contrasts=value))
+    assert "contrasts" in said
+    assert repr(value) in said
+
+
+@pytest.mark.parametrize("value", [None, 1, ["full"], {"g": "full"}], ids=str)
+def test_a_structure_that_is_no_text_is_refused(value: Any) -> None:
+    said = message_of(ModelError, lambda: build(structure=value))
+    assert "structure" in said
+    assert repr(value) in said
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "pybobyqa"])
+@pytest.mark.parametrize("value", ["x", 3, ["rhobeg"], ""], ids=repr)
+def test_settings_that_are_no_mapping_are_refused(optimizer: str, value: Any) -> None:
+    said = message_of(OptimizerError, lambda: build().fit(optimizer, settings=value))
+    assert "settings" in said
+    assert repr(value) in said
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"REML": True}, "reml=True"),
+        ({"Reml": False}, "reml=False"),
+        ({"optimiser": "auto"}, "'optimizer'"),
+        ({"max_evals": 3}, "'max_evaluations'"),
+    ],
+    ids=str,
+)
+def test_an_unknown_argument_of_fit_is_answered_with_the_known(
+    keywords: dict[str, Any], said: str
+) -> None:
+    message = message_of(ModelError, lambda: build().fit(**keywords))
+    assert said in message
+    assert next(iter(keywords)) in message
+
+
+@pytest.mark.parametrize("reml", ["ML", "REML", 1, None], ids=repr)
+def test_a_criterion_that_is_no_truth_value_is_refused_everywhere(reml: Any) -> None:
+    model = build()
+    for call in (
+        lambda: model.fit(reml=reml),
+        lambda: model.profiled(reml=reml),
+        lambda: model.objective([1.0, 0.0, 1.0], reml=reml),
+        lambda: model.race(["auto"], reml=reml),
+    ):
+        assert repr(reml) in message_of(ModelError, call)
+
+
+@pytest.mark.parametrize("start", [{"a": 1}, ["a", "b", "c"], [[1], [1, 2]]], ids=str)
+def test_a_start_that_is_not_made_of_numbers_is_refused(start: Any) -> None:
+    model = build()
+    assert repr(start) in message_of(ModelError, lambda: model.fit(start=start))
+    assert "g.x" in message_of(ModelError, lambda: model.objective(start))
+    assert "Linear" in message_of(ModelError, lambda: model.fit(start=model))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, {1}, np.arange(2)], ids=repr)
+@pytest.mark.parametrize(
+    "formula",
+    ["y ~ k + (1 | g)", "y ~ x + (1 | k)", "k ~ x + (1 | g)", "y ~ x:k + (1 | g)"],
+)
+def test_a_column_of_containers_is_named(formula: str, value: Any) -> None:
+    data = frame()
+    data["k"] = [value] * len(data)
+    said = message_of(DataError, lambda: build(data, formula))
+    assert "'k'" in said
+    assert type(value).__name__ in said
+
+
+def test_containers_as_weights_are_named() -> None:
+    data = frame()
+    data["w"] = [[1.0]] * len(data)
+    assert "'w'" in message_of(DataError, lambda: build(data, weights="w"))
+
+
+# --- a level for every row -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("formula", ["(1 | row)", "(1 | row) + (1 | g)", "(1 | g:row)"])
+def test_an_effect_of_every_row_is_said_to_be_a_residual(formula: str) -> None:
+    data = frame().assign(row=[f"r{i}" for i in range(24)])
+    said = message_of(ModelError, lambda: build(data, f"y ~ x + {formula}"))
+    assert "cannot be told from the residual variance" in said
+
+
+@pytest.mark.parametrize("formula", ["(0 + x | row)", "(1 + x || row)", "(1 + x | row) + (1 | g)"])
+def test_a_slope_of_every_row_is_refused_for_what_it_is(formula: str) -> None:
+    data = frame().assign(row=[f"r{i}" for i in range(24)])
+    said = message_of(ModelError, lambda: build(data, f"y ~ x + {formula}"))
+    assert "'row'" in said
+    assert "depend on x" in said
+    assert "cannot be told" not in said

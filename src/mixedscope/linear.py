@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.data.digest import frame_digest
-from mixedscope.errors import DataWarning, ModelError, StoreError
+from mixedscope.errors import DataWarning, ModelError, StoreError, suggest
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
 from mixedscope.inference.references import JointLimit, confounded, joint_limit, missing_limit
@@ -86,6 +87,11 @@ class LinearMixedModel:
         frame = as_frame(data)
         self.formula = formula
         self.structure = structure
+        if contrasts is not None and not isinstance(contrasts, Mapping):
+            raise ModelError(
+                "contrasts must name the coding of each variable, as "
+                f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
+            )
         self.contrasts = dict(contrasts or {})
         parsed = parse_formula(formula)
         self.design: Design = design_of_frame(
@@ -147,6 +153,10 @@ class LinearMixedModel:
 
     def profiled(self, *, reml: bool = False) -> ProfiledObjective:
         """Give the objective as optimisers see it."""
+        if not isinstance(reml, bool | np.bool_):
+            raise ModelError(
+                f"reml must be True (REML) or False (maximum likelihood), not {reml!r}."
+            )
         if reml not in self._objectives:
             self._objectives[reml] = ProfiledObjective(self.system, reml=reml)
         return self._objectives[reml]
@@ -232,6 +242,7 @@ class LinearMixedModel:
         progress: bool = False,
         name: str | None = None,
         seed: int = 0,
+        **others: Never,
     ) -> Fit:
         """Fit the model, recording every evaluation of the objective.
 
@@ -257,15 +268,19 @@ class LinearMixedModel:
             What to call the model in tables and charts.
         seed : int
             For optimisers that draw random numbers, and for a random start.
+        **others
+            Refused, with what may have been meant.
 
         Returns
         -------
         Fit
+
+        Raises
+        ------
+        ModelError, OptimizerError
+            If an argument is unknown or cannot be what it is.
         """
-        if not isinstance(reml, bool | np.bool_):
-            raise ModelError(
-                f"reml must be True (REML) or False (maximum likelihood), not {reml!r}."
-            )
+        _refuse_others(others)
         objective = self.profiled(reml=reml)
         with objective.limited_threads():
             result = minimize(
@@ -311,7 +326,14 @@ class LinearMixedModel:
         return None if start is None else self._theta(start)
 
     def _theta(self, theta: ArrayLike) -> Floats:
-        values = np.asarray(theta, dtype=float)
+        try:
+            values = np.asarray(theta, dtype=float)
+        except (TypeError, ValueError):
+            shown = repr(theta) if isinstance(theta, list | tuple | dict) else type(theta).__name__
+            raise ModelError(
+                f"theta (a start, too) is an array of {len(self.theta_names)} numbers, "
+                f"{', '.join(self.theta_names)}, not {shown}."
+            ) from None
         names = self.theta_names
         if values.shape != (len(names),):
             raise ModelError(
@@ -325,6 +347,18 @@ class LinearMixedModel:
             f"<LinearMixedModel {self.formula!r}, structure {self.structure!r}, "
             f"{len(self.design.y)} observations>"
         )
+
+
+def _refuse_others(others: Mapping[str, Any]) -> None:
+    """Refuse arguments that `fit` does not have, with the one that was meant."""
+    known = [
+        p.name
+        for p in signature(LinearMixedModel.fit).parameters.values()
+        if p.name != "self" and p.kind is not p.VAR_KEYWORD
+    ]
+    for name, value in others.items():
+        hint = f" Did you mean reml={value!r}?" if name.lower() == "reml" else suggest(name, known)
+        raise ModelError(f"fit has no argument {name!r}.{hint} Known are: {', '.join(known)}.")
 
 
 def load_fit(directory: str | os.PathLike[str]) -> Fit:

@@ -97,6 +97,11 @@ def named_structure(name: str, settings: Settings | None = None) -> tuple[str, d
     ModelError
         If no structure has that name.
     """
+    if not isinstance(name, str):
+        raise ModelError(
+            f"A covariance structure is named by a text such as 'full', not {name!r}. "
+            f"Known are: {', '.join(STRUCTURES)}."
+        )
     given = dict(settings or {})
     if UNNAMED in given and name in STRUCTURES and STRUCTURES[name].settings_names:
         given = {STRUCTURES[name].settings_names[0]: given[UNNAMED]}

@@ -411,9 +411,20 @@ def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
     if weighted:  # the residual variance is then proportional to 1 / weight, the other is not
         return
     if q >= n:
+        varying = [
+            name for name, z in zip(design.names, np.abs(design.Z.T), strict=True) if np.ptp(z) > 0
+        ]
+        # With a column that varies the variance of a row is that of residuals plus z² τ²: another
+        # model, which could be told apart and is not fitted.
+        why = (
+            "its variance cannot be told from the residual variance"
+            if not varying
+            else f"it makes the residual variance depend on {' and '.join(varying)}, "
+            "which is not fitted without weights that differ"
+        )
         raise ModelError(
             f"The grouping factor {design.group!r} has as many levels ({q}) as observations ({n}): "
-            "its variance cannot be told from the residual variance. Leave the term out, or give "
+            f"{why}. Leave the term out, or give "
             "weights, if residual variances are known to differ."
         )
     for part in design.parts:
@@ -423,6 +434,7 @@ def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
             names = " + ".join(design.names[j] for j in part.columns)
             raise ModelError(
                 f"The term ({names} | {design.group}) has {k * q} random effects for {n} "
-                "observations: its variances cannot be told from the residual variance. "
+                "observations. Such terms are refused: as a rule (if not always) all or some of "
+                "their variances cannot be told from the residual variance. "
                 "Use fewer terms, or '||'."
             )

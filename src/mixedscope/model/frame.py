@@ -249,7 +249,14 @@ def factorize(series: pd.Series) -> Factor:
         raw, values = pd.factorize(series.to_numpy(), sort=True)
         codes, uniques = raw.astype(np.int64), np.asarray(values).tolist()
     else:
-        raw, index = pd.factorize(series)
+        try:
+            raw, index = pd.factorize(series)
+        except TypeError:  # what cannot be hashed
+            kinds = sorted({type(value).__name__ for value in series})
+            raise DataError(
+                f"Column {series.name!r} holds {', '.join(kinds)} as values: a column that is used "
+                "has one number, text or truth value in every row. Make columns of their parts."
+            ) from None
         found = np.asarray(index, dtype=object).tolist()
         numeric = pd.api.types.is_object_dtype(dtype) and is_numeric(series)
         order = sorted(range(len(found)), key=lambda i: found[i] if numeric else label_of(found[i]))

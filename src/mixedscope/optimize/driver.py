@@ -111,6 +111,11 @@ def minimize(
         at any point that the search tried.
     """
     backend = get_backend(optimizer)
+    if settings is not None and not isinstance(settings, Mapping):
+        raise OptimizerError(
+            f"settings must be a mapping of names to values, as {{'rhobeg': 0.1}}, not {settings!r}"
+            f"; optimizer {optimizer!r} has {', '.join(backend.settings) or 'none'}."
+        )
     if optimizer == "auto" and polish and not finishes_fast(objective):
         settings = {**backend.hastened, **(settings or {})}
     resolved = backend.resolve(settings)
