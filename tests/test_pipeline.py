@@ -196,6 +196,17 @@ def test_empty_file_is_an_error_in_words(plan: Any) -> None:
     assert not Path("data.parquet").exists()
 
 
+def test_data_that_change_after_planning_are_not_prepared(plan: Any) -> None:
+    planned = plan.source_digests["sleepstudy"]
+    spec = plan.parameters["datasets"]["sleepstudy"]
+    pipeline.prepare(spec=spec, output="before.parquet", source=planned)
+    with open("sleep.csv", "a") as file:
+        file.write("\n".join(Path("sleep.csv").read_text().splitlines()[1:3]) + "\n")
+    with pytest.raises(ms.errors.DataError, match=r"sleep\.csv has changed since this run"):
+        pipeline.prepare(spec=spec, output="after.parquet", source=planned)
+    assert not Path("after.parquet").exists()
+
+
 def test_prepared_frame_is_what_the_library_loads(plan: Any) -> None:
     spec = plan.parameters["datasets"]["sleepstudy"]
     pipeline.prepare(spec=spec, output="data.parquet")

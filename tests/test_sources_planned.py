@@ -139,3 +139,15 @@ def test_content_decides_what_is_stale_and_what_is_missing_stops(prepared: Any) 
     status, output = run()
     assert status == 0, output
     assert len(read_table(target, "data")) == len(ROWS) - 3
+
+
+@pytest.mark.slow
+def test_a_folder_is_unlocked_whatever_became_of_its_data(prepared: Any) -> None:
+    run, here, _ = prepared
+    (here / "trials.csv").unlink()
+    lock = here / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    status, output = run("--unlock")
+    assert status == 0, output
+    assert not lock.exists()

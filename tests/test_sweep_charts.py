@@ -147,6 +147,13 @@ def test_measure_that_no_run_has_is_an_error() -> None:
         sweep_chart(summarise(runs, timing, {**DEFAULTS, "y": "kept", "colour": "term"}))
 
 
+def test_sweep_whose_runs_all_failed_has_no_chart_and_says_why() -> None:
+    runs, timing = tables()
+    runs["error"] = [f"reason {number}" for number in range(len(runs))]
+    with pytest.raises(ModelError, match=r"of 12 runs 12 failed .*first that failed: reason 0"):
+        sweep_chart(summarise(runs, timing, DEFAULTS))
+
+
 def test_numbers_are_written_for_readers() -> None:
     assert told(MEASURES["gap"], 1e-14) == "\u2264\u20091e\u221210"
     assert told(MEASURES["gap"], 2.5e-5) == "2.5e\u22125"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_sweep_grid import runs
+from test_sweep_grid import CONFIG, runs
 
+from mixedscope import pipeline
+from mixedscope.charts import glyphs
 from mixedscope.code_digest import reachable_sources
-from mixedscope.errors import StoreError
+from mixedscope.errors import ModelError, StoreError
 from mixedscope.linear import LinearMixedModel
 from mixedscope.store import read_table, write_table
 from mixedscope.sweeps.batches import Batch, Costs, plan_batches, stored_batches
@@ -30,6 +33,9 @@ SWEEP: dict[str, Any] = {
     },
     "replicates": 2,
 }
+
+
+STRUCTURES = ["full", "zerocorr"]
 
 
 def told(found: list[Run]) -> list[list[Any]]:
@@ -105,6 +111,74 @@ def test_run_that_cannot_be_fitted_is_a_row_with_the_reason() -> None:
     frame.attrs["swept"] = ["simulate.units.g"]
     chart = {"kind": "line", "x": "simulate.units.g", "y": "gap"}
     assert summarise(with_keys(frame), timing, chart).failed == 1
+
+
+def gathered(found: list[Run], directory: Path) -> dict[str, Path]:
+    """Take the runs through the steps of the workflow, as one batch."""
+    paths = {name: directory / name for name in ("plan", "batch", "seconds", "runs", "timing")}
+    content = {
+        "runs": told(found),
+        "swept": list(found[0].keys),
+        "batches": {"one": {run.id: run.spec for run in found}},
+    }
+    pipeline.sweep_plan(content=json.dumps(content), output=paths["plan"])
+    pipeline.sweep_batch(
+        plan=paths["plan"],
+        batch="one",
+        data=[],
+        code="",
+        output=paths["batch"],
+        timing=paths["seconds"],
+    )
+    pipeline.sweep_gather(
+        plan=paths["plan"],
+        batches=[str(paths["batch"])],
+        timings=[str(paths["seconds"])],
+        output=paths["runs"],
+        timing=paths["timing"],
+    )
+    return paths
+
+
+def test_sweep_whose_runs_all_fail_says_why_the_first_did(tmp_path: Path) -> None:
+    one = {"fixed": {"model": "sim", "simulate.units.g": 1}, "grid": {"structure": STRUCTURES}}
+    found = runs(one)
+    said = r"All 2 runs of the sweep failed\. The first \(.*structure: full.*\): .*'?g'?.*level"
+    with pytest.raises(ModelError, match=said):
+        gathered(found, tmp_path)
+    assert not (tmp_path / "runs").exists()
+    # One that can be fitted is enough.
+    two = {"fixed": {"model": "sim"}, "grid": {"simulate.units.g": [1, 8]}}
+    table = read_table(gathered(runs(two), tmp_path)["runs"], "runs")
+    assert table["error"].isna().tolist() == [False, True]
+
+
+def test_log_of_the_charts_of_a_sweep_names_characters_without_a_font(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(glyphs, "_covered", lambda: ((0x20, 0x2FFF),))
+    datasets = json.loads(json.dumps(CONFIG["datasets"]).replace('"g"', '"学校"'))
+    simulated = datasets["made"]["simulate"]
+    simulated["formula"] = simulated["formula"].replace("| g", "| 学校")
+    models = {"sim": {"dataset": "made", "formula": simulated["formula"]}}
+    swept = {
+        "fixed": {"model": "sim", "simulate.units.学校": 8},
+        "grid": {"structure": STRUCTURES},
+    }
+    paths = gathered(runs(swept, datasets=datasets, models=models), tmp_path)
+    chart = {"kind": "line", "x": "structure", "y": "kept", "rows": None, "colour": "term",
+             "facet": None, "where": {}, "scale": None, "x_scale": None}  # fmt: skip
+    capsys.readouterr()
+    (tmp_path / "charts/sweeps/s").mkdir(parents=True)
+    pipeline.sweep_charts(
+        runs=paths["runs"],
+        timing=paths["timing"],
+        charts={"kept": chart},
+        settings={},
+        output=[str(tmp_path / "charts/sweeps/s/kept.caption.json")],
+        formats=["vl.json"],
+    )
+    assert "No font of this machine has 学 校:" in capsys.readouterr().out
 
 
 def test_larger_share_of_levels_holds_the_smaller() -> None:

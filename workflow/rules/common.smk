@@ -28,10 +28,14 @@ if workflow.non_local_exec and odd_characters(sys.executable):
         f"install into a folder whose path has no {odd_characters(sys.executable)}."
     )
 
+# Unlocking a folder runs nothing: neither data nor other configurations matter.
+UNLOCKING = "--unlock" in sys.argv
+
 try:
     PLAN = make_plan(config, files=workflow.configfiles)
     # Snakemake asks for no input of a file that is there: stale results would pass for new ones.
-    PLAN.source_digests
+    if not UNLOCKING:
+        PLAN.source_digests
 except MixedscopeError as error:
     raise WorkflowError(str(error)) from None
 
@@ -41,7 +45,7 @@ RESOURCES = JobResources(PLAN)
 ROOT = workflow.modifier.path_modifier.replace_prefix("results")
 
 # Projects that use the workflow as a module say themselves what is run where.
-if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+if workflow.is_main_process and workflow.modifier.is_main_snakefile() and not UNLOCKING:
     try:
         if shared := check_owner(PLAN, workflow.configfiles):
             logger.warning(shared)

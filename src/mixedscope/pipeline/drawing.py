@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-__all__ = ["back_to", "charts", "index", "phases_charts"]
+if TYPE_CHECKING:
+    from mixedscope.charts.render import Figure
+
+__all__ = ["back_to", "charts", "index", "phases_charts", "print_font_words"]
 
 
 def charts(
@@ -45,16 +48,15 @@ def charts(
     ModelError
         If a chart cannot be drawn; names it.
     """
-    from mixedscope.charts.glyphs import font_words
     from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
     from mixedscope.charts.registry import draw
-    from mixedscope.charts.render import save_figure, to_spec
+    from mixedscope.charts.render import save_figure
     from mixedscope.store import read_fit, read_table
 
     known = {"/".join(Path(fit).parts[-3:-1]): read_fit(Path(fit).parent) for fit in fits}
     stored = {Path(path).name: path for path in tables}
     theme = settings.get("theme", "light")
-    written: set[str] = set()
+    figures = []
     for (chart, shown), path in zip(shows.items(), output, strict=True):
         with _naming(chart):
             if chart in MODEL_CHARTS:
@@ -63,7 +65,18 @@ def charts(
             else:
                 figure = draw(chart, [known[fit] for fit in shown], settings)
             save_figure(figure, path, formats, back_to(path))
-            written.update(str(to_spec(figure.chart)))
+            figures.append(figure)
+    print_font_words(figures)
+
+
+def print_font_words(figures: Iterable[Figure]) -> None:
+    """Say in the log which characters of figures no font has."""
+    from mixedscope.charts.glyphs import font_words
+    from mixedscope.charts.render import to_spec
+
+    written: set[str] = set()
+    for figure in figures:
+        written.update(str(to_spec(figure.chart)))
     if warning := font_words("".join(sorted(written))):
         print(warning)
 
@@ -139,6 +152,7 @@ def phases_charts(
     theme = settings.get("theme", "light")
     kinds = {"phases": "phases", "phases_trend": "phases_trend"}
     timing = {"phases_timing": "phases_timing", "phases_timing_trend": "phases_trend"}
+    figures = []
     for path in map(Path, output):
         chart = path.name.removesuffix(".caption.json")
         wanted = kinds | timing if chart.endswith(TIMED) else kinds
@@ -147,8 +161,9 @@ def phases_charts(
             for file, kind in wanted.items()
         ]
         with _naming(chart):
-            drawn = phases_chart(*tables, theme=theme)
-            save_figure(figure(*drawn, theme=theme), path, formats, back_to(path))
+            figures.append(figure(*phases_chart(*tables, theme=theme), theme=theme))
+            save_figure(figures[-1], path, formats, back_to(path))
+    print_font_words(figures)
 
 
 def index(

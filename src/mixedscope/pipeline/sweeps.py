@@ -139,7 +139,7 @@ def sweep_charts(
     from mixedscope.charts.registry import figure
     from mixedscope.charts.render import save_figure
     from mixedscope.charts.sweep import sweep_chart
-    from mixedscope.pipeline.drawing import back_to
+    from mixedscope.pipeline.drawing import back_to, print_font_words
     from mixedscope.store import read_table
     from mixedscope.sweeps.summary import summarise
     from mixedscope.sweeps.table import with_keys
@@ -147,6 +147,9 @@ def sweep_charts(
     frame = with_keys(read_table(runs, "runs"))
     seconds = read_table(timing, "runs_timing")
     theme = settings.get("theme", "light")
-    for (_, chart), path in zip(charts.items(), output, strict=True):
+    figures = []
+    for chart, path in zip(charts.values(), output, strict=True):
         drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
-        save_figure(figure(*drawn, theme=theme), path, formats, back_to(path))
+        figures.append(figure(*drawn, theme=theme))
+        save_figure(figures[-1], path, formats, back_to(path))
+    print_font_words(figures)
