@@ -16,12 +16,14 @@ from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
 from PIL import Image
 from sample_tables import fit_tables
 
+from mixedscope.charts.registry import file_slugs
 from mixedscope.errors import StoreError
 from mixedscope.files import write_csv
 from mixedscope.inference.compare import compare_structures
 from mixedscope.report import HEAVY_SVG, write_captions, write_pages
 from mixedscope.report.captions import escaped
 from mixedscope.report.entries import entries, thumbnail_files
+from mixedscope.report.figures import Figure
 from mixedscope.report.questions import question_of
 from mixedscope.store import write_fit, write_json, write_table
 
@@ -441,3 +443,17 @@ def test_report_holds_stills_and_films_by_model_and_question(run: Run) -> None:
         ("results/charts/sweeps/size/gap.png", "Sweep: size", "Comparisons"),
     ]
     assert found[0].caption.endswith("/scope/results/report/my sleep/motion-a.rst")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("trace-seconds", "trace-seconds"),
+        ("ladder", "ladder"),
+        ("shrinkage-Subject", "shrinkage of Subject"),
+        (f"motion-{file_slugs(['Subj. Nr'])['Subj. Nr']}", "motion of Subj. Nr"),
+        (f"dumbbell-{file_slugs(['学校:a~b.c'])['学校:a~b.c']}", "dumbbell of 学校:a~b.c"),
+    ],
+)
+def test_names_of_figures_are_readable(name: str, label: str) -> None:
+    assert Figure(name, "", "", {}).label == label

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.along import Along, check_x
@@ -48,6 +49,9 @@ THETA_LIMIT: Final = 6000
 
 #: So few evaluations are told apart one by one.
 _FEW: Final = 5
+
+#: Lines on which the names of stages take turns.
+_STAGE_LINES: Final = 3
 #: Room for the vertical axis, and between panels.
 _AXIS: Final = 74
 _GAP: Final = 14
@@ -243,18 +247,23 @@ def _stage_marks(frame: pd.DataFrame, x: Along, colours: dict[str, str]) -> list
         .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], aria=False)
         .encode(x=x("left"))
     )
-    # The word stands on the side of the line that has room for it.
+    # The word stands on the side of the line that has room for it, lower than the one before:
+    # stages may begin closer to each other than their words are long.
     right = x.is_right(runs["left"])
-    sides: list[tuple[pd.DataFrame, dict[str, Any]]] = [
-        (runs[~right], {"align": "left", "dx": 3}),
-        (runs[right], {"align": "right", "dx": -3}),
+    line = np.arange(len(runs)) % _STAGE_LINES
+    sides: list[tuple[Any, dict[str, Any]]] = [
+        (~right, {"align": "left", "dx": 3}),
+        (right, {"align": "right", "dx": -3}),
     ]
     words = [
-        alt.Chart(rounded(rows))
-        .mark_text(baseline="top", dy=4, fontSize=9, fill=colours["ink"], aria=False, **side)
+        alt.Chart(rounded(runs[of_side & (line == i)]))
+        .mark_text(
+            baseline="top", dy=4 + 11 * i, fontSize=9, fill=colours["ink"], aria=False, **side
+        )
         .encode(x=x("left"), y=alt.value(0), text="name:N")
-        for rows, side in sides
-        if len(rows)
+        for i in range(_STAGE_LINES)
+        for of_side, side in sides
+        if (of_side & (line == i)).any()
     ]
     return [rule, *words]
 

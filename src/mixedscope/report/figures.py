@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +47,24 @@ class Figure:
         return svg or png
 
     @property
+    def label(self) -> str:
+        """Its name for readers: names of grouping factors as the data have them."""
+        kind, dash, factor = self.name.partition("-")
+        if not dash or factor == "seconds":
+            return self.name
+        # What `file_slugs` did, undone.
+        escaped = re.sub(r"((?:~[0-9a-f]{2})+)", _decoded, factor.replace(".", ":"))
+        return f"{kind} of {escaped}"
+
+    @property
     def raster(self) -> Path | None:
         """What small pictures are made from."""
         return self.files.get("png") or self.files.get("svg")
+
+
+def _decoded(escaped: re.Match[str]) -> str:
+    """Give the characters whose bytes are written as ``~`` and two hexadecimal digits."""
+    return bytes.fromhex(escaped[1].replace("~", "")).decode("utf-8", errors="replace")
 
 
 def read_figure(path: Path) -> Figure:

@@ -217,7 +217,7 @@ def _thumbnail(figure: Figure, page: str, root: Path, folder: Path) -> str:
         )
     return (
         f'<li><a href="{page}#{_anchor(figure.name)}" title="{html.escape(figure.title)}">'
-        f"{picture}<span>{html.escape(figure.name)}</span></a></li>"
+        f"{picture}<span>{html.escape(figure.label)}</span></a></li>"
     )
 
 
@@ -350,7 +350,7 @@ def _figure(figure: Figure, root: Path, *, prefix: str = "") -> str:
         f'<figure id="{_anchor(anchor)}">\n'
         f"{picture}<figcaption><strong>{html.escape(figure.title)}.</strong> "
         f"{html.escape(figure.caption)}\n"
-        f'<span class="files">{html.escape(figure.name)}: {links}</span></figcaption>\n</figure>'
+        f'<span class="files">{html.escape(figure.label)}: {links}</span></figcaption>\n</figure>'
     )
 
 
