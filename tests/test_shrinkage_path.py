@@ -215,3 +215,12 @@ def test_many_levels_are_sampled_by_rank_of_the_mode() -> None:
 def test_fewer_than_two_levels_are_refused(fit: ms.Fit) -> None:
     with pytest.raises(ModelError, match="levels=1"):
         fit.study("shrinkage_path", levels=1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7])
+def test_where_digits_end_no_degrees_of_freedom_are_told(noise: float) -> None:
+    g = np.repeat(np.arange(12), 10)
+    y = np.sin(1.7 * g) + noise * np.random.default_rng(1).normal(size=120)
+    fit = ms.LinearMixedModel("y ~ 1 + (1 | g)", {"y": y, "g": g.astype(str)}).fit()
+    with pytest.raises(ModelError, match="residual variance does not vanish"):
+        fit.study("shrinkage_path")
