@@ -25,7 +25,7 @@ __all__ = ["modes_still", "moments"]
 
 _INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
-_GAP: Final = 8
+_GAP: Final = 20
 _LETTERS: Final = "ABCDEFGH"
 
 #: Most fits, and most pairs of terms of one fit, that stand side by side.
@@ -125,8 +125,8 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
     ]
     several = len(scene.actors) > 1
     # Letters at the ends of neighbouring traces do not touch.
-    apart_by = _GAP + 8 if several else 0
-    wide = width - apart_by + _GAP if several else _INNER - _LEFT
+    apart_by = _GAP if several else 0
+    wide = width if several else _INNER - _LEFT
     along = Along("evaluation", 0.5, 1.0, [a.course.size + 0.5 for a in scene.actors[:_COLUMNS]])
     rows.append(
         alt.hconcat(
