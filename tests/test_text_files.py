@@ -435,3 +435,24 @@ def test_a_frame_comes_back_from_text_as_from_parquet(
     table = prepare_dataset({"source": str(tmp_path / "d.parquet")})
     assert text.description["sha256"] == table.description["sha256"]
     assert text.description["read"]["decimal"] == decimal
+
+
+@pytest.mark.parametrize("stated", [{}, {"decimal": ","}])
+def test_what_keeps_decimal_commas_from_being_numbers_is_named(
+    tmp_path: Path, stated: dict[str, str]
+) -> None:
+    rows = [f"s{i % 5};{500 + i},{i % 9 + 1}" for i in range(30)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["s;rt", *rows, "s1;.", "s2;612,5", ""]), "utf-8")
+    with pytest.warns(DataWarning) as found:
+        frame = ms.load_dataset(path, **stated)
+    told = [str(w.message) for w in found]
+    assert frame["rt"].dtype.kind not in "iuf"
+    assert [text for text in told if "'rt'" in text] == [
+        "Column 'rt' is text, because row 31 holds '.': if that means missing, set "
+        "missing: ['.']; otherwise correct it."
+    ]
+    with pytest.warns(DataWarning):
+        frame = ms.load_dataset(path, missing=["."], **stated)
+    assert frame["rt"].isna().sum() == 1
+    assert frame["rt"].iloc[-1] == 612.5

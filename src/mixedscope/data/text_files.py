@@ -142,6 +142,8 @@ def read_text(
             reader.format = replace(found, decimal=",")
             frame = reader.read(notes)
         notes += reader.doubts(frame)
+    if reader.format.decimal == ",":
+        notes += reader.strangers(frame)
     reader.note_short_rows(frame, notes)
     frame = _named(frame, names, notes)
     decimal = reader.format.decimal or "."

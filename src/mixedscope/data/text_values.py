@@ -34,6 +34,8 @@ _MARKED = {
     (" ", ","): re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|\d+)(?:,\d+)?\s*"),
 }
 
+_WITH_COMMAS = [_COMMA, *(pattern for (_, mark), pattern in _MARKED.items() if mark == ",")]
+
 
 @dataclass(frozen=True)
 class TextFormat:
@@ -287,7 +289,11 @@ class TextReader:
                         if any(mark in v.replace("\u00a0", " ") for v in found)
                     ]
                     example = next(v for v in found if not _INTEGER.fullmatch(v))
+                    if settings == [f"decimal: {self.format.decimal!r}"]:
+                        settings = []
                     ways[" and ".join(settings)] = example
+            if "" in ways:  # they are read as they should be, but for values of another kind
+                continue
             example = next(iter(ways.values()))
             notes.append(
                 f"Column {name!r} is text, because it holds values such as {example!r}: "
@@ -295,6 +301,26 @@ class TextReader:
             )
         if self.format.separator == ";" and self.format.decimal is None:
             notes += self._dotted_thousands(frame)
+        return notes
+
+    def strangers(self, frame: pd.DataFrame) -> list[str]:
+        """Columns of numbers with decimal commas but for some values: the first, and its row."""
+        notes = []
+        for column in self.raw.columns:
+            if frame[column].dtype.kind in "iufb":
+                continue
+            cells = self.raw[column]
+            values = cells.dropna().unique().tolist()
+            is_number = [any(p.fullmatch(v) for p in _WITH_COMMAS) for v in values]
+            if all(is_number) or 2 * sum(is_number) <= len(values):
+                continue
+            stranger = values[is_number.index(False)]
+            row = int((cells == stranger).fillna(False).to_numpy().argmax()) + 1
+            notes.append(
+                f"Column {self._name(frame[column])!r} is text, because row {row} holds "
+                f"{stranger!r}: if that means missing, set missing: [{stranger!r}]; otherwise "
+                "correct it."
+            )
         return notes
 
     def _dotted_thousands(self, frame: pd.DataFrame) -> list[str]:
