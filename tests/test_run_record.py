@@ -78,3 +78,13 @@ def test_a_report_is_of_the_configuration_that_was_run_last(here: Path) -> None:
     record_run(make_plan(CONFIG), ["gone.yaml"])
     with pytest.raises(ConfigError, match=r"gone\.yaml, which is gone"):
         last_configuration()
+
+
+def test_a_folder_that_is_moved_keeps_its_configuration(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = here.with_name("moved")
+    here.rename(moved)
+    monkeypatch.chdir(moved)
+    assert check_owner(changed(criterion="REML"), [moved / "a.yaml"]) is None
+    assert last_configuration() == [str(moved / "a.yaml")]

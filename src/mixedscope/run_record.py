@@ -101,7 +101,7 @@ def last_configuration(record: Path = RECORD) -> list[str]:
                 f"The last run was of {file}, which is gone: give the configuration of the run "
                 "with --configfile."
             )
-    return files
+    return [os.path.abspath(file) for file in files]
 
 
 def _meanings(plan: Plan) -> dict[str, str]:
@@ -125,7 +125,10 @@ def _meanings(plan: Plan) -> dict[str, str]:
 
 
 def _names(files: Iterable[str | os.PathLike[str]]) -> list[str]:
-    return [os.path.abspath(file) for file in files]
+    """Paths of files; of those in the working folder relative to it, as it may be moved."""
+    here = Path.cwd()
+    paths = [Path(os.path.abspath(file)) for file in files]
+    return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in paths]
 
 
 def _shown(files: Sequence[str]) -> str:
