@@ -403,7 +403,14 @@ def _joined(found: list[_Told], terms: tuple[RandomTerm, ...]) -> list[dict[str,
 
 def _combined(moves: list[dict[tuple[str, str], float]], terms: tuple[RandomTerm, ...]) -> str:
     """Say what is determined where no single column is to blame."""
-    moved = list(dict.fromkeys(key for move in moves for key in move))
+    # In the order of the formula: that of the directions is decided by rounding.
+    place = {
+        (term.group, column): (i, j)
+        for i, term in enumerate(terms)
+        for j, column in enumerate(term.names)
+    }
+    last = (len(terms), 0)
+    moved = sorted({key for move in moves for key in move}, key=lambda key: place.get(key, last))
     if not moved:
         return "only combinations of the correlations are determined"
     sizes = {term.group: term.size for term in terms}
