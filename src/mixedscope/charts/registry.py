@@ -6,6 +6,7 @@ one line of `CHARTS`.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ __all__ = [
     "finish",
     "grouping_factor",
     "motion_of",
+    "name_of_slug",
     "shrinkage_of",
 ]
 
@@ -458,6 +460,15 @@ def file_slugs(groups: Sequence[str]) -> dict[str, str]:
         taken[slug.lower()] = count = taken.get(slug.lower(), 0) + 1
         slugs[group] = slug if count == 1 else f"{slug}~{count}"
     return slugs
+
+
+def name_of_slug(slug: str) -> str:
+    """Give the name of a grouping factor whose slug `file_slugs` made, its number included."""
+
+    def decoded(escaped: re.Match[str]) -> str:
+        return bytes.fromhex(escaped[0].replace("~", "")).decode("utf-8", errors="replace")
+
+    return re.sub(r"(?:~[0-9a-f]{2})+", decoded, slug.replace(".", ":"))
 
 
 def _safe(character: str) -> str:

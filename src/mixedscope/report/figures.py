@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mixedscope.charts.registry import name_of_slug
 from mixedscope.errors import StoreError
 from mixedscope.files import read_json
 
@@ -52,19 +52,12 @@ class Figure:
         kind, dash, factor = self.name.partition("-")
         if not dash or factor == "seconds":
             return self.name
-        # What `file_slugs` did, undone.
-        escaped = re.sub(r"((?:~[0-9a-f]{2})+)", _decoded, factor.replace(".", ":"))
-        return f"{kind} of {escaped}"
+        return f"{kind} of {name_of_slug(factor)}"
 
     @property
     def raster(self) -> Path | None:
         """What small pictures are made from."""
         return self.files.get("png") or self.files.get("svg")
-
-
-def _decoded(escaped: re.Match[str]) -> str:
-    """Give the characters whose bytes are written as ``~`` and two hexadecimal digits."""
-    return bytes.fromhex(escaped[1].replace("~", "")).decode("utf-8", errors="replace")
 
 
 def read_figure(path: Path) -> Figure:
