@@ -103,20 +103,8 @@ def sds_and_correlations(
     lengths = np.linalg.norm(factors, axis=2)
     for j, name in enumerate(term.names):
         yield "sd", name, None, lengths[:, j] * sigma
-    for first, second in _correlated(term):
+    for first, second in term.correlated:
         inner = np.einsum("mi,mi->m", factors[:, first], factors[:, second])
         product = lengths[:, first] * lengths[:, second]
         values = np.divide(inner, product, out=np.full(len(inner), np.nan), where=product > 0.0)
         yield "correlation", term.names[first], term.names[second], np.clip(values, -1.0, 1.0)
-
-
-def _correlated(term: RandomTerm) -> list[tuple[int, int]]:
-    """Pairs of columns whose correlation a grouping factor estimates, the earlier first."""
-    return [
-        (first, second)
-        for part, structure in zip(term.design.parts, term.structures, strict=True)
-        if structure.correlates
-        for first in part.columns
-        for second in part.columns
-        if first < second
-    ]

@@ -343,7 +343,7 @@ def _told(
             named += [("sd", term.group, term.names[j], None) for j in alone]
             named += [
                 ("correlation", term.group, term.names[i], term.names[j])
-                for i, j in _pairs(term)
+                for i, j in term.correlated
                 if change[i, j] != 0.0 or i in alone or j in alone
             ]
             moved += [
@@ -463,15 +463,3 @@ def _dependent(term: RandomTerm, columns: Floats) -> tuple[set[int], set[int]]:
         null = right[1][right[0] <= OWN * right[0][0]]
         tied |= {own[j] for j in np.flatnonzero(np.abs(null).max(axis=0, initial=0.0) > _NOTHING)}
     return zero, tied
-
-
-def _pairs(term: RandomTerm) -> list[tuple[int, int]]:
-    """Pairs of columns, the earlier first, whose correlation is estimated."""
-    return [
-        (i, j)
-        for part, structure in zip(term.design.parts, term.structures, strict=True)
-        if structure.correlates
-        for i in part.columns
-        for j in part.columns
-        if i < j
-    ]

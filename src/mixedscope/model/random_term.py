@@ -76,6 +76,18 @@ class RandomTerm:
         """Number of columns k."""
         return len(self.design.names)
 
+    @property
+    def correlated(self) -> list[tuple[int, int]]:
+        """Pairs of columns, the earlier first, whose correlation is estimated."""
+        return [
+            (first, second)
+            for part, structure in zip(self.design.parts, self.structures, strict=True)
+            if structure.correlates
+            for first in part.columns
+            for second in part.columns
+            if first < second
+        ]
+
     def factor(self, theta: Floats) -> Floats:
         """Relative covariance factor (k, k) in the units of the columns, from the term's theta."""
         lam = np.zeros((self.size, self.size))
