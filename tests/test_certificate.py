@@ -123,6 +123,35 @@ def test_a_saddle_between_two_wells_is_named():
     assert verdict["min_hessian_eigenvalue"] == pytest.approx(-4.0, rel=1e-6)
 
 
+class Restricted(Toy):
+    """A criterion of REML."""
+
+    reml = True
+
+
+def ends(kind: type[Toy]) -> dict[str, str]:
+    """What is said of a minimum, of a start a little away from it, and of a saddle."""
+    bowl = kind(lambda t: float(t @ t) + 5.0, lambda t: 2.0 * t, start=(1.0, 0.5))
+    wells = kind(
+        lambda t: float((t @ t - 1) ** 2 + 3 * t[1] ** 2),
+        lambda t: 4 * (t @ t - 1) * t + np.array([0.0, 6 * t[1]]),
+        start=(0.0, 0.0),
+    )
+    found = [minimize(bowl).certificate, unpolished(bowl, np.array([1.0, 0.5]))]
+    found.append(unpolished(wells, np.zeros(2)))
+    assert [c["verdict"] for c in found] == ["optimum", "not converged", "saddle"]
+    return {c["verdict"]: c["words"] for c in found}
+
+
+def test_a_criterion_of_reml_is_called_no_deviance():
+    deviance, restricted = ends(Toy), ends(Restricted)
+    for verdict, words in deviance.items():
+        assert "deviance" in words
+        assert "REML" not in words
+        assert "deviance" not in restricted[verdict]
+        assert "REML criterion" in restricted[verdict]
+
+
 @pytest.mark.parametrize("optimizer", ["bfgs", "scipy-lbfgsb"])
 def test_a_start_at_zero_is_escaped(optimizer):
     objective = simulated(8, groups=(8,))

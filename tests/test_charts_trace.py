@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,8 @@ def test_header_says_structure_cost_and_verdict(full: FitTables) -> None:
         f"objective {full.info['objective']:.4f}",
         "optimum",
     ]
+    below = replace(full, info=full.info | {"objective": -3.5})
+    assert drawn([below])[0]["concat"][0]["title"]["subtitle"][1] == "objective \u22123.5000"
 
 
 def test_phases_cover_every_evaluation_once(full: FitTables) -> None:

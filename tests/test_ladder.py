@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.charts.ladder_words import ladder_caption, ladder_reading, p_words
+from mixedscope.charts.ladder_words import ladder_caption, ladder_reading, ladder_title, p_words
 from mixedscope.errors import ModelError
 from mixedscope.inference.ladder import axis_name
 from mixedscope.store import read_table, write_table
@@ -88,6 +88,9 @@ def test_reml_fits_are_compared_by_their_criterion(sleepstudy: Any) -> None:
     ladder = ms.ladder(SLEEP, sleepstudy, reml=True)
     assert set(ladder.structures["criterion"]) == {"REML"}
     assert "REML criterion" in ladder.reading[0]
+    assert "deviance" not in f"{ladder} {ladder.figure().caption}"
+    none_nested = (ladder.structures, ladder.tests.iloc[:0], ladder.components)
+    assert "smallest REML criterion" in ladder_title(*none_nested)
 
 
 def test_fits_that_are_there_are_not_made_again(sleepstudy: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
 from PIL import Image
@@ -25,6 +26,7 @@ from mixedscope.report.captions import escaped
 from mixedscope.report.entries import entries, thumbnail_files
 from mixedscope.report.figures import Figure
 from mixedscope.report.questions import question_of
+from mixedscope.report.structures import structures_table
 from mixedscope.store import write_fit, write_json, write_table
 
 SVG = (
@@ -186,6 +188,13 @@ def test_table_holds_the_numbers_of_the_fits(run: Run, name: str) -> None:
             info["certificate"]["verdict"],
         ):
             assert shown in text
+
+
+def test_objectives_below_zero_have_a_minus_sign() -> None:
+    row = {"structure": "full", "optimizer": "auto", "objective": -12.5, "n_theta": 1, "dof": 3}
+    row |= {"evaluations": 9, "aic": -6.5, "bic": -3.25, "singular": False, "verdict": "optimum"}
+    text = structures_table(pd.DataFrame([row]))
+    assert all(f">{number}<" in text for number in ("\u221212.5000", "\u22126.5", "\u22123.2"))
 
 
 def test_singular_fits_are_told(run: Run) -> None:

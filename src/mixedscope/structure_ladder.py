@@ -32,7 +32,7 @@ _BATCH: Final = 250
 _PRINTED: Final = {
     "structure": ("structure", "{}"),
     "n_theta": ("θ", "{}"),
-    "above_objective": ("deviance +", "{:.2f}"),
+    "above_objective": ("{} +", "{:.2f}"),
     "above_aic": ("AIC +", "{:.1f}"),
     "above_bic": ("BIC +", "{:.1f}"),
     "edf": ("effective df", "{:.1f}"),
@@ -104,9 +104,10 @@ class Ladder:
         return self.figure(theme=theme).chart
 
     def _printed(self) -> pd.DataFrame:
+        what = "REML criterion" if self.structures["criterion"].iloc[0] == "REML" else "deviance"
         return pd.DataFrame(
             {
-                heading: [form.format(value) for value in self.structures[column]]
+                heading.format(what): [form.format(value) for value in self.structures[column]]
                 for column, (heading, form) in _PRINTED.items()
             }
         )

@@ -71,7 +71,8 @@ def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.D
     parts = [_bought(test) for test in _climbed(own, tested)[:2]]
     if not parts:
         best = own.iloc[int(own["objective"].argmin())]
-        return f"{_capital(worded(best['structure']))} has the smallest deviance; none are nested"
+        what = "REML criterion" if own["criterion"].iloc[0] == "REML" else "deviance"
+        return f"{_capital(worded(best['structure']))} has the smallest {what}; none are nested"
     return _capital("; ".join(parts))
 
 

@@ -427,9 +427,10 @@ def _label(book: _Books) -> str:
 
 def _header(fit: FitTables) -> alt.TitleParams:
     info = fit.info
+    objective = f"objective {info['objective']:.2f}".replace("-", "\u2212")
     return alt.TitleParams(
         text=structure_name(info),
-        subtitle=[f"objective {info['objective']:.2f}", f"{info['dof']} parameters"],
+        subtitle=[objective, f"{info['dof']} parameters"],
         fontSize=11,
         subtitleFontSize=10,
         anchor="start",

@@ -338,7 +338,7 @@ def _header(fit: FitTables, beside: int) -> alt.TitleParams:
         text=structure_name(info),
         subtitle=[
             *(cost if beside > 2 else [", ".join(cost)]),
-            f"objective {info['objective']:.4f}",
+            f"objective {info['objective']:.4f}".replace("-", "\u2212"),
             str(verdict),
         ],
         fontSize=11,

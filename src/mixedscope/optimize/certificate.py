@@ -23,6 +23,7 @@ import numpy as np
 from mixedscope.optimize.objective import (
     FloatArray,
     Objective,
+    criterion_words,
     edges_of,
     offers_identification,
     offers_residual,
@@ -403,16 +404,20 @@ def certificate(
     if residual == "vanishing" and offers_residual(objective):
         verdict = "not converged"
         limit = objective.residual_limit(theta)
-    words = _RESIDUAL.get(residual) or _words(verdict, curvature, zeros, ends, bool(unidentified))
+    criterion, points = criterion_words(objective)
+    words = _RESIDUAL.get(residual, "").format(criterion)
+    words = words or _words(
+        verdict, curvature, zeros, ends, bool(unidentified), criterion=criterion, points=points
+    )
     if unidentified:
         words += _unidentified_words(unidentified)
     if limit is not None:
-        words = _limit_words(limit) + words
+        words = _limit_words(limit, criterion) + words
         limit = limit if math.isfinite(limit) else None
     words += _centring_words(getattr(objective, "uncentred", ()))
     if excess > tolerance:
         words += (
-            f" The search itself had stopped {excess:.2g} deviance points higher; "
+            f" The search itself had stopped {excess:.2g} {points} higher; "
             "the stages after it (escape, polish, restart) made up for that."
         )
     return {
@@ -469,7 +474,7 @@ def _unidentified_words(unidentified: list[dict[str, Any]]) -> str:
 #: What is said where the residual variance is not identified.
 _RESIDUAL = {
     "vanishing": (
-        "The residual variance is not identified: the deviance does not rise while the residual "
+        "The residual variance is not identified: the {} does not rise while the residual "
         "standard deviation goes to zero and the random effects take over all variation. More "
         "evaluations do not help. Do not interpret sigma, nor how far the random effects are "
         "shrunk: choose a structure with fewer parameters, leave out a term, or have each random "
@@ -485,14 +490,13 @@ _RESIDUAL = {
 }
 
 
-def _limit_words(limit: float) -> str:
-    """Where the deviance goes as sigma vanishes, the first sentence of the words on that."""
+def _limit_words(limit: float, criterion: str) -> str:
+    """Where the objective goes as sigma vanishes, the first sentence of the words on that."""
+    when = "as the residual standard deviation goes to zero. "
     if limit == -math.inf:
-        return "The deviance falls without bound as the residual standard deviation goes to zero. "
+        return f"The {criterion} falls without bound {when}"
     if math.isfinite(limit):
-        return (
-            f"The deviance tends to {limit:.6f} as the residual standard deviation goes to zero. "
-        )
+        return f"The {criterion} tends to {limit:.6f} {when}".replace("-", "\u2212")
     return ""
 
 
@@ -517,6 +521,9 @@ def _words(
     zeros: list[str],
     ends: list[str],
     is_flat: bool,
+    *,
+    criterion: str,
+    points: str,
 ) -> str:
     if curvature is None:
         return (
@@ -526,27 +533,27 @@ def _words(
     left = f"{curvature.decrement:.1e}"
     if verdict == "optimum":
         return (
-            f"The fit ended at a minimum of the deviance: {_upwards(is_flat)}, and no "
-            f"more than about {left} deviance points are left to be gained."
+            f"The fit ended at a minimum of the {criterion}: {_upwards(is_flat)}, and no "
+            f"more than about {left} {points} are left to be gained."
         )
     if verdict == "boundary optimum":
         parts = [f"{', '.join(zeros)} = 0"] if zeros else []
         parts += [f"{', '.join(ends)} as far as it goes"] if ends else []
         where = f" ({'; '.join(parts)})" if 0 < len(zeros) + len(ends) <= 6 else ""
         return (
-            "The fit ended at a minimum of the deviance that is singular"
+            f"The fit ended at a minimum of the {criterion} that is singular"
             f"{where}: at least one variance is estimated as zero, or some random effects are "
             "perfectly predictable from others. The optimiser did its work; the data support "
             "fewer random-effects dimensions than the model has."
         )
     if verdict == "saddle":
         return (
-            "The fit ended at a saddle point, not at a minimum: the deviance falls further in at "
-            "least one direction. Do not use these estimates; fit again with polishing, another "
+            f"The fit ended at a saddle point, not at a minimum: the {criterion} falls further in "
+            "at least one direction. Do not use these estimates; fit again with polishing, another "
             "start or another optimizer."
         )
     return (
-        f"The search stopped before reaching a minimum: about {left} deviance points could "
+        f"The search stopped before reaching a minimum: about {left} {points} could "
         "still be gained. Allow more evaluations or time, or polishing, before using these "
         "estimates."
     )

@@ -26,6 +26,7 @@ __all__ = [
     "Objective",
     "ShapedObjective",
     "compiling_seconds",
+    "criterion_words",
     "edges_of",
     "finishes_fast",
     "is_quick",
@@ -87,7 +88,7 @@ class Objective(Protocol):
     evaluation outside the bounds is therefore legal.
 
     An evaluation that cannot be done raises FloatingPointError (or a relative of it) or returns
-    a value that is not finite.
+    a value that is not finite.  One that is ``reml`` is called so; see `criterion_words`.
 
     Attributes
     ----------
@@ -282,6 +283,13 @@ class CompiledObjective(Protocol):
 
 # Python's own check of a protocol takes as long as a small model's evaluation; asking for the
 # members themselves does not.
+
+
+def criterion_words(objective: object) -> tuple[str, str]:
+    """Name an objective, and its unit in the plural: no deviance where it is ``reml``."""
+    if getattr(objective, "reml", False):
+        return "REML criterion", "points of the REML criterion"
+    return "deviance", "deviance points"
 
 
 def offers_beyond(objective: object) -> TypeGuard[EdgedObjective]:

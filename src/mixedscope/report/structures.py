@@ -53,7 +53,7 @@ def structures_table(table: pd.DataFrame) -> str:
 
 
 def _fixed(digits: int) -> Callable[[Any], str]:
-    return lambda value: f"{value:,.{digits}f}"
+    return lambda value: f"{value:,.{digits}f}".replace("-", "\u2212")
 
 
 #: Heading, column of the table of structures, and how a value is written.

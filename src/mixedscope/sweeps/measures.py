@@ -51,7 +51,7 @@ class Measure:
     signed: bool = False
 
 
-_GAP = "above the best run of the same objective (deviance)"
+_GAP = "above the best run of the same objective (deviance units)"
 
 #: Every measure by the name that charts of a sweep give.
 MEASURES: Final[dict[str, Measure]] = {
@@ -109,7 +109,7 @@ MEASURES: Final[dict[str, Measure]] = {
         floor=1e-10,
     ),
     "newton_decrement": Measure(
-        "Objective still to be gained (deviance)",
+        "Objective still to be gained (deviance units)",
         "objective still to be gained",
         "newton_decrement",
         log=True,
@@ -120,7 +120,7 @@ MEASURES: Final[dict[str, Measure]] = {
     ),
     "rank": Measure("Dimensions of the random effects found", "dimensions found", "rank"),
     "sigma": Measure("Residual standard deviation", "residual standard deviation", "sigma"),
-    "objective": Measure("Objective (deviance)", "objective", "objective"),
+    "objective": Measure("Objective (deviance or REML criterion)", "objective", "objective"),
     "phase_evaluations": Measure(
         "Evaluations in a phase", "evaluations", "phase_evaluations", part="phase"
     ),
