@@ -74,8 +74,9 @@ class BlockedSystem:
         is_dense = self.small is None and self.is_densely_crossed
         self._dense_rows = dense_rows(cross) if is_dense else None
         self._dense_out = None if self._dense_rows is None else np.empty_like(self._dense_rows)
-        # Where the arrays stand: the factors last solved for, and what that gave.
+        # Where the arrays stand: the factors last solved for, what that gave, and how many were.
         self._last: tuple[list[Floats], Solution] | None = None
+        self.solves = 0
 
     @property
     def is_single(self) -> bool:
@@ -110,6 +111,7 @@ class BlockedSystem:
             If the system is not positive definite to rounding.
         """
         cross, s = self.cross, self._s
+        self.solves += 1
         if self.small is not None:
             return self._solve_small(self.small, factors)
         if self._last is not None and all(map(np.array_equal, self._last[0], factors)):

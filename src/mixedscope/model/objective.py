@@ -376,6 +376,7 @@ class ProfiledObjective:
         precise = self.system.precise
         if precise is not None:
             solution = precise.solve(factors)
+            self.system.solved_precisely()
             evaluation = self.describe(factors, solution, precise=True)
         if evaluation.rounding > NOTHING_LEFT:
             raise FloatingPointError("The residual standard deviation is zero to rounding.")

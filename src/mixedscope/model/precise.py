@@ -68,6 +68,7 @@ class PreciseSystem:
         self._sizes = [f.size for f in cross.factors]
         tail = np.column_stack([system.basis.q, system.response])
         columns, values, nodes = [], [], []
+        counts = [cross.factors[f].n_levels * cross.factors[f].size for f in self._order]
         first = entry = 0
         for f in self._order:
             factor = cross.factors[f]
@@ -81,12 +82,15 @@ class PreciseSystem:
             first += k * factor.n_levels
             entry += k * k
         self._n_random = first
+        self._levels = [f.n_levels for f in cross.factors]
+        self._firsts = dict(zip(self._order, np.cumsum([0, *counts]).tolist(), strict=False))
         ends = first + np.arange(tail.shape[1])
         columns.append(np.broadcast_to(ends, tail.shape))
         values.append(tail)
         nodes.append(np.column_stack([ends, np.ones_like(ends), np.full_like(ends, entry)]))
         self._node = np.ascontiguousarray(np.concatenate(nodes), dtype=np.int64)
         n = first + tail.shape[1]
+        self._solved: tuple[list[Floats], Floats, Floats]
         self._products = np.zeros((n, n)), np.zeros((n, n))
         self._factor = np.empty((n, n)), np.empty((n, n))
         precise_products(
@@ -104,6 +108,7 @@ class PreciseSystem:
         coefficients = np.empty(len(pivots) - 1)
         precise_solve(*self._factor, coefficients)
         spherical = coefficients[: self._n_random]
+        self._solved = [f.copy() for f in factors], pivots, spherical
         return Solution(
             log_det=math.fsum(logs[: self._n_random].tolist()),
             log_det_fixed=math.fsum(logs[self._n_random : -1].tolist()),
@@ -111,6 +116,43 @@ class PreciseSystem:
             penalty=float(spherical @ spherical),
             beta=coefficients[self._n_random :].copy(),
         )
+
+    # Of the last solution, as `mixedscope.model.blocked.BlockedSystem` gives them.
+
+    def modes(self) -> list[Floats]:
+        """Conditional modes per grouping factor (q, k), internal units."""
+        factors, _, spherical = self._solved
+        return [spherical[at] @ f.T for f, at in zip(factors, self._places(), strict=True)]
+
+    def fixed_factor(self) -> Floats:
+        """Lower Cholesky factor (r, r) of the fixed effects' Schur complement."""
+        return self._lower(slice(self._n_random, -1))
+
+    def conditional_covariances(self) -> list[Floats]:
+        """Conditional covariances of the modes over sigma**2 (q, k, k), internal units."""
+        from scipy.linalg import solve_triangular
+
+        root = self._lower(slice(0, self._n_random))
+        half = solve_triangular(root, np.eye(len(root)), lower=True)
+        out: list[Floats] = []
+        for factor, at in zip(self._solved[0], self._places(), strict=True):
+            # Squared last: what cancels, cancels in numbers, not in their squares.
+            columns = half[:, at] @ factor.T
+            out.append(np.einsum("nqi,nqj->qij", columns, columns))
+        return out
+
+    def _places(self) -> list[NDArray[np.intp]]:
+        """Columns (q, k) of the effects of every grouping factor."""
+        return [
+            self._firsts[f] + np.arange(levels * size).reshape(levels, size)
+            for f, (levels, size) in enumerate(zip(self._levels, self._sizes, strict=True))
+        ]
+
+    def _lower(self, own: slice) -> Floats:
+        """Lower Cholesky factor of a diagonal block of what is left before its columns."""
+        unit = np.tril(self._factor[0][own, own], -1)
+        np.fill_diagonal(unit, 1.0)
+        return np.asarray(unit * np.sqrt(self._solved[1][own]))
 
     def derivatives(self, factors: Sequence[Floats], degrees: int, *, reml: bool) -> list[Floats]:
         """Do what :meth:`mixedscope.model.blocked.BlockedSystem.derivatives` does.

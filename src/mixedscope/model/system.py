@@ -96,6 +96,7 @@ class ProfiledSystem:
         )
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
+        self._precise_after = -1
         self._projection = self.basis.q.T @ weighted
         self.r_inverse = self.basis.r_inverse
 
@@ -114,6 +115,7 @@ class ProfiledSystem:
         other.response = self.project(weighted) / self.y_scale
         other.cross = self.cross.with_response(other.response)
         other.blocked = BlockedSystem(other.cross)
+        other._precise_after = -1
         other._projection = self.basis.q.T @ weighted
         other.__dict__.pop("_precise", None)
         return other
@@ -162,14 +164,25 @@ class ProfiledSystem:
         rest = self.basis.q.T @ (random_part * self.y_scale)
         return np.asarray(self.r_inverse @ (self._projection - rest), dtype=float)
 
+    def solved_precisely(self) -> None:
+        """Note that the last solution is that of `precise`, not of `blocked`."""
+        self._precise_after = self.blocked.solves
+
+    @property
+    def _solved(self) -> BlockedSystem | PreciseSystem:
+        """What holds the last solution."""
+        if self.precise is not None and self._precise_after == self.blocked.solves:
+            return self.precise
+        return self.blocked
+
     def beta_covariance(self, sigma: float) -> Floats:
         """Covariance of the fixed effects (r, r), after a solution."""
-        half = np.linalg.solve(self.blocked.fixed_factor(), self.r_inverse.T)
+        half = np.linalg.solve(self._solved.fixed_factor(), self.r_inverse.T)
         return np.asarray(sigma**2 * half.T @ half)
 
     def modes(self) -> list[Floats]:
         """Conditional modes of the last solution per grouping factor (q, k), units of the data."""
-        return [self.in_data_units(i, b) for i, b in enumerate(self.blocked.modes())]
+        return [self.in_data_units(i, b) for i, b in enumerate(self._solved.modes())]
 
     def in_data_units(self, position: int, modes: Floats) -> Floats:
         """Bring internal modes (q, k) of one grouping factor to the units of the data."""
@@ -186,5 +199,5 @@ class ProfiledSystem:
         """
         return [
             t.data_covariances(c * sigma**2)
-            for c, t in zip(self.blocked.conditional_covariances(), self.terms, strict=True)
+            for c, t in zip(self._solved.conditional_covariances(), self.terms, strict=True)
         ]
