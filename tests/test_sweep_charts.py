@@ -10,7 +10,7 @@ import pytest
 from mixedscope.charts.registry import figure
 from mixedscope.charts.render import to_spec
 from mixedscope.charts.sweep import sweep_chart
-from mixedscope.charts.sweep_words import named, placed, told
+from mixedscope.charts.sweep_names import named, placed, told
 from mixedscope.errors import ModelError
 from mixedscope.sweeps.measures import MEASURES
 from mixedscope.sweeps.summary import summarise

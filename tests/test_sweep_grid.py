@@ -192,6 +192,10 @@ def test_message_names_the_key_and_the_remedy(sweep: dict[str, Any], words: list
         ({"x": "gap", "y": "evaluations"}, ["'gap'"]),
         ({"x": "structure", "y": "gap", "name": "a/b"}, ["name of a file", "file"]),
         ({"x": "structure", "y": "evaluations", "kind": "area"}, ["phase_share"]),
+        (
+            {"x": "structure", "y": "phase_evaluations", "kind": "area", "colour": "phase"},
+            ["phase_share"],
+        ),
     ],
 )
 def test_message_about_a_chart_names_what_is_wrong(chart: dict[str, Any], words: list[str]) -> None:

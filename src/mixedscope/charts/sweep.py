@@ -11,16 +11,8 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.phase_bands import phase_fills
-from mixedscope.charts.sweep_words import (
-    FLOOR_WORDS,
-    named,
-    phase_name,
-    placed,
-    sweep_caption,
-    sweep_title,
-    told,
-    x_words,
-)
+from mixedscope.charts.sweep_names import FLOOR_WORDS, named, phase_name, placed, told, x_words
+from mixedscope.charts.sweep_words import sweep_caption, sweep_title
 from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.errors import ModelError
 from mixedscope.sweeps.keys import key_words

@@ -9,29 +9,21 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.levels import number, share
+from mixedscope.charts.levels import share
+from mixedscope.charts.sweep_names import capital, named, placed, ranged, told
 from mixedscope.charts.trace_words import PHASE_NAMES
 from mixedscope.charts.words import joined
 from mixedscope.sweeps.keys import key_words
 from mixedscope.sweeps.measures import MEASURES, Measure
 from mixedscope.sweeps.summary import Summary
 
-__all__ = [
-    "FLOOR_WORDS",
-    "named",
-    "phase_name",
-    "placed",
-    "sweep_caption",
-    "sweep_title",
-    "told",
-    "x_words",
-]
-
-#: How the tick of the smallest number drawn is labelled.
-FLOOR_WORDS: Final = "\u2264\u2009{}"
+__all__ = ["sweep_caption", "sweep_title"]
 
 #: More series than this are summarised in a caption, not told one by one.
 _MOST: Final = 12
+
+#: More colours than this are not all named in a title.
+_COLOURS: Final = 4
 
 _UNCLEAR: Final = "changes by no more than chance"
 
@@ -51,74 +43,9 @@ _PLURALS: Final = {
 
 _TOLERANCES: Final = (
     "A tolerance is what each optimiser calls its own: the last trust radius or step in "
-    "standardised units where it uses no gradients, the predicted decrease in deviance for bfgs "
-    "(and auto), a relative decrease for scipy-lbfgsb."
+    "standardised units where it uses no gradients, the predicted decrease of the objective for "
+    "bfgs (and auto), a relative decrease for scipy-lbfgsb."
 )
-
-_STARTS: Final = {
-    "independent": "the optimiser's own start",
-    "moments": "moments of the data",
-    "identity": "random effects as variable as residuals",
-}
-
-
-def phase_name(phase: str) -> str:
-    """Name a phase as in every other chart."""
-    return PHASE_NAMES[phase]
-
-
-def named(key: str, value: Any) -> str:
-    """Write the value of a key for readers."""
-    if key == "phase":
-        return phase_name(value)
-    if key == "start":
-        return _STARTS.get(value, f"random start {value}")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        if value != 0 and abs(value) < (1e-2 if key == "tolerance" else 1e-3):
-            mantissa, exponent = f"{value:.1e}".split("e")
-            return f"{float(mantissa):g}e{int(exponent)}".replace("-", "\u2212")
-        return share(value) if key == "share" else f"{value:,.12g}".replace("-", "\u2212")
-    return str(value)
-
-
-def placed(key: str, value: Any) -> str:
-    """Write the value of a key so that it can stand alone: ``8 levels of subject``."""
-    text = named(key, value)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or key == "start":
-        return text
-    words = key_words(key)
-    if words.startswith("number of "):
-        return f"{text} {words.removeprefix('number of ')}"
-    if words == "rows per cell":
-        return f"{text} {words}"
-    return f"{text} of the data" if key == "share" else f"{words} {text}"
-
-
-def told(measure: Measure, value: float) -> str:
-    """Write a value of a measure with its unit."""
-    if measure.unit == "%":
-        return share(value)
-    if measure.floor is not None and value <= measure.floor:
-        return FLOOR_WORDS.format(f"{measure.floor:.0e}".replace("e-", "e\u2212"))
-    if abs(value) >= 1e5 or 0 < abs(value) < 1e-3:
-        text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "\u2212")
-    elif float(value).is_integer():
-        text = f"{int(value):,}".replace("-", "\u2212")
-    else:
-        text = number(value, 3)
-    return f"{text}\u00a0s" if measure.unit == "s" else text
-
-
-def x_words(key: str) -> str:
-    """Name the axis of a key or measure."""
-    if key in MEASURES:
-        return MEASURES[key].words
-    words = key_words(key)
-    words = words[:1].upper() + words[1:]
-    return f"{words} (tighter to the right)" if key == "tolerance" else words
-
 
 # -- titles ----------------------------------------------------------------------------------------
 
@@ -139,7 +66,7 @@ def sweep_title(summary: Summary) -> str:
         return _area_title(summary)
     if kind == "points" and summary.chart["x"] in MEASURES:
         return _points_title(summary)
-    if kind == "heat" or not _runs_along(summary):
+    if kind == "heat" or not _runs_along(summary) or _overlap(summary):
         return _extremes_title(summary)
     return _change_title(summary)
 
@@ -152,9 +79,14 @@ def _runs_along(summary: Summary) -> bool:
     return len(values) > 1 and all(isinstance(v, (int, float)) for v in values)
 
 
+def _overlap(summary: Summary) -> bool:
+    """Whether several points of a series stand at one x, told apart by keys that no role has."""
+    return bool(summary.frame.duplicated(list(summary.orders)).any())
+
+
 def _series(summary: Summary) -> list[tuple[str, pd.DataFrame]]:
     """Name and points of every series, along x; tolerances from loose to tight."""
-    roles = [role for role in ("facet", "colour") if role in summary.orders]
+    roles = [role for role in ("facet", "colour", "path") if role in summary.orders]
     tight = summary.chart["x"] == "tolerance"
     frame = summary.frame
     if _runs_along(summary):
@@ -164,16 +96,21 @@ def _series(summary: Summary) -> list[tuple[str, pd.DataFrame]]:
     out = []
     for key, rows in frame.groupby(roles, sort=False):
         values = key if isinstance(key, tuple) else (key,)
-        names = [placed(summary.chart[r], v) for r, v in zip(roles, values, strict=True)]
+        names = [placed(_key(summary, r), v) for r, v in zip(roles, values, strict=True)]
         out.append((", ".join(names), rows))
     order = {name: i for i, name in enumerate(_all_names(summary, roles))}
     return sorted(out, key=lambda item: order[item[0]])
 
 
+def _key(summary: Summary, role: str) -> str:
+    """Give the key of a role."""
+    return str(summary.path if role == "path" else summary.chart[role])
+
+
 def _all_names(summary: Summary, roles: Sequence[str]) -> list[str]:
     names = [""]
     for role in roles:
-        values = [placed(summary.chart[role], v) for v in summary.orders[role]]
+        values = [placed(_key(summary, role), v) for v in summary.orders[role]]
         names = [f"{name}, {v}" if name else v for name in names for v in values]
     return names
 
@@ -214,7 +151,7 @@ def _change_title(summary: Summary) -> str:
         said = "" if verb == before else f"{verb} "
         parts.append(f"{said}for {name} {values}" if name else f"{said}{values}")
         before = verb
-    return f"{_capital(words)} {joined(parts)} {along}{_bias(summary)}"
+    return f"{capital(words)} {joined(parts)} {along}{_bias(summary)}"
 
 
 def _headline(summary: Summary) -> tuple[str, str]:
@@ -308,79 +245,80 @@ def _extremes_title(summary: Summary) -> str:
     low, high = ranked.iloc[0], ranked.iloc[-1]
     verb = "are" if words.split()[0].endswith("s") else "is"
     if told(measure, low[column]) == told(measure, high[column]):
-        return f"{_capital(words)} {verb} {told(measure, low[column])} everywhere{_bias(summary)}"
+        return f"{capital(words)} {verb} {told(measure, low[column])} everywhere{_bias(summary)}"
     verb = "range" if verb == "are" else "ranges"
     return (
-        f"{_capital(words)} {verb} from {told(measure, low[column])} "
+        f"{capital(words)} {verb} from {told(measure, low[column])} "
         f"({_where(summary, low)}) to {told(measure, high[column])} ({_where(summary, high)})"
         f"{_bias(summary)}"
     )
 
 
 def _where(summary: Summary, row: Mapping[str, Any] | pd.Series) -> str:
-    roles = [r for r in ("facet", "colour", "rows", "x") if r in summary.orders]
+    roles = [r for r in ("facet", "colour", "path", "rows", "x") if r in summary.orders]
     # A row of a table has numbers of numpy's, which are no numbers to `placed`.
     plain = [v.item() if isinstance(v, np.generic) else v for v in (row[r] for r in roles)]
-    return ", ".join(placed(str(summary.chart[r]), v) for r, v in zip(roles, plain, strict=True))
+    return ", ".join(placed(_key(summary, r), v) for r, v in zip(roles, plain, strict=True))
 
 
 def _area_title(summary: Summary) -> str:
     """Tell the share of the last phase at both ends of x."""
     frame = summary.frame[summary.frame["colour"] == "fine-tuning"]
-    measure = MEASURES[summary.chart["y"]]
-    parts = []
-    ends = _ends(summary)
-    for value in ends if len(summary.orders["x"]) > 1 else ends[:1]:
-        shares = frame.loc[frame["x"] == value, "middle"].astype(float)
-        parts.append((value, _range(measure, shares.tolist())))
-    name = _capital(PHASE_NAMES["fine-tuning"])
-    (first, low), (last, high) = parts[0], parts[-1]
-    key = str(summary.chart["x"])
-    if low == high:
-        return f"{name}: {low} of the evaluations, whatever the {key_words(key)}"
-    return (
-        f"{name}: {low} of the evaluations at {placed(key, first)}, {high} at {placed(key, last)}"
-    )
+    measure, key = MEASURES[summary.chart["y"]], str(summary.chart["x"])
+    shares = {
+        value: ranged(measure, frame.loc[frame["x"] == value, "middle"].astype(float).tolist())
+        for value in summary.orders["x"]
+    }
+    name = capital(PHASE_NAMES["fine-tuning"])
+    first, last = _ends(summary)
+    if len(shares) > 1 and len(set(shares.values())) == 1:
+        return f"{name}: {shares[first]} of the evaluations, whatever the {key_words(key)}"
+    text = f"{name}: {shares[first]} of the evaluations at {placed(key, first)}"
+    return text if len(shares) == 1 else f"{text}, {shares[last]} at {placed(key, last)}"
 
 
 def _points_title(summary: Summary) -> str:
     """Tell what it costs each colour to get near enough, or where its points lie."""
     across, measure = MEASURES[summary.chart["x"]], MEASURES[summary.chart["y"]]
     frame = summary.frame
-    if measure.enough is not None:
-        near = frame[frame["middle"] <= measure.enough]
-        by = [role for role in ("facet", "colour") if role in frame]
-        first = (
-            near.groupby(by, sort=False)["x"].min().reset_index() if by else near.nsmallest(1, "x")
-        )
-        if len(first):
-            what = f"to a {measure.short} of at most {told(measure, measure.enough)}"
-            return f"{_capital(across.short)} {what}: {_by_colour(summary, first, 'x', across)}"
-    where = _by_colour(summary, frame, "middle", measure)
-    return f"{_capital(measure.short)}: {where}"
+    near = frame if measure.enough is None else frame[frame["middle"] <= measure.enough]
+    if measure.enough is None or near.empty:
+        return f"{capital(measure.short)}: {_by_colour(summary, frame, 'middle', measure)}"
+    by = [role for role in ("facet", "colour") if role in frame]
+    first = near.groupby(by, sort=False)["x"].min().reset_index() if by else near.nsmallest(1, "x")
+    what = f"to a {measure.short} of at most {told(measure, measure.enough)}"
+    return f"{capital(across.short)} {what}: {_by_colour(summary, first, 'x', across)}"
 
 
 def _by_colour(summary: Summary, frame: pd.DataFrame, column: str, measure: Measure) -> str:
-    """Ranges of a column for every colour, the smallest first."""
+    """Ranges of a column over panels for every colour, first those in most panels, then small."""
     if "colour" not in frame:
-        return _range(measure, frame[column].tolist())
-    groups = [
-        (float(rows[column].max()), c, rows) for c, rows in frame.groupby("colour", sort=False)
-    ]
-    groups.sort(key=lambda item: item[0])
-    return ", ".join(
-        f"{named(str(summary.chart['colour']), colour)} {_range(measure, rows[column].tolist())}"
-        for _, colour, rows in groups[:4]
+        return _over_panels(summary.frame, frame, column, measure)
+    name = {v: named(str(summary.chart["colour"]), v) for v in summary.orders["colour"]}
+    drawn = dict(list(summary.frame.groupby("colour", sort=False)))
+    own = dict(list(frame.groupby("colour", sort=False)))
+    ordered = sorted(
+        own, key=lambda c: (_panels(drawn[c]) - _panels(own[c]), float(own[c][column].max()))
     )
+    parts = [
+        f"{name[c]} {_over_panels(drawn[c], own[c], column, measure)}" for c in ordered[:_COLOURS]
+    ]
+    more = len(ordered) - _COLOURS
+    text = ", ".join(parts) + (f" and {more} other{'s' * (more > 1)}" if more > 0 else "")
+    never = [name[c] for c in name if c not in own]
+    return text + (f"; never with {joined(never)}" if never else "")
 
 
-def _range(measure: Measure, values: Sequence[float]) -> str:
-    low, high = told(measure, min(values)), told(measure, max(values))
-    return low if low == high else f"{low} to {high}"
+def _over_panels(drawn: pd.DataFrame, rows: pd.DataFrame, column: str, measure: Measure) -> str:
+    """Range of a column, and in how many panels, of those in which there are points at all."""
+    text = ranged(measure, rows[column].astype(float).tolist())
+    if _panels(rows) == _panels(drawn):
+        return text
+    return f"{text} (in {_panels(rows)} of {_panels(drawn)} panels)"
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _panels(rows: pd.DataFrame) -> int:
+    return int(rows["facet"].nunique()) if "facet" in rows else 1
 
 
 # -- captions --------------------------------------------------------------------------------------
@@ -399,12 +337,15 @@ def sweep_caption(summary: Summary) -> str:
     """
     measure = MEASURES[summary.chart["y"]]
     words = [f"{_marks(summary, measure)} {_behind(summary)}"]
-    if summary.chart["kind"] not in ("heat", "area") and _runs_along(summary):
+    kind = summary.chart["kind"]
+    if kind not in ("heat", "area") and _runs_along(summary) and not _overlap(summary):
         words.append(_each(summary, measure))
     if measure.floor is not None and summary.frame["middle"].min() <= measure.floor:
-        words.append(f"Values up to {measure.floor:.0e}".replace("e-", "e\u2212") + " are rounding "
-                     "and drawn there.")  # fmt: skip
-    if "tolerance" in (summary.chart["x"], summary.path):
+        there = " and drawn there" if _is_log(summary, measure) else ""
+        words.append(
+            f"Values up to {measure.floor:.0e}".replace("e-", "e\u2212") + f" are rounding{there}."
+        )
+    if "tolerance" in [_key(summary, role) for role in summary.orders]:
         words.append(_TOLERANCES)
     if measure.column == "kept":
         words.append(
@@ -418,11 +359,20 @@ def sweep_caption(summary: Summary) -> str:
     return " ".join(words)
 
 
+def _is_log(summary: Summary, measure: Measure) -> bool:
+    """Whether the measure is drawn on a logarithmic scale."""
+    scale = summary.chart.get("scale")
+    return measure.log if scale is None else bool(scale == "log")
+
+
 def _marks(summary: Summary, measure: Measure) -> str:
     kind = summary.chart["kind"]
     y = measure.words[:1].lower() + measure.words[1:]
+    if kind == "heat" and measure.proportion:
+        return f"Numbers and colours: {measure.short}."
     if kind == "heat":
-        return f"Numbers and colours: {y}, the median over runs."
+        alone = (summary.frame["count"] == 1).all()
+        return f"Numbers and colours: {y}{', of one run' if alone else ', the median over runs'}."
     if kind == "area":
         return "Mean share of each phase in the evaluations of a run, polishing included."
     if measure.proportion:
@@ -460,16 +410,16 @@ def _listed(key: str, wanted: Any) -> str:
 
 def _each(summary: Summary, measure: Measure) -> str:
     series = _series(summary)
-    along = _capital(_along(summary))
+    along = capital(_along(summary))
     column, words = _headline(summary)
     if measure.signed:
-        along = f"{_capital(words)}, {_along(summary)}"
+        along = f"{capital(words)}, {_along(summary)}"
     ends = [(r.iloc[0], r.iloc[-1]) for _, r in series]
     if len(series) > _MOST:
         firsts, lasts = ([float(pair[i][column]) for pair in ends] for i in (0, 1))
         return (
-            f"{along}, over all {len(series)} series: {_range(measure, firsts)} \u2192 "
-            f"{_range(measure, lasts)}."
+            f"{along}, over all {len(series)} series: {ranged(measure, firsts)} \u2192 "
+            f"{ranged(measure, lasts)}."
         )
     parts = [
         (f"{name}: " if name else "")

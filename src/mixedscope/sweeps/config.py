@@ -87,7 +87,7 @@ class SweepChartConfig(Section):
             )
         if self.kind == "heat" and self.colour is not None:
             raise fault("the colours of a heat map show y: leave 'colour' out")
-        if self.kind == "area" and (part != "phase" or self.colour != "phase"):
+        if self.kind == "area" and (self.y != "phase_share" or self.colour != "phase"):
             raise fault("areas show phases: give y: phase_share and colour: phase")
         if part is not None and part not in (self.x, self.rows, self.colour, self.facet):
             raise fault(f"{self.y!r} has a value for each {part}: give colour: {part} or facet")
