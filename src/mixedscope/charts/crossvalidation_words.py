@@ -164,6 +164,9 @@ def _densities(own: pd.DataFrame, parts: pd.DataFrame) -> str:
 
 def _largest(parts: pd.DataFrame, first: str, name: str, by: str) -> str:
     """Name the level that makes most of a difference, if one does."""
+    lost = parts["squared_error"].isna() & (parts["structure"] != UNSHRUNKEN)
+    # Left out for all structures, also where another fold predicts some of its observations.
+    parts = parts[~parts["level"].isin(parts.loc[lost, "level"])]
     sums = parts.groupby(["structure", "level"], sort=False)["log_density"].sum(min_count=1)
     difference = (sums[name] - sums[first]).dropna()
     total = float(difference.sum())

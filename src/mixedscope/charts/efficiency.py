@@ -31,6 +31,8 @@ from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 __all__ = ["efficiency_chart", "structure_colours"]
 
 _INNER: Final = DOUBLE_COLUMN - 16
+#: Ratios of errors below which an interval is not drawn.
+_LEAST: Final = 0.5
 #: Room for the names of rows, and for a column of numbers.
 _AXIS: Final = 128
 _COLUMN: Final = 86
@@ -80,7 +82,8 @@ def efficiency_chart(
     caption = efficiency_reading(summary, refits)
     caption += (
         " Drawn is the mean squared error over that of estimates that know the true covariances "
-        "(1), on a log scale, with 95\u00a0% Monte Carlo intervals."
+        "(1), on a log scale, with 95\u00a0% Monte Carlo intervals"
+        f"{f', cut at {_LEAST:g}' if (rows['low'] == _LEAST).any() else ''}."
     )
     chart = alt.hconcat(panel, *numbers, spacing=0, bounds="flush")
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
@@ -117,7 +120,7 @@ def _rows(summary: pd.DataFrame) -> pd.DataFrame:
         ],
         name=frame["structure"].replace(UNSHRUNKEN, NO_SHRINKAGE),
         ratio=1.0 + frame["excess"],
-        low=(1.0 + frame["excess"] - half).clip(lower=0.5),
+        low=(1.0 + frame["excess"] - half).clip(lower=_LEAST),
         high=1.0 + frame["excess"] + half,
         told=[change(r["loss"], r["loss_se"]) for _, r in frame.iterrows()],
         reached=[_percent(r["gain"], r["gain_se"]) for _, r in frame.iterrows()],
@@ -125,7 +128,11 @@ def _rows(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _percent(gain: float, error: float) -> str:
-    return "–" if math.isnan(gain) else f"{100 * gain:.0f} ± {196 * error:.0f} %"
+    return (
+        "–"
+        if math.isnan(gain)
+        else f"{100 * gain:.0f} ± {196 * error:.0f} %".replace("-", "\u2212")
+    )
 
 
 def _errors(

@@ -155,9 +155,9 @@ def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     summary, refits = in_words(summary), in_words(refits)
     first, *others = _structures(summary)
     fitted = _fitted(summary)
-    draws = int(summary["draws"].iloc[0])
+    drawn = refits["draw"].nunique()
     text = [
-        f"{draws:,} responses were drawn from the fit with {first}, with new random effects and "
+        f"{drawn:,} responses were drawn from the fit with {first}, with new random effects and "
         "residuals, and every structure was refitted to each: what follows holds where that fit is "
         "the truth. Errors are mean squared errors against what was drawn, \u00b1 95\u00a0% Monte "
         "Carlo intervals; structures saw the same draws.",
@@ -167,7 +167,7 @@ def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     text.append(_gain_sentence(fitted, [first, *others]))
     text.append(_parts_sentence(fitted, [first, *others]))
     text.append(_fixed_sentence(summary, first, others))
-    text.append(_refits_sentence(refits, draws))
+    text.append(_refits_sentence(refits, int(summary["draws"].iloc[0])))
     return " ".join(part for part in text if part)
 
 
@@ -280,6 +280,9 @@ def _refits_sentence(refits: pd.DataFrame, used: int) -> str:
         told += [f"{n} with {name} stopped short of an optimum" for name, n in stopped.items() if n]
         text += joined(told)
         if failed.sum():
-            text += f"; their draws are left out for all structures, {used:,} are used"
+            text += (
+                "; draws of which a refit failed are left out for all structures, "
+                f"{used:,} are used"
+            )
     found = [f"{_rounded(value)} with {name}" for name, value in shares.items() if value > 0]
     return f"{text}; singular were {joined(found)}." if found else f"{text}; none was singular."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import pandas as pd
@@ -45,14 +47,16 @@ def p_words(test: Any) -> str:
     if not pd.isna(test["bootstrap_p"]):
         least = 1.0 / (test["bootstrap_draws"] - test["bootstrap_failed"] + 1)
         if test["bootstrap_p"] < 1.5 * least:  # no draw was as large
-            return f"p ≤ {least:.1g} by bootstrap"
+            return f"p ≤ {_outwards(least, math.ceil)} by bootstrap"
         return f"p = {_p(test['bootstrap_p'])} by bootstrap"
     if not pd.isna(test["p_value"]):
         return _equation(test["p_value"])
-    low, high = _p(test["p_low"]), _p(test["p_high"])
-    if low == high or test["p_high"] < 0.001:
+    if _p(test["p_low"]) == _p(test["p_high"]) or test["p_high"] < 0.001:
         return _equation(test["p_high"])
-    return f"{low} ≤ p ≤ {high}" if test["p_low"] >= 0.001 else f"p ≤ {high}"
+    high = _outwards(test["p_high"], math.ceil)
+    if test["p_low"] < 0.001:
+        return f"p ≤ {high}"
+    return f"{_outwards(test['p_low'], math.floor)} ≤ p ≤ {high}"
 
 
 def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.DataFrame) -> str:
@@ -68,6 +72,8 @@ def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.D
     str
     """
     own, tested, _ = first_fits(structures, tests, components)
+    if len(own) == 1:
+        return f"{_capital(worded(own['structure'].iloc[0]))} alone: nothing to compare it with"
     parts = [_bought(test) for test in _climbed(own, tested)[:2]]
     if not parts:
         best = own.iloc[int(own["objective"].argmin())]
@@ -233,12 +239,14 @@ def _cautions(tested: pd.DataFrame) -> list[str]:
     if not drawn.empty:
         failed = int(drawn["bootstrap_failed"].sum())
         parts.append(
-            f"Bootstrap: {int(drawn['bootstrap_draws'].max()):,} responses from the poorer model, "
-            f"standard error of p at most {drawn['bootstrap_error'].max():.2g}"
+            f"Bootstrap: {int(drawn['bootstrap_draws'].max()):,} responses from the poorer model "
+            f"of {'every' if len(drawn) > 1 else 'the'} test, standard error of p at most "
+            f"{_outwards(drawn['bootstrap_error'].max(), math.ceil)}, "
             + (
-                f", {_plural(failed, 'failed refit')} left out."
+                f"{_plural(failed, 'draw')} with a failed refit left out"
+                f"{' (of all tests together)' if len(drawn) > 1 else ''}."
                 if failed
-                else ", no failed refits."
+                else "no failed refits."
             )
         )
     return parts
@@ -256,6 +264,17 @@ def _deviance(value: float) -> str:
 
 def _p(value: float) -> str:
     return f"{value:.3f}" if value < 0.0995 else f"{value:.2f}"
+
+
+def _outwards(value: float, rounded: Callable[[float], int]) -> str:
+    """Write a bound with two digits, so that it still is one: up or down, never to the nearest."""
+    if value <= 0.0:
+        return "0"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    # What has two digits but for the rounding of a division is not moved.
+    near = round(value / unit)
+    whole = near if abs(value / unit - near) < 1e-6 else rounded(value / unit)
+    return f"{whole * unit:.2g}"
 
 
 def _equation(value: float) -> str:
