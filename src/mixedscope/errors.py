@@ -18,6 +18,7 @@ __all__ = [
     "ModelError",
     "OptimizerError",
     "StoreError",
+    "UnsuitedError",
     "suggest",
     "yaml_hint",
 ]
@@ -62,6 +63,13 @@ class DataWarning(UserWarning):
 
 class ModelError(MixedscopeError, ValueError):
     """A model that cannot be built or evaluated."""
+
+
+class UnsuitedError(ModelError):
+    """A fit, or data, of which what is asked for does not exist, whatever the settings.
+
+    The workflow leaves out what it cannot make, says so in its place, and goes on.
+    """
 
 
 class OptimizerError(MixedscopeError, ValueError):

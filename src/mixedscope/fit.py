@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope import summary
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
-from mixedscope.errors import ModelError
+from mixedscope.errors import ModelError, UnsuitedError
 from mixedscope.inference.description import describe
 from mixedscope.inference.estimates import estimates_table
 from mixedscope.inference.modes import keyframes, modes_table
@@ -335,7 +335,8 @@ class Fit:
         Parameters
         ----------
         *names : str
-            Studies, all by default. What is there already is not made again.
+            Studies, all by default: those that cannot be made of this fit are then left out, their
+            tables saying why. What is there already is not made again.
         **settings
             Of the study, where one is named: it is then made anew.
 
@@ -348,6 +349,8 @@ class Fit:
         ------
         ModelError
             If there is no such study, or it has no such setting.
+        UnsuitedError
+            If a study that is named cannot be made of this fit.
         """
         from mixedscope.inference.studies import STUDIES, check_settings, study_tables
 
@@ -355,9 +358,24 @@ class Fit:
             raise ModelError("Settings go with one study: name it, fit.study(name, setting=...).")
         for name in names or STUDIES:
             study = check_settings(name, settings)
-            if settings or any(table not in self._tables.studies for table in study.tables):
+            there = [self._tables.studies.get(table) for table in study.tables]
+            if not settings and all(t is not None and "skipped" not in t.attrs for t in there):
+                continue
+            try:
                 self._tables.studies |= study_tables(self._subject(), name, settings)
+            except UnsuitedError as error:
+                if names:
+                    raise
+                self.skip_study(name, str(error))
         return self.tables
+
+    def skip_study(self, name: str, reason: str) -> None:
+        """Store, in place of the tables of a study, why they cannot be made of this fit."""
+        from mixedscope.inference.studies import check_settings
+        from mixedscope.store import skipped_table
+
+        for table in check_settings(name, {}).tables:
+            self._tables.studies[table] = skipped_table(table, name, reason)
 
     def _subject(self) -> Subject:
         """Give the fit as its studies see it."""

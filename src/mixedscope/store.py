@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mixedscope.errors import StoreError, suggest
+from mixedscope.errors import StoreError, UnsuitedError, suggest
 from mixedscope.files import atomic_write, first_line, json_bytes, plain, read_json, write_json
 from mixedscope.schemas import SCHEMAS, TableSchema
 
@@ -37,6 +37,7 @@ __all__ = [
     "read_fit",
     "read_json",
     "read_table",
+    "skipped_table",
     "write_fit",
     "write_json",
     "write_table",
@@ -105,6 +106,14 @@ class FitTables:
         frame: pd.DataFrame | None = getattr(self, name)
         return frame
 
+    def skipped(self, studies: Collection[str]) -> str | None:
+        """Say why one of these studies could not be made of this fit; None if all were."""
+        for frame in self.studies.values():
+            why = frame.attrs.get("skipped")
+            if why is not None and why["study"] in studies:
+                return str(why["reason"])
+        return None
+
     def require(self, name: str) -> pd.DataFrame:
         """Give a table, or say which one is missing.
 
@@ -121,8 +130,12 @@ class FitTables:
         ------
         StoreError
             If the table has not been computed or stored.
+        UnsuitedError
+            If it cannot be made of this fit; says why.
         """
         frame = self.get(name)
+        if frame is not None and "skipped" in frame.attrs:
+            raise UnsuitedError(str(frame.attrs["skipped"]["reason"]))
         if frame is None:
             label = self.info.get("model") or self.info.get("formula", "?")
             raise StoreError(
@@ -131,6 +144,30 @@ class FitTables:
                 "or rerun the workflow"
             )
         return frame
+
+
+def skipped_table(kind: str, study: str, reason: str) -> pd.DataFrame:
+    """Stand for a table that cannot be made: its columns without rows, and why.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``SCHEMAS``.
+    study : str
+        What would have made it.
+    reason : str
+        A clause. Both are stored as ``mixedscope.skipped``; `read_table` gives them as
+        ``attrs["skipped"]``, by these names.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    columns = _schema(kind).columns
+    assert columns is not None
+    frame = pd.DataFrame({name: [] for name in columns})
+    frame.attrs["skipped"] = {"study": study, "reason": reason}
+    return frame
 
 
 # -- whole fits --------------------------------------------------------------------------------
@@ -195,8 +232,11 @@ def write_fit(
             if name == "trace"
             else None
         )
+        frame = tables.get(name)
+        if frame is None:
+            frame = tables.require(name)  # says what is missing
         payloads[path] = _table_bytes(
-            path, tables.require(name), name, formula=formula, sha256=sha256, extra=extra
+            path, frame, name, formula=formula, sha256=sha256, extra=extra
         )
     for path, payload in payloads.items():
         atomic_write(path, payload)
@@ -378,7 +418,7 @@ def _table_bytes(
 ) -> bytes:
     table = _as_arrow(frame, kind, str(path))
     meta = {"schema": f"{kind}/{_schema(kind).version}", "formula": formula, "sha256": sha256}
-    for key, value in (extra or {}).items():
+    for key, value in {**(extra or {}), "skipped": frame.attrs.get("skipped")}.items():
         if value is not None:
             meta[key] = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
     table = table.replace_schema_metadata(

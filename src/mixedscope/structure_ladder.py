@@ -107,7 +107,10 @@ class Ladder:
         what = "REML criterion" if self.structures["criterion"].iloc[0] == "REML" else "deviance"
         return pd.DataFrame(
             {
-                heading.format(what): [form.format(value) for value in self.structures[column]]
+                heading.format(what): [
+                    "–" if pd.isna(value) else form.format(value)
+                    for value in self.structures[column]
+                ]
                 for column, (heading, form) in _PRINTED.items()
             }
         )

@@ -260,7 +260,7 @@ def _numbers(
     colours: dict[str, str],
 ) -> Any:
     """One number for each structure."""
-    rows = own[["rung"]].assign(text=[format(v, form) for v in own[column]])
+    rows = own[["rung"]].assign(text=["–" if pd.isna(v) else format(v, form) for v in own[column]])
     return (
         data.chart(rows)
         .mark_text(align="right", color=colours["ink"])

@@ -226,8 +226,8 @@ def _cautions(tested: pd.DataFrame) -> list[str]:
         names = list(dict.fromkeys(worded(name) for name in bounds["poorer"]))
         parts.append(
             f"Tests against {joined(names)} have bounds in place of a p-value: where a fit is "
-            "singular itself, or is left in unusual ways, no large-sample distribution is right "
-            "for all truths."
+            "singular itself, has no residual variance, or is left in unusual ways, no "
+            "large-sample distribution is right for all truths."
         )
     large = tested[tested["bootstrap_p"].isna()]
     if not large.empty and (few := int(large["fewest_levels"].min())) < _FEW:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from mixedscope.charts.absent import absent_figure
 from mixedscope.charts.crossvalidation import crossvalidation_chart
 from mixedscope.charts.efficiency import efficiency_chart
 from mixedscope.charts.ladder import ladder_chart
@@ -70,5 +71,9 @@ def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = 
     Returns
     -------
     Figure
+        What cannot be made of a model is left out: its figure says why.
     """
+    for table in tables:
+        if "skipped" in table.attrs:
+            return absent_figure(name, str(table.attrs["skipped"]["reason"]), theme=theme)
     return figure(*MODEL_CHARTS[name].draw(*tables, theme=theme), theme=theme)

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import altair as alt
 
+from mixedscope.charts.absent import absent_figure, left_out
 from mixedscope.charts.dumbbell import dumbbell_chart
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
@@ -24,9 +25,10 @@ from mixedscope.charts.render import Figure
 from mixedscope.charts.shrinkage import shrinkage_chart
 from mixedscope.charts.shrinkage_path import shrinkage_path_chart
 from mixedscope.charts.stopping import stopping_chart
+from mixedscope.charts.structure_names import structure_name
 from mixedscope.charts.theme import DOUBLE_COLUMN, configure
 from mixedscope.charts.trace import trace_chart
-from mixedscope.errors import ModelError, suggest
+from mixedscope.errors import ModelError, UnsuitedError, suggest
 from mixedscope.formula import Formula
 from mixedscope.store import FitTables
 
@@ -207,6 +209,7 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
     Returns
     -------
     Figure
+        Fits of which what it shows cannot be made are left out, and its caption says why.
 
     Raises
     ------
@@ -229,7 +232,24 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
                 f"A {kind} chart has no setting {option!r}.{suggest(option, CHARTS[kind].options)}"
             )
     theme = settings.get("theme", "light")
-    return figure(*CHARTS[kind].draw(tables, group, theme, **options), theme=theme)
+    reasons = {_called(fit, tables): fit.skipped(CHARTS[kind].studies) for fit in tables}
+    missing = {name: reason for name, reason in reasons.items() if reason is not None}
+    shown = [fit for fit in tables if _called(fit, tables) not in missing]
+    if not shown:
+        return absent_figure(kind, next(iter(missing.values())), theme=theme)
+    try:
+        chart, title, caption, *files = CHARTS[kind].draw(shown, group, theme, **options)
+    except UnsuitedError as error:
+        return absent_figure(kind, str(error), theme=theme)
+    return figure(chart, title, caption + left_out(missing), *files, theme=theme)
+
+
+def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:
+    """Name a fit by what tells it from the others."""
+    name = structure_name(fit.info)
+    if len({structure_name(other.info) for other in tables}) == len(tables):
+        return name
+    return f"{name} by {fit.info['optimizer']['name']}"
 
 
 def figure(

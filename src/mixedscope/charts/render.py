@@ -27,7 +27,7 @@ from mixedscope.charts.theme import FONT
 from mixedscope.errors import ModelError, suggest
 from mixedscope.files import atomic_write, write_json
 
-__all__ = ["FORMATS", "PPI", "TALLEST", "Figure", "save", "save_figure", "to_spec"]
+__all__ = ["FORMATS", "PPI", "TALLEST", "Figure", "as_svg", "save", "save_figure", "to_spec"]
 
 #: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
 PPI: Final = 200
@@ -206,6 +206,11 @@ def to_spec(chart: Any) -> dict[str, Any]:
     """
     cleaned: dict[str, Any] = _cleaned(chart.to_dict())
     return cleaned
+
+
+def as_svg(chart: Any) -> str:
+    """Give a chart as the text of an SVG file."""
+    return _svg(to_spec(chart)).decode()
 
 
 # -- one function per format ---------------------------------------------------------------------

@@ -19,7 +19,7 @@ def compare_structures(
     infos: Sequence[Mapping[str, Any]],
     *,
     optimizers: Sequence[str] | None = None,
-    degrees: Sequence[float] | None = None,
+    degrees: Sequence[float | None] | None = None,
 ) -> pd.DataFrame:
     """Compare fits of one model that differ in covariance structure or optimiser.
 
@@ -31,7 +31,7 @@ def compare_structures(
         What to call the optimiser of each fit; by default as it calls itself, which does not
         tell two settings of one optimiser apart.
     degrees : sequence of float, optional
-        Effective degrees of freedom of each fit, fixed effects included.
+        Effective degrees of freedom of each fit, fixed effects included; none where not known.
 
     Returns
     -------

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.errors import DataError, ModelError
+from mixedscope.errors import DataError, ModelError, UnsuitedError
 from mixedscope.inference.folds import (
     SCHEMES,
     Scheme,
@@ -186,7 +186,7 @@ def _identified(design: Design, trained: Design) -> ProfiledSystem:
     whole = fixed_basis(design.X * root[:, None], intercept=has_intercept(design))
     lost = np.setdiff1d(whole.kept, system.basis.kept)
     if len(lost):
-        raise ModelError(
+        raise UnsuitedError(
             f"The fixed effect {design.x_names[int(lost[0])]!r} cannot be estimated while a fold "
             "is held out: its only rows are in that fold. Use more folds."
         )
@@ -324,7 +324,7 @@ def crossvalidation_summary(groups: pd.DataFrame) -> pd.DataFrame:
         bad = own.loc[failed & (own["structure"] != UNSHRUNKEN), "level"].unique()
         whole = pd.DataFrame(sums.unstack("structure")).drop(index=list(bad))
         if len(whole) < _FEWEST:
-            raise ModelError(
+            raise UnsuitedError(
                 f"Only {len(whole)} levels of {by!r} could be predicted by every structure; "
                 "see the table crossvalidation_fits for why others failed."
             )

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.errors import ModelError
+from mixedscope.errors import ModelError, UnsuitedError
 from mixedscope.inference.draw_blocks import BLOCK, block_count
 from mixedscope.inference.references import confounded
 from mixedscope.inference.simulated_errors import ORACLE, UNSHRUNKEN, Candidate, SimulatedErrors
@@ -120,7 +120,7 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
     used = np.isfinite(whole[:, fitted]).all(axis=(1, 2))
     whole, quiet, noise = whole[used], quiet[used], noise[used]
     if len(whole) < FEWEST:
-        raise ModelError(
+        raise UnsuitedError(
             f"Only {len(whole)} of {len(used)} draws could be refitted by every structure; "
             "leave out the structures that fail (table efficiency_refits)."
         )

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.errors import ModelError, suggest
+from mixedscope.errors import ModelError, UnsuitedError, suggest
 from mixedscope.model.design import Design, RandomDesign
 from mixedscope.seeds import generator
 
@@ -97,7 +97,7 @@ def fold_of_rows(group: RandomDesign, scheme: Scheme, folds: int | None, *, seed
     sizes = np.bincount(group.codes, minlength=q)
     count = int(min(_FOLDS if folds is None else folds, sizes.max()))
     if count < 2:
-        raise ModelError(
+        raise UnsuitedError(
             f"No level of {group.group!r} has two observations: none can be held out while the "
             "level stays known. Hold out new groups only."
         )
@@ -150,7 +150,7 @@ def levels_kept(whole: Sequence[RandomDesign], part: Sequence[RandomDesign]) -> 
 def _occurring(random: RandomDesign, rows: NDArray[np.intp]) -> RandomDesign:
     used, codes = np.unique(random.codes[rows], return_inverse=True)
     if len(used) < 2:
-        raise ModelError(
+        raise UnsuitedError(
             f"Only one level of {random.group!r} is left when a fold is held out; use more folds."
         )
     return replace(

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.errors import UnsuitedError
 from mixedscope.inference.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
 from mixedscope.inference.compare import compare_structures, nested_pairs
 from mixedscope.inference.estimates import SINGULAR
-from mixedscope.inference.leverage import effective_degrees
+from mixedscope.inference.leverage import told_degrees
 from mixedscope.inference.likelihood_ratio import reference
 from mixedscope.model.objective import ProfiledObjective
 
@@ -128,10 +129,13 @@ def bootstrap_of(rungs: Sequence[Rung], draws: Sequence[int], *, seed: int) -> p
     return bootstrap_draws(fits, pairs, draws, seed=seed)
 
 
-def _degrees(rung: Rung) -> float:
-    system = rung.objective.system
-    factors = system.standard_factors(rung.theta)
-    return effective_degrees(system, factors, system.blocked.solve(factors)).total
+def _degrees(rung: Rung) -> float | None:
+    """Effective degrees of freedom; none where sigma all but vanishes."""
+    factors = rung.objective.system.standard_factors(rung.theta)
+    try:
+        return told_degrees(rung.objective, factors)[2].total
+    except UnsuitedError:
+        return None
 
 
 def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> pd.DataFrame:

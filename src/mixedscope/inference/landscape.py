@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.errors import ModelError, suggest
+from mixedscope.errors import ModelError, UnsuitedError, suggest
 from mixedscope.inference.contours import crossings, outlines, refine
 from mixedscope.inference.coordinates import (
     MEASURED,
@@ -112,8 +112,9 @@ def landscape_study(
     Raises
     ------
     ModelError
-        If a setting is not known, a pair is not of two parameters of the model, or parameters
-        cannot be profiled on the scale ``"sd"``.
+        If a setting is not known, or a pair is not of two parameters of the model.
+    UnsuitedError
+        If parameters of this model cannot be profiled on the scale ``"sd"``.
     """
     if others not in OTHERS:
         raise ModelError(
@@ -127,9 +128,9 @@ def landscape_study(
         )
     space = coordinates(subject.objective, subject.theta, scale)
     if others == "profiled" and len(space.axes) < len(subject.theta):
-        raise ModelError(
-            "The correlations of an unstructured covariance of three columns and more cannot be "
-            "profiled on the scale 'sd'; choose the scale 'theta', or others: optimum."
+        raise UnsuitedError(
+            "the correlations of an unstructured covariance of three columns and more cannot be "
+            "profiled on the scale 'sd'; choose the scale 'theta', or others: optimum"
         )
     surface = Surface(subject.objective, subject.theta, space)
     path = _path(subject, space)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
-from mixedscope.inference.leverage import effective_degrees
+from mixedscope.inference.leverage import told_degrees
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.running_best import improved_rows
 
@@ -46,6 +46,8 @@ def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame
     ------
     ModelError
         If `most` is less than two.
+    UnsuitedError
+        If degrees of freedom are lost to rounding.
     """
     if most < 2:
         raise ModelError(f"A ledger has at least two evaluations, not most={most}.")
@@ -88,9 +90,7 @@ def _entry(
     """One row of the ledger, and the lines of its terms."""
     system = objective.system
     factors = system.standard_factors(theta)
-    solution = system.blocked.solve(factors)
-    e = objective.describe(factors, solution)
-    degrees = effective_degrees(system, factors, solution)
+    solution, e, degrees = told_degrees(objective, factors)
     variance = e.sigma**2
     lines = [_Line(None, None, e.sigma, variance, system.n - degrees.total)]
     for term, square, edf in zip(system.terms, spread, degrees.terms, strict=True):

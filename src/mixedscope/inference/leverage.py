@@ -15,18 +15,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.errors import UnsuitedError
 from mixedscope.model.basis import FixedBasis
 from mixedscope.model.blocked import BlockedSystem, Solution
 from mixedscope.model.crossproducts import cross_products
-from mixedscope.model.objective import ProfiledSystem
+from mixedscope.model.evaluation import Evaluation
+from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 
-__all__ = ["EffectiveDegrees", "MarginalCovariances", "effective_degrees"]
+__all__ = [
+    "DIGITS",
+    "EffectiveDegrees",
+    "MarginalCovariances",
+    "effective_degrees",
+    "hidden",
+    "told_degrees",
+]
 
 Floats = NDArray[np.float64]
+
+#: Rounding error of an evaluation, deviance units at most, where degrees of freedom, which lose as
+#: many digits, are still told.
+DIGITS: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,41 @@ class EffectiveDegrees:
     def total(self) -> float:
         """The sum of the leverages."""
         return self.fixed + self.random
+
+
+def told_degrees(
+    objective: ProfiledObjective, factors: Sequence[Floats]
+) -> tuple[Solution, Evaluation, EffectiveDegrees]:
+    """Degrees of freedom, and the evaluation that they belong to.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    factors : sequence of (k, k) arrays
+        Relative covariance factors for columns of unit root mean square.
+
+    Raises
+    ------
+    UnsuitedError
+        If rounding leaves nothing of how much the random effects are shrunk.
+    """
+    system = objective.system
+    try:
+        solution = system.blocked.solve(factors)
+        evaluation = objective.describe(factors, solution)
+    except FloatingPointError as error:
+        raise hidden() from error
+    if not evaluation.rounding <= DIGITS:
+        raise hidden()
+    return solution, evaluation, effective_degrees(system, factors, solution)
+
+
+def hidden() -> UnsuitedError:
+    """Give the error of fits whose residual variance all but vanishes."""
+    return UnsuitedError(
+        "the random effects are so large beside sigma that doubles cannot tell how much they "
+        "are shrunk: shrinkage is studied of fits whose residual variance does not vanish"
+    )
 
 
 def effective_degrees(

@@ -25,6 +25,7 @@ from mixedscope.inference.boundary import (
     chi_squared,
     null_distribution,
 )
+from mixedscope.inference.leverage import DIGITS
 from mixedscope.inference.refit import simulate_responses
 from mixedscope.inference.tangent import (
     Tangent,
@@ -52,6 +53,12 @@ _COUNTED: Final = (
     "{} parameters at the end of their range",
 )
 
+#: Said where the poorer fit has no residual variance.
+_HIDDEN: Final = (
+    "The residual standard deviation of the poorer fit all but vanishes: what the data tell about "
+    "variances there is lost to rounding, and no distribution of the statistic is known."
+)
+
 #: Simulated responses over which the information is averaged.
 _RESPONSES: Final = 24
 
@@ -72,8 +79,8 @@ class Reference:
     lower : tuple of NullDistribution
         Each right for some truth that the poorer model allows, or below what is right: the
         p-value is at least the largest of theirs.
-    upper : NullDistribution
-        Never too narrow: the p-value is at most its own.
+    upper : NullDistribution or None
+        Never too narrow: the p-value is at most its own. None where none is known.
     words : str
         Where the distribution comes from.
     """
@@ -82,7 +89,7 @@ class Reference:
     parameters: int
     exact: NullDistribution | None
     lower: tuple[NullDistribution, ...]
-    upper: NullDistribution
+    upper: NullDistribution | None
     words: str
 
     def p_values(self, statistic: float) -> dict[str, float | None]:
@@ -97,7 +104,7 @@ class Reference:
             out["p_value"], out["p_error"] = self.exact.p_value(statistic)
             out["p_low"] = out["p_high"] = out["p_value"]
         else:
-            high = self.upper.p_value(statistic)[0]
+            high = 1.0 if self.upper is None else self.upper.p_value(statistic)[0]
             low = max((d.p_value(statistic)[0] for d in self.lower), default=0.0)
             out["p_low"], out["p_high"] = min(low, high), high
         return out
@@ -129,6 +136,8 @@ def reference(
     """
     parameters = len(richer.theta_names) - len(poorer.theta_names)
     embeddings = [_embedding(term, richer.system) for term in poorer.system.terms]
+    if not poorer.evaluate(theta).rounding <= DIGITS:
+        return Reference("bounds", parameters, None, (), None, _HIDDEN)
     here = _Point(poorer, theta, richer, embeddings)
     if here.inner_is_plane and here.is_exact:
         found = null_distribution(here.cone(inner=True), here.cone(), seed=seed)

@@ -18,8 +18,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.data.truth import Truth, true_effects
-from mixedscope.errors import ModelError
-from mixedscope.inference.leverage import EffectiveDegrees, MarginalCovariances, effective_degrees
+from mixedscope.errors import ModelError, UnsuitedError
+from mixedscope.inference.leverage import (
+    DIGITS,
+    EffectiveDegrees,
+    MarginalCovariances,
+    effective_degrees,
+    hidden,
+)
 from mixedscope.model.blocked import BlockedSystem
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
 
@@ -39,9 +45,6 @@ _NEGLIGIBLE: Final = 0.01
 # It spans no more decades on either side, and no standard deviation over sigma beyond the last.
 _DECADES: Final = 4.0
 _LARGEST: Final = 1e4
-# Rounding error of an evaluation, deviance units at most, where degrees of freedom, which lose as
-# many digits, are still told.
-_DIGITS: Final = 1e-3
 # Weights of values 1, 2, 3, 4 steps away in a first derivative (central, order 8).
 _STENCIL: Final = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 
@@ -66,8 +69,10 @@ def shrinkage_path_study(subject: Subject, *, levels: int = 60) -> dict[str, pd.
     Raises
     ------
     ModelError
-        If `levels` is less than two, or where sigma is so small beside the random effects that
-        rounding hides how much they are shrunk.
+        If `levels` is less than two.
+    UnsuitedError
+        Where sigma is so small beside the random effects that rounding hides how much they are
+        shrunk.
 
     Notes
     -----
@@ -141,27 +146,24 @@ def _span(objective: ProfiledObjective, factors: Sequence[Floats]) -> tuple[floa
     """Ends of the path as logarithms of s to base 10, in half decades."""
 
     def random(exponent: float) -> float:
-        point = _point(objective, factors, 10.0**exponent)
-        if point.rounding > _DIGITS:
-            raise FloatingPointError("Degrees of freedom would be noise.")
+        try:
+            point = _point(objective, factors, 10.0**exponent)
+        except FloatingPointError as error:
+            raise hidden() from error
+        if not point.rounding <= DIGITS:
+            raise hidden()
         return point.degrees.random
 
     largest = max(float(np.abs(f).max()) for f in factors)
     if largest == 0.0:
         return -1.0, 1.0
     most = min(_DECADES, max(0.5, math.floor(2 * math.log10(_LARGEST / largest)) / 2))
-    try:
-        high, reached = 0.0, random(0.0)
-    except FloatingPointError as error:
-        raise ModelError(
-            "the random effects are so large beside sigma that doubles cannot tell how much they "
-            "are shrunk. Pooling is studied of fits whose residual variance does not vanish"
-        ) from error
+    high, reached = 0.0, random(0.0)
     while high < most:
         before = reached
         try:
             reached = random(high + 0.5)
-        except FloatingPointError:  # here the digits end, and the path with them
+        except UnsuitedError:  # here the digits end, and the path with them
             break
         high += 0.5
         if reached - before <= _NEGLIGIBLE * reached:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mixedscope.errors import ModelError
 from mixedscope.inference.draw_blocks import BLOCK
+from mixedscope.inference.leverage import told_degrees
 from mixedscope.inference.references import joint_limit
 from mixedscope.inference.refit import Refits, refit_many, simulate_effects
 from mixedscope.model.objective import ProfiledObjective, ProfiledSystem
@@ -70,6 +71,8 @@ class SimulatedErrors:
     ModelError
         If the candidates are not of one model, have a name twice or one that is taken, or a
         structure has random effects that the first cannot express.
+    UnsuitedError
+        If sigma all but vanishes in the first.
     """
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int) -> None:
@@ -78,6 +81,8 @@ class SimulatedErrors:
         self._seed = seed
         self._truth = candidates[0]
         system = self._truth.objective.system
+        factors = system.standard_factors(self._truth.theta)
+        told_degrees(self._truth.objective, factors)  # refuses where shrinkage is lost to rounding
         evaluation = self._truth.objective.evaluate(self._truth.theta)
         self._beta = evaluation.beta
         self._x = system.design.X[:, system.basis.kept]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.errors import ModelError, suggest
+from mixedscope.errors import ModelError, UnsuitedError, suggest
 from mixedscope.inference.landscape import landscape_study
 from mixedscope.inference.ledger import ledger_study
 from mixedscope.inference.modes import modes_study
@@ -23,6 +23,7 @@ from mixedscope.inference.parameters import parameter_study
 from mixedscope.inference.shrinkage_path import shrinkage_path_study
 from mixedscope.inference.stopping import stopping_study
 from mixedscope.model.objective import ProfiledObjective
+from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 if TYPE_CHECKING:
     from mixedscope.inference.references import JointLimit
@@ -116,8 +117,17 @@ def study_tables(
     ------
     ModelError
         If there is no such study, or it has no such setting.
+    UnsuitedError
+        If the study cannot be made of this fit.
     """
-    return check_settings(name, settings or {}).run(subject, **(settings or {}))
+    study = check_settings(name, settings or {})
+    try:
+        return study.run(subject, **(settings or {}))
+    except EVALUATION_ERRORS as error:
+        raise UnsuitedError(
+            f"the study {name!r} needs numbers that cannot be computed near this fit "
+            f"({str(error).rstrip('.')}); its certificate says whether it is degenerate"
+        ) from error
 
 
 def check_settings(name: str, settings: Mapping[str, Any]) -> Study:

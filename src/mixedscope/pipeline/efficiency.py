@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mixedscope.fit import Fit
     from mixedscope.inference.simulated_errors import SimulatedErrors
 
@@ -37,16 +39,23 @@ def efficiency_batch(
     draws, refits, timing : path
         The tables of errors, of how refits ended, and of seconds.
     """
+    from mixedscope.errors import UnsuitedError
     from mixedscope.store import write_table
 
-    errors, first = _errors(fits, seed)
-    tables = errors.blocks(blocks)
+    loaded = _load(fits)
+    first = loaded[0]
     named = {"formula": first.formula, "sha256": first.info["dataset"]["sha256"]}
+    try:
+        tables = _errors(loaded, seed).blocks(blocks)
+    except UnsuitedError as error:
+        kinds = ("efficiency_timing", "efficiency_refits", "efficiency_draws")
+        tables = _skipped("efficiency", kinds, str(error))
     write_table(timing, tables["efficiency_timing"], "efficiency_timing", **named)
     write_table(refits, tables["efficiency_refits"], "efficiency_refits", **named)
     told = {"batch": {"key": key}}
     write_table(draws, tables["efficiency_draws"], "efficiency_draws", **named, extra=told)
-    print(tables["efficiency_refits"].groupby(["structure", "status"], sort=False).size())
+    if len(tables["efficiency_refits"]):
+        print(tables["efficiency_refits"].groupby(["structure", "status"], sort=False).size())
 
 
 def efficiency(
@@ -73,10 +82,12 @@ def efficiency(
     output : path
         ``efficiency.parquet``; the other tables are written beside it.
     """
+    from mixedscope.errors import UnsuitedError
     from mixedscope.inference.efficiency import efficiency_summary, gather_draws
     from mixedscope.store import read_table, write_table
 
-    errors, first = _errors(fits, seed)
+    loaded = _load(fits)
+    first = loaded[0]
     parts = [
         {
             "efficiency_draws": read_table(a, "efficiency_draws"),
@@ -85,8 +96,17 @@ def efficiency(
         }
         for a, b, c in zip(draws, refits, timings, strict=True)
     ]
-    tables = gather_draws(parts, count)
-    tables["efficiency"] = efficiency_summary(errors, tables["efficiency_draws"])
+    skipped = [t.attrs["skipped"] for part in parts for t in part.values() if "skipped" in t.attrs]
+    if skipped:
+        kinds = ("efficiency", *parts[0])
+        tables = _skipped("efficiency", kinds, str(skipped[0]["reason"]))
+    else:
+        tables = gather_draws(parts, count)
+        try:
+            errors = _errors(loaded, seed)
+            tables["efficiency"] = efficiency_summary(errors, tables["efficiency_draws"])
+        except UnsuitedError as error:
+            tables |= _skipped("efficiency", ("efficiency",), str(error))
     for kind, table in tables.items():
         write_table(
             Path(output).with_name(f"{kind}.parquet"),
@@ -121,6 +141,7 @@ def crossvalidation(
     output : path
         ``crossvalidation.parquet``; the other tables are written beside it.
     """
+    from mixedscope.errors import UnsuitedError
     from mixedscope.formula import parse_formula
     from mixedscope.inference.crossvalidation import crossvalidation_tables
     from mixedscope.model.design import build_design
@@ -137,9 +158,13 @@ def crossvalidation(
         )
         for structure in structures
     }
-    tables = crossvalidation_tables(
-        designs, **settings, reml=model["criterion"] == "REML", seed=seed
-    )
+    try:
+        tables = crossvalidation_tables(
+            designs, **settings, reml=model["criterion"] == "REML", seed=seed
+        )
+    except UnsuitedError as error:
+        kinds = ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits")
+        tables = _skipped("crossvalidation", kinds, str(error))
     for kind, table in tables.items():
         write_table(
             Path(output).with_name(f"{kind}.parquet"),
@@ -148,16 +173,30 @@ def crossvalidation(
             formula=model["formula"],
             sha256=frame.attrs["sha256"],
         )
-    print(tables["crossvalidation"].to_string())
+    if len(tables["crossvalidation"]):
+        print(tables["crossvalidation"].to_string())
 
 
-def _errors(fits: Sequence[str], seed: int) -> tuple[SimulatedErrors, Fit]:
-    """What is measured, and the fit that is drawn from."""
-    from mixedscope.inference.simulated_errors import Candidate, SimulatedErrors
+def _skipped(study: str, kinds: Sequence[str], reason: str) -> dict[str, pd.DataFrame]:
+    """Stand for tables that cannot be made, and say so."""
+    from mixedscope.store import skipped_table
+
+    print(f"The study {study} is left out: {reason.rstrip('.')}.")
+    return {kind: skipped_table(kind, study, reason) for kind in kinds}
+
+
+def _load(fits: Sequence[str]) -> list[Fit]:
+    """Load fits; the first is the one that is drawn from."""
     from mixedscope.linear import load_fit
 
-    loaded = [load_fit(Path(path).parent) for path in fits]
+    return [load_fit(Path(path).parent) for path in fits]
+
+
+def _errors(loaded: Sequence[Fit], seed: int) -> SimulatedErrors:
+    """What is measured."""
+    from mixedscope.inference.simulated_errors import Candidate, SimulatedErrors
+
     candidates = [
         Candidate(str(f.info["structure"]), f.model.profiled(reml=f.reml), f.theta) for f in loaded
     ]
-    return SimulatedErrors(candidates, seed=seed), loaded[0]
+    return SimulatedErrors(candidates, seed=seed)

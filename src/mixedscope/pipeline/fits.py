@@ -124,6 +124,8 @@ def _arguments(model: Mapping[str, Any], structure: str) -> dict[str, Any]:
 def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any]]) -> None:
     """Study a stored fit and store what was found beside it.
 
+    Of studies that cannot be made of this fit the tables hold no rows, and the reason.
+
     Parameters
     ----------
     fit : path
@@ -131,13 +133,18 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
     studies : mapping of str to mapping
         Settings by name of study, see `mixedscope.inference.studies`.
     """
+    from mixedscope.errors import UnsuitedError
     from mixedscope.inference.studies import STUDIES
     from mixedscope.linear import load_fit
 
     directory = Path(fit).parent
     fitted = load_fit(directory)
     for name, settings in studies.items():
-        fitted.study(name, **settings)
+        try:
+            fitted.study(name, **settings)
+        except UnsuitedError as error:
+            fitted.skip_study(name, str(error))
+            print(f"The study {name} is left out: {str(error).rstrip('.')}.")
     fitted.save(directory, only=[table for name in studies for table in STUDIES[name].tables])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ __all__ = [
     "mix",
     "mp4",
     "schedule",
+    "standing",
 ]
 
 Floats = NDArray[np.float64]
@@ -209,6 +210,39 @@ def mp4(reel: Reel) -> bytes:
     ModelError
         If the encoder fails.
     """
+    return _encoded(_pictures(reel, RATE, keep=False))
+
+
+def standing(svg: str) -> dict[str, Callable[[], bytes]]:
+    """Give films of a picture that does not move, two seconds long, by format.
+
+    Parameters
+    ----------
+    svg : str
+        Made smaller if it does not fit.
+
+    Returns
+    -------
+    dict of str to callable
+    """
+
+    def picture() -> Image.Image:
+        drawn = _raster(svg, 2.0)
+        drawn.thumbnail((WIDTH, HEIGHT))
+        sheet = Image.new("RGB", (WIDTH, HEIGHT), drawn.getpixel((0, 0)))
+        sheet.paste(drawn, ((WIDTH - drawn.width) // 2, (HEIGHT - drawn.height) // 2))
+        return sheet
+
+    def as_gif() -> bytes:
+        out = io.BytesIO()
+        picture().quantize(_COLOURS).save(out, format="GIF")
+        return out.getvalue()
+
+    return {"gif": as_gif, "mp4": lambda: _encoded([(picture(), 2 * RATE)])}
+
+
+def _encoded(pictures: Iterable[tuple[Image.Image, int]]) -> bytes:
+    """Encode pictures, each shown so many times in a row, as MP4."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     with tempfile.TemporaryDirectory() as directory:
@@ -226,7 +260,7 @@ def mp4(reel: Reel) -> bytes:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
             assert process.stdin is not None
             try:
-                for image, count in _pictures(reel, RATE, keep=False):
+                for image, count in pictures:
                     data = image.tobytes()
                     for _ in range(count):
                         process.stdin.write(data)
