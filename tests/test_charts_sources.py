@@ -116,8 +116,8 @@ def test_what_is_no_fit_is_refused_with_what_to_do(
 ) -> None:
     chart = getattr(ms.charts, name)
     assert "model.fit()" in message_of(ModelError, lambda: chart(model))
-    assert "NoneType" in message_of(ModelError, lambda: chart(None))
-    assert "int" in message_of(ModelError, lambda: chart([3]))
+    assert "not from None" in message_of(ModelError, lambda: chart(None))
+    assert "not from 3" in message_of(ModelError, lambda: chart([3]))
     for other in OF_RESULTS:
         said = message_of(ModelError, lambda o=other: chart(made[o]))  # type: ignore[misc]
         assert f"ms.charts.{other}" in said
@@ -140,7 +140,7 @@ def test_a_ladder_of_fits_of_other_formulas_names_both(fits: list[ms.Fit]) -> No
 
 
 def test_phases_of_what_is_no_fit_are_refused(model: ms.LinearMixedModel) -> None:
-    assert "LinearMixedModel" in message_of(ModelError, lambda: ms.phase_tables(model))
+    assert "not of a model" in message_of(ModelError, lambda: ms.phase_tables(model))
 
 
 def test_a_figure_is_saved_as_its_ending_says(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def with_odd(*odd: str, values: list[str] | None = None) -> list[str]:
         (with_odd("0,5", "1,5"), ["row 3 holds '0,5'", "decimal: ','"]),
         ([f"{i % 9}.5" for i in range(N)], ["numbers written as text"]),
         ([f"2020-01-{1 + i % 9:02}" for i in range(N)], ["look like dates", "days(x)"]),
+        ([f"{1 + i % 28:02}.01.2020" for i in range(N)], ["look like dates, as '01.01.2020'"]),
+        ([f"{1 + i % 28}/1/2020" for i in range(N)], ["look like dates", "2020-12-31", "days(x)"]),
+        ([f"{1 + i % 9:02}/{13 + i % 9}/20" for i in range(N)], ["look like dates"]),
+        ([f"{1 + i % 9}. 1. 2020 12:30" for i in range(N)], ["look like dates"]),
+        ([f"2020/1/{1 + i % 9}" for i in range(N)], ["look like dates", "2020-12-31"]),
+        ([f"{1 + i % 9:02}-01-2020" for i in range(N)], ["look like dates", "2020-12-31"]),
         ([f"s{i % 40}" for i in range(N)], ["40 levels in 60 rows", "(1 | x)"]),
     ],
 )  # fmt: skip
@@ -88,6 +94,9 @@ def test_rows_are_counted_in_the_data_and_not_in_what_is_used() -> None:
         [i % 2 == 0 for i in range(N)],
         [None, "a", "b"] * (N // 3),
         ["1", "2", "none"] * (N // 3),
+        ["1.2.3", "1.2.4", "2.0.1"] * (N // 3),
+        ["10/20", "20/30", "30/40"] * (N // 3),
+        ["01.02.2020", "01.03.2020"] * (N // 2),
     ],
     ids=str,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mixedscope.arguments import door, each_fit, named, way_out
 from mixedscope.errors import ModelError
 from mixedscope.inference.crossvalidation import crossvalidation_tables
 from mixedscope.inference.efficiency import efficiency_tables
@@ -60,6 +61,7 @@ class Assessment:
         )
 
 
+@door()
 def efficiency(
     source: Fit | Sequence[Fit],
     *,
@@ -110,6 +112,7 @@ def efficiency(
     return Assessment(tables, efficiency_title(*shown), efficiency_reading(*shown))
 
 
+@door()
 def cross_validate(
     model: LinearMixedModel,
     *,
@@ -158,6 +161,10 @@ def cross_validate(
         crossvalidation_title,
     )
 
+    if hasattr(model, "study") or not hasattr(model, "design"):
+        raise ModelError(f"Cross-validation takes a model, not {named(model)}.{way_out(model)}")
+    if not schemes:
+        raise ModelError(f"Nothing is held out: schemes is empty. Known are: {', '.join(SCHEMES)}.")
     models = _models(model, structures)
     tables = crossvalidation_tables(
         {name: m.design for name, m in models.items()},
@@ -172,13 +179,17 @@ def cross_validate(
 
 
 def _fits(source: Fit | Sequence[Fit], structures: Sequence[str] | None) -> list[Fit]:
-    if isinstance(source, Sequence):
+    fits = each_fit(source, "Efficiency is measured from a fit, or from a list of fits")
+    if not fits:
+        raise ModelError("There are no fits whose efficiency could be measured: give at least one.")
+    if not hasattr(source, "study"):
         if structures is not None:
             raise ModelError("Give one fit and structures, or several fits, not both.")
-        return list(source)
-    models = _models(source.model, structures)
-    others = {name: model for name, model in models.items() if model is not source.model}
-    return [source, *(model.fit(reml=source.reml) for model in others.values())]
+        return fits
+    (fit,) = fits
+    models = _models(fit.model, structures)
+    others = {name: model for name, model in models.items() if model is not fit.model}
+    return [fit, *(model.fit(reml=fit.reml) for model in others.values())]
 
 
 def _models(

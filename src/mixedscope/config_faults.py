@@ -83,6 +83,8 @@ def _describe(details: ErrorDetails, location: tuple[int | str, ...], root: type
         key = str(location[-1])
         meant = _ELSEWHERE.get(key.lower(), "")
         near = f" Did you mean {meant!r}?" if meant in known else suggest(key, known)
+        if key.lower() == "reml" and meant in known:
+            near += _criterion(details["input"])
         return f"unknown key.{near} Known: {', '.join(known)}."
     if kind == "missing":
         return "this key is missing"
@@ -91,7 +93,16 @@ def _describe(details: ErrorDetails, location: tuple[int | str, ...], root: type
         return message
     wanted = next((kind for kind in ("integer", "number") if kind in message), None)
     hint = "" if wanted is None else yaml_hint(details["input"], wanted)
+    if location[-1] == "criterion":
+        hint = _criterion(details["input"])
     return f"{message}, got {_shown(details['input'])}{hint}"
+
+
+def _criterion(value: object) -> str:
+    """What is written for lme4's REML = TRUE or FALSE; empty for other values."""
+    if not isinstance(value, bool):
+        return ""
+    return f" Write criterion: {'REML' if value else 'ML'}."
 
 
 #: Keys as other programs call them.

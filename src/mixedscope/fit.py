@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope import summary
+from mixedscope.arguments import door, named, number_array
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
 from mixedscope.errors import ModelError, UnsuitedError
@@ -52,6 +53,7 @@ class Fit:
     Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.
     """
 
+    @door()
     def __init__(
         self,
         tables: FitTables,
@@ -62,6 +64,11 @@ class Fit:
         name: str | None = None,
         rebuild: Callable[[], LinearMixedModel] | None = None,
     ) -> None:
+        if not isinstance(tables, FitTables):
+            raise ModelError(
+                "A fit is made by model.fit() or read by ms.load_fit(directory), "
+                f"not from {named(tables)}."
+            )
         # A new fit has a result and computes its tables when they are asked for; a loaded one has
         # the tables and rebuilds its model when that is asked for.
         self._tables = tables
@@ -228,6 +235,7 @@ class Fit:
         groups = [t.group for t in self._profiled.system.terms]
         return dict(zip(groups, covariances, strict=True))
 
+    @door()
     def modes_trace(self, keyframe_parts: int = KEYFRAMES) -> pd.DataFrame:
         """Conditional modes at the keyframes of the optimisation."""
         modes = self.conditional_modes()
@@ -254,6 +262,7 @@ class Fit:
         names = list(self.info["fixed_names"])
         return pd.DataFrame(covariance, index=names, columns=names)
 
+    @door()
     def refit(
         self, response: ArrayLike, *, start: ArrayLike | str = ESTIMATES, seed: int = 0
     ) -> Fit:
@@ -270,10 +279,11 @@ class Fit:
         seed : int
             Of a random start.
         """
-        model = self.model.with_response(np.asarray(response, dtype=float))
+        model = self.model.with_response(response)
         chosen = self.theta if isinstance(start, str) and start == ESTIMATES else start
         return model.fit(start=chosen, reml=self.reml, name=self._name, seed=seed)
 
+    @door()
     def refit_many(
         self, responses: ArrayLike, *, start: ArrayLike | str = ESTIMATES, seed: int = 0
     ) -> Refits:
@@ -286,7 +296,8 @@ class Fit:
             As for :meth:`refit`. Starts other than ``estimates`` make each a fit of its own, many
             times slower; of random starts each has its own.
         """
-        rows = check_responses(self._profiled, np.asarray(responses, dtype=float))
+        given = number_array("responses", responses, "numbers, a row for each response")
+        rows = check_responses(self._profiled, given)
         if isinstance(start, str) and start == ESTIMATES:
             return refit_many(self._profiled, self.theta, rows)
         fits = [self.refit(y, start=start, seed=seed + i) for i, y in enumerate(rows)]
@@ -301,11 +312,13 @@ class Fit:
             converged=np.array([_is_settled(fit.certificate) for fit in fits]),
         )
 
+    @door()
     def simulate(self, count: int = 1, *, seed: int = 0) -> Floats:
         """Draw `count` responses (count, n) from the fitted model, random effects anew each."""
         rng = np.random.default_rng(seed)
         return simulate_responses(self._profiled, self.theta, count, rng)
 
+    @door()
     def parametric_bootstrap(
         self, count: int, *, seed: int = 0, start: ArrayLike | str = ESTIMATES
     ) -> Refits:
@@ -316,6 +329,7 @@ class Fit:
         """
         return self.refit_many(self.simulate(count, seed=seed), start=start, seed=seed)
 
+    @door()
     def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
         """Evaluate the objective of the fit again, by default at its own theta."""
         return self.model.evaluate(self.theta if theta is None else theta, reml=self.reml)
@@ -329,6 +343,7 @@ class Fit:
             self._tables.modes_trace = self.modes_trace()
         return self._tables
 
+    @door()
     def study(self, *names: str, **settings: Any) -> FitTables:
         """Study how the fit was found and what it does; see `mixedscope.inference.studies`.
 
@@ -369,6 +384,7 @@ class Fit:
                 self.skip_study(name, str(error))
         return self.tables
 
+    @door()
     def skip_study(self, name: str, reason: str) -> None:
         """Store, in place of the tables of a study, why they cannot be made of this fit."""
         from mixedscope.inference.studies import check_settings
@@ -423,6 +439,7 @@ class Fit:
 
     # -- storing ----------------------------------------------------------------------------------
 
+    @door()
     def save(
         self,
         directory: str | os.PathLike[str],

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mixedscope.arguments import door, number_array
 from mixedscope.data.digest import frame_digest
-from mixedscope.errors import DataWarning, ModelError, StoreError, suggest
+from mixedscope.errors import DataWarning, ModelError, StoreError
 from mixedscope.fit import Fit
 from mixedscope.formula import parse_formula
 from mixedscope.inference.references import JointLimit, confounded, joint_limit, missing_limit
@@ -54,7 +54,8 @@ class LinearMixedModel:
         formula says), ``zerocorr``, ``intercept``, ``homdiag``, ``cs``, ``homcs``, ``ar1``,
         ``hetar1``, or ``rr1``, ``rr2``, … for a rank; see ``docs/structures.md``.
     contrasts : mapping, optional
-        Coding of categorical variables, by name; treatment coding otherwise.
+        Coding of categorical variables, by name; treatment coding otherwise. A column of numbers
+        that is named here is categorical.
     weights : str or (n,) array, optional
         Column or values of observation weights (inverse variances up to a factor). Rows of weight
         0 are left out. Without weights that differ a grouping factor with a level for every
@@ -75,6 +76,7 @@ class LinearMixedModel:
     1751.939
     """
 
+    @door()
     def __init__(
         self,
         formula: str,
@@ -98,7 +100,7 @@ class LinearMixedModel:
             parsed, frame, structure=structure, contrasts=contrasts, weights=weights
         )
         for note in self.design.notes:
-            warnings.warn(note, DataWarning, stacklevel=2)
+            warnings.warn(note, DataWarning, stacklevel=3)
         self.system = ProfiledSystem(self.design)
         self._objectives = {False: ProfiledObjective(self.system)}
         self.weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN
@@ -151,12 +153,9 @@ class LinearMixedModel:
         """Grouping factors whose effects least squares cannot tell from those of others."""
         return confounded(self.system)
 
+    @door()
     def profiled(self, *, reml: bool = False) -> ProfiledObjective:
         """Give the objective as optimisers see it."""
-        if not isinstance(reml, bool | np.bool_):
-            raise ModelError(
-                f"reml must be True (REML) or False (maximum likelihood), not {reml!r}."
-            )
         if reml not in self._objectives:
             self._objectives[reml] = ProfiledObjective(self.system, reml=reml)
         return self._objectives[reml]
@@ -165,6 +164,7 @@ class LinearMixedModel:
         """Show how the factorisation is cut into blocks, and which kernel computes it."""
         return describe_blocks(self.system)
 
+    @door()
     def race(
         self,
         entrants: Sequence[str | Entrant],
@@ -199,9 +199,9 @@ class LinearMixedModel:
         """
         from mixedscope.inference import race as races
 
-        named = [races.Entrant(e, e) if isinstance(e, str) else e for e in entrants]
-        return races.race(self, named, reml=reml, starts=starts, seed=seed)
+        return races.race(self, races.as_entrants(entrants), reml=reml, starts=starts, seed=seed)
 
+    @door()
     def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
         """-2 profiled log-likelihood (or the REML criterion) at theta.
 
@@ -220,15 +220,18 @@ class LinearMixedModel:
         """
         return self.evaluate(theta, reml=reml).objective
 
+    @door()
     def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
         """Objective and its exact gradient, shape (k,), at theta."""
         evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._theta(theta))
         return evaluation.objective, gradient
 
+    @door()
     def evaluate(self, theta: ArrayLike, *, reml: bool = False) -> Evaluation:
         """Objective with its parts, fixed effects and sigma at theta."""
         return self.profiled(reml=reml).evaluate(self._theta(theta))
 
+    @door()
     def fit(
         self,
         optimizer: str = "auto",
@@ -242,7 +245,6 @@ class LinearMixedModel:
         progress: bool = False,
         name: str | None = None,
         seed: int = 0,
-        **others: Never,
     ) -> Fit:
         """Fit the model, recording every evaluation of the objective.
 
@@ -268,8 +270,6 @@ class LinearMixedModel:
             What to call the model in tables and charts.
         seed : int
             For optimisers that draw random numbers, and for a random start.
-        **others
-            Refused, with what may have been meant.
 
         Returns
         -------
@@ -280,7 +280,6 @@ class LinearMixedModel:
         ModelError, OptimizerError
             If an argument is unknown or cannot be what it is.
         """
-        _refuse_others(others)
         objective = self.profiled(reml=reml)
         with objective.limited_threads():
             result = minimize(
@@ -296,8 +295,10 @@ class LinearMixedModel:
             )
         return Fit(FitTables({}), self, result=result, reml=reml, name=name)
 
-    def with_response(self, response: Floats) -> LinearMixedModel:
+    @door()
+    def with_response(self, response: ArrayLike) -> LinearMixedModel:
         """Give the same model for another response (n,), one value per row of data used."""
+        response = number_array("response", response, "an array of numbers, one per row used")
         if response.shape != self.design.y.shape or not np.isfinite(response).all():
             raise ModelError(
                 f"A response for this model has {len(self.design.y)} finite values, one per row "
@@ -326,14 +327,8 @@ class LinearMixedModel:
         return None if start is None else self._theta(start)
 
     def _theta(self, theta: ArrayLike) -> Floats:
-        try:
-            values = np.asarray(theta, dtype=float)
-        except (TypeError, ValueError):
-            shown = repr(theta) if isinstance(theta, list | tuple | dict) else type(theta).__name__
-            raise ModelError(
-                f"theta (a start, too) is an array of {len(self.theta_names)} numbers, "
-                f"{', '.join(self.theta_names)}, not {shown}."
-            ) from None
+        wanted = f"an array of {len(self.theta_names)} numbers, {', '.join(self.theta_names)}"
+        values = number_array("theta (a start, too)", theta, wanted)
         names = self.theta_names
         if values.shape != (len(names),):
             raise ModelError(
@@ -349,18 +344,7 @@ class LinearMixedModel:
         )
 
 
-def _refuse_others(others: Mapping[str, Any]) -> None:
-    """Refuse arguments that `fit` does not have, with the one that was meant."""
-    known = [
-        p.name
-        for p in signature(LinearMixedModel.fit).parameters.values()
-        if p.name != "self" and p.kind is not p.VAR_KEYWORD
-    ]
-    for name, value in others.items():
-        hint = f" Did you mean reml={value!r}?" if name.lower() == "reml" else suggest(name, known)
-        raise ModelError(f"fit has no argument {name!r}.{hint} Known are: {', '.join(known)}.")
-
-
+@door(StoreError)
 def load_fit(directory: str | os.PathLike[str]) -> Fit:
     """Load a fit that was saved; charts draw from its tables, nothing is refitted.
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from mixedscope.arguments import door, each_fit
 from mixedscope.errors import ModelError
 from mixedscope.fit import Fit
 from mixedscope.inference.compare import check_comparable
@@ -24,6 +25,8 @@ __all__ = ["Ladder", "ladder"]
 
 #: The structures of a ladder where none are asked for.
 _USUAL: Final = ("full", "zerocorr", "intercept")
+
+_WANTED: Final = "A ladder is made of a formula and its data, a model, a fit or a list of fits"
 
 #: Draws of the bootstrap that are in memory at once.
 _BATCH: Final = 250
@@ -82,6 +85,7 @@ class Ladder:
 
         return ladder_reading(self.structures, self.tests, self.components)
 
+    @door()
     def figure(self, *, theme: str = "light") -> Figure:
         """Draw the ladder, with title and caption."""
         from mixedscope.charts.ladder import ladder_chart
@@ -90,6 +94,7 @@ class Ladder:
         drawn = ladder_chart(self.structures, self.tests, self.components, theme=theme)
         return figure(*drawn, theme=theme)
 
+    @door()
     def chart(self, *, theme: str = "light") -> Any:
         """Draw the ladder.
 
@@ -129,6 +134,7 @@ class Ladder:
         return f"<p><code>{html.escape(formula)}</code></p>{table}<ul>{words}</ul>"
 
 
+@door()
 def ladder(
     model: str | LinearMixedModel | Fit | Sequence[Fit],
     data: Any = None,
@@ -177,8 +183,10 @@ def ladder(
         raise ModelError(f"The number of draws cannot be negative; got {bootstrap}.")
     if isinstance(data, Fit):
         raise ModelError("Several fits are given as a list: ms.ladder([first, second]).")
-    if data is not None and not isinstance(model, str):
-        raise ModelError("Data go with a formula only: a model or a fit has its own.")
+    if isinstance(data, str):
+        raise ModelError("The formula comes first, then the data: ms.ladder(formula, data).")
+    if not isinstance(model, str):
+        _refuse_given(model, data, structures, optimizer, reml, contrasts, weights)
     if isinstance(model, str):
         if data is None:
             raise ModelError("A ladder of a formula needs data.")
@@ -189,7 +197,7 @@ def ladder(
     elif isinstance(model, Fit):
         fits = _fits(model.model, structures, optimizer, model.reml)
     else:
-        fits = list(model)
+        fits = each_fit(model, _WANTED)
     check_comparable([fit.info for fit in fits])
     rungs = [
         Rung(
@@ -210,6 +218,34 @@ def ladder(
         drawn = pd.concat(parts, ignore_index=True)
     tables = ladder_tables(rungs, bootstrap=drawn, seed=seed)
     return Ladder({str(fit.info["structure"]): fit for fit in fits}, tables)
+
+
+def _refuse_given(
+    model: Any,
+    data: Any,
+    structures: Sequence[str] | None,
+    optimizer: str,
+    reml: bool,
+    contrasts: Mapping[str, Any] | None,
+    weights: str | ArrayLike | None,
+) -> None:
+    """Refuse what a model or fits have already, and would leave unheard."""
+    own = {"Data go": data, "Contrasts go": contrasts, "Weights go": weights}
+    for what, value in own.items():
+        if value is not None:
+            raise ModelError(f"{what} with a formula only: a model or a fit has its own.")
+    if isinstance(model, LinearMixedModel):
+        return
+    if reml and not (isinstance(model, Fit) and model.reml):
+        raise ModelError(
+            "reml goes with a formula or a model: a fit has its criterion. "
+            "Give the model: ms.ladder(fit.model, reml=True)."
+        )
+    if not isinstance(model, Fit) and (structures is not None or optimizer != "auto"):
+        raise ModelError(
+            "Structures and optimizers go with a formula, a model or a single fit: fits that are "
+            "there already have theirs."
+        )
 
 
 def _fits(

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mixedscope.arguments import door
 from mixedscope.charts.compared import crossvalidation, efficiency, ladder, phases, race
 from mixedscope.charts.landscape import landscape_chart
 from mixedscope.charts.ledger import ledger_chart
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 
+@door()
 def shrinkage(
     source: Source,
     *others: Source | None,
@@ -105,6 +107,7 @@ def shrinkage(
     return finish(chart, title, caption, theme=theme)
 
 
+@door()
 def dumbbell(
     source: Source,
     *others: Source | None,
@@ -146,6 +149,7 @@ def dumbbell(
     return finish(chart, title, caption, theme=theme)
 
 
+@door()
 def trace(
     source: Source,
     *others: Source,
@@ -189,6 +193,7 @@ def trace(
     return finish(*drawn, theme=theme)
 
 
+@door()
 def stopping(
     source: Source,
     *others: Source,
@@ -226,6 +231,7 @@ def stopping(
     return finish(*drawn, theme=theme)
 
 
+@door()
 def landscape(source: Source, *others: Source, theme: str = "light") -> Any:
     """Draw the objective around the path of the optimiser: contours for pairs of parameters.
 
@@ -253,6 +259,7 @@ def landscape(source: Source, *others: Source, theme: str = "light") -> Any:
     )
 
 
+@door()
 def ledger(source: Source, *others: Source, x_scale: str = "auto", theme: str = "light") -> Any:
     """Draw how variance moved between observations and groups along the optimisation.
 
@@ -278,6 +285,7 @@ def ledger(source: Source, *others: Source, x_scale: str = "auto", theme: str = 
     return finish(*ledger_chart(tables, x_scale=x_scale, theme=theme), theme=theme)
 
 
+@door()
 def pooling(source: Source, *others: Source, x: str = "edf", theme: str = "light") -> Any:
     """Draw the conditional modes from complete pooling through the fit to no pooling.
 
@@ -306,6 +314,7 @@ def pooling(source: Source, *others: Source, x: str = "edf", theme: str = "light
     return finish(*shrinkage_path_chart(tables, x=x, theme=theme), theme=theme)
 
 
+@door()
 def motion(
     source: Source,
     *others: Source | None,
@@ -363,6 +372,7 @@ def motion(
     return figure(made.still, made.title, made.caption, made.files, theme=theme)
 
 
+@door()
 def theta(source: Source, *others: Source, frames: str = "every", theme: str = "light") -> Figure:
     """Set the components of θ in motion.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mixedscope
+from mixedscope.arguments import door
 from mixedscope.charts.crossvalidation import crossvalidation_chart
 from mixedscope.charts.efficiency import efficiency_chart
 from mixedscope.charts.ladder import ladder_chart
@@ -16,6 +17,7 @@ from mixedscope.charts.source import Made, Source, as_tables, is_made, made_tabl
 __all__ = ["crossvalidation", "efficiency", "ladder", "phases", "race"]
 
 
+@door()
 def race(source: Made, *others: Any, x: str = "evaluation", theme: str = "light") -> Any:
     """Draw a race of optimisers: how fast each came down, and where each ended.
 
@@ -41,6 +43,7 @@ def race(source: Made, *others: Any, x: str = "evaluation", theme: str = "light"
     return finish(*race_chart(*shown, x=x, theme=theme), theme=theme)
 
 
+@door()
 def efficiency(source: Made, *others: Any, theme: str = "light") -> Any:
     """Draw how efficiently every structure shrinks: its errors from a known truth.
 
@@ -64,6 +67,7 @@ def efficiency(source: Made, *others: Any, theme: str = "light") -> Any:
     return finish(*drawn, theme=theme)
 
 
+@door()
 def crossvalidation(source: Made, *others: Any, theme: str = "light") -> Any:
     """Draw how well every structure predicts what was held out.
 
@@ -89,6 +93,7 @@ def crossvalidation(source: Made, *others: Any, theme: str = "light") -> Any:
     )
 
 
+@door()
 def phases(
     source: Source | Made,
     *others: Source,
@@ -130,6 +135,7 @@ def phases(
     return finish(*drawn, theme=theme)
 
 
+@door()
 def ladder(source: Made, *others: Any, theme: str = "light") -> Any:
     """Draw the structures of one model on common axes: what each costs and what it buys.
 

@@ -398,6 +398,10 @@ def dumbbell_of(
 
 
 def _terms(known: Sequence[str], group: str, terms: Sequence[str] | None) -> list[str]:
+    if terms is not None and not terms:
+        raise ModelError(
+            f"There is nothing to draw: terms is empty. Known are: {', '.join(known)}."
+        )
     for term in terms or ():
         if term not in known:
             raise ModelError(

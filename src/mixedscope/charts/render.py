@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import vl_convert as vlc
 
+from mixedscope.arguments import door, named
 from mixedscope.charts.embedding import embed_font, font_faces
 from mixedscope.charts.pdf import normalise_pdf
 from mixedscope.charts.theme import FONT
@@ -55,6 +56,7 @@ class Figure:
     caption: str
     files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
+    @door()
     def save(
         self, path: str | os.PathLike[str], formats: Sequence[str] | None = None
     ) -> list[Path]:
@@ -62,10 +64,7 @@ class Figure:
 
         Parameters
         ----------
-        path : path
-            With the ending of a format (``name.html``), that file; without an ending, or with
-            `formats`, what the endings are appended to.
-        formats : sequence of str, optional
+        path, formats
             As for `mixedscope.charts.save`.
 
         Returns
@@ -79,18 +78,7 @@ class Figure:
         StoreError
             If a file cannot be written.
         """
-        name = os.fspath(path)
-        known = [*FORMATS, *self.files]
-        for ending in known:
-            if formats is None and name.endswith(f".{ending}"):
-                return save(self, name.removesuffix(f".{ending}"), [ending])
-        if formats is None and Path(name).suffix:
-            ending = Path(name).suffix[1:]
-            raise ModelError(
-                f"There is no format {ending!r}.{suggest(ending, known)} "
-                f"Known are: {', '.join(dict.fromkeys(known))}."
-            )
-        return save(self, name, formats)
+        return save(self, path, formats)
 
     def _repr_html_(self) -> str:
         """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
@@ -136,15 +124,16 @@ def save_figure(
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
     page = {"html": lambda: _html(to_spec(figure.chart), back)}
-    written = save(figure.chart, stem, formats, {**page, **figure.files})
+    written = _write(figure.chart, os.fspath(stem), formats, {**page, **figure.files})
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]
 
 
+@door()
 def save(
     chart: Any,
-    stem: str | os.PathLike[str],
+    path: str | os.PathLike[str],
     formats: Sequence[str] | None = None,
     files: Mapping[str, Callable[[], bytes]] | None = None,
 ) -> list[Path]:
@@ -153,12 +142,13 @@ def save(
     Parameters
     ----------
     chart : altair chart or Figure
-    stem : path
-        Path without extension; ``.svg``, ``.png``, … are appended, not substituted.
+    path : path
+        With the ending of a format (``name.html``), that file. Otherwise what the endings of all
+        `formats` are appended to; one of these may be there already.
     formats : sequence of str, optional
         From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf`` (at most 250 mm high), ``html``
         (interactive, everything within one file) and ``vl.json`` (Vega-Lite), and those of
-        `files`; all by default.
+        `files`; by default what the ending of the path says, or all if it has none.
     files : mapping of str to callable, optional
         What gives the bytes of formats that are not made from the chart, such as a film.
 
@@ -170,27 +160,64 @@ def save(
     Raises
     ------
     ModelError
-        If a format is unknown; nothing is written then.
+        If a format is unknown, or the ending is that of another; nothing is written then.
     StoreError
         If a file cannot be written.
     """
     if isinstance(chart, Figure):
         chart, files = chart.chart, {**chart.files, **(files or {})}
-    others = files or {}
+    if not hasattr(chart, "to_dict") or not hasattr(chart, "save"):
+        raise ModelError(
+            "save writes a chart or a figure, as ms.charts.trace(fit) gives it, "
+            f"not {named(chart)}."
+        )
+    others = {} if files is None else files
+    if not isinstance(others, Mapping) or not all(map(callable, others.values())):
+        raise ModelError(
+            f"files must be a mapping of formats to functions that give bytes, not {named(files)}."
+        )
     known = list(dict.fromkeys([*FORMATS, *others]))
-    names = [formats] if isinstance(formats, str) else list(known if formats is None else formats)
-    for name in names:
-        if name not in known:
+    name = os.fspath(path)
+    ending = next((e for e in known if name.endswith(f".{e}")), None)
+    if ending is not None:
+        stem = name.removesuffix(f".{ending}")
+        wanted = [ending] if formats is None else list(formats)
+        if ending not in wanted:
             raise ModelError(
-                f"There is no format {name!r}.{suggest(name, known)} Known are: {', '.join(known)}."
+                f"{Path(name).name} ends in .{ending}, but {', '.join(wanted)} is asked for: leave "
+                "out the ending, or the formats."
             )
+        return _write(chart, stem, wanted, others)
+    if formats is None and (suffix := Path(name).suffix[1:]):
+        raise _no_format(suffix, known)
+    return _write(chart, name, known if formats is None else formats, others)
+
+
+def _write(
+    chart: Any,
+    stem: str,
+    formats: Sequence[str],
+    others: Mapping[str, Callable[[], bytes]],
+) -> list[Path]:
+    """Write a chart in formats whose endings are appended to a path."""
+    known = list(dict.fromkeys([*FORMATS, *others]))
+    for name in formats:
+        if name not in known:
+            raise _no_format(name, known)
     spec = to_spec(chart)
     # Everything is rendered before the first file is touched.
     payloads = {
-        Path(f"{os.fspath(stem)}.{name}"): others[name]() if name in others else FORMATS[name](spec)
-        for name in names
+        Path(f"{stem}.{name}"): others[name]() if name in others else FORMATS[name](spec)
+        for name in formats
     }
     return [atomic_write(path, payload) for path, payload in payloads.items()]
+
+
+def _no_format(name: str, known: Sequence[str]) -> ModelError:
+    return ModelError(
+        f"There is no format {name!r}.{suggest(name, known)} Known are: "
+        f"{', '.join(dict.fromkeys(known))}."
+    )
 
 
 def to_spec(chart: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import pandas as pd
 
+from mixedscope.arguments import named, way_out
 from mixedscope.errors import ModelError
 from mixedscope.store import FitTables, read_fit
 
@@ -150,7 +151,7 @@ def made_tables(chart: str, source: Any, *others: Any) -> Mapping[str, Any]:
         raise ModelError(f"{wanted}, one at a time; {1 + len(others)} things were given.")
     tables = _tables_by_name(source)
     if tables is None:
-        raise ModelError(f"{wanted}, not {_named(source)}.")
+        raise ModelError(f"{wanted}, not {named(source)}.")
     missing = [name for name in needed if name not in tables]
     if not missing:
         return tables
@@ -185,7 +186,7 @@ def _one(item: Any, studies: tuple[str, ...]) -> FitTables:
         return tables
     raise ModelError(
         "A chart is drawn from a fit, its tables or the directory it was saved in, "
-        f"not from {_named(item)}.{_way_out(item)}"
+        f"not from {named(item)}.{_way_out(item)}"
     )
 
 
@@ -197,21 +198,10 @@ def _tables_by_name(source: Any) -> Mapping[str, Any] | None:
     return tables if isinstance(tables, Mapping) else None
 
 
-def _named(item: Any) -> str:
-    """What something is, for a message."""
-    if hasattr(item, "study") or isinstance(item, FitTables):
-        return "a fit"
-    if hasattr(item, "fit") and hasattr(item, "formula"):
-        return "a model"
-    if isinstance(item, str):
-        return repr(item)
-    return type(item).__name__
-
-
 def _way_out(item: Any) -> str:
     """What to do about something that is no fit, where that is known."""
-    if hasattr(item, "fit") and hasattr(item, "formula"):
-        return " Fit the model first: model.fit()."
+    if hasattr(item, "fit"):
+        return way_out(item)
     tables = _tables_by_name(item)
     for chart, (_, needed) in _MAKERS.items():
         if tables is not None and all(name in tables for name in needed):

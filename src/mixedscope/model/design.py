@@ -263,7 +263,7 @@ def _read_weights(
         if weights not in frame.columns:
             raise DataError(
                 f"The weights column {weights!r} is not in the data."
-                f"{suggest(weights, frame.columns)}"
+                f"{suggest(weights, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
             )
         if not is_numeric(frame[weights]):
             raise DataError(f"The weights column {weights!r} is not numeric{_why(frame[weights])}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,7 @@ def _convert(data: Any) -> pd.DataFrame:
     raise DataError(
         f"Data must be a pandas, polars or pyarrow table or a mapping of columns, "
         f"not {type(data).__name__}."
+        + (" Read a file first: ms.load_dataset(path)." if isinstance(data, str | PathLike) else "")
     )
 
 

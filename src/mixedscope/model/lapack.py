@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.arguments import door
 from mixedscope.errors import ModelError
 
 __all__ = [
@@ -60,6 +61,7 @@ def _routine(name: str) -> Any:
     return ctypes.CFUNCTYPE(None, *_ARGUMENTS[name])(pointer)
 
 
+@door()
 def set_threads(threads: int) -> None:
     """Let linear algebra in the engine use so many threads; 1 unless said otherwise.
 

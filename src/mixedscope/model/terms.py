@@ -23,7 +23,7 @@ from ..formula import Term
 from ..tree import Call, Name, Node, Number, Paren, names_in, unparse
 from .contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
 from .frame import Factor, factorize, is_numeric, numeric_column, refuse_unusable
-from .variables import check_text, doubts, variable
+from .variables import check_text, doubts, number_doubts, variable
 
 __all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
 
@@ -222,6 +222,8 @@ class TermColumns:
                 factor = factorize(series)
                 if node.name not in self.contrasts:
                     self.notes += doubts(node.name, series, factor, self.rows)
+                elif is_numeric(series):
+                    self.notes += number_doubts(node.name, series, factor)
                 return factor
             values = numeric_column(series)
             whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"

@@ -16,12 +16,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .contrasts import Coding
-from .frame import Factor, factorize, is_numeric, unusable_kind
+from .frame import Factor, factorize, is_numeric, numeric_column, unusable_kind
 
-__all__ = ["TextCheck", "check_text", "column_words", "doubts", "variable", "variable_words"]
+__all__ = [
+    "TextCheck",
+    "check_text",
+    "column_words",
+    "doubts",
+    "number_doubts",
+    "variable",
+    "variable_words",
+]
 
 _COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
-_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d(?:[ T].*)?")
+_TIME = r"(?:[ T,]+\d{1,2}:\d\d.*)?\s*"
+_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d" + _TIME)
+#: Dates that `days` does not read: the year in front behind other marks, or at the end.
+_OTHER_DATE = re.compile(
+    r"\s*(?:\d{4}([./])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\s?\d{1,2}\2\s?\d{4}|"
+    r"\d\d([./])\d\d\3\d\d)" + _TIME
+)
 #: From what share of values a column of text is thought to be one of numbers.
 _MOSTLY = 0.75
 #: More levels than this part of the rows are thought to be no categories, from so many on.
@@ -110,12 +124,35 @@ def doubts(
             return [
                 f"{taken}, which look like dates: days({name}) makes numbers of them; {declare}."
             ]
+        elif levels > 2 and all(
+            _DATE.fullmatch(level) or _OTHER_DATE.fullmatch(level) for level in factor.levels
+        ):
+            return [
+                f"{taken}, which look like dates, as {found.value!r}: write them as 2020-12-31 "
+                f"and days({name}) makes numbers of them; {declare}."
+            ]
     if levels >= _MANY and levels > _CROWDED * n:
         return [
             f"{taken} in {n} rows, nearly one for each: is it a number, or a grouping factor, "
             f"(1 | {name})?"
         ]
     return []
+
+
+def number_doubts(name: str, series: pd.Series, factor: Factor) -> list[str]:
+    """Sentences on a column of numbers that contrasts make categorical, and may not be meant to.
+
+    A few whole numbers are codes of categories; many, or fractions, are measured as a rule.
+    """
+    levels = len(factor.levels)
+    whole = bool((numeric_column(series) % 1 == 0).all())
+    if whole and levels < _MANY:
+        return []
+    return [
+        f"Column {name!r} holds numbers; contrasts make it categorical with {levels} levels, "
+        f"{levels - 1} coefficients. If a slope is meant, leave it out of contrasts; if categories "
+        f"are meant, declare them (categorical: [{name}], in pandas astype('category'))."
+    ]
 
 
 def variable(coding: Coding | None, *, full: bool = False) -> dict[str, Any]:

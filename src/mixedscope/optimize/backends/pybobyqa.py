@@ -159,7 +159,7 @@ def _join_radii(trace: Trace, offset: int, diagnostics: Any, rhobeg: float) -> N
 def _numpy_seed(seed: int) -> Iterator[None]:
     """Seed numpy's global generator, from which Py-BOBYQA may draw, and put it back after."""
     state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed % 2**32)  # noqa: NPY002
     try:
         yield
     finally:

@@ -183,6 +183,8 @@ def _search_compiled(
         return False
     # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
     most = min(most, problem.evaluations_left)
+    if most < 1:  # the next evaluation says which limit is reached
+        return False
     search = objective.quasi_newton(problem.to_theta(x0), ftol, most)
     if search is None:
         return False
