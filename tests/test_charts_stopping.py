@@ -76,7 +76,7 @@ def test_the_sentence_is_true_of_a_refit_that_stops_there(structure: str) -> Non
 
 def test_balanced_data_are_not_said_to_be_done_at_once() -> None:
     words = stopping_sentence(tables(fitted(thinned=False))[0])
-    assert words.startswith("The coefficients do not depend on the covariance parameters")
+    assert words.startswith("The coefficients are the same at every evaluation")
     assert "changes neither a standard error nor" in words
 
 

