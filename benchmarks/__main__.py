@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mixedscope.errors import suggest
+from mixedscope.core.errors import suggest
 
 from .cases import CASES
 from .charts import write_charts

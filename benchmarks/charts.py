@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from mixedscope.charts.theme import COLOURS, DOUBLE_COLUMN, configure
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, configure
 
 from .cases import CASES
 from .competitors import COMPETITORS, OURS

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedscope.formula import parse_formula
+from mixedscope.formula.parse import parse_formula
 
 from .cases import Case
 from .competitors import OURS, Absent, Failed, Interpreters, Job, TooSlow, Worker

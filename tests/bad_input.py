@@ -10,9 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.errors import (
-    MixedscopeError,
-)
+from mixedscope.core.errors import MixedscopeError
 
 FORMULA = "y ~ 1 + x + (1 + x | g)"
 

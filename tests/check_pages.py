@@ -14,9 +14,9 @@ from pathlib import Path
 from browser import CHROMIUM, NO_CHROMIUM, Browser, Page
 from check_results import promised_files
 
-from mixedscope.config import load_config
-from mixedscope.plan import Plan, make_plan
-from mixedscope.store import read_json
+from mixedscope.tables.store import read_json
+from mixedscope.workflow.config.model import load_config
+from mixedscope.workflow.plan import Plan, make_plan
 
 SLIDER = "input[type=range]"
 

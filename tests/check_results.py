@@ -17,12 +17,12 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 
-from mixedscope.config import load_config
-from mixedscope.plan import Plan, make_plan
-from mixedscope.report.entries import caption_file, thumbnail_files
-from mixedscope.store import read_fit, read_table
 from mixedscope.sweeps.grid import definitions_of
 from mixedscope.sweeps.plan import SweepPlan
+from mixedscope.tables.store import read_fit, read_table
+from mixedscope.workflow.config.model import load_config
+from mixedscope.workflow.plan import Plan, make_plan
+from mixedscope.workflow.report.entries import caption_file, thumbnail_files
 
 
 def promised_files(plan: Plan) -> list[str]:

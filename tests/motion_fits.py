@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import mixedscope as ms
-from mixedscope.store import FitTables
+from mixedscope.tables.store import FitTables
 
 
 def sleep_like(

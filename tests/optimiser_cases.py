@@ -10,8 +10,8 @@ import numpy as np
 from caption_claims import NUMBER, read
 
 import mixedscope as ms
-from mixedscope.inference.stopping import MEASURES, accuracy_table
-from mixedscope.store import FitTables
+from mixedscope.inference.studies.stopping import MEASURES, accuracy_table
+from mixedscope.tables.store import FitTables
 
 FORMULA = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 PHASES = {

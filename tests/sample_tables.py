@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from mixedscope.store import FitTables
+from mixedscope.tables.store import FitTables
 
 Array = NDArray[np.float64]
 

@@ -19,11 +19,11 @@ from optimiser_cases import (
     says,
 )
 
-from mixedscope.charts.stopping import stopping_chart
-from mixedscope.charts.stopping_words import MEASURE_NAMES
-from mixedscope.inference.stopping import MEASURES, accuracy_table
+from mixedscope.charts.kinds.stopping.chart import stopping_chart
+from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES
+from mixedscope.inference.studies.stopping import MEASURES, accuracy_table
 from mixedscope.optimize import BACKENDS
-from mixedscope.store import FitTables
+from mixedscope.tables.store import FitTables
 
 claims = Claims()
 

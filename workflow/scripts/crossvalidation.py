@@ -1,9 +1,9 @@
 """Predict parts of the data from the rest by every structure."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.crossvalidation(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.crossvalidation(
         data=snakemake.input.data,
         model=snakemake.params.model,
         **snakemake.params.crossvalidation,

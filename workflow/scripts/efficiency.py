@@ -1,9 +1,9 @@
 """Gather the batches of a simulation, and sum them up."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.efficiency(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.efficiency(
         fits=snakemake.input.fits,
         count=snakemake.params.wanted,
         seed=snakemake.params.seed,

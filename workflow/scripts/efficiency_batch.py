@@ -1,9 +1,9 @@
 """Draw some responses from the first fit of a model, and refit them by all structures."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.efficiency_batch(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.efficiency_batch(
         fits=snakemake.input.fits,
         blocks=snakemake.params.blocks,
         seed=snakemake.params.seed,

@@ -1,9 +1,9 @@
 """Fit one model with one structure by one optimiser."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.fit(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.fit(
         data=snakemake.input.data,
         output=snakemake.output.info,
         name=snakemake.wildcards.model,

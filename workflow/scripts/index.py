@@ -1,9 +1,9 @@
 """Write the page that shows every figure of the run."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.index(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.index(
         structures=snakemake.input.structures,
         captions=snakemake.input.captions,
         together=snakemake.input.together,

@@ -1,6 +1,6 @@
 """Gather the phases of all optimisations of a run."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.phases(fits=snakemake.input.fits, output=snakemake.output.phases)
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.phases(fits=snakemake.input.fits, output=snakemake.output.phases)

@@ -1,9 +1,9 @@
 """Draw the phases of all optimisations of a run, in every format."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.phases_charts(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.phases_charts(
         phases=snakemake.input.phases,
         settings=snakemake.params.settings,
         output=snakemake.output.captions,

@@ -1,9 +1,9 @@
 """Prepare one data set."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.prepare(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.prepare(
         spec=snakemake.params.spec,
         source=snakemake.params.source,
         output=snakemake.output.data,

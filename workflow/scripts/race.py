@@ -1,9 +1,9 @@
 """Let optimisers race on one objective of a model."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.race(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.race(
         data=snakemake.input.data,
         model=snakemake.params.model,
         race=snakemake.params.race,

@@ -1,6 +1,6 @@
 """Study one fit: its optimisation, and what it does to groups."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.study(fit=snakemake.input.info, studies=snakemake.params.studies)
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.study(fit=snakemake.input.info, studies=snakemake.params.studies)

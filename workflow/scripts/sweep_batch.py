@@ -1,9 +1,9 @@
 """Fit the runs of one batch of a sweep."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.sweep_batch(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.sweep_batch(
         plan=snakemake.input.plan,
         batch=snakemake.wildcards.batch,
         data=snakemake.input.get("data", []),

@@ -1,9 +1,9 @@
 """Draw the charts of a sweep, in every format."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.sweep_charts(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.sweep_charts(
         runs=snakemake.input.runs,
         timing=snakemake.input.timing,
         charts=snakemake.params.charts,

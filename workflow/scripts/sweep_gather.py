@@ -1,9 +1,9 @@
 """Gather the batches of a sweep into the table of its runs."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.sweep_gather(
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.sweep_gather(
         plan=snakemake.input.plan,
         batches=snakemake.input.batches,
         timings=snakemake.input.timings,

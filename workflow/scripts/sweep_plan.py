@@ -1,6 +1,6 @@
 """Write down the runs of a sweep and their batches."""
 
-from mixedscope import pipeline
+from mixedscope.workflow import steps
 
-with pipeline.job(snakemake.log[0], threads=snakemake.threads):
-    pipeline.sweep_plan(content=snakemake.params.content, output=snakemake.output.plan)
+with steps.job(snakemake.log[0], threads=snakemake.threads):
+    steps.sweep_plan(content=snakemake.params.content, output=snakemake.output.plan)

@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mixedscope.arguments import door
+from mixedscope.charts.common.render import Figure, save
+from mixedscope.charts.common.source import Source, as_tables, with_group
 from mixedscope.charts.compared import crossvalidation, efficiency, ladder, phases, race
-from mixedscope.charts.landscape import landscape_chart
-from mixedscope.charts.ledger import ledger_chart
-from mixedscope.charts.motion import theta_motion
+from mixedscope.charts.kinds.landscape.chart import landscape_chart
+from mixedscope.charts.kinds.ledger.chart import ledger_chart
+from mixedscope.charts.kinds.motion import theta_motion
+from mixedscope.charts.kinds.pooling.chart import shrinkage_path_chart
+from mixedscope.charts.kinds.stopping.chart import stopping_chart
+from mixedscope.charts.kinds.trace.chart import trace_chart
 from mixedscope.charts.registry import dumbbell_of, figure, finish, motion_of, shrinkage_of
-from mixedscope.charts.render import Figure, save
-from mixedscope.charts.shrinkage_path import shrinkage_path_chart
-from mixedscope.charts.source import Source, as_tables, with_group
-from mixedscope.charts.stopping import stopping_chart
-from mixedscope.charts.trace import trace_chart
+from mixedscope.core.arguments import door
 
 __all__ = [
     "crossvalidation",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import mixedscope
-from mixedscope.arguments import door
-from mixedscope.charts.crossvalidation import crossvalidation_chart
-from mixedscope.charts.efficiency import efficiency_chart
-from mixedscope.charts.ladder import ladder_chart
-from mixedscope.charts.phases import phases_chart
-from mixedscope.charts.race import race_chart
+from mixedscope.charts.common.source import Made, Source, as_tables, is_made, made_tables
+from mixedscope.charts.kinds.crossvalidation.chart import crossvalidation_chart
+from mixedscope.charts.kinds.efficiency.chart import efficiency_chart
+from mixedscope.charts.kinds.ladder.chart import ladder_chart
+from mixedscope.charts.kinds.phases.chart import phases_chart
+from mixedscope.charts.kinds.race.chart import race_chart
 from mixedscope.charts.registry import finish
-from mixedscope.charts.source import Made, Source, as_tables, is_made, made_tables
+from mixedscope.core.arguments import door
 
 __all__ = ["crossvalidation", "efficiency", "ladder", "phases", "race"]
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from mixedscope.charts.absent import absent_figure
-from mixedscope.charts.crossvalidation import crossvalidation_chart
-from mixedscope.charts.efficiency import efficiency_chart
-from mixedscope.charts.ladder import ladder_chart
-from mixedscope.charts.race import race_chart
+from mixedscope.charts.common.absent import absent_figure
+from mixedscope.charts.common.render import Figure
+from mixedscope.charts.kinds.crossvalidation.chart import crossvalidation_chart
+from mixedscope.charts.kinds.efficiency.chart import efficiency_chart
+from mixedscope.charts.kinds.ladder.chart import ladder_chart
+from mixedscope.charts.kinds.race.chart import race_chart
 from mixedscope.charts.registry import TIMED, figure
-from mixedscope.charts.render import Figure
 
 __all__ = ["MODEL_CHARTS", "ModelChart", "draw_model_chart"]
 

@@ -15,22 +15,22 @@ from typing import Any, Final, Literal
 
 import altair as alt
 
-from mixedscope.charts.absent import absent_figure, left_out
-from mixedscope.charts.dumbbell import dumbbell_chart
-from mixedscope.charts.landscape import landscape_chart
-from mixedscope.charts.ledger import ledger_chart
-from mixedscope.charts.levels import drawn_terms
-from mixedscope.charts.motion import Motion, motion, theta_motion
-from mixedscope.charts.render import Figure
-from mixedscope.charts.shrinkage import shrinkage_chart
-from mixedscope.charts.shrinkage_path import shrinkage_path_chart
-from mixedscope.charts.stopping import stopping_chart
-from mixedscope.charts.structure_names import structure_name
-from mixedscope.charts.theme import DOUBLE_COLUMN, configure
-from mixedscope.charts.trace import trace_chart
-from mixedscope.errors import ModelError, UnsuitedError, suggest
-from mixedscope.formula import Formula
-from mixedscope.store import FitTables
+from mixedscope.charts.common.absent import absent_figure, left_out
+from mixedscope.charts.common.render import Figure
+from mixedscope.charts.common.structure_names import structure_name
+from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.kinds.landscape.chart import landscape_chart
+from mixedscope.charts.kinds.ledger.chart import ledger_chart
+from mixedscope.charts.kinds.motion import Motion, motion, theta_motion
+from mixedscope.charts.kinds.pooling.chart import shrinkage_path_chart
+from mixedscope.charts.kinds.shrinkage.chart import shrinkage_chart
+from mixedscope.charts.kinds.shrinkage.dumbbell import dumbbell_chart
+from mixedscope.charts.kinds.shrinkage.levels import drawn_terms
+from mixedscope.charts.kinds.stopping.chart import stopping_chart
+from mixedscope.charts.kinds.trace.chart import trace_chart
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.formula.parse import Formula
+from mixedscope.tables.store import FitTables
 
 __all__ = [
     "CHARTS",
@@ -295,7 +295,7 @@ def shrinkage_of(
     group : str, optional
         By default the first grouping factor of the formula.
     terms, reference, scale, ellipses, theme
-        As for `mixedscope.charts.shrinkage`.
+        As for `mixedscope.charts.kinds.shrinkage.chart`.
 
     Returns
     -------
@@ -341,7 +341,7 @@ def motion_of(
     group : str, optional
         By default the first grouping factor of the formula.
     terms, frames, reference, ellipses, theme
-        As for `mixedscope.charts.motion`.
+        As for `mixedscope.charts.kinds.motion`.
 
     Returns
     -------
@@ -381,7 +381,7 @@ def dumbbell_of(
     group, term : str, optional
         By default the first.
     reference, scale, theme
-        As for `mixedscope.charts.dumbbell`.
+        As for `mixedscope.charts.kinds.shrinkage.dumbbell`.
 
     Returns
     -------

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, yaml_hint
-from ..expressions import label_of
-from ..model.frame import factorize
+from mixedscope.core.errors import DataError, yaml_hint
+from mixedscope.design.frame import factorize
+from mixedscope.formula.expressions import label_of
 
 __all__ = ["as_categorical"]
 

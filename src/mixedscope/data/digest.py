@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from ..expressions import column_value
+from mixedscope.formula.expressions import column_value
 
 __all__ = ["frame_digest"]
 

@@ -6,7 +6,7 @@ import codecs
 import gzip
 from pathlib import Path
 
-from ..errors import DataError
+from mixedscope.core.errors import DataError
 
 __all__ = ["decode"]
 

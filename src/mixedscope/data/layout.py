@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, suggest
-from ..expressions import evaluate_condition
-from ..seeds import generator
+from mixedscope.core.errors import DataError, suggest
+from mixedscope.core.seeds import generator
+from mixedscope.formula.expressions import evaluate_condition
 
 __all__ = ["LAYOUT_KEYS", "check_keys", "largest_layout", "lay_out", "stream"]
 

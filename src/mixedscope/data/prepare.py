@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..arguments import door, named
-from ..errors import DataError, DataWarning, suggest
-from ..expressions import Value, evaluate_condition, evaluate_expression
-from ..model.frame import as_frame
-from .categories import as_categorical
-from .digest import frame_digest
-from .simulate import simulate_dataset
-from .sources import SourceTable, check_is_text, read_source
-from .text_files import TEXT_KEYS, check_text_format
+from mixedscope.core.arguments import door, named
+from mixedscope.core.errors import DataError, DataWarning, suggest
+from mixedscope.data.categories import as_categorical
+from mixedscope.data.digest import frame_digest
+from mixedscope.data.simulate import simulate_dataset
+from mixedscope.data.sources import SourceTable, check_is_text, read_source
+from mixedscope.data.text_files import TEXT_KEYS, check_text_format
+from mixedscope.design.frame import as_frame
+from mixedscope.formula.expressions import Value, evaluate_condition, evaluate_expression
 
 __all__ = ["PREPARATION_KEYS", "PreparedDataset", "load_dataset", "prepare_dataset"]
 

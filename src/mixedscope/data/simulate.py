@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError, FormulaError, suggest
-from ..formula import Formula, parse_formula
-from ..model.design import RandomDesign, random_designs
-from ..model.terms import TermColumns
-from ..tree import Name
-from .layout import LAYOUT_KEYS, check_keys, lay_out, stream
+from mixedscope.core.errors import DataError, FormulaError, suggest
+from mixedscope.data.layout import LAYOUT_KEYS, check_keys, lay_out, stream
+from mixedscope.design.design import RandomDesign, random_designs
+from mixedscope.design.terms import TermColumns
+from mixedscope.formula.parse import Formula, parse_formula
+from mixedscope.formula.tree import Name
 
 __all__ = ["SIMULATE_KEYS", "Simulation", "simulate_dataset"]
 

@@ -11,11 +11,11 @@ from types import ModuleType
 
 import pandas as pd
 
-from ..errors import DataError, suggest
-from ..model.frame import as_frame
-from .categories import as_categorical
-from .rfactors import R_FACTORS
-from .text_files import TextFormat, read_text
+from mixedscope.core.errors import DataError, suggest
+from mixedscope.data.categories import as_categorical
+from mixedscope.data.rfactors import R_FACTORS
+from mixedscope.data.text_files import TextFormat, read_text
+from mixedscope.design.frame import as_frame
 
 __all__ = [
     "FILE_SUFFIXES",

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..expressions import label_of
-from ..model.frame import is_numeric, numeric_column
+from mixedscope.design.frame import is_numeric, numeric_column
+from mixedscope.formula.expressions import label_of
 
 __all__ = ["storable"]
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import DataError, suggest
-from ..expressions import label_of
-from .encoding import decode
-from .text_values import SHOWN, TextFormat, TextReader
+from mixedscope.core.errors import DataError, suggest
+from mixedscope.data.encoding import decode
+from mixedscope.data.text_values import SHOWN, TextFormat, TextReader
+from mixedscope.formula.expressions import label_of
 
 __all__ = ["TEXT_KEYS", "TextFormat", "check_text_format", "read_text"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import DataError
+from mixedscope.core.errors import DataError
 
 __all__ = ["SHOWN", "TextFormat", "TextReader"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.data.simulate import Simulation, simulate_dataset
-from mixedscope.model.design import Design, RandomDesign
+from mixedscope.design.design import Design, RandomDesign
 
 __all__ = ["Truth", "effects_in_model", "true_effects"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedscope.errors import OptimizerError
+from mixedscope.core.errors import OptimizerError
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
 from mixedscope.optimize.objective import (

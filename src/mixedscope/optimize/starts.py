@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedscope.errors import OptimizerError, suggest
+from mixedscope.core.errors import OptimizerError, suggest
 from mixedscope.optimize.objective import FloatArray, Objective, offers_moments, shape_of
 
 __all__ = ["START_NAMES", "named_start"]

@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mixedscope.errors import StoreError
+from mixedscope.core.errors import StoreError
 from mixedscope.sweeps.grid import Run
 from mixedscope.sweeps.identity import digest
 

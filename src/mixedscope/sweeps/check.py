@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from mixedscope.core.errors import ConfigError, MixedscopeError
 from mixedscope.data.layout import largest_layout
 from mixedscope.data.simulate import simulate_dataset
-from mixedscope.errors import ConfigError, MixedscopeError
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions, Run, expand
 from mixedscope.sweeps.keys import SIMULATE

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mixedscope.config_faults import Section, fault
-from mixedscope.errors import ConfigError, suggest
+from mixedscope.core.errors import ConfigError, suggest
 from mixedscope.sweeps.keys import check_key, check_value
 from mixedscope.sweeps.measures import MEASURES, PARTS
+from mixedscope.workflow.config.faults import Section, fault
 
 __all__ = ["SweepChartConfig", "SweepConfig"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedscope.core.errors import DataError, suggest
+from mixedscope.core.seeds import generator
 from mixedscope.data.prepare import prepare_dataset
 from mixedscope.data.simulate import Simulation, simulate_dataset
-from mixedscope.errors import DataError, suggest
-from mixedscope.expressions import evaluate_condition
-from mixedscope.seeds import generator
-from mixedscope.store import read_table
+from mixedscope.formula.expressions import evaluate_condition
+from mixedscope.tables.store import read_table
 
 __all__ = ["rows_of"]
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from mixedscope.errors import ConfigError, suggest
+from mixedscope.core.errors import ConfigError, suggest
+from mixedscope.core.seeds import derive_seed
 from mixedscope.optimize.backends import get_backend
-from mixedscope.seeds import derive_seed
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.keys import KEYS, SIMULATE, check_value
 
 if TYPE_CHECKING:
-    from mixedscope.config import Config
+    from mixedscope.workflow.config.model import Config
 
 __all__ = ["Definitions", "Run", "definitions_of", "expand", "swept_keys"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from mixedscope.core.errors import ConfigError, MixedscopeError, suggest
+from mixedscope.covariance.registry import named_structure
 from mixedscope.data.simulate import SIMULATE_KEYS
-from mixedscope.errors import ConfigError, MixedscopeError, suggest
-from mixedscope.expressions import parse_expression
-from mixedscope.model.covariance import named_structure
+from mixedscope.formula.expressions import parse_expression
 from mixedscope.optimize.starts import START_NAMES
 
 __all__ = ["KEYS", "SIMULATE", "check_key", "check_value", "key_words"]

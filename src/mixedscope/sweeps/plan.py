@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mixedscope.files import read_json
 from mixedscope.sweeps.batches import Batch, measured_costs, plan_batches, stored_batches
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions, Run, expand, swept_keys
 from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.names import chart_names
+from mixedscope.tables.files import read_json
 
 __all__ = ["Digested", "SweepPlan"]
 

@@ -15,19 +15,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.api.linear import LinearMixedModel
+from mixedscope.core.errors import MixedscopeError
 from mixedscope.data.simulate import Simulation
 from mixedscope.data.truth import effects_in_model
-from mixedscope.errors import MixedscopeError
-from mixedscope.inference.estimates import singularity
-from mixedscope.linear import LinearMixedModel
-from mixedscope.model.objective import ProfiledObjective
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimates import singularity
 from mixedscope.optimize import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
-from mixedscope.schemas import SCHEMAS
 from mixedscope.sweeps.draws import rows_of
 from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.phase_columns import PHASE_COLUMNS
+from mixedscope.tables.schemas import SCHEMAS
 
 __all__ = ["execute"]
 

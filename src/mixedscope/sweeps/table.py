@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedscope.errors import StoreError
-from mixedscope.schemas import SCHEMAS
+from mixedscope.core.errors import StoreError
 from mixedscope.sweeps.keys import KEYS, SIMULATE
+from mixedscope.tables.schemas import SCHEMAS
 
 __all__ = ["gather", "gather_timing", "with_keys"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixedscope.errors import OptimizerError, suggest
+from mixedscope.core.errors import OptimizerError, suggest
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
 from mixedscope.optimize.backends.nlopt import NLOPT_BACKENDS
 from mixedscope.optimize.backends.pybobyqa import PyBobyqa

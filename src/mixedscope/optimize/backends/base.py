@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, NamedTuple
 
-from mixedscope.errors import OptimizerError, suggest, yaml_hint
+from mixedscope.core.errors import OptimizerError, suggest, yaml_hint
 from mixedscope.optimize.objective import FloatArray, Objective
 from mixedscope.optimize.problem import Problem
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mixedscope.errors import OptimizerError
+from mixedscope.core.errors import OptimizerError
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import LimitReached, Problem

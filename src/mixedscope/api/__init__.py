@@ -1,0 +1,1 @@
+"""Models and fits as users meet them."""

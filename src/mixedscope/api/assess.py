@@ -1,0 +1,214 @@
+"""What a covariance structure costs in accuracy: efficiency of shrinkage, and cross-validation."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mixedscope.core.arguments import door, each_fit, named, way_out
+from mixedscope.core.errors import ModelError
+from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
+from mixedscope.inference.accuracy.efficiency import efficiency_tables
+from mixedscope.inference.accuracy.folds import SCHEMES, check_scheme
+from mixedscope.inference.accuracy.simulated_errors import Candidate
+
+if TYPE_CHECKING:
+    from mixedscope.api.fit import Fit
+    from mixedscope.api.linear import LinearMixedModel
+
+__all__ = ["Assessment", "cross_validate", "efficiency"]
+
+#: Structures set side by side where none are named.
+_STRUCTURES = ("full", "zerocorr", "intercept")
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was found, as tables and in words.
+
+    Attributes
+    ----------
+    tables : dict of str to pandas.DataFrame
+        As described in ``docs/formats.md``; `mixedscope.charts.kinds.efficiency.chart` or
+        `mixedscope.charts.kinds.crossvalidation.chart` draws them.
+    title, reading : str
+        The result in a line, and what was shown with its error, and nothing more.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    title: str
+    reading: str
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table of structures."""
+        return next(iter(self.tables.values()))
+
+    def __str__(self) -> str:
+        return f"{self.title}.\n\n{self.reading}\n\n{self.summary.to_string(index=False)}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        table = self.summary.to_html(index=False, float_format=lambda v: f"{v:.4g}", na_rep="–")
+        return (
+            f"<h3>{html.escape(self.title)}</h3>\n<p>{html.escape(self.reading)}</p>\n"
+            f'<div style="overflow-x: auto">{table}</div>'
+        )
+
+
+@door()
+def efficiency(
+    source: Fit | Sequence[Fit],
+    *,
+    structures: Sequence[str] | None = None,
+    draws: int = 200,
+    seed: int = 0,
+) -> Assessment:
+    """Measure by simulation how efficiently every covariance structure shrinks.
+
+    New random effects and residuals are drawn from a fit, every structure is refitted to every
+    response, and its conditional modes, fixed effects and fitted values are compared with the
+    truth, which is known then; so are estimates without shrinkage, and those of an oracle that
+    knows the true covariances.
+
+    Parameters
+    ----------
+    source : Fit, or sequence of Fit
+        The fit to draw from; of several fits of one model, the first.
+    structures : sequence of str, optional
+        Covariance structures to compare with a single fit; by default ``zerocorr`` and
+        ``intercept``.
+    draws : int
+    seed : int
+
+    Returns
+    -------
+    Assessment
+
+    Raises
+    ------
+    ModelError
+        If the fits are not of one model, or a structure does not apply.
+
+    Examples
+    --------
+    >>> found = ms.efficiency(fit, draws=500)  # doctest: +SKIP
+    >>> ms.charts.efficiency(found)  # doctest: +SKIP
+    """
+    from mixedscope.charts.kinds.efficiency.words import efficiency_reading, efficiency_title
+
+    fits = _fits(source, structures)
+    candidates = [
+        Candidate(str(f.info["structure"]), f.model.profiled(reml=f.reml), f.theta) for f in fits
+    ]
+    tables = efficiency_tables(candidates, draws=draws, seed=seed)
+    tables = {"efficiency": tables["efficiency"], **tables}
+    shown = (tables["efficiency"], tables["efficiency_refits"])
+    return Assessment(tables, efficiency_title(*shown), efficiency_reading(*shown))
+
+
+@door()
+def cross_validate(
+    model: LinearMixedModel,
+    *,
+    structures: Sequence[str] | None = None,
+    by: str | None = None,
+    schemes: Sequence[str] = SCHEMES,
+    folds: int | None = None,
+    reml: bool = False,
+    seed: int = 0,
+) -> Assessment:
+    """Predict parts of the data from the rest, by every covariance structure.
+
+    Parameters
+    ----------
+    model : LinearMixedModel
+    structures : sequence of str, optional
+        By default that of the model, ``zerocorr`` and ``intercept``.
+    by : str, optional
+        Grouping factor whose levels are held out; by default the first of the formula.
+    schemes : sequence of {"new", "known"}
+        ``new``: whole levels are held out, and predicted as levels never seen. ``known``: some of
+        the observations of every level are, and the level's others tell what it is like.
+    folds : int, optional
+        By default each level is a fold of its own up to 20 levels, else 10 folds; 10 folds of the
+        observations of every level.
+    reml : bool
+    seed : int
+        From which rows are dealt to folds.
+
+    Returns
+    -------
+    Assessment
+
+    Raises
+    ------
+    ModelError
+        If there is no such factor or structure, or too few folds.
+
+    Examples
+    --------
+    >>> found = ms.cross_validate(model, by="Subject")  # doctest: +SKIP
+    >>> ms.charts.crossvalidation(found)  # doctest: +SKIP
+    """
+    from mixedscope.charts.kinds.crossvalidation.words import (
+        crossvalidation_reading,
+        crossvalidation_title,
+    )
+
+    if hasattr(model, "study") or not hasattr(model, "design"):
+        raise ModelError(f"Cross-validation takes a model, not {named(model)}.{way_out(model)}")
+    if not schemes:
+        raise ModelError(f"Nothing is held out: schemes is empty. Known are: {', '.join(SCHEMES)}.")
+    models = _models(model, structures)
+    tables = crossvalidation_tables(
+        {name: m.design for name, m in models.items()},
+        by=by,
+        schemes=[check_scheme(scheme) for scheme in schemes],
+        folds=folds,
+        reml=reml,
+        seed=seed,
+    )
+    shown = tuple(tables.values())
+    return Assessment(tables, crossvalidation_title(*shown), crossvalidation_reading(*shown))
+
+
+def _fits(source: Fit | Sequence[Fit], structures: Sequence[str] | None) -> list[Fit]:
+    fits = each_fit(source, "Efficiency is measured from a fit, or from a list of fits")
+    if not fits:
+        raise ModelError("There are no fits whose efficiency could be measured: give at least one.")
+    if not hasattr(source, "study"):
+        if structures is not None:
+            raise ModelError("Give one fit and structures, or several fits, not both.")
+        return fits
+    (fit,) = fits
+    models = _models(fit.model, structures)
+    others = {name: model for name, model in models.items() if model is not fit.model}
+    return [fit, *(model.fit(reml=fit.reml) for model in others.values())]
+
+
+def _models(
+    model: LinearMixedModel, structures: Sequence[str] | None
+) -> Mapping[str, LinearMixedModel]:
+    """Give a model with its own structure first, then with others."""
+    from mixedscope.api.linear import LinearMixedModel
+
+    wanted = _STRUCTURES if structures is None else structures
+    names = dict.fromkeys([model.structure, *wanted])
+    return {
+        name: model
+        if name == model.structure
+        else LinearMixedModel(
+            model.formula,
+            model.data,
+            structure=name,
+            contrasts=model.contrasts or None,
+            weights=model.weights,
+        )
+        for name in names
+    }

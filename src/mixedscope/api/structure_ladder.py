@@ -1,0 +1,276 @@
+"""The ladder of structures in a notebook: fit all rungs, compare, test, read, draw."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from mixedscope.api.fit import Fit
+from mixedscope.api.linear import LinearMixedModel
+from mixedscope.core.arguments import door, each_fit
+from mixedscope.core.errors import ModelError
+from mixedscope.inference.ladder.compare import check_comparable
+from mixedscope.inference.ladder.ladder import Rung, bootstrap_of, ladder_tables
+
+if TYPE_CHECKING:
+    from mixedscope.charts.common.render import Figure
+
+__all__ = ["Ladder", "ladder"]
+
+#: The structures of a ladder where none are asked for.
+_USUAL: Final = ("full", "zerocorr", "intercept")
+
+_WANTED: Final = "A ladder is made of a formula and its data, a model, a fit or a list of fits"
+
+#: Draws of the bootstrap that are in memory at once.
+_BATCH: Final = 250
+
+#: Columns of the printed table, with their headings and formats.
+_PRINTED: Final = {
+    "structure": ("structure", "{}"),
+    "n_theta": ("θ", "{}"),
+    "above_objective": ("{} +", "{:.2f}"),
+    "above_aic": ("AIC +", "{:.1f}"),
+    "above_bic": ("BIC +", "{:.1f}"),
+    "edf": ("effective df", "{:.1f}"),
+    "ranks": ("dimensions", "{}"),
+    "evaluations": ("evaluations", "{}"),
+    "verdict": ("verdict", "{}"),
+}
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Fits of one model with several covariance structures, set side by side.
+
+    Made by :func:`mixedscope.ladder`.
+
+    Attributes
+    ----------
+    fits : dict of str to Fit
+        By structure, the richest first.
+    tables : dict of str to pandas.DataFrame
+        ``structures``, ``tests``, ``components`` and ``structures_timing``, as the workflow
+        stores them.
+    """
+
+    fits: dict[str, Fit]
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def structures(self) -> pd.DataFrame:
+        """One row for each structure: parameters, deviance, criteria, dimensions, verdict."""
+        return self.tables["structures"]
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """Likelihood-ratio tests between nested structures."""
+        return self.tables["tests"]
+
+    @property
+    def components(self) -> pd.DataFrame:
+        """Principal axes of the random effects under each structure."""
+        return self.tables["components"]
+
+    @property
+    def reading(self) -> list[str]:
+        """What the ladder shows, in plain words."""
+        from mixedscope.charts.kinds.ladder.words import ladder_reading
+
+        return ladder_reading(self.structures, self.tests, self.components)
+
+    @door()
+    def figure(self, *, theme: str = "light") -> Figure:
+        """Draw the ladder, with title and caption."""
+        from mixedscope.charts.kinds.ladder.chart import ladder_chart
+        from mixedscope.charts.registry import figure
+
+        drawn = ladder_chart(self.structures, self.tests, self.components, theme=theme)
+        return figure(*drawn, theme=theme)
+
+    @door()
+    def chart(self, *, theme: str = "light") -> Any:
+        """Draw the ladder.
+
+        Parameters
+        ----------
+        theme : {"light", "print"}
+
+        Returns
+        -------
+        altair chart
+        """
+        return self.figure(theme=theme).chart
+
+    def _printed(self) -> pd.DataFrame:
+        what = "REML criterion" if self.structures["criterion"].iloc[0] == "REML" else "deviance"
+        return pd.DataFrame(
+            {
+                heading.format(what): [
+                    "–" if pd.isna(value) else form.format(value)
+                    for value in self.structures[column]
+                ]
+                for column, (heading, form) in _PRINTED.items()
+            }
+        )
+
+    def __str__(self) -> str:
+        formula = next(iter(self.fits.values())).formula
+        return "\n".join([formula, self._printed().to_string(index=False), *self.reading])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        formula = next(iter(self.fits.values())).formula
+        words = "".join(f"<li>{html.escape(part)}</li>" for part in self.reading)
+        table = self._printed().to_html(index=False, border=0)
+        return f"<p><code>{html.escape(formula)}</code></p>{table}<ul>{words}</ul>"
+
+
+@door()
+def ladder(
+    model: str | LinearMixedModel | Fit | Sequence[Fit],
+    data: Any = None,
+    *,
+    structures: Sequence[str] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+    optimizer: str = "auto",
+    reml: bool = False,
+    contrasts: Mapping[str, Any] | None = None,
+    weights: str | ArrayLike | None = None,
+) -> Ladder:
+    """Fit a model with several covariance structures and set the fits side by side.
+
+    Parameters
+    ----------
+    model : str, LinearMixedModel, Fit, or sequence of Fit
+        A formula; a model or a fit, whose formula, data, contrasts and weights are taken; or fits
+        of one model that are there already.
+    data : pandas, polars or pyarrow table, or mapping of columns
+        With a formula only.
+    structures : sequence of str, optional
+        By default ``full``, ``zerocorr`` and ``intercept``; what makes no other model is left out.
+    bootstrap : int
+        Responses simulated from the poorer model of every test, on which both are refitted.
+    seed : int
+        Of the bootstrap and of simulated weights.
+    optimizer, reml, contrasts, weights
+        As for :class:`mixedscope.LinearMixedModel` and its ``fit``; of a formula or, but for the
+        last two, a model.
+
+    Returns
+    -------
+    Ladder
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to compare, fits are not comparable, or data are missing.
+
+    Examples
+    --------
+    >>> ladder = ms.ladder("Reaction ~ 1 + Days + (1 + Days | Subject)", data)  # doctest: +SKIP
+    """
+    if bootstrap < 0:
+        raise ModelError(f"The number of draws cannot be negative; got {bootstrap}.")
+    if isinstance(data, Fit):
+        raise ModelError("Several fits are given as a list: ms.ladder([first, second]).")
+    if isinstance(data, str):
+        raise ModelError("The formula comes first, then the data: ms.ladder(formula, data).")
+    if not isinstance(model, str):
+        _refuse_given(model, data, structures, optimizer, reml, contrasts, weights)
+    if isinstance(model, str):
+        if data is None:
+            raise ModelError("A ladder of a formula needs data.")
+        first = LinearMixedModel(model, data, contrasts=contrasts, weights=weights)
+        fits = _fits(first, structures, optimizer, reml)
+    elif isinstance(model, LinearMixedModel):
+        fits = _fits(model, structures, optimizer, reml)
+    elif isinstance(model, Fit):
+        fits = _fits(model.model, structures, optimizer, model.reml)
+    else:
+        fits = each_fit(model, _WANTED)
+    check_comparable([fit.info for fit in fits])
+    rungs = [
+        Rung(
+            info=fit.info,
+            optimizer=str(fit.info["optimizer"]["name"]),
+            objective=fit.model.profiled(reml=fit.reml),
+            theta=fit.theta,
+            seconds=float(fit.timing["seconds"].sum()),
+        )
+        for fit in fits
+    ]
+    drawn = None
+    if bootstrap:
+        parts = [
+            bootstrap_of(rungs, range(i, min(i + _BATCH, bootstrap)), seed=seed)
+            for i in range(0, bootstrap, _BATCH)
+        ]
+        drawn = pd.concat(parts, ignore_index=True)
+    tables = ladder_tables(rungs, bootstrap=drawn, seed=seed)
+    return Ladder({str(fit.info["structure"]): fit for fit in fits}, tables)
+
+
+def _refuse_given(
+    model: Any,
+    data: Any,
+    structures: Sequence[str] | None,
+    optimizer: str,
+    reml: bool,
+    contrasts: Mapping[str, Any] | None,
+    weights: str | ArrayLike | None,
+) -> None:
+    """Refuse what a model or fits have already, and would leave unheard."""
+    own = {"Data go": data, "Contrasts go": contrasts, "Weights go": weights}
+    for what, value in own.items():
+        if value is not None:
+            raise ModelError(f"{what} with a formula only: a model or a fit has its own.")
+    if isinstance(model, LinearMixedModel):
+        return
+    if reml and not (isinstance(model, Fit) and model.reml):
+        raise ModelError(
+            "reml goes with a formula or a model: a fit has its criterion. "
+            "Give the model: ms.ladder(fit.model, reml=True)."
+        )
+    if not isinstance(model, Fit) and (structures is not None or optimizer != "auto"):
+        raise ModelError(
+            "Structures and optimizers go with a formula, a model or a single fit: fits that are "
+            "there already have theirs."
+        )
+
+
+def _fits(
+    model: LinearMixedModel, structures: Sequence[str] | None, optimizer: str, reml: bool
+) -> list[Fit]:
+    """Fit every structure that makes another model."""
+    weights = model.weights
+    asked = _USUAL if structures is None else tuple(structures)
+    fits: list[Fit] = []
+    seen: list[Any] = []
+    for structure in asked:
+        own = LinearMixedModel(
+            model.formula,
+            model.data,
+            structure=structure,
+            contrasts=model.contrasts or None,
+            weights=weights,
+        )
+        # A term of one column is the same under every structure.
+        parts = [
+            (r.group, r.names, [(p.columns, p.structure) for p in r.parts if len(p.columns) > 1])
+            for r in own.design.random
+        ]
+        if structures is None and parts in seen:
+            continue
+        seen.append(parts)
+        fits.append(own.fit(optimizer, reml=reml))
+    return sorted(fits, key=lambda fit: -np.size(fit.theta))

@@ -1,0 +1,213 @@
+"""How a fit is printed: in the manner of lme4 and MixedModels.jl, as text and as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from mixedscope.design.variables import variable_words
+
+__all__ = ["html", "remarks", "tables", "text", "title"]
+
+_Table = tuple[list[str], list[list[str]]]
+
+
+def text(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
+    """Print a fit as text.
+
+    Parameters
+    ----------
+    info : mapping
+        Content of ``fit.json``.
+    estimates : pandas.DataFrame
+        Stored table ``estimates``.
+    """
+    blocks = [_title(info), f" {info['formula']}"]
+    blocks.append(_text_table(_criteria(info)))
+    blocks.append("Variance components:\n" + _text_table(_variance_components(info, estimates)))
+    blocks.append(f" {_counts(info)}")
+    blocks.append("Fixed-effects parameters:\n" + _text_table(_fixed_effects(estimates)))
+    blocks.extend(_remarks(info))
+    return "\n\n".join(blocks)
+
+
+def html(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
+    """Print a fit as HTML for notebooks; all names come from data and are escaped."""
+    parts = [
+        f"<p><strong>{escape(_title(info))}</strong><br><code>{escape(info['formula'])}</code></p>",
+        _html_table(_criteria(info)),
+        "<p>Variance components</p>",
+        _html_table(_variance_components(info, estimates)),
+        f"<p>{escape(_counts(info))}</p>",
+        "<p>Fixed-effects parameters</p>",
+        _html_table(_fixed_effects(estimates)),
+    ]
+    parts.extend(f"<p>{escape(remark)}</p>" for remark in _remarks(info))
+    return f"<div class='mixedscope-fit'>{''.join(parts)}</div>"
+
+
+def tables(info: Mapping[str, Any], estimates: pd.DataFrame) -> dict[str, _Table]:
+    """Give the tables of a printed fit, with intervals of coefficients, for a page.
+
+    Parameters
+    ----------
+    info : mapping
+        Content of ``fit.json``.
+    estimates : pandas.DataFrame
+        Stored table ``estimates``.
+
+    Returns
+    -------
+    dict of str to (list of str, list of list of str)
+        By what they hold: their header and rows.
+    """
+    return {
+        "Fixed effects": _fixed_effects(estimates, intervals=True),
+        "Variance components": _variance_components(info, estimates),
+    }
+
+
+def remarks(info: Mapping[str, Any]) -> list[str]:
+    """Give the sentences of a printed fit: counts, what is odd about it, how it ended."""
+    return [f"{_counts(info)}.", *_remarks(info)]
+
+
+def title(info: Mapping[str, Any]) -> str:
+    """Say what was fitted and how: the first line of a printed fit."""
+    return _title(info)
+
+
+def _title(info: Mapping[str, Any]) -> str:
+    how = "REML" if info["criterion"] == "REML" else "maximum likelihood"
+    own = {part["structure"] for random in info["random"] for part in random["parts"]}
+    if info["structure"] == "full" and not own <= {"full", "zerocorr"}:
+        return f"Linear mixed model fit by {how}, structures as in the formula"
+    return f"Linear mixed model fit by {how}, structure {info['structure']}"
+
+
+def _criteria(info: Mapping[str, Any]) -> _Table:
+    first = "REML criterion" if info["criterion"] == "REML" else "-2 logLik"
+    aicc = "" if info["aicc"] is None else f"{info['aicc']:.4f}"
+    return (
+        ["logLik", first, "AIC", "AICc", "BIC"],
+        [
+            [f"{info['loglik']:.4f}", f"{info['objective']:.4f}", f"{info['aic']:.4f}"]
+            + [aicc, f"{info['bic']:.4f}"]
+        ],
+    )
+
+
+def _variance_components(info: Mapping[str, Any], estimates: pd.DataFrame) -> _Table:
+    sds = estimates[estimates["kind"] == "sd"]
+    correlations = estimates[estimates["kind"] == "correlation"]
+    widest = max(len(r["names"]) for r in info["random"])
+    has_correlations = len(correlations) > 0
+    header = ["", "Column", "Variance", "Std.Dev."]
+    header += ["Corr."] + [""] * (widest - 2) if has_correlations else []
+    rows = []
+    for random in info["random"]:
+        group = random["group"]
+        for i, name in enumerate(random["names"]):
+            sd = float(sds[(sds["group"] == group) & (sds["term"] == name)]["estimate"].iloc[0])
+            row = ["" if i else group, name, f"{sd**2:.6g}", f"{sd:.6g}"]
+            for other in random["names"][:i] if has_correlations else []:
+                found = correlations[
+                    (correlations["group"] == group)
+                    & (correlations["term"] == other)
+                    & (correlations["term2"] == name)
+                ]["estimate"]
+                value = found.iloc[0] if len(found) else None
+                row.append("." if value is None else "NaN" if value != value else f"{value:+.2f}")
+            rows.append(row + [""] * (len(header) - len(row)))
+    sigma = float(info["sigma"])
+    row = ["Residual", "", f"{sigma**2:.6g}", f"{sigma:.6g}"]
+    return header, [*rows, row + [""] * (len(header) - len(row))]
+
+
+def _fixed_effects(estimates: pd.DataFrame, *, intervals: bool = False) -> _Table:
+    rows = []
+    columns = ["term", "estimate", "std_error", "statistic", "p_value", "lower", "upper"]
+    beta = estimates.loc[estimates["kind"] == "beta", columns]
+    for name, estimate, error, statistic, p, *ends in beta.to_numpy(dtype=object).tolist():
+        rows.append(
+            [
+                str(name),
+                f"{estimate:.6g}",
+                f"{error:.6g}",
+                *([f"{end:.6g}" for end in ends] if intervals else []),
+                f"{statistic:.2f}",
+                "<1e-99" if p < 1e-99 else f"{p:.4f}" if p >= 1e-4 else f"{p:.0e}",
+            ]
+        )
+    between = ["95 % from", "to"] if intervals else []
+    return ["", "Coef.", "Std. Error", *between, "z", "Pr(>|z|)"], rows
+
+
+def _counts(info: Mapping[str, Any]) -> str:
+    groups = info["dimensions"]["groups"]
+    levels = "; ".join(f"{g}, {v['levels']}" for g, v in groups.items())
+    return f"Number of obs: {info['dimensions']['n']}; levels of grouping factors: {levels}"
+
+
+def _remarks(info: Mapping[str, Any]) -> list[str]:
+    remarks = []
+    dropped = info["dropped_coefficients"]
+    if dropped:
+        remarks.append(f"Dropped, because X is rank-deficient: {', '.join(dropped)}.")
+    missing = info["dataset"]["n_dropped"]
+    if missing:
+        remarks.append(f"{missing} rows with missing values were dropped.")
+    weightless = info["dataset"].get("n_zero_weight", 0)
+    if weightless:
+        remarks.append(f"{weightless} rows of weight 0 were left out.")
+    variables = variable_words(info.get("variables", {}))
+    if variables:
+        remarks.append(variables)
+    remarks.extend(info.get("notes", []))
+    for random in info["random"]:
+        for part in random["parts"]:
+            if part["structure"] not in ("full", "zerocorr") and "n_theta" in part:
+                columns = [random["names"][c] for c in part["columns"]]
+                rank = f" of rank {part['settings']['d']:g}" if "d" in part["settings"] else ""
+                remarks.append(
+                    f"Structure of {random['group']}, {columns[0]} to {columns[-1]}: "
+                    f"{part['structure']}{rank}, {part['n_theta']} parameters."
+                )
+    for term in info["singular"]:
+        if term["singular"]:
+            remarks.append(
+                f"Singular: {term['group']} has rank {term['rank']} of {term['size']}; "
+                f"{term['collapsed']}."
+            )
+    optimizer = info["optimizer"]
+    words = info["certificate"].get("words", "")
+    remarks.append(
+        f"Optimiser {optimizer['name']}: {optimizer['evaluations']} evaluations; "
+        f"{info['certificate']['verdict']}. {words}".rstrip()
+    )
+    return remarks
+
+
+def _text_table(table: _Table) -> str:
+    header, rows = table
+    widths = [max(len(line[j]) for line in [header, *rows]) for j in range(len(header))]
+    left = {j for j in range(len(header)) if header[j] in ("", "Column") and j < 2}
+    lines = []
+    for line in [header, *rows]:
+        cells = [
+            cell.ljust(width) if j in left else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append((" " + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def _html_table(table: _Table) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+    header, rows = table
+    return f"<table>{row(header, 'th')}{''.join(row(r, 'td') for r in rows)}</table>"

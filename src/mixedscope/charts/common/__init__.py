@@ -1,0 +1,1 @@
+"""What charts share: theme, legends, panels, rendering."""

@@ -1,0 +1,73 @@
+"""What stands in place of a chart that cannot be drawn of a fit: why, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.render import Figure, as_svg
+from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure, ink
+from mixedscope.charts.kinds.motion.film import standing
+
+__all__ = ["absent_figure", "left_out"]
+
+_SIZE = 12
+_LINE = 17
+
+
+def absent_figure(kind: str, reason: str, *, theme: str = "light") -> Figure:
+    """Say in place of a chart why there is none.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the chart.
+    reason : str
+        A clause, as the error says it.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    Figure
+        In all formats, those of films too.
+    """
+    title = f"There is no {kind} here"
+    caption = f"Left out: {reason.rstrip('.')}."
+    lines = title_lines(caption, DOUBLE_COLUMN, _SIZE)
+    rows = pd.DataFrame({"line": range(len(lines)), "text": lines})
+    words = (
+        alt.Chart(rows)
+        .mark_text(align="left", baseline="top", fontSize=_SIZE, color=ink(theme)["soft"])
+        .encode(
+            x=alt.value(0),
+            y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.0)),
+            text="text:N",
+        )
+        .properties(
+            width=DOUBLE_COLUMN,
+            height=_LINE * len(lines),
+            title=title_lines(title, DOUBLE_COLUMN),
+            view=alt.ViewConfig(stroke=None),
+        )
+    )
+    chart: Any = configure(words.properties(description=caption), theme)
+    return Figure(chart, title, caption, standing(as_svg(chart)))
+
+
+def left_out(reasons: dict[str, str]) -> str:
+    """Say which of several fits a chart does not show.
+
+    Parameters
+    ----------
+    reasons : dict of str to str
+        By what the fit is called.
+
+    Returns
+    -------
+    str
+        A sentence each to append to a caption; empty if all are shown.
+    """
+    return "".join(f" Not shown is {name}: {why.rstrip('.')}." for name, why in reasons.items())

@@ -1,0 +1,95 @@
+"""Phases as shaded bands behind a chart, alike in every chart that runs along a trace."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
+
+__all__ = ["bands", "phase_fills", "phase_runs"]
+
+#: On paper: no tint, but three greys, lightest first.
+_GREYS: Final = {"exploration": "#FFFFFF", "convergence": "#EBEBEB", "fine-tuning": "#D4D4D4"}
+
+
+def phase_fills(theme: str) -> dict[str, str]:
+    """Give the colour of every phase.
+
+    Raises
+    ------
+    ModelError
+        If there is no theme of that name.
+    """
+    ink(theme)
+    return dict(_GREYS) if theme == "print" else {p: COLOURS[p] for p in PHASE_NAMES}
+
+
+def phase_runs(frame: pd.DataFrame, column: str = "phase") -> pd.DataFrame:
+    """Find uninterrupted pieces of one phase (or stage): from where to where.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        ``column``, ``left`` and ``right``, a row per evaluation.
+    column : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name``, ``left``, ``right``.
+    """
+    piece = (frame[column] != frame[column].shift()).cumsum()
+    return (
+        frame.groupby(piece, sort=True)
+        .agg(name=(column, "first"), left=("left", "first"), right=("right", "last"))
+        .reset_index(drop=True)
+    )
+
+
+def bands(runs: pd.DataFrame, x: alt.X, theme: str) -> Any:
+    """Draw phases over the whole height of a panel.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        As made by `phase_runs`.
+    x : altair.X
+        Of the field ``left``.
+    theme : str
+
+    Returns
+    -------
+    altair.Chart
+    """
+    fills = phase_fills(theme)
+    stroke: dict[str, Any] = (
+        {"stroke": ink(theme)["grid"], "strokeWidth": 0.8} if theme == "print" else {}
+    )
+    legend = alt.Legend(
+        title="phase",
+        orient="top",
+        direction="horizontal",
+        titleOrient="left",
+        symbolType="square",
+        symbolStrokeColor=ink(theme)["soft"],
+        symbolStrokeWidth=0.6,
+        offset=4,
+    )
+    return (
+        alt.Chart(runs.assign(phase=runs["name"].map(PHASE_NAMES)))
+        .mark_rect(opacity=1 if theme == "print" else 0.75, aria=False, **stroke)
+        .encode(
+            x=x,
+            x2="right:Q",
+            fill=alt.Fill(
+                "phase:N",
+                scale=alt.Scale(domain=list(PHASE_NAMES.values()), range=list(fills.values())),
+                legend=legend,
+            ),
+            tooltip=alt.Tooltip("phase:N"),
+        )
+    )

@@ -1,0 +1,430 @@
+"""Charts as files: SVG, PNG, PDF, an interactive page that needs no network, and Vega-Lite JSON.
+
+The same chart gives the same bytes in every process: keys are sorted, and PDF files are put in
+order.  Text from the data is text in
+every format.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import vl_convert as vlc
+
+from mixedscope.charts.common.embedding import embed_font, font_faces
+from mixedscope.charts.common.pdf import normalise_pdf
+from mixedscope.charts.common.theme import FONT
+from mixedscope.core.arguments import door, named
+from mixedscope.core.errors import ModelError, suggest
+from mixedscope.tables.files import atomic_write, write_json
+
+__all__ = ["FORMATS", "PPI", "TALLEST", "Figure", "as_svg", "save", "save_figure", "to_spec"]
+
+#: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
+PPI: Final = 200
+
+#: The height of a PDF file in points at most, 250 mm: taller charts are made smaller, so that every
+#: figure fits on a page.
+TALLEST: Final = 708.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, ready to be saved, and what it says in words.
+
+    Attributes
+    ----------
+    chart : altair chart
+        With theme, title and description.
+    title, caption : str
+    files : mapping of str to callable
+        Formats that are not made from the chart, and what gives their bytes.
+    """
+
+    chart: Any
+    title: str
+    caption: str
+    files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+
+    @door()
+    def save(
+        self, path: str | os.PathLike[str], formats: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write the figure, as charts of Altair are written.
+
+        Parameters
+        ----------
+        path, formats
+            As for `mixedscope.charts.save`.
+
+        Returns
+        -------
+        list of pathlib.Path
+
+        Raises
+        ------
+        ModelError
+            If a format is unknown; nothing is written then.
+        StoreError
+            If a file cannot be written.
+        """
+        return save(self, path, formats)
+
+    def _repr_html_(self) -> str:
+        """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
+        make = self.files.get("html")
+        page = make() if make else _html(to_spec(self.chart))
+        return (
+            f'<iframe srcdoc="{html.escape(page.decode())}" sandbox="allow-scripts" '
+            f'title="{html.escape(self.title)}" style="width: 100%; height: 44rem; border: 0">'
+            "</iframe>"
+        )
+
+
+def save_figure(
+    figure: Figure,
+    output: str | os.PathLike[str],
+    formats: Sequence[str],
+    back: tuple[str, str] | None = None,
+) -> list[Path]:
+    """Write a figure in every format, and its words.
+
+    Parameters
+    ----------
+    figure : Figure
+    output : path
+        ``<name>.caption.json``, which receives title, caption and formats; the other files are
+        written beside it.
+    formats : sequence of str
+    back : (address, text), optional
+        Where the interactive page leads back to.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, the words last.
+
+    Raises
+    ------
+    ModelError
+        If a format is unknown; nothing is written then.
+    StoreError
+        If a file cannot be written.
+    """
+    path = Path(output)
+    stem = path.with_name(path.name.removesuffix(".caption.json"))
+    page = {"html": lambda: _html(to_spec(figure.chart), back)}
+    written = _write(figure.chart, os.fspath(stem), formats, {**page, **figure.files})
+    words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
+    write_json(path, words)
+    return [*written, path]
+
+
+@door()
+def save(
+    chart: Any,
+    path: str | os.PathLike[str],
+    formats: Sequence[str] | None = None,
+    files: Mapping[str, Callable[[], bytes]] | None = None,
+) -> list[Path]:
+    """Write a chart in one or more formats.
+
+    Parameters
+    ----------
+    chart : altair chart or Figure
+    path : path
+        With the ending of a format (``name.html``), that file. Otherwise what the endings of all
+        `formats` are appended to; one of these may be there already.
+    formats : sequence of str, optional
+        From ``svg``, ``png`` (`PPI` pixels per inch), ``pdf`` (at most 250 mm high), ``html``
+        (interactive, everything within one file) and ``vl.json`` (Vega-Lite), and those of
+        `files`; by default what the ending of the path says, or all if it has none.
+    files : mapping of str to callable, optional
+        What gives the bytes of formats that are not made from the chart, such as a film.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, in the order of ``formats``.
+
+    Raises
+    ------
+    ModelError
+        If a format is unknown, or the ending is that of another; nothing is written then.
+    StoreError
+        If a file cannot be written.
+    """
+    if isinstance(chart, Figure):
+        chart, files = chart.chart, {**chart.files, **(files or {})}
+    if not hasattr(chart, "to_dict") or not hasattr(chart, "save"):
+        raise ModelError(
+            "save writes a chart or a figure, as ms.charts.trace(fit) gives it, "
+            f"not {named(chart)}."
+        )
+    others = {} if files is None else files
+    if not isinstance(others, Mapping) or not all(map(callable, others.values())):
+        raise ModelError(
+            f"files must be a mapping of formats to functions that give bytes, not {named(files)}."
+        )
+    known = list(dict.fromkeys([*FORMATS, *others]))
+    name = os.fspath(path)
+    ending = next((e for e in known if name.endswith(f".{e}")), None)
+    if ending is not None:
+        stem = name.removesuffix(f".{ending}")
+        wanted = [ending] if formats is None else list(formats)
+        if ending not in wanted:
+            raise ModelError(
+                f"{Path(name).name} ends in .{ending}, but {', '.join(wanted)} is asked for: leave "
+                "out the ending, or the formats."
+            )
+        return _write(chart, stem, wanted, others)
+    if formats is None and (suffix := Path(name).suffix[1:]):
+        raise _no_format(suffix, known)
+    return _write(chart, name, known if formats is None else formats, others)
+
+
+def _write(
+    chart: Any,
+    stem: str,
+    formats: Sequence[str],
+    others: Mapping[str, Callable[[], bytes]],
+) -> list[Path]:
+    """Write a chart in formats whose endings are appended to a path."""
+    known = list(dict.fromkeys([*FORMATS, *others]))
+    for name in formats:
+        if name not in known:
+            raise _no_format(name, known)
+    spec = to_spec(chart)
+    # Everything is rendered before the first file is touched.
+    payloads = {
+        Path(f"{stem}.{name}"): others[name]() if name in others else FORMATS[name](spec)
+        for name in formats
+    }
+    return [atomic_write(path, payload) for path, payload in payloads.items()]
+
+
+def _no_format(name: str, known: Sequence[str]) -> ModelError:
+    return ModelError(
+        f"There is no format {name!r}.{suggest(name, known)} Known are: "
+        f"{', '.join(dict.fromkeys(known))}."
+    )
+
+
+def to_spec(chart: Any) -> dict[str, Any]:
+    """Give the Vega-Lite specification of a chart, without what no text file may hold.
+
+    Parameters
+    ----------
+    chart : altair chart
+
+    Returns
+    -------
+    dict
+    """
+    cleaned: dict[str, Any] = _cleaned(chart.to_dict())
+    return cleaned
+
+
+def as_svg(chart: Any) -> str:
+    """Give a chart as the text of an SVG file."""
+    return _svg(to_spec(chart)).decode()
+
+
+# -- one function per format ---------------------------------------------------------------------
+
+
+def _svg(spec: dict[str, Any]) -> bytes:
+    text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    # The renderer counts clips through all charts of a process.
+    numbers: dict[str, int] = {}
+    text = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", text)
+    return (embed_font(text) + "\n").encode()
+
+
+#: The number of a clip where it is used, and where it is defined.
+_CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
+
+
+def _png(spec: dict[str, Any]) -> bytes:
+    return bytes(vlc.vegalite_to_png(spec, vl_version=_VEGA_LITE, ppi=PPI))
+
+
+def _pdf(spec: dict[str, Any]) -> bytes:
+    text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    text = _SIZE.sub(_fitted, text, count=1)
+    return normalise_pdf(vlc.svg_to_pdf(_LEAF.sub(_paint_opacity, text)))
+
+
+#: Width and height of an SVG file; its viewBox keeps the coordinates.
+_SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="([0-9.]+)" height="([0-9.]+)"')
+
+
+def _fitted(match: re.Match[str]) -> str:
+    width, height = float(match[2]), float(match[3])
+    scale = min(1.0, TALLEST / height)
+    return f'{match[1]} width="{scale * width:g}" height="{scale * height:g}"'
+
+
+#: A mark of an SVG file that is translucent as a whole.
+_LEAF: Final = re.compile(r'<(?:path|line|rect)\b[^>]* opacity="[^>]*/>')
+
+
+def _paint_opacity(match: re.Match[str]) -> str:
+    """Make the paint of a mark translucent in place of the mark.
+
+    In PDF a translucent mark is an object of its own, which makes files of many marks five times
+    as large.  Where there is only fill or only stroke it looks the same.
+    """
+    mark = match[0]
+    fill, stroke = (re.search(rf' {paint}="(?!none|transparent)', mark) for paint in _PAINTS)
+    if (fill is None) == (stroke is None) or "-opacity" in mark:
+        return mark
+    return mark.replace(' opacity="', f' {_PAINTS[0] if fill else _PAINTS[1]}-opacity="')
+
+
+_PAINTS: Final = ("fill", "stroke")
+
+
+def _vega_lite(spec: dict[str, Any]) -> bytes:
+    return (_json(spec) + "\n").encode()
+
+
+def _html(spec: dict[str, Any], back: tuple[str, str] | None = None) -> bytes:
+    title, caption = _title(spec), str(spec.get("description", ""))
+    # A < or a line separator inside a script element would be read as HTML or break the line.
+    text = _json(spec)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    # Charts that are moved by a pointer count its pixels: they keep their size.
+    scale = "1" if "params" in spec else str(_SCALE)
+    scripts = [_bundle(), _START.replace("SCALE", scale).replace("SPEC", text)]
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    page = _PAGE.format(
+        title=html.escape(title) or "Chart",
+        heading=f"<h1>{html.escape(title)}</h1>" if title else "",
+        back=f'<p><a href="{html.escape(back[0])}">{html.escape(back[1])}</a></p>' if back else "",
+        # No script runs but these two, no attribute of an element does, nothing is fetched.
+        # (Vega compiles its own expressions, hence unsafe-eval.)
+        policy=f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
+        "style-src 'unsafe-inline'; font-src data:; img-src data: blob:",
+        font=FONT,
+        faces="".join(font_faces(text, weight) for weight in ("400", "700")),
+        caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
+        bundle=scripts[0],
+        start=scripts[1],
+    )
+    return page.encode()
+
+
+#: Formats and how each is made from a specification.
+FORMATS: Final[dict[str, Callable[[dict[str, Any]], bytes]]] = {
+    "svg": _svg,
+    "png": _png,
+    "pdf": _pdf,
+    "html": _html,
+    "vl.json": _vega_lite,
+}
+
+_VEGA_LITE: Final = "6.4"
+
+#: How much larger than drawn an interactive chart is shown, as on the pages of a run.
+_SCALE: Final = 1.25
+
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{faces}
+body {{ margin: 1rem; font: 15px/1.5 {font}; color: #222; background: #fff }}
+a {{ color: #0062a0 }}
+h1 {{ font-size: 1.2rem; line-height: 1.3; margin: 0 0 0.8rem; overflow-wrap: anywhere }}
+figure {{ margin: 0 }}
+#chart {{ overflow-x: auto; width: 100% }}
+#chart .vega-embed {{ display: block }}
+#chart svg.marks {{ max-width: 100%; height: auto }}
+figcaption {{ max-width: 46rem; margin-top: 0.5rem; color: #444 }}
+</style>
+</head>
+<body>
+{back}
+{heading}
+<figure>
+<div id="chart"></div>
+{caption}
+</figure>
+<script>{bundle}</script>
+<script>{start}</script>
+</body>
+</html>
+"""
+
+_START: Final = r"""
+"use strict";
+{
+  const escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"};
+  const sanitize = (value) => String(value).replace(/[&<>"']/g, (c) => escapes[c]);
+  // Text is measured as soon as the chart is drawn: the fonts have to be there.
+  Promise.all([...document.fonts].map((font) => font.load())).then(() => vegaEmbed("#chart", SPEC, {
+    renderer: "svg",
+    tooltip: {sanitize: sanitize},
+    actions: {export: true, source: true, compiled: false, editor: false},
+  })).then((shown) => {
+    const drawing = shown.view.container().querySelector("svg.marks");
+    drawing.style.width = SCALE * drawing.getAttribute("width") + "px";
+  }).catch((error) => {
+    document.getElementById("chart").textContent = "The chart cannot be drawn: " + error;
+  });
+}
+"""
+
+
+@cache
+def _bundle() -> str:
+    code: str = vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;", _VEGA_LITE)
+    return code.replace("</script", "<\\/script")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json(spec: dict[str, Any]) -> str:
+    return json.dumps(
+        spec, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+def _title(spec: dict[str, Any]) -> str:
+    title = spec.get("title", "")
+    text = title.get("text", "") if isinstance(title, dict) else title
+    return " ".join(text) if isinstance(text, list) else str(text)
+
+
+# Control characters and lone surrogates have no place in XML, not even escaped: the renderer aborts
+# the process over one.
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def _cleaned(node: Any) -> Any:
+    """Put the replacement character in place of what no text file may hold."""
+    if isinstance(node, str):
+        return _NO_TEXT.sub("\ufffd", node)
+    if isinstance(node, list):
+        return [_cleaned(item) for item in node]
+    if isinstance(node, dict):
+        return {_cleaned(key): _cleaned(value) for key, value in node.items()}
+    return node

@@ -1,0 +1,209 @@
+"""What a chart can be drawn from: stored tables of one or more fits, or what a function made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol, TypeAlias
+
+import pandas as pd
+
+from mixedscope.core.arguments import named, way_out
+from mixedscope.core.errors import ModelError
+from mixedscope.tables.store import FitTables, read_fit
+
+__all__ = ["Made", "Source", "as_tables", "is_made", "made_tables", "with_group"]
+
+
+class _Fitted(Protocol):
+    """A fit: what has all stored tables of one."""
+
+    @property
+    def tables(self) -> FitTables: ...
+
+
+class _Tabulated(Protocol):
+    """What a function found, as tables by name: an assessment or a ladder."""
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+
+
+_Single: TypeAlias = _Fitted | FitTables | str | os.PathLike[str]
+
+Source: TypeAlias = _Single | Iterable[_Single]
+"""A fit, its tables, the directory it was saved in, or several of these."""
+
+Made: TypeAlias = _Tabulated | Mapping[str, pd.DataFrame]
+"""What a function made: its tables by name, or the object that has them."""
+
+#: What charts of no single fit are drawn from: what makes it, and the tables that are needed.
+_MAKERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "race": ("model.race([...])", ("race", "race_ends")),
+    "efficiency": ("ms.efficiency(fit)", ("efficiency", "efficiency_refits")),
+    "crossvalidation": (
+        "ms.cross_validate(model)",
+        ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
+    ),
+    "phases": ("ms.phase_tables([fit, ...])", ("phases", "phases_trend")),
+    "ladder": ("ms.ladder(model)", ("structures", "tests", "components")),
+}
+
+
+def as_tables(source: Any, *studies: str) -> list[FitTables]:
+    """Bring what a chart is asked to show into a list of stored tables.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or iterable of these
+        A fit, its tables, the directory it was saved in, or several to be shown side by side; an
+        iterable may hold iterables of these.
+    *studies : str
+        Studies the chart shows: those missing are made for a fit (tables and directories have
+        them or have not).
+
+    Returns
+    -------
+    list of FitTables
+        At least one, in the order given.
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to show, or something that is no fit.
+    StoreError
+        If a directory holds no fit.
+    """
+    tables = [_one(item, studies) for item in _each(source)]
+    if not tables:
+        raise ModelError("There is no fit to draw: give at least one.")
+    return tables
+
+
+def with_group(
+    source: Any, others: tuple[Any, ...], group: str | None
+) -> tuple[list[Any], str | None]:
+    """Tell the fits of a call from a grouping factor that is written behind them.
+
+    Parameters
+    ----------
+    source : Fit, FitTables, path, or iterable of these
+    others : tuple
+        What follows it by position: more of these, and a grouping factor as the last.
+    group : str or None
+        The grouping factor where it is given by name.
+
+    Returns
+    -------
+    sources : list
+    group : str or None
+
+    Raises
+    ------
+    ModelError
+        If there is a text that is not the last, or a grouping factor by position and by name.
+    """
+    fits = list(others)
+    if fits and (fits[-1] is None or isinstance(fits[-1], str)):
+        last = fits.pop()
+        if last is not None and group is not None:
+            raise ModelError(
+                f"Two grouping factors are given, {last!r} and {group!r}: give one of them."
+            )
+        group = group if last is None else last
+    for item in fits:
+        if isinstance(item, str):
+            raise ModelError(
+                f"A text behind the first fit is a grouping factor and comes last, not {item!r}: "
+                "give several directories as a list."
+            )
+    return [source, *fits], group
+
+
+def is_made(source: Any) -> bool:
+    """Whether something is, or has, tables by name, and is no fit."""
+    return _tables_by_name(source) is not None
+
+
+def made_tables(chart: str, source: Any, *others: Any) -> Mapping[str, Any]:
+    """Bring what a function made into its tables by name.
+
+    Parameters
+    ----------
+    chart : {"race", "efficiency", "crossvalidation", "phases", "ladder"}
+        The chart that is to be drawn.
+    source : mapping of str to pandas.DataFrame, or object that has one as ``tables``
+    *others
+        What else the chart was given; nothing may be.
+
+    Returns
+    -------
+    mapping of str to pandas.DataFrame
+
+    Raises
+    ------
+    ModelError
+        If it is anything else; the message says what makes the right thing.
+    """
+    maker, needed = _MAKERS[chart]
+    wanted = f"ms.charts.{chart} draws what {maker} gives"
+    if others:
+        raise ModelError(f"{wanted}, one at a time; {1 + len(others)} things were given.")
+    tables = _tables_by_name(source)
+    if tables is None:
+        raise ModelError(f"{wanted}, not {named(source)}.")
+    missing = [name for name in needed if name not in tables]
+    if not missing:
+        return tables
+    for other, (its_maker, its_tables) in _MAKERS.items():
+        if all(name in tables for name in its_tables):
+            raise ModelError(
+                f"{wanted}, not what {its_maker} gives, which ms.charts.{other} draws."
+            )
+    raise ModelError(f"{wanted}; here the table {missing[0]!r} is missing.")
+
+
+def _each(source: Any) -> list[Any]:
+    """What is to be drawn one by one: texts, tables and fits are not taken apart."""
+    if (
+        isinstance(source, FitTables | str | os.PathLike | Mapping | pd.DataFrame)
+        or hasattr(source, "tables")
+        or not isinstance(source, Iterable)
+    ):
+        return [source]
+    return [item for part in source for item in _each(part)]
+
+
+def _one(item: Any, studies: tuple[str, ...]) -> FitTables:
+    if isinstance(item, FitTables):
+        return item
+    if isinstance(item, str | os.PathLike):
+        return read_fit(item)
+    if studies and hasattr(item, "study"):
+        item.study(*studies)
+    tables = getattr(item, "tables", None)
+    if isinstance(tables, FitTables):
+        return tables
+    raise ModelError(
+        "A chart is drawn from a fit, its tables or the directory it was saved in, "
+        f"not from {named(item)}.{_way_out(item)}"
+    )
+
+
+def _tables_by_name(source: Any) -> Mapping[str, Any] | None:
+    """Tables of what a function made; None of a fit, whose tables cost time to make, or a model."""
+    if hasattr(source, "study"):
+        return None
+    tables = getattr(source, "tables", source)
+    return tables if isinstance(tables, Mapping) else None
+
+
+def _way_out(item: Any) -> str:
+    """What to do about something that is no fit, where that is known."""
+    if hasattr(item, "fit"):
+        return way_out(item)
+    tables = _tables_by_name(item)
+    for chart, (_, needed) in _MAKERS.items():
+        if tables is not None and all(name in tables for name in needed):
+            return f" This is drawn by ms.charts.{chart}."
+    return ""

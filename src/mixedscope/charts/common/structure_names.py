@@ -1,0 +1,136 @@
+"""What the covariance structure of a fit is called in pictures, in words and in short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from mixedscope.tables.store import FitTables
+
+__all__ = [
+    "LISTED",
+    "STRUCTURE_LABELS",
+    "fit_label",
+    "in_words",
+    "structure_label",
+    "structure_name",
+    "worded",
+]
+
+LISTED: Final = 4
+"""So many fits are named one by one in a title; of more it tells the range."""
+
+STRUCTURE_LABELS: Final[dict[str, str]] = {
+    "full": "full covariance",
+    "zerocorr": "zero correlations",
+    "intercept": "intercepts only",
+    "homdiag": "zero correlations, one sd",
+    "cs": "compound symmetry",
+    "homcs": "compound symmetry, one sd",
+    "ar1": "autoregression",
+    "hetar1": "autoregression, own sds",
+    "rr": "reduced rank",
+}
+"""Words for every structure, by the name users write."""
+
+
+def structure_name(info: Mapping[str, Any]) -> str:
+    """Name the covariance structure of a fit as users write it: ``cs``, ``rr1``.
+
+    Parameters
+    ----------
+    info : mapping
+        What ``fit.json`` holds.
+
+    Returns
+    -------
+    str
+        What was asked of the whole model, or else what its terms have: ``full + cs``, in the order
+        of the formula.
+    """
+    asked = str(info["structure"])
+    return " + ".join(_written(info)) or asked if asked == "full" else asked
+
+
+def structure_label(info: Mapping[str, Any]) -> str:
+    """Name the covariance structure of a fit in words; that of its terms if the formula gave it.
+
+    Parameters
+    ----------
+    info : mapping
+        What ``fit.json`` holds.
+
+    Returns
+    -------
+    str
+    """
+    asked = str(info["structure"])
+    written = _written(info) if asked == "full" else [asked]
+    return worded(written[0] if written else asked) if len(written) < 2 else "structures as written"
+
+
+def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
+    """Name the structure of a fit, with its optimiser where structures do not tell fits apart.
+
+    Parameters
+    ----------
+    fit : FitTables
+    tables : sequence of FitTables
+        All that are shown, this one among them.
+
+    Returns
+    -------
+    str
+    """
+    names = [structure_name(other.info) for other in tables]
+    name = structure_name(fit.info)
+    return f"{name} by {fit.info['optimizer']['name']}" if len(set(names)) < len(names) else name
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Name the structures of a table in words.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column ``structure``; what is no name of a structure there stays as it is.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    return table.assign(structure=table["structure"].map(worded))
+
+
+def _written(info: Mapping[str, Any]) -> list[str]:
+    """Structures of the terms of several columns, each once."""
+    names = (
+        _with_rank(str(part["structure"]), part.get("settings") or {})
+        for entry in info.get("random") or ()
+        for part in entry["parts"]
+        if len(part["columns"]) > 1
+    )
+    return list(dict.fromkeys(names))
+
+
+def _with_rank(name: str, settings: Mapping[str, float]) -> str:
+    return f"rr{int(settings.get('d', 2))}" if name == "rr" else name
+
+
+def worded(name: str) -> str:
+    """Put the name of a structure, as users write it, into words.
+
+    Parameters
+    ----------
+    name : str
+        What is no name of a structure stays as it is.
+
+    Returns
+    -------
+    str
+    """
+    if name[:2] == "rr" and name[2:].isdigit():
+        return f"rank {int(name[2:])}"
+    return STRUCTURE_LABELS.get(name, name)

@@ -1,0 +1,1 @@
+"""The crossvalidation chart."""

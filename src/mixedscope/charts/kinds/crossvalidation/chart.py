@@ -1,0 +1,254 @@
+"""Cross-validation: how well each structure predicts what it has not seen.
+
+For every way of holding out, on the left the size of the errors, on the right how much more, or
+less, probable each structure calls what was observed than the first one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.kinds.crossvalidation.words import (
+    WIDTH,
+    crossvalidation_reading,
+    crossvalidation_title,
+    is_same,
+    plus_minus,
+    scheme_name,
+)
+from mixedscope.charts.kinds.efficiency.chart import structure_colours
+from mixedscope.charts.kinds.efficiency.words import NO_SHRINKAGE, UNSHRUNKEN
+
+__all__ = ["crossvalidation_chart"]
+
+_INNER: Final = DOUBLE_COLUMN - 16
+_AXIS: Final = 96
+_GAP: Final = 8
+#: Pixels of a character in a column of numbers, and of the least such column.
+_CHARACTER: Final = 5.6
+_COLUMN: Final = 60
+_ROW: Final = 20
+_HELD_OUT: Final = {
+    "new": "all observations of some levels are held out",
+    "known": "some observations of every level are held out",
+}
+
+
+def crossvalidation_chart(
+    summary: pd.DataFrame,
+    groups: pd.DataFrame,
+    fits: pd.DataFrame,
+    *,
+    response: str | None = None,
+    theme: str = "light",
+) -> tuple[Any, str, str]:
+    """Draw prediction errors and log densities of every structure.
+
+    Parameters
+    ----------
+    summary, groups, fits : pandas.DataFrame
+        The tables ``crossvalidation``, ``crossvalidation_groups`` and ``crossvalidation_fits``.
+    response : str, optional
+        Name of the response, whose units errors have.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme.
+
+    Raises
+    ------
+    ModelError
+        If the theme is unknown.
+    """
+    colours = ink(theme)
+    data = Datasets(digits=6)
+    names = list(dict.fromkeys(summary["structure"]))
+    structures = [s for s in names if s != UNSHRUNKEN]
+    fields = ("difference", "density_difference")
+    longest = (max(map(len, _told(summary, f)), default=0) for f in fields)
+    columns = [max(_COLUMN, round(_CHARACTER * n) + 6) for n in longest]
+    width = (_INNER - _AXIS - 3 * _GAP - sum(columns)) // 2
+    height = _ROW * len(names)
+    schemes = list(dict.fromkeys(summary["scheme"]))
+    rows = []
+    for scheme in schemes:
+        own = summary[summary["scheme"] == scheme].reset_index(drop=True)
+        titled = scheme == schemes[-1]
+        parts = [
+            _errors(data, own, names, response, titled=titled).properties(width=width),
+            _numbers(data, own, names, fields[0], columns[0]),
+            _densities(data, own, names, structures, titled=titled).properties(width=width),
+            _numbers(data, own, names, fields[1], columns[1]),
+        ]
+        panels = [part.properties(height=height) for part in parts]
+        heading = alt.TitleParams(
+            text=scheme_name(scheme, str(own["by"].iloc[0])),
+            subtitle=_HELD_OUT[scheme],
+            fontSize=11,
+            subtitleFontSize=10,
+            subtitleColor=colours["soft"],
+            anchor="start",
+            frame="group",
+            offset=3,
+        )
+        row = alt.hconcat(*panels, spacing=_GAP, bounds="flush")
+        rows.append(row.properties(title=heading))
+    title = crossvalidation_title(summary, groups, fits)
+    chart = alt.vconcat(*rows, spacing=12)
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
+    return chart, title, crossvalidation_reading(summary, groups, fits)
+
+
+def _label(name: str) -> str:
+    return NO_SHRINKAGE if name == UNSHRUNKEN else name
+
+
+def _y(names: Sequence[str], *, labels: bool) -> alt.Y:
+    return alt.Y(
+        "name:N",
+        title=None,
+        scale=alt.Scale(domain=[_label(n) for n in names]),
+        sort=None,
+        axis=alt.Axis(
+            labels=labels, ticks=False, domain=False, grid=False, labelLimit=_AXIS - 6, minExtent=0
+        ),
+    )
+
+
+def _colour(names: Sequence[str]) -> alt.Color:
+    structures = [n for n in names if n != UNSHRUNKEN]
+    palette = structure_colours(structures) + [COLOURS["reference"]] * (UNSHRUNKEN in names)
+    shown = [*structures, *[n for n in names if n == UNSHRUNKEN]]
+    scale = alt.Scale(domain=[_label(n) for n in shown], range=palette)
+    return alt.Color("name:N", scale=scale, legend=None)
+
+
+def _errors(
+    data: Datasets,
+    own: pd.DataFrame,
+    names: Sequence[str],
+    response: str | None,
+    *,
+    titled: bool,
+) -> Any:
+    """Root mean squared errors, with intervals of their difference from the first."""
+    half = WIDTH * own["difference_se"]
+    first = float(own["rmse"].iloc[0])
+    frame = own[["rmse", "rmse_se", "difference", "difference_se", "n"]].assign(
+        name=own["structure"].map(_label), low=own["rmse"] - half, high=own["rmse"] + half
+    )
+    low, high = float(frame["low"].min()), float(frame["high"].max())
+    room = max(0.08 * (high - low), 0.01 * high)
+    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+    words = ["root mean squared error", f"({response})" if response else "of predictions"]
+    axis = alt.Axis(title=words if titled else None, tickCount=3, grid=False)
+    tooltip = [
+        alt.Tooltip("name:N", title="structure"),
+        alt.Tooltip("rmse:Q", title="root mean squared error", format=".5~g"),
+        alt.Tooltip("difference:Q", title="against the first", format="+.3~g"),
+        alt.Tooltip("difference_se:Q", title="its standard error", format=".2~g"),
+        alt.Tooltip("n:Q", title="observations"),
+    ]
+    return _marks(data, frame, names, ("rmse", first), scale, axis, tooltip, labels=True)
+
+
+def _densities(
+    data: Datasets,
+    own: pd.DataFrame,
+    names: Sequence[str],
+    structures: Sequence[str],
+    *,
+    titled: bool,
+) -> Any:
+    """Log densities minus that of the first structure."""
+    told = own[own["structure"].isin(structures)]
+    half = WIDTH * told["density_difference_se"]
+    gained = told["density_difference"]
+    frame = told[["density_difference", "density_difference_se", "log_density"]].assign(
+        name=told["structure"].map(_label), low=gained - half, high=gained + half
+    )
+    low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
+    room = max(0.08 * (high - low), 0.1)
+    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+    axis = alt.Axis(
+        title=["log density of the data", f"minus that of {structures[0]}"] if titled else None,
+        tickCount=3,
+        grid=False,
+    )
+    tooltip = [
+        alt.Tooltip("name:N", title="structure"),
+        alt.Tooltip("log_density:Q", title="log density", format=".6~g"),
+        alt.Tooltip("density_difference:Q", title="against the first", format="+.3~g"),
+        alt.Tooltip("density_difference_se:Q", title="its standard error", format=".2~g"),
+    ]
+    return _marks(
+        data, frame, names, ("density_difference", 0.0), scale, axis, tooltip, labels=False
+    )
+
+
+def _told(own: pd.DataFrame, field: str) -> list[str]:
+    """Differences from the first structure, with two standard errors; empty where there is none."""
+    words = []
+    for _, row in own.iterrows():
+        if pd.isna(row[field]) or row["structure"] == own["structure"].iloc[0]:
+            words.append("")
+        elif field == "difference" and is_same(row):
+            words.append("the same")
+        else:
+            words.append(plus_minus(row[field], row[f"{field}_se"]))
+    return words
+
+
+def _numbers(
+    data: Datasets, own: pd.DataFrame, names: Sequence[str], field: str, width: int
+) -> Any:
+    """Draw differences from the first structure as a column of numbers."""
+    frame = pd.DataFrame({"name": own["structure"].map(_label), "told": _told(own, field)})
+    return (
+        data.chart(frame)
+        .mark_text(align="right", fontSize=10, aria=False)
+        .encode(
+            y=_y(names, labels=False),
+            x=alt.value(width - 4),
+            text="told:N",
+            color=_colour(names),
+        )
+        .properties(view=alt.ViewConfig(stroke=None), width=width)
+    )
+
+
+def _marks(
+    data: Datasets,
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    field: tuple[str, float],
+    scale: alt.Scale,
+    axis: alt.Axis,
+    tooltip: Sequence[alt.Tooltip],
+    *,
+    labels: bool,
+) -> Any:
+    name, first = field
+    y, colour = _y(names, labels=labels), _colour(names)
+    base = data.chart(frame)
+    rule = (
+        data.chart([{"first": first}])
+        .mark_rule(color=COLOURS["zero"], strokeDash=[3, 2], strokeWidth=0.9, aria=False)
+        .encode(x=alt.X("first:Q", scale=scale, axis=axis))
+    )
+    bars = base.mark_rule(strokeWidth=1.8, aria=False).encode(
+        x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour
+    )
+    points = base.mark_point(filled=True, size=46, opacity=1, aria=False).encode(
+        x=alt.X(f"{name}:Q", scale=scale, axis=axis), y=y, color=colour, tooltip=list(tooltip)
+    )
+    return alt.layer(rule, bars, points)

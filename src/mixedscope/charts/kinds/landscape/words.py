@@ -1,0 +1,162 @@
+"""What a landscape says, in words made from its numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.tables.store import FitTables
+
+__all__ = ["landscape_caption", "landscape_title", "parameter_words"]
+
+
+def parameter_words(kind: str, group: str, name: str) -> list[str]:
+    """Name a parameter on an axis, the grouping factor on a line of its own."""
+    if kind == "theta":
+        return [f"θ {name.removeprefix(f'{group}.')}", group]
+    if kind == "sd":
+        return [f"SD of {name}", group]
+    if kind == "loading":
+        return [f"loading of {name}", group]
+    if " ~ " in name:
+        return [f"correlation {name.replace(' ~ ', ', ')}", group]
+    return [f"correlation of {name}", group]
+
+
+def landscape_title(fit: FitTables) -> str:
+    """Say where the minimum lies and from how high the search came.
+
+    Parameters
+    ----------
+    fit : FitTables
+        With the tables of the study ``landscape``.
+
+    Returns
+    -------
+    str
+    """
+    points = fit.require("landscape_points")
+    tried = points[(points["panel"] == points["panel"].min()) & (points["kind"] == "evaluation")]
+    on_bound = _on_bound(fit)
+    if on_bound:
+        text = f"The best point lies on a bound, {joined(on_bound)}"
+    else:
+        text = "The best point lies within the bounds"
+    if len(tried):
+        gap = float(tried["gap"].iloc[0])
+        count = len(tried)
+        text += f"; the search began {_number(gap)} above it"
+        near = tried.loc[tried["gap"] <= 1e-3, "evaluation"]
+        if gap > 1e-3 and len(near):
+            text += f" and came within 0.001 at evaluation {int(near.iloc[0]):,} of {count:,}"
+    return text
+
+
+def _on_bound(fit: FitTables) -> list[str]:
+    """Parameters of the model that are zero at the optimum though their sign is a convention."""
+    certificate = fit.info.get("certificate") or {}
+    names = [str(name) for name in certificate.get("active_bounds") or []]
+    if len(names) > 1:
+        return [f"{len(names)} diagonals of Λ being 0"]
+    return [f"θ {name} = 0" for name in names]
+
+
+def landscape_caption(fit: FitTables) -> str:
+    """Describe what the picture shows and what its numbers are.
+
+    Parameters
+    ----------
+    fit : FitTables
+
+    Returns
+    -------
+    str
+    """
+    panels = fit.require("landscape_panels")
+    points = fit.require("landscape_points")
+    first = panels.iloc[0]
+    curve = bool(panels["y_name"].isna().all())
+    text = [
+        f"The objective of {fit.info['formula']} minus that of the best point"
+        + (
+            ", over the only parameter of the random effects."
+            if curve
+            else ", in planes of two parameters."
+        )
+    ]
+    if not curve:
+        shown = len(set(panels["x_name"]) | set(panels["y_name"]))
+        total = len(fit.info["theta_names"])
+        if first["scale"] == "theta" and shown < total:
+            text.append(f"Of {total} parameters the {shown} shown vary most along the path.")
+        if total > 2:
+            text.append(
+                "Parameters not shown are optimised at every point."
+                if first["others"] == "profiled"
+                else "Parameters not shown stand as at the optimum, so that points visited on the "
+                "way, whose other parameters were different, lie in the plane as in projection."
+            )
+        if first["others"] == "profiled" or total == 2:
+            text.append("The contour of 5.99, drawn bolder, bounds a 95 % likelihood region.")
+        else:
+            text.append(
+                "The contour of 5.99, drawn bolder, is a slice of the region that the χ² "
+                "distribution of two degrees of freedom gives for 95 %."
+            )
+        grid = sorted({(int(a), int(b)) for a, b in zip(panels["n_x"], panels["n_y"], strict=True)})
+        text.append(
+            "The objective was computed on a grid of "
+            + joined([f"{a} × {b}" for a, b in grid])
+            + " points per panel, closer together near the optimum, with cubic splines between."
+        )
+    else:
+        text.append(_interval_words(fit, first))
+    if first["scale"] == "theta":
+        text.append("Dashed: the bound 0 of a diagonal of Λ; beyond it, veiled, the other sign.")
+    text += _symmetry(points, curve)
+    tried = points[points["kind"] == "evaluation"]
+    outside = tried.loc[~tried["inside"], "evaluation"].nunique()
+    if outside:
+        text.append(
+            f"{outside:,} of {tried['evaluation'].nunique():,} evaluations lie outside a panel and "
+            "are not drawn there."
+        )
+    return " ".join(text)
+
+
+def _symmetry(points: pd.DataFrame, curve: bool) -> list[str]:
+    out = []
+    saddles = points[points["kind"] == "saddle"]
+    tops = points[points["kind"] == "hilltop"]
+    if len(saddles):
+        gaps = list(dict.fromkeys(_number(float(g)) for g in np.sort(saddles["gap"])))
+        listed = joined(gaps) if len(gaps) <= 4 else f"{gaps[0]} to {gaps[-1]}"
+        out.append(
+            "At a saddle, where a bounded optimiser could stop, the slope in the plane is zero by "
+            f"symmetry though there is no minimum ({listed} above the best point)."
+        )
+    if len(tops):
+        gaps = list(dict.fromkeys(_number(float(g)) for g in np.sort(tops["gap"])))
+        listed = joined(gaps) if len(gaps) <= 4 else f"{gaps[0]} to {gaps[-1]}"
+        where = "At θ = 0" if curve else "At a hilltop"
+        out.append(f"{where} the slope is zero by symmetry as well, {listed} above the best point.")
+    return out
+
+
+def _interval_words(fit: FitTables, panel: pd.Series) -> str:
+    outlines = fit.require("landscape_outlines")
+    bound = panel["x_bound"] if math.isfinite(panel["x_bound"]) else -math.inf
+    ends = np.sort(outlines.loc[outlines["x"] >= bound, "x"].to_numpy())
+    if len(ends) == 0:
+        return "The interval of 95 % is wider than the picture."
+    low = "the bound" if len(ends) == 1 else f"{ends[0]:.3g}"
+    return f"The 95 % likelihood interval, gaps up to 3.84, reaches from {low} to {ends[-1]:.3g}."
+
+
+def _number(value: float) -> str:
+    if value < 1e-3:
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

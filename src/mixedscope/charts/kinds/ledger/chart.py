@@ -1,0 +1,475 @@
+"""The ledger chart: how variance moves between observations and groups while a model is fitted.
+
+Four panels on one axis of evaluations: who has which share of the variance, how large the
+contributions are, what the fit spends in degrees of freedom, and what the objective gains by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from mixedscope.charts.common.along import Along
+from mixedscope.charts.common.numerals import number, shares
+from mixedscope.charts.common.panels import rounded
+from mixedscope.charts.common.rows import in_rows, panel_width
+from mixedscope.charts.common.structure_names import structure_label, structure_name
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.core.errors import ModelError
+from mixedscope.tables.store import FitTables
+
+__all__ = ["ledger_chart"]
+
+OBSERVATIONS: Final = "observations (residual)"
+FIXED: Final = "fixed effects"
+
+_SCALES: Final = ("auto", "linear", "log")
+_DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
+_INNER: Final = DOUBLE_COLUMN - 16
+_AXIS: Final = 58
+_GAP: Final = 14
+# Room at the right of a single fit for the names of the lines, and height of one.
+_NAMES: Final = 128
+_LINE: Final = 11
+# Upper end of the shares: room for half a label, which would push the headers apart.
+_ROOF: Final = 1.07
+_HEIGHTS: Final = {"share": 96, "deviation": 128, "degrees": 96, "objective": 110}
+
+
+def ledger_chart(
+    tables: Sequence[FitTables], *, x_scale: str = "auto", theme: str = "light"
+) -> tuple[Any, str, str]:
+    """Draw the ledgers of one or more fits side by side.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+        With ``trace`` and the study ``ledger``.
+    x_scale : {"auto", "linear", "log"}
+        Of the axis of evaluations, which all fits share; the log scale shows the first of them
+        apart, and is chosen where one fit took more than ten times as many as another.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme and title.
+
+    Raises
+    ------
+    ModelError
+        If ``x_scale`` or ``theme`` is unknown.
+    StoreError
+        If a table is missing.
+    """
+    if x_scale not in _SCALES:
+        raise ModelError(
+            f"Evaluations cannot run on a scale {x_scale!r}. Known are: {', '.join(_SCALES)}."
+        )
+    colours = ink(theme)
+    books = [_Books(fit) for fit in tables]
+    groups = list(dict.fromkeys(group for book in books for group in book.groups))
+    palette = {OBSERVATIONS: COLOURS["observations"], FIXED: COLOURS["fixed"]}
+    palette |= {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
+    single = len(books) == 1
+    width = _INNER - _AXIS - _NAMES if single else panel_width(len(books), _AXIS, _GAP)
+    style = _Style(palette, x_scale, width, colours, books)
+
+    def panels(fits: range) -> list[Any]:
+        out = [
+            panel(books[i], style, first=i == fits[0])
+            for panel in (_share_panel, _deviation_panel, _degrees_panel, _objective_panel)
+            for i in fits
+        ]
+        if not single:
+            for place, i in enumerate(fits):
+                out[place] = out[place].properties(title=_header(tables[i]))
+        return out
+
+    chart = in_rows(len(books), panels, ["fill", "stroke", "strokeDash"], ["color"])
+    return chart, _title(books), _caption(books)
+
+
+class _Books:
+    """The stored ledger of one fit, and what is drawn of it."""
+
+    def __init__(self, fit: FitTables) -> None:
+        self.info = fit.info
+        self.ledger = fit.require("ledger")
+        self.terms = fit.require("ledger_terms")
+        self.groups = [str(term["group"]) for term in fit.info["random"]]
+        self.evaluations = self.ledger["evaluation"].to_numpy()
+        # What was best at the last improvement stays so until the end.
+        self.end = int(fit.require("trace")["evaluation"].max())
+
+    def steps(self, values: Sequence[float] | pd.Series) -> pd.DataFrame:
+        """Columns x and y of a line that keeps its value until the next improvement."""
+        y = [rounded(v) for v in values]
+        x = [*self.evaluations.tolist(), max(self.end, int(self.evaluations[-1]) + 1)]
+        return pd.DataFrame({"x": x, "y": [*y, y[-1]]})
+
+    def of(self, column: str, group: str | None, term: str | None = None) -> pd.Series:
+        """One column of the terms along the evaluations."""
+        own = self.terms
+        chosen = own["group"].isna() if group is None else own["group"] == group
+        chosen &= own["term"].isna() if term is None else own["term"] == term
+        return own.loc[chosen, column].reset_index(drop=True)
+
+    def names(self, group: str) -> list[str]:
+        """Names of the terms of a grouping factor."""
+        own = next(term for term in self.info["random"] if term["group"] == group)
+        return [str(name) for name in own["names"]]
+
+
+class _Style:
+    """What the panels have in common: axes, colours and the range of each kind."""
+
+    def __init__(
+        self,
+        palette: dict[str, str],
+        x_scale: str,
+        width: int,
+        colours: Mapping[str, str],
+        books: Sequence[_Books],
+    ) -> None:
+        self.palette = palette
+        self.along = Along(
+            "evaluation",
+            min(int(book.evaluations[0]) for book in books),
+            1.0,
+            [max(book.end, int(book.evaluations[-1]) + 1) for book in books],
+            None if x_scale == "auto" else x_scale == "log",
+        )
+        self.width = width
+        self.colours = colours
+        self.single = len(books) == 1
+        variances = [float(v.max()) for book in books for v in _lines(book).values()]
+        self.deviation = 1.05 * max(variances) ** 0.5
+        spent = [book.ledger["edf"].max() for book in books]
+        worth = [(b.ledger["edf_fixed"] + b.ledger["part_penalty"]).max() for b in books]
+        self.degrees = 1.04 * float(max(spent + worth))
+        changes = np.concatenate([c.to_numpy() for b in books for c in _changes(b).values()])
+        self.objective = (float(changes.min()), float(changes.max()))
+        names = [name for book in books for group in book.groups for name in book.names(group)]
+        self.terms = list(dict.fromkeys(names))
+
+    def x(self, book: _Books, *, titled: bool) -> alt.X:
+        """Horizontal axis, of all fits."""
+        return self.along("x", titled=titled, labels=titled)
+
+    def fill(self) -> alt.Fill:
+        """Colour of areas: observations, fixed effects, grouping factors."""
+        legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolType="square")
+        scale = alt.Scale(domain=list(self.palette), range=list(self.palette.values()))
+        return alt.Fill("part:N", scale=scale, legend=legend)
+
+    def dash(self) -> alt.StrokeDash:
+        """Dashes of the terms, one kind per name of term."""
+        legend = None
+        if not self.single:
+            legend = alt.Legend(
+                title="standard deviations",
+                orient="bottom",
+                direction="horizontal",
+                symbolType="stroke",
+                symbolSize=250,
+            )
+        dashes = [_DASHES[i % len(_DASHES)] for i in range(len(self.terms))]
+        scale = alt.Scale(domain=self.terms, range=dashes)
+        return alt.StrokeDash("dash:N", scale=scale, legend=legend)
+
+
+# -- panels ----------------------------------------------------------------------------------------
+
+
+def _share_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+    parts = {OBSERVATIONS: book.of("share", None)}
+    parts |= {group: book.of("share", group) for group in book.groups}
+    axis = _y("share of variance", [0, _ROOF], first=first, format="%", tickCount=3)
+    return _stack(book, style, parts, axis).properties(height=_HEIGHTS["share"])
+
+
+def _degrees_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+    parts = {FIXED: book.ledger["edf_fixed"]}
+    parts |= {group: book.of("edf", group) for group in book.groups}
+    axis = _y("degrees of freedom", [0, style.degrees], first=first, tickCount=4)
+    worth = book.steps(book.ledger["edf_fixed"] + book.ledger["part_penalty"])
+    line = (
+        alt.Chart(worth)
+        .mark_line(
+            interpolate="step-after",
+            stroke=style.colours["ink"],
+            strokeDash=[4, 2],
+            strokeWidth=1.2,
+            aria=False,
+        )
+        .encode(x=style.x(book, titled=False), y=axis)
+    )
+    layers = [_stack(book, style, parts, axis), line]
+    if style.single:
+        stacked = np.cumsum([float(v.iloc[-1]) for v in parts.values()])
+        labels = [
+            (f"{name} {number(float(v.iloc[-1]), 4)}", name, top - float(v.iloc[-1]) / 2)
+            for (name, v), top in zip(parts.items(), stacked, strict=True)
+        ]
+        labels.append(("- - penalty, units of σ²", "", float(worth["y"].iloc[-1])))
+        layers.append(_names(style, labels, axis, style.degrees, _HEIGHTS["degrees"]))
+    return alt.layer(*layers).properties(height=_HEIGHTS["degrees"], width=style.width)
+
+
+def _deviation_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+    unit = f" ({book.info['response']})" if book.info.get("response") else ""
+    axis = _y(f"SD of contribution{unit}", [0, style.deviation], first=first, tickCount=4)
+    frames = []
+    labels: list[tuple[str, str, float]] = []
+    for (group, term), variance in _lines(book).items():
+        frame = book.steps(np.sqrt(variance))
+        part = OBSERVATIONS if group is None else group
+        frames.append(frame.assign(part=part, dash=term or "", line=f"{group} {term}"))
+        last = float(frame["y"].iloc[-1])
+        name = "observations, σ" if group is None else f"{group}: {term}"
+        labels.append((f"{name} {number(last)}", part, last))
+    rows = pd.concat(frames, ignore_index=True)
+    scale = alt.Scale(domain=list(style.palette), range=list(style.palette.values()))
+    colour = alt.Stroke("part:N", scale=scale, legend=None)
+    base: dict[str, Any] = {"interpolate": "step-after", "aria": False}
+    encoding = {
+        "x": style.x(book, titled=False),
+        "y": axis,
+        "stroke": colour,
+        "tooltip": [alt.Tooltip("line:N"), alt.Tooltip("y:Q", title="SD", format=".4~g")],
+    }
+    layers = [
+        alt.Chart(rows[rows["part"] == OBSERVATIONS]).mark_line(strokeWidth=3, **base),
+        alt.Chart(rows[rows["part"] != OBSERVATIONS]).mark_line(strokeWidth=1.4, **base),
+    ]
+    drawn: list[Any] = [
+        layers[0].encode(**encoding),
+        layers[1].encode(
+            **encoding, detail=alt.Detail(field="line", type="nominal"), strokeDash=style.dash()
+        ),
+    ]
+    if style.single:
+        drawn.append(_names(style, labels, axis, style.deviation, _HEIGHTS["deviation"]))
+    return alt.layer(*drawn).properties(height=_HEIGHTS["deviation"], width=style.width)
+
+
+def _objective_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+    low, high = style.objective
+    domain = [low - 0.04 * (high - low or 1.0), high + 0.04 * (high - low or 1.0)]
+    axis = _y("objective − final", domain, first=first, tickCount=4)
+    looks: dict[str, dict[str, Any]] = {
+        "objective": {"strokeWidth": 2.2},
+        "n log σ²": {"strokeWidth": 1.3, "strokeDash": [6, 2]},
+        "log-determinant": {"strokeWidth": 1.3, "strokeDash": [2, 2]},
+    }
+    layers: list[Any] = []
+    for name, values in _changes(book).items():
+        layers.append(
+            alt.Chart(book.steps(values).assign(part=name))
+            .mark_line(
+                interpolate="step-after", stroke=style.colours["ink"], aria=False, **looks[name]
+            )
+            .encode(
+                x=style.x(book, titled=True),
+                y=axis,
+                tooltip=[alt.Tooltip("part:N"), alt.Tooltip("y:Q", format=".4~g")],
+            )
+        )
+    if style.single:
+        words = ["— objective", "- - n log σ²", "··· log-determinant"]
+        step = 14 / _HEIGHTS["objective"] * (domain[1] - domain[0])
+        rows = pd.DataFrame({"name": words, "y": [domain[1] - (i + 1) * step for i in range(3)]})
+        key = alt.Chart(rows).mark_text(
+            align="left", baseline="middle", dx=6, fontSize=9, color=style.colours["ink"]
+        )
+        layers.append(
+            key.encode(
+                x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal")
+            )
+        )
+    return alt.layer(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
+
+
+def _stack(book: _Books, style: _Style, parts: Mapping[str, pd.Series], axis: alt.Y) -> Any:
+    """Areas on top of one another, the first at the bottom."""
+    below = np.zeros(len(book.ledger))
+    frames = []
+    for part, values in parts.items():
+        above = below + values.to_numpy(dtype=float)
+        frame = book.steps(above.tolist())
+        frame["y0"] = book.steps(below.tolist())["y"]
+        frames.append(frame.assign(part=part))
+        below = above
+    return (
+        alt.Chart(pd.concat(frames, ignore_index=True))
+        .mark_area(interpolate="step-after", opacity=0.85, aria=False)
+        .encode(
+            x=style.x(book, titled=False),
+            y=axis,
+            y2=alt.Y2(field="y0"),
+            fill=style.fill(),
+            tooltip=[alt.Tooltip("part:N")],
+        )
+        .properties(width=style.width)
+    )
+
+
+def _names(
+    style: _Style, labels: Sequence[tuple[str, str, float]], axis: alt.Y, high: float, height: int
+) -> Any:
+    """Write the names of lines at their right ends, apart from one another."""
+    places = _apart([height * (1 - value / high) for _, _, value in labels], height)
+    rows = pd.DataFrame(
+        [
+            {"name": name, "part": part, "y": high * (1 - place / height)}
+            for (name, part, _), place in zip(labels, places, strict=True)
+        ]
+    )
+    mark = alt.Chart(rows).mark_text(
+        align="left", baseline="middle", dx=6, fontSize=9, clip=False, aria=False
+    )
+    # Grey is too light for words; those of grouping factors have its colour.
+    dark = style.palette | {OBSERVATIONS: style.colours["soft"], "": style.colours["ink"]}
+    scale = alt.Scale(domain=list(dark), range=list(dark.values()))
+    colour = alt.Color("part:N", scale=scale, legend=None)
+    return mark.encode(
+        x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal"), color=colour
+    )
+
+
+def _apart(pixels: Sequence[float], height: int) -> list[float]:
+    """Move labels as little as needed for each to have a line of its own, in their order."""
+    order = np.argsort(pixels, kind="stable")
+    # Neighbours that overlap become a block around their common centre, inside the panel.
+    blocks: list[tuple[float, int]] = []
+    for i in order:
+        total, count = float(pixels[i]), 1
+        while True:
+            half = count * _LINE / 2
+            centre = min(max(total / count, half), height - half + _LINE / 2)
+            if not blocks or centre - half >= blocks[-1][0] + blocks[-1][1] * _LINE / 2:
+                break
+            other, size = blocks.pop()
+            total, count = total + other * size, count + size
+        blocks.append((centre, count))
+    places = [
+        centre + (j - (count - 1) / 2) * _LINE for centre, count in blocks for j in range(count)
+    ]
+    out = [0.0] * len(places)
+    for i, place in zip(order, places, strict=True):
+        out[i] = place
+    return out
+
+
+def _y(title: str, domain: Sequence[float], *, first: bool, **axis: Any) -> alt.Y:
+    return alt.Y(
+        "y:Q",
+        scale=alt.Scale(domain=list(domain), nice=False, zero=False),
+        axis=alt.Axis(title=title if first else None, labels=first, **axis),
+    )
+
+
+# -- what is drawn ---------------------------------------------------------------------------------
+
+
+def _lines(book: _Books) -> dict[tuple[str | None, str | None], pd.Series]:
+    """Variance contributed by the observations and by every term."""
+    lines: dict[tuple[str | None, str | None], pd.Series] = {
+        (None, None): book.of("variance", None)
+    }
+    for group in book.groups:
+        for name in book.names(group):
+            lines[group, name] = book.of("variance", group, name)
+    return lines
+
+
+def _changes(book: _Books) -> dict[str, pd.Series]:
+    """Objective and its parts, each minus its final value."""
+    own = book.ledger
+    parts = {
+        "objective": own["objective"],
+        "n log σ²": own["part_sigma"],
+        "log-determinant": own["log_det"] + own["part_fixed"],
+    }
+    return {name: values - values.iloc[-1] for name, values in parts.items()}
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _title(books: Sequence[_Books]) -> str:
+    """Say where the variance of the first fit lies in the end, and where it lay at first."""
+    book = books[0]
+    parts = [*book.groups, None]
+    last = shares([float(book.of("share", g).iloc[-1]) for g in parts])
+    first = shares([float(book.of("share", g).iloc[0]) for g in parts])
+    names = [
+        f"{end} {'at the observations' if g is None else f'between levels of {g}'}"
+        f" ({'at first ' if g == parts[0] else ''}{start})"
+        for g, start, end in zip(parts, first, last, strict=True)
+    ]
+    where = f"Where the variance ends: {joined(names)}"
+    if len(books) == 1:
+        return where
+    return f"{_label(book)}: {where[0].lower()}{where[1:]}"
+
+
+def _label(book: _Books) -> str:
+    label = structure_label(book.info)
+    return label[:1].upper() + label[1:]
+
+
+def _header(fit: FitTables) -> alt.TitleParams:
+    info = fit.info
+    objective = f"objective {info['objective']:.2f}".replace("-", "\u2212")
+    return alt.TitleParams(
+        text=structure_name(info),
+        subtitle=[objective, f"{info['dof']} parameters"],
+        fontSize=11,
+        subtitleFontSize=10,
+        anchor="start",
+        frame="group",
+        offset=6,
+    )
+
+
+def _caption(books: Sequence[_Books]) -> str:
+    info = books[0].info
+    words = [
+        f"The books kept while {info['formula']} was fitted, at the evaluations that improved on "
+        "all before them. From above: each level's share of the variance of an observation; the "
+        "standard deviation of each contribution to it; the effective degrees of freedom (sum of "
+        "the leverages) that fixed effects and grouping factors spend, and dashed what the penalty "
+        "on the random effects is worth in units of σ²"
+        + (
+            ", which at a REML optimum is the same; "
+            if info["criterion"] == "REML"
+            else ", which at an optimum is a little more, as maximum likelihood takes the fixed "
+            "effects for known; "
+        )
+        + "the objective minus its final value (bold) and its two parts, what the residual "
+        "variance costs (dashed) and the log-determinant, the price of variance between groups "
+        "(dotted)."
+    ]
+    words += [_sentence(book, books) for book in books]
+    return " ".join(words)
+
+
+def _sentence(book: _Books, books: Sequence[_Books]) -> str:
+    last = book.ledger.iloc[-1]
+    n = book.info["dimensions"]["n"]
+    spent = [f"{number(float(book.of('edf', g).iloc[-1]), 4)} for {g}" for g in book.groups]
+    label = "" if len(books) == 1 else f"{_label(book)}: "
+    start = book.ledger.iloc[0]
+    return (
+        f"{label}σ went from {number(float(start['sigma']), 4)} to "
+        f"{number(float(last['sigma']), 4)}, the degrees of freedom from "
+        f"{number(float(start['edf']), 4)} to {number(float(last['edf']), 4)} of {n:,} "
+        f"({number(float(last['edf_fixed']), 4)} for the fixed effects, {joined(spent)})."
+    )

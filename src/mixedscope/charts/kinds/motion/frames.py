@@ -1,0 +1,433 @@
+"""From stored tables to what moves: the frames behind player, film and still.
+
+An *actor* is one fit: its trace, the covariances at every evaluation, and one or two *tracks* of
+conditional modes, each a sequence of frames.  Actors of one *scene* share their axes.  Nothing
+here knows of drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.charts.kinds.shrinkage.ellipse import radius
+from mixedscope.charts.kinds.shrinkage.levels import Pull, frame_of, pulls, sample_ranks
+from mixedscope.charts.kinds.trace.chart import gap_floor
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
+from mixedscope.core.errors import ModelError
+from mixedscope.core.running_best import improved_rows
+from mixedscope.tables.schemas import IN_PLACE
+from mixedscope.tables.store import FitTables
+
+__all__ = [
+    "MOST_LEVELS",
+    "Actor",
+    "Course",
+    "Scene",
+    "Track",
+    "course_of",
+    "scene_of",
+    "stops",
+    "told_pairs",
+]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+#: At most so many levels move.
+MOST_LEVELS: Final = 300
+
+#: At most so many values of modes are put into one animation, and no fewer levels than these.
+_MOST_VALUES: Final = 300_000
+_FEWEST_LEVELS: Final = 40
+
+
+@dataclass(frozen=True)
+class Course:
+    """The trace of one fit, an entry per evaluation.
+
+    Attributes
+    ----------
+    gap, best : (N,) array
+        Objective, and best so far, above the minimum; at least the floor; NaN where it failed.
+    objective, sigma : (N,) array
+    phase : (N,) array of int
+        Position among `PHASE_NAMES`.
+    theta : (N, p) array
+    floor, top : float
+        Ends of the axis of gaps, the same for all fits of a scene.
+    """
+
+    gap: Floats
+    best: Floats
+    objective: Floats
+    sigma: Floats
+    phase: Integers
+    theta: Floats
+    floor: float
+    top: float
+
+    @property
+    def size(self) -> int:
+        """Number of evaluations."""
+        return len(self.gap)
+
+    def best_at(self, evaluation: int) -> int:
+        """Evaluation (from 1) that was the best so far; the first where all had failed."""
+        known = self.objective[:evaluation]
+        return int(np.nanargmin(known)) + 1 if np.isfinite(known).any() else 1
+
+
+@dataclass(frozen=True)
+class Track:
+    """Conditional modes at chosen evaluations.
+
+    Attributes
+    ----------
+    evaluations : (m,) array of int
+        Ascending, from 1.
+    modes : (m, q, k) array
+        Of the levels and terms of the actor.
+    """
+
+    evaluations: Integers
+    modes: Floats
+
+    def at(self, evaluation: int) -> int:
+        """Frame shown at an evaluation: the last that had been reached."""
+        return max(int(np.searchsorted(self.evaluations, evaluation, side="right")) - 1, 0)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One fit in motion.
+
+    Attributes
+    ----------
+    pull : Pull
+        Reference and final mode of the levels that move.
+    course : Course
+    sds : (N, k) array
+        Standard deviations of the random effects at every evaluation.
+    correlations : (N, k, k) array
+        0 where the structure has none, NaN where undefined.
+    correlated : tuple of (int, int)
+        Pairs of terms with a correlation to be told, the earlier first.
+    tracks : mapping of str to Track
+        ``best``, the best so far, and ``every`` where the modes at every evaluation are stored.
+    settled : int
+        Evaluation from which on no mode of any level is farther from its end than `IN_PLACE`
+        standard deviations of the references, as far as the frames tell.
+    settled_between : bool
+        Whether there were evaluations, better than all before, between that frame and the one
+        before it: the modes may have been in place at one of them.
+    thinned : bool
+        Whether ``every`` holds fewer evaluations than succeeded.
+    """
+
+    pull: Pull
+    course: Course
+    sds: Floats
+    correlations: Floats
+    correlated: tuple[tuple[int, int], ...]
+    tracks: Mapping[str, Track]
+    settled: int
+    settled_between: bool
+    thinned: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Fits of one model in motion on the same axes.
+
+    Attributes
+    ----------
+    group : str
+    terms : tuple of str
+    reference : str
+    axes : sequence of (low, high)
+        Per term.
+    ellipses : tuple of float
+        Coverages.
+    actors : tuple of Actor
+    order : (q,) array of int
+        Levels by the reference of the first term of the first fit: rows of dumbbells.
+    n_levels : int
+        Of the grouping factor, before sampling.
+    """
+
+    group: str
+    terms: tuple[str, ...]
+    reference: str
+    axes: tuple[tuple[float, float], ...]
+    ellipses: tuple[float, ...]
+    actors: tuple[Actor, ...]
+    order: Integers
+    n_levels: int
+
+
+def course_of(tables: Sequence[FitTables]) -> list[Course]:
+    """Read the traces of fits that are shown together.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+
+    Returns
+    -------
+    list of Course
+
+    Raises
+    ------
+    ModelError
+        If no evaluation of a fit succeeded.
+    StoreError
+        If a table is missing.
+    """
+    floor = gap_floor(tables)
+    courses = []
+    phases = {name: i for i, name in enumerate(PHASE_NAMES)}
+    for fit in tables:
+        trace = fit.require("trace")
+        objective = trace["objective"].to_numpy(dtype=float)
+        if not np.isfinite(objective).any():
+            raise ModelError(f"No evaluation of the fit of {fit.info['formula']!r} succeeded.")
+        minimum = np.nanmin(objective)
+        best = trace["best"].to_numpy(dtype=float)
+        gap = objective - minimum
+        courses.append(
+            Course(
+                gap=np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan),
+                best=np.where(np.isfinite(best), np.maximum(best - minimum, floor), np.nan),
+                objective=objective,
+                sigma=trace["sigma"].to_numpy(dtype=float),
+                phase=np.array([phases[name] for name in trace["phase"]], dtype=np.int64),
+                theta=np.array(trace["theta"].tolist(), dtype=float),
+                floor=floor,
+                top=floor,
+            )
+        )
+    highest = max(float(np.nanmax(course.gap)) for course in courses)
+    top = max(10.0 ** float(np.ceil(np.log10(highest) - 1e-9)), 10 * floor)
+    return [replace(course, top=top) for course in courses]
+
+
+def scene_of(
+    tables: Sequence[FitTables],
+    group: str,
+    terms: Sequence[str],
+    *,
+    reference: str = "auto",
+    ellipses: Sequence[float] = (0.5, 0.95),
+) -> Scene:
+    """Read the motion of the conditional modes of one grouping factor.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+        With ``trace``, ``modes``, ``modes_trace``, ``estimates`` and ``parameters``; with
+        ``modes_every`` where every evaluation is to be seen.
+    group : str
+    terms : sequence of str
+    reference : {"auto", "joint_limit", "within_group"}
+    ellipses : sequence of float
+        Coverages of the contours of the fitted distribution.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    ModelError
+        If a name is unknown, or no evaluation of a fit succeeded.
+    StoreError
+        If a table is missing.
+    """
+    whole = pulls(tables, group, terms, reference=reference)
+    reach = radius(max(ellipses)) if ellipses else 0.0
+    chosen = _chosen(tables, whole, group)
+    courses = course_of(tables)
+    actors = []
+    for fit, pull, course, rows in zip(tables, whole, courses, chosen, strict=True):
+        all_levels = _track(fit.require("modes_trace"), pull, group)
+        tracks = {"best": Track(all_levels.evaluations, all_levels.modes[:, rows])}
+        every = fit.get("modes_every")
+        thinned = False
+        if every is not None:
+            found = _track(every, pull, group)
+            tracks["every"] = Track(found.evaluations, found.modes[:, rows])
+            thinned = len(found.evaluations) < int(np.isfinite(course.objective).sum())
+        settled, between = _settled(all_levels, pull, course)
+        sds, correlations, correlated = _covariances(fit, group, pull.terms, course.size)
+        actors.append(
+            Actor(
+                pull=_rows(pull, rows),
+                course=course,
+                sds=sds,
+                correlations=correlations,
+                correlated=correlated,
+                tracks=tracks,
+                settled=settled,
+                settled_between=between,
+                thinned=thinned,
+            )
+        )
+    axes = tuple(
+        frame_of(
+            np.concatenate([p.reference[:, j] for p in whole]),
+            np.concatenate([a.tracks["best"].modes[:, :, j].ravel() for a in actors]),
+            [s * reach * p.sds[j] for p in whole for s in (-1.0, 1.0)] + [0.0],
+        )
+        for j in range(len(terms))
+    )
+    first = actors[0].pull
+    return Scene(
+        group=group,
+        terms=tuple(terms),
+        reference=whole[0].compared,
+        axes=axes,
+        ellipses=tuple(ellipses),
+        actors=tuple(actors),
+        order=_ranked(first.reference[:, 0], first.mode[:, 0]),
+        n_levels=len(whole[0].levels),
+    )
+
+
+def stops(
+    tracks: Sequence[Track], courses: Sequence[Course], *, align: str = "evaluation"
+) -> Floats:
+    """Clock readings at which an animation can stand still.
+
+    These are the evaluations of all frames, the first of every phase and the last of the run.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+        One per fit.
+    courses : sequence of Course
+        Of the same fits.
+    align : {"evaluation", "share"}
+        Whether the clock counts evaluations, of which fits have unequal numbers, or runs from 0 to
+        1 for every fit.
+
+    Returns
+    -------
+    (m,) array
+        Ascending.
+    """
+    found: set[float] = set()
+    for track, course in zip(tracks, courses, strict=True):
+        first = np.flatnonzero(np.diff(course.phase)) + 2
+        at = {*track.evaluations.tolist(), *first.tolist(), 1, course.size}
+        if align == "share":
+            found |= {round((e - 1) / max(course.size - 1, 1), 9) for e in at}
+        else:
+            found |= {float(e) for e in at}
+    return np.array(sorted(found))
+
+
+def told_pairs(pull: Pull) -> list[tuple[int, int]]:
+    """Pairs of terms (x, y), x first, whose panel says something: at least one of them varies.
+
+    A single panel is left where a single term varies, as in all of them nothing else would move.
+    """
+    k = len(pull.terms)
+    pairs = [(j, i) for i in range(1, k) for j in range(i)]
+    told = [(j, i) for j, i in pairs if pull.varies[i] or pull.varies[j]]
+    return told[:1] if sum(pull.varies) == 1 else told or pairs[:1]
+
+
+# -- details -------------------------------------------------------------------------------------
+
+
+def _chosen(tables: Sequence[FitTables], whole: Sequence[Pull], group: str) -> list[Integers]:
+    """Levels that move: evenly spaced in rank of the first term's reference in the first fit."""
+    frames = 0
+    for fit in tables:
+        for name in ("modes_trace", "modes_every"):
+            table = fit.get(name)
+            frames += 0 if table is None else table["evaluation"].nunique()
+    room = _MOST_VALUES // max(len(whole[0].terms) * frames, 1)
+    most = min(MOST_LEVELS, max(room, _FEWEST_LEVELS))
+    first = whole[0]
+    order = _ranked(first.reference[:, 0], first.mode[:, 0])
+    names = {first.levels[i] for i in order[sample_ranks(len(order), most)].tolist()}
+    return [
+        np.array([i for i, level in enumerate(p.levels) if level in names], dtype=np.int64)
+        for p in whole
+    ]
+
+
+def _ranked(reference: Floats, mode: Floats) -> Integers:
+    """Positions of levels by reference; by mode where there is none."""
+    key = np.where(np.isfinite(reference), reference, mode)
+    return np.argsort(key, kind="stable").astype(np.int64)
+
+
+def _rows(pull: Pull, rows: Integers) -> Pull:
+    return replace(
+        pull,
+        levels=tuple(pull.levels[i] for i in rows.tolist()),
+        **{
+            name: getattr(pull, name)[rows]
+            for name in ("n_obs", "reference", "mode", "std_dev", "factor")
+        },
+    )
+
+
+def _track(table: pd.DataFrame, pull: Pull, group: str) -> Track:
+    """Arrange a table of modes by evaluation, level and term; a term the fit lacks stays at 0."""
+    own = table[table["group"] == group]
+    evaluations, frame = np.unique(own["evaluation"].to_numpy(), return_inverse=True)
+    level = pd.Index(pull.levels).get_indexer(pd.Index(own["level"]))
+    term = pd.Index(pull.terms).get_indexer(pd.Index(own["term"]))
+    keep = (term >= 0) & (level >= 0)
+    modes = np.zeros((len(evaluations), len(pull.levels), len(pull.terms)))
+    modes[frame[keep], level[keep], term[keep]] = own["mode"].to_numpy(dtype=float)[keep]
+    return Track(evaluations.astype(np.int64), modes)
+
+
+def _covariances(
+    fit: FitTables, group: str, terms: Sequence[str], size: int
+) -> tuple[Floats, Floats, tuple[tuple[int, int], ...]]:
+    table = fit.require("parameters")
+    own = table[table["group"] == group]
+    at = {name: i for i, name in enumerate(terms)}
+    sds = np.zeros((size, len(terms)))
+    correlations = np.tile(np.eye(len(terms)), (size, 1, 1))
+    pairs = []
+    for (kind, a, b), rows in own.groupby(["kind", "term", "term2"], sort=False, dropna=False):
+        i = at.get(str(a))
+        values = rows["value"].to_numpy(dtype=float)
+        if i is None:
+            continue
+        if kind == "sd":
+            sds[:, i] = values
+        elif kind == "correlation" and (j := at.get(str(b))) is not None:
+            correlations[:, i, j] = correlations[:, j, i] = values
+            pairs.append((min(i, j), max(i, j)))
+    return sds, correlations, tuple(sorted(pairs))
+
+
+def _settled(track: Track, pull: Pull, course: Course) -> tuple[int, bool]:
+    """First evaluation of a frame from which on nothing moves that a picture could show.
+
+    With it whether there were better evaluations between that frame and the one before.
+    """
+    known = np.isfinite(pull.reference).any(axis=0)
+    spread = np.zeros(pull.reference.shape[1])
+    spread[known] = np.nanstd(pull.reference[:, known], axis=0)
+    unit = np.where(spread > 0, spread, np.inf)
+    away = (np.abs(track.modes - track.modes[-1]) / unit).max(axis=(1, 2))
+    moving = np.flatnonzero(away > IN_PLACE)
+    if not moving.size:
+        return int(track.evaluations[0]), False
+    before, settled = track.evaluations[[moving[-1], moving[-1] + 1]].tolist()
+    improved = improved_rows(course.objective) + 1
+    return settled, bool(((improved > before) & (improved < settled)).any())

@@ -1,0 +1,301 @@
+"""The player: one HTML file that holds data, script and style, and asks for nothing else.
+
+The page shows numbers of stored tables.  Text from the data reaches the page as JSON and is written
+with ``textContent`` or on a canvas alone, so that it never is HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.charts.common.legend import header_lines
+from mixedscope.charts.common.structure_names import structure_label
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, told_pairs
+from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
+from mixedscope.charts.kinds.motion.words import component_names
+from mixedscope.charts.kinds.shrinkage.ellipse import radius
+from mixedscope.charts.kinds.shrinkage.levels import share
+from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES, counted
+from mixedscope.tables.store import FitTables
+
+__all__ = ["DENSE", "modes_film", "page", "theta_film"]
+
+Floats = NDArray[np.float64]
+
+#: More levels than this are drawn small and half-transparent; more rows than this have no names.
+DENSE: Final = 60
+
+_COLOURS: Final = (*("reference", "mode", "movement", "ellipse", "zero", "evaluation", "best"),)
+
+
+def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
+    """Everything the player shows of conditional modes in motion, ready for JSON.
+
+    Parameters
+    ----------
+    scene : Scene
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    dict
+    """
+    several = len(scene.terms) > 1
+    first = scene.actors[0]
+    names = list(dict.fromkeys(level for a in scene.actors for level in a.pull.levels))
+    dense = len(names) > DENSE
+    key = [
+        ("reference", f"reference: {reference_key(first.pull)}"),
+        ("mode", "conditional mode"),
+        ("trail", "where it was"),
+        ("movement", "pull"),
+    ]
+    if scene.ellipses:
+        key.append(("ellipse", f"{joined([share(c) for c in scene.ellipses])} of the distribution"))
+    thinned = any(a.thinned for a in scene.actors)
+    film = _common([a.course for a in scene.actors], theme) | {
+        "kind": "modes" if several else "dumbbell",
+        "what": f"Conditional modes of {scene.group}",
+        "shown": "modes of evaluation",
+        "every": "trials as well" if thinned else "every evaluation",
+        "criterion": _criterion(first.pull.info),
+        "group": scene.group,
+        "terms": list(scene.terms),
+        "levels": names,
+        "dense": dense,
+        "axes": [list(axis) for axis in scene.axes],
+        "ticks": [nice_ticks(*axis) for axis in scene.axes],
+        "radii": [_short(radius(c)) for c in scene.ellipses],
+        # Panels need room: what a fit takes at least, in units of the font.
+        "least": max(14.5, 12 + 4 * (len(scene.terms) - 1)) if several else 14.5,
+        "fits": [_fit(actor, scene) for actor in scene.actors],
+    }
+    film["key"] = [*key, *film["key"]]
+    if not several:
+        order = [first.pull.levels[i] for i in scene.order.tolist()]
+        film |= {
+            # The largest reference on top.
+            "order": [*reversed(order), *(n for n in names if n not in set(order))],
+            "rowLabels": not dense,
+            "rowTitle": f"{len(names)} levels of {scene.group}, ordered by reference",
+            "xTitle": f"deviation in {scene.terms[0]}",
+        }
+    return film
+
+
+def theta_film(
+    tables: Sequence[FitTables],
+    courses: Sequence[Course],
+    span: tuple[float, float],
+    tracks: Sequence[Mapping[str, Track]],
+    *,
+    theme: str = "light",
+) -> dict[str, Any]:
+    """Everything the player shows of θ in motion, ready for JSON.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    courses : sequence of Course
+    span : (low, high)
+        Axis of θ.
+    tracks : sequence of mapping
+        Per fit, ``best`` and ``every``; modes are (m, 1, p) arrays of θ.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    dict
+    """
+    groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
+    hue = {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
+    fits = []
+    for fit, course, own in zip(tables, courses, tracks, strict=True):
+        estimates = fit.require("estimates")
+        owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
+        fits.append(
+            {
+                "label": structure_label(fit.info),
+                "sub": f"{fit.info['optimizer']['name']}, {counted(course.size)}",
+                "components": component_names(fit),
+                "hues": [hue[g] for g in owners],
+                "course": _course(course),
+                "tracks": {name: _track(track) for name, track in own.items()},
+            }
+        )
+    film = _common(courses, theme) | {
+        "kind": "theta",
+        "what": "Components of θ",
+        "shown": "θ of evaluation",
+        "every": "every trial",
+        "criterion": _criterion(tables[0].info),
+        "axes": [list(span)],
+        "ticks": [nice_ticks(*span, count=5)],
+        "least": 14.5,
+        "fits": fits,
+    }
+    film["key"] = [*((f"line:{hue[g]}", g) for g in groups), *film["key"]]
+    return film
+
+
+def page(film: Mapping[str, Any], title: str, caption: str, still: bytes, kind: str) -> bytes:
+    """Assemble the page.
+
+    Parameters
+    ----------
+    film : mapping
+        From `modes_film` or `theta_film`.
+    title, caption : str
+    still : bytes
+        Image shown where no script runs.
+    kind : str
+        Its media type, such as ``image/svg+xml``.
+
+    Returns
+    -------
+    bytes
+        UTF-8.
+    """
+    script, style = _resource("player.js"), _resource("player.css")
+    data = json.dumps(
+        film, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+    # A < inside a script element could end it.
+    for character in "<>&\u2028\u2029":
+        data = data.replace(character, f"\\u{ord(character):04x}")
+    return _PAGE.format(
+        # Nothing is fetched, one script runs, and no text can become code.
+        policy=f"default-src 'none'; script-src 'sha256-{_digest(script)}'; "
+        f"style-src 'sha256-{_digest(style)}'; img-src data:",
+        title=html.escape(title),
+        caption=html.escape(caption),
+        style=style,
+        script=script,
+        data=data,
+        still=f"{kind};base64,{base64.b64encode(still).decode()}",
+        alternative=html.escape(caption),
+    ).encode()
+
+
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<figure>
+<div id="player"></div>
+<noscript><p>Without scripting: moments of the animation.</p>
+<img alt="{alternative}" src="data:{still}"></noscript>
+<figcaption>{caption}</figcaption>
+</figure>
+<script type="application/json" id="film">{data}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+# -- pieces of the film ----------------------------------------------------------------------------
+
+
+def _common(courses: Sequence[Course], theme: str) -> dict[str, Any]:
+    floor, top = courses[0].floor, courses[0].top
+    occur = set(np.concatenate([course.phase for course in courses]).tolist())
+    return {
+        "colours": {name: COLOURS[name] for name in _COLOURS},
+        "ink": ink(theme),
+        "phases": [(words, COLOURS[name]) for name, words in PHASE_NAMES.items()],
+        "gap": [floor, top],
+        "gapTicks": gap_ticks(floor, top),
+        "levels": None,
+        "key": [
+            ("evaluation", "evaluation"),
+            ("best", "best so far"),
+            *(
+                (f"phase:{COLOURS[name]}", words)
+                for i, (name, words) in enumerate(PHASE_NAMES.items())
+                if i in occur
+            ),
+        ],
+    }
+
+
+def _fit(actor: Actor, scene: Scene) -> dict[str, Any]:
+    pull = actor.pull
+    pairs = actor.correlated
+    return {
+        "label": pull.label,
+        "sub": ", ".join(header_lines(pull, scene.group, narrow=False)),
+        "panelPairs": told_pairs(pull),
+        "levels": list(pull.levels),
+        "n": pull.n_obs.tolist(),
+        "reference": _shortened(pull.reference),
+        "course": _course(actor.course),
+        "tracks": {name: _track(track) for name, track in actor.tracks.items()},
+        "table": {
+            "terms": list(scene.terms),
+            "pairs": pairs,
+            "sd": [_shortened(row) for row in actor.sds],
+            "cor": [
+                _shortened(np.array([matrix[a, b] for a, b in pairs]))
+                for matrix in actor.correlations
+            ],
+        },
+    }
+
+
+def _course(course: Course) -> dict[str, Any]:
+    return {
+        "gap": _shortened(course.gap),
+        "best": _shortened(course.best),
+        "objective": [v if np.isfinite(v) else None for v in course.objective.tolist()],
+        "sigma": _shortened(course.sigma),
+        "phase": course.phase.tolist(),
+    }
+
+
+def _track(track: Track) -> dict[str, Any]:
+    return {
+        "at": track.evaluations.tolist(),
+        "values": [_shortened(frame) for frame in track.modes],
+    }
+
+
+def _shortened(values: Floats) -> list[float | None]:
+    """Six significant digits of every value, in one list; null for NaN."""
+    return [_short(v) if np.isfinite(v) else None for v in values.ravel().tolist()]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _criterion(info: Mapping[str, Any]) -> str:
+    return "REML criterion" if info["criterion"] == "REML" else "\u22122 log L"
+
+
+@cache
+def _resource(name: str) -> str:
+    return (files(__package__) / name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

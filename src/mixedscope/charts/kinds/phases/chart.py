@@ -1,0 +1,517 @@
+"""Phases over all fits of a run, and whether the last one dominates where models are large.
+
+A bar for every fit, ordered by size, shows which share of its evaluations (and of its seconds)
+each phase took, with polishing apart from the search; below, the share of the last phase against
+three measures of size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.along import told_seconds
+from mixedscope.charts.common.phase_bands import phase_fills
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.trace.words import FEW, PHASE_NAMES, part_of
+from mixedscope.core.errors import ModelError, suggest
+
+__all__ = ["SIZE_NAMES", "phases_caption", "phases_chart", "phases_title"]
+
+#: Measures of size in the stored tables, and what they are called in a picture.
+SIZE_NAMES: Final = {
+    "n_theta": "covariance parameters",
+    "q": "random effects",
+    "n": "observations",
+}
+
+#: The phase whose dominance is asked about.
+_LAST: Final = "fine-tuning"
+_POLISH: Final = "after the search"
+_FIT: Final = ["model", "structure", "optimizer"]
+#: Polishing on paper, next to the greys of the phases.
+_GREY: Final = "#8A8A8A"
+_ROW: Final = 14
+_BESIDE: Final = 24
+_SCATTER: Final = 96
+_SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
+
+
+def phases_chart(
+    phases: pd.DataFrame,
+    trend: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    timing_trend: pd.DataFrame | None = None,
+    *,
+    order: str = "n_theta",
+    theme: str = "light",
+) -> tuple[Any, str, str]:
+    """Draw which share of the work of every fit each phase took.
+
+    Parameters
+    ----------
+    phases, trend : pandas.DataFrame
+        The stored tables of a run, see `mixedscope.inference.searches.phase_table`.
+    timing, timing_trend : pandas.DataFrame, optional
+        Those of the seconds.
+    order : {"n_theta", "q", "n"}
+        Size by which fits are ordered, the smallest first.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme and title.
+
+    Raises
+    ------
+    ModelError
+        If ``order`` or ``theme`` is unknown, or there are no fits.
+    """
+    if order not in SIZE_NAMES:
+        raise ModelError(
+            f"Fits cannot be ordered by {order!r}.{suggest(order, SIZE_NAMES)} "
+            f"Known are: {', '.join(SIZE_NAMES)}."
+        )
+    if phases.empty:
+        raise ModelError("There are no fits whose phases could be drawn: give at least one.")
+    ink(theme)
+    optimizers = list(dict.fromkeys(phases["optimizer"]))
+    blocks = [
+        _block(
+            optimizer, phases, timing, order, theme, first=i == 0, last=optimizer == optimizers[-1]
+        )
+        for i, optimizer in enumerate(optimizers)
+    ]
+    chart = alt.vconcat(*blocks, _scatter(phases, trend, theme), spacing=12).resolve_scale(
+        fill="independent", stroke="independent", shape="independent"
+    )
+    title = phases_title(phases, trend, timing, timing_trend, order=order)
+    return chart, title, phases_caption(phases, trend, timing_trend, order=order)
+
+
+def phases_title(
+    phases: pd.DataFrame,
+    trend: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    timing_trend: pd.DataFrame | None = None,
+    *,
+    order: str = "n_theta",
+) -> str:
+    """Say whether the last phase dominates, and whether it does so more as models grow.
+
+    Parameters
+    ----------
+    phases, trend : pandas.DataFrame
+        As made by `mixedscope.inference.searches.phase_table`.
+    timing, timing_trend : pandas.DataFrame, optional
+        Those of the seconds, which it then tells of.
+    order : {"n_theta", "q", "n"}
+        What makes a fit large: that by which the bars are ordered.
+
+    Returns
+    -------
+    str
+    """
+    optimizer = str(trend["optimizer"].iloc[0])
+    own = _ordered(phases[phases["optimizer"] == optimizer], order)
+    row = _trend_row(trend if timing_trend is None else timing_trend, optimizer, order)
+    told = [_last_part(own, timing, fit) for fit in (0, -1)]
+    (first, low), (last, high) = told
+    if len(own) == 1:
+        return f"Fine tuning and verification took {last}"
+    by = f"by {optimizer}, " if trend["optimizer"].nunique() > 1 else ""
+    names = [f"{own['model'].iloc[i]}, {own['structure'].iloc[i]}" for i in (0, -1)]
+    ends = f"{by}{first} with the fewest {SIZE_NAMES[order]} ({names[0]}), {last} with the most "
+    grows = high > low and row["rank_correlation"] > 0
+    verb = "comes" if grows and high > 0.5 else "does not come"
+    return f"Fine tuning {verb} to dominate in large models: {ends}({names[1]})"
+
+
+def _ordered(phases: pd.DataFrame, order: str) -> pd.DataFrame:
+    """One row per fit as the bars are ordered: its evaluations, and those of the last phase."""
+    fits = phases.drop_duplicates(_FIT).sort_values([order, "q", "n"], kind="stable")
+    own = [phases[_same(phases, fit)] for _, fit in fits.iterrows()]
+    return fits.assign(
+        evaluations=[int(rows["evaluations"].sum()) for rows in own],
+        last=[int(rows.loc[rows["phase"] == _LAST, "evaluations"].sum()) for rows in own],
+    )
+
+
+def _same(table: pd.DataFrame, fit: pd.Series) -> pd.Series:
+    """Rows of a fit."""
+    return (table[_FIT] == fit[_FIT]).all(axis=1)
+
+
+def _last_part(fits: pd.DataFrame, timing: pd.DataFrame | None, at: int) -> tuple[str, float]:
+    """Say which part of its evaluations, or seconds, a fit spent in the last phase."""
+    fit = fits.iloc[at]
+    if timing is None:
+        part, total = int(fit["last"]), int(fit["evaluations"])
+        return f"{part_of(part, total)} evaluations", part / total
+    own = timing[_same(timing, fit)]
+    seconds = float(own["seconds"].sum())
+    share = float(own.loc[own["phase"] == _LAST, "seconds"].sum()) / (seconds or 1.0)
+    return f"{100 * share:.0f}\u00a0% of {told_seconds(seconds)}", share
+
+
+def phases_caption(
+    phases: pd.DataFrame,
+    trend: pd.DataFrame,
+    timing_trend: pd.DataFrame | None = None,
+    *,
+    order: str = "n_theta",
+) -> str:
+    """Say what the bars are, and in numbers whether the last phase grows with the model.
+
+    Parameters
+    ----------
+    phases, trend : pandas.DataFrame
+    timing_trend : pandas.DataFrame, optional
+    order : str
+
+    Returns
+    -------
+    str
+    """
+    words = [
+        f"A bar for every fit, ordered by its number of {SIZE_NAMES[order]} (the most at the "
+        "bottom): the share of each "
+        "phase in all evaluations of the objective"
+        + ("" if timing_trend is None else " and in all seconds")
+        + ". What follows the optimiser's own search, such as polishing, is a piece of its own. "
+        "Below, the share of fine tuning and verification, with what of it follows the search, "
+        "against the size of the model."
+        + ("" if timing_trend is None else " Seconds are those of a fit without compiling.")
+    ]
+    for optimizer in dict.fromkeys(trend["optimizer"]):
+        words.append(_sentence(trend, optimizer, "evaluations"))
+        if timing_trend is not None:
+            words.append(_sentence(timing_trend, optimizer, "seconds"))
+    fits = phases.drop_duplicates(_FIT)
+    short = int((phases.groupby(_FIT, sort=False)["evaluations"].sum() < FEW).sum())
+    if short:
+        words.append(
+            f"Pale bars: {short:,} of {len(fits):,} fits took fewer than {FEW} evaluations: a "
+            "share of them is a matter of one or two."
+        )
+    models = phases["model"].nunique()
+    if models < len(fits):
+        words.append(
+            f"The {len(fits):,} fits are of {models:,} model{'' if models == 1 else 's'}, and not "
+            "independent."
+        )
+    polished = int(phases["polish_evaluations"].sum())
+    total = int(phases["evaluations"].sum())
+    gradients = fits["certificate_gradients"].sum(min_count=1)
+    words.append(
+        f"After the searches came {polished:,} of {total:,} evaluations"
+        + (
+            ""
+            if pd.isna(gradients)
+            else f"; checking the results took another {int(gradients):,} gradients, which are "
+            "in no bar"
+        )
+        + "."
+    )
+    return " ".join(words)
+
+
+def _sentence(trend: pd.DataFrame, optimizer: str, what: str) -> str:
+    """Correlations, shares and dominance of the last phase for one optimiser."""
+    rows = {size: _trend_row(trend, optimizer, size) for size in SIZE_NAMES}
+    row = rows["q"]
+    found = [
+        f"{rows[size]['rank_correlation']:.2f} with the number of {name}".replace("-", "\u2212")
+        for size, name in SIZE_NAMES.items()
+        if pd.notna(rows[size]["rank_correlation"])
+    ]
+    text = (
+        f"By {optimizer}, fine tuning and verification took more than half of the {what} of "
+        f"{int(row['dominates'])} of {int(row['fits'])} fits, {100 * row['mean_share']:.0f}\u00a0% "
+        f"on average, {100 * row['smallest_share']:.0f}\u00a0% with the fewest random effects "
+        f"({row['smallest']}) and {100 * row['largest_share']:.0f}\u00a0% with the most "
+        f"({row['largest']})"
+    )
+    if found:
+        text += "; rank correlation of its share: " + ", ".join(found)
+    return text + "."
+
+
+def _trend_row(trend: pd.DataFrame, optimizer: str, size: str) -> pd.Series:
+    chosen = (trend["optimizer"] == optimizer) & (trend["phase"] == _LAST) & (trend["size"] == size)
+    return trend[chosen].iloc[0]
+
+
+# -- bars ------------------------------------------------------------------------------------------
+
+
+def _pieces(table: pd.DataFrame, total: str, polish: str) -> pd.DataFrame:
+    """Pieces of every bar from left to right: phases of the search, then polishing."""
+    out = []
+    for _, rows in table.groupby(["label"], sort=False):
+        whole = float(rows[total].sum())
+        values = dict(zip(rows["phase"], rows[total] - rows[polish], strict=True))
+        pieces = [(name, values[phase]) for phase, name in PHASE_NAMES.items()]
+        pieces.append((_POLISH, rows[polish].sum()))
+        at = 0.0
+        for name, value in pieces:
+            share = float(value) / whole if whole > 0 else 0.0
+            out.append(
+                {
+                    "label": rows["label"].iloc[0],
+                    "piece": name,
+                    "amount": float(value),
+                    "left": at,
+                    "right": at + share,
+                    "share": share,
+                }
+            )
+            at += share
+    return pd.DataFrame(out)
+
+
+def _block(
+    optimizer: str,
+    phases: pd.DataFrame,
+    timing: pd.DataFrame | None,
+    order: str,
+    theme: str,
+    *,
+    first: bool,
+    last: bool,
+) -> Any:
+    """Names and sizes, bars of evaluations and bars of seconds of one optimiser."""
+    table = phases[phases["optimizer"] == optimizer].copy()
+    table["label"] = table["model"] + ", " + table["structure"]
+    fits = table.drop_duplicates("label").sort_values([order, "q", "n"], kind="stable")
+    labels = fits["label"].tolist()
+    fits = fits.assign(
+        evaluations=table.groupby("label")["evaluations"].sum().reindex(labels).to_numpy()
+    )
+    columns = [("evaluations", _pieces(table, "evaluations", "polish_evaluations"), "d")]
+    if timing is not None:
+        seconds = timing[timing["optimizer"] == optimizer].copy()
+        seconds["label"] = seconds["model"] + ", " + seconds["structure"]
+        columns.append(("seconds", _pieces(seconds, "seconds", "polish_seconds"), ".3g"))
+    few = set(fits.loc[fits["evaluations"] < FEW, "label"])
+    y = alt.Y(
+        "label:N",
+        sort=labels,
+        scale=alt.Scale(domain=labels),
+        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=130),
+    )
+    height = _ROW * len(labels)
+    numbers = 118
+    width = (DOUBLE_COLUMN - 16 - 96 - numbers - _BESIDE * len(columns)) // len(columns)
+    panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
+    for name, bars, fmt in columns:
+        pieces = bars.assign(few=bars["label"].isin(few))
+        panels.append(
+            _bars(
+                pieces.assign(few=pieces["label"].isin(few)),
+                labels,
+                name,
+                fmt,
+                theme,
+                labelled=last,
+            ).properties(width=width, height=height)
+        )
+    # Numbers at the ends of an axis stand out; blocks with and without one are alike all the same.
+    return alt.hconcat(*panels, spacing=_BESIDE, bounds="flush").properties(
+        title=alt.TitleParams(
+            text=f"by {optimizer}", fontSize=11, anchor="start", frame="group", offset=2
+        )
+    )
+
+
+def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
+    """Sizes of every fit as a small table."""
+    heads = {"n_theta": "param.", "q": "effects", "n": "obs.", "evaluations": "eval."}
+    rows = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "label": fits["label"],
+                    "head": head,
+                    "text": [f"{int(value):,}" for value in fits[column]],
+                }
+            )
+            for column, head in heads.items()
+        ]
+    )
+    return (
+        alt.Chart(rows)
+        .mark_text(align="right", fontSize=9, dx=13, color=ink(theme)["soft"], aria=False)
+        .encode(
+            y=y,
+            x=alt.X(
+                "head:N",
+                sort=list(heads.values()),
+                axis=alt.Axis(
+                    orient="top",
+                    title=None,
+                    labelAngle=0,
+                    labels=titled,
+                    ticks=False,
+                    domain=False,
+                    labelFontSize=9,
+                    labelPadding=2,
+                ),
+            ),
+            text="text:N",
+        )
+        .properties(view=alt.ViewConfig(stroke=None))
+    )
+
+
+def _bars(
+    pieces: pd.DataFrame, labels: list[str], name: str, fmt: str, theme: str, *, labelled: bool
+) -> Any:
+    fills = [*phase_fills(theme).values(), _GREY if theme == "print" else COLOURS["polish"]]
+    scale = alt.Scale(domain=[*PHASE_NAMES.values(), _POLISH], range=fills)
+    return (
+        alt.Chart(pieces)
+        .mark_bar(stroke=ink(theme)["soft"], strokeWidth=0.4, aria=False)
+        .encode(
+            fillOpacity=alt.FillOpacity(
+                "few:N",
+                scale=alt.Scale(domain=[False, True], range=[1.0, 0.45]),
+                legend=None,
+            ),
+            y=alt.Y("label:N", sort=labels, scale=alt.Scale(domain=labels), axis=None),
+            x=alt.X(
+                "left:Q",
+                scale=alt.Scale(domain=[0, 1], nice=False),
+                axis=alt.Axis(
+                    title=f"share of {name}" if labelled else None,
+                    format="%",
+                    values=[0, 0.25, 0.5, 0.75, 1],
+                    labels=labelled,
+                    ticks=labelled,
+                    labelFlush=False,
+                ),
+            ),
+            x2="right:Q",
+            fill=alt.Fill(
+                "piece:N",
+                scale=scale,
+                legend=alt.Legend(
+                    title=None,
+                    orient="bottom",
+                    direction="horizontal",
+                    symbolType="square",
+                    columns=4,
+                )
+                if labelled
+                else None,
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="fit"),
+                alt.Tooltip("piece:N", title="phase"),
+                alt.Tooltip("amount:Q", title=name, format=fmt),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+
+
+# -- the last phase against size -------------------------------------------------------------------
+
+
+def _scatter(phases: pd.DataFrame, trend: pd.DataFrame, theme: str) -> Any:
+    optimizers = list(dict.fromkeys(phases["optimizer"]))
+    rows = phases[phases["phase"] == _LAST].copy()
+    rows["label"] = rows["model"] + ", " + rows["structure"]
+    panels = [
+        _against(rows, trend, size, optimizers, theme, first=i == 0)
+        for i, size in enumerate(SIZE_NAMES)
+    ]
+    return alt.hconcat(*panels, spacing=14)
+
+
+def _against(
+    rows: pd.DataFrame,
+    trend: pd.DataFrame,
+    size: str,
+    optimizers: list[str],
+    theme: str,
+    *,
+    first: bool,
+) -> Any:
+    colours = ink(theme)
+    found = []
+    for optimizer in optimizers:
+        value = _trend_row(trend, optimizer, size)["rank_correlation"]
+        text = "undefined" if pd.isna(value) else f"{value:.2f}".replace("-", "\u2212")
+        found.append(f"{optimizer} {text}")
+    half = (
+        alt.Chart(pd.DataFrame({"y": [0.5]}))
+        .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
+        .encode(y="y:Q")
+    )
+    legend = alt.Legend(
+        title="optimiser", orient="bottom", direction="horizontal", titleOrient="left"
+    )
+    shades = [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in range(len(optimizers))]
+    shapes = [_SHAPES[i % len(_SHAPES)] for i in range(len(optimizers))]
+    points = (
+        alt.Chart(rows)
+        .mark_point(filled=False, size=34, strokeWidth=1.4, opacity=0.9, aria=False)
+        .encode(
+            x=alt.X(
+                f"{size}:Q",
+                scale=alt.Scale(type="log", nice=False, padding=8),
+                axis=alt.Axis(
+                    title=SIZE_NAMES[size], values=_ticks(rows[size]), format=",d", grid=False
+                ),
+            ),
+            y=alt.Y(
+                "share:Q",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(
+                    title=["share of", "fine tuning"] if first else None,
+                    format="%",
+                    values=[0, 0.5, 1],
+                    labels=first,
+                    grid=False,
+                ),
+            ),
+            stroke=alt.Stroke(
+                "optimizer:N", scale=alt.Scale(domain=optimizers, range=shades), legend=legend
+            ),
+            shape=alt.Shape(
+                "optimizer:N", scale=alt.Scale(domain=optimizers, range=shapes), legend=legend
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="fit"),
+                alt.Tooltip("optimizer:N"),
+                alt.Tooltip(f"{size}:Q", title=SIZE_NAMES[size], format=",d"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+    width = (DOUBLE_COLUMN - 16 - 64 - 28) // 3
+    return alt.layer(half, points).properties(
+        width=width,
+        height=_SCATTER,
+        title=alt.TitleParams(
+            text=["rank correlation", ", ".join(found)],
+            fontSize=9,
+            fontWeight="normal",
+            color=colours["soft"],
+            anchor="start",
+            offset=3,
+        ),
+    )
+
+
+def _ticks(values: pd.Series) -> list[float]:
+    """Powers of ten, with 2 and 5 between where the values span less than two of them."""
+    low, high = float(values.min()), float(values.max())
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [s * 10.0**e for e in powers for s in steps if low <= s * 10.0**e <= high]

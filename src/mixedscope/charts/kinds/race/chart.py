@@ -1,0 +1,398 @@
+"""A race of optimisers: how fast each came down, and where each ended, before and after polishing.
+
+A small panel per entrant, its runs before those of all others, and below a line per entrant with
+the gaps where its searches and its runs ended.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.kinds.race.words import CLOSE, race_caption, race_title
+from mixedscope.core.errors import ModelError, suggest
+
+__all__ = ["race_chart"]
+
+_INNER: Final = DOUBLE_COLUMN - 16
+#: Room for the names of entrants, left of everything.
+_AXIS: Final = 100
+_GAP: Final = 10
+_HEIGHT: Final = 105
+_X_TITLES: Final = {
+    "evaluation": "evaluations",
+    "seconds": "seconds",
+}
+#: Verdicts by shape; the colour is that of the stage.
+_SHAPES: Final = {
+    "optimum": "circle",
+    "boundary optimum": "square",
+    "saddle": "triangle-down",
+    "not converged": "cross",
+}
+
+
+def race_chart(
+    race: pd.DataFrame,
+    ends: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    *,
+    x: str = "evaluation",
+    theme: str = "light",
+) -> tuple[Any, str, str]:
+    """Draw a race.
+
+    Parameters
+    ----------
+    race, ends : pandas.DataFrame
+        The tables ``race`` and ``race_ends``.
+    timing : pandas.DataFrame, optional
+        The table ``race_timing``; without it the picture holds no seconds and is the same for
+        every run.
+    x : {"evaluation", "seconds"}
+        What runs to the right in the panels.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme.
+
+    Raises
+    ------
+    ModelError
+        If ``x`` or ``theme`` is unknown, or seconds are asked for and there are none.
+    """
+    if x not in _X_TITLES:
+        raise ModelError(
+            f"A race cannot run along {x!r}.{suggest(x, _X_TITLES)} "
+            f"Known are: {', '.join(_X_TITLES)}."
+        )
+    if x == "seconds" and timing is None:
+        raise ModelError("A race along seconds needs the table race_timing: give it as timing.")
+    colours = ink(theme)
+    data = Datasets(digits=4, exact=("objective",))
+    floor = _floor(race)
+    runs = _runs(race, timing, floor, x)
+    entrants = list(dict.fromkeys(ends["entrant"]))
+    low, high = _decade(runs["x"].min(), down=True), _decade(runs["x"].max())
+    top = _decade(max(float(runs["gap"].max()), 10 * floor))
+    # Rows without empty places, where numbers allow.
+    columns = len(entrants) if len(entrants) <= 5 else 4 if len(entrants) in (7, 8) else 3
+    width = (_INNER - _AXIS - _GAP * (columns - 1)) // columns
+    finish = _finishes(ends, runs, floor)
+    panels = [
+        _panel(
+            data,
+            entrant,
+            runs,
+            finish,
+            ends,
+            ((low, high), (floor, top)),
+            x,
+            colours,
+            first=i % columns == 0,
+            last=i + columns >= len(entrants),
+            short=columns > 4,
+        ).properties(width=width, height=_HEIGHT)
+        for i, entrant in enumerate(entrants)
+    ]
+    above = alt.concat(*panels, columns=columns, spacing=_GAP)
+    below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
+    chart = alt.vconcat(above, below, spacing=12).resolve_legend(shape="shared")
+    title = race_title(race, ends, timing, x=x)
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
+    caption = race_caption(race, ends, floor=floor, x=x, timed=timing is not None)
+    return chart, title, caption
+
+
+# -- tables behind the picture --------------------------------------------------------------------
+
+
+def _floor(race: pd.DataFrame) -> float:
+    """Smallest gap drawn: 1e-9, or the next power of ten above rounding of the objective."""
+    rounding = 16 * float(np.spacing(race["objective"].abs().max()))
+    return max(1e-9, 10.0 ** math.ceil(math.log10(rounding)))
+
+
+def _decade(value: float, *, down: bool = False) -> float:
+    power = math.log10(value)
+    return 10.0 ** (math.floor(power + 1e-9) if down else math.ceil(power - 1e-9))
+
+
+def _runs(race: pd.DataFrame, timing: pd.DataFrame | None, floor: float, x: str) -> pd.DataFrame:
+    """The steps of the best so far of every run, and the ends of its stages."""
+    keys = ["entrant", "start"]
+    if timing is None:
+        frame = race.assign(seconds=np.nan)
+    else:
+        frame = race.merge(timing, on=[*keys, "evaluation"], how="left", validate="one_to_one")
+    frame["seconds"] = frame.groupby(keys, sort=False)["seconds"].cumsum()
+    frame["x"] = frame["evaluation"].astype(float) if x == "evaluation" else frame["seconds"]
+    frame = frame[frame["gap"].notna()].assign(gap=frame["gap"].clip(lower=floor))
+    search = frame["stage"] == "search"
+    new = frame["gap"] != frame.groupby(keys, sort=False)["gap"].shift()
+    group = frame.groupby([*keys, search.rename("search")], sort=False)
+    edge = (group.cumcount() == 0) | (group.cumcount(ascending=False) == 0)
+    kept = frame[new | edge].assign(search=search[new | edge])
+    return kept[[*keys, "evaluation", "seconds", "search", "x", "gap"]].reset_index(drop=True)
+
+
+def _finishes(ends: pd.DataFrame, runs: pd.DataFrame, floor: float) -> pd.DataFrame:
+    """Where searches and runs ended, with where that is in the panels."""
+    at = runs[["entrant", "start", "evaluation", "x", "seconds"]].rename(
+        columns={"evaluation": "evaluations"}
+    )
+    table = ends[
+        [
+            *("entrant", "start", "point", "evaluations", "objective", "gap", "verdict"),
+            *("newton_decrement", "distance", "message"),
+        ]
+    ].assign(shown=ends["gap"].clip(lower=floor))
+    return table.merge(at, on=["entrant", "start", "evaluations"], how="left")
+
+
+# -- panels ---------------------------------------------------------------------------------------
+
+
+def _panel(
+    data: Datasets,
+    entrant: str,
+    runs: pd.DataFrame,
+    finish: pd.DataFrame,
+    ends: pd.DataFrame,
+    spans: tuple[tuple[float, float], tuple[float, float]],
+    name: str,
+    colours: dict[str, str],
+    *,
+    first: bool,
+    last: bool,
+    short: bool,
+) -> Any:
+    (low, high), (floor, top) = spans
+    title = _X_TITLES[name] if last else None
+    x = _log("X", "x", (low, high), title, most=3 if short else 4)
+    y = _log("Y", "gap", (floor / 2, top), "gap" if first else None, labels=first)
+    own = runs[runs["entrant"] == entrant]
+    # All runs, and its own before them: one table for all panels.
+    layers: list[Any] = [_steps(data, runs, x, y, stroke=colours["grid"], strokeWidth=0.8)]
+    polished = own[~own["search"] | (own["search"] != own["search"].shift(-1))]
+    polished = polished[polished.groupby("start")["start"].transform("size") > 1]
+    for bold in (False, True):
+        width = 1.8 if bold else 0.8
+        part = own[own["search"] & ((own["start"] == 0) == bold)]
+        if len(part):
+            layers.append(_steps(data, part, x, y, stroke=COLOURS["best"], strokeWidth=width))
+        part = polished[(polished["start"] == 0) == bold]
+        if len(part):
+            layers.append(_steps(data, part, x, y, stroke=COLOURS["polish"], strokeWidth=width))
+    mine = finish[finish["entrant"] == entrant].assign(gap=lambda f: f["shown"])
+    layers += _end_marks(data, mine, x, y, _shape(ends), colours)
+    settings = ends.loc[ends["entrant"] == entrant, "settings"].iloc[0]
+    optimizer = str(ends.loc[ends["entrant"] == entrant, "optimizer"].iloc[0])
+    words = [optimizer] * (optimizer != entrant) + [settings] * isinstance(settings, str)
+    told = (ends["settings"].notna() | (ends["entrant"] != ends["optimizer"])).any()
+    return alt.layer(*layers).properties(
+        title=alt.TitleParams(
+            text=entrant,
+            subtitle=(_lines(words, short) if told else []),
+            fontSize=11,
+            subtitleFontSize=9,
+            anchor="start",
+            frame="group",
+            offset=3,
+        )
+    )
+
+
+def _lines(words: list[str], short: bool) -> list[str]:
+    """Two lines below the name of an entrant: a longer one would push panels apart."""
+    lines = textwrap.wrap(", ".join(words), 20 if short else 34, max_lines=2, placeholder=" \u2026")
+    return [*lines, " ", " "][:2]
+
+
+def _steps(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
+    rows = frame[["entrant", "start", "x", "gap"]].assign(
+        run=frame["entrant"] + " " + frame["start"].astype(str)
+    )
+    return (
+        data.chart(rows[["run", "x", "gap"]])
+        .mark_line(interpolate="step-after", aria=False, clip=True, **mark)
+        .encode(x=x, y=y, detail="run:N")
+    )
+
+
+def _end_marks(
+    data: Datasets, frame: pd.DataFrame, x: Any, y: Any, shape: alt.Shape, colours: dict[str, str]
+) -> list[Any]:
+    """A ring where a search ended, a mark by verdict where all ended."""
+    shown = frame[
+        ["entrant", "start", "point", "evaluations", "x", "gap", "verdict", "objective", "message"]
+    ]
+    tooltip = [
+        alt.Tooltip("entrant:N"),
+        alt.Tooltip("start:Q"),
+        alt.Tooltip("point:N", title="end of"),
+        alt.Tooltip("evaluations:Q"),
+        alt.Tooltip("objective:Q", format=".7f"),
+        alt.Tooltip("gap:Q", format=".2~g"),
+        alt.Tooltip("verdict:N"),
+        alt.Tooltip("message:N"),
+    ]
+    search, last = shown[shown["point"] == "search"], shown[shown["point"] == "end"]
+    arrived = search["verdict"].isin(["optimum", "boundary optimum"])
+    rings = [
+        data.chart(rows)
+        .mark_point(
+            filled=False, size=50, strokeWidth=1.2, shape="circle", stroke=colour, aria=False
+        )
+        .encode(x=x, y=y, tooltip=tooltip)
+        for rows, colour in (
+            (search[arrived], COLOURS["best"]),
+            (search[~arrived], COLOURS["failed"]),
+        )
+        if len(rows)
+    ]
+    return [
+        data.chart(last)
+        .mark_point(filled=True, size=24, opacity=1, color=colours["ink"], aria=False)
+        .encode(x=x, y=y, shape=shape, tooltip=tooltip),
+        *rings,
+    ]
+
+
+def _shape(ends: pd.DataFrame) -> alt.Shape:
+    """Shapes of the verdicts that occur at an end."""
+    occur = set(ends.loc[ends["point"] == "end", "verdict"])
+    shapes = {verdict: shape for verdict, shape in _SHAPES.items() if verdict in occur}
+    return alt.Shape(
+        "verdict:N",
+        scale=alt.Scale(domain=list(shapes), range=list(shapes.values())),
+        legend=alt.Legend(
+            title="verdict at the end:",
+            titleOrient="left",
+            orient="bottom",
+            direction="horizontal",
+        ),
+    )
+
+
+# -- where each ended -----------------------------------------------------------------------------
+
+
+def _ends_chart(
+    data: Datasets,
+    entrants: list[str],
+    finish: pd.DataFrame,
+    runs: pd.DataFrame,
+    timing: pd.DataFrame | None,
+    span: tuple[float, float],
+    colours: dict[str, str],
+) -> Any:
+    """A row per entrant: gaps where searches and runs ended, and the seconds that they took."""
+    width = _INNER - _AXIS
+    left = width if timing is None else round(width * 0.62)
+    gaps = finish.assign(gap=finish["shown"])
+    y = alt.Y(
+        "entrant:N",
+        sort=entrants,
+        scale=alt.Scale(type="point", padding=0.5),
+        axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=_AXIS - 8),
+    )
+    highest = _decade(max(float(finish["shown"].max()), CLOSE * 10))
+    x = _log("X", "gap", (span[0] / 2, highest), "gap at the end of the search and of the run")
+    joined = (
+        data.chart(gaps)
+        .mark_line(stroke=COLOURS["polish"], strokeWidth=0.8, aria=False)
+        .encode(x=x, y=y, detail=["entrant:N", "start:Q"])
+    )
+    limit = (
+        data.chart([{"gap": CLOSE}])
+        .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
+        .encode(x=x)
+    )
+    lines = data.chart([{"entrant": entrant} for entrant in entrants]).mark_rule(
+        stroke=colours["grid"], strokeWidth=0.8, aria=False
+    )
+    first = alt.layer(
+        lines.encode(y=y),
+        limit,
+        joined,
+        *_end_marks(data, gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours),
+    )
+    height = 17 * len(entrants)
+    if timing is None:
+        return first.properties(width=left, height=height)
+    total = timing.groupby(["entrant", "start"], sort=False)["seconds"].sum().reset_index()
+    ticks = [float(total["seconds"].min()), float(total["seconds"].max())]
+    x2 = _log(
+        "X",
+        "seconds",
+        (_decade(ticks[0], down=True), _decade(ticks[1])),
+        "seconds of a whole run",
+    )
+    bare = alt.Y("entrant:N", sort=entrants, scale=alt.Scale(type="point", padding=0.5), axis=None)
+    second = (
+        data.chart(total)
+        .mark_tick(color=COLOURS["best"], thickness=1.5, size=9, aria=False)
+        .encode(
+            x=x2,
+            y=bare,
+            tooltip=[alt.Tooltip("entrant:N"), alt.Tooltip("start:Q"), alt.Tooltip("seconds:Q")],
+        )
+    )
+    return alt.hconcat(
+        first.properties(width=left, height=height),
+        alt.layer(lines.encode(y=bare), second).properties(
+            width=width - left - _GAP, height=height
+        ),
+        spacing=_GAP,
+    )
+
+
+# -- details --------------------------------------------------------------------------------------
+
+
+def _log(
+    channel: str,
+    field: str,
+    domain: tuple[float, float],
+    title: str | None,
+    *,
+    labels: bool = True,
+    most: int = 4,
+) -> Any:
+    """Encoding on a log scale with powers of ten that can be read."""
+    low, high = (math.log10(v) for v in domain)
+    exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
+    every = max(1, -(-len(exponents) // most))
+    shown = [e for e in exponents if (e - exponents[0]) % every == 0]
+    words = ", ".join(
+        f"'{10.0**e:,.{max(0, -e)}f}'" if -2 <= e <= 4 else f"'1e{e}'".replace("-", "−")
+        for e in exponents
+    )
+    axis = alt.Axis(
+        title=title,
+        values=[10.0**e for e in shown],
+        labels=labels,
+        ticks=labels,
+        # Numbers stand at their ticks, also at the ends.
+        labelFlush=False,
+        grid=channel == "X" and field == "gap",
+        labelExpr=f"[{words}][round(log(datum.value) / LN10) - ({exponents[0]})]",
+        zindex=0,
+    )
+    encode = alt.X if channel == "X" else alt.Y
+    ends = list(domain)
+    if channel == "X":  # room for marks at the ends
+        stretch = (domain[1] / domain[0]) ** 0.02
+        ends = [domain[0] / stretch, domain[1] * stretch]
+    return encode(f"{field}:Q", scale=alt.Scale(type="log", domain=ends, nice=False), axis=axis)

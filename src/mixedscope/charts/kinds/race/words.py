@@ -1,0 +1,174 @@
+"""What a race says, in words made from its numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from mixedscope.charts.common.along import told_seconds
+from mixedscope.charts.kinds.shrinkage.words import joined
+
+__all__ = ["CLOSE", "race_caption", "race_title"]
+
+#: Verdicts of an optimum.
+_ARRIVED: Final = ("optimum", "boundary optimum")
+
+#: A search that ended this little above the best of the race counts as having arrived.
+CLOSE: Final = 1e-6
+
+
+def race_title(
+    race: pd.DataFrame,
+    ends: pd.DataFrame,
+    timing: pd.DataFrame | None = None,
+    *,
+    x: str = "evaluation",
+) -> str:
+    """Say who came down fastest, how many runs arrived, and how many searches stopped short.
+
+    Parameters
+    ----------
+    race, ends : pandas.DataFrame
+        The tables ``race`` and ``race_ends``.
+    timing : pandas.DataFrame, optional
+        The table ``race_timing``, for seconds.
+    x : {"evaluation", "seconds"}
+        What is spent.
+
+    Returns
+    -------
+    str
+    """
+    last = ends[ends["point"] == "end"]
+    search = ends[ends["point"] == "search"]
+    runs, same = len(last), int(last["same_optimum"].sum())
+    who = f"all {runs}" if same == runs else f"{same} of {runs}"
+    parts = [f"{who} runs ended at the same optimum"]
+    if winner := _fastest(race, ends, timing, x):
+        parts.insert(0, winner)
+    doubtful = int((~last["verdict"].isin(_ARRIVED)).sum())
+    if doubtful:
+        parts[-1] += f", {doubtful} uncertified"
+    short = search[~search["verdict"].isin(_ARRIVED)]
+    if len(short):
+        parts.append(
+            f"{len(short)} of {runs} searches stopped uncertified (red), at most "
+            f"{_exact(float(short['gap'].max()))} above the best"
+        )
+    else:
+        parts.append("every search ended at an optimum by itself")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] if parts[0].startswith("all ") else text
+
+
+def _fastest(race: pd.DataFrame, ends: pd.DataFrame, timing: pd.DataFrame | None, x: str) -> str:
+    """Name the entrants that needed least and most, all starts together, to come close."""
+    keys = ["entrant", "start"]
+    steps = race[[*keys, "evaluation", "gap"]]
+    if x == "seconds":
+        assert timing is not None
+        steps = steps.merge(timing, on=[*keys, "evaluation"], validate="one_to_one")
+        steps = steps.assign(spent=steps.groupby(keys, sort=False)["seconds"].cumsum())
+    else:
+        steps = steps.assign(spent=steps["evaluation"].astype(float))
+    needed = steps[steps["gap"] <= CLOSE].groupby(keys, sort=False)["spent"].min()
+    runs = ends[ends["point"] == "end"].groupby("entrant", sort=False).size()
+    own = {
+        entrant: needed[entrant]
+        for entrant in dict.fromkeys(needed.index.get_level_values("entrant"))
+        if len(needed[entrant]) == runs[entrant]
+    }
+    if not own or len(runs) < 2:
+        return ""
+    ordered = sorted(own, key=lambda entrant: (float(own[entrant].sum()), entrant))
+    what = "fewest evaluations" if x == "evaluation" else "least time"
+    text = f"{ordered[0]} needed the {what} to come within {_number(CLOSE)} of the best"
+    text += f" ({_range(own[ordered[0]], x)})"
+    if len(ordered) > 1:
+        text += f", {ordered[-1]} the most ({_range(own[ordered[-1]], x)})"
+    if len(own) < len(runs):
+        text += f", {joined([e for e in runs.index if e not in own])} did not from every start"
+    return text
+
+
+def _range(values: pd.Series, x: str) -> str:
+    """Write the smallest and the largest of what runs needed."""
+    words = [
+        told_seconds(v) if x == "seconds" else f"{v:,.0f}"
+        for v in (float(values.min()), float(values.max()))
+    ]
+    return words[0] if words[0] == words[1] else f"{words[0]} to {words[1]}"
+
+
+def _exact(value: float) -> str:
+    """Write a gap with as many digits as tell it from the limit that it exceeds."""
+    mantissa, _, power = f"{value:.2e}".partition("e")
+    if value >= 1e-3 or value == 0:
+        return f"{value:.3g}"
+    return f"{float(mantissa):g}e\u2212{-int(power)}"
+
+
+def race_caption(
+    race: pd.DataFrame, ends: pd.DataFrame, *, floor: float, x: str, timed: bool
+) -> str:
+    """Describe what the picture shows, and where each entrant ended.
+
+    Parameters
+    ----------
+    race, ends : pandas.DataFrame
+        The stored tables.
+    floor : float
+        Smallest gap drawn.
+    x : {"evaluation", "seconds"}
+    timed : bool
+        Whether the picture shows seconds of whole runs.
+
+    Returns
+    -------
+    str
+    """
+    formula = race.attrs.get("formula")
+    starts = int(ends["start"].max())
+    along = "evaluations" if x == "evaluation" else "seconds"
+    text = [
+        "Several optimisers on one objective"
+        + (f", that of {formula}" if formula else "")
+        + f": the best so far minus the best of all runs, against {along} (both on log scales; "
+        f"gaps below {_number(floor)} are drawn there). In every panel one entrant is blue and "
+        "the others are grey; the bold line begins where a fit would"
+        + (f", the thin ones at {starts} random starts that all share" if starts else "")
+        + ". A ring marks where the search ended, red where its certificate was not that of an "
+        "optimum; what follows it, such as polishing, is pink."
+        + (" Seconds of a whole run include what follows, and no compiling." if timed else "")
+    ]
+    for entrant in dict.fromkeys(ends["entrant"]):
+        text.append(_sentence(entrant, ends[ends["entrant"] == entrant], floor))
+    return " ".join(text)
+
+
+def _sentence(entrant: str, own: pd.DataFrame, floor: float) -> str:
+    search, last = own[own["point"] == "search"], own[own["point"] == "end"]
+    low, high = int(search["evaluations"].min()), int(search["evaluations"].max())
+    count = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    verdicts = last["verdict"].value_counts(sort=False)
+    found = joined([f"{n} {verdict}" for verdict, n in verdicts.items()])
+    settings = own["settings"].iloc[0]
+    named = f"{entrant} ({settings})" if isinstance(settings, str) and settings else entrant
+    before, after = (max(float(t["gap"].max()), floor) for t in (search, last))
+    words = f"{named}: searches of {count} evaluations ended at most {_exact(before)} above"
+    if after < before:
+        words += f", {_exact(after)} at the end"
+    astray = search[~search["verdict"].isin(_ARRIVED)]
+    if len(astray):
+        words += f" ({len(astray)} of {len(search)} not at an optimum before)"
+    other = int((~last["same_optimum"].astype(bool)).sum())
+    if other:
+        words += f"; {other} elsewhere than the best"
+    return f"{words}; verdicts: {found}."
+
+
+def _number(value: float) -> str:
+    if value == 0:
+        return "0"
+    return f"{value:.0e}".replace("e-0", "e-") if value < 1e-3 else f"{value:.3g}"

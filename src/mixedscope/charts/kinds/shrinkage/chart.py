@@ -1,0 +1,338 @@
+"""Shrinkage of vector-valued random effects: from each group's own estimate to its mode.
+
+How far, and in which direction, does the model pull each group's estimates from what the group
+alone would say?  Panels for every pair of terms, a block of them for every covariance structure,
+all on the same axes.  The idea of the plot is MixedModelsMakie's ``shrinkageplot``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
+from mixedscope.charts.common.theme import DOUBLE_COLUMN
+from mixedscope.charts.kinds.shrinkage.ellipse import radius
+from mixedscope.charts.kinds.shrinkage.levels import (
+    Pull,
+    drawn_terms,
+    frame_of,
+    movement,
+    outside,
+    pulls,
+    sample_ranks,
+    share,
+)
+from mixedscope.charts.kinds.shrinkage.words import joined, pull_caption, pull_title, reference_key
+from mixedscope.core.errors import ModelError
+from mixedscope.tables.store import FitTables
+
+__all__ = ["MOST_LEVELS", "shrinkage_chart"]
+
+#: At most so many levels are drawn in a panel, and so many in all panels together.
+MOST_LEVELS = 400
+_MOST_MARKS = 2400
+
+#: Most levels that are named beside their points.
+_NAMED = 20
+
+_INNER = DOUBLE_COLUMN - 16
+_LEFT = 44
+_GAP = 8
+
+#: More fits than this are drawn smaller.
+_FEW_FITS = 3
+
+
+def shrinkage_chart(
+    tables: Sequence[FitTables],
+    group: str,
+    *,
+    terms: Sequence[str] | None = None,
+    reference: str = "auto",
+    scale: str = "b",
+    ellipses: Sequence[float] = (0.5, 0.95),
+    theme: str = "light",
+) -> tuple[Any, str, str]:
+    """Draw reference, pull and conditional mode of every level, for every pair of terms.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+        Fits shown side by side on the same axes.
+    group : str
+        Grouping factor.
+    terms : sequence of str, optional
+        Two or more terms, in the order of the panels; by default all.
+    reference : {"auto", "joint_limit", "within_group"}
+        What a conditional mode is compared with: by default the joint limit, or the group's own
+        least squares where least squares cannot tell the factor from others.
+    scale : {"b", "coef"}
+        Deviations, or population plus deviation.
+    ellipses : sequence of float
+        Coverages of the contours of the fitted N(0, sigma^2 Lambda Lambda').
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart : altair chart
+        Without configuration; see `mixedscope.charts.common.theme.configure`.
+    title, caption : str
+
+    Raises
+    ------
+    ModelError
+        If a name is unknown, or fewer than two terms are to be drawn.
+    StoreError
+        If a table is missing.
+    """
+    names = tuple(terms) if terms is not None else drawn_terms(tables, group)
+    for coverage in ellipses:
+        radius(coverage)
+    fits = pulls(tables, group, names, reference=reference, scale=scale)
+    if len(names) < 2:
+        raise ModelError(
+            f"A shrinkage chart needs two terms; {group!r} has {', '.join(names) or 'none'}. "
+            "Draw a dumbbell chart of a single one."
+        )
+    frames = [_frame(fits, j, ellipses) for j in range(len(names))]
+    limit = fits[0].compared == "joint_limit" and _limit_differs(fits, frames)
+    chosen, sampling = choose_levels(fits, _most(fits))
+    title = pull_title(fits[0], group)
+    kinds = ["population", *(["limit"] if limit else [])]
+    caption = pull_caption(
+        fits,
+        group,
+        scale=scale,
+        kinds=kinds,
+        sampling=sampling,
+        out_of_frame=[outside(p, frames) for p in fits],
+        ellipses=ellipses,
+    )
+    settings = {"ellipses": ellipses, "theme": theme, "limit": limit}
+    if len(names) == 2:
+        rows = _columns(fits, group, frames, chosen, settings)
+    else:
+        rows = _blocks(fits, group, frames, chosen, settings)
+    dense = all(len(levels) > DENSE for levels in chosen)
+    items = _key(fits[0], ellipses, kinds, dense=dense)
+    key = key_row(items, width=_INNER, theme=theme)
+    # Settings are given where charts are joined: each change of a chart copies the whole of it.
+    chart = alt.vconcat(
+        *rows,
+        key,
+        spacing=16,
+        title=alt.TitleParams(text=title_lines(title, _INNER)),
+        description=caption,
+    )
+    return chart, title, caption
+
+
+def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int64]], str]:
+    """Choose the levels drawn: the largest movers, and others evenly spaced in rank of movement.
+
+    Parameters
+    ----------
+    fits : sequence of Pull
+    most : int
+        All levels are drawn where there are no more.
+
+    Returns
+    -------
+    list of ndarray of int
+        Positions of the levels drawn, per fit; the same levels in all.
+    str
+        The rule in words, empty where all are drawn.
+    """
+    names = list(dict.fromkeys(level for pull in fits for level in pull.levels))
+    if len(names) <= most:
+        return [np.arange(len(pull.levels)) for pull in fits], ""
+    score = dict.fromkeys(names, 0.0)
+    for pull in fits:
+        for level, value in zip(pull.levels, movement(pull).tolist(), strict=True):
+            score[level] = max(score[level], value)
+    ranked = sorted(range(len(names)), key=lambda i: (-score[names[i]], i))
+    kept = {names[ranked[i]] for i in sample_ranks(len(names), most, first=most // 10)}
+    rule = (
+        f"Drawn are {len(kept)} of {len(names):,} levels: the {most // 10} that move most, and the "
+        "others evenly spaced in rank of movement (in standard deviations of the references)."
+    )
+    return [
+        np.array([i for i, level in enumerate(pull.levels) if level in kept], dtype=np.int64)
+        for pull in fits
+    ], rule
+
+
+def _most(fits: Sequence[Pull]) -> int:
+    panels = sum(len(_pairs(pull)) for pull in fits)
+    return max(min(MOST_LEVELS, _MOST_MARKS // max(panels, 1)), 40)
+
+
+def _frame(fits: Sequence[Pull], j: int, ellipses: Sequence[float]) -> tuple[float, float]:
+    reach = radius(max(ellipses)) if len(ellipses) else 0.0
+    extra = [p.population[j] + s * reach * p.sds[j] for p in fits for s in (-1.0, 1.0)]
+    return frame_of(
+        np.concatenate([p.reference[:, j] for p in fits]),
+        np.concatenate([p.mode[:, j] for p in fits]),
+        extra,
+    )
+
+
+def _limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) -> bool:
+    """Whether the two populations are apart by more than a hair of the frame, and in it."""
+    low, high = np.array(frames).T
+    apart = max(float(np.max(np.abs(p.limit - p.population) / (high - low))) for p in fits)
+    inside = all(bool(((p.limit > low) & (p.limit < high)).all()) for p in fits)
+    return apart > 0.01 and inside
+
+
+def _key(
+    pull: Pull, ellipses: Sequence[float], kinds: Sequence[str], *, dense: bool
+) -> list[tuple[str, str]]:
+    items = [
+        ("reference", reference_key(pull)),
+        ("movement-line" if dense else "movement", "pull"),
+        ("mode", "conditional mode"),
+    ]
+    if ellipses:
+        items.append(("ellipse", f"{joined([share(c) for c in ellipses])} of fit"))
+    items.append(("population", "population"))
+    if "limit" in kinds:
+        items.append(("limit", "population of the limit"))
+    return items
+
+
+# -- layout --------------------------------------------------------------------------------------
+
+
+def _pairs(pull: Pull) -> list[tuple[int, int]]:
+    """Pairs (row, column) of terms that say something: one panel if only one term varies."""
+    k = len(pull.terms)
+    pairs = [(i, j) for i in range(1, k) for j in range(i)]
+    if k == 2:
+        return pairs
+    told = [(i, j) for i, j in pairs if pull.varies[i] or pull.varies[j]]
+    if sum(pull.varies) == 1:
+        return told[:1]
+    return told or pairs[:1]
+
+
+def _columns(
+    fits: Sequence[Pull],
+    group: str,
+    frames: Sequence[tuple[float, float]],
+    chosen: Sequence[NDArray[np.int64]],
+    settings: dict[str, Any],
+) -> list[Any]:
+    """Two terms: a panel per fit, side by side."""
+    per_row = min(len(fits), 3)
+    width = (_INNER - _LEFT - _GAP * (per_row - 1)) // per_row
+    width = min(width, 360)
+    height = {1: 300, 2: 230}.get(per_row, 210)
+    narrow = width < 250
+    lines = [header_lines(p, group, narrow=narrow) for p in fits]
+    rows = []
+    for start in range(0, len(fits), per_row):
+        row = []
+        now = range(start, min(start + per_row, len(fits)))
+        tallest = max(len(lines[s]) for s in now)
+        for s in now:
+            panel = Panel(
+                x=0,
+                y=1,
+                width=width,
+                height=height,
+                frames=frames,
+                chosen=chosen[s],
+                titles=fits[s].terms,
+                x_labels=True,
+                y_labels=s == start,
+                name_levels=len(chosen[s]) <= _NAMED,
+            )
+            chart = panel_chart(fits[s], panel, **settings)
+            title = header(fits[s].label, lines[s], tallest, settings["theme"])
+            row.append(chart.properties(title=title))
+        rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
+    return rows
+
+
+def _blocks(
+    fits: Sequence[Pull],
+    group: str,
+    frames: Sequence[tuple[float, float]],
+    chosen: Sequence[NDArray[np.int64]],
+    settings: dict[str, Any],
+) -> list[Any]:
+    """Three terms or more: a lower triangle of panels per fit, two triangles a row if they fit."""
+    side = len(fits[0].terms) - 1
+    per_row = _triangles_in_a_row(side, len(fits))
+    columns = side * per_row
+    least = 110 if len(fits) <= _FEW_FITS else 44
+    width = (_INNER + 20 - _LEFT - _GAP * (columns - 1) - 12 * (per_row - 1)) // columns
+    width = int(np.clip(width, least, 200))
+    height = int(np.clip(0.8 * width, least, 150))
+    rows = []
+    for start in range(0, len(fits), per_row):
+        now = list(range(start, min(start + per_row, len(fits))))
+        lines = {s: header_lines(fits[s], group, narrow=per_row > 1) for s in now}
+        tallest = max(len(text) for text in lines.values())
+        blocks = []
+        for s in now:
+            title = header(fits[s].label, lines[s], tallest, settings["theme"])
+            blocks.append(
+                _triangle(
+                    fits[s],
+                    frames,
+                    chosen[s],
+                    settings,
+                    (width, height),
+                    title,
+                    y_labels=s == start,
+                )
+            )
+        rows.append(blocks[0] if len(blocks) == 1 else alt.hconcat(*blocks, spacing=20))
+    return rows
+
+
+def _triangles_in_a_row(side: int, fits: int) -> int:
+    """More fits are drawn smaller, so that one page holds them all."""
+    if fits <= _FEW_FITS:
+        return 2 if side == 2 and fits > 1 else 1
+    return 3 if side == 2 else 2 if side <= 5 else 1
+
+
+def _triangle(
+    pull: Pull,
+    frames: Sequence[tuple[float, float]],
+    chosen: NDArray[np.int64],
+    settings: dict[str, Any],
+    size: tuple[int, int],
+    title: alt.TitleParams,
+    *,
+    y_labels: bool,
+) -> Any:
+    pairs = _pairs(pull)
+    bottom = {j: max(i for i, c in pairs if c == j) for _, j in pairs}
+    rows = []
+    for i in sorted({i for i, _ in pairs}):
+        row: list[Any] = []
+        for j in sorted(j for r, j in pairs if r == i):
+            panel = Panel(
+                x=j,
+                y=i,
+                width=size[0],
+                height=size[1],
+                frames=frames,
+                chosen=chosen,
+                titles=pull.terms,
+                x_labels=bottom[j] == i,
+                y_labels=y_labels and not row,
+            )
+            row.append(panel_chart(pull, panel, **settings))
+        rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
+    return alt.vconcat(*rows, spacing=_GAP, title=title)

@@ -1,0 +1,474 @@
+"""What the model does to each level of a grouping factor: the numbers behind shrinkage charts.
+
+Reads stored tables only.  Nothing here knows of drawing but the frame of the axes, which has to
+be the same for every structure of a model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.structure_names import structure_label
+from mixedscope.charts.kinds.shrinkage.ellipse import correlation_matrix
+from mixedscope.core.errors import ModelError, StoreError, suggest
+from mixedscope.tables.store import FitTables
+
+__all__ = [
+    "REFERENCES",
+    "Pull",
+    "confounded_in",
+    "drawn_terms",
+    "frame_of",
+    "missing_limit",
+    "movement",
+    "number",
+    "outside",
+    "pulls",
+    "reference_of",
+    "sample_ranks",
+    "share",
+    "term_names",
+]
+
+Floats = NDArray[np.float64]
+
+#: Columns of the stored modes that a conditional mode may be compared with, or whichever is right.
+REFERENCES = ("auto", "joint_limit", "within_group")
+
+_SCALES = ("b", "coef")
+_INTERCEPT = "(Intercept)"
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Reference and conditional mode of every level of one grouping factor in one fit.
+
+    Attributes
+    ----------
+    label : str
+        Name of the fit among those drawn beside it.
+    info : dict
+        What ``fit.json`` holds.
+    terms : tuple of str
+        The k terms drawn.
+    varies : tuple of bool
+        Whether the fit has a random effect for each; where not, its deviations are 0.
+    levels : tuple of str
+    n_obs : ndarray, shape (q,)
+    reference, mode, std_dev : ndarray, shape (q, k)
+        On the scale of the chart; NaN where there is none.
+    factor : ndarray, shape (q, k)
+        Mode over reference, both as deviations from their own population.
+    sds, correlations : ndarray, shapes (k,) and (k, k)
+        Of the fitted distribution of the random effects.
+    population, limit : ndarray, shape (k,)
+        Fitted population, and that of the joint limit, on the scale of the chart.
+    compared : str
+        The column of the stored modes that is the reference.
+    confounded : tuple of str
+        Factors that least squares cannot tell apart, if the grouping factor is one of them.
+    has_limit : bool
+        Whether the joint limit could be computed.
+    """
+
+    label: str
+    info: dict[str, Any]
+    terms: tuple[str, ...]
+    varies: tuple[bool, ...]
+    levels: tuple[str, ...]
+    n_obs: NDArray[np.int64]
+    reference: Floats
+    mode: Floats
+    std_dev: Floats
+    factor: Floats
+    sds: Floats
+    correlations: Floats
+    population: Floats
+    limit: Floats
+    compared: str = "joint_limit"
+    confounded: tuple[str, ...] = ()
+    has_limit: bool = True
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Levels without a reference in some term, shape (q,)."""
+        return np.asarray(np.isnan(self.reference).any(axis=1))
+
+    def singular(self, group: str) -> dict[str, Any] | None:
+        """What the fit says of the singularity of this grouping factor."""
+        for entry in self.info.get("singular") or ():
+            if entry["group"] == group and entry["singular"]:
+                return dict(entry)
+        return None
+
+    def held(self, group: str) -> dict[str, Any] | None:
+        """What the fit says of a grouping factor whose structure leaves out dimensions."""
+        for entry in self.info.get("singular") or ():
+            if entry["group"] == group and entry.get("full_rank", entry["size"]) < entry["size"]:
+                return dict(entry)
+        return None
+
+
+def term_names(tables: Sequence[FitTables], group: str) -> tuple[str, ...]:
+    """Terms of a grouping factor in any of the fits, in order of appearance.
+
+    Raises
+    ------
+    ModelError
+        If there is no fit, or a fit has no such grouping factor.
+    """
+    if not tables:
+        raise ModelError("There is no fit to draw: give at least one.")
+    names: dict[str, None] = {}
+    for fit in tables:
+        modes = fit.require("modes")
+        known = list(dict.fromkeys(modes["group"].tolist()))
+        if group not in known:
+            raise ModelError(
+                f"The model {fit.info.get('formula', '?')!r} has no grouping factor {group!r}."
+                f"{suggest(group, known)} It has: {', '.join(known)}."
+            )
+        names |= dict.fromkeys(modes.loc[modes["group"] == group, "term"].tolist())
+    return tuple(names)
+
+
+def drawn_terms(
+    tables: Sequence[FitTables], group: str, terms: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Leave out an intercept that says of all levels of a factor what other fits say of each.
+
+    Where one fit has ``(1 | g)`` and another ``(0 + f | g)``, the intercept is the effect of every
+    level of f, and is drawn there.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group : str
+    terms : sequence of str, optional
+        By default those of all fits.
+
+    Returns
+    -------
+    tuple of str
+    """
+    known = tuple(terms) if terms is not None else term_names(tables, group)
+    cells = _cells(tables, group)
+    return tuple(t for t in known if t != _INTERCEPT) if cells and cells <= set(known) else known
+
+
+def _cells(tables: Sequence[FitTables], group: str) -> frozenset[str]:
+    """Effects of the levels of a factor that other fits of the group have as one intercept."""
+    entries = [e for fit in tables for e in fit.info["random"] if e["group"] == group]
+    intercept = any(list(entry["names"]) == [_INTERCEPT] for entry in entries)
+    rest = [entry for entry in entries if list(entry["names"]) != [_INTERCEPT]]
+    if not intercept or any(_INTERCEPT in entry["names"] for entry in rest):
+        return frozenset()
+    whole = {
+        tuple(entry["names"])
+        for entry in rest
+        if len(entry["parts"]) == 1 and entry["parts"][0].get("factor") is not None
+    }
+    return frozenset(whole.pop()) if len(whole) == 1 and len(rest) > 0 else frozenset()
+
+
+def pulls(
+    tables: Sequence[FitTables],
+    group: str,
+    terms: Sequence[str],
+    *,
+    reference: str = "auto",
+    scale: str = "b",
+) -> list[Pull]:
+    """Read what each fit does to each level, on one scale.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    group : str
+        Name of the grouping factor.
+    terms : sequence of str
+        Terms wanted, in this order.
+    reference : {"auto", "joint_limit", "within_group"}
+        See `reference_of`.
+    scale : {"b", "coef"}
+        Deviations from the population, or population plus deviation.
+
+    Returns
+    -------
+    list of Pull
+
+    Raises
+    ------
+    ModelError
+        If a name is unknown.
+    StoreError
+        If a table is missing, or has no references.
+    """
+    known = term_names(tables, group)
+    for term in terms:
+        if term not in known:
+            raise ModelError(
+                f"The grouping factor {group!r} has no term {term!r}.{suggest(term, known)} "
+                f"It has: {', '.join(known)}."
+            )
+    if len(set(terms)) != len(terms):
+        raise ModelError(f"A term is listed twice: {', '.join(terms)}.")
+    for value, allowed, what in (
+        (reference, REFERENCES, "reference"),
+        (scale, _SCALES, "scale"),
+    ):
+        if value not in allowed:
+            raise ModelError(
+                f"There is no {what} {value!r}.{suggest(value, allowed)} "
+                f"Known are: {', '.join(allowed)}."
+            )
+    labels = _labels([fit.info for fit in tables])
+    cells = _cells(tables, group)
+    column = reference_of(tables, group) if reference == "auto" else reference
+    out = [
+        _pull(fit, group, tuple(terms), column, scale, label, cells)
+        for fit, label in zip(tables, labels, strict=True)
+    ]
+    for pull in out:
+        if reference != "auto" and any(pull.varies) and pull.missing.all():
+            why = f" {missing_limit(tables)}" if reference == "joint_limit" else ""
+            raise StoreError(
+                f"The table of modes of {pull.label!r} has no {reference} reference for any level "
+                f"of {group!r}: choose another reference.{why}"
+            )
+    return out
+
+
+def reference_of(tables: Sequence[FitTables], group: str) -> str:
+    """Choose what the conditional modes of a grouping factor are compared with.
+
+    The joint limit is what the levels would be without shrinkage, all factors together; where
+    least squares cannot tell the factor from another it is no estimate, or where it could not be
+    computed, the rows of each level alone are left.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+        Fits that are drawn together.
+    group : str
+
+    Returns
+    -------
+    {"joint_limit", "within_group"}
+    """
+    apart = all(not _confounded(fit, group) for fit in tables)
+    return "joint_limit" if apart and not missing_limit(tables) else "within_group"
+
+
+def missing_limit(tables: Sequence[FitTables]) -> str:
+    """Why the joint limit of one of some fits could not be computed; empty where all have it."""
+    limits = [(fit.info.get("references") or {}).get("joint_limit", {}) for fit in tables]
+    return next((str(limit["missing"]) for limit in limits if "missing" in limit), "")
+
+
+def confounded_in(fit: FitTables) -> tuple[str, ...]:
+    """Grouping factors that least squares cannot tell apart; all, if the fit never asked.
+
+    Where there is no joint limit nothing is known of them, and nothing said.
+    """
+    limit = (fit.info.get("references") or {}).get("joint_limit", {})
+    if "missing" in limit:
+        return ()
+    groups = [str(entry["group"]) for entry in fit.info["random"]]
+    return tuple(limit.get("confounded", groups if len(groups) > 1 else ()))
+
+
+def _confounded(fit: FitTables, group: str) -> tuple[str, ...]:
+    found = confounded_in(fit)
+    return found if group in found else ()
+
+
+def _pull(
+    fit: FitTables,
+    group: str,
+    terms: tuple[str, ...],
+    reference: str,
+    scale: str,
+    label: str,
+    cells: frozenset[str],
+) -> Pull:
+    rows = fit.require("modes")
+    rows = rows[rows["group"] == group]
+    levels = tuple(dict.fromkeys(rows["level"].tolist()))
+    here = set(rows["term"])
+    # The stored term that each term drawn is read from.
+    source = {t: t if t in here else _INTERCEPT for t in terms if t in here or t in cells}
+
+    def wide(column: str) -> Floats:
+        out = np.zeros((len(levels), len(terms)))
+        for j, term in enumerate(terms):
+            if term in source:
+                values = rows.loc[rows["term"] == source[term]].set_index("level")[column]
+                out[:, j] = pd.to_numeric(values.reindex(list(levels))).to_numpy(dtype=float)
+        return out
+
+    mode = wide("mode")
+    # What a level's own rows leave open the joint limit sets by its smallest norm.
+    own = np.where(np.isnan(wide("within_group")), np.nan, wide(reference))
+    varies = tuple(term in source for term in terms)
+    counts = rows.drop_duplicates("level").set_index("level")["n_obs"]
+    sds, correlations = correlation_matrix(fit.require("estimates"), group, terms)
+    if shared := [j for j, term in enumerate(terms) if source.get(term, term) != term]:
+        # One effect for all of them: equal, and perfectly correlated.
+        own_sd, _ = correlation_matrix(fit.require("estimates"), group, [_INTERCEPT])
+        sds[shared] = own_sd[0]
+        correlations[np.ix_(shared, shared)] = 1.0
+    # A reference within rounding of its population has no ratio to speak of.
+    spread = np.nanmax(np.abs(own), axis=0, initial=0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(np.abs(own) > 1e-6 * spread, mode / own, np.nan)
+    fitted = _betas(fit, terms)
+    limits = (fit.info.get("references") or {}).get("joint_limit", {}).get("beta", {})
+    limit = np.array([float(limits.get(t, f)) for t, f in zip(terms, fitted, strict=True)])
+    base = fitted if scale == "coef" else np.zeros(len(terms))
+    # The joint limit is measured from its own population, a group's own estimate from the fitted.
+    own_base = limit if scale == "coef" and reference == "joint_limit" else base
+    return Pull(
+        label=label,
+        info=fit.info,
+        terms=terms,
+        varies=varies,
+        levels=levels,
+        n_obs=counts.reindex(list(levels)).to_numpy(dtype=np.int64),
+        reference=own + own_base,
+        mode=mode + base,
+        std_dev=np.where(varies, wide("std_dev"), np.nan),
+        factor=factor,
+        sds=sds,
+        correlations=correlations,
+        population=base,
+        limit=limit if scale == "coef" else limit - fitted,
+        compared=reference,
+        confounded=_confounded(fit, group),
+        has_limit=not missing_limit([fit]),
+    )
+
+
+def _betas(fit: FitTables, terms: Sequence[str]) -> Floats:
+    """Fixed effects that belong to random-effects terms; 0 for a term that has none."""
+    estimates = fit.require("estimates")
+    rows = estimates[estimates["kind"] == "beta"]
+    values = dict(zip(rows["term"].tolist(), rows["estimate"].tolist(), strict=True))
+    return np.array([float(values.get(t, 0.0)) for t in terms])
+
+
+def _labels(infos: Sequence[dict[str, Any]]) -> list[str]:
+    """Structure names; where one occurs twice, with model or optimiser, or counted."""
+    labels = [structure_label(info) for info in infos]
+    for key in ("model", "optimizer"):
+        if len(set(labels)) == len(labels):
+            break
+        values = [i.get(key) or "" for i in infos]
+        names = [str(v.get("name", "")) if isinstance(v, dict) else str(v) for v in values]
+        if len(set(names)) > 1:
+            labels = [f"{a}, {b}" for a, b in zip(labels, names, strict=True)]
+    totals, seen = Counter(labels), Counter[str]()
+    for i, text in enumerate(labels):
+        seen[text] += 1
+        if totals[text] > 1:
+            labels[i] = f"{text} ({seen[text]})"
+    return labels
+
+
+#: References and modes of fewer levels are all in the frame.
+_FEWEST_CUT = 20
+
+
+# -- frames, samples, words ----------------------------------------------------------------------
+
+
+def frame_of(
+    references: Floats, modes: Floats, extra: Sequence[float] = (), *, wild: float = 4.0
+) -> tuple[float, float]:
+    """Choose the range of an axis that every structure shares.
+
+    Parameters
+    ----------
+    references, modes : ndarray
+        Values of all levels in all fits; NaN is ignored.
+    extra : sequence of float
+        What should be in the frame besides (ends of ellipses, population).
+    wild : float
+        Where the whole range exceeds this many times the central 95 % of references and modes,
+        the frame is the central range with three quarters of its width added on either side.
+        Few values (less than 20) are never cut: each counts.
+
+    Returns
+    -------
+    low, high : float
+        With padding; low < high.
+    """
+    parts = [v[np.isfinite(v)] for v in (np.ravel(references), np.ravel(modes))]
+    parts = [p for p in parts if p.size]
+    values = np.concatenate([*parts, np.asarray(extra, dtype=float)])
+    if not values.size:
+        return -1.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    if parts and min(p.size for p in parts) >= _FEWEST_CUT:
+        # Order statistics inside the 2.5 and 97.5 % points: one wild level is never among them.
+        a = min(float(np.quantile(p, 0.025, method="higher")) for p in parts)
+        b = max(float(np.quantile(p, 0.975, method="lower")) for p in parts)
+        if b > a and high - low > wild * (b - a):
+            low, high = max(low, a - 0.75 * (b - a)), min(high, b + 0.75 * (b - a))
+    width = high - low
+    pad = 0.06 * width if width > 0 else max(abs(high), 1.0) * 0.5
+    return low - pad, high + pad
+
+
+def outside(pull: Pull, frames: Sequence[tuple[float, float]]) -> int:
+    """Count the levels with a reference or a mode outside the frame in some term."""
+    low, high = np.array(frames).T
+    gone = np.zeros(len(pull.levels), dtype=bool)
+    for values in (pull.reference, pull.mode):
+        gone |= ((values < low) | (values > high)).any(axis=1)
+    return int(gone.sum())
+
+
+def sample_ranks(n: int, limit: int, *, first: int = 0, last: int = 0) -> NDArray[np.int64]:
+    """Choose ranks to draw out of n: all at the ends asked for, the others evenly spaced.
+
+    Parameters
+    ----------
+    n, limit : int
+        Ranks there are, and most that are drawn.
+    first, last : int
+        Ranks kept without exception at either end.
+
+    Returns
+    -------
+    ndarray of int
+        Sorted, from 0; all ranks where n <= limit.
+    """
+    if n <= limit:
+        return np.arange(n)
+    between = np.linspace(first, n - 1 - last, limit - first - last).round().astype(np.int64)
+    return np.unique(np.concatenate([np.arange(first), between, np.arange(n - last, n)]))
+
+
+def movement(pull: Pull) -> Floats:
+    """How far each level moves from reference to mode, in SDs of the references of each term.
+
+    Returns
+    -------
+    ndarray, shape (q,)
+        Root of the sum of squares over terms; what has no reference does not count.
+    """
+    step = np.where(np.isnan(pull.reference), 0.0, pull.mode - pull.reference)
+    known = (~np.isnan(pull.reference)).sum(axis=0)
+    mean = np.nansum(pull.reference, axis=0) / np.maximum(known, 1)
+    square = np.nansum((pull.reference - mean) ** 2, axis=0) / np.maximum(known - 1, 1)
+    spread = np.where(square > 0, np.sqrt(square), np.inf)
+    return np.asarray(np.sqrt(((step / spread) ** 2).sum(axis=1)))

@@ -1,0 +1,254 @@
+"""Titles and captions of shrinkage charts, worded from the numbers drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.charts.kinds.shrinkage.levels import Pull, movement, number, share
+
+__all__ = [
+    "NO_LIMIT",
+    "joined",
+    "pull_caption",
+    "pull_title",
+    "reference_key",
+    "reference_words",
+    "spreads",
+]
+
+
+NO_LIMIT = (
+    "The joint least-squares limit could not be computed, as columns of random effects are nearly "
+    "collinear."
+)
+"""Why modes are compared with the levels' own rows, where that is the reason."""
+
+#: SD of modes over that of references above which something other than shrinkage must be going on.
+_SHARED = 1.02
+
+#: An SD of modes that is so small a part of that of the references is none.
+_NOTHING = 1e-6
+
+#: Shares of a deviation that differ by less are the same.
+_CONSTANT = 1e-6
+
+
+def reference_words(pull: Pull) -> str:
+    """Say what the reference is, for a sentence about a level."""
+    if pull.compared == "within_group":
+        return "its own least-squares estimate (this group's rows alone)"
+    if pull.confounded:
+        return (
+            "its part in the joint least-squares solution of smallest norm, which is no estimate, "
+            f"as least squares cannot tell {joined(pull.confounded)} apart"
+        )
+    return "its estimate without shrinkage (joint least-squares limit)"
+
+
+def reference_key(pull: Pull) -> str:
+    """Name the reference in a key."""
+    if pull.compared == "within_group":
+        return "own least squares"
+    return "joint limit of smallest norm" if pull.confounded else "without shrinkage (joint limit)"
+
+
+def spreads(pull: Pull) -> list[tuple[str, float, float]]:
+    """SD over levels of reference and of mode, for every term that varies and can be compared.
+
+    Returns
+    -------
+    list of (term, before, after)
+        Over the levels that have a reference, which are two at least; an SD of modes that is
+        rounding is 0.
+    """
+    out = []
+    for j, term in enumerate(pull.terms):
+        known = np.isfinite(pull.reference[:, j])
+        if not pull.varies[j] or known.sum() < 2:
+            continue
+        before = float(np.std(pull.reference[known, j], ddof=1))
+        after = float(np.std(pull.mode[known, j], ddof=1))
+        out.append((term, before, after if after > _NOTHING * before else 0.0))
+    return out
+
+
+def pull_title(pull: Pull, group: str) -> str:
+    """Say how far apart levels are before and after shrinkage, in the first fit drawn."""
+    told = spreads(pull)
+    if not any(pull.varies) or (told and not any(after for _, _, after in told)):
+        return f"Shrinkage of {group}: the fit leaves no variation between its levels"
+    if not told:
+        return f"Conditional modes of {group}: no level's own rows suffice for an estimate"
+    where = f"; level {pull.levels[int(np.argmax(movement(pull)))]} moves most"
+    if len(pull.terms) == 1:
+        return f"Shrinkage of {group}: SD between levels {_change(*told[0][1:])}{where}"
+    parts = [f"{_change(before, after)} in {term}" for term, before, after in told]
+    return f"Shrinkage of {group}: SD between levels {joined(parts)}{where}"
+
+
+def _change(before: float, after: float) -> str:
+    return f"{number(before)} \u2192 {number(after)}"
+
+
+def pull_caption(
+    fits: Sequence[Pull],
+    group: str,
+    *,
+    scale: str,
+    kinds: Sequence[str],
+    sampling: str = "",
+    out_of_frame: Sequence[int] = (),
+    ellipses: Sequence[float] = (),
+) -> str:
+    """Say what the marks are, and what they show, fit by fit.
+
+    Parameters
+    ----------
+    fits : sequence of Pull
+    group, scale : str
+    kinds : sequence of str
+        Which marks of populations are drawn.
+    sampling : str
+        The rule by which levels were chosen, if not all are drawn.
+    out_of_frame : sequence of int
+        Per fit, the levels outside the axes.
+    ellipses : sequence of float
+        Coverages drawn.
+
+    Returns
+    -------
+    str
+    """
+    first = fits[0]
+    text = [
+        f"For each of the {len(first.levels):,} levels of {group}: open point, "
+        f"{reference_words(first)}; filled point, its conditional mode; the line between is the "
+        "pull of the model."
+    ]
+    if first.compared == "within_group":
+        text += _own_rows(fits)
+    if ellipses:
+        shown = joined([share(c) for c in ellipses])
+        text.append(f"Ellipses hold {shown} of the fitted distribution of the random effects.")
+    if scale == "coef":
+        text.append("Values are coefficients: population plus deviation.")
+    if "limit" in kinds:
+        text.append(
+            "Cross: fitted population. Diamond: population of the joint limit"
+            + (
+                "; open points are deviations from it."
+                if scale == "b" and first.compared == "joint_limit"
+                else "."
+            )
+        )
+    for pull in fits:
+        text.append(_one_fit(pull, group))
+    if any(after > _SHARED * before for p in fits for _, before, after in spreads(p)):
+        text.append(
+            "Where modes vary more than references it is no shrinkage: the fit gives this term "
+            "some of what the reference gives to other terms or factors."
+        )
+    if sampling:
+        text.append(sampling)
+    if any(pull.missing.any() for pull in fits):
+        counts = joined([f"{int(p.missing.sum())} ({p.label})" for p in fits])
+        text.append(f"Levels without a reference, drawn as a mode alone: {counts}.")
+    if any(out_of_frame):
+        gone = joined([f"{n} ({p.label})" for n, p in zip(out_of_frame, fits, strict=True) if n])
+        text.append(
+            "The axes are cut where few levels would squash all others; "
+            f"levels partly outside: {gone}."
+        )
+    return " ".join(text)
+
+
+def _own_rows(fits: Sequence[Pull]) -> list[str]:
+    """Say what else is in the rows of a level, and why there is no better reference."""
+    text = []
+    confounded = max((p.confounded for p in fits), key=len)
+    if confounded:
+        text.append(
+            f"Least squares cannot tell {joined(confounded)} apart, so that no estimate of all "
+            "factors together without shrinkage exists."
+        )
+    elif not all(p.has_limit for p in fits):
+        text.append(NO_LIMIT)
+    if any(len(p.info["random"]) > 1 for p in fits):
+        text.append(
+            "A level's own rows hold the effects of other factors too: not all of the pull is "
+            "shrinkage."
+        )
+    return text
+
+
+def _one_fit(pull: Pull, group: str) -> str:
+    label = pull.label[:1].upper() + pull.label[1:]
+    told = spreads(pull)
+    if told:
+        changes = joined([f"{_change(a, b)} for {term}" for term, a, b in told])
+        parts = [f"{label}: SD over levels of references \u2192 modes {changes}"]
+    else:
+        parts = [label]
+    moved = movement(pull)
+    if told and moved.max() > 0:
+        parts.append(_mover(pull, int(np.argmax(moved))))
+    kept = [
+        f"{share(factor)} of {term}"
+        for term, factor in zip(pull.terms, _constant(pull), strict=True)
+        if np.isfinite(factor)
+    ]
+    if kept:
+        parts.append(f"every level keeps the same share, {joined(kept)}")
+    if found := pull.singular(group):
+        words = found["collapsed"] or f"rank {found['rank']} of {found['size']}"
+        parts.append(f"singular, {words}")
+    elif held := pull.held(group):
+        parts.append(
+            f"the structure leaves {held['full_rank']} of {held['size']} dimensions, and every "
+            "level is pulled onto them"
+        )
+    still = [t for t, varies in zip(pull.terms, pull.varies, strict=True) if not varies]
+    if still:
+        verb, whose = ("does", "its") if len(still) == 1 else ("do", "their")
+        parts.append(f"{joined(still)} {verb} not vary, {whose} levels lie on the population line")
+    return "; ".join(parts) + "."
+
+
+def _mover(pull: Pull, at: int) -> str:
+    """Tell from where to where the level goes that moves most."""
+    known = [j for j in range(len(pull.terms)) if np.isfinite(pull.reference[at, j])]
+    ways = [
+        f"{number(pull.reference[at, j])} \u2192 {number(_clear(pull, at, j))} in {pull.terms[j]}"
+        for j in known
+        if pull.varies[j]
+    ]
+    return f"level {pull.levels[at]} moves most, {joined(ways)}"
+
+
+def _clear(pull: Pull, at: int, j: int) -> float:
+    """Give a mode; 0 where it is rounding beside its reference."""
+    mode = float(pull.mode[at, j])
+    return mode if abs(mode) > _NOTHING * abs(float(pull.reference[at, j])) else 0.0
+
+
+def _constant(pull: Pull) -> NDArray[np.float64]:
+    """Share of its reference that every level keeps, per term; NaN where they differ."""
+    out = np.full(len(pull.terms), np.nan)
+    for j in range(len(pull.terms)):
+        values = pull.factor[np.isfinite(pull.factor[:, j]), j]
+        if pull.varies[j] and values.size > 1:
+            middle = float(np.median(values))
+            if middle > _CONSTANT and np.ptp(values) <= _CONSTANT * middle:
+                out[j] = middle
+    return out
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Join words as in a sentence."""
+    parts = list(parts)
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,371 @@
+"""Speed against accuracy: how much of a fit was still to come, at every evaluation of it.
+
+Above, the objective minus its minimum; below, how far fixed effects, their standard errors, sigma
+and conditional modes still were from the final fit, each in its own unit of accuracy.  Points mark
+the evaluation from which each measure stays within a stated accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from mixedscope.charts.common.along import Along, check_x, told_seconds
+from mixedscope.charts.common.phase_bands import bands, phase_runs
+from mixedscope.charts.common.rows import in_rows, panel_width
+from mixedscope.charts.common.structure_names import structure_name
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES, stopping_caption, stopping_title
+from mixedscope.charts.kinds.trace.frames import headroom
+from mixedscope.core.errors import ModelError
+from mixedscope.tables.store import FitTables
+
+__all__ = ["STOPPING_LIMIT", "stopping_chart"]
+
+#: Values drawn per panel; longer traces keep those at which a measure changes, then every k-th.
+STOPPING_LIMIT: Final = 1500
+
+_COLOURS: Final = {
+    "gap": COLOURS["best"],
+    "beta": GROUP_COLOURS[1],
+    "std_error": GROUP_COLOURS[4],
+    "sigma": GROUP_COLOURS[2],
+    "modes": GROUP_COLOURS[0],
+}
+_DASHES: Final = {
+    "gap": [1, 0], "beta": [1, 0], "std_error": [6, 2], "sigma": [2, 2], "modes": [8, 2, 2, 2]
+}  # fmt: skip
+#: Smaller differences are drawn there: of the estimates, and of the objective.
+_FLOOR: Final = 1e-6
+_GAP_FLOOR: Final = 1e-9
+_AXIS: Final = 74
+_GAP: Final = 14
+_HEIGHTS: Final = (110, 170)
+
+
+def stopping_chart(
+    tables: Sequence[FitTables],
+    *,
+    x: str = "evaluation",
+    accuracy: float = 1e-3,
+    theme: str = "light",
+) -> tuple[Any, str, str]:
+    """Draw what stopping one or more fits earlier would have cost.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+        With ``trace`` and, of the study ``stopping``, ``stopping`` and ``accuracy``; with
+        ``timing`` for ``x="seconds"``.
+    x : {"evaluation", "seconds"}
+        What runs to the right, and what the words say is saved.  All fits have one axis, a log
+        one where their lengths differ by more than tenfold.
+    accuracy : float
+        The accuracy that is marked and spoken of: one of those in the table ``accuracy``.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme and title.
+
+    Raises
+    ------
+    ModelError
+        If ``x``, ``accuracy`` or ``theme`` is unknown.
+    StoreError
+        If a table is missing.
+    """
+    check_x(x, "Stopping")
+    for fit in tables:
+        table = fit.require("accuracy")
+        known = sorted(set(table.loc[table["measure"] != "gap", "accuracy"]), reverse=True)
+        if accuracy not in known:
+            raise ModelError(
+                f"The accuracy {accuracy:g} was not studied. Known are: "
+                f"{', '.join(f'{a:g}' for a in known)}."
+            )
+    ink(theme)
+    frames = [_frame(fit, x) for fit in tables]
+    along = Along.of(x, frames)
+    tops = [
+        _power(max(float(np.nanmax(f[columns].to_numpy())) for f in frames), floor)
+        for columns, floor in ((["gap"], _GAP_FLOOR), (list(MEASURE_NAMES), _FLOOR))
+    ]
+    width = panel_width(len(tables), _AXIS, _GAP)
+
+    def panels(fits: range) -> list[Any]:
+        above, below = [], []
+        for i in fits:
+            panel = _Panel(tables[i], frames[i], along, accuracy, theme, first=i == fits[0])
+            title = _header(tables[i], len(fits))
+            above.append(
+                panel.gap(tops[0]).properties(width=width, height=_HEIGHTS[0], title=title)
+            )
+            below.append(panel.changes(tops[1]).properties(width=width, height=_HEIGHTS[1]))
+        return [*above, *below]
+
+    chart = in_rows(len(tables), panels, ["color", "fill", "strokeDash"], [])
+    caption = stopping_caption(tables, accuracy, clock=x == "seconds")
+    return chart, stopping_title(tables, accuracy, clock=x == "seconds"), caption
+
+
+def _frame(fit: FitTables, x: str) -> pd.DataFrame:
+    """One row per evaluation: where it is drawn, its phase and its measures."""
+    stopping, trace = fit.require("stopping"), fit.require("trace")
+    number = stopping["evaluation"].to_numpy(dtype=float)
+    if x == "seconds":
+        right = fit.require("timing")["seconds"].to_numpy(dtype=float).cumsum()
+        left = np.concatenate([[0.0], right[:-1]])
+        at = right
+    else:
+        left, at, right = number - 0.5, number, number + 0.5
+    columns = {name: stopping[name].to_numpy(dtype=float) for name in ("gap", *MEASURE_NAMES)}
+    return pd.DataFrame(
+        {
+            "x": at,
+            "left": left,
+            "right": right,
+            "evaluation": stopping["evaluation"].to_numpy(),
+            "phase": trace["phase"].to_numpy(dtype=object),
+            **columns,
+        }
+    )
+
+
+class _Panel:
+    """The two panels of one fit."""
+
+    def __init__(
+        self,
+        fit: FitTables,
+        frame: pd.DataFrame,
+        x: Along,
+        accuracy: float,
+        theme: str,
+        *,
+        first: bool,
+    ) -> None:
+        self.frame, self.accuracy, self.theme, self.first = frame, accuracy, theme, first
+        self.x, self.table = x, fit.require("accuracy")
+        values = frame[["gap", *MEASURE_NAMES]].to_numpy()
+        moved = np.append(True, (values[1:] != values[:-1]).any(axis=1))
+        moved[-1] = True
+        kept = np.flatnonzero(moved)
+        step = math.ceil(len(kept) / STOPPING_LIMIT)
+        self.shown = frame.iloc[np.union1d(kept[::step], [len(frame) - 1])]
+
+    def y(
+        self, field: str, floor: float, top: float, title: list[str], steps: int, height: int
+    ) -> alt.Y:
+        """Vertical axis, logarithmic."""
+        low, high = round(math.log10(floor)), round(math.log10(top))
+        step = (high - low) // steps + 1
+        labels = ", ".join(_label(e, low) for e in range(low, high + 1))
+        return alt.Y(
+            f"{field}:Q",
+            scale=alt.Scale(
+                type="log", domain=[floor / 1.6, headroom(floor / 1.6, top, height)], nice=False
+            ),
+            axis=alt.Axis(
+                title=title if self.first else None,
+                values=[10.0**e for e in range(low, high + 1) if (e - low) % step == 0],
+                labels=self.first,
+                labelExpr=f"[{labels}][round(log(datum.value) / LN10) - ({low})]",
+                gridOpacity=0.6,
+            ),
+        )
+
+    def bands(self, *, titled: bool = False) -> Any:
+        runs = _rounded(self.x.within(phase_runs(self.frame)))
+        return bands(runs, self.x("left", titled=titled), self.theme)
+
+    def gap(self, top: float) -> Any:
+        """Objective minus its minimum, best so far."""
+        y = self.y("gap", _GAP_FLOOR, top, ["objective", "\u2212 minimum"], 6, _HEIGHTS[0])
+        line = (
+            alt.Chart(_rounded(self.shown.assign(gap=np.maximum(self.shown["gap"], _GAP_FLOOR))))
+            .mark_line(interpolate="step-after", strokeWidth=1.3, color=_COLOURS["gap"], aria=False)
+            .encode(x=self.x("x"), y=y)
+        )
+        return alt.layer(self.bands(), line, *self._enough(), self._hover(["gap"]))
+
+    def changes(self, top: float) -> Any:
+        """Differences of the estimates from the final fit."""
+        title = ["difference from the final fit,", "each in its unit"]
+        y = self.y("value", _FLOOR, top, title, 10, _HEIGHTS[1])
+        long = self.shown.melt(
+            id_vars=["x", "evaluation"], value_vars=list(MEASURE_NAMES), var_name="measure"
+        ).dropna()
+        long["value"] = np.maximum(long["value"], _FLOOR)
+        long["what"] = long["measure"].map(MEASURE_NAMES)
+        names = list(MEASURE_NAMES.values())
+        legend = alt.Legend(
+            title=None,
+            orient="bottom",
+            direction="vertical",
+            columns=2,
+            symbolType="stroke",
+            symbolSize=250,
+            symbolStrokeWidth=1.5,
+        )
+        colour = alt.Color(
+            "what:N",
+            scale=alt.Scale(domain=names, range=[_COLOURS[m] for m in MEASURE_NAMES]),
+            legend=legend,
+        )
+        dash = alt.StrokeDash(
+            "what:N",
+            scale=alt.Scale(domain=names, range=[_DASHES[m] for m in MEASURE_NAMES]),
+            legend=legend,
+        )
+        lines = (
+            alt.Chart(_rounded(long))
+            .mark_line(interpolate="step-after", strokeWidth=1.4, aria=False)
+            .encode(x=self.x("x", titled=True), y=y, color=colour, strokeDash=dash)
+        )
+        known = self.table[self.table["measure"].isin(MEASURE_NAMES)].dropna(subset=["evaluation"])
+        # What was accurate enough from the first evaluation on is no event.
+        wanted = known[known["evaluation"] > 1]
+        at = self.frame.set_index("evaluation")["x"]
+        marks = pd.DataFrame(
+            {
+                "x": at.loc[wanted["evaluation"].astype(int)].to_numpy(),
+                "value": wanted["accuracy"].to_numpy(),
+                "what": wanted["measure"].map(MEASURE_NAMES).to_numpy(),
+                "evaluation": wanted["evaluation"].astype(int).to_numpy(),
+                "after": wanted["after"].astype(int).to_numpy(),
+            }
+        )
+        points = (
+            alt.Chart(_rounded(marks))
+            .mark_point(
+                filled=True,
+                size=26,
+                opacity=1,
+                stroke=ink(self.theme)["paper"],
+                strokeWidth=0.5,
+                aria=False,
+            )
+            .encode(
+                x=self.x("x", titled=True),
+                y=y,
+                color=colour,
+                tooltip=[
+                    alt.Tooltip("what:N", title="measure"),
+                    alt.Tooltip("value:Q", title="stays within", format="g"),
+                    alt.Tooltip("evaluation:Q", title="from evaluation"),
+                    alt.Tooltip("after:Q", title="evaluations after it"),
+                ],
+            )
+        )
+        limits = (
+            alt.Chart(pd.DataFrame({"value": sorted(set(known["accuracy"]))}))
+            .mark_rule(
+                stroke=ink(self.theme)["soft"], strokeWidth=0.7, strokeDash=[1, 2], aria=False
+            )
+            .encode(y=y)
+        )
+        return alt.layer(
+            self.bands(titled=True),
+            limits,
+            lines,
+            *self._enough(titled=True, worded=True),
+            points,
+            self._hover(list(MEASURE_NAMES), titled=True),
+        )
+
+    def _enough(self, *, titled: bool = False, worded: bool = False) -> list[Any]:
+        """A line where every estimate has become accurate enough, and which evaluation it is."""
+        rows = self.table[
+            (self.table["measure"] != "gap") & (self.table["accuracy"] == self.accuracy)
+        ]
+        if rows["evaluation"].isna().any():
+            return []
+        number = int(rows["evaluation"].max())
+        at = float(self.frame.set_index("evaluation")["x"].loc[number])
+        where = told_seconds(at) if self.x.name == "seconds" else f"{number:,}"
+        data = pd.DataFrame({"at": [at], "text": [f"all \u2264 {self.accuracy:g}: {where}"]})
+        colours = ink(self.theme)
+        x = self.x("at", titled=titled)
+        rule = (
+            alt.Chart(_rounded(data))
+            .mark_rule(stroke=colours["ink"], strokeWidth=1, aria=False)
+            .encode(x=x)
+        )
+        if not worded:
+            return [rule]
+        right = bool(self.x.is_right(data["at"]).iloc[0])
+        text = (
+            alt.Chart(_rounded(data))
+            .mark_text(
+                align="right" if right else "left",
+                dx=-4 if right else 4,
+                dy=5,
+                baseline="top",
+                fontSize=9,
+                color=colours["ink"],
+                aria=False,
+            )
+            .encode(x=x, y=alt.value(0), text="text:N")
+        )
+        return [rule, text]
+
+    def _hover(self, columns: list[str], *, titled: bool = False) -> Any:
+        """An unseen bar per evaluation drawn, which tells its numbers."""
+        names = {"gap": "objective \u2212 minimum", **MEASURE_NAMES}
+        return (
+            alt.Chart(self.shown[["x", "evaluation", *columns]])
+            .mark_rule(strokeWidth=5, opacity=0, aria=False)
+            .encode(
+                x=self.x("x", titled=titled),
+                tooltip=[
+                    alt.Tooltip("evaluation:Q"),
+                    *(alt.Tooltip(f"{c}:Q", title=names[c], format=".2g") for c in columns),
+                ],
+            )
+        )
+
+
+def _header(fit: FitTables, count: int) -> alt.TitleParams:
+    total = len(fit.require("trace"))
+    cost = [str(fit.info["optimizer"]["name"]), f"{total:,} evaluation{'' if total == 1 else 's'}"]
+    return alt.TitleParams(
+        text=structure_name(fit.info),
+        subtitle=cost if count > 2 else [", ".join(cost)],
+        fontSize=11,
+        subtitleFontSize=10,
+        anchor="start",
+        frame="group",
+        offset=6,
+    )
+
+
+def _power(value: float, floor: float) -> float:
+    """Give the next power of ten, at least a decade above the floor."""
+    if not value > floor:
+        return 10 * floor
+    return float(max(10.0 ** math.ceil(math.log10(value) - 1e-9), 10 * floor))
+
+
+def _label(exponent: int, lowest: int) -> str:
+    power = (
+        f"{10.0**exponent:,.{max(0, -exponent)}f}"
+        if -3 <= exponent <= 6
+        else f"1e{exponent}".replace("-", "\u2212")
+    )
+    return f"'0 to {power}'" if exponent == lowest else f"'{power}'"
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Seven significant digits for what is drawn."""
+    out = frame.copy()
+    for column in out.columns:
+        if out[column].dtype == np.float64:
+            out[column] = [float(f"{v:.7g}") for v in out[column]]
+    return out

@@ -1,0 +1,228 @@
+"""What stopping a fit earlier would have cost and saved, in words made from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.charts.common.along import spent, told_seconds
+from mixedscope.charts.common.structure_names import LISTED, fit_label
+from mixedscope.tables.store import FitTables
+
+__all__ = ["MEASURE_NAMES", "stopping_caption", "stopping_sentence", "stopping_title"]
+
+#: Measures of the estimates in the stored tables, and what they are called in a picture.
+MEASURE_NAMES: Final = {
+    "beta": "coefficients, in standard errors",
+    "std_error": "standard errors, relative",
+    "sigma": "residual \u03c3, relative",
+    "modes": "conditional modes, in their SD",
+}
+
+#: Criteria of the table ``accuracy``, and the setting of the optimiser that has one of its own.
+_SETTINGS: Final = {
+    "trust radius": ("A last trust radius", {"pybobyqa": "rhoend of Py-BOBYQA"}),
+    "predicted decrease": ("A predicted decrease", {"bfgs": "ftol of BFGS"}),
+    "decrease": (
+        "A smallest decrease of the objective",
+        dict.fromkeys(("nlopt-bobyqa", "nlopt-newuoa"), "ftol_abs of NLopt"),
+    ),
+}
+
+#: A difference of coefficients, in standard errors, that rounding makes.
+_NOTHING: Final = 1e-9
+
+
+def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = True) -> str:
+    """Say what stopping one fit as early as the accuracy allows changes and saves.
+
+    Parameters
+    ----------
+    fit : FitTables
+        With ``stopping`` and ``accuracy``, and ``timing`` for the time.
+    accuracy : float
+        One of those studied.
+    clock : bool
+        Whether to tell the share of the time that is saved, which differs from run to run, or
+        that of the evaluations.
+
+    Returns
+    -------
+    str
+        Such as "Stopping at evaluation 41 of 57 changes no coefficient by more than 0.001
+        standard errors and saves 28 % of the time".
+    """
+    total = len(fit.require("stopping"))
+    where = {m: _evaluation(fit, m, accuracy) for m in MEASURE_NAMES}
+    everything = None if None in where.values() else max(n or 0 for n in where.values())
+    beta = where["beta"]
+    rest = (
+        f"neither a standard error nor \u03c3 by more than {_percent(accuracy)}, nor a conditional "
+        f"mode by more than {accuracy:g} of its conditional standard deviation"
+    )
+    if total == 1:
+        return "The fit took one evaluation: there is nothing to be saved."
+    first: str
+    if float(np.nanmax(fit.require("stopping")["beta"].to_numpy(dtype=float))) <= _NOTHING:
+        first = "The coefficients are the same at every evaluation"
+        if everything is None:
+            return first + "."
+        if everything == total:
+            return f"{first}; for the rest every one of the {total:,} evaluations was needed."
+        return (
+            f"{first}; stopping at evaluation {everything:,} of {total:,} changes {rest}, and "
+            f"saves {_saved(fit, everything, clock)}."
+        )
+    if beta is None:
+        return (
+            "Not even the best of all evaluations is within "
+            f"{accuracy:g} standard errors of the final coefficients."
+        )
+    if beta == total:
+        first = (
+            f"To change no coefficient by more than {accuracy:g} standard errors every one of "
+            f"the {total:,} evaluations was needed"
+        )
+    else:
+        first = (
+            f"Stopping at evaluation {beta:,} of {total:,} changes no coefficient by more than "
+            f"{accuracy:g} standard errors and saves {_saved(fit, beta, clock)}"
+        )
+    if everything is None or everything == beta:
+        return first + ("." if everything is None else f"; it also changes {rest}.")
+    saved = _saved(fit, everything, clock)
+    return f"{first}; to change {rest} it takes {everything:,}, and saves {saved}."
+
+
+def stopping_title(
+    tables: Sequence[FitTables], accuracy: float = 1e-3, *, clock: bool = False
+) -> str:
+    """Say in one line how early each fit was good enough.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    accuracy : float
+    clock : bool
+        Whether in seconds, or in evaluations.
+
+    Returns
+    -------
+    str
+    """
+    parts, never, shares = [], [], []
+    for fit in tables:
+        found = [_evaluation(fit, m, accuracy) for m in MEASURE_NAMES]
+        elapsed = _elapsed(fit) if clock else np.arange(1.0, len(fit.require("stopping")) + 1)
+        total = float(elapsed[-1])
+        label = f" ({fit_label(fit, tables)})" if len(tables) > 1 else ""
+        if None in found:
+            never.append(f"never{label}")
+        else:
+            # Kept together where the title is broken into lines.
+            last = float(elapsed[max(n or 0 for n in found) - 1])
+            first, whole = (told_seconds(v) if clock else f"{v:,.0f}" for v in (last, total))
+            parts.append(f"{first}\u00a0of\u00a0{whole}{label}")
+            shares.append(100 * last / total)
+    if not parts:
+        return f"Estimates are at no evaluation final to within {accuracy:g}"
+    if len(parts) > LISTED and not never:
+        low, high = min(shares), max(shares)
+        return (
+            f"Estimates are final to within {accuracy:g} after {low:.0f} to {high:.0f}\u00a0% of "
+            f"the {'seconds' if clock else 'evaluations'}"
+        )
+    where = "after" if clock else "from evaluation"
+    return f"Estimates are final to within {accuracy:g} {where} {', '.join([*parts, *never])}"
+
+
+def stopping_caption(
+    tables: Sequence[FitTables], accuracy: float = 1e-3, *, clock: bool = False
+) -> str:
+    """Describe what the chart shows and what its numbers are.
+
+    Parameters
+    ----------
+    tables : sequence of FitTables
+    accuracy : float
+    clock : bool
+        As for `stopping_sentence`.
+
+    Returns
+    -------
+    str
+    """
+    words = [
+        f"How far the best point so far was from the final fit of {tables[0].info['formula']}: "
+        "above, its objective minus the minimum; below, the largest difference of a coefficient, "
+        "in standard errors, of a standard error and of \u03c3, relative, and of a conditional "
+        "mode, in conditional standard deviations (in standard errors of the level's own "
+        "estimate where the final fit leaves the term no variance). Points: from there on the "
+        "measure stays within the accuracy of the dotted line. Upright line: all do, at "
+        f"{accuracy:g}."
+    ]
+    for fit in tables:
+        label = fit_label(fit, tables)
+        sentence = stopping_sentence(fit, accuracy, clock=clock)
+        words.append(f"{label[0].upper()}{label[1:]}: {_lowered(sentence)}")
+        if tolerance := _tolerance(fit, accuracy):
+            words.append(tolerance)
+        compiling = spent(fit.require("timing"))[1] if clock else 0.0
+        if compiling > 0.0:
+            words.append(
+                f"Compiling and loading code took {told_seconds(compiling)}, which is left out."
+            )
+    return " ".join(words)
+
+
+def _elapsed(fit: FitTables) -> NDArray[np.float64]:
+    """Seconds from the start to the end of every evaluation."""
+    return np.asarray(fit.require("timing")["seconds"], dtype=float).cumsum()
+
+
+def _tolerance(fit: FitTables, accuracy: float) -> str:
+    """Say which tolerance of the optimiser would have sufficed for all estimates."""
+    rows = _rows(fit, accuracy)
+    if rows["evaluation"].isna().any() or rows["tolerance"].isna().any():
+        return ""
+    # The strictest demand: the smallest tolerance.
+    row = rows.sort_values("tolerance", kind="stable").iloc[0]
+    criterion, settings = _SETTINGS[str(row["criterion"])]
+    own = settings.get(str(fit.info["optimizer"]["name"]))
+    return (
+        f"{criterion}{f' ({own})' if own else ''} of {row['tolerance']:.2g} would have sufficed "
+        f"for that, and ended the search at about evaluation {int(row['stops_at']):,}."
+    )
+
+
+def _rows(fit: FitTables, accuracy: float) -> pd.DataFrame:
+    table = fit.require("accuracy")
+    return table[(table["measure"] != "gap") & (table["accuracy"] == accuracy)]
+
+
+def _evaluation(fit: FitTables, measure: str, accuracy: float) -> int | None:
+    rows = _rows(fit, accuracy)
+    value: Any = rows.loc[rows["measure"] == measure, "evaluation"].iloc[0]
+    return None if pd.isna(value) else int(value)
+
+
+def _saved(fit: FitTables, evaluation: int, clock: bool) -> str:
+    """Say which share of the time, or of the evaluations, came after an evaluation."""
+    if not clock:
+        total = len(fit.require("stopping"))
+        return f"{_percent((total - evaluation) / total, digits=0)} of the evaluations"
+    seconds = fit.require("timing")["seconds"].to_numpy(dtype=float)
+    return f"{_percent(float(seconds[evaluation:].sum() / seconds.sum()), digits=0)} of the time"
+
+
+def _percent(value: float, digits: int | None = None) -> str:
+    shown = f"{100 * value:g}" if digits is None else f"{100 * value:.{digits}f}"
+    return f"{shown}\u00a0%"
+
+
+def _lowered(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -1,0 +1,486 @@
+"""A sweep along one or two of its keys: lines with quartiles, areas, heat maps, and points."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.phase_bands import phase_fills
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.sweep.names import (
+    FLOOR_WORDS,
+    named,
+    phase_name,
+    placed,
+    told,
+    x_words,
+)
+from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
+from mixedscope.core.errors import ModelError
+from mixedscope.sweeps.keys import key_words
+from mixedscope.sweeps.measures import MEASURES, Measure
+from mixedscope.sweeps.summary import Summary
+
+__all__ = ["sweep_chart"]
+
+#: Room for panels beside the axis of a double column.
+_ROOM: Final = DOUBLE_COLUMN - 66
+_GAP: Final = 16
+
+#: Inks of the phases, in the hues of their bands.
+_PHASE_INKS: Final = {"exploration": "#B8720A", "convergence": "#0072B2", "fine-tuning": "#5A5A5A"}
+_MORE_COLOURS: Final = ("#882255", "#999933", "#6E6E6E")
+_SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+#: Numbers along x spread over more than this are shown on a log scale.
+_DECADES: Final = 15.0
+
+
+def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, str]:
+    """Draw one chart of a sweep.
+
+    Parameters
+    ----------
+    summary : Summary
+        See `mixedscope.sweeps.summary.summarise`.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    chart, title, caption : altair chart, str, str
+        The chart without theme and title.
+
+    Raises
+    ------
+    ModelError
+        If the theme is unknown, or no run has what the chart shows.
+    """
+    ink(theme)
+    if summary.frame.empty:
+        raise ModelError(_nothing(summary))
+    panel = _Panel(summary, theme)
+    kind = summary.chart["kind"]
+    layers = {
+        "line": panel.lines if panel.is_numeric else panel.dots,
+        "area": panel.areas,
+        "heat": panel.cells,
+        "points": panel.points,
+    }[kind]()
+    chart = alt.layer(*layers).properties(width=panel.width, height=panel.height)
+    if "facet" in summary.orders:
+        names = [placed(summary.chart["facet"], v) for v in summary.orders["facet"]]
+        chart = chart.facet(
+            facet=alt.Facet(
+                "facet name:N",
+                sort=names,
+                header=alt.Header(title=None, labelFontWeight="bold", labelPadding=4),
+            ),
+            columns=panel.columns,
+            spacing=_GAP,
+            data=panel.frame,
+        )
+    else:
+        chart = chart.properties(data=panel.frame)
+    return chart, sweep_title(summary), sweep_caption(summary)
+
+
+def _nothing(summary: Summary) -> str:
+    """Why there is nothing to draw."""
+    told = (
+        f"No run of the sweep has {summary.chart['y']!r}: of {summary.runs} runs "
+        f"{summary.failed} failed and {summary.without} have no value of {summary.chart['x']!r}."
+    )
+    if summary.reason is None:
+        return f"{told} Is the measure known for these models?"
+    return f"{told} The first that failed: {summary.reason}"
+
+
+class _Panel:
+    """Encodings and layers of one panel, from its points."""
+
+    def __init__(self, summary: Summary, theme: str) -> None:
+        self.summary, self.theme = summary, theme
+        self.chart = summary.chart
+        self.measure = MEASURES[self.chart["y"]]
+        orders = summary.orders
+        facets = len(orders.get("facet", [None]))
+        self.columns = facets if facets <= 3 else (2 if facets == 4 else 3)
+        self.width = (_ROOM - _GAP * (self.columns - 1)) // self.columns
+        self.height = {1: 230, 2: 200, 3: 170}[self.columns]
+        if self.chart["kind"] == "heat":
+            self.height = max(60, 30 * len(orders["rows"]))
+        self.by_measure = self.chart["x"] in MEASURES
+        self.is_numeric = self.by_measure or (
+            _numbers(orders["x"])
+            and len(orders["x"]) > 1
+            and self.chart["x_scale"] != "category"
+            and self.chart["kind"] != "heat"
+        )
+        self.frame = self._frame()
+
+    def _frame(self) -> pd.DataFrame:
+        """Points as they are drawn: within floors, rounded, with names."""
+        frame = self.summary.frame.copy()
+        columns = [(c, self.measure) for c in ("low", "middle", "high")]
+        if self.by_measure:
+            columns += [(c, MEASURES[self.chart["x"]]) for c in ("x_low", "x", "x_high")]
+        for column, measure in columns:
+            values = frame[column].astype(float)
+            if measure.floor is not None and self._is_log(measure):
+                values = values.clip(lower=measure.floor)
+            frame[column] = [float(f"{v:.6g}") for v in values]
+        for role in ("facet", "colour", "rows"):
+            if role in frame:
+                key = self.chart[role]
+                write = placed if role == "facet" else named
+                frame[f"{role} name"] = [write(key, v) for v in frame[role]]
+        if not self.is_numeric:
+            frame["x name"] = [named(self.chart["x"], v) for v in frame["x"]]
+        elif not self.by_measure:
+            frame["x"] = frame["x"].astype(float)
+        frame["told"] = [
+            f"{told(self.measure, m)} ({told(self.measure, a)} to {told(self.measure, b)})"
+            for a, m, b in zip(frame["low"], frame["middle"], frame["high"], strict=True)
+        ]
+        if "path" in frame:
+            frame["path name"] = [named(str(self.summary.path), v) for v in frame["path"]]
+            # Tolerances from loose to tight, everything else upwards.
+            order = self.summary.orders["path"]
+            place = {v: i for i, v in enumerate(order)}
+            sign = -1 if self.summary.path == "tolerance" else 1
+            frame["step"] = [sign * place[v] for v in frame["path"]]
+        return frame
+
+    def _is_log(self, measure: Measure) -> bool:
+        scale = self.chart["scale"]
+        return measure.log if scale is None or measure is not self.measure else scale == "log"
+
+    # -- encodings ---------------------------------------------------------------------------------
+
+    def x(self, field: str = "x", *, padding: float = 10) -> Any:
+        """Give the axis of the swept key, or of a measure."""
+        key = self.chart["x"]
+        if self.by_measure:
+            measure = MEASURES[key]
+            return _measure_axis(
+                alt.X, field, measure, self._spread("x_low", "x_high"), log=self._x_log, length=400
+            )
+        if not self.is_numeric:
+            return alt.X(
+                "x name:N",
+                sort=[named(key, v) for v in self.summary.orders["x"]],
+                axis=alt.Axis(
+                    title=x_words(key), labelAngle=0 if self._short else -30, labelLimit=150
+                ),
+                scale=alt.Scale(paddingInner=0.04, paddingOuter=0.02)
+                if self.chart["kind"] == "heat"
+                else alt.Scale(paddingInner=0.15, paddingOuter=0.15),
+            )
+        values = [float(v) for v in self.summary.orders["x"]]
+        room = max(2, self.width // 38)
+        shown = values if len(values) <= room else values[:: -(-len(values) // room)]
+        return alt.X(
+            "x:Q",
+            scale=alt.Scale(
+                type="log" if self._x_log else "linear",
+                nice=False,
+                zero=False,
+                padding=padding,
+                reverse=key == "tolerance",
+            ),
+            axis=alt.Axis(
+                title=x_words(key),
+                values=shown,
+                format=".0e" if key == "tolerance" else ",.12~g",
+                grid=False,
+                labelOverlap=True,
+            ),
+        )
+
+    @property
+    def _short(self) -> bool:
+        names = [named(self.chart["x"], v) for v in self.summary.orders["x"]]
+        return sum(len(n) for n in names) * 6 < self.width
+
+    @property
+    def _x_log(self) -> bool:
+        asked, key = self.chart["x_scale"], self.chart["x"]
+        if self.by_measure:
+            return asked != "linear" and (MEASURES[key].log or asked == "log")
+        values = [float(v) for v in self.summary.orders["x"]]
+        if min(values) <= 0 or asked == "linear":
+            return False
+        return asked == "log" or key == "tolerance" or max(values) / min(values) > _DECADES
+
+    def y(self, field: str = "middle") -> Any:
+        """Give the axis of the measure."""
+        span = self._spread("low", "high")
+        return _measure_axis(
+            alt.Y, field, self.measure, span, log=self._is_log(self.measure), length=self.height
+        )
+
+    def _spread(self, low: str, high: str) -> tuple[float, float]:
+        return float(self.frame[low].min()), float(self.frame[high].max())
+
+    def colours(self, *, legend: bool = True) -> dict[str, Any]:
+        """Colour and shape of a key, or the colour of a single series."""
+        if "colour" not in self.summary.orders:
+            return {}
+        key, values = self.chart["colour"], self.summary.orders["colour"]
+        names = [named(key, v) for v in values]
+        title = None if key == "phase" else key_words(key) if key != "term" else "term"
+        shown = alt.Legend(
+            title=title, orient="top", titleOrient="left", columns=3 if len(names) > 4 else 0,
+            symbolOpacity=1, symbolSize=50, labelLimit=200,
+        )  # fmt: skip
+        scale = alt.Scale(domain=names, range=_palette(key, values))
+        field: dict[str, Any] = {"field": "colour name", "type": "nominal", "sort": names}
+        return {
+            "color": alt.Color(**field, scale=scale, legend=shown if legend else None),
+            "shape": alt.Shape(
+                **field,
+                scale=alt.Scale(domain=names, range=[_SHAPES[i % 6] for i in range(len(names))]),
+                legend=shown if legend else None,
+            ),
+        }
+
+    @property
+    def _hue(self) -> dict[str, Any]:
+        """Mark property of a single series."""
+        return {} if "colour" in self.summary.orders else {"color": COLOURS["mode"]}
+
+    @property
+    def _tooltip(self) -> list[Any]:
+        shown = [
+            alt.Tooltip(f"{role} name:N", title=key_words(str(self.chart[role])))
+            for role in ("facet", "colour", "rows")
+            if role in self.summary.orders
+        ]
+        if "path" in self.frame:
+            shown.append(alt.Tooltip("path name:N", title=str(self.summary.path)))
+        x = "x:Q" if self.is_numeric else "x name:N"
+        return [
+            *shown,
+            alt.Tooltip(x, title=x_words(self.chart["x"])),
+            alt.Tooltip("told:N", title=self.measure.short),
+            alt.Tooltip("count:Q", title="runs"),
+        ]
+
+    # -- layers ------------------------------------------------------------------------------------
+
+    def lines(self) -> list[Any]:
+        """Medians joined by lines, quartiles as bands."""
+        base = alt.Chart().encode(x=self.x())
+        colours = self.colours()
+        own = {"color": colours["color"]} if colours else {}
+        layers = []
+        if (self.frame["high"] > self.frame["low"]).any():
+            layers.append(
+                base.mark_area(opacity=0.16, aria=False, **self._hue).encode(
+                    y=self.y("low"), y2="high:Q", **own
+                )
+            )
+        layers += [
+            base.mark_line(strokeWidth=1.6, aria=False, **self._hue).encode(y=self.y(), **own),
+            base.mark_point(filled=True, size=32, opacity=1, **self._hue).encode(
+                y=self.y(), tooltip=self._tooltip, **colours
+            ),
+        ]
+        return layers
+
+    def dots(self) -> list[Any]:
+        """Medians as points and quartiles as bars, for keys that are no numbers."""
+        colours = self.colours()
+        own = {"color": colours["color"]} if colours else {}
+        offset: dict[str, Any] = {}
+        if colours:
+            names = [named(self.chart["colour"], v) for v in self.summary.orders["colour"]]
+            offset = {"xOffset": alt.XOffset("colour name:N", sort=names)}
+        base = alt.Chart().encode(x=self.x(), **offset)
+        return [
+            base.mark_rule(strokeWidth=1.6, aria=False, **self._hue).encode(
+                y=self.y("low"), y2="high:Q", **own
+            ),
+            base.mark_point(filled=True, size=45, opacity=1, **self._hue).encode(
+                y=self.y(), tooltip=self._tooltip, **colours
+            ),
+        ]
+
+    def areas(self) -> list[Any]:
+        """Mean shares stacked from the first phase, at the bottom, to the last."""
+        order = [p for p in phase_fills(self.theme) if p in set(self.frame["colour"])]
+        frame = self.frame.assign(place=[order.index(p) for p in self.frame["colour"]])
+        frame = frame.sort_values("place", kind="stable")
+        by = [c for c in ("facet", "x") if c in frame]
+        frame["top"] = frame.groupby(by, sort=False)["middle"].cumsum().clip(upper=1.0)
+        frame["bottom"] = (frame["top"] - frame["middle"]).clip(lower=0.0)
+        self.frame = frame
+        names = [phase_name(p) for p in order]
+        fills = [phase_fills(self.theme)[p] for p in order]
+        total = 1.0 if self.measure.unit == "%" else float(frame["top"].max())
+        axis = alt.Axis(title=_lines(self.measure.words, self.height), format="%", tickCount=5)
+        y = alt.Y("bottom:Q", scale=alt.Scale(domain=[0, total], nice=False), axis=axis)
+        legend = alt.Legend(title=None, orient="top", symbolStrokeColor=ink(self.theme)["soft"])
+        fill = alt.Fill(
+            "colour name:N", sort=names, scale=alt.Scale(domain=names, range=fills), legend=legend
+        )
+        settings: dict[str, Any] = {"stroke": ink(self.theme)["soft"], "strokeWidth": 0.6}
+        mark = alt.Chart().mark_area if self.is_numeric else alt.Chart().mark_bar
+        return [
+            mark(**settings, aria=False).encode(
+                x=self.x(padding=0), y=y, y2="top:Q", fill=fill, tooltip=self._tooltip
+            )
+        ]
+
+    def cells(self) -> list[Any]:
+        """Medians as colours, with their numbers."""
+        frame, log = self.frame, self._is_log(self.measure)
+        values = frame["middle"].map(math.log10) if log else frame["middle"]
+        low, high = float(values.min()), float(values.max())
+        level = (values - low) / (high - low) if high > low else values * 0.0
+        paper, dark = ink(self.theme)["paper"], ink(self.theme)["ink"]
+        self.frame = frame.assign(
+            cell=[told(self.measure, v) for v in frame["middle"]],
+            text=[paper if v > 0.55 else dark for v in level],
+            level=level,
+        )
+        rows = self.chart["rows"]
+        base = alt.Chart().encode(
+            y=alt.Y(
+                "rows name:N",
+                sort=[named(rows, v) for v in self.summary.orders["rows"]],
+                axis=alt.Axis(title=_lines(key_words(rows), self.height), labelLimit=140),
+                scale=alt.Scale(paddingInner=0.04),
+            ),
+        )
+        scheme = alt.Scale(domain=[0, 1], range=["#F0F5FA", "#08407E"], interpolate="lab")
+        if self.theme == "print":
+            scheme = alt.Scale(domain=[0, 1], range=["#FFFFFF", "#3A3A3A"])
+        return [
+            base.mark_rect(stroke=ink(self.theme)["grid"], strokeWidth=0.5).encode(
+                x=self.x(),
+                fill=alt.Fill("level:Q", scale=scheme, legend=None),
+                tooltip=self._tooltip,
+            ),
+            base.mark_text(fontSize=10, aria=False).encode(
+                x=self.x(), text="cell:N", color=alt.Color("text:N", scale=None)
+            ),
+        ]
+
+    def points(self) -> list[Any]:
+        """A mark per point, with quartiles along both axes, joined along the free key."""
+        colours = self.colours()
+        own = {"color": colours["color"]} if colours else {}
+        base = alt.Chart()
+        layers = []
+        if "path" in self.frame:
+            layers.append(
+                base.mark_line(strokeWidth=1.2, aria=False, **self._hue).encode(
+                    x=self.x(), y=self.y(), order="step:Q", **own
+                )
+            )
+        if (self.frame["high"] > self.frame["low"]).any():
+            layers.append(
+                base.mark_rule(strokeWidth=1, opacity=0.45, aria=False, **self._hue).encode(
+                    x=self.x(), y=self.y("low"), y2="high:Q", **own
+                )
+            )
+        if self.by_measure and (self.frame["x_high"] > self.frame["x_low"]).any():
+            layers.append(
+                base.mark_rule(strokeWidth=1, opacity=0.45, aria=False, **self._hue).encode(
+                    x=self.x("x_low"), x2="x_high:Q", y=self.y(), **own
+                )
+            )
+        layers.append(
+            base.mark_point(filled=True, size=34, opacity=1, **self._hue).encode(
+                x=self.x(), y=self.y(), tooltip=self._tooltip, **colours
+            )
+        )
+        return layers
+
+
+# -- scales ----------------------------------------------------------------------------------------
+
+
+def _measure_axis(
+    channel: Any,
+    field: str,
+    measure: Measure,
+    span: tuple[float, float],
+    *,
+    log: bool,
+    length: int,
+) -> Any:
+    """Give the axis of a measure: powers of ten, percentages or plain numbers."""
+    title = _lines(measure.words, length)
+    if not log or span[0] <= 0:
+        low, high = span
+        room = 0.05 * (high - low or abs(high) or 1.0)
+        at_zero = low >= 0 and low < 0.6 * high
+        bottom = 0.0 if at_zero else low - room
+        top = high + room
+        if measure.unit == "%":
+            bottom, top = max(bottom, 0.0), min(top, 1.0)
+            bottom, top = (0.0, 1.0) if high - low > 0.4 else (bottom, top)
+        return channel(
+            f"{field}:Q",
+            scale=alt.Scale(domain=[bottom, top], nice=False, zero=False),
+            axis=alt.Axis(title=title, format="%" if measure.unit == "%" else ",.6~g", tickCount=5),
+        )
+    low, high = math.log10(span[0]), math.log10(span[1])
+    room = max(0.15, 0.04 * (high - low))
+    low, high = low - room, high + room
+    if high - low < 1.0:
+        low, high = math.floor(low), math.ceil(high)
+    exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
+    every = max(1, -(-len(exponents) // max(3, length // 32)))
+    shown = [e for e in exponents if (e - exponents[-1]) % every == 0]
+    words = [
+        f"{10.0**e:,.{max(0, -e)}f}" if -3 <= e <= 4 else f"1e{e}".replace("-", "\u2212")
+        for e in exponents
+    ]
+    if measure.floor is not None and span[0] <= measure.floor * 1.001:
+        place = exponents.index(round(math.log10(measure.floor)))
+        words[place] = FLOOR_WORDS.format(words[place])
+    listed = ", ".join(f"'{w}'" for w in words)
+    return channel(
+        f"{field}:Q",
+        scale=alt.Scale(type="log", domain=[10.0**low, 10.0**high], nice=False),
+        axis=alt.Axis(
+            title=title,
+            values=[10.0**e for e in shown],
+            labelExpr=f"[{listed}][round(log(datum.value) / LN10) - ({exponents[0]})]",
+        ),
+    )
+
+
+def _lines(words: str, length: int) -> list[str]:
+    """Break the title of an axis so that it fits its length in pixels."""
+    return textwrap.wrap(words[:1].upper() + words[1:], max(14, int(length / 5.6)))
+
+
+def _numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+
+
+def _palette(key: str, values: Sequence[Any]) -> list[str]:
+    """Colours of the values of a key: fixed ones where the theme has them, shades of numbers."""
+    if key == "phase":
+        return [_PHASE_INKS[v] for v in values]
+    if _numbers(values) and len(values) > 1:
+        return [_between("#6BAED6", "#08306B", i / (len(values) - 1)) for i in range(len(values))]
+    fixed = {v: COLOURS[v] for v in values if key == "structure" and v in COLOURS}
+    free = [c for c in (*GROUP_COLOURS, *_MORE_COLOURS) if c not in fixed.values()]
+    others = [v for v in values if v not in fixed]
+    fixed |= {v: free[i % len(free)] for i, v in enumerate(others)}
+    return [fixed[v] for v in values]
+
+
+def _between(first: str, second: str, part: float) -> str:
+    pairs = [(int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * part):02X}" for a, b in pairs)

@@ -1,0 +1,158 @@
+"""Several traces in one panel: who got where, and when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.along import Along
+from mixedscope.charts.common.phase_bands import bands, phase_runs
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS
+from mixedscope.charts.kinds.trace.frames import kept_rows, log_labels, rounded
+
+__all__ = ["overlay_chart"]
+
+_DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
+_STRIP: Final = 13
+_HEIGHT: Final = 240
+#: Room for names of fits and for the axis.
+_NAMES: Final = 120
+
+
+def overlay_chart(
+    frames: Sequence[pd.DataFrame],
+    labels: Sequence[str],
+    names: Sequence[tuple[str, str]],
+    span: tuple[float, float],
+    along: Along,
+    limit: int,
+    theme: str,
+) -> Any:
+    """Draw the best so far of every fit in one panel, and its phases as a strip above.
+
+    Parameters
+    ----------
+    frames : sequence of pandas.DataFrame
+        As made by `mixedscope.charts.kinds.trace.frames.evaluation_frame`.
+    labels : sequence of str
+        What each fit is called.
+    names : sequence of (str, str)
+        Its structure and its optimiser.
+    span : (float, float)
+        Ends of the axis of gaps.
+    along : Along
+    limit : int
+        Evaluations drawn in all.
+    theme : str
+
+    Returns
+    -------
+    altair.VConcatChart
+    """
+    width = DOUBLE_COLUMN - 16 - _NAMES
+    strips = pd.concat(
+        [phase_runs(frame).assign(fit=label) for frame, label in zip(frames, labels, strict=True)]
+    )
+    bare = along("left", labels=False, ticks=False, domain=False)
+    above = (
+        bands(rounded(along.within(strips)), bare, theme)
+        .encode(
+            y=alt.Y(
+                "fit:N",
+                sort=list(labels),
+                scale=alt.Scale(domain=list(labels), paddingInner=0.25),
+                axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_NAMES - 10),
+            )
+        )
+        .properties(width=width, height=_STRIP * len(labels))
+    )
+    lines = _lines(frames, labels, names, span, along("x", titled=True), limit)
+    return alt.vconcat(above, lines.properties(width=width, height=_HEIGHT), spacing=6)
+
+
+def _lines(
+    frames: Sequence[pd.DataFrame],
+    labels: Sequence[str],
+    names: Sequence[tuple[str, str]],
+    span: tuple[float, float],
+    x: alt.X,
+    limit: int,
+) -> Any:
+    """Best so far as a line per fit, its end as a point."""
+    parts = []
+    for frame, label in zip(frames, labels, strict=True):
+        kept = kept_rows(frame, max(2, limit // len(frames)))
+        kept[-1] = True
+        shown = frame.loc[kept, ["x", "best", "evaluation", "phase"]].dropna(subset=["best"])
+        parts.append(shown.assign(fit=label))
+    table = pd.concat(parts, ignore_index=True)
+    exponents = range(round(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)
+    y = alt.Y(
+        "best:Q",
+        scale=alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),
+        axis=alt.Axis(
+            title="objective \u2212 minimum",
+            values=[
+                10.0**e for e in exponents if (e - exponents[0]) % (len(exponents) // 8 + 1) == 0
+            ],
+            labelExpr=log_labels(exponents),
+        ),
+    )
+    colours, dashes = _looks(names)
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        direction="vertical",
+        columns=3,
+        symbolType="stroke",
+        symbolSize=250,
+    )
+    colour = alt.Color("fit:N", scale=alt.Scale(domain=list(labels), range=colours), legend=legend)
+    dash = alt.StrokeDash(
+        "fit:N", scale=alt.Scale(domain=list(labels), range=dashes), legend=legend
+    )
+    line = (
+        alt.Chart(rounded(table))
+        .mark_line(interpolate="step-after", strokeWidth=1.5, aria=False)
+        .encode(x=x, y=y, color=colour, strokeDash=dash)
+    )
+    ends = table.groupby("fit", sort=False).tail(1)
+    end = (
+        alt.Chart(rounded(ends))
+        .mark_point(filled=True, size=30, opacity=1, aria=False)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=[
+                alt.Tooltip("fit:N"),
+                alt.Tooltip("evaluation:Q", title="evaluations"),
+                alt.Tooltip("best:Q", title="objective \u2212 minimum", format=".3g"),
+            ],
+        )
+    )
+    return alt.layer(line, end)
+
+
+def _looks(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:
+    """Colour by structure and dash by optimiser; both by optimiser, if there is one structure."""
+    structures = list(dict.fromkeys(structure for structure, _ in names))
+    optimizers = list(dict.fromkeys(optimizer for _, optimizer in names))
+    if len(structures) == 1:
+        places = [optimizers.index(optimizer) for _, optimizer in names]
+        if len(set(places)) < len(places):  # one optimiser with several settings, say
+            places = list(range(len(names)))
+        colours = [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in places]
+    else:
+        spare = [c for c in GROUP_COLOURS if c not in {COLOURS.get(s) for s in structures}]
+        palette = {
+            s: COLOURS.get(s, (spare or GROUP_COLOURS)[i % len(spare or GROUP_COLOURS)])
+            for i, s in enumerate(structures)
+        }
+        places = [optimizers.index(optimizer) for _, optimizer in names]
+        colours = [palette[structure] for structure, _ in names]
+    return colours, [list(_DASHES[i % len(_DASHES)]) for i in places]

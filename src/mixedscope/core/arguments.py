@@ -1,0 +1,348 @@
+"""What public functions are given: checked in one place, before anything is computed.
+
+`door` reads the annotations of a function: ``bool`` is true or false and not ``"no"``, ``int`` a
+whole number, ``Sequence[str]`` texts, of which one alone is one and no row of letters. An argument
+that the function does not have is refused with the one that was meant.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from functools import partial, wraps
+from itertools import chain, repeat
+from numbers import Integral, Real
+from typing import Any, Final, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import MixedscopeError, ModelError, suggest
+
+__all__ = ["door", "each_fit", "named", "number_array", "way_out"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Unwanted(Exception):
+    """An argument of another kind than the one that it names."""
+
+
+#: Gives an argument back as what it stands for, or raises an error that says what is wanted.
+_Check = Callable[[Any], Any]
+
+#: The least value of whole numbers that mean the same wherever they are asked for.
+_LEAST: Final = {"seed": 0, "count": 1, "keyframe_parts": 1}
+
+#: What the two values of a switch mean, where that is not plain from its name.
+_SWITCHES: Final = {"reml": "True (REML) or False (maximum likelihood)"}
+
+#: Texts that stand for what is wanted, where there is no default.
+_EXAMPLES: Final = {"formula": "y ~ 1 + x + (1 | group)"}
+
+#: What is said of an argument that is of another kind.
+_REMARKS: Final = {"formula": " The formula comes first, then the data."}
+
+#: Arguments as other programs call them.
+_ELSEWHERE: Final = {
+    "method": "reml",
+    "control": "settings",
+    "verbose": "progress",
+    "nsim": "count",
+    "covariance": "structure",
+    "correlation": "structure",
+}
+
+#: Longest text in which a value is named as it is written.
+_SHOWN: Final = 60
+
+#: Arguments of every door that was made, by the name that users write before the parenthesis.
+_DOORS: Final[dict[str, tuple[str, ...]]] = {}
+
+
+def door(
+    error: type[MixedscopeError] = ModelError,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a public function check its arguments by their annotations.
+
+    Parameters
+    ----------
+    error : type of MixedscopeError
+        What it raises. Annotations that are not known here are left to the function.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())
+        placed = [(p.name, _check_of(p)) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        stars = [(p.name, _check_of(p)) for p in parameters if p.kind is p.VAR_POSITIONAL]
+        others = [(p.name, _check_of(p)) for p in parameters if p.kind is p.KEYWORD_ONLY]
+        checks = dict([*placed, *others])
+        checks.pop("self", None)
+        is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        called = _called(function)
+        _DOORS[called] = tuple(checks)
+
+        # An argument too many has no check: Python says so when the function is called.
+        rest = [repeat(star) for star in stars] or [repeat(("", None))]
+
+        def checked_one(name: str, check: _Check | None, value: Any) -> Any:
+            if check is None:
+                return value
+            try:
+                return check(value)
+            except _Unwanted as wanted:
+                raise error(
+                    f"{name} must be {wanted}, not {named(value)}.{_REMARKS.get(name, '')}"
+                ) from None
+
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not (is_open or checks.keys() >= kwargs.keys()):
+                raise error(_unknown(called, kwargs, checks))
+            given = tuple(
+                checked_one(name, check, value)
+                for (name, check), value in zip(chain(placed, *rest), args, strict=False)
+            )
+            by_name = {name: checked_one(name, checks.get(name), v) for name, v in kwargs.items()}
+            try:
+                return function(*given, **by_name)
+            except TypeError:
+                _refuse_misfits(signature, called, given, by_name, error)
+                raise
+
+        return checked
+
+    return decorate
+
+
+def number_array(
+    name: str, value: Any, wanted: str, error: type[MixedscopeError] = ModelError
+) -> NDArray[np.float64]:
+    """Give numbers as an array of floats, or say what was wanted in their place."""
+    try:
+        made = np.asarray(value)
+        # Texts of digits and what is missing would become numbers.
+        plain = made.dtype.kind in "iuf" or (made.dtype.kind == "b" and made.ndim > 0)
+        # Of an array of objects each is looked at, decimals among them.
+        objects = made.dtype.kind == "O" and made.ndim > 0
+        if plain or (objects and all(isinstance(v, Real | Decimal) for v in made.flat)):
+            return made.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    raise error(f"{name} must be {wanted}, not {named(value)}.")
+
+
+def named(value: Any) -> str:
+    """What a value is, for a message: as it is written, if it is short, or its kind."""
+    if _is_plain(value):
+        text = repr(value)
+        if len(text) <= _SHOWN:
+            return text
+        if isinstance(value, str):
+            return f"{value[: _SHOWN - 10]!r}…"
+    if hasattr(value, "study"):
+        return "a fit"
+    if hasattr(value, "fit") and hasattr(value, "formula"):
+        return "a model"
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    name = "array" if isinstance(value, np.ndarray) else type(value).__name__
+    kind = f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+    if isinstance(value, list | tuple) and len(value):
+        return f"{kind} that holds {named(value[0])}"
+    return kind
+
+
+def way_out(value: Any) -> str:
+    """A sentence on what to do about a model where a fit is wanted, or the other way round."""
+    return {
+        "a model": " Fit the model first: model.fit().",
+        "a fit": " Give its model, fit.model.",
+    }.get(named(value), "")
+
+
+def each_fit(source: Any, wanted: str) -> list[Any]:
+    """Give a fit, or the fits of a list, one by one.
+
+    Parameters
+    ----------
+    source : Fit or iterable of Fit
+    wanted : str
+        The beginning of the message about anything else: what takes what.
+
+    Raises
+    ------
+    ModelError
+        If it is, or holds, something that is no fit.
+    """
+    items = (source,) if hasattr(source, "study") else _items(source)
+    if items is None:
+        raise ModelError(f"{wanted}, not {named(source)}.{way_out(source)}")
+    for item in items:
+        if not hasattr(item, "study"):
+            raise ModelError(f"{wanted}; this one holds {named(item)}.{way_out(item)}")
+    return list(items)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether what Python writes of a value is made of texts and numbers alone."""
+    if isinstance(value, Mapping):
+        return type(value) is dict and all(map(_is_plain, [*value, *value.values()]))
+    if type(value) in (list, tuple, set, frozenset):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, complex, str, bytes)
+
+
+# -- one function per annotation -------------------------------------------------------------------
+
+
+def _switch(name: str, value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise _Unwanted(_SWITCHES.get(name, "True or False"))
+
+
+def _whole(name: str, value: Any) -> int:
+    least = _LEAST.get(name)
+    whole = _is_number(value) and (isinstance(value, Integral) or float(value).is_integer())
+    if whole and (least is None or value >= least):
+        return int(value)
+    raise _Unwanted("a whole number" if least is None else f"a whole number from {least}")
+
+
+def _number(_: str, value: Any) -> float:
+    if _is_number(value) and not math.isnan(value):
+        return float(value)
+    raise _Unwanted("a number")
+
+
+def _text(example: Any, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise _Unwanted(f"text, as {example!r}" if isinstance(example, str) else "text")
+
+
+def _texts(_: str, value: Any) -> tuple[str, ...]:
+    """Texts one by one; a text alone is one of them."""
+    items = (value,) if isinstance(value, str) else _items(value)
+    if items is None or not all(isinstance(item, str) for item in items):
+        raise _Unwanted("a list of texts")
+    return items
+
+
+def _numbers(_: str, value: Any) -> tuple[float, ...]:
+    """Numbers one by one; a number alone is one of them."""
+    items = (value,) if isinstance(value, Real) else _items(value)
+    if items is None or not all(_is_number(item) and not math.isnan(item) for item in items):
+        raise _Unwanted("a list of numbers")
+    return tuple(float(item) for item in items)
+
+
+def _path(_: str, value: Any) -> Any:
+    if isinstance(value, str | os.PathLike) and os.fspath(value):
+        return value
+    raise _Unwanted("a path")
+
+
+_ANNOTATED: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "bool": _switch,
+    "int": _whole,
+    "float": _number,
+    "Sequence[str]": _texts,
+    "Iterable[str]": _texts,
+    "Sequence[float]": _numbers,
+    "str | os.PathLike[str]": _path,
+}
+
+
+def _check_of(parameter: inspect.Parameter) -> _Check | None:
+    """The check that an annotation asks for."""
+    written = str(parameter.annotation)
+    kind = written.removesuffix(" | None")
+    check: _Check
+    if kind == "str":
+        check = partial(_text, _EXAMPLES.get(parameter.name, parameter.default))
+    elif kind in _ANNOTATED:
+        check = partial(_ANNOTATED[kind], parameter.name)
+    else:
+        return None
+    if kind == written:
+        return check
+    return lambda value: None if value is None else check(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _items(value: Any) -> tuple[Any, ...] | None:
+    """What a list or any other row of things holds; None of what is none."""
+    if isinstance(value, str | bytes | Mapping | pd.DataFrame) or not isinstance(value, Iterable):
+        return None
+    if isinstance(value, set | frozenset):  # whose order differs between processes
+        return tuple(sorted(value, key=str))
+    try:
+        return tuple(value)
+    except TypeError:  # an array without dimensions
+        return None
+
+
+# -- calls that do not fit -------------------------------------------------------------------------
+
+
+def _called(function: Callable[..., Any]) -> str:
+    """What users write before the parenthesis."""
+    return function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+
+
+def _unknown(
+    called: str,
+    given: Mapping[str, Any],
+    known: Mapping[str, Any],
+) -> str:
+    """Words on arguments that a function does not have: the one that was meant, or where it is."""
+    name = next(name for name in given if name not in known)
+    folded = name.lower()
+    other = _ELSEWHERE.get(folded, folded)
+    if folded in known:
+        hint = f" Did you mean {folded}={named(given[name])}?"
+    elif other in known:
+        hint = f" Did you mean {other!r}?"
+    elif home := next((door for door in _HOMES if other in _DOORS.get(door, ())), None):
+        hint = f" It belongs to {_HOMES[home].format(other)}."
+    else:
+        hint = suggest(name, known)
+    return f"{called} has no argument {name!r}.{hint} Known are: {', '.join(known) or 'none'}."
+
+
+#: Doors whose arguments are looked for at others, and how they are given there.
+_HOMES: Final = {
+    "LinearMixedModel": "the model: LinearMixedModel(formula, data, {}=...)",
+    "fit": "the fit: model.fit({}=...)",
+}
+
+
+def _refuse_misfits(
+    signature: inspect.Signature,
+    called: str,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    error: type[MixedscopeError],
+) -> None:
+    """Raise an error if there are too few or too many arguments, or one is given twice."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as misfit:
+        places = [
+            p.name
+            for p in signature.parameters.values()
+            if p.kind is not p.KEYWORD_ONLY and p.name != "self"
+        ]
+        by_place = f"by place it takes {', '.join(places) or 'none'}"
+        raise error(f"{called}: {misfit}; {by_place}, all others by name.") from None

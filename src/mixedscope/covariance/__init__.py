@@ -1,0 +1,1 @@
+"""Covariance structures: how theta makes relative covariance factors."""

@@ -1,0 +1,150 @@
+"""Covariance structures: how theta makes the relative covariance factor of one random-effects term.
+
+A term with k columns has covariance ``sigma**2 * lam @ lam.T`` for every level of its grouping
+factor; ``lam`` (k, k), lower triangular, is the relative covariance factor and theta are its free
+parameters (Bates, Maechler, Bolker & Walker 2015, J. Stat. Softw. 67(1), eq. 4).
+
+A new structure is one class in :mod:`mixedscope.model.structures`, entered in :data:`STRUCTURES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from mixedscope.core.errors import ModelError, suggest
+from mixedscope.covariance.base import CovarianceStructure, Settings
+from mixedscope.covariance.correlated import Ar1, CompoundSymmetry, HetAr1, HomCompoundSymmetry
+from mixedscope.covariance.patterns import Full, HomDiag, Intercept, ReducedRank, ZeroCorr
+from mixedscope.formula.parse import UNNAMED
+
+__all__ = [
+    "STRUCTURES",
+    "CovarianceStructure",
+    "Full",
+    "Intercept",
+    "ReducedRank",
+    "ZeroCorr",
+    "make_structure",
+    "named_structure",
+    "told_from_residuals",
+]
+
+STRUCTURES: dict[str, type[CovarianceStructure]] = {
+    structure.name: structure
+    for structure in (
+        Full,
+        ZeroCorr,
+        Intercept,
+        HomDiag,
+        CompoundSymmetry,
+        HomCompoundSymmetry,
+        Ar1,
+        HetAr1,
+        ReducedRank,
+    )
+}
+"""Covariance structures by the name users write."""
+
+#: Names of the same structures in glmmTMB and lme4, and what lme4's ``hom = TRUE`` (1) and
+#: ``hom = FALSE`` (0) make of a structure.
+_SYNONYMS = {"us": "full", "diag": "zerocorr"}
+_HOMOGENEOUS = {
+    ("diag", 1): "homdiag",
+    ("diag", 0): "zerocorr",
+    ("cs", 1): "homcs",
+    ("cs", 0): "cs",
+    ("ar1", 1): "ar1",
+    ("ar1", 0): "hetar1",
+}
+
+_NUMBERED = re.compile(r"([a-z]+?)([0-9]+)\Z")
+
+
+def named_structure(name: str, settings: Settings | None = None) -> tuple[str, dict[str, float]]:
+    """Find the structure that users mean, with its settings.
+
+    Parameters
+    ----------
+    name : str
+        A name of :data:`STRUCTURES`; ``rr1``, ``rr2``, … for reduced rank with its d; or a name
+        that glmmTMB and lme4 have for one of them (``us``, ``diag``).
+    settings : mapping of str to float, optional
+        As written in a formula; lme4's ``hom`` is understood.
+
+    Returns
+    -------
+    name : str
+        One of :data:`STRUCTURES`.
+    settings : dict of str to float
+
+    Raises
+    ------
+    ModelError
+        If no structure has that name.
+    """
+    if not isinstance(name, str):
+        raise ModelError(
+            f"A covariance structure is named by a text such as 'full', not {name!r}. "
+            f"Known are: {', '.join(STRUCTURES)}."
+        )
+    given = dict(settings or {})
+    if UNNAMED in given and name in STRUCTURES and STRUCTURES[name].settings_names:
+        given = {STRUCTURES[name].settings_names[0]: given[UNNAMED]}
+    if name not in STRUCTURES and (match := _NUMBERED.fullmatch(name)):
+        family = STRUCTURES.get(match[1])
+        if family is not None and family.settings_names and not given:
+            return match[1], {family.settings_names[0]: float(match[2])}
+    hom = given.get("hom")
+    if hom is not None and (name, hom) in _HOMOGENEOUS:
+        del given["hom"]
+        return _HOMOGENEOUS[name, int(hom)], given
+    name = _SYNONYMS.get(name, name)
+    if name not in STRUCTURES:
+        known = ", ".join(STRUCTURES)
+        raise ModelError(
+            f"Unknown covariance structure {name!r}.{suggest(name, STRUCTURES)} Known are: {known}."
+        )
+    return name, given
+
+
+def make_structure(
+    name: str, size: int, settings: Mapping[str, float] | None = None
+) -> CovarianceStructure:
+    """Give the covariance structure called `name` for a term of `size` columns.
+
+    Structures do not change, so that equal ones are the same object.
+
+    Raises
+    ------
+    ModelError
+        If no structure has that name, or it cannot have that size or those settings.
+    """
+    return _structure(name, size, tuple((settings or {}).items()))
+
+
+@lru_cache(maxsize=256)
+def _structure(
+    name: str, size: int, settings: tuple[tuple[str, float], ...]
+) -> CovarianceStructure:
+    name, given = named_structure(name, dict(settings))
+    return STRUCTURES[name](size, given)
+
+
+def told_from_residuals(structure: CovarianceStructure) -> bool:
+    """Whether one observation of every random effect tells its variances from sigma.
+
+    The covariance of a group is then ``sigma**2 (lam lam' + I)``. Its derivatives by theta and by
+    sigma, at a theta in general position, must not depend on each other.
+    """
+    places = np.arange(structure.n_theta)
+    theta = structure.start() + 0.1 + 0.3 * np.abs(np.sin(1.0 + places))
+    factor = structure.factor(theta)
+    halves = [derivative @ factor.T for derivative in structure.derivatives(theta)]
+    lower = np.tril_indices(structure.size)
+    rows = [(half + half.T)[lower] for half in halves]
+    rows.append(np.eye(structure.size)[lower])
+    return int(np.linalg.matrix_rank(np.array(rows), tol=1e-8)) == structure.n_theta + 1

@@ -1,0 +1,1 @@
+"""Design matrices: frame, contrasts, terms, and which structure each term gets."""

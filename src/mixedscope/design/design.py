@@ -1,0 +1,440 @@
+"""Formula and data become the arrays of a model: y, X, and Z and codes per grouping factor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mixedscope.core.errors import DataError, ModelError, suggest
+from mixedscope.covariance.registry import make_structure, told_from_residuals
+from mixedscope.design.contrasts import ContrastSpec
+from mixedscope.design.frame import (
+    Factor,
+    as_frame,
+    cross,
+    factorize,
+    is_numeric,
+    missing_values,
+    numeric_column,
+)
+from mixedscope.design.structure_choice import Choice, StructureChooser
+from mixedscope.design.terms import TermColumns
+from mixedscope.design.variables import check_text
+from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
+from mixedscope.formula.tree import unparse
+
+__all__ = [
+    "Design",
+    "RandomDesign",
+    "TermPart",
+    "build_design",
+    "design_of_frame",
+    "random_designs",
+]
+
+
+@dataclass(frozen=True)
+class TermPart:
+    """One random-effects term as written, before amalgamation.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Columns of `RandomDesign.Z` it owns, contiguous and in order.
+    structure : str
+        Name of its covariance structure; never an intercept-only one, because the design has then
+        reduced the term to ``(1 | g)`` with ``full``.
+    settings : mapping of str to float
+    factor : str or None
+        The factor whose indicators the columns are, if they are.
+    """
+
+    columns: tuple[int, ...]
+    structure: str
+    settings: Mapping[str, float]
+    factor: str | None = None
+
+
+@dataclass(frozen=True)
+class RandomDesign:
+    """Random effects of one grouping factor, amalgamated at its first appearance.
+
+    Attributes
+    ----------
+    group : str
+        For example ``Subject`` or ``Lot:Wafer``.
+    levels : tuple of str
+        The q levels that occur.
+    codes : (n,) int64 array
+        0 … q − 1.
+    Z : (n, k) array in C order
+    names : tuple of str
+        The k term names as lme4 has them, such as ``(Intercept)``, ``Days``, ``MachineB``.
+    parts : tuple of TermPart
+    """
+
+    group: str
+    levels: tuple[str, ...]
+    codes: NDArray[np.int64]
+    Z: NDArray[np.float64]
+    names: tuple[str, ...]
+    parts: tuple[TermPart, ...]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything an engine needs to know of formula and data.
+
+    Attributes
+    ----------
+    formula, response, structure : str
+    y : (n,) array
+    X : (n, p) array in C order
+        Not checked for rank.
+    x_names : tuple of str
+        The p coefficient names.
+    weights : (n,) array or None
+    random : tuple of RandomDesign
+    rows : (n,) int64 array
+        Positions of the rows used in the input, ascending.
+    n_dropped : int
+        Rows dropped because a model variable or the weight is missing.
+    n_zero_weight : int
+        Rows dropped because their weight is 0.
+    contrasts : mapping
+        Per categorical variable of the model: ``{"coding": name, "levels": [...]}``.
+    variables : mapping
+        Per variable of its terms: ``kind`` (numeric or categorical), and of a categorical one its
+        levels, ``coding`` and ``base``; see `mixedscope.design.variables.variable`.
+    notes : tuple of str
+        Sentences on categorical predictors that may have been meant as numbers.
+    """
+
+    formula: str
+    response: str
+    structure: str
+    y: NDArray[np.float64]
+    X: NDArray[np.float64]
+    x_names: tuple[str, ...]
+    weights: NDArray[np.float64] | None
+    random: tuple[RandomDesign, ...]
+    rows: NDArray[np.int64]
+    n_dropped: int
+    n_zero_weight: int
+    contrasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def build_design(
+    formula: str | Formula,
+    data: Any,
+    *,
+    structure: str = "full",
+    contrasts: Mapping[str, ContrastSpec] | None = None,
+    weights: str | ArrayLike | None = None,
+) -> Design:
+    """Build the design of a mixed model.
+
+    Parameters
+    ----------
+    formula : str or Formula
+    data : pandas, polars or pyarrow table, or mapping of columns
+    structure : str
+        ``full`` leaves to each term what the formula says; ``intercept`` reduces every term to
+        ``(1 | g)``; any other covariance structure replaces that of every term that can take it.
+    contrasts : mapping, optional
+        Variable to contrast (see `mixedscope.design.contrasts.contrast_matrix`). A numeric column
+        named here is treated as categorical.
+    weights : str or (n,) array, optional
+        Column or array of observation weights; rows of weight 0 are dropped.
+
+    Returns
+    -------
+    Design
+        Rows with a missing value in any variable of the formula, or a missing weight, are dropped
+        and counted, whatever the structure, so that structures can be compared. Functions that look
+        at a whole column, such as ``scale`` and ``poly``, see the rows used.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or names an unknown covariance structure.
+    DataError
+        If a column is unknown or unsuitable, or no usable rows remain.
+    ModelError
+        If the model cannot be identified from these data.
+    """
+    parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    return design_of_frame(
+        parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights
+    )
+
+
+def design_of_frame(
+    parsed: Formula,
+    frame: pd.DataFrame,
+    *,
+    structure: str,
+    contrasts: Mapping[str, ContrastSpec] | None,
+    weights: str | ArrayLike | None,
+) -> Design:
+    """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`."""
+    chooser = StructureChooser(parsed, structure)
+    if not parsed.random:
+        raise ModelError(
+            f"The formula {parsed.text!r} has no random-effects term: add one, such as (1 | group)."
+        )
+    names = parsed.variables
+    # Selecting columns or rows is slow beside all else that a small model needs: each once.
+    used: dict[str, pd.Series] = {}
+    for name in names:
+        try:
+            used[name] = frame[name]
+        except KeyError:
+            raise DataError(
+                f"Column {name!r} of the formula is not in the data."
+                f"{suggest(name, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
+            ) from None
+    contrasts = dict(contrasts or {})
+    _check_contrasts(contrasts, frame, names)
+    all_weights = _read_weights(weights, frame)
+    rows, n_dropped, n_zero = _usable_rows(used, len(frame), all_weights)
+    if len(rows) < len(frame):
+        used = {name: series.take(rows) for name, series in used.items()}
+    columns = TermColumns(parsed.text, used, rows, contrasts)
+
+    response = unparse(parsed.response)
+    y = columns.numeric(parsed.response, "The response")
+    if y.min() == y.max():
+        raise DataError(
+            f"The response {response!r} is constant ({y[0]:g} in all {len(y)} rows used): "
+            "there is nothing to model."
+        )
+    X = columns.columns(parsed.fixed.intercept, parsed.fixed.terms)
+    kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
+    random = _random_designs(parsed, chooser, columns)
+    for made in random:
+        _check_identifiable(made, weighted=_differ(kept_weights))
+    return Design(
+        formula=parsed.text,
+        response=response,
+        structure=structure,
+        y=y,
+        X=X.matrix,
+        x_names=X.names,
+        weights=kept_weights,
+        random=random,
+        rows=rows,
+        n_dropped=n_dropped,
+        n_zero_weight=n_zero,
+        contrasts={
+            name: {"coding": coding.name, "levels": list(coding.levels)}
+            for name, coding in columns.codings.items()
+        },
+        variables=columns.described(parsed.response),
+        notes=tuple(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
+    )
+
+
+# -- checks ---------------------------------------------------------------------------------------
+def _check_contrasts(
+    contrasts: Mapping[str, ContrastSpec], frame: pd.DataFrame, names: tuple[str, ...]
+) -> None:
+    for name in contrasts:
+        if name not in names:
+            raise ModelError(
+                f"Contrasts are given for {name!r}, which the formula does not use."
+                f"{suggest(name, names)}"
+            )
+
+
+def _read_weights(
+    weights: str | ArrayLike | None, frame: pd.DataFrame
+) -> NDArray[np.float64] | None:
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        if weights not in frame.columns:
+            raise DataError(
+                f"The weights column {weights!r} is not in the data."
+                f"{suggest(weights, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
+            )
+        if not is_numeric(frame[weights]):
+            raise DataError(f"The weights column {weights!r} is not numeric{_why(frame[weights])}.")
+        values = numeric_column(frame[weights])
+    else:
+        try:
+            values = np.asarray(weights, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError("Weights must be a column name or an array of numbers.") from None
+        if values.shape != (len(frame),):
+            raise DataError(
+                f"Weights must be one number per row, {len(frame)}, not of shape {values.shape}."
+            )
+    bad = (values < 0) | np.isinf(values)
+    if bad.any():
+        first = int(bad.argmax())
+        raise DataError(
+            f"Weights must be finite and not negative, but row {first + 1} (counted from 1) has "
+            f"{values[first]:g}."
+        )
+    return values
+
+
+def _why(series: pd.Series) -> str:
+    """The first value of a column of text that is no number."""
+    rows = np.flatnonzero(series.notna().to_numpy(dtype=bool))
+    if isinstance(series.dtype, pd.CategoricalDtype) or not len(rows):
+        return ""
+    found = check_text(factorize(series.iloc[rows]))
+    return "" if found.first is None else f": row {rows[found.first] + 1} holds {found.value!r}"
+
+
+def _differ(weights: NDArray[np.float64] | None) -> bool:
+    return weights is not None and float(weights.max()) > float(weights.min())
+
+
+def _usable_rows(
+    columns: Mapping[str, pd.Series], n: int, weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.int64], int, int]:
+    """Rows of the n that can be used, and how many are missing or have weight 0."""
+    absent = {name: missing_values(series) for name, series in columns.items()}
+    found = {name: mask for name, mask in absent.items() if mask is not None}
+    if not found and weights is None:
+        return np.arange(n, dtype=np.int64), 0, 0
+    missing = np.zeros(n, dtype=bool)
+    for mask in found.values():
+        missing |= mask
+    zero = np.zeros_like(missing)
+    if weights is not None:
+        missing |= np.isnan(weights)
+        zero = (weights == 0) & ~missing
+    rows = np.flatnonzero(~missing & ~zero).astype(np.int64)
+    if missing.all():
+        counts = dict.fromkeys(columns, 0) | {name: int(m.sum()) for name, m in found.items()}
+        worst = max(counts, key=counts.__getitem__)
+        raise DataError(
+            f"All {n} rows have a missing value in a variable of the model; column "
+            f"{worst!r} alone lacks {counts[worst]}."
+        )
+    if not len(rows):
+        raise DataError("No rows remain: all weights are 0 or missing.")
+    return rows, int(missing.sum()), int(zero.sum())
+
+
+# -- random effects -------------------------------------------------------------------------------
+def random_designs(
+    formula: Formula, structure: str, columns: TermColumns
+) -> tuple[RandomDesign, ...]:
+    """Amalgamate the random-effects terms of a formula, without asking whether data identify them.
+
+    Parameters
+    ----------
+    formula : Formula
+    structure : str
+        As for `build_design`.
+    columns : TermColumns
+        The rows used.
+    """
+    return _random_designs(formula, StructureChooser(formula, structure), columns)
+
+
+def _random_designs(
+    formula: Formula, chooser: StructureChooser, columns: TermColumns
+) -> tuple[RandomDesign, ...]:
+    by_group: dict[frozenset[str], list[RandomTerm]] = {}
+    for term in formula.random:
+        by_group.setdefault(frozenset(term.factors), []).append(term)
+    factors: dict[str, Factor] = {}
+    designs = tuple(_random_design(chooser, columns, t, factors) for t in by_group.values())
+    chooser.finish()
+    return designs
+
+
+def _random_design(
+    chooser: StructureChooser,
+    columns: TermColumns,
+    terms: list[RandomTerm],
+    factors: dict[str, Factor],
+) -> RandomDesign:
+    factor: Factor | None = None
+    for name in terms[0].factors:
+        if name not in factors:
+            factors[name] = factorize(columns.frame[name])
+        factor = factors[name] if factor is None else cross(factor, factors[name])
+    assert factor is not None
+    matrices: list[NDArray[np.float64]] = []
+    names: list[str] = []
+    parts: list[TermPart] = []
+    for term in terms:
+        factor_name: str | None = None
+        if chooser.reduces(term):
+            if parts:  # every term of this group is the same intercept
+                continue
+            block = columns.columns(True, ())
+            choice = Choice("full", {})
+        else:
+            block = columns.columns(term.intercept, term.terms)
+            indicated = columns.indicated(term.intercept, term.terms)
+            choice = chooser.choose(term, block.names, indicated)
+            factor_name = indicated[0] if indicated else None
+        for name in block.names:
+            if name in names:
+                raise ModelError(
+                    f"The random effect {name!r} of {terms[0].group!r} is in the formula twice: "
+                    "remove it from one term (write 0 + … to leave out an intercept)."
+                )
+            names.append(name)
+        start = len(names) - len(block.names)
+        own = tuple(range(start, len(names)))
+        parts.append(TermPart(own, choice.name, choice.settings, factor_name))
+        matrices.append(block.matrix)
+    Z = matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
+    Z = np.ascontiguousarray(Z)
+    return RandomDesign(terms[0].group, factor.levels, factor.codes, Z, tuple(names), tuple(parts))
+
+
+def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
+    """Refuse what lme4 refuses: too few levels, or as many effects as observations."""
+    n, q = len(design.codes), len(design.levels)
+    if q < 2:
+        raise ModelError(
+            f"The grouping factor {design.group!r} has only one level ({design.levels[0]}) in the "
+            "rows used: a variance between groups needs at least two."
+        )
+    if weighted:  # the residual variance is then proportional to 1 / weight, the other is not
+        return
+    if q >= n:
+        varying = [
+            name for name, z in zip(design.names, np.abs(design.Z.T), strict=True) if np.ptp(z) > 0
+        ]
+        # With a column that varies the variance of a row is that of residuals plus z² τ²: another
+        # model, which could be told apart and is not fitted.
+        why = (
+            "its variance cannot be told from the residual variance"
+            if not varying
+            else f"it makes the residual variance depend on {' and '.join(varying)}, "
+            "which is not fitted without weights that differ"
+        )
+        raise ModelError(
+            f"The grouping factor {design.group!r} has as many levels ({q}) as observations ({n}): "
+            f"{why}. Leave the term out, or give "
+            "weights, if residual variances are known to differ."
+        )
+    for part in design.parts:
+        k = 1 if part.structure == "zerocorr" else len(part.columns)
+        structure = make_structure(part.structure, len(part.columns), part.settings)
+        if k * q >= n and not told_from_residuals(structure):
+            names = " + ".join(design.names[j] for j in part.columns)
+            raise ModelError(
+                f"The term ({names} | {design.group}) has {k * q} random effects for {n} "
+                "observations. Such terms are refused: as a rule (if not always) all or some of "
+                "their variances cannot be told from the residual variance. "
+                "Use fewer terms, or '||'."
+            )

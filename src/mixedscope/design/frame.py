@@ -1,0 +1,305 @@
+"""Data in: any table becomes a pandas frame, and any column becomes numbers or factor codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError
+from mixedscope.formula.expressions import label_of
+
+__all__ = [
+    "Factor",
+    "as_frame",
+    "cross",
+    "factorize",
+    "frame_of_arrow",
+    "is_numeric",
+    "missing_values",
+    "numeric_column",
+    "refuse_unusable",
+    "unusable_kind",
+]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A categorical variable as codes into its levels.
+
+    Attributes
+    ----------
+    codes : (n,) int64 array
+        0 … q − 1; every level occurs.
+    levels : tuple of str
+    """
+
+    codes: NDArray[np.int64]
+    levels: tuple[str, ...]
+
+
+def as_frame(data: Any) -> pd.DataFrame:
+    """Turn tabular data into a pandas DataFrame without copying more than it must.
+
+    Parameters
+    ----------
+    data : pandas, polars or pyarrow table, or mapping of column names to sequences
+
+    Returns
+    -------
+    pandas.DataFrame
+        With text as column names and rows numbered from 0.
+
+    Raises
+    ------
+    DataError
+        If it is no table, has no rows or columns, or repeats a column name.
+    """
+    frame = _convert(data)
+    if frame.columns.nlevels > 1:
+        raise DataError("Columns with several levels of names cannot be used: flatten them.")
+    given = list(frame.columns)
+    names = [str(name) for name in given]
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise DataError(
+            f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
+        )
+    if not names:
+        raise DataError("The data are empty: there are no columns.")
+    if not len(frame):
+        raise DataError(f"The data are empty: no rows under the columns {', '.join(names[:20])}.")
+    if names != given or not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.set_axis(names, axis=1).reset_index(drop=True)
+    return frame
+
+
+def _convert(data: Any) -> pd.DataFrame:
+    if isinstance(data, pd.DataFrame):
+        return data
+    module = type(data).__module__.partition(".")[0]
+    if module == "polars":
+        return _from_polars(data)
+    if module == "pyarrow" and hasattr(data, "to_pandas"):
+        return _from_arrow(data)
+    if isinstance(data, Mapping):
+        lengths = {str(k): np.shape(v)[0] if np.ndim(v) else None for k, v in data.items()}
+        if len(set(lengths.values())) > 1 or None in lengths.values():
+            shown = ", ".join(f"{k}: {v if v is not None else 'a scalar'}"
+                              for k, v in lengths.items())  # fmt: skip
+            raise DataError(f"All columns must be sequences of one length, not {shown}.")
+        return pd.DataFrame(dict(data))
+    raise DataError(
+        f"Data must be a pandas, polars or pyarrow table or a mapping of columns, "
+        f"not {type(data).__name__}."
+        + (" Read a file first: ms.load_dataset(path)." if isinstance(data, str | PathLike) else "")
+    )
+
+
+def _from_arrow(data: Any) -> pd.DataFrame:
+    if not hasattr(data, "column_names"):
+        raise DataError(f"A pyarrow table is needed, not pyarrow.{type(data).__name__}.")
+    names = list(data.column_names)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(
+            f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
+        )
+    # Without pandas' metadata a column that once was an index is a column like any other.
+    kept = [name for name in names if not name.startswith("__index_level_")]
+    return frame_of_arrow(data.select(kept))
+
+
+def frame_of_arrow(table: Any) -> pd.DataFrame:
+    """Turn a pyarrow table into a frame, the same for memory, Parquet and Arrow files."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    frame = pd.DataFrame(table.to_pandas(ignore_metadata=True))
+    for column in table.schema:
+        values = table.column(column.name)
+        # The order of polars' Categorical is that of appearance in the process; Enum states one.
+        if any(key.startswith(b"_PL_CATEGORICAL") for key in column.metadata or ()):
+            frame[column.name] = frame[column.name].astype("str")
+        if pa.types.is_integer(column.type) and values.null_count:
+            ends = pc.min_max(values).as_py().values()
+            # Beside missing values pandas has whole numbers as float64, which runs these together.
+            if any(end is not None and abs(end) > 2**53 for end in ends):
+                kind = "UInt64" if pa.types.is_unsigned_integer(column.type) else "Int64"
+                whole = pd.api.types.pandas_dtype(kind)
+                frame[column.name] = values.to_pandas(types_mapper=lambda _, w=whole: w)
+    return frame
+
+
+def _from_polars(data: Any) -> pd.DataFrame:
+    import polars as pl
+
+    if isinstance(data, pl.LazyFrame):
+        data = data.collect()
+    if not isinstance(data, pl.DataFrame):
+        raise DataError(f"A polars table is needed, not polars.{type(data).__name__}.")
+    return frame_of_arrow(data.to_arrow())
+
+
+#: What `pandas.api.types.infer_dtype` calls values that are neither numbers nor categories.
+_UNUSABLE = {
+    "date": "dates",
+    "datetime": "dates",
+    "datetime64": "dates",
+    "period": "dates",
+    "time": "times of day",
+    "timedelta": "durations",
+    "timedelta64": "durations",
+    "complex": "complex numbers",
+}
+
+
+def unusable_kind(series: pd.Series) -> str | None:
+    """Dates, times, durations or complex numbers, in whatever type they come; otherwise None."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return None
+    if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
+        return None
+    if isinstance(dtype, pd.StringDtype) or pd.api.types.is_numeric_dtype(dtype):
+        return "complex numbers" if pd.api.types.is_complex_dtype(dtype) else None
+    return _UNUSABLE.get(pd.api.types.infer_dtype(series, skipna=True))
+
+
+def refuse_unusable(series: pd.Series) -> None:
+    """Refuse a predictor or response of dates, times, durations or complex numbers."""
+    kind = unusable_kind(series)
+    if kind is None:
+        return
+    name = series.name
+    if kind == "complex numbers":
+        raise DataError(
+            f"Column {name!r} holds complex numbers: use columns of their real and imaginary parts."
+        )
+    raise DataError(
+        f"Column {name!r} holds {kind}, which are neither numbers nor categories: make numbers of "
+        f"them (derive: {{{name}_number: days({name})}} in a data set), or declare them "
+        f"categorical (categorical: [{name}] in a data set, astype(str) in pandas)."
+    )
+
+
+def is_numeric(series: pd.Series) -> bool:
+    """Whether a column holds numbers rather than categories."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        return dtype.kind in "iuf"
+    if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(dtype):
+        return False
+    if pd.api.types.is_object_dtype(dtype):
+        return pd.api.types.infer_dtype(series, skipna=True) in (
+            "integer",
+            "floating",
+            "mixed-integer-float",
+            "decimal",
+        )
+    return bool(pd.api.types.is_numeric_dtype(dtype)) and not pd.api.types.is_complex_dtype(dtype)
+
+
+def missing_values(series: pd.Series) -> NDArray[np.bool_] | None:
+    """Which values of a column are missing, (n,); None if none is."""
+    # Of a column without missing values nothing is written that is as long as the column.
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = _codes(series)
+        return None if codes.min(initial=0) >= 0 else codes < 0
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iub":
+            return None
+        if dtype.kind == "f":
+            values = series.to_numpy()
+            return np.isnan(values) if math.isnan(values.min(initial=np.inf)) else None
+    missing = series.isna().to_numpy(dtype=bool)
+    return missing if missing.any() else None
+
+
+def _codes(series: pd.Series) -> NDArray[Any]:
+    """Codes of a categorical column; through its accessor ``cat`` they take ten times as long."""
+    return np.asarray(series.array.codes)
+
+
+def numeric_column(series: pd.Series) -> NDArray[np.float64]:
+    """Numbers of a column as float64, missing values as NaN; never the column's own memory."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
+        return np.array(series.to_numpy(), dtype=np.float64)
+    return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def factorize(series: pd.Series) -> Factor:
+    """Code a column without missing values as a factor.
+
+    Levels stand in the order of the categories for categorical columns (those that do not occur
+    are dropped), in numerical order for numbers, and sorted as text otherwise. Truth values have
+    the levels ``FALSE`` and ``TRUE``.
+    """
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = _codes(series).astype(np.int64)
+        uniques: list[Any] = dtype.categories.tolist()
+    elif is_numeric(series) and not pd.api.types.is_object_dtype(dtype):
+        raw, values = pd.factorize(series.to_numpy(), sort=True)
+        codes, uniques = raw.astype(np.int64), np.asarray(values).tolist()
+    else:
+        try:
+            raw, index = pd.factorize(series)
+        except TypeError:  # what cannot be hashed
+            kinds = sorted({type(value).__name__ for value in series})
+            raise DataError(
+                f"Column {series.name!r} holds {', '.join(kinds)} as values: a column that is used "
+                "has one number, text or truth value in every row. Make columns of their parts."
+            ) from None
+        found = np.asarray(index, dtype=object).tolist()
+        numeric = pd.api.types.is_object_dtype(dtype) and is_numeric(series)
+        order = sorted(range(len(found)), key=lambda i: found[i] if numeric else label_of(found[i]))
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        codes, uniques = rank[raw], [found[i] for i in order]
+    codes, kept = _compact(codes, len(uniques))
+    found = uniques if len(kept) == len(uniques) else [uniques[i] for i in kept.tolist()]
+    if set(map(type, found)) <= {str}:
+        return Factor(codes, tuple(found))  # text that differs reads differently
+    levels = tuple(map(label_of, found))
+    if len(set(levels)) < len(levels):
+        raise DataError(
+            f"Column {series.name!r} has different values that read the same, such as 1 and '1': "
+            "make them all text or all numbers."
+        )
+    return Factor(codes, levels)
+
+
+def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Renumber codes so that each occurs; also the old codes that were kept, in order."""
+    occurs = np.bincount(codes, minlength=size) > 0
+    kept = np.flatnonzero(occurs)
+    if len(kept) < size:
+        codes = (np.cumsum(occurs) - 1)[codes]
+    return codes, kept
+
+
+def cross(a: Factor, b: Factor) -> Factor:
+    """Interaction of two factors: the combinations that occur, those of `a` slowest."""
+    q = len(b.levels)
+    raw, found = pd.factorize(a.codes * q + b.codes)
+    order = np.argsort(found)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    pairs = np.asarray(found)[order]
+    first, second = (pairs // q).tolist(), (pairs % q).tolist()
+    levels = tuple(f"{a.levels[i]}:{b.levels[j]}" for i, j in zip(first, second, strict=True))
+    if len(set(levels)) < len(levels):
+        # Labels with colons of their own can collide, as a + b:c and a:b + c do: quote them then.
+        levels = tuple(
+            f"`{a.levels[i]}`:`{b.levels[j]}`" for i, j in zip(first, second, strict=True)
+        )
+    return Factor(rank[raw], levels)

@@ -1,0 +1,142 @@
+"""Which covariance structure each random-effects term gets: as written, or as asked if it can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixedscope.core.errors import FormulaError, ModelError
+from mixedscope.covariance.registry import STRUCTURES, make_structure, named_structure
+from mixedscope.design.frame import Factor
+from mixedscope.formula.parse import Formula, RandomTerm
+
+__all__ = ["Choice", "StructureChooser"]
+
+#: Structures that every term can take in some way, so that asking for them never fails.
+_ALWAYS = ("full", "zerocorr", "intercept")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A structure with its settings."""
+
+    name: str
+    settings: dict[str, float]
+
+    @property
+    def intercept_only(self) -> bool:
+        """Whether the term is reduced to an intercept."""
+        return STRUCTURES[self.name].intercept_only
+
+
+class StructureChooser:
+    """Choose the structure of every term of a formula.
+
+    Parameters
+    ----------
+    formula : Formula
+    structure : str
+        What is asked of the whole model. ``full`` leaves to each term what the formula says; any
+        other structure replaces that of every term that can take it, and the others keep theirs.
+
+    Raises
+    ------
+    FormulaError, ModelError
+        If a name is unknown.
+    """
+
+    def __init__(self, formula: Formula, structure: str) -> None:
+        self._text = formula.text
+        self._asked = Choice(*named_structure(structure))
+        self._taken = self._asked.name in _ALWAYS
+        self._refusals: list[str] = []
+        for term in formula.random:
+            self._written(term)
+
+    def reduces(self, term: RandomTerm) -> bool:
+        """Whether the term becomes an intercept, whatever its columns."""
+        asked = self._asked if self._asked.name != "full" else self._written(term)
+        return asked.intercept_only
+
+    def choose(
+        self, term: RandomTerm, names: tuple[str, ...], indicated: tuple[str, Factor] | None
+    ) -> Choice:
+        """Choose for a term with these columns.
+
+        Parameters
+        ----------
+        term : RandomTerm
+        names : tuple of str
+            Its k columns.
+        indicated : (str, Factor) or None
+            The factor whose indicators they are, if they are.
+
+        Raises
+        ------
+        FormulaError
+            If the structure written around the term makes no sense for its columns.
+        """
+        if self._asked.name != "full":
+            refusal = _refusal(self._asked, names, indicated)
+            if refusal is None:
+                self._taken = True
+                return self._asked
+            self._refusals.append(f"({' + '.join(names)} | {term.group}): {refusal}")
+        written = self._written(term)
+        refusal = _refusal(written, names, indicated)
+        if refusal is not None:
+            raise FormulaError(self._text, term.structure_position, refusal)
+        return written
+
+    def finish(self) -> None:
+        """Complain if no term could take the structure asked for.
+
+        Raises
+        ------
+        ModelError
+        """
+        if not self._taken:
+            raise ModelError(
+                f"No random-effects term can have the covariance structure {self._asked.name!r}. "
+                + " ".join(self._refusals)
+            )
+
+    def _written(self, term: RandomTerm) -> Choice:
+        try:
+            return Choice(*named_structure(term.structure, term.settings))
+        except ModelError as error:
+            raise FormulaError(self._text, term.structure_position, str(error)) from None
+
+
+def _refusal(
+    choice: Choice, names: tuple[str, ...], indicated: tuple[str, Factor] | None
+) -> str | None:
+    """Say why a term cannot have a structure, or None if it can."""
+    structure = STRUCTURES[choice.name]
+    if structure.ordered:
+        if indicated is None:
+            return (
+                f"{choice.name} needs a term whose columns are the levels of one categorical "
+                f"variable in their order: write {choice.name}(0 + time | group), and make time "
+                "categorical if it holds numbers."
+            )
+        if disorder := _disorder(*indicated):
+            return f"{choice.name} follows the order of levels. {disorder}"
+    try:
+        make_structure(choice.name, len(names), choice.settings)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _disorder(name: str, factor: Factor) -> str:
+    """Say so if levels that read as numbers are not in the order of the numbers."""
+    try:
+        values = [float(level) for level in factor.levels]
+    except ValueError:
+        return ""
+    if values in (sorted(values), sorted(values, reverse=True)):
+        return ""
+    return (
+        f"The levels of {name!r} are numbers, but not in their order ({', '.join(factor.levels)}): "
+        "make it categorical from numbers, or give its categories in order."
+    )

@@ -1,0 +1,334 @@
+"""Terms become columns: R's model matrix for one list of terms, fixed or random.
+
+Coding follows R's ``terms`` and ``model.matrix``: a factor of a term is coded by its contrasts if
+the rest of the term is contained in an earlier term (or is empty), and by an indicator for every
+level otherwise; without an intercept the first factor of the first term that has one gets all its
+indicators (Chambers & Hastie 1992, Statistical Models in S, p. 38).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, FormulaError, ModelError
+from mixedscope.design.contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
+from mixedscope.design.frame import Factor, factorize, is_numeric, numeric_column, refuse_unusable
+from mixedscope.design.variables import check_text, doubts, number_doubts, variable
+from mixedscope.formula.expressions import Evaluator
+from mixedscope.formula.parse import Term
+from mixedscope.formula.tree import Call, Name, Node, Number, Paren, names_in, unparse
+
+__all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
+
+INTERCEPT = "(Intercept)"
+MAX_BYTES = 2**32  # of one term; more is a mistake rather than a model
+
+
+@dataclass(frozen=True)
+class ColumnBlock:
+    """Named columns of a model matrix: ``matrix`` (n, k), ``names`` (k,)."""
+
+    matrix: NDArray[np.float64]
+    names: tuple[str, ...]
+
+
+class TermColumns:
+    """Builds model-matrix columns over one set of rows, each variable evaluated once.
+
+    Parameters
+    ----------
+    text : str
+        The formula, for errors.
+    frame : DataFrame or mapping of str to Series
+        The rows used, without missing values in the formula's variables.
+    rows : (n,) int array
+        Their positions in the user's data, for errors.
+    contrasts : mapping of str to contrast specification
+    """
+
+    def __init__(
+        self,
+        text: str,
+        frame: Mapping[str, pd.Series] | pd.DataFrame,
+        rows: NDArray[np.int64],
+        contrasts: Mapping[str, ContrastSpec],
+    ) -> None:
+        self.text = text
+        self.frame = frame
+        self.rows = rows
+        self.contrasts = contrasts
+        self.codings: dict[str, Coding] = {}
+        self.notes: list[str] = []
+        self._contrasted: set[str] = set()  # variables that have contrasts somewhere
+        self._variables: dict[str, ColumnBlock | Factor] = {}
+        self._blocks: dict[tuple[bool, tuple[str, ...]], ColumnBlock] = {}
+
+    def columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
+        """Columns of an intercept (if any) and terms, in order; matrix (n, k) in C order.
+
+        The same block when asked for the same again: not to be written to.
+        """
+        key = (intercept, tuple(term.name for term in terms))
+        if key not in self._blocks:
+            self._blocks[key] = self._columns(intercept, terms)
+        return self._blocks[key]
+
+    def _columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
+        full = self._full_codes(intercept, terms)
+        blocks = [self._term(term, full) for term in terms]
+        if len(blocks) == 1 and not intercept:
+            return ColumnBlock(np.ascontiguousarray(blocks[0].matrix), blocks[0].names)
+        names = [name for block in blocks for name in block.names]
+        if intercept:
+            names.insert(0, INTERCEPT)
+        matrix = np.empty((len(self.rows), len(names)))
+        at = int(intercept)
+        matrix[:, :at] = 1.0
+        for block in blocks:
+            width = len(block.names)
+            matrix[:, at : at + width] = block.matrix
+            at += width
+        return ColumnBlock(matrix, tuple(names))
+
+    def _term(self, term: Term, full: set[tuple[str, str]]) -> ColumnBlock:
+        block = ColumnBlock(np.empty((0, 1)), ("",))
+        for node in term.factors:
+            is_full = bool(full) and (term.name, unparse(node)) in full
+            width = len(block.names) * self._width(node)
+            if 8 * width * len(self.rows) > MAX_BYTES:
+                raise ModelError(
+                    f"The term {term.name!r} would make {width} columns for {len(self.rows)} "
+                    f"rows: is it a grouping factor? Then write (1 | {term.name})."
+                )
+            block = _product(block, self._coded(node, is_full))
+        return block
+
+    def _width(self, node: Node) -> int:
+        variable = self._variable(node)
+        return len(variable.levels if isinstance(variable, Factor) else variable.names)
+
+    def numeric(self, node: Node, where: str) -> NDArray[np.float64]:
+        """Evaluate the response, or another node that must be one numeric column."""
+        variable = self._variable(node)
+        if isinstance(variable, Factor):
+            raise DataError(
+                f"{where} {unparse(node)!r} is not numeric: {self._why(node, variable)}"
+            )
+        if variable.matrix.shape[1] != 1:
+            raise DataError(f"{where} {unparse(node)!r} has more than one column.")
+        return np.ascontiguousarray(variable.matrix[:, 0])
+
+    def _why(self, node: Node, factor: Factor) -> str:
+        """Why a column that should be numeric is none, and what to do."""
+        series = self.frame[node.name] if isinstance(node, Name) else None
+        if series is None or pd.api.types.is_bool_dtype(series.dtype):
+            return f"it holds truth values; derive a number: if_else({unparse(node)}, 1, 0)."
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            return "it is categorical; choose a numeric column, or derive one."
+        found = check_text(factor)
+        if found.first is None:
+            return "its numbers are written as text; derive a column with number()."
+        at = int(self.rows[found.first]) + 1
+        what = f"row {at} holds {found.value!r}"
+        if found.commas:
+            return f"{what}; if commas are decimal, set decimal: ','."
+        if found.numbers:
+            return (
+                f"{what}; {found.numbers} of its {found.rows} values are numbers. Correct it, or "
+                "name it under missing."
+            )
+        return f"{what}; choose a numeric column, or derive one."
+
+    def indicated(self, intercept: bool, terms: Sequence[Term]) -> tuple[str, Factor] | None:
+        """The one factor, by name, whose indicators :meth:`columns` would give and nothing else."""
+        if intercept or len(terms) != 1 or len(terms[0].factors) != 1:
+            return None
+        variable = self._variable(terms[0].factors[0])
+        return (terms[0].name, variable) if isinstance(variable, Factor) else None
+
+    # -- coding --------------------------------------------------------------------------------
+    def _full_codes(self, intercept: bool, terms: Sequence[Term]) -> set[tuple[str, str]]:
+        """Which (term, factor) pairs get an indicator per level rather than contrasts."""
+        full: set[tuple[str, str]] = set()
+        if intercept and all(len(term.factors) == 1 for term in terms):
+            return full
+        earlier: list[set[str]] = []
+        for term in terms:
+            factors = {unparse(node) for node in term.factors}
+            for name in factors:
+                rest = factors - {name}
+                if rest and not any(rest <= other for other in earlier):
+                    full.add((term.name, name))
+            earlier.append(factors)
+        if not intercept:
+            for term in terms:
+                categorical = [
+                    node for node in term.factors if isinstance(self._variable(node), Factor)
+                ]
+                if categorical:
+                    full.add((term.name, unparse(categorical[0])))
+                    break
+        return full
+
+    def _coded(self, node: Node, full: bool) -> ColumnBlock:
+        variable, name = self._variable(node), unparse(node)
+        if isinstance(variable, ColumnBlock):
+            return variable
+        coding = self.coding(node, variable)
+        if full:
+            coding = full_dummies(variable.levels)
+        else:
+            self._contrasted.add(name)
+        return ColumnBlock(coding.matrix[variable.codes], tuple(name + s for s in coding.suffixes))
+
+    def coding(self, node: Node, factor: Factor) -> Coding:
+        """The contrasts of a categorical variable."""
+        name = node.name if isinstance(node, Name) else unparse(node)
+        if name not in self.codings:
+            self.codings[name] = contrast_matrix(name, factor.levels, self.contrasts.get(name))
+        return self.codings[name]
+
+    def described(self, without: Node) -> dict[str, dict[str, Any]]:
+        """What each variable of the terms is, and how coded, but for the response."""
+        known = {key: v for key, v in self._variables.items() if key != unparse(without)}
+        codings = {
+            f"`{name}`" if f"`{name}`" in known else name: c for name, c in self.codings.items()
+        }
+        return {
+            key: variable(codings.get(key), full=key not in self._contrasted)
+            for key, value in known.items()
+            if isinstance(value, ColumnBlock) or key in codings
+        }
+
+    # -- variables -----------------------------------------------------------------------------
+    def _variable(self, node: Node) -> ColumnBlock | Factor:
+        key = unparse(node)
+        if key not in self._variables:
+            self._variables[key] = self._evaluate(node, key)
+        return self._variables[key]
+
+    def _evaluate(self, node: Node, key: str) -> ColumnBlock | Factor:
+        if isinstance(node, Name):
+            series = self.frame[node.name]
+            if not is_numeric(series) or node.name in self.contrasts:
+                refuse_unusable(series)
+                factor = factorize(series)
+                if node.name not in self.contrasts:
+                    self.notes += doubts(node.name, series, factor, self.rows)
+                elif is_numeric(series):
+                    self.notes += number_doubts(node.name, series, factor)
+                return factor
+            values = numeric_column(series)
+            whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
+            if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
+                self._finite(values, f"Column {node.name!r}")
+            return ColumnBlock(values[:, None], (key,))
+        for used in names_in(node):
+            series = self.frame[used.name]
+            refuse_unusable(series)
+            if is_numeric(series):
+                self._finite(numeric_column(series), f"Column {used.name!r}")
+        if isinstance(node, Call) and node.function == "poly":
+            return self._poly(node, key)
+        value = Evaluator(self.text, self.frame, self.rows).value(node)
+        data = np.broadcast_to(value.data, (len(self.rows),))
+        if value.kind == "boolean":
+            return factorize(pd.Series(np.array(data), name=key))
+        if value.kind == "text":
+            raise FormulaError(
+                self.text, node.position, f"{key} is text; only numbers or conditions can be used."
+            )
+        values = np.array(data, dtype=np.float64)
+        self._finite(values, key)
+        return ColumnBlock(values[:, None], (key,))
+
+    def _finite(self, values: NDArray[np.float64], what: str) -> None:
+        bad = ~np.isfinite(values)
+        if bad.any():
+            first = int(bad.argmax())
+            raise DataError(
+                f"{what} has an infinite or undefined value ({values[first]:g}) in row "
+                f"{self.rows[first] + 1} (counted from 1), {int(bad.sum())} in all: "
+                "correct or filter these rows."
+            )
+
+    def _poly(self, node: Call, key: str) -> ColumnBlock:
+        arguments = list(node.arguments)
+        for name, value in node.keywords:
+            if name != "degree" or len(arguments) > 1:
+                raise FormulaError(
+                    self.text, value.position, "poly() takes a column and a degree: poly(x, 2)."
+                )
+            arguments.append(value)
+        if len(arguments) > 2:
+            raise FormulaError(
+                self.text, arguments[2].position, "poly() takes one column and a degree."
+            )
+        degree_node: Node = arguments[1] if len(arguments) == 2 else Number(1.0, "1", 0)
+        while isinstance(degree_node, Paren):
+            degree_node = degree_node.inner
+        if not isinstance(degree_node, Number) or degree_node.value not in range(1, 26):
+            raise FormulaError(
+                self.text,
+                degree_node.position,
+                "The degree of poly() must be a whole number from 1 to 25.",
+            )
+        degree = int(degree_node.value)
+        x = np.broadcast_to(
+            Evaluator(self.text, self.frame, self.rows).numeric(arguments[0], "poly()"),
+            (len(self.rows),),
+        )
+        self._finite(np.asarray(x), unparse(arguments[0]))
+        distinct = len(np.unique(x))
+        if degree >= distinct:
+            raise DataError(
+                f"{key}: the degree must be less than the number of different values, {distinct}."
+            )
+        return ColumnBlock(
+            orthogonal_polynomials(x, degree), tuple(f"{key}{j + 1}" for j in range(degree))
+        )
+
+
+def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
+    """Row-wise Kronecker product, the columns of `a` varying fastest, as in R."""
+    if a.names == ("",):
+        return b
+    matrix = (b.matrix[:, :, None] * a.matrix[:, None, :]).reshape(len(a.matrix), -1)
+    return ColumnBlock(matrix, tuple(f"{left}:{right}" for right in b.names for left in a.names))
+
+
+def orthogonal_polynomials(x: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
+    """Orthonormal polynomials in `x` of degree 1 to `degree`, as R's ``poly``.
+
+    Columns have length one, sum to zero, and positive leading coefficients. Each is x times the one
+    before, made orthogonal to all before it (Brubeck, Nakatsukasa & Trefethen 2021, SIAM Review
+    63(2): Vandermonde with Arnoldi), which is stable where powers of x are not.
+
+    Parameters
+    ----------
+    x : (n,) array
+    degree : int
+
+    Returns
+    -------
+    (n, degree) array
+    """
+    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
+    centred = centred / np.abs(centred).max()  # columns are normalised below, so scale is free
+    basis = np.empty((degree + 1, len(centred)))
+    basis[0] = 1.0 / np.sqrt(len(centred))
+    for j in range(1, degree + 1):
+        # Orthogonalised twice, against rounding; plain sums, because those of BLAS depend on its
+        # number of threads.
+        column = centred * basis[j - 1]
+        for earlier in (*basis[:j], *basis[:j]):
+            column = column - np.sum(column * earlier) * earlier
+        basis[j] = column / np.sqrt(np.sum(column * column))
+    return np.ascontiguousarray(basis[1:].T)

@@ -1,0 +1,1 @@
+"""The blocked factorisation, objective and gradient of a model."""

@@ -1,0 +1,103 @@
+"""How the factorisation of a model is cut into blocks, for people to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixedscope.engine.objective import ProfiledSystem
+
+__all__ = ["BlockDescription", "describe_blocks"]
+
+
+@dataclass(frozen=True)
+class BlockDescription:
+    """Blocks of the factor L, in the order of elimination; prints as a table.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Grouping factors as eliminated, then ``fixed``.
+    sizes : tuple of int
+        Rows of each block row.
+    kinds : tuple of tuple of str
+        Lower triangle: ``Diagonal``, ``BlkDiag``, ``Nested`` (each level within one level of the
+        other factor), ``Sparse``, ``Dense``, or ``Diag/Dense`` and ``Blk/Dense``, diagonal blocks
+        that fill in.
+    kernel : str
+        How an evaluation is computed, in words.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    kinds: tuple[tuple[str, ...], ...]
+    kernel: str
+
+    def __str__(self) -> str:
+        header = ["rows", *self.names]
+        lines = [[f"{n}:", *kinds] for n, kinds in zip(self.sizes, self.kinds, strict=True)]
+        lines = [line + [""] * (len(header) - len(line)) for line in lines]
+        widths = [max(len(line[j]) for line in [header, *lines]) for j in range(len(header))]
+        table = [
+            "  ".join(
+                c.rjust(w) if j == 0 else c.ljust(w) for j, (c, w) in enumerate(cells)
+            ).rstrip()
+            for cells in (list(zip(line, widths, strict=True)) for line in [header, *lines])
+        ]
+        return "\n".join([*table, self.kernel])
+
+    __repr__ = __str__
+
+
+def describe_blocks(system: ProfiledSystem) -> BlockDescription:
+    """Describe the blocks of a model, as MixedModels.jl's ``BlockDescription``.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+
+    Returns
+    -------
+    BlockDescription
+    """
+    cross = system.cross
+    order = [*cross.chain, *cross.rest_factors]
+    names = [system.terms[f].group for f in order]
+    sizes = [cross.factors[f].n_levels * cross.factors[f].size for f in order]
+    kinds: list[tuple[str, ...]] = []
+    for i, f in enumerate(order):
+        row = []
+        for j, g in enumerate(order[: i + 1]):
+            if j == i:
+                own = "Diagonal" if cross.factors[f].size == 1 else "BlkDiag"
+                fills = f in cross.rest_factors
+                row.append(f"{'Diag' if own == 'Diagonal' else 'Blk'}/Dense" if fills else own)
+            elif g in cross.chain and f in cross.chain:
+                row.append("Nested")
+            elif g in cross.chain:
+                row.append("Dense" if system.blocked.is_densely_crossed else "Sparse")
+            else:
+                row.append("Dense")
+        kinds.append(tuple(row))
+    fixed = len(system.basis.kept) + 1
+    kinds.append(tuple(["Dense"] * (len(order) + 1)))
+    return BlockDescription(
+        names=(*names, "fixed"),
+        sizes=(*sizes, fixed),
+        kinds=tuple(kinds),
+        kernel=_kernel(system),
+    )
+
+
+def _kernel(system: ProfiledSystem) -> str:
+    cross = system.cross
+    chain = " within ".join(system.terms[f].group for f in cross.chain)
+    if system.blocked.is_single:
+        return f"one grouping factor ({chain}): one compiled call per evaluation"
+    words = f"eliminated level by level: {chain}"
+    whole = "" if system.blocked.small is None else "; one compiled call per evaluation"
+    if not cross.n_rest:
+        return f"{words}; nothing is left to fill in{whole}"
+    if whole:
+        return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows{whole}"
+    how = "products of dense rows" if system.blocked.is_densely_crossed else "sparse row sums"
+    return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}"

@@ -1,0 +1,288 @@
+"""One grouping factor: evaluations, gradients or a whole search as one compiled call.
+
+With a single factor the rest is empty and only the tail (fixed-effects basis and response) is left
+to factorise. For small data the calls into compiled code would cost more than the work. A
+parametric bootstrap refits such a model thousands of times in one call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.kernels.elimination import (
+    back_solve_stage,
+    cholesky_small,
+    eliminate_head,
+    level_factors,
+)
+from mixedscope.engine.kernels.inverse import derivative_stage, head_forms, inverse_small
+from mixedscope.engine.kernels.search import (
+    ACCEPT,
+    DECREMENT,
+    RETRY,
+    STATE,
+    STOP,
+    accept_or_halve,
+    next_trial,
+)
+
+__all__ = ["refit_single", "run_single"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Pattern = tuple[Ints, NDArray[np.uint32]]
+Data = tuple[Floats, Floats, Floats, Floats]
+Work = tuple[Floats, ...]
+
+
+@inlined
+def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, float, float]:
+    """Return ``log |L|**2``, ``log |R_X|**2``, the penalised residual, ``|u|**2``; NaN if broken.
+
+    Factor and coefficients are left in the `s` and `coefficient` of `work`.
+    """
+    ptr, idx = pattern
+    d, u, w, corner = data
+    lam, x, m, head, forms, modes, _, s, coefficient, _ = work
+    n = len(corner)
+    log_det = level_factors(d, lam, x, m)
+    for i in range(n):
+        for j in range(i, n):
+            s[i, j] = corner[i, j]
+    eliminate_head(u, m, n, s)
+    for i in range(n):
+        for j in range(i):
+            s[i, j] = s[j, i]
+    log_det_fixed = pwrss = penalty = np.nan
+    if np.isfinite(log_det) and cholesky_small(s):
+        log_det_fixed = 0.0
+        for i in range(n - 1):
+            log_det_fixed += 2.0 * np.log(s[i, i])
+            coefficient[i] = s[n - 1, i]
+        for back in range(n - 1):
+            j = n - 2 - back
+            value = coefficient[j] / s[j, j]
+            coefficient[j] = value
+            for c in range(j):
+                coefficient[c] -= value * s[j, c]
+        coefficient[n - 1] = -1.0
+        for i in range(len(head)):
+            for j in range(n):
+                head[i, j] = coefficient[j]
+        pwrss = s[n - 1, n - 1] ** 2
+        penalty = back_solve_stage(u, w, x, m, ptr, idx, head, coefficient, forms, modes)
+    return log_det, log_det_fixed, pwrss, penalty
+
+
+@inlined
+def _clear(data: Data, work: Work) -> None:
+    """Set the derivative and the forms to zero."""
+    d, inner, out = data[0], work[6], work[9]
+    q, k = d.shape[0], d.shape[1]
+    for a in range(k):
+        for b in range(k):
+            out[a, b] = 0.0
+            for i in range(q):
+                inner[i, a, b] = 0.0
+
+
+@inlined
+def _add_fixed_part(pattern: Pattern, data: Data, work: Work) -> None:
+    """Fill the forms with what the fixed effects add to the derivative under REML."""
+    ptr, idx = pattern
+    _, u, w, _ = data
+    inner, s = work[6], work[7]
+    n = len(s)
+    inverse_small(s, n - 1)
+    for i in range(n):
+        for j in range(i, n):
+            s[i, j] = s[j, i] if j < n - 1 else 0.0
+    head_forms(u, w, ptr, idx, s, n, inner)
+
+
+@kernel
+def run_single(
+    pattern: Pattern,
+    data: Data,
+    work: Work,
+    places: Ints,
+    start: Floats,
+    inverse: Floats,
+    degrees: int,
+    reml: bool | None,
+    tolerance: float,
+    search: bool,
+    derive: bool,
+    points: Floats,
+    gradients: Floats,
+    parts: Floats,
+    betas: Floats,
+) -> tuple[int, int, float]:
+    """Evaluate at given points, or search for the optimum and record every evaluation.
+
+    Parameters
+    ----------
+    pattern : tuple
+        ``ptr`` and ``idx`` of the stage.
+    data : tuple
+        ``d``, ``u``, ``w`` of the stage, and the cross-products of the tail.
+    work : tuple
+        ``lam`` (k, k), zero where theta does not stand; ``x``, ``m``, ``head``, ``forms``,
+        ``modes``, ``inner``, ``s``, ``coefficient`` of the sizes in
+        :mod:`mixedscope.engine.small`; ``out`` (k, k).
+    places : (p,) array of int
+        Where theta stands in the flattened factor.
+    start : (p,) array
+        Where a search starts, internal units.
+    inverse : (p, p) array
+        First inverse Hessian of a search, positive definite; overwritten by the last.
+    reml : bool or None
+        None under maximum likelihood, True under REML: what only the latter needs is then compiled
+        with its first fit.
+    tolerance : float
+        Newton decrement at which a search stops.
+    search : bool
+        Otherwise every row of `points` is evaluated.
+    derive : bool
+        Whether to compute gradients too, as a search must.
+    points, gradients : (most, p) arrays
+        A search fills in the points. The gradient is NaN where it was not computed: the step was
+        refused for its objective.
+    parts : (most, 4) array
+        Receives ``log |L|**2``, ``log |R_X|**2``, penalised residual, ``|u|**2`` (NaN: failed).
+    betas : (most, r) array
+
+    Returns
+    -------
+    evaluations, best, decrement
+        How many evaluations were made, which was the last accepted (-1: none), and the Newton
+        decrement there by the last inverse Hessian.
+    """
+    lam, x, m, _, forms, _, inner, s, coefficient, out = work
+    size, r, p = lam.shape[0], len(s) - 1, len(places)
+    state = np.zeros(STATE)
+    state[DECREMENT] = np.inf
+    direction = np.empty(p)
+    trial = np.empty(p)
+    scratch = np.empty((3, p))
+    for i in range(p):
+        trial[i] = start[i]
+    best = int(np.int64(-1))
+    count = 0
+    while count < len(points):
+        for i in range(p):
+            if search:
+                points[count, i] = trial[i]
+            gradients[count, i] = np.nan
+            lam[places[i] // size, places[i] % size] = points[count, i]
+        log_det, log_det_fixed, pwrss, penalty = _solve(pattern, data, work)
+        parts[count, 0] = log_det
+        parts[count, 1] = log_det_fixed
+        parts[count, 2] = pwrss
+        parts[count, 3] = penalty
+        for i in range(r):
+            betas[count, i] = coefficient[i]
+        new = log_det + degrees * np.log(pwrss)
+        if reml is not None:
+            new += log_det_fixed
+        verdict = ACCEPT
+        if search:
+            verdict = accept_or_halve(new, best, points, direction, trial, state)
+        count += 1
+        if verdict == STOP:
+            break
+        if verdict == RETRY or not derive:
+            continue
+        _clear(data, work)
+        if reml is not None:
+            _add_fixed_part(pattern, data, work)
+        derivative_stage(data[0], x, m, inner, forms, degrees / pwrss, out)
+        for i in range(p):
+            gradients[count - 1, i] = out[places[i] // size, places[i] % size]
+        if search:
+            done = next_trial(
+                new, best, count - 1, points, gradients, inverse, tolerance, direction, trial,
+                scratch, state,
+            )  # fmt: skip
+            best = count - 1
+            if done:
+                break
+    return count, best, state[DECREMENT]
+
+
+@kernel
+def refit_single(
+    codes: Ints,
+    z: Floats,
+    responses: Floats,
+    pattern: Pattern,
+    data: Data,
+    work: Work,
+    places: Ints,
+    starts: Floats,
+    start_inverse: Floats,
+    degrees: int,
+    reml: bool | None,
+    tolerance: float,
+    most: int,
+    points: Floats,
+    values: Floats,
+    betas: Floats,
+    counts: Ints,
+    decrements: Floats,
+) -> None:
+    """Fit every row of `responses` (m, n): residuals on the fixed effects, internal units.
+
+    Each from its row of `starts` (m, k), or evaluated there if `most` is 1. `points` (m, k)
+    receives theta in internal units, `values` (m,) the objective without its constants (NaN: it
+    could not be evaluated at the start), `betas` (m, r + 1) the basis coefficients and the
+    penalised residual, `counts` and `decrements` (m,) the evaluations made and the Newton decrement
+    at the end.
+    """
+    d, u, w, corner = data
+    h, size = u.shape[1], u.shape[2]
+    k = starts.shape[1]
+    u = u.copy()
+    corner = corner.copy()
+    all_points = np.empty((most, k))
+    all_gradients = np.empty((most, k))
+    all_parts = np.empty((most, 4))
+    all_betas = np.empty((most, h - 1))
+    inverse = np.empty((k, k))
+    for i in range(h - 1):
+        corner[i, h - 1] = 0.0
+    for row in range(len(responses)):
+        y = responses[row]
+        for i in range(len(u)):
+            for c in range(size):
+                u[i, h - 1, c] = 0.0
+        total = 0.0
+        for i in range(len(y)):
+            total += y[i] * y[i]
+            for c in range(size):
+                u[codes[i], h - 1, c] += y[i] * z[i, c]
+        corner[h - 1, h - 1] = total
+        for i in range(k):
+            for j in range(k):
+                inverse[i, j] = start_inverse[i, j]
+        counts[row], best, decrements[row] = run_single(
+            pattern, (d, u, w, corner), work, places, starts[row], inverse, degrees, reml,
+            tolerance, True, True, all_points, all_gradients, all_parts, all_betas,
+        )  # fmt: skip
+        if best < 0:
+            values[row] = np.nan
+            for i in range(k):
+                points[row, i] = starts[row, i]
+            for i in range(h):
+                betas[row, i] = np.nan
+            continue
+        values[row] = all_parts[best, 0] + degrees * np.log(all_parts[best, 2])
+        if reml is not None:
+            values[row] += all_parts[best, 1]
+        for i in range(k):
+            points[row, i] = all_points[best, i]
+        for i in range(h - 1):
+            betas[row, i] = all_betas[best, i]
+        betas[row, h - 1] = all_parts[best, 2]

@@ -1,0 +1,445 @@
+"""The profiled objective: -2 log-likelihood, or REML criterion, as a function of theta alone."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.compile.compile_clock import compiling_seconds
+from mixedscope.engine.evaluation import Evaluation, Solution
+from mixedscope.engine.lapack import limited_for
+from mixedscope.engine.random_term import inverse_of_lower, joined
+from mixedscope.engine.residual import Residual, residual_limit, residual_state
+from mixedscope.engine.rounding import (
+    LARGE_RATIO,
+    NOTHING_LEFT,
+    RoundingBounds,
+    largest_ratio,
+    loses_digits,
+)
+from mixedscope.engine.search.second_look import SecondLook, second_look
+from mixedscope.engine.small import Batch, SmallSystem
+from mixedscope.engine.system import ProfiledSystem
+
+if TYPE_CHECKING:
+    from mixedscope.engine.precise import PreciseSystem
+    from mixedscope.engine.search.scoring import ScoringSearch
+    from mixedscope.engine.search.search import SmallSearch
+
+__all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
+
+Floats = NDArray[np.float64]
+
+# Numbers in a model, and multiplications in its dense part, up to which an evaluation takes some
+# microseconds.
+_QUICK = 12_000
+
+
+def _is_clearly_regular(factor: Floats, tol: float) -> bool:
+    """Whether a bound puts the smallest singular value of a lower triangle (k, k) above `tol`.
+
+    The product of all of them is that of the diagonal, and none is above the Frobenius norm. For
+    small matrices this takes a fraction of the time of a decomposition.
+    """
+    if factor.size == 1:
+        return abs(float(factor[0, 0])) > tol
+    norm = math.sqrt(float(np.vdot(factor, factor)))
+    if not 0.0 < norm < math.inf:
+        return False
+    share = math.prod([value / norm for value in factor.diagonal().tolist()])
+    return abs(share) * norm > 1.001 * tol
+
+
+class ProfiledObjective:
+    """The objective an optimiser sees; satisfies the protocol of :mod:`mixedscope.optimize`.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    reml : bool
+        REML criterion instead of -2 log-likelihood.
+
+    Attributes
+    ----------
+    theta_names, beta_names : tuple of str
+    start : (k,) array
+        Theta for which the random effects are as variable as the residuals.
+    lower : (k,) array
+        0 where the sign of theta is a convention, else minus infinity.
+    scale : (k,) array
+        ``theta * scale`` is theta for columns of unit root mean square.
+    edges : (k,) array
+        Sizes of theta at which a covariance is singular; NaN where there are none.
+    """
+
+    compiling_seconds = staticmethod(compiling_seconds)
+
+    def __init__(self, system: ProfiledSystem, *, reml: bool = False) -> None:
+        self.system = system
+        self.reml = reml
+        self.theta_names = tuple(name for t in system.terms for name in t.theta_names())
+        self.beta_names = system.fixed_names
+        self.start = joined([t.start for t in system.terms])
+        self.lower = joined([t.lower for t in system.terms])
+        self.scale = joined([t.scale for t in system.terms])
+        self.edges = joined([t.edges for t in system.terms])
+        self.degrees = system.n - (len(system.basis.kept) if reml else 0)
+        self._bounds = RoundingBounds(
+            system.n,
+            self.degrees,
+            len(system.basis.kept) if reml else 0,
+            exact_pivots=len(system.terms) == 1 and system.terms[0].size == 1,
+        )
+        self._factors = np.zeros(sum(t.size**2 for t in system.terms))
+        self._views = []
+        first = 0
+        for size in [t.size for t in system.terms]:
+            self._views.append(self._factors[first : first + size**2].reshape(size, size))
+            first += size**2
+        self.entries = self._all_entries()
+        self._bounded = np.flatnonzero(self.lower == 0.0).tolist()
+        self._hiding = [t for t in system.terms if any(s.hides_directions for s in t.structures)]
+
+    def evaluate(self, theta: Floats) -> Evaluation:
+        """Evaluate the objective.
+
+        Parameters
+        ----------
+        theta : (k,) array
+            Relative covariance parameters; values outside the bounds are legal.
+
+        Raises
+        ------
+        FloatingPointError
+            If theta is not finite, the factorisation breaks down, or rounding leaves nothing of
+            the residual.
+        """
+        return self._evaluate(theta)[1]
+
+    def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
+        """Evaluate the objective and its exact gradient, shape (k,)."""
+        small = self.system.blocked.small
+        if small is not None and self.entries is not None:
+            theta = np.asarray(theta, dtype=float)
+            batch = self._evaluate_small(small, theta[None, :])
+            plain = self.describe_row(batch, 0)
+            if plain is not None and not self._is_lossy(plain, [batch.points[0]]):
+                return plain, self.slope_to_theta(batch.gradients[0])
+        solution, evaluation, precise = self._evaluate(theta)
+        factors = self.factors(theta)
+        if precise is not None:
+            derivatives = precise.derivatives(factors, self.degrees, reml=self.reml)
+        else:
+            derivatives = self.system.blocked.derivatives(
+                factors, solution, self.degrees, reml=self.reml
+            )
+        if self.entries is not None:
+            flat = joined([d.ravel() for d in derivatives])
+            return evaluation, self.slope_to_theta(flat[self.entries[0]])
+        gradient = [
+            t.pullback(theta[t.theta], d)
+            for t, d in zip(self.system.terms, derivatives, strict=True)
+        ]
+        return evaluation, np.concatenate(gradient)
+
+    def gradients(self, thetas: Floats) -> Floats:
+        """Exact gradients (m, k) at every row of `thetas` (m, k); NaN where one fails."""
+        small = self.system.blocked.small
+        if small is not None and self.entries is not None:
+            batch = self._evaluate_small(small, thetas)
+            # A finite sum has finite terms only; where one overflows, row by row will do.
+            if math.isfinite(batch.gradients.sum()) and self.count_sound(batch) == len(thetas):
+                return self.slope_to_theta(batch.gradients)
+        out = np.empty_like(thetas)
+        for i, theta in enumerate(thetas):
+            try:
+                out[i] = self.evaluate_gradient(theta)[1]
+            except FloatingPointError:
+                out[i] = np.nan
+        return out
+
+    def canonical(self, theta: Floats) -> Floats:
+        """Return the theta of the same covariance whose diagonals are not negative."""
+        # Where theta are entries of factors, only their columns may change sign.
+        if self.entries is not None:
+            values = theta.tolist()  # so few that numpy takes longer
+            if min([values[i] for i in self._bounded], default=1.0) > 0.0:
+                return theta + 0.0
+        return np.concatenate([t.canonical(theta[t.theta]) for t in self.system.terms])
+
+    def beyond(self, theta: Floats) -> list[Floats]:
+        """Points (k,) from which to look past theta, where a variance of zero hides directions."""
+        out = []
+        for term in self._hiding:
+            for part in term.beyond(theta[term.theta]):
+                point = np.array(theta, dtype=float)
+                point[term.theta] = part
+                out.append(point)
+        return out
+
+    def unidentified(self, theta: Floats) -> list[dict[str, Any]]:
+        """Parameters the data do not determine; see `mixedscope.engine.identification`."""
+        from mixedscope.engine.identification import unidentified
+
+        return unidentified(self, theta)
+
+    def second_look(self, theta: Floats) -> SecondLook:
+        """Where another minimum may lie; see `mixedscope.engine.search.second_look.second_look`."""
+        return second_look(self, theta)
+
+    def residual_state(self, theta: Floats, value: float) -> Residual:
+        """Whether sigma is identified; see :func:`mixedscope.engine.residual.residual_state`."""
+        return residual_state(self, theta, value)
+
+    @property
+    def uncentred(self) -> tuple[tuple[str, str], ...]:
+        """Columns too far from zero for their structure: names of the column and of its group."""
+        return tuple((name, t.group) for t in self.system.terms for name in t.uncentred)
+
+    def residual_limit(self, theta: Floats) -> float:
+        """Limit of the objective as sigma vanishes; see `mixedscope.engine.residual`."""
+        return residual_limit(self, theta)
+
+    def rank_deficient(self, theta: Floats, tol: float = 1e-4) -> bool:
+        """Whether a relative covariance factor has less than the rank of its structure.
+
+        `tol` is the standard deviation, over sigma, that counts as none, for columns of unit
+        root mean square. Directions that a structure of reduced rank leaves out are not meant.
+        """
+        factors = self.factors(np.asarray(theta, dtype=float))
+        for term, factor in zip(self.system.terms, factors, strict=True):
+            if term.rank == term.size and _is_clearly_regular(factor, tol):
+                continue
+            if np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol:
+                return True
+        return False
+
+    def limited_threads(self) -> AbstractContextManager[None]:
+        """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
+        return limited_for(self.system.n if self.system.blocked.small else sys.maxsize)
+
+    def moment_start(self) -> Floats:
+        """Theta by moments, see :func:`mixedscope.engine.search.starting.moment_start`."""
+        from mixedscope.engine.search.starting import moment_start
+
+        return moment_start(self)
+
+    def initial_hessian(self, theta: Floats) -> Floats:
+        """Expected, or average, information at theta, (k, k), in theta units."""
+        from mixedscope.engine.search import starting
+
+        if self.entries is not None:
+            return starting.expected_information(self, theta)
+        return starting.average_information(self, theta)
+
+    @cached_property
+    def coordinates(self) -> Floats | None:
+        """Better coordinates than scaled theta where columns are nearly collinear, else None."""
+        own = [t.coordinates for t in self.system.terms]
+        if all(c is None for c in own):
+            return None
+        out = np.diag(self.scale)
+        for term, block in zip(self.system.terms, own, strict=True):
+            if block is not None:
+                out[term.theta, term.theta] = block
+        return out
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the model is of a kind that `quasi_newton` serves."""
+        small = self.system.blocked.small is not None and self.entries is not None
+        return small or self.has_scoring
+
+    @cached_property
+    def has_scoring(self) -> bool:
+        """Whether the model is searched by scoring, see :mod:`mixedscope.engine.search.scoring`."""
+        if self.entries is None or self.system.blocked.small is not None:
+            return False
+        from mixedscope.engine.search.scoring import is_scorable
+
+        return is_scorable(self.system.blocked)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether an evaluation in compiled code takes some microseconds."""
+        if self.system.blocked.small is None or self.entries is None:
+            return False
+        cross = self.system.cross
+        return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
+
+    def quasi_newton(
+        self, theta: Floats, tolerance: float, most: int
+    ) -> SmallSearch | ScoringSearch | None:
+        """Search for the optimum in compiled code, or with much information, where that is faster.
+
+        Parameters
+        ----------
+        theta : (k,) array
+            Where to start.
+        tolerance : float
+            Newton decrement at which to stop, deviance units.
+        most : int
+            Evaluations at most.
+
+        Returns
+        -------
+        SmallSearch, ScoringSearch or None
+            Every evaluation made, in order; None for models of other kinds.
+        """
+        if self.has_scoring:
+            from mixedscope.engine.search.scoring import search_scoring
+
+            return search_scoring(self, theta, tolerance, most)
+        small = self.system.blocked.small
+        if small is None or self.entries is None:
+            return None
+        from mixedscope.engine.search.search import SmallSearch, search_small
+
+        return SmallSearch(self, search_small(self, small, theta, tolerance, most))
+
+    def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
+        """Evaluate with gradients at every row of `thetas`, internal units."""
+        assert self.entries is not None
+        if not math.isfinite(thetas.sum()) and not np.isfinite(thetas).all():
+            raise FloatingPointError("theta is not finite.")
+        points = self.to_entries(thetas)
+        return small.evaluate(self.entries[0], points, self.degrees, reml=self.reml, derive=True)
+
+    # Where theta stands for entries of factors, these are its multiples, or mixtures of it.
+
+    def to_entries(self, theta: Floats) -> Floats:
+        """Entries (..., k) of the engine's factors for theta (..., k)."""
+        assert self.entries is not None
+        return theta * self.entries[1] if self.coordinates is None else theta @ self.coordinates.T
+
+    def from_entries(self, points: Floats) -> Floats:
+        """Theta (..., k) for entries (..., k) of the engine's factors."""
+        assert self.entries is not None
+        return points / self.entries[1] if self._unmix is None else points @ self._unmix.T
+
+    def slope_to_theta(self, slope: Floats) -> Floats:
+        """Gradient (..., k) by theta of one by the entries of the engine's factors."""
+        assert self.entries is not None
+        return slope * self.entries[1] if self.coordinates is None else slope @ self.coordinates
+
+    @cached_property
+    def _unmix(self) -> Floats | None:
+        """Inverse of the coordinates."""
+        return None if self.coordinates is None else inverse_of_lower(self.coordinates)
+
+    def describe_row(self, batch: Batch, row: int) -> Evaluation | None:
+        """Give one evaluation of a batch in the units of the response; None if it failed."""
+        log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
+        if not pwrss > 0.0:
+            return None
+        solution = Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[row])
+        point = batch.points[row]
+        evaluation = self._describe(solution, float(point.dot(point)))
+        return evaluation if math.isfinite(evaluation.objective) else None
+
+    def count_sound(self, batch: Batch) -> int:
+        """Number of rows before the first in which rounding is worth more digits.
+
+        Rows that failed are passed over, unless it is the first.
+        """
+        smallest = min(batch.parts[:, 2].tolist())
+        # NaN, where an evaluation failed, leads to a closer look.
+        if largest_ratio(self.system.n, smallest, [batch.points]) <= LARGE_RATIO:
+            return len(batch.points)
+        for row, point in enumerate(batch.points):
+            plain = self.describe_row(batch, row)
+            if (plain is None and row == 0) or (plain and self._is_lossy(plain, [point])):
+                return row
+        return len(batch.points)
+
+    def _evaluate(self, theta: Floats) -> tuple[Solution, Evaluation, PreciseSystem | None]:
+        """Solve the system and describe the solution; also what more digits came from, if any."""
+        theta = np.asarray(theta, dtype=float)
+        if not math.isfinite(theta.sum()):
+            raise FloatingPointError("theta is not finite.")
+        factors = self.factors(theta)
+        try:
+            solution = self.system.blocked.solve(factors)
+            evaluation = self.describe(factors, solution)
+            if not self._is_lossy(evaluation, factors):
+                return solution, evaluation, None
+        except FloatingPointError:
+            if self.system.precise is None:
+                raise
+        precise = self.system.precise
+        if precise is not None:
+            solution = precise.solve(factors)
+            self.system.solved_precisely()
+            evaluation = self.describe(factors, solution, precise=True)
+        if evaluation.rounding > NOTHING_LEFT:
+            raise FloatingPointError("The residual standard deviation is zero to rounding.")
+        return solution, evaluation, precise
+
+    def _is_lossy(self, evaluation: Evaluation, factors: Sequence[Floats]) -> bool:
+        """Whether an evaluation for factors, or their entries, lost digits worth having."""
+        if not loses_digits(evaluation.rounding, evaluation.objective):
+            return False
+        pwrss = (evaluation.sigma / self.system.y_scale) ** 2 * self.degrees
+        return largest_ratio(self.system.n, pwrss, factors) > LARGE_RATIO
+
+    def factors(self, theta: Floats) -> list[Floats]:
+        """Relative covariance factors for the internal units, to be read before the next call."""
+        if self.entries is None:
+            return self.system.standard_factors(theta)
+        self._factors[self.entries[0]] = self.to_entries(theta)
+        return self._views
+
+    def _all_entries(self) -> tuple[NDArray[np.intp], Floats] | None:
+        """Where theta stands among the factors, one after another, if that is all it does."""
+        places, scales = [], []
+        first = 0
+        for term in self.system.terms:
+            own = term.entries()
+            if own is None:
+                return None
+            places.append(own[0] + first if first else own[0])
+            scales.append(own[1])
+            first += term.size**2
+        return joined(places), joined(scales)
+
+    def describe(
+        self, factors: Sequence[Floats], solution: Solution, *, precise: bool = False
+    ) -> Evaluation:
+        """Bring a solution of the system for these factors to the units of the response."""
+        if factors is self._views:
+            squares = float(self._factors.dot(self._factors))
+        else:
+            squares = sum([float(np.vdot(f, f)) for f in factors])
+        return self._describe(solution, squares, precise=precise)
+
+    def criterion(self, log_det: float, log_det_fixed: float, pwrss: float) -> float:
+        """Objective of the parts of a solution, see `Solution`; NaN without residual."""
+        if not pwrss > 0.0:
+            return math.nan
+        variance = pwrss * self.system.y_scale**2 / self.degrees
+        value = log_det + self.degrees * (1.0 + math.log(2.0 * math.pi * variance))
+        value -= self.system.log_weights
+        return value + (log_det_fixed + self.system.basis.log_det) if self.reml else value
+
+    def _describe(self, solution: Solution, squares: float, *, precise: bool = False) -> Evaluation:
+        """Bring a solution to the units of the response; see `RoundingBounds` for `squares`."""
+        unit = self.system.y_scale**2
+        log_det, log_det_fixed, pwrss, penalty, beta = solution
+        return Evaluation(
+            objective=float(self.criterion(log_det, log_det_fixed, pwrss)),
+            beta=self.system.beta(beta),
+            sigma=math.sqrt(pwrss * unit / self.degrees),
+            log_det=log_det,
+            residual_ss=(pwrss - penalty) * unit,
+            penalty=penalty * unit,
+            rounding=self._bounds.of(
+                squares, pwrss, log_det_fixed, float(beta.dot(beta)), precise=precise
+            ),
+        )

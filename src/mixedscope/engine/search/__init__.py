@@ -1,0 +1,1 @@
+"""Starts and searches that know the model."""

@@ -1,0 +1,138 @@
+"""Where another minimum of the objective may lie, seen from one that was found.
+
+The objective of a mixed model may have several minima. They were seen at two kinds of places:
+beside ends where a covariance is nearly singular, and where observations have very different
+weights, so that those of large weight and those of small weight each suggest a variance.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mixedscope.covariance.registry import CovarianceStructure
+    from mixedscope.engine.objective import ProfiledObjective
+    from mixedscope.engine.random_term import RandomTerm
+
+__all__ = ["SecondLook", "second_look"]
+
+Floats = NDArray[np.float64]
+
+#: Standard deviations over sigma, for columns of unit root mean square, that a ray tries.
+_RAY: Final = np.array([0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+
+#: How many of them where all weights are equal: farther out nothing was ever found.
+_NEAR: Final = 4
+
+#: Correlations from here on, and standard deviations over sigma up to here, are nearly singular.
+_CORRELATED: Final = 0.9
+_SMALL: Final = 0.1
+
+#: How many times larger one standard deviation of a nearly singular term is made.
+_LARGER: Final = 10.0
+
+
+class SecondLook(NamedTuple):
+    """Points from which another minimum may be reached.
+
+    Attributes
+    ----------
+    rays : list of (m, k) arrays
+        Along each, one standard deviation grows and all else is as it was; a point lower than its
+        neighbours tells of a minimum close by.
+    starts : list of (k,) arrays
+        Points to search from; the lowest first.
+    """
+
+    rays: list[Floats]
+    starts: list[Floats]
+
+
+def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
+    """Say where to look for another minimum; nothing where none was ever seen.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    theta : (k,) array
+        A minimum, canonical.
+
+    Notes
+    -----
+    Rays are tried for single standard deviations that are nearly zero, and for all where weights
+    differ. For a term whose columns are nearly perfectly correlated, or hardly vary, each start
+    has one of its standard deviations ten times as large and no correlations. Where weights
+    differ and there are several parameters, the identity is a start too.
+    """
+    weights = objective.system.design.weights
+    weighted = weights is not None and float(weights.max()) > float(weights.min())
+    rays, starts = [], []
+    sizes = _RAY if weighted else _RAY[:_NEAR]
+    factors = objective.factors(theta)
+    for term, factor, columns, structure, own in _parts(objective, factors):
+        size = structure.size
+        if size == 1 or not structure.correlates:
+            # One parameter is one standard deviation, but for structures that share them.
+            if structure.n_theta != size:
+                continue
+            scales = term.column_scale[columns].tolist()
+            for j, place in enumerate(range(own.start, own.stop)):
+                if weighted or abs(theta[place]) * scales[j] < _SMALL:
+                    ray = np.tile(theta, (len(sizes), 1))
+                    ray[:, place] = sizes / scales[j]
+                    rays.append(ray)
+            continue
+        # In the engine's own columns, where an intercept and a year are not alike.
+        rows = factor.tolist()
+        if size < term.size:
+            rows = [[rows[i][j] for j in columns] for i in columns]
+        sds = _nearly_singular(rows)
+        if sds is None:
+            continue
+        for j in range(size):
+            larger = np.maximum(sds, _SMALL)
+            larger[j] *= _LARGER
+            variances = np.ones(term.size)
+            variances[columns] = larger**2
+            start = theta.copy()
+            start[own] = term.nearest_theta(np.diag(variances))[
+                own.start - term.theta.start : own.stop - term.theta.start
+            ]
+            starts.append(start)
+    if weighted and len(theta) > 1:
+        starts.append(np.asarray(objective.start, dtype=float))
+    return SecondLook(rays, starts)
+
+
+def _parts(
+    objective: ProfiledObjective, factors: Sequence[Floats]
+) -> Iterator[tuple[RandomTerm, Floats, list[int], CovarianceStructure, slice]]:
+    """Grouping factor, its factor, columns, structure and place in theta of every term."""
+    for term, factor in zip(objective.system.terms, factors, strict=True):
+        first = term.theta.start
+        for part, structure in zip(term.design.parts, term.structures, strict=True):
+            own = slice(first, first + structure.n_theta)
+            yield term, factor, list(part.columns), structure, own
+            first = own.stop
+
+
+def _nearly_singular(rows: list[list[float]]) -> list[float] | None:
+    """Relative standard deviations of a factor, given by rows, that is nearly singular, else None.
+
+    Factors are so small that numpy takes longer.
+    """
+    sds = [math.hypot(*row) for row in rows]
+    if min(sds) < _SMALL:
+        return sds
+    for i, row in enumerate(rows):
+        for j in range(i):
+            product = sum(map(operator.mul, row, rows[j]))
+            if abs(product) >= _CORRELATED * sds[i] * sds[j]:
+                return sds
+    return None

@@ -1,0 +1,317 @@
+"""Systems small enough to be worked on in compiled code as a whole.
+
+A call from Python into compiled code costs some microseconds, as much as the work on small data.
+:class:`SmallSystem` makes evaluations, gradients and searches single calls.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.crossproducts import CrossProducts, Stage
+
+__all__ = ["Batch", "SingleSystem", "SmallSystem", "StageWork", "WholeSystem"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+# Start, inverse Hessian, degrees, reml, tolerance, search, derive: see kernels_single.run_single.
+Task = tuple[Floats, Floats, int, bool, float, bool, bool]
+
+
+@dataclass
+class StageWork:
+    """Arrays of one stage that change with theta."""
+
+    d: Floats
+    u: Floats
+    w: Floats
+    x: Floats
+    m: Floats
+    head: Floats
+    forms: Floats
+    modes: Floats
+
+
+@dataclass
+class Batch:
+    """Evaluations in internal units, a row each.
+
+    Attributes
+    ----------
+    points : (m, k) array
+    gradients : (m, k) array
+        NaN where not computed.
+    parts : (m, 4) array
+        ``log |L|**2``, ``log |R_X|**2``, penalised residual, ``|u|**2``; NaN where it failed.
+    betas : (m, r) array
+        Coefficients of the basis.
+    """
+
+    points: Floats
+    gradients: Floats
+    parts: Floats
+    betas: Floats
+
+    @classmethod
+    def empty(cls, m: int, k: int, r: int) -> Batch:
+        """Give room for m evaluations."""
+        return cls(np.empty((m, k)), np.empty((m, k)), np.empty((m, 4)), np.empty((m, r)))
+
+    def first(self, m: int) -> Batch:
+        """Give the first m evaluations."""
+        return Batch(self.points[:m], self.gradients[:m], self.parts[:m], self.betas[:m])
+
+
+class SmallSystem(ABC):
+    """A system of cross-products in the form that the compiled code takes.
+
+    Attributes
+    ----------
+    work : list of StageWork
+        Holds, like the arrays handed in, what the last evaluation left there.
+    """
+
+    work: list[StageWork]
+    _n_basis: int
+
+    @abstractmethod
+    def places(self, entries: Ints) -> Ints:
+        """Translate places in the factors, flattened one after another, to those used inside."""
+
+    @abstractmethod
+    def _run(
+        self, places: Ints, batch: Batch, task: Task, *, known: bool = False
+    ) -> tuple[int, int, float]:
+        """Call the compiled code; see kernels_whole.run_whole for `known`."""
+
+    def evaluate(
+        self, entries: Ints, points: Floats, degrees: int, *, reml: bool, derive: bool
+    ) -> Batch:
+        """Evaluate at every row of `points` (m, k), with gradients or without.
+
+        Parameters
+        ----------
+        entries : (k,) array of int
+            Where the entries of a point stand in the factors, flattened one after another; the
+            others are zero.
+        points : (m, k) array
+        degrees : int
+        reml, derive : bool
+        """
+        batch = Batch.empty(len(points), len(entries), self._n_basis)
+        batch.points[:] = points
+        none = np.empty((0, 0))
+        task = (batch.points[0], none, degrees, reml, 0.0, False, derive)
+        self._run(self.places(entries), batch, task)
+        return batch
+
+    def search(
+        self,
+        entries: Ints,
+        start: Floats,
+        inverse: Floats,
+        degrees: int,
+        *,
+        reml: bool,
+        tolerance: float,
+        most: int,
+        known: Batch | None = None,
+    ) -> Batch:
+        """Search from `start` (k,) by BFGS; gives every evaluation made.
+
+        Parameters
+        ----------
+        entries : (k,) array of int
+        start : (k,) array
+        inverse : (k, k) array
+            Inverse Hessian to start with; overwritten by the last.
+        degrees : int
+        reml : bool
+        tolerance : float
+            Newton decrement at which to stop.
+        most : int
+            Evaluations at most.
+        known : Batch, optional
+            What the last evaluation, at `start` and without gradient, has given.
+        """
+        batch = Batch.empty(most, len(entries), self._n_basis)
+        if known is not None:
+            batch.parts[0], batch.betas[0] = known.parts[0], known.betas[0]
+        task = (start, inverse, degrees, reml, tolerance, True, True)
+        count, _, _ = self._run(self.places(entries), batch, task, known=known is not None)
+        return batch.first(count)
+
+
+class SingleSystem(SmallSystem):
+    """One grouping factor.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+    s : (r + 1, r + 1) array
+        Room for the factor of the tail.
+    coefficient : (r + 1,) array
+        Room for the coefficients.
+    """
+
+    def __init__(self, cross: CrossProducts, s: Floats, coefficient: Floats) -> None:
+        stage = cross.stages[0]
+        q, h, k = stage.u.shape
+        work = StageWork(
+            stage.d, stage.u, stage.w, np.empty((q, k, k)), np.empty((q, k, k)), np.empty((q, h)),
+            np.empty((q, k)), np.empty((q, k)),
+        )  # fmt: skip
+        self.work = [work]
+        self._n_basis = cross.n_tail - 1
+        self.pattern = (stage.ptr, stage.idx)
+        self.data = (stage.d, stage.u, stage.w, cross.rest)
+        self._lam = np.zeros((k, k))
+        self.arrays = (
+            self._lam, work.x, work.m, work.head, work.forms, work.modes, np.empty((q, k, k)), s,
+            coefficient, np.empty((k, k)),
+        )  # fmt: skip
+
+    def places(self, entries: Ints) -> Ints:
+        """There is one factor."""
+        return entries
+
+    def _run(
+        self, places: Ints, batch: Batch, task: Task, *, known: bool = False
+    ) -> tuple[int, int, float]:
+        # An evaluation more costs less than to carry one over.
+        from mixedscope.engine.kernels.single import run_single
+
+        self._lam[:] = 0.0
+        start, inverse, degrees, reml, tolerance, search, derive = task
+        return run_single(
+            self.pattern, self.data, self.arrays, places, start, inverse, degrees, reml or None,
+            tolerance, search, derive, batch.points, batch.gradients, batch.parts, batch.betas,
+        )  # fmt: skip
+
+
+class WholeSystem(SmallSystem):
+    """Any chain and a small rest.
+
+    Parameters
+    ----------
+    cross : CrossProducts
+    node, lam
+        As of :func:`mixedscope.engine.kernels.elimination.scale_rest`.
+    s, diagonal, spherical, coefficient
+        Room for the dense part.
+    """
+
+    def __init__(
+        self,
+        cross: CrossProducts,
+        node: Ints,
+        lam: Floats,
+        s: Floats,
+        diagonal: Floats,
+        spherical: Floats,
+        coefficient: Floats,
+    ) -> None:
+        stages = cross.stages
+        self._n_basis = cross.n_tail - 1
+        self._n_rest = cross.n_rest
+        self._node = node
+        sizes = np.array([_sizes(stage) for stage in stages], dtype=np.int64)
+        q, h, k, nnz = sizes[:, :4].T
+        later = np.arange(len(stages))[::-1]
+        lengths = np.column_stack(
+            [q * k * k, q * h * k, nnz * k, nnz, q + 1, q * k, q * h, q * later, nnz * later, k * k]
+        )
+        begins = np.cumsum(lengths, axis=0) - lengths
+        begins[:, -1] += len(lam)
+        self._table = np.ascontiguousarray(np.hstack([sizes, begins]))
+        totals = lengths.sum(axis=0)
+        blocks, heads, sparse, modes, head = (int(totals[i]) for i in (0, 1, 2, 5, 6))
+        self._pattern = (
+            _join([s.ptr for s in stages], np.int64),
+            _join([s.idx for s in stages], np.uint32),
+            _join([s.level for s in stages], np.int32),
+            _join([s.by_column for s in stages], np.int64),
+            _join([s.column_ptr for s in stages], np.int64),
+            _join([p for s in stages for p in s.parents], np.int64),
+            _join([r for s in stages for r in s.relative], np.int64),
+        )
+        self._data = (
+            _join([s.d.ravel() for s in stages], np.float64),
+            _join([s.u.ravel() for s in stages], np.float64),
+            _join([s.w.ravel() for s in stages], np.float64),
+            cross.rest,
+        )
+        # The rest's factors, a 1 for the tail, then the factors of the stages.
+        self._first_entry = len(lam)
+        self._lam = np.concatenate([lam, np.zeros(int(totals[-1]))])
+        own = [np.empty(n) for n in (blocks, heads, sparse, blocks, blocks, head, modes, modes)]
+        room = [np.empty(n) for n in (blocks, blocks, heads, sparse)]
+        self._arrays = (
+            self._lam, *own, *room, s, diagonal, spherical, coefficient, np.empty_like(self._lam)
+        )  # fmt: skip
+        self.work = [
+            self._stage_work(s, row, own) for s, row in zip(stages, self._table, strict=True)
+        ]
+        # The stages eliminated first still hold their cross-products as they are.
+        self.work[0].d, self.work[0].u, self.work[0].w = stages[0].d, stages[0].u, stages[0].w
+        self._translation = self._translate(cross)
+
+    @staticmethod
+    def _stage_work(stage: Stage, row: Ints, own: Sequence[Floats]) -> StageWork:
+        q, h, k, nnz, blocks, heads, sparse, _, _, modes, head = row[:11].tolist()
+        d, u, w, x, m, all_head, forms, all_modes = own
+
+        def cut(flat: Floats, at: int, *shape: int) -> Floats:
+            return flat[at : at + int(np.prod(shape))].reshape(shape)
+
+        return StageWork(
+            cut(d, blocks, q, k, k), cut(u, heads, q, h, k), cut(w, sparse, nnz, k),
+            cut(x, blocks, q, k, k), cut(m, blocks, q, k, k), cut(all_head, head, q, h),
+            cut(forms, modes, q, k), cut(all_modes, modes, q, k),
+        )  # fmt: skip
+
+    def _translate(self, cross: CrossProducts) -> Ints:
+        """Place inside of every entry of the factors of the model, flattened one after another."""
+        begin = {}
+        first = 0
+        for f in cross.rest_factors:
+            begin[f] = first
+            first += cross.factors[f].size ** 2
+        for stage, row in zip(cross.stages, self._table, strict=True):
+            begin[stage.factor] = int(row[-1])
+        return np.concatenate(
+            [begin[f] + np.arange(factor.size**2) for f, factor in enumerate(cross.factors)]
+        )
+
+    def places(self, entries: Ints) -> Ints:
+        """Rest first, then the stages."""
+        return self._translation[entries]
+
+    def _run(
+        self, places: Ints, batch: Batch, task: Task, *, known: bool = False
+    ) -> tuple[int, int, float]:
+        from mixedscope.engine.kernels.whole import run_whole
+
+        self._lam[self._first_entry :] = 0.0
+        self._lam[: self._first_entry - 1] = 0.0
+        return run_whole(
+            self._table, self._pattern, self._node, self._data, self._arrays, self._n_rest,
+            places, *task, known, batch.points, batch.gradients, batch.parts, batch.betas,
+        )  # fmt: skip
+
+
+def _sizes(stage: Stage) -> tuple[int, int, int, int]:
+    q, h, k = stage.u.shape
+    return q, h, k, len(stage.idx)
+
+
+def _join(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    if len(parts) == 1:
+        return np.ascontiguousarray(parts[0], dtype=dtype)
+    return np.concatenate([np.empty(0, dtype=dtype), *parts])

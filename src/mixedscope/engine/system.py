@@ -1,0 +1,203 @@
+"""A design brought to the internal units of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, ModelError
+from mixedscope.design.design import Design
+from mixedscope.engine.basis import FixedBasis, fixed_basis
+from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.crossproducts import Factor, cross_products
+from mixedscope.engine.lapack import limited_for
+from mixedscope.engine.precise import PreciseSystem, is_affordable
+from mixedscope.engine.random_term import LARGEST, RandomTerm, random_terms
+
+__all__ = ["ProfiledSystem", "has_intercept"]
+
+Floats = NDArray[np.float64]
+
+
+def has_intercept(design: Design) -> bool:
+    """Whether the first fixed effect is the intercept."""
+    return design.x_names[:1] == ("(Intercept)",)
+
+
+class ProfiledSystem:
+    """A design brought to the internal units of the engine, with its factorisation.
+
+    Internally the fixed effects are an orthonormal basis, the response its residual on that basis
+    in units of its root mean square, the random-effects columns have unit root mean square.
+
+    Parameters
+    ----------
+    design : Design
+
+    Raises
+    ------
+    DataError
+        If the fixed effects explain the response exactly.
+    ModelError
+        If the design has no random effects.
+    """
+
+    def __init__(self, design: Design) -> None:
+        if not design.random:
+            raise ModelError(
+                "The formula has no random-effects term; add one such as (1 | group), or fit an "
+                "ordinary linear model."
+            )
+        self.design = design
+        self.n = len(design.y)
+        self.root_weights = np.ones(self.n) if design.weights is None else np.sqrt(design.weights)
+        with limited_for(self.n):
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Form everything that does not change with theta."""
+        design = self.design
+        # Nothing of large data is multiplied by ones.
+        root = None if design.weights is None else self.root_weights
+        self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
+        self.log_weights = 0.0 if root is None else 2.0 * float(np.log(root).sum())
+        self.basis: FixedBasis = fixed_basis(
+            design.X if root is None else design.X * root[:, None],
+            intercept=has_intercept(design),
+        )
+        if self.n <= len(self.basis.kept):
+            raise DataError(
+                f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
+                "leave out fixed effects or add data."
+            )
+        weighted = design.y if root is None else design.y * root
+        largest = float(np.abs(weighted).max())
+        if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
+            raise DataError(
+                f"The values of the response {design.response!r}, times the square roots of the "
+                f"weights if there are any, reach {largest:.0e}: their squares are beyond the "
+                "range of floating-point numbers. Measure the response in another unit."
+            )
+        residual = self.project(weighted)
+        self.y_scale = float(np.sqrt(residual @ residual / self.n))
+        if self.y_scale <= 1e-13 * largest:
+            raise DataError(
+                f"The fixed effects explain the response {design.response!r} exactly; there is no "
+                "variance left to divide between groups and observations."
+            )
+        self.response = residual / self.y_scale
+        self.factors = tuple(
+            Factor(t.group, len(t.design.levels), t.design.codes, t.standard) for t in self.terms
+        )
+        self.cross = cross_products(self.factors, self.basis, self.response)
+        self.blocked = BlockedSystem(self.cross)
+        self._precise_after = -1
+        self._projection = self.basis.q.T @ weighted
+        self.r_inverse = self.basis.r_inverse
+
+    def project(self, values: Floats) -> Floats:
+        """Residual of weighted values (n,) on the fixed effects."""
+        rows = self.basis.q.T
+        residual = values - (rows @ values) @ rows
+        residual -= (rows @ residual) @ rows  # twice is enough, see basis.py
+        return residual
+
+    def with_response(self, response: Floats) -> ProfiledSystem:
+        """Give the same system for another response (n,), in the same internal units."""
+        weighted = response * self.root_weights
+        other = copy(self)
+        other.design = replace(self.design, y=response)
+        other.response = self.project(weighted) / self.y_scale
+        other.cross = self.cross.with_response(other.response)
+        other.blocked = BlockedSystem(other.cross)
+        other._precise_after = -1
+        other._projection = self.basis.q.T @ weighted
+        other.__dict__.pop("_precise", None)
+        return other
+
+    @property
+    def precise(self) -> PreciseSystem | None:
+        """The same system with twice the digits; None if that would take too long.
+
+        None, too, while refits have lent the system the factorisation of another response.
+        """
+        return self._precise if self.blocked.cross is self.cross else None
+
+    @cached_property
+    def _precise(self) -> PreciseSystem | None:
+        return PreciseSystem(self) if is_affordable(self) else None
+
+    def random_part(self, modes: Sequence[Floats]) -> Floats:
+        """``Z b`` (n,) of modes (q, k) per grouping factor, all on the internal scale."""
+        total = np.zeros(self.n)
+        for factor, b in zip(self.factors, modes, strict=True):
+            total += np.einsum("ij,ij->i", factor.z, b[factor.codes])
+        return total
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects that are estimated."""
+        return tuple(self.design.x_names[j] for j in self.basis.kept)
+
+    @property
+    def dropped_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects left out because X is rank-deficient."""
+        kept = set(self.basis.kept.tolist())
+        return tuple(name for j, name in enumerate(self.design.x_names) if j not in kept)
+
+    def standard_factors(self, theta: Floats) -> list[Floats]:
+        """Relative covariance factors for the internal units, one per grouping factor."""
+        return [t.standard_factor(theta[t.theta]) for t in self.terms]
+
+    def beta(self, coefficients: Floats) -> Floats:
+        """Fixed effects (..., r), units of the data, of coefficients (..., r) of the basis."""
+        all_of_it = coefficients * self.y_scale + self._projection
+        return np.asarray((self.r_inverse @ all_of_it[..., None])[..., 0])
+
+    def beta_given(self, random_part: Floats) -> Floats:
+        """Least-squares fixed effects given ``Z b`` (n,) on the internal scale."""
+        rest = self.basis.q.T @ (random_part * self.y_scale)
+        return np.asarray(self.r_inverse @ (self._projection - rest), dtype=float)
+
+    def solved_precisely(self) -> None:
+        """Note that the last solution is that of `precise`, not of `blocked`."""
+        self._precise_after = self.blocked.solves
+
+    @property
+    def _solved(self) -> BlockedSystem | PreciseSystem:
+        """What holds the last solution."""
+        if self.precise is not None and self._precise_after == self.blocked.solves:
+            return self.precise
+        return self.blocked
+
+    def beta_covariance(self, sigma: float) -> Floats:
+        """Covariance of the fixed effects (r, r), after a solution."""
+        half = np.linalg.solve(self._solved.fixed_factor(), self.r_inverse.T)
+        return np.asarray(sigma**2 * half.T @ half)
+
+    def modes(self) -> list[Floats]:
+        """Conditional modes of the last solution per grouping factor (q, k), units of the data."""
+        return [self.in_data_units(i, b) for i, b in enumerate(self._solved.modes())]
+
+    def in_data_units(self, position: int, modes: Floats) -> Floats:
+        """Bring internal modes (q, k) of one grouping factor to the units of the data."""
+        return self.terms[position].data_modes(modes * self.y_scale)
+
+    def conditional_sds(self, sigma: float) -> list[Floats]:
+        """Conditional standard deviations of the modes (q, k), after a solution."""
+        return [np.sqrt(np.einsum("qii->qi", c)) for c in self.conditional_covariances(sigma)]
+
+    def conditional_covariances(self, sigma: float) -> list[Floats]:
+        """Conditional covariances of the modes (q, k, k) given the fixed effects, after a solution.
+
+        Overwrites the factorisation; solve again before asking for anything else.
+        """
+        return [
+            t.data_covariances(c * sigma**2)
+            for c, t in zip(self._solved.conditional_covariances(), self.terms, strict=True)
+        ]

@@ -1,0 +1,1 @@
+"""The formula language and safe expressions: text to a tree, to terms."""

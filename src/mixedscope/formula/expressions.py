@@ -1,0 +1,507 @@
+"""Safe expressions on columns: arithmetic, comparisons, logic and a fixed list of functions.
+
+Data preparation filters and derives with them, and formulas use the same evaluator inside their
+functions. The text is parsed into a tree (`mixedscope.formula.syntax`) and the tree is walked;
+nothing is ever handed to Python's or pandas' evaluator.
+
+Missing values follow SQL: arithmetic and comparisons with a missing value are missing, ``and`` and
+``or`` use three-valued logic, and a filter keeps a row only where its condition is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, FormulaError, suggest
+from mixedscope.formula.syntax import Parser, tokenize
+from mixedscope.formula.tree import (
+    Binary,
+    Call,
+    Items,
+    Name,
+    Node,
+    Number,
+    Paren,
+    Text,
+    Unary,
+    names_in,
+)
+
+__all__ = [
+    "EXPRESSION_FUNCTIONS",
+    "Evaluator",
+    "Value",
+    "evaluate_condition",
+    "evaluate_expression",
+    "parse_expression",
+]
+
+Array = NDArray[Any]
+Kind = Literal["number", "boolean", "text"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column, or a scalar as an array without dimensions, in the course of evaluation.
+
+    Attributes
+    ----------
+    kind : {"number", "boolean", "text"}
+    data : array
+        float64, bool or object (str); arbitrary where missing.
+    missing : array of bool
+        Same shape as `data`.
+    """
+
+    kind: Kind
+    data: Array
+    missing: Array
+
+
+def _number(data: Array) -> Value:
+    data = np.asarray(data, dtype=np.float64)
+    return Value("number", data, np.isnan(data))
+
+
+def column_value(series: pd.Series) -> Value:
+    """Take a column of a data frame into the evaluator."""
+    missing = series.isna().to_numpy(dtype=bool)
+    dtype = series.dtype
+    if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
+        data = series.fillna(False).to_numpy(dtype=bool) if missing.any() else series.to_numpy(bool)
+        return Value("boolean", data, missing)
+    if pd.api.types.is_numeric_dtype(dtype):
+        return Value("number", series.to_numpy(dtype=np.float64, na_value=np.nan), missing)
+    if isinstance(dtype, pd.CategoricalDtype):
+        labels = np.array([*map(str, dtype.categories), ""], dtype=object)
+        return Value("text", labels[series.cat.codes.to_numpy()], missing)
+    values = series.to_numpy(dtype=object)
+    present = values[~missing]
+    if len(present) and all(isinstance(v, (bool, np.bool_)) for v in present):
+        return Value("boolean", np.where(missing, False, values).astype(bool), missing)
+    data = np.full(len(values), "", dtype=object)
+    data[~missing] = [v if isinstance(v, str) else _text_of(v) for v in present]
+    return Value("text", data, missing)
+
+
+def _text_of(value: Any) -> str:
+    return label_of(value) if isinstance(value, datetime) else str(value)
+
+
+def _is_time(series: pd.Series) -> bool:
+    """Whether a column holds dates or durations, in whatever type."""
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    return kind.startswith(("date", "timedelta", "period"))
+
+
+def _days(series: pd.Series) -> Array:
+    """Days since 1970-01-01 of dates, or of durations, as numbers; NaN where there is none.
+
+    Raises
+    ------
+    ValueError
+        If the column holds none.
+    """
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    day = pd.Timedelta(days=1)
+    if kind.startswith("timedelta"):
+        return (pd.to_timedelta(series) / day).to_numpy(dtype=np.float64)
+    if kind == "period":
+        series = pd.Series([pd.NaT if pd.isna(v) else v.to_timestamp() for v in series])
+    elif kind not in ("date", "datetime", "datetime64", "string", "categorical"):
+        raise ValueError(kind)
+    dates = pd.to_datetime(series.astype(object), errors="coerce", utc=True, format="ISO8601")
+    return ((dates - pd.Timestamp(0, tz="UTC")) / day).to_numpy(dtype=np.float64)
+
+
+# -- functions ------------------------------------------------------------------------------------
+def _log(x: Array, base: Array | None = None) -> Array:
+    return np.asarray(np.log(x) if base is None else np.log(x) / np.log(base))
+
+
+def _center(x: Array, at: Array | None = None) -> Array:
+    return np.asarray(x - (np.nanmean(x) if at is None else at))
+
+
+def _standardize(x: Array) -> Array:
+    centred = x - np.nanmean(x)
+    return np.asarray(centred / np.nanstd(x, ddof=1))
+
+
+# name: (function of float arrays, largest number of arguments)
+_NUMERIC: dict[str, tuple[Callable[..., Any], int]] = {
+    "log": (_log, 2),
+    "log2": (np.log2, 1),
+    "log10": (np.log10, 1),
+    "exp": (np.exp, 1),
+    "sqrt": (np.sqrt, 1),
+    "abs": (np.abs, 1),
+    "abs2": (np.square, 1),
+    "center": (_center, 2),
+    "scale": (_standardize, 1),
+    "standardize": (_standardize, 1),
+    "round": (lambda x, digits=0.0: np.round(x, int(digits)), 2),
+    "floor": (np.floor, 1),
+    "ceil": (np.ceil, 1),
+    "sign": (np.sign, 1),
+    "mean": (np.nanmean, 1),
+    "median": (np.nanmedian, 1),
+    "sd": (lambda x: np.nanstd(x, ddof=1), 1),
+    "min": (np.nanmin, 1),
+    "max": (np.nanmax, 1),
+}
+#: What the second argument is called where it can be named, as in R.
+_NAMED_ARGUMENT = {"log": "base", "center": "at", "round": "digits"}
+EXPRESSION_FUNCTIONS = (*_NUMERIC, "is_missing", "if_else", "text", "number", "days")
+
+_ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.true_divide,
+    "//": np.floor_divide,
+    "%": np.mod,
+    "^": np.power,
+}
+_COMPARE: dict[str, Callable[[Array, Array], Array]] = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+
+class Evaluator:
+    """Walks one syntax tree over named columns.
+
+    Parameters
+    ----------
+    text : str
+        The text the tree was parsed from, for errors.
+    columns : mapping of str to Series
+        All of one length.
+    rows : (n,) int array, optional
+        Positions of their rows in the user's data, for errors; 0, 1, … by default.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        columns: Mapping[Any, pd.Series] | pd.DataFrame,
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.text = text
+        self.columns = columns
+        self.rows = rows
+
+    def _fail(self, node: Node, message: str) -> NoReturn:
+        raise FormulaError(self.text, node.position, message)
+
+    def value(self, node: Node) -> Value:
+        """Evaluate a node.
+
+        Raises
+        ------
+        FormulaError
+            If an operation does not suit the kind of its operands.
+        """
+        match node:
+            case Number():
+                return _number(np.asarray(node.value))
+            case Text():
+                return Value("text", np.asarray(node.value, dtype=object), np.asarray(False))
+            case Name():
+                return column_value(self.columns[node.name])
+            case Paren():
+                return self.value(node.inner)
+            case Unary():
+                return self._unary(node)
+            case Binary():
+                return self._binary(node)
+            case Call():
+                return self._call(node)
+            case Items():
+                self._fail(node, "A list in brackets can only stand after 'in'.")
+
+    def numeric(self, node: Node, where: str) -> Array:
+        """Evaluate a node that must be numeric; truth counts as 0 and 1."""
+        value = self.value(node)
+        if value.kind == "text":
+            if isinstance(node, Name) and _is_time(self.columns[node.name]):
+                self._fail(node, f"{where} needs numbers: write days({node.name}).")
+            self._fail(node, f"{where} needs numbers, but this is text{self._first_word(value)}.")
+        return np.where(value.missing, np.nan, value.data.astype(np.float64))
+
+    def _first_word(self, value: Value) -> str:
+        """The first value of a column of text that is no number, and its row; empty of a scalar."""
+        if not value.data.ndim:
+            return ""
+        parsed = pd.to_numeric(pd.Series(value.data, dtype=object), errors="coerce").to_numpy()
+        words = np.isnan(parsed.astype(float)) & ~value.missing
+        if not words.any():
+            return " (number() reads it as numbers)"
+        first = int(words.argmax())
+        row = first if self.rows is None else int(self.rows[first])
+        return f" (row {row + 1} holds {value.data[first]!r})"
+
+    def _logical(self, node: Node, where: str) -> Value:
+        value = self.value(node)
+        if value.kind != "boolean":
+            self._fail(node, f"{where} needs a condition that is true or false.")
+        return value
+
+    def _unary(self, node: Unary) -> Value:
+        if node.op == "not":
+            value = self._logical(node.operand, "'not'")
+            return Value("boolean", ~value.data, value.missing)
+        x = self.numeric(node.operand, repr(node.op))
+        return _number(-x if node.op == "-" else x)
+
+    def _binary(self, node: Binary) -> Value:
+        op = node.op
+        if op in ("and", "or"):
+            return self._logic(node)
+        if op in ("in", "not in"):
+            return self._membership(node)
+        if op in _COMPARE:
+            return self._comparison(node)
+        if op not in _ARITHMETIC:
+            self._fail(node, f"{op!r} cannot be used in an expression.")
+        left = self.numeric(node.left, repr(op))
+        right = self.numeric(node.right, repr(op))
+        with np.errstate(all="ignore"):
+            return _number(_ARITHMETIC[op](left, right))
+
+    def _logic(self, node: Binary) -> Value:
+        a, b = (self._logical(side, repr(node.op)) for side in (node.left, node.right))
+        if node.op == "and":  # false and missing is false
+            certain = (~a.data & ~a.missing) | (~b.data & ~b.missing)
+            data = a.data & b.data
+        else:  # true or missing is true
+            certain = (a.data & ~a.missing) | (b.data & ~b.missing)
+            data = (a.data & ~a.missing) | (b.data & ~b.missing)
+        return Value("boolean", data & ~a.missing & ~b.missing if node.op == "and" else data,
+                     (a.missing | b.missing) & ~certain)  # fmt: skip
+
+    def _comparison(self, node: Binary) -> Value:
+        a, b = self.value(node.left), self.value(node.right)
+        if (a.kind == "text") != (b.kind == "text"):
+            self._fail(
+                node,
+                "This compares text with a number; put the text in quotes, or convert with "
+                "number(…) or text(…).",
+            )
+        missing = np.asarray(a.missing | b.missing)
+        if a.kind == "text":
+            data = np.asarray(_COMPARE[node.op](a.data, b.data), dtype=bool)
+        else:
+            with np.errstate(invalid="ignore"):
+                data = _COMPARE[node.op](a.data.astype(float), b.data.astype(float))
+        return Value("boolean", np.asarray(data), missing)
+
+    def _membership(self, node: Binary) -> Value:
+        value = self.value(node.left)
+        items = node.right
+        if isinstance(items, Paren):
+            items = Items((items.inner,), items.position)
+        if not isinstance(items, Items):
+            self._fail(items, f"{node.op!r} needs a list in brackets, such as ['a', 'b'].")
+        values = [self.value(item) for item in items.items]
+        for item, found in zip(items.items, values, strict=True):
+            if found.data.ndim:
+                self._fail(item, "A list can hold only numbers and quoted texts.")
+            if (found.kind == "text") != (value.kind == "text"):
+                self._fail(item, "This list mixes text and numbers, or differs from the column.")
+        wanted = [found.data.item() for found in values]
+        found_in = pd.Series(np.atleast_1d(value.data)).isin(wanted).to_numpy(dtype=bool)
+        data: Array = found_in.reshape(value.data.shape)
+        return Value("boolean", ~data if node.op == "not in" else data, value.missing)
+
+    def _call(self, node: Call) -> Value:
+        name, arguments = node.function, node.arguments
+        if node.keywords:
+            key, given = node.keywords[0]
+            allowed = _NAMED_ARGUMENT.get(name)
+            if allowed is None:
+                self._fail(given, f"{name}() takes no named arguments here.")
+            if key != allowed or len(node.keywords) > 1 or len(arguments) != 1:
+                self._fail(
+                    given, f"{name}() takes a column and {allowed}: {name}(x, {allowed} = 2)."
+                )
+            arguments = (*arguments, given)
+            node = Call(name, arguments, (), node.position)
+        if name == "I":
+            self._count(node, 1, 1)
+            return self.value(arguments[0])
+        if name == "is_missing":
+            self._count(node, 1, 1)
+            missing = self.value(arguments[0]).missing
+            return Value("boolean", missing, np.zeros_like(missing))
+        if name == "if_else":
+            return self._choice(node)
+        if name == "days":
+            self._count(node, 1, 1)
+            return self._day_numbers(node)
+        if name in ("text", "number"):
+            self._count(node, 1, 1)
+            return self._conversion(node)
+        if name not in _NUMERIC:
+            self._fail(node, f"{name}() cannot be used inside another expression.")
+        function, most = _NUMERIC[name]
+        self._count(node, 1, most)
+        inputs = [self.numeric(a, f"{name}()") for a in arguments]
+        for extra, argument in zip(inputs[1:], arguments[1:], strict=True):
+            if extra.ndim:
+                self._fail(argument, f"The second argument of {name}() must be one number.")
+        if inputs[0].ndim and np.isnan(inputs[0]).all():
+            self._fail(arguments[0], f"{name}() has no values: everything here is missing.")
+        with np.errstate(all="ignore"):
+            return _number(function(*inputs))
+
+    def _count(self, node: Call, least: int, most: int) -> None:
+        if not least <= len(node.arguments) <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            plural = "" if wanted == "1" else "s"
+            self._fail(
+                node,
+                f"{node.function}() takes {wanted} argument{plural}, not {len(node.arguments)}.",
+            )
+
+    def _choice(self, node: Call) -> Value:
+        self._count(node, 3, 3)
+        condition = self._logical(node.arguments[0], "if_else()")
+        a, b = self.value(node.arguments[1]), self.value(node.arguments[2])
+        if a.kind != b.kind:
+            self._fail(node, "Both results of if_else() must be of one kind.")
+        data = np.where(condition.data, a.data, b.data)
+        missing = np.where(condition.data, a.missing, b.missing) | condition.missing
+        if a.kind == "number":
+            data = np.where(missing, np.nan, data)
+        return Value(a.kind, data, missing)
+
+    def _day_numbers(self, node: Call) -> Value:
+        argument = node.arguments[0]
+        if not isinstance(argument, Name):
+            self._fail(argument, "days() takes one column.")
+        series = self.columns[argument.name]
+        try:
+            numbers = _days(series)
+        except ValueError:
+            self._fail(argument, f"days() needs dates or durations; {argument.name!r} holds none.")
+        bad = np.isnan(numbers) & series.notna().to_numpy(dtype=bool)
+        if bad.any():
+            first = int(bad.argmax())
+            self._fail(
+                argument,
+                f"days() cannot read {str(series.iloc[first])!r} (row {first + 1}): it reads dates "
+                "such as 2020-12-31.",
+            )
+        return _number(numbers)
+
+    def _conversion(self, node: Call) -> Value:
+        value = self.value(node.arguments[0])
+        if node.function == "text":
+            if value.kind == "text":
+                return value
+            shown = [label_of(v) for v in np.atleast_1d(value.data).tolist()]
+            data = np.array(shown, dtype=object).reshape(value.data.shape)
+            return Value("text", data, value.missing)
+        if value.kind != "text":
+            return _number(np.where(value.missing, np.nan, value.data.astype(float)))
+        raw = pd.Series(np.atleast_1d(value.data), dtype=object)
+        numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64)
+        numbers = np.where(np.atleast_1d(value.missing), np.nan, numbers)
+        bad = np.isnan(numbers) & ~np.atleast_1d(value.missing)
+        if bad.any():
+            example = np.atleast_1d(value.data)[bad.argmax()]
+            self._fail(node, f"number() cannot read {example!r} (row {bad.argmax() + 1}).")
+        return _number(numbers.reshape(value.data.shape))
+
+
+def label_of(value: Any) -> str:
+    """Write one value as a level name: ``308.0`` is 308, and truth is as in R, ``TRUE``.
+
+    A time at midnight is its date, so that dates read the same in whatever type they come.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        return value.date().isoformat()
+    return value if isinstance(value, str) else str(value)
+
+
+# -- whole expressions ----------------------------------------------------------------------------
+def parse_expression(text: str) -> Node:
+    """Parse a safe expression such as ``"Days > 1 and Subject not in ['308']"``.
+
+    Raises
+    ------
+    FormulaError
+        If the text is no expression; the error points at the character.
+    """
+    if not isinstance(text, str):
+        raise FormulaError(str(text), 0, f"An expression must be text, not {type(text).__name__}.")
+    parser = Parser(
+        text, tokenize(text), EXPRESSION_FUNCTIONS, formula=False, what="safe expression"
+    )
+    return parser.parse()
+
+
+def evaluate_expression(text: str, frame: pd.DataFrame) -> Value:
+    """Evaluate a safe expression on the columns of a data frame.
+
+    Returns
+    -------
+    Value
+        Of the length of the frame.
+
+    Raises
+    ------
+    FormulaError
+        If the expression cannot be read or does not suit the columns' kinds.
+    DataError
+        If a column is unknown, or a number is not finite although its inputs are.
+    """
+    node = parse_expression(text)
+    used = dict.fromkeys(name.name for name in names_in(node))
+    for name in used:
+        if name not in frame.columns:
+            meant = suggest(name, map(str, frame.columns))
+            raise DataError(
+                f"Column {name!r} of the expression {text!r} is not in the data."
+                f"{meant or f' Where it is a text, write it in quotes: {name!r}.'}"
+            )
+    value = Evaluator(text, frame).value(node)
+    shape = (len(frame),)
+    data, missing = (np.array(np.broadcast_to(a, shape)) for a in (value.data, value.missing))
+    if value.kind == "number":
+        absent = np.zeros(shape, dtype=bool)
+        for name in used:
+            absent |= frame[name].isna().to_numpy(dtype=bool)
+        bad = ~np.isfinite(data) & ~absent
+        if bad.any():
+            raise DataError(
+                f"The expression {text!r} gives {data[bad.argmax()]:g} in row {bad.argmax() + 1} "
+                "(counted from 1): filter such rows out first, or use if_else()."
+            )
+    return Value(value.kind, data, missing)
+
+
+def evaluate_condition(text: str, frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Evaluate a safe condition: True where it is true, False where it is false or missing."""
+    value = evaluate_expression(text, frame)
+    if value.kind != "boolean":
+        raise FormulaError(text, 0, "This must be a condition that is true or false in each row.")
+    return np.asarray(value.data & ~value.missing, dtype=np.bool_)

@@ -1,0 +1,1 @@
+"""How accurate the structures of a model are."""

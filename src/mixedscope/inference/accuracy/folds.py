@@ -1,0 +1,161 @@
+"""Folds of cross-validation: which rows are held out, and the design of the others.
+
+Two questions need two ways to hold out. *New* groups: all rows of some levels of a factor, as when
+a model meets people it has never seen. *Known* groups: some rows of every level, as when it is
+asked about other days of people it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.core.seeds import generator
+from mixedscope.design.design import Design, RandomDesign
+
+__all__ = ["SCHEMES", "Scheme", "check_scheme", "fold_of_rows", "grouping", "levels_kept", "subset"]
+
+Scheme = Literal["new", "known"]
+
+#: What can be held out, in the order of tables and pictures.
+SCHEMES: Final[tuple[Scheme, ...]] = ("new", "known")
+
+#: Up to so many levels each is a fold of its own, if nothing is said.
+_EACH: Final = 20
+_FOLDS: Final = 10
+
+Ints = NDArray[np.int64]
+
+
+def check_scheme(scheme: str) -> Scheme:
+    """Give a scheme back, or say which there are."""
+    for known in SCHEMES:
+        if scheme == known:
+            return known
+    raise ModelError(
+        f"Cross-validation cannot hold out {scheme!r} groups.{suggest(scheme, SCHEMES)} "
+        f"Known are: {', '.join(SCHEMES)}."
+    )
+
+
+def grouping(design: Design, by: str | None) -> RandomDesign:
+    """Find the grouping factor whose levels are held out; by default the first.
+
+    Raises
+    ------
+    ModelError
+        If there is no such factor.
+    """
+    known = {random.group: random for random in design.random}
+    name = next(iter(known)) if by is None else by
+    if name not in known:
+        raise ModelError(
+            f"No grouping factor {name!r} to hold out.{suggest(name, known)} "
+            f"Known are: {', '.join(known)}."
+        )
+    return known[name]
+
+
+def fold_of_rows(group: RandomDesign, scheme: Scheme, folds: int | None, *, seed: int) -> Ints:
+    """Deal the rows of a model to folds.
+
+    Parameters
+    ----------
+    group : RandomDesign
+        The factor whose levels are held out, whole or in part.
+    scheme : {"new", "known"}
+    folds : int, optional
+        By default each level its own up to 20 levels, and 10 folds otherwise; of the rows of every
+        level 10. Never more than there are levels, or rows of a level.
+    seed : int
+
+    Returns
+    -------
+    (n,) array of int
+        Fold of every row, from 0; -1 for the only row of a level, which is never held out where
+        the level is to be known.
+
+    Raises
+    ------
+    ModelError
+        If there are fewer than two folds.
+    """
+    if folds is not None and folds < 2:
+        raise ModelError(f"Cross-validation needs at least two folds, not folds={folds}.")
+    rng = generator(seed, "folds of cross-validation", scheme=scheme, by=group.group)
+    q = len(group.levels)
+    if scheme == "new":
+        count = min((q if q <= _EACH else _FOLDS) if folds is None else folds, q)
+        dealt = np.empty(q, dtype=np.int64)
+        dealt[rng.permutation(q)] = np.arange(q) % count
+        return dealt[group.codes]
+    sizes = np.bincount(group.codes, minlength=q)
+    count = int(min(_FOLDS if folds is None else folds, sizes.max()))
+    if count < 2:
+        raise UnsuitedError(
+            f"No level of {group.group!r} has two observations: none can be held out while the "
+            "level stays known. Hold out new groups only."
+        )
+    # In random order within every level, dealt on from where the level before stopped.
+    order = np.lexsort((rng.permutation(len(group.codes)), group.codes))
+    out = np.empty(len(group.codes), dtype=np.int64)
+    out[order] = np.arange(len(order)) % count
+    out[sizes[group.codes] == 1] = -1
+    return out
+
+
+def subset(design: Design, rows: NDArray[np.intp]) -> Design:
+    """Give the design of some of the rows: the same columns, with the levels that occur.
+
+    Columns that were made from all rows, such as those of ``poly``, stay as they are.
+
+    Parameters
+    ----------
+    design : Design
+    rows : (m,) array of int
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    ModelError
+        If a grouping factor is left with a single level.
+    """
+    return replace(
+        design,
+        y=design.y[rows],
+        X=np.ascontiguousarray(design.X[rows]),
+        weights=None if design.weights is None else design.weights[rows],
+        random=tuple(_occurring(random, rows) for random in design.random),
+        rows=design.rows[rows],
+    )
+
+
+def levels_kept(whole: Sequence[RandomDesign], part: Sequence[RandomDesign]) -> list[Ints]:
+    """Positions of the levels of a part among those of the whole, per grouping factor."""
+    out = []
+    for random, own in zip(whole, part, strict=True):
+        place = {level: i for i, level in enumerate(random.levels)}
+        out.append(np.array([place[level] for level in own.levels], dtype=np.int64))
+    return out
+
+
+def _occurring(random: RandomDesign, rows: NDArray[np.intp]) -> RandomDesign:
+    used, codes = np.unique(random.codes[rows], return_inverse=True)
+    if len(used) < 2:
+        raise UnsuitedError(
+            f"Only one level of {random.group!r} is left when a fold is held out; use more folds."
+        )
+    return replace(
+        random,
+        levels=tuple(random.levels[i] for i in used.tolist()),
+        codes=codes.astype(np.int64),
+        Z=np.ascontiguousarray(random.Z[rows]),
+    )

@@ -1,0 +1,236 @@
+"""Refits of a model of one grouping factor in compiled code, thousands a second.
+
+A search that begins where a variance is zero never leaves it: the gradient vanishes there by
+symmetry, whatever the response. All therefore begin inside the parameter space, and those that end
+near its boundary look a second time, from where random effects vary as much as residuals. What ends
+within reach of zero is put at exactly zero where that costs nothing, as any fit is. Rows in which a
+search did not settle, or in which rounding counts, are left to whoever asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.kernels.single import refit_single
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.rounding import LARGE_RATIO
+from mixedscope.engine.search.search import bounded_inverse
+from mixedscope.engine.search.starting import information_after
+from mixedscope.engine.small import SingleSystem
+from mixedscope.inference.ladder.tangent import SMALL
+from mixedscope.optimize.certificate import rounding
+
+__all__ = ["Ends", "Start", "compiled_refits", "is_compilable"]
+
+Floats = NDArray[np.float64]
+Chosen = NDArray[np.bool_]
+
+# Objective still to be gained at which a refit stops, and most evaluations of one.
+_TOLERANCE = 1e-9
+_MOST = 500
+
+#: Objective still to be gained up to which a search counts as settled.
+_SETTLED = 1e-6
+
+#: Theta closer to zero than this fraction of the largest is tried at exactly it, as for any fit.
+_TINY = 0.02
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where searches begin: theta (k,) and the inverse Hessian (k, k) there, theta units."""
+
+    theta: Floats
+    inverse: Floats
+
+
+@dataclass
+class Ends:
+    """Where refits ended, internal units, a row each.
+
+    Attributes
+    ----------
+    points : (m, k) array
+    values : (m,) array
+        Objective without its constants; NaN where it could not be evaluated.
+    betas : (m, r + 1) array
+        Coefficients of the basis, then the penalised residual.
+    counts : (m,) array of int
+        Evaluations made.
+    decrements : (m,) array
+        Newton decrement at the end.
+    sure : (m,) array of bool
+        Whether the end may be taken for that of a fit by itself.
+    """
+
+    points: Floats
+    values: Floats
+    betas: Floats
+    counts: NDArray[np.int64]
+    decrements: Floats
+    sure: Chosen
+
+    def take(self, rows: NDArray[np.intp], other: Ends, chosen: Chosen) -> None:
+        """Put the chosen rows of `other`, which are `rows` of these, in their place."""
+        to = rows[chosen]
+        for name in ("points", "values", "betas", "decrements"):
+            getattr(self, name)[to] = getattr(other, name)[chosen]
+
+
+def is_compilable(objective: ProfiledObjective) -> bool:
+    """Whether the model is of the kind that is refitted here."""
+    return objective.system.blocked.is_single and objective.entries is not None
+
+
+def compiled_refits(objective: ProfiledObjective, first: Start, residuals: Floats) -> Ends:
+    """Fit the model to residuals (m, n) on the fixed effects, of unit root mean square.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+        Of a model that `is_compilable`.
+    first : Start
+        Inside the parameter space.
+    residuals : (m, n) array
+    """
+    inverse = objective.to_entries(objective.to_entries(first.inverse).T)
+    ends = _run(objective, objective.to_entries(first.theta), inverse, residuals, _MOST)
+    near = np.flatnonzero(_near_boundary(objective, ends.points))
+    if len(near):
+        identity = objective.to_entries(objective.start)
+        information = information_after(objective, objective.factors(objective.start))
+        known = bounded_inverse(information)
+        for starts, guess in ((identity, known), (_raised(objective, ends.points[near]), inverse)):
+            again = _run(objective, starts, guess, residuals[near], _MOST)
+            ends.counts[near] += again.counts
+            lower = again.values < ends.values[near] - _rounding(again.values)
+            ends.take(near, again, lower | ~np.isfinite(ends.values[near]))
+    _clean(objective, residuals, ends)
+    system = objective.system
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.maximum(system.n / ends.betas[:, -1], (ends.points**2).sum(axis=1))
+        ends.sure = (ends.decrements <= _SETTLED) & (ratio <= LARGE_RATIO)
+    ends.sure &= np.isfinite(ends.values) & ~_hides_directions(objective, ends.points)
+    return ends
+
+
+def _run(
+    objective: ProfiledObjective, starts: Floats, inverse: Floats, residuals: Floats, most: int
+) -> Ends:
+    """Search from `starts` (k,), or (m, k), internal units; if `most` is 1, evaluate there."""
+    system = objective.system
+    assert objective.entries is not None
+    places, _ = objective.entries
+    factor, small = system.factors[0], system.blocked.small
+    assert isinstance(small, SingleSystem)
+    m, r = len(residuals), len(system.basis.kept)
+    # A copy: an array that may not be written to is another type, compiled for once more.
+    starts = np.array(np.broadcast_to(starts, (m, len(places))), order="C")
+    ends = Ends(
+        np.empty_like(starts), np.empty(m), np.empty((m, r + 1)), np.empty(m, dtype=np.int64),
+        np.empty(m), np.zeros(m, dtype=bool),
+    )  # fmt: skip
+    refit_single(
+        factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, starts,
+        np.ascontiguousarray(inverse), objective.degrees, objective.reml or None, _TOLERANCE, most,
+        ends.points, ends.values, ends.betas, ends.counts, ends.decrements,
+    )  # fmt: skip
+    return ends
+
+
+def _factors(objective: ProfiledObjective, points: Floats) -> Floats:
+    """Relative covariance factors (m, k, k) of points, internal units."""
+    assert objective.entries is not None
+    size = objective.system.terms[0].size
+    factors = np.zeros((len(points), size**2))
+    factors[:, objective.entries[0]] = points
+    return factors.reshape(-1, size, size)
+
+
+def _near_boundary(objective: ProfiledObjective, points: Floats) -> Chosen:
+    """Whether a principal standard deviation is below the size that starts are raised to."""
+    factors = _factors(objective, points)
+    term = objective.system.terms[0]
+    if term.size == 1:
+        return np.asarray(np.abs(factors[:, 0, 0]) < SMALL)
+    near = np.ones(len(points), dtype=bool)
+    if term.rank == term.size:
+        # All singular values make up the determinant, and none is above the Frobenius norm: where
+        # that puts the smallest above the limit, with room for rounding, none need be computed.
+        norms = np.sqrt(np.einsum("ijk,ijk->i", factors, factors))
+        shares = factors.diagonal(axis1=1, axis2=2) / np.maximum(norms, 1e-300)[:, None]
+        near = ~(np.abs(shares.prod(axis=1)) * norms > 1.001 * SMALL)
+    sizes = np.linalg.svd(factors[near], compute_uv=False)
+    near[near] = sizes[:, term.rank - 1] < SMALL
+    return near
+
+
+def _raised(objective: ProfiledObjective, points: Floats) -> Floats:
+    """Move every point off the boundary, as `inference.ladder.tangent.raised` does one."""
+    assert objective.entries is not None
+    factors = _factors(objective, points)
+    values, vectors = np.linalg.eigh(factors @ factors.transpose(0, 2, 1))
+    raised = vectors * np.maximum(values, SMALL**2)[:, None, :] @ vectors.transpose(0, 2, 1)
+    entries = np.linalg.cholesky(raised).reshape(len(points), -1)
+    return np.asarray(entries[:, objective.entries[0]])
+
+
+def _tiny(points: Floats) -> Chosen:
+    """Which entries (m, k) are small enough to be tried at exactly zero."""
+    largest = np.maximum(1.0, np.abs(points).max(axis=1))
+    return np.asarray(np.abs(points) < _TINY * largest[:, None])
+
+
+def _hides_directions(objective: ProfiledObjective, points: Floats) -> Chosen:
+    """Whether a standard deviation is tiny, or zero, and its column of the factor is not.
+
+    Its covariances with others are then products of something tiny: their directions hardly show
+    in the gradient, and a search by gradients alone may settle short of the optimum.
+    """
+    column = np.cumsum(objective.lower == 0.0)
+    tiny = _tiny(points)
+    hidden: Chosen = np.zeros(len(points), dtype=bool)
+    for i in np.flatnonzero(objective.lower == 0.0).tolist():
+        filled = np.any(points[:, column == column[i]] != 0.0, axis=1)
+        hidden |= tiny[:, i] & filled
+    return hidden
+
+
+def _clean(objective: ProfiledObjective, residuals: Floats, ends: Ends) -> None:
+    """Put standard deviations at exactly zero where that costs nothing: all that are tiny, or one.
+
+    As `mixedscope.optimize.polish` does it for a fit.
+    """
+    tiny = _tiny(ends.points)
+    bounded = np.flatnonzero(objective.lower == 0.0)
+    # A column of the factor is a bounded element and the free ones behind it: all of it may go.
+    column = np.cumsum(objective.lower == 0.0)
+    parts = []
+    for i in bounded.tolist():
+        own = column == column[i]
+        part = np.zeros_like(tiny)
+        part[:, own] = tiny[:, own].all(axis=1, keepdims=True)
+        part[:, i] = tiny[:, i]
+        parts.append(part)
+    pending: Chosen = np.asarray(tiny[:, bounded].any(axis=1))
+    for number, part in enumerate([np.logical_or.reduce(parts), *parts]):
+        rows = np.flatnonzero(pending & (part & (ends.points != 0.0)).any(axis=1))
+        if not len(rows) or (number and len(parts) == 1):
+            continue
+        trial = np.where(part[rows], 0.0, ends.points[rows])
+        k = trial.shape[1]
+        there = _run(objective, trial, np.zeros((k, k)), residuals[rows], 1)
+        ends.counts[rows] += 1
+        there.decrements[:] = ends.decrements[rows]  # of the search; there it has no step to judge
+        free = there.values <= ends.values[rows] + _rounding(there.values)
+        ends.take(rows, there, free)
+        if number == 0:
+            pending[rows[free]] = False
+
+
+def _rounding(values: Floats) -> Floats:
+    """Rounding errors (m,) of objectives of these sizes."""
+    return np.array([rounding(value) for value in values.tolist()])

@@ -1,0 +1,84 @@
+"""What was fitted, how, and what came out: the content of ``fit.json``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimates import information_criteria, singularity
+from mixedscope.optimize import OptimizationResult
+
+__all__ = ["describe"]
+
+_LIBRARIES = ("mixedscope", "numpy", "scipy", "numba", "Py-BOBYQA", "nlopt", "pandas", "pyarrow")
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {library: version(library) for library in _LIBRARIES}
+
+
+def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:
+    """Describe a fit: criterion, dimensions, optimiser, estimates of the whole, certificate.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    result : OptimizationResult
+
+    Returns
+    -------
+    dict
+        The entries of ``fit.json`` that follow from the optimisation; those that name the model
+        and its data are added by the fit.
+    """
+    system = objective.system
+    design = system.design
+    evaluation = result.evaluation
+    return {
+        "response": design.response,
+        "variables": design.variables,
+        "notes": list(design.notes),
+        "criterion": "REML" if objective.reml else "ML",
+        "dimensions": {
+            "n": system.n,
+            "p": len(design.x_names),
+            "rank_x": len(system.fixed_names),
+            "q": sum(len(t.design.levels) * t.size for t in system.terms),
+            "n_theta": len(objective.theta_names),
+            "groups": {
+                t.group: {"levels": len(t.design.levels), "terms": t.size} for t in system.terms
+            },
+        },
+        "fixed_names": list(system.fixed_names),
+        "dropped_coefficients": list(system.dropped_names),
+        "theta_names": list(objective.theta_names),
+        "random": [
+            {
+                "group": t.group,
+                "names": list(t.names),
+                "parts": [
+                    {
+                        "columns": list(p.columns),
+                        "structure": p.structure,
+                        "settings": dict(p.settings),
+                        "factor": p.factor,
+                        "n_theta": s.n_theta,
+                    }
+                    for p, s in zip(t.design.parts, t.structures, strict=True)
+                ],
+            }
+            for t in system.terms
+        ],
+        "optimizer": result.optimizer,
+        "objective": evaluation.objective,
+        **information_criteria(objective, evaluation.objective),
+        "sigma": evaluation.sigma,
+        "singular": singularity(objective, np.asarray(result.theta, dtype=float)),
+        "certificate": result.certificate,
+        "versions": dict(_versions()),
+    }

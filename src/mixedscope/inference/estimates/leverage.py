@@ -1,0 +1,184 @@
+"""Effective degrees of freedom: the sum of the leverages, and what every term has of it.
+
+The fitted values ``X beta + Z b`` are linear in the response, ``H y`` for a given theta; the trace
+of H counts the parameters that the fit spends (Hodges & Sargent 2001, Biometrika 88, 367-379). With
+``A = Z'Z - Z'X inv(X'X) X'Z`` and ``P = inv(Lambda' A Lambda + I)``
+
+    tr H = rank X + sum over factors of (q - tr P_ff)
+
+and every summand is half the derivative of ``log |Lambda' A Lambda + I|`` by the logarithm of the
+factor's scale.  That is the part of the REML criterion that the exact gradient differentiates
+anyway: its cost, its accuracy (no difference of large numbers) and its blocks, nothing of size q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import UnsuitedError
+from mixedscope.engine.basis import FixedBasis
+from mixedscope.engine.blocked import BlockedSystem, Solution
+from mixedscope.engine.crossproducts import cross_products
+from mixedscope.engine.evaluation import Evaluation
+from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+
+__all__ = [
+    "DIGITS",
+    "EffectiveDegrees",
+    "MarginalCovariances",
+    "effective_degrees",
+    "hidden",
+    "told_degrees",
+]
+
+Floats = NDArray[np.float64]
+
+#: Rounding error of an evaluation, deviance units at most, where degrees of freedom, which lose as
+#: many digits, are still told.
+DIGITS: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class EffectiveDegrees:
+    """Degrees of freedom of the fitted values at one theta.
+
+    Attributes
+    ----------
+    fixed : int
+        Rank of X: fixed effects are not penalised.
+    terms : tuple of (k,) arrays
+        Per grouping factor what each of its terms has: the trace of the map from the response to
+        the term's part of the fitted values.  A factor's sum lies between 0 and the number of its
+        modes; a single term that is correlated with others may lie a little outside.
+    """
+
+    fixed: int
+    terms: tuple[Floats, ...]
+
+    @property
+    def factors(self) -> Floats:
+        """Sum over the terms of every grouping factor, shape (number of factors,)."""
+        return np.array([float(t.sum()) for t in self.terms])
+
+    @property
+    def random(self) -> float:
+        """What the random effects have together."""
+        return float(self.factors.sum())
+
+    @property
+    def total(self) -> float:
+        """The sum of the leverages."""
+        return self.fixed + self.random
+
+
+def told_degrees(
+    objective: ProfiledObjective, factors: Sequence[Floats]
+) -> tuple[Solution, Evaluation, EffectiveDegrees]:
+    """Degrees of freedom, and the evaluation that they belong to.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    factors : sequence of (k, k) arrays
+        Relative covariance factors for columns of unit root mean square.
+
+    Raises
+    ------
+    UnsuitedError
+        If rounding leaves nothing of how much the random effects are shrunk.
+    """
+    system = objective.system
+    try:
+        solution = system.blocked.solve(factors)
+        evaluation = objective.describe(factors, solution)
+    except FloatingPointError as error:
+        raise hidden() from error
+    if not evaluation.rounding <= DIGITS:
+        raise hidden()
+    return solution, evaluation, effective_degrees(system, factors, solution)
+
+
+def hidden() -> UnsuitedError:
+    """Give the error of fits whose residual variance all but vanishes."""
+    return UnsuitedError(
+        "the random effects are so large beside sigma that doubles cannot tell how much they "
+        "are shrunk: shrinkage is studied of fits whose residual variance does not vanish"
+    )
+
+
+def effective_degrees(
+    system: ProfiledSystem, factors: Sequence[Floats], solution: Solution
+) -> EffectiveDegrees:
+    """Degrees of freedom after ``system.blocked.solve(factors)``, whose factor is overwritten.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    factors : sequence of (k, k) arrays
+        Relative covariance factors for columns of unit root mean square.
+    solution : Solution
+        What the solve gave.
+
+    Returns
+    -------
+    EffectiveDegrees
+    """
+    # No degrees of freedom for the residual: what is left to differentiate are the determinants.
+    derivatives = system.blocked.derivatives(factors, solution, 0, reml=True)
+    terms = tuple(
+        0.5 * (np.tril(factor) * np.tril(derivative)).sum(axis=1)
+        for factor, derivative in zip(factors, derivatives, strict=True)
+    )
+    return EffectiveDegrees(len(system.basis.kept), terms)
+
+
+class MarginalCovariances:
+    """Covariances of ``b_hat - b`` over sigma squared, the fixed effects being estimated too.
+
+    Those that the engine gives are conditional on the fixed effects, ``C = Lambda inv(Lambda'Z'Z
+    Lambda + I) Lambda'``. With Q an orthonormal basis of X and ``U = C Z'Q`` the blocks wanted,
+    ``Lambda P Lambda'``, are those of ``C + U inv(S) U'``, S being the Schur complement of the
+    fixed effects that the engine factorises anyway: one more solve per fixed effect.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    """
+
+    def __init__(self, system: ProfiledSystem) -> None:
+        self._system = system
+        q = system.basis.q
+        none = FixedBasis(
+            np.empty((system.n, 0)), np.empty((0, 0)), np.empty(0, dtype=np.intp), np.empty((0, 0))
+        )
+        columns = q.T if q.shape[1] else system.response[None, :]
+        cross = cross_products(system.factors, none, np.ascontiguousarray(columns[0]))
+        self._systems = [BlockedSystem(cross)]
+        self._systems += [BlockedSystem(cross.with_response(c)) for c in columns[1:]]
+
+    def at(self, factors: Sequence[Floats]) -> list[Floats]:
+        """Give the diagonal blocks (q, k, k) of every grouping factor, units of the columns.
+
+        Parameters
+        ----------
+        factors : sequence of (k, k) arrays
+            Relative covariance factors for columns of unit root mean square.
+        """
+        system = self._system
+        modes = []
+        for blocked in self._systems:
+            blocked.solve(factors)
+            modes.append(blocked.modes())
+        blocks = self._systems[-1].conditional_covariances()
+        if system.basis.q.shape[1]:
+            system.blocked.solve(factors)
+            root = system.blocked.fixed_factor()
+            parts = [np.stack(u, axis=1) for u in zip(*modes, strict=True)]  # (q, r, k)
+            halves = [np.linalg.solve(root, part) for part in parts]
+            blocks = [b + h.swapaxes(1, 2) @ h for b, h in zip(blocks, halves, strict=True)]
+        return [t.data_covariances(b) for t, b in zip(system.terms, blocks, strict=True)]

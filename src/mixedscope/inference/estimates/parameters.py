@@ -1,0 +1,110 @@
+"""Theta along an optimisation as what it means: standard deviations, correlations and sigma."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.random_term import RandomTerm
+
+if TYPE_CHECKING:
+    from mixedscope.inference.studies.registry import Subject
+
+__all__ = ["parameter_study", "parameters_along", "sds_and_correlations"]
+
+Floats = NDArray[np.float64]
+
+
+def parameter_study(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Give standard deviations, correlations and sigma at every evaluation of a fit.
+
+    Parameters
+    ----------
+    subject : Subject
+
+    Returns
+    -------
+    dict
+        ``parameters``, see `parameters_along`.
+    """
+    return {"parameters": parameters_along(subject.objective, subject.trace)}
+
+
+def parameters_along(objective: ProfiledObjective, trace: pd.DataFrame) -> pd.DataFrame:
+    """Give standard deviations, correlations and sigma at every evaluation of a trace.
+
+    The covariance of the random effects of a grouping factor is ``sigma**2 Lambda Lambda'``, with
+    the sigma that the objective finds best for the theta of the evaluation.  It does not depend
+    on the signs of the columns of Lambda, in which an optimiser is free.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    trace : pandas.DataFrame
+        Columns ``evaluation``, ``theta``, ``sigma``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the stored table ``parameters``, one parameter after another: ``sd`` and
+        ``correlation`` per grouping factor in the order of the formula, then ``sigma``.  NaN are
+        standard deviations and sigma of a failed evaluation, and correlations with a standard
+        deviation of zero.
+    """
+    numbers = trace["evaluation"].to_numpy(dtype=np.int32)
+    thetas = np.array(trace["theta"].tolist(), dtype=float).reshape(len(trace), -1)
+    sigma = trace["sigma"].to_numpy(dtype=float)
+    rows: list[tuple[str, str | None, str | None, str | None, Floats]] = []
+    for term in objective.system.terms:
+        factors = np.array([term.factor(theta[term.theta]) for theta in thetas])
+        rows += [
+            (kind, term.group, first, second, values)
+            for kind, first, second, values in sds_and_correlations(term, factors, sigma)
+        ]
+    rows.append(("sigma", None, None, None, sigma))
+    count = len(numbers)
+    texts = {
+        column: pd.Series(np.repeat(np.array([row[i] for row in rows], dtype=object), count))
+        for i, column in enumerate(("kind", "group", "term", "term2"))
+    }
+    return pd.DataFrame(
+        {
+            "evaluation": np.tile(numbers, len(rows)),
+            **texts,
+            "value": np.concatenate([row[4] for row in rows]),
+        }
+    )
+
+
+def sds_and_correlations(
+    term: RandomTerm, factors: Floats, sigma: Floats
+) -> Iterator[tuple[str, str, str | None, Floats]]:
+    """Give standard deviations, then correlations, of relative covariance factors.
+
+    Parameters
+    ----------
+    term : RandomTerm
+    factors : (m, k, k) array
+        Relative covariance factors.
+    sigma : (m,) array
+
+    Yields
+    ------
+    kind, term, term2, values : str, str, str or None, (m,) array
+        ``sd`` of one column, or ``correlation`` of two, the earlier first: NaN where a standard
+        deviation is zero.
+    """
+    # Lengths of rows by themselves: entries may differ by many orders of magnitude.
+    lengths = np.linalg.norm(factors, axis=2)
+    for j, name in enumerate(term.names):
+        yield "sd", name, None, lengths[:, j] * sigma
+    for first, second in term.correlated:
+        inner = np.einsum("mi,mi->m", factors[:, first], factors[:, second])
+        product = lengths[:, first] * lengths[:, second]
+        values = np.divide(inner, product, out=np.full(len(inner), np.nan), where=product > 0.0)
+        yield "correlation", term.names[first], term.names[second], np.clip(values, -1.0, 1.0)

@@ -1,0 +1,321 @@
+"""What the groups alone would say: references that shrinkage is measured from.
+
+Two references are unpenalised. The *joint limit* is where the conditional modes of all factors go
+together as the penalty vanishes; the *within-group* reference is each group's own least squares.
+Where least squares cannot tell factors apart (wafers nested in lots), the joint limit divides their
+effects by its smallest norm: no estimate of any of them, which `confounded` finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import ModelError
+from mixedscope.design.design import TermPart
+from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.crossproducts import cross_products
+from mixedscope.engine.gather import sums_by_level
+from mixedscope.engine.objective import ProfiledSystem
+from mixedscope.engine.random_term import random_terms
+from mixedscope.engine.untangle import is_nearly_collinear
+
+__all__ = ["JointLimit", "confounded", "joint_limit", "missing_limit", "within_group"]
+
+Floats = NDArray[np.float64]
+
+_EPS = float(np.finfo(float).eps)
+
+# Relative covariance factor of the steps towards the limit, for the smallest column. Larger steps
+# converge in fewer iterations; from 1e5 on the factorisation itself loses digits.
+_STEP = 100.0
+# Columns whose root mean squares differ by more are brought to within it.
+_SPREAD = 100.0
+_ITERATIONS = 200
+# A group identifies a coefficient unless a null direction of its columns has this share of it.
+_NULL = 1e-9
+# A factor is told apart from others if its contribution comes back to within this share of it.
+# Of one that is not, about one over the root of its number of levels is lost, or more.
+_LOST = 1e-4
+# What others leave of a column is rounding up to so many times an estimate of it; up to this share
+# of its length it does no harm.
+_TIMES = 8.0
+_EXACT = 1e-14
+
+
+@dataclass(frozen=True)
+class JointLimit:
+    """The joint least-squares limit, in the units of the data.
+
+    Attributes
+    ----------
+    modes : list of (q, k) arrays
+        b per grouping factor.
+    beta : (r,) array
+        Fixed effects at the limit.
+    iterations : int
+    missing : str
+        Why there is no limit: all values are NaN then. Empty otherwise.
+    """
+
+    modes: list[Floats]
+    beta: Floats
+    iterations: int
+    missing: str = ""
+
+
+def joint_limit(system: ProfiledSystem) -> JointLimit:
+    """Limit of the conditional modes as the penalty vanishes for all factors together.
+
+    The solution of ``min |y - X beta - Z b|**2`` with the smallest ``|b|**2``: what
+    MixedModelsMakie approximates by a very large theta.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+
+    Returns
+    -------
+    JointLimit
+
+    Raises
+    ------
+    ModelError
+        If the iteration does not settle (columns too nearly collinear).
+
+    Notes
+    -----
+    Iterated Tikhonov regularisation: the penalised problem is solved for the residual of the
+    previous step, which takes the part of b along an eigenvector of ``Z'Z`` (fixed effects
+    eliminated) with eigenvalue e to within ``(r / (r + e))**steps`` of the limit, r being the
+    ridge, and leaves the null space at 0 throughout: the minimum-norm solution without deciding
+    a rank by hand (Hanke & Groetsch 1998, J. Optim. Theory Appl. 98, 37-53). The norm of b is taken
+    in the units of the data as long as the root mean squares of the random-effects columns are
+    within a factor of 100 of each other; it matters only where the data leave b undetermined.
+    Columns of a factor that are nearly collinear (an uncentred year beside the intercept) are
+    written as orthogonal ones first, which a limit permits whatever the structure; the norm is that
+    of their coefficients.
+    """
+    system = _untangled(system)
+    modes, iterations = _least_norm(system, system.response)
+    if iterations > _ITERATIONS:
+        raise ModelError(
+            "The joint least-squares limit did not settle: the random-effects columns of different "
+            "factors are nearly collinear with each other, or with the fixed effects. Use the "
+            "within-group reference."
+        )
+    beta = system.beta_given(system.random_part(modes))
+    return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
+
+
+def missing_limit(system: ProfiledSystem, reason: str) -> JointLimit:
+    """Stand for a limit that could not be computed: NaN everywhere, and why.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    reason : str
+
+    Returns
+    -------
+    JointLimit
+    """
+    modes = [np.full((f.n_levels, f.size), np.nan) for f in system.factors]
+    return JointLimit(modes, np.full(len(system.basis.kept), np.nan), 0, reason)
+
+
+def confounded(system: ProfiledSystem) -> tuple[str, ...]:
+    """Grouping factors whose effects least squares cannot tell from those of other factors.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+
+    Returns
+    -------
+    tuple of str
+        Their names, in the order of the model; none where there is a single factor.
+
+    Notes
+    -----
+    A factor is told apart if least squares find its contribution to the response, fixed effects
+    eliminated, whatever the contributions of the others: no ``Z b`` of all factors together is zero
+    unless that of each is. The solution of smallest norm for ``y = Z b`` with b drawn at random
+    leaves out the part of b that lies in the null space, which has, with probability one, a share
+    in every factor that can have one.
+    """
+    if len(system.factors) < 2:
+        return ()
+    system = _untangled(system)
+    rng = np.random.default_rng(0)
+    drawn = [rng.standard_normal((f.n_levels, f.size)) for f in system.factors]
+    found, _ = _least_norm(system, system.project(system.random_part(drawn)))
+    rests = [b - back for b, back in zip(drawn, found, strict=True)]
+
+    def length(modes: Sequence[Floats], position: int | None = None) -> float:
+        kept = [b if position in (None, i) else np.zeros_like(b) for i, b in enumerate(modes)]
+        return float(np.linalg.norm(system.project(system.random_part(kept))))
+
+    # What all factors together miss is no exchange between them: an iteration that did not settle.
+    missed = 10.0 * length(rests)
+    lost = [
+        term.group
+        for position, term in enumerate(system.terms)
+        if length(rests, position) > _LOST * length(drawn, position) + missed
+    ]
+    return tuple(lost)
+
+
+def _untangled(system: ProfiledSystem) -> ProfiledSystem:
+    """Write nearly collinear columns as orthogonal ones, or, across factors, as the same ones.
+
+    Steps of the iteration along what such columns hardly differ in are short: it would take
+    millions, or stop where they look like rounding. The columns of a factor are untangled whatever
+    its structure. Of a column that fixed effects or columns of earlier factors hold but for
+    rounding the rounding is left out, which else has coefficients of its own: a serial date near
+    1e9 keeps seven digits of its deviations from the mean.
+    """
+    designs = tuple(
+        replace(t.design, parts=(TermPart(tuple(range(t.size)), "full", {}),))
+        if _is_tangled(t.standard)
+        else t.design
+        for t in system.terms
+    )
+    is_new = any(new is not t.design for new, t in zip(designs, system.terms, strict=True))
+    root = None if system.design.weights is None else system.root_weights
+    terms = random_terms(designs, root) if is_new else system.terms
+    x = system.design.X[:, system.basis.kept] * system.root_weights[:, None]
+    noise = _EPS * np.abs(system.basis.r_inverse).T @ np.linalg.norm(x, axis=0)
+    known = _Known(system.basis.q, noise)
+    cleaned = []
+    for term in terms:
+        # Rows of the identity become those of the inverse that made the engine's columns.
+        noise = _EPS * np.abs(term.data_modes(np.eye(term.size))) @ term.column_scale
+        columns, known = _without_rounding(term.standard, noise, known)
+        cleaned.append(term if columns is term.standard else replace(term, standard=columns))
+    if not is_new and all(new is old for new, old in zip(cleaned, terms, strict=True)):
+        return system
+    other = copy(system)
+    other.terms = tuple(cleaned)
+    other.factors = tuple(
+        replace(f, z=t.standard) for f, t in zip(system.factors, cleaned, strict=True)
+    )
+    other.cross = cross_products(other.factors, other.basis, other.response)
+    other.blocked = BlockedSystem(other.cross)
+    return other
+
+
+def _is_tangled(columns: Floats) -> bool:
+    """Whether some columns (n, k) of unit root mean square, or zero, are nearly collinear."""
+    used = columns[:, columns.any(axis=0)]
+    k = used.shape[1]
+    return k > 1 and is_nearly_collinear(used.T @ used / len(used), list(range(k)))
+
+
+class _Known(NamedTuple):
+    """Orthonormal columns (n, m) and how much of each (m,) is rounding of the data."""
+
+    columns: Floats
+    noise: Floats
+
+
+def _without_rounding(columns: Floats, noise: Floats, known: _Known) -> tuple[Floats, _Known]:
+    """Columns (n, k), of which shares `noise` (k,) are rounding, less what is so beside others."""
+    out = columns
+    for j, column in enumerate(columns.T):
+        size = float(np.linalg.norm(column))
+        share = known.columns.T @ column
+        rest = column - known.columns @ share
+        rest -= known.columns @ (known.columns.T @ rest)
+        length = float(np.linalg.norm(rest))
+        rounding = size * float(noise[j]) + float(np.abs(share) @ known.noise)
+        if length > _TIMES * rounding:
+            known = _Known(
+                np.column_stack([known.columns, rest / length]),
+                np.append(known.noise, rounding / length),
+            )
+        elif length > _EXACT * size:
+            out = out.copy() if out is columns else out
+            out[:, j] = column - rest
+    return out, known
+
+
+def _least_norm(system: ProfiledSystem, response: Floats) -> tuple[list[Floats], int]:
+    """Least-squares modes of smallest norm, internal units, for a response clear of fixed effects.
+
+    Also the number of iterations, more than `_ITERATIONS` where they did not settle.
+    """
+    scales = [
+        # What orthogonal columns are made of differs in size by what they have in common.
+        t.column_scale if t.coordinates is None else np.full(t.size, t.column_scale.min())
+        for t in system.terms
+    ]
+    smallest = min(float(s.min()) for s in scales)
+    factors = [np.diag(_STEP * np.minimum(s / smallest, _SPREAD)) for s in scales]
+    modes = [np.zeros((f.n_levels, f.size)) for f in system.factors]
+    previous = np.inf
+    for iterations in range(1, _ITERATIONS + 1):
+        residual = system.project(response - system.random_part(modes))
+        blocked = BlockedSystem(system.cross.with_response(residual))
+        try:
+            blocked.solve(factors)
+        except FloatingPointError:
+            return (
+                modes,
+                iterations,
+            )  # nothing is left of the residual: the model fits every observation exactly
+        steps = blocked.modes()
+        modes = [b + s for b, s in zip(modes, steps, strict=True)]
+        step = max(float(np.abs(s).max()) for s in steps)
+        size = max(float(np.abs(b).max()) for b in modes)
+        # Rounding sets a floor to the steps; once reached they stop shrinking.
+        if step <= 1e-12 * size or (step <= 1e-8 * size and step >= 0.5 * previous):
+            return modes, iterations
+        previous = step
+    return modes, _ITERATIONS + 1
+
+
+def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:
+    """Least squares within every group, as deviations from the population.
+
+    For every level of a grouping factor the part of the response that the fixed effects leave is
+    regressed on the random-effects columns of the factor, by ordinary least squares and with the
+    level's own observations only. Where the fixed effects contain the random-effects columns this
+    is lme4's ``lmList`` minus the population coefficients.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+    beta : (r,) array
+        Fixed effects.
+
+    Returns
+    -------
+    list of (q, k) arrays
+        NaN where the level cannot identify the coefficient.
+    """
+    design = system.design
+    rest = (design.y - design.X[:, system.basis.kept] @ beta) * system.root_weights / system.y_scale
+    out = []
+    for position, factor in enumerate(system.factors):
+        k, q = factor.size, factor.n_levels
+        products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
+        gram = sums_by_level(factor.codes, products, q).reshape(q, k, k)
+        right = sums_by_level(factor.codes, rest[:, None] * factor.z, q)
+        # Every level's columns are brought to unit length before their rank is judged.
+        length = np.sqrt(np.einsum("qii->qi", gram))
+        scale = np.where(length > 0.0, length, 1.0)
+        gram = gram / (scale[:, :, None] * scale[:, None, :])
+        values, vectors = np.linalg.eigh(gram)
+        null = values <= _NULL * np.maximum(values[:, -1:], _NULL)
+        inverse = np.where(null, 0.0, 1.0 / np.where(null, 1.0, values))
+        solution = np.einsum("qij,qj,qkj,qk->qi", vectors, inverse, vectors, right / scale) / scale
+        share = np.einsum("qij,qj->qi", vectors**2, null.astype(float))
+        solution[(share > 1e-6) | (length == 0.0)] = np.nan
+        out.append(system.in_data_units(position, solution))
+    return out

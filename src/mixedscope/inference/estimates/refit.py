@@ -1,0 +1,262 @@
+"""Fits of the same model to other responses: one, or thousands for a parametric bootstrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, OptimizerError
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.random_term import inverse_of_lower
+from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, is_compilable
+from mixedscope.inference.ladder.tangent import raised
+from mixedscope.optimize import minimize
+
+__all__ = [
+    "SETTLED",
+    "Refits",
+    "check_responses",
+    "inverse_hessian",
+    "refit_many",
+    "simulate_effects",
+    "simulate_responses",
+]
+
+Floats = NDArray[np.float64]
+
+#: Residuals on the fixed effects, over the response, up to which they explain it exactly.
+_EXPLAINED = 1e-13
+
+#: Objective still to be gained up to which a refit counts as converged.
+SETTLED = 1e-6
+
+
+@dataclass(frozen=True)
+class Refits:
+    """Estimates of one model for many responses, a row each.
+
+    Attributes
+    ----------
+    theta_names, beta_names : tuple of str
+    objective : (m,) array
+        -2 log-likelihood or REML criterion.
+    theta : (m, k) array
+    beta : (m, r) array
+    sigma : (m,) array
+    evaluations : (m,) array of int
+    converged : (m,) array of bool
+        Whether no more than 1e-6 of the objective is left to be gained, by the Newton decrement.
+    """
+
+    theta_names: tuple[str, ...]
+    beta_names: tuple[str, ...]
+    objective: Floats
+    theta: Floats
+    beta: Floats
+    sigma: Floats
+    evaluations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+
+    def frame(self) -> pd.DataFrame:
+        """One row per response, one column per quantity."""
+        columns = {"objective": self.objective, "sigma": self.sigma}
+        columns |= {f"beta {n}": self.beta[:, j] for j, n in enumerate(self.beta_names)}
+        columns |= {f"theta {n}": self.theta[:, j] for j, n in enumerate(self.theta_names)}
+        frame = pd.DataFrame(columns)
+        return frame.assign(evaluations=self.evaluations, converged=self.converged)
+
+
+def simulate_responses(
+    objective: ProfiledObjective, theta: Floats, count: int, rng: np.random.Generator
+) -> Floats:
+    """Draw responses from the fitted model, new random effects and residuals each.
+
+    Returns
+    -------
+    (count, n) array
+        In the units of the response.
+    """
+    return simulate_effects(objective, theta, count, rng)[0]
+
+
+def simulate_effects(
+    objective: ProfiledObjective, theta: Floats, count: int, rng: np.random.Generator
+) -> tuple[Floats, list[Floats]]:
+    """Draw responses from the fitted model, and give the random effects behind them too.
+
+    Returns
+    -------
+    responses : (count, n) array
+        In the units of the response.
+    effects : list of (count, q, k) arrays
+        Random effects per grouping factor, units of the data.
+    """
+    evaluation = objective.evaluate(theta)
+    system = objective.system
+    design = system.design
+    mean = design.X[:, system.basis.kept] @ evaluation.beta
+    out = rng.standard_normal((count, system.n))
+    out *= evaluation.sigma / system.root_weights
+    out += mean
+    effects = []
+    for term in system.terms:
+        factor = term.factor(theta[term.theta]) * evaluation.sigma
+        b = rng.standard_normal((count, len(term.design.levels), term.size)) @ factor.T
+        for c in range(term.size):
+            out += b[:, term.design.codes, c] * term.design.Z[:, c]
+        effects.append(b)
+    return out, effects
+
+
+def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:
+    """Inverse Hessian of the objective at theta (k, k), theta units, made positive definite.
+
+    By central differences of the exact gradient in internal units; eigenvalues below 1/1000 of the
+    largest count as that, negative ones as positive, so that a first step is bounded and downhill.
+    """
+    shape = np.diag(objective.scale) if objective.coordinates is None else objective.coordinates
+    back = inverse_of_lower(shape)
+    x = shape @ theta
+    k = len(x)
+    hessian = np.empty((k, k))
+    for i in range(k):
+        step = np.zeros(k)
+        step[i] = 1e-4 * max(abs(x[i]), 0.1)
+        _, above = objective.evaluate_gradient(back @ (x + step))
+        _, below = objective.evaluate_gradient(back @ (x - step))
+        hessian[i] = (above - below) @ back / (2.0 * step[i])
+    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    sizes = np.abs(values)
+    values = np.maximum(sizes, 1e-3 * sizes.max())
+    return np.asarray(back @ ((vectors / values) @ vectors.T) @ back.T)
+
+
+def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
+    """Give responses (m, n) back if the model can be fitted to them, else raise a DataError."""
+    system = objective.system
+    if responses.ndim != 2 or responses.shape[1] != system.n:
+        raise DataError(
+            f"Responses have shape {responses.shape}; expected (any number, {system.n}), one "
+            "value per row of data used."
+        )
+    if not np.isfinite(responses).all():
+        raise DataError("Responses contain values that are not finite.")
+    return responses
+
+
+def refit_many(objective: ProfiledObjective, theta: Floats, responses: Floats) -> Refits:
+    """Fit the model to every row of `responses`.
+
+    Models of one grouping factor are refitted in compiled code where that is sure of its end, see
+    `mixedscope.inference.estimates.compiled_refits`; all others are fits of their own, by ``auto``.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    theta : (k,) array
+        Near which to look first: as a rule the estimate for the original response.
+    responses : (m, n) array
+
+    Returns
+    -------
+    Refits
+        NaN, and not converged, where the objective could not be evaluated.
+
+    Raises
+    ------
+    DataError
+        If the responses have the wrong shape, are not finite, or the fixed effects explain one
+        exactly.
+    """
+    responses = check_responses(objective, responses)
+    m, k, r = len(responses), len(theta), len(objective.beta_names)
+    out = Refits(
+        theta_names=objective.theta_names,
+        beta_names=objective.beta_names,
+        objective=np.full(m, np.nan),
+        theta=np.full((m, k), np.nan),
+        beta=np.full((m, r), np.nan),
+        sigma=np.full(m, np.nan),
+        evaluations=np.zeros(m, dtype=np.int64),
+        converged=np.zeros(m, dtype=bool),
+    )
+    sure = _compiled(objective, theta, responses, out) if m and is_compilable(objective) else None
+    for row in range(m) if sure is None else np.flatnonzero(~sure).tolist():
+        _alone(objective, responses, row, out)
+    return out
+
+
+def _compiled(
+    objective: ProfiledObjective, theta: Floats, responses: Floats, out: Refits
+) -> NDArray[np.bool_]:
+    """Fill in what compiled code is sure of, and give which (m,) that are."""
+    system = objective.system
+    weighted = responses * system.root_weights
+    projections = weighted @ system.basis.q
+    largest = np.maximum(weighted.max(axis=1), -weighted.min(axis=1))
+    # Two arrays of the responses' size in all: new memory costs as much as what is done in it.
+    explained = projections @ system.basis.q.T
+    residuals = np.subtract(weighted, explained, out=weighted)
+    unit = np.sqrt(np.multiply(residuals, residuals, out=explained).mean(axis=1))
+    exact = np.flatnonzero(unit <= _EXPLAINED * largest)
+    if len(exact):
+        raise _explained(int(exact[0]))
+    start = raised(objective, theta)
+    first = Start(start, inverse_hessian(objective, start))
+    residuals /= unit[:, None]
+    ends = compiled_refits(objective, first, residuals)
+    constant = objective.degrees * (
+        1.0 + np.log(2.0 * np.pi / objective.degrees) + 2.0 * np.log(unit)
+    )
+    constant += (system.basis.log_det if objective.reml else 0.0) - system.log_weights
+    sure = ends.sure
+    out.objective[:] = ends.values + constant
+    out.theta[:] = _canonical(objective, objective.from_entries(ends.points))
+    out.beta[:] = (ends.betas[:, :-1] * unit[:, None] + projections) @ system.r_inverse.T
+    out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
+    out.evaluations[:] = ends.counts
+    out.converged[:] = ends.decrements <= SETTLED
+    return sure
+
+
+def _canonical(objective: ProfiledObjective, thetas: Floats) -> Floats:
+    """Bring every row of thetas (m, k), entries of factors, to its canonical range."""
+    out = thetas + 0.0
+    # Only columns may change their signs: most rows are as they should be.
+    for row in np.flatnonzero(~(thetas[:, objective.lower == 0.0] > 0.0).all(axis=1)).tolist():
+        out[row] = objective.canonical(thetas[row])
+    return out
+
+
+def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refits) -> None:
+    """Make a fit of its own of one row: the engine, the optimiser and the start of any fit."""
+    response = responses[row]
+    other = ProfiledObjective(objective.system.with_response(response), reml=objective.reml)
+    if np.abs(other.system.response).max() * other.system.y_scale <= _EXPLAINED * np.abs(
+        response * other.system.root_weights
+    ).max(initial=0.0):
+        raise _explained(row)
+    try:
+        result = minimize(other)
+    except OptimizerError:
+        out.objective[row] = out.sigma[row] = np.nan
+        out.theta[row] = out.beta[row] = np.nan
+        out.converged[row] = False
+        return
+    out.objective[row] = result.evaluation.objective
+    out.theta[row] = result.theta
+    out.beta[row] = result.evaluation.beta
+    out.sigma[row] = result.evaluation.sigma
+    out.evaluations[row] += len(result.trace)
+    left = result.certificate["newton_decrement"]
+    out.converged[row] = left is not None and left <= SETTLED
+
+
+def _explained(row: int) -> DataError:
+    return DataError(
+        f"The fixed effects explain response {row} (counted from 0) exactly; there is no variance "
+        "left to divide between groups and observations."
+    )

@@ -1,0 +1,1 @@
+"""Structures side by side, and tests between them."""

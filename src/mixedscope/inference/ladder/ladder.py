@@ -1,0 +1,235 @@
+"""The ladder of structures of one model: every rung, the tests between rungs, and their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import UnsuitedError
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimates import SINGULAR
+from mixedscope.inference.estimates.leverage import told_degrees
+from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
+from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
+from mixedscope.inference.ladder.likelihood_ratio import reference
+
+__all__ = ["LADDER_TABLES", "Rung", "bootstrap_of", "ladder_tables"]
+
+Floats = NDArray[np.float64]
+
+#: Tables of a ladder that hold no seconds.
+LADDER_TABLES: Final = ("structures", "tests", "components")
+
+#: Loadings of less than this, of an axis of length 1, are not named.
+_NAMED: Final = 0.3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One fit of a ladder.
+
+    Attributes
+    ----------
+    info : mapping
+        The content of ``fit.json``.
+    optimizer : str
+        What the ladder calls its optimiser.
+    objective : ProfiledObjective
+    theta : (k,) array
+        The estimates.
+    seconds : float or None
+        Spent in evaluations.
+    """
+
+    info: Mapping[str, Any]
+    optimizer: str
+    objective: ProfiledObjective
+    theta: Floats
+    seconds: float | None = None
+
+    @property
+    def structure(self) -> str:
+        """Name of the covariance structure."""
+        return str(self.info["structure"])
+
+
+def ladder_tables(
+    rungs: Sequence[Rung], *, bootstrap: pd.DataFrame | None = None, seed: int = 0
+) -> dict[str, pd.DataFrame]:
+    """Set the fits of one model side by side.
+
+    Parameters
+    ----------
+    rungs : sequence of Rung
+        All structures by all optimisers; tests take their distributions from the fits of the
+        first optimiser.
+    bootstrap : pandas.DataFrame, optional
+        Draws as `bootstrap_of` gives them.
+    seed : int
+        Of simulated weights.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``structures``, ``tests``, ``components`` and ``structures_timing``, as stored.
+
+    Raises
+    ------
+    ModelError
+        If there is nothing to compare, or the fits are not of one model, criterion and data set.
+    """
+    infos = [rung.info for rung in rungs]
+    compare_structures(infos)  # complains before anything is computed
+    degrees = [_degrees(rung) for rung in rungs]
+    names = [rung.optimizer for rung in rungs]
+    return {
+        "structures": compare_structures(infos, optimizers=names, degrees=degrees),
+        "tests": _tests(rungs, bootstrap, seed),
+        "components": pd.DataFrame([row for rung in rungs for row in _components(rung)]),
+        "structures_timing": pd.DataFrame(
+            {
+                "model": [rung.info["model"] for rung in rungs],
+                "structure": [rung.structure for rung in rungs],
+                "optimizer": names,
+                "seconds": pd.Series([rung.seconds for rung in rungs], dtype=float),
+            }
+        ),
+    }
+
+
+def bootstrap_of(rungs: Sequence[Rung], draws: Sequence[int], *, seed: int) -> pd.DataFrame:
+    """Draw the bootstrap of every test between the fits of the first optimiser.
+
+    Parameters
+    ----------
+    rungs : sequence of Rung
+    draws : sequence of int
+        Numbers of the draws, from 0.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        See `mixedscope.inference.ladder.bootstrap_test.bootstrap_draws`; empty if nothing is
+        nested.
+    """
+    first = [rung for rung in rungs if rung.optimizer == rungs[0].optimizer]
+    fits = {rung.structure: Fitted(rung.objective, rung.theta) for rung in first}
+    pairs = [
+        (first[i].structure, first[j].structure)
+        for i, j, _, _ in nested_pairs([rung.info for rung in first])
+    ]
+    if not pairs:
+        columns = ("poorer", "richer", "draw", "statistic", "failed")
+        return pd.DataFrame({name: [] for name in columns})
+    return bootstrap_draws(fits, pairs, draws, seed=seed)
+
+
+def _degrees(rung: Rung) -> float | None:
+    """Effective degrees of freedom; none where sigma all but vanishes."""
+    factors = rung.objective.system.standard_factors(rung.theta)
+    try:
+        return told_degrees(rung.objective, factors)[2].total
+    except UnsuitedError:
+        return None
+
+
+def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    references: dict[tuple[str, str], Any] = {}
+    for optimizer in dict.fromkeys(rung.optimizer for rung in rungs):
+        own = [rung for rung in rungs if rung.optimizer == optimizer]
+        for i, j, is_next, is_richest in nested_pairs([rung.info for rung in own]):
+            poorer, richer = own[i], own[j]
+            pair = (poorer.structure, richer.structure)
+            if pair not in references:
+                references[pair] = reference(
+                    poorer.objective, poorer.theta, richer.objective, seed=seed
+                )
+            found = references[pair]
+            # Optimisers end a hair apart: a poorer structure is no better by a rounding error.
+            statistic = max(float(poorer.info["objective"] - richer.info["objective"]), 0.0)
+            row: dict[str, Any] = {
+                "model": poorer.info["model"],
+                "optimizer": optimizer,
+                "criterion": poorer.info["criterion"],
+                "poorer": poorer.structure,
+                "richer": richer.structure,
+                "adjacent": is_next,
+                "richest": is_richest,
+                "parameters": found.parameters,
+                "statistic": statistic,
+                "reference": found.kind,
+                **found.p_values(statistic),
+                "dofs": None if found.exact is None else list(found.exact.dofs) or None,
+                "weights": None if found.exact is None else list(found.exact.weights) or None,
+                "words": found.words,
+                "fewest_levels": min(len(t.design.levels) for t in richer.objective.system.terms),
+            }
+            drawn = dict.fromkeys(_BOOTSTRAP)
+            if bootstrap is not None:
+                drawn |= bootstrap_p_values(bootstrap, *pair, statistic)
+            rows.append(row | drawn)
+    columns = [*_TEST_COLUMNS, *_BOOTSTRAP]
+    return pd.DataFrame([{c: row[c] for c in columns} for row in rows], columns=columns)
+
+
+_TEST_COLUMNS: Final = (
+    "model", "optimizer", "criterion", "poorer", "richer", "adjacent", "richest", "parameters",
+    "statistic", "reference", "p_value", "p_error", "p_low", "p_high", "p_naive", "dofs", "weights",
+    "fewest_levels", "words",
+)  # fmt: skip
+
+_BOOTSTRAP: Final = (
+    "bootstrap_draws", "bootstrap_failed", "bootstrap_p", "bootstrap_error", "bootstrap_zero",
+)  # fmt: skip
+
+
+def _components(rung: Rung) -> list[dict[str, Any]]:
+    """Principal axes of the random effects, columns of unit root mean square.
+
+    So that units of covariates do not decide, an effect counts by what it does to the response:
+    times the root mean square of its column. Otherwise this is lme4's ``rePCA``.
+    """
+    sigma = rung.objective.evaluate(rung.theta).sigma
+    rows = []
+    for term in rung.objective.system.terms:
+        axes, lengths, _ = np.linalg.svd(term.unit_factor(rung.theta[term.theta]))
+        total = float((lengths**2).sum())
+        for i, length in enumerate(lengths):
+            axis = axes[:, i] * np.where(axes[np.argmax(np.abs(axes[:, i])), i] < 0.0, -1.0, 1.0)
+            rows.append(
+                {
+                    "model": rung.info["model"],
+                    "structure": rung.structure,
+                    "optimizer": rung.optimizer,
+                    "group": term.group,
+                    "component": i + 1,
+                    "sd": float(length * sigma),
+                    "share": float(length**2) / total if total > 0.0 else 0.0,
+                    "allowed": i < term.rank,
+                    "collapsed": bool(length <= SINGULAR) and i < term.rank,
+                    "terms": ", ".join(term.names),
+                    "loadings": (axis + 0.0).tolist(),
+                    "name": axis_name(term.names, axis),
+                }
+            )
+    return rows
+
+
+def axis_name(names: Sequence[str], axis: Floats) -> str:
+    """Name an axis by its large loadings: ``0.8 (Intercept) - 0.6 Days``."""
+    order = [j for j in range(len(names)) if abs(axis[j]) >= _NAMED]
+    parts: list[str] = []
+    for j in order:
+        size = "" if len(order) == 1 else f"{abs(axis[j]):.1f} "
+        sign = "" if not parts and axis[j] > 0.0 else "−" if not parts else " + "
+        if parts and axis[j] < 0.0:
+            sign = " − "
+        parts.append(f"{sign}{size}{names[j]}")
+    return "".join(parts)

@@ -1,0 +1,1 @@
+"""What is studied about a fit."""

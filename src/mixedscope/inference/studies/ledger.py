@@ -1,0 +1,136 @@
+"""The ledger: what the objective is made of, and where the variance lies, along an optimisation.
+
+An optimiser that moves theta moves variance between observations and groups: more variance for the
+groups lowers the residual sum of squares and raises the log-determinant, which is the price of it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import ModelError
+from mixedscope.core.running_best import improved_rows
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.leverage import told_degrees
+
+if TYPE_CHECKING:
+    from mixedscope.inference.studies.registry import Subject
+
+__all__ = ["ledger_study"]
+
+Floats = NDArray[np.float64]
+
+
+def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame]:
+    """Keep the books of an optimisation, at the evaluations that improved on all before them.
+
+    Parameters
+    ----------
+    subject : Subject
+    most : int
+        Evaluations at most. Where more of them improved, the first, the last and others evenly
+        spaced among them are kept.
+
+    Returns
+    -------
+    dict
+        ``ledger``, a row per evaluation kept, and ``ledger_terms``, which has for each a row for
+        the observations, for every grouping factor and for every term.
+
+    Raises
+    ------
+    ModelError
+        If `most` is less than two.
+    UnsuitedError
+        If degrees of freedom are lost to rounding.
+    """
+    if most < 2:
+        raise ModelError(f"A ledger has at least two evaluations, not most={most}.")
+    objective = subject.objective
+    spread = [_spread(objective, position) for position in range(len(objective.system.terms))]
+    rows, lines = [], []
+    for number, theta in _improvements(subject.trace, most):
+        row, own = _entry(objective, theta, spread)
+        rows.append({"evaluation": np.int32(number), **row})
+        # Terms are parts of their factor: only observations and whole factors add up.
+        whole = sum(line.variance for line in own if line.term is None)
+        lines += [(np.int32(number), *line, line.variance / whole) for line in own]
+    columns = ["evaluation", *_Line._fields, "share"]
+    return {"ledger": pd.DataFrame(rows), "ledger_terms": pd.DataFrame(lines, columns=columns)}
+
+
+def _improvements(trace: pd.DataFrame, most: int) -> list[tuple[int, Floats]]:
+    """Number and theta of the evaluations that improved, thinned evenly to `most`."""
+    improved = trace.iloc[improved_rows(trace["objective"].to_numpy())]
+    kept = np.unique(np.linspace(0, len(improved) - 1, min(most, len(improved))).round())
+    return [
+        (int(improved["evaluation"].iloc[i]), np.asarray(improved["theta"].iloc[i], dtype=float))
+        for i in kept.astype(int)
+    ]
+
+
+class _Line(NamedTuple):
+    """What observations, a grouping factor or one of its terms have of the variance."""
+
+    group: str | None
+    term: str | None
+    std_dev: float
+    variance: float
+    edf: float
+
+
+def _entry(
+    objective: ProfiledObjective, theta: Floats, spread: list[Floats]
+) -> tuple[dict[str, float], list[_Line]]:
+    """One row of the ledger, and the lines of its terms."""
+    system = objective.system
+    factors = system.standard_factors(theta)
+    solution, e, degrees = told_degrees(objective, factors)
+    variance = e.sigma**2
+    lines = [_Line(None, None, e.sigma, variance, system.n - degrees.total)]
+    for term, square, edf in zip(system.terms, spread, degrees.terms, strict=True):
+        factor = term.factor(theta[term.theta]) * e.sigma
+        covariance = factor @ factor.T
+        whole = float((covariance * square).sum())
+        lines.append(_Line(term.group, None, math.nan, whole, float(edf.sum())))
+        own = np.diag(covariance)
+        lines += map(
+            _Line,
+            [term.group] * term.size,
+            term.names,
+            np.sqrt(own).tolist(),
+            (own * np.diag(square)).tolist(),
+            edf.tolist(),
+        )
+    fixed = solution.log_det_fixed + system.basis.log_det if objective.reml else 0.0
+    row = {
+        "objective": e.objective,
+        "residual_ss": e.residual_ss,
+        "penalty": e.penalty,
+        "sigma": e.sigma,
+        "log_det": e.log_det,
+        "part_residual": e.residual_ss / variance,
+        "part_penalty": e.penalty / variance,
+        "part_sigma": objective.degrees * math.log(2.0 * math.pi * variance),
+        "part_fixed": fixed,
+        "part_weights": -system.log_weights,
+        "edf_fixed": float(degrees.fixed),
+        "edf": degrees.total,
+    }
+    return row, lines
+
+
+def _spread(objective: ProfiledObjective, position: int) -> Floats:
+    """Mean over observations of ``z z'`` (k, k): turns covariances into variance contributed.
+
+    Weighted observations are taken as on the scale on which all have the variance sigma squared.
+    """
+    system = objective.system
+    term, factor = system.terms[position], system.factors[position]
+    z = term.data_columns(factor.z)
+    return np.asarray(z.T @ z / system.n)

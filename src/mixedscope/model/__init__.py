@@ -1,1 +1,0 @@
-"""The engine: designs, covariance structures, cross-products, the profiled objective."""

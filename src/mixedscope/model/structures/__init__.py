@@ -1,1 +1,0 @@
-"""Covariance structures, a class each; :mod:`mixedscope.model.covariance` lists them."""

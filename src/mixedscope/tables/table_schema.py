@@ -1,0 +1,35 @@
+"""What the columns of a stored table have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+__all__ = ["TableSchema"]
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of one kind of table.
+
+    Attributes
+    ----------
+    version : int
+        Raised with every change that a reader could notice.
+    columns : dict of str to pyarrow.DataType, or None
+        In order.  None: the columns are the user's (a prepared data set).
+    required : frozenset of str
+        Columns that hold no nulls.
+    values : dict of str to frozenset of str
+        Columns with a fixed vocabulary.
+    study : bool
+        A table of `mixedscope.inference.studies.registry`, stored beside a fit but no part of it.
+    """
+
+    version: int
+    columns: Mapping[str, pa.DataType] | None
+    required: frozenset[str] = frozenset()
+    values: Mapping[str, frozenset[str]] | None = None
+    study: bool = False

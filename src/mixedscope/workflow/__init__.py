@@ -1,0 +1,1 @@
+"""Configuration, plan, steps and pages of a run."""

@@ -1,0 +1,412 @@
+"""From a checked configuration to the jobs of the workflow: their files and their parameters.
+
+Every path under ``results/`` is spelled here or as the output of a rule, nowhere else.
+Parameters are plain dictionaries that hold what one job depends on and no more, so that a changed
+key reruns what it touches only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mixedscope.core.errors import ConfigError, DataError
+from mixedscope.core.seeds import derive_seed
+from mixedscope.data.sources import RDATASETS, source_digest
+from mixedscope.formula.parse import parse_formula
+from mixedscope.workflow.config.model import Config, read_yaml, validate_config
+
+__all__ = ["TOGETHER", "Plan", "make_plan"]
+
+
+#: Tables of a model as a whole, by the key that asks for them.
+_MODEL_TABLES = {
+    "race": ("race", "race_ends", "race_timing"),
+    "efficiency": ("efficiency", "efficiency_draws", "efficiency_refits", "efficiency_timing"),
+    "crossvalidation": ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
+}
+
+#: Charts that show all models of a run.
+TOGETHER = ("phases", "phases-seconds")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of one configuration.
+
+    Attributes
+    ----------
+    config : Config
+        The checked configuration.
+    parameters : dict
+        ``datasets``, ``models`` and ``optimizers`` by name, and ``charts``: what the jobs of the
+        workflow are given.
+    """
+
+    config: Config
+    parameters: dict[str, Any]
+
+    def source_files(self, dataset: str) -> list[str]:
+        """Files a data set is read from: none for a packaged or simulated one."""
+        source = self.config.datasets[dataset].source
+        if source is None or source.startswith(RDATASETS):
+            return []
+        return [os.path.expanduser(source)]
+
+    @cached_property
+    def source_digests(self) -> dict[str, str | None]:
+        """SHA-256 of the file that each data set is read from; None for simulated ones.
+
+        Content decides what is stale, not time stamps: a file that was replaced by an older one is
+        another, one that was touched is the same.
+
+        Raises
+        ------
+        ConfigError
+            If a source is not there; every one is listed, with what may have been meant.
+        """
+        digests: dict[str, str | None] = {}
+        faults = []
+        for name, dataset in self.config.datasets.items():
+            try:
+                digests[name] = None if dataset.source is None else source_digest(dataset.source)
+            except DataError as error:
+                faults.append(f"  datasets.{name}.source: {error}")
+        if faults:
+            raise ConfigError(
+                "\n".join(
+                    ["Data cannot be found:", *faults]
+                    + [f"Relative names of files start from the working directory, {Path.cwd()}."]
+                )
+            )
+        return digests
+
+    def data_file(self, model: str) -> str:
+        """The prepared data of a model."""
+        return f"results/data/{self.config.models[model].dataset}.parquet"
+
+    def fit_files(self, file: str, *, model: str | None = None, shows: str = "all") -> list[str]:
+        """One file of each fit, of all models or of one.
+
+        Parameters
+        ----------
+        file : str
+            Name of the file, such as ``"fit.json"``.
+        model : str, optional
+        shows : {"all", "structures", "optimizers", "first"}
+            All fits, or those that a chart shows side by side: all structures by the first
+            optimiser, the first structure by all optimisers, the first of both.
+
+        Returns
+        -------
+        list of str
+        """
+        return [
+            f"results/fits/{name}/{structure}/{optimizer}/{file}"
+            for name, entry in self.config.models.items()
+            if model in (None, name)
+            for structure in entry.structures[: 1 if shows in ("optimizers", "first") else None]
+            for optimizer in entry.optimizers[: 1 if shows in ("structures", "first") else None]
+        ]
+
+    def studies(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Studies whose tables the charts read, with their settings, by the job that makes them.
+
+        A costly study has a job of its own; ``study`` makes the others.
+        """
+        from mixedscope.charts.registry import CHARTS
+        from mixedscope.inference.studies.registry import STUDIES
+
+        wanted = {study for kind in self.config.charts.kinds for study in CHARTS[kind].studies}
+        jobs: dict[str, dict[str, dict[str, Any]]] = {}
+        for name, study in STUDIES.items():
+            if name in wanted:
+                job = jobs.setdefault(f"study_{name}" if study.costly else "study", {})
+                job[name] = self.config.charts.studies.get(name, {})
+        return jobs
+
+    def study_tables(self, job: str) -> list[str]:
+        """Names of the tables that one of these jobs makes."""
+        from mixedscope.inference.studies.registry import STUDIES
+
+        return [table for name in self.studies()[job] for table in STUDIES[name].tables]
+
+    def compare_files(self) -> list[str]:
+        """The tables of structures, one per model."""
+        return [f"results/compare/{name}/structures.parquet" for name in self.config.models]
+
+    def csv_files(self) -> list[str]:
+        """Tables of fits and of models that are written as CSV too, those without seconds."""
+        of_fits = [p for t in ("estimates", "modes") for p in self.fit_files(f"{t}.csv")]
+        return of_fits + [
+            f"results/compare/{name}/{table}.csv"
+            for name in self.config.models
+            for table in ("structures", "tests", "components")
+        ]
+
+    def bootstrap_files(self, model: str) -> list[str]:
+        """Draws of the bootstrap of a model, a batch to a file; none where it is not asked for."""
+        asked = self.config.models[model].bootstrap
+        if asked is None:
+            return []
+        firsts = range(0, asked.draws, asked.batch)
+        return [
+            f"results/compare/{model}/bootstrap/{i}-{min(i + asked.batch, asked.draws) - 1}.parquet"
+            for i in firsts
+        ]
+
+    def charts(self) -> dict[str, list[str]]:
+        """Names of the charts of every model, in the order in which they are shown."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import chart_names
+
+        kinds = self.config.charts.kinds
+        return {
+            name: chart_names(parse_formula(entry.formula), kinds)
+            + [
+                c
+                for c, chart in MODEL_CHARTS.items()
+                # A ladder of one structure would compare nothing.
+                if getattr(entry, chart.key) is not None
+                and (c != "ladder" or len(entry.structures) > 1)
+            ]
+            for name, entry in self.config.models.items()
+        }
+
+    def model_chart_tables(self, model: str, chart: str) -> list[str]:
+        """The tables that a chart reads which is not drawn from those of fits."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        return [f"results/compare/{model}/{t}.parquet" for t in MODEL_CHARTS[chart].tables]
+
+    def chart_fits(self, model: str, chart: str) -> list[str]:
+        """``fit.json`` of each fit that a chart of a model shows side by side."""
+        from mixedscope.charts.registry import chart_kind
+
+        return self.fit_files("fit.json", model=model, shows=chart_kind(chart).shows)
+
+    def chart_tables(self, model: str, chart: str) -> list[str]:
+        """The tables of these fits that the chart reads."""
+        from mixedscope.charts.registry import chart_kind
+        from mixedscope.inference.studies.registry import STUDIES
+        from mixedscope.tables.store import FIT_TABLES
+
+        kind = chart_kind(chart)
+        names = [*FIT_TABLES, *(t for study in kind.studies for t in STUDIES[study].tables)]
+        return [
+            path
+            for name in names
+            for path in self.fit_files(f"{name}.parquet", model=model, shows=kind.shows)
+        ]
+
+    def still_charts(self, model: str) -> list[str]:
+        """Charts of a model that one job draws: all but films."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import chart_kind
+
+        names = self.charts()[model]
+        return [name for name in names if name in MODEL_CHARTS or not chart_kind(name).formats]
+
+    def still_fits(self, model: str) -> list[str]:
+        """``fit.json`` of each fit that these charts show."""
+        return _distinct(self.chart_fits(model, chart) for chart in self._stills(model, own=False))
+
+    def still_tables(self, model: str) -> list[str]:
+        """The tables of fits that these charts read."""
+        return _distinct(self.chart_tables(model, name) for name in self._stills(model, own=False))
+
+    def still_compared(self, model: str) -> list[str]:
+        """The tables of the model as a whole that these charts read."""
+        charts = self._stills(model, own=True)
+        return _distinct(self.model_chart_tables(model, chart) for chart in charts)
+
+    def _stills(self, model: str, *, own: bool) -> list[str]:
+        """Those of these charts that are drawn from tables of their own, or those that are not."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        return [name for name in self.still_charts(model) if (name in MODEL_CHARTS) is own]
+
+    def shown(self, model: str, charts: Iterable[str]) -> dict[str, list[str]]:
+        """What each chart shows, without its directory: see `mixedscope.workflow.steps.charts`."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        return {
+            chart: [Path(file).name for file in self.model_chart_tables(model, chart)]
+            if chart in MODEL_CHARTS
+            else ["/".join(Path(file).parts[-3:-1]) for file in self.chart_fits(model, chart)]
+            for chart in charts
+        }
+
+    def chart_settings(self, charts: Iterable[str]) -> dict[str, Any]:
+        """The part of the settings of charts that these charts depend on."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import CHARTS, chart_kind
+
+        kinds = [chart_kind(chart) for chart in charts if chart not in MODEL_CHARTS]
+        others = {name for name, kind in CHARTS.items() if kind not in kinds}
+        return {k: v for k, v in self.parameters["charts"].items() if k not in others}
+
+    def film_kinds(self) -> list[str]:
+        """Kinds of charts that have formats of their own, in the configuration."""
+        from mixedscope.charts.registry import CHARTS
+
+        return [kind for kind in self.config.charts.kinds if CHARTS[kind].formats]
+
+    def film_formats(self) -> list[str]:
+        """Formats of these charts."""
+        from mixedscope.charts.registry import CHARTS
+
+        own = dict.fromkeys(f for kind in self.film_kinds() for f in CHARTS[kind].formats)
+        return [*self.config.charts.formats, *own]
+
+    def chart_formats(self, chart: str) -> list[str]:
+        """Formats of one chart of a model."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+        from mixedscope.charts.registry import chart_kind
+
+        has_own = chart not in MODEL_CHARTS and chart_kind(chart).formats
+        return self.film_formats() if has_own else list(self.config.charts.formats)
+
+    def chart_files(self) -> list[str]:
+        """Every file of every chart."""
+        of_models = [
+            f"results/charts/{model}/{chart}.{kind}"
+            for model, charts in self.charts().items()
+            for chart in charts
+            for kind in (*self.chart_formats(chart), "caption.json")
+        ]
+        of_all = [
+            f"results/charts/{chart}.{kind}"
+            for chart in TOGETHER
+            for kind in (*self.config.charts.formats, "caption.json")
+        ]
+        return of_models + of_all
+
+    def caption_files(self) -> list[str]:
+        """The captions of the charts of every model."""
+        return [
+            f"results/charts/{model}/{chart}.caption.json"
+            for model, charts in self.charts().items()
+            for chart in charts
+        ]
+
+    def caption_formats(self, caption: str) -> list[str]:
+        """Formats of the chart that a caption belongs to."""
+        parts = Path(caption).parts
+        of_model = len(parts) == len(("results", "charts", "<model>", "<chart>"))
+        name = parts[-1].removesuffix(".caption.json")
+        return self.chart_formats(name) if of_model else list(self.config.charts.formats)
+
+    def page_files(self) -> list[str]:
+        """The pages of models."""
+        return [f"results/pages/{model}.html" for model in self.config.models]
+
+    def together_files(self) -> list[str]:
+        """The captions of the charts that show all models."""
+        return [f"results/charts/{chart}.caption.json" for chart in TOGETHER]
+
+    def table_files(self) -> list[str]:
+        """The tables of races and of phases."""
+        return (
+            [
+                f"results/compare/{name}/{table}.parquet"
+                for key, tables in _MODEL_TABLES.items()
+                for name, entry in self.config.models.items()
+                if getattr(entry, key) is not None
+                for table in tables
+            ]
+            + [
+                f"results/compare/{table}.parquet"
+                for table in ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
+            ]
+            + [
+                f"results/compare/{name}/{table}.parquet"
+                for name in self.config.models
+                for table in ("tests", "components", "structures_timing")
+            ]
+        )
+
+    def study_files(self) -> list[str]:
+        """The tables of studies that the charts of every model read."""
+        from mixedscope.charts.model_charts import MODEL_CHARTS
+
+        found = [
+            path
+            for model, charts in self.charts().items()
+            for chart in charts
+            if chart not in MODEL_CHARTS
+            for path in self.chart_tables(model, chart)
+        ]
+        return list(dict.fromkeys(found))
+
+
+def _distinct(lists: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in lists for name in names))
+
+
+def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[str]] = ()) -> Plan:
+    """Check a configuration and lay out its jobs.
+
+    Parameters
+    ----------
+    content : mapping
+        The configuration, as merged from its files and the command line.
+    files : iterable of path
+        The files it was read from, checked for keys that occur twice (a merged configuration
+        cannot show them) and named in messages.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ConfigError
+        If the configuration does not fit its schema.
+    """
+    paths = [Path(file) for file in files]
+    for path in paths:
+        read_yaml(path)
+    config = validate_config(
+        content, where=" + ".join(str(path) for path in paths) or "the configuration"
+    )
+    datasets = {}
+    for name, dataset in config.datasets.items():
+        entry = dataset.model_dump(exclude_defaults=True)
+        if "simulate" in entry:
+            entry["simulate"] = {"seed": config.seed, **entry["simulate"]}
+        datasets[name] = entry
+    parameters = {
+        "datasets": datasets,
+        "models": {
+            name: model.model_dump(
+                exclude={"structures", "optimizers", "bootstrap", *_MODEL_TABLES}
+            )
+            for name, model in config.models.items()
+        },
+        "optimizers": {name: o.model_dump() for name, o in config.optimizers.items()},
+        "charts": config.charts.model_dump(exclude={"formats", "keyframes", "kinds", "studies"}),
+        "races": {
+            name: {
+                "structure": model.race.structure or model.structures[0],
+                "optimizers": {o: config.optimizers[o].model_dump() for o in model.race.optimizers},
+                "starts": model.race.starts,
+            }
+            for name, model in config.models.items()
+            if model.race is not None
+        },
+        "crossvalidations": {
+            name: {
+                "structures": model.structures,
+                "settings": model.crossvalidation.model_dump(),
+                "seed": derive_seed(config.seed, "cross-validation of a model", model=name),
+            }
+            for name, model in config.models.items()
+            if model.crossvalidation is not None
+        },
+    }
+    return Plan(config, parameters)

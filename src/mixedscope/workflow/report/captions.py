@@ -1,0 +1,84 @@
+"""Captions of figures for the report that Snakemake makes, as reStructuredText.
+
+Snakemake reads a caption as a Jinja template of reStructuredText: nothing that a title or a name
+from the data holds may mean anything in either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mixedscope.tables.files import atomic_write
+from mixedscope.workflow.report.figures import Figure, read_figure
+from mixedscope.workflow.report.questions import question_of
+
+__all__ = ["caption_text", "escaped", "write_captions"]
+
+
+def write_captions(
+    captions: Sequence[str | os.PathLike[str]], output: Sequence[str | os.PathLike[str]]
+) -> list[Path]:
+    """Write the caption of every figure for the report.
+
+    Parameters
+    ----------
+    captions : sequence of path
+        ``<chart>.caption.json`` of each figure.
+    output : sequence of path
+        ``<chart>.rst`` of each.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    StoreError
+        If a caption is damaged.
+    """
+    return [
+        atomic_write(to, caption_text(read_figure(Path(path))).encode())
+        for path, to in zip(captions, output, strict=True)
+    ]
+
+
+def caption_text(figure: Figure) -> str:
+    """The caption of one figure.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    str
+    """
+    page = figure.files.get("html")
+    also = f"\n\nInteractive: {escaped(page.as_posix())}" if page is not None else ""
+    return (
+        f"**{escaped(figure.title)}.** {escaped(figure.caption)}\n\n"
+        f"*{escaped(question_of(figure.name).text)}*{also}\n"
+    )
+
+
+def escaped(text: str) -> str:
+    """Text that means nothing but itself, on one line.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    return "".join(map(_escaped, " ".join(text.split())))
+
+
+def _escaped(character: str) -> str:
+    if character in "{}":
+        return f"\\{{{{ '{character}' }}}}"
+    plain = character.isalnum() or character.isspace() or not character.isascii()
+    return character if plain else f"\\{character}"

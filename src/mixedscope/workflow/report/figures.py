@@ -1,0 +1,98 @@
+"""The figures of a run as their captions describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mixedscope.charts.registry import name_of_slug
+from mixedscope.core.errors import StoreError
+from mixedscope.tables.files import read_json
+
+__all__ = ["CAPTION", "HEAVY_SVG", "Figure", "read_figure", "read_figures"]
+
+#: How the names of captions end.
+CAPTION: Final = ".caption.json"
+
+#: An SVG of more bytes than this takes a browser long to draw; the PNG is shown if there is one.
+HEAVY_SVG: Final = 600_000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and its words.
+
+    Attributes
+    ----------
+    name : str
+        Of the chart.
+    title, caption : str
+    files : dict of str to pathlib.Path
+        By format.
+    """
+
+    name: str
+    title: str
+    caption: str
+    files: dict[str, Path]
+
+    @property
+    def picture(self) -> Path | None:
+        """What stands in a page: SVG, or PNG where there is none or it is heavy."""
+        svg, png = self.files.get("svg"), self.files.get("png")
+        if svg is not None and png is not None:
+            return png if svg.stat().st_size > HEAVY_SVG else svg
+        return svg or png
+
+    @property
+    def label(self) -> str:
+        """Its name for readers: names of grouping factors as the data have them."""
+        kind, dash, factor = self.name.partition("-")
+        if not dash or factor == "seconds":
+            return self.name
+        return f"{kind} of {name_of_slug(factor)}"
+
+    @property
+    def raster(self) -> Path | None:
+        """What small pictures are made from."""
+        return self.files.get("png") or self.files.get("svg")
+
+
+def read_figure(path: Path) -> Figure:
+    """Read a caption; the figure's files stand beside it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``<chart>.caption.json``.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    StoreError
+        If the caption is damaged, or a file is missing.
+    """
+    content = read_json(path)
+    try:
+        title, caption = str(content["title"]), str(content["caption"])
+        formats = [str(kind) for kind in content["formats"]]
+    except (KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} does not tell title, caption and formats. Delete it and make it again"
+        ) from error
+    name = path.name.removesuffix(CAPTION)
+    files = {kind: path.with_name(f"{name}.{kind}") for kind in formats}
+    for file in files.values():
+        if not file.is_file():
+            raise StoreError(f"there is no file {file}")
+    return Figure(name, title, caption, files)
+
+
+def read_figures(paths: Iterable[Path]) -> list[Figure]:
+    """Read captions, in their order; see `read_figure`."""
+    return [read_figure(path) for path in paths]

@@ -1,0 +1,34 @@
+"""The steps of the workflow as plain functions of files: what its scripts call.
+
+Each step reads files, calls the library and writes files; none of them knows Snakemake.  Imports
+stand inside the steps: a job loads what it needs, and `mixedscope.workflow.code_digest` sees
+which code a step depends on.
+"""
+
+from mixedscope.workflow.steps.compare import bootstrap, compare, phases
+from mixedscope.workflow.steps.drawing import charts, index, phases_charts
+from mixedscope.workflow.steps.efficiency import crossvalidation, efficiency, efficiency_batch
+from mixedscope.workflow.steps.fits import fit, prepare, race, study
+from mixedscope.workflow.steps.job import job
+from mixedscope.workflow.steps.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
+
+__all__ = [
+    "bootstrap",
+    "charts",
+    "compare",
+    "crossvalidation",
+    "efficiency",
+    "efficiency_batch",
+    "fit",
+    "index",
+    "job",
+    "phases",
+    "phases_charts",
+    "prepare",
+    "race",
+    "study",
+    "sweep_batch",
+    "sweep_charts",
+    "sweep_gather",
+    "sweep_plan",
+]

@@ -1,0 +1,148 @@
+"""Steps that set fits side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixedscope.inference.ladder.ladder import Rung
+
+__all__ = ["bootstrap", "compare", "phases"]
+
+
+def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
+    """Gather the phases of all optimisations of a run.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of each fit.
+    output : path
+        ``phases.parquet``, evaluations per phase.  Beside it ``phases_trend``, whether their
+        shares grow with the size of a model, and the same of seconds, ``phases_timing`` and
+        ``phases_timing_trend``.
+    """
+    from mixedscope.inference.searches.phase_table import phase_tables
+    from mixedscope.tables.store import read_fit, write_table
+
+    tables = [read_fit(Path(path).parent) for path in fits]
+    names = [Path(path).parent.name for path in fits]
+    digest = hashlib.sha256("".join(t.info["dataset"]["sha256"] for t in tables).encode())
+    for stem, table in phase_tables(tables, optimizers=names).items():
+        write_table(
+            Path(output).with_name(f"{stem}.parquet"),
+            table,
+            "phases_trend" if stem.endswith("trend") else stem,
+            formula="",
+            sha256=digest.hexdigest(),
+        )
+
+
+def compare(
+    *,
+    fits: Sequence[str],
+    bootstrap: Sequence[str] = (),
+    seed: int = 0,
+    output: str | os.PathLike[str],
+) -> None:
+    """Compare fits of one model: the rungs of its ladder, the tests between them, their axes.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        Their ``fit.json``, the richest structure first.
+    bootstrap : sequence of path
+        Draws of the bootstrap, if there is one.
+    seed : int
+        Of simulated weights of mixtures.
+    output : path
+        ``structures.parquet``; ``tests``, ``components`` and ``structures_timing`` are written
+        beside it, and all of them as CSV too.
+    """
+    import pandas as pd
+
+    from mixedscope.inference.ladder.ladder import ladder_tables
+    from mixedscope.tables.files import write_csv
+    from mixedscope.tables.store import read_table, write_table
+
+    rungs = _rungs(fits)
+    drawn = [read_table(path, "bootstrap") for path in bootstrap]
+    tables = ladder_tables(
+        rungs, bootstrap=pd.concat(drawn, ignore_index=True) if drawn else None, seed=seed
+    )
+    info = rungs[0].info
+    for kind, table in tables.items():
+        write_table(
+            Path(output).with_name(f"{kind}.parquet"),
+            table,
+            kind,
+            formula=info["formula"],
+            sha256=info["dataset"]["sha256"],
+        )
+        write_csv(Path(output).with_name(f"{kind}.csv"), table)
+    print(tables["structures"].to_string())
+    print(tables["tests"].to_string())
+
+
+def bootstrap(
+    *, fits: Sequence[str], draws: Sequence[int], seed: int, output: str | os.PathLike[str]
+) -> None:
+    """Draw a part of the bootstrap of the tests between structures.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of every structure by one optimiser.
+    draws : sequence of int
+        The first draw, and the one after the last.
+    seed : int
+        That of the configuration.
+    output : path
+        A Parquet file.
+    """
+    from mixedscope.core.seeds import derive_seed
+    from mixedscope.inference.ladder.ladder import bootstrap_of
+    from mixedscope.tables.store import write_table
+
+    rungs = _rungs(fits)
+    info = rungs[0].info
+    own = derive_seed(seed, "bootstrap", model=info["model"])
+    table = bootstrap_of(rungs, range(*draws), seed=own)
+    write_table(
+        output,
+        table,
+        "bootstrap",
+        formula=info["formula"],
+        sha256=info["dataset"]["sha256"],
+    )
+    print(f"{len(table)} statistics, {int(table['failed'].sum())} of them of failed refits")
+
+
+def _rungs(fits: Sequence[str]) -> list[Rung]:
+    """Load fits; those of one structure share a model."""
+    from mixedscope.api.linear import load_fit
+    from mixedscope.inference.ladder.ladder import Rung
+
+    models = {}
+    rungs = []
+    for path in fits:
+        directory = Path(path).parent
+        fitted = load_fit(directory)
+        structure = str(fitted.info["structure"])
+        if structure not in models:
+            models[structure] = fitted.model.profiled(reml=fitted.reml)
+        # The directory of a fit is named after its optimiser in the configuration.
+        rungs.append(
+            Rung(
+                info=fitted.info,
+                optimizer=directory.name,
+                objective=models[structure],
+                theta=fitted.theta,
+                seconds=float(fitted.timing["seconds"].sum()),
+            )
+        )
+    return rungs

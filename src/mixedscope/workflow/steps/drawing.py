@@ -1,0 +1,209 @@
+"""Steps that draw stored tables, and the pages that show the drawings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from mixedscope.charts.common.render import Figure
+
+__all__ = ["back_to", "charts", "index", "phases_charts", "print_font_words"]
+
+
+def charts(
+    *,
+    fits: Sequence[str] = (),
+    tables: Sequence[str] = (),
+    shows: Mapping[str, Sequence[str]],
+    settings: Mapping[str, Any],
+    output: Sequence[str],
+    formats: Sequence[str],
+) -> None:
+    """Draw charts of one model.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of each fit that any of them shows, in ``<structure>/<optimizer>``.
+    tables : sequence of path
+        The tables of the model as a whole that any of them shows.
+    shows : mapping of str to sequence of str
+        What each chart shows, in its order: fits side by side, as ``<structure>/<optimizer>``, or
+        for one of `mixedscope.charts.model_charts.MODEL_CHARTS` tables, as ``<kind>.parquet``.
+    settings : mapping
+        ``theme`` and the settings of these kinds of the configuration's ``charts``.
+    output : sequence of path
+        ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
+        beside it.
+    formats : sequence of str
+        Formats of the charts.
+
+    Raises
+    ------
+    ModelError
+        If a chart cannot be drawn; names it.
+    """
+    from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
+    from mixedscope.charts.registry import draw
+    from mixedscope.tables.store import read_fit, read_table
+
+    known = {"/".join(Path(fit).parts[-3:-1]): read_fit(Path(fit).parent) for fit in fits}
+    stored = {Path(path).name: path for path in tables}
+    theme = settings.get("theme", "light")
+    figures = []
+    for (chart, shown), path in zip(shows.items(), output, strict=True):
+        with _naming(chart):
+            if chart in MODEL_CHARTS:
+                read = [read_table(stored[name], Path(name).stem) for name in shown]
+                figure = draw_model_chart(chart, read, theme=theme)
+            else:
+                figure = draw(chart, [known[fit] for fit in shown], settings)
+            save_figure(figure, path, formats, back_to(path))
+            figures.append(figure)
+    print_font_words(figures)
+
+
+def print_font_words(figures: Iterable[Figure]) -> None:
+    """Say in the log which characters of figures no font has."""
+    from mixedscope.charts.common.glyphs import font_words
+    from mixedscope.charts.common.render import to_spec
+
+    written: set[str] = set()
+    for figure in figures:
+        written.update(str(to_spec(figure.chart)))
+    if warning := font_words("".join(sorted(written))):
+        print(warning)
+
+
+@contextmanager
+def _naming(chart: str) -> Iterator[None]:
+    """Say in the log which chart is drawn, and in an error which was not."""
+    from mixedscope.core.errors import MixedscopeError, ModelError
+
+    try:
+        yield
+    except MixedscopeError as error:
+        raise ModelError(f"chart {chart}: {error}") from error
+    except Exception as error:
+        error.add_note(f"while drawing the chart {chart}")
+        raise
+    print(f"{chart}: drawn")
+
+
+def back_to(caption: str | os.PathLike[str]) -> tuple[str, str]:
+    """Where the interactive page of a chart leads back to, and in what words.
+
+    Parameters
+    ----------
+    caption : path
+        ``charts/<model>/<chart>.caption.json``, ``charts/sweeps/<sweep>/...`` or ``charts/...``.
+
+    Returns
+    -------
+    (address, text)
+    """
+    from mixedscope.workflow.report.questions import is_timed
+
+    path = Path(caption)
+    chart = path.name.removesuffix(".caption.json")
+    # At most two folders and the file stand below it; a model may have its name.
+    parts = path.parts[-4:]
+    below = parts[parts.index("charts") + 1 : -1]
+    up = "../" * (len(below) + 1)
+    if is_timed(chart):
+        return f"{up}timing.html", "← Measured seconds"
+    if not below:
+        return f"{up}index.html#{quote(chart, safe='')}", "← Overview"
+    page = quote("/".join(below))
+    return f"{up}pages/{page}.html#{quote(chart, safe='')}", f"← {below[-1]}"
+
+
+def phases_charts(
+    *,
+    phases: str | os.PathLike[str],
+    settings: Mapping[str, Any],
+    output: Sequence[str],
+    formats: Sequence[str],
+) -> None:
+    """Draw the phases of all optimisations of a run: evaluations alone, and seconds as well.
+
+    Parameters
+    ----------
+    phases : path
+        ``phases.parquet``; the other tables of phases are beside it.
+    settings : mapping
+        ``theme`` of the configuration's ``charts``.
+    output : sequence of path
+        ``<chart>.caption.json`` of ``phases`` and of ``phases-seconds``; the charts' files are
+        written beside them.
+    formats : sequence of str
+    """
+    from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.kinds.phases.chart import phases_chart
+    from mixedscope.charts.registry import TIMED, figure
+    from mixedscope.tables.store import read_table
+
+    theme = settings.get("theme", "light")
+    kinds = {"phases": "phases", "phases_trend": "phases_trend"}
+    timing = {"phases_timing": "phases_timing", "phases_timing_trend": "phases_trend"}
+    figures = []
+    for path in map(Path, output):
+        chart = path.name.removesuffix(".caption.json")
+        wanted = kinds | timing if chart.endswith(TIMED) else kinds
+        tables = [
+            read_table(Path(phases).with_name(f"{file}.parquet"), kind)
+            for file, kind in wanted.items()
+        ]
+        with _naming(chart):
+            figures.append(figure(*phases_chart(*tables, theme=theme), theme=theme))
+            save_figure(figures[-1], path, formats, back_to(path))
+    print_font_words(figures)
+
+
+def index(
+    *,
+    structures: Sequence[str],
+    captions: Sequence[str],
+    together: Sequence[str],
+    fits: Sequence[str] = (),
+    output: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+    report: Sequence[str],
+) -> None:
+    """Write the pages that show every figure of a run, and captions for the report of Snakemake.
+
+    Parameters
+    ----------
+    structures : sequence of path
+        Tables of structures, one per model.
+    captions : sequence of path
+        ``<chart>.caption.json`` of every chart of a model.
+    together : sequence of path
+        The same of charts that show all models, or a sweep.
+    fits : sequence of path
+        ``fit.json`` of every fit.
+    output : path
+        ``index.html``; the pages of models and sweeps are written into ``pages`` beside it.
+    timing : path
+        ``timing.html``: what shows seconds, which no other run repeats, has a page of its own.
+    report : sequence of path
+        ``<chart>.rst`` of every chart, those of models first.
+    """
+    from mixedscope.workflow.report.captions import write_captions
+    from mixedscope.workflow.report.pages import write_pages
+
+    write_pages(
+        structures=structures,
+        captions=captions,
+        together=together,
+        fits=fits,
+        output=output,
+        timing=timing,
+    )
+    write_captions([*captions, *together], report)

@@ -1,0 +1,202 @@
+"""Steps that tell how accurate structures are: simulations in batches, and cross-validation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mixedscope.api.fit import Fit
+    from mixedscope.inference.accuracy.simulated_errors import SimulatedErrors
+
+__all__ = ["crossvalidation", "efficiency", "efficiency_batch"]
+
+
+def efficiency_batch(
+    *,
+    fits: Sequence[str],
+    blocks: Sequence[int],
+    seed: int,
+    key: str,
+    draws: str | os.PathLike[str],
+    refits: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Draw some blocks of responses from the first fit, and refit them by all structures.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of every structure.
+    blocks : sequence of int
+    seed : int
+    key : str
+        What the batch is made of, kept with it: see `mixedscope.workflow.efficiency_plan`.
+    draws, refits, timing : path
+        The tables of errors, of how refits ended, and of seconds.
+    """
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.tables.store import write_table
+
+    loaded = _load(fits)
+    first = loaded[0]
+    named = {"formula": first.formula, "sha256": first.info["dataset"]["sha256"]}
+    try:
+        tables = _errors(loaded, seed).blocks(blocks)
+    except UnsuitedError as error:
+        kinds = ("efficiency_timing", "efficiency_refits", "efficiency_draws")
+        tables = _skipped("efficiency", kinds, str(error))
+    write_table(timing, tables["efficiency_timing"], "efficiency_timing", **named)
+    write_table(refits, tables["efficiency_refits"], "efficiency_refits", **named)
+    told = {"batch": {"key": key}}
+    write_table(draws, tables["efficiency_draws"], "efficiency_draws", **named, extra=told)
+    if len(tables["efficiency_refits"]):
+        print(tables["efficiency_refits"].groupby(["structure", "status"], sort=False).size())
+
+
+def efficiency(
+    *,
+    fits: Sequence[str],
+    count: int,
+    seed: int,
+    draws: Sequence[str],
+    refits: Sequence[str],
+    timings: Sequence[str],
+    output: str | os.PathLike[str],
+) -> None:
+    """Gather the batches of a model, and sum them up.
+
+    Parameters
+    ----------
+    fits : sequence of path
+        ``fit.json`` of every structure.
+    count : int
+        Draws wanted; batches may hold more.
+    seed : int
+    draws, refits, timings : sequence of path
+        Written by `efficiency_batch`.
+    output : path
+        ``efficiency.parquet``; the other tables are written beside it.
+    """
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.accuracy.efficiency import efficiency_summary, gather_draws
+    from mixedscope.tables.store import read_table, write_table
+
+    loaded = _load(fits)
+    first = loaded[0]
+    parts = [
+        {
+            "efficiency_draws": read_table(a, "efficiency_draws"),
+            "efficiency_refits": read_table(b, "efficiency_refits"),
+            "efficiency_timing": read_table(c, "efficiency_timing"),
+        }
+        for a, b, c in zip(draws, refits, timings, strict=True)
+    ]
+    skipped = [t.attrs["skipped"] for part in parts for t in part.values() if "skipped" in t.attrs]
+    if skipped:
+        kinds = ("efficiency", *parts[0])
+        tables = _skipped("efficiency", kinds, str(skipped[0]["reason"]))
+    else:
+        tables = gather_draws(parts, count)
+        try:
+            errors = _errors(loaded, seed)
+            tables["efficiency"] = efficiency_summary(errors, tables["efficiency_draws"])
+        except UnsuitedError as error:
+            tables |= _skipped("efficiency", ("efficiency",), str(error))
+    for kind, table in tables.items():
+        write_table(
+            Path(output).with_name(f"{kind}.parquet"),
+            table,
+            kind,
+            formula=first.formula,
+            sha256=first.info["dataset"]["sha256"],
+        )
+
+
+def crossvalidation(
+    *,
+    data: str | os.PathLike[str],
+    model: Mapping[str, Any],
+    structures: Sequence[str],
+    settings: Mapping[str, Any],
+    seed: int,
+    output: str | os.PathLike[str],
+) -> None:
+    """Predict parts of the data from the rest by every structure.
+
+    Parameters
+    ----------
+    data : path
+        A file written by `mixedscope.workflow.steps.prepare`.
+    model : mapping
+        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
+    structures : sequence of str
+    settings : mapping
+        ``by``, ``schemes`` and ``folds``.
+    seed : int
+    output : path
+        ``crossvalidation.parquet``; the other tables are written beside it.
+    """
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.design.design import build_design
+    from mixedscope.formula.parse import parse_formula
+    from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
+    from mixedscope.tables.store import read_table, write_table
+
+    frame = read_table(data, "data")
+    designs = {
+        structure: build_design(
+            parse_formula(model["formula"]),
+            frame,
+            structure=structure,
+            contrasts=model["contrasts"] or None,
+            weights=model["weights"],
+        )
+        for structure in structures
+    }
+    try:
+        tables = crossvalidation_tables(
+            designs, **settings, reml=model["criterion"] == "REML", seed=seed
+        )
+    except UnsuitedError as error:
+        kinds = ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits")
+        tables = _skipped("crossvalidation", kinds, str(error))
+    for kind, table in tables.items():
+        write_table(
+            Path(output).with_name(f"{kind}.parquet"),
+            table,
+            kind,
+            formula=model["formula"],
+            sha256=frame.attrs["sha256"],
+        )
+    if len(tables["crossvalidation"]):
+        print(tables["crossvalidation"].to_string())
+
+
+def _skipped(study: str, kinds: Sequence[str], reason: str) -> dict[str, pd.DataFrame]:
+    """Stand for tables that cannot be made, and say so."""
+    from mixedscope.tables.store import skipped_table
+
+    print(f"The study {study} is left out: {reason.rstrip('.')}.")
+    return {kind: skipped_table(kind, study, reason) for kind in kinds}
+
+
+def _load(fits: Sequence[str]) -> list[Fit]:
+    """Load fits; the first is the one that is drawn from."""
+    from mixedscope.api.linear import load_fit
+
+    return [load_fit(Path(path).parent) for path in fits]
+
+
+def _errors(loaded: Sequence[Fit], seed: int) -> SimulatedErrors:
+    """What is measured."""
+    from mixedscope.inference.accuracy.simulated_errors import Candidate, SimulatedErrors
+
+    candidates = [
+        Candidate(str(f.info["structure"]), f.model.profiled(reml=f.reml), f.theta) for f in loaded
+    ]
+    return SimulatedErrors(candidates, seed=seed)

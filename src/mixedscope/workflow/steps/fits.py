@@ -1,0 +1,197 @@
+"""Steps that make data, fits, studies of fits and races of optimisers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["fit", "prepare", "race", "study"]
+
+
+def prepare(
+    *, spec: Mapping[str, Any], output: str | os.PathLike[str], source: str | None = None
+) -> None:
+    """Read or simulate a data set, prepare it and store it.
+
+    Parameters
+    ----------
+    spec : mapping
+        An entry of ``datasets`` of the configuration.
+    output : path
+        A Parquet file; its metadata says where the data come from.
+    source : str, optional
+        SHA-256 of the file they are read from, as the run was planned.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read or prepared, or the file has changed since the run was planned.
+    """
+    from mixedscope.core.errors import DataError
+    from mixedscope.data import prepare_dataset
+    from mixedscope.data.sources import source_digest
+    from mixedscope.design.variables import column_words
+    from mixedscope.tables.store import write_table
+
+    prepared = prepare_dataset(spec, directory=Path.cwd())
+    digest = source_digest(spec["source"], Path.cwd()) if "source" in spec else None
+    if source not in (None, digest):
+        raise DataError(
+            f"The data file {spec['source']} has changed since this run was planned: run again."
+        )
+    write_table(
+        output,
+        prepared.frame,
+        "data",
+        formula="",
+        sha256=prepared.description["sha256"],
+        extra={"description": {**prepared.description, "file_sha256": digest}},
+    )
+    for note in [*prepared.description["notes"], *column_words(prepared.frame)]:
+        print(note)
+    print(f"{len(prepared.frame)} rows, {len(prepared.frame.columns)} columns -> {output}")
+
+
+def fit(
+    *,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    name: str,
+    model: Mapping[str, Any],
+    structure: str,
+    optimizer: Mapping[str, Any],
+    seed: int,
+    keyframes: int,
+) -> None:
+    """Fit one model and store the fit with all its tables.
+
+    Parameters
+    ----------
+    data : path
+        A file written by `prepare`.
+    output : path
+        ``fit.json``; the other files are written beside it, estimates and modes as CSV too.
+    name : str
+        Name of the model.
+    model : mapping
+        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
+    structure : str
+        Name of the covariance structure.
+    optimizer : mapping
+        An entry of ``optimizers`` of the configuration.
+    seed : int
+        For optimisers that draw random numbers.
+    keyframes : int
+        Into how many parts the path of the conditional modes is cut (see
+        `mixedscope.inference.estimates.modes.keyframes`).
+    """
+    from mixedscope.api.linear import LinearMixedModel
+    from mixedscope.tables.files import write_csv
+    from mixedscope.tables.store import read_table
+
+    frame = read_table(data, "data")
+    frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
+    fitted = LinearMixedModel(data=frame, **_arguments(model, structure)).fit(
+        optimizer=optimizer["backend"],
+        settings=optimizer["settings"] or None,
+        reml=model["criterion"] == "REML",
+        max_evaluations=optimizer["max_evaluations"],
+        max_seconds=optimizer["max_seconds"],
+        polish=optimizer["polish"],
+        progress=False,
+        name=name,
+        seed=seed,
+    )
+    directory = Path(output).parent
+    fitted.save(directory, keyframe_parts=keyframes)
+    for table in ("estimates", "modes"):
+        write_csv(directory / f"{table}.csv", fitted.tables.require(table))
+    print(fitted)
+
+
+def _arguments(model: Mapping[str, Any], structure: str) -> dict[str, Any]:
+    """What a model of the configuration means to the library, data apart."""
+    return {
+        "formula": model["formula"],
+        "structure": structure,
+        "contrasts": model["contrasts"] or None,
+        "weights": model["weights"],
+    }
+
+
+def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Study a stored fit and store what was found beside it.
+
+    Of studies that cannot be made of this fit the tables hold no rows, and the reason.
+
+    Parameters
+    ----------
+    fit : path
+        ``fit.json``; the tables are written beside it.
+    studies : mapping of str to mapping
+        Settings by name of study, see `mixedscope.inference.studies.registry`.
+    """
+    from mixedscope.api.linear import load_fit
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.studies.registry import STUDIES
+
+    directory = Path(fit).parent
+    fitted = load_fit(directory)
+    for name, settings in studies.items():
+        try:
+            fitted.study(name, **settings)
+        except UnsuitedError as error:
+            fitted.skip_study(name, str(error))
+            print(f"The study {name} is left out: {str(error).rstrip('.')}.")
+    fitted.save(directory, only=[table for name in studies for table in STUDIES[name].tables])
+
+
+def race(
+    *,
+    data: str | os.PathLike[str],
+    model: Mapping[str, Any],
+    race: Mapping[str, Any],
+    seed: int,
+    output: str | os.PathLike[str],
+    ends: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Let optimisers race on one objective, each from several starts.
+
+    Parameters
+    ----------
+    data : path
+        A file written by `prepare`.
+    model : mapping
+        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
+    race : mapping
+        ``structure``, ``optimizers`` (entries of the configuration by name) and ``starts``.
+    seed : int
+        From which the starts are drawn.
+    output, ends, timing : path
+        The tables of all evaluations, of where each ended, and of seconds.
+    """
+    from mixedscope.api.linear import LinearMixedModel
+    from mixedscope.inference.searches.race import Entrant
+    from mixedscope.inference.searches.race import race as run_race
+    from mixedscope.tables.store import read_table, write_table
+
+    frame = read_table(data, "data")
+    entrants = [
+        Entrant(
+            name, entry["backend"], entry["settings"], entry["polish"], entry["max_evaluations"]
+        )
+        for name, entry in race["optimizers"].items()
+    ]
+    tables = run_race(
+        LinearMixedModel(data=frame, **_arguments(model, race["structure"])),
+        entrants,
+        reml=model["criterion"] == "REML",
+        starts=race["starts"],
+        seed=seed,
+    )
+    sha256 = frame.attrs["sha256"]
+    for kind, path in (("race", output), ("race_ends", ends), ("race_timing", timing)):
+        write_table(path, tables[kind], kind, formula=model["formula"], sha256=sha256)

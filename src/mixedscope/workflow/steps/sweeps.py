@@ -1,0 +1,155 @@
+"""Steps of a sweep: its plan, its batches, their gathering, its charts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["sweep_batch", "sweep_charts", "sweep_gather", "sweep_plan"]
+
+
+def sweep_plan(*, content: str, output: str | os.PathLike[str]) -> None:
+    """Write down the runs of a sweep and their batches.
+
+    Parameters
+    ----------
+    content : str
+        JSON, see `mixedscope.sweeps.plan.SweepPlan.content`.
+    output : path
+        ``plan.json``.
+    """
+    from mixedscope.tables.files import atomic_write
+
+    atomic_write(output, content.encode())
+
+
+def sweep_batch(
+    *,
+    plan: str | os.PathLike[str],
+    batch: str,
+    data: Sequence[str],
+    code: str,
+    output: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Fit the runs of one batch.
+
+    Parameters
+    ----------
+    plan : path
+        Written by `sweep_plan`.
+    batch : str
+        Its name there.
+    data : sequence of path
+        The prepared data sets it reads, each named as in the plan but for its directory.
+    code : str
+        Digest of the code, kept with the results: batches of other code are not used again.
+    output, timing : path
+        The tables of results and of seconds.
+    """
+    from mixedscope.sweeps.run import execute
+    from mixedscope.tables.store import read_json, write_table
+
+    specs = read_json(plan)["batches"][batch]
+    files = {Path(path).name: path for path in data}
+    # A project that uses the workflow as a module may keep them elsewhere.
+    found = [
+        {**spec, "data": {**spec["data"], "file": files[Path(spec["data"]["file"]).name]}}
+        if "file" in spec["data"]
+        else spec
+        for spec in specs.values()
+    ]
+    results, seconds = execute(found, list(specs))
+    told = {"batch": {"code": code, "specs": specs}}
+    write_table(timing, seconds, "sweep_batch_timing", formula="", sha256=batch)
+    write_table(output, results, "sweep_batch", formula="", sha256=batch, extra=told)
+    failed = results["error"].dropna()
+    print(f"{len(results)} runs, {len(failed)} of them failed")
+    for run, error in zip(results["run"][failed.index], failed, strict=True):
+        print(f"{run}: {error}")
+
+
+def sweep_gather(
+    *,
+    plan: str | os.PathLike[str],
+    batches: Sequence[str],
+    timings: Sequence[str],
+    output: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+) -> None:
+    """Gather the batches of a sweep.
+
+    Parameters
+    ----------
+    plan : path
+        Written by `sweep_plan`.
+    batches, timings : sequence of path
+        Written by `sweep_batch`.
+    output, timing : path
+        The tables of all runs and of their seconds.
+
+    Raises
+    ------
+    ModelError
+        If no run could be fitted; says why the first could not.
+    """
+    from mixedscope.core.errors import ModelError
+    from mixedscope.sweeps.table import gather, gather_timing
+    from mixedscope.tables.store import read_json, read_table, write_table
+
+    told = read_json(plan)
+    runs, swept = told["runs"], {"swept": told["swept"]}
+    digest = hashlib.sha256("".join(run[0] for run in runs).encode()).hexdigest()
+    table = gather(runs, [read_table(path, "sweep_batch") for path in batches])
+    if len(table) and table["error"].notna().all():
+        keys, first = runs[0][2], table["error"].iloc[0]
+        told = ", ".join(f"{key}: {value}" for key, value in keys.items())
+        raise ModelError(f"All {len(table)} runs of the sweep failed. The first ({told}): {first}")
+    seconds = gather_timing(runs, [read_table(path, "sweep_batch_timing") for path in timings])
+    write_table(output, table, "runs", formula="", sha256=digest, extra=swept)
+    write_table(timing, seconds, "runs_timing", formula="", sha256=digest)
+
+
+def sweep_charts(
+    *,
+    runs: str | os.PathLike[str],
+    timing: str | os.PathLike[str],
+    charts: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    output: Sequence[str],
+    formats: Sequence[str],
+) -> None:
+    """Draw the charts of a sweep.
+
+    Parameters
+    ----------
+    runs, timing : path
+        Written by `sweep_gather`.
+    charts : mapping of str to mapping
+        Settings by name of chart.
+    settings : mapping
+        ``theme`` of the configuration's ``charts``.
+    output : sequence of path
+        ``<name>.caption.json`` of each; the chart's files are written beside it.
+    formats : sequence of str
+    """
+    from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.kinds.sweep.chart import sweep_chart
+    from mixedscope.charts.registry import figure
+    from mixedscope.sweeps.summary import summarise
+    from mixedscope.sweeps.table import with_keys
+    from mixedscope.tables.store import read_table
+    from mixedscope.workflow.steps.drawing import back_to, print_font_words
+
+    frame = with_keys(read_table(runs, "runs"))
+    seconds = read_table(timing, "runs_timing")
+    theme = settings.get("theme", "light")
+    figures = []
+    for chart, path in zip(charts.values(), output, strict=True):
+        drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
+        figures.append(figure(*drawn, theme=theme))
+        save_figure(figures[-1], path, formats, back_to(path))
+    print_font_words(figures)

