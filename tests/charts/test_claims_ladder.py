@@ -249,7 +249,8 @@ def doubtful(m: re.Match[str], case: Rungs) -> None:
 
 @claims(
     r"Tests against (?P<which>.+?) have bounds in place of a p-value: where a fit is singular "
-    r"itself, has no residual variance, or is left in unusual ways, no large-sample distribution is right for all truths\."
+    r"itself, has no residual variance, or is left in unusual ways, no "
+    r"large-sample distribution is right for all truths\."
 )
 def bounds(m: re.Match[str], case: Rungs) -> None:
     own = case.tests[case.tests["p_value"].isna() & case.tests["bootstrap_p"].isna()]

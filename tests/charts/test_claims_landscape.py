@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -84,7 +84,29 @@ def beginning(m: re.Match[str], case: Seen) -> None:
 @claims(r"Of (\d+) parameters the (\d+) shown vary most along the path\.")
 def chosen(m: re.Match[str], case: Seen) -> None:
     shown = set(case.panels["x_name"]) | set(case.panels["y_name"])
-    assert int(m[1]) == len(case.tables.info["theta_names"]) > int(m[2]) == len(shown)
+    names = list(case.tables.info["theta_names"])
+    assert int(m[1]) == len(names) > int(m[2]) == len(shown)
+    # Steps in which parameters are compared: those that mean the same for columns of unit size.
+    trace = case.fit.trace
+    best = np.array(trace.loc[trace["objective"] == trace["best"], "theta"].tolist())
+    moved = np.ptp(best, axis=0) * case.fit.model.profiled().scale
+    order = sorted(names, key=lambda name: -moved[names.index(name)])
+    assert shown == set(order[: len(shown)])
+    assert moved[names.index(order[len(shown) - 1])] > moved[names.index(order[len(shown)])]
+
+
+@claims(r"Of (\d+) parameters (\d+) are shown\.")
+def some_asked_for(m: re.Match[str], case: Seen) -> None:
+    shown = set(case.panels["x_name"]) | set(case.panels["y_name"])
+    assert (int(m[1]), int(m[2])) == (len(case.tables.info["theta_names"]), len(shown))
+    assert case.panels["asked"].all()
+
+
+@claims(r"The interval of 95 % is wider than the picture\.")
+def wider(m: re.Match[str], case: Seen) -> None:
+    (panel,) = (row for _, row in case.panels.iterrows())
+    for end in (panel["x_low"], panel["x_high"]):
+        assert case.gap(np.array([abs(end)])) < 3.84
 
 
 @claims(r"Parameters not shown are optimised at every point\.")
@@ -269,6 +291,12 @@ CASES = {
     "two of three": ("sleepstudy", FORMULA, "full", {"parameters": 2}),
     "profiled": ("sleepstudy", FORMULA, "full", {"others": "profiled", "parameters": 2}),
     "zerocorr": ("sleepstudy", FORMULA, "zerocorr", {}),
+    "asked": (
+        "sleepstudy",
+        FORMULA,
+        "full",
+        {"pairs": (("Subject.(Intercept)", "Subject.Days.(Intercept)"),)},
+    ),
     "near": ("sleepstudy", FORMULA, "zerocorr", {"window": "optimum"}),
     "curve": ("Dyestuff", "Yield ~ 1 + (1 | Batch)", "full", {}),
     "at the bound": ("Dyestuff2", "Yield ~ 1 + (1 | Batch)", "full", {}),
@@ -280,6 +308,23 @@ def test_captions_of_landscapes_say_what_the_objective_is(name: str) -> None:
     data, formula, structure, settings = CASES[name]
     case = seen(data, formula, structure, **settings)
     claims.read(landscape_caption(case.tables), case)
+
+
+def test_a_curve_cut_within_its_interval() -> None:
+    case = seen("Dyestuff", "Yield ~ 1 + (1 | Batch)", "full")
+    panels = case.panels.assign(x_low=0.6, x_high=1.0)
+    none = case.tables.require("landscape_outlines").iloc[:0]
+    own = {**case.tables.studies, "landscape_panels": panels, "landscape_outlines": none}
+    cut = Seen(case.fit, replace(case.tables, studies=own))
+    assert "wider than the picture" in landscape_caption(cut.tables)
+    claims.read(landscape_caption(cut.tables), cut)
+
+
+def test_no_bound_is_spoken_of_where_none_is_drawn() -> None:
+    case = seen(*CASES["asked"][:3], **CASES["asked"][3])
+    panels = case.panels.assign(x_bound=np.nan, y_bound=np.nan)
+    own = {**case.tables.studies, "landscape_panels": panels}
+    assert "Dashed" not in landscape_caption(replace(case.tables, studies=own))
 
 
 def test_every_kind_of_claim_was_read(request: pytest.FixtureRequest) -> None:

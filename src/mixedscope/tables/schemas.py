@@ -306,6 +306,7 @@ SCHEMAS: dict[str, TableSchema] = {
             "panel": _INT32,
             "scale": _TEXT,
             "others": _TEXT,
+            "asked": _BOOL,
             "x_kind": _TEXT,
             "x_group": _TEXT,
             "x_name": _TEXT,
@@ -322,7 +323,7 @@ SCHEMAS: dict[str, TableSchema] = {
             "n_y": _INT32,
             "theta": _F64S,
         },
-        frozenset({"panel", "scale", "others", "x_kind", "x_name", "theta"}),
+        frozenset({"panel", "scale", "others", "asked", "x_kind", "x_name", "theta"}),
         {
             "scale": frozenset({"theta", "sd"}),
             "others": frozenset({"optimum", "profiled"}),

@@ -147,7 +147,7 @@ def landscape_study(
         grids.append(panel.grid())
         outline_rows.extend(panel.outlines())
         points.append(panel.special(surface))
-        panels.append(panel.row(scale, others, surface))
+        panels.append(panel.row(scale, others, surface) | {"asked": bool(pairs)})
     table = pd.concat(points, ignore_index=True)
     frame = _common_ranges(pd.DataFrame(panels))
     return {

@@ -91,7 +91,11 @@ def landscape_caption(fit: FitTables) -> str:
         shown = len(set(panels["x_name"]) | set(panels["y_name"]))
         total = len(fit.info["theta_names"])
         if first["scale"] == "theta" and shown < total:
-            text.append(f"Of {total} parameters the {shown} shown vary most along the path.")
+            text.append(
+                f"Of {total} parameters {shown} are shown."
+                if first["asked"]
+                else f"Of {total} parameters the {shown} shown vary most along the path."
+            )
         if total > 2:
             text.append(
                 "Parameters not shown are optimised at every point."
@@ -114,7 +118,8 @@ def landscape_caption(fit: FitTables) -> str:
         )
     else:
         text.append(_interval_words(fit, first))
-    if first["scale"] == "theta":
+    bounds = panels[["x_bound", "y_bound"]].to_numpy(dtype=float)
+    if first["scale"] == "theta" and (bounds == 0.0).any():
         text.append("Dashed: the bound 0 of a diagonal of Λ; beyond it, veiled, the other sign.")
     text += _symmetry(points, curve)
     tried = points[points["kind"] == "evaluation"]
