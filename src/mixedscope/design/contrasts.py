@@ -7,7 +7,7 @@ difference, as ``MASS::contr.sdif``), or by names of one's own (hypotheses).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -192,6 +192,15 @@ def _level(variable: str, levels: Sequence[str], wanted: Any, default: int) -> i
     return list(levels).index(label)
 
 
+def _row(value: Any, what: str) -> list[Any] | None:
+    """A list of names, of which one alone is one; None where there is none."""
+    if value is None or isinstance(value, str):
+        return None if value is None else [value]
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise ModelError(f"{what} must be a list, not {value!r}.")
+    return list(value)
+
+
 def _hypothesis(
     variable: str, levels: Sequence[str], settings: Mapping[str, Any]
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
@@ -200,7 +209,7 @@ def _hypothesis(
         H = np.asarray(settings["matrix"], dtype=np.float64)
     except (TypeError, ValueError):
         raise ModelError(f"{where} must be rows of numbers, all of one length.") from None
-    order = settings.get("levels")
+    order = _row(settings.get("levels"), f"{where}: levels")
     if order is not None and [label_of(level) for level in order] != list(levels):
         truth = next((level for level in order if isinstance(level, bool)), None)
         raise ModelError(
@@ -219,7 +228,7 @@ def _hypothesis(
         raise ModelError(f"{where}: row {i + 1} sums to {H[i].sum():g}; a contrast sums to 0.")
     if np.linalg.matrix_rank(H) < H.shape[0]:
         raise ModelError(f"{where}: its rows are linearly dependent; remove the redundant ones.")
-    names = settings.get("names")
+    names = _row(settings.get("names"), f"{where}: names")
     if names is None:
         suffixes = _numbers(H.shape[0])
     else:

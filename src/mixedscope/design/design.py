@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mixedscope.core.arguments import number_array
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.covariance.registry import make_structure, told_from_residuals
 from mixedscope.design.contrasts import ContrastSpec
@@ -269,10 +270,8 @@ def _read_weights(
             raise DataError(f"The weights column {weights!r} is not numeric{_why(frame[weights])}.")
         values = numeric_column(frame[weights])
     else:
-        try:
-            values = np.asarray(weights, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError("Weights must be a column name or an array of numbers.") from None
+        wanted = f"the name of a column or an array of {len(frame)} numbers"
+        values = number_array("weights", weights, wanted, DataError, missing=True)
         if values.shape != (len(frame),):
             raise DataError(
                 f"Weights must be one number per row, {len(frame)}, not of shape {values.shape}."
@@ -317,11 +316,13 @@ def _usable_rows(
         zero = (weights == 0) & ~missing
     rows = np.flatnonzero(~missing & ~zero).astype(np.int64)
     if missing.all():
-        counts = dict.fromkeys(columns, 0) | {name: int(m.sum()) for name, m in found.items()}
+        counts = {f"column {name!r}": int(m.sum()) for name, m in found.items()}
+        if weights is not None:
+            counts["the weights"] = int(np.isnan(weights).sum())
         worst = max(counts, key=counts.__getitem__)
         raise DataError(
-            f"All {n} rows have a missing value in a variable of the model; column "
-            f"{worst!r} alone lacks {counts[worst]}."
+            f"All {n} rows have a missing value in a variable of the model; {worst} alone "
+            f"{'lack' if worst == 'the weights' else 'lacks'} {counts[worst]}."
         )
     if not len(rows):
         raise DataError("No rows remain: all weights are 0 or missing.")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedscope.core.arguments import named, way_out
 from mixedscope.core.errors import ModelError
-from mixedscope.tables.store import FitTables, read_fit
+from mixedscope.tables.store import SCHEMAS, FitTables, read_fit
 
 __all__ = ["Made", "Source", "as_tables", "is_made", "made_tables", "with_group"]
 
@@ -154,6 +154,8 @@ def made_tables(chart: str, source: Any, *others: Any) -> Mapping[str, Any]:
         raise ModelError(f"{wanted}, not {named(source)}.")
     missing = [name for name in needed if name not in tables]
     if not missing:
+        for name in needed:
+            _check_table(wanted, name, tables[name])
         return tables
     for other, (its_maker, its_tables) in _MAKERS.items():
         if all(name in tables for name in its_tables):
@@ -161,6 +163,15 @@ def made_tables(chart: str, source: Any, *others: Any) -> Mapping[str, Any]:
                 f"{wanted}, not what {its_maker} gives, which ms.charts.{other} draws."
             )
     raise ModelError(f"{wanted}; here the table {missing[0]!r} is missing.")
+
+
+def _check_table(wanted: str, name: str, table: Any) -> None:
+    """Refuse what goes by the name of a table and has not its columns."""
+    if not isinstance(table, pd.DataFrame):
+        raise ModelError(f"{wanted}; here {name!r} is no table but {named(table)}.")
+    lost = [column for column in SCHEMAS[name].columns or () if column not in table.columns]
+    if lost:
+        raise ModelError(f"{wanted}; here the table {name!r} has no column {lost[0]!r}.")
 
 
 def _each(source: Any) -> list[Any]:

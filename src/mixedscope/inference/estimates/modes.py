@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.arguments import door
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.references import JointLimit, within_group
@@ -117,6 +118,7 @@ def keyframes(
     return pd.concat(tables, ignore_index=True)
 
 
+@door()
 def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.DataFrame]:
     """Tabulate the conditional modes at every evaluation, not only at the best so far.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.arguments import named
+from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.engine.objective import ProfiledObjective
@@ -83,7 +83,19 @@ def as_entrants(entrants: Any) -> list[Entrant]:
     for item in made:
         if not isinstance(item, Entrant):
             raise ModelError(f"{wanted}; there is {named(item)} among them.")
-    return made
+    return [_entrant(**vars(item)) for item in made]
+
+
+@door()
+def _entrant(
+    name: str,
+    optimizer: str,
+    settings: Mapping[str, Any],
+    polish: bool,
+    max_evaluations: int | None,
+) -> Entrant:
+    """Make an entrant of fields whose types are checked."""
+    return Entrant(name, optimizer, settings, polish, max_evaluations)
 
 
 def race(

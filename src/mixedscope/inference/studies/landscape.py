@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.inference.studies.contours import crossings, outlines, refine
 from mixedscope.inference.studies.coordinates import MEASURED, Coordinate, Coordinates, coordinates
@@ -71,6 +72,7 @@ _EVEN: Final = 0.7
 _POINT_COLUMNS: Final = ("panel", "kind", "evaluation", "stage", "x", "y", "gap", "improved")
 
 
+@door()
 def landscape_study(
     subject: Subject,
     *,

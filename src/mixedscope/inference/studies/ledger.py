@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
@@ -26,6 +27,7 @@ __all__ = ["ledger_study"]
 Floats = NDArray[np.float64]
 
 
+@door()
 def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame]:
     """Keep the books of an optimisation, at the evaluations that improved on all before them.
 

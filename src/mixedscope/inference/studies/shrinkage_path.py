@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.data.truth import Truth, true_effects
 from mixedscope.engine.blocked import BlockedSystem
@@ -49,6 +50,7 @@ _LARGEST: Final = 1e4
 _STENCIL: Final = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 
 
+@door()
 def shrinkage_path_study(subject: Subject, *, levels: int = 60) -> dict[str, pd.DataFrame]:
     """Follow the conditional modes of a fit from complete to no pooling.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
@@ -41,6 +42,7 @@ GAPS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 CRITERIA: Final = ("trust radius", "predicted decrease", "decrease")
 
 
+@door()
 def stopping_study(
     subject: Subject, *, accuracies: Sequence[float] = ACCURACIES, gaps: Sequence[float] = GAPS
 ) -> dict[str, pd.DataFrame]:
