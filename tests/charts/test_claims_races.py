@@ -14,8 +14,9 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 import mixedscope as ms
 from mixedscope.charts.kinds.landscape.words import landscape_caption, landscape_title
 from mixedscope.charts.kinds.motion import theta_motion
-from mixedscope.charts.kinds.phases.chart import phases_chart
+from mixedscope.charts.kinds.phases.chart import phases_chart, phases_title
 from mixedscope.charts.kinds.race.chart import race_chart
+from mixedscope.charts.kinds.race.words import race_title
 from mixedscope.inference.searches.phase_table import phase_tables
 from mixedscope.inference.searches.race import Entrant, race
 from mixedscope.tables.store import FitTables
@@ -116,6 +117,25 @@ def who_won(m: re.Match[str], x: str) -> None:
 
 
 @claims(
+    r"(?P<all>All|\d+ of) (?P<runs>\d+) runs ended at the same optimum(?:, (?P<open>\d+) "
+    r"uncertified)?; (?:every search ended at an optimum by itself|(?P<short>\d+) of \d+ searches "
+    rf"stopped uncertified \(red\), at most (?P<gap>{NUMBER}) above the best)$"
+)
+def nobody_won(m: re.Match[str], ends: pd.DataFrame) -> None:
+    """Of one entrant there is none that needed least."""
+    last, search = (ends[ends["point"] == point] for point in ("end", "search"))
+    assert ends["entrant"].nunique() == 1
+    assert int(m["runs"]) == len(last)
+    same = int(last["same_optimum"].sum())
+    assert m["all"] == ("All" if same == len(last) else f"{same} of")
+    assert int(m["open"] or 0) == (~last["verdict"].isin(OPTIMA)).sum()
+    red = search[~search["verdict"].isin(OPTIMA)]
+    assert int(m["short"] or 0) == len(red)
+    if m["gap"]:
+        assert gap_says(m["gap"], red["gap"].max())
+
+
+@claims(
     r"Several optimisers on one objective: the best so far minus the best of all runs, against "
     r"(?P<along>evaluations|seconds) \(both on log scales; gaps below \S+ are drawn there\)\. In "
     r"every panel one entrant is blue and the others are grey; the bold line begins where a fit "
@@ -161,6 +181,13 @@ def test_races_say_what_their_tables_hold(x: str) -> None:
     _, title, caption = race_chart(tables["race"], tables["race_ends"], timing, x=x)
     claims.read(title, x)
     claims.read(caption, x)
+
+
+@pytest.mark.parametrize("entrant", ["auto", "loose", "polished"])
+def test_races_of_one_entrant_have_no_winner(entrant: str) -> None:
+    race_table, ends = (raced()[name] for name in ("race", "race_ends"))
+    own, last = (table[table["entrant"] == entrant] for table in (race_table, ends))
+    claims.read(race_title(own, last), last)
 
 
 # -- phases ----------------------------------------------------------------------------------------
@@ -275,6 +302,24 @@ def polishing(m: re.Match[str], x: str) -> None:
     assert read(m["all"]) == sum(map(len, traces))
     checks = [f.info["optimizer"]["certificate_evaluations"] for f in phased()[1]]
     assert read(m["gradients"]) == sum(checks)
+
+
+@claims(
+    rf"Fine tuning and verification took (?:(?P<count>\d+) of (?P<of>\d+) evaluations|"
+    rf"(?P<part>{NUMBER})\u00a0% of (?P<n>\d+) evaluations)$"
+)
+def of_one_fit(m: re.Match[str], fit: FitTables) -> None:
+    part, total = fine(fit, "evaluation")
+    assert int(m["of"] or m["n"]) == total
+    assert (m["count"] is None) == (total >= 20)
+    assert int(m["count"]) == part if m["count"] else agrees(m["part"], part / total, scale=0.01)
+
+
+@pytest.mark.parametrize("optimizer", ["pybobyqa", "auto"])
+def test_phases_of_one_fit_are_not_said_to_grow(optimizer: str) -> None:
+    fit = fitted("full", optimizer)
+    tables = phase_tables([fit])
+    claims.read(phases_title(tables["phases"], tables["phases_trend"]), fit)
 
 
 @pytest.mark.parametrize("x", ["evaluation", "seconds"])
