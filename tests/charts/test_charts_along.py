@@ -59,8 +59,15 @@ def fits_of(keys: Keys) -> list[FitTables]:
     return [tables(*key) for key in keys]
 
 
-@pytest.mark.parametrize("x", ["evaluation", "seconds"])
-@pytest.mark.parametrize("chart", [trace_chart, stopping_chart])
+@pytest.mark.parametrize(
+    ("chart", "x"),
+    [
+        (trace_chart, "evaluation"),
+        (stopping_chart, "seconds"),
+        pytest.param(trace_chart, "seconds", marks=pytest.mark.exhaustive),
+        pytest.param(stopping_chart, "evaluation", marks=pytest.mark.exhaustive),
+    ],
+)
 @pytest.mark.parametrize(("keys", "kind"), [(LONG_AND_SHORT, "log"), (ALIKE, "linear")])
 def test_all_fits_have_one_axis_and_a_log_one_where_one_is_ten_times_as_long(
     chart: Any, x: str, keys: Keys, kind: str
@@ -87,7 +94,10 @@ def test_a_ledger_can_be_asked_for_a_scale() -> None:
         assert {s["type"] for s in scales} == {kind}
 
 
-@pytest.mark.parametrize(("keys", "kind"), [(LONG_AND_SHORT, "log"), (ALIKE, "linear")])
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [(LONG_AND_SHORT, "log"), pytest.param(ALIKE, "linear", marks=pytest.mark.exhaustive)],
+)
 def test_stills_have_one_axis_of_evaluations(keys: Keys, kind: str) -> None:
     scene = scene_of(fits_of(keys), "Subject", ["(Intercept)", "Days"])
     scales = axes(modes_still(scene, "title", "caption").to_dict(), ("e", "left"))
@@ -96,7 +106,10 @@ def test_stills_have_one_axis_of_evaluations(keys: Keys, kind: str) -> None:
 
 
 @pytest.mark.parametrize("x", ["evaluation", "seconds"])
-@pytest.mark.parametrize("keys", [LONG_AND_SHORT, ALIKE, LONG_AND_SHORT[1:]])
+@pytest.mark.parametrize(
+    "keys",
+    [LONG_AND_SHORT, pytest.param(ALIKE, marks=pytest.mark.exhaustive), LONG_AND_SHORT[1:]],
+)
 def test_what_is_drawn_stands_inside_the_frame(x: str, keys: Keys) -> None:
     """Points and lines at the outermost values are not cut in half by the frame."""
     spec = trace_chart(fits_of(keys), x=x)[0].to_dict()

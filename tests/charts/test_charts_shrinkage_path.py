@@ -52,9 +52,21 @@ def intercept() -> FitTables:
     return made("intercept")
 
 
+_DRAWN: dict[tuple[Any, ...], tuple[dict[str, Any], str, str]] = {}
+
+
+def drawn(fits: list[FitTables], **settings: Any) -> tuple[dict[str, Any], str, str]:
+    """Specification, title and caption; fits of the module's fixtures are drawn once."""
+    key = (*map(id, fits), *settings.items())
+    if key not in _DRAWN:
+        chart, title, caption = shrinkage_path_chart(fits, **settings)
+        _DRAWN[key] = chart.to_dict(), title, caption
+    return _DRAWN[key]
+
+
 def panels(fits: list[FitTables], **settings: Any) -> tuple[dict[str, Any], list[list[Any]]]:
     """The whole, and its rows of panels (without the keys below them)."""
-    spec = shrinkage_path_chart(fits, **settings)[0].to_dict()
+    spec = drawn(fits, **settings)[0]
     return spec, [row["hconcat"] for row in spec["vconcat"] if "hconcat" in row]
 
 
@@ -141,7 +153,7 @@ def test_error_is_drawn_with_its_parts_and_both_marks(simulated: FitTables) -> N
 
 
 def test_title_compares_the_fit_with_the_least_error(simulated: FitTables) -> None:
-    assert "no scaling of Λ would make" in shrinkage_path_chart([simulated])[1]
+    assert "no scaling of Λ would make" in drawn([simulated])[1]
     error = simulated.require("shrinkage_error").copy()
     whole = error["group"].isna()
     at_fit = whole & (error["s"] == 1.0)
@@ -156,7 +168,7 @@ def test_title_compares_the_fit_with_the_least_error(simulated: FitTables) -> No
 def test_real_data_have_no_error(real: FitTables) -> None:
     spec, grid = panels([real])
     assert len(grid) == 2
-    _, title, caption = shrinkage_path_chart([real])
+    _, title, caption = drawn([real])
     assert title.startswith("Between complete and no pooling, the fit spends")
     assert "squared error" not in caption
     assert "least error" not in str(spec)
@@ -165,9 +177,9 @@ def test_real_data_have_no_error(real: FitTables) -> None:
 def test_log_scale_of_s_has_a_place_for_zero_and_the_limit(simulated: FitTables) -> None:
     spec, grid = panels([simulated], x="s")
     (line,) = marks(grid[0][0], "line")
-    drawn = rows(spec, line)["x"]
+    shown = rows(spec, line)["x"]
     path = simulated.require("shrinkage_scale")["s"]
-    assert 0 < drawn.min() < path[1]
+    assert 0 < shown.min() < path[1]
     assert rows(spec, marks(grid[0][0], "point")[0])["x"].min() > path.max()
     assert line["encoding"]["x"]["scale"]["type"] == "log"
     rule = marks(grid[0][0], "rule")[-1]
@@ -181,7 +193,7 @@ def test_several_fits_are_columns(simulated: FitTables, intercept: FitTables) ->
     assert rows(spec, grid[1][1])["text"].item() == "not in this model"
     domains = [marks(p, "line")[0]["encoding"]["y"]["scale"]["domain"] for p in grid[0]]
     assert domains[0] == domains[1]
-    assert shrinkage_path_chart([simulated, intercept])[1].startswith("Full: ")
+    assert drawn([simulated, intercept])[1].startswith("Full: ")
 
 
 def test_without_variance_title_and_caption_say_so() -> None:

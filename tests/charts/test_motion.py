@@ -277,7 +277,8 @@ def test_caption_states_the_rules(fits: list[FitTables]) -> None:
 def test_gif_is_an_animation_of_bounded_size_and_length(
     fits: list[FitTables], terms: tuple[str, ...]
 ) -> None:
-    data = motion(fits, "g", terms).gif()
+    # A film of one panel is of one fit: drawing its frames is what takes time.
+    data = motion(fits if len(terms) > 1 else fits[:1], "g", terms).gif()
     assert len(data) < 5_000_000
     image = Image.open(io.BytesIO(data))
     assert image.size == (WIDTH, HEIGHT)
@@ -322,7 +323,7 @@ def test_encoder_that_fails_says_so(fits: list[FitTables], monkeypatch: pytest.M
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: "/bin/false")
     with pytest.raises(ModelError, match="could not be encoded as MP4"):
-        motion(fits, "g", TERMS).mp4()
+        motion(fits[:1], "g", TERMS).mp4()
 
 
 def test_film_shows_the_modes_where_the_tables_have_them(fits: list[FitTables]) -> None:
@@ -388,7 +389,7 @@ def test_moments_are_the_start_the_ends_of_phases_and_the_end(fits: list[FitTabl
         assert {1, *ends, actor.course.size} <= set(chosen)
 
 
-@pytest.mark.parametrize("terms", [TERMS, TERMS[:1]])
+@pytest.mark.parametrize("terms", [pytest.param(TERMS, marks=pytest.mark.exhaustive), TERMS[:1]])
 def test_still_shows_the_modes_of_its_moments(
     fits: list[FitTables], terms: tuple[str, ...]
 ) -> None:

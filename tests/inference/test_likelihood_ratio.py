@@ -48,7 +48,7 @@ def pair(terms: str, poorer: str, richer: str, *, reml: bool = False) -> tuple[A
         pytest.param("1 + x + z", "intercept", "zerocorr", True, marks=pytest.mark.exhaustive),
         pytest.param("1 + x + z", "intercept", "full", True, marks=pytest.mark.exhaustive),
         pytest.param("1 + x", "zerocorr", "full", False, marks=pytest.mark.exhaustive),
-        ("1 + x + z", "rr1", "full", True),
+        pytest.param("1 + x + z", "rr1", "full", True, marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_true_poorer_model_is_rejected_as_often_as_promised(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from mixedscope.tables.store import read_table
 from mixedscope.workflow.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
+EXHAUSTIVE = pytest.mark.exhaustive
 ROWS = ["y,x,g", *(f"{(7 * g) % 5 + x},{x},g{g}" for g in range(6) for x in range(4))]
 
 
@@ -97,25 +99,44 @@ use rule * from scope as scope_*
 """
 
 
-@pytest.fixture(params=["alone", "module"])
-def prepared(request: pytest.FixtureRequest, here: Path) -> Any:
-    """A project whose data have been prepared, and how to run it again with another source."""
-    pytest.importorskip("snakemake", reason="the workflow's dependencies are a group of their own")
-    module = request.param == "module"
-    if module:
-        (here / "Snakefile").write_text(MODULE)
-    target = "deep/results/data/trials.parquet" if module else "results/data/trials.parquet"
-    options = [] if module else ["-s", str(ROOT / "Snakefile"), "--configfile", "config.yaml"]
+class Project:
+    """A project whose data are prepared in its folder, as a module of another one or alone."""
 
-    def run(*arguments: str, source: str = "trials.csv", **changed: Any) -> tuple[int, str]:
-        config = content(source)
+    def __init__(self, here: Path, *, module: bool) -> None:
+        self.here, self.module = here, module
+        results = "deep/results" if module else "results"
+        self.target = here / results / "data/trials.parquet"
+
+    def run(self, *arguments: str, source: str = "trials.csv", **changed: Any) -> tuple[int, str]:
+        """Run it with another source, or other keys of the data set."""
+        config: dict[str, Any] = content(source)
         config["datasets"]["trials"] |= changed
-        (here / "config.yaml").write_text(yaml.safe_dump({"mine": config} if module else config))
-        return snakemake(here, target, *options, *arguments)
+        options = ["-s", str(ROOT / "Snakefile"), "--configfile", "config.yaml"]
+        if self.module:
+            config, options = {"mine": config}, []
+        (self.here / "config.yaml").write_text(yaml.safe_dump(config))
+        target = self.target.relative_to(self.here).as_posix()
+        return snakemake(self.here, target, *options, *arguments)
 
-    status, output = run()
+
+@pytest.fixture(scope="module", params=["alone", pytest.param("module", marks=EXHAUSTIVE)])
+def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    pytest.importorskip("snakemake", reason="the workflow's dependencies are a group of their own")
+    project = Project(tmp_path_factory.mktemp("project"), module=request.param == "module")
+    (project.here / "trials.csv").write_text("\n".join(ROWS) + "\n")
+    if project.module:
+        (project.here / "Snakefile").write_text(MODULE)
+    status, output = project.run()
     assert status == 0, output
-    return run, here, here / target
+    return project
+
+
+@pytest.fixture
+def prepared(original: Project, tmp_path: Path) -> Any:
+    """A copy of a project that has been run, and how to run it again with another source."""
+    copy = Project(tmp_path / "copy", module=original.module)
+    shutil.copytree(original.here, copy.here, symlinks=True)
+    return copy.run, copy.here, copy.target
 
 
 @pytest.mark.slow

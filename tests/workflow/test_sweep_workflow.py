@@ -54,6 +54,7 @@ def test_chart_lies_beside_its_caption(finished: Path) -> None:
     assert (directory / "search_evaluations-by-optimizer.svg").stat().st_size > 1000
 
 
+@pytest.mark.exhaustive
 def test_second_run_does_nothing(finished: Path) -> None:
     assert "Nothing to be done" in snakemake(finished, "--cores", "1", TARGET)[1]
 

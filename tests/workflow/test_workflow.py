@@ -1,4 +1,8 @@
-"""The workflow as users run it, on a configuration of seconds."""
+"""The workflow as users run it, on a configuration of seconds.
+
+Every run of the tests has the configuration of one model, whose jobs are the fewest that do all
+these things. With ``--exhaustive`` the same is asked of a whole run of two models.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,14 @@ SMALL = yaml.safe_load((ROOT / "config/small.yaml").read_text("utf-8"))
 SMALL["charts"] |= {"kinds": ["shrinkage", "trace", "ledger", "theta"], "formats": ["svg", "html"]}
 SMALL["models"]["sleep"]["optimizers"] = ["nlopt"]
 
+#: One model, two charts.
+ONE = deepcopy(SMALL)
+for _key, _name in (("models", "tasting"), ("datasets", "tasting")):
+    ONE[_key].pop(_name)
+for _study in ("efficiency", "crossvalidation"):
+    ONE["models"]["sleep"].pop(_study)
+ONE["models"]["sleep"]["bootstrap"] = {"draws": 20, "batch": 20}
+ONE["charts"] |= {"kinds": ["shrinkage", "trace"], "formats": ["svg"]}
 
 DRAWING = {"charts_1", "charts_2", "film", "phases_charts"}
 
@@ -73,12 +85,25 @@ def planned_jobs(output: str) -> dict[str, int]:
     return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole run with one core."""
-    directory = configured(tmp_path_factory.mktemp("one-core"), SMALL)
-    snakemake(directory, "--cores", "1")
-    return directory
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(ONE, id="one model"),
+        pytest.param(SMALL, id="two models", marks=pytest.mark.exhaustive),
+    ],
+)
+def started(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, set[str]]:
+    """A whole run with one core, and the rules that it had jobs of."""
+    directory = configured(tmp_path_factory.mktemp("one-core"), request.param)
+    output = snakemake(directory, "--cores", "1")[1]
+    return directory, set(planned_jobs(output))
+
+
+@pytest.fixture
+def finished(started: tuple[Path, set[str]]) -> Path:
+    return started[0]
 
 
 @pytest.fixture
@@ -87,6 +112,11 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     directory = tmp_path / "copy"
     shutil.copytree(finished, directory, symlinks=True)
     return directory
+
+
+def content_of(directory: Path) -> dict[str, Any]:
+    """Configuration of a run."""
+    return dict(yaml.safe_load((directory / "config.yaml").read_text("utf-8")))
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -100,7 +130,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def test_run_writes_every_promised_file(finished: Path) -> None:
-    assert not faults(make_plan(SMALL), finished)
+    assert not faults(make_plan(content_of(finished)), finished)
 
 
 def test_nothing_but_what_is_promised_is_left(finished: Path) -> None:
@@ -114,7 +144,7 @@ def test_second_run_does_nothing(finished: Path) -> None:
 
 @pytest.mark.exhaustive
 def test_bytes_are_those_of_another_run_with_other_cores(finished: Path, tmp_path: Path) -> None:
-    other = configured(tmp_path / "four-cores", SMALL)
+    other = configured(tmp_path / "four-cores", content_of(finished))
     snakemake(other, "--cores", "4")
     ours, theirs = contents(finished), contents(other)
     assert list(ours) == list(theirs)
@@ -122,37 +152,43 @@ def test_bytes_are_those_of_another_run_with_other_cores(finished: Path, tmp_pat
 
 
 def test_changed_formula_reruns_its_model_only(copied: Path) -> None:
-    content = deepcopy(SMALL)
+    content = content_of(copied)
     content["models"]["sleep"]["formula"] = "Reaction ~ 0 + Days + (1 + Days | Subject)"
     configured(copied, content)
     output = snakemake(copied, "--dry-run")[1]
     jobs = planned_jobs(output)
-    structures = len(SMALL["models"]["sleep"]["structures"])
+    structures = len(content["models"]["sleep"]["structures"])
     assert jobs["fit"] == structures
     assert jobs["compare"] == 1
     assert "prepare" not in jobs
     assert not re.search(r"model=(?!sleep\b)", output)
 
 
+@pytest.mark.exhaustive
 def test_new_structure_adds_one_fit(copied: Path) -> None:
-    content = deepcopy(SMALL)
+    content = content_of(copied)
     content["models"]["sleep"]["structures"].append("zerocorr")
     configured(copied, content)
     assert planned_jobs(snakemake(copied, "--dry-run")[1])["fit"] == 1
 
 
-def test_changed_chart_settings_redraw_and_refit_nothing(copied: Path) -> None:
-    content = deepcopy(SMALL)
+@pytest.mark.exhaustive
+def test_changed_chart_settings_redraw_and_refit_nothing(
+    started: tuple[Path, set[str]], copied: Path
+) -> None:
+    content = content_of(copied)
     content["charts"] = {**content.get("charts", {}), "shrinkage": {"scale": "coef"}}
     configured(copied, content)
     jobs = planned_jobs(snakemake(copied, "--dry-run")[1])
-    assert set(jobs) == {"charts_1", "charts_2", "index", "default", "total"}
+    assert set(jobs) == {"charts_1", "charts_2", "index", "default", "total"} & started[1]
 
 
 @pytest.mark.parametrize(
     ("source", "rerun"),
     [
-        ("charts/kinds/trace/chart.py", {*DRAWING, "index"}),
+        pytest.param(
+            "charts/kinds/trace/chart.py", {*DRAWING, "index"}, marks=pytest.mark.exhaustive
+        ),
         (
             "engine/kernels/elimination.py",
             {"fit", "study", "race", "efficiency", "efficiency_batch", "crossvalidation"}
@@ -160,14 +196,15 @@ def test_changed_chart_settings_redraw_and_refit_nothing(copied: Path) -> None:
         ),
         # The ladder is one of the charts of a model of several structures, as `charts_1` draws
         # them; steps of one module share its helpers.
-        (
+        pytest.param(
             "inference/ladder/compare.py",
             {"compare", "bootstrap", "phases", *DRAWING, "index"} - {"film", "charts_2"},
+            marks=pytest.mark.exhaustive,
         ),
     ],
 )
 def test_changed_package_code_reruns_what_depends_on_it(
-    finished: Path, tmp_path: Path, source: str, rerun: set[str]
+    started: tuple[Path, set[str]], tmp_path: Path, source: str, rerun: set[str]
 ) -> None:
     package = tmp_path / "src" / "mixedscope"
     shutil.copytree(
@@ -176,8 +213,9 @@ def test_changed_package_code_reruns_what_depends_on_it(
     with (package / source).open("a", encoding="utf-8") as file:
         file.write("\n_CHANGED = True\n")  # comments make no difference
     # The copy goes before the installed package.
-    output = snakemake(finished, "--dry-run", PYTHONPATH=str(package.parent))[1]
-    assert set(planned_jobs(output)) - {"default", "total"} == rerun
+    directory, rules = started
+    output = snakemake(directory, "--dry-run", PYTHONPATH=str(package.parent))[1]
+    assert set(planned_jobs(output)) - {"default", "total"} == rerun & rules
 
 
 def test_unknown_key_stops_before_anything_runs(tmp_path: Path) -> None:
@@ -191,7 +229,7 @@ def test_unknown_key_stops_before_anything_runs(tmp_path: Path) -> None:
 
 
 def test_failing_fit_says_why_and_leaves_no_half_written_file(copied: Path) -> None:
-    content = deepcopy(SMALL)
+    content = content_of(copied)
     content["models"]["sleep"]["formula"] = "Reaction ~ 1 + Dys + (1 | Subject)"
     configured(copied, content)
     status, output = snakemake(copied, "--cores", "1", ok=False)
@@ -203,7 +241,7 @@ def test_failing_fit_says_why_and_leaves_no_half_written_file(copied: Path) -> N
 
 @pytest.mark.exhaustive
 def test_killed_run_recovers_after_unlocking(copied: Path) -> None:
-    content = deepcopy(SMALL)
+    content = content_of(copied)
     content["models"]["sleep"]["formula"] = "Reaction ~ 1 + (1 + Days | Subject)"
     configured(copied, content)
     run = subprocess.Popen(
@@ -230,7 +268,7 @@ def test_killed_run_recovers_after_unlocking(copied: Path) -> None:
 
 
 def test_another_configuration_replaces_nothing_of_the_same_name(finished: Path) -> None:
-    content = deepcopy(SMALL)
+    content = content_of(finished)
     content["models"]["sleep"]["formula"] = "Reaction ~ 1 + (1 | Subject)"
     other = finished.parent / "other.yaml"
     other.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -240,6 +278,7 @@ def test_another_configuration_replaces_nothing_of_the_same_name(finished: Path)
     assert "Traceback" not in output
 
 
+@pytest.mark.exhaustive
 def test_report_needs_no_configuration_after_a_run(copied: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     done = subprocess.run(

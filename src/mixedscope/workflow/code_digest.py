@@ -49,7 +49,7 @@ def code_digest(step: str) -> str:
     for path in reachable_sources(step):
         content = path.read_bytes()
         if path.suffix == ".py":
-            content = _meaning(content)
+            content, _ = _read(content, _module_name(path))
         digest.update(f"{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
@@ -86,8 +86,8 @@ def reachable_sources(step: str) -> list[Path]:
         path = todo.pop()
         if path not in found:
             found.add(path)
-            names = _imported_names(path.read_bytes(), _module_name(path))
-            todo += [file for name in names for file in _files(name)]
+            _, names = _read(path.read_bytes(), _module_name(path))
+            todo += [file for name in names for file in _files(_ROOT, name)]
     beside = {path for folder in {p.parent for p in found} for path in folder.iterdir()}
     return sorted(found | {path for path in beside if path.suffix in _BESIDE})
 
@@ -96,7 +96,7 @@ def _module_of(step: str) -> tuple[Path, ast.Module, dict[str, ast.FunctionDef]]
     """The module of the pipeline that holds a step, and all functions there by name."""
     known: list[str] = []
     for path in sorted(_ROOT.joinpath(*_STEPS).glob("*.py")):
-        tree = ast.parse(path.read_bytes())
+        tree = _parsed(path.read_bytes())
         functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         if step in functions:
             return path, tree, functions
@@ -104,34 +104,43 @@ def _module_of(step: str) -> tuple[Path, ast.Module, dict[str, ast.FunctionDef]]
     raise ValueError(f"there is no step {step!r}; steps are {', '.join(known)}")
 
 
-# Steps share most of their files, and a run asks for the digests of all steps.
+# Steps share most of their files, and a run asks for the digests of all steps: each file is read,
+# and each name looked up, once.
+_parsed = cache(ast.parse)
+
+
 @cache
-def _meaning(source: bytes) -> bytes:
-    """What source code says: its syntax tree without docstrings."""
+def _read(source: bytes, module: str) -> tuple[bytes, tuple[str, ...]]:
+    """What source code says, its syntax tree without docstrings; and the names it imports."""
     tree = ast.parse(source)
-    for node in ast.walk(tree):
+    names = tuple(dict.fromkeys(_names(tree, module)))
+    for node in _statements(tree):
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ) and ast.get_docstring(node, clean=False):
             del node.body[0]
-    return ast.dump(tree).encode()
+    return ast.dump(tree).encode(), names
 
 
-@cache
-def _imported_names(source: bytes, module: str) -> tuple[str, ...]:
-    """Dotted names that the code of a module imports, functions included."""
-    return tuple(dict.fromkeys(_names(ast.parse(source), module)))
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """A piece of code and all statements in it; expressions hold neither imports nor docstrings."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            todo += getattr(node, part, ())
 
 
 def _imported_by(tree: ast.AST, module: str) -> Iterator[Path]:
     """Source files of this package that a piece of code imports, functions included."""
     for name in dict.fromkeys(_names(tree, module)):
-        yield from _files(name)
+        yield from _files(_ROOT, name)
 
 
 def _names(tree: ast.AST, module: str) -> Iterator[str]:
     """Dotted names of what a piece of code imports: modules, and what is taken from them."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -145,22 +154,21 @@ def _names(tree: ast.AST, module: str) -> Iterator[str]:
                 yield f"{base}.{alias.name}"
 
 
-def _files(module: str) -> Iterator[Path]:
-    """The file of a module of this package and those of the packages around it."""
+@cache
+def _files(root: Path, module: str) -> tuple[Path, ...]:
+    """The file of a module of this package, below its root, and those of the packages around it."""
     parts = module.split(".")
+    found: list[Path] = []
     if parts[0] != _PACKAGE:
-        return
-    here = _ROOT
+        return ()
     # The root package's __init__ re-exports everything: following it would tie all to all.
     for part in parts[1:]:
-        if (here / part / "__init__.py").is_file():
-            here = here / part
-            yield here / "__init__.py"
-        elif (here / f"{part}.py").is_file():
-            yield here / f"{part}.py"
-            return
+        if (root / part / "__init__.py").is_file():
+            root = root / part
+            found.append(root / "__init__.py")
         else:
-            return
+            return (*found, *(path for path in [root / f"{part}.py"] if path.is_file()))
+    return tuple(found)
 
 
 def _module_name(path: Path) -> str:
