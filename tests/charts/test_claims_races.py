@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -342,6 +343,40 @@ def fine_tuned(m: re.Match[str], fit: FitTables) -> None:
     first = int((trace["phase"] == "fine-tuning").to_numpy().argmax())
     reach = np.abs(theta[first:] - theta[int(trace["objective"].argmin())]).max()
     assert agrees(m["parts"], float(reach)) or read(m["parts"]) == pytest.approx(reach, rel=0.05)
+
+
+def reach(fit: FitTables) -> float:
+    """How far θ is from its end while the search, or what polishes it, is fine tuning."""
+    trace = fit.require("trace")
+    theta = np.array(trace["theta"].tolist())
+    fine = (trace["phase"] == "fine-tuning") & trace["stage"].isin(["search", "polish"])
+    away = np.abs(theta[fine.to_numpy()] - theta[int(trace["objective"].argmin())])
+    return float(away.max()) if fine.any() and not fine.iloc[0] else np.nan
+
+
+@claims(r"The optimiser finds θ without a phase of fine tuning$")
+def not_tuned(m: re.Match[str], fits: list[FitTables]) -> None:
+    assert all(np.isnan(reach(fit)) for fit in fits)
+
+
+@claims(
+    rf"While it fine-tunes, the optimiser moves θ by at most (?P<low>{NUMBER}) to "
+    rf"(?P<high>{NUMBER}), depending on the structure$"
+)
+def tuned_in_many(m: re.Match[str], fits: list[FitTables]) -> None:
+    known = [reach(fit) for fit in fits]
+    assert len(known) > 4
+    assert gap_says(m["low"], min(known)) or agrees(m["low"], min(known))
+    assert gap_says(m["high"], max(known)) or agrees(m["high"], max(known))
+
+
+def test_films_of_theta_of_many_fits_and_of_none_that_is_tuned() -> None:
+    fit = fitted()
+    trace = fit.require("trace")
+    many = [fit] * 5
+    claims.read(theta_motion(many).title, many)
+    rough = [replace(fit, trace=trace.assign(phase="exploration"))]
+    claims.read(theta_motion(rough).title, rough)
 
 
 @claims(

@@ -38,17 +38,20 @@ class Case:
         self.by_structure = {fit.info["structure"]: fit for fit in fits}
 
     def of(self, label: str | None) -> FitTables:
-        return self.fits[0] if label is None else self.by_structure[LABELS[label.lower()]]
+        if label is None or len(self.fits) == 1:
+            return self.fits[0]
+        return self.by_structure[LABELS[label.lower()]]
 
     @property
     def confounded(self) -> list[str]:
-        found = self.fits[0].info["references"]["joint_limit"]["confounded"]
+        found = self.fits[0].info["references"]["joint_limit"].get("confounded", [])
         return found if self.group in found else []
 
     @property
     def column(self) -> str:
+        missing = "missing" in self.fits[0].info["references"]["joint_limit"]
         return self.options.get("reference") or (
-            "within_group" if self.confounded else "joint_limit"
+            "within_group" if self.confounded or missing else "joint_limit"
         )
 
     def table(self, fit: FitTables) -> pd.DataFrame:
@@ -141,6 +144,14 @@ def other_factors(m: re.Match[str], case: Case) -> None:
     assert case.column == "within_group"
 
 
+@pull(
+    r"The joint least-squares limit could not be computed, as columns of random effects are nearly "
+    r"collinear\."
+)
+def no_limit(m: re.Match[str], case: Case) -> None:
+    assert case.fits[0].modes["joint_limit"].isna().all()
+
+
 @pull(r"Ellipses hold (.+?) of the fitted distribution of the random effects\.")
 def ellipses(m: re.Match[str], case: Case) -> None:
     shares = case.options.get("ellipses", (0.5, 0.95))
@@ -166,11 +177,13 @@ def populations(m: re.Match[str], case: Case) -> None:
 
 
 @pull(
-    r"(?P<label>Full covariance|Zero correlations|Intercepts only)"
+    r"(?P<label>Full covariance|Zero correlations|Intercepts only|Rank \d+)"
     r"(?:: SD over levels of references \u2192 modes (?P<sds>.+?))?"
     r"(?:; level (?P<level>[^;]+?) moves most, (?P<ways>[^;]+?))?"
     r"(?:; every level keeps the same share, (?P<kept>[^;]+?))?"
     r"(?:; singular, (?P<singular>.+?))?"
+    r"(?:; the structure leaves (?P<left>\d+) of (?P<size>\d+) dimensions, and every level is "
+    r"pulled onto them)?"
     r"(?:; (?P<still>[^;]+?) (?:does|do) not vary, (?:its|their) levels lie on the population "
     r"line)?\.(?= [A-Z]|$)"
 )
@@ -204,6 +217,11 @@ def one_fit(m: re.Match[str], case: Case) -> None:
     assert bool(found) == bool(m["singular"])
     if found:
         assert m["singular"] == (found[0]["collapsed"] or f"rank {found[0]['rank']}")
+    if m["left"]:
+        modes = fit.modes[fit.modes["group"] == case.group]
+        wide = modes.pivot_table(index="level", columns="term", values="mode").to_numpy()
+        sizes = np.linalg.svd(wide, compute_uv=False)
+        assert (int(m["left"]), int(m["size"])) == ((sizes > 1e-9 * sizes[0]).sum(), wide.shape[1])
     if m["still"]:
         modes = fit.modes[fit.modes["group"] == case.group]
         assert not set(re.split(r", | and ", m["still"])) & set(modes["term"])
@@ -344,6 +362,21 @@ def test_crossed_factors_and_levels_that_their_own_rows_leave_open() -> None:
     drawn(Case(fits, "s"))
     drawn(Case(fits, "s", scale="b", terms=("x",)))
     drawn(Case(fits, "i", terms=("(Intercept)",)))
+
+
+def test_structures_that_leave_dimensions_out() -> None:
+    data = crossed(4)
+    drawn(Case(fitted("y ~ 1 + x + rr(1 + x | s, d=1)", data), "s"))
+
+
+def test_a_limit_that_cannot_be_computed_is_spoken_of() -> None:
+    # Two names of one factor, with columns that are nearly collinear: see `test_joint_limit`.
+    data = crossed(4, levels=15)
+    data = data.assign(h="h" + data["s"], z=1000.0 + 1e-4 * data["x"])
+    (fit,) = fitted("y ~ 1 + x + (1 | s) + (0 + z | h)", data)
+    if "missing" not in fit.info["references"]["joint_limit"]:
+        pytest.fail("the limit of these data is known: take others")
+    drawn(Case([fit], "s", terms=("(Intercept)",)))
 
 
 def test_no_level_has_rows_for_an_estimate() -> None:
