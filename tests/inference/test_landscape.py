@@ -7,11 +7,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
 
 import mixedscope as ms
 from mixedscope.api.fit import Fit
 from mixedscope.core.errors import ModelError
-from mixedscope.inference.studies.contours import crossings, outlines
+from mixedscope.inference.studies.contours import outlines
 from mixedscope.inference.studies.coordinates import coordinates
 from mixedscope.inference.studies.surface import evaluation_cost
 
@@ -361,6 +362,15 @@ def test_region_with_a_hole_is_one_path_of_its_area() -> None:
     assert area == pytest.approx(np.pi * (1.4**2 - 0.6**2), rel=0.01)
 
 
-def test_crossings_are_where_a_curve_passes_a_level() -> None:
-    x = np.linspace(-2, 2, 401)
-    np.testing.assert_allclose(crossings(x, x**2, 1.0), [-1.0, 1.0], atol=1e-4)
+@pytest.mark.parametrize("scale", ["theta", "sd"])
+@pytest.mark.parametrize("name", ["Dyestuff", "Dyestuff2"])
+def test_ends_of_an_interval_are_where_the_objective_says(name: str, scale: str) -> None:
+    fit = dyestuff.__wrapped__(name)  # its own: studies stay with a fit
+    found = fit.study("landscape", scale=scale)
+    ends = found.require("landscape_outlines")
+    assert len(ends) >= 1
+    for level, x in zip(ends["level"], ends["x"], strict=True):
+        theta = x
+        if scale == "sd":  # x is theta times the sigma that goes with it
+            theta = brentq(lambda t, x=x: t * fit.evaluate([t]).sigma - x, 0.0, 30.0, xtol=1e-14)
+        assert fit.evaluate([theta]).objective - fit.objective == pytest.approx(level, abs=1e-7)

@@ -116,7 +116,7 @@ class Fit:
 
     @property
     def dof(self) -> int:
-        """Number of parameters: fixed effects, theta and sigma."""
+        """Number of parameters that the data determine, of fixed effects, theta and sigma."""
         return int(self.info["dof"])
 
     @property
@@ -147,7 +147,9 @@ class Fit:
         """Relative covariance parameters (k,), in the order of the formula."""
         if self._result is not None:
             return np.array(self._result.theta, dtype=float)
-        return self._stored("theta")
+        if "theta" in self.info:
+            return np.array(self.info["theta"], dtype=float)
+        return self._stored("theta")  # of fits stored before
 
     @property
     def beta(self) -> Floats:
@@ -405,6 +407,7 @@ class Fit:
             joint_limit=lambda: model.joint_limit,
             truth=(model.source.get("description") or {}).get("simulate"),
             data=model.data,
+            unidentified=self.certificate.get("unidentified", ()),
         )
 
     def _complete(self) -> None:

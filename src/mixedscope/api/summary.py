@@ -122,7 +122,7 @@ def _variance_components(info: Mapping[str, Any], estimates: pd.DataFrame) -> _T
                 value = found.iloc[0] if len(found) else None
                 row.append("." if value is None else "NaN" if value != value else f"{value:+.2f}")
             rows.append(row + [""] * (len(header) - len(row)))
-    sigma = float(info["sigma"])
+    sigma = float(estimates.loc[estimates["kind"] == "sigma", "estimate"].iloc[0])
     row = ["Residual", "", f"{sigma**2:.6g}", f"{sigma:.6g}"]
     return header, [*rows, row + [""] * (len(header) - len(row))]
 
@@ -167,6 +167,12 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
     if variables:
         remarks.append(variables)
     remarks.extend(info.get("notes", []))
+    total = len(info["fixed_names"]) + len(info["theta_names"]) + 1
+    if info["dof"] < total:
+        remarks.append(
+            f"Degrees of freedom: {info['dof']} of {total} parameters, as many as the data "
+            "determine; AIC, AICc and BIC count these."
+        )
     for random in info["random"]:
         for part in random["parts"]:
             if part["structure"] not in ("full", "zerocorr") and "n_theta" in part:

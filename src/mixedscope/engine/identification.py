@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.undetermined import NOTHING, slopes_of, told
 from mixedscope.engine.untangle import OWN
 
 if TYPE_CHECKING:
     from mixedscope.engine.objective import ProfiledObjective
     from mixedscope.engine.random_term import RandomTerm
 
-__all__ = ["unidentified"]
+__all__ = ["count_unidentified", "unidentified"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,15 +31,15 @@ Ints = NDArray[np.int64]
 #: Eigenvalues up to this, of a matrix of unit diagonal, are rounding.
 _NULL: Final = 1e-10
 
-#: Entries of a null direction up to this are rounding.
-_NOTHING: Final = 1e-6
+#: Products of columns within levels formed at a time.
+_AT_A_TIME: Final = 1 << 22
 
 #: Length of a step, relative to the covariances, by which a direction is tried.
 _STEP: Final = 1e-3
 
 
 @dataclass(frozen=True)
-class _Entries:
+class Entries:
     """The free covariances of one grouping factor, in columns made orthogonal.
 
     Attributes
@@ -59,23 +60,19 @@ class _Entries:
     slopes: Floats
 
 
-@dataclass(frozen=True)
-class _Told:
-    """Parameters that directions move, the columns to blame if any, and by how much per variance.
+def count_unidentified(objective: ProfiledObjective) -> int:
+    """Count the variance parameters, sigma among them, that no response would determine.
 
-    Attributes
+    Parameters
     ----------
-    named : list of tuple
-        Kind, group, term and second term of each parameter.
-    reason : str
-        Empty if no column is to blame.
-    moves : list of dict
-        Change of each variance, by group and column, one dictionary per direction.
-    """
+    objective : ProfiledObjective
 
-    named: list[tuple[str | None, ...]]
-    reason: str
-    moves: list[dict[tuple[str, str], float]]
+    Returns
+    -------
+    int
+        How many fewer the distributions of the data have than the model, wherever a fit ends.
+    """
+    return len(_null_directions(objective)[2])
 
 
 def unidentified(objective: ProfiledObjective, theta: Floats) -> list[dict[str, Any]]:
@@ -91,13 +88,23 @@ def unidentified(objective: ProfiledObjective, theta: Floats) -> list[dict[str, 
     Returns
     -------
     list of dict
-        ``parameters``, a list of ``kind`` (``sd``, ``correlation``, ``sigma``), ``group``,
-        ``term``, ``term2``; ``reason``, in words. Empty where all are determined.
+        ``parameters``, a list of ``kind`` (``sd``, ``correlation``, ``sigma``, ``theta``),
+        ``group``, ``term``, ``term2``; ``reason``, in words. Empty where all are determined.
     """
+    terms = objective.system.terms
+    columns, entries, steps = _null_directions(objective)
+    if not steps:
+        return []
+    return told(terms, columns, entries, _feasible(terms, theta, entries, steps))
+
+
+def _null_directions(
+    objective: ProfiledObjective,
+) -> tuple[list[Floats], list[Entries], list[Floats]]:
+    """Columns, free covariances, and changes of these and of sigma that change nothing else."""
     system = objective.system
-    terms = system.terms
-    columns = [_columns(term, system.root_weights) for term in terms]
-    entries = [_entries(term, c) for term, c in zip(terms, columns, strict=True)]
+    columns = [_columns(term, system.root_weights) for term in system.terms]
+    entries = [_entries(term, c) for term, c in zip(system.terms, columns, strict=True)]
     gram, sizes = _gram(objective, entries)
     slopes = _direct_sum([e.slopes for e in entries] + [np.ones((1, 1))])
     # An entry that is nothing but rounding of what it would be without fixed effects is nothing.
@@ -106,11 +113,10 @@ def unidentified(objective: ProfiledObjective, theta: Floats) -> list[dict[str, 
     values, vectors = np.linalg.eigh(scaled.T @ gram @ scaled)
     null = vectors[:, values <= _NULL]
     if null.shape[1] == 0:
-        return []
+        return columns, entries, []
     directions = _sparse(null).T / lengths
     directions /= np.abs(directions).max(axis=1, keepdims=True)
-    steps = [slopes @ d for d in directions]
-    return _told(terms, columns, entries, _feasible(terms, theta, entries, steps))
+    return columns, entries, [slopes @ d for d in directions]
 
 
 def _columns(term: RandomTerm, root_weights: Floats) -> Floats:
@@ -118,8 +124,8 @@ def _columns(term: RandomTerm, root_weights: Floats) -> Floats:
     return np.asarray(term.design.Z * root_weights[:, None] / term.column_scale)
 
 
-def _entries(term: RandomTerm, given: Floats) -> _Entries:
-    """Free covariances of a grouping factor of columns (n, k); see `_Entries`."""
+def _entries(term: RandomTerm, given: Floats) -> Entries:
+    """Free covariances of a grouping factor of columns (n, k); see `Entries`."""
     columns = given.copy()
     back = np.eye(term.size)
     rows, cols = term.free_entries
@@ -132,14 +138,11 @@ def _entries(term: RandomTerm, given: Floats) -> _Entries:
         if n_free == structure.n_theta:
             blocks.append(np.eye(n_free))
             continue
-        # In general position: at an end of the parameter space slopes vanish by symmetry.
-        places = np.arange(structure.n_theta)
-        theta = structure.identity + 0.1 + 0.3 * np.abs(np.sin(1.0 + places))
-        factor = structure.factor(theta)
-        halves = [d @ factor.T for d in structure.derivatives(theta)]
-        free = structure.free_pairs
-        blocks.append(np.array([(h + h.T)[free] for h in halves]).T)
-    return _Entries(columns, back, rows, cols, _direct_sum(blocks))
+        part_slopes = slopes_of(structure)[0]
+        # M of a pair (c, c) is that of a column with itself twice.
+        part_slopes[np.equal(*structure.free_pairs)] *= 0.5
+        blocks.append(part_slopes)
+    return Entries(columns, back, rows, cols, _direct_sum(blocks))
 
 
 def _orthogonal(columns: Floats) -> tuple[Floats, Floats]:
@@ -164,7 +167,7 @@ def _orthogonal(columns: Floats) -> tuple[Floats, Floats]:
     return out, np.asarray(np.linalg.inv(mixing), dtype=float)
 
 
-def _gram(objective: ProfiledObjective, entries: list[_Entries]) -> tuple[Floats, Floats]:
+def _gram(objective: ProfiledObjective, entries: list[Entries]) -> tuple[Floats, Floats]:
     """Give ``tr(Q M_p Q M_q)`` of all free covariances and sigma, and its diagonal without Q."""
     system = objective.system
     q = system.basis.q if objective.reml else np.zeros((system.n, 0))
@@ -209,7 +212,7 @@ def _level_sums(columns: Floats, q: Floats, codes: Ints, count: int) -> Floats:
 
 
 def _between(
-    e: _Entries, f: _Entries, a: Ints, b: Ints, count: int, w: Floats, v: Floats
+    e: Entries, f: Entries, a: Ints, b: Ints, count: int, w: Floats, v: Floats
 ) -> tuple[Floats, Floats]:
     """Traces of ``M_p M_q`` and of ``M_p P M_q``, P onto the fixed effects, of two factors."""
     cells, place = np.unique(a * count + b, return_inverse=True)
@@ -218,7 +221,11 @@ def _between(
         for j, other in enumerate(f.columns.T):
             products[:, i, j] = np.bincount(place, weights=column * other, minlength=len(cells))
     plain = np.einsum("xij,xkl->ikjl", products, products)
-    ends = np.einsum("xir,xjr->xij", w[cells // count], v[cells % count])
+    ends = np.empty_like(products)
+    size = max(1, _AT_A_TIME // max(1, w.shape[2] * (w.shape[1] + v.shape[1])))
+    for at in range(0, len(cells), size):
+        own = cells[at : at + size]
+        ends[at : at + size] = np.einsum("xir,xjr->xij", w[own // count], v[own % count])
     shadow = np.einsum("xij,xkl->ikjl", products, ends)
 
     def paired(t: Floats) -> Floats:
@@ -253,12 +260,12 @@ def _sparse(null: Floats) -> Floats:
         for j in range(len(rest)):
             if j != i:
                 rest[j] -= rest[j, pivot] * rest[i]
-    rest[np.abs(rest) < _NOTHING] = 0.0
+    rest[np.abs(rest) < NOTHING] = 0.0
     return rest.T
 
 
 def _feasible(
-    terms: tuple[RandomTerm, ...], theta: Floats, entries: list[_Entries], steps: list[Floats]
+    terms: tuple[RandomTerm, ...], theta: Floats, entries: list[Entries], steps: list[Floats]
 ) -> list[Floats]:
     """Those of the directions along which a step, one way or the other, keeps covariances."""
     here = []
@@ -280,13 +287,13 @@ def _feasible(
             here = moved
             found.append(step)
             # What found directions add up to is told with them.
-            left = [s for s in left if np.linalg.matrix_rank([*found, s], _NOTHING) > len(found)]
+            left = [s for s in left if np.linalg.matrix_rank([*found, s], NOTHING) > len(found)]
             break
         else:
             return found
 
 
-def _along(here: list[Floats], entries: list[_Entries], steps: list[Floats]) -> list[Floats]:
+def _along(here: list[Floats], entries: list[Entries], steps: list[Floats]) -> list[Floats]:
     """Bring each covariance as nearly as steps allow to a direction in their span."""
     span = np.linalg.qr(np.array(steps).T)[0]
     out = []
@@ -296,12 +303,12 @@ def _along(here: list[Floats], entries: list[_Entries], steps: list[Floats]) -> 
         whole[first : first + len(e.rows)] = covariance[e.rows, e.cols] / (1.0 + (e.rows == e.cols))
         first += len(e.rows)
         near = span @ (span.T @ whole)
-        if np.abs(near).max() > _NOTHING:
+        if np.abs(near).max() > NOTHING:
             out.append(near / np.abs(near).max())
     return out
 
 
-def _moved(here: list[Floats], entries: list[_Entries], step: Floats) -> list[Floats]:
+def _moved(here: list[Floats], entries: list[Entries], step: Floats) -> list[Floats]:
     out = []
     first = 0
     length = _STEP * max(1e-3, *(float(np.abs(h).max()) for h in here))
@@ -314,152 +321,3 @@ def _moved(here: list[Floats], entries: list[_Entries], step: Floats) -> list[Fl
         change[np.diag_indices(len(change))] *= 2.0
         out.append(covariance + change)
     return out
-
-
-def _told(
-    terms: tuple[RandomTerm, ...],
-    columns: list[Floats],
-    entries: list[_Entries],
-    steps: list[Floats],
-) -> list[dict[str, Any]]:
-    """Put directions into words; those that touch the same standard deviations belong together."""
-    dependent = [_dependent(term, own) for term, own in zip(terms, columns, strict=True)]
-    found: list[_Told] = []
-    for step in steps:
-        named: list[tuple[str | None, ...]] = []
-        reasons: list[str] = []
-        moved: list[tuple[str, str, float]] = []
-        first = 0
-        for term, e, (zero, tied) in zip(terms, entries, dependent, strict=True):
-            change = np.zeros((term.size, term.size))
-            own = step[first : first + len(e.rows)]
-            first += len(e.rows)
-            change[e.rows, e.cols] = change[e.cols, e.rows] = own
-            change[np.diag_indices(term.size)] *= 2.0
-            change = e.back @ change @ e.back.T
-            change[np.abs(change) < _NOTHING * max(float(np.abs(change).max()), 1e-300)] = 0.0
-            touched = [j for j in range(term.size) if np.any(change[j])]
-            alone = [j for j in range(term.size) if change[j, j] != 0.0]
-            named += [("sd", term.group, term.names[j], None) for j in alone]
-            named += [
-                ("correlation", term.group, term.names[i], term.names[j])
-                for i, j in term.correlated
-                if change[i, j] != 0.0 or i in alone or j in alone
-            ]
-            moved += [
-                (term.group, term.names[j], change[j, j] / term.column_scale[j] ** 2) for j in alone
-            ]
-            reasons += [
-                f"{term.names[j]!r} is zero in all rows ({term.group})"
-                for j in touched
-                if j in zero
-            ]
-            if any(j in tied for j in touched) and not any(j in zero for j in touched):
-                listed = ", ".join(repr(term.names[j]) for j in sorted(tied))
-                reasons.append(
-                    f"the columns {listed} of the random effects of {term.group} depend on each "
-                    "other in all rows"
-                )
-        if abs(step[-1]) > _NOTHING:
-            named.append(("sigma", None, None, None))
-            moved.append(("residual", "", float(step[-1])))
-        if named:
-            reason = "; ".join(dict.fromkeys(reasons))
-            found.append(_Told(named, reason, [{(g, c): size for g, c, size in moved}]))
-    return _joined(_linked(found), terms)
-
-
-def _linked(found: list[_Told]) -> list[_Told]:
-    """Bring together directions that move the same variances and have no column to blame."""
-    out: list[_Told] = []
-    for told in found:
-        if not told.reason:
-            touched = set(told.moves[0])
-            linked = [
-                o for o in out if not o.reason and any(touched & set(move) for move in o.moves)
-            ]
-            out = [o for o in out if not any(o is other for other in linked)]
-            for other in linked:
-                told = _Told(other.named + told.named, "", other.moves + told.moves)
-        out.append(told)
-    return out
-
-
-def _joined(found: list[_Told], terms: tuple[RandomTerm, ...]) -> list[dict[str, Any]]:
-    """One entry per reason, with all the parameters it is the reason for."""
-    by_reason: dict[str, list[tuple[str | None, ...]]] = {}
-    for told in found:
-        reason = told.reason or _combined(told.moves, terms)
-        by_reason.setdefault(reason, []).extend(told.named)
-    keys = ("kind", "group", "term", "term2")
-    return [
-        {
-            "parameters": [dict(zip(keys, p, strict=True)) for p in dict.fromkeys(parameters)],
-            "reason": reason,
-        }
-        for reason, parameters in by_reason.items()
-    ]
-
-
-def _combined(moves: list[dict[tuple[str, str], float]], terms: tuple[RandomTerm, ...]) -> str:
-    """Say what is determined where no single column is to blame."""
-    # In the order of the formula: that of the directions is decided by rounding.
-    place = {
-        (term.group, column): (i, j)
-        for i, term in enumerate(terms)
-        for j, column in enumerate(term.names)
-    }
-    last = (len(terms), 0)
-    moved = sorted({key for move in moves for key in move}, key=lambda key: place.get(key, last))
-    if not moved:
-        return "only combinations of the correlations are determined"
-    sizes = {term.group: term.size for term in terms}
-    groups = list(dict.fromkeys(group for group, _ in moved))
-    if len(groups) < len(moved):
-        if len(groups) == 1:
-            return f"only combinations of the variances of {groups[0]!r} are determined"
-        return f"only the sum of the covariances of {_listed(groups)} is determined"
-    names = [
-        "the residual"
-        if not column
-        else repr(group)
-        if sizes[group] == 1
-        else f"{column!r} ({group})"
-        for group, column in moved
-    ]
-    if len(names) == 1:
-        return (
-            f"the fixed effects take up all that {names[0]} could explain, so that the REML "
-            "criterion does not depend on its variance"
-        )
-    table = np.array([[move.get(key, 0.0) for key in moved] for move in moves])
-    _, lengths, right = np.linalg.svd(table)
-    if int((lengths > _NOTHING * lengths[0]).sum()) < len(moved) - 1:
-        return f"only combinations of the variances of {_listed(names)} are determined"
-    # What no direction changes is a sum in which each variance has this weight.
-    weights = right[-1] / right[-1][np.abs(right[-1]).argmax()]
-    if float(weights.min()) < _NOTHING:
-        return f"only one combination of the variances of {_listed(names)} is determined"
-    article = "the" if float(weights.min()) >= 1.0 - _NOTHING else "a weighted"
-    return f"only {article} sum of the variances of {_listed(names)} is determined"
-
-
-def _listed(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _dependent(term: RandomTerm, columns: Floats) -> tuple[set[int], set[int]]:
-    """Columns of a factor that are zero, and those that depend on each other within a term."""
-    zero, tied = set(), set()
-    for j, column in enumerate(columns.T):
-        if not column.any():
-            zero.add(j)
-    for part in term.design.parts:
-        own = [j for j in part.columns if j not in zero]
-        if len(own) < 2:
-            continue
-        lengths = np.linalg.norm(columns[:, own], axis=0)
-        right = np.linalg.svd(columns[:, own] / lengths, full_matrices=False)[1:]
-        null = right[1][right[0] <= OWN * right[0][0]]
-        tied |= {own[j] for j in np.flatnonzero(np.abs(null).max(axis=0, initial=0.0) > _NOTHING)}
-    return zero, tied

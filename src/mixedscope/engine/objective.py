@@ -190,6 +190,13 @@ class ProfiledObjective:
 
         return unidentified(self, theta)
 
+    @cached_property
+    def n_identified(self) -> int:
+        """Number of parameters that data of this design can determine: the degrees of freedom."""
+        from mixedscope.engine.identification import count_unidentified
+
+        return len(self.beta_names) + len(self.theta_names) + 1 - count_unidentified(self)
+
     def second_look(self, theta: Floats) -> SecondLook:
         """Where another minimum may lie; see `mixedscope.engine.search.second_look.second_look`."""
         return second_look(self, theta)

@@ -398,8 +398,8 @@ def certificate(
     residual = (
         objective.residual_state(theta, value) if offers_residual(objective) else "identified"
     )
-    if residual == "shared":
-        unidentified = []  # its words say the same of all standard deviations
+    if residual == "shared" and not unidentified and offers_identification(objective):
+        unidentified = objective.unidentified(theta)
     limit: float | None = None
     if residual == "vanishing" and offers_residual(objective):
         verdict = "not converged"

@@ -68,7 +68,7 @@ LADDER_SCHEMAS: Final[dict[str, TableSchema]] = {
     ),
     # Principal axes of the random effects under each structure.
     "components": TableSchema(
-        1,
+        2,
         {
             **dict.fromkeys(("model", "structure", "optimizer", "group"), _TEXT),
             "component": _INT32,
@@ -78,7 +78,7 @@ LADDER_SCHEMAS: Final[dict[str, TableSchema]] = {
             "loadings": pa.list_(_F64),
             "name": _TEXT,
         },
-        frozenset({"model", "structure", "optimizer", "group", "component", "sd", "share"}),
+        frozenset({"model", "structure", "optimizer", "group", "component"}),
     ),
     # The statistic of every test where the poorer model is true, draw by draw.
     "bootstrap": TableSchema(

@@ -78,7 +78,12 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
         "objective": evaluation.objective,
         **information_criteria(objective, evaluation.objective),
         "sigma": evaluation.sigma,
-        "singular": singularity(objective, np.asarray(result.theta, dtype=float)),
+        "theta": np.asarray(result.theta, dtype=float).tolist(),
+        "singular": singularity(
+            objective,
+            np.asarray(result.theta, dtype=float),
+            unidentified=result.certificate["unidentified"],
+        ),
         "certificate": result.certificate,
         "versions": dict(_versions()),
     }

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.parameters import sds_and_correlations
+from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 
 __all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity"]
 
@@ -88,11 +88,7 @@ def estimates_table(
             for name, value in zip(term.theta_names(), theta[term.theta], strict=True)
         )
     text, numeric = _COLUMNS[:4], _COLUMNS[4:]
-    missing = {
-        (p["kind"], p["group"], p["term"], p["term2"])
-        for entry in unidentified
-        for p in entry["parameters"]
-    }
+    missing = undetermined(unidentified)
     for row in rows if missing else ():
         if (row["kind"], row.get("group"), row.get("term"), row.get("term2")) in missing:
             row["estimate"] = np.nan
@@ -104,12 +100,14 @@ def estimates_table(
 def information_criteria(objective: ProfiledObjective, value: float) -> dict[str, float | int]:
     """Log-likelihood, degrees of freedom, AIC, AICc and BIC from the `value` of the objective.
 
-    Under REML they come from the REML criterion, as in lme4. AICc is Hurvich & Tsai's (1989,
-    Biometrika 76) with the number of observations, as in MixedModels.jl; NaN if there are not more
+    Degrees of freedom are the parameters that data of the design determine, fixed effects and sigma
+    among them: of two variances of which only the sum is determined one counts. Under REML they
+    come from the REML criterion, as in lme4. AICc is Hurvich & Tsai's (1989, Biometrika 76) with
+    the number of observations, as in MixedModels.jl; NaN if there are not more
     observations than parameters + 1.
     """
     n = objective.system.n
-    dof = len(objective.beta_names) + len(objective.theta_names) + 1
+    dof = objective.n_identified
     aic = value + 2.0 * dof
     return {
         "loglik": -0.5 * value,
@@ -120,7 +118,12 @@ def information_criteria(objective: ProfiledObjective, value: float) -> dict[str
     }
 
 
-def singularity(objective: ProfiledObjective, theta: Floats) -> list[dict[str, Any]]:
+def singularity(
+    objective: ProfiledObjective,
+    theta: Floats,
+    *,
+    unidentified: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
     """Rank of every term's covariance, the shares of its principal axes, and what collapsed.
 
     Returns
@@ -130,22 +133,28 @@ def singularity(objective: ProfiledObjective, theta: Floats) -> list[dict[str, A
         structures allow: less than the size for reduced rank only), ``singular`` (rank below full
         rank), ``shares`` (of the variance along the principal axes of
         ``sigma**2 Lambda Lambda'``, descending, as lme4's ``rePCA``), ``collapsed`` (in words;
-        empty if nothing is).
+        empty if nothing is). Of a factor with something `unidentified` any of several ranks fits
+        the data alike: ``rank`` is None, ``shares`` are empty, and nothing is called singular.
     """
-    out = []
+    out: list[dict[str, Any]] = []
+    open_groups = {p[1] for p in undetermined(unidentified)}
     for term in objective.system.terms:
         own = theta[term.theta]
+        named = {"group": term.group, "terms": list(term.names)}
+        known = {"size": term.size, "full_rank": term.rank}
+        if term.group in open_groups:
+            nothing = {"singular": False, "shares": [], "collapsed": ""}
+            out.append(named | {"rank": None} | known | nothing)
+            continue
         variances = np.linalg.svd(term.factor(own), compute_uv=False) ** 2
         axes, lengths, _ = np.linalg.svd(term.unit_factor(own))
         rank = int((lengths > SINGULAR).sum())
         total = float(variances.sum())
         out.append(
             {
-                "group": term.group,
-                "terms": list(term.names),
+                **named,
                 "rank": rank,
-                "size": term.size,
-                "full_rank": term.rank,
+                **known,
                 "singular": rank < term.rank,
                 "shares": [float(v) / total if total > 0.0 else 0.0 for v in variances],
                 "collapsed": _collapsed(term.names, axes[:, rank:], rank)

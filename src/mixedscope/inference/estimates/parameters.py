@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from mixedscope.engine.random_term import RandomTerm
 if TYPE_CHECKING:
     from mixedscope.inference.studies.registry import Subject
 
-__all__ = ["parameter_study", "parameters_along", "sds_and_correlations"]
+__all__ = ["parameter_study", "parameters_along", "sds_and_correlations", "undetermined"]
 
 Floats = NDArray[np.float64]
 
@@ -32,10 +32,15 @@ def parameter_study(subject: Subject) -> dict[str, pd.DataFrame]:
     dict
         ``parameters``, see `parameters_along`.
     """
-    return {"parameters": parameters_along(subject.objective, subject.trace)}
+    missing = undetermined(subject.unidentified)
+    return {"parameters": parameters_along(subject.objective, subject.trace, missing)}
 
 
-def parameters_along(objective: ProfiledObjective, trace: pd.DataFrame) -> pd.DataFrame:
+def parameters_along(
+    objective: ProfiledObjective,
+    trace: pd.DataFrame,
+    missing: Collection[tuple[str, str | None, str | None, str | None]] = (),
+) -> pd.DataFrame:
     """Give standard deviations, correlations and sigma at every evaluation of a trace.
 
     The covariance of the random effects of a grouping factor is ``sigma**2 Lambda Lambda'``, with
@@ -47,14 +52,17 @@ def parameters_along(objective: ProfiledObjective, trace: pd.DataFrame) -> pd.Da
     objective : ProfiledObjective
     trace : pandas.DataFrame
         Columns ``evaluation``, ``theta``, ``sigma``.
+    missing : collection of tuple
+        Kind, group, term and second term of parameters that the data do not determine: where an
+        optimiser had them says nothing.
 
     Returns
     -------
     pandas.DataFrame
         Columns of the stored table ``parameters``, one parameter after another: ``sd`` and
         ``correlation`` per grouping factor in the order of the formula, then ``sigma``.  NaN are
-        standard deviations and sigma of a failed evaluation, and correlations with a standard
-        deviation of zero.
+        standard deviations and sigma of a failed evaluation, correlations with a standard
+        deviation of zero, and what is missing.
     """
     numbers = trace["evaluation"].to_numpy(dtype=np.int32)
     thetas = np.array(trace["theta"].tolist(), dtype=float).reshape(len(trace), -1)
@@ -76,7 +84,9 @@ def parameters_along(objective: ProfiledObjective, trace: pd.DataFrame) -> pd.Da
         {
             "evaluation": np.tile(numbers, len(rows)),
             **texts,
-            "value": np.concatenate([row[4] for row in rows]),
+            "value": np.concatenate(
+                [np.full(count, np.nan) if row[:4] in missing else row[4] for row in rows]
+            ),
         }
     )
 
@@ -108,3 +118,14 @@ def sds_and_correlations(
         product = lengths[:, first] * lengths[:, second]
         values = np.divide(inner, product, out=np.full(len(inner), np.nan), where=product > 0.0)
         yield "correlation", term.names[first], term.names[second], np.clip(values, -1.0, 1.0)
+
+
+def undetermined(
+    unidentified: Sequence[Mapping[str, Any]],
+) -> set[tuple[str, str | None, str | None, str | None]]:
+    """Kind, group, term and second term of each parameter that the certificate lists."""
+    return {
+        (p["kind"], p["group"], p["term"], p["term2"])
+        for entry in unidentified
+        for p in entry["parameters"]
+    }

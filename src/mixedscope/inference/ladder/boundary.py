@@ -84,7 +84,11 @@ class Cone:
         return _span(np.hstack(parts))
 
     def seen_from(self, plane: Floats) -> Cone:
-        """Give the cone without what lies in a plane (orthonormal basis, (d, f)) inside it."""
+        """Give the cone without what lies in a plane (orthonormal basis, (d, f)) inside it.
+
+        Half-lines and matrices of which nothing is left, of no information or in the plane
+        altogether, are no directions.
+        """
 
         def rest(directions: Floats) -> Floats:
             flat = directions.reshape(len(directions), -1)
@@ -93,7 +97,9 @@ class Cone:
             gone = np.linalg.norm(left, axis=0) <= _INSIDE * np.linalg.norm(flat, axis=0)
             return np.asarray(np.where(gone, 0.0, left).reshape(directions.shape))
 
-        return Cone(rest(self.free), rest(self.rays), tuple(rest(b) for b in self.blocks))
+        rays = rest(self.rays)
+        blocks = (rest(b) for b in self.blocks)
+        return Cone(rest(self.free), rays[:, rays.any(axis=0)], tuple(b for b in blocks if b.any()))
 
     def squared_lengths(self, points: Floats) -> tuple[Floats, NDArray[np.intp]]:
         """Squared length of the projection of points (n, d) on the cone, and of how many axes.

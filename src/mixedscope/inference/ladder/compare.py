@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.ladder.nesting import is_nested
 
 __all__ = ["check_comparable", "compare_structures", "nested_pairs"]
@@ -42,9 +43,10 @@ def compare_structures(
         ``bic``; ``above_objective``, ``above_aic``, ``above_aicc``, ``above_bic``, by how much
         each exceeds the smallest of the fits by the same optimiser; ``sigma``, ``evaluations``,
         ``edf`` (effective degrees of freedom), ``singular`` (any term),
-        ``effective_dimensions`` (sum of the ranks of the terms), ``dimensions`` (of their
-        columns), ``ranks`` (of each grouping factor, in words), ``verdict``,
-        ``newton_decrement`` (objective still to be gained).
+        ``effective_dimensions`` (sum of the ranks of the terms; null where the data do not
+        determine one, as ``sigma``), ``dimensions`` (of their columns), ``ranks`` (of each
+        grouping factor, in words), ``verdict``, ``newton_decrement`` (objective still to be
+        gained).
 
     Raises
     ------
@@ -140,6 +142,9 @@ def _n_theta(info: Mapping[str, Any]) -> int:
 
 def _row(info: Mapping[str, Any], optimizer: str, edf: float | None) -> dict[str, Any]:
     terms = info["singular"]
+    ranks = [term["rank"] for term in terms]
+    unidentified = undetermined(info["certificate"].get("unidentified", ()))
+    sigma = None if ("sigma", None, None, None) in unidentified else info["sigma"]
     return {
         "model": info["model"],
         "structure": info["structure"],
@@ -148,13 +153,17 @@ def _row(info: Mapping[str, Any], optimizer: str, edf: float | None) -> dict[str
         "n": info["dimensions"]["n"],
         "n_theta": _n_theta(info),
         "dof": info["dof"],
-        **{name: info[name] for name in ("objective", "loglik", "aic", "aicc", "bic", "sigma")},
+        **{name: info[name] for name in ("objective", "loglik", "aic", "aicc", "bic")},
+        "sigma": sigma,
         "evaluations": info["optimizer"]["evaluations"],
         "edf": edf,
         "singular": any(term["singular"] for term in terms),
-        "effective_dimensions": sum(term["rank"] for term in terms),
+        "effective_dimensions": None if None in ranks else sum(ranks),
         "dimensions": sum(term["size"] for term in terms),
-        "ranks": ", ".join(f"{term['group']} {term['rank']}/{term['size']}" for term in terms),
+        "ranks": ", ".join(
+            f"{term['group']} {'–' if term['rank'] is None else term['rank']}/{term['size']}"
+            for term in terms
+        ),
         "verdict": info["certificate"]["verdict"],
         "newton_decrement": info["certificate"].get("newton_decrement"),
     }

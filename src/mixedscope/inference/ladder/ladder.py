@@ -14,6 +14,7 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
 from mixedscope.inference.estimates.leverage import told_degrees
+from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
 from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
 from mixedscope.inference.ladder.likelihood_ratio import reference
@@ -194,13 +195,19 @@ def _components(rung: Rung) -> list[dict[str, Any]]:
     """Principal axes of the random effects, columns of unit root mean square.
 
     So that units of covariates do not decide, an effect counts by what it does to the response:
-    times the root mean square of its column. Otherwise this is lme4's ``rePCA``.
+    times the root mean square of its column. Otherwise this is lme4's ``rePCA``. Axes of factors
+    with something that the data do not determine are missing.
     """
     sigma = rung.objective.evaluate(rung.theta).sigma
+    unidentified = rung.info["certificate"].get("unidentified", ())
+    open_groups = {group for _, group, _, _ in undetermined(unidentified)}
     rows = []
     for term in rung.objective.system.terms:
         axes, lengths, _ = np.linalg.svd(term.unit_factor(rung.theta[term.theta]))
         total = float((lengths**2).sum())
+        if term.group in open_groups:
+            # Any axes along the flat directions fit the data alike.
+            axes, lengths, total = np.full_like(axes, np.nan), np.full_like(lengths, np.nan), np.nan
         for i, length in enumerate(lengths):
             axis = axes[:, i] * np.where(axes[np.argmax(np.abs(axes[:, i])), i] < 0.0, -1.0, 1.0)
             rows.append(
@@ -211,12 +218,12 @@ def _components(rung: Rung) -> list[dict[str, Any]]:
                     "group": term.group,
                     "component": i + 1,
                     "sd": float(length * sigma),
-                    "share": float(length**2) / total if total > 0.0 else 0.0,
+                    "share": 0.0 if total == 0.0 else float(length**2) / total,
                     "allowed": i < term.rank,
                     "collapsed": bool(length <= SINGULAR) and i < term.rank,
                     "terms": ", ".join(term.names),
-                    "loadings": (axis + 0.0).tolist(),
-                    "name": axis_name(term.names, axis),
+                    "loadings": None if np.isnan(length) else (axis + 0.0).tolist(),
+                    "name": "" if np.isnan(length) else axis_name(term.names, axis),
                 }
             )
     return rows

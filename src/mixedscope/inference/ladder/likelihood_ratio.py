@@ -59,6 +59,12 @@ _HIDDEN: Final = (
     "variances there is lost to rounding, and no distribution of the statistic is known."
 )
 
+#: Said where the richer model adds nothing that data of this design could tell.
+_NOTHING_MORE: Final = (
+    "All that the richer model adds is not determined by these data: it allows the same "
+    "distributions of the response, and there is nothing to test."
+)
+
 #: Simulated responses over which the information is averaged.
 _RESPONSES: Final = 24
 
@@ -73,7 +79,7 @@ class Reference:
         One chi-squared distribution, a mixture of several, or distributions that the right one
         lies between.
     parameters : int
-        How many parameters the richer model has more.
+        How many parameters that the data determine the richer model has more.
     exact : NullDistribution or None
         The distribution, but for bounds.
     lower : tuple of NullDistribution
@@ -134,7 +140,10 @@ def reference(
     ModelError
         If the columns of the poorer model are not among those of the richer one.
     """
-    parameters = len(richer.theta_names) - len(poorer.theta_names)
+    parameters = richer.n_identified - poorer.n_identified
+    if parameters == 0:
+        none = chi_squared(0)
+        return Reference("chi-squared", 0, none, (none,), none, _NOTHING_MORE)
     embeddings = [_embedding(term, richer.system) for term in poorer.system.terms]
     if not poorer.evaluate(theta).rounding <= DIGITS:
         return Reference("bounds", parameters, None, (), None, _HIDDEN)
@@ -259,8 +268,10 @@ class _Point:
         """A root (d, entries of the covariances) of the information."""
         if self._coordinates is None:
             information = _information(self)
-            scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
-            values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+            # A column of zeros has no information, and no direction.
+            scale = np.sqrt(np.maximum(np.diag(information), 0.0))
+            units = np.where(scale > 0.0, scale, 1.0)
+            values, vectors = np.linalg.eigh(information / np.outer(units, units))
             kept = values > 1e-10 * values[-1]
             root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
             self._coordinates = root * scale
@@ -311,7 +322,9 @@ def _average_information(
     responses = np.column_stack([system.project(c) for c in columns])
     extended = BlockedSystem(system.cross.with_response(responses))
     triangle = extended.trailing_factor(factors, len(columns) - 1)
-    return np.asarray(triangle @ triangle.T / (solution.pwrss / degrees))
+    # What the factorisation adds to a column of zeros is no information.
+    there = np.array([bool(column.any()) for column in columns[1:]])
+    return np.asarray(triangle @ triangle.T / (solution.pwrss / degrees) * np.outer(there, there))
 
 
 def _embedding(term: RandomTerm, system: ProfiledSystem) -> tuple[int, Floats]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Outline", "crossings", "outlines", "refine"]
+__all__ = ["Outline", "outlines", "refine"]
 
 Floats = NDArray[np.float64]
 
@@ -145,12 +145,3 @@ def _simplified(points: Floats, extent: Floats) -> Floats:
             kept.append(i - 1)
     kept.append(len(unit) - 1)
     return np.asarray(points[kept], dtype=float)
-
-
-def crossings(x: Floats, gap: Floats, level: float) -> Floats:
-    """Where a curve crosses a level, ascending; straight between the points of the asinh of it."""
-    height = np.arcsinh(gap) - np.arcsinh(level)
-    above = height >= 0.0
-    at = np.flatnonzero((above[:-1] != above[1:]) & np.isfinite(height[:-1] + height[1:]))
-    share = height[at] / (height[at] - height[at + 1])
-    return np.asarray(x[at] + share * (x[at + 1] - x[at]), dtype=float)

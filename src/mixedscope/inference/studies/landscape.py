@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
-from mixedscope.inference.studies.contours import crossings, outlines, refine
+from mixedscope.inference.studies.contours import outlines, refine
 from mixedscope.inference.studies.coordinates import MEASURED, Coordinate, Coordinates, coordinates
 from mixedscope.inference.studies.plane import Plane
 from mixedscope.inference.studies.surface import Surface, evaluation_cost
@@ -351,10 +351,10 @@ class _Panel:
 
     def outlines(self) -> Iterator[tuple[Any, ...]]:
         if not self.is_plane:
-            x, _ = self._shown(self.ticks[0], self.ticks[0], self.sigma)
             for level in CURVE_LEVELS:
-                for count, at in enumerate(crossings(x, self.gap, level), start=1):
-                    yield self.number, "line", level, count, 1, at, np.nan
+                at = self.axes[0].shown(*self.plane.crossings(level))
+                for count, x in enumerate(np.sort(at).tolist(), start=1):
+                    yield self.number, "line", level, count, 1, x, np.nan
             return
         across, up = (span.even(t) for span, t in zip(self.spans, self.ticks, strict=True))
         x, y, interpolate = refine(across, up, self.gap)

@@ -79,6 +79,37 @@ class Plane:
     def _gap(self, *place: float) -> float:
         return self._at(np.array(place))[0]
 
+    def crossings(self, level: float) -> tuple[Floats, Floats]:
+        """Find where a curve passes a level, to rounding.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        values, sigmas : (m,) arrays
+            Coordinates between whose neighbours on the grid the gap passes the level, ascending,
+            and sigma there.
+        """
+        from scipy.optimize import bisect
+
+        (ticks,) = self.ticks
+
+        def height(value: float) -> float:
+            gap = self._gap(value)
+            return gap - level if np.isfinite(gap) else np.inf
+
+        above = self.gap >= level
+        known = np.isfinite(self.gap)
+        passed = (above[:-1] != above[1:]) & known[:-1] & known[1:]
+        found = [
+            float(bisect(height, ticks[i], ticks[i + 1], xtol=1e-12 * float(np.ptp(ticks))))
+            for i in np.flatnonzero(passed)
+        ]
+        sigmas = [self._at(np.array([value]))[1] for value in found]
+        return np.array(found, dtype=float), np.array(sigmas, dtype=float)
+
     def symmetric(self) -> list[Special]:
         """Points where the slope vanishes by symmetry, though there is no minimum.
 

@@ -7,7 +7,7 @@ one line of `STUDIES` and the schemas of its tables.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +49,8 @@ class Subject:
         How the data were simulated (``simulate`` of the data set), where they were.
     data : pandas.DataFrame
         The prepared data the model was given.
+    unidentified : sequence of mapping
+        What the certificate says that the data do not determine.
     """
 
     objective: ProfiledObjective
@@ -57,6 +59,7 @@ class Subject:
     joint_limit: Callable[[], JointLimit]
     truth: Mapping[str, Any] | None
     data: pd.DataFrame
+    unidentified: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

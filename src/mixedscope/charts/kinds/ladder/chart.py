@@ -10,6 +10,7 @@ import textwrap
 from typing import Any, Final, Literal
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
@@ -211,11 +212,14 @@ def _squares(
         rung=axes["structure"].map(names),
         x=[starts[g] + c - 0.5 for g, c in zip(axes["group"], axes["component"], strict=True)],
         fill=[
-            colours["paper"] if gone else hue[s]
-            for gone, s in zip(axes["collapsed"], axes["structure"], strict=True)
+            colours["paper"] if gone else COLOURS["observations"] if np.isnan(sd) else hue[s]
+            for gone, sd, s in zip(axes["collapsed"], axes["sd"], axes["structure"], strict=True)
         ],
         stroke=axes["structure"].map(hue),
-        carries=["no variance" if gone else "variance" for gone in axes["collapsed"]],
+        carries=[
+            "no variance" if gone else "not determined" if np.isnan(sd) else "variance"
+            for gone, sd in zip(axes["collapsed"], axes["sd"], strict=True)
+        ],
     )[["rung", "group", "x", "fill", "stroke", "carries", "component", "sd", "share", "name"]]
     total = max(at - 0.8, 1.0)
     width = max(int(total * (_SQUARE + 3)), 74)

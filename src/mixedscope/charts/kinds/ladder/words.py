@@ -104,15 +104,17 @@ def ladder_reading(
 
 def ladder_caption(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.DataFrame) -> str:
     """Explain the picture, then read it."""
-    own, _, _ = first_fits(structures, tests, components)
+    own, _, axes = first_fits(structures, tests, components)
     criterion = (
         "REML criterion" if own["criterion"].iloc[0] == "REML" else "deviance (−2 log-likelihood)"
     )
+    grey = ", grey ones what the data do not determine" if axes["sd"].isna().any() else ""
     marks = (
         f"One row for each structure, by {own['optimizer'].iloc[0]}. Left: how far the {criterion} "
         "lies above the smallest; how far AIC and BIC lie above theirs, "
         "a point at zero being the smallest. Squares are the principal axes of the random effects: "
-        "full ones carry variance, empty ones none. Parameters are those of the covariances; "
+        f"full ones carry variance, empty ones none{grey}. "
+        "Parameters are those of the covariances; "
         "effective degrees of freedom are the sum of the leverages of all observations."
     )
     return " ".join([marks, *ladder_reading(structures, tests, components)])

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mixedscope.charts.common.theme import GROUP_COLOURS, ink
 from mixedscope.charts.kinds.trace.frames import kept_rows, theta_span
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.tables.store import FitTables
 
 __all__ = [
@@ -83,7 +83,8 @@ def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> st
     ----------
     tables : sequence of FitTables
     parameters : {"sd", "theta"} or None
-        None: standard deviations where every fit has the table ``parameters``, else theta.
+        None: standard deviations where every fit has the table ``parameters`` and the data
+        determine any, else theta.
 
     Returns
     -------
@@ -95,9 +96,13 @@ def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> st
         If it is unknown.
     StoreError
         If standard deviations are asked for and not there.
+    UnsuitedError
+        If they are asked for and the data determine none.
     """
     if parameters is None:
-        return "sd" if all(fit.get("parameters") is not None for fit in tables) else "theta"
+        if any(fit.get("parameters") is None for fit in tables):
+            return "theta"
+        return "sd" if any(_deviations(fit) for fit in tables) else "theta"
     if parameters not in PARAMETERS:
         raise ModelError(
             f"A trace cannot show {parameters!r}.{suggest(parameters, PARAMETERS)} "
@@ -106,6 +111,11 @@ def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> st
     if parameters == "sd":
         for fit in tables:
             fit.require("parameters")
+        if not any(_deviations(fit) for fit in tables):
+            raise UnsuitedError(
+                "the data determine none of the standard deviations of this model, so that a trace "
+                "has none to show; it can show theta"
+            )
     return parameters
 
 
@@ -132,7 +142,7 @@ def parameter_rows(
     if parameters == "theta":
         values = [_theta(fit) for fit in tables]
         return [_row("\u03b8", values, frames, _theta_axis(tables, values), share)]
-    deviations = [_parameters(fit, ("sd", "sigma")) for fit in tables]
+    deviations = [_deviations(fit) for fit in tables]
     span, log = _deviation_span(tables, deviations)
     title = "standard deviation" + (" (log)" if log else "")
     rows = [_row(title, deviations, frames, span, share, log=log)]
@@ -212,13 +222,20 @@ def _theta(fit: FitTables) -> _Values:
     return {n: (g, theta[:, i]) for i, (n, g) in enumerate(zip(names, groups, strict=True))}
 
 
+def _deviations(fit: FitTables) -> _Values:
+    return _parameters(fit, ("sd", "sigma"))
+
+
 def _parameters(fit: FitTables, kinds: tuple[str, ...]) -> _Values:
+    """Values of parameters; without those of which no evaluation has one."""
     table = fit.require("parameters")
     found: _Values = {}
     for keys, rows in table[table["kind"].isin(kinds)].groupby(
         ["kind", "group", "term", "term2"], sort=False, dropna=False
     ):
         kind, group, term, term2 = keys
+        if rows["value"].isna().all():
+            continue
         if kind == "sigma":
             name = group = _RESIDUAL
         else:

@@ -153,6 +153,8 @@ def trace_caption(
         f"drawn there), the line being the best so far; below, {below}{what}."
     ]
     words += [_sentence(fit, tables, x) for fit in tables]
+    if rows[0].title != "\u03b8" and (open_ones := _undetermined(tables)):
+        words.append(f"Not drawn is what the data do not determine: {open_ones}.")
     if any(rows[0].raised):
         words.append(
             f"Standard deviations below {rows[0].span[0]:g} are drawn at the foot of their axis."
@@ -174,6 +176,20 @@ def trace_caption(
                 f"even distances, and the ends of phases and stages{failed}."
             )
     return " ".join(words)
+
+
+def _undetermined(tables: Sequence[FitTables]) -> str:
+    """Name the standard deviations and correlations that the data leave open."""
+    names: dict[str, None] = {}
+    for fit in tables:
+        for entry in (fit.info.get("certificate") or {}).get("unidentified") or ():
+            for p in entry["parameters"]:
+                if p["kind"] == "sigma":
+                    names["residual \u03c3"] = None
+                elif p["kind"] in ("sd", "correlation"):
+                    other = f" ~ {p['term2']}" if p["term2"] else ""
+                    names[f"{p['group']}: {p['term']}{other}"] = None
+    return ", ".join(names)
 
 
 def overlay_caption(tables: Sequence[FitTables], *, floor: float, x: str = "evaluation") -> str:
