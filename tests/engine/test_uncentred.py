@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
+from mixedscope.core.errors import DataWarning
 
 ORIGINS = {
     "Excel": (44000.0, 1.0),
@@ -129,3 +130,31 @@ def test_a_constant_column_beside_the_intercept_is_still_redundant(sleep: pd.Dat
     data["same"] = data["days"] * 3.0
     fit = ms.LinearMixedModel("Reaction ~ 1 + two + days + same + (1 | Subject)", data).fit()
     assert fit.model.dropped_coefficients == ("two", "same")
+
+
+@pytest.mark.parametrize("start", [3e11, 1e12, 1e15])
+def test_what_varies_too_little_beside_its_size_is_named(start: float) -> None:
+    rng = np.random.default_rng(2)
+    x, g = np.tile(np.arange(8.0), 12), np.repeat(np.arange(12), 8)
+    y = rng.normal(size=12)[g] + x * (1.0 + rng.normal(size=12)[g]) + rng.normal(size=96)
+    data = {"y": y, "x": x + start, "g": g.astype(str)}
+    with pytest.warns(DataWarning, match="'x' varies by 7 around .*center.x."):
+        fit = ms.LinearMixedModel("y ~ x + (1 + x | g)", data).fit()
+    assert "counts as constant" in str(fit)
+    # What it says to do is right, and nothing is said of what is no further than the engine goes.
+    right = ms.LinearMixedModel("y ~ x + (1 + x | g)", data | {"x": x}).fit()
+    told = ms.LinearMixedModel("y ~ center(x) + (1 + center(x) | g)", data).fit()
+    near = ms.LinearMixedModel("y ~ x + (1 + x | g)", data | {"x": x + 1e11}).fit()
+    for fit in (told, near):
+        assert fit.info["notes"] == []
+        assert fit.objective == pytest.approx(right.objective, abs=1e-5)
+
+
+def test_constants_but_for_rounding_are_not_spoken_of() -> None:
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(6), 5)
+    one = np.where(rng.random(30) < 0.5, 0.3, 0.1 + 0.2)
+    data = {"y": rng.normal(size=30), "one": one, "g": g.astype(str)}
+    fit = ms.LinearMixedModel("y ~ one + (1 | g)", data).fit()
+    assert fit.info["notes"] == []
+    assert fit.info["dropped_coefficients"] == ["one"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from mixedscope.design.frame import (
     numeric_column,
 )
 from mixedscope.design.structure_choice import Choice, StructureChooser
-from mixedscope.design.terms import TermColumns
+from mixedscope.design.terms import ColumnBlock, TermColumns
 from mixedscope.design.variables import check_text
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import unparse
@@ -37,6 +37,12 @@ __all__ = [
     "design_of_frame",
     "random_designs",
 ]
+
+#: Deviations from the mean over the mean up to which the engine takes a column for constant.
+_FAR: Final = 1e-11
+
+#: A column that varies by no more units in the last place is constant but for rounding.
+_ROUNDING: Final = 16.0
 
 
 @dataclass(frozen=True)
@@ -239,8 +245,34 @@ def design_of_frame(
             for name, coding in columns.codings.items()
         },
         variables=columns.described(parsed.response),
-        notes=tuple(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
+        notes=(
+            *(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
+            *_far_from_zero(X, random),
+        ),
     )
+
+
+def _far_from_zero(X: ColumnBlock, random: Sequence[RandomDesign]) -> list[str]:
+    """Name columns that vary, but so little beside their size that they count as constant."""
+    named = zip(X.names, X.matrix.T, strict=True)
+    columns = dict([*named, *(pair for r in random for pair in zip(r.names, r.Z.T, strict=True))])
+    notes = []
+    for name, column in columns.items():
+        first = float(column[0])
+        # As of nearly all columns, which are not looked at any further.
+        if np.ptp(column[:64]) > 100.0 * _FAR * abs(first):
+            continue
+        away = column - first
+        spread, middle = float(np.ptp(away)), first + float(away.mean())
+        is_rounding = spread <= _ROUNDING * float(np.spacing(abs(first)))
+        if is_rounding or float(away.std()) > _FAR * abs(middle):
+            continue
+        way = f"center({name})" if name.isidentifier() else "center(...) of what it is made of"
+        notes.append(
+            f"{name!r} varies by {spread:.3g} around {middle:.6g}: so little beside its size that "
+            f"it counts as constant. Centre it: write {way}, or subtract {middle:.6g} in the data."
+        )
+    return notes
 
 
 # -- checks ---------------------------------------------------------------------------------------

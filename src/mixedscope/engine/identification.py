@@ -10,13 +10,12 @@ pairs of levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.undetermined import NOTHING, slopes_of, told
+from mixedscope.engine.undetermined import NOTHING, Entries, slopes_of, told
 from mixedscope.engine.untangle import OWN
 
 if TYPE_CHECKING:
@@ -36,28 +35,6 @@ _AT_A_TIME: Final = 1 << 22
 
 #: Length of a step, relative to the covariances, by which a direction is tried.
 _STEP: Final = 1e-3
-
-
-@dataclass(frozen=True)
-class Entries:
-    """The free covariances of one grouping factor, in columns made orthogonal.
-
-    Attributes
-    ----------
-    columns : (n, k) array
-        Orthogonal within unstructured terms; zero where a column is in the span of others.
-    back : (k, k) array
-        Brings random effects of these columns to those of the columns of unit root mean square.
-    rows, cols : (p,) arrays of int
-    slopes : (p, m) array
-        Derivatives of the free covariances by m parameters that may be chosen freely.
-    """
-
-    columns: Floats
-    back: Floats
-    rows: Ints
-    cols: Ints
-    slopes: Floats
 
 
 def count_unidentified(objective: ProfiledObjective) -> int:

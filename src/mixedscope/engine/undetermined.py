@@ -12,15 +12,37 @@ from mixedscope.engine.untangle import OWN
 
 if TYPE_CHECKING:
     from mixedscope.covariance.base import CovarianceStructure
-    from mixedscope.engine.identification import Entries
     from mixedscope.engine.random_term import RandomTerm
 
-__all__ = ["NOTHING", "slopes_of", "told"]
+__all__ = ["NOTHING", "Entries", "slopes_of", "told"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 #: Entries of a null direction up to this are rounding.
 NOTHING: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The free covariances of one grouping factor, in columns made orthogonal.
+
+    Attributes
+    ----------
+    columns : (n, k) array
+        Orthogonal within unstructured terms; zero where a column is in the span of others.
+    back : (k, k) array
+        Brings random effects of these columns to those of the columns of unit root mean square.
+    rows, cols : (p,) arrays of int
+    slopes : (p, m) array
+        Derivatives of the free covariances by m parameters that may be chosen freely.
+    """
+
+    columns: Floats
+    back: Floats
+    rows: Ints
+    cols: Ints
+    slopes: Floats
 
 
 @dataclass(frozen=True)
