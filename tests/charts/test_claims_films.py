@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -77,8 +79,8 @@ def all_in_place(m: re.Match[str], known: list[FitTables]) -> None:
 
 @claims(
     r"Shrinkage of g while the optimiser moves\. Open points, fixed: [^.]+\. Filled points: [^.]+; "
-    r"the line between is the pull of the model at that moment\. Ellipses hold 50\u00a0% and "
-    r"95\u00a0% of the distribution of the random effects at that evaluation\."
+    r"the line between is the pull of the model at that moment\. (?:Ellipses|Bars at the foot) "
+    r"hold 50\u00a0% and 95\u00a0% of the distribution of the random effects at that evaluation\."
 )
 def marks(m: re.Match[str], known: list[FitTables]) -> None:
     assert all("modes_every" in fit.studies for fit in known)
@@ -88,7 +90,9 @@ def marks(m: re.Match[str], known: list[FitTables]) -> None:
     r"Frames are those evaluations, better than all before, at which the modes had moved by a "
     r"(?:\d+(?:st|th)|fixed) part of their whole path \(root mean square, in units of their spread "
     r"at the end\), the first and the last, and those between which the modes of a factor come to "
-    r"be in place: (?P<parts>.+?)\. Every evaluation can be shown too, better or not\."
+    r"be in place: (?P<parts>.+?)\. (?:Every evaluation can be shown too, better or not|Trials "
+    r"that were no better can be shown too, chosen by the same rule among all evaluations: "
+    r"(?P<n>\d+) frames)\."
 )
 def frames(m: re.Match[str], known: list[FitTables]) -> None:
     parts = re.findall(r"(\d+) of (\d+) evaluations?", m["parts"])
@@ -102,7 +106,9 @@ def frames(m: re.Match[str], known: list[FitTables]) -> None:
         shown = set(fit.require("modes_trace")["evaluation"])
         assert shown <= set(fit.require("trace").loc[better, "evaluation"])
         assert {1, in_place(fit)} <= shown
-        assert fit.require("modes_every")["evaluation"].nunique() == np.isfinite(objective).sum()
+        every = fit.require("modes_every")["evaluation"].nunique()
+        assert (every == np.isfinite(objective).sum()) == (m["n"] is None)
+        assert m["n"] is None or int(m["n"]) == every
 
 
 @claims(
@@ -126,6 +132,84 @@ def phases(m: re.Match[str], known: list[FitTables]) -> None:
     names = {"rapid convergence": "convergence", "fine tuning and verification": "fine-tuning"}
     counts = trace["phase"].value_counts().to_dict()
     assert {names.get(k, k): int(read(v)) for k, v in told.items()} == counts
+
+
+@claims(
+    r"Shown are (?P<n>[\d,]+) of (?P<of>[\d,]+) levels, evenly spaced in rank of the reference of "
+    r"(?P<term>\S+)\."
+)
+def some_levels(m: re.Match[str], known: list[FitTables]) -> None:
+    modes = known[0].require("modes")
+    assert (int(m["n"]), int(m["of"])) == (5, modes["level"].nunique())
+    assert m["term"] == "(Intercept)"
+
+
+@claims(
+    rf"The modes of g are in place after (?P<low>{NUMBER})\u00a0% to (?P<high>{NUMBER})\u00a0% of "
+    r"the evaluations$"
+)
+def many_in_place(m: re.Match[str], known: list[FitTables]) -> None:
+    parts = [in_place(fit) / len(fit.require("trace")) for fit in known]
+    assert len(parts) > 4
+    assert agrees(m["low"], min(parts), scale=0.01)
+    assert agrees(m["high"], max(parts), scale=0.01)
+
+
+@claims(
+    r"The modes of g are in place by (?P<at>\d+) of (?P<of>\d+) evaluations(?:: they move to the "
+    rf"end|; the other {NUMBER}\u00a0% of the run change nothing that can be seen)$"
+)
+def in_place_by(m: re.Match[str], known: list[FitTables]) -> None:
+    """Frames that are not stored lie between: they may have been in place before."""
+    (fit,) = known
+    assert in_place(fit) <= int(m["at"]) <= int(m["of"]) == len(fit.require("trace"))
+
+
+def test_films_of_one_term_and_of_some_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    (fit,) = fits(1)
+    film = motion([fit], "g", ("x",))
+    assert "Bars at the foot" in film.caption
+    claims.read(film.caption, [fit])
+    # Other terms do not count for what is in place.
+    own = {k: v[v["term"] == "x"] for k, v in (("modes", fit.modes), *fit.studies.items())
+           if v is not None and k in ("modes", "modes_every")}  # fmt: skip
+    studies = {**fit.studies, "modes_every": own["modes_every"]}
+    claims.read(film.title, [replace(fit, modes=own["modes"], studies=studies)])
+    monkeypatch.setattr(import_module("mixedscope.charts.kinds.motion.frames"), "MOST_LEVELS", 5)
+    some = motion([fit], "g", TERMS)
+    claims.read(some.title, [fit])
+    claims.read(some.caption, [fit])
+    assert "Shown are 5 of 12 levels" in some.caption
+
+
+def test_films_of_which_not_every_trial_is_stored() -> None:
+    (fit,) = fits(1)
+    table = fit.require("modes_every")
+    some = {**fit.studies, "modes_every": table[table["evaluation"] != 2]}
+    objective = fit.require("trace")["objective"]
+    better = objective < objective.cummin().shift(fill_value=np.inf)
+    assert not better.iloc[1] or in_place(fit) > 2
+    film = motion([replace(fit, studies=some)], "g", TERMS)
+    claims.read(film.title, [fit])
+    claims.read(film.caption, [replace(fit, studies=some)])
+    assert "Trials that were no better" in film.caption
+
+
+def test_films_of_many_fits_and_of_frames_between_which_modes_come_to_rest() -> None:
+    (fit,) = fits(1)
+    claims.read(motion([fit] * 5, "g", TERMS).title, [fit] * 5)
+    frames_of = fit.require("modes_trace")
+    numbers = sorted(frames_of["evaluation"].unique())
+    at = numbers.index(in_place(fit))
+    gone = frames_of[~frames_of["evaluation"].isin(numbers[max(at - 1, 1) : at + 1])]
+    title = motion([replace(fit, modes_trace=gone)], "g", TERMS).title
+    assert " by " in title
+    claims.read(title, [fit])
+
+
+@pytest.mark.parametrize(("parts", "words"), [(2, "2nd"), (3, "3rd"), (12, "12th"), (61, "61st")])
+def test_parts_of_a_path_have_their_ordinal(parts: int, words: str) -> None:
+    assert f"by a {words} part of" in motion(fits(1), "g", TERMS, parts=parts).caption
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -115,7 +115,8 @@ def _rule(scene: Scene, parts: int | None) -> str:
 
 
 def _ordinal(number: int) -> str:
-    return f"{number}{'st' if number % 10 == 1 and number % 100 != 11 else 'th'}"
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def _run(actor: Actor, scene: Scene) -> str:
