@@ -128,7 +128,7 @@ def test_a_run_goes_on_past_fits_without_residual_variance(plan: Any) -> None:
             assert "residual variance does not vanish" in table.attrs["skipped"]["reason"]
     assert len(read_fit(directory).require("stopping")) > 0
     words = read_json(Path("results/charts/lines/pooling.caption.json"))
-    assert words["title"] == "There is no pooling here"
+    assert words["title"] == "The chart “pooling” is left out"
     assert "sigma" in words["caption"]
     assert "sigma" in Path("results/charts/lines/pooling.svg").read_text()
     # The other structure has a residual: the chart of both shows it, and says what is missing.
@@ -218,4 +218,4 @@ def test_levels_of_one_row_are_not_cross_validated_within(tmp_path: Path) -> Non
     table = read_table(tmp_path / "crossvalidation.parquet", "crossvalidation")
     assert "No level of 'g'" in table.attrs["skipped"]["reason"]
     figure = draw_model_chart("crossvalidation", [table] * 3)
-    assert figure.title == "There is no crossvalidation here"
+    assert figure.title == "The chart “crossvalidation” is left out"

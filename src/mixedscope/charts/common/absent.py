@@ -34,7 +34,7 @@ def absent_figure(kind: str, reason: str, *, theme: str = "light") -> Figure:
     Figure
         In all formats, those of films too.
     """
-    title = f"There is no {kind} here"
+    title = f"The chart “{kind}” is left out"
     caption = f"Left out: {reason.rstrip('.')}."
     lines = title_lines(caption, DOUBLE_COLUMN, _SIZE)
     rows = pd.DataFrame({"line": range(len(lines)), "text": lines})
