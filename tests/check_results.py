@@ -33,7 +33,7 @@ def promised_files(plan: Plan) -> list[str]:
     files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
-    files += plan.csv_files()
+    files += plan.csv_files() + sweeps.csv_files()
     files += plan.compare_files() + plan.study_files() + plan.table_files() + plan.chart_files()
     for name in sweeps.sweeps:
         files += [f"results/sweeps/{name}/{table}.parquet" for table in ("runs", "runs_timing")]

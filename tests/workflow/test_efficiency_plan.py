@@ -112,6 +112,10 @@ def test_charts_and_tables_are_those_asked_for() -> None:
     content["models"]["sleep"]["structures"] = ["full"]
     assert "ladder" not in make_plan(content).charts()["sleep"]
     assert "results/compare/sleep/crossvalidation_groups.parquet" in plan.table_files()
+    assert "results/compare/sleep/crossvalidation_groups.csv" in plan.csv_files()
+    assert not [path for path in plan.csv_files() if "efficiency" in path or "timing" in path]
+    stems = {path.rpartition(".")[0] for path in plan.table_files()}
+    assert {path.rpartition(".")[0] for path in plan.shown_tables()} <= stems
 
 
 def test_a_factor_that_the_formula_lacks_is_refused() -> None:

@@ -110,6 +110,53 @@ def test_tables_of_a_fit_are_csv_too(plan: Any) -> None:
         pd.testing.assert_frame_equal(text, stored, check_dtype=False, rtol=1e-14)
 
 
+def test_tables_of_a_race_and_of_accuracy_are_csv_too(plan: Any, tmp_path: Path) -> None:
+    data, model = plan.data_file("sleep"), plan.parameters["models"]["sleep"]
+    fits = [run_fit(plan, structure, "auto") for structure in ("full", "intercept")]
+    made = tmp_path / "made"
+    made.mkdir()
+    pipeline.race(
+        data=data,
+        model=model,
+        race={
+            "structure": "intercept",
+            "optimizers": {"auto": plan.parameters["optimizers"]["auto"]},
+            "starts": 1,
+        },
+        seed=0,
+        output=made / "race.parquet",
+        ends=made / "race_ends.parquet",
+        timing=made / "race_timing.parquet",
+    )
+    pipeline.crossvalidation(
+        data=data,
+        model=model,
+        structures=["full", "intercept"],
+        settings={"by": "g", "schemes": ["new"], "folds": 2},
+        seed=0,
+        output=made / "crossvalidation.parquet",
+    )
+    batch = {kind: tmp_path / f"{kind}.parquet" for kind in ("draws", "refits", "timing")}
+    pipeline.efficiency_batch(fits=fits, blocks=[0], seed=0, key="", **batch)
+    pipeline.efficiency(
+        fits=fits,
+        count=10,
+        seed=0,
+        draws=[str(batch["draws"])],
+        refits=[str(batch["refits"])],
+        timings=[str(batch["timing"])],
+        output=made / "efficiency.parquet",
+    )
+    stored = sorted(made.glob("*.parquet"))
+    assert len(stored) == 10
+    for path in stored:
+        table = read_table(path, path.stem)
+        with path.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert sorted(header) == sorted(table.columns)
+        assert len(rows) == len(table)
+
+
 def test_csv_keeps_every_text_digit_truth_and_list(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

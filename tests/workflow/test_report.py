@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,22 @@ class Run:
                 write_csv(directory / f"{name}.csv", fit.require(name))
         return [directory / "fit.json" for directory in directories]
 
-    def write(self, *others: Path) -> list[Path]:
-        of_model = [path for path in others if path.parent.name == "my sleep"]
+    def table(self, stem: str) -> Path:
+        """A table that a page links to, whatever it holds, and its CSV."""
+        path = self.root / f"{stem}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for file in (path, path.with_suffix(".csv")):
+            file.write_text("x")
+        return path
+
+    def write(self, *others: Path, tables: Sequence[Path] = ()) -> list[Path]:
+        of_model = [path for path in others if path.parts[-3:-1] == ("charts", "my sleep")]
         return write_pages(
             structures=[str(self.structures)],
             captions=[str(self.caption), *map(str, of_model)],
             together=[str(path) for path in others if path not in of_model],
             fits=self.stored_fits(),
+            tables=tables,
             output=self.root / "index.html",
             timing=self.root / "timing.html",
         )
@@ -249,6 +258,21 @@ def test_page_of_a_model_shows_its_fits(run: Run) -> None:
     for name in ("estimates.csv", "modes.csv", "estimates.parquet", "fit.json"):
         assert f"../fits/my%20sleep/full/auto/{name}" in run.page().values("href")
     assert "../compare/my%20sleep/structures.csv" in run.page().values("href")
+
+
+def test_pages_offer_the_tables_of_models_and_sweeps_as_csv_too(run: Run) -> None:
+    of_model = [run.table(f"compare/my sleep/{name}") for name in ("race", "race_ends")]
+    # A sweep may have the name of a model.
+    runs = run.table("sweeps/my sleep/runs")
+    pages = run.write(run.figure("charts/sweeps/my sleep/gap"), tables=[*of_model, runs])
+    assert {page.name: Page(page).broken() for page in pages} == {p.name: [] for p in pages}
+    for kind in ("csv", "parquet"):
+        assert f"../compare/my%20sleep/race_ends.{kind}" in run.page().values("href")
+        assert f"../../sweeps/my%20sleep/runs.{kind}" not in run.page().values("href")
+        sweep = run.page("pages/sweeps/my sleep.html").values("href")
+        assert f"../../sweeps/my%20sleep/runs.{kind}" in sweep
+        assert not [link for link in sweep if "race" in link]
+    assert "race ends (CSV, Parquet)" in run.page().text
 
 
 def words(run: Run) -> set[str]:

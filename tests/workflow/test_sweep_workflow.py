@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from test_sweep_grid import CONFIG
 from test_workflow import configured, planned_jobs, snakemake
@@ -47,6 +48,15 @@ def test_all_runs_are_there_in_order(finished: Path) -> None:
     assert runs["replicate"].tolist() == [1, 2, 3, 4, 5, 6] * 4
     assert runs["error"].isna().all()
     assert len(list((finished / "results/sweeps/tiny/batches").glob("*.timing.parquet"))) > 1
+
+
+def test_runs_are_csv_too(finished: Path) -> None:
+    for name in ("runs", "runs_timing"):
+        stored = read_table(finished / f"results/sweeps/tiny/{name}.parquet", name)
+        text = pd.read_csv(finished / f"results/sweeps/tiny/{name}.csv")
+        assert list(text.columns) == list(stored.columns)
+        assert text["run"].tolist() == stored["run"].tolist()
+        assert text.select_dtypes("number").notna().any(axis=None)
 
 
 def test_chart_lies_beside_its_caption(finished: Path) -> None:

@@ -43,6 +43,10 @@ rule efficiency:
         draws="results/compare/{model}/efficiency_draws.parquet",
         refits="results/compare/{model}/efficiency_refits.parquet",
         timing="results/compare/{model}/efficiency_timing.parquet",
+        csv=expand(
+            "results/compare/{{model}}/efficiency{part}.csv",
+            part=["", "_draws", "_refits", "_timing"],
+        ),
     log:
         "results/logs/efficiency/{model}.log",
     conda:
@@ -65,6 +69,10 @@ rule crossvalidation:
         summary="results/compare/{model}/crossvalidation.parquet",
         groups="results/compare/{model}/crossvalidation_groups.parquet",
         fits="results/compare/{model}/crossvalidation_fits.parquet",
+        csv=expand(
+            "results/compare/{{model}}/crossvalidation{part}.csv",
+            part=["", "_groups", "_fits"],
+        ),
     log:
         "results/logs/crossvalidation/{model}.log",
     conda:

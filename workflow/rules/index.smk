@@ -10,7 +10,8 @@ rule index:
         structures=PLAN.compare_files(),
         fits=PLAN.fit_files("fit.json"),
         estimates=PLAN.fit_files("estimates.parquet"),
-        csv=PLAN.csv_files(),
+        tables=PLAN.shown_tables() + SWEEPS.run_files(),
+        csv=PLAN.csv_files() + SWEEPS.csv_files(),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
         figures=[

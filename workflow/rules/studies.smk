@@ -37,6 +37,10 @@ rule race:
         race="results/compare/{model}/race.parquet",
         ends="results/compare/{model}/race_ends.parquet",
         timing="results/compare/{model}/race_timing.parquet",
+        csv=expand(
+            "results/compare/{{model}}/{table}.csv",
+            table=["race", "race_ends", "race_timing"],
+        ),
     log:
         "results/logs/race/{model}.log",
     conda:

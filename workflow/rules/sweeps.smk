@@ -60,6 +60,9 @@ rule sweep_gather:
     output:
         runs="results/sweeps/{sweep}/runs.parquet",
         timing="results/sweeps/{sweep}/runs_timing.parquet",
+        csv=expand(
+            "results/sweeps/{{sweep}}/{table}.csv", table=["runs", "runs_timing"]
+        ),
     log:
         "results/logs/sweeps/{sweep}/gather.log",
     conda:

@@ -8,6 +8,7 @@ with steps.job(snakemake.log[0], threads=snakemake.threads):
         captions=snakemake.input.captions,
         together=snakemake.input.together,
         fits=snakemake.input.fits,
+        tables=snakemake.input.tables,
         output=snakemake.output.index,
         timing=snakemake.output.timing,
         report=snakemake.output.report,

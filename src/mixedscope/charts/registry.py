@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import altair as alt
 
 from mixedscope.charts.common.absent import absent_figure, left_out
+from mixedscope.charts.common.page import fitted
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
@@ -443,7 +444,7 @@ def grouping_factor(tables: Sequence[FitTables], group: str | None) -> tuple[str
 
 
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
-    """Give a chart its title, its description for readers who cannot see it, and its theme.
+    """Give a chart its title, its description, its theme, and a page's height at most.
 
     Parameters
     ----------
@@ -459,7 +460,7 @@ def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any
         # As many characters of the bold title as a double column holds.
         lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)
         chart = chart.properties(title=lines)
-    return configure(chart.properties(description=caption), theme)
+    return fitted(configure(chart.properties(description=caption), theme))
 
 
 def file_slugs(groups: Sequence[str]) -> dict[str, str]:

@@ -141,6 +141,10 @@ class SweepPlan:
         """The tables of runs, one per sweep."""
         return [f"results/sweeps/{sweep}/runs.parquet" for sweep in self.sweeps]
 
+    def csv_files(self) -> list[str]:
+        """The tables of runs as CSV, one per sweep."""
+        return [f"results/sweeps/{sweep}/runs.csv" for sweep in self.sweeps]
+
 
 def _directory(sweep: str) -> Path:
     return Path("results/sweeps") / sweep / "batches"

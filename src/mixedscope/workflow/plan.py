@@ -143,9 +143,26 @@ class Plan:
         """Tables of fits and of models that are written as CSV too, those without seconds."""
         of_fits = [p for t in ("estimates", "modes") for p in self.fit_files(f"{t}.csv")]
         return of_fits + [
-            f"results/compare/{name}/{table}.csv"
-            for name in self.config.models
-            for table in ("structures", "tests", "components")
+            path.removesuffix(".parquet") + ".csv"
+            for path in self.compare_files() + self.shown_tables()
+        ]
+
+    def shown_tables(self) -> list[str]:
+        """Tables of models as a whole that their pages link to, those without seconds."""
+        return [
+            f"results/compare/{name}/{table}.parquet"
+            for name, entry in self.config.models.items()
+            for table in (
+                "tests",
+                "components",
+                *(
+                    table
+                    for key, tables in _MODEL_TABLES.items()
+                    if getattr(entry, key) is not None
+                    for table in tables
+                    if not table.endswith("_timing")
+                ),
+            )
         ]
 
     def bootstrap_files(self, model: str) -> list[str]:

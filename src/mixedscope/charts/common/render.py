@@ -22,6 +22,7 @@ from typing import Any, Final
 import vl_convert as vlc
 
 from mixedscope.charts.common.embedding import embed_font, font_faces
+from mixedscope.charts.common.page import VEGA_LITE
 from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.theme import FONT
 from mixedscope.core.arguments import door, named
@@ -244,7 +245,7 @@ def as_svg(chart: Any) -> str:
 
 
 def _svg(spec: dict[str, Any]) -> bytes:
-    text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    text: str = vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     # The renderer counts clips through all charts of a process.
     numbers: dict[str, int] = {}
     text = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", text)
@@ -256,11 +257,11 @@ _CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id
 
 
 def _png(spec: dict[str, Any]) -> bytes:
-    return bytes(vlc.vegalite_to_png(spec, vl_version=_VEGA_LITE, ppi=PPI))
+    return bytes(vlc.vegalite_to_png(spec, vl_version=VEGA_LITE, ppi=PPI))
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:
-    text: str = vlc.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+    text: str = vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     text = _SIZE.sub(_fitted, text, count=1)
     return normalise_pdf(vlc.svg_to_pdf(_LEAF.sub(_paint_opacity, text)))
 
@@ -335,8 +336,6 @@ FORMATS: Final[dict[str, Callable[[dict[str, Any]], bytes]]] = {
     "vl.json": _vega_lite,
 }
 
-_VEGA_LITE: Final = "6.4"
-
 #: How much larger than drawn an interactive chart is shown, as on the pages of a run.
 _SCALE: Final = 1.25
 
@@ -394,7 +393,7 @@ _START: Final = r"""
 
 @cache
 def _bundle() -> str:
-    code: str = vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;", _VEGA_LITE)
+    code: str = vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
     return code.replace("</script", "<\\/script")
 
 

@@ -58,6 +58,7 @@ class _Subject:
     stored: Path | None = None
     table: pd.DataFrame | None = None
     fits: Sequence[StoredFit] = ()
+    downloads: Sequence[Path] = ()
 
     @property
     def heading(self) -> str:
@@ -73,6 +74,7 @@ def write_pages(
     captions: Sequence[str | os.PathLike[str]],
     together: Sequence[str | os.PathLike[str]] = (),
     fits: Sequence[str | os.PathLike[str]] = (),
+    tables: Sequence[str | os.PathLike[str]] = (),
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
 ) -> list[Path]:
@@ -91,6 +93,9 @@ def write_pages(
     fits : sequence of path
         ``<model>/<structure>/<optimizer>/fit.json`` of every fit that the page of its model shows;
         its tables stand beside it, ``estimates`` and ``modes`` as CSV too.
+    tables : sequence of path
+        ``<model>/<table>.parquet``, or ``sweeps/<sweep>/runs.parquet``, of what the page of a model
+        or sweep links to beside; a CSV file of the same name stands beside each.
     output : path
         The overview.  Beside it ``pages/<model>.html`` and ``pages/sweeps/<sweep>.html``, and the
         small pictures that it shows: ``thumbnails/<model>/<chart>.png`` and
@@ -110,7 +115,9 @@ def write_pages(
         If a table, a caption or a figure is missing or damaged, or belongs to no model.
     """
     index, seconds = Path(output), Path(timing)
-    subjects, everything = _read(structures, captions, together, fits, index.parent / "pages")
+    subjects, everything = _read(
+        structures, captions, together, fits, tables, index.parent / "pages"
+    )
     contents = {
         subject.page: _subject_page(subject, at, subjects, index, seconds)
         for at, subject in enumerate(subjects)
@@ -125,6 +132,7 @@ def _read(
     captions: Sequence[str | os.PathLike[str]],
     together: Sequence[str | os.PathLike[str]],
     fits: Sequence[str | os.PathLike[str]],
+    tables: Sequence[str | os.PathLike[str]],
     pages: Path,
 ) -> tuple[list[_Subject], list[Figure]]:
     """Models and sweeps with their figures, and the figures of all models."""
@@ -133,6 +141,10 @@ def _read(
         if path.parent.name not in paths:
             raise StoreError(f"{path} is the caption of a model that has no table of structures")
         paths[path.parent.name].append(path)
+    downloads: dict[tuple[str, bool], list[Path]] = {}
+    for path in map(Path, tables):
+        owner = path.parent.name, path.parent.parent.name == "sweeps"
+        downloads.setdefault(owner, []).append(path)
     subjects = [
         _Subject(
             name,
@@ -141,6 +153,7 @@ def _read(
             Path(table),
             read_table(table, "structures"),
             read_fits([path for path in map(Path, fits) if path.parents[2].name == name]),
+            downloads.get((name, False), []),
         )
         for name, table in zip(paths, structures, strict=True)
     ]
@@ -150,7 +163,12 @@ def _read(
         others.setdefault(sweep, []).append(path)
     everything = read_figures(others.pop(None))
     subjects += [
-        _Subject(str(name), pages / "sweeps" / f"{name}.html", read_figures(found))
+        _Subject(
+            str(name),
+            pages / "sweeps" / f"{name}.html",
+            read_figures(found),
+            downloads=downloads.get((str(name), True), []),
+        )
         for name, found in others.items()
     ]
     return subjects, everything
@@ -263,7 +281,7 @@ def _subject_page(
         lead=f"{_count(len(shown), 'figure')}. Every picture opens its interactive form where "
         "there is one.",
         links=links,
-        body="\n".join([*_about(subject, root), *note, *sections]),
+        body="\n".join([*_about(subject, root), *_downloads(subject, root), *note, *sections]),
     )
 
 
@@ -327,6 +345,17 @@ def _about(subject: _Subject, root: Path) -> list[str]:
         f'structures.csv</a> and <a href="{_link(stored, root)}">structures.parquet</a>.</p>',
         structures_table(table),
     ]
+
+
+def _downloads(subject: _Subject, root: Path) -> list[str]:
+    """Links to the tables behind the figures of a subject, as CSV and as Parquet."""
+    told = "; ".join(
+        f"{html.escape(path.stem.replace('_', ' '))} "
+        f'(<a href="{_link(path.with_suffix(".csv"), root)}">CSV</a>, '
+        f'<a href="{_link(path, root)}">Parquet</a>)'
+        for path in subject.downloads
+    )
+    return [f'<p class="note">Tables: {told}.</p>'] if told else []
 
 
 def _figure(figure: Figure, root: Path, *, prefix: str = "") -> str:

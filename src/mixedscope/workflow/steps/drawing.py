@@ -172,6 +172,7 @@ def index(
     captions: Sequence[str],
     together: Sequence[str],
     fits: Sequence[str] = (),
+    tables: Sequence[str] = (),
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
     report: Sequence[str],
@@ -188,6 +189,8 @@ def index(
         The same of charts that show all models, or a sweep.
     fits : sequence of path
         ``fit.json`` of every fit.
+    tables : sequence of path
+        What the pages of models and sweeps link to, with CSV beside it.
     output : path
         ``index.html``; the pages of models and sweeps are written into ``pages`` beside it.
     timing : path
@@ -203,6 +206,7 @@ def index(
         captions=captions,
         together=together,
         fits=fits,
+        tables=tables,
         output=output,
         timing=timing,
     )

@@ -80,10 +80,11 @@ def efficiency(
     draws, refits, timings : sequence of path
         Written by `efficiency_batch`.
     output : path
-        ``efficiency.parquet``; the other tables are written beside it.
+        ``efficiency.parquet``; the other tables are written beside it, all as CSV too.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.accuracy.efficiency import efficiency_summary, gather_draws
+    from mixedscope.tables.files import write_csv
     from mixedscope.tables.store import read_table, write_table
 
     loaded = _load(fits)
@@ -115,6 +116,7 @@ def efficiency(
             formula=first.formula,
             sha256=first.info["dataset"]["sha256"],
         )
+        write_csv(Path(output).with_name(f"{kind}.csv"), table)
 
 
 def crossvalidation(
@@ -139,12 +141,14 @@ def crossvalidation(
         ``by``, ``schemes`` and ``folds``.
     seed : int
     output : path
-        ``crossvalidation.parquet``; the other tables are written beside it.
+        ``crossvalidation.parquet``; the other tables are written beside it, all as CSV
+        too.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.design.design import build_design
     from mixedscope.formula.parse import parse_formula
     from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
+    from mixedscope.tables.files import write_csv
     from mixedscope.tables.store import read_table, write_table
 
     frame = read_table(data, "data")
@@ -173,6 +177,7 @@ def crossvalidation(
             formula=model["formula"],
             sha256=frame.attrs["sha256"],
         )
+        write_csv(Path(output).with_name(f"{kind}.csv"), table)
     if len(tables["crossvalidation"]):
         print(tables["crossvalidation"].to_string())
 

@@ -171,11 +171,12 @@ def race(
     seed : int
         From which the starts are drawn.
     output, ends, timing : path
-        The tables of all evaluations, of where each ended, and of seconds.
+        The tables of all evaluations, of where each ended, and of seconds; as CSV beside them.
     """
     from mixedscope.api.linear import LinearMixedModel
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
+    from mixedscope.tables.files import write_csv
     from mixedscope.tables.store import read_table, write_table
 
     frame = read_table(data, "data")
@@ -195,3 +196,4 @@ def race(
     sha256 = frame.attrs["sha256"]
     for kind, path in (("race", output), ("race_ends", ends), ("race_timing", timing)):
         write_table(path, tables[kind], kind, formula=model["formula"], sha256=sha256)
+        write_csv(Path(path).with_suffix(".csv"), tables[kind])

@@ -89,7 +89,7 @@ def sweep_gather(
     batches, timings : sequence of path
         Written by `sweep_batch`.
     output, timing : path
-        The tables of all runs and of their seconds.
+        The tables of all runs and of their seconds; as CSV beside them.
 
     Raises
     ------
@@ -98,6 +98,7 @@ def sweep_gather(
     """
     from mixedscope.core.errors import ModelError
     from mixedscope.sweeps.table import gather, gather_timing
+    from mixedscope.tables.files import write_csv
     from mixedscope.tables.store import read_json, read_table, write_table
 
     told = read_json(plan)
@@ -111,6 +112,8 @@ def sweep_gather(
     seconds = gather_timing(runs, [read_table(path, "sweep_batch_timing") for path in timings])
     write_table(output, table, "runs", formula="", sha256=digest, extra=swept)
     write_table(timing, seconds, "runs_timing", formula="", sha256=digest)
+    write_csv(Path(output).with_suffix(".csv"), table)
+    write_csv(Path(timing).with_suffix(".csv"), seconds)
 
 
 def sweep_charts(

@@ -22,10 +22,13 @@ from mixedscope.core.errors import ModelError
 __all__ = ["ladder_chart"]
 
 _ROW: Final = 30
-_PANEL: Final = 96
-_NUMBER: Final = 56
+_PANEL: Final = 84
+_NUMBER: Final = 50
 _SQUARE: Final = 11
 _TEST: Final = 128
+#: Room from one square to the next, and most for all of them: more stand closer.
+_STEP: Final = _SQUARE + 3
+_SQUARES: Final = 130
 #: Most characters of a number beside its mark, and the room they need right of the largest.
 _ROOM: Final = 1.75
 #: Characters of the title in a line.
@@ -79,7 +82,7 @@ def ladder_chart(
         _outcomes(data, own, tested, order, colours),
     ]
     title = ladder_title(structures, tests, components)
-    chart = alt.hconcat(*(p.properties(height=height) for p in panels), spacing=14)
+    chart = alt.hconcat(*(p.properties(height=height) for p in panels), spacing=10)
     chart = chart.properties(title=textwrap.wrap(title, _TITLE, break_long_words=False))
     return data.give(chart), title, ladder_caption(structures, tests, components)
 
@@ -222,11 +225,12 @@ def _squares(
         ],
     )[["rung", "group", "x", "fill", "stroke", "carries", "component", "sd", "share", "name"]]
     total = max(at - 0.8, 1.0)
-    width = max(int(total * (_SQUARE + 3)), 74)
-    x = alt.X("x:Q", scale=alt.Scale(domain=[0.0, width / (_SQUARE + 3)], nice=False), axis=None)
+    step = min(_STEP, _SQUARES / total)
+    width = max(int(total * step), 74)
+    x = alt.X("x:Q", scale=alt.Scale(domain=[0.0, width / step], nice=False), axis=None)
     marks = (
         data.chart(rows)
-        .mark_square(size=_SQUARE**2, strokeWidth=1.2, opacity=1)
+        .mark_square(size=min(_SQUARE, 0.8 * step) ** 2, strokeWidth=1.2, opacity=1)
         .encode(
             y=_y(order),
             x=x,
@@ -298,10 +302,10 @@ def _outcomes(
             }
         )
     base = data.chart(lines).encode(y=_y(order))
-    test = base.mark_text(align="left", dy=-6, color=colours["ink"]).encode(
+    test = base.mark_text(align="left", dy=-6, fontSize=10, color=colours["ink"]).encode(
         x=alt.value(0), text="test:N"
     )
-    verdict = base.mark_text(align="left", dy=7, fontSize=9).encode(
+    verdict = base.mark_text(align="left", dy=7, fontSize=10).encode(
         x=alt.value(0), text="verdict:N", color=alt.Color("colour:N", scale=None)
     )
     against = f"test against {worded(tops[0])}" if len(tops) == 1 else "test against the richest"

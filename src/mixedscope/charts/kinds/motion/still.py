@@ -13,6 +13,7 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.legend import key_row, title_lines
+from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, told_pairs
@@ -86,6 +87,11 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
     altair chart
         Without configuration.
     """
+    return drawn_to_fit(lambda share: _still(scene, title, caption, theme, share))
+
+
+def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> Any:
+    """The moments with panels of a share of their height."""
     columns = _columns(scene)
     single = len(columns) == 1
     shown = 6 if single else 4
@@ -95,7 +101,7 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
     apart = not single and len({pair[1] for _, pair in columns}) > 1
     gap = _LEFT if apart else _GAP
     width = (_INNER - _LEFT - gap * (per_row - 1)) // per_row
-    height = round(width * (0.85 if per_row == 3 else 0.6))
+    height = round(share * width * (0.85 if per_row == 3 else 0.6))
     cells = []
     letters = [list(range(len(c))) for c in chosen]
     if single:
@@ -137,6 +143,7 @@ def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light")
                     wide,
                     along,
                     theme,
+                    height=round(90 * share),
                     first=i == 0,
                     named=several,
                 )
@@ -321,6 +328,7 @@ def _trace(
     along: Along,
     theme: str,
     *,
+    height: int,
     first: bool,
     named: bool,
 ) -> Any:
@@ -377,7 +385,7 @@ def _trace(
     marks["row"] = rows
 
     def chart(frame: pd.DataFrame) -> alt.Chart:
-        return alt.Chart(frame, width=width, height=90)
+        return alt.Chart(frame, width=width, height=height)
 
     letters = [
         chart(marks[marks["row"] == row])

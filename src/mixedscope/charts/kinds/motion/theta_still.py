@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
-from mixedscope.charts.common.structure_names import LISTED, structure_label
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
 from mixedscope.charts.kinds.motion.frames import Course
 from mixedscope.charts.kinds.motion.words import component_names
@@ -22,6 +23,9 @@ __all__ = ["theta_still"]
 
 _INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
+_GAP: Final = 12
+#: Height of the heading of a fit and of the slanted names of its components.
+_HEAD: Final = 120
 
 
 def theta_still(
@@ -51,18 +55,27 @@ def theta_still(
     """
     groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
     scale = alt.Scale(domain=groups, range=[*GROUP_COLOURS[: len(groups)]])
-    beside = 1 if len(tables) <= LISTED else 2
-    width = (_INNER - _LEFT * beside) // beside
-    size = (width, 170 if beside == 1 else 120)
+    across, width, height = beside(
+        len(tables),
+        columns=1,
+        rows=1,
+        room=_INNER - _LEFT,
+        between=_LEFT + _GAP,
+        gap=0,
+        head=_HEAD,
+        shape=0.5,
+        largest=_INNER - _LEFT,
+        flat=0.15,
+    )
+    size = (width, min(height, 170))
     drawn = [
         _theta_row(fit, course, span, groups, scale, size)
         for fit, course in zip(tables, courses, strict=True)
     ]
-    rows = drawn
-    if beside > 1:
-        rows = [
-            alt.hconcat(*drawn[i : i + beside], spacing=12) for i in range(0, len(drawn), beside)
-        ]
+    rows = [
+        drawn[i] if across == 1 else alt.hconcat(*drawn[i : i + across], spacing=_GAP)
+        for i in range(0, len(drawn), across)
+    ]
     return alt.vconcat(*rows, spacing=12).properties(
         title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
 from mixedscope.charts.common.theme import DOUBLE_COLUMN
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
@@ -45,8 +46,8 @@ _INNER = DOUBLE_COLUMN - 16
 _LEFT = 44
 _GAP = 8
 
-#: More fits than this are drawn smaller.
-_FEW_FITS = 3
+#: Height of what a triangle of panels has above and below: its heading and one axis.
+_HEAD = 110
 
 
 def shrinkage_chart(
@@ -115,22 +116,22 @@ def shrinkage_chart(
         ellipses=ellipses,
     )
     settings = {"ellipses": ellipses, "theme": theme, "limit": limit}
-    if len(names) == 2:
-        rows = _columns(fits, group, frames, chosen, settings)
-    else:
-        rows = _blocks(fits, group, frames, chosen, settings)
     dense = all(len(levels) > DENSE for levels in chosen)
     items = _key(fits[0], ellipses, kinds, dense=dense)
     key = key_row(items, width=_INNER, theme=theme)
-    # Settings are given where charts are joined: each change of a chart copies the whole of it.
-    chart = alt.vconcat(
-        *rows,
-        key,
-        spacing=16,
-        title=alt.TitleParams(text=title_lines(title, _INNER)),
-        description=caption,
-    )
-    return chart, title, caption
+    arranged = _columns if len(names) == 2 else _blocks
+
+    def draw(share: float) -> Any:
+        # Settings are given where charts are joined: each change of a chart copies the whole of it.
+        return alt.vconcat(
+            *arranged(fits, group, frames, chosen, settings, share),
+            key,
+            spacing=16,
+            title=alt.TitleParams(text=title_lines(title, _INNER)),
+            description=caption,
+        )
+
+    return drawn_to_fit(draw), title, caption
 
 
 def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int64]], str]:
@@ -228,12 +229,13 @@ def _columns(
     frames: Sequence[tuple[float, float]],
     chosen: Sequence[NDArray[np.int64]],
     settings: dict[str, Any],
+    share: float,
 ) -> list[Any]:
     """Two terms: a panel per fit, side by side."""
     per_row = min(len(fits), 3)
     width = (_INNER - _LEFT - _GAP * (per_row - 1)) // per_row
     width = min(width, 360)
-    height = {1: 300, 2: 230}.get(per_row, 210)
+    height = round(share * {1: 300, 2: 230}.get(per_row, 210))
     narrow = width < 250
     lines = [header_lines(p, group, narrow=narrow) for p in fits]
     rows = []
@@ -267,15 +269,22 @@ def _blocks(
     frames: Sequence[tuple[float, float]],
     chosen: Sequence[NDArray[np.int64]],
     settings: dict[str, Any],
+    share: float,
 ) -> list[Any]:
-    """Three terms or more: a lower triangle of panels per fit, two triangles a row if they fit."""
+    """Three terms or more: a lower triangle of panels per fit, side by side where they fit."""
     side = len(fits[0].terms) - 1
-    per_row = _triangles_in_a_row(side, len(fits))
-    columns = side * per_row
-    least = 110 if len(fits) <= _FEW_FITS else 44
-    width = (_INNER + 20 - _LEFT - _GAP * (columns - 1) - 12 * (per_row - 1)) // columns
-    width = int(np.clip(width, least, 200))
-    height = int(np.clip(0.8 * width, least, 150))
+    per_row, width, height = beside(
+        len(fits),
+        columns=side,
+        rows=side,
+        room=_INNER + 20 - _LEFT,
+        between=20,
+        gap=_GAP,
+        head=_HEAD,
+        shape=0.8,
+        largest=188,
+    )
+    height = round(share * height)
     rows = []
     for start in range(0, len(fits), per_row):
         now = list(range(start, min(start + per_row, len(fits))))
@@ -292,18 +301,12 @@ def _blocks(
                     settings,
                     (width, height),
                     title,
-                    y_labels=s == start,
+                    # A neighbour with fewer panels has no labels for all rows.
+                    y_labels=s == start or _pairs(fits[s]) != _pairs(fits[start]),
                 )
             )
         rows.append(blocks[0] if len(blocks) == 1 else alt.hconcat(*blocks, spacing=20))
     return rows
-
-
-def _triangles_in_a_row(side: int, fits: int) -> int:
-    """More fits are drawn smaller, so that one page holds them all."""
-    if fits <= _FEW_FITS:
-        return 2 if side == 2 and fits > 1 else 1
-    return 3 if side == 2 else 2 if side <= 5 else 1
 
 
 def _triangle(
