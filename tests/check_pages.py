@@ -14,7 +14,7 @@ from pathlib import Path
 from browser import CHROMIUM, NO_CHROMIUM, Browser, Page
 from check_results import promised_files
 
-from mixedscope.tables.store import read_json
+from mixedscope.tables.files import read_json
 from mixedscope.workflow.config.model import load_config
 from mixedscope.workflow.plan import Plan, make_plan
 

@@ -32,7 +32,7 @@ EXCEPTIONS: frozenset[tuple[str, str]] = frozenset(
         ("sweeps.config", "workflow.config.faults"),
         ("sweeps.grid", "workflow.config.model"),
         ("sweeps.run", "api.linear"),
-        ("tables.store", "design.frame"),
+        ("tables.table_files", "design.frame"),
     }
 )
 

@@ -31,7 +31,7 @@ from mixedscope.charts.registry import finish
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.inference.estimates.modes import keyframes
-from mixedscope.tables.schemas import IN_PLACE
+from mixedscope.tables.kinds.modes import IN_PLACE
 from mixedscope.tables.store import FitTables
 
 TERMS = ("(Intercept)", "x")

@@ -189,7 +189,7 @@ def test_long_identifiers_beside_missing_ones_stay_apart(how: str, tmp_path: Pat
         frame.to_csv(tmp_path / "d.csv", index=False)
         data: Any = load_dataset(tmp_path / "d.csv")
     elif how == "stored":
-        from mixedscope.tables.store import read_table
+        from mixedscope.tables.table_files import read_table
         from mixedscope.workflow.steps import prepare
 
         frame.to_csv(tmp_path / "d.csv", index=False)

@@ -9,7 +9,7 @@ import pytest
 
 from mixedscope.core.errors import ModelError
 from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
-from mixedscope.tables.store import read_table, write_table
+from mixedscope.tables.table_files import read_table, write_table
 
 
 def random(structure: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from mixedscope.inference.accuracy.crossvalidation import (
     predict,
 )
 from mixedscope.inference.accuracy.folds import fold_of_rows, grouping, subset
-from mixedscope.tables.store import read_table, write_table
+from mixedscope.tables.table_files import read_table, write_table
 
 # Made by tests/reference/crossvalidation.R with lme4 and dense linear algebra.
 REFERENCE = json.loads(

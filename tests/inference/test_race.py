@@ -15,7 +15,7 @@ from mixedscope.core.errors import ModelError, OptimizerError
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.searches.race import Entrant, race
 from mixedscope.tables.schemas import SCHEMAS
-from mixedscope.tables.store import read_table, write_table
+from mixedscope.tables.table_files import read_table, write_table
 
 ENTRANTS = (
     Entrant("bfgs", "bfgs"),

@@ -20,7 +20,7 @@ from mixedscope.sweeps.grid import Run
 from mixedscope.sweeps.run import execute
 from mixedscope.sweeps.summary import summarise
 from mixedscope.sweeps.table import gather, gather_timing, with_keys
-from mixedscope.tables.store import read_table, write_table
+from mixedscope.tables.table_files import read_table, write_table
 from mixedscope.workflow import steps as pipeline
 from mixedscope.workflow.code_digest import reachable_sources
 

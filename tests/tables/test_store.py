@@ -16,17 +16,10 @@ import pytest
 from sample_tables import fit_tables
 
 from mixedscope.core.errors import StoreError
+from mixedscope.tables.files import read_json, write_json
 from mixedscope.tables.schemas import SCHEMAS
-from mixedscope.tables.store import (
-    FIT_TABLES,
-    FitTables,
-    read_fit,
-    read_json,
-    read_table,
-    write_fit,
-    write_json,
-    write_table,
-)
+from mixedscope.tables.store import FIT_TABLES, FitTables, read_fit, write_fit
+from mixedscope.tables.table_files import read_table, write_table
 
 
 @pytest.fixture(scope="module")

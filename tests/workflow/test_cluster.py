@@ -21,7 +21,7 @@ import yaml
 from compare_results import differences
 from test_workflow import ROOT, command, configured, snakemake
 
-from mixedscope.tables.store import read_table
+from mixedscope.tables.table_files import read_table
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,7 +11,7 @@ from sample_tables import fit_tables
 
 from mixedscope.charts.common import glyphs
 from mixedscope.inference.searches.phase_table import phase_tables
-from mixedscope.tables.store import write_table
+from mixedscope.tables.table_files import write_table
 from mixedscope.workflow.steps.drawing import phases_charts
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mixedscope.core.errors import ConfigError
-from mixedscope.tables.store import write_table
+from mixedscope.tables.table_files import write_table
 from mixedscope.workflow.efficiency_plan import EfficiencyPlan
 from mixedscope.workflow.plan import make_plan
 

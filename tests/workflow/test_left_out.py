@@ -20,7 +20,8 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.tables.files import read_json
-from mixedscope.tables.store import read_fit, read_table, skipped_table, write_table
+from mixedscope.tables.store import read_fit
+from mixedscope.tables.table_files import read_table, skipped_table, write_table
 from mixedscope.workflow import steps as pipeline
 from mixedscope.workflow.plan import make_plan
 

@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_info
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
-from mixedscope.tables.files import write_csv
-from mixedscope.tables.store import read_fit, read_json, read_table
+from mixedscope.tables.files import read_json, write_csv
+from mixedscope.tables.store import read_fit
+from mixedscope.tables.table_files import read_table
 from mixedscope.workflow import steps as pipeline
 from mixedscope.workflow.config.model import validate_config
 from mixedscope.workflow.plan import make_plan

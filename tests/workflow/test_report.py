@@ -20,8 +20,9 @@ from sample_tables import fit_tables
 from mixedscope.charts.registry import file_slugs
 from mixedscope.core.errors import StoreError
 from mixedscope.inference.ladder.compare import compare_structures
-from mixedscope.tables.files import write_csv
-from mixedscope.tables.store import write_fit, write_json, write_table
+from mixedscope.tables.files import write_csv, write_json
+from mixedscope.tables.store import write_fit
+from mixedscope.tables.table_files import write_table
 from mixedscope.workflow.report import HEAVY_SVG, write_captions, write_pages
 from mixedscope.workflow.report.captions import escaped
 from mixedscope.workflow.report.entries import entries, thumbnail_files

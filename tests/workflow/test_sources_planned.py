@@ -14,7 +14,7 @@ import yaml
 
 from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.data.sources import locate_source, source_digest
-from mixedscope.tables.store import read_table
+from mixedscope.tables.table_files import read_table
 from mixedscope.workflow.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import pytest
 from test_sweep_grid import CONFIG
 from test_workflow import configured, planned_jobs, snakemake
 
-from mixedscope.tables.store import read_table
+from mixedscope.tables.table_files import read_table
 
 pytestmark = pytest.mark.slow
 

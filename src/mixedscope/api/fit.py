@@ -30,7 +30,9 @@ from mixedscope.inference.estimates.refit import (
     simulate_responses,
 )
 from mixedscope.optimize import OptimizationResult
-from mixedscope.tables.store import FIT_SCHEMA, FitTables, write_fit, write_table
+from mixedscope.tables.kinds.data import DATA
+from mixedscope.tables.store import FIT_SCHEMA, FitTables, write_fit
+from mixedscope.tables.table_files import write_table
 
 if TYPE_CHECKING:
     from mixedscope.api.linear import LinearMixedModel
@@ -390,7 +392,7 @@ class Fit:
     def skip_study(self, name: str, reason: str) -> None:
         """Store, in place of the tables of a study, why they cannot be made of this fit."""
         from mixedscope.inference.studies.registry import check_settings
-        from mixedscope.tables.store import skipped_table
+        from mixedscope.tables.table_files import skipped_table
 
         for table in check_settings(name, {}).tables:
             self._tables.studies[table] = skipped_table(table, name, reason)
@@ -495,7 +497,7 @@ class Fit:
         write_table(
             target / "data.parquet",
             storable(model.data),
-            "data",
+            DATA,
             formula=self.formula,
             sha256=self.info["dataset"]["sha256"],
         )

@@ -34,7 +34,9 @@ from mixedscope.inference.estimates.references import (
 )
 from mixedscope.optimize import minimize
 from mixedscope.optimize.starts import named_start
-from mixedscope.tables.store import FitTables, read_fit, read_table
+from mixedscope.tables.kinds.data import DATA
+from mixedscope.tables.store import FitTables, read_fit
+from mixedscope.tables.table_files import read_table
 
 if TYPE_CHECKING:
     from mixedscope.inference.searches.race import Entrant
@@ -410,7 +412,7 @@ def _rebuild(info: Mapping[str, Any], origin: Path) -> LinearMixedModel:
         raise StoreError(
             f"The data of this fit are not at {path}; put the file back, or fit again."
         )
-    frame = read_table(path, "data")
+    frame = read_table(path, DATA)
     stored = info["dataset"]["sha256"]
     # Data written with the fit are the columns of the model alone, whose digest is at hand.
     own = path.parent == origin and frame_digest(frame) != stored

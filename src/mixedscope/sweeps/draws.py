@@ -14,7 +14,8 @@ from mixedscope.core.seeds import generator
 from mixedscope.data.prepare import prepare_dataset
 from mixedscope.data.simulate import Simulation, simulate_dataset
 from mixedscope.formula.expressions import evaluate_condition
-from mixedscope.tables.store import read_table
+from mixedscope.tables.kinds.data import DATA
+from mixedscope.tables.table_files import read_table
 
 __all__ = ["rows_of"]
 
@@ -46,7 +47,7 @@ def rows_of(
     dataset = data["dataset"]
     simulation = simulate_dataset(dataset["simulate"]) if "simulate" in dataset else None
     if "file" in data:
-        frame = read_table(data["file"], "data")
+        frame = read_table(data["file"], DATA)
     elif simulation is not None and len(dataset) == 1:
         frame = simulation.frame  # as prepared, without the cost of preparing it
     else:

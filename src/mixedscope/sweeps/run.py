@@ -27,7 +27,8 @@ from mixedscope.optimize.starts import named_start
 from mixedscope.sweeps.draws import rows_of
 from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.phase_columns import PHASE_COLUMNS
-from mixedscope.tables.schemas import SCHEMAS
+from mixedscope.tables.kinds.sweep_batch import SWEEP_BATCH, SWEEP_BATCH_TIMING
+from mixedscope.tables.table_schema import TableSchema
 
 __all__ = ["execute"]
 
@@ -88,7 +89,7 @@ def execute(
         rows.append(row)
         taken |= {"model_seconds": ready - began, "cpu_seconds": time.process_time() - cpu}
         times.append({"run": run, **taken})
-    return _frame("sweep_batch", rows), _frame("sweep_batch_timing", times)
+    return _frame(SWEEP_BATCH, rows), _frame(SWEEP_BATCH_TIMING, times)
 
 
 def _model(shared: _Prepared, model: Mapping[str, Any]) -> LinearMixedModel:
@@ -236,7 +237,7 @@ def _joined(parts: Iterable[Floats]) -> Floats:
     return np.concatenate(list(parts))
 
 
-def _frame(kind: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    columns = SCHEMAS[kind].columns
+def _frame(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = schema.columns
     assert columns is not None
     return pd.DataFrame({c: pd.Series([row.get(c) for row in rows], dtype=object) for c in columns})

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixedscope.core.errors import StoreError
 from mixedscope.sweeps.keys import KEYS, SIMULATE
-from mixedscope.tables.schemas import SCHEMAS
+from mixedscope.tables.kinds.runs import RUNS
 
 __all__ = ["gather", "gather_timing", "with_keys"]
 
@@ -44,7 +44,7 @@ def gather(runs: Sequence[Sequence[Any]], batches: Iterable[pd.DataFrame]) -> pd
     frame.insert(0, "run", ids)
     frame["same_objective"] = [int(run[1]) for run in runs]
     frame = frame.assign(**_compared(frame))
-    columns = SCHEMAS["runs"].columns
+    columns = RUNS.columns
     assert columns is not None
     return frame[list(columns)]
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-__all__ = ["TableSchema"]
+__all__ = ["BOOL", "F64", "F64S", "INT32", "INT64", "TEXT", "TableSchema"]
+
+#: Types of columns; the last is a list of numbers.
+INT32, INT64, F64, TEXT, BOOL = pa.int32(), pa.int64(), pa.float64(), pa.string(), pa.bool_()
+F64S = pa.list_(F64)
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,8 @@ class TableSchema:
 
     Attributes
     ----------
+    kind : str
+        Its name, which a stored table carries.
     version : int
         Raised with every change that a reader could notice.
     columns : dict of str to pyarrow.DataType, or None
@@ -28,6 +34,7 @@ class TableSchema:
         A table of `mixedscope.inference.studies.registry`, stored beside a fit but no part of it.
     """
 
+    kind: str
     version: int
     columns: Mapping[str, pa.DataType] | None
     required: frozenset[str] = frozenset()

@@ -10,7 +10,8 @@ import pandas as pd
 
 from mixedscope.core.arguments import named, way_out
 from mixedscope.core.errors import ModelError
-from mixedscope.tables.store import SCHEMAS, FitTables, read_fit
+from mixedscope.tables.schemas import SCHEMAS
+from mixedscope.tables.store import FitTables, read_fit
 
 __all__ = ["Made", "Source", "as_tables", "is_made", "made_tables", "with_group"]
 

@@ -13,7 +13,7 @@ from mixedscope.core.arguments import door
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.references import JointLimit, within_group
-from mixedscope.tables.schemas import IN_PLACE
+from mixedscope.tables.kinds.modes import IN_PLACE
 
 if TYPE_CHECKING:
     from mixedscope.inference.studies.registry import Subject

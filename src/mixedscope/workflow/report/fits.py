@@ -14,7 +14,8 @@ import pandas as pd
 from mixedscope.api import summary
 from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import read_json
-from mixedscope.tables.store import read_table
+from mixedscope.tables.kinds.estimates import ESTIMATES
+from mixedscope.tables.table_files import read_table
 
 __all__ = ["StoredFit", "data_facts", "fit_details", "read_fits"]
 
@@ -77,7 +78,7 @@ def _read(path: Path) -> StoredFit:
     info = read_json(path)
     if not isinstance(info, dict) or "certificate" not in info:
         raise StoreError(f"{path} is not a fit. Delete it and fit again")
-    estimates = read_table(path.with_name("estimates.parquet"), "estimates")
+    estimates = read_table(path.with_name("estimates.parquet"), ESTIMATES)
     return StoredFit(path.parent, path.parent.name, info, estimates)
 
 

@@ -17,7 +17,8 @@ import pandas as pd
 
 from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import atomic_write
-from mixedscope.tables.store import read_table
+from mixedscope.tables.kinds.structures import STRUCTURES
+from mixedscope.tables.table_files import read_table
 from mixedscope.workflow.report.figures import HEAVY_SVG, Figure, read_figures
 from mixedscope.workflow.report.fits import StoredFit, data_facts, fit_details, read_fits
 from mixedscope.workflow.report.frame import frame
@@ -151,7 +152,7 @@ def _read(
             pages / f"{name}.html",
             read_figures(paths[name]),
             Path(table),
-            read_table(table, "structures"),
+            read_table(table, STRUCTURES),
             read_fits([path for path in map(Path, fits) if path.parents[2].name == name]),
             downloads.get((name, False), []),
         )

@@ -27,16 +27,24 @@ def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
         ``phases_timing_trend``.
     """
     from mixedscope.inference.searches.phase_table import phase_tables
-    from mixedscope.tables.store import read_fit, write_table
+    from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
+    from mixedscope.tables.store import read_fit
+    from mixedscope.tables.table_files import write_table
 
-    tables = [read_fit(Path(path).parent) for path in fits]
+    tables = [read_fit(Path(path).parent, only=("trace", "timing")) for path in fits]
     names = [Path(path).parent.name for path in fits]
     digest = hashlib.sha256("".join(t.info["dataset"]["sha256"] for t in tables).encode())
+    schemas = {
+        "phases": PHASES,
+        "phases_trend": PHASES_TREND,
+        "phases_timing": PHASES_TIMING,
+        "phases_timing_trend": PHASES_TREND,
+    }
     for stem, table in phase_tables(tables, optimizers=names).items():
         write_table(
             Path(output).with_name(f"{stem}.parquet"),
             table,
-            "phases_trend" if stem.endswith("trend") else stem,
+            schemas[stem],
             formula="",
             sha256=digest.hexdigest(),
         )
@@ -67,19 +75,24 @@ def compare(
 
     from mixedscope.inference.ladder.ladder import ladder_tables
     from mixedscope.tables.files import write_csv
-    from mixedscope.tables.store import read_table, write_table
+    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
+    from mixedscope.tables.kinds.components import COMPONENTS
+    from mixedscope.tables.kinds.structures import STRUCTURES, STRUCTURES_TIMING
+    from mixedscope.tables.kinds.tests import TESTS
+    from mixedscope.tables.table_files import read_table, write_table
 
     rungs = _rungs(fits)
-    drawn = [read_table(path, "bootstrap") for path in bootstrap]
+    drawn = [read_table(path, BOOTSTRAP) for path in bootstrap]
     tables = ladder_tables(
         rungs, bootstrap=pd.concat(drawn, ignore_index=True) if drawn else None, seed=seed
     )
     info = rungs[0].info
-    for kind, table in tables.items():
+    for schema in (STRUCTURES, STRUCTURES_TIMING, TESTS, COMPONENTS):
+        kind, table = schema.kind, tables[schema.kind]
         write_table(
             Path(output).with_name(f"{kind}.parquet"),
             table,
-            kind,
+            schema,
             formula=info["formula"],
             sha256=info["dataset"]["sha256"],
         )
@@ -106,7 +119,8 @@ def bootstrap(
     """
     from mixedscope.core.seeds import derive_seed
     from mixedscope.inference.ladder.ladder import bootstrap_of
-    from mixedscope.tables.store import write_table
+    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
+    from mixedscope.tables.table_files import write_table
 
     rungs = _rungs(fits)
     info = rungs[0].info
@@ -115,7 +129,7 @@ def bootstrap(
     write_table(
         output,
         table,
-        "bootstrap",
+        BOOTSTRAP,
         formula=info["formula"],
         sha256=info["dataset"]["sha256"],
     )

@@ -51,7 +51,8 @@ def charts(
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
     from mixedscope.charts.registry import draw
-    from mixedscope.tables.store import read_fit, read_table
+    from mixedscope.tables.store import read_fit
+    from mixedscope.tables.table_files import read_table
 
     known = {"/".join(Path(fit).parts[-3:-1]): read_fit(Path(fit).parent) for fit in fits}
     stored = {Path(path).name: path for path in tables}
@@ -147,11 +148,12 @@ def phases_charts(
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.kinds.phases.chart import phases_chart
     from mixedscope.charts.registry import TIMED, figure
-    from mixedscope.tables.store import read_table
+    from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
+    from mixedscope.tables.table_files import read_table
 
     theme = settings.get("theme", "light")
-    kinds = {"phases": "phases", "phases_trend": "phases_trend"}
-    timing = {"phases_timing": "phases_timing", "phases_timing_trend": "phases_trend"}
+    kinds = {"phases": PHASES, "phases_trend": PHASES_TREND}
+    timing = {"phases_timing": PHASES_TIMING, "phases_timing_trend": PHASES_TREND}
     figures = []
     for path in map(Path, output):
         chart = path.name.removesuffix(".caption.json")

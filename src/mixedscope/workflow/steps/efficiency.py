@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mixedscope.api.fit import Fit
     from mixedscope.inference.accuracy.simulated_errors import SimulatedErrors
+    from mixedscope.tables.table_schema import TableSchema
 
 __all__ = ["crossvalidation", "efficiency", "efficiency_batch"]
 
@@ -40,7 +41,12 @@ def efficiency_batch(
         The tables of errors, of how refits ended, and of seconds.
     """
     from mixedscope.core.errors import UnsuitedError
-    from mixedscope.tables.store import write_table
+    from mixedscope.tables.kinds.efficiency import (
+        EFFICIENCY_DRAWS,
+        EFFICIENCY_REFITS,
+        EFFICIENCY_TIMING,
+    )
+    from mixedscope.tables.table_files import write_table
 
     loaded = _load(fits)
     first = loaded[0]
@@ -48,12 +54,12 @@ def efficiency_batch(
     try:
         tables = _errors(loaded, seed).blocks(blocks)
     except UnsuitedError as error:
-        kinds = ("efficiency_timing", "efficiency_refits", "efficiency_draws")
-        tables = _skipped("efficiency", kinds, str(error))
-    write_table(timing, tables["efficiency_timing"], "efficiency_timing", **named)
-    write_table(refits, tables["efficiency_refits"], "efficiency_refits", **named)
+        schemas = (EFFICIENCY_TIMING, EFFICIENCY_REFITS, EFFICIENCY_DRAWS)
+        tables = _skipped("efficiency", schemas, str(error))
+    write_table(timing, tables["efficiency_timing"], EFFICIENCY_TIMING, **named)
+    write_table(refits, tables["efficiency_refits"], EFFICIENCY_REFITS, **named)
     told = {"batch": {"key": key}}
-    write_table(draws, tables["efficiency_draws"], "efficiency_draws", **named, extra=told)
+    write_table(draws, tables["efficiency_draws"], EFFICIENCY_DRAWS, **named, extra=told)
     if len(tables["efficiency_refits"]):
         print(tables["efficiency_refits"].groupby(["structure", "status"], sort=False).size())
 
@@ -85,38 +91,44 @@ def efficiency(
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.accuracy.efficiency import efficiency_summary, gather_draws
     from mixedscope.tables.files import write_csv
-    from mixedscope.tables.store import read_table, write_table
+    from mixedscope.tables.kinds.efficiency import (
+        EFFICIENCY,
+        EFFICIENCY_DRAWS,
+        EFFICIENCY_REFITS,
+        EFFICIENCY_TIMING,
+    )
+    from mixedscope.tables.table_files import read_table, write_table
 
+    schemas = (EFFICIENCY, EFFICIENCY_DRAWS, EFFICIENCY_REFITS, EFFICIENCY_TIMING)
     loaded = _load(fits)
     first = loaded[0]
     parts = [
         {
-            "efficiency_draws": read_table(a, "efficiency_draws"),
-            "efficiency_refits": read_table(b, "efficiency_refits"),
-            "efficiency_timing": read_table(c, "efficiency_timing"),
+            "efficiency_draws": read_table(a, EFFICIENCY_DRAWS),
+            "efficiency_refits": read_table(b, EFFICIENCY_REFITS),
+            "efficiency_timing": read_table(c, EFFICIENCY_TIMING),
         }
         for a, b, c in zip(draws, refits, timings, strict=True)
     ]
     skipped = [t.attrs["skipped"] for part in parts for t in part.values() if "skipped" in t.attrs]
     if skipped:
-        kinds = ("efficiency", *parts[0])
-        tables = _skipped("efficiency", kinds, str(skipped[0]["reason"]))
+        tables = _skipped("efficiency", schemas, str(skipped[0]["reason"]))
     else:
         tables = gather_draws(parts, count)
         try:
             errors = _errors(loaded, seed)
             tables["efficiency"] = efficiency_summary(errors, tables["efficiency_draws"])
         except UnsuitedError as error:
-            tables |= _skipped("efficiency", ("efficiency",), str(error))
-    for kind, table in tables.items():
+            tables |= _skipped("efficiency", (EFFICIENCY,), str(error))
+    for schema in schemas:
         write_table(
-            Path(output).with_name(f"{kind}.parquet"),
-            table,
-            kind,
+            Path(output).with_name(f"{schema.kind}.parquet"),
+            tables[schema.kind],
+            schema,
             formula=first.formula,
             sha256=first.info["dataset"]["sha256"],
         )
-        write_csv(Path(output).with_name(f"{kind}.csv"), table)
+        write_csv(Path(output).with_name(f"{schema.kind}.csv"), tables[schema.kind])
 
 
 def crossvalidation(
@@ -149,9 +161,16 @@ def crossvalidation(
     from mixedscope.formula.parse import parse_formula
     from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
     from mixedscope.tables.files import write_csv
-    from mixedscope.tables.store import read_table, write_table
+    from mixedscope.tables.kinds.crossvalidation import (
+        CROSSVALIDATION,
+        CROSSVALIDATION_FITS,
+        CROSSVALIDATION_GROUPS,
+    )
+    from mixedscope.tables.kinds.data import DATA
+    from mixedscope.tables.table_files import read_table, write_table
 
-    frame = read_table(data, "data")
+    schemas = (CROSSVALIDATION, CROSSVALIDATION_GROUPS, CROSSVALIDATION_FITS)
+    frame = read_table(data, DATA)
     designs = {
         structure: build_design(
             parse_formula(model["formula"]),
@@ -167,27 +186,26 @@ def crossvalidation(
             designs, **settings, reml=model["criterion"] == "REML", seed=seed
         )
     except UnsuitedError as error:
-        kinds = ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits")
-        tables = _skipped("crossvalidation", kinds, str(error))
-    for kind, table in tables.items():
+        tables = _skipped("crossvalidation", schemas, str(error))
+    for schema in schemas:
         write_table(
-            Path(output).with_name(f"{kind}.parquet"),
-            table,
-            kind,
+            Path(output).with_name(f"{schema.kind}.parquet"),
+            tables[schema.kind],
+            schema,
             formula=model["formula"],
             sha256=frame.attrs["sha256"],
         )
-        write_csv(Path(output).with_name(f"{kind}.csv"), table)
+        write_csv(Path(output).with_name(f"{schema.kind}.csv"), tables[schema.kind])
     if len(tables["crossvalidation"]):
         print(tables["crossvalidation"].to_string())
 
 
-def _skipped(study: str, kinds: Sequence[str], reason: str) -> dict[str, pd.DataFrame]:
+def _skipped(study: str, schemas: Sequence[TableSchema], reason: str) -> dict[str, pd.DataFrame]:
     """Stand for tables that cannot be made, and say so."""
-    from mixedscope.tables.store import skipped_table
+    from mixedscope.tables.table_files import skipped_table
 
     print(f"The study {study} is left out: {reason.rstrip('.')}.")
-    return {kind: skipped_table(kind, study, reason) for kind in kinds}
+    return {schema.kind: skipped_table(schema, study, reason) for schema in schemas}
 
 
 def _load(fits: Sequence[str]) -> list[Fit]:

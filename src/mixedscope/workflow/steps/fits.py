@@ -33,7 +33,8 @@ def prepare(
     from mixedscope.data import prepare_dataset
     from mixedscope.data.sources import source_digest
     from mixedscope.design.variables import column_words
-    from mixedscope.tables.store import write_table
+    from mixedscope.tables.kinds.data import DATA
+    from mixedscope.tables.table_files import write_table
 
     prepared = prepare_dataset(spec, directory=Path.cwd())
     digest = source_digest(spec["source"], Path.cwd()) if "source" in spec else None
@@ -44,7 +45,7 @@ def prepare(
     write_table(
         output,
         prepared.frame,
-        "data",
+        DATA,
         formula="",
         sha256=prepared.description["sha256"],
         extra={"description": {**prepared.description, "file_sha256": digest}},
@@ -89,9 +90,10 @@ def fit(
     """
     from mixedscope.api.linear import LinearMixedModel
     from mixedscope.tables.files import write_csv
-    from mixedscope.tables.store import read_table
+    from mixedscope.tables.kinds.data import DATA
+    from mixedscope.tables.table_files import read_table
 
-    frame = read_table(data, "data")
+    frame = read_table(data, DATA)
     frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
     fitted = LinearMixedModel(data=frame, **_arguments(model, structure)).fit(
         optimizer=optimizer["backend"],
@@ -177,9 +179,11 @@ def race(
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
     from mixedscope.tables.files import write_csv
-    from mixedscope.tables.store import read_table, write_table
+    from mixedscope.tables.kinds.data import DATA
+    from mixedscope.tables.kinds.race import RACE, RACE_ENDS, RACE_TIMING
+    from mixedscope.tables.table_files import read_table, write_table
 
-    frame = read_table(data, "data")
+    frame = read_table(data, DATA)
     entrants = [
         Entrant(
             name, entry["backend"], entry["settings"], entry["polish"], entry["max_evaluations"]
@@ -194,6 +198,6 @@ def race(
         seed=seed,
     )
     sha256 = frame.attrs["sha256"]
-    for kind, path in (("race", output), ("race_ends", ends), ("race_timing", timing)):
-        write_table(path, tables[kind], kind, formula=model["formula"], sha256=sha256)
-        write_csv(Path(path).with_suffix(".csv"), tables[kind])
+    for schema, path in ((RACE, output), (RACE_ENDS, ends), (RACE_TIMING, timing)):
+        write_table(path, tables[schema.kind], schema, formula=model["formula"], sha256=sha256)
+        write_csv(Path(path).with_suffix(".csv"), tables[schema.kind])

@@ -51,7 +51,9 @@ def sweep_batch(
         The tables of results and of seconds.
     """
     from mixedscope.sweeps.run import execute
-    from mixedscope.tables.store import read_json, write_table
+    from mixedscope.tables.files import read_json
+    from mixedscope.tables.kinds.sweep_batch import SWEEP_BATCH, SWEEP_BATCH_TIMING
+    from mixedscope.tables.table_files import write_table
 
     specs = read_json(plan)["batches"][batch]
     files = {Path(path).name: path for path in data}
@@ -64,8 +66,8 @@ def sweep_batch(
     ]
     results, seconds = execute(found, list(specs))
     told = {"batch": {"code": code, "specs": specs}}
-    write_table(timing, seconds, "sweep_batch_timing", formula="", sha256=batch)
-    write_table(output, results, "sweep_batch", formula="", sha256=batch, extra=told)
+    write_table(timing, seconds, SWEEP_BATCH_TIMING, formula="", sha256=batch)
+    write_table(output, results, SWEEP_BATCH, formula="", sha256=batch, extra=told)
     failed = results["error"].dropna()
     print(f"{len(results)} runs, {len(failed)} of them failed")
     for run, error in zip(results["run"][failed.index], failed, strict=True):
@@ -98,20 +100,22 @@ def sweep_gather(
     """
     from mixedscope.core.errors import ModelError
     from mixedscope.sweeps.table import gather, gather_timing
-    from mixedscope.tables.files import write_csv
-    from mixedscope.tables.store import read_json, read_table, write_table
+    from mixedscope.tables.files import read_json, write_csv
+    from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING
+    from mixedscope.tables.kinds.sweep_batch import SWEEP_BATCH, SWEEP_BATCH_TIMING
+    from mixedscope.tables.table_files import read_table, write_table
 
     told = read_json(plan)
     runs, swept = told["runs"], {"swept": told["swept"]}
     digest = hashlib.sha256("".join(run[0] for run in runs).encode()).hexdigest()
-    table = gather(runs, [read_table(path, "sweep_batch") for path in batches])
+    table = gather(runs, [read_table(path, SWEEP_BATCH) for path in batches])
     if len(table) and table["error"].notna().all():
         keys, first = runs[0][2], table["error"].iloc[0]
         told = ", ".join(f"{key}: {value}" for key, value in keys.items())
         raise ModelError(f"All {len(table)} runs of the sweep failed. The first ({told}): {first}")
-    seconds = gather_timing(runs, [read_table(path, "sweep_batch_timing") for path in timings])
-    write_table(output, table, "runs", formula="", sha256=digest, extra=swept)
-    write_table(timing, seconds, "runs_timing", formula="", sha256=digest)
+    seconds = gather_timing(runs, [read_table(path, SWEEP_BATCH_TIMING) for path in timings])
+    write_table(output, table, RUNS, formula="", sha256=digest, extra=swept)
+    write_table(timing, seconds, RUNS_TIMING, formula="", sha256=digest)
     write_csv(Path(output).with_suffix(".csv"), table)
     write_csv(Path(timing).with_suffix(".csv"), seconds)
 
@@ -144,11 +148,12 @@ def sweep_charts(
     from mixedscope.charts.registry import figure
     from mixedscope.sweeps.summary import summarise
     from mixedscope.sweeps.table import with_keys
-    from mixedscope.tables.store import read_table
+    from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING
+    from mixedscope.tables.table_files import read_table
     from mixedscope.workflow.steps.drawing import back_to, print_font_words
 
-    frame = with_keys(read_table(runs, "runs"))
-    seconds = read_table(timing, "runs_timing")
+    frame = with_keys(read_table(runs, RUNS))
+    seconds = read_table(timing, RUNS_TIMING)
     theme = settings.get("theme", "light")
     figures = []
     for chart, path in zip(charts.values(), output, strict=True):

@@ -21,7 +21,7 @@ from mixedscope.charts.kinds.trace.chart import gap_floor
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
-from mixedscope.tables.schemas import IN_PLACE
+from mixedscope.tables.kinds.modes import IN_PLACE
 from mixedscope.tables.store import FitTables
 
 __all__ = [

@@ -11,7 +11,7 @@ from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined, reference_words
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES, counted
-from mixedscope.tables.schemas import IN_PLACE
+from mixedscope.tables.kinds.modes import IN_PLACE
 from mixedscope.tables.store import FitTables
 
 __all__ = [
