@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mixedscope.core import errors
     from mixedscope.data import load_dataset
     from mixedscope.engine.lapack import set_threads
-    from mixedscope.inference.searches.phase_table import phase_tables
+    from mixedscope.summaries.phases import phase_tables
 
 # Loaded when first used: a job that only prepares data or draws charts should not pay for the
 # engine's import, nor the engine for that of the charts.
@@ -51,7 +51,7 @@ _HOME = {
     "ladder": "mixedscope.api.structure_ladder",
     "load_dataset": "mixedscope.data",
     "load_fit": "mixedscope.api.linear",
-    "phase_tables": "mixedscope.inference.searches.phase_table",
+    "phase_tables": "mixedscope.summaries.phases",
     "set_threads": "mixedscope.engine.lapack",
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from mixedscope.charts.kinds.phases.chart import phases_chart, phases_title
 from mixedscope.core.errors import ModelError
-from mixedscope.inference.searches.phase_table import phase_trend
+from mixedscope.summaries.phases import phase_trend
 
 PHASES = ("exploration", "convergence", "fine-tuning")
 

@@ -27,7 +27,7 @@ def scalar() -> FitTables:
 
 def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
     formula = parse_formula("y ~ 1 + (1 + x | Subject) + (1 | Lot/Wafer) + (0 + x | Lot)")
-    names = chart_names(formula)
+    names = chart_names(formula.groups)
     assert names[:7] == [
         "shrinkage-Subject",
         "shrinkage-Lot",
@@ -42,7 +42,11 @@ def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
 
 def test_kinds_choose_among_charts() -> None:
     formula = parse_formula("y ~ 1 + (1 | a) + (1 | b)")
-    assert chart_names(formula, ["trace", "shrinkage"]) == ["shrinkage-a", "shrinkage-b", "trace"]
+    assert chart_names(formula.groups, ["trace", "shrinkage"]) == [
+        "shrinkage-a",
+        "shrinkage-b",
+        "trace",
+    ]
 
 
 def test_unknown_kind_of_chart_suggests_a_known_one() -> None:

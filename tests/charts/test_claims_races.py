@@ -18,8 +18,8 @@ from mixedscope.charts.kinds.motion import theta_motion
 from mixedscope.charts.kinds.phases.chart import phases_chart, phases_title
 from mixedscope.charts.kinds.race.chart import race_chart
 from mixedscope.charts.kinds.race.words import race_title
-from mixedscope.inference.searches.phase_table import phase_tables
 from mixedscope.inference.searches.race import Entrant, race
+from mixedscope.summaries.phases import phase_tables
 from mixedscope.tables.store import FitTables
 
 FORMULA = "Reaction ~ 1 + Days + (1 + Days | Subject)"

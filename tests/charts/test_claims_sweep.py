@@ -13,7 +13,7 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from scipy import stats
 
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
-from mixedscope.sweeps.summary import summarise
+from mixedscope.summaries.runs import summarise
 
 UNITS = "simulate.units.subject"
 NAMES = ("(Intercept)", "x")

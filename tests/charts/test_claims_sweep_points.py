@@ -14,7 +14,7 @@ from sweep_cases import sweep_runs as runs
 
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
 from mixedscope.optimize import BACKENDS
-from mixedscope.sweeps.summary import summarise
+from mixedscope.summaries.runs import summarise
 
 claims = Claims()
 

@@ -12,8 +12,8 @@ from mixedscope.charts.kinds.sweep.chart import sweep_chart
 from mixedscope.charts.kinds.sweep.names import named, placed, told
 from mixedscope.charts.registry import figure
 from mixedscope.core.errors import ModelError
-from mixedscope.sweeps.measures import MEASURES
-from mixedscope.sweeps.summary import summarise
+from mixedscope.summaries.measures import MEASURES
+from mixedscope.summaries.runs import summarise
 
 
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,11 +14,11 @@ from test_sweep_grid import CONFIG, runs
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.charts.common import glyphs
 from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.summaries.runs import summarise
 from mixedscope.sweeps.batches import Batch, Costs, plan_batches, stored_batches
 from mixedscope.sweeps.draws import rows_of
 from mixedscope.sweeps.grid import Run
 from mixedscope.sweeps.run import execute
-from mixedscope.sweeps.summary import summarise
 from mixedscope.sweeps.table import gather, gather_timing, with_keys
 from mixedscope.tables.table_files import read_table, write_table
 from mixedscope.workflow import steps as pipeline

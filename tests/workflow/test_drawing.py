@@ -10,7 +10,7 @@ import pytest
 from sample_tables import fit_tables
 
 from mixedscope.charts.common import glyphs
-from mixedscope.inference.searches.phase_table import phase_tables
+from mixedscope.summaries.phases import phase_tables
 from mixedscope.tables.table_files import write_table
 from mixedscope.workflow.steps.drawing import phases_charts
 

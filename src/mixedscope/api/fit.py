@@ -29,6 +29,7 @@ from mixedscope.inference.estimates.refit import (
     refit_many,
     simulate_responses,
 )
+from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize import OptimizationResult
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FIT_SCHEMA, FitTables, write_fit
@@ -36,7 +37,6 @@ from mixedscope.tables.table_files import write_table
 
 if TYPE_CHECKING:
     from mixedscope.api.linear import LinearMixedModel
-    from mixedscope.inference.studies.registry import Subject
 
 __all__ = ["Fit"]
 
@@ -381,7 +381,7 @@ class Fit:
             if not settings and all(t is not None and "skipped" not in t.attrs for t in there):
                 continue
             try:
-                self._tables.studies |= study_tables(self._subject(), name, settings)
+                self._tables.studies |= study_tables(self._studied(), name, settings)
             except UnsuitedError as error:
                 if names:
                     raise
@@ -397,12 +397,10 @@ class Fit:
         for table in check_settings(name, {}).tables:
             self._tables.studies[table] = skipped_table(table, name, reason)
 
-    def _subject(self) -> Subject:
+    def _studied(self) -> StudiedFit:
         """Give the fit as its studies see it."""
-        from mixedscope.inference.studies.registry import Subject
-
         model = self.model
-        return Subject(
+        return StudiedFit(
             objective=self._profiled,
             theta=self.theta,
             trace=self.trace,

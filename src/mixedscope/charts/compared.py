@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import mixedscope
 from mixedscope.charts.common.source import Made, Source, as_tables, is_made, made_tables
 from mixedscope.charts.kinds.crossvalidation.chart import crossvalidation_chart
 from mixedscope.charts.kinds.efficiency.chart import efficiency_chart
@@ -14,6 +13,7 @@ from mixedscope.charts.kinds.race.chart import race_chart
 from mixedscope.charts.registry import finish
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
+from mixedscope.summaries.phases import phase_tables
 
 __all__ = ["crossvalidation", "efficiency", "ladder", "phases", "race"]
 
@@ -130,7 +130,7 @@ def phases(
     if is_made(source):
         tables = made_tables("phases", source, *others)
     else:
-        tables = mixedscope.phase_tables(as_tables([source, *others]))
+        tables = phase_tables(as_tables([source, *others]))
     shown = ["phases", "phases_trend", *(["phases_timing", "phases_timing_trend"] * seconds)]
     for name in shown:
         if name not in tables:

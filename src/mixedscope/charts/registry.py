@@ -30,7 +30,6 @@ from mixedscope.charts.kinds.shrinkage.levels import drawn_terms
 from mixedscope.charts.kinds.stopping.chart import stopping_chart
 from mixedscope.charts.kinds.trace.chart import trace_chart
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
-from mixedscope.formula.parse import Formula
 from mixedscope.tables.store import FitTables
 
 __all__ = [
@@ -157,12 +156,13 @@ CHARTS: Final[dict[str, ChartKind]] = {
 }
 
 
-def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[str]:
+def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> list[str]:
     """Name the charts of a model.
 
     Parameters
     ----------
-    formula : Formula
+    groups : sequence of str
+        Grouping factors in the order of the formula, each once.
     kinds : sequence of str, optional
         Some of `CHARTS`; all by default.
 
@@ -171,11 +171,7 @@ def chart_names(formula: Formula, kinds: Sequence[str] | None = None) -> list[st
     list of str
         Such as ``["shrinkage-Subject", "trace"]``; each can be a file's name.
     """
-    return [
-        name
-        for name, (kind, _) in _charts(formula.groups).items()
-        if kinds is None or kind in kinds
-    ]
+    return [name for name, (kind, _) in _charts(groups).items() if kinds is None or kind in kinds]
 
 
 def chart_kind(name: str) -> ChartKind:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.arrow import frame_of_arrow
 from mixedscope.core.errors import DataError
 from mixedscope.formula.expressions import label_of
 
@@ -20,7 +21,6 @@ __all__ = [
     "as_frame",
     "cross",
     "factorize",
-    "frame_of_arrow",
     "is_numeric",
     "missing_values",
     "numeric_column",
@@ -114,27 +114,6 @@ def _from_arrow(data: Any) -> pd.DataFrame:
     # Without pandas' metadata a column that once was an index is a column like any other.
     kept = [name for name in names if not name.startswith("__index_level_")]
     return frame_of_arrow(data.select(kept))
-
-
-def frame_of_arrow(table: Any) -> pd.DataFrame:
-    """Turn a pyarrow table into a frame, the same for memory, Parquet and Arrow files."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    frame = pd.DataFrame(table.to_pandas(ignore_metadata=True))
-    for column in table.schema:
-        values = table.column(column.name)
-        # The order of polars' Categorical is that of appearance in the process; Enum states one.
-        if any(key.startswith(b"_PL_CATEGORICAL") for key in column.metadata or ()):
-            frame[column.name] = frame[column.name].astype("str")
-        if pa.types.is_integer(column.type) and values.null_count:
-            ends = pc.min_max(values).as_py().values()
-            # Beside missing values pandas has whole numbers as float64, which runs these together.
-            if any(end is not None and abs(end) > 2**53 for end in ends):
-                kind = "UInt64" if pa.types.is_unsigned_integer(column.type) else "Int64"
-                whole = pd.api.types.pandas_dtype(kind)
-                frame[column.name] = values.to_pandas(types_mapper=lambda _, w=whole: w)
-    return frame
 
 
 def _from_polars(data: Any) -> pd.DataFrame:

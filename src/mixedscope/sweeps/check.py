@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from mixedscope.core.errors import ConfigError, MixedscopeError
 from mixedscope.data.layout import largest_layout
 from mixedscope.data.simulate import simulate_dataset
+from mixedscope.summaries.keys import SIMULATE
+from mixedscope.summaries.measures import MEASURES, PARTS
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions, Run, expand
-from mixedscope.sweeps.keys import SIMULATE
-from mixedscope.sweeps.measures import MEASURES, PARTS
 
 __all__ = ["broken_sweeps"]
 

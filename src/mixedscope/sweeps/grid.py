@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from mixedscope.core.errors import ConfigError, suggest
 from mixedscope.core.seeds import derive_seed
 from mixedscope.optimize.backends import get_backend
+from mixedscope.summaries.keys import KEYS, SIMULATE
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.identity import digest
-from mixedscope.sweeps.keys import KEYS, SIMULATE, check_value
+from mixedscope.sweeps.keys import check_value
 
 if TYPE_CHECKING:
     from mixedscope.workflow.config.model import Config

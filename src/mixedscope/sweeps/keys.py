@@ -1,55 +1,21 @@
-"""What a sweep can vary, and which values each key takes."""
+"""Which keys a sweep can vary, and which values each takes."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.covariance.registry import named_structure
 from mixedscope.data.simulate import SIMULATE_KEYS
 from mixedscope.formula.expressions import parse_expression
 from mixedscope.optimize.starts import START_NAMES
+from mixedscope.summaries.keys import KEYS, SIMULATE
 
-__all__ = ["KEYS", "SIMULATE", "check_key", "check_value", "key_words"]
-
-#: Beginning of the keys that override a parameter of a simulated data set.
-SIMULATE: Final = "simulate."
-
-#: Every other key, in the order of the columns of ``runs.parquet``, with its name for readers.
-KEYS: Final[dict[str, str]] = {
-    "model": "model",
-    "structure": "covariance structure",
-    "optimizer": "optimiser",
-    "tolerance": "tolerance",
-    "start": "start",
-    "criterion": "criterion",
-    "subset": "subset",
-    "of": "what a share is taken of",
-    "share": "share of the data",
-    "size": "size of the data",
-    "replicate": "replicate",
-    "seed": "seed",
-}
+__all__ = ["check_key", "check_value"]
 
 _STARTS = tuple(name for name in START_NAMES if name != "random")
 _TEXTS = ("model", "structure", "optimizer", "subset", "of")
-
-
-def key_words(key: str) -> str:
-    """Give the name of a key for the title of an axis: ``number of subject``, say."""
-    if key in KEYS:
-        return KEYS[key]
-    parts = key.removeprefix(SIMULATE).split(".")
-    if parts == ["replicates"]:
-        return "rows per cell"
-    if parts[0] == "units":
-        return f"number of levels of {'.'.join(parts[1:])}"
-    if parts[0] == "random" and len(parts) > 2:
-        return f"true {parts[2]} of {'.'.join([parts[1], *parts[3:]])}"
-    if parts[0] in ("beta", "sigma"):
-        return f"true {' of '.join(parts)}"
-    return " ".join(parts)
 
 
 def check_key(key: str) -> str:

@@ -24,9 +24,9 @@ from mixedscope.inference.estimates.estimates import singularity
 from mixedscope.optimize import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
+from mixedscope.summaries.phase_columns import PHASE_COLUMNS
 from mixedscope.sweeps.draws import rows_of
 from mixedscope.sweeps.identity import digest
-from mixedscope.sweeps.phase_columns import PHASE_COLUMNS
 from mixedscope.tables.kinds.sweep_batch import SWEEP_BATCH, SWEEP_BATCH_TIMING
 from mixedscope.tables.table_schema import TableSchema
 

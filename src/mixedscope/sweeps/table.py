@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.core.errors import StoreError
-from mixedscope.sweeps.keys import KEYS, SIMULATE
+from mixedscope.summaries.keys import KEYS, SIMULATE
 from mixedscope.tables.kinds.runs import RUNS
 
 __all__ = ["gather", "gather_timing", "with_keys"]

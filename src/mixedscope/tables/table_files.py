@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mixedscope.core.arrow import frame_of_arrow
 from mixedscope.core.errors import StoreError, suggest
 from mixedscope.tables.files import atomic_write, first_line, plain
 from mixedscope.tables.schemas import SCHEMAS
@@ -114,8 +115,6 @@ def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.Data
             )
         _check_content(table, schema, str(path))
     if schema.columns is None:  # a user's columns
-        from mixedscope.design.frame import frame_of_arrow
-
         frame = frame_of_arrow(table)
     else:
         frame = table.to_pandas(ignore_metadata=True)

@@ -183,7 +183,7 @@ class Plan:
 
         kinds = self.config.charts.kinds
         return {
-            name: chart_names(parse_formula(entry.formula), kinds)
+            name: chart_names(parse_formula(entry.formula).groups, kinds)
             + [
                 c
                 for c, chart in MODEL_CHARTS.items()

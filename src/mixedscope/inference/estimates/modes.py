@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,8 @@ from mixedscope.core.arguments import door
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.references import JointLimit, within_group
+from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.tables.kinds.modes import IN_PLACE
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.registry import Subject
 
 __all__ = ["MOST_VALUES", "keyframes", "modes_at", "modes_study", "modes_table"]
 
@@ -119,12 +117,12 @@ def keyframes(
 
 
 @door()
-def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.DataFrame]:
+def modes_study(fit: StudiedFit, *, values: int = MOST_VALUES) -> dict[str, pd.DataFrame]:
     """Tabulate the conditional modes at every evaluation, not only at the best so far.
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
     values : int
         The modes of every successful evaluation are stored if that is no more values. Otherwise
         the path of the modes through all of them, there and back, is cut into as many equal parts
@@ -135,10 +133,10 @@ def modes_study(subject: Subject, *, values: int = MOST_VALUES) -> dict[str, pd.
     dict of str to pandas.DataFrame
         ``modes_every``, with the columns of ``modes_trace``.
     """
-    terms = subject.objective.system.terms
+    terms = fit.objective.system.terms
     per_frame = sum(len(term.design.levels) * term.size for term in terms)
     most = max(1, values // per_frame - 1)
-    return {"modes_every": keyframes(subject.objective, subject.trace, most=most, which="all")}
+    return {"modes_every": keyframes(fit.objective, fit.trace, most=most, which="all")}
 
 
 def _coming_to_rest(

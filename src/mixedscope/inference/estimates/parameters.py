@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,29 +11,27 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.random_term import RandomTerm
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.registry import Subject
+from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["parameter_study", "parameters_along", "sds_and_correlations", "undetermined"]
 
 Floats = NDArray[np.float64]
 
 
-def parameter_study(subject: Subject) -> dict[str, pd.DataFrame]:
+def parameter_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     """Give standard deviations, correlations and sigma at every evaluation of a fit.
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
 
     Returns
     -------
     dict
         ``parameters``, see `parameters_along`.
     """
-    missing = undetermined(subject.unidentified)
-    return {"parameters": parameters_along(subject.objective, subject.trace, missing)}
+    missing = undetermined(fit.unidentified)
+    return {"parameters": parameters_along(fit.objective, fit.trace, missing)}
 
 
 def parameters_along(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,8 @@ from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.inference.studies.contours import outlines, refine
 from mixedscope.inference.studies.coordinates import MEASURED, Coordinate, Coordinates, coordinates
 from mixedscope.inference.studies.plane import Plane
+from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.inference.studies.surface import Surface, evaluation_cost
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.registry import Subject
 
 __all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "OTHERS", "WINDOWS", "landscape_study"]
 
@@ -74,7 +72,7 @@ _POINT_COLUMNS: Final = ("panel", "kind", "evaluation", "stage", "x", "y", "gap"
 
 @door()
 def landscape_study(
-    subject: Subject,
+    fit: StudiedFit,
     *,
     scale: str = "theta",
     others: str = "optimum",
@@ -86,7 +84,7 @@ def landscape_study(
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
     scale : {"theta", "sd"}
         Relative covariance parameters, or standard deviations and correlations, see
         `mixedscope.inference.studies.coordinates.coordinates`.
@@ -123,20 +121,20 @@ def landscape_study(
             f"A landscape has no window {window!r}.{suggest(window, WINDOWS)} "
             f"Known are: {', '.join(WINDOWS)}."
         )
-    space = coordinates(subject.objective, subject.theta, scale)
-    if others == "profiled" and len(space.axes) < len(subject.theta):
+    space = coordinates(fit.objective, fit.theta, scale)
+    if others == "profiled" and len(space.axes) < len(fit.theta):
         raise UnsuitedError(
             "the correlations of an unstructured covariance of three columns and more cannot be "
             "profiled on the scale 'sd'; choose the scale 'theta', or others: optimum"
         )
-    surface = Surface(subject.objective, subject.theta, space)
-    path = _path(subject, space)
+    surface = Surface(fit.objective, fit.theta, space)
+    path = _path(fit, space)
     chosen = _pairs(space, path, pairs, parameters)
     shown = list(dict.fromkeys(i for pair in chosen for i in pair))
     covered = path.best if window == "path" else path.best[:0]
     spans = _spans(surface, space, covered, shown, chosen)
-    cost = evaluation_cost(subject.objective)
-    if others == "profiled" and len(subject.theta) > len(chosen[0]):
+    cost = evaluation_cost(fit.objective)
+    if others == "profiled" and len(fit.theta) > len(chosen[0]):
         cost *= _PROFILE_EVALUATIONS
     allowed = OPERATIONS / cost / len(chosen)
     grids, points, panels = [], [path.table(chosen)], []
@@ -144,7 +142,7 @@ def landscape_study(
     for number, axes in enumerate(chosen, start=1):
         own = [spans[i] for i in axes]
         ticks = tuple(span.ticks(_points(axes, allowed)) for span in own)
-        plane = surface.plane(axes, ticks, profiled=others == "profiled")
+        plane = Plane(surface, axes, ticks, profiled=others == "profiled")
         panel = _Panel(number, plane, own, space)
         grids.append(panel.grid())
         outline_rows.extend(panel.outlines())
@@ -201,8 +199,8 @@ class _Path:
         return pd.concat(parts, ignore_index=True)
 
 
-def _path(subject: Subject, space: Coordinates) -> _Path:
-    return _Path(subject.trace, subject.objective.evaluate(subject.theta).objective, space)
+def _path(fit: StudiedFit, space: Coordinates) -> _Path:
+    return _Path(fit.trace, fit.objective.evaluate(fit.theta).objective, space)
 
 
 # -- what is shown --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ groups lowers the residual sum of squares and raises the log-determinant, which 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,7 @@ from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.leverage import told_degrees
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.registry import Subject
+from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["ledger_study"]
 
@@ -28,12 +26,12 @@ Floats = NDArray[np.float64]
 
 
 @door()
-def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame]:
+def ledger_study(fit: StudiedFit, *, most: int = 200) -> dict[str, pd.DataFrame]:
     """Keep the books of an optimisation, at the evaluations that improved on all before them.
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
     most : int
         Evaluations at most. Where more of them improved, the first, the last and others evenly
         spaced among them are kept.
@@ -53,10 +51,10 @@ def ledger_study(subject: Subject, *, most: int = 200) -> dict[str, pd.DataFrame
     """
     if most < 2:
         raise ModelError(f"A ledger has at least two evaluations, not most={most}.")
-    objective = subject.objective
+    objective = fit.objective
     spread = [_spread(objective, position) for position in range(len(objective.system.terms))]
     rows, lines = [], []
-    for number, theta in _improvements(subject.trace, most):
+    for number, theta in _improvements(fit.trace, most):
         row, own = _entry(objective, theta, spread)
         rows.append({"evaluation": np.int32(number), **row})
         # Terms are parts of their factor: only observations and whole factors add up.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.inference.studies.profiled import Profile
+from mixedscope.inference.studies.surface import Surface
 from mixedscope.optimize.certificate import rounding
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.surface import Surface
 
 __all__ = ["Plane", "Special"]
 
@@ -61,8 +60,6 @@ class Plane:
         places = np.column_stack([m.ravel() for m in mesh])
         self._profile = None
         if profiled and len(axes) < len(surface.centre):
-            from mixedscope.inference.studies.profiled import Profile
-
             self._profile = Profile(surface, axes, tuple(float(np.ptp(t)) for t in ticks))
             found = self._profile.grid(places)
         else:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.evaluation import Evaluation
+from mixedscope.inference.studies.surface import Surface
 from mixedscope.optimize.problem import EVALUATION_ERRORS
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.surface import Surface
 
 __all__ = ["Profile"]
 

@@ -1,65 +1,29 @@
 """What is studied about a fit once it is there: how it was found, and what it does.
 
-A study turns a fit into tables. Adding one takes a function ``(subject, **settings) -> tables``,
+A study turns a fit into tables. Adding one takes a function ``(fit, **settings) -> tables``,
 one line of `STUDIES` and the schemas of its tables.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
-from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.modes import modes_study
 from mixedscope.inference.estimates.parameters import parameter_study
 from mixedscope.inference.studies.landscape import landscape_study
 from mixedscope.inference.studies.ledger import ledger_study
 from mixedscope.inference.studies.shrinkage_path import shrinkage_path_study
 from mixedscope.inference.studies.stopping import stopping_study
+from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
-if TYPE_CHECKING:
-    from mixedscope.inference.estimates.references import JointLimit
-
-__all__ = ["STUDIES", "Study", "Subject", "check_settings", "study_tables"]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A fit as its studies see it.
-
-    Attributes
-    ----------
-    objective : ProfiledObjective
-        What was minimised; also gives modes and covariances at any theta.
-    theta : (k,) array
-        The estimates.
-    trace : pandas.DataFrame
-        Every evaluation, as stored in ``trace.parquet``.
-    joint_limit : callable
-        Gives the limit of the conditional modes as the penalty vanishes.
-    truth : mapping or None
-        How the data were simulated (``simulate`` of the data set), where they were.
-    data : pandas.DataFrame
-        The prepared data the model was given.
-    unidentified : sequence of mapping
-        What the certificate says that the data do not determine.
-    """
-
-    objective: ProfiledObjective
-    theta: NDArray[np.float64]
-    trace: pd.DataFrame
-    joint_limit: Callable[[], JointLimit]
-    truth: Mapping[str, Any] | None
-    data: pd.DataFrame
-    unidentified: Sequence[Mapping[str, Any]] = ()
+__all__ = ["STUDIES", "Study", "check_settings", "study_tables"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +33,7 @@ class Study:
     Attributes
     ----------
     run : callable
-        ``(subject, **settings) -> {table: DataFrame}``; its keyword-only parameters are the
+        ``(fit, **settings) -> {table: DataFrame}``; its keyword-only parameters are the
         settings.
     tables : tuple of str
         The tables that it makes.
@@ -100,13 +64,13 @@ STUDIES: Final[dict[str, Study]] = {
 
 
 def study_tables(
-    subject: Subject, name: str, settings: Mapping[str, Any] | None = None
+    fit: StudiedFit, name: str, settings: Mapping[str, Any] | None = None
 ) -> dict[str, pd.DataFrame]:
     """Make one study of a fit.
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
     name : str
         A key of `STUDIES`.
     settings : mapping, optional
@@ -125,7 +89,7 @@ def study_tables(
     """
     study = check_settings(name, settings or {})
     try:
-        return study.run(subject, **(settings or {}))
+        return study.run(fit, **(settings or {}))
     except EVALUATION_ERRORS as error:
         raise UnsuitedError(
             f"the study {name!r} needs numbers that cannot be computed near this fit "

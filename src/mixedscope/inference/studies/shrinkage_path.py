@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,7 @@ from mixedscope.inference.estimates.leverage import (
     effective_degrees,
     hidden,
 )
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.registry import Subject
+from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["shrinkage_path_study"]
 
@@ -51,12 +49,12 @@ _STENCIL: Final = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 
 
 @door()
-def shrinkage_path_study(subject: Subject, *, levels: int = 60) -> dict[str, pd.DataFrame]:
+def shrinkage_path_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFrame]:
     """Follow the conditional modes of a fit from complete to no pooling.
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
     levels : int
         Levels tabulated per grouping factor at most: where there are more, those evenly spaced in
         rank of the first term's conditional mode in the fit.
@@ -86,19 +84,19 @@ def shrinkage_path_study(subject: Subject, *, levels: int = 60) -> dict[str, pd.
     """
     if levels < 2:
         raise ModelError(f"A shrinkage path shows at least two levels, not levels={levels}.")
-    objective = subject.objective
+    objective = fit.objective
     system = objective.system
-    factors = system.standard_factors(subject.theta)
+    factors = system.standard_factors(fit.theta)
     truth = None
-    if subject.truth is not None and system.design.weights is None:
-        truth = true_effects(subject.truth, system.design)
+    if fit.truth is not None and system.design.weights is None:
+        truth = true_effects(fit.truth, system.design)
     per_decade = _PER_DECADE if truth is None else _PER_DECADE_TRUTH
     low, high = _span(objective, factors)
     exponents = np.arange(round(low * per_decade), round(high * per_decade) + 1) / per_decade
     scales = [0.0, *(10.0**exponents).tolist()]
     points = [_point(objective, factors, s) for s in scales]
     chosen = _chosen(_point(objective, factors, 1.0).modes, levels)
-    limit = subject.joint_limit().modes
+    limit = fit.joint_limit().modes
     path = [_modes_frame(system, p.scale, p.modes, chosen) for p in points]
     path.append(_modes_frame(system, math.inf, limit, chosen))
     return {

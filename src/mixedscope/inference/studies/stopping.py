@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,8 @@ from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
+from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize.certificate import tolerance_scale
-
-if TYPE_CHECKING:
-    from mixedscope.inference.studies.registry import Subject
 
 __all__ = [
     "ACCURACIES",
@@ -44,13 +42,13 @@ CRITERIA: Final = ("trust radius", "predicted decrease", "decrease")
 
 @door()
 def stopping_study(
-    subject: Subject, *, accuracies: Sequence[float] = ACCURACIES, gaps: Sequence[float] = GAPS
+    fit: StudiedFit, *, accuracies: Sequence[float] = ACCURACIES, gaps: Sequence[float] = GAPS
 ) -> dict[str, pd.DataFrame]:
     """Study what stopping at every evaluation of a fit would have cost.
 
     Parameters
     ----------
-    subject : Subject
+    fit : StudiedFit
     accuracies : sequence of float
         Largest changes of estimates: fixed effects in standard errors, standard errors and sigma
         relative to themselves, conditional modes in conditional standard deviations.
@@ -70,9 +68,9 @@ def stopping_study(
     for value in (*accuracies, *gaps):
         if not (np.isfinite(value) and value > 0):
             raise ModelError(f"An accuracy must be a number above 0, not {value!r}.")
-    stopping = stopping_table(subject.objective, subject.theta, subject.trace)
+    stopping = stopping_table(fit.objective, fit.theta, fit.trace)
     wanted = {measure: tuple(gaps if measure == "gap" else accuracies) for measure in MEASURES}
-    return {"stopping": stopping, "accuracy": accuracy_table(stopping, subject.trace, wanted)}
+    return {"stopping": stopping, "accuracy": accuracy_table(stopping, fit.trace, wanted)}
 
 
 def stopping_table(

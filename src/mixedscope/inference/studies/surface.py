@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.studies.coordinates import Coordinates
-from mixedscope.inference.studies.plane import Plane
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["Surface", "evaluation_cost"]
@@ -87,20 +86,6 @@ class Surface:
         for position, value in at.items():
             values[int(position[1:])] = value
         return self.value(values)[0]
-
-    def plane(
-        self, axes: tuple[int, ...], ticks: tuple[Floats, ...], *, profiled: bool = False
-    ) -> Plane:
-        """Give the surface over one or two coordinates, evaluated on a grid.
-
-        Parameters
-        ----------
-        axes : one or two int
-        ticks : one or two arrays
-        profiled : bool
-            Optimise the other coordinates at every point.
-        """
-        return Plane(self, axes, ticks, profiled=profiled)
 
     def reach(self, position: int, target: float) -> tuple[float, float]:
         """How far down and up a coordinate goes until the gap is `target`, approximately.

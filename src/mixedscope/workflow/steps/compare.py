@@ -26,7 +26,7 @@ def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
         shares grow with the size of a model, and the same of seconds, ``phases_timing`` and
         ``phases_timing_trend``.
     """
-    from mixedscope.inference.searches.phase_table import phase_tables
+    from mixedscope.summaries.phases import phase_tables
     from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import write_table

@@ -146,7 +146,7 @@ def sweep_charts(
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.kinds.sweep.chart import sweep_chart
     from mixedscope.charts.registry import figure
-    from mixedscope.sweeps.summary import summarise
+    from mixedscope.summaries.runs import summarise
     from mixedscope.sweeps.table import with_keys
     from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING
     from mixedscope.tables.table_files import read_table

@@ -54,7 +54,7 @@ def phases_chart(
     Parameters
     ----------
     phases, trend : pandas.DataFrame
-        The stored tables of a run, see `mixedscope.inference.searches.phase_table`.
+        The stored tables of a run, see `mixedscope.summaries.phases`.
     timing, timing_trend : pandas.DataFrame, optional
         Those of the seconds.
     order : {"n_theta", "q", "n"}
@@ -106,7 +106,7 @@ def phases_title(
     Parameters
     ----------
     phases, trend : pandas.DataFrame
-        As made by `mixedscope.inference.searches.phase_table`.
+        As made by `mixedscope.summaries.phases`.
     timing, timing_trend : pandas.DataFrame, optional
         Those of the seconds, which it then tells of.
     order : {"n_theta", "q", "n"}

@@ -22,9 +22,9 @@ from mixedscope.charts.kinds.sweep.names import (
 )
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
 from mixedscope.core.errors import ModelError
-from mixedscope.sweeps.keys import key_words
-from mixedscope.sweeps.measures import MEASURES, Measure
-from mixedscope.sweeps.summary import Summary
+from mixedscope.summaries.keys import key_words
+from mixedscope.summaries.measures import MEASURES, Measure
+from mixedscope.summaries.runs import Summary
 
 __all__ = ["sweep_chart"]
 
@@ -47,7 +47,7 @@ def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, st
     Parameters
     ----------
     summary : Summary
-        See `mixedscope.sweeps.summary.summarise`.
+        See `mixedscope.summaries.runs.summarise`.
     theme : {"light", "print"}
 
     Returns

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
-from mixedscope.sweeps.keys import key_words
-from mixedscope.sweeps.measures import MEASURES, Measure
+from mixedscope.summaries.keys import key_words
+from mixedscope.summaries.measures import MEASURES, Measure
 
 __all__ = ["FLOOR_WORDS", "capital", "named", "phase_name", "placed", "ranged", "told", "x_words"]
 

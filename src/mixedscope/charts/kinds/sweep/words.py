@@ -13,9 +13,9 @@ from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.charts.kinds.sweep.names import capital, named, placed, ranged, told
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
-from mixedscope.sweeps.keys import key_words
-from mixedscope.sweeps.measures import MEASURES, Measure
-from mixedscope.sweeps.summary import Summary
+from mixedscope.summaries.keys import key_words
+from mixedscope.summaries.measures import MEASURES, Measure
+from mixedscope.summaries.runs import Summary
 
 __all__ = ["sweep_caption", "sweep_title"]
 

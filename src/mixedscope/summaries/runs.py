@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.sweeps.measures import MEASURES, PARTS, Measure
-from mixedscope.sweeps.phase_columns import PHASE_COLUMNS
+from mixedscope.summaries.measures import MEASURES, PARTS, Measure
+from mixedscope.summaries.phase_columns import PHASE_COLUMNS
 
 __all__ = ["Summary", "summarise"]
 

@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 import mixedscope as ms
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError, StoreError
-from mixedscope.inference.searches.phase_table import phase_table, phase_timing_table, phase_trend
 from mixedscope.optimize import PHASES
+from mixedscope.summaries.phases import phase_table, phase_timing_table, phase_trend
 from mixedscope.tables.store import FitTables
 from mixedscope.tables.table_files import read_table, write_table
 from mixedscope.tables.vocabulary import PHASE_NAMES as STORED_PHASES
