@@ -23,7 +23,7 @@ from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.render import FORMATS, PPI, TALLEST, Figure, save, save_figure
 from mixedscope.charts.common.theme import FONT, configure
 from mixedscope.core.errors import ModelError, StoreError
-from mixedscope.workflow.steps.drawing import back_to
+from mixedscope.workflow.figures import back_to
 
 NASTY = [
     "<script>alert(1)</script>",

@@ -23,10 +23,10 @@ from mixedscope.inference.ladder.compare import compare_structures
 from mixedscope.tables.files import write_csv, write_json
 from mixedscope.tables.store import write_fit
 from mixedscope.tables.table_files import write_table
-from mixedscope.workflow.report import HEAVY_SVG, write_captions, write_pages
-from mixedscope.workflow.report.captions import escaped
+from mixedscope.workflow.report.captions import escaped, write_captions
 from mixedscope.workflow.report.entries import entries, thumbnail_files
 from mixedscope.workflow.report.figures import Figure
+from mixedscope.workflow.report.pages import HEAVY_SVG, write_pages
 from mixedscope.workflow.report.questions import question_of
 from mixedscope.workflow.report.structures import structures_table
 

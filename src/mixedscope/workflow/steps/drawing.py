@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
 
-if TYPE_CHECKING:
-    from mixedscope.charts.common.render import Figure
-
-__all__ = ["back_to", "charts", "index", "phases_charts", "print_font_words"]
+__all__ = ["charts", "index", "phases_charts"]
 
 
 def charts(
@@ -53,13 +48,14 @@ def charts(
     from mixedscope.charts.registry import draw
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import read_table
+    from mixedscope.workflow.figures import back_to, naming, print_font_words
 
     known = {"/".join(Path(fit).parts[-3:-1]): read_fit(Path(fit).parent) for fit in fits}
     stored = {Path(path).name: path for path in tables}
     theme = settings.get("theme", "light")
     figures = []
     for (chart, shown), path in zip(shows.items(), output, strict=True):
-        with _naming(chart):
+        with naming(chart):
             if chart in MODEL_CHARTS:
                 read = [read_table(stored[name], Path(name).stem) for name in shown]
                 figure = draw_model_chart(chart, read, theme=theme)
@@ -68,61 +64,6 @@ def charts(
             save_figure(figure, path, formats, back_to(path))
             figures.append(figure)
     print_font_words(figures)
-
-
-def print_font_words(figures: Iterable[Figure]) -> None:
-    """Say in the log which characters of figures no font has."""
-    from mixedscope.charts.common.glyphs import font_words
-    from mixedscope.charts.common.render import to_spec
-
-    written: set[str] = set()
-    for figure in figures:
-        written.update(str(to_spec(figure.chart)))
-    if warning := font_words("".join(sorted(written))):
-        print(warning)
-
-
-@contextmanager
-def _naming(chart: str) -> Iterator[None]:
-    """Say in the log which chart is drawn, and in an error which was not."""
-    from mixedscope.core.errors import MixedscopeError, ModelError
-
-    try:
-        yield
-    except MixedscopeError as error:
-        raise ModelError(f"chart {chart}: {error}") from error
-    except Exception as error:
-        error.add_note(f"while drawing the chart {chart}")
-        raise
-    print(f"{chart}: drawn")
-
-
-def back_to(caption: str | os.PathLike[str]) -> tuple[str, str]:
-    """Where the interactive page of a chart leads back to, and in what words.
-
-    Parameters
-    ----------
-    caption : path
-        ``charts/<model>/<chart>.caption.json``, ``charts/sweeps/<sweep>/...`` or ``charts/...``.
-
-    Returns
-    -------
-    (address, text)
-    """
-    from mixedscope.workflow.report.questions import is_timed
-
-    path = Path(caption)
-    chart = path.name.removesuffix(".caption.json")
-    # At most two folders and the file stand below it; a model may have its name.
-    parts = path.parts[-4:]
-    below = parts[parts.index("charts") + 1 : -1]
-    up = "../" * (len(below) + 1)
-    if is_timed(chart):
-        return f"{up}timing.html", "← Measured seconds"
-    if not below:
-        return f"{up}index.html#{quote(chart, safe='')}", "← Overview"
-    page = quote("/".join(below))
-    return f"{up}pages/{page}.html#{quote(chart, safe='')}", f"← {below[-1]}"
 
 
 def phases_charts(
@@ -150,6 +91,7 @@ def phases_charts(
     from mixedscope.charts.registry import TIMED, figure
     from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
     from mixedscope.tables.table_files import read_table
+    from mixedscope.workflow.figures import back_to, naming, print_font_words
 
     theme = settings.get("theme", "light")
     kinds = {"phases": PHASES, "phases_trend": PHASES_TREND}
@@ -162,7 +104,7 @@ def phases_charts(
             read_table(Path(phases).with_name(f"{file}.parquet"), kind)
             for file, kind in wanted.items()
         ]
-        with _naming(chart):
+        with naming(chart):
             figures.append(figure(*phases_chart(*tables, theme=theme), theme=theme))
             save_figure(figures[-1], path, formats, back_to(path))
     print_font_words(figures)

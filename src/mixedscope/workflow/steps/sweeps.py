@@ -150,7 +150,7 @@ def sweep_charts(
     from mixedscope.sweeps.table import with_keys
     from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING
     from mixedscope.tables.table_files import read_table
-    from mixedscope.workflow.steps.drawing import back_to, print_font_words
+    from mixedscope.workflow.figures import back_to, print_font_words
 
     frame = with_keys(read_table(runs, RUNS))
     seconds = read_table(timing, RUNS_TIMING)
