@@ -31,7 +31,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _STEPS = ("workflow", "steps")
 
 #: Files that modules read from their own package.
-_BESIDE = (".css", ".js")
+_BESIDE = (".css", ".html", ".js")
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

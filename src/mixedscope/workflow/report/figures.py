@@ -19,6 +19,16 @@ CAPTION: Final = ".caption.json"
 #: An SVG of more bytes than this takes a browser long to draw; the PNG is shown if there is one.
 HEAVY_SVG: Final = 600_000
 
+_FORMAT_NAMES: Final = {
+    "gif": "GIF",
+    "mp4": "film",
+    "html": "interactive",
+    "svg": "SVG",
+    "png": "PNG",
+    "pdf": "PDF",
+    "vl.json": "Vega-Lite",
+}
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -45,6 +55,12 @@ class Figure:
         if svg is not None and png is not None:
             return png if svg.stat().st_size > HEAVY_SVG else svg
         return svg or png
+
+    @property
+    def named_files(self) -> list[tuple[str, Path]]:
+        """What readers call each of its files, and the file; what is interactive first."""
+        order = sorted(self.files.items(), key=lambda item: item[0] != "html")
+        return [(_FORMAT_NAMES.get(kind, kind), file) for kind, file in order]
 
     @property
     def label(self) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-__all__ = ["ABOUT_STRUCTURES", "structures_table"]
+__all__ = ["ABOUT_STRUCTURES", "STRUCTURE_TITLES", "StructureCell", "structure_rows"]
 
 #: What is to be known to read the table.
 ABOUT_STRUCTURES: Final = (
@@ -18,19 +17,16 @@ ABOUT_STRUCTURES: Final = (
 )
 
 
-def structures_table(table: pd.DataFrame) -> str:
-    """Write a table of structures as HTML; the smallest AIC and BIC of each optimiser are bold.
+class StructureCell(NamedTuple):
+    """A value of the column ``column`` of a table of structures, as readers see it."""
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As stored: ``structures``.
+    column: str
+    text: str
+    bold: bool
 
-    Returns
-    -------
-    str
-    """
-    head = "".join(f'<th scope="col">{title}</th>' for title, _, _ in _COLUMNS)
+
+def structure_rows(table: pd.DataFrame) -> list[list[StructureCell]]:
+    """The cells of the stored table ``structures``; bold: least AIC and BIC of each optimiser."""
     smallest = {
         column: table.groupby("optimizer")[column].transform("min") for column in ("aic", "bic")
     }
@@ -40,16 +36,11 @@ def structures_table(table: pd.DataFrame) -> str:
         for _, column, words in _COLUMNS:
             value = row[column]
             missing = value is None or (isinstance(value, float) and math.isnan(value))
-            text = "–" if missing or value is pd.NA else html.escape(words(value))
-            if column in smallest and len(table) > 1 and value == smallest[column].iloc[i]:
-                text = f"<strong>{text}</strong>"
-            cells.append(f'<td class="{column}">{text}</td>')
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    body = "\n".join(rows)
-    return (
-        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table></div>"
-    )
+            text = "–" if missing or value is pd.NA else words(value)
+            least = column in smallest and len(table) > 1 and value == smallest[column].iloc[i]
+            cells.append(StructureCell(column, text, bool(least)))
+        rows.append(cells)
+    return rows
 
 
 def _fixed(digits: int) -> Callable[[Any], str]:
@@ -69,3 +60,6 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[Any], str]], ...]] = (
     ("singular", "singular", lambda value: "yes" if value else "no"),
     ("verdict", "verdict", str),
 )
+
+#: The headings of the table.
+STRUCTURE_TITLES: Final = tuple(title for title, _, _ in _COLUMNS)
