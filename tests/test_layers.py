@@ -22,7 +22,6 @@ EXCEPTIONS: frozenset[tuple[str, str]] = frozenset(
         ("inference.searches.race", "api.linear"),
         ("sweeps.config", "workflow.config.faults"),
         ("sweeps.grid", "workflow.config.model"),
-        ("sweeps.run", "api.linear"),
     }
 )
 

@@ -51,6 +51,8 @@ class Doors:
             ),
             "LinearMixedModel.evaluate": (self.model.evaluate, {"theta": theta}),
             "LinearMixedModel.fit": (self.model.fit, {"max_evaluations": 20}),
+            "LinearMixedModel.specification": (self.model.specification, {}),
+            "LinearMixedModel.with_structure": (self.model.with_structure, {"structure": "full"}),
             "LinearMixedModel.with_response": (self.model.with_response, {"response": y}),
             "Fit": (ms.Fit, {"tables": self.tables, "model": self.model}),
             "Fit.modes_trace": (self.fit.modes_trace, {}),

@@ -196,19 +196,8 @@ def _models(
     model: LinearMixedModel, structures: Sequence[str] | None
 ) -> Mapping[str, LinearMixedModel]:
     """Give a model with its own structure first, then with others."""
-    from mixedscope.api.linear import LinearMixedModel
-
     wanted = _STRUCTURES if structures is None else structures
     names = dict.fromkeys([model.structure, *wanted])
     return {
-        name: model
-        if name == model.structure
-        else LinearMixedModel(
-            model.formula,
-            model.data,
-            structure=name,
-            contrasts=model.contrasts or None,
-            weights=model.weights,
-        )
-        for name in names
+        name: model if name == model.structure else model.with_structure(name) for name in names
     }

@@ -17,6 +17,7 @@ from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
+from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.description import describe
@@ -98,6 +99,13 @@ class Fit:
     def formula(self) -> str:
         """Formula as written."""
         return str(self.info["formula"])
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is without its data, criterion included."""
+        if self._result is not None:
+            return self.model.specification(reml=self._reml)
+        return ModelSpec.of(self.info)
 
     @property
     def reml(self) -> bool:
@@ -510,8 +518,7 @@ class Fit:
         return {
             "schema": FIT_SCHEMA,
             "model": self._name or model.formula,
-            "formula": model.formula,
-            "structure": model.structure,
+            **self.spec.described(),
             "dataset": {
                 "source": description.get("source", "data frame"),
                 "file_sha256": description.get("file_sha256"),
@@ -522,8 +529,6 @@ class Fit:
                 "n_zero_weight": design.n_zero_weight,
                 "file": None,
             },
-            "weights": model.weights,
-            "contrasts": model.contrasts,
             **describe(self._profiled, self._result),
         }
 

@@ -21,6 +21,7 @@ from mixedscope.core.errors import DataWarning, ModelError, StoreError
 from mixedscope.data.digest import frame_digest
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame
+from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
 from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
@@ -94,14 +95,17 @@ class LinearMixedModel:
         weights: str | ArrayLike | None = None,
     ) -> None:
         frame = as_frame(data)
-        self.formula = formula
-        self.structure = structure
         if contrasts is not None and not isinstance(contrasts, Mapping):
             raise ModelError(
                 "contrasts must name the coding of each variable, as "
                 f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
             )
-        self.contrasts = dict(contrasts or {})
+        self._spec = ModelSpec(
+            formula,
+            structure,
+            contrasts or {},
+            weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN,
+        )
         parsed = parse_formula(formula)
         self.design: Design = design_of_frame(
             parsed, frame, structure=structure, contrasts=contrasts, weights=weights
@@ -110,7 +114,6 @@ class LinearMixedModel:
             warnings.warn(note, DataWarning, stacklevel=3)
         self.system = ProfiledSystem(self.design)
         self._objectives = {False: ProfiledObjective(self.system)}
-        self.weights = weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN
         # A copy on write: the data of the model stay what they are now.
         self._frame = frame.copy(deep=False)
         self._columns = list(parsed.variables)
@@ -120,6 +123,49 @@ class LinearMixedModel:
         if weights is not None and not isinstance(weights, str):
             self._weights = number_array("weights", weights, "numbers", missing=True)
         self.source = dict(getattr(data, "attrs", {}) or {})
+
+    @classmethod
+    def of(cls, spec: ModelSpec, data: Any) -> LinearMixedModel:
+        """Make the model that a specification and data give.
+
+        Parameters
+        ----------
+        spec : ModelSpec
+            Its criterion is for those who fit: ``fit(reml=spec.reml)``.
+        data : pandas, polars or pyarrow table, or mapping of columns
+        """
+        return cls(
+            spec.formula,
+            data,
+            structure=spec.structure,
+            contrasts=spec.contrasts,
+            weights=spec.weights,
+        )
+
+    @door()
+    def specification(self, *, reml: bool = False) -> ModelSpec:
+        """Say what the model is without its data, as optimised by this criterion."""
+        return replace(self._spec, criterion="REML" if reml else "ML")
+
+    @property
+    def formula(self) -> str:
+        """Formula as written."""
+        return self._spec.formula
+
+    @property
+    def structure(self) -> str:
+        """Covariance structure asked of every term."""
+        return self._spec.structure
+
+    @property
+    def contrasts(self) -> Mapping[str, Any]:
+        """Coding of categorical variables that was asked for, by name."""
+        return self._spec.contrasts
+
+    @property
+    def weights(self) -> str | None:
+        """Column of :attr:`data` that holds the weights."""
+        return self._spec.weights
 
     @property
     def theta_names(self) -> tuple[str, ...]:
@@ -304,6 +350,11 @@ class LinearMixedModel:
         return Fit(FitTables({}), self, result=result, reml=reml, name=name)
 
     @door()
+    def with_structure(self, structure: str) -> LinearMixedModel:
+        """Give the model of the same formula and data with another covariance structure."""
+        return LinearMixedModel.of(replace(self._spec, structure=structure), self.data)
+
+    @door()
     def with_response(self, response: ArrayLike) -> LinearMixedModel:
         """Give the same model for another response (n,), one value per row of data used."""
         response = number_array("response", response, "an array of numbers, one per row used")
@@ -420,10 +471,4 @@ def _rebuild(info: Mapping[str, Any], origin: Path) -> LinearMixedModel:
         raise StoreError(
             f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
         )
-    return LinearMixedModel(
-        info["formula"],
-        frame,
-        structure=info["structure"],
-        contrasts=info["contrasts"] or None,
-        weights=info["weights"],
-    )
+    return LinearMixedModel.of(ModelSpec.of(info), frame)

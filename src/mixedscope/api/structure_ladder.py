@@ -252,18 +252,11 @@ def _fits(
     model: LinearMixedModel, structures: Sequence[str] | None, optimizer: str, reml: bool
 ) -> list[Fit]:
     """Fit every structure that makes another model."""
-    weights = model.weights
     asked = _USUAL if structures is None else tuple(dict.fromkeys(structures))
     fits: list[Fit] = []
     seen: list[Any] = []
     for structure in asked:
-        own = LinearMixedModel(
-            model.formula,
-            model.data,
-            structure=structure,
-            contrasts=model.contrasts or None,
-            weights=weights,
-        )
+        own = model.with_structure(structure)
         # A term of one column is the same under every structure.
         parts = [
             (r.group, r.names, [(p.columns, p.structure) for p in r.parts if len(p.columns) > 1])

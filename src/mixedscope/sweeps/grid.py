@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixedscope.core.errors import ConfigError, suggest
 from mixedscope.core.seeds import derive_seed
+from mixedscope.design.spec import ModelSpec
 from mixedscope.optimize.backends import get_backend
 from mixedscope.summaries.keys import KEYS, SIMULATE
 from mixedscope.sweeps.config import SweepConfig
@@ -149,14 +150,8 @@ def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
     drawing = {"replicate": keys["replicate"]} if "replicate" in keys else {}
     data = _data(model["dataset"], dataset, overrides, seed, drawing, "seed" in keys)
     draw = _draw(keys, model["dataset"], seed, drawing)
-    described = {
-        "name": name,
-        "formula": model["formula"],
-        "contrasts": dict(model["contrasts"]),
-        "weights": model["weights"],
-        "structure": filled["structure"],
-        "criterion": filled["criterion"],
-    }
+    own = ModelSpec.of(model, structure=filled["structure"], criterion=filled["criterion"])
+    described = {"name": name, **own.described()}
     objective = {"data": data, "draw": draw, "model": described}
     start: dict[str, Any] = {"name": filled["start"]}
     if isinstance(filled["start"], int):

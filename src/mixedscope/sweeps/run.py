@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.api.linear import LinearMixedModel
-from mixedscope.core.errors import MixedscopeError
+from mixedscope.core.errors import DataWarning, MixedscopeError
 from mixedscope.data.simulate import Simulation
 from mixedscope.data.truth import effects_in_model
-from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
 from mixedscope.optimize import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
@@ -37,11 +38,12 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class _Prepared:
-    """What runs share: rows, the simulation they come from, models by structure."""
+    """What runs share: rows, the simulation they come from, systems and objectives of models."""
 
     frame: pd.DataFrame
     simulation: Simulation | None
-    models: dict[str, LinearMixedModel]
+    systems: dict[str, ProfiledSystem] = field(default_factory=dict)
+    objectives: dict[tuple[str, bool], ProfiledObjective] = field(default_factory=dict)
 
 
 def execute(
@@ -75,9 +77,8 @@ def execute(
         try:
             own = digest([spec["data"], spec["draw"]])
             if shared is None or own != key:
-                shared, key = _Prepared(*rows_of(spec["data"], spec["draw"]), {}), own
-            model = _model(shared, spec["model"])
-            objective = model.profiled(reml=spec["model"]["criterion"] == "REML")
+                shared, key = _Prepared(*rows_of(spec["data"], spec["draw"])), own
+            objective = _objective(shared, ModelSpec.of(spec["model"]))
             ready = time.perf_counter()
             result = _minimize(objective, spec)
             taken = {"seconds": result.seconds, "search_seconds": _search_seconds(result)}
@@ -92,18 +93,17 @@ def execute(
     return _frame(SWEEP_BATCH, rows), _frame(SWEEP_BATCH_TIMING, times)
 
 
-def _model(shared: _Prepared, model: Mapping[str, Any]) -> LinearMixedModel:
-    """Build the model, or take the one built before; the criterion makes no difference to it."""
-    key = digest({k: v for k, v in model.items() if k != "criterion"})
-    if key not in shared.models:
-        shared.models[key] = LinearMixedModel(
-            model["formula"],
-            shared.frame,
-            structure=model["structure"],
-            contrasts=model["contrasts"] or None,
-            weights=model["weights"],
-        )
-    return shared.models[key]
+def _objective(shared: _Prepared, spec: ModelSpec) -> ProfiledObjective:
+    """Make the objective of a model, or take the one made before; criteria share a system."""
+    key = digest({**spec.described(), "criterion": None})
+    if key not in shared.systems:
+        design = spec.design(shared.frame)
+        for note in design.notes:
+            warnings.warn(note, DataWarning, stacklevel=2)
+        shared.systems[key] = ProfiledSystem(design)
+    if (key, spec.reml) not in shared.objectives:
+        shared.objectives[key, spec.reml] = ProfiledObjective(shared.systems[key], reml=spec.reml)
+    return shared.objectives[key, spec.reml]
 
 
 def _minimize(objective: ProfiledObjective, spec: Mapping[str, Any]) -> OptimizationResult:

@@ -23,7 +23,7 @@ def _versions() -> dict[str, str]:
 
 
 def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:
-    """Describe a fit: criterion, dimensions, optimiser, estimates of the whole, certificate.
+    """Describe a fit: dimensions, optimiser, estimates of the whole, certificate.
 
     Parameters
     ----------
@@ -43,7 +43,6 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
         "response": design.response,
         "variables": design.variables,
         "notes": list(design.notes),
-        "criterion": "REML" if objective.reml else "ML",
         "dimensions": {
             "n": system.n,
             "p": len(design.x_names),

@@ -157,8 +157,7 @@ def crossvalidation(
         too.
     """
     from mixedscope.core.errors import UnsuitedError
-    from mixedscope.design.design import build_design
-    from mixedscope.formula.parse import parse_formula
+    from mixedscope.design.spec import ModelSpec
     from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
     from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.crossvalidation import (
@@ -171,20 +170,11 @@ def crossvalidation(
 
     schemas = (CROSSVALIDATION, CROSSVALIDATION_GROUPS, CROSSVALIDATION_FITS)
     frame = read_table(data, DATA)
-    designs = {
-        structure: build_design(
-            parse_formula(model["formula"]),
-            frame,
-            structure=structure,
-            contrasts=model["contrasts"] or None,
-            weights=model["weights"],
-        )
-        for structure in structures
-    }
+    specs = {structure: ModelSpec.of(model, structure=structure) for structure in structures}
+    designs = {structure: spec.design(frame) for structure, spec in specs.items()}
+    first = specs[structures[0]]
     try:
-        tables = crossvalidation_tables(
-            designs, **settings, reml=model["criterion"] == "REML", seed=seed
-        )
+        tables = crossvalidation_tables(designs, **settings, reml=first.reml, seed=seed)
     except UnsuitedError as error:
         tables = _skipped("crossvalidation", schemas, str(error))
     for schema in schemas:
@@ -192,7 +182,7 @@ def crossvalidation(
             Path(output).with_name(f"{schema.kind}.parquet"),
             tables[schema.kind],
             schema,
-            formula=model["formula"],
+            formula=first.formula,
             sha256=frame.attrs["sha256"],
         )
         write_csv(Path(output).with_name(f"{schema.kind}.csv"), tables[schema.kind])

@@ -89,16 +89,18 @@ def fit(
         `mixedscope.inference.estimates.modes.keyframes`).
     """
     from mixedscope.api.linear import LinearMixedModel
+    from mixedscope.design.spec import ModelSpec
     from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.data import DATA
     from mixedscope.tables.table_files import read_table
 
     frame = read_table(data, DATA)
     frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
-    fitted = LinearMixedModel(data=frame, **_arguments(model, structure)).fit(
+    spec = ModelSpec.of(model, structure=structure)
+    fitted = LinearMixedModel.of(spec, frame).fit(
         optimizer=optimizer["backend"],
         settings=optimizer["settings"] or None,
-        reml=model["criterion"] == "REML",
+        reml=spec.reml,
         max_evaluations=optimizer["max_evaluations"],
         max_seconds=optimizer["max_seconds"],
         polish=optimizer["polish"],
@@ -111,16 +113,6 @@ def fit(
     for table in ("estimates", "modes"):
         write_csv(directory / f"{table}.csv", fitted.tables.require(table))
     print(fitted)
-
-
-def _arguments(model: Mapping[str, Any], structure: str) -> dict[str, Any]:
-    """What a model of the configuration means to the library, data apart."""
-    return {
-        "formula": model["formula"],
-        "structure": structure,
-        "contrasts": model["contrasts"] or None,
-        "weights": model["weights"],
-    }
 
 
 def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any]]) -> None:
@@ -176,6 +168,7 @@ def race(
         The tables of all evaluations, of where each ended, and of seconds; as CSV beside them.
     """
     from mixedscope.api.linear import LinearMixedModel
+    from mixedscope.design.spec import ModelSpec
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
     from mixedscope.tables.files import write_csv
@@ -190,14 +183,15 @@ def race(
         )
         for name, entry in race["optimizers"].items()
     ]
+    spec = ModelSpec.of(model, structure=race["structure"])
     tables = run_race(
-        LinearMixedModel(data=frame, **_arguments(model, race["structure"])),
+        LinearMixedModel.of(spec, frame),
         entrants,
-        reml=model["criterion"] == "REML",
+        reml=spec.reml,
         starts=race["starts"],
         seed=seed,
     )
     sha256 = frame.attrs["sha256"]
     for schema, path in ((RACE, output), (RACE_ENDS, ends), (RACE_TIMING, timing)):
-        write_table(path, tables[schema.kind], schema, formula=model["formula"], sha256=sha256)
+        write_table(path, tables[schema.kind], schema, formula=spec.formula, sha256=sha256)
         write_csv(Path(path).with_suffix(".csv"), tables[schema.kind])

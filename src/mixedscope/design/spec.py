@@ -1,0 +1,74 @@
+"""What a model is, its data apart: one object for all who configure, build, store or compare it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from mixedscope.core.errors import ModelError
+from mixedscope.design.design import Design, build_design
+
+__all__ = ["ModelSpec"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model without its data.
+
+    What is said of a model beyond this goes here, as one more field with what it is where nothing
+    is said: an offset (a column) beside the weights, a family with its link and a fixed sigma
+    beside the criterion. `described` has then to leave out what has its default, so that
+    digests of runs and files of fits stay what they are.
+
+    Attributes
+    ----------
+    formula : str
+        As written.
+    structure : str
+        Covariance structure of every term that can have it, as users write it.
+    contrasts : dict
+        Coding by name of variable; treatment coding of others.
+    weights : str or None
+        Column of observation weights.
+    criterion : {"ML", "REML"}
+    """
+
+    formula: str
+    structure: str = "full"
+    contrasts: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    criterion: Literal["ML", "REML"] = "ML"
+
+    def __post_init__(self) -> None:
+        if self.criterion not in ("ML", "REML"):
+            raise ModelError(f"The criterion is ML or REML, not {self.criterion!r}.")
+        object.__setattr__(self, "contrasts", dict(self.contrasts))
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any], **others: Any) -> ModelSpec:
+        """Read the model out of an entry of ``models``, a sweep's run or ``fit.json``.
+
+        `others` says what the entry does not, or says otherwise: ``structure="cs"``.
+        """
+        known = {**told, **others}
+        return cls(**{one.name: known[one.name] for one in fields(cls)})
+
+    @property
+    def reml(self) -> bool:
+        """Whether the restricted likelihood is what is optimised."""
+        return self.criterion == "REML"
+
+    def described(self) -> dict[str, Any]:
+        """Give what `of` reads, by name, as configurations, runs and ``fit.json`` have it."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def design(self, data: Any) -> Design:
+        """Build the design from data as `mixedscope.design.design.build_design` takes them."""
+        return build_design(
+            self.formula,
+            data,
+            structure=self.structure,
+            contrasts=self.contrasts,
+            weights=self.weights,
+        )
