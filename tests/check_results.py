@@ -17,11 +17,10 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 
-from mixedscope.sweeps.grid import definitions_of
 from mixedscope.sweeps.plan import SweepPlan
 from mixedscope.tables.store import read_fit
 from mixedscope.tables.table_files import read_table
-from mixedscope.workflow.config.model import load_config
+from mixedscope.workflow.config.model import definitions_of, load_config
 from mixedscope.workflow.plan import Plan, make_plan
 from mixedscope.workflow.report.entries import caption_file, thumbnail_files
 

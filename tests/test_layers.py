@@ -20,8 +20,6 @@ ARCHITECTURE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 EXCEPTIONS: frozenset[tuple[str, str]] = frozenset(
     {
         ("inference.searches.race", "api.linear"),
-        ("sweeps.config", "workflow.config.faults"),
-        ("sweeps.grid", "workflow.config.model"),
     }
 )
 
@@ -44,25 +42,6 @@ CIRCLES: frozenset[frozenset[str]] = frozenset(
                 "engine.search.search",
                 "engine.search.second_look",
                 "engine.search.starting",
-            }
-        ),
-        frozenset(
-            {
-                "engine.precise",
-                "engine.system",
-            }
-        ),
-        frozenset(
-            {
-                "optimize.polish",
-                "optimize.second_look",
-            }
-        ),
-        frozenset(
-            {
-                "sweeps.check",
-                "sweeps.grid",
-                "workflow.config.model",
             }
         ),
     }

@@ -9,8 +9,8 @@ import pytest
 
 from mixedscope.core.errors import ConfigError
 from mixedscope.core.seeds import derive_seed, generator
-from mixedscope.sweeps.grid import Run, definitions_of, expand
-from mixedscope.workflow.config.model import validate_config
+from mixedscope.sweeps.grid import Run, expand
+from mixedscope.workflow.config.model import definitions_of, validate_config
 
 CONFIG: dict[str, Any] = {
     "seed": 3,

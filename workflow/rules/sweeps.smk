@@ -1,7 +1,7 @@
 """Sweeps: many small fits, batched; only runs that no stored batch holds are fitted."""
 
-from mixedscope.sweeps.grid import definitions_of
 from mixedscope.sweeps.plan import SweepPlan
+from mixedscope.workflow.config.model import definitions_of
 
 SWEEPS = SweepPlan(
     PLAN.config.sweeps,

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.crossproducts import CrossProducts
 from mixedscope.engine.evaluation import Solution
-
-if TYPE_CHECKING:
-    from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["PreciseSystem", "is_affordable"]
 
@@ -35,9 +33,8 @@ _STEP: Final = 1e-8
 _SMALLEST: Final = 1e-3
 
 
-def is_affordable(system: ProfiledSystem) -> bool:
-    """Whether an evaluation with twice the digits takes less than about 0.2 seconds."""
-    cross = system.cross
+def is_affordable(cross: CrossProducts, n: int) -> bool:
+    """Whether an evaluation of n rows with twice the digits takes less than about 0.2 seconds."""
     tail = cross.n_tail
     width = sum(f.size for f in cross.factors) + tail
     if len(cross.rest) + sum(s.d.shape[0] * s.d.shape[1] for s in cross.stages) > _COLUMNS:
@@ -47,7 +44,7 @@ def is_affordable(system: ProfiledSystem) -> bool:
         k = stage.d.shape[1]
         met = stage.u.shape[1] + np.diff(stage.ptr).astype(float) + k
         products += k * float((met * met).sum())
-    return products <= _PRODUCTS and system.n * width**2 <= _FORMING
+    return products <= _PRODUCTS and n * width**2 <= _FORMING
 
 
 class PreciseSystem:
@@ -55,18 +52,18 @@ class PreciseSystem:
 
     Parameters
     ----------
-    system : ProfiledSystem
-        One that :func:`is_affordable`.
+    cross : CrossProducts
+        Those of a system that :func:`is_affordable`.
+    tail : (n, p + 1) array
+        Rows of the fixed-effects basis, and of the response beside it.
     """
 
-    def __init__(self, system: ProfiledSystem) -> None:
+    def __init__(self, cross: CrossProducts, tail: Floats) -> None:
         from mixedscope.engine.kernels.precise import precise_products
 
-        cross = system.cross
         # Those eliminated first come first.
         self._order = (*cross.chain, *cross.rest_factors)
         self._sizes = [f.size for f in cross.factors]
-        tail = np.column_stack([system.basis.q, system.response])
         columns, values, nodes = [], [], []
         counts = [cross.factors[f].n_levels * cross.factors[f].size for f in self._order]
         first = entry = 0

@@ -130,7 +130,9 @@ class ProfiledSystem:
 
     @cached_property
     def _precise(self) -> PreciseSystem | None:
-        return PreciseSystem(self) if is_affordable(self) else None
+        if not is_affordable(self.cross, self.n):
+            return None
+        return PreciseSystem(self.cross, np.column_stack([self.basis.q, self.response]))
 
     def random_part(self, modes: Sequence[Floats]) -> Floats:
         """``Z b`` (n,) of modes (q, k) per grouping factor, all on the internal scale."""

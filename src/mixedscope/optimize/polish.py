@@ -124,8 +124,10 @@ class Polisher:
         try:
             settled = self._settle_down()
             for _ in range(_SECOND_LOOKS):
-                if not settled or not look_again(self):
+                lower = look_again(self.problem, self.point, self.note) if settled else None
+                if lower is None:
                     break
+                self.move(lower)
                 settled = self._settle_down()
             if not settled:
                 return

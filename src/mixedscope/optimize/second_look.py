@@ -7,16 +7,14 @@ nothing. No minimum is proved to be the lowest: a few likely places are tried.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
 from mixedscope.optimize.backends.scipy import descend
 from mixedscope.optimize.objective import FloatArray, is_quick, offers_second_look
-
-if TYPE_CHECKING:
-    from mixedscope.optimize.polish import Polisher
-    from mixedscope.optimize.problem import Point, Problem
+from mixedscope.optimize.problem import Point, Problem
 
 __all__ = ["look_again"]
 
@@ -38,43 +36,44 @@ _SHARE: Final = 0.2
 _FEWEST: Final = 4
 
 
-def look_again(polisher: Polisher) -> bool:
-    """Move a polisher to a lower minimum if one is found at the likely places.
+def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Point | None:
+    """Look for a lower minimum at the likely places.
 
     Parameters
     ----------
-    polisher : Polisher
-        At a minimum.
+    problem : Problem
+    here : Point
+        A minimum.
+    note : callable
+        Is told what is done, before it is done.
 
     Returns
     -------
-    bool
-        Whether the polisher was moved, to a point that is lower but not polished.
+    Point or None
+        A point that is lower, but not polished; None if none was found.
 
     Raises
     ------
     LimitReached
     """
-    problem = polisher.problem
     if not offers_second_look(problem.objective):
-        return False
-    places = problem.objective.second_look(problem.to_theta(polisher.point.x))
+        return None
+    places = problem.objective.second_look(problem.to_theta(here.x))
     if not places.rays and not places.starts:
-        return False
+        return None
     quick = is_quick(problem.objective)
     done = len(problem.trace) + problem.certificate_evaluations
     left = len(problem.trace) + (_SEARCHES * _EVALUATIONS * 10 if quick else int(_SHARE * done))
     problem.stage = "restart"
-    polisher.note("a second look for a lower minimum")
+    note("a second look for a lower minimum")
     starts = []
     for ray in places.rays:
         if left - len(problem.trace) < len(ray):
             break
-        starts += _dips(problem, polisher.point, problem.to_x(ray))
-    found = [s for s in starts if s.at_most < polisher.point.objective - polisher.point.rounding]
+        starts += _dips(problem, here, problem.to_x(ray))
+    found = [s for s in starts if s.at_most < here.objective - here.rounding]
     if found:
-        polisher.move(min(found, key=lambda p: p.at_most))
-        return True
+        return min(found, key=lambda p: p.at_most)
     room = max(0, min(len(places.starts), (left - len(problem.trace)) // 2))
     others = [_value(problem, problem.to_x(theta)) for theta in places.starts[:room]]
     starts += [point for point in others if point is not None]
@@ -82,11 +81,10 @@ def look_again(polisher: Polisher) -> bool:
         most = min(_EVALUATIONS, left - len(problem.trace))
         if most < _FEWEST:
             break
-        lower = _search(problem, start, polisher.point, most)
+        lower = _search(problem, start, here, most)
         if lower is not None:
-            polisher.move(lower)
-            return True
-    return False
+            return lower
+    return None
 
 
 def _value(problem: Problem, x: FloatArray) -> Point | None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mixedscope.core.errors import ConfigError, suggest
+from mixedscope.core.sections import Section, fault
 from mixedscope.summaries.measures import MEASURES, PARTS
 from mixedscope.sweeps.keys import check_key, check_value
-from mixedscope.workflow.config.faults import Section, fault
 
 __all__ = ["SweepChartConfig", "SweepConfig"]
 

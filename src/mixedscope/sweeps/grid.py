@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mixedscope.core.errors import ConfigError, suggest
 from mixedscope.core.seeds import derive_seed
@@ -22,10 +22,7 @@ from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.identity import digest
 from mixedscope.sweeps.keys import check_value
 
-if TYPE_CHECKING:
-    from mixedscope.workflow.config.model import Config
-
-__all__ = ["Definitions", "Run", "definitions_of", "expand", "swept_keys"]
+__all__ = ["Definitions", "Run", "expand", "swept_keys"]
 
 #: Keys of simulated data under which a name has to be there already to be overridden.
 _NAMED = ("units", "conditions", "beta", "random", "covariates")
@@ -266,19 +263,3 @@ def _optimizer(keys: Mapping[str, Any], definitions: Definitions) -> dict[str, A
         backend = get_backend(entry["backend"])
         entry["settings"] = {**entry["settings"], backend.tolerance: keys["tolerance"]}
     return entry
-
-
-def definitions_of(config: Config) -> Definitions:
-    """Give what names stand for in a checked configuration."""
-    datasets = {}
-    for name, dataset in config.datasets.items():
-        entry = dataset.model_dump(exclude_defaults=True)
-        if "simulate" in entry:
-            entry["simulate"] = {"seed": config.seed, **entry["simulate"]}
-        datasets[name] = entry
-    return Definitions(
-        datasets=datasets,
-        models={name: model.model_dump() for name, model in config.models.items()},
-        optimizers={name: entry.model_dump() for name, entry in config.optimizers.items()},
-        seed=config.seed,
-    )

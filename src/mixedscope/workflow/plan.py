@@ -18,7 +18,12 @@ from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.data.sources import RDATASETS, source_digest
 from mixedscope.formula.parse import parse_formula
-from mixedscope.workflow.config.model import Config, read_yaml, validate_config
+from mixedscope.workflow.config.model import (
+    Config,
+    dataset_entries,
+    read_yaml,
+    validate_config,
+)
 
 __all__ = ["TOGETHER", "Plan", "make_plan"]
 
@@ -391,14 +396,8 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
     config = validate_config(
         content, where=" + ".join(str(path) for path in paths) or "the configuration"
     )
-    datasets = {}
-    for name, dataset in config.datasets.items():
-        entry = dataset.model_dump(exclude_defaults=True)
-        if "simulate" in entry:
-            entry["simulate"] = {"seed": config.seed, **entry["simulate"]}
-        datasets[name] = entry
     parameters = {
-        "datasets": datasets,
+        "datasets": dataset_entries(config),
         "models": {
             name: model.model_dump(
                 exclude={"structures", "optimizers", "bootstrap", *_MODEL_TABLES}

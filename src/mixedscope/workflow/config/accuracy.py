@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mixedscope.workflow.config.faults import Section
+from mixedscope.core.sections import Section
 
 __all__ = ["CrossvalidationConfig", "EfficiencyConfig"]
 

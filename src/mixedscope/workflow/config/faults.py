@@ -1,4 +1,4 @@
-"""Sections of a configuration, and their faults in words: which key, and what was meant."""
+"""Faults of a configuration in words: which key, and what was meant."""
 
 from __future__ import annotations
 
@@ -6,28 +6,13 @@ import re
 import types
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from mixedscope.core.errors import suggest, yaml_hint
+from mixedscope.core.sections import FAULT
 
-__all__ = ["Section", "describe_faults", "fault"]
-
-#: Type of the errors whose messages are complete.
-FAULT = "fault"
-
-
-class Section(BaseModel):
-    """A part of a configuration: unknown keys are faults, docstrings its documentation."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-def fault(message: str) -> PydanticCustomError:
-    """An error whose message needs nothing added to it."""
-    return PydanticCustomError(FAULT, "{message}", {"message": message})
+__all__ = ["describe_faults"]
 
 
 def describe_faults(error: ValidationError, root: type[BaseModel]) -> list[str]:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_hint
+from mixedscope.core.sections import Section, fault
 from mixedscope.covariance.registry import STRUCTURES, named_structure
 from mixedscope.data.layout import check_keys
 from mixedscope.data.simulate import SIMULATE_KEYS
@@ -35,7 +36,7 @@ from mixedscope.inference.studies.registry import check_settings
 from mixedscope.optimize.backends import get_backend
 from mixedscope.sweeps.check import broken_sweeps
 from mixedscope.sweeps.config import SweepConfig
-from mixedscope.sweeps.grid import definitions_of
+from mixedscope.sweeps.grid import Definitions
 from mixedscope.workflow.config.accuracy import CrossvalidationConfig, EfficiencyConfig
 from mixedscope.workflow.config.charts import (
     LedgerConfig,
@@ -47,7 +48,7 @@ from mixedscope.workflow.config.charts import (
     ThetaConfig,
     TraceConfig,
 )
-from mixedscope.workflow.config.faults import Section, describe_faults, fault
+from mixedscope.workflow.config.faults import describe_faults
 from mixedscope.workflow.config.yaml import read_yaml
 
 __all__ = [
@@ -58,6 +59,8 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "RaceConfig",
+    "dataset_entries",
+    "definitions_of",
     "json_schema",
     "load_config",
     "read_yaml",
@@ -426,6 +429,27 @@ def json_schema() -> dict[str, Any]:
         **schema,
         "title": "mixedscope configuration",
     }
+
+
+def dataset_entries(config: Config) -> dict[str, dict[str, Any]]:
+    """Give the entries of ``datasets``; simulated ones have a seed, by default the common one."""
+    datasets = {}
+    for name, dataset in config.datasets.items():
+        entry = dataset.model_dump(exclude_defaults=True)
+        if "simulate" in entry:
+            entry["simulate"] = {"seed": config.seed, **entry["simulate"]}
+        datasets[name] = entry
+    return datasets
+
+
+def definitions_of(config: Config) -> Definitions:
+    """Give what names stand for in a checked configuration."""
+    return Definitions(
+        datasets=dataset_entries(config),
+        models={name: model.model_dump() for name, model in config.models.items()},
+        optimizers={name: entry.model_dump() for name, entry in config.optimizers.items()},
+        seed=config.seed,
+    )
 
 
 def _broken_references(config: Config) -> list[str]:
