@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.inference.estimates.parameters import parameters_along
+from mixedscope.inference.studies.parameters import parameters_along
 
 FORMULA = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 

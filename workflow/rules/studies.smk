@@ -25,7 +25,7 @@ for job, studies in PLAN.studies().items():
             runtime=RESOURCES.minutes("study"),
         params:
             studies=studies,
-            code=code_digest("study"),
+            code=code_digest("study", PLAN.study_modules(job)),
         script:
             "../scripts/study.py"
 

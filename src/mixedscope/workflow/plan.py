@@ -140,6 +140,14 @@ class Plan:
 
         return [table for name in self.studies()[job] for table in STUDIES[name].tables]
 
+    def study_modules(self, job: str) -> list[str]:
+        """Modules that one of these jobs finds by name: its studies, the schemas of its tables."""
+        from mixedscope.inference.studies.registry import STUDIES
+        from mixedscope.tables.schemas import schema_module
+
+        studies = [STUDIES[name].module for name in self.studies()[job]]
+        return studies + [schema_module(table) for table in self.study_tables(job)]
+
     def compare_files(self) -> list[str]:
         """The tables of structures, one per model."""
         return [f"results/compare/{name}/structures.parquet" for name in self.config.models]

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.arguments import door
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.references import JointLimit, within_group
-from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.tables.kinds.modes import IN_PLACE
 
-__all__ = ["MOST_VALUES", "keyframes", "modes_at", "modes_study", "modes_table"]
+__all__ = ["keyframes", "modes_at", "modes_table"]
 
 Floats = NDArray[np.float64]
-
-#: Values that `modes_study` stores at most, so that its table stays below some two megabytes.
-MOST_VALUES: Final = 250_000
 
 
 def modes_at(objective: ProfiledObjective, theta: Floats) -> list[Floats]:
@@ -114,29 +109,6 @@ def keyframes(
             frame["mode"] = values.ravel()
             tables.append(frame)
     return pd.concat(tables, ignore_index=True)
-
-
-@door()
-def modes_study(fit: StudiedFit, *, values: int = MOST_VALUES) -> dict[str, pd.DataFrame]:
-    """Tabulate the conditional modes at every evaluation, not only at the best so far.
-
-    Parameters
-    ----------
-    fit : StudiedFit
-    values : int
-        The modes of every successful evaluation are stored if that is no more values. Otherwise
-        the path of the modes through all of them, there and back, is cut into as many equal parts
-        as there is room for: an evaluation is stored at the end of each.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``modes_every``, with the columns of ``modes_trace``.
-    """
-    terms = fit.objective.system.terms
-    per_frame = sum(len(term.design.levels) * term.size for term in terms)
-    most = max(1, values // per_frame - 1)
-    return {"modes_every": keyframes(fit.objective, fit.trace, most=most, which="all")}
 
 
 def _coming_to_rest(

@@ -2,6 +2,9 @@
 
 A study turns a fit into tables. Adding one takes a function ``(fit, **settings) -> tables``,
 one line of `STUDIES` and the schemas of its tables.
+
+The registry is plain data: modules are named and loaded when a study is made, so that the workflow
+is planned without them, and a job depends on those of its own studies alone.
 """
 
 from __future__ import annotations
@@ -9,19 +12,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-import pandas as pd
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
-from mixedscope.inference.estimates.modes import modes_study
-from mixedscope.inference.estimates.parameters import parameter_study
-from mixedscope.inference.studies.landscape import landscape_study
-from mixedscope.inference.studies.ledger import ledger_study
-from mixedscope.inference.studies.shrinkage_path import shrinkage_path_study
-from mixedscope.inference.studies.stopping import stopping_study
-from mixedscope.inference.studies.studied_fit import StudiedFit
-from mixedscope.optimize.problem import EVALUATION_ERRORS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["STUDIES", "Study", "check_settings", "study_tables"]
 
@@ -32,7 +31,9 @@ class Study:
 
     Attributes
     ----------
-    run : callable
+    module : str
+        Where its function is.
+    function : str
         ``(fit, **settings) -> {table: DataFrame}``; its keyword-only parameters are the
         settings.
     tables : tuple of str
@@ -41,24 +42,37 @@ class Study:
         Takes longer than the rest together: a job of its own, for the fits that need it.
     """
 
-    run: Callable[..., dict[str, pd.DataFrame]]
+    module: str
+    function: str
     tables: tuple[str, ...]
     costly: bool = False
 
+    @property
+    def run(self) -> Callable[..., dict[str, pd.DataFrame]]:
+        """Its function, loaded when it is asked for."""
+        run: Callable[..., dict[str, pd.DataFrame]]
+        run = getattr(import_module(self.module), self.function)
+        return run
+
+
+_STUDIES: Final = "mixedscope.inference.studies"
 
 #: Studies in the order in which they are made.
 STUDIES: Final[dict[str, Study]] = {
     "landscape": Study(
-        landscape_study,
+        f"{_STUDIES}.landscape",
+        "landscape_study",
         ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
         costly=True,
     ),
-    "motion": Study(modes_study, ("modes_every",)),
-    "parameters": Study(parameter_study, ("parameters",)),
-    "stopping": Study(stopping_study, ("stopping", "accuracy")),
-    "ledger": Study(ledger_study, ("ledger", "ledger_terms")),
+    "motion": Study(f"{_STUDIES}.motion", "modes_study", ("modes_every",)),
+    "parameters": Study(f"{_STUDIES}.parameters", "parameter_study", ("parameters",)),
+    "stopping": Study(f"{_STUDIES}.stopping", "stopping_study", ("stopping", "accuracy")),
+    "ledger": Study(f"{_STUDIES}.ledger", "ledger_study", ("ledger", "ledger_terms")),
     "shrinkage_path": Study(
-        shrinkage_path_study, ("shrinkage_path", "shrinkage_scale", "shrinkage_error")
+        f"{_STUDIES}.shrinkage_path",
+        "shrinkage_path_study",
+        ("shrinkage_path", "shrinkage_scale", "shrinkage_error"),
     ),
 }
 
@@ -87,6 +101,8 @@ def study_tables(
     UnsuitedError
         If the study cannot be made of this fit.
     """
+    from mixedscope.optimize.problem import EVALUATION_ERRORS
+
     study = check_settings(name, settings or {})
     try:
         return study.run(fit, **(settings or {}))
@@ -110,6 +126,8 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> Study:
             f"There is no study {name!r}.{suggest(name, STUDIES)} Known are: {', '.join(STUDIES)}."
         )
     study = STUDIES[name]
+    if not settings:
+        return study
     known = [
         p.name
         for p in inspect.signature(study.run).parameters.values()

@@ -1,0 +1,88 @@
+"""Theta along an optimisation as what it means: standard deviations, correlations and sigma."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
+from mixedscope.inference.studies.studied_fit import StudiedFit
+
+__all__ = ["parameter_study", "parameters_along"]
+
+Floats = NDArray[np.float64]
+
+
+def parameter_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
+    """Give standard deviations, correlations and sigma at every evaluation of a fit.
+
+    Parameters
+    ----------
+    fit : StudiedFit
+
+    Returns
+    -------
+    dict
+        ``parameters``, see `parameters_along`.
+    """
+    missing = undetermined(fit.unidentified)
+    return {"parameters": parameters_along(fit.objective, fit.trace, missing)}
+
+
+def parameters_along(
+    objective: ProfiledObjective,
+    trace: pd.DataFrame,
+    missing: Collection[tuple[str, str | None, str | None, str | None]] = (),
+) -> pd.DataFrame:
+    """Give standard deviations, correlations and sigma at every evaluation of a trace.
+
+    The covariance of the random effects of a grouping factor is ``sigma**2 Lambda Lambda'``, with
+    the sigma that the objective finds best for the theta of the evaluation.  It does not depend
+    on the signs of the columns of Lambda, in which an optimiser is free.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    trace : pandas.DataFrame
+        Columns ``evaluation``, ``theta``, ``sigma``.
+    missing : collection of tuple
+        Kind, group, term and second term of parameters that the data do not determine: where an
+        optimiser had them says nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the stored table ``parameters``, one parameter after another: ``sd`` and
+        ``correlation`` per grouping factor in the order of the formula, then ``sigma``.  NaN are
+        standard deviations and sigma of a failed evaluation, correlations with a standard
+        deviation of zero, and what is missing.
+    """
+    numbers = trace["evaluation"].to_numpy(dtype=np.int32)
+    thetas = np.array(trace["theta"].tolist(), dtype=float).reshape(len(trace), -1)
+    sigma = trace["sigma"].to_numpy(dtype=float)
+    rows: list[tuple[str, str | None, str | None, str | None, Floats]] = []
+    for term in objective.system.terms:
+        factors = np.array([term.factor(theta[term.theta]) for theta in thetas])
+        rows += [
+            (kind, term.group, first, second, values)
+            for kind, first, second, values in sds_and_correlations(term, factors, sigma)
+        ]
+    rows.append(("sigma", None, None, None, sigma))
+    count = len(numbers)
+    texts = {
+        column: pd.Series(np.repeat(np.array([row[i] for row in rows], dtype=object), count))
+        for i, column in enumerate(("kind", "group", "term", "term2"))
+    }
+    return pd.DataFrame(
+        {
+            "evaluation": np.tile(numbers, len(rows)),
+            **texts,
+            "value": np.concatenate(
+                [np.full(count, np.nan) if row[:4] in missing else row[4] for row in rows]
+            ),
+        }
+    )
