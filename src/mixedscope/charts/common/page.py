@@ -39,6 +39,9 @@ _LOWEST: Final = 44
 _PER_VALUE: Final = 10
 #: Smallest share of its own height that a panel keeps.
 _LEAST: Final = 0.3
+#: Titles of axes that are longer than a low panel make it need more room: a second look, or third.
+_LOOKS: Final = 3
+
 #: Pixels that rounding the heights of panels may add up to.
 _ROUNDING: Final = 6
 
@@ -136,12 +139,15 @@ def drawn_to_fit(draw: Callable[[float], Any]) -> Any:
     -------
     altair chart
     """
-    chart = draw(1.0)
-    over = _over(configure(chart))
-    if over <= 0:
-        return chart
-    # What is not a panel keeps its height.
-    return draw(max(1.0 - over / _stacked(chart, _KEY), _LEAST))
+    share, chart = 1.0, draw(1.0)
+    for _ in range(_LOOKS):
+        over = _over(configure(chart))
+        if over <= 0 or share <= _LEAST:
+            break
+        # What is not a panel keeps its height.
+        share = max(share * (1.0 - over / _stacked(chart, _KEY)), _LEAST)
+        chart = draw(share)
+    return chart
 
 
 def fitted(chart: Any) -> Any:
@@ -160,12 +166,16 @@ def fitted(chart: Any) -> Any:
     panels = {id(panel): (panel, panel.height) for panel in _panels(chart)}
     if not panels or _stacked(chart) < _SURE * _TALLEST or _turned(chart):
         return chart
-    over = _over(chart)
-    wanted, share = _stacked(chart) - max(over, 0.0), 1.0
-    while _stacked(chart) > wanted and share > _LEAST:
-        share -= 0.01
-        for panel, own in panels.values():
-            panel.height = max(round(share * own), min(own, _lowest(panel)))
+    share = 1.0
+    for _ in range(_LOOKS):
+        over = _over(chart)
+        if over <= 0 or share <= _LEAST:
+            break
+        wanted = _stacked(chart) - over
+        while _stacked(chart) > wanted and share > _LEAST:
+            share -= 0.01
+            for panel, own in panels.values():
+                panel.height = max(round(share * own), min(own, _lowest(panel)))
     return chart
 
 
