@@ -33,17 +33,6 @@ CIRCLES: frozenset[frozenset[str]] = frozenset(
                 "inference.searches.race",
             }
         ),
-        frozenset(
-            {
-                "engine.identification",
-                "engine.objective",
-                "engine.residual",
-                "engine.search.scoring",
-                "engine.search.search",
-                "engine.search.second_look",
-                "engine.search.starting",
-            }
-        ),
     }
 )
 

@@ -7,7 +7,8 @@ import pytest
 
 from mixedscope.design.design import Design, RandomDesign, TermPart
 from mixedscope.engine import blocked
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 
 N = 120
 
@@ -88,7 +89,7 @@ def test_modes_and_conditional_covariances_agree_with_dense_algebra(
     rng = np.random.default_rng(5)
     weights = rng.uniform(0.2, 3.0, size=N) if weighted else None
     design = _design(*CASES[name][0], weights=weights)
-    objective = ProfiledObjective(ProfiledSystem(design))
+    objective = SearchableObjective(ProfiledSystem(design))
     theta = rng.normal(size=len(objective.theta_names))
     evaluation = objective.evaluate(theta)
     modes = objective.system.modes()
@@ -122,7 +123,7 @@ def test_modes_and_conditional_covariances_agree_with_dense_algebra(
 
 @pytest.mark.parametrize("name", CASES)
 def test_parts_of_the_objective_add_up(name):
-    objective = ProfiledObjective(ProfiledSystem(_design(*CASES[name][0])))
+    objective = SearchableObjective(ProfiledSystem(_design(*CASES[name][0])))
     e = objective.evaluate(objective.start)
     whole = e.log_det + N * (1 + np.log(2 * np.pi * (e.residual_ss + e.penalty) / N))
     assert e.objective == pytest.approx(whole, abs=1e-9)
@@ -135,7 +136,7 @@ def test_one_compiled_call_gives_what_many_give(name, reml, monkeypatch):
     found = []
     for limit in (0, 10_000):
         monkeypatch.setattr(blocked, "WHOLE", limit)
-        objective = ProfiledObjective(ProfiledSystem(_design(*CASES[name][0])), reml=reml)
+        objective = SearchableObjective(ProfiledSystem(_design(*CASES[name][0])), reml=reml)
         if theta is None:
             theta = np.random.default_rng(6).normal(size=len(objective.theta_names))
         evaluation, gradient = objective.evaluate_gradient(theta)

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.engine.identification import unidentified
 
 
 def data() -> pd.DataFrame:
@@ -145,12 +144,12 @@ def test_all_optimisers_say_so(optimizer):
 )
 def test_what_is_determined_is_not_called_otherwise(formula, reml):
     objective = ms.LinearMixedModel(formula, DATA).profiled(reml=reml)
-    assert unidentified(objective, 0.7 * objective.start) == []
+    assert objective.unidentified(0.7 * objective.start) == []
 
 
 def test_variances_whose_sum_is_zero_are_zero():
     model = ms.LinearMixedModel("y ~ x + (1 | g) + (1 | name)", DATA)
-    assert unidentified(model.profiled(), np.zeros(2)) == []
+    assert model.profiled().unidentified(np.zeros(2)) == []
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_reasons_that_overlap_are_one(formula, reasons):
     other = DATA["g"].map(lambda label: f"o{5 * int(label) % 12}")
     frame = DATA.assign(other=other, twice=2.0)
     objective = ms.LinearMixedModel(formula, frame).profiled()
-    told = unidentified(objective, 0.7 * objective.start)
+    told = objective.unidentified(0.7 * objective.start)
     assert sorted(entry["reason"] for entry in told) == sorted(reasons)
 
 

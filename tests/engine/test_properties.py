@@ -25,7 +25,9 @@ from reference.dense import (
 
 import mixedscope as ms
 from mixedscope.design.design import build_design
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 
 Floats = NDArray[np.float64]
 LAYOUTS = ("crossed", "partial", "nested", "unbalanced")
@@ -45,7 +47,7 @@ def objective_of(
     formula: str, data: pd.DataFrame, *, reml: bool = False, weights: Floats | None = None
 ) -> ProfiledObjective:
     design = build_design(formula, data, weights=weights)
-    return ProfiledObjective(ProfiledSystem(design), reml=reml)
+    return SearchableObjective(ProfiledSystem(design), reml=reml)
 
 
 def value(

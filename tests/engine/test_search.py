@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mixedscope as ms
+from mixedscope.engine.objective import ProfiledObjective
 
 MODELS = {
     "sleepstudy": ("lme4/sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)"),
@@ -87,3 +88,9 @@ def test_first_step_follows_the_information(model):
     dense = np.array([[np.trace(p @ q) for q in products] for p in products])
     dense -= np.outer(traces, traces) / objective.degrees
     np.testing.assert_allclose(information, dense, rtol=1e-8, atol=1e-8)
+
+
+def test_an_objective_that_knows_no_searches_cannot_be_made(model):
+    # An optimiser would take it without start, second look or what is said of its residuals.
+    with pytest.raises(TypeError, match="abstract"):
+        ProfiledObjective(model.system)  # type: ignore[abstract]

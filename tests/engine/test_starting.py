@@ -7,8 +7,9 @@ import pytest
 from test_blocked import CASES, N, _design
 
 from mixedscope.engine.kernels.start import invert, solve_moments
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.engine.search import starting
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 
 
 def _dense_z(system, f):
@@ -65,7 +66,7 @@ def test_a_positive_definite_matrix_is_inverted_and_its_condition_bounded():
 @pytest.mark.parametrize("name", CASES)
 def test_average_information_agrees_with_dense_algebra(name):
     system = ProfiledSystem(_design(*CASES[name][0]))
-    objective = ProfiledObjective(system)
+    objective = SearchableObjective(system)
     theta = np.random.default_rng(7).normal(size=len(objective.theta_names))
     information = starting.average_information(objective, theta)
     v, changes = np.eye(N), []
@@ -107,5 +108,5 @@ def test_start_is_near_the_truth_on_much_data():
         random=(_random("g", codes, z),),
         rows=np.arange(q * per),
     )
-    start = ProfiledObjective(ProfiledSystem(design)).moment_start()
+    start = SearchableObjective(ProfiledSystem(design)).moment_start()
     np.testing.assert_allclose(start, [0.8, -0.3, 0.5], atol=0.1)

@@ -24,7 +24,8 @@ from mixedscope.design.frame import as_frame
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
 from mixedscope.engine.evaluation import Evaluation
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 from mixedscope.formula.parse import parse_formula
 from mixedscope.formula.tree import Name
 from mixedscope.inference.estimates.references import (
@@ -113,7 +114,7 @@ class LinearMixedModel:
         for note in self.design.notes:
             warnings.warn(note, DataWarning, stacklevel=3)
         self.system = ProfiledSystem(self.design)
-        self._objectives = {False: ProfiledObjective(self.system)}
+        self._objectives = {False: SearchableObjective(self.system)}
         # A copy on write: the data of the model stay what they are now.
         self._frame = frame.copy(deep=False)
         self._columns = list(parsed.variables)
@@ -207,10 +208,10 @@ class LinearMixedModel:
         return confounded(self.system)
 
     @door()
-    def profiled(self, *, reml: bool = False) -> ProfiledObjective:
+    def profiled(self, *, reml: bool = False) -> SearchableObjective:
         """Give the objective as optimisers see it."""
         if reml not in self._objectives:
-            self._objectives[reml] = ProfiledObjective(self.system, reml=reml)
+            self._objectives[reml] = SearchableObjective(self.system, reml=reml)
         return self._objectives[reml]
 
     def blocks(self) -> BlockDescription:
@@ -374,12 +375,12 @@ class LinearMixedModel:
         model.data = self.data.iloc[self.design.rows].assign(**{written.name: response})
         model.source = {}
         model.system = ProfiledSystem(model.design)
-        model._objectives = {False: ProfiledObjective(model.system)}
+        model._objectives = {False: SearchableObjective(model.system)}
         model.__dict__.pop("joint_limit", None)
         return model
 
     def _start(
-        self, objective: ProfiledObjective, start: ArrayLike | str | None, seed: int
+        self, objective: SearchableObjective, start: ArrayLike | str | None, seed: int
     ) -> Floats | None:
         if isinstance(start, str):
             return named_start(objective, start, seed=seed)

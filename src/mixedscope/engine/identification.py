@@ -19,8 +19,8 @@ from mixedscope.engine.undetermined import NOTHING, Entries, slopes_of, told
 from mixedscope.engine.untangle import OWN
 
 if TYPE_CHECKING:
-    from mixedscope.engine.objective import ProfiledObjective
     from mixedscope.engine.random_term import RandomTerm
+    from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["count_unidentified", "unidentified"]
 
@@ -37,30 +37,34 @@ _AT_A_TIME: Final = 1 << 22
 _STEP: Final = 1e-3
 
 
-def count_unidentified(objective: ProfiledObjective) -> int:
+def count_unidentified(system: ProfiledSystem, *, reml: bool) -> int:
     """Count the variance parameters, sigma among them, that no response would determine.
 
     Parameters
     ----------
-    objective : ProfiledObjective
+    system : ProfiledSystem
+    reml : bool
+        Under the restricted likelihood.
 
     Returns
     -------
     int
         How many fewer the distributions of the data have than the model, wherever a fit ends.
     """
-    return len(_null_directions(objective)[2])
+    return len(_null_directions(system, reml=reml)[2])
 
 
-def unidentified(objective: ProfiledObjective, theta: Floats) -> list[dict[str, Any]]:
+def unidentified(system: ProfiledSystem, theta: Floats, *, reml: bool) -> list[dict[str, Any]]:
     """Find standard deviations and correlations that the data do not determine.
 
     Parameters
     ----------
-    objective : ProfiledObjective
+    system : ProfiledSystem
     theta : (k,) array
         Where a fit ended. Directions that lead out of the parameter space there in both ways,
         as where the variances of which only the sum is determined are all zero, do not count.
+    reml : bool
+        Under the restricted likelihood.
 
     Returns
     -------
@@ -68,21 +72,20 @@ def unidentified(objective: ProfiledObjective, theta: Floats) -> list[dict[str, 
         ``parameters``, a list of ``kind`` (``sd``, ``correlation``, ``sigma``, ``theta``),
         ``group``, ``term``, ``term2``; ``reason``, in words. Empty where all are determined.
     """
-    terms = objective.system.terms
-    columns, entries, steps = _null_directions(objective)
+    terms = system.terms
+    columns, entries, steps = _null_directions(system, reml=reml)
     if not steps:
         return []
     return told(terms, columns, entries, _feasible(terms, theta, entries, steps))
 
 
 def _null_directions(
-    objective: ProfiledObjective,
+    system: ProfiledSystem, *, reml: bool
 ) -> tuple[list[Floats], list[Entries], list[Floats]]:
     """Columns, free covariances, and changes of these and of sigma that change nothing else."""
-    system = objective.system
     columns = [_columns(term, system.root_weights) for term in system.terms]
     entries = [_entries(term, c) for term, c in zip(system.terms, columns, strict=True)]
-    gram, sizes = _gram(objective, entries)
+    gram, sizes = _gram(system, entries, reml=reml)
     slopes = _direct_sum([e.slopes for e in entries] + [np.ones((1, 1))])
     # An entry that is nothing but rounding of what it would be without fixed effects is nothing.
     lengths = np.sqrt(np.maximum(np.einsum("pi,p,pi->i", slopes, sizes, slopes), 1e-300))
@@ -144,10 +147,9 @@ def _orthogonal(columns: Floats) -> tuple[Floats, Floats]:
     return out, np.asarray(np.linalg.inv(mixing), dtype=float)
 
 
-def _gram(objective: ProfiledObjective, entries: list[Entries]) -> tuple[Floats, Floats]:
+def _gram(system: ProfiledSystem, entries: list[Entries], *, reml: bool) -> tuple[Floats, Floats]:
     """Give ``tr(Q M_p Q M_q)`` of all free covariances and sigma, and its diagonal without Q."""
-    system = objective.system
-    q = system.basis.q if objective.reml else np.zeros((system.n, 0))
+    q = system.basis.q if reml else np.zeros((system.n, 0))
     codes = [term.design.codes for term in system.terms]
     counts = [len(term.design.levels) for term in system.terms]
     shadows = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -16,7 +17,6 @@ from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Evaluation, Solution
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.random_term import inverse_of_lower, joined
-from mixedscope.engine.residual import Residual, residual_limit, residual_state
 from mixedscope.engine.rounding import (
     LARGE_RATIO,
     NOTHING_LEFT,
@@ -24,22 +24,15 @@ from mixedscope.engine.rounding import (
     largest_ratio,
     loses_digits,
 )
-from mixedscope.engine.search.second_look import SecondLook, second_look
 from mixedscope.engine.small import Batch, SmallSystem
 from mixedscope.engine.system import ProfiledSystem
 
 if TYPE_CHECKING:
     from mixedscope.engine.precise import PreciseSystem
-    from mixedscope.engine.search.scoring import ScoringSearch
-    from mixedscope.engine.search.search import SmallSearch
 
 __all__ = ["Evaluation", "ProfiledObjective", "ProfiledSystem"]
 
 Floats = NDArray[np.float64]
-
-# Numbers in a model, and multiplications in its dense part, up to which an evaluation takes some
-# microseconds.
-_QUICK = 12_000
 
 
 def _is_clearly_regular(factor: Floats, tol: float) -> bool:
@@ -57,8 +50,8 @@ def _is_clearly_regular(factor: Floats, tol: float) -> bool:
     return abs(share) * norm > 1.001 * tol
 
 
-class ProfiledObjective:
-    """The objective an optimiser sees; satisfies the protocol of :mod:`mixedscope.optimize`.
+class ProfiledObjective(ABC):
+    """The objective as it is evaluated; made as `engine.search.searchable.SearchableObjective`.
 
     Parameters
     ----------
@@ -165,6 +158,10 @@ class ProfiledObjective:
                 out[i] = np.nan
         return out
 
+    @abstractmethod
+    def moment_start(self) -> Floats:
+        """Theta by moments; `SearchableObjective` has it, and whatever else searches ask for."""
+
     def canonical(self, theta: Floats) -> Floats:
         """Return the theta of the same covariance whose diagonals are not negative."""
         # Where theta are entries of factors, only their columns may change sign.
@@ -188,31 +185,20 @@ class ProfiledObjective:
         """Parameters the data do not determine; see `mixedscope.engine.identification`."""
         from mixedscope.engine.identification import unidentified
 
-        return unidentified(self, theta)
+        return unidentified(self.system, theta, reml=self.reml)
 
     @cached_property
     def n_identified(self) -> int:
         """Number of parameters that data of this design can determine: the degrees of freedom."""
         from mixedscope.engine.identification import count_unidentified
 
-        return len(self.beta_names) + len(self.theta_names) + 1 - count_unidentified(self)
-
-    def second_look(self, theta: Floats) -> SecondLook:
-        """Where another minimum may lie; see `mixedscope.engine.search.second_look.second_look`."""
-        return second_look(self, theta)
-
-    def residual_state(self, theta: Floats, value: float) -> Residual:
-        """Whether sigma is identified; see :func:`mixedscope.engine.residual.residual_state`."""
-        return residual_state(self, theta, value)
+        missing = count_unidentified(self.system, reml=self.reml)
+        return len(self.beta_names) + len(self.theta_names) + 1 - missing
 
     @property
     def uncentred(self) -> tuple[tuple[str, str], ...]:
         """Columns too far from zero for their structure: names of the column and of its group."""
         return tuple((name, t.group) for t in self.system.terms for name in t.uncentred)
-
-    def residual_limit(self, theta: Floats) -> float:
-        """Limit of the objective as sigma vanishes; see `mixedscope.engine.residual`."""
-        return residual_limit(self, theta)
 
     def rank_deficient(self, theta: Floats, tol: float = 1e-4) -> bool:
         """Whether a relative covariance factor has less than the rank of its structure.
@@ -232,20 +218,6 @@ class ProfiledObjective:
         """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
         return limited_for(self.system.n if self.system.blocked.small else sys.maxsize)
 
-    def moment_start(self) -> Floats:
-        """Theta by moments, see :func:`mixedscope.engine.search.starting.moment_start`."""
-        from mixedscope.engine.search.starting import moment_start
-
-        return moment_start(self)
-
-    def initial_hessian(self, theta: Floats) -> Floats:
-        """Expected, or average, information at theta, (k, k), in theta units."""
-        from mixedscope.engine.search import starting
-
-        if self.entries is not None:
-            return starting.expected_information(self, theta)
-        return starting.average_information(self, theta)
-
     @cached_property
     def coordinates(self) -> Floats | None:
         """Better coordinates than scaled theta where columns are nearly collinear, else None."""
@@ -257,59 +229,6 @@ class ProfiledObjective:
             if block is not None:
                 out[term.theta, term.theta] = block
         return out
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the model is of a kind that `quasi_newton` serves."""
-        small = self.system.blocked.small is not None and self.entries is not None
-        return small or self.has_scoring
-
-    @cached_property
-    def has_scoring(self) -> bool:
-        """Whether the model is searched by scoring, see :mod:`mixedscope.engine.search.scoring`."""
-        if self.entries is None or self.system.blocked.small is not None:
-            return False
-        from mixedscope.engine.search.scoring import is_scorable
-
-        return is_scorable(self.system.blocked)
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether an evaluation in compiled code takes some microseconds."""
-        if self.system.blocked.small is None or self.entries is None:
-            return False
-        cross = self.system.cross
-        return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
-
-    def quasi_newton(
-        self, theta: Floats, tolerance: float, most: int
-    ) -> SmallSearch | ScoringSearch | None:
-        """Search for the optimum in compiled code, or with much information, where that is faster.
-
-        Parameters
-        ----------
-        theta : (k,) array
-            Where to start.
-        tolerance : float
-            Newton decrement at which to stop, deviance units.
-        most : int
-            Evaluations at most.
-
-        Returns
-        -------
-        SmallSearch, ScoringSearch or None
-            Every evaluation made, in order; None for models of other kinds.
-        """
-        if self.has_scoring:
-            from mixedscope.engine.search.scoring import search_scoring
-
-            return search_scoring(self, theta, tolerance, most)
-        small = self.system.blocked.small
-        if small is None or self.entries is None:
-            return None
-        from mixedscope.engine.search.search import SmallSearch, search_small
-
-        return SmallSearch(self, search_small(self, small, theta, tolerance, most))
 
     def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
         """Evaluate with gradients at every row of `thetas`, internal units."""

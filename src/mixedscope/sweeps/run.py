@@ -20,7 +20,8 @@ from mixedscope.core.errors import DataWarning, MixedscopeError
 from mixedscope.data.simulate import Simulation
 from mixedscope.data.truth import effects_in_model
 from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
 from mixedscope.optimize import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
@@ -43,7 +44,7 @@ class _Prepared:
     frame: pd.DataFrame
     simulation: Simulation | None
     systems: dict[str, ProfiledSystem] = field(default_factory=dict)
-    objectives: dict[tuple[str, bool], ProfiledObjective] = field(default_factory=dict)
+    objectives: dict[tuple[str, bool], SearchableObjective] = field(default_factory=dict)
 
 
 def execute(
@@ -93,7 +94,7 @@ def execute(
     return _frame(SWEEP_BATCH, rows), _frame(SWEEP_BATCH_TIMING, times)
 
 
-def _objective(shared: _Prepared, spec: ModelSpec) -> ProfiledObjective:
+def _objective(shared: _Prepared, spec: ModelSpec) -> SearchableObjective:
     """Make the objective of a model, or take the one made before; criteria share a system."""
     key = digest({**spec.described(), "criterion": None})
     if key not in shared.systems:
@@ -102,11 +103,11 @@ def _objective(shared: _Prepared, spec: ModelSpec) -> ProfiledObjective:
             warnings.warn(note, DataWarning, stacklevel=2)
         shared.systems[key] = ProfiledSystem(design)
     if (key, spec.reml) not in shared.objectives:
-        shared.objectives[key, spec.reml] = ProfiledObjective(shared.systems[key], reml=spec.reml)
+        shared.objectives[key, spec.reml] = SearchableObjective(shared.systems[key], reml=spec.reml)
     return shared.objectives[key, spec.reml]
 
 
-def _minimize(objective: ProfiledObjective, spec: Mapping[str, Any]) -> OptimizationResult:
+def _minimize(objective: SearchableObjective, spec: Mapping[str, Any]) -> OptimizationResult:
     optimizer = spec["optimizer"]
     return minimize(
         objective,
@@ -124,7 +125,7 @@ def _search_seconds(result: OptimizationResult) -> float:
     return float(max(row.seconds for row in result.trace.rows if row.stage == "search"))
 
 
-def _described(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:
+def _described(objective: SearchableObjective, result: OptimizationResult) -> dict[str, Any]:
     """What the optimisation found and how, as columns of ``sweep_batch``."""
     system, theta = objective.system, np.asarray(result.theta, dtype=float)
     evaluation = objective.evaluate(theta)
@@ -183,11 +184,11 @@ def _largest(difference: Floats, spread: Floats) -> float:
     return float(ratio.max())
 
 
-def _terms(objective: ProfiledObjective) -> list[str]:
+def _terms(objective: SearchableObjective) -> list[str]:
     return [f"{name} | {t.group}" for t in objective.system.terms for name in t.names]
 
 
-def _spreads(objective: ProfiledObjective, theta: Floats, sigma: float) -> list[Floats]:
+def _spreads(objective: SearchableObjective, theta: Floats, sigma: float) -> list[Floats]:
     """Standard deviations of the random effects, (k,) per grouping factor."""
     return [
         sigma * np.linalg.norm(t.factor(theta[t.theta]), axis=1) for t in objective.system.terms
@@ -206,7 +207,7 @@ def _kept(spread: Floats, conditional: Floats) -> Floats:
 
 
 def _against_truth(
-    objective: ProfiledObjective, result: OptimizationResult, simulation: Simulation
+    objective: SearchableObjective, result: OptimizationResult, simulation: Simulation
 ) -> dict[str, Any]:
     """Estimates minus what the data were made with, where both have a name for it."""
     system, theta = objective.system, np.asarray(result.theta, dtype=float)

@@ -119,7 +119,7 @@ def log_information(
 def search_scoring(
     objective: ProfiledObjective, theta: Floats, tolerance: float, most: int
 ) -> ScoringSearch | None:
-    """Search for the optimum from theta (k,); see :meth:`ProfiledObjective.quasi_newton`.
+    """Search for the optimum from theta (k,); see :meth:`SearchableObjective.quasi_newton`.
 
     Ends early where a variance goes to zero: what is left is for other methods.
 

@@ -72,7 +72,7 @@ class SmallSearch:
 def search_small(
     objective: ProfiledObjective, small: SmallSystem, theta: Floats, tolerance: float, most: int
 ) -> Batch:
-    """Search for the optimum from theta (k,); see :meth:`ProfiledObjective.quasi_newton`."""
+    """Search for the optimum from theta (k,); see :meth:`SearchableObjective.quasi_newton`."""
     assert objective.entries is not None
     places, _ = objective.entries
     start = objective.to_entries(theta)

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, ModelError, UnsuitedError
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import fixed_basis
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
-from mixedscope.engine.system import has_intercept
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem, has_intercept
 from mixedscope.inference.accuracy.folds import (
     SCHEMES,
     Scheme,
@@ -162,7 +162,7 @@ def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = Fal
     rest = np.setdiff1d(np.arange(len(design.y)), held)
     trained = subset(design, rest)
     system = _identified(design, trained)
-    objective = ProfiledObjective(system, reml=reml)
+    objective = SearchableObjective(system, reml=reml)
     result = minimize(objective, progress=False)
     evaluation = objective.evaluate(result.theta)
     mean = _mean(design, held, trained, system, evaluation.beta, system.modes())

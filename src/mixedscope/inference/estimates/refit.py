@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, OptimizerError
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.random_term import inverse_of_lower
+from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, is_compilable
 from mixedscope.inference.ladder.tangent import raised
 from mixedscope.optimize import minimize
@@ -234,7 +235,7 @@ def _canonical(objective: ProfiledObjective, thetas: Floats) -> Floats:
 def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refits) -> None:
     """Make a fit of its own of one row: the engine, the optimiser and the start of any fit."""
     response = responses[row]
-    other = ProfiledObjective(objective.system.with_response(response), reml=objective.reml)
+    other = SearchableObjective(objective.system.with_response(response), reml=objective.reml)
     if np.abs(other.system.response).max() * other.system.y_scale <= _EXPLAINED * np.abs(
         response * other.system.root_weights
     ).max(initial=0.0):

@@ -1,0 +1,112 @@
+"""The profiled objective with all that a search asks for beyond values and gradients."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.residual import Residual, residual_limit, residual_state
+from mixedscope.engine.search.second_look import SecondLook, second_look
+
+if TYPE_CHECKING:
+    from mixedscope.engine.search.scoring import ScoringSearch
+    from mixedscope.engine.search.search import SmallSearch
+
+__all__ = ["SearchableObjective"]
+
+Floats = NDArray[np.float64]
+
+# Numbers in a model, and multiplications in its dense part, up to which an evaluation takes some
+# microseconds.
+_QUICK = 12_000
+
+
+class SearchableObjective(ProfiledObjective):
+    """The objective an optimiser sees; satisfies the protocols of :mod:`mixedscope.optimize`.
+
+    Starts, compiled searches and looks at where they end know the objective, which knows nothing of
+    them: here they are its methods.
+    """
+
+    def second_look(self, theta: Floats) -> SecondLook:
+        """Where another minimum may lie; see `mixedscope.engine.search.second_look.second_look`."""
+        return second_look(self, theta)
+
+    def residual_state(self, theta: Floats, value: float) -> Residual:
+        """Whether sigma is identified; see :func:`mixedscope.engine.residual.residual_state`."""
+        return residual_state(self, theta, value)
+
+    def residual_limit(self, theta: Floats) -> float:
+        """Limit of the objective as sigma vanishes; see `mixedscope.engine.residual`."""
+        return residual_limit(self, theta)
+
+    def moment_start(self) -> Floats:
+        """Theta by moments, see :func:`mixedscope.engine.search.starting.moment_start`."""
+        from mixedscope.engine.search.starting import moment_start
+
+        return moment_start(self)
+
+    def initial_hessian(self, theta: Floats) -> Floats:
+        """Expected, or average, information at theta, (k, k), in theta units."""
+        from mixedscope.engine.search import starting
+
+        if self.entries is not None:
+            return starting.expected_information(self, theta)
+        return starting.average_information(self, theta)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the model is of a kind that `quasi_newton` serves."""
+        small = self.system.blocked.small is not None and self.entries is not None
+        return small or self.has_scoring
+
+    @cached_property
+    def has_scoring(self) -> bool:
+        """Whether the model is searched by scoring, see :mod:`mixedscope.engine.search.scoring`."""
+        if self.entries is None or self.system.blocked.small is not None:
+            return False
+        from mixedscope.engine.search.scoring import is_scorable
+
+        return is_scorable(self.system.blocked)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether an evaluation in compiled code takes some microseconds."""
+        if self.system.blocked.small is None or self.entries is None:
+            return False
+        cross = self.system.cross
+        return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
+
+    def quasi_newton(
+        self, theta: Floats, tolerance: float, most: int
+    ) -> SmallSearch | ScoringSearch | None:
+        """Search for the optimum in compiled code, or with much information, where that is faster.
+
+        Parameters
+        ----------
+        theta : (k,) array
+            Where to start.
+        tolerance : float
+            Newton decrement at which to stop, deviance units.
+        most : int
+            Evaluations at most.
+
+        Returns
+        -------
+        SmallSearch, ScoringSearch or None
+            Every evaluation made, in order; None for models of other kinds.
+        """
+        if self.has_scoring:
+            from mixedscope.engine.search.scoring import search_scoring
+
+            return search_scoring(self, theta, tolerance, most)
+        small = self.system.blocked.small
+        if small is None or self.entries is None:
+            return None
+        from mixedscope.engine.search.search import SmallSearch, search_small
+
+        return SmallSearch(self, search_small(self, small, theta, tolerance, most))
