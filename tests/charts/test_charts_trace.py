@@ -13,8 +13,9 @@ import pytest
 from sample_tables import fit_tables
 
 from mixedscope import charts
+from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS
-from mixedscope.charts.kinds.trace.chart import POINT_LIMIT, gap_floor, theta_span, trace_chart
+from mixedscope.charts.kinds.trace.chart import POINT_LIMIT, theta_span, trace_chart
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.tables.store import FitTables
 
@@ -55,19 +56,19 @@ def lengthened(fit: FitTables, n: int) -> FitTables:
 def test_gap_is_objective_minus_the_smallest_of_the_fit(full: FitTables) -> None:
     points = rows(drawn([full])[0], 0, 1)
     objective = full.require("trace")["objective"]
-    expected = np.maximum(objective - objective.min(), gap_floor([full]))
+    expected = np.maximum(objective - objective.min(), smallest_gap([full.info["objective"]]))
     ok = points["kind"] != "failed"
     assert points.loc[ok, "y"].to_numpy() == pytest.approx(expected[ok.to_numpy()], rel=1e-6)
     assert len(points) == len(objective)
 
 
 def test_gap_of_zero_stands_on_the_floor(full: FitTables) -> None:
-    assert rows(drawn([full])[0], 0, 1)["y"].min() == gap_floor([full]) == 1e-9
+    assert rows(drawn([full])[0], 0, 1)["y"].min() == smallest_gap([full.info["objective"]]) == 1e-9
 
 
 def test_floor_rises_above_rounding_of_large_objectives(full: FitTables) -> None:
     large = FitTables({**full.info, "objective": 3e7})
-    assert gap_floor([large]) == 1e-7
+    assert smallest_gap([large.info["objective"]]) == 1e-7
 
 
 def test_failed_evaluations_are_at_the_top_edge(full: FitTables) -> None:
@@ -287,12 +288,12 @@ def test_gaps_of_one_structure_count_from_the_best_of_all_optimisers(
     full: FitTables, intercept: FitTables
 ) -> None:
     spec, _, caption = drawn([full, worse(full, 0.5, "COBYQA")])
-    assert rows(spec, 0, 2)["best"].min() == gap_floor([full])
+    assert rows(spec, 0, 2)["best"].min() == smallest_gap([full.info["objective"]])
     assert rows(spec, 1, 2)["best"].min() == pytest.approx(0.5)
     assert "the smallest that was found for the same structure" in caption
     assert "gap then 0.5)" in caption
     spec, _, caption = drawn([full, intercept])
-    assert rows(spec, 1, 2)["best"].min() == gap_floor([full])
+    assert rows(spec, 1, 2)["best"].min() == smallest_gap([full.info["objective"]])
     assert "the smallest of the same fit" in caption
 
 
@@ -313,7 +314,7 @@ def test_traces_can_share_a_panel(full: FitTables) -> None:
     assert line["encoding"]["x"]["scale"]["type"] == "log"
     assert caption.startswith("The best so far while")
     values = pd.DataFrame(spec["datasets"][line["data"]["name"]])
-    assert values.groupby("fit")["best"].min()[labels[0]] == gap_floor([full])
+    assert values.groupby("fit")["best"].min()[labels[0]] == smallest_gap([full.info["objective"]])
 
 
 def test_structures_keep_their_colours_in_one_panel(full: FitTables, intercept: FitTables) -> None:

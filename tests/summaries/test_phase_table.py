@@ -14,10 +14,10 @@ import mixedscope as ms
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.optimize import PHASES
+from mixedscope.summaries.phase_columns import PHASE_COLUMNS
 from mixedscope.summaries.phases import phase_table, phase_timing_table, phase_trend
 from mixedscope.tables.store import FitTables
 from mixedscope.tables.table_files import read_table, write_table
-from mixedscope.tables.vocabulary import PHASE_NAMES as STORED_PHASES
 
 
 @cache
@@ -33,7 +33,7 @@ def fits() -> list[FitTables]:
 
 
 def test_phases_have_the_same_names_everywhere() -> None:
-    assert PHASES == STORED_PHASES == tuple(PHASE_NAMES)
+    assert PHASES == tuple(PHASE_NAMES) == tuple(PHASE_COLUMNS)
 
 
 def test_every_evaluation_is_counted_once() -> None:

@@ -15,6 +15,7 @@ from mixedscope.api.fit import Fit
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
+from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.inference.ladder.compare import check_comparable
 from mixedscope.inference.ladder.ladder import Rung, bootstrap_of, ladder_tables
 
@@ -109,7 +110,7 @@ class Ladder:
         return self.figure(theme=theme).chart
 
     def _printed(self) -> pd.DataFrame:
-        what = "REML criterion" if self.structures["criterion"].iloc[0] == "REML" else "deviance"
+        what = CRITERION_NAMES[self.structures["criterion"].iloc[0]]
         return pd.DataFrame(
             {
                 heading.format(what): [

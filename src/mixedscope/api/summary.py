@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.design.variables import variable_words
 
 __all__ = ["html", "remarks", "tables", "text", "title"]
@@ -89,7 +90,7 @@ def _title(info: Mapping[str, Any]) -> str:
 
 
 def _criteria(info: Mapping[str, Any]) -> _Table:
-    first = "REML criterion" if info["criterion"] == "REML" else "-2 logLik"
+    first = {**CRITERION_NAMES, "ML": "-2 logLik"}[info["criterion"]]
     aicc = "" if info["aicc"] is None else f"{info['aicc']:.4f}"
     return (
         ["logLik", first, "AIC", "AICc", "BIC"],

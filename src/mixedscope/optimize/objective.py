@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.vocabulary import CRITERION_NAMES
+
 __all__ = [
     "CompiledObjective",
     "CompiledSearch",
@@ -288,8 +290,10 @@ class CompiledObjective(Protocol):
 def criterion_words(objective: object) -> tuple[str, str]:
     """Name an objective, and its unit in the plural: no deviance where it is ``reml``."""
     if getattr(objective, "reml", False):
-        return "REML criterion", "points of the REML criterion"
-    return "deviance", "deviance points"
+        name = CRITERION_NAMES["REML"]
+        return name, f"points of the {name}"
+    name = CRITERION_NAMES["ML"]
+    return name, f"{name} points"
 
 
 def offers_beyond(objective: object) -> TypeGuard[EdgedObjective]:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from mixedscope.core.vocabulary import PHASES
 from mixedscope.optimize.objective import FloatArray
 
 __all__ = [
     "CONTRACTION",
     "EXPLORATION_FRACTION",
     "FINE_TUNING_DEVIANCE",
-    "PHASES",
     "label_phases",
 ]
-
-#: The phases in the order in which they come.
-PHASES = ("exploration", "convergence", "fine-tuning")
 
 #: Exploration lasts at least until the gap has fallen to this fraction of the first gap.
 EXPLORATION_FRACTION = 0.1

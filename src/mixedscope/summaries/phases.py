@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door, named, way_out
 from mixedscope.core.errors import ModelError
+from mixedscope.core.vocabulary import PHASES
 from mixedscope.tables.store import FitTables
-from mixedscope.tables.vocabulary import PHASE_NAMES
 
 __all__ = ["SIZES", "phase_table", "phase_tables", "phase_timing_table", "phase_trend"]
 
@@ -105,7 +105,7 @@ def phase_table(
         phase, search = _marks(trace)
         best = trace["best"].to_numpy(dtype=float)
         gap = np.concatenate([[np.nan], best - np.nanmin(best)])
-        for name in PHASE_NAMES:
+        for name in PHASES:
             inside = np.flatnonzero(phase == name)
             own = int((search & (phase == name)).sum())
             rows.append(
@@ -157,7 +157,7 @@ def phase_timing_table(
         phase, search = _marks(fit.require("trace"))
         seconds = fit.require("timing")["seconds"].to_numpy(dtype=float)
         total, searched = float(seconds.sum()), float(seconds[search].sum())
-        for name in PHASE_NAMES:
+        for name in PHASES:
             inside = phase == name
             spent, own = float(seconds[inside].sum()), float(seconds[inside & search].sum())
             rows.append(
@@ -206,7 +206,7 @@ def phase_trend(phases: pd.DataFrame, timing: pd.DataFrame | None = None) -> pd.
         table = phases.assign(share=timing["share"].to_numpy())
     rows: list[dict[str, Any]] = []
     for optimizer in dict.fromkeys(table["optimizer"]):
-        for phase in PHASE_NAMES:
+        for phase in PHASES:
             chosen = table[(table["optimizer"] == optimizer) & (table["phase"] == phase)]
             share = chosen["share"].to_numpy(dtype=float)
             names = (chosen["model"] + ", " + chosen["structure"]).tolist()

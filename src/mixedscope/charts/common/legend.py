@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
+from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 
 __all__ = ["header", "header_lines", "key_row", "title_lines"]
 
@@ -25,7 +26,7 @@ _CHARACTER = 0.52
 def header_lines(pull: Pull, group: str, *, narrow: bool) -> list[str]:
     """Say what one fit is: objective, parameters, evaluations, singularity, terms it lacks."""
     info = pull.info
-    name = "REML criterion" if info["criterion"] == "REML" else "\u22122 log L"
+    name = CRITERION_SYMBOLS[info["criterion"]]
     objective = f"{info['objective']:.2f}".replace("-", "\u2212")
     evaluations = (info.get("optimizer") or {}).get("evaluations")
     counts = f"{info['dof']} parameters"

@@ -9,11 +9,12 @@ import pandas as pd
 
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
+from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 
 __all__ = ["bands", "phase_fills", "phase_runs"]
 
 #: On paper: no tint, but three greys, lightest first.
-_GREYS: Final = {"exploration": "#FFFFFF", "convergence": "#EBEBEB", "fine-tuning": "#D4D4D4"}
+_GREYS: Final = {EXPLORATION: "#FFFFFF", CONVERGENCE: "#EBEBEB", FINE_TUNING: "#D4D4D4"}
 
 
 def phase_fills(theme: str) -> dict[str, str]:

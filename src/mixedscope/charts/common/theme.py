@@ -16,6 +16,7 @@ import altair as alt
 
 from mixedscope.charts.common.embedding import FAMILY
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 
 __all__ = [
     "COLOURS",
@@ -60,9 +61,9 @@ COLOURS: Final[dict[str, str]] = {
     "observations": "#BDBDBD",
     "fixed": "#6E6E6E",
     # phases of an optimisation
-    "exploration": "#F3D9B1",
-    "convergence": "#BFDDF0",
-    "fine-tuning": "#DCDCDC",
+    EXPLORATION: "#F3D9B1",
+    CONVERGENCE: "#BFDDF0",
+    FINE_TUNING: "#DCDCDC",
     # evaluations
     "evaluation": "#7A7A7A",
     "best": "#0072B2",

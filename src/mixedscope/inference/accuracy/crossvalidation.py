@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, ModelError, UnsuitedError
+from mixedscope.core.vocabulary import UNSHRUNKEN
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import fixed_basis
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -35,7 +36,6 @@ from mixedscope.inference.accuracy.folds import (
     levels_kept,
     subset,
 )
-from mixedscope.inference.accuracy.simulated_errors import UNSHRUNKEN
 from mixedscope.inference.estimates.references import joint_limit
 from mixedscope.inference.estimates.refit import SETTLED
 from mixedscope.optimize import minimize

@@ -15,10 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
 from mixedscope.inference.accuracy.draw_blocks import BLOCK, block_count
 from mixedscope.inference.accuracy.simulated_errors import (
-    ORACLE,
-    UNSHRUNKEN,
     Candidate,
     SimulatedErrors,
 )

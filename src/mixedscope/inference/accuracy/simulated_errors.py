@@ -22,19 +22,16 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
+from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.accuracy.draw_blocks import BLOCK
 from mixedscope.inference.estimates.leverage import told_degrees
 from mixedscope.inference.estimates.references import joint_limit
 from mixedscope.inference.estimates.refit import Refits, refit_many, simulate_effects
 
-__all__ = ["ORACLE", "UNSHRUNKEN", "Candidate", "SimulatedErrors"]
+__all__ = ["Candidate", "SimulatedErrors"]
 
 Floats = NDArray[np.float64]
-
-#: Estimates with the true relative covariances, and without any penalty.
-ORACLE: Final = "oracle"
-UNSHRUNKEN: Final = "unshrunken"
 
 #: Columns of one structure are written in those of another to this, relative to their size.
 _EXACT: Final = 1e-8

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mixedscope.core.vocabulary import PHASES as PHASE_NAMES
 from mixedscope.tables.table_schema import F64, INT32, INT64, TEXT, TableSchema
-from mixedscope.tables.vocabulary import PHASE_NAMES
 
 __all__ = ["PHASES", "PHASES_TIMING", "PHASES_TREND"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mixedscope.core.vocabulary import PHASES
 from mixedscope.tables.table_schema import F64, F64S, INT32, TEXT, TableSchema
-from mixedscope.tables.vocabulary import PHASE_NAMES
 
 __all__ = ["TRACE"]
 
@@ -32,6 +32,6 @@ TRACE: Final = TableSchema(
     frozenset({"evaluation", "stage", "status", "theta"}),
     {
         "status": frozenset({"ok", "failed"}),
-        "phase": frozenset(PHASE_NAMES),
+        "phase": frozenset(PHASES),
     },
 )

@@ -24,7 +24,8 @@ from mixedscope.charts.kinds.crossvalidation.words import (
     scheme_name,
 )
 from mixedscope.charts.kinds.efficiency.chart import structure_colours
-from mixedscope.charts.kinds.efficiency.words import NO_SHRINKAGE, UNSHRUNKEN
+from mixedscope.charts.kinds.efficiency.words import NO_SHRINKAGE
+from mixedscope.core.vocabulary import UNSHRUNKEN
 
 __all__ = ["crossvalidation_chart"]
 

@@ -8,8 +8,9 @@ from typing import Final
 import pandas as pd
 
 from mixedscope.charts.common.structure_names import in_words
-from mixedscope.charts.kinds.efficiency.words import UNSHRUNKEN, figure_of
+from mixedscope.charts.kinds.efficiency.words import figure_of
 from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.core.vocabulary import UNSHRUNKEN
 
 __all__ = [
     "WIDTH",

@@ -19,14 +19,14 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.efficiency.words import (
     NO_SHRINKAGE,
-    ORACLE,
-    UNSHRUNKEN,
     change,
     efficiency_reading,
     efficiency_title,
     is_same,
     measure_name,
+    structures_of,
 )
+from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
 
 __all__ = ["efficiency_chart", "structure_colours"]
 
@@ -63,7 +63,7 @@ def efficiency_chart(
         If the theme is unknown.
     """
     colours = ink(theme)
-    rows, structures = _rows(summary), _structures(summary)
+    rows, structures = _rows(summary), structures_of(summary)
     first, *others = structures
     shown = [n for n in [*structures, UNSHRUNKEN] if n in set(summary["structure"])]
     labels = list(dict.fromkeys(rows["label"]))
@@ -97,11 +97,6 @@ def structure_colours(names: Sequence[str]) -> list[str]:
     others = [name for name in names if name not in fixed]
     fixed |= {name: free[i % len(free)] for i, name in enumerate(others)}
     return [fixed[name] for name in names]
-
-
-def _structures(summary: pd.DataFrame) -> list[str]:
-    names = dict.fromkeys(summary["structure"])
-    return [str(name) for name in names if name not in (ORACLE, UNSHRUNKEN)]
 
 
 def _rows(summary: pd.DataFrame) -> pd.DataFrame:

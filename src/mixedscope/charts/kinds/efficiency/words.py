@@ -10,11 +10,10 @@ import pandas as pd
 from mixedscope.charts.common.structure_names import in_words
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
 
 __all__ = [
     "NO_SHRINKAGE",
-    "ORACLE",
-    "UNSHRUNKEN",
     "change",
     "compared",
     "efficiency_reading",
@@ -22,11 +21,8 @@ __all__ = [
     "figure_of",
     "is_same",
     "measure_name",
+    "structures_of",
 ]
-
-#: Names of the two estimates that are no fits, in the tables.
-ORACLE: Final = "oracle"
-UNSHRUNKEN: Final = "unshrunken"
 
 #: What the chart calls the latter.
 NO_SHRINKAGE: Final = "no shrinkage"
@@ -114,7 +110,7 @@ def efficiency_title(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     str
     """
     summary, refits = in_words(summary), in_words(refits)
-    first, *others = _structures(summary)
+    first, *others = structures_of(summary)
     fitted = _fitted(summary)
     if not others:
         row = fitted[first]
@@ -153,7 +149,7 @@ def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     str
     """
     summary, refits = in_words(summary), in_words(refits)
-    first, *others = _structures(summary)
+    first, *others = structures_of(summary)
     fitted = _fitted(summary)
     drawn = refits["draw"].nunique()
     text = [
@@ -171,7 +167,8 @@ def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     return " ".join(part for part in text if part)
 
 
-def _structures(summary: pd.DataFrame) -> list[str]:
+def structures_of(summary: pd.DataFrame) -> list[str]:
+    """Names in the column ``structure`` that were fitted, in order."""
     names = dict.fromkeys(summary["structure"])
     return [str(name) for name in names if name not in (ORACLE, UNSHRUNKEN)]
 

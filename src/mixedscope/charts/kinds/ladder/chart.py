@@ -18,6 +18,7 @@ from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.ladder.words import first_fits, ladder_caption, ladder_title, p_words
 from mixedscope.core.errors import ModelError
+from mixedscope.core.vocabulary import CRITERION_NAMES
 
 __all__ = ["ladder_chart"]
 
@@ -71,7 +72,7 @@ def ladder_chart(
     order = own["rung"].tolist()
     data = Datasets()
     height = _ROW * len(own)
-    criterion = "REML criterion" if own["criterion"].iloc[0] == "REML" else "deviance"
+    criterion = CRITERION_NAMES[own["criterion"].iloc[0]]
     panels = [
         _distance(data, own, order, criterion, colours),
         _criteria(data, own, order, colours),

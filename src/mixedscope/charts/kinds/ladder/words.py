@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.core.vocabulary import CRITERION_NAMES
 
 __all__ = [
     "first_fits",
@@ -77,7 +78,7 @@ def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.D
     parts = [_bought(test) for test in _climbed(own, tested)[:2]]
     if not parts:
         best = own.iloc[int(own["objective"].argmin())]
-        what = "REML criterion" if own["criterion"].iloc[0] == "REML" else "deviance"
+        what = CRITERION_NAMES[own["criterion"].iloc[0]]
         return f"{_capital(worded(best['structure']))} has the smallest {what}; none are nested"
     return _capital("; ".join(parts))
 
@@ -105,9 +106,8 @@ def ladder_reading(
 def ladder_caption(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.DataFrame) -> str:
     """Explain the picture, then read it."""
     own, _, axes = first_fits(structures, tests, components)
-    criterion = (
-        "REML criterion" if own["criterion"].iloc[0] == "REML" else "deviance (−2 log-likelihood)"
-    )
+    asked = own["criterion"].iloc[0]
+    criterion = CRITERION_NAMES[asked] + (" (−2 log-likelihood)" if asked == "ML" else "")
     grey = ", grey ones what the data do not determine" if axes["sd"].isna().any() else ""
     marks = (
         f"One row for each structure, by {own['optimizer'].iloc[0]}. Left: how far the {criterion} "
@@ -148,7 +148,8 @@ def _tests(own: pd.DataFrame, tested: pd.DataFrame) -> str:
     )
     more = len(rows) - _TOLD
     rest = f" ({_plural(more, 'more test')} in the table)" if more > 0 else ""
-    what = "the REML criterion" if own["criterion"].iloc[0] == "REML" else "deviance"
+    asked = own["criterion"].iloc[0]
+    what = ("the " if asked == "REML" else "") + CRITERION_NAMES[asked]
     return f"What a richer structure buys in {what}: {told}{rest}."
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import Pull, frame_of, pulls, sample_ranks
-from mixedscope.charts.kinds.trace.chart import gap_floor
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
@@ -33,7 +33,6 @@ __all__ = [
     "course_of",
     "scene_of",
     "stops",
-    "told_pairs",
 ]
 
 Floats = NDArray[np.float64]
@@ -189,7 +188,7 @@ def course_of(tables: Sequence[FitTables]) -> list[Course]:
     StoreError
         If a table is missing.
     """
-    floor = gap_floor(tables)
+    floor = smallest_gap(fit.info["objective"] for fit in tables)
     courses = []
     phases = {name: i for i, name in enumerate(PHASE_NAMES)}
     for fit in tables:
@@ -330,17 +329,6 @@ def stops(
         else:
             found |= {float(e) for e in at}
     return np.array(sorted(found))
-
-
-def told_pairs(pull: Pull) -> list[tuple[int, int]]:
-    """Pairs of terms (x, y), x first, whose panel says something: at least one of them varies.
-
-    A single panel is left where a single term varies, as in all of them nothing else would move.
-    """
-    k = len(pull.terms)
-    pairs = [(j, i) for i in range(1, k) for j in range(i)]
-    told = [(j, i) for j, i in pairs if pull.varies[i] or pull.varies[j]]
-    return told[:1] if sum(pull.varies) == 1 else told or pairs[:1]
 
 
 # -- details -------------------------------------------------------------------------------------

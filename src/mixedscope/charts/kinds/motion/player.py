@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.legend import header_lines
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, told_pairs
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES, counted
+from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
 
 __all__ = ["DENSE", "modes_film", "page", "theta_film"]
@@ -70,7 +71,7 @@ def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
         "what": f"Conditional modes of {scene.group}",
         "shown": "modes of evaluation",
         "every": "trials as well" if thinned else "every evaluation",
-        "criterion": _criterion(first.pull.info),
+        "criterion": CRITERION_SYMBOLS[first.pull.info["criterion"]],
         "group": scene.group,
         "terms": list(scene.terms),
         "levels": names,
@@ -140,7 +141,7 @@ def theta_film(
         "what": "Components of θ",
         "shown": "θ of evaluation",
         "every": "every trial",
-        "criterion": _criterion(tables[0].info),
+        "criterion": CRITERION_SYMBOLS[tables[0].info["criterion"]],
         "axes": [list(span)],
         "ticks": [nice_ticks(*span, count=5)],
         "least": 14.5,
@@ -244,7 +245,7 @@ def _fit(actor: Actor, scene: Scene) -> dict[str, Any]:
     return {
         "label": pull.label,
         "sub": ", ".join(header_lines(pull, scene.group, narrow=False)),
-        "panelPairs": told_pairs(pull),
+        "panelPairs": pull.told_pairs(),
         "levels": list(pull.levels),
         "n": pull.n_obs.tolist(),
         "reference": _shortened(pull.reference),
@@ -286,10 +287,6 @@ def _shortened(values: Floats) -> list[float | None]:
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
-
-
-def _criterion(info: Mapping[str, Any]) -> str:
-    return "REML criterion" if info["criterion"] == "REML" else "\u22122 log L"
 
 
 @cache

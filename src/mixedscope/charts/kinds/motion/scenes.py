@@ -15,7 +15,7 @@ from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.motion.backdrop import Sheet, key_of_phases, text_width
 from mixedscope.charts.kinds.motion.film import COUNTER, DIGIT, SCALE, Moment, Reel, mix
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, told_pairs
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.layout import Block, Box, blocks
 from mixedscope.charts.kinds.motion.player import DENSE
 from mixedscope.charts.kinds.motion.ticks import gap_label
@@ -53,7 +53,7 @@ def modes_reel(scene: Scene, title: str, *, track: str = "best", theme: str = "l
     courses = [actor.course for actor in scene.actors]
     side = len(scene.terms) - 1
     if side:
-        layout = blocks([told_pairs(a.pull) for a in scene.actors], side, courses)
+        layout = blocks([a.pull.told_pairs() for a in scene.actors], side, courses)
     else:
         layout = blocks([[(0, 0)]] * len(courses), 1, courses)
     sheet = Sheet.new(theme)

@@ -16,7 +16,7 @@ from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, told_pairs
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.shrinkage.levels import Pull, share
 from mixedscope.charts.kinds.shrinkage.words import joined
@@ -175,7 +175,7 @@ def _columns(scene: Scene) -> list[tuple[int, tuple[int, int]]]:
     spread = np.nanstd(first.pull.reference, axis=0)
     moved = np.sqrt(np.nanmean((first.pull.mode - first.pull.reference) ** 2, axis=0))
     score = moved / np.where(spread > 0, spread, np.inf)
-    pairs = told_pairs(first.pull)
+    pairs = first.pull.told_pairs()
     actors = scene.actors[:_COLUMNS]
     told = {p: sum(any(a.pull.varies[t] for t in p) for a in actors) for p in pairs}
     pairs = [p for p in pairs if told[p] == max(told.values())]

@@ -18,6 +18,7 @@ from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.trace.words import FEW, PHASE_NAMES, part_of
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.vocabulary import FINE_TUNING
 
 __all__ = ["SIZE_NAMES", "phases_caption", "phases_chart", "phases_title"]
 
@@ -28,8 +29,6 @@ SIZE_NAMES: Final = {
     "n": "observations",
 }
 
-#: The phase whose dominance is asked about.
-_LAST: Final = "fine-tuning"
 _POLISH: Final = "after the search"
 _FIT: Final = ["model", "structure", "optimizer"]
 #: Polishing on paper, next to the greys of the phases.
@@ -137,7 +136,7 @@ def _ordered(phases: pd.DataFrame, order: str) -> pd.DataFrame:
     own = [phases[_same(phases, fit)] for _, fit in fits.iterrows()]
     return fits.assign(
         evaluations=[int(rows["evaluations"].sum()) for rows in own],
-        last=[int(rows.loc[rows["phase"] == _LAST, "evaluations"].sum()) for rows in own],
+        last=[int(rows.loc[rows["phase"] == FINE_TUNING, "evaluations"].sum()) for rows in own],
     )
 
 
@@ -154,7 +153,7 @@ def _last_part(fits: pd.DataFrame, timing: pd.DataFrame | None, at: int) -> tupl
         return f"{part_of(part, total)} evaluations", part / total
     own = timing[_same(timing, fit)]
     seconds = float(own["seconds"].sum())
-    share = float(own.loc[own["phase"] == _LAST, "seconds"].sum()) / (seconds or 1.0)
+    share = float(own.loc[own["phase"] == FINE_TUNING, "seconds"].sum()) / (seconds or 1.0)
     return f"{100 * share:.0f}\u00a0% of {told_seconds(seconds)}", share
 
 
@@ -242,7 +241,11 @@ def _sentence(trend: pd.DataFrame, optimizer: str, what: str) -> str:
 
 
 def _trend_row(trend: pd.DataFrame, optimizer: str, size: str) -> pd.Series:
-    chosen = (trend["optimizer"] == optimizer) & (trend["phase"] == _LAST) & (trend["size"] == size)
+    chosen = (
+        (trend["optimizer"] == optimizer)
+        & (trend["phase"] == FINE_TUNING)
+        & (trend["size"] == size)
+    )
     return trend[chosen].iloc[0]
 
 
@@ -424,7 +427,7 @@ def _bars(
 
 def _scatter(phases: pd.DataFrame, trend: pd.DataFrame, theme: str) -> Any:
     optimizers = list(dict.fromkeys(phases["optimizer"]))
-    rows = phases[phases["phase"] == _LAST].copy()
+    rows = phases[phases["phase"] == FINE_TUNING].copy()
     rows["label"] = rows["model"] + ", " + rows["structure"]
     panels = [
         _against(rows, trend, size, optimizers, theme, first=i == 0)

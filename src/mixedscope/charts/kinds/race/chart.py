@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.race.words import CLOSE, race_caption, race_title
@@ -80,7 +81,7 @@ def race_chart(
         raise ModelError("A race along seconds needs the table race_timing: give it as timing.")
     colours = ink(theme)
     data = Datasets(digits=4, exact=("objective",))
-    floor = _floor(race)
+    floor = smallest_gap(race["objective"])
     runs = _runs(race, timing, floor, x)
     entrants = list(dict.fromkeys(ends["entrant"]))
     low, high = _decade(runs["x"].min(), down=True), _decade(runs["x"].max())
@@ -115,12 +116,6 @@ def race_chart(
 
 
 # -- tables behind the picture --------------------------------------------------------------------
-
-
-def _floor(race: pd.DataFrame) -> float:
-    """Smallest gap drawn: 1e-9, or the next power of ten above rounding of the objective."""
-    rounding = 16 * float(np.spacing(race["objective"].abs().max()))
-    return max(1e-9, 10.0 ** math.ceil(math.log10(rounding)))
 
 
 def _decade(value: float, *, down: bool = False) -> float:

@@ -170,7 +170,7 @@ def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int6
 
 
 def _most(fits: Sequence[Pull]) -> int:
-    panels = sum(len(_pairs(pull)) for pull in fits)
+    panels = sum(len(pull.told_pairs()) for pull in fits)
     return max(min(MOST_LEVELS, _MOST_MARKS // max(panels, 1)), 40)
 
 
@@ -209,18 +209,6 @@ def _key(
 
 
 # -- layout --------------------------------------------------------------------------------------
-
-
-def _pairs(pull: Pull) -> list[tuple[int, int]]:
-    """Pairs (row, column) of terms that say something: one panel if only one term varies."""
-    k = len(pull.terms)
-    pairs = [(i, j) for i in range(1, k) for j in range(i)]
-    if k == 2:
-        return pairs
-    told = [(i, j) for i, j in pairs if pull.varies[i] or pull.varies[j]]
-    if sum(pull.varies) == 1:
-        return told[:1]
-    return told or pairs[:1]
 
 
 def _columns(
@@ -302,7 +290,7 @@ def _blocks(
                     (width, height),
                     title,
                     # A neighbour with fewer panels has no labels for all rows.
-                    y_labels=s == start or _pairs(fits[s]) != _pairs(fits[start]),
+                    y_labels=s == start or fits[s].told_pairs() != fits[start].told_pairs(),
                 )
             )
         rows.append(blocks[0] if len(blocks) == 1 else alt.hconcat(*blocks, spacing=20))
@@ -319,12 +307,12 @@ def _triangle(
     *,
     y_labels: bool,
 ) -> Any:
-    pairs = _pairs(pull)
-    bottom = {j: max(i for i, c in pairs if c == j) for _, j in pairs}
+    pairs = pull.told_pairs()
+    bottom = {j: max(i for c, i in pairs if c == j) for j, _ in pairs}
     rows = []
-    for i in sorted({i for i, _ in pairs}):
+    for i in sorted({i for _, i in pairs}):
         row: list[Any] = []
-        for j in sorted(j for r, j in pairs if r == i):
+        for j in sorted(j for j, r in pairs if r == i):
             panel = Panel(
                 x=j,
                 y=i,

@@ -116,6 +116,16 @@ class Pull:
                 return dict(entry)
         return None
 
+    def told_pairs(self) -> list[tuple[int, int]]:
+        """Pairs of terms (x, y), x first, whose panel says something: one of them varies.
+
+        A single panel is left where a single term varies: in all of them nothing else is to be
+        seen.
+        """
+        pairs = [(x, y) for y in range(1, len(self.terms)) for x in range(y)]
+        told = [(x, y) for x, y in pairs if self.varies[x] or self.varies[y]]
+        return told[:1] if sum(self.varies) == 1 else told or pairs[:1]
+
 
 def term_names(tables: Sequence[FitTables], group: str) -> tuple[str, ...]:
     """Terms of a grouping factor in any of the fits, in order of appearance.

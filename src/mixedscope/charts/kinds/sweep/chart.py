@@ -22,6 +22,7 @@ from mixedscope.charts.kinds.sweep.names import (
 )
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
 from mixedscope.core.errors import ModelError
+from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 from mixedscope.summaries.keys import key_words
 from mixedscope.summaries.measures import MEASURES, Measure
 from mixedscope.summaries.runs import Summary
@@ -33,7 +34,7 @@ _ROOM: Final = DOUBLE_COLUMN - 66
 _GAP: Final = 16
 
 #: Inks of the phases, in the hues of their bands.
-_PHASE_INKS: Final = {"exploration": "#B8720A", "convergence": "#0072B2", "fine-tuning": "#5A5A5A"}
+_PHASE_INKS: Final = {EXPLORATION: "#B8720A", CONVERGENCE: "#0072B2", FINE_TUNING: "#5A5A5A"}
 _MORE_COLOURS: Final = ("#882255", "#999933", "#6E6E6E")
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 

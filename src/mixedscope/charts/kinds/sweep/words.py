@@ -13,6 +13,7 @@ from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.charts.kinds.sweep.names import capital, named, placed, ranged, told
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
+from mixedscope.core.vocabulary import FINE_TUNING
 from mixedscope.summaries.keys import key_words
 from mixedscope.summaries.measures import MEASURES, Measure
 from mixedscope.summaries.runs import Summary
@@ -263,13 +264,13 @@ def _where(summary: Summary, row: Mapping[str, Any] | pd.Series) -> str:
 
 def _area_title(summary: Summary) -> str:
     """Tell the share of the last phase at both ends of x."""
-    frame = summary.frame[summary.frame["colour"] == "fine-tuning"]
+    frame = summary.frame[summary.frame["colour"] == FINE_TUNING]
     measure, key = MEASURES[summary.chart["y"]], str(summary.chart["x"])
     shares = {
         value: ranged(measure, frame.loc[frame["x"] == value, "middle"].astype(float).tolist())
         for value in summary.orders["x"]
     }
-    name = capital(PHASE_NAMES["fine-tuning"])
+    name = capital(PHASE_NAMES[FINE_TUNING])
     first, last = _ends(summary)
     if len(shares) > 1 and len(set(shares.values())) == 1:
         return f"{name}: {shares[first]} of the evaluations, whatever the {key_words(key)}"

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along, check_x
+from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
 from mixedscope.charts.common.structure_names import fit_label, structure_name
@@ -23,7 +24,6 @@ from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.trace.frames import (
     KINDS,
     evaluation_frame,
-    gap_floor,
     headroom,
     kept_rows,
     log_labels,
@@ -41,7 +41,7 @@ from mixedscope.charts.kinds.trace.parameters import (
 from mixedscope.charts.kinds.trace.words import counted, overlay_caption, trace_caption, trace_title
 from mixedscope.tables.store import FitTables
 
-__all__ = ["POINT_LIMIT", "THETA_LIMIT", "gap_floor", "theta_span", "trace_chart"]
+__all__ = ["POINT_LIMIT", "THETA_LIMIT", "theta_span", "trace_chart"]
 
 #: Evaluations drawn in one chart, and values of θ; what is beyond is thinned.
 POINT_LIMIT: Final = 2000
@@ -104,7 +104,7 @@ def trace_chart(
     check_x(x, "A trace")
     colours = ink(theme)
     shown_as = chosen_parameters(tables, parameters)
-    floor = gap_floor(tables)
+    floor = smallest_gap(fit.info["objective"] for fit in tables)
     frames = [evaluation_frame(fit, tables, floor, x) for fit in tables]
     along = Along.of(x, frames)
     height = _HEIGHTS[0] if len(rows_of(len(tables))) == 1 else _LOW[0]

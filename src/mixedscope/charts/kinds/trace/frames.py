@@ -15,7 +15,6 @@ from mixedscope.tables.store import FitTables
 __all__ = [
     "KINDS",
     "evaluation_frame",
-    "gap_floor",
     "headroom",
     "kept_rows",
     "log_labels",
@@ -34,25 +33,6 @@ KINDS: Final = {
     "failed": ("failed (at the top edge)", "M-.7,-.7L.7,.7M-.7,.7L.7,-.7"),
     "best": ("best so far", "stroke"),
 }
-
-
-def gap_floor(tables: Sequence[FitTables]) -> float:
-    """Smallest gap that is drawn: 1e-9, or the next power of ten above rounding.
-
-    Rounding is taken as 16 units in the last place of the largest objective.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-
-    Returns
-    -------
-    float
-        In units of the objective.
-    """
-    largest = max(abs(float(fit.info["objective"])) for fit in tables)
-    rounding = 16 * float(np.spacing(largest))
-    return max(1e-9, 10.0 ** math.ceil(math.log10(rounding)))
 
 
 def theta_span(tables: Sequence[FitTables]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from mixedscope.charts.common.along import spent, told_seconds
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.charts.kinds.trace.frames import same_problem
+from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 from mixedscope.tables.store import FitTables
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ FEW: Final = 20
 
 #: Phases of the stored tables, in order, and what they are called in a picture.
 PHASE_NAMES: Final = {
-    "exploration": "exploration",
-    "convergence": "rapid convergence",
-    "fine-tuning": "fine tuning and verification",
+    EXPLORATION: "exploration",
+    CONVERGENCE: "rapid convergence",
+    FINE_TUNING: "fine tuning and verification",
 }
 
 
@@ -88,7 +89,7 @@ def trace_title(tables: Sequence[FitTables], *, x: str = "evaluation") -> str:
     shares: list[tuple[str, float, float]] = []
     for fit in tables:
         parts = phase_seconds(fit) if clock else phase_counts(fit)
-        shares.append((fit_label(fit, tables), parts["fine-tuning"], sum(parts.values())))
+        shares.append((fit_label(fit, tables), parts[FINE_TUNING], sum(parts.values())))
     took = "Fine tuning and verification took"
     if len(shares) == 1:
         _, last, total = shares[0]
