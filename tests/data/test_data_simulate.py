@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixedscope.core.errors import DataError, FormulaError
+from mixedscope.core.errors import DataError, FormulaError, MixedscopeError
 from mixedscope.data import load_dataset, prepare_dataset, simulate_dataset
 from mixedscope.design.design import build_design
 
@@ -200,6 +200,11 @@ def test_a_simulated_dataset_can_be_prepared() -> None:
         ({"missing": {"rtt": 0.1}}, "Did you mean 'rt'"),
         ({"covariates": {"z": {"distribution": "cauchy"}}}, "unknown distribution"),
         ({"covariates": {"z": {"of": "sbject"}}}, "Did you mean 'subject'"),
+        ({"covariates": {"z": {"mean": "x"}}}, "'covariates.z.mean' must be a number"),
+        ({"covariates": {"z": {"mean": 1, "distribution": "uniform"}}}, "'mean' is no parameter"),
+        ({"covariates": {"A": {}}}, "'A' is the name of more than one"),
+        ({"missing_cells": 1}, "no rows remain"),
+        ({"units": {"subject": [1, 2], "item": 3}}, "list of 1 numbers"),
     ],
 )
 def test_a_wrong_specification_is_explained(keys: dict[str, Any], words: str) -> None:
@@ -227,6 +232,30 @@ def test_correlations_may_be_named() -> None:
     spec = changed(CROSSED)
     spec["random"]["subject"]["correlations"] = {"A1": {"(Intercept)": 0.5}}
     assert simulate_dataset(spec).covariance["subject"][1, 0] == pytest.approx(500)
+
+
+@pytest.mark.parametrize("spec", [None, 3, ["units"]])
+def test_a_specification_is_a_mapping(spec: Any) -> None:
+    with pytest.raises(DataError, match="simulate must be a mapping, not"):
+        simulate_dataset(spec)
+
+
+def test_units_that_no_one_drew_are_told() -> None:
+    units = {"class": {"n": {"min": 0, "max": 1}}, "pupil": {"n": 2, "within": "class"}}
+    told = set()
+    for seed in range(8):
+        try:
+            simulate_dataset(changed(NESTED, seed=seed, units=units))
+        except MixedscopeError as error:
+            told.add("unit 'class' were drawn 0 times" in str(error))
+    assert told == {True, False}
+
+
+def test_arrays_and_tuples_are_lists() -> None:
+    spec = changed(CROSSED, beta=np.array([400, 30, -20, 5]))
+    spec["random"]["subject"] = {"sd": (50, 20, 0, 0), "correlations": np.full((4, 4), 0.3)}
+    np.fill_diagonal(spec["random"]["subject"]["correlations"], 1)
+    assert simulate_dataset(spec).frame.equals(simulate_dataset(CROSSED).frame)
 
 
 def test_a_simulated_response_is_a_plain_name() -> None:

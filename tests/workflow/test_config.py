@@ -189,6 +189,82 @@ def test_parameters_of_a_fit_do_not_change_with_other_structures() -> None:
     assert one == two
 
 
+SIMULATED: dict[str, Any] = {
+    "formula": "y ~ 1 + a + (1 + a | s)",
+    "units": {"s": 6},
+    "conditions": {"a": ["x", "y"]},
+    "beta": [1, 2],
+    "sigma": 1,
+    "random": {"s": {"sd": 1}},
+}
+
+
+def simulated(path: str, value: Any) -> dict[str, Any]:
+    """A good configuration of simulated data with one key of them set to something else."""
+    content = changed("datasets/sleepstudy", {"simulate": deepcopy(SIMULATED)})
+    content["models"]["sleep"]["formula"] = SIMULATED["formula"]
+    *parents, last = path.split("/")
+    here = content["datasets"]["sleepstudy"]["simulate"]
+    for parent in parents:
+        here = here[parent]
+    here[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("sigmma", 1, "sigmma: unknown key. Did you mean 'sigma'?"),
+        ("sigma", -1, "sigma: must be a number from 0, not -1"),
+        ("units/s", {"m": 3}, "units.s.m: unknown key. Known: n, within"),
+        ("units/s", 0, "units.s.n: must be a whole number n"),
+        ("units/s", {"n": 2, "within": "t"}, "unit 's' is within 't'"),
+        ("conditions/a", {"levels": ["x"], "betwen": "s"}, "Did you mean 'between'?"),
+        ("covariates", {"z": {"distribution": "uniform", "sd": 1}}, "covariates.z: 'sd' is no"),
+        ("random/s", {"sd": [1, "1e2"]}, "random.s.sd: must be numbers"),
+        ("random", {"t": {"sd": 1}}, "random: unknown key 't'"),
+        ("formula", "y ~ 1 + b + (1 | s)", "the formula uses 'b'"),
+        ("formula", "log(y) ~ 1 + (1 | s)", "must be a plain name"),
+        ("missing", {"z": 0.5}, "missing: unknown key 'z'"),
+    ],
+)
+def test_faults_of_simulated_data_are_told_before_anything_runs(
+    path: str, value: Any, words: str
+) -> None:
+    told = message(simulated(path, value))
+    assert "datasets.sleepstudy.simulate" in told
+    assert words in told
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("units/s", {"n": {"min": 2, "max": 4}, "prefix": "S"}),
+        ("units", {"t": 2, "s": {"n": [2, 3], "within": "t", "numbering": "within"}}),
+        ("conditions/a", {"values": [0, 1], "between": "s"}),
+        ("random/s", {"sd": {"(Intercept)": 1, "ay": 0}, "correlations": [[1, 0], [0, 1]]}),
+        ("replicates", {"max": 3}),
+        ("covariates", {"z": {"of": "s", "mean": 3, "round": 1}}),
+        ("covariates", None),
+    ],
+)
+def test_simulated_data_are_kept_as_they_are_written(path: str, value: Any) -> None:
+    content = simulated(path, value)
+    kept = validate_config(content).datasets["sleepstudy"]
+    assert kept.model_dump()["simulate"] == content["datasets"]["sleepstudy"]["simulate"]
+
+
+def test_schema_knows_the_keys_of_simulated_data() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="comes with Snakemake")
+    check = jsonschema.Draft202012Validator(json_schema()).is_valid
+    for name in ("config.yaml", "small.yaml", "structures.yaml"):
+        assert check(yaml.safe_load((ROOT / "config" / name).read_text("utf-8")))
+    assert check(simulated("units/s", {"n": {"max": 4}}))
+    assert not check(simulated("units/s", {"m": 4}))
+    assert not check(simulated("sigmma", 1))
+    assert not check(simulated("assign", "latin"))
+
+
 def test_seed_reaches_simulated_data_that_state_none() -> None:
     config = load_config(ROOT / "config/small.yaml").model_dump(exclude_defaults=True)
     for dataset in config["datasets"].values():

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import DataError, FormulaError, suggest
-from mixedscope.data.layout import LAYOUT_KEYS, check_keys, lay_out, stream
+from mixedscope.core.errors import DataError, suggest
+from mixedscope.core.seeds import generator as stream
+from mixedscope.data.layout import lay_out
 from mixedscope.design.design import RandomDesign, random_designs
 from mixedscope.design.terms import TermColumns
-from mixedscope.formula.parse import Formula, parse_formula
-from mixedscope.formula.tree import Name
+from mixedscope.formula.parse import parse_formula
 
-__all__ = ["SIMULATE_KEYS", "Simulation", "simulate_dataset"]
+if TYPE_CHECKING:
+    from mixedscope.data.simulation_spec import RandomEffects
+
+__all__ = ["Simulation", "simulate_dataset"]
 
 Floats = NDArray[np.float64]
-_TRUTH_KEYS = ("seed", "formula", "contrasts", "beta", "sigma", "random", "missing")
-SIMULATE_KEYS = (*_TRUTH_KEYS, *LAYOUT_KEYS)
+Numbers = float | list[float] | dict[str, float]
+Correlations = float | list[list[float]] | dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -60,33 +63,7 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     Parameters
     ----------
     spec : mapping
-        The truth:
-
-        - ``seed``: whole number; every quantity draws from a stream of its own under it;
-        - ``formula``: mixed-model formula whose left side names the response to make;
-        - ``contrasts``: contrasts of conditions, as in models;
-        - ``beta``: fixed effects, a mapping by coefficient name or a list in their order;
-        - ``sigma``: residual standard deviation;
-        - ``random``: for each grouping factor ``sd`` (mapping by term name, or list) and
-          ``correlations`` (one number for all pairs, a matrix, or a mapping of term to mapping of
-          term to number; 0 by default). Standard deviations of 0 make a singular truth;
-        - ``missing``: mapping of columns to the share of their values made missing.
-
-        The rows:
-
-        - ``units``: for each unit a number, or a mapping of ``n`` (a number, a list with one number
-          for each parent, or ``{min, max}``), ``within`` (the unit it is nested in), ``prefix`` of
-          its labels and ``numbering`` (``global``, or ``within`` to start again in each parent).
-          Units not nested are crossed;
-        - ``conditions``: for each condition a list of levels, or a mapping of ``levels``
-          (categories) or ``values`` (numbers), and ``between`` (the unit it is constant in);
-        - ``assign``: ``crossed`` (every combination of units meets every combination of conditions)
-          or ``latin-square`` (each combination of units meets one, in turn);
-        - ``replicates``: rows per cell, a number or ``{min, max}``;
-        - ``covariates``: numeric columns with ``distribution`` (``normal`` with ``mean``, ``sd``;
-          ``uniform`` with ``low``, ``high``), ``of`` (a unit; each row by default), ``round``;
-        - ``drop_cells`` (safe conditions), ``missing_cells`` (share of cells left out at random)
-          and ``keep`` (share of rows kept at random) unbalance the design.
+        The keys of `mixedscope.data.simulation_spec.SimulationSpec`; ``seed`` is required.
 
     Returns
     -------
@@ -103,45 +80,42 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     -----
     b = L z with L L' the stated covariance and z standard normal, y = Xβ + Zb + σε.
     """
-    check_keys(spec, SIMULATE_KEYS, "simulate")
-    for key in ("seed", "formula", "beta", "sigma", "units"):
-        if key not in spec:
-            raise DataError(f"simulate: the key {key!r} is missing.")
-    seed, sigma = spec["seed"], spec["sigma"]
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise DataError(f"simulate: 'seed' must be a whole number from 0, not {seed!r}.")
-    if not _is_number(sigma) or not sigma >= 0:
-        raise DataError(f"simulate: 'sigma' must be a number from 0, not {sigma!r}.")
-    formula = parse_formula(spec["formula"])
-    response = _response(formula)
-    frame = lay_out(spec, seed)
-    _check_columns(formula, frame, response)
+    # Loaded by those alone who simulate: it takes a tenth of a second.
+    from mixedscope.data.simulation_spec import read_spec, simulated_response
+
+    if isinstance(spec, Mapping) and "formula" in spec:
+        simulated_response(parse_formula(spec["formula"]))
+    read = read_spec(spec)
+    if read.seed is None:
+        raise DataError("simulate: the key 'seed' is missing.")
+    seed = read.seed
+    formula = parse_formula(read.formula)
+    response = simulated_response(formula)
+    frame = lay_out(read, seed)
     columns = TermColumns(
         formula.text,
         frame,
         np.arange(len(frame), dtype=np.int64),
-        dict(spec.get("contrasts") or {}),
+        dict(read.contrasts),
     )
     X = columns.columns(formula.fixed.intercept, formula.fixed.terms)
-    beta = _by_name(spec["beta"], X.names, "beta", "coefficients")
+    beta = _by_name(read.beta, X.names, "beta", "coefficients")
     y = np.einsum("ij,j->i", X.matrix, beta)  # not BLAS: same bytes with any number of threads
-    truths = spec.get("random") or {}
     designs = random_designs(formula, "full", columns)
-    _check_groups(truths, [design.group for design in designs])
     covariance: dict[str, Floats] = {}
     effects: list[pd.DataFrame] = []
     for design in designs:
-        covariance[design.group], b = _random_effects(design, truths[design.group], seed)
+        covariance[design.group], b = _random_effects(design, read.random[design.group], seed)
         y = y + np.einsum("ij,ij->i", design.Z, b[design.codes])
         effects.append(_effects_table(design, b))
     mean = y
-    y = y + float(sigma) * stream(seed, "residual").standard_normal(len(y))
+    y = y + read.sigma * stream(seed, "residual").standard_normal(len(y))
     frame[response] = y
-    frame = _make_missing(frame, spec.get("missing") or {}, seed)
+    frame = _make_missing(frame, read.missing, seed)
     return Simulation(
         frame=frame,
         beta=dict(zip(X.names, beta.tolist(), strict=True)),
-        sigma=float(sigma),
+        sigma=read.sigma,
         covariance=covariance,
         effects=pd.concat(effects, ignore_index=True) if effects else pd.DataFrame(),
         designs=tuple(designs),
@@ -149,41 +123,7 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
-    )
-
-
-def _response(formula: Formula) -> str:
-    if not isinstance(formula.response, Name):
-        raise FormulaError(
-            formula.text,
-            formula.response.position,
-            "A simulated response must be a plain name; derive functions of it afterwards.",
-        )
-    return formula.response.name
-
-
-def _check_columns(formula: Formula, frame: pd.DataFrame, response: str) -> None:
-    for name in formula.variables:
-        if name != response and name not in frame.columns:
-            raise DataError(
-                f"simulate: the formula uses {name!r}, which is no unit, condition or covariate."
-                f"{suggest(name, frame.columns)}"
-            )
-    if response in frame.columns:
-        raise DataError(f"simulate: the response {response!r} is also a unit or condition.")
-
-
-def _check_groups(truths: Any, groups: Sequence[str]) -> None:
-    check_keys(truths, groups, "simulate, 'random'")
-    for group in groups:
-        if group not in truths:
-            raise DataError(f"simulate: 'random' says nothing about the grouping factor {group!r}.")
-
-
-def _by_name(value: Any, names: Sequence[str], key: str, what: str) -> Floats:
+def _by_name(value: Numbers, names: Sequence[str], key: str, what: str) -> Floats:
     """Numbers in the order of `names`, from a mapping by name or a list."""
     if isinstance(value, Mapping):
         for name in value:
@@ -197,56 +137,50 @@ def _by_name(value: Any, names: Sequence[str], key: str, what: str) -> Floats:
             raise DataError(f"simulate: {key} lacks {', '.join(map(repr, absent))}.")
         listed = [value[name] for name in names]
     else:
-        listed = list(value) if isinstance(value, (list, tuple)) else [value]
-    if len(listed) != len(names) or not all(_is_number(v) for v in listed):
+        listed = value if isinstance(value, list) else [value]
+    if len(listed) != len(names):
         raise DataError(
             f"simulate: {key} must give {len(names)} numbers, for the {what} {', '.join(names)}."
         )
     return np.asarray(listed, dtype=np.float64)
 
 
-def _random_effects(design: RandomDesign, given: Any, seed: int) -> tuple[Floats, Floats]:
+def _random_effects(design: RandomDesign, given: RandomEffects, seed: int) -> tuple[Floats, Floats]:
     """Covariance (k, k) and effects (q, k) of one grouping factor."""
     where = f"random.{design.group}"
-    spec = check_keys(given, ("sd", "correlations"), f"simulate, {where}")
-    if "sd" not in spec:
-        raise DataError(f"simulate: {where} lacks 'sd'.")
-    sd = _by_name(spec["sd"], design.names, f"{where}.sd", "terms")
-    if (sd < 0).any():
-        raise DataError(f"simulate: {where}.sd holds a negative standard deviation.")
-    correlation = _correlations(spec.get("correlations", 0.0), design.names, where)
+    sd = _by_name(given.sd, design.names, f"{where}.sd", "terms")
+    correlation = _correlations(given.correlations, design.names, where)
     factor = sd[:, None] * _root(correlation, where)
     z = stream(seed, f"random {design.group}").standard_normal((len(design.levels), len(sd)))
     return factor @ factor.T, np.einsum("qj,ij->qi", z, factor)
 
 
-def _correlations(value: Any, names: Sequence[str], where: str) -> Floats:
+def _correlations(value: Correlations, names: Sequence[str], where: str) -> Floats:
+    """The correlation matrix (k, k) of the terms named."""
     k = len(names)
     matrix: Floats = np.eye(k)
-    if _is_number(value):
-        matrix = np.full((k, k), float(value))
+    if isinstance(value, float):
+        matrix = np.full((k, k), value)
         np.fill_diagonal(matrix, 1.0)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for first, others in value.items():
-            for second, r in check_keys(others, names, f"simulate, {where}.correlations").items():
-                if first not in names or first == second or not _is_number(r):
+            for second, r in others.items():
+                for name in (first, second):
+                    if name not in names:
+                        raise DataError(
+                            f"simulate: {where}.correlations names {name!r}, which is none of the "
+                            f"terms {', '.join(names)}.{suggest(name, names)}"
+                        )
+                if first == second:
                     raise DataError(
-                        f"simulate: {where}.correlations: {first!r} with {second!r} must be a "
-                        f"number for two different terms of {', '.join(names)}."
-                        f"{suggest(str(first), names)}"
+                        f"simulate: {where}.correlations says what {first!r} has to do with itself."
                     )
                 i, j = names.index(first), names.index(second)
-                matrix[i, j] = matrix[j, i] = float(r)
+                matrix[i, j] = matrix[j, i] = r
     else:
-        try:
-            matrix = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            matrix = np.empty((0, 0))
-        if (
-            matrix.shape != (k, k)
-            or not np.array_equal(matrix, matrix.T)
-            or not (np.diag(matrix) == 1).all()
-        ):
+        ragged = [len(row) for row in value] != [k] * k
+        matrix = np.empty((0, 0)) if ragged else np.asarray(value, dtype=np.float64)
+        if ragged or not np.array_equal(matrix, matrix.T) or not (np.diag(matrix) == 1).all():
             raise DataError(
                 f"simulate: {where}.correlations must be a number, a symmetric {k} × {k} matrix "
                 "with ones on its diagonal, or a mapping by term."
@@ -288,10 +222,8 @@ def _effects_table(design: RandomDesign, b: Floats) -> pd.DataFrame:
     )
 
 
-def _make_missing(frame: pd.DataFrame, shares: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    for name, share in check_keys(shares, list(frame.columns), "simulate, 'missing'").items():
-        if not _is_number(share) or not 0 <= share < 1:
-            raise DataError(f"simulate: missing.{name} must be a share from 0 to below 1.")
+def _make_missing(frame: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.DataFrame:
+    for name, share in shares.items():
         absent = stream(seed, f"missing {name}").permutation(len(frame))[
             : round(share * len(frame))
         ]

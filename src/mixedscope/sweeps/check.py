@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from mixedscope.core.errors import ConfigError, MixedscopeError
 from mixedscope.data.layout import largest_layout
 from mixedscope.data.simulate import simulate_dataset
+from mixedscope.data.simulation_spec import read_spec
 from mixedscope.summaries.keys import SIMULATE
 from mixedscope.summaries.measures import MEASURES, PARTS
 from mixedscope.sweeps.config import SweepConfig
@@ -56,11 +57,11 @@ def _broken_simulations(runs: Iterable[Run]) -> list[str]:
             continue
         tried.update(given.items())
         simulate = run.spec["data"]["dataset"]["simulate"]
-        size = largest_layout(simulate)[0]
-        if rows + size > _ROWS:
-            continue
-        rows += size
         try:
+            size = largest_layout(read_spec(simulate))[0]
+            if rows + size > _ROWS:
+                continue
+            rows += size
             simulate_dataset(simulate)
         except MixedscopeError as error:
             told = ", ".join(f"{key}: {given[key]}" for key in new)

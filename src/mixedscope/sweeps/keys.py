@@ -7,7 +7,7 @@ from typing import Any
 
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.covariance.registry import named_structure
-from mixedscope.data.simulate import SIMULATE_KEYS
+from mixedscope.data.simulation_spec import SIMULATE_KEYS
 from mixedscope.formula.expressions import parse_expression
 from mixedscope.optimize.starts import START_NAMES
 from mixedscope.summaries.keys import KEYS, SIMULATE

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedscope.data.layout import largest_layout
+from mixedscope.data.simulation_spec import read_spec
 from mixedscope.formula.parse import RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
 
@@ -250,7 +251,7 @@ class JobResources:
         files = [Path(file) for file in self.plan.source_files(dataset)]
         read = sum(file.stat().st_size for file in files if file.is_file()) * _FILE_BYTE
         simulate = self.plan.parameters["datasets"][dataset].get("simulate")
-        drawn = largest_layout(simulate)[0] * _SIMULATED_ROW if simulate else 0
+        drawn = largest_layout(read_spec(simulate))[0] * _SIMULATED_ROW if simulate else 0
         return math.ceil((read + drawn) / 1e6)
 
 
@@ -281,7 +282,7 @@ def _size_on(formula: str, file: str | None, dataset: Mapping[str, Any]) -> Mode
         wanted = frozenset(parse_formula(formula).variables)
         return model_size(formula, *_stored(file, Path(file).stat().st_mtime_ns, wanted))
     if simulate := dataset.get("simulate"):
-        return model_size(formula, *largest_layout(simulate))
+        return model_size(formula, *largest_layout(read_spec(simulate)))
     return model_size(formula, _UNKNOWN_ROWS, {})
 
 

@@ -23,10 +23,10 @@ from pydantic import (
 
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_hint
+from mixedscope.core.faults import describe_faults
 from mixedscope.core.sections import Section, fault
 from mixedscope.covariance.registry import STRUCTURES, named_structure
-from mixedscope.data.layout import check_keys
-from mixedscope.data.simulate import SIMULATE_KEYS
+from mixedscope.data.simulation_spec import AsWritten
 from mixedscope.data.sources import check_is_text
 from mixedscope.data.text_files import TEXT_KEYS, check_text_format
 from mixedscope.design.contrasts import read_contrast
@@ -48,7 +48,6 @@ from mixedscope.workflow.config.charts import (
     ThetaConfig,
     TraceConfig,
 )
-from mixedscope.workflow.config.faults import describe_faults
 from mixedscope.workflow.config.yaml import read_yaml
 
 __all__ = [
@@ -126,7 +125,7 @@ class DatasetConfig(Section):
     """Text files: what stands for a missing value, beside an empty cell; `NA` by default."""
     encoding: str | None = None
     """Text files: the encoding, such as utf-8, utf-16, latin-1; found out by default."""
-    simulate: dict[str, Any] | None = None
+    simulate: Annotated[dict[str, Any], AsWritten()] | None = None
     """A simulated data set with known parameters, in place of a source."""
     rename: dict[str, str] = {}
     """Old column name: new column name."""
@@ -158,17 +157,6 @@ class DatasetConfig(Section):
                     f"the levels of {column!r} are text and truth values{yaml_hint(truth[0])}"
                 )
         return declared
-
-    @field_validator("simulate")
-    @classmethod
-    def _simulation_is_known(cls, simulate: dict[str, Any] | None) -> dict[str, Any] | None:
-        if simulate is not None:
-            try:
-                check_keys(simulate, SIMULATE_KEYS, "simulate")
-                parse_formula(simulate.get("formula", ""))
-            except MixedscopeError as error:
-                raise fault(str(error)) from None
-        return simulate
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatasetConfig:

@@ -135,7 +135,9 @@ def _bare(annotation: Any) -> Any:
     """Strip ``Annotated`` and ``| None`` from a type."""
     while True:
         if get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
+            annotation, *about = get_args(annotation)
+            # What is checked as a section and kept as it was written.
+            annotation = next((a.section for a in about if hasattr(a, "section")), annotation)
         elif get_origin(annotation) in (Union, types.UnionType):
             rest = [a for a in get_args(annotation) if a is not type(None)]
             if len(rest) != 1:
