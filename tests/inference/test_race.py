@@ -33,7 +33,7 @@ def model() -> ms.LinearMixedModel:
 
 @cache
 def run(seed: int = 3) -> dict[str, pd.DataFrame]:
-    return race(model(), ENTRANTS, starts=2, seed=seed)
+    return race(model().profiled(), ENTRANTS, starts=2, seed=seed)
 
 
 def ends(point: str, entrant: str | None = None) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def test_end_far_above_the_best_is_not_the_same_optimum() -> None:
 
 
 def test_start_of_a_number_does_not_depend_on_the_others() -> None:
-    one = race(model(), ENTRANTS[:1], starts=1, seed=3)["race_ends"]
+    one = race(model().profiled(), ENTRANTS[:1], starts=1, seed=3)["race_ends"]
     two = run()["race_ends"].query("entrant == 'bfgs'")
     np.testing.assert_array_equal(
         one.query("start == 1")["start_theta"].iloc[0],
@@ -108,7 +108,7 @@ def test_start_of_a_number_does_not_depend_on_the_others() -> None:
 
 
 def test_tables_of_a_race_are_the_same_each_time_but_for_the_seconds() -> None:
-    again = race(model(), ENTRANTS, starts=2, seed=3)
+    again = race(model().profiled(), ENTRANTS, starts=2, seed=3)
     for name in ("race", "race_ends"):
         pd.testing.assert_frame_equal(run()[name], again[name])
 
@@ -133,7 +133,7 @@ def test_singular_fits_are_one_optimum_whatever_theta() -> None:
     group = np.repeat(np.arange(12), 6)
     x = np.tile(np.linspace(-1, 1, 6), 12)
     data = pd.DataFrame({"g": group.astype(str), "x": x, "y": x + rng.standard_normal(72)})
-    small = ms.LinearMixedModel("y ~ 1 + x + (1 + x | g)", data)
+    small = ms.LinearMixedModel("y ~ 1 + x + (1 + x | g)", data).profiled()
     found = race(small, ENTRANTS[:2], starts=2, seed=1)["race_ends"].query("point == 'end'")
     assert set(found["verdict"]) == {"boundary optimum"}
     assert found["same_optimum"].all()
@@ -149,12 +149,12 @@ def test_singular_fits_are_one_optimum_whatever_theta() -> None:
 )
 def test_impossible_race_is_refused(entrants: list[Entrant], starts: int, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        race(model(), entrants, starts=starts)
+        race(model().profiled(), entrants, starts=starts)
 
 
 def test_unknown_optimizer_of_an_entrant_is_named() -> None:
     with pytest.raises(OptimizerError, match="bfgss"):
-        race(model(), [Entrant("a", "bfgss")])
+        race(model().profiled(), [Entrant("a", "bfgss")])
 
 
 def test_failed_evaluations_of_a_search_are_not_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +166,6 @@ def test_failed_evaluations_of_a_search_are_not_its_end(monkeypatch: pytest.Monk
         return evaluate(self, theta)
 
     monkeypatch.setattr(ProfiledObjective, "evaluate", failing)
-    tables = race(model(), [Entrant("a", "pybobyqa")], starts=1, seed=0)
+    tables = race(model().profiled(), [Entrant("a", "pybobyqa")], starts=1, seed=0)
     assert tables["race"]["objective"].isna().sum() == 2
     assert tables["race_ends"]["objective"].notna().all()

@@ -14,9 +14,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import mixedscope as ms
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.inference.estimates.stored import open_fit
 from mixedscope.tables.files import read_json, write_csv
-from mixedscope.tables.store import read_fit
+from mixedscope.tables.store import read_fit, write_fit
 from mixedscope.tables.table_files import read_table
 from mixedscope.workflow import steps as pipeline
 from mixedscope.workflow.config.model import validate_config
@@ -101,6 +102,44 @@ def test_fit_stores_conditional_modes_at_the_optimum_and_on_the_way(plan: Any) -
     tables = read_fit(directory)
     assert len(tables.require("modes")) == 24
     assert 2 < tables.require("modes_trace")["evaluation"].nunique() <= 7
+
+
+def test_the_step_stores_what_the_fit_of_a_user_stores(plan: Any, tmp_path: Path) -> None:
+    directory, own = Path(run_fit(plan)).parent, tmp_path / "own"
+    data = read_table(plan.data_file("sleep"), "data")
+    fit = ms.LinearMixedModel("y ~ 1 + x + (1 + x | g)", data).fit("pybobyqa", name="sleep")
+    fit.save(own, keyframe_parts=5)
+    for name in ("trace", "estimates", "modes", "modes_trace"):
+        assert (own / f"{name}.parquet").read_bytes() == (
+            directory / f"{name}.parquet"
+        ).read_bytes()
+    told, by_user = read_json(directory / "fit.json"), read_json(own / "fit.json")
+    for info in (told, by_user):
+        del info["dataset"]
+    assert told == by_user
+    # A study made by the step and one made by the user's object are the same, too.
+    pipeline.study(fit=directory / "fit.json", studies={"stopping": {}, "shrinkage_path": {}})
+    fit.study("stopping", "shrinkage_path")
+    for name in ("stopping", "accuracy", "shrinkage_path", "shrinkage_error"):
+        pd.testing.assert_frame_equal(
+            read_fit(directory).require(name), read_fit_of(fit, own, name), check_exact=True
+        )
+
+
+def read_fit_of(fit: ms.Fit, directory: Path, name: str) -> pd.DataFrame:
+    fit.save(directory, only=[name])
+    return read_fit(directory).require(name)
+
+
+@pytest.mark.parametrize("theta", [[1.0, 0.5, 9.0], [np.nan, 0.5, 1.0]])
+def test_a_step_refuses_a_fit_whose_theta_was_changed(plan: Any, theta: list[float]) -> None:
+    directory = Path(run_fit(plan)).parent
+    tables = read_fit(directory)
+    estimates = tables.require("estimates")
+    estimates.loc[estimates["kind"] == "theta", "estimate"] = theta
+    write_fit(directory, tables, only=["estimates"])
+    with pytest.raises(StoreError, match="is not that of its data"):
+        open_fit(directory)
 
 
 def test_tables_of_a_fit_are_csv_too(plan: Any) -> None:

@@ -20,9 +20,10 @@ from mixedscope.data.storable import storable
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.description import describe
+from mixedscope.inference.estimates.description import fit_info
 from mixedscope.inference.estimates.estimates import estimates_table
 from mixedscope.inference.estimates.modes import keyframes, modes_table
+from mixedscope.inference.estimates.references import reference_info
 from mixedscope.inference.estimates.refit import (
     SETTLED,
     Refits,
@@ -33,7 +34,7 @@ from mixedscope.inference.estimates.refit import (
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize import OptimizationResult
 from mixedscope.tables.kinds.data import DATA
-from mixedscope.tables.store import FIT_SCHEMA, FitTables, write_fit
+from mixedscope.tables.store import FitTables, write_fit
 from mixedscope.tables.table_files import write_table
 
 if TYPE_CHECKING:
@@ -202,14 +203,7 @@ class Fit:
     def timing(self) -> pd.DataFrame:
         """Seconds that every evaluation took, as stored in ``timing.parquet``."""
         if self._tables.timing is None and self._result is not None:
-            trace = self._result.trace
-            self._tables.timing = pd.DataFrame(
-                {
-                    "evaluation": np.arange(1, len(trace) + 1, dtype=np.int32),
-                    "seconds": trace.seconds,
-                    "compile_seconds": trace.compile_seconds,
-                }
-            )
+            self._tables.timing = self._result.trace.timing_frame()
         return self._tables.require("timing")
 
     @property
@@ -414,7 +408,6 @@ class Fit:
             trace=self.trace,
             joint_limit=lambda: model.joint_limit,
             truth=(model.source.get("description") or {}).get("simulate"),
-            data=model.data,
             unidentified=self.certificate.get("unidentified", ()),
         )
 
@@ -427,12 +420,8 @@ class Fit:
     def _add_references(self) -> None:
         """Put what is known of the joint limit beside the rest; a quick fit does without it."""
         if "references" not in self.info:
-            limit = self.model.joint_limit
-            known: dict[str, Any] = {"missing": limit.missing}
-            if not limit.missing:
-                beta = dict(zip(self.info["fixed_names"], limit.beta.tolist(), strict=True))
-                known = {"beta": beta, "confounded": list(self.model.confounded)}
-            self.info["references"] = {"joint_limit": known}
+            model = self.model
+            self.info["references"] = reference_info(model.system, model.joint_limit)
 
     # -- the model --------------------------------------------------------------------------------
 
@@ -512,25 +501,14 @@ class Fit:
     def _describe(self) -> dict[str, Any]:
         assert self._result is not None
         model = self.model
-        design = model.design
-        source = model.source
-        description = source.get("description") or {}
-        return {
-            "schema": FIT_SCHEMA,
-            "model": self._name or model.formula,
-            **self.spec.described(),
-            "dataset": {
-                "source": description.get("source", "data frame"),
-                "file_sha256": description.get("file_sha256"),
-                "sha256": source.get("sha256") or frame_digest(storable(model.data)),
-                "n_filtered": description.get("n_dropped_by_filter", 0),
-                "n_rows": len(design.y),
-                "n_dropped": design.n_dropped,
-                "n_zero_weight": design.n_zero_weight,
-                "file": None,
-            },
-            **describe(self._profiled, self._result),
-        }
+        return fit_info(
+            self._profiled,
+            self._result,
+            self.spec,
+            name=self._name,
+            source=model.source,
+            sha256=model.source.get("sha256") or frame_digest(storable(model.data)),
+        )
 
     # -- display ----------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope.api.fit import Fit
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import DataWarning, ModelError, StoreError
-from mixedscope.data.digest import frame_digest
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame
 from mixedscope.design.spec import ModelSpec
@@ -28,17 +27,11 @@ from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.formula.parse import parse_formula
 from mixedscope.formula.tree import Name
-from mixedscope.inference.estimates.references import (
-    JointLimit,
-    confounded,
-    joint_limit,
-    missing_limit,
-)
+from mixedscope.inference.estimates.references import JointLimit, confounded, known_limit
+from mixedscope.inference.estimates.stored import check_stored, data_file, stored_data
 from mixedscope.optimize import minimize
 from mixedscope.optimize.starts import named_start
-from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, read_fit
-from mixedscope.tables.table_files import read_table
 
 if TYPE_CHECKING:
     from mixedscope.inference.searches.race import Entrant
@@ -197,10 +190,7 @@ class LinearMixedModel:
 
         Where it cannot be computed its values are NaN, and `missing` says why.
         """
-        try:
-            return joint_limit(self.system)
-        except ModelError as error:
-            return missing_limit(self.system, str(error))
+        return known_limit(self.system)
 
     @cached_property
     def confounded(self) -> tuple[str, ...]:
@@ -254,7 +244,8 @@ class LinearMixedModel:
         """
         from mixedscope.inference.searches import race as races
 
-        return races.race(self, races.as_entrants(entrants), reml=reml, starts=starts, seed=seed)
+        objective = self.profiled(reml=reml)
+        return races.race(objective, races.as_entrants(entrants), starts=starts, seed=seed)
 
     @door()
     def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
@@ -426,50 +417,12 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     """
     origin = Path(directory)
     tables = read_fit(origin)
-    if tables.estimates is None or not _data_path(tables.info, origin).exists():
-        return Fit(tables, None, rebuild=lambda: _rebuild(tables.info, origin))
-    fit = Fit(tables, _rebuild(tables.info, origin))
-    _check_objective(fit, origin)
+
+    def rebuilt() -> LinearMixedModel:
+        return LinearMixedModel.of(ModelSpec.of(tables.info), stored_data(tables.info, origin))
+
+    if tables.estimates is None or not data_file(tables.info, origin).exists():
+        return Fit(tables, None, rebuild=rebuilt)
+    fit = Fit(tables, rebuilt())
+    check_stored(fit.model.profiled(reml=fit.reml), fit.theta, tables.info, origin)
     return fit
-
-
-def _data_path(info: Mapping[str, Any], origin: Path) -> Path:
-    return origin / str(info["dataset"]["file"])
-
-
-def _check_objective(fit: Fit, origin: Path) -> None:
-    """Refuse a fit whose objective is not the one that its data and theta give."""
-    stored = fit.info["objective"]
-    try:
-        found = fit.evaluate()
-        difference = abs(found.objective - stored)
-        # What another machine's order of sums may differ by, and what an evaluation lost.
-        allowed = 1e-6 * max(1.0, abs(found.objective) / 1e4) + 2.0 * found.rounding
-        if difference <= allowed:
-            return
-        got = f"{found.objective:.6f}"
-    except (FloatingPointError, ModelError, TypeError) as error:
-        got = f"nothing ({error})"
-    raise StoreError(
-        f"The fit in {origin} is not that of its data: at the stored theta they give the objective "
-        f"{got}, fit.json says {stored}. Its files were changed, or written by a version that did "
-        "not keep the types of columns; fit again."
-    )
-
-
-def _rebuild(info: Mapping[str, Any], origin: Path) -> LinearMixedModel:
-    """Build the model of a stored fit again from its stored data."""
-    path = _data_path(info, origin)
-    if not path.exists():
-        raise StoreError(
-            f"The data of this fit are not at {path}; put the file back, or fit again."
-        )
-    frame = read_table(path, DATA)
-    stored = info["dataset"]["sha256"]
-    # Data written with the fit are the columns of the model alone, whose digest is at hand.
-    own = path.parent == origin and frame_digest(frame) != stored
-    if frame.attrs.get("sha256") != stored or own:
-        raise StoreError(
-            f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
-        )
-    return LinearMixedModel.of(ModelSpec.of(info), frame)

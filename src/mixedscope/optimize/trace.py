@@ -164,6 +164,16 @@ class Trace:
         """Count the evaluations per stage, in order of appearance."""
         return dict(self._counts)
 
+    def timing_frame(self) -> pd.DataFrame:
+        """Give the table ``timing.parquet`` of the contracts, a row per evaluation."""
+        return pd.DataFrame(
+            {
+                "evaluation": np.arange(1, len(self.rows) + 1, dtype=np.int32),
+                "seconds": self.seconds,
+                "compile_seconds": self.compile_seconds,
+            }
+        )
+
     def frame(self) -> pd.DataFrame:
         """Give the table ``trace.parquet`` of the contracts, a row per evaluation.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import information_criteria, singularity
 from mixedscope.optimize import OptimizationResult
+from mixedscope.tables.store import FIT_SCHEMA
 
-__all__ = ["describe"]
+__all__ = ["describe", "fit_info"]
 
 _LIBRARIES = ("mixedscope", "numpy", "scipy", "numba", "Py-BOBYQA", "nlopt", "pandas", "pyarrow")
 
@@ -20,6 +23,54 @@ _LIBRARIES = ("mixedscope", "numpy", "scipy", "numba", "Py-BOBYQA", "nlopt", "pa
 @cache
 def _versions() -> dict[str, str]:
     return {library: version(library) for library in _LIBRARIES}
+
+
+def fit_info(
+    objective: ProfiledObjective,
+    result: OptimizationResult,
+    spec: ModelSpec,
+    *,
+    name: str | None,
+    source: Mapping[Any, Any],
+    sha256: str,
+) -> dict[str, Any]:
+    """Describe a fit whole: its model, its data, and what `describe` says.
+
+    Parameters
+    ----------
+    objective : ProfiledObjective
+    result : OptimizationResult
+    spec : ModelSpec
+    name : str or None
+        What the model is called; by default as its formula.
+    source : mapping
+        ``attrs`` of the data: where they come from.
+    sha256 : str
+        Digest of the data.
+
+    Returns
+    -------
+    dict
+        The content of ``fit.json``, without its references and without the file of the data.
+    """
+    design = objective.system.design
+    description = source.get("description") or {}
+    return {
+        "schema": FIT_SCHEMA,
+        "model": name or spec.formula,
+        **spec.described(),
+        "dataset": {
+            "source": description.get("source", "data frame"),
+            "file_sha256": description.get("file_sha256"),
+            "sha256": sha256,
+            "n_filtered": description.get("n_dropped_by_filter", 0),
+            "n_rows": len(design.y),
+            "n_dropped": design.n_dropped,
+            "n_zero_weight": design.n_zero_weight,
+            "file": None,
+        },
+        **describe(objective, result),
+    }
 
 
 def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,15 @@ from mixedscope.engine.objective import ProfiledSystem
 from mixedscope.engine.random_term import random_terms
 from mixedscope.engine.untangle import is_nearly_collinear
 
-__all__ = ["JointLimit", "confounded", "joint_limit", "missing_limit", "within_group"]
+__all__ = [
+    "JointLimit",
+    "confounded",
+    "joint_limit",
+    "known_limit",
+    "missing_limit",
+    "reference_info",
+    "within_group",
+]
 
 Floats = NDArray[np.float64]
 
@@ -111,6 +119,23 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
         )
     beta = system.beta_given(system.random_part(modes))
     return JointLimit([system.in_data_units(i, b) for i, b in enumerate(modes)], beta, iterations)
+
+
+def known_limit(system: ProfiledSystem) -> JointLimit:
+    """Give the joint limit of a model; where it cannot be computed its values are NaN."""
+    try:
+        return joint_limit(system)
+    except ModelError as error:
+        return missing_limit(system, str(error))
+
+
+def reference_info(system: ProfiledSystem, limit: JointLimit) -> dict[str, Any]:
+    """Say what is known of the joint limit beside the rest: ``references`` of ``fit.json``."""
+    known: dict[str, Any] = {"missing": limit.missing}
+    if not limit.missing:
+        beta = dict(zip(system.fixed_names, limit.beta.tolist(), strict=True))
+        known = {"beta": beta, "confounded": list(confounded(system))}
+    return {"joint_limit": known}
 
 
 def missing_limit(system: ProfiledSystem, reason: str) -> JointLimit:

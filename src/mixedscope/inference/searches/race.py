@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from mixedscope.optimize import minimize
 from mixedscope.optimize.certificate import certificate, measure_curvature, row_by_row
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
-
-if TYPE_CHECKING:
-    from mixedscope.api.linear import LinearMixedModel
 
 __all__ = ["Entrant", "as_entrants", "race"]
 
@@ -99,23 +96,21 @@ def _entrant(
 
 
 def race(
-    model: LinearMixedModel,
+    objective: ProfiledObjective,
     entrants: Sequence[Entrant],
     *,
-    reml: bool = False,
     starts: int = 3,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
-    """Let optimisers race on the objective of a model.
+    """Let optimisers race on one objective.
 
     Every entrant runs from its own start (start 0: that of a fit) and from `starts` random ones,
     which all entrants share: ``random`` of `mixedscope.optimize.starts.named_start`.
 
     Parameters
     ----------
-    model : LinearMixedModel
+    objective : ProfiledObjective
     entrants : sequence of Entrant
-    reml : bool
     starts : int
         Number of random starts.
     seed : int
@@ -140,7 +135,6 @@ def race(
         raise ModelError(f"Entrants of a race need different names, not {', '.join(names)}.")
     if starts < 0:
         raise ModelError(f"The number of random starts must be 0 or more, not {starts!r}.")
-    objective = model.profiled(reml=reml)
     runs = [
         _Run(objective, entrant, number, seed)
         for entrant in _warmed(objective, entrants)

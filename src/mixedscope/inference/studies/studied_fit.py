@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.references import JointLimit
+from mixedscope.inference.estimates.references import JointLimit, known_limit
+from mixedscope.inference.estimates.stored import StoredFit
 
 __all__ = ["StudiedFit"]
 
@@ -32,8 +34,6 @@ class StudiedFit:
         Gives the limit of the conditional modes as the penalty vanishes.
     truth : mapping or None
         How the data were simulated (``simulate`` of the data set), where they were.
-    data : pandas.DataFrame
-        The prepared data the model was given.
     unidentified : sequence of mapping
         What the certificate says that the data do not determine.
     """
@@ -43,5 +43,16 @@ class StudiedFit:
     trace: pd.DataFrame
     joint_limit: Callable[[], JointLimit]
     truth: Mapping[str, Any] | None
-    data: pd.DataFrame
     unidentified: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def of(cls, stored: StoredFit) -> StudiedFit:
+        """Make what studies see of a stored fit, read with its ``trace``."""
+        return cls(
+            objective=stored.objective,
+            theta=stored.theta,
+            trace=stored.tables.require("trace"),
+            joint_limit=cache(lambda: known_limit(stored.objective.system)),
+            truth=(stored.source.get("description") or {}).get("simulate"),
+            unidentified=stored.info["certificate"].get("unidentified", ()),
+        )

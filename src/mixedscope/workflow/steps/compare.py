@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mixedscope.engine.objective import ProfiledObjective
     from mixedscope.inference.ladder.ladder import Rung
 
 __all__ = ["bootstrap", "compare", "phases"]
@@ -138,25 +139,23 @@ def bootstrap(
 
 def _rungs(fits: Sequence[str]) -> list[Rung]:
     """Load fits; those of one structure share a model."""
-    from mixedscope.api.linear import load_fit
+    from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.inference.ladder.ladder import Rung
 
-    models = {}
+    models: dict[str, ProfiledObjective] = {}
     rungs = []
     for path in fits:
         directory = Path(path).parent
-        fitted = load_fit(directory)
+        fitted = open_fit(directory, tables=("timing",))
         structure = str(fitted.info["structure"])
-        if structure not in models:
-            models[structure] = fitted.model.profiled(reml=fitted.reml)
         # The directory of a fit is named after its optimiser in the configuration.
         rungs.append(
             Rung(
                 info=fitted.info,
                 optimizer=directory.name,
-                objective=models[structure],
+                objective=models.setdefault(structure, fitted.objective),
                 theta=fitted.theta,
-                seconds=float(fitted.timing["seconds"].sum()),
+                seconds=float(fitted.tables.require("timing")["seconds"].sum()),
             )
         )
     return rungs

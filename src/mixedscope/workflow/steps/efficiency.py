@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mixedscope.api.fit import Fit
     from mixedscope.inference.accuracy.simulated_errors import SimulatedErrors
+    from mixedscope.inference.estimates.stored import StoredFit
     from mixedscope.tables.table_schema import TableSchema
 
 __all__ = ["crossvalidation", "efficiency", "efficiency_batch"]
@@ -50,7 +50,7 @@ def efficiency_batch(
 
     loaded = _load(fits)
     first = loaded[0]
-    named = {"formula": first.formula, "sha256": first.info["dataset"]["sha256"]}
+    named = {"formula": first.info["formula"], "sha256": first.info["dataset"]["sha256"]}
     try:
         tables = _errors(loaded, seed).blocks(blocks)
     except UnsuitedError as error:
@@ -125,7 +125,7 @@ def efficiency(
             Path(output).with_name(f"{schema.kind}.parquet"),
             tables[schema.kind],
             schema,
-            formula=first.formula,
+            formula=first.info["formula"],
             sha256=first.info["dataset"]["sha256"],
         )
         write_csv(Path(output).with_name(f"{schema.kind}.csv"), tables[schema.kind])
@@ -198,18 +198,16 @@ def _skipped(study: str, schemas: Sequence[TableSchema], reason: str) -> dict[st
     return {schema.kind: skipped_table(schema, study, reason) for schema in schemas}
 
 
-def _load(fits: Sequence[str]) -> list[Fit]:
+def _load(fits: Sequence[str]) -> list[StoredFit]:
     """Load fits; the first is the one that is drawn from."""
-    from mixedscope.api.linear import load_fit
+    from mixedscope.inference.estimates.stored import open_fit
 
-    return [load_fit(Path(path).parent) for path in fits]
+    return [open_fit(Path(path).parent) for path in fits]
 
 
-def _errors(loaded: Sequence[Fit], seed: int) -> SimulatedErrors:
+def _errors(loaded: Sequence[StoredFit], seed: int) -> SimulatedErrors:
     """What is measured."""
     from mixedscope.inference.accuracy.simulated_errors import Candidate, SimulatedErrors
 
-    candidates = [
-        Candidate(str(f.info["structure"]), f.model.profiled(reml=f.reml), f.theta) for f in loaded
-    ]
+    candidates = [Candidate(str(f.info["structure"]), f.objective, f.theta) for f in loaded]
     return SimulatedErrors(candidates, seed=seed)

@@ -88,31 +88,46 @@ def fit(
         Into how many parts the path of the conditional modes is cut (see
         `mixedscope.inference.estimates.modes.keyframes`).
     """
-    from mixedscope.api.linear import LinearMixedModel
+    from mixedscope.api import summary
     from mixedscope.design.spec import ModelSpec
+    from mixedscope.engine.search.searchable import SearchableObjective
+    from mixedscope.engine.system import ProfiledSystem
+    from mixedscope.inference.estimates.fit_tables import fit_tables
+    from mixedscope.optimize.driver import minimize
     from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.data import DATA
+    from mixedscope.tables.store import write_fit
     from mixedscope.tables.table_files import read_table
 
     frame = read_table(data, DATA)
-    frame.attrs["file"] = os.fspath(data)  # referred to by the fit instead of copied
     spec = ModelSpec.of(model, structure=structure)
-    fitted = LinearMixedModel.of(spec, frame).fit(
-        optimizer=optimizer["backend"],
-        settings=optimizer["settings"] or None,
-        reml=spec.reml,
-        max_evaluations=optimizer["max_evaluations"],
-        max_seconds=optimizer["max_seconds"],
-        polish=optimizer["polish"],
-        progress=False,
+    objective = SearchableObjective(ProfiledSystem(spec.design(frame)), reml=spec.reml)
+    with objective.limited_threads():
+        result = minimize(
+            objective,
+            optimizer=optimizer["backend"],
+            settings=optimizer["settings"] or None,
+            max_evaluations=optimizer["max_evaluations"],
+            max_seconds=optimizer["max_seconds"],
+            polish=optimizer["polish"],
+            seed=seed,
+        )
+    tables = fit_tables(
+        objective,
+        result,
+        spec,
         name=name,
-        seed=seed,
+        source=frame.attrs,
+        sha256=frame.attrs["sha256"],
+        keyframe_parts=keyframes,
     )
     directory = Path(output).parent
-    fitted.save(directory, keyframe_parts=keyframes)
+    # The fit refers to its data instead of copying them.
+    tables.info["dataset"]["file"] = Path(os.path.relpath(data, directory)).as_posix()
+    write_fit(directory, tables)
     for table in ("estimates", "modes"):
-        write_csv(directory / f"{table}.csv", fitted.tables.require(table))
-    print(fitted)
+        write_csv(directory / f"{table}.csv", tables.require(table))
+    print(summary.text(tables.info, tables.require("estimates")))
 
 
 def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any]]) -> None:
@@ -127,19 +142,24 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
     studies : mapping of str to mapping
         Settings by name of study, see `mixedscope.inference.studies.registry`.
     """
-    from mixedscope.api.linear import load_fit
     from mixedscope.core.errors import UnsuitedError
-    from mixedscope.inference.studies.registry import STUDIES
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.studies.registry import STUDIES, study_tables
+    from mixedscope.inference.studies.studied_fit import StudiedFit
+    from mixedscope.tables.store import write_fit
+    from mixedscope.tables.table_files import skipped_table
 
     directory = Path(fit).parent
-    fitted = load_fit(directory)
+    stored = open_fit(directory, tables=("trace",))
+    studied = StudiedFit.of(stored)
+    made = stored.tables.studies
     for name, settings in studies.items():
         try:
-            fitted.study(name, **settings)
+            made |= study_tables(studied, name, settings)
         except UnsuitedError as error:
-            fitted.skip_study(name, str(error))
+            made |= {t: skipped_table(t, name, str(error)) for t in STUDIES[name].tables}
             print(f"The study {name} is left out: {str(error).rstrip('.')}.")
-    fitted.save(directory, only=[table for name in studies for table in STUDIES[name].tables])
+    write_fit(directory, stored.tables, only=list(made))
 
 
 def race(
@@ -167,8 +187,9 @@ def race(
     output, ends, timing : path
         The tables of all evaluations, of where each ended, and of seconds; as CSV beside them.
     """
-    from mixedscope.api.linear import LinearMixedModel
     from mixedscope.design.spec import ModelSpec
+    from mixedscope.engine.search.searchable import SearchableObjective
+    from mixedscope.engine.system import ProfiledSystem
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
     from mixedscope.tables.files import write_csv
@@ -184,13 +205,8 @@ def race(
         for name, entry in race["optimizers"].items()
     ]
     spec = ModelSpec.of(model, structure=race["structure"])
-    tables = run_race(
-        LinearMixedModel.of(spec, frame),
-        entrants,
-        reml=spec.reml,
-        starts=race["starts"],
-        seed=seed,
-    )
+    objective = SearchableObjective(ProfiledSystem(spec.design(frame)), reml=spec.reml)
+    tables = run_race(objective, entrants, starts=race["starts"], seed=seed)
     sha256 = frame.attrs["sha256"]
     for schema, path in ((RACE, output), (RACE_ENDS, ends), (RACE_TIMING, timing)):
         write_table(path, tables[schema.kind], schema, formula=spec.formula, sha256=sha256)

@@ -1,0 +1,145 @@
+"""A stored fit with its model: built again from the files, and held against what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import StoreError
+from mixedscope.data.digest import frame_digest
+from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
+from mixedscope.optimize.problem import EVALUATION_ERRORS
+from mixedscope.tables.kinds.data import DATA
+from mixedscope.tables.store import FitTables, read_fit
+from mixedscope.tables.table_files import read_table
+
+__all__ = ["StoredFit", "check_stored", "data_file", "open_fit", "stored_data"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StoredFit:
+    """A fit read from its directory.
+
+    Attributes
+    ----------
+    tables : FitTables
+        Those asked for.
+    objective : SearchableObjective
+        Built again from the stored data.
+    theta : (k,) array
+        The estimates.
+    source : dict
+        What is known of the data: ``attrs`` of their table.
+    """
+
+    tables: FitTables
+    objective: SearchableObjective
+    theta: Floats
+    source: dict[Any, Any]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The content of ``fit.json``."""
+        return self.tables.info
+
+
+def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -> StoredFit:
+    """Read a fit and build its model again.
+
+    Parameters
+    ----------
+    directory : path
+    tables : iterable of str
+        Tables to read besides ``estimates``.
+
+    Returns
+    -------
+    StoredFit
+
+    Raises
+    ------
+    StoreError
+        If the directory holds no fit, a file is damaged or not there, or data and theta give
+        another objective than the one stored.
+    """
+    origin = Path(directory)
+    read = read_fit(origin, only=dict.fromkeys(("estimates", *tables)))
+    frame = stored_data(read.info, origin)
+    spec = ModelSpec.of(read.info)
+    objective = SearchableObjective(ProfiledSystem(spec.design(frame)), reml=spec.reml)
+    estimates = read.require("estimates")
+    theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
+    check_stored(objective, theta, read.info, origin)
+    return StoredFit(read, objective, theta, dict(frame.attrs))
+
+
+def data_file(info: Mapping[str, Any], origin: Path) -> Path:
+    """Give the path of the data of a fit stored at `origin`."""
+    return origin / str(info["dataset"]["file"])
+
+
+def stored_data(info: Mapping[str, Any], origin: Path) -> pd.DataFrame:
+    """Read the data of a stored fit.
+
+    Raises
+    ------
+    StoreError
+        If they are not there, or are not what the fit was made from.
+    """
+    path = data_file(info, origin)
+    if not path.exists():
+        raise StoreError(
+            f"The data of this fit are not at {path}; put the file back, or fit again."
+        )
+    frame = read_table(path, DATA)
+    stored = info["dataset"]["sha256"]
+    # Data written with the fit are the columns of the model alone, whose digest is at hand.
+    own = path.parent == origin and frame_digest(frame) != stored
+    if frame.attrs.get("sha256") != stored or own:
+        raise StoreError(
+            f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
+        )
+    return frame
+
+
+def check_stored(
+    objective: SearchableObjective, theta: Floats, info: Mapping[str, Any], origin: Path
+) -> None:
+    """Refuse a fit whose objective is not the one that its data and theta give.
+
+    Raises
+    ------
+    StoreError
+        If it is another, or cannot be evaluated.
+    """
+    stored = info["objective"]
+    try:
+        if theta.shape != (len(objective.theta_names),) or not np.isfinite(theta).all():
+            raise ValueError(
+                f"theta is {theta.tolist()} and needs {len(objective.theta_names)} numbers"
+            )
+        found = objective.evaluate(theta)
+        difference = abs(found.objective - stored)
+        # What another machine's order of sums may differ by, and what an evaluation lost.
+        allowed = 1e-6 * max(1.0, abs(found.objective) / 1e4) + 2.0 * found.rounding
+        if difference <= allowed:
+            return
+        got = f"{found.objective:.6f}"
+    except (*EVALUATION_ERRORS, TypeError, ValueError) as error:
+        got = f"nothing ({error})"
+    raise StoreError(
+        f"The fit in {origin} is not that of its data: at the stored theta they give the objective "
+        f"{got}, fit.json says {stored}. Its files were changed, or written by a version that did "
+        "not keep the types of columns; fit again."
+    )
