@@ -75,7 +75,7 @@ CASES = _cases()
 def test_kernel_is_chosen_by_the_structure_of_the_data(name):
     random, chain, dense = CASES[name]
     system = ProfiledSystem(_design(*random))
-    assert len(system.cross.chain) == chain
+    assert len(system.cross.pattern.chain) == chain
     assert system.blocked.is_densely_crossed is dense
 
 

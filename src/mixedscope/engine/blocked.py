@@ -19,12 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine import lapack
-from mixedscope.engine.crossproducts import CrossProducts, Stage
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.kernels import elimination as kernels
 from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
-from mixedscope.engine.layout import dense_rows, nodes_of_rest, sparse_products
+from mixedscope.engine.layout import (
+    dense_rows,
+    flattened,
+    is_densely_crossed,
+    nodes_of_rest,
+    sparse_products,
+    squeezed,
+)  # fmt: skip
+from mixedscope.engine.pattern import StagePattern
+from mixedscope.engine.products import CrossProducts, WorkingProducts
 from mixedscope.engine.small import SingleSystem, SmallSystem, StageWork, WholeSystem
 
 __all__ = ["BlockedSystem", "Solution"]
@@ -39,10 +47,6 @@ WHOLE = 48
 WHOLE_PRODUCTS = 300_000
 # Up to this size the matrix of the rest stays in a cache of 16 MB (measured).
 CACHED = 1400
-# How much faster a multiplication is inside BLAS than inside the sparse loop (measured).
-DENSE_ADVANTAGE = 12
-# Most numbers that the rows of a densely crossed factor may fill (1 GiB in three arrays).
-DENSE_LIMIT = 2**27 // 3
 
 
 class BlockedSystem:
@@ -59,6 +63,7 @@ class BlockedSystem:
 
     def __init__(self, cross: CrossProducts) -> None:
         self.cross = cross
+        self.pattern = pattern = cross.pattern
         n = len(cross.rest)
         self._s = np.empty((n, n))
         self._diagonal = np.empty(n)
@@ -66,11 +71,11 @@ class BlockedSystem:
         self._coefficient = np.empty(n)
         self._node, self._lam = nodes_of_rest(cross)
         # With one column a level, blocks of the rest are numbers: plain vectors serve.
-        self._is_scalar = all(cross.factors[f].size == 1 for f in cross.rest_factors)
+        self._is_scalar = all(pattern.sizes[f] == 1 for f in pattern.rest_factors)
         self._scale = np.ones(n)
         self.small = self._make_small()
         self._work = (
-            [self._make_work(i, stage) for i, stage in enumerate(cross.stages)]
+            [StageWork.of(stage, is_first=i == 0) for i, stage in enumerate(cross.stages)]
             if self.small is None
             else self.small.work
         )
@@ -81,6 +86,21 @@ class BlockedSystem:
         self._last: tuple[list[Floats], Solution] | None = None
         self.solves = 0
 
+    def reform(self, weights: Floats, response: Floats) -> None:
+        """Factorise the same system with other weights (n,) and another response (n,) from now on.
+
+        One pass over the observations; the pattern stays. For systems of `WorkingProducts`, whose
+        :meth:`~mixedscope.engine.products.WorkingProducts.reform` says what the arguments mean.
+        """
+        if not isinstance(self.cross, WorkingProducts):
+            raise TypeError("Only a system of WorkingProducts can be formed again.")
+        self.cross.reform(weights, response)
+        self._last = None
+        if self.small is not None:
+            self.small.reload(self.cross)
+        if self._dense_rows is not None:
+            self._dense_rows[:] = dense_rows(self.cross)
+
     @property
     def is_single(self) -> bool:
         """Whether there is but one grouping factor, in a small system."""
@@ -89,15 +109,7 @@ class BlockedSystem:
     @property
     def is_densely_crossed(self) -> bool:
         """Whether the first factor meets so many columns of the rest that BLAS is faster."""
-        cross = self.cross
-        if len(cross.stages) != 1 or cross.n_rest == 0:
-            return False
-        stage = cross.stages[0]
-        rows = stage.d.shape[0] * stage.d.shape[1]
-        met = np.diff(stage.ptr).astype(float)
-        sparse = float((met**2).sum()) * stage.d.shape[1]
-        dense = float(cross.n_rest) ** 2 * rows
-        return sparse * DENSE_ADVANTAGE > dense and rows * len(cross.rest) <= DENSE_LIMIT
+        return is_densely_crossed(self.pattern, len(self._s))
 
     def solve(self, factors: Sequence[Floats]) -> Solution:
         """Factorise the system and solve for all coefficients.
@@ -113,7 +125,7 @@ class BlockedSystem:
         FloatingPointError
             If the system is not positive definite to rounding.
         """
-        cross, s = self.cross, self._s
+        pattern, s = self.pattern, self._s
         self.solves += 1
         if self.small is not None:
             return self._solve_small(self.small, factors)
@@ -126,10 +138,10 @@ class BlockedSystem:
             raise FloatingPointError("The penalised system is not positive definite.")
         logs = np.log(pivots)
         penalty = kernels.back_solve_rest(
-            s, self._node, self._lam, cross.n_rest, self._spherical, self._coefficient
+            s, self._node, self._lam, pattern.n_rest, self._spherical, self._coefficient
         )
         penalty += self._back_solve_stages()
-        n_rest = cross.n_rest
+        n_rest = pattern.n_rest
         solution = Solution(
             log_det=log_det + 2.0 * float(logs[:n_rest].sum()),
             log_det_fixed=2.0 * float(logs[n_rest:-1].sum()),
@@ -160,15 +172,12 @@ class BlockedSystem:
 
     def modes(self) -> list[Floats]:
         """Conditional modes of the last solution, per factor of the model (q, k), internally."""
-        cross = self.cross
-        out: list[Floats] = [np.empty(0)] * len(cross.factors)
-        for stage, work in zip(cross.stages, self._work, strict=True):
+        pattern = self.pattern
+        out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
+        for stage, work in zip(pattern.stages, self._work, strict=True):
             out[stage.factor] = work.modes.copy()
-        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-            factor = cross.factors[f]
-            count = factor.n_levels * factor.size
-            block = self._coefficient[first : first + count]
-            out[f] = block.reshape(factor.n_levels, factor.size).copy()
+        for f, at in pattern.rest_columns():
+            out[f] = self._coefficient[at]
         return out
 
     def blocks(self) -> list[Floats]:
@@ -177,11 +186,11 @@ class BlockedSystem:
         V is the covariance over sigma**2 of the observations with the random effects that were
         eliminated before the factor; those eliminated after it count as known.
         """
-        cross = self.cross
-        out: list[Floats] = [np.empty(0)] * len(cross.factors)
-        for stage, work in zip(cross.stages, self._work, strict=True):
+        pattern = self.pattern
+        out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
+        for stage, work in zip(pattern.stages, self._work, strict=True):
             out[stage.factor] = work.d
-        for f, at in self._rest_blocks():
+        for f, at in pattern.rest_columns():
             if at.shape[1] == 1:
                 out[f] = self._diagonal[at][:, :, None]
                 continue
@@ -190,19 +199,9 @@ class BlockedSystem:
             out[f] = np.where(rows == cols, self._diagonal[rows], upper)
         return out
 
-    def _rest_blocks(self) -> list[tuple[int, NDArray[np.int64]]]:
-        """Columns (q, k) of the levels of every factor of the rest."""
-        cross = self.cross
-        out = []
-        for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-            factor = cross.factors[f]
-            columns = first + np.arange(factor.n_levels * factor.size)
-            out.append((f, columns.reshape(factor.n_levels, factor.size)))
-        return out
-
     def fixed_factor(self) -> Floats:
         """Lower Cholesky factor (r, r) of the fixed effects' Schur complement, last solution."""
-        return np.tril(self._s[self.cross.n_rest : -1, self.cross.n_rest : -1])
+        return np.tril(self._s[self.pattern.n_rest : -1, self.pattern.n_rest : -1])
 
     def derivatives(
         self, factors: Sequence[Floats], solution: Solution, degrees: int, *, reml: bool
@@ -222,17 +221,17 @@ class BlockedSystem:
         list of (k, k) arrays
             Only the lower triangles mean anything.
         """
-        cross = self.cross
+        pattern = self.pattern
         if self.small is not None:
             return self._derive_small(self.small, factors, degrees, reml=reml)
         weight = degrees / solution.pwrss
-        out: list[Floats] = [np.zeros((f.size, f.size)) for f in cross.factors]
-        n_inverse = cross.n_rest + (cross.n_tail - 1 if reml else 0)
+        out: list[Floats] = [np.zeros((k, k)) for k in pattern.sizes]
+        n_inverse = pattern.n_rest + (self.cross.n_tail - 1 if reml else 0)
         self._invert(n_inverse)
         self._derive_rest(n_inverse, weight, out)
         self._select_inverse(n_inverse)
         inner = self._stage_forms(n_inverse)
-        for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
+        for stage, work, forms in zip(pattern.stages, self._work, inner, strict=True):
             kernels_inverse.derivative_stage(
                 work.d, work.x, work.m, forms, work.forms, weight, out[stage.factor]
             )
@@ -244,15 +243,15 @@ class BlockedSystem:
         Given the fixed effects, as lme4's ``condVar``: the diagonal blocks (q, k, k) of
         ``Lambda inv(Lambda'Z'Z Lambda + I) Lambda'`` for every factor, internal units.
         """
-        cross = self.cross
-        self._invert(cross.n_rest)
-        self._select_inverse(cross.n_rest)
-        inner = self._stage_forms(cross.n_rest)
-        out: list[Floats] = [np.empty(0)] * len(cross.factors)
-        for stage, work, forms in zip(cross.stages, self._work, inner, strict=True):
+        pattern = self.pattern
+        self._invert(pattern.n_rest)
+        self._select_inverse(pattern.n_rest)
+        inner = self._stage_forms(pattern.n_rest)
+        out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
+        for stage, work, forms in zip(pattern.stages, self._work, inner, strict=True):
             out[stage.factor] = np.empty_like(work.m)
             kernels_inverse.level_inverse(work.m, forms, out[stage.factor])
-        for f, at in self._rest_blocks():
+        for f, at in pattern.rest_columns():
             rows, cols = at[:, :, None], at[:, None, :]
             out[f] = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
         return out
@@ -261,32 +260,15 @@ class BlockedSystem:
 
     def _make_small(self) -> SmallSystem | None:
         """Give the system in the form for compiled code, if it is small."""
-        cross, n = self.cross, len(self._s)
-        if len(cross.factors) == 1 and n <= SMALL:
+        cross, pattern, n = self.cross, self.pattern, len(self._s)
+        if len(pattern.sizes) == 1 and n <= SMALL:
             return SingleSystem(cross, self._s, self._coefficient)
-        if n > WHOLE or (cross.n_rest and sparse_products(cross.stages) > WHOLE_PRODUCTS):
+        if n > WHOLE or (pattern.n_rest and sparse_products(pattern) > WHOLE_PRODUCTS):
             return None
         return WholeSystem(
             cross, self._node, self._lam, self._s, self._diagonal, self._spherical,
             self._coefficient,
         )  # fmt: skip
-
-    def _make_work(self, position: int, stage: Stage) -> StageWork:
-        # Nothing is subtracted from the first stage: its cross-products can be used as they are.
-        def own(a: Floats) -> Floats:
-            return a if position == 0 else np.empty_like(a)
-
-        q, h, k = stage.u.shape
-        return StageWork(
-            d=own(stage.d),
-            u=own(stage.u),
-            w=own(stage.w),
-            x=np.empty((q, k, k)),
-            m=np.empty((q, k, k)),
-            head=np.empty((q, h)),
-            forms=np.empty((q, k)),
-            modes=np.empty((q, k)),
-        )
 
     # -- steps ----------------------------------------------------------------------------------
 
@@ -300,16 +282,16 @@ class BlockedSystem:
 
     def _set_rest_factors(self, factors: Sequence[Floats]) -> None:
         first = 0
-        for f in self.cross.rest_factors:
-            k = self.cross.factors[f].size
+        for f in self.pattern.rest_factors:
+            k = self.pattern.sizes[f]
             self._lam[first : first + k * k] = factors[f].ravel()
             first += k * k
         if self._is_scalar:
-            for f, start in zip(self.cross.rest_factors, self.cross.rest_offsets, strict=True):
-                self._scale[start : start + self.cross.factors[f].n_levels] = factors[f][0, 0]
+            for f, start in zip(self.pattern.rest_factors, self.pattern.rest_offsets, strict=True):
+                self._scale[start : start + self.pattern.levels[f]] = factors[f][0, 0]
 
     def _scale_rest(self) -> None:
-        n_rest = self.cross.n_rest
+        n_rest = self.pattern.n_rest
         if self._is_scalar:
             kernels_scalar.scale_rest(self._s, self._diagonal, self._scale, n_rest)
         else:
@@ -318,7 +300,7 @@ class BlockedSystem:
     def _solve_small(self, small: SmallSystem, factors: Sequence[Floats]) -> Solution:
         # What is asked for afterwards (modes, covariances) is computed from these.
         self._set_rest_factors(factors)
-        entries, point = _flattened(factors)
+        entries, point = flattened(factors)
         batch = small.evaluate(entries, point, 0, reml=False, derive=False)
         log_det, log_det_fixed, pwrss, penalty = batch.parts[0].tolist()
         if not pwrss > 0.0:
@@ -328,7 +310,7 @@ class BlockedSystem:
     def _derive_small(
         self, small: SmallSystem, factors: Sequence[Floats], degrees: int, *, reml: bool
     ) -> list[Floats]:
-        entries, point = _flattened(factors)
+        entries, point = flattened(factors)
         batch = small.evaluate(entries, point, degrees, reml=reml, derive=True)
         sizes = [f.size for f in factors]
         parts = np.split(batch.gradients[0], np.cumsum(sizes)[:-1])
@@ -336,26 +318,26 @@ class BlockedSystem:
 
     def _derive_rest(self, n_inverse: int, weight: float, out: list[Floats]) -> None:
         """Fill in the derivatives by the factors of the rest."""
-        cross = self.cross
-        if not cross.n_rest:
+        pattern = self.pattern
+        if not pattern.n_rest:
             return
         s, diagonal = self._s, self._diagonal
         u, b = self._spherical, self._coefficient
         if self._is_scalar:
-            single = np.empty(cross.n_rest)
+            single = np.empty(pattern.n_rest)
             kernels_scalar.derivative_rest(
-                s, diagonal, self._scale, cross.n_rest, n_inverse, u, b, weight, single
+                s, diagonal, self._scale, pattern.n_rest, n_inverse, u, b, weight, single
             )
-            for f, start in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-                out[f][0, 0] = single[start : start + cross.factors[f].n_levels].sum()
+            for f, start in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
+                out[f][0, 0] = single[start : start + pattern.levels[f]].sum()
             return
         flat = np.zeros_like(self._lam)
         kernels_inverse.derivative_rest(
-            s, diagonal, self._node, self._lam, cross.n_rest, n_inverse, u, b, weight, flat
+            s, diagonal, self._node, self._lam, pattern.n_rest, n_inverse, u, b, weight, flat
         )
         first = 0
-        for f in cross.rest_factors:
-            k = cross.factors[f].size
+        for f in pattern.rest_factors:
+            k = pattern.sizes[f]
             out[f] = flat[first : first + k * k].reshape(k, k)
             first += k * k
 
@@ -365,28 +347,32 @@ class BlockedSystem:
         else:
             kernels_inverse.selected_inverse(self._s, self._node, self._lam, n_inverse)
 
-    def _eliminate_sparse(self, stage: Stage, work: StageWork) -> None:
+    def _eliminate_sparse(self, stage: StagePattern, work: StageWork) -> None:
         n_tail = self.cross.n_tail
-        pattern = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
+        where = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
         if work.m.shape[1] == 1:
-            tail, w, m = work.u[:, -n_tail:, 0], _flat(work.w), _flat(work.m)
+            tail, w, m = (
+                work.u[:, -n_tail:, 0],
+                squeezed(work.w),
+                squeezed(work.m),
+            )
             if len(self._s) <= CACHED:
                 kernels_scalar.eliminate_by_level(tail, w, m, stage.ptr, stage.idx, self._s)
             else:
-                kernels_scalar.eliminate_sparse(tail, w, m, *pattern, self._s)
+                kernels_scalar.eliminate_sparse(tail, w, m, *where, self._s)
         else:
-            kernels.eliminate_sparse(work.u, work.w, work.m, *pattern, n_tail, self._s)
+            kernels.eliminate_sparse(work.u, work.w, work.m, *where, n_tail, self._s)
 
     def _eliminate(self, factors: Sequence[Floats]) -> float:
         """Eliminate the chain; leaves ``A - C`` in the upper triangle of S."""
-        cross, s = self.cross, self._s
+        pattern, cross, s = self.pattern, self.cross, self._s
         kernels.copy_upper(cross.rest, s)
-        for stage, work in zip(cross.stages[1:], self._work[1:], strict=True):
-            work.d[:] = stage.d
-            work.u[:] = stage.u
-            work.w[:] = stage.w
+        for products, work in zip(cross.stages[1:], self._work[1:], strict=True):
+            work.d[:] = products.d
+            work.u[:] = products.u
+            work.w[:] = products.w
         log_det = 0.0
-        for position, (stage, work) in enumerate(zip(cross.stages, self._work, strict=True)):
+        for position, (stage, work) in enumerate(zip(pattern.stages, self._work, strict=True)):
             log_det += kernels.level_factors(work.d, factors[stage.factor], work.x, work.m)
             offset = 0
             for later, (parent, relative) in enumerate(
@@ -404,18 +390,18 @@ class BlockedSystem:
                 )
                 lapack.subtract_outer(s, self._dense_out)
                 continue
-            kernels.eliminate_head(work.u, work.m, cross.n_tail, s)
-            if cross.n_rest:
+            kernels.eliminate_head(work.u, work.m, self.cross.n_tail, s)
+            if pattern.n_rest:
                 self._eliminate_sparse(stage, work)
         return log_det
 
     def _back_solve_stages(self) -> float:
         """Solve for the chain's modes, outermost factor first; return their ``|u|**2``."""
-        cross = self.cross
-        tail = self._coefficient[cross.n_rest :]
+        pattern = self.pattern
+        tail = self._coefficient[pattern.n_rest :]
         penalty = 0.0
-        for position in range(len(cross.stages) - 1, -1, -1):
-            stage, work = cross.stages[position], self._work[position]
+        for position in range(len(pattern.stages) - 1, -1, -1):
+            stage, work = pattern.stages[position], self._work[position]
             first = 0
             for later, parent in enumerate(stage.parents, start=position + 1):
                 modes = self._work[later].modes
@@ -443,12 +429,12 @@ class BlockedSystem:
 
         It is zero beyond the leading `n_inverse` rows: for the tail, unless under REML.
         """
-        cross, s = self.cross, self._s
-        has_tail = n_inverse > cross.n_rest
-        out: list[Floats] = [np.empty(0)] * len(cross.stages)
+        pattern, n_tail, s = self.pattern, self.cross.n_tail, self._s
+        has_tail = n_inverse > pattern.n_rest
+        out: list[Floats] = [np.empty(0)] * len(pattern.stages)
         inverse: dict[int, tuple[Floats, Floats, Floats]] = {}
-        for position in range(len(cross.stages) - 1, -1, -1):
-            stage, work = cross.stages[position], self._work[position]
+        for position in range(len(pattern.stages) - 1, -1, -1):
+            stage, work = pattern.stages[position], self._work[position]
             forms = np.zeros_like(work.m)
             out[position] = forms
             if self._dense_rows is not None and self._dense_out is not None:
@@ -459,21 +445,19 @@ class BlockedSystem:
             for later, (parent, relative) in enumerate(
                 zip(stage.parents, stage.relative, strict=True), start=position + 1
             ):
-                end = work.u.shape[1] - (0 if has_tail else cross.n_tail)
+                end = work.u.shape[1] - (0 if has_tail else n_tail)
                 kernels_inverse.parent_forms(
                     work.u, work.w, stage.ptr, parent, relative, offset, end, *inverse[later],
                     forms,
                 )  # fmt: skip
                 offset += self._work[later].d.shape[1]
             if has_tail:
-                kernels_inverse.head_forms(
-                    work.u, work.w, stage.ptr, stage.idx, s, cross.n_tail, forms
-                )
-            if cross.n_rest:
+                kernels_inverse.head_forms(work.u, work.w, stage.ptr, stage.idx, s, n_tail, forms)
+            if pattern.n_rest:
                 sparse = kernels_scalar if work.m.shape[1] == 1 else kernels_inverse
                 sparse.sparse_forms(
-                    _flat(work.w), stage.ptr, stage.idx, stage.level, stage.by_column,
-                    stage.column_ptr, s, cross.n_rest, _flat(forms),
+                    squeezed(work.w), stage.ptr, stage.idx, stage.level, stage.by_column,
+                    stage.column_ptr, s, pattern.n_rest, squeezed(forms),
                 )  # fmt: skip
             if position == 0:
                 continue
@@ -487,18 +471,17 @@ class BlockedSystem:
                 )
                 offset += self._work[later].d.shape[1]
             kernels_inverse.stage_inverse(
-                work.u, work.w, work.m, stage.ptr, stage.idx, cross.n_tail, s, forms, kd, ku, kw
+                work.u,
+                work.w,
+                work.m,
+                stage.ptr,
+                stage.idx,
+                self.cross.n_tail,
+                s,
+                forms,
+                kd,
+                ku,
+                kw,
             )
             inverse[position] = (kd, ku, kw)
         return out
-
-
-def _flattened(factors: Sequence[Floats]) -> tuple[NDArray[np.int64], Floats]:
-    """Give all entries of the factors as a point (1, entries), and their places."""
-    point = np.concatenate([f.ravel() for f in factors])[None, :]
-    return np.arange(point.size), point
-
-
-def _flat(array: Floats) -> Floats:
-    """Drop the axes of length 1 that a single column has; a view."""
-    return array.reshape(-1) if array.shape[-1] == 1 else array

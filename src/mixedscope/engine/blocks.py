@@ -59,21 +59,21 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
     -------
     BlockDescription
     """
-    cross = system.cross
-    order = [*cross.chain, *cross.rest_factors]
+    pattern = system.cross.pattern
+    order = [*pattern.chain, *pattern.rest_factors]
     names = [system.terms[f].group for f in order]
-    sizes = [cross.factors[f].n_levels * cross.factors[f].size for f in order]
+    sizes = [pattern.levels[f] * pattern.sizes[f] for f in order]
     kinds: list[tuple[str, ...]] = []
     for i, f in enumerate(order):
         row = []
         for j, g in enumerate(order[: i + 1]):
             if j == i:
-                own = "Diagonal" if cross.factors[f].size == 1 else "BlkDiag"
-                fills = f in cross.rest_factors
+                own = "Diagonal" if pattern.sizes[f] == 1 else "BlkDiag"
+                fills = f in pattern.rest_factors
                 row.append(f"{'Diag' if own == 'Diagonal' else 'Blk'}/Dense" if fills else own)
-            elif g in cross.chain and f in cross.chain:
+            elif g in pattern.chain and f in pattern.chain:
                 row.append("Nested")
-            elif g in cross.chain:
+            elif g in pattern.chain:
                 row.append("Dense" if system.blocked.is_densely_crossed else "Sparse")
             else:
                 row.append("Dense")
@@ -90,12 +90,13 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
 
 def _kernel(system: ProfiledSystem) -> str:
     cross = system.cross
-    chain = " within ".join(system.terms[f].group for f in cross.chain)
+    pattern = cross.pattern
+    chain = " within ".join(system.terms[f].group for f in pattern.chain)
     if system.blocked.is_single:
         return f"one grouping factor ({chain}): one compiled call per evaluation"
     words = f"eliminated level by level: {chain}"
     whole = "" if system.blocked.small is None else "; one compiled call per evaluation"
-    if not cross.n_rest:
+    if not pattern.n_rest:
         return f"{words}; nothing is left to fill in{whole}"
     if whole:
         return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows{whole}"

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.crossproducts import CrossProducts
 from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.products import CrossProducts
 
 __all__ = ["PreciseSystem", "is_affordable"]
 
@@ -35,14 +35,15 @@ _SMALLEST: Final = 1e-3
 
 def is_affordable(cross: CrossProducts, n: int) -> bool:
     """Whether an evaluation of n rows with twice the digits takes less than about 0.2 seconds."""
+    pattern = cross.pattern
     tail = cross.n_tail
-    width = sum(f.size for f in cross.factors) + tail
+    width = sum(pattern.sizes) + tail
     if len(cross.rest) + sum(s.d.shape[0] * s.d.shape[1] for s in cross.stages) > _COLUMNS:
         return False
-    products = float(cross.n_rest + tail) ** 3 / 6.0
-    for stage in cross.stages:
+    products = float(pattern.n_rest + tail) ** 3 / 6.0
+    for own, stage in zip(pattern.stages, cross.stages, strict=True):
         k = stage.d.shape[1]
-        met = stage.u.shape[1] + np.diff(stage.ptr).astype(float) + k
+        met = stage.u.shape[1] + np.diff(own.ptr).astype(float) + k
         products += k * float((met * met).sum())
     return products <= _PRODUCTS and n * width**2 <= _FORMING
 
@@ -62,8 +63,8 @@ class PreciseSystem:
         from mixedscope.engine.kernels.precise import precise_products
 
         # Those eliminated first come first.
-        self._order = (*cross.chain, *cross.rest_factors)
-        self._sizes = [f.size for f in cross.factors]
+        self._order = (*cross.pattern.chain, *cross.pattern.rest_factors)
+        self._sizes = list(cross.pattern.sizes)
         columns, values, nodes = [], [], []
         counts = [cross.factors[f].n_levels * cross.factors[f].size for f in self._order]
         first = entry = 0

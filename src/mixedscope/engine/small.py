@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.crossproducts import CrossProducts, Stage
+from mixedscope.engine.products import CrossProducts, Stage
 
 __all__ = ["Batch", "SingleSystem", "SmallSystem", "StageWork", "WholeSystem"]
 
@@ -36,6 +36,16 @@ class StageWork:
     head: Floats
     forms: Floats
     modes: Floats
+
+    @classmethod
+    def of(cls, stage: Stage, *, is_first: bool) -> StageWork:
+        """Give room for a stage; nothing is subtracted from the first, which is used as it is."""
+        q, h, k = stage.u.shape
+        own = stage if is_first else Stage(*[np.empty_like(a) for a in stage])
+        return cls(
+            *own, np.empty((q, k, k)), np.empty((q, k, k)), np.empty((q, h)), np.empty((q, k)),
+            np.empty((q, k)),
+        )  # fmt: skip
 
 
 @dataclass
@@ -79,6 +89,10 @@ class SmallSystem(ABC):
 
     work: list[StageWork]
     _n_basis: int
+
+    @abstractmethod
+    def reload(self, cross: CrossProducts) -> None:
+        """Take over cross-products that were formed again in the same arrays."""
 
     @abstractmethod
     def places(self, entries: Ints) -> Ints:
@@ -161,21 +175,21 @@ class SingleSystem(SmallSystem):
     """
 
     def __init__(self, cross: CrossProducts, s: Floats, coefficient: Floats) -> None:
-        stage = cross.stages[0]
-        q, h, k = stage.u.shape
-        work = StageWork(
-            stage.d, stage.u, stage.w, np.empty((q, k, k)), np.empty((q, k, k)), np.empty((q, h)),
-            np.empty((q, k)), np.empty((q, k)),
-        )  # fmt: skip
+        own, stage = cross.pattern.stages[0], cross.stages[0]
+        q, _, k = stage.u.shape
+        work = StageWork.of(stage, is_first=True)
         self.work = [work]
         self._n_basis = cross.n_tail - 1
-        self.pattern = (stage.ptr, stage.idx)
+        self.pattern = (own.ptr, own.idx)
         self.data = (stage.d, stage.u, stage.w, cross.rest)
         self._lam = np.zeros((k, k))
         self.arrays = (
             self._lam, work.x, work.m, work.head, work.forms, work.modes, np.empty((q, k, k)), s,
             coefficient, np.empty((k, k)),
         )  # fmt: skip
+
+    def reload(self, cross: CrossProducts) -> None:
+        """Those arrays are in use."""
 
     def places(self, entries: Ints) -> Ints:
         """There is one factor."""
@@ -217,9 +231,9 @@ class WholeSystem(SmallSystem):
         spherical: Floats,
         coefficient: Floats,
     ) -> None:
-        stages = cross.stages
+        pattern, stages = cross.pattern.stages, cross.stages
         self._n_basis = cross.n_tail - 1
-        self._n_rest = cross.n_rest
+        self._n_rest = cross.pattern.n_rest
         self._node = node
         sizes = np.array([_sizes(stage) for stage in stages], dtype=np.int64)
         q, h, k, nnz = sizes[:, :4].T
@@ -233,13 +247,13 @@ class WholeSystem(SmallSystem):
         totals = lengths.sum(axis=0)
         blocks, heads, sparse, modes, head = (int(totals[i]) for i in (0, 1, 2, 5, 6))
         self._pattern = (
-            _join([s.ptr for s in stages], np.int64),
-            _join([s.idx for s in stages], np.uint32),
-            _join([s.level for s in stages], np.int32),
-            _join([s.by_column for s in stages], np.int64),
-            _join([s.column_ptr for s in stages], np.int64),
-            _join([p for s in stages for p in s.parents], np.int64),
-            _join([r for s in stages for r in s.relative], np.int64),
+            _join([s.ptr for s in pattern], np.int64),
+            _join([s.idx for s in pattern], np.uint32),
+            _join([s.level for s in pattern], np.int32),
+            _join([s.by_column for s in pattern], np.int64),
+            _join([s.column_ptr for s in pattern], np.int64),
+            _join([p for s in pattern for p in s.parents], np.int64),
+            _join([r for s in pattern for r in s.relative], np.int64),
         )
         self._data = (
             _join([s.d.ravel() for s in stages], np.float64),
@@ -255,15 +269,13 @@ class WholeSystem(SmallSystem):
         self._arrays = (
             self._lam, *own, *room, s, diagonal, spherical, coefficient, np.empty_like(self._lam)
         )  # fmt: skip
-        self.work = [
-            self._stage_work(s, row, own) for s, row in zip(stages, self._table, strict=True)
-        ]
+        self.work = [self._stage_work(row, own) for row in self._table]
         # The stages eliminated first still hold their cross-products as they are.
         self.work[0].d, self.work[0].u, self.work[0].w = stages[0].d, stages[0].u, stages[0].w
         self._translation = self._translate(cross)
 
     @staticmethod
-    def _stage_work(stage: Stage, row: Ints, own: Sequence[Floats]) -> StageWork:
+    def _stage_work(row: Ints, own: Sequence[Floats]) -> StageWork:
         q, h, k, nnz, blocks, heads, sparse, _, _, modes, head = row[:11].tolist()
         d, u, w, x, m, all_head, forms, all_modes = own
 
@@ -280,14 +292,19 @@ class WholeSystem(SmallSystem):
         """Place inside of every entry of the factors of the model, flattened one after another."""
         begin = {}
         first = 0
-        for f in cross.rest_factors:
+        pattern = cross.pattern
+        for f in pattern.rest_factors:
             begin[f] = first
-            first += cross.factors[f].size ** 2
-        for stage, row in zip(cross.stages, self._table, strict=True):
-            begin[stage.factor] = int(row[-1])
-        return np.concatenate(
-            [begin[f] + np.arange(factor.size**2) for f, factor in enumerate(cross.factors)]
-        )
+            first += pattern.sizes[f] ** 2
+        for f, row in zip(pattern.chain, self._table, strict=True):
+            begin[f] = int(row[-1])
+        return np.concatenate([begin[f] + np.arange(k**2) for f, k in enumerate(pattern.sizes)])
+
+    def reload(self, cross: CrossProducts) -> None:
+        """Copy the products of the stages, where there are several."""
+        if len(cross.stages) > 1:
+            for name, flat in zip("duw", self._data, strict=False):
+                np.concatenate([getattr(s, name).ravel() for s in cross.stages], out=flat)
 
     def places(self, entries: Ints) -> Ints:
         """Rest first, then the stages."""
@@ -308,7 +325,7 @@ class WholeSystem(SmallSystem):
 
 def _sizes(stage: Stage) -> tuple[int, int, int, int]:
     q, h, k = stage.u.shape
-    return q, h, k, len(stage.idx)
+    return q, h, k, len(stage.w)
 
 
 def _join(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

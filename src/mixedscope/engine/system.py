@@ -14,9 +14,9 @@ from mixedscope.core.errors import DataError, ModelError
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import FixedBasis, fixed_basis
 from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.crossproducts import Factor, cross_products
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.precise import PreciseSystem, is_affordable
+from mixedscope.engine.products import Factor, cross_products
 from mixedscope.engine.random_term import LARGEST, RandomTerm, random_terms
 
 __all__ = ["ProfiledSystem", "has_intercept"]

@@ -3,7 +3,7 @@
 Notation, per level i of a chain factor with relative covariance factor lam (k, k):
 ``H = lam' D lam + I``, ``X = lam inv(H)``, ``M = X lam'``; nothing is divided by lam, so that
 theta = 0 is ordinary. The Schur complement on what follows loses ``A M A'``, A being the head and
-sparse rows of the level. Arrays are those of :mod:`mixedscope.engine.crossproducts`.
+sparse rows of the level. Arrays are those of :mod:`mixedscope.engine.pattern`.
 
 The square array S keeps two things at once: its upper triangle the unscaled Schur complement
 ``A - C`` (which the derivative needs), its lower triangle the scaled matrix, then its Cholesky

@@ -59,12 +59,12 @@ def is_scorable(blocked: BlockedSystem) -> bool:
     It is too large for compiled code, and every grouping factor has one column, one of them being
     eliminated before all others.
     """
-    cross = blocked.cross
+    pattern = blocked.pattern
     return (
         blocked.small is None
-        and len(cross.stages) == 1
-        and cross.n_rest > 0
-        and all(f.size == 1 for f in cross.factors)
+        and len(pattern.stages) == 1
+        and pattern.n_rest > 0
+        and all(size == 1 for size in pattern.sizes)
     )
 
 
@@ -90,27 +90,28 @@ def log_information(
         ``q_i = 2 Z_i b_i``, and with u_i the spherical modes of one factor, zero elsewhere, and A
         the matrix of the penalised system ``q_i' P q_j = 4 (u_i'u_j - u_i' inv(A) u_j)``.
     """
-    cross = blocked.cross
-    stage = cross.stages[0]
+    cross, pattern = blocked.cross, blocked.pattern
+    where, stage = pattern.stages[0], cross.stages[0]
+    first_factor = where.factor
     spherical = [b[:, 0] / f[0, 0] for b, f in zip(blocked.modes(), factors, strict=True)]
-    scale = float(factors[stage.factor][0, 0])
+    scale = float(factors[first_factor][0, 0])
     pivots = 1.0 + scale**2 * stage.d[:, 0, 0]
     right = np.zeros((len(factors), len(cross.rest)))
-    for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+    for f, first in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
         right[f, first : first + len(spherical[f])] = spherical[f]
     # What is left of the right-hand side when the first factor is eliminated.
-    own = spherical[stage.factor]
+    own = spherical[first_factor]
     share = scale * own / pivots
-    met = np.empty(cross.n_rest)
-    kernels_scalar.collect_sparse(stage.w[:, 0], stage.idx, stage.level, share, met)
-    for f, first in zip(cross.rest_factors, cross.rest_offsets, strict=True):
+    met = np.empty(pattern.n_rest)
+    kernels_scalar.collect_sparse(stage.w[:, 0], where.idx, where.level, share, met)
+    for f, first in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
         columns = slice(first, first + len(spherical[f]))
-        right[stage.factor, columns] = -float(factors[f][0, 0]) * met[columns]
-    right[stage.factor, cross.n_rest :] = -(share @ stage.u[:, -cross.n_tail :, 0])
+        right[first_factor, columns] = -float(factors[f][0, 0]) * met[columns]
+    right[first_factor, pattern.n_rest :] = -(share @ stage.u[:, -cross.n_tail :, 0])
     blocked.solve_lower(right)
     right[:, -1] = 0.0  # the response is no part of A
     inner = right @ right.T
-    inner[stage.factor, stage.factor] += float(own @ (own / pivots))
+    inner[first_factor, first_factor] += float(own @ (own / pivots))
     sizes = np.array([float(u @ u) for u in spherical])
     shared = np.diag(sizes) - inner - np.outer(sizes, sizes) / solution.pwrss
     return np.asarray(4.0 * degrees / solution.pwrss * shared)

@@ -159,11 +159,11 @@ def _moments(
 
 def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Levels]:
     """Give the cross-products of every factor by level."""
-    cross = system.cross
-    n_tail, n_rest = cross.n_tail, cross.n_rest
-    found: dict[int, tuple[Floats, Floats]] = {s.factor: (s.d, s.u) for s in cross.stages}
-    for f, offset in zip(cross.rest_factors, cross.rest_offsets, strict=True):
-        k, q = cross.factors[f].size, cross.factors[f].n_levels
+    cross, pattern = system.cross, system.cross.pattern
+    n_tail, n_rest = cross.n_tail, pattern.n_rest
+    found = {f: (s.d, s.u) for f, s in zip(pattern.chain, cross.stages, strict=True)}
+    for f, offset in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
+        k, q = pattern.sizes[f], pattern.levels[f]
         own = cross.rest[offset : offset + q * k]
         tail = own[:, n_rest:].reshape(q, k, n_tail).transpose(0, 2, 1)
         if k == 1:
@@ -189,31 +189,31 @@ def _shared_levels(
 
     Gives the factors, the cross-products and the levels of either.
     """
-    cross = system.cross
-    rest = list(zip(cross.rest_factors, cross.rest_offsets, strict=True))
-    for position, stage in enumerate(cross.stages):
+    cross, pattern = system.cross, system.cross.pattern
+    rest = list(zip(pattern.rest_factors, pattern.rest_offsets, strict=True))
+    for position, (where, stage) in enumerate(zip(pattern.stages, cross.stages, strict=True)):
         offset = 0
-        for later, parent in zip(cross.stages[position + 1 :], stage.parents, strict=True):
-            k = cross.factors[later.factor].size
+        for later, parent in zip(pattern.chain[position + 1 :], where.parents, strict=True):
+            k = pattern.sizes[later]
             blocks = stage.u[:, offset : offset + k, :].transpose(0, 2, 1)
             own = np.arange(len(blocks))
-            yield stage.factor, later.factor, np.ascontiguousarray(blocks), own, parent
+            yield where.factor, later, np.ascontiguousarray(blocks), own, parent
             offset += k
         for g, start in rest:
-            k, q = cross.factors[g].size, cross.factors[g].n_levels
-            idx, level, w = stage.idx, stage.level, stage.w
+            k, q = pattern.sizes[g], pattern.levels[g]
+            idx, level, w = where.idx, where.level, stage.w
             if len(rest) > 1:
                 chosen = (idx >= start) & (idx < start + q * k)
                 idx, level, w = idx[chosen], level[chosen], w[chosen]
             blocks = w.reshape(-1, k, w.shape[1]).transpose(0, 2, 1)
             theirs = (idx[::k].astype(np.int64) - start) // k
             ours = level[::k].astype(np.int64)
-            yield stage.factor, g, np.ascontiguousarray(blocks), ours, theirs
+            yield where.factor, g, np.ascontiguousarray(blocks), ours, theirs
     for i, (f, start) in enumerate(rest):
-        k, q = cross.factors[f].size, cross.factors[f].n_levels
+        k, q = pattern.sizes[f], pattern.levels[f]
         rows = cross.rest[start : start + q * k]
         for g, begin in rest[i + 1 :]:
-            m, s = cross.factors[g].size, cross.factors[g].n_levels
+            m, s = pattern.sizes[g], pattern.levels[g]
             cells = rows[:, begin : begin + s * m].reshape(q, k, s, m)
             ours, theirs = np.nonzero((cells != 0.0).any(axis=(1, 3)))
             yield f, g, np.ascontiguousarray(cells[ours, :, theirs, :]), ours, theirs

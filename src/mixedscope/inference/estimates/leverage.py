@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.basis import FixedBasis
 from mixedscope.engine.blocked import BlockedSystem, Solution
-from mixedscope.engine.crossproducts import cross_products
 from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.products import cross_products
 
 __all__ = [
     "DIGITS",

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError
 from mixedscope.design.design import TermPart
 from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.crossproducts import cross_products
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.objective import ProfiledSystem
+from mixedscope.engine.products import cross_products
 from mixedscope.engine.random_term import random_terms
 from mixedscope.engine.untangle import is_nearly_collinear
 

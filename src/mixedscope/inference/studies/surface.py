@@ -37,9 +37,9 @@ def evaluation_cost(objective: ProfiledObjective) -> float:
     """
     cross = objective.system.cross
     operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
-    for stage in cross.stages:
-        k = cross.factors[stage.factor].size
-        rows = np.diff(stage.ptr).astype(float) + stage.u.shape[1]
+    for own, stage in zip(cross.pattern.stages, cross.stages, strict=True):
+        k = stage.d.shape[1]
+        rows = np.diff(own.ptr).astype(float) + stage.u.shape[1]
         operations += _SPARSE * k * float((rows**2).sum()) + len(rows) * k**3
     return operations
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mixedscope.engine.basis import fixed_basis
-from mixedscope.engine.crossproducts import CrossProducts, Factor, cross_products
+from mixedscope.engine.products import CrossProducts, Factor, cross_products
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def test_blocks_and_heads_are_sums_by_level(
     n: int, tail: int, sizes: tuple[int, ...], same: bool
 ) -> None:
     cross, columns = model(n, tail=tail, sizes=sizes, same=same)
-    assert cross.chain == tuple(range(len(sizes)))
+    assert cross.pattern.chain == tuple(range(len(sizes)))
     for position, stage in enumerate(cross.stages):
         factor = cross.factors[position]
         outer = [f.z for f in cross.factors[position + 1 :]]
@@ -62,7 +62,7 @@ def test_blocks_and_heads_are_sums_by_level(
 def test_levels_know_all_levels_that_contain_them() -> None:
     cross, _ = model(500, tail=3, sizes=(1, 1, 1))
     levels = np.arange(48)
-    first, second = cross.stages[0].parents
+    first, second = cross.pattern.stages[0].parents
     assert first.tolist() == (levels // 4).tolist()
     assert second.tolist() == (levels // 16).tolist()
 
@@ -77,9 +77,9 @@ def test_the_tail_is_orthonormal_beside_a_rest_too() -> None:
     crossed = [Factor(f, 10, rng.integers(0, 10, n), rng.normal(size=(n, 2))) for f in "ab"]
     cross = cross_products(tuple(crossed), basis, y)
     tail = np.column_stack([basis.q, y])
-    assert cross.n_rest == 20
+    assert cross.pattern.n_rest == 20
     np.testing.assert_allclose(np.triu(cross.rest[20:, 20:]), np.triu(tail.T @ tail), atol=1e-11)
-    inner = crossed[cross.rest_factors[0]]
+    inner = crossed[cross.pattern.rest_factors[0]]
     rows = np.zeros((n, 20))
     for c in range(2):
         rows[np.arange(n), 2 * inner.codes + c] = inner.z[:, c]
