@@ -10,6 +10,8 @@ import pytest
 
 from mixedscope.core.errors import DataError, FormulaError, MixedscopeError
 from mixedscope.data import load_dataset, prepare_dataset, simulate_dataset
+from mixedscope.data.layout import largest_layout
+from mixedscope.data.simulation_spec import read_spec
 from mixedscope.design.design import build_design
 
 CROSSED: dict[str, Any] = {
@@ -120,6 +122,25 @@ def test_globally_numbered_units_have_labels_of_their_own() -> None:
     assert data["pupil"].nunique() == 9
     assert set(data.groupby("pupil", observed=True)["class"].nunique()) == {1}
     assert data["pupil"].cat.categories[0] == "child1"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"assign": "crossed", "replicates": 2},
+        {"units": {"item": 2, "subject": {"n": [3, 4], "within": "item"}}, "assign": "crossed"},
+        {"conditions": {"A": {"values": [0, 1, 2]}, "B": {"levels": [1, 2], "between": "item"}}},
+    ],
+)
+def test_the_largest_layout_is_no_less_than_what_is_laid_out(keys: dict[str, Any]) -> None:
+    spec = changed(CROSSED, **keys)
+    spec |= {"formula": "rt ~ 1 + (1 | subject)", "beta": [1], "random": {"subject": {"sd": 1}}}
+    data = simulate_dataset(spec).frame
+    rows, levels = largest_layout(read_spec(spec))
+    assert len(data) <= rows <= 8 / 7 * len(data)
+    for name in ("subject", "item"):
+        assert data[name].nunique() <= levels[name]
 
 
 def test_conditions_between_units_are_constant_in_them() -> None:

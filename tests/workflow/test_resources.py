@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from mixedscope.sweeps.costs import fit_megabytes, fit_minutes, fit_seconds, model_size
 from mixedscope.workflow.plan import Plan, make_plan
-from mixedscope.workflow.resources import JobResources, fit_megabytes, fit_minutes, model_size
+from mixedscope.workflow.resources import JobResources
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
 
@@ -62,6 +63,49 @@ def test_terms_of_one_factor_are_counted_together() -> None:
 
 def test_groups_are_no_more_than_rows() -> None:
     assert model_size("y ~ 1 + (1 | a:b)", 300, {"a": 100, "b": 100}).effects == (300,)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("y ~ (x*z | g)", "y ~ (1 + x + z + x:z | g)"),
+        ("y ~ 1 + (1 + x || g)", "y ~ 1 + (1 | g) + (0 + x | g)"),
+        ("y ~ (1 | a/b)", "y ~ (1 | a) + (1 | a:b)"),
+    ],
+)
+def test_a_model_costs_the_same_however_it_is_written(one: str, other: str) -> None:
+    first, second = (model_size(formula, 500, {"g": 9}, "full") for formula in (one, other))
+    assert first == second
+    for backend in ("auto", "pybobyqa", "scipy-cobyqa", "nlopt-bobyqa"):
+        assert fit_seconds(first, backend) == fit_seconds(second, backend)
+
+
+@pytest.mark.parametrize(
+    ("structure", "parameters"),
+    [(None, 10), ("full", 10), ("zerocorr", 4), ("cs", 5), ("intercept", 1), ("rr1", 4)],
+)
+def test_parameters_are_those_of_the_structure(structure: str | None, parameters: int) -> None:
+    assert model_size("y ~ (x * z | g)", 500, {}, structure).parameters == parameters
+
+
+def test_categories_have_a_column_fewer_than_levels_but_the_first_without_an_intercept() -> None:
+    levels = {"a": 3, "b": 2}
+    for terms, columns in (("1 + a*b", 6), ("0 + a", 3), ("0 + a*b", 6), ("a + x", 4)):
+        size = model_size(f"y ~ ({terms} | g)", 500, levels, "zerocorr")
+        assert size.parameters == columns
+
+
+def test_a_term_that_cannot_have_a_structure_counts_as_unrestricted() -> None:
+    # Rank 3 of two columns.
+    assert model_size("y ~ (1 + x | g)", 500, {}, "rr3").parameters == 3
+
+
+@pytest.mark.parametrize("structure", ["zerocorr", "intercept", "cs"])
+def test_fewer_parameters_cost_fewer_seconds(structure: str) -> None:
+    sizes = [model_size("y ~ (x * z | g)", 500, {"g": 9}, name) for name in (structure, "full")]
+    for backend in ("auto", "pybobyqa"):
+        few, many = (fit_seconds(size, backend) for size in sizes)
+        assert few < many
 
 
 @pytest.mark.parametrize(

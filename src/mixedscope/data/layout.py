@@ -172,7 +172,8 @@ def largest_layout(spec: SimulationSpec) -> tuple[int, dict[str, int]]:
         rows *= each
     for name, condition in spec.conditions.items():
         levels[name] = len(condition.levels or [0])
-        rows *= len(condition.levels or condition.values or [0])
+        if spec.assign == "crossed" and condition.between is None:
+            rows *= len(condition.levels or condition.values or [0])
     return rows, levels
 
 

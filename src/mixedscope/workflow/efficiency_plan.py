@@ -9,19 +9,16 @@ nothing about the results (`mixedscope.inference.accuracy.draw_blocks`).
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as pq
 
 from mixedscope.core.seeds import derive_seed
 from mixedscope.inference.accuracy.draw_blocks import BLOCK, block_count
-from mixedscope.sweeps.batches import Costs
+from mixedscope.sweeps.batches import columns_of, note_of
+from mixedscope.sweeps.costs import fit_seconds, size_on
 from mixedscope.sweeps.identity import digest
 from mixedscope.workflow.plan import Plan
 
@@ -102,16 +99,9 @@ class EfficiencyPlan:
     def _guess(self, model: str) -> float:
         """Seconds of a block of draws, if nothing was measured."""
         entry, parameters = self.plan.config.models[model], self.plan.parameters
-        specs: list[dict[str, Any]] = [
-            {
-                "model": {**parameters["models"][model], "structure": structure},
-                "data": {"dataset": parameters["datasets"][entry.dataset]},
-                "draw": None,
-                "optimizer": {"backend": "auto", "polish": True},
-            }
-            for structure in entry.structures
-        ]
-        return BLOCK * sum(Costs({}).seconds(spec) for spec in specs)
+        formula, dataset = entry.formula, parameters["datasets"][entry.dataset]
+        sizes = [size_on(formula, None, dataset, structure) for structure in entry.structures]
+        return BLOCK * sum(fit_seconds(size, "auto") for size in sizes)
 
 
 def _directory(model: str) -> str:
@@ -125,12 +115,8 @@ def _stored(model: str, key: str) -> list[str]:
         name = path.name.removesuffix(".draws.parquet")
         if not all(path.with_name(f"{name}.{part}.parquet").is_file() for part in _PARTS):
             continue
-        try:
-            metadata = pq.read_metadata(path).metadata or {}
-            told = json.loads(metadata[b"mixedscope.batch"])
-        except (OSError, ValueError, KeyError):
-            continue  # not whole: its draws are cut into a new batch
-        if told["key"] == key:
+        # The draws of a batch that is not whole are cut into a new one.
+        if (note := note_of(path)) is not None and note["key"] == key:
             found.append(name)
     return found
 
@@ -142,12 +128,9 @@ def _measured(model: str) -> float | None:
     """Seconds of a block in the batches that have run, whatever they were made of."""
     seconds, blocks = 0.0, 0
     for path in sorted(Path(_directory(model)).glob("*.timing.parquet")):
-        try:
-            table = pq.read_table(path, columns=["block", "seconds"]).to_pydict()
-        except (OSError, ValueError):
-            continue
-        seconds += sum(table["seconds"])
-        blocks += len(set(table["block"]))
+        told = list(columns_of(path, "block", "seconds"))
+        seconds += sum(taken for _, taken in told)
+        blocks += len({block for block, _ in told})
     return seconds / blocks if blocks else None
 
 
