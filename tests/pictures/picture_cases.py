@@ -1,0 +1,152 @@
+"""One small, deterministic case of every kind of chart, for a baseline of pictures.
+
+Charts are drawn from tables that are stored here (`tables/`), so that no fit's rounding shows in
+them. `renew.py` makes tables, specifications and pictures anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from sweep_cases import sweep_runs
+
+from mixedscope import charts
+from mixedscope.charts.common.render import FORMATS, Figure, to_spec
+from mixedscope.charts.kinds.sweep.chart import sweep_chart
+from mixedscope.charts.registry import figure
+from mixedscope.summaries.runs import summarise
+
+__all__ = ["APPROVED", "CASES", "SPECS", "TABLES", "digest", "picture", "specification"]
+
+HERE = Path(__file__).parent
+TABLES = HERE / "tables"
+APPROVED = HERE / "approved"
+SPECS = APPROVED / "specifications.json"
+
+#: Width of an approved picture in pixels: enough to see what is wrong, little to keep.
+WIDTH = 480
+#: Significant digits that a specification is compared by, and what counts as zero in it.
+_DIGITS = 6
+_ZERO = 1e-9
+
+FULL, ZERO, OTHER = TABLES / "full", TABLES / "zerocorr", TABLES / "lbfgsb"
+
+
+def _made(name: str) -> dict[str, pd.DataFrame]:
+    """Tables of one kind of comparison, by name."""
+    folder = TABLES / name
+    return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def _sweep(**settings: Any) -> Figure:
+    """One chart of an invented sweep, as a run of the workflow draws it."""
+    runs = sweep_runs(models=("one",), units=(10, 40))
+    timing = pd.DataFrame({"run": runs["run"], "seconds": 1.0})
+    chart = {
+        "kind": "line",
+        "x": "tolerance",
+        "y": "search_gap",
+        "rows": None,
+        "colour": "optimizer",
+        "facet": None,
+        "where": {},
+        "scale": None,
+        "x_scale": None,
+    } | settings
+    return figure(*sweep_chart(summarise(runs, timing, chart)))
+
+
+CASES: Mapping[str, Callable[[], Any]] = {
+    "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
+    "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
+    "dumbbell": lambda: charts.dumbbell(FULL, "g"),
+    "motion": lambda: charts.motion(FULL, "g"),
+    "theta": lambda: charts.theta(FULL),
+    "pooling": lambda: charts.pooling(FULL, ZERO),
+    "trace": lambda: charts.trace(FULL, ZERO),
+    "optimizers": lambda: charts.trace([FULL, OTHER], overlay=True),
+    "trace-seconds": lambda: charts.trace(FULL, x="seconds"),
+    "stopping": lambda: charts.stopping(FULL),
+    "landscape": lambda: charts.landscape(FULL),
+    "ledger": lambda: charts.ledger(FULL),
+    "ladder": lambda: charts.ladder(_made("ladder")),
+    "race": lambda: charts.race(_made("race")),
+    "race-seconds": lambda: charts.race(_made("race"), x="seconds"),
+    "phases": lambda: charts.phases(_made("phases")),
+    "efficiency": lambda: charts.efficiency(_made("efficiency")),
+    "crossvalidation": lambda: charts.crossvalidation(_made("crossvalidation")),
+    "sweep-line": lambda: _sweep(),
+    "sweep-area": lambda: _sweep(kind="area", y="phase_share", colour="phase", facet="optimizer"),
+    "sweep-heat": lambda: _sweep(kind="heat", rows="optimizer", colour=None, y="singular"),
+    "sweep-points": lambda: _sweep(kind="points", x="search_evaluations"),
+}
+
+
+def chart_of(case: str) -> Any:
+    """The Altair chart of a case; of films their still."""
+    found = CASES[case]()
+    return found.chart if isinstance(found, Figure) else found
+
+
+def canonical(node: Any) -> Any:
+    """A specification without what says nothing of the picture: last digits, and sizes of zeros."""
+    if isinstance(node, Mapping):
+        return {str(key): canonical(value) for key, value in sorted(node.items())}
+    if isinstance(node, list | tuple):
+        return [canonical(value) for value in node]
+    if isinstance(node, float):
+        if not math.isfinite(node):
+            return str(node)
+        return 0.0 if abs(node) < _ZERO else float(f"{node:.{_DIGITS - 1}e}")
+    return node
+
+
+def digest(spec: Mapping[str, Any]) -> str:
+    """SHA-256 of a canonical specification."""
+    text = json.dumps(canonical(spec), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def specification(case: str) -> dict[str, Any]:
+    """The Vega-Lite specification of a case."""
+    return to_spec(chart_of(case))
+
+
+def picture(spec: Mapping[str, Any]) -> bytes:
+    """A specification rendered as the product renders it, in the size of approved pictures."""
+    image = Image.open(io.BytesIO(FORMATS["png"](dict(spec)))).convert("RGB")
+    height = round(image.height * WIDTH / image.width)
+    out = io.BytesIO()
+    small = image.resize((WIDTH, height), Image.Resampling.BOX)
+    small.quantize(64).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def distance(first: bytes, second: bytes) -> float:
+    """Largest mean difference of two pictures within a tile of 16 by 16 pixels, 0 to 1.
+
+    A mean over the whole picture would not notice a missing label, single pixels notice every
+    change of smoothing. Pictures of other sizes are as far apart as can be.
+    """
+    one, two = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float) / 255
+        for data in (first, second)
+    )
+    if one.shape != two.shape:
+        return 1.0
+    gap = np.abs(one - two).mean(axis=2)
+    rows, cols = (-(-size // 16) * 16 for size in gap.shape)
+    padded = np.zeros((rows, cols))
+    padded[: gap.shape[0], : gap.shape[1]] = gap
+    return float(padded.reshape(rows // 16, 16, cols // 16, 16).mean(axis=(1, 3)).max())

@@ -1,0 +1,89 @@
+"""Renew the baseline of pictures, after a look: `uv run python tests/pictures/renew.py [case ...]`.
+
+Specifications and pictures of all cases, or of those named, are made anew from the stored tables;
+what changed is said, and the pictures to look at are in `tests/pictures/approved/`. With
+`--tables` the tables are fitted anew too, as a change of their formats needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+from picture_cases import APPROVED, CASES, SPECS, TABLES, digest, picture, specification  # noqa: E402
+
+import mixedscope as ms  # noqa: E402
+
+
+def data() -> pd.DataFrame:
+    """Ten groups of six observations, whose slopes and intercepts vary."""
+    rng = np.random.default_rng(20)
+    q, each = 10, 6
+    group = np.repeat(np.arange(q), each)
+    x = np.tile(np.arange(each, dtype=float), q)
+    b = rng.normal(size=(q, 2)) * (30.0, 6.0)
+    y = 250 + b[group, 0] + (10 + b[group, 1]) * x + rng.normal(scale=20.0, size=q * each)
+    return pd.DataFrame({"y": y.round(3), "x": x, "g": [f"g{level:02d}" for level in group]})
+
+
+def make_tables() -> None:
+    """Fit, study and compare, and store what charts read."""
+    formula, rows = "y ~ 1 + x + (1 + x | g)", data()
+    shutil.rmtree(TABLES, ignore_errors=True)
+    models = {s: ms.LinearMixedModel(formula, rows, structure=s) for s in ("full", "zerocorr")}
+    fits = {}
+    for folder, structure, optimizer in (
+        ("full", "full", "pybobyqa"),
+        ("zerocorr", "zerocorr", "pybobyqa"),
+        ("lbfgsb", "full", "scipy-lbfgsb"),
+    ):
+        fits[folder] = models[structure].fit(optimizer=optimizer)
+        fits[folder].save(TABLES / folder, studies=True)
+    made = {
+        "ladder": ms.ladder([fits["full"], fits["zerocorr"]]).tables,
+        "race": models["full"].race(["pybobyqa", "auto"], starts=2),
+        "phases": ms.phase_tables([fits["full"], fits["zerocorr"]]),
+        "efficiency": ms.efficiency(fits["full"], draws=40).tables,
+        "crossvalidation": ms.cross_validate(models["full"]).tables,
+    }
+    for folder, tables in made.items():
+        (TABLES / folder).mkdir()
+        for name, table in tables.items():
+            table.to_parquet(TABLES / folder / f"{name}.parquet", index=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", help="all by default")
+    parser.add_argument("--tables", action="store_true", help="fit anew first")
+    asked = parser.parse_args()
+    unknown = sorted(set(asked.cases) - set(CASES))
+    if unknown:
+        parser.error(f"no such case: {', '.join(unknown)}. Known: {', '.join(CASES)}")
+    if asked.tables:
+        make_tables()
+    APPROVED.mkdir(exist_ok=True)
+    before = json.loads(SPECS.read_text("utf-8")) if SPECS.exists() else {}
+    after = {case: value for case, value in before.items() if case in CASES}
+    for case in asked.cases or CASES:
+        spec = specification(case)
+        after[case] = digest(spec)
+        if after[case] != before.get(case) or not (APPROVED / f"{case}.png").exists():
+            (APPROVED / f"{case}.png").write_bytes(picture(spec))
+            print(f"{case}: {'changed' if case in before else 'new'}, look at it")
+    for path in APPROVED.glob("*.png"):
+        if path.stem not in CASES:
+            path.unlink()
+    SPECS.write_text(json.dumps(dict(sorted(after.items())), indent=2) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
