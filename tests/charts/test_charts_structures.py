@@ -12,13 +12,13 @@ import pytest
 import mixedscope as ms
 from mixedscope.charts.common.rows import rows_of
 from mixedscope.charts.common.structure_names import fit_label, structure_name
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, STRUCTURE_SHAPES
+from mixedscope.charts.common.theme import DOUBLE_COLUMN
 from mixedscope.charts.kinds.ledger.chart import ledger_chart
 from mixedscope.charts.kinds.shrinkage.chart import shrinkage_chart
 from mixedscope.charts.kinds.shrinkage.levels import drawn_terms, frame_of, pulls
 from mixedscope.charts.kinds.stopping.chart import stopping_chart
 from mixedscope.charts.kinds.trace.chart import trace_chart
-from mixedscope.covariance.registry import STRUCTURES
+from mixedscope.covariance.registry import STRUCTURES, look_of
 from mixedscope.tables.store import FitTables
 from mixedscope.workflow.config.model import load_config
 
@@ -45,6 +45,9 @@ VISIONS = {
         ]
     ),
 }
+
+
+LOOKS = {name: look for name in [*STRUCTURES, "rr1", "rr2"] if (look := look_of(name))}
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +77,14 @@ def lightness_and_hue(colour: str, vision: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("vision", list(VISIONS))
 def test_colours_of_structures_differ_for_every_eye(vision: str) -> None:
-    seen = {n: lightness_and_hue(COLOURS[n], VISIONS[vision]) for n in STRUCTURE_SHAPES}
+    seen = {n: lightness_and_hue(look.colour, VISIONS[vision]) for n, look in LOOKS.items()}
     for a, b in combinations(seen, 2):
         assert np.linalg.norm(seen[a] - seen[b]) > 12, (a, b)
 
 
 def test_every_structure_has_a_colour_and_a_shape_of_its_own() -> None:
-    assert set(STRUCTURES) <= set(STRUCTURE_SHAPES) <= set(COLOURS)
-    assert len(set(STRUCTURE_SHAPES.values())) == len(STRUCTURE_SHAPES)
+    for part in ("label", "colour", "shape"):
+        assert len({getattr(look, part) for look in LOOKS.values()}) == len(LOOKS), part
 
 
 @pytest.mark.parametrize(

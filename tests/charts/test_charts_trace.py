@@ -17,6 +17,7 @@ from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS
 from mixedscope.charts.kinds.trace.chart import POINT_LIMIT, theta_span, trace_chart
 from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.covariance.registry import STRUCTURES
 from mixedscope.tables.store import FitTables
 
 
@@ -321,7 +322,7 @@ def test_structures_keep_their_colours_in_one_panel(full: FitTables, intercept: 
     fits = [full, worse(full, 0.0, "COBYQA"), intercept]
     encoding = drawn(fits, overlay=True)[0]["vconcat"][1]["layer"][0]["encoding"]
     assert encoding["color"]["scale"]["range"] == [
-        COLOURS["full"], COLOURS["full"], COLOURS["intercept"]
+        STRUCTURES["full"].colour, STRUCTURES["full"].colour, STRUCTURES["intercept"].colour
     ]  # fmt: skip
     dashes = encoding["strokeDash"]["scale"]["range"]
     assert dashes[0] == dashes[2] != dashes[1]

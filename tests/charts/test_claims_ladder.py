@@ -15,12 +15,13 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from scipy import stats
 
 import mixedscope as ms
-from mixedscope.charts.common.structure_names import STRUCTURE_LABELS
 from mixedscope.charts.kinds.ladder.words import ladder_caption, ladder_title, p_words
+from mixedscope.covariance.registry import STRUCTURES
 
+LABELS = {name: structure.label for name, structure in STRUCTURES.items()}
 NAME = "|".join(
     sorted(
-        (f"[{v[0].upper()}{v[0]}]{v[1:]}" for v in STRUCTURE_LABELS.values()),
+        (f"[{v[0].upper()}{v[0]}]{v[1:]}" for v in LABELS.values()),
         key=len,
         reverse=True,
     )
@@ -44,7 +45,7 @@ class Rungs:
         return "REML criterion" if (self.structures["criterion"] == "REML").any() else "deviance"
 
     def fit(self, words: str) -> pd.Series:
-        name = next(k for k, v in STRUCTURE_LABELS.items() if v == words[0].lower() + words[1:])
+        name = next(k for k, v in LABELS.items() if v == words[0].lower() + words[1:])
         return self.structures.set_index("structure").loc[name]
 
     def test(self, richer: str, poorer: str) -> pd.Series:

@@ -13,7 +13,7 @@ from mixedscope.covariance.registry import (
     named_structure,
     told_from_residuals,
 )
-from mixedscope.formula.parse import UNNAMED
+from mixedscope.formula.tree import UNNAMED
 
 SIZES = (2, 3, 6)
 

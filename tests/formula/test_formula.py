@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from mixedscope.core.errors import FormulaError
-from mixedscope.formula.parse import UNNAMED, parse_formula
+from mixedscope.formula.parse import parse_formula
+from mixedscope.formula.tree import UNNAMED
 
 
 def terms(right: str) -> list[str]:

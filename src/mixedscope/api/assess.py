@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedscope.core.arguments import door, each_fit, named, way_out
 from mixedscope.core.errors import ModelError
+from mixedscope.covariance.registry import USUAL
 from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
 from mixedscope.inference.accuracy.efficiency import efficiency_tables
 from mixedscope.inference.accuracy.folds import SCHEMES, check_scheme
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from mixedscope.api.linear import LinearMixedModel
 
 __all__ = ["Assessment", "cross_validate", "efficiency"]
-
-#: Structures set side by side where none are named.
-_STRUCTURES = ("full", "zerocorr", "intercept")
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,7 @@ def _models(
     model: LinearMixedModel, structures: Sequence[str] | None
 ) -> Mapping[str, LinearMixedModel]:
     """Give a model with its own structure first, then with others."""
-    wanted = _STRUCTURES if structures is None else structures
+    wanted = USUAL if structures is None else structures
     names = dict.fromkeys([model.structure, *wanted])
     return {
         name: model if name == model.structure else model.with_structure(name) for name in names

@@ -53,8 +53,7 @@ class LinearMixedModel:
     data : pandas, polars or pyarrow table, or mapping of columns
     structure : str
         Covariance structure of every random-effects term that can have it: ``full`` (what the
-        formula says), ``zerocorr``, ``intercept``, ``homdiag``, ``cs``, ``homcs``, ``ar1``,
-        ``hetar1``, or ``rr1``, ``rr2``, … for a rank; see ``docs/structures.md``.
+        formula says), ``zerocorr``, ``intercept``, or another name of ``docs/structures.md``.
     contrasts : mapping, optional
         Coding of categorical variables, by name; treatment coding otherwise. A column of numbers
         that is named here is categorical.

@@ -16,6 +16,7 @@ from mixedscope.api.linear import LinearMixedModel
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import CRITERION_NAMES
+from mixedscope.covariance.registry import USUAL
 from mixedscope.inference.ladder.compare import check_comparable
 from mixedscope.inference.ladder.ladder import Rung, bootstrap_of, ladder_tables
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from mixedscope.charts.common.render import Figure
 
 __all__ = ["Ladder", "ladder"]
-
-#: The structures of a ladder where none are asked for.
-_USUAL: Final = ("full", "zerocorr", "intercept")
 
 _WANTED: Final = "A ladder is made of a formula and its data, a model, a fit or a list of fits"
 
@@ -253,7 +251,7 @@ def _fits(
     model: LinearMixedModel, structures: Sequence[str] | None, optimizer: str, reml: bool
 ) -> list[Fit]:
     """Fit every structure that makes another model."""
-    asked = _USUAL if structures is None else tuple(dict.fromkeys(structures))
+    asked = USUAL if structures is None else tuple(dict.fromkeys(structures))
     fits: list[Fit] = []
     seen: list[Any] = []
     for structure in asked:

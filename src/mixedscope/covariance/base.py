@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
 
-__all__ = ["CovarianceStructure", "Floats", "Measure", "Settings", "row_sds"]
+__all__ = ["CovarianceStructure", "Floats", "Look", "Measure", "Settings", "row_sds"]
 
 Floats = NDArray[np.float64]
 Settings = Mapping[str, float]
@@ -42,6 +42,25 @@ class Measure:
     unit: float
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a structure is called in words, and how charts draw it.
+
+    Attributes
+    ----------
+    label : str
+        ``compound symmetry``.
+    colour : str
+        ``#7A1F5C``: unlike those of other structures for readers who see no red or no green.
+    shape : str
+        Of points, by name or as a path of Vega-Lite, for pictures in grey; an area, no stroke.
+    """
+
+    label: str
+    colour: str
+    shape: str
+
+
 class CovarianceStructure(ABC):
     """Map between the free parameters of one term and its relative covariance factor.
 
@@ -61,6 +80,8 @@ class CovarianceStructure(ABC):
     ----------
     name : str
         The name users write in formulas and configurations.
+    label, colour, shape : str
+        See `Look`.
     entries : tuple of (n_theta,) arrays of int, or None
         Rows and columns where theta stands in the factor, if that is all the structure does.
     settings_names : tuple of str
@@ -78,11 +99,14 @@ class CovarianceStructure(ABC):
         :meth:`beyond`.
     special_cases : frozenset of str
         Names of the structures that are this one with some parameters fixed or equal, columns
-        being the same; see :mod:`mixedscope.inference.ladder.nesting` for models.
+        being the same; see :meth:`includes` and :mod:`mixedscope.inference.ladder.nesting`.
     """
 
     entries: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
     name: ClassVar[str]
+    label: ClassVar[str]
+    colour: ClassVar[str]
+    shape: ClassVar[str]
     settings_names: ClassVar[tuple[str, ...]] = ()
     intercept_only: ClassVar[bool] = False
     correlates: ClassVar[bool] = True
@@ -105,6 +129,44 @@ class CovarianceStructure(ABC):
                 f"{self.least_columns} columns, not {size}."
             )
         self.size = size
+
+    @classmethod
+    def look(cls, settings: Settings) -> Look:
+        """Say what the structure is called and how it is drawn, with these settings or with none.
+
+        Parameters
+        ----------
+        settings : mapping of str to float
+        """
+        return Look(cls.label, cls.colour, cls.shape)
+
+    @classmethod
+    def short_name(cls, settings: Settings) -> str:
+        """Name the structure of a term with these settings as users name that of a whole model."""
+        return cls.name
+
+    @classmethod
+    def includes(cls, other: type[CovarianceStructure]) -> bool:
+        """Whether another structure is this one with some parameters fixed or equal."""
+        return other.name in cls.special_cases
+
+    @property
+    def separates(self) -> bool:
+        """Whether every column has a variance of its own and is correlated with no other."""
+        return not self.correlates and self.n_theta == self.size
+
+    def holds(self, pieces: Sequence[CovarianceStructure]) -> bool:
+        """Whether terms of some of the columns, uncorrelated with each other, are a special case.
+
+        Columns left out have no variance. Correlations within a piece may be too low for all
+        columns, as those of compound symmetry: only uncorrelated ones are safe.
+        """
+        return self.has_own_variances and not any(p.correlates and p.size > 1 for p in pieces)
+
+    @property
+    def has_own_variances(self) -> bool:
+        """Whether it can be diagonal with any variances."""
+        return self.separates or "zerocorr" in self.special_cases
 
     @property
     def rank(self) -> int:

@@ -194,6 +194,9 @@ class CompoundSymmetry(_OwnSds):
     """Compound symmetry, heterogeneous: own standard deviations, one correlation for all pairs."""
 
     name = "cs"
+    label = "compound symmetry"
+    colour = "#7A1F5C"
+    shape = "triangle-up"
     kind = CompoundCorrelation
     special_cases = frozenset({"homcs", "zerocorr", "homdiag"})
 
@@ -202,6 +205,9 @@ class Ar1(_EqualSds):
     """First-order autoregression: one standard deviation, correlation rho ** distance."""
 
     name = "ar1"
+    label = "autoregression"
+    colour = "#D9C400"
+    shape = "triangle-left"
     kind = AutoregressiveCorrelation
     ordered = True
     special_cases = frozenset({"homdiag"})
@@ -211,6 +217,9 @@ class HetAr1(_OwnSds):
     """First-order autoregression, heterogeneous: own standard deviations."""
 
     name = "hetar1"
+    label = "autoregression, own sds"
+    colour = "#6B5300"
+    shape = "triangle-right"
     kind = AutoregressiveCorrelation
     ordered = True
     special_cases = frozenset({"ar1", "zerocorr", "homdiag"})
@@ -234,6 +243,9 @@ class HomCompoundSymmetry(CovarianceStructure):
     """
 
     name = "homcs"
+    label = "compound symmetry, one sd"
+    colour = "#CC79A7"
+    shape = "triangle-down"
     least_columns = 2
     special_cases = frozenset({"homdiag"})
 

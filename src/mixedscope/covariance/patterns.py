@@ -6,13 +6,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
-from mixedscope.covariance.base import CovarianceStructure, Floats, Measure, Settings, row_sds
+from mixedscope.covariance.base import (
+    CovarianceStructure,
+    Floats,
+    Look,
+    Measure,
+    Settings,
+    row_sds,
+)
 
 __all__ = [
     "Full",
@@ -118,15 +127,22 @@ class Full(_Pattern):
     """Unstructured covariance: the whole lower triangle is free (the default)."""
 
     name = "full"
-    special_cases = frozenset(
-        {"zerocorr", "homdiag", "cs", "homcs", "ar1", "hetar1", "rr", "intercept"}
-    )
+    label = "full covariance"
+    colour = "#0072B2"
+    shape = "circle"
 
     def __init__(self, size: int, settings: Settings | None = None) -> None:
         super().__init__(size, settings)
         # np.triu_indices runs through rows; transposed, that is column by column of the lower part.
         self._cols, self._rows = np.triu_indices(size)
         self.entries = self._rows, self._cols
+
+    @classmethod
+    def includes(cls, other: type[CovarianceStructure]) -> bool:
+        return other.name != cls.name
+
+    def holds(self, pieces: Sequence[CovarianceStructure]) -> bool:
+        return True
 
     # Two columns have one correlation, which may be anything.
 
@@ -165,6 +181,9 @@ class ZeroCorr(_Pattern):
     """Diagonal covariance: every column has its own variance, none are correlated."""
 
     name = "zerocorr"
+    label = "zero correlations"
+    colour = "#D55E00"
+    shape = "square"
     correlates = False
     special_cases = frozenset({"homdiag"})
 
@@ -178,8 +197,14 @@ class Intercept(Full):
     """Intercepts only: the term is reduced to ``(1 | g)``."""
 
     name = "intercept"
+    label = "intercepts only"
+    colour = "#009E73"
+    shape = "M-1,-.3L1,-.3L1,.3L-1,.3Z"
     intercept_only = True
-    special_cases = frozenset()
+
+    @classmethod
+    def includes(cls, other: type[CovarianceStructure]) -> bool:
+        return False
 
     def __init__(self, size: int = 1, settings: Settings | None = None) -> None:
         if size != 1:
@@ -201,13 +226,32 @@ class ReducedRank(_Pattern):
     """
 
     name = "rr"
+    label = "reduced rank"
+    colour = "#1F1A5E"
+    shape = "cross"
     settings_names = ("d",)
     least_columns = 2
     special_cases = frozenset({"rr"})
+    #: Low ranks are drawn in colours and shapes of their own.
+    _looks: ClassVar = {
+        1.0: ("#C3E3F7", "M0,-1.2L.5,0L0,1.2L-.5,0Z"),
+        2.0: ("#A99FEA", "diamond"),
+    }
+
+    @classmethod
+    def look(cls, settings: Settings) -> Look:
+        if not settings:
+            return super().look(settings)
+        rank = _rank(settings)
+        return Look(f"rank {rank:g}", *cls._looks.get(rank, (cls.colour, cls.shape)))
+
+    @classmethod
+    def short_name(cls, settings: Settings) -> str:
+        return f"{cls.name}{_rank(settings):g}"
 
     def __init__(self, size: int, settings: Settings | None = None) -> None:
         super().__init__(size, settings)
-        d = float((settings or {}).get("d", 2))
+        d = _rank(settings or {})
         if d not in range(1, size + 1):
             raise ModelError(
                 f"The rank d of rr() must be a whole number from 1 to the {size} columns of its "
@@ -222,6 +266,9 @@ class ReducedRank(_Pattern):
     @property
     def rank(self) -> int:
         return self._rank
+
+    def holds(self, pieces: Sequence[CovarianceStructure]) -> bool:
+        return sum(piece.rank for piece in pieces) <= self.rank
 
     def nearest(self, covariance: Floats) -> Floats:
         # The principal part of the correlations, so that units do not decide what is kept.
@@ -259,6 +306,9 @@ class HomDiag(CovarianceStructure):
     """One variance for all columns, none are correlated: theta is their relative sd."""
 
     name = "homdiag"
+    label = "zero correlations, one sd"
+    colour = "#F2B07B"
+    shape = "M-.9,-.9L.9,-.9L.9,-.3L-.9,-.3ZM-.9,.3L.9,.3L.9,.9L-.9,.9Z"
     correlates = False
     least_columns = 2
 
@@ -302,6 +352,11 @@ class HomDiag(CovarianceStructure):
 
     def measure_slopes(self, values: Floats, around: Floats) -> Floats:
         return np.ones((1, 1))
+
+
+def _rank(settings: Settings) -> float:
+    """The d of reduced rank: 2 where it is not given, as in glmmTMB."""
+    return float(settings.get("d", 2))
 
 
 def own_sds(names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:

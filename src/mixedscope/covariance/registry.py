@@ -4,7 +4,8 @@ A term with k columns has covariance ``sigma**2 * lam @ lam.T`` for every level 
 factor; ``lam`` (k, k), lower triangular, is the relative covariance factor and theta are its free
 parameters (Bates, Maechler, Bolker & Walker 2015, J. Stat. Softw. 67(1), eq. 4).
 
-A new structure is one class in :mod:`mixedscope.model.structures`, entered in :data:`STRUCTURES`.
+A new structure is one class in this room, entered in :data:`STRUCTURES`: all that formulas,
+configurations, ladders and charts know of it they ask of its class.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from functools import lru_cache
 import numpy as np
 
 from mixedscope.core.errors import ModelError, suggest
-from mixedscope.covariance.base import CovarianceStructure, Settings
+from mixedscope.covariance.base import CovarianceStructure, Look, Settings
 from mixedscope.covariance.correlated import Ar1, CompoundSymmetry, HetAr1, HomCompoundSymmetry
 from mixedscope.covariance.patterns import Full, HomDiag, Intercept, ReducedRank, ZeroCorr
-from mixedscope.formula.parse import UNNAMED
+from mixedscope.formula.tree import UNNAMED
 
 __all__ = [
     "STRUCTURES",
+    "USUAL",
     "CovarianceStructure",
     "Full",
     "Intercept",
     "ReducedRank",
     "ZeroCorr",
+    "look_of",
     "make_structure",
     "named_structure",
     "told_from_residuals",
@@ -48,6 +51,9 @@ STRUCTURES: dict[str, type[CovarianceStructure]] = {
     )
 }
 """Covariance structures by the name users write."""
+
+USUAL = ("full", "zerocorr", "intercept")
+"""Structures that are set side by side where none are named; every term can take them."""
 
 #: Names of the same structures in glmmTMB and lme4, and what lme4's ``hom = TRUE`` (1) and
 #: ``hom = FALSE`` (0) make of a structure.
@@ -94,10 +100,8 @@ def named_structure(name: str, settings: Settings | None = None) -> tuple[str, d
     given = dict(settings or {})
     if UNNAMED in given and name in STRUCTURES and STRUCTURES[name].settings_names:
         given = {STRUCTURES[name].settings_names[0]: given[UNNAMED]}
-    if name not in STRUCTURES and (match := _NUMBERED.fullmatch(name)):
-        family = STRUCTURES.get(match[1])
-        if family is not None and family.settings_names and not given:
-            return match[1], {family.settings_names[0]: float(match[2])}
+    if not given and (numbered := _numbered(name)):
+        return numbered
     hom = given.get("hom")
     if hom is not None and (name, hom) in _HOMOGENEOUS:
         del given["hom"]
@@ -109,6 +113,27 @@ def named_structure(name: str, settings: Settings | None = None) -> tuple[str, d
             f"Unknown covariance structure {name!r}.{suggest(name, STRUCTURES)} Known are: {known}."
         )
     return name, given
+
+
+def _numbered(name: str) -> tuple[str, dict[str, float]] | None:
+    """Take a name such as ``rr2`` for a structure with its first setting."""
+    match = None if name in STRUCTURES else _NUMBERED.fullmatch(name)
+    family = match and STRUCTURES.get(match[1])
+    if not match or not family or not family.settings_names:
+        return None
+    return match[1], {family.settings_names[0]: float(match[2])}
+
+
+def look_of(name: str) -> Look | None:
+    """Say what a structure is called and how it is drawn; None of what is no name of one.
+
+    Parameters
+    ----------
+    name : str
+        A name of :data:`STRUCTURES`, or ``rr1``, ``rr2``, …
+    """
+    known, settings = _numbered(name) or (name, {})
+    return STRUCTURES[known].look(settings) if known in STRUCTURES else None
 
 
 def make_structure(

@@ -461,8 +461,8 @@ def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
             "weights, if residual variances are known to differ."
         )
     for part in design.parts:
-        k = 1 if part.structure == "zerocorr" else len(part.columns)
         structure = make_structure(part.structure, len(part.columns), part.settings)
+        k = 1 if structure.separates else structure.size
         if k * q >= n and not told_from_residuals(structure):
             names = " + ".join(design.names[j] for j in part.columns)
             raise ModelError(

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mixedscope.core.errors import FormulaError, ModelError
-from mixedscope.covariance.registry import STRUCTURES, make_structure, named_structure
+from mixedscope.covariance.registry import STRUCTURES, USUAL, make_structure, named_structure
 from mixedscope.design.frame import Factor
 from mixedscope.formula.parse import Formula, RandomTerm
 
 __all__ = ["Choice", "StructureChooser"]
-
-#: Structures that every term can take in some way, so that asking for them never fails.
-_ALWAYS = ("full", "zerocorr", "intercept")
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class StructureChooser:
     def __init__(self, formula: Formula, structure: str) -> None:
         self._text = formula.text
         self._asked = Choice(*named_structure(structure))
-        self._taken = self._asked.name in _ALWAYS
+        self._taken = self._asked.name in USUAL
         self._refusals: list[str] = []
         for term in formula.random:
             self._written(term)

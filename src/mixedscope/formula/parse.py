@@ -17,6 +17,7 @@ from mixedscope.core.errors import FormulaError
 from mixedscope.formula.algebra import FUNCTIONS, Fixed, Item, Term, expand, spine, strip
 from mixedscope.formula.syntax import Parser, Token, tokenize
 from mixedscope.formula.tree import (
+    UNNAMED,
     Binary,
     Call,
     Name,
@@ -28,10 +29,7 @@ from mixedscope.formula.tree import (
     unparse,
 )
 
-__all__ = ["FUNCTIONS", "UNNAMED", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
-
-UNNAMED = ""
-"""Key of a setting written without a name, as in ``rr(1 + x | g, 1)``."""
+__all__ = ["FUNCTIONS", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
 
 _TRUTH = {"TRUE": 1.0, "FALSE": 0.0, "true": 1.0, "false": 0.0, "True": 1.0, "False": 0.0}
 

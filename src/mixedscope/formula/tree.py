@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 __all__ = [
+    "UNNAMED",
     "Binary",
     "Call",
     "Items",
@@ -19,6 +20,10 @@ __all__ = [
     "names_in",
     "unparse",
 ]
+
+
+UNNAMED = ""
+"""Key of a setting written without a name, as in ``rr(1 + x | g, 1)``."""
 
 
 @dataclass(frozen=True)

@@ -7,33 +7,22 @@ from typing import Any, Final
 
 import pandas as pd
 
+from mixedscope.covariance.registry import STRUCTURES, look_of
 from mixedscope.tables.store import FitTables
 
 __all__ = [
     "LISTED",
-    "STRUCTURE_LABELS",
     "fit_label",
     "in_words",
+    "structure_colours",
     "structure_label",
     "structure_name",
+    "structure_shapes",
     "worded",
 ]
 
 LISTED: Final = 4
 """So many fits are named one by one in a title; of more it tells the range."""
-
-STRUCTURE_LABELS: Final[dict[str, str]] = {
-    "full": "full covariance",
-    "zerocorr": "zero correlations",
-    "intercept": "intercepts only",
-    "homdiag": "zero correlations, one sd",
-    "cs": "compound symmetry",
-    "homcs": "compound symmetry, one sd",
-    "ar1": "autoregression",
-    "hetar1": "autoregression, own sds",
-    "rr": "reduced rank",
-}
-"""Words for every structure, by the name users write."""
 
 
 def structure_name(info: Mapping[str, Any]) -> str:
@@ -107,7 +96,7 @@ def in_words(table: pd.DataFrame) -> pd.DataFrame:
 def _written(info: Mapping[str, Any]) -> list[str]:
     """Structures of the terms of several columns, each once."""
     names = (
-        _with_rank(str(part["structure"]), part.get("settings") or {})
+        _short(str(part["structure"]), part.get("settings") or {})
         for entry in info.get("random") or ()
         for part in entry["parts"]
         if len(part["columns"]) > 1
@@ -115,8 +104,8 @@ def _written(info: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _with_rank(name: str, settings: Mapping[str, float]) -> str:
-    return f"rr{int(settings.get('d', 2))}" if name == "rr" else name
+def _short(name: str, settings: Mapping[str, float]) -> str:
+    return STRUCTURES[name].short_name(settings) if name in STRUCTURES else name
 
 
 def worded(name: str) -> str:
@@ -131,6 +120,27 @@ def worded(name: str) -> str:
     -------
     str
     """
-    if name[:2] == "rr" and name[2:].isdigit():
-        return f"rank {int(name[2:])}"
-    return STRUCTURE_LABELS.get(name, name)
+    look = look_of(name)
+    return name if look is None else look.label
+
+
+def structure_colours(names: Sequence[str], spare: Sequence[str]) -> list[str]:
+    """Give each of different structures its colour; one of `spare` where it has none alone."""
+    return _dealt(names, {name: look.colour for name in names if (look := look_of(name))}, spare)
+
+
+def structure_shapes(names: Sequence[str], spare: Sequence[str]) -> list[str]:
+    """Give each of different structures its shape; one of `spare` where it has none alone."""
+    return _dealt(names, {name: look.shape for name in names if (look := look_of(name))}, spare)
+
+
+def _dealt(names: Sequence[str], own: Mapping[str, str], spare: Sequence[str]) -> list[str]:
+    """Leave what structures own to the first that owns it, and deal out what is spare."""
+    taken: dict[str, str] = {}
+    for name, value in own.items():
+        if value not in taken.values():
+            taken[name] = value
+    free = [value for value in spare if value not in taken.values()] or list(spare)
+    others = [name for name in names if name not in taken]
+    taken |= {name: free[i % len(free)] for i, name in enumerate(others)}
+    return [taken[name] for name in names]

@@ -24,7 +24,6 @@ __all__ = [
     "FONT",
     "GROUP_COLOURS",
     "SINGLE_COLUMN",
-    "STRUCTURE_SHAPES",
     "THEMES",
     "configure",
     "ink",
@@ -36,7 +35,8 @@ FONT: Final = f"{FAMILY}, Liberation Sans, Arial, Helvetica, sans-serif"
 SINGLE_COLUMN: Final = 241
 DOUBLE_COLUMN: Final = 510
 
-#: Fixed meanings. Names of structures, stages and phases are those of the stored tables.
+#: Fixed meanings; names of stages and phases are those of the stored tables. Structures say their
+#: own colours (`mixedscope.charts.common.structure_names.structure_colours`).
 COLOURS: Final[dict[str, str]] = {
     # shrinkage
     "reference": "#E69F00",
@@ -45,18 +45,6 @@ COLOURS: Final[dict[str, str]] = {
     "movement": "#9A9A9A",
     "ellipse": "#56B4E9",
     "zero": "#6E6E6E",
-    # structures
-    "full": "#0072B2",
-    "zerocorr": "#D55E00",
-    "intercept": "#009E73",
-    "homdiag": "#F2B07B",
-    "cs": "#7A1F5C",
-    "homcs": "#CC79A7",
-    "hetar1": "#6B5300",
-    "ar1": "#D9C400",
-    "rr": "#1F1A5E",
-    "rr2": "#A99FEA",
-    "rr1": "#C3E3F7",
     # levels of variance and of degrees of freedom; grouping factors have `GROUP_COLOURS`
     "observations": "#BDBDBD",
     "fixed": "#6E6E6E",
@@ -71,22 +59,6 @@ COLOURS: Final[dict[str, str]] = {
     "polish": "#CC79A7",
     "escape": "#882255",
     "restart": "#44AA99",
-}
-
-#: A shape of its own for every structure, so that a chart in grey can be read: filled points of
-#: families of structures look alike.
-STRUCTURE_SHAPES: Final[dict[str, str]] = {
-    "full": "circle",
-    "zerocorr": "square",
-    "homdiag": "M-.9,-.9L.9,-.9L.9,-.3L-.9,-.3ZM-.9,.3L.9,.3L.9,.9L-.9,.9Z",
-    "intercept": "stroke",
-    "cs": "triangle-up",
-    "homcs": "triangle-down",
-    "hetar1": "triangle-right",
-    "ar1": "triangle-left",
-    "rr": "cross",
-    "rr2": "diamond",
-    "rr1": "M0,-1.2L.5,0L0,1.2L-.5,0Z",
 }
 
 #: Colours of grouping factors, in the order of the formula.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixedscope.covariance.registry import STRUCTURES, make_structure
+from mixedscope.covariance.registry import make_structure
 
 __all__ = ["is_nested"]
 
@@ -54,11 +54,11 @@ class _Part:
         if other.name == self.name:
             # Reduced rank is the only structure with a size of its own.
             return other.structure.rank <= self.structure.rank
-        return other.name in STRUCTURES[self.name].special_cases
+        return self.structure.includes(type(other.structure))
 
 
 def _is_group_nested(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
-    """The same for one grouping factor."""
+    """Whether the random effects of one grouping factor are a special case of those of another."""
     parts = [_Part(outer, part) for part in outer["parts"]]
     inside: dict[int, list[_Part]] = {}
     for term in (_Part(inner, part) for part in inner["parts"]):
@@ -72,10 +72,9 @@ def _is_group_nested(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool
 
 def _pieces(term: _Part, parts: Sequence[_Part]) -> list[_Part]:
     """Cut a term of uncorrelated columns where the outer model has several terms."""
-    if not term.is_diagonal or any(set(term.columns) <= set(p.columns) for p in parts):
+    # A variance that columns share would be cut too.
+    if not term.structure.separates or any(set(term.columns) <= set(p.columns) for p in parts):
         return [term]
-    if term.name == "homdiag":
-        return [term]  # its one variance would be cut too
     entry = {"names": term.columns}
     return [_Part(entry, {"columns": [i], "structure": "full"}) for i in range(len(term.columns))]
 
@@ -103,8 +102,4 @@ def _fills(outer: _Part, pieces: Sequence[_Part]) -> bool:
     covered = [column for piece in pieces for column in piece.columns]
     if len(pieces) == 1 and covered == outer.columns:
         return outer.contains(pieces[0])
-    # Columns left out have no variance; several pieces are not correlated with each other.
-    if outer.name == "rr":
-        return sum(piece.structure.rank for piece in pieces) <= outer.structure.rank
-    # A correlation of two columns may be too low for three: only the diagonal is safe.
-    return all(p.is_diagonal for p in pieces) and outer.name in ("zerocorr", "cs", "hetar1")
+    return outer.structure.holds([piece.structure for piece in pieces])

@@ -14,7 +14,8 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.structure_names import structure_colours
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.crossvalidation.words import (
     WIDTH,
     crossvalidation_reading,
@@ -23,7 +24,6 @@ from mixedscope.charts.kinds.crossvalidation.words import (
     plus_minus,
     scheme_name,
 )
-from mixedscope.charts.kinds.efficiency.chart import structure_colours
 from mixedscope.charts.kinds.efficiency.words import NO_SHRINKAGE
 from mixedscope.core.vocabulary import UNSHRUNKEN
 
@@ -127,7 +127,8 @@ def _y(names: Sequence[str], *, labels: bool) -> alt.Y:
 
 def _colour(names: Sequence[str]) -> alt.Color:
     structures = [n for n in names if n != UNSHRUNKEN]
-    palette = structure_colours(structures) + [COLOURS["reference"]] * (UNSHRUNKEN in names)
+    palette = structure_colours(structures, GROUP_COLOURS)
+    palette += [COLOURS["reference"]] * (UNSHRUNKEN in names)
     shown = [*structures, *[n for n in names if n == UNSHRUNKEN]]
     scale = alt.Scale(domain=[_label(n) for n in shown], range=palette)
     return alt.Color("name:N", scale=scale, legend=None)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.efficiency.words import (
     NO_SHRINKAGE,
@@ -28,7 +29,7 @@ from mixedscope.charts.kinds.efficiency.words import (
 )
 from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
 
-__all__ = ["efficiency_chart", "structure_colours"]
+__all__ = ["efficiency_chart"]
 
 _INNER: Final = DOUBLE_COLUMN - 16
 #: Ratios of errors below which an interval is not drawn.
@@ -90,15 +91,6 @@ def efficiency_chart(
     return chart, title, caption
 
 
-def structure_colours(names: Sequence[str]) -> list[str]:
-    """Colours of structures: fixed ones where the theme has them, others in order."""
-    fixed = {name: COLOURS[name] for name in names if name in COLOURS}
-    free = [c for c in GROUP_COLOURS if c not in fixed.values()]
-    others = [name for name in names if name not in fixed]
-    fixed |= {name: free[i % len(free)] for i, name in enumerate(others)}
-    return [fixed[name] for name in names]
-
-
 def _rows(summary: pd.DataFrame) -> pd.DataFrame:
     """What is drawn: fitted values, every term, and fixed effects where structures differ."""
     fixed = summary[(summary["measure"] == "fixed") & (summary["structure"] != ORACLE)]
@@ -139,7 +131,8 @@ def _errors(
 ) -> Any:
     names = [NO_SHRINKAGE if s == UNSHRUNKEN else s for s in shown]
     structures = [s for s in shown if s != UNSHRUNKEN]
-    palette = structure_colours(structures) + [COLOURS["reference"]] * (UNSHRUNKEN in shown)
+    palette = structure_colours(structures, GROUP_COLOURS)
+    palette += [COLOURS["reference"]] * (UNSHRUNKEN in shown)
     low = min(0.98, float(rows["low"].min()))
     high = max(1.1, float(rows["high"].max()))
     room = 0.03 * math.log(high / low)
@@ -228,7 +221,7 @@ def _numbers(
         scale=alt.Scale(paddingInner=0.12, paddingOuter=0.06),
     )
     told = rows[["label", "told"]]
-    (colour,) = structure_colours([name])
+    (colour,) = structure_colours([name], GROUP_COLOURS)
     text = (
         data.chart(told)
         .mark_text(align="right", fontSize=10, color=colour, aria=False)

@@ -19,6 +19,7 @@ from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.ladder.words import first_fits, ladder_caption, ladder_title, p_words
 from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import CRITERION_NAMES
+from mixedscope.covariance.registry import look_of
 
 __all__ = ["ladder_chart"]
 
@@ -319,7 +320,8 @@ def _outcomes(
 
 def _colour(structure: str, colours: dict[str, str]) -> str:
     """The colour of a structure, the same in every chart."""
-    return COLOURS.get(structure, COLOURS.get(structure.rstrip("0123456789"), colours["soft"]))
+    look = look_of(structure)
+    return colours["soft"] if look is None else look.colour
 
 
 def _size(value: float) -> str:

@@ -11,6 +11,7 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.phase_bands import phase_fills
+from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.sweep.names import (
     FLOOR_WORDS,
@@ -245,7 +246,7 @@ class _Panel:
             "color": alt.Color(**field, scale=scale, legend=shown if legend else None),
             "shape": alt.Shape(
                 **field,
-                scale=alt.Scale(domain=names, range=[_SHAPES[i % 6] for i in range(len(names))]),
+                scale=alt.Scale(domain=names, range=_marks(key, values)),
                 legend=shown if legend else None,
             ),
         }
@@ -475,11 +476,17 @@ def _palette(key: str, values: Sequence[Any]) -> list[str]:
         return [_PHASE_INKS[v] for v in values]
     if _numbers(values) and len(values) > 1:
         return [_between("#6BAED6", "#08306B", i / (len(values) - 1)) for i in range(len(values))]
-    fixed = {v: COLOURS[v] for v in values if key == "structure" and v in COLOURS}
-    free = [c for c in (*GROUP_COLOURS, *_MORE_COLOURS) if c not in fixed.values()]
-    others = [v for v in values if v not in fixed]
-    fixed |= {v: free[i % len(free)] for i, v in enumerate(others)}
-    return [fixed[v] for v in values]
+    spare = (*GROUP_COLOURS, *_MORE_COLOURS)
+    if key == "structure":
+        return structure_colours(values, spare)
+    return [spare[i % len(spare)] for i in range(len(values))]
+
+
+def _marks(key: str, values: Sequence[Any]) -> list[str]:
+    """Shapes of the points of the values of a key."""
+    if key == "structure":
+        return structure_shapes(values, _SHAPES)
+    return [_SHAPES[i % len(_SHAPES)] for i in range(len(values))]
 
 
 def _between(first: str, second: str, part: float) -> str:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.phase_bands import bands, phase_runs
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS
+from mixedscope.charts.common.structure_names import structure_colours
+from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
 from mixedscope.charts.kinds.trace.frames import kept_rows, log_labels, rounded
 
 __all__ = ["overlay_chart"]
@@ -148,11 +149,8 @@ def _looks(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[list[int]]
             places = list(range(len(names)))
         colours = [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in places]
     else:
-        spare = [c for c in GROUP_COLOURS if c not in {COLOURS.get(s) for s in structures}]
-        palette = {
-            s: COLOURS.get(s, (spare or GROUP_COLOURS)[i % len(spare or GROUP_COLOURS)])
-            for i, s in enumerate(structures)
-        }
+        own = structure_colours(structures, GROUP_COLOURS)
+        palette = dict(zip(structures, own, strict=True))
         places = [optimizers.index(optimizer) for _, optimizer in names]
         colours = [palette[structure] for structure, _ in names]
     return colours, [list(_DASHES[i % len(_DASHES)]) for i in places]
