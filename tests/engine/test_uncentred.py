@@ -138,8 +138,9 @@ def test_what_varies_too_little_beside_its_size_is_named(start: float) -> None:
     x, g = np.tile(np.arange(8.0), 12), np.repeat(np.arange(12), 8)
     y = rng.normal(size=12)[g] + x * (1.0 + rng.normal(size=12)[g]) + rng.normal(size=96)
     data = {"y": y, "x": x + start, "g": g.astype(str)}
-    with pytest.warns(DataWarning, match="'x' varies by 7 around .*center.x."):
+    with pytest.warns(DataWarning, match="'x' varies by 7 around .*center.x.") as found:
         fit = ms.LinearMixedModel("y ~ x + (1 + x | g)", data).fit()
+    assert found[0].filename == __file__  # the user's line, whatever classes made the model
     assert "counts as constant" in str(fit)
     # What it says to do is right, and nothing is said of what is no further than the engine goes.
     right = ms.LinearMixedModel("y ~ x + (1 + x | g)", data | {"x": x}).fit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api import summary
+from mixedscope.api.fit_numbers import KEYFRAMES, FitNumbers
+from mixedscope.api.model import Model
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
-from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
-from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.evaluation import Evaluation
-from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.description import fit_info
-from mixedscope.inference.estimates.estimates import estimates_table
-from mixedscope.inference.estimates.modes import keyframes, modes_table
+from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.references import reference_info
 from mixedscope.inference.estimates.refit import (
     SETTLED,
@@ -32,26 +28,138 @@ from mixedscope.inference.estimates.refit import (
     simulate_responses,
 )
 from mixedscope.inference.studies.studied_fit import StudiedFit
-from mixedscope.optimize import OptimizationResult
+from mixedscope.optimize import OptimizationResult, minimize
+from mixedscope.optimize.starts import named_start
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, write_fit
 from mixedscope.tables.table_files import write_table
 
 if TYPE_CHECKING:
-    from mixedscope.api.linear import LinearMixedModel
+    from mixedscope.inference.searches.race import Entrant
 
-__all__ = ["Fit"]
+__all__ = ["Fit", "FittableModel"]
 
 Floats = NDArray[np.float64]
 
 ESTIMATES = "estimates"
 """The start of a refit that continues from this fit."""
 
-KEYFRAMES = 60
-"""Parts into which the path of the conditional modes is cut for ``modes_trace``."""
+
+class FittableModel(Model):
+    """A model that makes fits of itself."""
+
+    @door()
+    def race(
+        self,
+        entrants: Sequence[str | Entrant],
+        *,
+        reml: bool = False,
+        starts: int = 3,
+        seed: int = 0,
+    ) -> dict[str, pd.DataFrame]:
+        """Let optimisers race on the objective, each from its own start and from random ones.
+
+        Parameters
+        ----------
+        entrants : sequence of str or Entrant
+            Names of optimisers, or `mixedscope.inference.searches.race.Entrant` for other settings.
+        reml : bool
+        starts : int
+            Number of random starts, the same for all.
+        seed : int
+            From which they are drawn.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            ``race``, ``race_ends`` and ``race_timing``; `mixedscope.charts.kinds.race.chart` draws
+            them.
+
+        Raises
+        ------
+        ModelError
+            If there are no entrants, two of one name, or a negative number of starts.
+        OptimizerError
+            If an optimiser or a setting is unknown.
+        """
+        from mixedscope.inference.searches import race as races
+
+        objective = self.profiled(reml=reml)
+        return races.race(objective, races.as_entrants(entrants), starts=starts, seed=seed)
+
+    @door()
+    def fit(
+        self,
+        optimizer: str = "auto",
+        *,
+        settings: Mapping[str, Any] | None = None,
+        reml: bool = False,
+        start: ArrayLike | str | None = None,
+        max_evaluations: int | None = None,
+        max_seconds: float | None = None,
+        polish: bool = True,
+        progress: bool = False,
+        name: str | None = None,
+        seed: int = 0,
+    ) -> Fit:
+        """Fit the model, recording every evaluation of the objective.
+
+        Parameters
+        ----------
+        optimizer : str
+            ``auto``, or one of :func:`mixedscope.optimize.optimizer_names`.
+        settings : mapping, optional
+            Settings of the optimiser, by name.
+        reml : bool
+            REML instead of maximum likelihood (the default, as in MixedModels.jl).
+        start : (k,) array_like or str, optional
+            Theta to start from, or the name of a start: ``independent`` (the default: each
+            optimiser's own), ``moments``, ``identity`` or ``random``; see
+            :func:`mixedscope.optimize.starts.named_start`.
+        max_evaluations : int, optional
+        max_seconds : float, optional
+        polish : bool
+            Finish the job where the optimiser stopped short of an optimum.
+        progress : bool
+            Show a progress bar on fits that take more than two seconds.
+        name : str, optional
+            What to call the model in tables and charts.
+        seed : int
+            For optimisers that draw random numbers, and for a random start.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        ModelError, OptimizerError
+            If an argument is unknown or cannot be what it is.
+        """
+        objective = self.profiled(reml=reml)
+        with objective.limited_threads():
+            result = minimize(
+                objective,
+                optimizer=optimizer,
+                settings=settings,
+                start=self._start(objective, start, seed),
+                max_evaluations=max_evaluations,
+                max_seconds=max_seconds,
+                polish=polish,
+                progress=progress,
+                seed=seed,
+            )
+        return Fit(FitTables({}), self, result=result, reml=reml, name=name)
+
+    def _start(
+        self, objective: SearchableObjective, start: ArrayLike | str | None, seed: int
+    ) -> Floats | None:
+        if isinstance(start, str):
+            return named_start(objective, start, seed=seed)
+        return None if start is None else self._theta(start)
 
 
-class Fit:
+class Fit(FitNumbers[FittableModel]):
     """A fitted model: numbers, tables and charts of one optimisation.
 
     Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.
@@ -61,212 +169,24 @@ class Fit:
     def __init__(
         self,
         tables: FitTables,
-        model: LinearMixedModel | None,
+        model: FittableModel | None,
         *,
         result: OptimizationResult | None = None,
         reml: bool = False,
         name: str | None = None,
-        rebuild: Callable[[], LinearMixedModel] | None = None,
+        rebuild: Callable[[], FittableModel] | None = None,
     ) -> None:
         if not isinstance(tables, FitTables):
             raise ModelError(
                 "A fit is made by model.fit() or read by ms.load_fit(directory), "
                 f"not from {named(tables)}."
             )
-        # A new fit has a result and computes its tables when they are asked for; a loaded one has
-        # the tables and rebuilds its model when that is asked for.
         self._tables = tables
         self._model = model
         self._result = result
         self._reml = reml
         self._name = name
         self._rebuild = rebuild
-
-    # -- numbers ----------------------------------------------------------------------------------
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What was fitted, how, and what came out: the content of ``fit.json``."""
-        if not self._tables.info:
-            self._tables.info = self._describe()
-        return self._tables.info
-
-    @property
-    def name(self) -> str:
-        """What the model is called."""
-        return str(self.info["model"])
-
-    @property
-    def formula(self) -> str:
-        """Formula as written."""
-        return str(self.info["formula"])
-
-    @property
-    def spec(self) -> ModelSpec:
-        """What the model is without its data, criterion included."""
-        if self._result is not None:
-            return self.model.specification(reml=self._reml)
-        return ModelSpec.of(self.info)
-
-    @property
-    def reml(self) -> bool:
-        """Whether the criterion was REML."""
-        return self._reml if self._result is not None else self.info["criterion"] == "REML"
-
-    @property
-    def objective(self) -> float:
-        """-2 log-likelihood, or the REML criterion, at the estimates."""
-        if self._result is not None:
-            return float(self._result.evaluation.objective)
-        return float(self.info["objective"])
-
-    @property
-    def loglik(self) -> float:
-        """Log-likelihood (restricted under REML)."""
-        return float(self.info["loglik"])
-
-    @property
-    def dof(self) -> int:
-        """Number of parameters that the data determine, of fixed effects, theta and sigma."""
-        return int(self.info["dof"])
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion."""
-        return float(self.info["aic"])
-
-    @property
-    def aicc(self) -> float:
-        """AIC corrected for small samples (NaN if undefined)."""
-        value = self.info["aicc"]
-        return float("nan") if value is None else float(value)
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion."""
-        return float(self.info["bic"])
-
-    @property
-    def sigma(self) -> float:
-        """Residual standard deviation, units of the response."""
-        if self._result is not None:
-            return float(self._result.evaluation.sigma)
-        return float(self.info["sigma"])
-
-    @property
-    def theta(self) -> Floats:
-        """Relative covariance parameters (k,), in the order of the formula."""
-        if self._result is not None:
-            return np.array(self._result.theta, dtype=float)
-        if "theta" in self.info:
-            return np.array(self.info["theta"], dtype=float)
-        return self._stored("theta")  # of fits stored before
-
-    @property
-    def beta(self) -> Floats:
-        """Fixed effects (r,), in the order of ``info["fixed_names"]``."""
-        if self._result is not None:
-            return np.array(self._result.evaluation.beta, dtype=float)
-        return self._stored("beta")
-
-    @property
-    def n_evaluations(self) -> int:
-        """Evaluations of the objective, all stages together."""
-        return len(self.trace)
-
-    @property
-    def certificate(self) -> dict[str, Any]:
-        """Convergence verdict: is this a minimum, and if not, what was tried."""
-        if self._result is not None:
-            return dict(self._result.certificate)
-        return dict(self.info["certificate"])
-
-    @property
-    def singular(self) -> bool:
-        """Whether any covariance matrix of random effects is singular."""
-        return any(term["singular"] for term in self.info["singular"])
-
-    def _stored(self, kind: str) -> Floats:
-        frame = self.estimates
-        return frame.loc[frame["kind"] == kind, "estimate"].to_numpy(dtype=float)
-
-    # -- tables -----------------------------------------------------------------------------------
-
-    @property
-    def trace(self) -> pd.DataFrame:
-        """One row per evaluation of the objective, as stored in ``trace.parquet``."""
-        if self._tables.trace is None and self._result is not None:
-            self._tables.trace = self._result.trace.frame()
-        return self._tables.require("trace")
-
-    @property
-    def timing(self) -> pd.DataFrame:
-        """Seconds that every evaluation took, as stored in ``timing.parquet``."""
-        if self._tables.timing is None and self._result is not None:
-            self._tables.timing = self._result.trace.timing_frame()
-        return self._tables.require("timing")
-
-    @property
-    def estimates(self) -> pd.DataFrame:
-        """Tidy parameters, as stored in ``estimates.parquet``."""
-        if self._tables.estimates is None and self._result is not None:
-            self._tables.estimates = estimates_table(
-                self._profiled, self.theta, unidentified=self.certificate["unidentified"]
-            )
-        return self._tables.require("estimates")
-
-    def fixed_effects(self) -> pd.DataFrame:
-        """Fixed effects with standard errors, z statistics, p values and Wald 95 % intervals."""
-        frame = self.estimates
-        columns = ["term", "estimate", "std_error", "lower", "upper", "statistic", "p_value"]
-        return frame.loc[frame["kind"] == "beta", columns].reset_index(drop=True)
-
-    def variance_components(self) -> pd.DataFrame:
-        """Standard deviations and correlations of the random effects, and sigma."""
-        frame = self.estimates
-        chosen = frame["kind"].isin(["sd", "correlation", "sigma"])
-        columns = ["kind", "group", "term", "term2", "estimate"]
-        return frame.loc[chosen, columns].reset_index(drop=True)
-
-    def conditional_modes(self) -> pd.DataFrame:
-        """Conditional modes with standard deviations and references, a row per level and term."""
-        if self._tables.modes is None:
-            self._tables.modes = modes_table(self._profiled, self.theta, self.model.joint_limit)
-        return self._tables.modes
-
-    def conditional_covariances(self) -> dict[str, Floats]:
-        """Conditional covariance matrices (q, k, k) of the modes, by grouping factor."""
-        evaluation = self._profiled.evaluate(self.theta)
-        covariances = self._profiled.system.conditional_covariances(evaluation.sigma)
-        groups = [t.group for t in self._profiled.system.terms]
-        return dict(zip(groups, covariances, strict=True))
-
-    @door()
-    def modes_trace(self, keyframe_parts: int = KEYFRAMES) -> pd.DataFrame:
-        """Conditional modes at the keyframes of the optimisation."""
-        modes = self.conditional_modes()
-        return keyframes(self._profiled, self.trace, most=keyframe_parts, modes=modes)
-
-    def fitted(self) -> Floats:
-        """Fitted values ``X beta + Z b`` (n,), in the order of the rows used."""
-        profiled = self._profiled
-        system, design = profiled.system, self.model.design
-        evaluation = profiled.evaluate(self.theta)
-        total = np.asarray(design.X[:, system.basis.kept] @ evaluation.beta, dtype=float)
-        for term, modes in zip(system.terms, system.modes(), strict=True):
-            total += np.einsum("ij,ij->i", term.design.Z, modes[term.design.codes])
-        return total
-
-    def residuals(self) -> Floats:
-        """Response minus fitted values (n,)."""
-        return np.asarray(self.model.design.y - self.fitted(), dtype=float)
-
-    def fixed_covariance(self) -> pd.DataFrame:
-        """Covariance matrix of the fixed effects."""
-        evaluation = self._profiled.evaluate(self.theta)
-        covariance = self._profiled.system.beta_covariance(evaluation.sigma)
-        names = list(self.info["fixed_names"])
-        return pd.DataFrame(covariance, index=names, columns=names)
 
     @door()
     def refit(
@@ -334,11 +254,6 @@ class Fit:
         that of :meth:`refit_many`.
         """
         return self.refit_many(self.simulate(count, seed=seed), start=start, seed=seed)
-
-    @door()
-    def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
-        """Evaluate the objective of the fit again, by default at its own theta."""
-        return self.model.evaluate(self.theta if theta is None else theta, reml=self.reml)
 
     @property
     def tables(self) -> FitTables:
@@ -423,20 +338,6 @@ class Fit:
             model = self.model
             self.info["references"] = reference_info(model.system, model.joint_limit)
 
-    # -- the model --------------------------------------------------------------------------------
-
-    @property
-    def model(self) -> LinearMixedModel:
-        """The model; that of a loaded fit is rebuilt from its stored data when first needed."""
-        if self._model is None:
-            assert self._rebuild is not None
-            self._model = self._rebuild()
-        return self._model
-
-    @property
-    def _profiled(self) -> ProfiledObjective:
-        return self.model.profiled(reml=self.reml)
-
     # -- storing ----------------------------------------------------------------------------------
 
     @door()
@@ -497,18 +398,6 @@ class Fit:
             sha256=self.info["dataset"]["sha256"],
         )
         return "data.parquet"
-
-    def _describe(self) -> dict[str, Any]:
-        assert self._result is not None
-        model = self.model
-        return fit_info(
-            self._profiled,
-            self._result,
-            self.spec,
-            name=self._name,
-            source=model.source,
-            sha256=model.source.get("sha256") or frame_digest(storable(model.data)),
-        )
 
     # -- display ----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mixedscope.api.fit import Fit
+from mixedscope.api.fit import Fit, FittableModel
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
@@ -248,7 +248,7 @@ def _refuse_given(
 
 
 def _fits(
-    model: LinearMixedModel, structures: Sequence[str] | None, optimizer: str, reml: bool
+    model: FittableModel, structures: Sequence[str] | None, optimizer: str, reml: bool
 ) -> list[Fit]:
     """Fit every structure that makes another model."""
     asked = USUAL if structures is None else tuple(dict.fromkeys(structures))

@@ -1,0 +1,263 @@
+"""The numbers and tables of one optimisation, read off its result or out of what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mixedscope.api.model import Model
+from mixedscope.core.arguments import door
+from mixedscope.data.digest import frame_digest
+from mixedscope.data.storable import storable
+from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.evaluation import Evaluation
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.inference.estimates.description import fit_info
+from mixedscope.inference.estimates.estimates import estimates_table
+from mixedscope.inference.estimates.modes import keyframes, modes_table
+from mixedscope.optimize import OptimizationResult
+from mixedscope.tables.store import FitTables
+
+__all__ = ["KEYFRAMES", "FitNumbers"]
+
+Floats = NDArray[np.float64]
+
+KEYFRAMES = 60
+"""Parts into which the path of the conditional modes is cut for ``modes_trace``."""
+
+
+M = TypeVar("M", bound=Model)
+
+
+class FitNumbers(Generic[M]):
+    """What a fit says of itself; :class:`mixedscope.Fit` goes on from there."""
+
+    # A new fit has a result and computes its tables when they are asked for; a loaded one has the
+    # tables and rebuilds its model when that is asked for.
+    _tables: FitTables
+    _model: M | None
+    _result: OptimizationResult | None
+    _reml: bool
+    _name: str | None
+    _rebuild: Callable[[], M] | None
+
+    # -- numbers ----------------------------------------------------------------------------------
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What was fitted, how, and what came out: the content of ``fit.json``."""
+        if not self._tables.info:
+            self._tables.info = self._describe()
+        return self._tables.info
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.info["model"])
+
+    @property
+    def formula(self) -> str:
+        """Formula as written."""
+        return str(self.info["formula"])
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is without its data, criterion included."""
+        if self._result is not None:
+            return self.model.specification(reml=self._reml)
+        return ModelSpec.of(self.info)
+
+    @property
+    def reml(self) -> bool:
+        """Whether the criterion was REML."""
+        return self._reml if self._result is not None else self.info["criterion"] == "REML"
+
+    @property
+    def objective(self) -> float:
+        """-2 log-likelihood, or the REML criterion, at the estimates."""
+        if self._result is not None:
+            return float(self._result.evaluation.objective)
+        return float(self.info["objective"])
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood (restricted under REML)."""
+        return float(self.info["loglik"])
+
+    @property
+    def dof(self) -> int:
+        """Number of parameters that the data determine, of fixed effects, theta and sigma."""
+        return int(self.info["dof"])
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion."""
+        return float(self.info["aic"])
+
+    @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples (NaN if undefined)."""
+        value = self.info["aicc"]
+        return float("nan") if value is None else float(value)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion."""
+        return float(self.info["bic"])
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation, units of the response."""
+        if self._result is not None:
+            return float(self._result.evaluation.sigma)
+        return float(self.info["sigma"])
+
+    @property
+    def theta(self) -> Floats:
+        """Relative covariance parameters (k,), in the order of the formula."""
+        if self._result is not None:
+            return np.array(self._result.theta, dtype=float)
+        if "theta" in self.info:
+            return np.array(self.info["theta"], dtype=float)
+        return self._stored("theta")  # of fits stored before
+
+    @property
+    def beta(self) -> Floats:
+        """Fixed effects (r,), in the order of ``info["fixed_names"]``."""
+        if self._result is not None:
+            return np.array(self._result.evaluation.beta, dtype=float)
+        return self._stored("beta")
+
+    @property
+    def n_evaluations(self) -> int:
+        """Evaluations of the objective, all stages together."""
+        return len(self.trace)
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """Convergence verdict: is this a minimum, and if not, what was tried."""
+        if self._result is not None:
+            return dict(self._result.certificate)
+        return dict(self.info["certificate"])
+
+    @property
+    def singular(self) -> bool:
+        """Whether any covariance matrix of random effects is singular."""
+        return any(term["singular"] for term in self.info["singular"])
+
+    def _stored(self, kind: str) -> Floats:
+        frame = self.estimates
+        return frame.loc[frame["kind"] == kind, "estimate"].to_numpy(dtype=float)
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        """One row per evaluation of the objective, as stored in ``trace.parquet``."""
+        if self._tables.trace is None and self._result is not None:
+            self._tables.trace = self._result.trace.frame()
+        return self._tables.require("trace")
+
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Seconds that every evaluation took, as stored in ``timing.parquet``."""
+        if self._tables.timing is None and self._result is not None:
+            self._tables.timing = self._result.trace.timing_frame()
+        return self._tables.require("timing")
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """Tidy parameters, as stored in ``estimates.parquet``."""
+        if self._tables.estimates is None and self._result is not None:
+            self._tables.estimates = estimates_table(
+                self._profiled, self.theta, unidentified=self.certificate["unidentified"]
+            )
+        return self._tables.require("estimates")
+
+    def fixed_effects(self) -> pd.DataFrame:
+        """Fixed effects with standard errors, z statistics, p values and Wald 95 % intervals."""
+        frame = self.estimates
+        columns = ["term", "estimate", "std_error", "lower", "upper", "statistic", "p_value"]
+        return frame.loc[frame["kind"] == "beta", columns].reset_index(drop=True)
+
+    def variance_components(self) -> pd.DataFrame:
+        """Standard deviations and correlations of the random effects, and sigma."""
+        frame = self.estimates
+        chosen = frame["kind"].isin(["sd", "correlation", "sigma"])
+        columns = ["kind", "group", "term", "term2", "estimate"]
+        return frame.loc[chosen, columns].reset_index(drop=True)
+
+    def conditional_modes(self) -> pd.DataFrame:
+        """Conditional modes with standard deviations and references, a row per level and term."""
+        if self._tables.modes is None:
+            self._tables.modes = modes_table(self._profiled, self.theta, self.model.joint_limit)
+        return self._tables.modes
+
+    def conditional_covariances(self) -> dict[str, Floats]:
+        """Conditional covariance matrices (q, k, k) of the modes, by grouping factor."""
+        evaluation = self._profiled.evaluate(self.theta)
+        covariances = self._profiled.system.conditional_covariances(evaluation.sigma)
+        groups = [t.group for t in self._profiled.system.terms]
+        return dict(zip(groups, covariances, strict=True))
+
+    @door()
+    def modes_trace(self, keyframe_parts: int = KEYFRAMES) -> pd.DataFrame:
+        """Conditional modes at the keyframes of the optimisation."""
+        modes = self.conditional_modes()
+        return keyframes(self._profiled, self.trace, most=keyframe_parts, modes=modes)
+
+    def fitted(self) -> Floats:
+        """Fitted values ``X beta + Z b`` (n,), in the order of the rows used."""
+        profiled = self._profiled
+        system, design = profiled.system, self.model.design
+        evaluation = profiled.evaluate(self.theta)
+        total = np.asarray(design.X[:, system.basis.kept] @ evaluation.beta, dtype=float)
+        for term, modes in zip(system.terms, system.modes(), strict=True):
+            total += np.einsum("ij,ij->i", term.design.Z, modes[term.design.codes])
+        return total
+
+    def residuals(self) -> Floats:
+        """Response minus fitted values (n,)."""
+        return np.asarray(self.model.design.y - self.fitted(), dtype=float)
+
+    def fixed_covariance(self) -> pd.DataFrame:
+        """Covariance matrix of the fixed effects."""
+        evaluation = self._profiled.evaluate(self.theta)
+        covariance = self._profiled.system.beta_covariance(evaluation.sigma)
+        names = list(self.info["fixed_names"])
+        return pd.DataFrame(covariance, index=names, columns=names)
+
+    @door()
+    def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
+        """Evaluate the objective of the fit again, by default at its own theta."""
+        return self.model.evaluate(self.theta if theta is None else theta, reml=self.reml)
+
+    # -- the model --------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> M:
+        """The model; that of a loaded fit is rebuilt from its stored data when first needed."""
+        if self._model is None:
+            assert self._rebuild is not None
+            self._model = self._rebuild()
+        return self._model
+
+    @property
+    def _profiled(self) -> SearchableObjective:
+        return self.model.profiled(reml=self.reml)
+
+    def _describe(self) -> dict[str, Any]:
+        assert self._result is not None
+        model = self.model
+        return fit_info(
+            self._profiled,
+            self._result,
+            self.spec,
+            name=self._name,
+            source=model.source,
+            sha256=model.source.get("sha256") or frame_digest(storable(model.data)),
+        )

@@ -1,0 +1,245 @@
+"""A formula with its data: the objective and all that is known before a model is fitted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mixedscope.core.arguments import door, number_array
+from mixedscope.core.errors import DataWarning, ModelError
+from mixedscope.design.design import Design, design_of_frame
+from mixedscope.design.frame import as_frame
+from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.blocks import BlockDescription, describe_blocks
+from mixedscope.engine.evaluation import Evaluation
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
+from mixedscope.formula.parse import parse_formula
+from mixedscope.formula.tree import Name
+from mixedscope.inference.estimates.references import JointLimit, confounded, known_limit
+
+__all__ = ["Model"]
+
+Floats = NDArray[np.float64]
+
+_WEIGHTS_COLUMN = ".weights"
+
+
+class Model:
+    """A formula with its data, to be evaluated.
+
+    The parameters are those of :class:`mixedscope.LinearMixedModel`.
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        structure: str = "full",
+        contrasts: Mapping[str, Any] | None = None,
+        weights: str | ArrayLike | None = None,
+    ) -> None:
+        frame = as_frame(data)
+        if contrasts is not None and not isinstance(contrasts, Mapping):
+            raise ModelError(
+                "contrasts must name the coding of each variable, as "
+                f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
+            )
+        self._spec = ModelSpec(
+            formula,
+            structure,
+            contrasts or {},
+            weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN,
+        )
+        parsed = parse_formula(formula)
+        self.design: Design = design_of_frame(
+            parsed, frame, structure=structure, contrasts=contrasts, weights=weights
+        )
+        for note in self.design.notes:
+            warnings.warn(note, DataWarning, stacklevel=4)
+        self.system = ProfiledSystem(self.design)
+        self._objectives = {False: SearchableObjective(self.system)}
+        # A copy on write: the data of the model stay what they are now.
+        self._frame = frame.copy(deep=False)
+        self._columns = list(parsed.variables)
+        if isinstance(weights, str) and weights not in self._columns:
+            self._columns.append(weights)
+        self._weights = None
+        if weights is not None and not isinstance(weights, str):
+            self._weights = number_array("weights", weights, "numbers", missing=True)
+        self.source = dict(getattr(data, "attrs", {}) or {})
+
+    @classmethod
+    def of(cls, spec: ModelSpec, data: Any) -> Self:
+        """Make the model that a specification and data give.
+
+        Parameters
+        ----------
+        spec : ModelSpec
+            Its criterion is for those who fit: ``fit(reml=spec.reml)``.
+        data : pandas, polars or pyarrow table, or mapping of columns
+        """
+        return cls(
+            spec.formula,
+            data,
+            structure=spec.structure,
+            contrasts=spec.contrasts,
+            weights=spec.weights,
+        )
+
+    @door()
+    def specification(self, *, reml: bool = False) -> ModelSpec:
+        """Say what the model is without its data, as optimised by this criterion."""
+        return replace(self._spec, criterion="REML" if reml else "ML")
+
+    @property
+    def formula(self) -> str:
+        """Formula as written."""
+        return self._spec.formula
+
+    @property
+    def structure(self) -> str:
+        """Covariance structure asked of every term."""
+        return self._spec.structure
+
+    @property
+    def contrasts(self) -> Mapping[str, Any]:
+        """Coding of categorical variables that was asked for, by name."""
+        return self._spec.contrasts
+
+    @property
+    def weights(self) -> str | None:
+        """Column of :attr:`data` that holds the weights."""
+        return self._spec.weights
+
+    @property
+    def theta_names(self) -> tuple[str, ...]:
+        """Names of theta, as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``."""
+        return self.profiled().theta_names
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects that are estimated."""
+        return self.system.fixed_names
+
+    @property
+    def dropped_coefficients(self) -> tuple[str, ...]:
+        """Fixed effects left out because X is rank-deficient."""
+        return self.system.dropped_names
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The columns that the model uses, all rows."""
+        data = self._frame[self._columns]
+        if self._weights is not None:
+            data = data.assign(**{_WEIGHTS_COLUMN: self._weights})
+        return data
+
+    @cached_property
+    def joint_limit(self) -> JointLimit:
+        """Where the conditional modes go as the penalty vanishes; computed when first needed.
+
+        Where it cannot be computed its values are NaN, and `missing` says why.
+        """
+        return known_limit(self.system)
+
+    @cached_property
+    def confounded(self) -> tuple[str, ...]:
+        """Grouping factors whose effects least squares cannot tell from those of others."""
+        return confounded(self.system)
+
+    @door()
+    def profiled(self, *, reml: bool = False) -> SearchableObjective:
+        """Give the objective as optimisers see it."""
+        if reml not in self._objectives:
+            self._objectives[reml] = SearchableObjective(self.system, reml=reml)
+        return self._objectives[reml]
+
+    def blocks(self) -> BlockDescription:
+        """Show how the factorisation is cut into blocks, and which kernel computes it."""
+        return describe_blocks(self.system)
+
+    @door()
+    def objective(self, theta: ArrayLike, *, reml: bool = False) -> float:
+        """-2 profiled log-likelihood (or the REML criterion) at theta.
+
+        Parameters
+        ----------
+        theta : (k,) array_like
+            Relative covariance parameters in the order of :attr:`theta_names`.
+        reml : bool
+
+        Raises
+        ------
+        ModelError
+            If theta has the wrong length.
+        FloatingPointError
+            If the objective cannot be evaluated there.
+        """
+        return self.evaluate(theta, reml=reml).objective
+
+    @door()
+    def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
+        """Objective and its exact gradient, shape (k,), at theta."""
+        evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._theta(theta))
+        return evaluation.objective, gradient
+
+    @door()
+    def evaluate(self, theta: ArrayLike, *, reml: bool = False) -> Evaluation:
+        """Objective with its parts, fixed effects and sigma at theta."""
+        return self.profiled(reml=reml).evaluate(self._theta(theta))
+
+    @door()
+    def with_structure(self, structure: str) -> Self:
+        """Give the model of the same formula and data with another covariance structure."""
+        return type(self).of(replace(self._spec, structure=structure), self.data)
+
+    @door()
+    def with_response(self, response: ArrayLike) -> Self:
+        """Give the same model for another response (n,), one value per row of data used."""
+        response = number_array("response", response, "an array of numbers, one per row used")
+        if response.shape != self.design.y.shape or not np.isfinite(response).all():
+            raise ModelError(
+                f"A response for this model has {len(self.design.y)} finite values, one per row "
+                f"of data used; got shape {response.shape}."
+            )
+        written = parse_formula(self.formula).response
+        if not isinstance(written, Name):
+            raise ModelError(
+                f"The response {self.design.response!r} is a function of columns; a model can be "
+                "refitted if its response is a column."
+            )
+        model = copy(self)
+        model.design = replace(self.design, y=response, rows=np.arange(len(response)))
+        model.data = self.data.iloc[self.design.rows].assign(**{written.name: response})
+        model.source = {}
+        model.system = ProfiledSystem(model.design)
+        model._objectives = {False: SearchableObjective(model.system)}
+        model.__dict__.pop("joint_limit", None)
+        return model
+
+    def _theta(self, theta: ArrayLike) -> Floats:
+        wanted = f"an array of {len(self.theta_names)} numbers, {', '.join(self.theta_names)}"
+        values = number_array("theta (a start, too)", theta, wanted)
+        names = self.theta_names
+        if values.shape != (len(names),):
+            raise ModelError(
+                f"theta has {values.size} values in shape {values.shape}; this model has "
+                f"{len(names)}: {', '.join(names)}."
+            )
+        return values
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.formula!r}, structure {self.structure!r}, "
+            f"{len(self.design.y)} observations>"
+        )
