@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Evaluation, Solution
+from mixedscope.engine.kernels.criterion import profiled_criterion
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.random_term import inverse_of_lower, joined
 from mixedscope.engine.rounding import (
@@ -84,6 +85,8 @@ class ProfiledObjective(ABC):
         self.scale = joined([t.scale for t in system.terms])
         self.edges = joined([t.edges for t in system.terms])
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
+        # Only REML asks for what the basis leaves out of the fixed effects' determinant.
+        self._log_det_basis = system.basis.log_det if reml else 0.0
         self._bounds = RoundingBounds(
             system.n,
             self.degrees,
@@ -350,9 +353,14 @@ class ProfiledObjective(ABC):
         if not pwrss > 0.0:
             return math.nan
         variance = pwrss * self.system.y_scale**2 / self.degrees
-        value = log_det + self.degrees * (1.0 + math.log(2.0 * math.pi * variance))
-        value -= self.system.log_weights
-        return value + (log_det_fixed + self.system.basis.log_det) if self.reml else value
+        value = profiled_criterion(
+            log_det,
+            log_det_fixed + self._log_det_basis,
+            1.0 + math.log(2.0 * math.pi * variance),
+            self.degrees,
+            self.reml,
+        )
+        return value - self.system.log_weights
 
     def _describe(self, solution: Solution, squares: float, *, precise: bool = False) -> Evaluation:
         """Bring a solution to the units of the response; see `RoundingBounds` for `squares`."""

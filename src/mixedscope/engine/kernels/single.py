@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.kernels.criterion import inlined_criterion
 from mixedscope.engine.kernels.elimination import (
     back_solve_stage,
     cholesky_small,
@@ -184,9 +185,7 @@ def run_single(
         parts[count, 3] = penalty
         for i in range(r):
             betas[count, i] = coefficient[i]
-        new = log_det + degrees * np.log(pwrss)
-        if reml is not None:
-            new += log_det_fixed
+        new = inlined_criterion(log_det, log_det_fixed, np.log(pwrss), degrees, reml)
         verdict = ACCEPT
         if search:
             verdict = accept_or_halve(new, best, points, direction, trial, state)
@@ -278,9 +277,9 @@ def refit_single(
             for i in range(h):
                 betas[row, i] = np.nan
             continue
-        values[row] = all_parts[best, 0] + degrees * np.log(all_parts[best, 2])
-        if reml is not None:
-            values[row] += all_parts[best, 1]
+        values[row] = inlined_criterion(
+            all_parts[best, 0], all_parts[best, 1], np.log(all_parts[best, 2]), degrees, reml
+        )
         for i in range(k):
             points[row, i] = all_points[best, i]
         for i in range(h - 1):

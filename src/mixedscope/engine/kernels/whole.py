@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel, part
+from mixedscope.engine.kernels.criterion import inlined_criterion
 from mixedscope.engine.kernels.dense import derive_dense, scale_dense
 from mixedscope.engine.kernels.elimination import (
     back_solve_rest,
@@ -336,7 +337,7 @@ def run_whole(
             parts[count, 2] = pwrss
             for i in range(r):
                 betas[count, i] = coefficient[n_rest + i]
-        new = log_det + degrees * np.log(pwrss) + (log_det_fixed if reml else 0.0)
+        new = inlined_criterion(log_det, log_det_fixed, np.log(pwrss), degrees, reml)
         verdict = ACCEPT
         if search:
             verdict = accept_or_halve(new, best, points, direction, trial, state)

@@ -209,12 +209,11 @@ def _compiled(
     first = Start(start, inverse_hessian(objective, start))
     residuals /= unit[:, None]
     ends = compiled_refits(objective, first, residuals)
-    constant = objective.degrees * (
-        1.0 + np.log(2.0 * np.pi / objective.degrees) + 2.0 * np.log(unit)
-    )
-    constant += (system.basis.log_det if objective.reml else 0.0) - system.log_weights
+    # Kernels leave constants out, and these responses have units of their own.
+    constant = objective.criterion(0.0, 0.0, 1.0)
+    scales = 2.0 * objective.degrees * np.log(unit / system.y_scale)
     sure = ends.sure
-    out.objective[:] = ends.values + constant
+    out.objective[:] = ends.values + (constant + scales)
     out.theta[:] = _canonical(objective, objective.from_entries(ends.points))
     out.beta[:] = (ends.betas[:, :-1] * unit[:, None] + projections) @ system.r_inverse.T
     out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
