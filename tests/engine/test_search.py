@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mixedscope as ms
+from mixedscope.engine.kernels.start import information_sums
 from mixedscope.engine.objective import ProfiledObjective
 
 MODELS = {
@@ -61,17 +62,18 @@ def test_first_step_follows_the_information(model):
     objective = model.profiled()
     if len(objective.system.terms) > 1:
         pytest.skip("expected information is for one factor")
-    from mixedscope.engine.search.starting import factor_information
-
     theta = objective.start
     term = objective.system.terms[0]
     places, _ = objective.entries
-    information = factor_information(
+    information = np.empty((len(places), len(places)))
+    information_sums(
         objective.system.cross.stages[0].d,
         term.standard_factor(theta),
         places // term.size,
         places % term.size,
         objective.degrees,
+        0,
+        information,
     )
     # tr(V^-1 dV_i V^-1 dV_j) by dense algebra, sigma profiled out, fixed effects known.
     z = term.design.Z / term.column_scale

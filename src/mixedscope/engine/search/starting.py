@@ -27,7 +27,6 @@ from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 __all__ = [
     "average_information",
     "expected_information",
-    "factor_information",
     "information_after",
     "moment_start",
     "standard_information",
@@ -255,32 +254,6 @@ def information_after(objective: ProfiledObjective, factors: list[Floats]) -> Fl
     for term, block, factor in zip(system.terms, system.blocked.blocks(), factors, strict=True):
         rows, cols = term.entry_places
         information_sums(block, factor, rows, cols, objective.degrees, term.theta.start, out)
-    return out
-
-
-def factor_information(d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: int) -> Floats:
-    """Expected information of the entries of one factor, sigma profiled out.
-
-    The sum over levels of ``tr(B W_i B W_j)`` with ``B = Z'inv(V)Z``, ``W_i`` the derivative of
-    ``lam lam'``, less the share that sigma takes up (Searle, Casella & McCulloch 1992, sec. 6.3).
-    The fixed effects and the random effects of other factors are taken as known.
-
-    Parameters
-    ----------
-    d : (q, k, k) array
-        Cross-products of the levels.
-    lam : (k, k) array
-        Relative covariance factor.
-    rows, cols : (p,) arrays of int
-        Entries of the factor.
-    degrees : int
-
-    Returns
-    -------
-    (p, p) array
-    """
-    out = np.empty((len(rows), len(rows)))
-    information_sums(d, lam, rows, cols, degrees, 0, out)
     return out
 
 

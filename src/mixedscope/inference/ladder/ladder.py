@@ -19,12 +19,9 @@ from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, 
 from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
 from mixedscope.inference.ladder.likelihood_ratio import reference
 
-__all__ = ["LADDER_TABLES", "Rung", "bootstrap_of", "ladder_tables"]
+__all__ = ["Rung", "bootstrap_of", "ladder_tables"]
 
 Floats = NDArray[np.float64]
-
-#: Tables of a ladder that hold no seconds.
-LADDER_TABLES: Final = ("structures", "tests", "components")
 
 #: Loadings of less than this, of an axis of length 1, are not named.
 _NAMED: Final = 0.3
