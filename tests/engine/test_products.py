@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mixedscope.engine.basis import fixed_basis
-from mixedscope.engine.products import CrossProducts, Factor, cross_products
+from mixedscope.engine.products import CrossProducts, GroupColumns, cross_products
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,9 @@ def model(
     codes = np.concatenate([np.arange(48), rng.integers(0, 48, n - 48)])
     shared = rng.normal(size=(n, sizes[0]))
     factors = [
-        Factor(f"f{i}", 48 // 4**i, codes // 4**i, shared if same else rng.normal(size=(n, size)))
+        GroupColumns(
+            f"f{i}", 48 // 4**i, codes // 4**i, shared if same else rng.normal(size=(n, size))
+        )
         for i, size in enumerate(sizes)
     ]
     return cross_products(tuple(factors), basis, y), np.column_stack([basis.q, y])
@@ -74,7 +76,7 @@ def test_the_tail_is_orthonormal_beside_a_rest_too() -> None:
     basis = fixed_basis(x)
     y = rng.normal(size=n)
     y -= basis.q @ (basis.q.T @ y)
-    crossed = [Factor(f, 10, rng.integers(0, 10, n), rng.normal(size=(n, 2))) for f in "ab"]
+    crossed = [GroupColumns(f, 10, rng.integers(0, 10, n), rng.normal(size=(n, 2))) for f in "ab"]
     cross = cross_products(tuple(crossed), basis, y)
     tail = np.column_stack([basis.q, y])
     assert cross.pattern.n_rest == 20

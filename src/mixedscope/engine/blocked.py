@@ -9,6 +9,15 @@ For given relative covariance factors the system
 is factorised once; its determinants, the residual and the coefficients give the profiled
 objective (Bates, Maechler, Bolker & Walker 2015, J. Stat. Softw. 67(1), eq. 34 and 41), and the
 entries of its inverse on the pattern of the data the exact gradient and the conditional variances.
+What holds which block of :mod:`mixedscope.engine.pattern` once it is factorised::
+
+                  stage (`_work`)              rest and tail
+    stage       | x, m beside d             |                            |  modes, forms
+    rest, tail  | w, u less what stages     | _s: lower triangle L;      |  _coefficient,
+                | within have taken away    | upper and _diagonal A - C  |  _spherical
+
+Per level ``x`` and ``m`` stand for the factor of the own block, see
+:mod:`mixedscope.engine.kernels.elimination`; C is what the stages take away from rest and tail.
 """
 
 from __future__ import annotations

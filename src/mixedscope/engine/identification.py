@@ -19,7 +19,7 @@ from mixedscope.engine.undetermined import NOTHING, Entries, slopes_of, told
 from mixedscope.engine.untangle import OWN
 
 if TYPE_CHECKING:
-    from mixedscope.engine.random_term import RandomTerm
+    from mixedscope.engine.group_effects import GroupEffects
     from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["count_unidentified", "unidentified"]
@@ -99,12 +99,12 @@ def _null_directions(
     return columns, entries, [slopes @ d for d in directions]
 
 
-def _columns(term: RandomTerm, root_weights: Floats) -> Floats:
+def _columns(term: GroupEffects, root_weights: Floats) -> Floats:
     """Columns of the data (n, k) in units of their root mean square, weighted."""
     return np.asarray(term.design.Z * root_weights[:, None] / term.column_scale)
 
 
-def _entries(term: RandomTerm, given: Floats) -> Entries:
+def _entries(term: GroupEffects, given: Floats) -> Entries:
     """Free covariances of a grouping factor of columns (n, k); see `Entries`."""
     columns = given.copy()
     back = np.eye(term.size)
@@ -244,7 +244,7 @@ def _sparse(null: Floats) -> Floats:
 
 
 def _feasible(
-    terms: tuple[RandomTerm, ...], theta: Floats, entries: list[Entries], steps: list[Floats]
+    terms: tuple[GroupEffects, ...], theta: Floats, entries: list[Entries], steps: list[Floats]
 ) -> list[Floats]:
     """Those of the directions along which a step, one way or the other, keeps covariances."""
     here = []

@@ -1,4 +1,15 @@
-"""The profiled objective: -2 log-likelihood, or REML criterion, as a function of theta alone."""
+"""The profiled objective: -2 log-likelihood, or REML criterion, as a function of theta alone.
+
+From theta to a value, and back to a gradient; beta and sigma come with the solution::
+
+    theta --> factors: Lambda --> BlockedSystem.solve --> Solution: log|L|**2, log|R_X|**2, r**2
+      |                                    |                              |
+      |                                    v                              v
+    gradient <-- pullback <-- BlockedSystem.derivatives        criterion; beta, sigma
+
+with ``criterion = log|L|**2 + degrees (1 + log(2 pi r**2 / degrees))``, plus ``log|R_X|**2`` under
+REML, less the logarithms of the weights. Cross-products and pattern know nothing of it.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +26,9 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Evaluation, Solution
+from mixedscope.engine.group_effects import inverse_of_lower, joined
 from mixedscope.engine.kernels.criterion import profiled_criterion
 from mixedscope.engine.lapack import limited_for
-from mixedscope.engine.random_term import inverse_of_lower, joined
 from mixedscope.engine.rounding import (
     LARGE_RATIO,
     NOTHING_LEFT,

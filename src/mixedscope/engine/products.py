@@ -1,5 +1,16 @@
 """Cross-products of a design: what is in the blocks that :mod:`mixedscope.engine.pattern` draws.
 
+By rows of the matrix, with the names of the arrays::
+
+                  stage               rest                   tail: Q, y
+    stage       | stage.d (q, k, k) |                      |                      |
+    rest        | stage.w (nnz, k)  | rest[:n_rest,        |                      |
+                |                   |      :n_rest]        |                      |
+    tail: Q, y  | stage.u (q, h, k) | rest[:n_rest,        | rest[n_rest:,        |
+                |                   |      n_rest:]'       |      n_rest:]        |
+
+Of ``rest`` the upper triangle is stored. A head ``u`` begins with the later stages of the chain.
+
 They are formed once for a linear model, as theta only rescales them, and can be formed again with
 other weights and another response, at the cost of one pass over the observations, for models that
 are solved by weighted least squares again and again.
@@ -17,7 +28,7 @@ from mixedscope.engine import gather
 from mixedscope.engine.basis import FixedBasis, products_of_rows
 from mixedscope.engine.pattern import Pattern, Scatter, make_pattern
 
-__all__ = ["CrossProducts", "Factor", "Stage", "WorkingProducts", "cross_products"]
+__all__ = ["CrossProducts", "GroupColumns", "Stage", "WorkingProducts", "cross_products"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,7 +40,7 @@ _NARROW = 8
 
 
 @dataclass(frozen=True)
-class Factor:
+class GroupColumns:
     """One grouping factor with its random-effects columns.
 
     Attributes
@@ -78,7 +89,7 @@ class CrossProducts:
     Attributes
     ----------
     pattern : Pattern
-    factors : tuple of Factor
+    factors : tuple of GroupColumns
     stages : tuple of Stage
         One per stage of the pattern.
     rest : (N, N) array
@@ -90,7 +101,7 @@ class CrossProducts:
     """
 
     pattern: Pattern
-    factors: tuple[Factor, ...]
+    factors: tuple[GroupColumns, ...]
     stages: tuple[Stage, ...]
     rest: Floats
     n_tail: int
@@ -145,7 +156,7 @@ class WorkingProducts(CrossProducts):
 
     Attributes
     ----------
-    given : tuple of Factor
+    given : tuple of GroupColumns
         The columns to which weights are applied; `factors` hold what that gave.
     given_basis : (r, n) array
         Rows of the fixed-effects basis to which weights are applied.
@@ -154,7 +165,7 @@ class WorkingProducts(CrossProducts):
     scatter : Scatter
     """
 
-    given: tuple[Factor, ...]
+    given: tuple[GroupColumns, ...]
     given_basis: Floats
     tail: Floats
     scatter: Scatter
@@ -213,7 +224,7 @@ class WorkingProducts(CrossProducts):
 
 
 def cross_products(
-    factors: tuple[Factor, ...],
+    factors: tuple[GroupColumns, ...],
     basis: FixedBasis,
     response: Floats,
     pattern: Pattern | None = None,
@@ -222,7 +233,7 @@ def cross_products(
 
     Parameters
     ----------
-    factors : tuple of Factor
+    factors : tuple of GroupColumns
         At least one.
     basis : FixedBasis
     response : (n,) array
@@ -261,7 +272,7 @@ def _room(pattern: Pattern, n_tail: int) -> tuple[tuple[Stage, ...], Floats]:
 
 def _add_up(
     pattern: Pattern,
-    factors: tuple[Factor, ...],
+    factors: tuple[GroupColumns, ...],
     basis: Floats,
     response: Floats,
     scatter: Scatter,
@@ -338,7 +349,7 @@ def _sums_of(inner: Stage, parent: Ints, n_levels: int) -> tuple[Floats, Floats]
     return sums.reshape(n_levels, k, k), more.reshape(n_levels, -1, k)
 
 
-def _products_between(factor: Factor, outer: Floats, d: Floats) -> Floats:
+def _products_between(factor: GroupColumns, outer: Floats, d: Floats) -> Floats:
     """Cross-products (q, m, k) with the columns (n, m) of a containing factor."""
     if outer is factor.z:
         return d

@@ -18,8 +18,8 @@ from mixedscope.covariance.registry import make_structure, told_from_residuals
 
 if TYPE_CHECKING:
     from mixedscope.design.design import TermPart
+    from mixedscope.engine.group_effects import GroupEffects
     from mixedscope.engine.objective import ProfiledObjective
-    from mixedscope.engine.random_term import RandomTerm
 
 __all__ = ["Residual", "residual_limit", "residual_state"]
 
@@ -128,7 +128,7 @@ def _enlarged(objective: ProfiledObjective, theta: Floats, times: float) -> Floa
     return np.concatenate([term.enlarged(theta[term.theta], times) for term in terms])
 
 
-def _has_one_observation_each(term: RandomTerm, part: TermPart) -> bool:
+def _has_one_observation_each(term: GroupEffects, part: TermPart) -> bool:
     """Whether every random effect of a term of indicators has one row at most."""
     design = term.design
     if part.factor is None or len(part.columns) * len(design.levels) < len(design.codes):

@@ -14,10 +14,10 @@ from mixedscope.core.errors import DataError, ModelError
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import FixedBasis, fixed_basis
 from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.group_effects import LARGEST, GroupEffects, group_effects
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.precise import PreciseSystem, is_affordable
-from mixedscope.engine.products import Factor, cross_products
-from mixedscope.engine.random_term import LARGEST, RandomTerm, random_terms
+from mixedscope.engine.products import GroupColumns, cross_products
 
 __all__ = ["ProfiledSystem", "has_intercept"]
 
@@ -64,7 +64,7 @@ class ProfiledSystem:
         design = self.design
         # Nothing of large data is multiplied by ones.
         root = None if design.weights is None else self.root_weights
-        self.terms: tuple[RandomTerm, ...] = random_terms(design.random, root)
+        self.terms: tuple[GroupEffects, ...] = group_effects(design.random, root)
         self.log_weights = 0.0 if root is None else 2.0 * float(np.log(root).sum())
         self.basis: FixedBasis = fixed_basis(
             design.X if root is None else design.X * root[:, None],
@@ -92,7 +92,8 @@ class ProfiledSystem:
             )
         self.response = residual / self.y_scale
         self.factors = tuple(
-            Factor(t.group, len(t.design.levels), t.design.codes, t.standard) for t in self.terms
+            GroupColumns(t.group, len(t.design.levels), t.design.codes, t.standard)
+            for t in self.terms
         )
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)

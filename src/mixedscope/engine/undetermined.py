@@ -12,7 +12,7 @@ from mixedscope.engine.untangle import OWN
 
 if TYPE_CHECKING:
     from mixedscope.covariance.base import CovarianceStructure
-    from mixedscope.engine.random_term import RandomTerm
+    from mixedscope.engine.group_effects import GroupEffects
 
 __all__ = ["NOTHING", "Entries", "slopes_of", "told"]
 
@@ -65,7 +65,7 @@ class _Told:
 
 
 def told(
-    terms: tuple[RandomTerm, ...],
+    terms: tuple[GroupEffects, ...],
     columns: list[Floats],
     entries: list[Entries],
     steps: list[Floats],
@@ -133,7 +133,7 @@ def slopes_of(structure: CovarianceStructure) -> tuple[Floats, Floats]:
     return np.array([(h + h.T)[free] for h in halves]).T, factor @ factor.T
 
 
-def _moved_theta(term: RandomTerm, change: Floats, sigma: float) -> list[str]:
+def _moved_theta(term: GroupEffects, change: Floats, sigma: float) -> list[str]:
     """Theta that change where covariances (k, k) do, and sigma squared by so much."""
     names = term.theta_names()
     moved = []
@@ -164,7 +164,7 @@ def _linked(found: list[_Told]) -> list[_Told]:
     return out
 
 
-def _joined(found: list[_Told], terms: tuple[RandomTerm, ...]) -> list[dict[str, Any]]:
+def _joined(found: list[_Told], terms: tuple[GroupEffects, ...]) -> list[dict[str, Any]]:
     """One entry per reason, with all the parameters it is the reason for."""
     by_reason: dict[str, list[tuple[str | None, ...]]] = {}
     for told in found:
@@ -180,7 +180,7 @@ def _joined(found: list[_Told], terms: tuple[RandomTerm, ...]) -> list[dict[str,
     ]
 
 
-def _combined(moves: list[dict[tuple[str, str], float]], terms: tuple[RandomTerm, ...]) -> str:
+def _combined(moves: list[dict[tuple[str, str], float]], terms: tuple[GroupEffects, ...]) -> str:
     """Say what is determined where no single column is to blame."""
     # In the order of the formula: that of the directions is decided by rounding.
     place = {
@@ -233,7 +233,7 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _dependent(term: RandomTerm, columns: Floats) -> tuple[set[int], set[int]]:
+def _dependent(term: GroupEffects, columns: Floats) -> tuple[set[int], set[int]]:
     """Columns of a factor that are zero, and those that depend on each other within a term."""
     zero, tied = set(), set()
     for j, column in enumerate(columns.T):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from mixedscope.covariance.registry import CovarianceStructure
+    from mixedscope.engine.group_effects import GroupEffects
     from mixedscope.engine.objective import ProfiledObjective
-    from mixedscope.engine.random_term import RandomTerm
 
 __all__ = ["SecondLook", "second_look"]
 
@@ -112,7 +112,7 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
 
 def _parts(
     objective: ProfiledObjective, factors: Sequence[Floats]
-) -> Iterator[tuple[RandomTerm, Floats, list[int], CovarianceStructure, slice]]:
+) -> Iterator[tuple[GroupEffects, Floats, list[int], CovarianceStructure, slice]]:
     """Grouping factor, its factor, columns, structure and place in theta of every term."""
     for term, factor in zip(objective.system.terms, factors, strict=True):
         first = term.theta.start

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.random_term import RandomTerm
+from mixedscope.engine.group_effects import GroupEffects
 
 __all__ = ["sds_and_correlations", "undetermined"]
 
@@ -16,13 +16,13 @@ Floats = NDArray[np.float64]
 
 
 def sds_and_correlations(
-    term: RandomTerm, factors: Floats, sigma: Floats
+    term: GroupEffects, factors: Floats, sigma: Floats
 ) -> Iterator[tuple[str, str, str | None, Floats]]:
     """Give standard deviations, then correlations, of relative covariance factors.
 
     Parameters
     ----------
-    term : RandomTerm
+    term : GroupEffects
     factors : (m, k, k) array
         Relative covariance factors.
     sigma : (m,) array

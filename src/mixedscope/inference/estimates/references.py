@@ -20,9 +20,9 @@ from mixedscope.core.errors import ModelError
 from mixedscope.design.design import TermPart
 from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.gather import sums_by_level
+from mixedscope.engine.group_effects import group_effects
 from mixedscope.engine.objective import ProfiledSystem
 from mixedscope.engine.products import cross_products
-from mixedscope.engine.random_term import random_terms
 from mixedscope.engine.untangle import is_nearly_collinear
 
 __all__ = [
@@ -213,7 +213,7 @@ def _untangled(system: ProfiledSystem) -> ProfiledSystem:
     )
     is_new = any(new is not t.design for new, t in zip(designs, system.terms, strict=True))
     root = None if system.design.weights is None else system.root_weights
-    terms = random_terms(designs, root) if is_new else system.terms
+    terms = group_effects(designs, root) if is_new else system.terms
     x = system.design.X[:, system.basis.kept] * system.root_weights[:, None]
     noise = _EPS * np.abs(system.basis.r_inverse).T @ np.linalg.norm(x, axis=0)
     known = _Known(system.basis.q, noise)

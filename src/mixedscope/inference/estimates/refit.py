@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, OptimizerError
+from mixedscope.engine.group_effects import inverse_of_lower
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.random_term import inverse_of_lower
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, is_compilable
 from mixedscope.inference.ladder.tangent import raised

@@ -23,8 +23,8 @@ from mixedscope.core.seeds import generator
 from mixedscope.covariance.base import CovarianceStructure
 from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.gather import sums_by_level
+from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
-from mixedscope.engine.random_term import RandomTerm
 from mixedscope.inference.estimates.leverage import DIGITS
 from mixedscope.inference.estimates.refit import simulate_responses
 from mixedscope.inference.ladder.boundary import (
@@ -327,7 +327,7 @@ def _average_information(
     return np.asarray(triangle @ triangle.T / (solution.pwrss / degrees) * np.outer(there, there))
 
 
-def _embedding(term: RandomTerm, system: ProfiledSystem) -> tuple[int, Floats]:
+def _embedding(term: GroupEffects, system: ProfiledSystem) -> tuple[int, Floats]:
     """Which grouping factor of the richer model a term belongs to, and its columns as its own."""
     for place, outer in enumerate(system.terms):
         if outer.group != term.group:
@@ -349,7 +349,7 @@ def _embedding(term: RandomTerm, system: ProfiledSystem) -> tuple[int, Floats]:
     )
 
 
-def _parts(term: RandomTerm, theta: Floats) -> list[tuple[slice, CovarianceStructure, Floats]]:
+def _parts(term: GroupEffects, theta: Floats) -> list[tuple[slice, CovarianceStructure, Floats]]:
     """Columns, structure and theta of every part of a term."""
     out = []
     at = 0

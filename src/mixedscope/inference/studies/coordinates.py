@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.covariance.registry import CovarianceStructure
+from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.random_term import RandomTerm
 
 __all__ = ["MEASURED", "SCALES", "Coordinate", "Coordinates", "coordinates"]
 
@@ -186,7 +186,7 @@ class _Part:
     """What people read in place of theta for one term of the formula."""
 
     def __init__(
-        self, term: RandomTerm, columns: slice, place: slice, structure: CovarianceStructure
+        self, term: GroupEffects, columns: slice, place: slice, structure: CovarianceStructure
     ) -> None:
         self.place = place
         self.structure = structure

@@ -18,7 +18,7 @@ from mixedscope.design.design import RandomDesign
 from mixedscope.engine.basis import products_of_rows
 from mixedscope.engine.untangle import is_nearly_collinear, uncentred, untangled
 
-__all__ = ["LARGEST", "RandomTerm", "inverse_of_lower", "joined", "random_terms"]
+__all__ = ["LARGEST", "GroupEffects", "group_effects", "inverse_of_lower", "joined"]
 
 Floats = NDArray[np.float64]
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -28,7 +28,7 @@ LARGEST = 1e145
 
 
 @dataclass(frozen=True)
-class RandomTerm:
+class GroupEffects:
     """The random effects of one grouping factor, all its terms of the formula together.
 
     Attributes
@@ -343,11 +343,11 @@ def joined(parts: Sequence[NDArray[_Kind]]) -> NDArray[_Kind]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def random_terms(
+def group_effects(
     designs: tuple[RandomDesign, ...], root_weights: Floats | None
-) -> tuple[RandomTerm, ...]:
+) -> tuple[GroupEffects, ...]:
     """Attach structures, scales and places in theta to the random effects of a design."""
-    out: list[RandomTerm] = []
+    out: list[GroupEffects] = []
     measured: dict[int, tuple[Floats, Floats, Floats]] = {}
     mixed: dict[tuple[int, tuple[int, ...]], tuple[Floats, tuple[Floats, ...]]] = {}
     first = 0
@@ -380,7 +380,7 @@ def random_terms(
             for i, matrix in zip(parts, found, strict=True):
                 mixing[i] = matrix
         own = slice(first, first + n_theta)
-        out.append(RandomTerm(design, structures, scale, standard, own, tuple(mixing), far))
+        out.append(GroupEffects(design, structures, scale, standard, own, tuple(mixing), far))
         first = own.stop
     return tuple(out)
 
