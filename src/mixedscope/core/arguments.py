@@ -68,12 +68,9 @@ _DOORS: Final[dict[str, tuple[str, ...]]] = {}
 def door(
     error: type[MixedscopeError] = ModelError,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a public function check its arguments by their annotations.
+    """Make a public function check its arguments by their annotations, and raise this error.
 
-    Parameters
-    ----------
-    error : type of MixedscopeError
-        What it raises. Annotations that are not known here are left to the function.
+    Annotations that are not known here are left to the function.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -131,15 +128,7 @@ def number_array(
 ) -> NDArray[np.float64]:
     """Give numbers as an array of floats, or say what was wanted in their place.
 
-    Parameters
-    ----------
-    name : str
-        What they are called.
-    value : array_like
-    wanted : str
-    error : type of MixedscopeError
-    missing : bool
-        Whether values may be missing; they are NaN then.
+    ``name`` is what they are called; where values may be ``missing`` they are NaN.
     """
     try:
         made = np.asarray(value)
@@ -188,16 +177,7 @@ def way_out(value: Any) -> str:
 def each_fit(source: Any, wanted: str) -> list[Any]:
     """Give a fit, or the fits of a list, one by one.
 
-    Parameters
-    ----------
-    source : Fit or iterable of Fit
-    wanted : str
-        The beginning of the message about anything else: what takes what.
-
-    Raises
-    ------
-    ModelError
-        If it is, or holds, something that is no fit.
+    Raises ModelError about anything else, a message that begins with what is ``wanted``.
     """
     items = (source,) if hasattr(source, "study") else _items(source)
     if items is None:

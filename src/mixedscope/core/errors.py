@@ -85,19 +85,9 @@ class StoreError(MixedscopeError, OSError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Name the nearest known word, as a sentence to append to a message.
+    """Name the known word nearest to what the user wrote, as a sentence to append to a message.
 
-    Parameters
-    ----------
-    name : str
-        What the user wrote.
-    known : iterable of str
-        What would have been understood.
-
-    Returns
-    -------
-    str
-        ``" Did you mean 'x'?"``, or the empty string if nothing is near.
+    ``" Did you mean 'x'?"``, or the empty string if nothing is near.
     """
     candidates = [str(k) for k in known]
     near = get_close_matches(str(name), candidates, n=1, cutoff=0.6)
@@ -108,19 +98,10 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def yaml_hint(value: object, wanted: str = "") -> str:
-    """Say what YAML made of a value that was meant as something else.
+    """Say what YAML made of a value that a key was given and cannot take.
 
-    Parameters
-    ----------
-    value : object
-        What a key was given and cannot take.
-    wanted : {"", "text", "number", "integer"}
-        What it takes; anything by default.
-
-    Returns
-    -------
-    str
-        A remark in parentheses to append to a message, or the empty string.
+    ``wanted`` is what it takes: "text", "number", "integer", or anything. A remark in parentheses
+    to append to a message, or the empty string.
     """
     if isinstance(value, bool) and wanted in ("", "text"):
         word = "yes, on" if value else "no, off"

@@ -16,18 +16,7 @@ __all__ = ["describe_faults"]
 
 
 def describe_faults(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Put the faults of a configuration into words, each behind the path of its key.
-
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-    root : type of pydantic.BaseModel
-        The outermost section.
-
-    Returns
-    -------
-    list of str
-    """
+    """Put the faults of a section ``root`` into words, each behind the path of its key."""
     found: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
         location = tuple(p for p in details["loc"] if not _ALTERNATIVE.fullmatch(str(p)))

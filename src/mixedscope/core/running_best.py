@@ -9,16 +9,9 @@ __all__ = ["improved_rows"]
 
 
 def improved_rows(objective: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Positions of the evaluations whose objective is below everything before.
+    """Positions (n,) of the evaluations whose objective (m,) is below everything before.
 
-    Parameters
-    ----------
-    objective : (m,) array
-        In order of evaluation; not finite where an evaluation failed, which is never the best.
-
-    Returns
-    -------
-    (n,) array of int
+    The objective is not finite where an evaluation failed, which is never the best.
     """
     values = np.where(np.isfinite(objective), objective, np.inf)
     before = np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])

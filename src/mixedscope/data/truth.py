@@ -37,24 +37,13 @@ class Truth:
 
 
 def true_effects(spec: Mapping[str, Any], design: Design) -> Truth | None:
-    """Find the truth behind the rows of a model, by simulating its data again.
+    """Find the truth behind the rows of a model, by simulating its data again; None for others.
 
-    The rows of the model are recognised by their responses.  Random effects are expressed in the
-    columns of the model: where it codes conditions in another way than the simulation, or has
-    fewer terms, by the least-squares coefficients of the true columns on its own.  A grouping
-    factor that had no part in the simulation has effects of zero.
-
-    Parameters
-    ----------
-    spec : mapping
-        As for :func:`mixedscope.data.simulate.simulate_dataset`.
-    design : Design
-
-    Returns
-    -------
-    Truth or None
-        None where the data are no longer those of the simulation: the response is another, or
-        was changed, or levels were joined or renamed across groups.
+    The rows of the model are recognised by their responses. Random effects are expressed in the
+    columns of the model: where it codes conditions in another way than the simulation, or has fewer
+    terms, by the least-squares coefficients of the true columns on its own. A grouping factor that
+    had no part in the simulation has effects of zero. Data are no longer those of the simulation
+    where the response is another or was changed, or levels were joined or renamed across groups.
     """
     return effects_in_model(simulate_dataset(spec), design)
 

@@ -104,10 +104,7 @@ def _is_time(series: pd.Series) -> bool:
 def _days(series: pd.Series) -> Array:
     """Days since 1970-01-01 of dates, or of durations, as numbers; NaN where there is none.
 
-    Raises
-    ------
-    ValueError
-        If the column holds none.
+    Raises ValueError if the column holds none.
     """
     kind = pd.api.types.infer_dtype(series, skipna=True)
     day = pd.Timedelta(days=1)
@@ -209,10 +206,7 @@ class Evaluator:
     def value(self, node: Node) -> Value:
         """Evaluate a node.
 
-        Raises
-        ------
-        FormulaError
-            If an operation does not suit the kind of its operands.
+        Raises FormulaError if an operation does not suit the kind of its operands.
         """
         match node:
             case Number():
@@ -446,10 +440,7 @@ def label_of(value: Any) -> str:
 def parse_expression(text: str) -> Node:
     """Parse a safe expression such as ``"Days > 1 and Subject not in ['308']"``.
 
-    Raises
-    ------
-    FormulaError
-        If the text is no expression; the error points at the character.
+    Raises FormulaError if the text is no expression; the error points at the character.
     """
     if not isinstance(text, str):
         raise FormulaError(str(text), 0, f"An expression must be text, not {type(text).__name__}.")
@@ -460,19 +451,10 @@ def parse_expression(text: str) -> Node:
 
 
 def evaluate_expression(text: str, frame: pd.DataFrame) -> Value:
-    """Evaluate a safe expression on the columns of a data frame.
+    """Evaluate a safe expression on the columns of a data frame; as many values as it has rows.
 
-    Returns
-    -------
-    Value
-        Of the length of the frame.
-
-    Raises
-    ------
-    FormulaError
-        If the expression cannot be read or does not suit the columns' kinds.
-    DataError
-        If a column is unknown, or a number is not finite although its inputs are.
+    Raises FormulaError if the expression cannot be read or does not suit the columns' kinds, and
+    DataError if a column is unknown, or a number is not finite although its inputs are.
     """
     node = parse_expression(text)
     used = dict.fromkeys(name.name for name in names_in(node))

@@ -114,21 +114,9 @@ def _names(terms: tuple[Term, ...]) -> dict[str, None]:
 
 
 def parse_formula(text: str) -> Formula:
-    """Parse a mixed-model formula.
+    """Parse a formula such as ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
 
-    Parameters
-    ----------
-    text : str
-        For example ``"Reaction ~ 1 + Days + (1 + Days | Subject)"``.
-
-    Returns
-    -------
-    Formula
-
-    Raises
-    ------
-    FormulaError
-        If the text is no formula; the error points at the character.
+    Raises FormulaError if the text is no formula; the error points at the character.
     """
     if not isinstance(text, str):
         raise FormulaError(str(text), 0, f"A formula must be text, not {type(text).__name__}.")

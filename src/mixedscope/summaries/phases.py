@@ -76,28 +76,12 @@ def _tables_of(fit: Any) -> FitTables:
 def phase_table(
     fits: Sequence[FitTables], *, optimizers: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Count the evaluations of every phase of every fit.
+    """The stored table ``phases``: evaluations of every phase of every fit, in order.
 
-    Parameters
-    ----------
-    fits : sequence of FitTables
-        With their ``trace``.
-    optimizers : sequence of str, optional
-        What to call the optimiser of each fit; by default as it was asked for.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``phases``, one row per fit and phase, in the order given.
-        A phase that did not happen has no evaluations.  The optimiser's own search is told apart
-        from escaping saddles and polishing, which follow it and belong to fine-tuning mostly.
-
-    Raises
-    ------
-    ModelError
-        If there are no fits.
-    StoreError
-        If a fit has no trace.
+    ``optimizers`` is what to call the optimiser of each fit; by default as it was asked for. A
+    phase that did not happen has no evaluations. The optimiser's own search is told apart from
+    escaping saddles and polishing, which follow it and belong to fine-tuning mostly. Raises
+    ModelError if there are no fits, and StoreError if one has no trace.
     """
     rows: list[dict[str, Any]] = []
     for fit, names in _named(fits, optimizers):
@@ -131,26 +115,9 @@ def phase_table(
 def phase_timing_table(
     fits: Sequence[FitTables], *, optimizers: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Sum the seconds of every phase of every fit.
+    """The stored table ``phases_timing``: seconds of every phase, rows as in `phase_table`.
 
-    Parameters
-    ----------
-    fits : sequence of FitTables
-        With their ``trace`` and ``timing``.
-    optimizers : sequence of str, optional
-        As for `phase_table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``phases_timing``, rows as in `phase_table`.
-
-    Raises
-    ------
-    ModelError
-        If there are no fits.
-    StoreError
-        If a fit has no trace or no timing.
+    Raises ModelError if there are no fits, and StoreError if one has no trace or no timing.
     """
     rows: list[dict[str, Any]] = []
     for fit, names in _named(fits, optimizers):
@@ -175,28 +142,13 @@ def phase_timing_table(
 
 
 def phase_trend(phases: pd.DataFrame, timing: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Tell whether the share of each phase grows with the size of the model.
+    """The stored table ``phases_trend``: whether phases take other shares of larger models.
 
-    Parameters
-    ----------
-    phases : pandas.DataFrame
-        As made by `phase_table`.
-    timing : pandas.DataFrame, optional
-        As made by `phase_timing_table` from the same fits: shares are of seconds then, and of
-        evaluations otherwise.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``phases_trend``, one row per optimiser, phase and measure of
-        size.  ``rank_correlation`` is Spearman's with mean ranks for ties, NaN for fewer than
-        three fits or where either is constant; ``dominates`` counts the fits in which the phase
-        has more than half.
-
-    Raises
-    ------
-    ModelError
-        If the tables are not of the same fits.
+    One row per optimiser, phase and measure of size. Shares are of seconds where the ``timing`` of
+    `phase_timing_table` is given, from the same fits, and of evaluations otherwise.
+    ``rank_correlation`` is Spearman's with mean ranks for ties, NaN for fewer than three fits or
+    where either is constant; ``dominates`` counts the fits in which the phase has more than half.
+    Raises ModelError if the tables are not of the same fits.
     """
     table = phases
     if timing is not None:

@@ -77,20 +77,10 @@ class Summary:
 
 
 def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]) -> Summary:
-    """Summarise the runs of a sweep for one chart.
+    """Summarise the runs of a sweep for one chart with these settings.
 
-    Parameters
-    ----------
-    runs : pandas.DataFrame
-        Stored table ``runs`` with a column for every key, see `mixedscope.sweeps.table.with_keys`.
-    timing : pandas.DataFrame
-        Stored table ``runs_timing``.
-    chart : mapping
-        Settings of the chart.
-
-    Returns
-    -------
-    Summary
+    ``runs`` has a column for every key (`mixedscope.sweeps.table.with_keys`); ``timing`` is the
+    stored table ``runs_timing``.
     """
     measure = MEASURES[chart["y"]]
     table = runs.merge(timing, on="run", validate="one_to_one")

@@ -25,24 +25,10 @@ def rows_of(
 ) -> tuple[pd.DataFrame, Simulation | None]:
     """Give the rows of a run.
 
-    Parameters
-    ----------
-    data : mapping
-        ``dataset``, an entry of the configuration, and ``file`` where it is prepared already.
-    draw : mapping or None
-        ``subset``, a safe condition; ``share`` or ``size``, how much is kept of the rows or of
-        the levels of the factor ``of``; ``seed``.
-
-    Returns
-    -------
-    frame : pandas.DataFrame
-    simulation : Simulation or None
-        The truth behind simulated data.
-
-    Raises
-    ------
-    DataError
-        If no rows remain, or there is no such factor.
+    ``data`` has ``dataset``, an entry of the configuration, and ``file`` where it is prepared
+    already. ``draw`` has ``subset``, a safe condition; ``share`` or ``size``, how much is kept of
+    the rows or of the levels of the factor ``of``; and ``seed``. Raises DataError if no rows
+    remain, or there is no such factor.
     """
     dataset = data["dataset"]
     simulation = simulate_dataset(dataset["simulate"]) if "simulate" in dataset else None

@@ -84,20 +84,8 @@ def swept_keys(sweep: SweepConfig) -> list[str]:
 def expand(sweep: SweepConfig, definitions: Definitions) -> list[Run]:
     """Give the runs of a sweep in order: the grid, its last key fastest, and then the points.
 
-    Parameters
-    ----------
-    sweep : SweepConfig
-    definitions : Definitions
-
-    Returns
-    -------
-    list of Run
-        Each once, however often it is listed.
-
-    Raises
-    ------
-    ConfigError
-        If a name points at nothing, or a key means nothing for the model it is combined with.
+    Each is given once, however often it is listed. Raises ConfigError if a name points at nothing,
+    or a key means nothing for the model it is combined with.
     """
     runs: dict[str, Run] = {}
     for keys in _combinations(sweep):

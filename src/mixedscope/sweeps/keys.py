@@ -21,10 +21,7 @@ _TEXTS = ("model", "structure", "optimizer", "subset", "of")
 def check_key(key: str) -> str:
     """Give the key back, or say what is wrong with it.
 
-    Raises
-    ------
-    ConfigError
-        If no sweep has such a key; the message suggests one.
+    Raises ConfigError if no sweep has such a key; the message suggests one.
     """
     if key in KEYS:
         return key
@@ -48,10 +45,7 @@ def check_key(key: str) -> str:
 def check_value(key: str, value: Any) -> Any:
     """Give a value of a key as runs need it, or say what is wrong with it.
 
-    Raises
-    ------
-    ConfigError
-        If the key cannot have this value.
+    Raises ConfigError if the key cannot have this value.
     """
     check_key(key)
     if key.startswith(SIMULATE):

@@ -50,22 +50,10 @@ class _Prepared:
 def execute(
     specs: Sequence[Mapping[str, Any]], ids: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fit every run of a batch.
+    """Fit every run of a batch, by specifications (`mixedscope.sweeps.grid`) with these digests.
 
-    Parameters
-    ----------
-    specs : sequence of mapping
-        Specifications, see `mixedscope.sweeps.grid`.
-    ids : sequence of str
-        Their digests.
-
-    Returns
-    -------
-    results : pandas.DataFrame
-        Columns of the stored table ``sweep_batch``, a row per run.  A run that could not be
-        fitted has the reason as ``error`` and nulls.
-    timing : pandas.DataFrame
-        Columns of ``sweep_batch_timing``.
+    Gives the columns of the stored table ``sweep_batch``, a row per run, where one that could not
+    be fitted has the reason as ``error`` and nulls, and those of ``sweep_batch_timing``.
     """
     rows: list[dict[str, Any]] = []
     times: list[dict[str, Any]] = []

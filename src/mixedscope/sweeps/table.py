@@ -17,25 +17,11 @@ __all__ = ["gather", "gather_timing", "with_keys"]
 
 
 def gather(runs: Sequence[Sequence[Any]], batches: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Make the table of the runs of a sweep.
+    """Make the stored table ``runs`` of a sweep: the same however the runs were put into batches.
 
-    Parameters
-    ----------
-    runs : sequence of (id, objective, keys)
-        In order: digest of the specification, number of the objective function, value by key.
-    batches : iterable of pandas.DataFrame
-        Stored tables ``sweep_batch``; runs that are not of this sweep (any more) are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``runs``, in the order of `runs`: the same however the runs
-        were put into batches.
-
-    Raises
-    ------
-    StoreError
-        If a run is missing.
+    ``runs`` are in order: digest of the specification, number of the objective function, value by
+    key. Of the stored tables ``sweep_batch`` runs that are not of this sweep (any more) are left
+    out. Raises StoreError if a run is missing.
     """
     ids = [str(run[0]) for run in runs]
     results = _in_order(pd.concat(batches, ignore_index=True), ids)
@@ -102,17 +88,7 @@ def _largest(difference: Any, errors: Any) -> float:
 
 
 def with_keys(runs: pd.DataFrame) -> pd.DataFrame:
-    """Give a stored table ``runs`` with a column for each overridden parameter of simulated data.
-
-    Parameters
-    ----------
-    runs : pandas.DataFrame
-
-    Returns
-    -------
-    pandas.DataFrame
-        With columns such as ``simulate.units.subject`` in place of ``simulate``.
-    """
+    """``runs`` with columns such as ``simulate.units.subject`` in place of ``simulate``."""
     told = [json.loads(text) if isinstance(text, str) else {} for text in runs["simulate"]]
     names = list(dict.fromkeys(name for entry in told for name in entry))
     columns = {

@@ -30,20 +30,8 @@ __all__ = [
 def atomic_write(path: str | os.PathLike[str], payload: bytes) -> Path:
     """Write a whole file or nothing: under a temporary name beside it, then renamed.
 
-    Parameters
-    ----------
-    path : path
-        Its directory is made if need be.
-    payload : bytes
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be written; no part of it is left behind.
+    Its directory is made if need be. Raises StoreError if the file cannot be written; no part of it
+    is left behind.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -63,25 +51,11 @@ def atomic_write(path: str | os.PathLike[str], payload: bytes) -> Path:
 
 
 def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> Path:
-    """Write a table as CSV, for programs that know no Parquet.
+    """Write a table, without its index, as CSV, for programs that know no Parquet.
 
     UTF-8, commas, a line feed after each row; numbers with every digit that tells them apart,
-    ``true`` and ``false``, lists as JSON, and nothing where a value is missing.
-
-    Parameters
-    ----------
-    path : path
-    frame : pandas.DataFrame
-        Without its index.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be written.
+    ``true`` and ``false``, lists as JSON, and nothing where a value is missing. Raises StoreError
+    if the file cannot be written.
     """
     text = frame.apply(lambda column: column.map(_cell)).to_csv(index=False, lineterminator="\n")
     return atomic_write(path, text.encode("utf-8"))
@@ -100,42 +74,13 @@ def write_json(path: str | os.PathLike[str], value: object) -> Path:
     """Write JSON for people: indented, keys in the order given, UTF-8.
 
     numpy numbers and arrays become plain ones; NaN and infinities become null, since JSON has
-    neither.
-
-    Parameters
-    ----------
-    path : path
-    value : object
-        Mappings, sequences, numbers, strings, booleans, None.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    StoreError
-        If the value cannot be written as JSON or the file not at all.
+    neither. Raises StoreError if the value cannot be written as JSON or the file not at all.
     """
     return atomic_write(path, json_bytes(value))
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    StoreError
-        If the file is missing or damaged.
-    """
+    """Read a JSON file; raises StoreError if the file is missing or damaged."""
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -24,10 +24,7 @@ _KINDS: Final = "mixedscope.tables.kinds"
 def schema_module(kind: str) -> str:
     """Name the module that holds the schema of a kind of table.
 
-    Raises
-    ------
-    KeyError
-        If there is no such module.
+    Raises KeyError if there is no such module.
 
     Examples
     --------

@@ -96,23 +96,10 @@ class FitTables:
         return None
 
     def require(self, name: str) -> pd.DataFrame:
-        """Give a table, or say which one is missing.
+        """Give a table of `FIT_TABLES` or of a study, or say which one is missing.
 
-        Parameters
-        ----------
-        name : str
-            One of `FIT_TABLES`, or a table of a study.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Raises
-        ------
-        StoreError
-            If the table has not been computed or stored.
-        UnsuitedError
-            If it cannot be made of this fit; says why.
+        Raises StoreError if it has not been computed or stored, and UnsuitedError, with the reason,
+        if it cannot be made of this fit.
         """
         frame = self.get(name)
         if frame is not None and "skipped" in frame.attrs:
@@ -135,30 +122,13 @@ def write_fit(
     sha256: str | None = None,
     only: Iterable[str] | None = None,
 ) -> list[Path]:
-    """Write one fit into a directory, made if need be.
+    """Write one fit into a directory, made if need be; give the files written.
 
-    Where a fit is written anew, tables of studies of the one before are removed.
-
-    Parameters
-    ----------
-    directory : path
-    tables : FitTables
-    formula, sha256 : str, optional
-        Model formula and digest of the input, for the metadata of each table; by default those
-        of ``tables.info``.
-    only : iterable of str, optional
-        Some of ``fit``, `FIT_TABLES` and tables of studies; by default everything that there is.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files written.
-
-    Raises
-    ------
-    StoreError
-        If a table does not fit its schema, was asked for and is None, or cannot be written.
-        Every table is checked before the first file is touched.
+    Where a fit is written anew, tables of studies of the one before are removed. ``formula`` and
+    ``sha256``, the digest of the input, go into the metadata of each table; by default those of
+    ``tables.info``. ``only`` names some of ``fit``, `FIT_TABLES` and tables of studies. Every table
+    is checked before the first file is touched: raises StoreError if one does not fit its schema,
+    was asked for and is None, or cannot be written.
     """
     directory = Path(directory)
     if only is None:
@@ -203,23 +173,10 @@ def write_fit(
 
 
 def read_fit(directory: str | os.PathLike[str], *, only: Iterable[str] | None = None) -> FitTables:
-    """Read one fit; tables that were not stored are None.
+    """Read one fit as `write_fit` stored it; tables that were not stored are None.
 
-    Parameters
-    ----------
-    directory : path
-        A directory written by `write_fit`.
-    only : iterable of str, optional
-        Some of `FIT_TABLES` and tables of studies; by default all.
-
-    Returns
-    -------
-    FitTables
-
-    Raises
-    ------
-    StoreError
-        If ``fit.json`` is missing, a file is damaged, or a table belongs to another fit.
+    ``only`` names some of `FIT_TABLES` and tables of studies. Raises StoreError if ``fit.json`` is
+    missing, a file is damaged, or a table belongs to another fit.
     """
     directory = Path(directory)
     path = directory / "fit.json"

@@ -41,26 +41,10 @@ def write_table(
 ) -> Path:
     """Write one Parquet table, checked against its schema.
 
-    Parameters
-    ----------
-    path : path
-    frame : pandas.DataFrame
-        Exactly the columns of the schema, in any order.  NaN is written as null.
-    kind : TableSchema or str
-        Its schema, or the name of one; see `mixedscope.tables.schemas`.
-    formula, sha256 : str
-        Model formula and digest of the input, kept in the file's metadata.
-    extra : mapping, optional
-        More metadata, stored as JSON under ``mixedscope.<key>``.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    StoreError
-        If the frame does not fit the schema or the file cannot be written.
+    The frame has exactly the columns of the schema, in any order; NaN is written as null. ``kind``
+    is the schema, or its name in `mixedscope.tables.schemas`. ``formula`` and ``sha256``, the
+    digest of the input, are kept in the metadata, and ``extra`` as JSON under ``mixedscope.<key>``.
+    Raises StoreError if the frame does not fit the schema or the file cannot be written.
     """
     path = Path(path)
     atomic_write(path, table_bytes(path, frame, kind, formula=formula, sha256=sha256, extra=extra))
@@ -68,23 +52,10 @@ def write_table(
 
 
 def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.DataFrame:
-    """Read one Parquet table, checked against its schema.
+    """Read one Parquet table, checked against its schema (or the name of one).
 
-    Parameters
-    ----------
-    path : path
-    kind : TableSchema or str
-        Its schema, or the name of one; see `mixedscope.tables.schemas`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``.attrs`` holds ``schema``, ``formula``, ``sha256`` and whatever else was stored.
-
-    Raises
-    ------
-    StoreError
-        If the file is missing, damaged, of another kind or version, or breaks its schema.
+    Its ``attrs`` hold ``schema``, ``formula``, ``sha256`` and whatever else was stored. Raises
+    StoreError if the file is missing, damaged, of another kind or version, or breaks its schema.
     """
     path = Path(path)
     schema = schema_of(kind)
@@ -131,19 +102,8 @@ def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.Data
 def skipped_table(kind: TableSchema | str, study: str, reason: str) -> pd.DataFrame:
     """Stand for a table that cannot be made: its columns without rows, and why.
 
-    Parameters
-    ----------
-    kind : TableSchema or str
-        Its schema, or the name of one; see `mixedscope.tables.schemas`.
-    study : str
-        What would have made it.
-    reason : str
-        A clause. Both are stored as ``mixedscope.skipped``; `read_table` gives them as
-        ``attrs["skipped"]``, by these names.
-
-    Returns
-    -------
-    pandas.DataFrame
+    ``study`` would have made it, and ``reason`` is a clause. Both are stored as
+    ``mixedscope.skipped``; `read_table` gives them as ``attrs["skipped"]``, by these names.
     """
     columns = schema_of(kind).columns
     assert columns is not None
@@ -244,10 +204,7 @@ def _check_content(table: pa.Table, schema: TableSchema, where: str) -> None:
 def schema_of(kind: TableSchema | str) -> TableSchema:
     """Find the schema of a kind of table by its name; a schema is its own.
 
-    Raises
-    ------
-    StoreError
-        If there is no such kind.
+    Raises StoreError if there is no such kind.
     """
     if isinstance(kind, TableSchema):
         return kind

@@ -29,24 +29,9 @@ def check_owner(
 ) -> str | None:
     """See to it that no configuration replaces what another one has made, unless by name it may.
 
-    Parameters
-    ----------
-    plan : Plan
-    files : iterable of path
-        The files of the configuration.
-    record : path, optional
-        What `record_run` wrote.
-    results : path, optional
-
-    Returns
-    -------
-    str or None
-        What is shared and will show this configuration only, where another was run before.
-
-    Raises
-    ------
-    ConfigError
-        If a name means something else in the other configuration.
+    ``record`` is what `record_run` wrote. Gives what is shared and will show this configuration
+    only, where another was run before. Raises ConfigError if a name means something else in the
+    other one.
     """
     if not record.is_file() or not results.is_dir():
         return None
@@ -89,10 +74,7 @@ def record_run(
 def last_configuration(record: Path = RECORD) -> list[str]:
     """Name the files of the configuration that was run last; none if that was the default.
 
-    Raises
-    ------
-    ConfigError
-        If one of them is gone.
+    Raises ConfigError if one of them is gone.
     """
     files: list[str] = read_json(record)["last"] if record.is_file() else []
     for file in files:

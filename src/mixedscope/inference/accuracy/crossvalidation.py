@@ -60,30 +60,13 @@ def crossvalidation_tables(
 ) -> dict[str, pd.DataFrame]:
     """Cross-validate several structures of one model on the same folds.
 
-    Parameters
-    ----------
-    designs : mapping of str to Design
-        By structure, on the same rows; the first is the one that others are compared with.
-    by : str, optional
-        Grouping factor whose levels are held out, whole or in part; by default the first.
-    schemes : sequence of {"new", "known"}
-        Hold out whole levels, and some of the rows of every level.
-    folds : int, optional
-        See `mixedscope.inference.accuracy.folds.fold_of_rows`.
-    reml : bool
-    seed : int
-        From which rows are dealt to folds.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``crossvalidation`` (per structure), ``crossvalidation_groups`` (per structure and level)
-        and ``crossvalidation_fits`` (how each fit ended), see ``docs/formats.md``.
-
-    Raises
-    ------
-    ModelError
-        If there is no such factor, too few folds, or no structure is left in all of them.
+    ``designs`` are by structure, on the same rows; the first is the one that others are compared
+    with. Levels of the grouping factor ``by``, by default the first, are held out whole (scheme
+    "new") or in part ("known"). ``folds`` are those of
+    `mixedscope.inference.accuracy.folds.fold_of_rows`, and rows are dealt to them from ``seed``.
+    Gives ``crossvalidation`` (per structure), ``crossvalidation_groups`` (per structure and level)
+    and ``crossvalidation_fits`` (how each fit ended), see ``docs/formats.md``. Raises ModelError if
+    there is no such factor, too few folds, or no structure is left in all of them.
     """
     first = next(iter(designs.values()))
     groups, fits = [], []
@@ -138,26 +121,10 @@ class Prediction:
 
 
 def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = False) -> Prediction:
-    """Fit the rows that are not held out, and predict those that are.
+    """Fit the rows of a design that are not held out, and predict the m that are.
 
-    Parameters
-    ----------
-    design : Design
-        All rows.
-    held : (m,) array of int
-        Rows held out.
-    by : str
-        Grouping factor by whose levels densities are told.
-    reml : bool
-
-    Returns
-    -------
-    Prediction
-
-    Raises
-    ------
-    ModelError, DataError
-        If the rest cannot be fitted, or leaves a fixed effect undetermined.
+    Densities are told by levels of the grouping factor ``by``. Raises ModelError or DataError if
+    the rest cannot be fitted, or leaves a fixed effect undetermined.
     """
     rest = np.setdiff1d(np.arange(len(design.y)), held)
     trained = subset(design, rest)
@@ -294,23 +261,10 @@ def _rows(
 
 
 def crossvalidation_summary(groups: pd.DataFrame) -> pd.DataFrame:
-    """Sum up the errors of every structure, and how it differs from the first.
+    """The table ``crossvalidation``: errors of every structure, and how it differs from the first.
 
-    Parameters
-    ----------
-    groups : pandas.DataFrame
-        The table ``crossvalidation_groups``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table ``crossvalidation``. Standard errors take the levels as independent; a level
-        that some structure could not be predicted for is left out for all of them.
-
-    Raises
-    ------
-    ModelError
-        If no level is left.
+    Standard errors take the levels as independent; a level that some structure could not be
+    predicted for is left out for all of them. Raises ModelError if no level is left.
     """
     rows = []
     for scheme in [s for s in SCHEMES if s in set(groups["scheme"])]:

@@ -42,24 +42,11 @@ def efficiency_tables(
 ) -> dict[str, pd.DataFrame]:
     """Draw from the first of several fits of a model, refit all, and sum up their errors.
 
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        The first, as a rule the richest structure, is taken for the truth.
-    draws : int
-    seed : int
-        Every draw has a seed of its own, derived from this one and its number.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``efficiency`` (the summary), ``efficiency_draws``, ``efficiency_refits`` and
-        ``efficiency_timing``, as described in ``docs/formats.md``.
-
-    Raises
-    ------
-    ModelError
-        If there are too few draws, or the candidates are not of one model.
+    The first, as a rule the richest structure, is taken for the truth; every draw has a seed of its
+    own, derived from ``seed`` and its number. Gives ``efficiency`` (the summary),
+    ``efficiency_draws``, ``efficiency_refits`` and ``efficiency_timing``, as described in
+    ``docs/formats.md``. Raises ModelError if there are too few draws, or the candidates are not of
+    one model.
     """
     check_draws(draws)
     errors = SimulatedErrors(candidates, seed=seed)
@@ -75,17 +62,9 @@ def check_draws(draws: int) -> None:
 
 
 def gather_draws(parts: Sequence[dict[str, pd.DataFrame]], draws: int) -> dict[str, pd.DataFrame]:
-    """Put blocks together in the order of their draws, and leave out draws beyond the number.
+    """Put blocks of `SimulatedErrors.blocks`, in any order, together in the order of their draws.
 
-    Parameters
-    ----------
-    parts : sequence of dict
-        What `SimulatedErrors.blocks` gave, in any order.
-    draws : int
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
+    Draws beyond the number are left out.
     """
     out = {}
     for name in ("efficiency_draws", "efficiency_refits"):
@@ -98,20 +77,10 @@ def gather_draws(parts: Sequence[dict[str, pd.DataFrame]], draws: int) -> dict[s
 
 
 def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataFrame:
-    """Mean squared errors of every structure, and how they differ.
+    """The table ``efficiency``: mean squared errors of every structure, and how they differ.
 
-    Parameters
-    ----------
-    errors : SimulatedErrors
-    draws : pandas.DataFrame
-        The table ``efficiency_draws``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table ``efficiency``. A draw that some structure could not be refitted to is left out
-        for all of them, so that all are compared on the same draws; estimates without shrinkage are
-        left out where they do not exist.
+    A draw that some structure could not be refitted to is left out for all of them, so that all are
+    compared on the same draws; estimates without shrinkage are left out where they do not exist.
     """
     names = errors.estimators
     shape = (-1, len(names), len(errors.names))

@@ -46,10 +46,7 @@ def check_scheme(scheme: str) -> Scheme:
 def grouping(design: Design, by: str | None) -> RandomDesign:
     """Find the grouping factor whose levels are held out; by default the first.
 
-    Raises
-    ------
-    ModelError
-        If there is no such factor.
+    Raises ModelError if there is no such factor.
     """
     known = {random.group: random for random in design.random}
     name = next(iter(known)) if by is None else by
@@ -62,28 +59,13 @@ def grouping(design: Design, by: str | None) -> RandomDesign:
 
 
 def fold_of_rows(group: RandomDesign, scheme: Scheme, folds: int | None, *, seed: int) -> Ints:
-    """Deal the rows of a model to folds.
+    """Deal the n rows of a model to folds: the fold of every row (n,), from 0.
 
-    Parameters
-    ----------
-    group : RandomDesign
-        The factor whose levels are held out, whole or in part.
-    scheme : {"new", "known"}
-    folds : int, optional
-        By default each level its own up to 20 levels, and 10 folds otherwise; of the rows of every
-        level 10. Never more than there are levels, or rows of a level.
-    seed : int
-
-    Returns
-    -------
-    (n,) array of int
-        Fold of every row, from 0; -1 for the only row of a level, which is never held out where
-        the level is to be known.
-
-    Raises
-    ------
-    ModelError
-        If there are fewer than two folds.
+    Levels of ``group`` are held out whole (scheme "new") or in part ("known"). By default each
+    level is a fold up to 20 levels, and there are 10 folds otherwise, and 10 of the rows of every
+    level; never more than there are levels, or rows of a level. The only row of a level is -1 where
+    the level is to be known, and never held out. Raises ModelError if there are fewer than two
+    folds.
     """
     if folds is not None and folds < 2:
         raise ModelError(f"Cross-validation needs at least two folds, not folds={folds}.")
@@ -112,21 +94,8 @@ def fold_of_rows(group: RandomDesign, scheme: Scheme, folds: int | None, *, seed
 def subset(design: Design, rows: NDArray[np.intp]) -> Design:
     """Give the design of some of the rows: the same columns, with the levels that occur.
 
-    Columns that were made from all rows, such as those of ``poly``, stay as they are.
-
-    Parameters
-    ----------
-    design : Design
-    rows : (m,) array of int
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    ModelError
-        If a grouping factor is left with a single level.
+    Columns that were made from all rows, such as those of ``poly``, stay as they are. Raises
+    ModelError if a grouping factor is left with a single level.
     """
     return replace(
         design,

@@ -100,16 +100,9 @@ class SimulatedErrors:
     def blocks(self, numbers: Iterable[int]) -> dict[str, pd.DataFrame]:
         """Draw and refit some blocks of draws.
 
-        Parameters
-        ----------
-        numbers : iterable of int
-            Blocks from 0; block i holds the draws ``i * BLOCK`` and following.
-
-        Returns
-        -------
-        dict of str to pandas.DataFrame
-            ``efficiency_draws`` (squared errors), ``efficiency_refits`` (how each refit ended) and
-            ``efficiency_timing`` (seconds).
+        Block i, from 0, holds the draws ``i * BLOCK`` and following. Gives ``efficiency_draws``
+        (squared errors), ``efficiency_refits`` (how each refit ended) and ``efficiency_timing``
+        (seconds).
         """
         errors, refits = [], []
         seconds: list[tuple[int, str | None, int, float]] = []

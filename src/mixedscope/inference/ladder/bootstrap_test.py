@@ -52,22 +52,11 @@ def bootstrap_draws(
 ) -> pd.DataFrame:
     """Simulate from every poorer fit and refit both models of each pair.
 
-    Parameters
-    ----------
-    fits : mapping of str to Fitted
-        By structure; all of the same data.
-    pairs : sequence of (str, str)
-        The poorer and the richer structure of every test.
-    draws : iterable of int
-        Numbers of the draws, from 0.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``bootstrap``: ``poorer``, ``richer``, ``draw``, ``statistic``
-        (null where a refit failed) and ``failed``.  A refit fails if it does not converge, or the
-        richer model ends above the poorer one, which it contains.
+    ``fits`` are by structure, all of the same data; ``pairs`` the poorer and the richer structure
+    of every test; ``draws`` numbers from 0. Gives columns of the stored table ``bootstrap``:
+    ``poorer``, ``richer``, ``draw``, ``statistic`` (null where a refit failed) and ``failed``. A
+    refit fails if it does not converge, or the richer model ends above the poorer one, which it
+    contains.
     """
     numbers = list(draws)
     tables = []
@@ -108,27 +97,13 @@ def bootstrap_draws(
 def bootstrap_p_values(
     draws: pd.DataFrame, poorer: str, richer: str, statistic: float
 ) -> dict[str, Any]:
-    """Compare a statistic with its bootstrap distribution.
+    """Compare the statistic of a pair with its distribution in the draws of `bootstrap_draws`.
 
-    Parameters
-    ----------
-    draws : pandas.DataFrame
-        As `bootstrap_draws` gives them.
-    poorer, richer : str
-    statistic : float
-
-    Returns
-    -------
-    dict
-        ``bootstrap_draws``; ``bootstrap_failed``, which do not count below; ``bootstrap_p``,
-        ``(1 + r) / (1 + m)`` with r of the m remaining draws at least as large as the statistic
-        (Davison & Hinkley 1997, section 4.2.3); its Monte Carlo standard error
-        ``bootstrap_error``; ``bootstrap_zero``, the share of draws where the statistic is zero.
-
-    Raises
-    ------
-    ModelError
-        If the pair was not drawn.
+    Gives ``bootstrap_draws``; ``bootstrap_failed``, which do not count below; ``bootstrap_p``,
+    ``(1 + r) / (1 + m)`` with r of the m remaining draws at least as large as the statistic
+    (Davison & Hinkley 1997, section 4.2.3); its Monte Carlo standard error ``bootstrap_error``;
+    ``bootstrap_zero``, the share of draws where the statistic is zero. Raises ModelError if the
+    pair was not drawn.
     """
     own = draws[(draws["poorer"] == poorer) & (draws["richer"] == richer)]
     if own.empty:

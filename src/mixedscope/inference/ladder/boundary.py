@@ -102,13 +102,10 @@ class Cone:
         return Cone(rest(self.free), rays[:, rays.any(axis=0)], tuple(b for b in blocks if b.any()))
 
     def squared_lengths(self, points: Floats) -> tuple[Floats, NDArray[np.intp]]:
-        """Squared length of the projection of points (n, d) on the cone, and of how many axes.
+        """Squared lengths (n,) of the projections of points (n, d) on the cone, and how many axes.
 
-        Returns
-        -------
-        lengths : (n,) array
-        counts : (n,) array of int
-            Half-lines that the projection lies on; of no meaning where there are matrices.
+        The second, (n,), counts the half-lines that a projection lies on; it means nothing where
+        there are matrices.
         """
         along = points @ self.plane
         lengths = np.einsum("ij,ij->i", along, along)
@@ -185,16 +182,8 @@ def chi_squared(dof: int) -> NullDistribution:
 def null_distribution(poorer: Cone, richer: Cone, *, seed: int = 0) -> NullDistribution:
     """Derive the distribution of the statistic from two cones, one inside the other.
 
-    Parameters
-    ----------
-    poorer, richer : Cone
-        Directions in which the poorer and the richer model can be left.
-    seed : int
-        Of the directions that are drawn where the weights have no simple form.
-
-    Returns
-    -------
-    NullDistribution
+    They hold the directions in which the poorer and the richer model can be left. Where the weights
+    have no simple form, directions are drawn from ``seed``.
     """
     inner, outer = poorer.seen_from(poorer.plane), richer.seen_from(poorer.plane)
     q = outer.plane.shape[1]

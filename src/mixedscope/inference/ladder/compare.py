@@ -83,19 +83,11 @@ def check_comparable(infos: Sequence[Mapping[str, Any]]) -> None:
 
 
 def nested_pairs(infos: Sequence[Mapping[str, Any]]) -> list[tuple[int, int, bool, bool]]:
-    """Find which fits are special cases of which, and tests between them that say most.
+    """Find which fits, by one optimiser, are special cases of which, and tests that say most.
 
-    Parameters
-    ----------
-    infos : sequence of mapping
-        ``fit.json`` of fits by one optimiser.
-
-    Returns
-    -------
-    list of (int, int, bool, bool)
-        Places of the poorer and the richer fit; whether no other fit lies between them; whether
-        the richer one has most parameters of those that contain the poorer. The poorest of the
-        richest first.
+    Gives places of the poorer and the richer fit; whether no other fit lies between them; whether
+    the richer one has most parameters of those that contain the poorer. The poorest of the richest
+    first.
     """
     n_theta = [_n_theta(info) for info in infos]
     inside = {

@@ -59,27 +59,12 @@ class Rung:
 def ladder_tables(
     rungs: Sequence[Rung], *, bootstrap: pd.DataFrame | None = None, seed: int = 0
 ) -> dict[str, pd.DataFrame]:
-    """Set the fits of one model side by side.
+    """Set the fits of one model side by side, all structures by all optimisers.
 
-    Parameters
-    ----------
-    rungs : sequence of Rung
-        All structures by all optimisers; tests take their distributions from the fits of the
-        first optimiser.
-    bootstrap : pandas.DataFrame, optional
-        Draws as `bootstrap_of` gives them.
-    seed : int
-        Of simulated weights.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``structures``, ``tests``, ``components`` and ``structures_timing``, as stored.
-
-    Raises
-    ------
-    ModelError
-        If there is nothing to compare, or the fits are not of one model, criterion and data set.
+    Tests take their distributions from the fits of the first optimiser; ``bootstrap`` are draws of
+    `bootstrap_of`, and ``seed`` is that of simulated weights. Gives ``structures``, ``tests``,
+    ``components`` and ``structures_timing``, as stored. Raises ModelError if there is nothing to
+    compare, or the fits are not of one model, criterion and data set.
     """
     infos = [rung.info for rung in rungs]
     compare_structures(infos)  # complains before anything is computed
@@ -103,18 +88,8 @@ def ladder_tables(
 def bootstrap_of(rungs: Sequence[Rung], draws: Sequence[int], *, seed: int) -> pd.DataFrame:
     """Draw the bootstrap of every test between the fits of the first optimiser.
 
-    Parameters
-    ----------
-    rungs : sequence of Rung
-    draws : sequence of int
-        Numbers of the draws, from 0.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        See `mixedscope.inference.ladder.bootstrap_test.bootstrap_draws`; empty if nothing is
-        nested.
+    ``draws`` are numbers from 0; see `mixedscope.inference.ladder.bootstrap_test.bootstrap_draws`.
+    Empty if nothing is nested.
     """
     first = [rung for rung in rungs if rung.optimizer == rungs[0].optimizer]
     fits = {rung.structure: Fitted(rung.objective, rung.theta) for rung in first}

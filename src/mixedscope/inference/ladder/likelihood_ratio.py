@@ -121,24 +121,10 @@ def reference(
 ) -> Reference:
     """Find what the likelihood-ratio statistic of two nested fits is to be compared with.
 
-    Parameters
-    ----------
-    poorer : ProfiledObjective
-    theta : (k,) array
-        Its estimates, at which it is taken to be true.
-    richer : ProfiledObjective
-        Of the same data and fixed effects; contains the poorer model.
-    seed : int
-        Of simulated responses, for the information, and of simulated directions.
-
-    Returns
-    -------
-    Reference
-
-    Raises
-    ------
-    ModelError
-        If the columns of the poorer model are not among those of the richer one.
+    The poorer model is taken to be true at its estimates ``theta`` (k,); the richer one, of the
+    same data and fixed effects, contains it. ``seed`` is that of simulated responses, for the
+    information, and of simulated directions. Raises ModelError if the columns of the poorer model
+    are not among those of the richer one.
     """
     parameters = richer.n_identified - poorer.n_identified
     if parameters == 0:

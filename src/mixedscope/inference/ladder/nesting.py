@@ -18,14 +18,9 @@ _INTERCEPT = "(Intercept)"
 
 
 def is_nested(inner: Sequence[Mapping[str, Any]], outer: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the random effects of one fit are a special case of those of another.
+    """Whether one entry ``random`` of ``fit.json`` is a special case of another.
 
     Equal models are nested. A model is called not nested where the rules do not find it to be.
-
-    Parameters
-    ----------
-    inner, outer : sequence of mapping
-        The entry ``random`` of ``fit.json``.
     """
     by_group = {entry["group"]: entry for entry in outer}
     return all(

@@ -96,20 +96,11 @@ def raised(objective: ProfiledObjective, theta: Floats) -> Floats:
 
 
 def at_covariance(structure: CovarianceStructure, covariance: Floats, scale: Floats) -> Tangent:
-    """Directions in which a structure can be left at a covariance that it allows.
+    """Directions in which a structure can be left at a covariance (k, k) that it allows.
 
-    Parameters
-    ----------
-    structure : CovarianceStructure
-    covariance : (k, k) array
-        Relative to sigma squared, units of the columns; may be singular.
-    scale : (k,) array
-        Root mean square of the columns.
-
-    Returns
-    -------
-    Tangent
-        Not exact where theta is not found, or leaves the covariance in ways of its own.
+    The covariance is relative to sigma squared, in units of the columns, and may be singular;
+    ``scale`` (k,) is the root mean square of the columns. Not exact where theta is not found, or
+    leaves the covariance in ways of its own.
     """
     if is_unstructured(structure):
         return _unstructured(covariance, scale)

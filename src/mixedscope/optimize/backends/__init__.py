@@ -35,13 +35,7 @@ def optimizer_names() -> tuple[str, ...]:
 
 
 def get_backend(name: str) -> Backend:
-    """Find an optimiser by name.
-
-    Raises
-    ------
-    OptimizerError
-        If there is none of this name.
-    """
+    """Find an optimiser by name; raises OptimizerError if there is none of this name."""
     known = AUTO if name == "auto" else name
     if not isinstance(known, str) or known not in BACKENDS:
         names = optimizer_names()

@@ -115,10 +115,7 @@ class Backend(ABC):
     def resolve(self, given: Mapping[str, object] | None) -> dict[str, SettingValue]:
         """Check the settings a user gave and fill in the defaults.
 
-        Raises
-        ------
-        OptimizerError
-            For an unknown setting or a value that it cannot take, naming both.
+        Raises OptimizerError for an unknown setting or a value that it cannot take, naming both.
         """
         given = dict(given or {})
         for name in given:

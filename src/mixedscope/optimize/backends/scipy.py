@@ -81,19 +81,9 @@ def run_bfgs(
     small.  Here the search also ends when its model predicts less than `ftol` to be gained by the
     next step, before it is evaluated, and when a line search finds nothing but rounding.
 
-    Parameters
-    ----------
-    problem : Problem
-    x0 : (k,) array
-        Standardised units.
-    ftol : float
-        Predicted decrease at which to stop, times `tolerance_scale`.
-    gtol : float
-        Largest gradient entry at which to stop.
-    inverse : (k, k) array, optional
-        Inverse Hessian to start with, positive definite.
-    most : int
-        Evaluations after which to stop.
+    ``x0`` (k,): standardised units. ``ftol``: predicted decrease at which to stop, times
+    `tolerance_scale`. ``gtol``: largest gradient entry at which to stop. ``inverse`` (k, k):
+    inverse Hessian to start with, positive definite. ``most``: evaluations after which to stop.
     """
     options: dict[str, Any] = {"gtol": gtol, "maxiter": _MANY}
     if inverse is not None:
@@ -161,13 +151,7 @@ class _Monitor:
 
 
 def descend(problem: Problem, x0: FloatArray, *, ftol: float, most: int) -> bool:
-    """Search from x0 by the quickest way there is, in at most `most` evaluations.
-
-    Returns
-    -------
-    bool
-        Whether the search ended by itself, within `most` evaluations.
-    """
+    """Search from x0 by the quickest way; whether it ended by itself within `most` evaluations."""
     before = len(problem.trace)
     if not _search_compiled(problem, x0, ftol, most):
         run_bfgs(problem, x0, ftol=ftol, inverse=_initial_inverse(problem, x0), most=most)

@@ -352,44 +352,18 @@ class Config(Section):
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
-    """Read and check a configuration file.
+    """Read and check a YAML file.
 
-    Parameters
-    ----------
-    path : path
-        A YAML file.
-
-    Returns
-    -------
-    Config
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not YAML, or does not fit; every fault is listed with the
-        path of its key.
+    Raises ConfigError if the file cannot be read, is not YAML, or does not fit; every fault is
+    listed with the path of its key.
     """
     return validate_config(read_yaml(path), where=os.fspath(path))
 
 
 def validate_config(content: Mapping[str, Any], *, where: str = "configuration") -> Config:
-    """Check a configuration, and the references between its sections.
+    """Check a configuration as read from YAML, and the references between its sections.
 
-    Parameters
-    ----------
-    content : mapping
-        As read from YAML.
-    where : str
-        Name of the file, for messages.
-
-    Returns
-    -------
-    Config
-
-    Raises
-    ------
-    ConfigError
-        Lists every fault with the path of its key.
+    Raises ConfigError, which names ``where`` and lists every fault with the path of its key.
     """
     try:
         config = Config.model_validate(dict(content))
@@ -404,13 +378,7 @@ def validate_config(content: Mapping[str, Any], *, where: str = "configuration")
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON schema of a configuration, for editors.
-
-    Returns
-    -------
-    dict
-        JSON schema, draft 2020-12.
-    """
+    """The JSON schema of a configuration, draft 2020-12, for editors."""
     schema = Config.model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -17,18 +17,7 @@ __all__ = ["read_yaml"]
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a YAML mapping in which no key occurs twice.
 
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not YAML or not a mapping, or has a key twice.
+    Raises ConfigError if the file cannot be read, is not YAML or not a mapping, or has a key twice.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")

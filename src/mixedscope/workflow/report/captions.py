@@ -20,24 +20,7 @@ __all__ = ["caption_text", "escaped", "write_captions"]
 def write_captions(
     captions: Sequence[str | os.PathLike[str]], output: Sequence[str | os.PathLike[str]]
 ) -> list[Path]:
-    """Write the caption of every figure for the report.
-
-    Parameters
-    ----------
-    captions : sequence of path
-        ``<chart>.caption.json`` of each figure.
-    output : sequence of path
-        ``<chart>.rst`` of each.
-
-    Returns
-    -------
-    list of pathlib.Path
-
-    Raises
-    ------
-    StoreError
-        If a caption is damaged.
-    """
+    """Write ``<chart>.rst`` of every ``<chart>.caption.json``; a StoreError if one is damaged."""
     return [
         atomic_write(to, caption_text(read_figure(Path(path))).encode())
         for path, to in zip(captions, output, strict=True)
@@ -45,16 +28,7 @@ def write_captions(
 
 
 def caption_text(figure: Figure) -> str:
-    """The caption of one figure.
-
-    Parameters
-    ----------
-    figure : Figure
-
-    Returns
-    -------
-    str
-    """
+    """The caption of one figure."""
     page = figure.files.get("html")
     also = f"\n\nInteractive: {escaped(page.as_posix())}" if page is not None else ""
     return (
@@ -64,16 +38,7 @@ def caption_text(figure: Figure) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that means nothing but itself, on one line.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-    """
+    """Text that means nothing but itself, on one line."""
     return "".join(map(_escaped, " ".join(text.split())))
 
 

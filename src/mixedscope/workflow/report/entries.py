@@ -46,21 +46,10 @@ def entries(
 ) -> list[Entry]:
     """The files of figures that a report shows.
 
-    Of every figure the SVG (or else PNG), and of films the page that plays them: it is small,
-    where other interactive pages take a megabyte each.
-
-    Parameters
-    ----------
-    captions : sequence of path
-        ``<chart>.caption.json`` of all figures, in the order of the report.
-    formats : callable
-        ``(caption)`` gives the formats of its chart.
-    root : path
-        Where ``results`` is found from the working directory.
-
-    Returns
-    -------
-    list of Entry
+    Of every figure the SVG (or else PNG), and of films the page that plays them: it is small, where
+    other interactive pages take a megabyte each. ``captions`` are the ``<chart>.caption.json`` of
+    all figures, in the order of the report, ``formats`` gives the formats of the chart of one, and
+    ``root`` is where ``results`` is found from the working directory.
     """
     found = []
     for caption in captions:
@@ -108,16 +97,8 @@ def caption_file(caption: str) -> str:
 def thumbnail_files(captions: Sequence[str], formats: Callable[[str], Sequence[str]]) -> list[str]:
     """The small pictures of the overview: of figures of models and sweeps that show no seconds.
 
-    Parameters
-    ----------
-    captions : sequence of path
-        ``<chart>.caption.json`` of their figures.
-    formats : callable
-        ``(caption)`` gives the formats of its chart.
-
-    Returns
-    -------
-    list of path
+    ``captions`` are their ``<chart>.caption.json``; ``formats`` gives the formats of the chart of
+    one.
     """
     return [
         caption.replace("results/charts/", "results/thumbnails/", 1).removesuffix(CAPTION) + ".png"

@@ -77,21 +77,9 @@ class Figure:
 
 
 def read_figure(path: Path) -> Figure:
-    """Read a caption; the figure's files stand beside it.
+    """Read a ``<chart>.caption.json``; the figure's files stand beside it.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``<chart>.caption.json``.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    StoreError
-        If the caption is damaged, or a file is missing.
+    Raises StoreError if the caption is damaged, or a file is missing.
     """
     content = read_json(path)
     try:

@@ -23,22 +23,7 @@ _SIDE: Final = r'\s%s="([0-9.]+)(?:px)?"'
 
 
 def natural_size(path: Path) -> tuple[float, float]:
-    """Width and height of a picture of a chart, in the chart's own pixels.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        SVG or PNG.
-
-    Returns
-    -------
-    (float, float)
-
-    Raises
-    ------
-    StoreError
-        If it is no picture.
-    """
+    """Width and height of an SVG or PNG of a chart, in the chart's own pixels."""
     try:
         if path.suffix == ".png":
             from PIL import Image
@@ -60,23 +45,9 @@ def natural_size(path: Path) -> tuple[float, float]:
 
 
 def small_picture(path: Path, output: Path) -> tuple[int, int]:
-    """Write a small copy of a picture, as PNG of few colours.
+    """Write a small copy of an SVG or PNG, as PNG of few colours; give its width and height.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        SVG or PNG.
-    output : pathlib.Path
-
-    Returns
-    -------
-    (int, int)
-        Its width and height.
-
-    Raises
-    ------
-    StoreError
-        If there is no picture, or the copy cannot be written.
+    Raises StoreError if there is no picture, or the copy cannot be written.
     """
     from PIL import Image
 

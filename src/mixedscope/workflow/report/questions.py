@@ -54,17 +54,7 @@ _OTHERS: Final = Question("Comparisons", "What differs between fits?", ())
 
 
 def question_of(chart: str) -> Question:
-    """The question that a chart answers, by its name.
-
-    Parameters
-    ----------
-    chart : str
-        ``<kind>`` or ``<kind>-<grouping factor>``; any other name belongs to the last question.
-
-    Returns
-    -------
-    Question
-    """
+    """The question of ``<kind>`` or ``<kind>-<grouping factor>``; the last for other names."""
     if is_timed(chart):
         return _SECONDS
     for question in QUESTIONS:
@@ -82,18 +72,9 @@ Named = TypeVar("Named")
 
 
 def by_question(items: Iterable[Named], names: Sequence[str]) -> list[tuple[Question, list[Named]]]:
-    """Put things together that answer one question, in the order of the questions.
+    """Put things together that answer one question, by the names of their charts.
 
-    Parameters
-    ----------
-    items : iterable
-    names : sequence of str
-        The name of the chart each belongs to.
-
-    Returns
-    -------
-    list of (Question, list)
-        Questions without any are left out.
+    Questions stand in their order; those without any are left out.
     """
     groups: dict[Question, list[Named]] = {}
     for item, name in zip(items, names, strict=True):
