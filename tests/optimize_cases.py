@@ -5,18 +5,9 @@ The mixed model is written with n x n matrices and no care for speed, independen
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-
-class Evaluation(NamedTuple):
-    objective: float
-    beta: np.ndarray
-    sigma: float
-    log_det: float
-    residual_ss: float
-    penalty: float
+from mixedscope.core.evaluation import Evaluation
 
 
 class DenseMixedModel:

@@ -12,7 +12,7 @@ from dense_decimals import dense_objective
 from numpy.typing import NDArray
 
 import mixedscope as ms
-from mixedscope.engine.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.optimize.certificate import rounding
 from mixedscope.optimize.problem import Problem

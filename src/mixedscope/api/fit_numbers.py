@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.model import Model
 from mixedscope.core.arguments import door
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
 from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.description import fit_info
 from mixedscope.inference.estimates.estimates import estimates_table

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import DataWarning, ModelError
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
-from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.formula.parse import parse_formula

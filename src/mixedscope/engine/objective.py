@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.engine.compile.compile_clock import compiling_seconds
-from mixedscope.engine.evaluation import Evaluation, Solution
+from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.group_effects import inverse_of_lower, joined
 from mixedscope.engine.kernels.criterion import profiled_criterion
 from mixedscope.engine.lapack import limited_for

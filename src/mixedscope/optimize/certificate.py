@@ -93,7 +93,7 @@ def tolerance_scale(objective: float) -> float:
 def rounding(objective: float, own: float = 0.0) -> float:
     """Bound the rounding error of an objective of this size (a sum over many terms).
 
-    `own` is what the evaluation itself lost by cancellation, see `rounding_of`.
+    `own` is what the evaluation itself lost by cancellation, see `Evaluation.rounding`.
     """
     return 1e-10 + 1e-13 * abs(objective) + own
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from mixedscope.core.errors import OptimizerError
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
 from mixedscope.optimize.objective import (
-    Evaluation,
     FloatArray,
     Objective,
     finishes_fast,

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.core.vocabulary import CRITERION_NAMES
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "CurvedObjective",
     "DoubtedObjective",
     "EdgedObjective",
-    "Evaluation",
     "FloatArray",
     "IdentifiedObjective",
     "InformedObjective",
@@ -39,47 +39,10 @@ __all__ = [
     "offers_moments",
     "offers_search",
     "offers_second_look",
-    "rounding_of",
     "shape_of",
 ]
 
 FloatArray = NDArray[np.float64]
-
-
-class Evaluation(Protocol):
-    """The objective at one theta, with its parts: what an evaluation has to tell.
-
-    Attributes
-    ----------
-    objective : float
-        -2 profiled log-likelihood, or the REML criterion.
-    beta : (p,) array
-        Fixed effects at this theta, in the units of the data.
-    sigma : float
-        Residual standard deviation at this theta, in the units of the response.
-    log_det : float
-        log|L|², the log-determinant of the penalised random-effects system.
-    residual_ss : float
-        ‖y − Xβ − Zb‖², squared units of the response.
-    penalty : float
-        ‖u‖², squared units of the response.
-
-    An evaluation may also know ``rounding``, a bound in deviance units of the rounding error that
-    its own cancellations made; see `rounding_of`.
-    """
-
-    @property
-    def objective(self) -> float: ...  # noqa: D102
-    @property
-    def beta(self) -> FloatArray: ...  # noqa: D102
-    @property
-    def sigma(self) -> float: ...  # noqa: D102
-    @property
-    def log_det(self) -> float: ...  # noqa: D102
-    @property
-    def residual_ss(self) -> float: ...  # noqa: D102
-    @property
-    def penalty(self) -> float: ...  # noqa: D102
 
 
 class Objective(Protocol):
@@ -355,11 +318,6 @@ def compiling_seconds(objective: object) -> float:
 def shape_of(objective: Objective) -> FloatArray | None:
     """Matrix (k, k) from theta to better coordinates, if the objective knows any."""
     return objective.coordinates if offers_coordinates(objective) else None
-
-
-def rounding_of(evaluation: Evaluation) -> float:
-    """Bound of the rounding error that the cancellations of an evaluation made; 0 if unknown."""
-    return float(getattr(evaluation, "rounding", 0.0))
 
 
 def edges_of(objective: Objective) -> FloatArray:

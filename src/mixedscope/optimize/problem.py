@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.optimize.certificate import rounding
 from mixedscope.optimize.objective import (
     CompiledSearch,
-    Evaluation,
     FloatArray,
     Objective,
     compiling_seconds,
     is_quick,
     offers_search,
-    rounding_of,
     shape_of,
 )
 from mixedscope.optimize.trace import Trace
@@ -72,12 +71,12 @@ class Point:
     @property
     def rounding(self) -> float:
         """Bound of its rounding error."""
-        return rounding(self.objective, rounding_of(self.evaluation))
+        return rounding(self.objective, self.evaluation.rounding)
 
     @property
     def at_most(self) -> float:
         """What the objective is at most, whatever its own cancellations lost."""
-        return self.objective + rounding_of(self.evaluation)
+        return self.objective + self.evaluation.rounding
 
 
 class Problem:
@@ -282,7 +281,7 @@ class Problem:
         self._worst = max(self._worst, *values)
         ranked = sorted(values)
         best = self._point_of(search, ranked[0])
-        if rounding_of(best.evaluation) > rounding(best.objective):
+        if best.evaluation.rounding > rounding(best.objective):
             points = [self._point_of(search, value) for value in ranked]
             ranked = [p.objective for p in sorted(points, key=lambda p: p.at_most)]
             best = self._point_of(search, ranked[0])

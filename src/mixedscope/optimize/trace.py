@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mixedscope.optimize.objective import CompiledSearch, Evaluation, FloatArray
+from mixedscope.core.evaluation import Evaluation
+from mixedscope.optimize.objective import CompiledSearch, FloatArray
 from mixedscope.optimize.phases import label_phases
 
 __all__ = ["Row", "Trace"]

@@ -13,8 +13,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.evaluation import Evaluation, Solution
+from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.kernels import scalar as kernels_scalar
 from mixedscope.engine.objective import ProfiledObjective
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.engine.kernels.start import invert
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.search.starting import information_after

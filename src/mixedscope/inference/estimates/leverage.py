@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import UnsuitedError
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.engine.basis import FixedBasis
 from mixedscope.engine.blocked import BlockedSystem, Solution
-from mixedscope.engine.evaluation import Evaluation
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.engine.products import cross_products
 

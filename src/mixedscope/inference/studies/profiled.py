@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.inference.studies.surface import Surface
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 

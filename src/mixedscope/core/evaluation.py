@@ -1,0 +1,41 @@
+"""What one evaluation of an objective yields, for who computes it and for who minimises."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Evaluation"]
+
+
+class Evaluation(NamedTuple):
+    """One evaluation of the objective, in the units of the response.
+
+    Attributes
+    ----------
+    objective : float
+        -2 profiled log-likelihood, or the REML criterion.
+    beta : (r,) array
+        Fixed effects given theta.
+    sigma : float
+        Residual standard deviation given theta.
+    log_det : float
+        ``log |L|**2``.
+    residual_ss : float
+        ``|y - X beta - Z b|**2`` (weighted).
+    penalty : float
+        ``|u|**2``.
+    rounding : float
+        How far the objective may be from its exact value because differences of large numbers
+        were rounded, deviance units; see :mod:`mixedscope.engine.rounding`.
+    """
+
+    objective: float
+    beta: NDArray[np.float64]
+    sigma: float
+    log_det: float
+    residual_ss: float
+    penalty: float
+    rounding: float = 0.0
