@@ -7,6 +7,8 @@ import pytest
 from optimize_cases import Evaluation, quadratic, simulated, singular
 
 from mixedscope.optimize import Trace, minimize
+from mixedscope.tables.kinds.trace import TRACE
+from mixedscope.tables.table_files import read_table, write_table
 
 COLUMNS = [
     "evaluation",
@@ -49,10 +51,9 @@ def test_an_empty_trace_has_the_same_columns():
 
 
 def test_a_trace_passes_the_schema_of_the_store(tmp_path):
-    store = pytest.importorskip("mixedscope.tables.store")
     frame = minimize(singular(), optimizer="pybobyqa", max_evaluations=20).trace.frame()
-    store.write_table(tmp_path / "trace.parquet", frame, "trace", formula="y ~ x", sha256="0")
-    back = store.read_table(tmp_path / "trace.parquet", "trace")
+    write_table(tmp_path / "trace.parquet", frame, TRACE, formula="y ~ x", sha256="0")
+    back = read_table(tmp_path / "trace.parquet", TRACE)
     assert list(back.columns) == COLUMNS
     assert back["gradient"].isna().all()
     np.testing.assert_array_equal(back["objective"], frame["objective"])
