@@ -132,12 +132,7 @@ class CovarianceStructure(ABC):
 
     @classmethod
     def look(cls, settings: Settings) -> Look:
-        """Say what the structure is called and how it is drawn, with these settings or with none.
-
-        Parameters
-        ----------
-        settings : mapping of str to float
-        """
+        """How the structure is called and drawn, with these settings or with none."""
         return Look(cls.label, cls.colour, cls.shape)
 
     @classmethod
@@ -212,11 +207,8 @@ class CovarianceStructure(ABC):
     def scale(self, column_scale: Floats) -> Floats:
         """Factors that bring theta to columns of unit root mean square, shape (n_theta,).
 
-        Parameters
-        ----------
-        column_scale : (k,) array
-            Root mean square of each column of the term. A structure with one standard deviation
-            for all columns can only follow their common scale.
+        ``column_scale`` (k,): root mean square of each column of the term. A structure with one
+        standard deviation for all columns can only follow their common scale.
         """
 
     @abstractmethod
@@ -249,17 +241,9 @@ class CovarianceStructure(ABC):
     def beyond(self, theta: Floats, scale: Floats) -> list[Floats]:
         """Points from which to look past theta, where its own curvature does not tell everything.
 
-        Parameters
-        ----------
-        theta : (n_theta,) array
-        scale : (n_theta,) array
-            What :meth:`scale` gives for the columns: 1 / scale is a step of common size.
-
-        Returns
-        -------
-        list of (n_theta,) arrays
-            Empty unless theta is at an edge beside which the covariance could grow in directions
-            that no second derivative at theta shows.
+        ``scale`` (n_theta,) is what :meth:`scale` gives for the columns: 1 / scale is a step of
+        common size. Empty unless theta is at an edge beside which the covariance could grow in
+        directions that no second derivative at theta shows.
         """
         return []
 
@@ -273,12 +257,7 @@ class CovarianceStructure(ABC):
     def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
         """Say what can be chosen freely, one by one, in place of theta; m of them.
 
-        Parameters
-        ----------
-        names : tuple of str
-            Names of the k columns.
-        column_scale : (k,) array
-            Their root mean squares.
+        ``names``: names of the k columns. ``column_scale`` (k,): their root mean squares.
         """
 
     @abstractmethod
@@ -289,12 +268,8 @@ class CovarianceStructure(ABC):
     def from_measures(self, values: Floats, around: Floats) -> Floats:
         """Give theta (n_theta,) with these measures (m,).
 
-        Parameters
-        ----------
-        values : (m,) array
-            NaN for a correlation that is not defined.
-        around : (n_theta,) array
-            Theta that settles what the measures leave open.
+        ``values`` (m,): NaN for a correlation that is not defined. ``around`` (n_theta,): theta
+        that settles what the measures leave open.
         """
 
     @abstractmethod

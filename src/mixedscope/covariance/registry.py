@@ -71,26 +71,11 @@ _NUMBERED = re.compile(r"([a-z]+?)([0-9]+)\Z")
 
 
 def named_structure(name: str, settings: Settings | None = None) -> tuple[str, dict[str, float]]:
-    """Find the structure that users mean, with its settings.
+    """Find the structure that users mean, with its settings: a name of :data:`STRUCTURES`.
 
-    Parameters
-    ----------
-    name : str
-        A name of :data:`STRUCTURES`; ``rr1``, ``rr2``, … for reduced rank with its d; or a name
-        that glmmTMB and lme4 have for one of them (``us``, ``diag``).
-    settings : mapping of str to float, optional
-        As written in a formula; lme4's ``hom`` is understood.
-
-    Returns
-    -------
-    name : str
-        One of :data:`STRUCTURES`.
-    settings : dict of str to float
-
-    Raises
-    ------
-    ModelError
-        If no structure has that name.
+    It may also be asked for as ``rr1``, ``rr2``, … for reduced rank with its d, or by a name that
+    glmmTMB and lme4 have for it (``us``, ``diag``); settings are as written in a formula, lme4's
+    ``hom`` among them. Raises ModelError if no structure has that name.
     """
     if not isinstance(name, str):
         raise ModelError(
@@ -125,13 +110,7 @@ def _numbered(name: str) -> tuple[str, dict[str, float]] | None:
 
 
 def look_of(name: str) -> Look | None:
-    """Say what a structure is called and how it is drawn; None of what is no name of one.
-
-    Parameters
-    ----------
-    name : str
-        A name of :data:`STRUCTURES`, or ``rr1``, ``rr2``, …
-    """
+    """How a structure, or ``rr1`` and so on, is called and drawn; None if that names none."""
     known, settings = _numbered(name) or (name, {})
     return STRUCTURES[known].look(settings) if known in STRUCTURES else None
 
@@ -143,10 +122,7 @@ def make_structure(
 
     Structures do not change, so that equal ones are the same object.
 
-    Raises
-    ------
-    ModelError
-        If no structure has that name, or it cannot have that size or those settings.
+    Raises ModelError if no structure has that name, or it cannot have that size or those settings.
     """
     return _structure(name, size, tuple((settings or {}).items()))
 

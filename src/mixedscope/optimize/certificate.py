@@ -223,26 +223,13 @@ def measure_curvature(
 ) -> Curvature | None:
     """Measure gradient and Hessian at x, the latter by differences of the former.
 
-    Parameters
-    ----------
-    gradients_at : callable
-        Exact gradients (m, k) at the rows of an array (m, k), or None if one cannot be computed.
-    x : (k,) array
-        Standardised units.
-    gradient : (k,) array, optional
-        The gradient at x, if known.
-    secant : pair of (k,) arrays, optional
-        A step that led to x and by how much it changed the gradient. If it is short enough it
-        spares one of the differences.
-    thorough : bool
-        Measure both sides of every parameter in any case.
-
-    Returns
-    -------
-    Curvature or None
-        None if a gradient could not be computed.  Costs k gradients, k - 1 with a secant, where
-        one-sided differences show a clearly positive curvature, 2k otherwise, and one more for x
-        if it is not given.
+    ``gradients_at``: exact gradients (m, k) at the rows of an array (m, k), or None if one cannot
+    be computed. ``x`` (k,): standardised units. ``gradient`` (k,): the gradient at x, if known.
+    ``secant`` (k,): a step that led to x and by how much it changed the gradient. If it is short
+    enough it spares one of the differences. ``thorough``: measure both sides of every parameter in
+    any case. Gives None if a gradient could not be computed.  Costs k gradients, k - 1 with a
+    secant, where one-sided differences show a clearly positive curvature, 2k otherwise, and one
+    more for x if it is not given.
     """
     if gradient is None:
         own = gradients_at(x[None, :])

@@ -178,15 +178,8 @@ class Problem:
     def value(self, x: FloatArray) -> float:
         """Evaluate at x for an optimiser without derivatives.
 
-        Returns
-        -------
-        float
-            The objective; where it could not be evaluated, a finite number above everything
-            seen so far (the trace says ``failed`` and does not hold this number).
-
-        Raises
-        ------
-        LimitReached
+        Gives the objective; where it could not be evaluated, a finite number above everything seen
+        so far (the trace says ``failed`` and does not hold this number). May raise LimitReached.
         """
         point = self.evaluate(x, gradient=False)
         return self._substitute() if point is None else point.objective
@@ -197,9 +190,7 @@ class Problem:
         Where the objective could not be evaluated the value is that of `value` and the gradient
         points away from the best point, so that a line search turns back.
 
-        Raises
-        ------
-        LimitReached
+        May raise LimitReached.
         """
         point = self.evaluate(x, gradient=True)
         if point is None or point.gradient is None:
@@ -210,10 +201,7 @@ class Problem:
     def evaluate(self, x: FloatArray, *, gradient: bool) -> Point | None:
         """Evaluate at x, record it, and keep it if it is the best; None if it failed.
 
-        Raises
-        ------
-        LimitReached
-            Before the evaluation, if it is not allowed any more.
+        Raises LimitReached before the evaluation, if it is not allowed any more.
         """
         self._check_limits()
         # Optimisers may reuse their array: both are copies.

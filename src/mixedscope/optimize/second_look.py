@@ -39,22 +39,8 @@ _FEWEST: Final = 4
 def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Point | None:
     """Look for a lower minimum at the likely places.
 
-    Parameters
-    ----------
-    problem : Problem
-    here : Point
-        A minimum.
-    note : callable
-        Is told what is done, before it is done.
-
-    Returns
-    -------
-    Point or None
-        A point that is lower, but not polished; None if none was found.
-
-    Raises
-    ------
-    LimitReached
+    ``here``: a minimum. ``note``: is told what is done, before it is done. Gives a point that is
+    lower, but not polished; None if none was found. May raise LimitReached.
     """
     if not offers_second_look(problem.objective):
         return None

@@ -13,29 +13,14 @@ START_NAMES = ("independent", "moments", "identity", "random")
 
 
 def named_start(objective: Objective, name: str, *, seed: int = 0) -> FloatArray | None:
-    """Give the theta (k,) that a start of this name stands for.
+    """Give the theta (k,) that a start of this name stands for; None for the optimiser's own.
 
-    Parameters
-    ----------
-    objective : Objective
-    name : str
-        ``independent``: each optimiser's own start, whatever other fits have found; ``moments``:
-        covariances estimated by moments of the data; ``identity``: random effects, on columns of
-        unit root mean square, that vary as much as residuals and are uncorrelated; ``random``:
-        parameters drawn from the standard normal distribution, on columns of unit root mean
-        square, canonical signs.
-    seed : int
-        Of ``random``.
-
-    Returns
-    -------
-    (k,) array or None
-        None for the optimiser's own.
-
-    Raises
-    ------
-    OptimizerError
-        If there is no start of this name, or the objective has no estimate by moments.
+    ``independent`` is each optimiser's own start, whatever other fits have found; ``moments`` are
+    covariances estimated by moments of the data; ``identity`` stands for random effects, on columns
+    of unit root mean square, that vary as much as residuals and are uncorrelated; ``random`` is
+    drawn from the standard normal distribution with ``seed``, on such columns, with canonical
+    signs. Raises OptimizerError if there is no start of this name, or the objective has no estimate
+    by moments.
     """
     if name == "independent":
         return None

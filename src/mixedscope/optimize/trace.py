@@ -178,16 +178,12 @@ class Trace:
     def frame(self) -> pd.DataFrame:
         """Give the table ``trace.parquet`` of the contracts, a row per evaluation.
 
-        Returns
-        -------
-        pandas.DataFrame
-            ``evaluation`` from 1; ``stage``; ``status``; ``objective``; ``best``, the running
-            minimum; ``theta``; ``beta``; ``sigma``; ``log_det``, ``residual_ss``, ``penalty``;
-            ``gradient`` with respect to theta, None where not computed; ``rho``, ``delta``,
-            trust-region radii in the standardised units ``theta * scale``, NaN where the
-            optimiser has none; ``phase``, see `label_phases`.  Everything that a failed
-            evaluation did not yield is NaN or None; ``best`` carries on over it and is NaN
-            before the first success.
+        Gives ``evaluation`` from 1; ``stage``; ``status``; ``objective``; ``best``, the running
+        minimum; ``theta``; ``beta``; ``sigma``; ``log_det``, ``residual_ss``, ``penalty``;
+        ``gradient`` with respect to theta, None where not computed; ``rho``, ``delta``,
+        trust-region radii in the standardised units ``theta * scale``, NaN where the optimiser has
+        none; ``phase``, see `label_phases`.  Everything that a failed evaluation did not yield is
+        NaN or None; ``best`` carries on over it and is NaN before the first success.
         """
         rows = self.rows
         evaluations = [row.evaluation for row in rows]

@@ -88,13 +88,8 @@ def is_compilable(objective: ProfiledObjective) -> bool:
 def compiled_refits(objective: ProfiledObjective, first: Start, residuals: Floats) -> Ends:
     """Fit the model to residuals (m, n) on the fixed effects, of unit root mean square.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-        Of a model that `is_compilable`.
-    first : Start
-        Inside the parameter space.
-    residuals : (m, n) array
+    ``objective``: of a model that `is_compilable`. ``first``: inside the parameter space.
+    ``residuals`` is (m, n).
     """
     inverse = objective.to_entries(objective.to_entries(first.inverse).T)
     ends = _run(objective, objective.to_entries(first.theta), inverse, residuals, _MOST)

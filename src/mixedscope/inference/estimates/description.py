@@ -36,22 +36,9 @@ def fit_info(
 ) -> dict[str, Any]:
     """Describe a fit whole: its model, its data, and what `describe` says.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    result : OptimizationResult
-    spec : ModelSpec
-    name : str or None
-        What the model is called; by default as its formula.
-    source : mapping
-        ``attrs`` of the data: where they come from.
-    sha256 : str
-        Digest of the data.
-
-    Returns
-    -------
-    dict
-        The content of ``fit.json``, without its references and without the file of the data.
+    ``name``: what the model is called; by default as its formula. ``source``: ``attrs`` of the
+    data: where they come from. ``sha256``: digest of the data. Gives the content of ``fit.json``,
+    without its references and without the file of the data.
     """
     design = objective.system.design
     description = source.get("description") or {}
@@ -76,16 +63,8 @@ def fit_info(
 def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:
     """Describe a fit: dimensions, optimiser, estimates of the whole, certificate.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    result : OptimizationResult
-
-    Returns
-    -------
-    dict
-        The entries of ``fit.json`` that follow from the optimisation; those that name the model
-        and its data are added by the fit.
+    Gives the entries of ``fit.json`` that follow from the optimisation; those that name the model
+    and its data are added by the fit.
     """
     system = objective.system
     design = system.design

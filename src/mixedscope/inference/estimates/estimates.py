@@ -38,22 +38,11 @@ def estimates_table(
 ) -> pd.DataFrame:
     """Tidy parameters of a fit: fixed effects, sigma, standard deviations, correlations, theta.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    theta : (k,) array
-    level : float
-        Coverage of the Wald intervals of the fixed effects.
-    unidentified : sequence of mapping
-        What the certificate says is not determined by the data: given as missing.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``estimates``. Standard errors, z statistics and p values of
-        the fixed effects refer to the normal distribution, as in MixedModels.jl; variance
-        parameters have none. A correlation with a standard deviation of zero is NaN, as
-        is what is not determined.
+    ``theta`` is (k,). ``level``: coverage of the Wald intervals of the fixed effects.
+    ``unidentified``: what the certificate says is not determined by the data: given as missing.
+    Gives columns of the stored table ``estimates``. Standard errors, z statistics and p values of
+    the fixed effects refer to the normal distribution, as in MixedModels.jl; variance parameters
+    have none. A correlation with a standard deviation of zero is NaN, as is what is not determined.
     """
     evaluation = objective.evaluate(theta)
     covariance = objective.system.beta_covariance(evaluation.sigma)
@@ -126,15 +115,12 @@ def singularity(
 ) -> list[dict[str, Any]]:
     """Rank of every term's covariance, the shares of its principal axes, and what collapsed.
 
-    Returns
-    -------
-    list of dict
-        Per grouping factor: ``group``, ``terms``, ``rank``, ``size``, ``full_rank`` (what the
-        structures allow: less than the size for reduced rank only), ``singular`` (rank below full
-        rank), ``shares`` (of the variance along the principal axes of
-        ``sigma**2 Lambda Lambda'``, descending, as lme4's ``rePCA``), ``collapsed`` (in words;
-        empty if nothing is). Of a factor with something `unidentified` any of several ranks fits
-        the data alike: ``rank`` is None, ``shares`` are empty, and nothing is called singular.
+    Gives per grouping factor: ``group``, ``terms``, ``rank``, ``size``, ``full_rank`` (what the
+    structures allow: less than the size for reduced rank only), ``singular`` (rank below full
+    rank), ``shares`` (of the variance along the principal axes of ``sigma**2 Lambda Lambda'``,
+    descending, as lme4's ``rePCA``), ``collapsed`` (in words; empty if nothing is). Of a factor
+    with something `unidentified` any of several ranks fits the data alike: ``rank`` is None,
+    ``shares`` are empty, and nothing is called singular.
     """
     out: list[dict[str, Any]] = []
     open_groups = {p[1] for p in undetermined(unidentified)}

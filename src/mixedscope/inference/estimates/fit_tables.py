@@ -29,19 +29,9 @@ def fit_tables(
 ) -> FitTables:
     """Make ``fit.json`` and all tables of a fit.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    result : OptimizationResult
-    spec, name, source, sha256
-        See `mixedscope.inference.estimates.description.fit_info`.
-    keyframe_parts : int
-        See `mixedscope.inference.estimates.modes.keyframes`.
-
-    Returns
-    -------
-    FitTables
-        The file of the data is to be said where they are stored.
+    The description of `mixedscope.inference.estimates.description.fit_info` lacks the file of the
+    data, which is to be said where they are stored; ``keyframe_parts`` is that of
+    `mixedscope.inference.estimates.modes.keyframes`.
     """
     info = fit_info(objective, result, spec, name=name, source=source, sha256=sha256)
     trace = result.trace.frame()

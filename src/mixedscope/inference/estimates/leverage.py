@@ -81,16 +81,8 @@ def told_degrees(
 ) -> tuple[Solution, Evaluation, EffectiveDegrees]:
     """Degrees of freedom, and the evaluation that they belong to.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    factors : sequence of (k, k) arrays
-        Relative covariance factors for columns of unit root mean square.
-
-    Raises
-    ------
-    UnsuitedError
-        If rounding leaves nothing of how much the random effects are shrunk.
+    ``factors`` (k, k): relative covariance factors for columns of unit root mean square. Raises
+    UnsuitedError if rounding leaves nothing of how much the random effects are shrunk.
     """
     system = objective.system
     try:
@@ -116,17 +108,8 @@ def effective_degrees(
 ) -> EffectiveDegrees:
     """Degrees of freedom after ``system.blocked.solve(factors)``, whose factor is overwritten.
 
-    Parameters
-    ----------
-    system : ProfiledSystem
-    factors : sequence of (k, k) arrays
-        Relative covariance factors for columns of unit root mean square.
-    solution : Solution
-        What the solve gave.
-
-    Returns
-    -------
-    EffectiveDegrees
+    ``factors`` (k, k): relative covariance factors for columns of unit root mean square.
+    ``solution``: what the solve gave.
     """
     # No degrees of freedom for the residual: what is left to differentiate are the determinants.
     derivatives = system.blocked.derivatives(factors, solution, 0, reml=True)
@@ -164,10 +147,7 @@ class MarginalCovariances:
     def at(self, factors: Sequence[Floats]) -> list[Floats]:
         """Give the diagonal blocks (q, k, k) of every grouping factor, units of the columns.
 
-        Parameters
-        ----------
-        factors : sequence of (k, k) arrays
-            Relative covariance factors for columns of unit root mean square.
+        ``factors`` (k, k): relative covariance factors for columns of unit root mean square.
         """
         system = self._system
         modes = []

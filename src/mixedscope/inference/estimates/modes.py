@@ -28,12 +28,9 @@ def modes_at(objective: ProfiledObjective, theta: Floats) -> list[Floats]:
 def modes_table(objective: ProfiledObjective, theta: Floats, joint: JointLimit) -> pd.DataFrame:
     """Conditional modes with their standard deviations and references, a row per level and term.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``modes``: ``mode``, ``std_dev`` (conditional, given the fixed
-        effects, as lme4's ``condVar``), ``joint_limit``, ``within_group`` (NaN where the group
-        cannot identify it), ``n_obs``.
+    Gives columns of the stored table ``modes``: ``mode``, ``std_dev`` (conditional, given the fixed
+    effects, as lme4's ``condVar``), ``joint_limit``, ``within_group`` (NaN where the group cannot
+    identify it), ``n_obs``.
     """
     evaluation = objective.evaluate(theta)
     system = objective.system
@@ -69,24 +66,12 @@ def keyframes(
     keyframe has reached 1/`most` of the whole. The first and the last candidate always are
     keyframes.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    trace : pandas.DataFrame
-        Columns ``evaluation``, ``status``, ``objective``, ``theta``.
-    most : int
-        Number of parts the path is cut into.
-    which : {"best", "all"}
-        The candidates. Of all evaluations each is a keyframe if there are no more than `most`.
-    modes : pandas.DataFrame, optional
-        The table ``modes``. Keyframes too are, for every grouping factor and each kind of
-        references, the last candidate at which a mode is farther than `IN_PLACE` standard
-        deviations of the references from its end, and the one after it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``modes_trace``.
+    ``trace``: columns ``evaluation``, ``status``, ``objective``, ``theta``. ``most``: number of
+    parts the path is cut into. ``which``: the candidates. Of all evaluations each is a keyframe if
+    there are no more than `most` (one of "best", "all"). ``modes``: the table ``modes``. Keyframes
+    too are, for every grouping factor and each kind of references, the last candidate at which a
+    mode is farther than `IN_PLACE` standard deviations of the references from its end, and the one
+    after it. Gives columns of the stored table ``modes_trace``.
     """
     if which == "best":
         candidates = trace.iloc[improved_rows(trace["objective"].to_numpy())]

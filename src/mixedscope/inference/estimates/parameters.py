@@ -18,20 +18,10 @@ Floats = NDArray[np.float64]
 def sds_and_correlations(
     term: GroupEffects, factors: Floats, sigma: Floats
 ) -> Iterator[tuple[str, str, str | None, Floats]]:
-    """Give standard deviations, then correlations, of relative covariance factors.
+    """Give standard deviations, then correlations, of m relative covariance factors (m, k, k).
 
-    Parameters
-    ----------
-    term : GroupEffects
-    factors : (m, k, k) array
-        Relative covariance factors.
-    sigma : (m,) array
-
-    Yields
-    ------
-    kind, term, term2, values : str, str, str or None, (m,) array
-        ``sd`` of one column, or ``correlation`` of two, the earlier first: NaN where a standard
-        deviation is zero.
+    Each is a kind, ``sd`` of one term or ``correlation`` of two, the earlier first, and m values:
+    NaN where a standard deviation is zero.
     """
     # Lengths of rows by themselves: entries may differ by many orders of magnitude.
     lengths = np.linalg.norm(factors, axis=2)

@@ -83,21 +83,8 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
     The solution of ``min |y - X beta - Z b|**2`` with the smallest ``|b|**2``: what
     MixedModelsMakie approximates by a very large theta.
 
-    Parameters
-    ----------
-    system : ProfiledSystem
+    Raises ModelError if the iteration does not settle (columns too nearly collinear).
 
-    Returns
-    -------
-    JointLimit
-
-    Raises
-    ------
-    ModelError
-        If the iteration does not settle (columns too nearly collinear).
-
-    Notes
-    -----
     Iterated Tikhonov regularisation: the penalised problem is solved for the residual of the
     previous step, which takes the part of b along an eigenvector of ``Z'Z`` (fixed effects
     eliminated) with eigenvalue e to within ``(r / (r + e))**steps`` of the limit, r being the
@@ -139,17 +126,7 @@ def reference_info(system: ProfiledSystem, limit: JointLimit) -> dict[str, Any]:
 
 
 def missing_limit(system: ProfiledSystem, reason: str) -> JointLimit:
-    """Stand for a limit that could not be computed: NaN everywhere, and why.
-
-    Parameters
-    ----------
-    system : ProfiledSystem
-    reason : str
-
-    Returns
-    -------
-    JointLimit
-    """
+    """Stand for a limit that could not be computed: NaN everywhere, and why."""
     modes = [np.full((f.n_levels, f.size), np.nan) for f in system.factors]
     return JointLimit(modes, np.full(len(system.basis.kept), np.nan), 0, reason)
 
@@ -157,17 +134,8 @@ def missing_limit(system: ProfiledSystem, reason: str) -> JointLimit:
 def confounded(system: ProfiledSystem) -> tuple[str, ...]:
     """Grouping factors whose effects least squares cannot tell from those of other factors.
 
-    Parameters
-    ----------
-    system : ProfiledSystem
+    Gives their names, in the order of the model; none where there is a single factor.
 
-    Returns
-    -------
-    tuple of str
-        Their names, in the order of the model; none where there is a single factor.
-
-    Notes
-    -----
     A factor is told apart if least squares find its contribution to the response, fixed effects
     eliminated, whatever the contributions of the others: no ``Z b`` of all factors together is zero
     unless that of each is. The solution of smallest norm for ``y = Z b`` with b drawn at random
@@ -313,16 +281,7 @@ def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:
     level's own observations only. Where the fixed effects contain the random-effects columns this
     is lme4's ``lmList`` minus the population coefficients.
 
-    Parameters
-    ----------
-    system : ProfiledSystem
-    beta : (r,) array
-        Fixed effects.
-
-    Returns
-    -------
-    list of (q, k) arrays
-        NaN where the level cannot identify the coefficient.
+    ``beta`` (r,): fixed effects. Gives (q, k), NaN where the level cannot identify the coefficient.
     """
     design = system.design
     rest = (design.y - design.X[:, system.basis.kept] @ beta) * system.root_weights / system.y_scale

@@ -75,10 +75,7 @@ def simulate_responses(
 ) -> Floats:
     """Draw responses from the fitted model, new random effects and residuals each.
 
-    Returns
-    -------
-    (count, n) array
-        In the units of the response.
+    Gives (count, n), in the units of the response.
     """
     return simulate_effects(objective, theta, count, rng)[0]
 
@@ -88,12 +85,8 @@ def simulate_effects(
 ) -> tuple[Floats, list[Floats]]:
     """Draw responses from the fitted model, and give the random effects behind them too.
 
-    Returns
-    -------
-    responses : (count, n) array
-        In the units of the response.
-    effects : list of (count, q, k) arrays
-        Random effects per grouping factor, units of the data.
+    ``responses`` (count, n): in the units of the response. ``effects`` (count, q, k): random
+    effects per grouping factor, units of the data.
     """
     evaluation = objective.evaluate(theta)
     system = objective.system
@@ -154,23 +147,10 @@ def refit_many(objective: ProfiledObjective, theta: Floats, responses: Floats) -
     Models of one grouping factor are refitted in compiled code where that is sure of its end, see
     `mixedscope.inference.estimates.compiled_refits`; all others are fits of their own, by ``auto``.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    theta : (k,) array
-        Near which to look first: as a rule the estimate for the original response.
-    responses : (m, n) array
-
-    Returns
-    -------
-    Refits
-        NaN, and not converged, where the objective could not be evaluated.
-
-    Raises
-    ------
-    DataError
-        If the responses have the wrong shape, are not finite, or the fixed effects explain one
-        exactly.
+    ``theta`` (k,): near which to look first: as a rule the estimate for the original response.
+    ``responses`` is (m, n). Gives NaN, and not converged, where the objective could not be
+    evaluated. Raises DataError if the responses have the wrong shape, are not finite, or the fixed
+    effects explain one exactly.
     """
     responses = check_responses(objective, responses)
     m, k, r = len(responses), len(theta), len(objective.beta_names)

@@ -57,21 +57,9 @@ class StoredFit:
 def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -> StoredFit:
     """Read a fit and build its model again.
 
-    Parameters
-    ----------
-    directory : path
-    tables : iterable of str
-        Tables to read besides ``estimates``.
-
-    Returns
-    -------
-    StoredFit
-
-    Raises
-    ------
-    StoreError
-        If the directory holds no fit, a file is damaged or not there, or data and theta give
-        another objective than the one stored.
+    ``tables``: tables to read besides ``estimates``. Raises StoreError if the directory holds no
+    fit, a file is damaged or not there, or data and theta give another objective than the one
+    stored.
     """
     origin = Path(directory)
     read = read_fit(origin, only=dict.fromkeys(("estimates", *tables)))
@@ -92,10 +80,7 @@ def data_file(info: Mapping[str, Any], origin: Path) -> Path:
 def stored_data(info: Mapping[str, Any], origin: Path) -> pd.DataFrame:
     """Read the data of a stored fit.
 
-    Raises
-    ------
-    StoreError
-        If they are not there, or are not what the fit was made from.
+    Raises StoreError if they are not there, or are not what the fit was made from.
     """
     path = data_file(info, origin)
     if not path.exists():
@@ -118,10 +103,7 @@ def check_stored(
 ) -> None:
     """Refuse a fit whose objective is not the one that its data and theta give.
 
-    Raises
-    ------
-    StoreError
-        If it is another, or cannot be evaluated.
+    Raises StoreError if it is another, or cannot be evaluated.
     """
     stored = info["objective"]
     try:

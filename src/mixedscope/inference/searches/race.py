@@ -66,10 +66,7 @@ class Entrant:
 def as_entrants(entrants: Any) -> list[Entrant]:
     """Make entrants of names of optimisers; one alone is one, and no row of letters.
 
-    Raises
-    ------
-    ModelError
-        If there is something else among them.
+    Raises ModelError if there is something else among them.
     """
     wanted = "A race takes names of optimisers, as ['auto', 'pybobyqa'], or entrants"
     if isinstance(entrants, str | Entrant):
@@ -107,26 +104,10 @@ def race(
     Every entrant runs from its own start (start 0: that of a fit) and from `starts` random ones,
     which all entrants share: ``random`` of `mixedscope.optimize.starts.named_start`.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    entrants : sequence of Entrant
-    starts : int
-        Number of random starts.
-    seed : int
-        Every start has a seed of its own, derived from this one and its number.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``race``, ``race_ends`` and ``race_timing``, as described in ``docs/formats.md``.
-
-    Raises
-    ------
-    ModelError
-        If there are no entrants, two of one name, or a negative number of starts.
-    OptimizerError
-        If an optimiser or a setting is unknown.
+    ``starts``: number of random starts. ``seed``: every start has a seed of its own, derived from
+    this one and its number. Gives ``race``, ``race_ends`` and ``race_timing``, as described in
+    ``docs/formats.md``. Raises ModelError if there are no entrants, two of one name, or a negative
+    number of starts. Raises OptimizerError if an optimiser or a setting is unknown.
     """
     names = [entrant.name for entrant in entrants]
     if not names:

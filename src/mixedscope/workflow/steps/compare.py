@@ -18,14 +18,9 @@ __all__ = ["bootstrap", "compare", "phases"]
 def phases(*, fits: Sequence[str], output: str | os.PathLike[str]) -> None:
     """Gather the phases of all optimisations of a run.
 
-    Parameters
-    ----------
-    fits : sequence of path
-        ``fit.json`` of each fit.
-    output : path
-        ``phases.parquet``, evaluations per phase.  Beside it ``phases_trend``, whether their
-        shares grow with the size of a model, and the same of seconds, ``phases_timing`` and
-        ``phases_timing_trend``.
+    ``fits``: ``fit.json`` of each fit. ``output``: ``phases.parquet``, evaluations per phase.
+    Beside it ``phases_trend``, whether their shares grow with the size of a model, and the same of
+    seconds, ``phases_timing`` and ``phases_timing_trend``.
     """
     from mixedscope.summaries.phases import phase_tables
     from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
@@ -60,17 +55,10 @@ def compare(
 ) -> None:
     """Compare fits of one model: the rungs of its ladder, the tests between them, their axes.
 
-    Parameters
-    ----------
-    fits : sequence of path
-        Their ``fit.json``, the richest structure first.
-    bootstrap : sequence of path
-        Draws of the bootstrap, if there is one.
-    seed : int
-        Of simulated weights of mixtures.
-    output : path
-        ``structures.parquet``; ``tests``, ``components`` and ``structures_timing`` are written
-        beside it, and all of them as CSV too.
+    ``fits``: their ``fit.json``, the richest structure first. ``bootstrap``: draws of the
+    bootstrap, if there is one. ``seed``: of simulated weights of mixtures. ``output``:
+    ``structures.parquet``; ``tests``, ``components`` and ``structures_timing`` are written beside
+    it, and all of them as CSV too.
     """
     import pandas as pd
 
@@ -107,16 +95,8 @@ def bootstrap(
 ) -> None:
     """Draw a part of the bootstrap of the tests between structures.
 
-    Parameters
-    ----------
-    fits : sequence of path
-        ``fit.json`` of every structure by one optimiser.
-    draws : sequence of int
-        The first draw, and the one after the last.
-    seed : int
-        That of the configuration.
-    output : path
-        A Parquet file.
+    ``fits``: ``fit.json`` of every structure by one optimiser. ``draws``: the first draw, and the
+    one after the last. ``seed``: that of the configuration. ``output``: a Parquet file.
     """
     from mixedscope.core.seeds import derive_seed
     from mixedscope.inference.ladder.ladder import bootstrap_of

@@ -21,27 +21,14 @@ def charts(
 ) -> None:
     """Draw charts of one model.
 
-    Parameters
-    ----------
-    fits : sequence of path
-        ``fit.json`` of each fit that any of them shows, in ``<structure>/<optimizer>``.
-    tables : sequence of path
-        The tables of the model as a whole that any of them shows.
-    shows : mapping of str to sequence of str
-        What each chart shows, in its order: fits side by side, as ``<structure>/<optimizer>``, or
-        for one of `mixedscope.charts.model_charts.MODEL_CHARTS` tables, as ``<kind>.parquet``.
-    settings : mapping
-        ``theme`` and the settings of these kinds of the configuration's ``charts``.
-    output : sequence of path
-        ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
-        beside it.
-    formats : sequence of str
-        Formats of the charts.
-
-    Raises
-    ------
-    ModelError
-        If a chart cannot be drawn; names it.
+    ``fits``: ``fit.json`` of each fit that any of them shows, in ``<structure>/<optimizer>``.
+    ``tables``: the tables of the model as a whole that any of them shows. ``shows``: what each
+    chart shows, in its order: fits side by side, as ``<structure>/<optimizer>``, or for one of
+    `mixedscope.charts.model_charts.MODEL_CHARTS` tables, as ``<kind>.parquet``. ``settings``:
+    ``theme`` and the settings of these kinds of the configuration's ``charts``. ``output``:
+    ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
+    beside it. ``formats``: formats of the charts. Raises ModelError if a chart cannot be drawn;
+    names it.
     """
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
@@ -75,16 +62,9 @@ def phases_charts(
 ) -> None:
     """Draw the phases of all optimisations of a run: evaluations alone, and seconds as well.
 
-    Parameters
-    ----------
-    phases : path
-        ``phases.parquet``; the other tables of phases are beside it.
-    settings : mapping
-        ``theme`` of the configuration's ``charts``.
-    output : sequence of path
-        ``<chart>.caption.json`` of ``phases`` and of ``phases-seconds``; the charts' files are
-        written beside them.
-    formats : sequence of str
+    ``phases``: ``phases.parquet``; the other tables of phases are beside it. ``settings``:
+    ``theme`` of the configuration's ``charts``. ``output``: ``<chart>.caption.json`` of ``phases``
+    and of ``phases-seconds``; the charts' files are written beside them.
     """
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.kinds.phases.chart import phases_chart
@@ -123,24 +103,13 @@ def index(
 ) -> None:
     """Write the pages that show every figure of a run, and captions for the report of Snakemake.
 
-    Parameters
-    ----------
-    structures : sequence of path
-        Tables of structures, one per model.
-    captions : sequence of path
-        ``<chart>.caption.json`` of every chart of a model.
-    together : sequence of path
-        The same of charts that show all models, or a sweep.
-    fits : sequence of path
-        ``fit.json`` of every fit.
-    tables : sequence of path
-        What the pages of models and sweeps link to, with CSV beside it.
-    output : path
-        ``index.html``; the pages of models and sweeps are written into ``pages`` beside it.
-    timing : path
-        ``timing.html``: what shows seconds, which no other run repeats, has a page of its own.
-    report : sequence of path
-        ``<chart>.rst`` of every chart, those of models first.
+    ``structures``: tables of structures, one per model. ``captions``: ``<chart>.caption.json`` of
+    every chart of a model. ``together``: the same of charts that show all models, or a sweep.
+    ``fits``: ``fit.json`` of every fit. ``tables``: what the pages of models and sweeps link to,
+    with CSV beside it. ``output``: ``index.html``; the pages of models and sweeps are written into
+    ``pages`` beside it. ``timing``: ``timing.html``: what shows seconds, which no other run
+    repeats, has a page of its own. ``report``: ``<chart>.rst`` of every chart, those of models
+    first.
     """
     from mixedscope.workflow.report.captions import write_captions
     from mixedscope.workflow.report.pages import write_pages

@@ -29,16 +29,9 @@ def efficiency_batch(
 ) -> None:
     """Draw some blocks of responses from the first fit, and refit them by all structures.
 
-    Parameters
-    ----------
-    fits : sequence of path
-        ``fit.json`` of every structure.
-    blocks : sequence of int
-    seed : int
-    key : str
-        What the batch is made of, kept with it: see `mixedscope.workflow.efficiency_plan`.
-    draws, refits, timing : path
-        The tables of errors, of how refits ended, and of seconds.
+    ``fits``: ``fit.json`` of every structure. ``key``: what the batch is made of, kept with it: see
+    `mixedscope.workflow.efficiency_plan`. ``draws``, ``refits``, ``timing``: the tables of errors,
+    of how refits ended, and of seconds.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.tables.kinds.efficiency import (
@@ -76,17 +69,9 @@ def efficiency(
 ) -> None:
     """Gather the batches of a model, and sum them up.
 
-    Parameters
-    ----------
-    fits : sequence of path
-        ``fit.json`` of every structure.
-    count : int
-        Draws wanted; batches may hold more.
-    seed : int
-    draws, refits, timings : sequence of path
-        Written by `efficiency_batch`.
-    output : path
-        ``efficiency.parquet``; the other tables are written beside it, all as CSV too.
+    ``fits``: ``fit.json`` of every structure. ``count``: draws wanted; batches may hold more.
+    ``draws``, ``refits``, ``timings``: written by `efficiency_batch`. ``output``:
+    ``efficiency.parquet``; the other tables are written beside it, all as CSV too.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.accuracy.efficiency import efficiency_summary, gather_draws
@@ -142,19 +127,10 @@ def crossvalidation(
 ) -> None:
     """Predict parts of the data from the rest by every structure.
 
-    Parameters
-    ----------
-    data : path
-        A file written by `mixedscope.workflow.steps.prepare`.
-    model : mapping
-        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
-    structures : sequence of str
-    settings : mapping
-        ``by``, ``schemes`` and ``folds``.
-    seed : int
-    output : path
-        ``crossvalidation.parquet``; the other tables are written beside it, all as CSV
-        too.
+    ``data``: a file written by `mixedscope.workflow.steps.prepare`. ``model``: ``formula``,
+    ``criterion``, ``contrasts`` and ``weights`` of the model. ``settings``: ``by``, ``schemes`` and
+    ``folds``. ``output``: ``crossvalidation.parquet``; the other tables are written beside it, all
+    as CSV too.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.design.spec import ModelSpec

@@ -15,19 +15,10 @@ def prepare(
 ) -> None:
     """Read or simulate a data set, prepare it and store it.
 
-    Parameters
-    ----------
-    spec : mapping
-        An entry of ``datasets`` of the configuration.
-    output : path
-        A Parquet file; its metadata says where the data come from.
-    source : str, optional
-        SHA-256 of the file they are read from, as the run was planned.
-
-    Raises
-    ------
-    DataError
-        If they cannot be read or prepared, or the file has changed since the run was planned.
+    ``spec``: an entry of ``datasets`` of the configuration. ``output``: a Parquet file; its
+    metadata says where the data come from. ``source``: SHA-256 of the file they are read from, as
+    the run was planned. Raises DataError if they cannot be read or prepared, or the file has
+    changed since the run was planned.
     """
     from mixedscope.core.errors import DataError
     from mixedscope.data import prepare_dataset
@@ -68,25 +59,12 @@ def fit(
 ) -> None:
     """Fit one model and store the fit with all its tables.
 
-    Parameters
-    ----------
-    data : path
-        A file written by `prepare`.
-    output : path
-        ``fit.json``; the other files are written beside it, estimates and modes as CSV too.
-    name : str
-        Name of the model.
-    model : mapping
-        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
-    structure : str
-        Name of the covariance structure.
-    optimizer : mapping
-        An entry of ``optimizers`` of the configuration.
-    seed : int
-        For optimisers that draw random numbers.
-    keyframes : int
-        Into how many parts the path of the conditional modes is cut (see
-        `mixedscope.inference.estimates.modes.keyframes`).
+    ``data``: a file written by `prepare`. ``output``: ``fit.json``; the other files are written
+    beside it, estimates and modes as CSV too. ``name``: name of the model. ``model``: ``formula``,
+    ``criterion``, ``contrasts`` and ``weights`` of the model. ``structure``: name of the covariance
+    structure. ``optimizer``: an entry of ``optimizers`` of the configuration. ``seed``: for
+    optimisers that draw random numbers. ``keyframes``: into how many parts the path of the
+    conditional modes is cut (see `mixedscope.inference.estimates.modes.keyframes`).
     """
     from mixedscope.api import summary
     from mixedscope.design.spec import ModelSpec
@@ -135,12 +113,8 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
 
     Of studies that cannot be made of this fit the tables hold no rows, and the reason.
 
-    Parameters
-    ----------
-    fit : path
-        ``fit.json``; the tables are written beside it.
-    studies : mapping of str to mapping
-        Settings by name of study, see `mixedscope.inference.studies.registry`.
+    ``fit``: ``fit.json``; the tables are written beside it. ``studies``: settings by name of study,
+    see `mixedscope.inference.studies.registry`.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
@@ -174,18 +148,11 @@ def race(
 ) -> None:
     """Let optimisers race on one objective, each from several starts.
 
-    Parameters
-    ----------
-    data : path
-        A file written by `prepare`.
-    model : mapping
-        ``formula``, ``criterion``, ``contrasts`` and ``weights`` of the model.
-    race : mapping
-        ``structure``, ``optimizers`` (entries of the configuration by name) and ``starts``.
-    seed : int
-        From which the starts are drawn.
-    output, ends, timing : path
-        The tables of all evaluations, of where each ended, and of seconds; as CSV beside them.
+    ``data``: a file written by `prepare`. ``model``: ``formula``, ``criterion``, ``contrasts`` and
+    ``weights`` of the model. ``race``: ``structure``, ``optimizers`` (entries of the configuration
+    by name) and ``starts``. ``seed``: from which the starts are drawn. ``output``, ``ends``,
+    ``timing``: the tables of all evaluations, of where each ended, and of seconds; as CSV beside
+    them.
     """
     from mixedscope.design.spec import ModelSpec
     from mixedscope.engine.search.searchable import SearchableObjective

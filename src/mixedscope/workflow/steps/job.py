@@ -19,18 +19,9 @@ __all__ = ["job"]
 def job(log: str | os.PathLike[str], *, threads: int = 1) -> Iterator[None]:
     """Run the body of a script: output into its log, threads as granted, errors in words.
 
-    Parameters
-    ----------
-    log : path
-        Receives everything the body prints.
-    threads : int
-        Threads of linear algebra and compiled kernels.
-
-    Raises
-    ------
-    SystemExit
-        If the body fails: with the one message of an error that a user can mend, or after the
-        traceback of any other.
+    ``log``: receives everything the body prints. ``threads``: threads of linear algebra and
+    compiled kernels. Raises SystemExit if the body fails: with the one message of an error that a
+    user can mend, or after the traceback of any other.
     """
     # Read by libraries that are loaded later; those already loaded are limited below.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

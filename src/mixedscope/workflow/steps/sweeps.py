@@ -14,12 +14,7 @@ __all__ = ["sweep_batch", "sweep_charts", "sweep_gather", "sweep_plan"]
 def sweep_plan(*, content: str, output: str | os.PathLike[str]) -> None:
     """Write down the runs of a sweep and their batches.
 
-    Parameters
-    ----------
-    content : str
-        JSON, see `mixedscope.sweeps.plan.SweepPlan.content`.
-    output : path
-        ``plan.json``.
+    ``content``: JSON, see `mixedscope.sweeps.plan.SweepPlan.content`. ``output``: ``plan.json``.
     """
     from mixedscope.tables.files import atomic_write
 
@@ -37,18 +32,10 @@ def sweep_batch(
 ) -> None:
     """Fit the runs of one batch.
 
-    Parameters
-    ----------
-    plan : path
-        Written by `sweep_plan`.
-    batch : str
-        Its name there.
-    data : sequence of path
-        The prepared data sets it reads, each named as in the plan but for its directory.
-    code : str
-        Digest of the code, kept with the results: batches of other code are not used again.
-    output, timing : path
-        The tables of results and of seconds.
+    ``plan``: written by `sweep_plan`. ``batch``: its name there. ``data``: the prepared data sets
+    it reads, each named as in the plan but for its directory. ``code``: digest of the code, kept
+    with the results: batches of other code are not used again. ``output``, ``timing``: the tables
+    of results and of seconds.
     """
     from mixedscope.sweeps.run import execute
     from mixedscope.tables.files import read_json
@@ -84,19 +71,9 @@ def sweep_gather(
 ) -> None:
     """Gather the batches of a sweep.
 
-    Parameters
-    ----------
-    plan : path
-        Written by `sweep_plan`.
-    batches, timings : sequence of path
-        Written by `sweep_batch`.
-    output, timing : path
-        The tables of all runs and of their seconds; as CSV beside them.
-
-    Raises
-    ------
-    ModelError
-        If no run could be fitted; says why the first could not.
+    ``plan``: written by `sweep_plan`. ``batches``, ``timings``: written by `sweep_batch`.
+    ``output``, ``timing``: the tables of all runs and of their seconds; as CSV beside them. Raises
+    ModelError if no run could be fitted; says why the first could not.
     """
     from mixedscope.core.errors import ModelError
     from mixedscope.sweeps.table import gather, gather_timing
@@ -131,17 +108,9 @@ def sweep_charts(
 ) -> None:
     """Draw the charts of a sweep.
 
-    Parameters
-    ----------
-    runs, timing : path
-        Written by `sweep_gather`.
-    charts : mapping of str to mapping
-        Settings by name of chart.
-    settings : mapping
-        ``theme`` of the configuration's ``charts``.
-    output : sequence of path
-        ``<name>.caption.json`` of each; the chart's files are written beside it.
-    formats : sequence of str
+    ``runs``, ``timing``: written by `sweep_gather`. ``charts``: settings by name of chart.
+    ``settings``: ``theme`` of the configuration's ``charts``. ``output``: ``<name>.caption.json``
+    of each; the chart's files are written beside it.
     """
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.kinds.sweep.chart import sweep_chart
