@@ -87,3 +87,23 @@ def test_the_tail_is_orthonormal_beside_a_rest_too() -> None:
         rows[np.arange(n), 2 * inner.codes + c] = inner.z[:, c]
     np.testing.assert_allclose(np.triu(cross.rest[:20, :20]), np.triu(rows.T @ rows), atol=1e-11)
     np.testing.assert_allclose(cross.rest[:20, 20:], rows.T @ tail, atol=1e-11)
+
+
+def test_a_known_pattern_gives_the_same_products() -> None:
+    rng = np.random.default_rng(3)
+    basis, y = fixed_basis(np.ones((300, 1))), rng.normal(size=300)
+    y -= y.mean()
+    codes = np.arange(300) % 24
+    factors = tuple(
+        GroupColumns(str(i), int(c.max()) + 1, c, rng.normal(size=(300, 2)))
+        for i, c in enumerate([codes // 3, rng.integers(0, 9, 300), codes])
+    )
+    fresh = cross_products(factors, basis, y)
+    assert fresh.pattern.n_rest == 18
+    assert len(fresh.stages) == 2
+    known = cross_products(factors, basis, y, fresh.pattern)
+    assert known.pattern is fresh.pattern
+    np.testing.assert_array_equal(known.rest, fresh.rest)
+    for own, other in zip(known.stages, fresh.stages, strict=True):
+        for part in "duw":
+            np.testing.assert_array_equal(getattr(own, part), getattr(other, part))

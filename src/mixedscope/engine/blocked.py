@@ -103,7 +103,8 @@ class BlockedSystem:
         """
         if not isinstance(self.cross, WorkingProducts):
             raise TypeError("Only a system of WorkingProducts can be formed again.")
-        self.cross.reform(weights, response)
+        with lapack.limited_for(len(weights)):
+            self.cross.reform(weights, response)
         self._last = None
         if self.small is not None:
             self.small.reload(self.cross)

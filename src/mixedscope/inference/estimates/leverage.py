@@ -140,7 +140,8 @@ class MarginalCovariances:
             np.empty((system.n, 0)), np.empty((0, 0)), np.empty(0, dtype=np.intp), np.empty((0, 0))
         )
         columns = q.T if q.shape[1] else system.response[None, :]
-        cross = cross_products(system.factors, none, np.ascontiguousarray(columns[0]))
+        first = np.ascontiguousarray(columns[0])
+        cross = cross_products(system.factors, none, first, system.cross.pattern)
         self._systems = [BlockedSystem(cross)]
         self._systems += [BlockedSystem(cross.with_response(c)) for c in columns[1:]]
 

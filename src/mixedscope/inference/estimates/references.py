@@ -198,7 +198,8 @@ def _untangled(system: ProfiledSystem) -> ProfiledSystem:
     other.factors = tuple(
         replace(f, z=t.standard) for f, t in zip(system.factors, cleaned, strict=True)
     )
-    other.cross = cross_products(other.factors, other.basis, other.response)
+    pattern = system.cross.pattern  # columns alone have changed
+    other.cross = cross_products(other.factors, other.basis, other.response, pattern)
     other.blocked = BlockedSystem(other.cross)
     return other
 
