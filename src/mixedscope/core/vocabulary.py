@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 __all__ = [
     "CONVERGENCE",
+    "CRITERIA",
     "CRITERION_NAMES",
     "CRITERION_SYMBOLS",
     "EXPLORATION",
@@ -13,6 +14,7 @@ __all__ = [
     "ORACLE",
     "PHASES",
     "UNSHRUNKEN",
+    "Criterion",
 ]
 
 #: Phases of an optimisation, in the order in which they come (`mixedscope.optimize.phases`).
@@ -24,6 +26,13 @@ EXPLORATION, CONVERGENCE, FINE_TUNING = PHASES
 ORACLE: Final = "oracle"
 UNSHRUNKEN: Final = "unshrunken"
 
+#: What a fit optimises: the likelihood, or the restricted likelihood.
+Criterion = Literal["ML", "REML"]
+CRITERIA: Final = get_args(Criterion)
+
 #: What the objective of each criterion is called in sentences, and where there is little room.
-CRITERION_NAMES: Final = {"ML": "deviance", "REML": "REML criterion"}
-CRITERION_SYMBOLS: Final = {"ML": "\u22122 log L", "REML": CRITERION_NAMES["REML"]}
+CRITERION_NAMES: Final[dict[Criterion, str]] = {"ML": "deviance", "REML": "REML criterion"}
+CRITERION_SYMBOLS: Final[dict[Criterion, str]] = {
+    **CRITERION_NAMES,
+    "ML": "\u22122 log L",
+}

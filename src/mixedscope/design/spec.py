@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 from mixedscope.core.errors import ModelError
+from mixedscope.core.vocabulary import CRITERIA, Criterion
 from mixedscope.design.design import Design, build_design
 
 __all__ = ["ModelSpec"]
@@ -38,11 +39,11 @@ class ModelSpec:
     structure: str = "full"
     contrasts: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
-    criterion: Literal["ML", "REML"] = "ML"
+    criterion: Criterion = "ML"
 
     def __post_init__(self) -> None:
-        if self.criterion not in ("ML", "REML"):
-            raise ModelError(f"The criterion is ML or REML, not {self.criterion!r}.")
+        if self.criterion not in CRITERIA:
+            raise ModelError(f"The criterion is {' or '.join(CRITERIA)}, not {self.criterion!r}.")
         object.__setattr__(self, "contrasts", dict(self.contrasts))
 
     @classmethod

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest
+from mixedscope.core.vocabulary import CRITERIA
 from mixedscope.covariance.registry import named_structure
 from mixedscope.data.simulation_spec import SIMULATE_KEYS
 from mixedscope.formula.expressions import parse_expression
@@ -63,8 +64,8 @@ def check_value(key: str, value: Any) -> Any:
         return value
     if key == "criterion":
         wanted = value.upper() if isinstance(value, str) else value  # as models have it
-        if wanted not in ("ML", "REML"):
-            raise ConfigError(f"criterion must be ML or REML, not {value!r}")
+        if wanted not in CRITERIA:
+            raise ConfigError(f"criterion must be {' or '.join(CRITERIA)}, not {value!r}")
         return wanted
     if key == "start":
         if value in _STARTS or (_is_whole(value) and value >= 1):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.residual import Residual, residual_limit, residual_state
 from mixedscope.engine.search.second_look import SecondLook, second_look
+from mixedscope.engine.system import ProfiledSystem
 
 if TYPE_CHECKING:
     from mixedscope.engine.search.scoring import ScoringSearch
     from mixedscope.engine.search.search import SmallSearch
 
-__all__ = ["SearchableObjective"]
+__all__ = ["SearchableObjective", "objective_of"]
 
 Floats = NDArray[np.float64]
 
@@ -110,3 +112,8 @@ class SearchableObjective(ProfiledObjective):
         from mixedscope.engine.search.search import SmallSearch, search_small
 
         return SmallSearch(self, search_small(self, small, theta, tolerance, most))
+
+
+def objective_of(spec: ModelSpec, data: Any) -> SearchableObjective:
+    """Make the objective of a model, by its own criterion, from a table of its data."""
+    return SearchableObjective(ProfiledSystem(spec.design(data)), reml=spec.reml)

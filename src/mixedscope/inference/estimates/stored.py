@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import StoreError
 from mixedscope.data.digest import frame_digest
 from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.system import ProfiledSystem
+from mixedscope.engine.search.searchable import SearchableObjective, objective_of
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, read_fit
@@ -65,7 +64,7 @@ def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -
     read = read_fit(origin, only=dict.fromkeys(("estimates", *tables)))
     frame = stored_data(read.info, origin)
     spec = ModelSpec.of(read.info)
-    objective = SearchableObjective(ProfiledSystem(spec.design(frame)), reml=spec.reml)
+    objective = objective_of(spec, frame)
     estimates = read.require("estimates")
     theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
     check_stored(objective, theta, read.info, origin)

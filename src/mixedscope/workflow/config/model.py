@@ -25,6 +25,7 @@ from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_hint
 from mixedscope.core.faults import describe_faults
 from mixedscope.core.sections import Section, fault
+from mixedscope.core.vocabulary import Criterion
 from mixedscope.covariance.registry import STRUCTURES, named_structure
 from mixedscope.data.simulation_spec import AsWritten
 from mixedscope.data.sources import check_is_text
@@ -224,7 +225,7 @@ class ModelConfig(Section):
     """The model, as for lme4 or MixedModels.jl."""
     structures: Annotated[list[Structure], Field(min_length=1)] = ["full"]
     """Covariance structures, the richest first; each is a fit of its own."""
-    criterion: Annotated[Literal["ML", "REML"], BeforeValidator(_upper)] = "ML"
+    criterion: Annotated[Criterion, BeforeValidator(_upper)] = "ML"
     """What is optimised: the likelihood (ML) or the restricted likelihood (REML)."""
     contrasts: dict[str, Any] = {}
     """Contrasts by variable; treatment contrasts are the default."""

@@ -68,8 +68,7 @@ def fit(
     """
     from mixedscope.api import summary
     from mixedscope.design.spec import ModelSpec
-    from mixedscope.engine.search.searchable import SearchableObjective
-    from mixedscope.engine.system import ProfiledSystem
+    from mixedscope.engine.search.searchable import objective_of
     from mixedscope.inference.estimates.fit_tables import fit_tables
     from mixedscope.optimize.driver import minimize
     from mixedscope.tables.files import write_csv
@@ -79,7 +78,7 @@ def fit(
 
     frame = read_table(data, DATA)
     spec = ModelSpec.of(model, structure=structure)
-    objective = SearchableObjective(ProfiledSystem(spec.design(frame)), reml=spec.reml)
+    objective = objective_of(spec, frame)
     with objective.limited_threads():
         result = minimize(
             objective,
@@ -155,8 +154,7 @@ def race(
     them.
     """
     from mixedscope.design.spec import ModelSpec
-    from mixedscope.engine.search.searchable import SearchableObjective
-    from mixedscope.engine.system import ProfiledSystem
+    from mixedscope.engine.search.searchable import objective_of
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
     from mixedscope.tables.files import write_csv
@@ -172,7 +170,7 @@ def race(
         for name, entry in race["optimizers"].items()
     ]
     spec = ModelSpec.of(model, structure=race["structure"])
-    objective = SearchableObjective(ProfiledSystem(spec.design(frame)), reml=spec.reml)
+    objective = objective_of(spec, frame)
     tables = run_race(objective, entrants, starts=race["starts"], seed=seed)
     sha256 = frame.attrs["sha256"]
     for schema, path in ((RACE, output), (RACE_ENDS, ends), (RACE_TIMING, timing)):
