@@ -14,7 +14,7 @@ import pytest
 import mixedscope as ms
 from mixedscope.charts.common.along import Along, told_seconds
 from mixedscope.charts.kinds.ledger.chart import ledger_chart
-from mixedscope.charts.kinds.motion import scene_of
+from mixedscope.charts.kinds.motion.frames import scene_of
 from mixedscope.charts.kinds.motion.still import modes_still
 from mixedscope.charts.kinds.stopping.chart import stopping_chart
 from mixedscope.charts.kinds.trace.chart import trace_chart

@@ -10,8 +10,8 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.charts.common.render import to_spec
+from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.landscape.chart import landscape_chart
-from mixedscope.charts.registry import finish
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.tables.store import FitTables
 

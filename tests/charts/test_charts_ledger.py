@@ -12,8 +12,8 @@ from reference import dense
 
 import mixedscope as ms
 from mixedscope.charts.common.render import to_spec
+from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.ledger.chart import _apart, ledger_chart
-from mixedscope.charts.registry import finish
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.tables.store import FitTables
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from mixedscope.charts.common.render import to_spec
+from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.race.chart import race_chart
-from mixedscope.charts.registry import finish
 from mixedscope.core.errors import ModelError
 
 RUNS = {

@@ -9,7 +9,8 @@ from sample_tables import fit_tables
 
 from mixedscope import charts
 from mixedscope.charts.common.source import as_tables
-from mixedscope.charts.registry import CHARTS, chart_kind, chart_names, draw, file_slugs
+from mixedscope.charts.drawing import draw
+from mixedscope.charts.registry import CHARTS, chart_kind, chart_names, file_slugs
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.formula.parse import parse_formula
 from mixedscope.tables.store import FitTables, write_fit

@@ -16,8 +16,8 @@ from sample_tables import fit_tables
 from mixedscope.charts.common.panels import DENSE
 from mixedscope.charts.common.render import FORMATS, to_spec
 from mixedscope.charts.common.theme import configure
+from mixedscope.charts.kinds.dumbbell.chart import MOST_LEVELS, dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.chart import choose_levels, shrinkage_chart
-from mixedscope.charts.kinds.shrinkage.dumbbell import MOST_LEVELS, dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, correlation_matrix, radius, shape
 from mixedscope.charts.kinds.shrinkage.levels import frame_of, pulls, sample_ranks
 from mixedscope.core.errors import ModelError
@@ -221,13 +221,16 @@ def test_hostile_level_names_are_values_and_nothing_else(names):
         ({"terms": ["(Intercept)", "Day"]}, "Did you mean 'Days'"),
         ({"reference": "joint"}, "Known are: auto, joint_limit"),
         ({"scale": "beta"}, "There is no scale"),
-        ({"terms": ["Days"]}, "needs two terms"),
     ],
 )
 def test_unknown_names_are_refused_with_a_suggestion(full, arguments, message):
     group = arguments.pop("group", "Subject")
     with pytest.raises(ModelError, match=re.escape(message)):
         shrinkage_chart([full], group, **arguments)
+
+
+FIRST = {"term": "(Intercept)"}
+LAST = {"term": "Days"}
 
 
 # -- dumbbells -----------------------------------------------------------------------------------
@@ -302,9 +305,11 @@ def test_contours_lie_over_a_dense_cloud_and_under_single_points(full):
     assert "point" in many[: many.index("line")]
 
 
-def test_several_terms_need_a_choice(full):
-    with pytest.raises(ModelError, match="choose one"):
-        dumbbell_chart([full], "Subject")
+def test_the_first_of_several_terms_is_drawn_unless_one_is_chosen(full):
+    drawn = [dumbbell_chart([full], "Subject", **term)[0].to_dict() for term in ({}, FIRST, LAST)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    one = shrinkage_chart([full], "Subject", terms=["Days"])[0].to_dict()
+    assert one == drawn[2]
 
 
 def test_modes_that_are_all_zero_are_seen_under_the_mark_of_the_population() -> None:

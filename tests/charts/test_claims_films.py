@@ -12,7 +12,7 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from motion_fits import sleep_like
 
-from mixedscope.charts.kinds.motion import motion
+from mixedscope.charts.kinds.motion.chart import motion
 from mixedscope.tables.store import FitTables
 
 LABELS = {

@@ -12,7 +12,7 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file
 
 import mixedscope as ms
-from mixedscope.charts.kinds.pooling.chart import shrinkage_path_chart
+from mixedscope.charts.kinds.pooling.chart import pooling_chart
 from mixedscope.tables.store import FitTables
 
 path = Claims()
@@ -214,7 +214,7 @@ SPEC: dict[str, Any] = {
 
 
 def followed(fits: list[FitTables], **options: Any) -> None:
-    for text in shrinkage_path_chart(fits, **options)[1:]:
+    for text in pooling_chart(fits, **options)[1:]:
         path.read(text, Paths(fits, **options))
 
 

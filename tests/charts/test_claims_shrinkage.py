@@ -12,8 +12,8 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file
 
 import mixedscope as ms
+from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.chart import shrinkage_chart
-from mixedscope.charts.kinds.shrinkage.dumbbell import dumbbell_chart
 from mixedscope.tables.store import FitTables
 
 LABELS = {

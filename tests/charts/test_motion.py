@@ -19,7 +19,9 @@ from PIL import Image, ImageDraw
 
 import mixedscope as ms
 from mixedscope.charts.common.render import FORMATS, to_spec
-from mixedscope.charts.kinds.motion import film, motion, theta_motion
+from mixedscope.charts.drawing import finish
+from mixedscope.charts.kinds.motion import film
+from mixedscope.charts.kinds.motion.chart import motion
 from mixedscope.charts.kinds.motion.frames import MOST_LEVELS, course_of, scene_of, stops
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, Box, blocks
 from mixedscope.charts.kinds.motion.player import page
@@ -27,7 +29,7 @@ from mixedscope.charts.kinds.motion.scenes import _Clipped
 from mixedscope.charts.kinds.motion.still import moments
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.motion.words import component_names, theta_title
-from mixedscope.charts.registry import finish
+from mixedscope.charts.kinds.theta.chart import theta_motion
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.inference.estimates.modes import keyframes

@@ -23,7 +23,7 @@ from mixedscope.charts.common.page import (
     fitted,
 )
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
-from mixedscope.charts.registry import draw
+from mixedscope.charts.drawing import draw
 
 #: Points across of a figure printed 170 mm wide, and of the smallest text that can be read.
 PRINTED, READABLE = 170 / 25.4 * 72, 6.0

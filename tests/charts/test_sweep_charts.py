@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from mixedscope.charts.common.render import to_spec
+from mixedscope.charts.drawing import figure
 from mixedscope.charts.kinds.sweep.chart import sweep_chart
 from mixedscope.charts.kinds.sweep.names import named, placed, told
-from mixedscope.charts.registry import figure
 from mixedscope.core.errors import ModelError
 from mixedscope.summaries.measures import MEASURES
 from mixedscope.summaries.runs import summarise

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.charts.kinds.pooling.chart import shrinkage_path_chart
-from mixedscope.charts.kinds.shrinkage.dumbbell import dumbbell_chart
+from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
+from mixedscope.charts.kinds.pooling.chart import pooling_chart
 from mixedscope.charts.kinds.shrinkage.levels import pulls
 from mixedscope.charts.kinds.shrinkage.words import NO_LIMIT
 from mixedscope.core.errors import ModelError, StoreError
@@ -138,7 +138,7 @@ def test_charts_without_a_joint_limit_compare_with_own_rows_and_say_so(
     captions = [
         dumbbell_chart([fit], "g")[2],
         dumbbell_chart([fit], "h")[2],
-        shrinkage_path_chart([fit])[2],
+        pooling_chart([fit])[2],
     ]
     assert all(NO_LIMIT in caption for caption in captions)
     with pytest.raises(StoreError, match=r"choose another reference\. .*did not settle"):

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import mixedscope as ms
-from mixedscope.charts.registry import draw
+from mixedscope.charts.drawing import draw
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
 

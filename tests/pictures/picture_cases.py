@@ -22,8 +22,8 @@ from sweep_cases import sweep_runs
 
 from mixedscope import charts
 from mixedscope.charts.common.render import FORMATS, Figure, to_spec
+from mixedscope.charts.drawing import figure
 from mixedscope.charts.kinds.sweep.chart import sweep_chart
-from mixedscope.charts.registry import figure
 from mixedscope.summaries.runs import summarise
 
 __all__ = ["APPROVED", "CASES", "SPECS", "TABLES", "digest", "picture", "specification"]

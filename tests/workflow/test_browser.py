@@ -12,8 +12,9 @@ import pytest
 from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser, Page
 from motion_fits import sleep_like
 
-from mixedscope.charts.kinds.motion import motion, theta_motion
+from mixedscope.charts.kinds.motion.chart import motion
 from mixedscope.charts.kinds.motion.frames import scene_of, stops
+from mixedscope.charts.kinds.theta.chart import theta_motion
 from mixedscope.tables.store import FitTables
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 import mixedscope as ms
+from mixedscope.charts.drawing import draw, draw_model_chart
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH
-from mixedscope.charts.model_charts import draw_model_chart
-from mixedscope.charts.registry import chart_kind, chart_names, draw
+from mixedscope.charts.registry import chart_kind, chart_names
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES

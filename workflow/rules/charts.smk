@@ -38,7 +38,7 @@ for number, model in enumerate(PLAN.config.models, start=1):
             shows=PLAN.shown(model, PLAN.still_charts(model)),
             settings=PLAN.chart_settings(PLAN.still_charts(model)),
             formats=PLAN.config.charts.formats,
-            code=code_digest("charts"),
+            code=code_digest("charts", PLAN.chart_modules(PLAN.still_charts(model))),
         script:
             "../scripts/charts.py"
 
@@ -67,7 +67,9 @@ rule film:
         shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
         settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
         formats=PLAN.film_formats(),
-        code=code_digest("charts"),
+        code=lambda wildcards: code_digest(
+            "charts", PLAN.chart_modules([wildcards.chart])
+        ),
     script:
         "../scripts/charts.py"
 

@@ -87,8 +87,8 @@ class Ladder:
     @door()
     def figure(self, *, theme: str = "light") -> Figure:
         """Draw the ladder, with title and caption."""
+        from mixedscope.charts.drawing import figure
         from mixedscope.charts.kinds.ladder.chart import ladder_chart
-        from mixedscope.charts.registry import figure
 
         drawn = ladder_chart(self.structures, self.tests, self.components, theme=theme)
         return figure(*drawn, theme=theme)

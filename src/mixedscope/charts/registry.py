@@ -1,52 +1,47 @@
-"""The charts of a model by name: what the workflow draws.
+"""The charts by name, as plain data: what each is called, is drawn from and answers.
 
-Adding a chart takes one function ``(tables, group, theme, options) -> (chart, title, caption)`` and
-one line of `CHARTS`.
+A chart is one folder ``kinds/<name>/`` (its options, the function that draws it, its words) and one
+entry of `SPECS`. Nothing here draws: a function that does is imported when it is needed, see
+`mixedscope.charts.drawing`.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-import altair as alt
-
-from mixedscope.charts.common.absent import absent_figure, left_out
-from mixedscope.charts.common.page import fitted
-from mixedscope.charts.common.render import Figure
-from mixedscope.charts.common.structure_names import structure_name
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
-from mixedscope.charts.kinds.landscape.chart import landscape_chart
-from mixedscope.charts.kinds.ledger.chart import ledger_chart
-from mixedscope.charts.kinds.motion import Motion, motion, theta_motion
-from mixedscope.charts.kinds.pooling.chart import shrinkage_path_chart
-from mixedscope.charts.kinds.shrinkage.chart import shrinkage_chart
-from mixedscope.charts.kinds.shrinkage.dumbbell import dumbbell_chart
-from mixedscope.charts.kinds.shrinkage.levels import drawn_terms
-from mixedscope.charts.kinds.stopping.chart import stopping_chart
-from mixedscope.charts.kinds.trace.chart import trace_chart
-from mixedscope.core.errors import ModelError, UnsuitedError, suggest
-from mixedscope.tables.store import FitTables
+from mixedscope.charts.common.options import Options
+from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
+from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
+from mixedscope.charts.kinds.efficiency.options import EfficiencyOptions
+from mixedscope.charts.kinds.ladder.options import LadderOptions
+from mixedscope.charts.kinds.landscape.options import LandscapeOptions
+from mixedscope.charts.kinds.ledger.options import LedgerOptions
+from mixedscope.charts.kinds.motion.options import MotionOptions
+from mixedscope.charts.kinds.phases.options import PhasesOptions
+from mixedscope.charts.kinds.pooling.options import PoolingOptions
+from mixedscope.charts.kinds.race.options import RaceOptions
+from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
+from mixedscope.charts.kinds.stopping.options import StoppingOptions
+from mixedscope.charts.kinds.theta.options import ThetaOptions
+from mixedscope.charts.kinds.trace.options import TraceOptions
+from mixedscope.core.errors import ModelError, suggest
 
 __all__ = [
     "CHARTS",
+    "MODEL_CHARTS",
+    "PUBLIC",
+    "SPECS",
     "TIMED",
-    "ChartKind",
+    "ChartSpec",
     "chart_kind",
     "chart_names",
-    "draw",
-    "dumbbell_of",
-    "figure",
+    "charts_of",
     "file_slugs",
-    "finish",
-    "grouping_factor",
-    "motion_of",
     "name_of_slug",
-    "shrinkage_of",
+    "spec_of",
 ]
 
 #: Charts whose names end like this show measured seconds, which no other run repeats.
@@ -55,105 +50,151 @@ TIMED: Final = "-seconds"
 #: Formats of films.
 FILMS: Final = ("gif", "mp4")
 
-Drawn = tuple[Any, str, str]
-
 
 @dataclass(frozen=True)
-class ChartKind:
-    """One entry of the registry.
+class ChartSpec:
+    """One chart.
 
     Attributes
     ----------
-    draw : callable
-        ``(tables, group, theme, **options) -> (chart, title, caption)``, followed by the `files`
-        of its `Figure` where it has any; ``group`` is None for a chart of the whole model.
+    name : str
+        Of the chart in configurations and files, and of the public function where it is that of
+        its folder, too.
+    options : type of Options
+    section : str
+        The part of a page that shows it; see `mixedscope.workflow.report.questions`.
+    chart : str
+        The folder in ``kinds`` that draws it; by default its name.
+    keys : tuple of str
+        The options that a configuration sets.
+    fixed : mapping
+        The options that make this chart another than the one its folder is named after.
+    drawn : {"model", "asked", "run", ""}
+        Where the workflow draws it: for every model from its fits, for a model whose key `key` asks
+        for its tables, for all fits of a run together, or nowhere.
     per_group : bool
-        One chart per grouping factor, named ``<kind>-<slug of the factor>``.
-    options : tuple of str
-        Names of its settings.
+        One chart per grouping factor, named ``<name>-<slug of the factor>``.
     shows : {"structures", "optimizers", "first"}
         Which fits of a model stand side by side: those of all structures by the first optimiser,
         those of the first structure by all optimisers, or the first of both alone.
     studies : tuple of str
-        The studies whose tables it reads.
+        The studies of fits whose tables it reads.
     formats : tuple of str
         Formats beyond those of every chart.
+    tables : tuple of str
+        The tables it is drawn from in place of those of fits, in the order in which it reads them.
+    key : str
+        The key of a model in the configuration that asks for these tables.
+    maker : str
+        What makes these tables, as a user writes it.
+    of_fits : bool
+        Whether `mixedscope.phase_tables` makes these tables of fits.
     """
 
-    draw: Callable[..., tuple[Any, ...]]
+    name: str
+    options: type[Options]
+    section: str = ""
+    chart: str = ""
+    keys: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    drawn: Literal["model", "asked", "run", ""] = "model"
     per_group: bool = False
-    options: tuple[str, ...] = ()
     shows: Literal["structures", "optimizers", "first"] = "structures"
     studies: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    key: str = ""
+    maker: str = ""
+    of_fits: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that draws it."""
+        return self.chart or self.name
+
+    @property
+    def module(self) -> str:
+        """The module that draws it."""
+        return f"mixedscope.charts.kinds.{self.folder}.chart"
 
 
-def _shrinkage(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
-    return shrinkage_of(tables, group, theme=theme, **options)
+_RACE: Final = ("race", "race_ends")
+_PHASES: Final = ("phases", "phases_trend")
+_SECONDS: Final = {"x": "seconds"}
 
-
-def _motion(
-    tables: Sequence[FitTables], group: str | None, theme: str, **options: Any
-) -> tuple[Any, ...]:
-    return _film(motion_of(tables, group, theme=theme, **options))
-
-
-def _theta(
-    tables: Sequence[FitTables], group: str | None, theme: str, **options: Any
-) -> tuple[Any, ...]:
-    return _film(theta_motion(tables, theme=theme, **options))
-
-
-def _film(motion: Motion) -> tuple[Any, ...]:
-    return motion.still, motion.title, motion.caption, motion.files
-
-
-def _trace(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
-    return trace_chart(tables, theme=theme, **options)
-
-
-def _stopping(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
-    return stopping_chart(tables, theme=theme, **options)
-
-
-def _landscape(tables: Sequence[FitTables], group: str | None, theme: str) -> Drawn:
-    return landscape_chart(tables, theme=theme)
-
-
-def _ledger(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
-    return ledger_chart(tables, theme=theme, **options)
-
-
-def _pooling(tables: Sequence[FitTables], group: str | None, theme: str, **options: Any) -> Drawn:
-    return shrinkage_path_chart(tables, theme=theme, **options)
-
-
-#: Kinds of charts in the order in which a model's are shown.
-CHARTS: Final[dict[str, ChartKind]] = {
-    "shrinkage": ChartKind(_shrinkage, per_group=True, options=("reference", "scale", "ellipses")),
-    "motion": ChartKind(
-        _motion,
+#: Every chart, in the order in which those of a model are shown.
+SPECS: Final = (
+    ChartSpec(
+        "shrinkage", ShrinkageOptions, "Shrinkage", keys=("reference", "scale", "ellipses"),
         per_group=True,
-        options=("frames", "reference", "ellipses"),
-        studies=("parameters", "motion"),
-        formats=FILMS,
     ),
-    "pooling": ChartKind(_pooling, options=("x",), shows="first", studies=("shrinkage_path",)),
-    "trace": ChartKind(_trace, options=("parameters",), studies=("parameters",)),
-    "optimizers": ChartKind(
-        _trace, options=("parameters", "overlay"), shows="optimizers", studies=("parameters",)
+    ChartSpec(
+        "motion", MotionOptions, "Shrinkage", keys=("frames", "reference", "ellipses"),
+        per_group=True, studies=("parameters", "motion"), formats=FILMS,
     ),
-    "stopping": ChartKind(_stopping, options=("accuracy",), studies=("stopping",)),
-    "landscape": ChartKind(_landscape, shows="first", studies=("landscape",)),
-    "theta": ChartKind(_theta, options=("frames",), formats=FILMS),
-    "ledger": ChartKind(_ledger, options=("x_scale",), studies=("ledger",)),
-    f"trace{TIMED}": ChartKind(
-        partial(_trace, x="seconds"),
-        shows="optimizers",
+    ChartSpec(
+        "pooling", PoolingOptions, "Shrinkage", keys=("x",), shows="first",
+        studies=("shrinkage_path",),
+    ),
+    ChartSpec(
+        "trace", TraceOptions, "Optimisation", keys=("parameters",), studies=("parameters",)
+    ),
+    ChartSpec(
+        "optimizers", TraceOptions, "Optimisers", chart="trace", keys=("parameters", "overlay"),
+        shows="optimizers", studies=("parameters",),
+    ),
+    ChartSpec(
+        "stopping", StoppingOptions, "Optimisation", keys=("accuracy",), studies=("stopping",)
+    ),
+    ChartSpec(
+        "landscape", LandscapeOptions, "Optimisation", shows="first", studies=("landscape",)
+    ),
+    ChartSpec("theta", ThetaOptions, "Optimisation", keys=("frames",), formats=FILMS),
+    ChartSpec("ledger", LedgerOptions, "Optimisation", keys=("x_scale",), studies=("ledger",)),
+    ChartSpec(
+        f"trace{TIMED}", TraceOptions, chart="trace", fixed=_SECONDS, shows="optimizers",
         studies=("parameters",),
     ),
-    f"stopping{TIMED}": ChartKind(partial(_stopping, x="seconds"), studies=("stopping",)),
-}
+    ChartSpec(
+        f"stopping{TIMED}", StoppingOptions, chart="stopping", fixed=_SECONDS,
+        studies=("stopping",),
+    ),
+    ChartSpec("dumbbell", DumbbellOptions, drawn="", per_group=True),
+    ChartSpec(
+        "ladder", LadderOptions, "Structures", drawn="asked", key="structures",
+        tables=("structures", "tests", "components"), maker="ms.ladder(model)",
+    ),
+    ChartSpec(
+        "race", RaceOptions, "Optimisers", drawn="asked", key="race", tables=_RACE,
+        maker="model.race([...])",
+    ),
+    ChartSpec(
+        f"race{TIMED}", RaceOptions, chart="race", fixed=_SECONDS, drawn="asked", key="race",
+        tables=(*_RACE, "race_timing"),
+    ),
+    ChartSpec(
+        "efficiency", EfficiencyOptions, "Structures", drawn="asked", key="efficiency",
+        tables=("efficiency", "efficiency_refits"), maker="ms.efficiency(fit)",
+    ),
+    ChartSpec(
+        "crossvalidation", CrossvalidationOptions, "Structures", drawn="asked",
+        key="crossvalidation", maker="ms.cross_validate(model)",
+        tables=("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
+    ),
+    ChartSpec(
+        "phases", PhasesOptions, drawn="run", tables=_PHASES, maker="ms.phase_tables([fit, ...])",
+        of_fits=True,
+    ),
+)  # fmt: skip
+
+#: Charts that the workflow draws from the fits of a model, by name.
+CHARTS: Final = {spec.name: spec for spec in SPECS if spec.drawn == "model"}
+
+#: Charts that it draws of a model from tables of their own, where they are asked for.
+MODEL_CHARTS: Final = {spec.name: spec for spec in SPECS if spec.drawn == "asked"}
+
+#: Charts with a public function.
+PUBLIC: Final = {spec.name: spec for spec in SPECS if not spec.chart}
 
 
 def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> list[str]:
@@ -162,7 +203,7 @@ def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> li
     Parameters
     ----------
     groups : sequence of str
-        Grouping factors in the order of the formula, each once.
+        Its grouping factors.
     kinds : sequence of str, optional
         Some of `CHARTS`; all by default.
 
@@ -171,10 +212,24 @@ def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> li
     list of str
         Such as ``["shrinkage-Subject", "trace"]``; each can be a file's name.
     """
-    return [name for name, (kind, _) in _charts(groups).items() if kinds is None or kind in kinds]
+    return [
+        name for name, (kind, _) in charts_of(groups).items() if kinds is None or kind.name in kinds
+    ]
 
 
-def chart_kind(name: str) -> ChartKind:
+def charts_of(groups: Sequence[str]) -> dict[str, tuple[ChartSpec, str | None]]:
+    """Every chart of a model with these grouping factors: its kind and its factor, by name."""
+    slugs = file_slugs(groups)
+    found: dict[str, tuple[ChartSpec, str | None]] = {}
+    for name, kind in CHARTS.items():
+        if kind.per_group:
+            found |= {f"{name}-{slugs[group]}": (kind, group) for group in groups}
+        else:
+            found[name] = (kind, None)
+    return found
+
+
+def chart_kind(name: str) -> ChartSpec:
     """Find the kind of a chart named by `chart_names`.
 
     Raises
@@ -182,281 +237,19 @@ def chart_kind(name: str) -> ChartKind:
     ModelError
         If there is no such kind.
     """
-    # The longest name that fits: one kind's name may begin another's.
-    for kind in sorted(CHARTS, key=len, reverse=True):
-        if name == kind or (CHARTS[kind].per_group and name.startswith(f"{kind}-")):
-            return CHARTS[kind]
-    raise ModelError(f"There is no chart {name!r}.{suggest(name, CHARTS)}")
+    spec = spec_of(name)
+    if spec is None or spec.name not in CHARTS or (spec.name != name and not spec.per_group):
+        raise ModelError(f"There is no chart {name!r}.{suggest(name, CHARTS)}")
+    return spec
 
 
-def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) -> Figure:
-    """Draw one chart of a model.
-
-    Parameters
-    ----------
-    name : str
-        One of `chart_names`.
-    tables : sequence of FitTables
-        Fits of one model, shown side by side.
-    settings : mapping
-        ``theme``, and per kind of chart a mapping of its options: ``shrinkage`` with
-        ``reference``, ``scale`` and ``ellipses``, say.  What is missing has the default of the
-        chart's function.
-
-    Returns
-    -------
-    Figure
-        Fits of which what it shows cannot be made are left out, and its caption says why.
-
-    Raises
-    ------
-    ModelError
-        If the model has no such chart, or a setting is unknown.
-    """
-    if not tables:
-        raise ModelError("There is no fit to draw: give at least one.")
-    groups = [term["group"] for term in tables[0].info["random"]]
-    known = _charts(groups)
-    if name not in known:
-        raise ModelError(
-            f"The model has no chart {name!r}.{suggest(name, known)} It has: {', '.join(known)}."
-        )
-    kind, group = known[name]
-    options = dict(settings.get(kind, {}))
-    for option in options:
-        if option not in CHARTS[kind].options:
-            raise ModelError(
-                f"A {kind} chart has no setting {option!r}.{suggest(option, CHARTS[kind].options)}"
-            )
-    theme = settings.get("theme", "light")
-    reasons = {_called(fit, tables): fit.skipped(CHARTS[kind].studies) for fit in tables}
-    missing = {name: reason for name, reason in reasons.items() if reason is not None}
-    shown = [fit for fit in tables if _called(fit, tables) not in missing]
-    if not shown:
-        return absent_figure(kind, next(iter(missing.values())), theme=theme)
-    try:
-        chart, title, caption, *files = CHARTS[kind].draw(shown, group, theme, **options)
-    except UnsuitedError as error:
-        return absent_figure(kind, str(error), theme=theme)
-    return figure(chart, title, caption + left_out(missing), *files, theme=theme)
-
-
-def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:
-    """Name a fit by what tells it from the others."""
-    name = structure_name(fit.info)
-    if len({structure_name(other.info) for other in tables}) == len(tables):
-        return name
-    return f"{name} by {fit.info['optimizer']['name']}"
-
-
-def figure(
-    chart: Any,
-    title: str,
-    caption: str,
-    files: Mapping[str, Callable[[], bytes]] | None = None,
-    *,
-    theme: str = "light",
-) -> Figure:
-    """Make a figure of what the function of a chart gave.
-
-    Parameters
-    ----------
-    chart : altair chart
-    title, caption : str
-    files : mapping of str to callable, optional
-        Formats that are not made from the chart.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    Figure
-    """
-    return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
-
-
-def shrinkage_of(
-    tables: Sequence[FitTables],
-    group: str | None = None,
-    *,
-    terms: Sequence[str] | None = None,
-    reference: str = "auto",
-    scale: str = "b",
-    ellipses: Sequence[float] = (0.5, 0.95),
-    theme: str = "light",
-) -> Drawn:
-    """Draw the shrinkage of one grouping factor: a dumbbell chart where only one term varies.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group : str, optional
-        By default the first grouping factor of the formula.
-    terms, reference, scale, ellipses, theme
-        As for `mixedscope.charts.kinds.shrinkage.chart`.
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-
-    Raises
-    ------
-    ModelError
-        If the factor, a term or a setting is unknown.
-    """
-    name, known = grouping_factor(tables, group)
-    shown = drawn_terms(tables, name, _terms(known, name, terms))
-    if len(shown) == 1:
-        return dumbbell_of(
-            tables, name, term=shown[0], reference=reference, scale=scale, theme=theme
-        )
-    return shrinkage_chart(
-        tables,
-        name,
-        terms=shown,
-        reference=reference,
-        scale=scale,
-        ellipses=ellipses,
-        theme=theme,
-    )
-
-
-def motion_of(
-    tables: Sequence[FitTables],
-    group: str | None = None,
-    *,
-    terms: Sequence[str] | None = None,
-    frames: str = "best",
-    reference: str = "auto",
-    ellipses: Sequence[float] = (0.5, 0.95),
-    theme: str = "light",
-) -> Motion:
-    """Set the shrinkage of one grouping factor in motion.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group : str, optional
-        By default the first grouping factor of the formula.
-    terms, frames, reference, ellipses, theme
-        As for `mixedscope.charts.kinds.motion`.
-
-    Returns
-    -------
-    Motion
-
-    Raises
-    ------
-    ModelError
-        If the factor, a term or a setting is unknown.
-    """
-    name, known = grouping_factor(tables, group)
-    return motion(
-        tables,
-        name,
-        _terms(known, name, terms),
-        frames=frames,
-        reference=reference,
-        ellipses=ellipses,
-        theme=theme,
-    )
-
-
-def dumbbell_of(
-    tables: Sequence[FitTables],
-    group: str | None = None,
-    *,
-    term: str | None = None,
-    reference: str = "auto",
-    scale: str = "b",
-    theme: str = "light",
-) -> Drawn:
-    """Draw the shrinkage of one term of one grouping factor, a dumbbell for each level.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group, term : str, optional
-        By default the first.
-    reference, scale, theme
-        As for `mixedscope.charts.kinds.shrinkage.dumbbell`.
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-
-    Raises
-    ------
-    ModelError
-        If the factor, the term or a setting is unknown.
-    """
-    name, known = grouping_factor(tables, group)
-    (shown,) = _terms(known, name, [known[0] if term is None else term])
-    return dumbbell_chart(tables, name, term=shown, reference=reference, scale=scale, theme=theme)
-
-
-def _terms(known: Sequence[str], group: str, terms: Sequence[str] | None) -> list[str]:
-    if terms is not None and not terms:
-        raise ModelError(
-            f"There is nothing to draw: terms is empty. Known are: {', '.join(known)}."
-        )
-    for term in terms or ():
-        if term not in known:
-            raise ModelError(
-                f"No random effect {term!r} of {group!r}.{suggest(term, known)} "
-                f"Known are: {', '.join(known)}."
-            )
-    return list(known if terms is None else terms)
-
-
-def grouping_factor(tables: Sequence[FitTables], group: str | None) -> tuple[str, tuple[str, ...]]:
-    """Find a grouping factor and the terms that vary between its levels in any of the fits.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group : str, optional
-        By default the first of the formula.
-
-    Returns
-    -------
-    group : str
-    terms : tuple of str
-
-    Raises
-    ------
-    ModelError
-        If there is no such factor.
-    """
-    terms: dict[str, dict[str, None]] = {}
-    for fit in tables:
-        for term in fit.info["random"]:
-            terms.setdefault(term["group"], {}).update(dict.fromkeys(term["names"]))
-    name = next(iter(terms)) if group is None else group
-    if name not in terms:
-        raise ModelError(
-            f"No grouping factor {name!r}.{suggest(name, terms)} Known are: {', '.join(terms)}."
-        )
-    return name, tuple(terms[name])
-
-
-def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
-    """Give a chart its title, its description, its theme, and a page's height at most.
-
-    Parameters
-    ----------
-    chart : altair chart
-    title, caption : str
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-    """
-    if chart.title is alt.Undefined:
-        # As many characters of the bold title as a double column holds.
-        lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)
-        chart = chart.properties(title=lines)
-    return fitted(configure(chart.properties(description=caption), theme))
+def spec_of(name: str) -> ChartSpec | None:
+    """Find the chart with this name, or with this name before that of a grouping factor."""
+    # The longest name that fits: one chart's name may begin another's.
+    for spec in sorted(SPECS, key=lambda spec: -len(spec.name)):
+        if name == spec.name or name.startswith(f"{spec.name}-"):
+            return spec
+    return None
 
 
 def file_slugs(groups: Sequence[str]) -> dict[str, str]:
@@ -496,15 +289,3 @@ def _safe(character: str) -> str:
     if character.isascii() and (character.isalnum() or character in "_-"):
         return character
     return "." if character == ":" else "".join(f"~{b:02x}" for b in character.encode())
-
-
-def _charts(groups: Sequence[str]) -> dict[str, tuple[str, str | None]]:
-    """Every chart of a model with these grouping factors: its kind and its factor, by name."""
-    slugs = file_slugs(groups)
-    found: dict[str, tuple[str, str | None]] = {}
-    for name, kind in CHARTS.items():
-        if kind.per_group:
-            found |= {f"{name}-{slugs[group]}": (name, group) for group in groups}
-        else:
-            found[name] = (name, None)
-    return found

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mixedscope.charts.registry import CHARTS, MODEL_CHARTS, chart_kind, chart_names
 from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.data.sources import RDATASETS, source_digest
@@ -123,7 +124,6 @@ class Plan:
 
         A costly study has a job of its own; ``study`` makes the others.
         """
-        from mixedscope.charts.registry import CHARTS
         from mixedscope.inference.studies.registry import STUDIES
 
         wanted = {study for kind in self.config.charts.kinds for study in CHARTS[kind].studies}
@@ -191,9 +191,6 @@ class Plan:
 
     def charts(self) -> dict[str, list[str]]:
         """Names of the charts of every model, in the order in which they are shown."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-        from mixedscope.charts.registry import chart_names
-
         kinds = self.config.charts.kinds
         return {
             name: chart_names(parse_formula(entry.formula).groups, kinds)
@@ -209,19 +206,14 @@ class Plan:
 
     def model_chart_tables(self, model: str, chart: str) -> list[str]:
         """The tables that a chart reads which is not drawn from those of fits."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-
         return [f"results/compare/{model}/{t}.parquet" for t in MODEL_CHARTS[chart].tables]
 
     def chart_fits(self, model: str, chart: str) -> list[str]:
         """``fit.json`` of each fit that a chart of a model shows side by side."""
-        from mixedscope.charts.registry import chart_kind
-
         return self.fit_files("fit.json", model=model, shows=chart_kind(chart).shows)
 
     def chart_tables(self, model: str, chart: str) -> list[str]:
         """The tables of these fits that the chart reads."""
-        from mixedscope.charts.registry import chart_kind
         from mixedscope.inference.studies.registry import STUDIES
         from mixedscope.tables.store import FIT_TABLES
 
@@ -235,9 +227,6 @@ class Plan:
 
     def still_charts(self, model: str) -> list[str]:
         """Charts of a model that one job draws: all but films."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-        from mixedscope.charts.registry import chart_kind
-
         names = self.charts()[model]
         return [name for name in names if name in MODEL_CHARTS or not chart_kind(name).formats]
 
@@ -256,14 +245,10 @@ class Plan:
 
     def _stills(self, model: str, *, own: bool) -> list[str]:
         """Those of these charts that are drawn from tables of their own, or those that are not."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-
         return [name for name in self.still_charts(model) if (name in MODEL_CHARTS) is own]
 
     def shown(self, model: str, charts: Iterable[str]) -> dict[str, list[str]]:
         """What each chart shows, without its directory: see `mixedscope.workflow.steps.charts`."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-
         return {
             chart: [Path(file).name for file in self.model_chart_tables(model, chart)]
             if chart in MODEL_CHARTS
@@ -273,31 +258,26 @@ class Plan:
 
     def chart_settings(self, charts: Iterable[str]) -> dict[str, Any]:
         """The part of the settings of charts that these charts depend on."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-        from mixedscope.charts.registry import CHARTS, chart_kind
-
         kinds = [chart_kind(chart) for chart in charts if chart not in MODEL_CHARTS]
         others = {name for name, kind in CHARTS.items() if kind not in kinds}
         return {k: v for k, v in self.parameters["charts"].items() if k not in others}
 
+    def chart_modules(self, charts: Iterable[str]) -> list[str]:
+        """Modules that draw these charts of a model, which the job finds by their names."""
+        kinds = (MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts)
+        return list(dict.fromkeys(kind.module for kind in kinds))
+
     def film_kinds(self) -> list[str]:
         """Kinds of charts that have formats of their own, in the configuration."""
-        from mixedscope.charts.registry import CHARTS
-
         return [kind for kind in self.config.charts.kinds if CHARTS[kind].formats]
 
     def film_formats(self) -> list[str]:
         """Formats of these charts."""
-        from mixedscope.charts.registry import CHARTS
-
         own = dict.fromkeys(f for kind in self.film_kinds() for f in CHARTS[kind].formats)
         return [*self.config.charts.formats, *own]
 
     def chart_formats(self, chart: str) -> list[str]:
         """Formats of one chart of a model."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-        from mixedscope.charts.registry import chart_kind
-
         has_own = chart not in MODEL_CHARTS and chart_kind(chart).formats
         return self.film_formats() if has_own else list(self.config.charts.formats)
 
@@ -362,8 +342,6 @@ class Plan:
 
     def study_files(self) -> list[str]:
         """The tables of studies that the charts of every model read."""
-        from mixedscope.charts.model_charts import MODEL_CHARTS
-
         found = [
             path
             for model, charts in self.charts().items()

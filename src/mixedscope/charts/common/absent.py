@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import altair as alt
@@ -10,7 +11,6 @@ import pandas as pd
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.render import Figure, as_svg
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure, ink
-from mixedscope.charts.kinds.motion.film import standing
 
 __all__ = ["absent_figure", "left_out"]
 
@@ -18,7 +18,13 @@ _SIZE = 12
 _LINE = 17
 
 
-def absent_figure(kind: str, reason: str, *, theme: str = "light") -> Figure:
+def absent_figure(
+    kind: str,
+    reason: str,
+    films: Callable[[str], dict[str, Callable[[], bytes]]] | None = None,
+    *,
+    theme: str = "light",
+) -> Figure:
     """Say in place of a chart why there is none.
 
     Parameters
@@ -27,12 +33,13 @@ def absent_figure(kind: str, reason: str, *, theme: str = "light") -> Figure:
         Name of the chart.
     reason : str
         A clause, as the error says it.
+    films : callable, optional
+        Makes films of the picture, an SVG, where the chart has films.
     theme : {"light", "print"}
 
     Returns
     -------
     Figure
-        In all formats, those of films too.
     """
     title = f"The chart “{kind}” is left out"
     caption = f"Left out: {reason.rstrip('.')}."
@@ -54,7 +61,7 @@ def absent_figure(kind: str, reason: str, *, theme: str = "light") -> Figure:
         )
     )
     chart: Any = configure(words.properties(description=caption), theme)
-    return Figure(chart, title, caption, standing(as_svg(chart)))
+    return Figure(chart, title, caption, films(as_svg(chart)) if films else {})
 
 
 def left_out(reasons: dict[str, str]) -> str:

@@ -12,9 +12,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
-from mixedscope.core.errors import ModelError, suggest
-
-__all__ = ["X_TITLES", "Along", "check_x", "spent", "told_seconds"]
+__all__ = ["X_TITLES", "Along", "spent", "told_seconds"]
 
 #: What can run to the right, and what the axis is called.
 X_TITLES: Final = {
@@ -30,26 +28,6 @@ _FEW: Final = 5
 
 #: Room at the ends, as a share of the axis, for marks that stand there.
 _ROOM: Final = 0.015
-
-
-def check_x(x: str, what: str) -> None:
-    """Refuse an axis that is unknown.
-
-    Parameters
-    ----------
-    x : str
-    what : str
-        What cannot run along it, such as "A trace".
-
-    Raises
-    ------
-    ModelError
-    """
-    if x not in X_TITLES:
-        raise ModelError(
-            f"{what} cannot run along {x!r}.{suggest(x, X_TITLES)} "
-            f"Known are: {', '.join(X_TITLES)}."
-        )
 
 
 class Along:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import pandas as pd
 
+from mixedscope.charts.registry import PUBLIC
 from mixedscope.core.arguments import named, way_out
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.schemas import SCHEMAS
@@ -39,16 +40,7 @@ Made: TypeAlias = _Tabulated | Mapping[str, pd.DataFrame]
 """What a function made: its tables by name, or the object that has them."""
 
 #: What charts of no single fit are drawn from: what makes it, and the tables that are needed.
-_MAKERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "race": ("model.race([...])", ("race", "race_ends")),
-    "efficiency": ("ms.efficiency(fit)", ("efficiency", "efficiency_refits")),
-    "crossvalidation": (
-        "ms.cross_validate(model)",
-        ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
-    ),
-    "phases": ("ms.phase_tables([fit, ...])", ("phases", "phases_trend")),
-    "ladder": ("ms.ladder(model)", ("structures", "tests", "components")),
-}
+_MAKERS: Final = {n: (spec.maker, spec.tables) for n, spec in PUBLIC.items() if spec.tables}
 
 
 def as_tables(source: Any, *studies: str) -> list[FitTables]:
@@ -131,8 +123,8 @@ def made_tables(chart: str, source: Any, *others: Any) -> Mapping[str, Any]:
 
     Parameters
     ----------
-    chart : {"race", "efficiency", "crossvalidation", "phases", "ladder"}
-        The chart that is to be drawn.
+    chart : str
+        Name of the chart that is to be drawn, one that has tables of its own.
     source : mapping of str to pandas.DataFrame, or object that has one as ``tables``
     *others
         What else the chart was given; nothing may be.

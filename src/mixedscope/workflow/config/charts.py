@@ -1,90 +1,71 @@
-"""Settings of the kinds of charts, as keys of a configuration.
-
-The names are those of `mixedscope.charts.registry.CHARTS` and of their options.
-"""
+"""What is drawn: keys for all charts, and a section for each that has options."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model, field_validator
 
-from mixedscope.core.sections import Section
+from mixedscope.charts.registry import CHARTS
+from mixedscope.core.errors import MixedscopeError, suggest
+from mixedscope.core.sections import Section, fault
+from mixedscope.inference.studies.registry import check_settings
 
-__all__ = [
-    "LedgerConfig",
-    "MotionConfig",
-    "OverlaidTraceConfig",
-    "PoolingConfig",
-    "ShrinkageConfig",
-    "StoppingConfig",
-    "ThetaConfig",
-    "TraceConfig",
-]
+__all__ = ["ChartsConfig"]
 
-Coverages = list[Annotated[float, Field(gt=0, lt=1)]]
+ChartFormat = Literal["svg", "png", "pdf", "html", "vl.json"]
 
 
-class ShrinkageConfig(Section):
-    """How shrinkage plots and dumbbells are drawn."""
+class ChartSettings(Section):
+    """What is drawn, and in which formats."""
 
-    reference: Literal["auto", "joint_limit", "within_group"] = "auto"
-    """Where arrows start: the joint least-squares limit, each group's own least squares, or
-    whichever of the two is an estimate (auto)."""
-    scale: Literal["b", "coef"] = "b"
-    """Deviations from the population (b), or coefficients (coef)."""
-    ellipses: Coverages = [0.5, 0.95]
-    """Coverages of the contours of the fitted distribution of random effects."""
+    formats: Annotated[list[ChartFormat], Field(min_length=1)] = [
+        "svg",
+        "png",
+        "pdf",
+        "html",
+        "vl.json",
+    ]
+    """File formats of every chart."""
+    theme: Literal["light", "print"] = "light"
+    """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
+    keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
+    """At how many evaluations of a fit its conditional modes are kept, at most."""
+    kinds: list[str] = list(CHARTS)
+    """Kinds of charts to draw; all by default."""
+    studies: dict[str, dict[str, Any]] = {}
+    """Settings of the studies behind charts, by name of study."""
 
+    @field_validator("kinds")
+    @classmethod
+    def _kinds_are_known(cls, kinds: list[str]) -> list[str]:
+        for kind in kinds:
+            if kind not in CHARTS:
+                raise fault(
+                    f"unknown kind of chart {kind!r}.{suggest(kind, CHARTS)} "
+                    f"Known: {', '.join(CHARTS)}."
+                )
+        return kinds
 
-class MotionConfig(Section):
-    """How shrinkage is set in motion."""
-
-    frames: Literal["best", "every"] = "best"
-    """What the films show: the best so far, or every evaluation."""
-    reference: Literal["auto", "joint_limit", "within_group"] = "auto"
-    """Where the levels are pulled from."""
-    ellipses: Coverages = [0.5, 0.95]
-    """Coverages of the contours of the distribution of random effects."""
-
-
-class PoolingConfig(Section):
-    """How the way from complete to no pooling is drawn."""
-
-    x: Literal["edf", "s"] = "edf"
-    """What runs to the right: effective degrees of freedom, or the scale."""
-
-
-class TraceConfig(Section):
-    """How traces are drawn."""
-
-    parameters: Literal["sd", "theta"] | None = None
-    """Standard deviations and correlations, or theta."""
-
-
-class OverlaidTraceConfig(TraceConfig):
-    """How traces of several optimisers are drawn."""
-
-    overlay: bool = False
-    """All in one panel."""
+    @field_validator("studies")
+    @classmethod
+    def _studies_are_known(cls, studies: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, settings in studies.items():
+            try:
+                check_settings(name, settings)
+            except MixedscopeError as error:
+                raise fault(str(error)) from None
+        return studies
 
 
-class StoppingConfig(Section):
-    """How the cost of stopping earlier is drawn."""
-
-    accuracy: Annotated[float, Field(gt=0)] = 1e-3
-    """The accuracy that is marked and spoken of, one of those studied."""
-
-
-class ThetaConfig(Section):
-    """How the parameters are set in motion."""
-
-    frames: Literal["best", "every"] = "every"
-    """What the films show."""
-
-
-class LedgerConfig(Section):
-    """How the ledger is drawn."""
-
-    x_scale: Literal["auto", "linear", "log"] = "auto"
-    """Scale of the axis of evaluations; ``auto``: log where their numbers differ tenfold."""
+if TYPE_CHECKING:
+    ChartsConfig = ChartSettings
+else:
+    _SECTIONS = {n: spec.options.section(n, spec.keys) for n, spec in CHARTS.items() if spec.keys}
+    ChartsConfig = create_model(
+        "ChartsConfig",
+        __base__=ChartSettings,
+        __module__=__name__,
+        __doc__=ChartSettings.__doc__,
+        **{name: (section, section()) for name, section in _SECTIONS.items()},
+    )

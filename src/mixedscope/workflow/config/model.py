@@ -21,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 
-from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_hint
 from mixedscope.core.faults import describe_faults
 from mixedscope.core.sections import Section, fault
@@ -33,22 +32,12 @@ from mixedscope.data.text_files import TEXT_KEYS, check_text_format
 from mixedscope.design.contrasts import read_contrast
 from mixedscope.formula.expressions import parse_expression
 from mixedscope.formula.parse import parse_formula
-from mixedscope.inference.studies.registry import check_settings
 from mixedscope.optimize.backends import get_backend
 from mixedscope.sweeps.check import broken_sweeps
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions
 from mixedscope.workflow.config.accuracy import CrossvalidationConfig, EfficiencyConfig
-from mixedscope.workflow.config.charts import (
-    LedgerConfig,
-    MotionConfig,
-    OverlaidTraceConfig,
-    PoolingConfig,
-    ShrinkageConfig,
-    StoppingConfig,
-    ThetaConfig,
-    TraceConfig,
-)
+from mixedscope.workflow.config.charts import ChartsConfig
 from mixedscope.workflow.config.yaml import read_yaml
 
 __all__ = [
@@ -69,8 +58,6 @@ __all__ = [
 
 #: What a name may consist of that becomes part of a path.
 _SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
-
-ChartFormat = Literal["svg", "png", "pdf", "html", "vl.json"]
 
 
 def _check_slug(name: str) -> str:
@@ -270,64 +257,6 @@ class ModelConfig(Section):
             if names.count(name) > 1:
                 raise fault(f"{name!r} is listed twice")
         return names
-
-
-class ChartsConfig(Section):
-    """What is drawn, and in which formats."""
-
-    formats: Annotated[list[ChartFormat], Field(min_length=1)] = [
-        "svg",
-        "png",
-        "pdf",
-        "html",
-        "vl.json",
-    ]
-    """File formats of every chart."""
-    theme: Literal["light", "print"] = "light"
-    """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
-    keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
-    """At how many evaluations of a fit its conditional modes are kept, at most."""
-    kinds: list[str] = list(CHARTS)
-    """Kinds of charts to draw; all by default."""
-    studies: dict[str, dict[str, Any]] = {}
-    """Settings of the studies behind charts, by name of study."""
-    shrinkage: ShrinkageConfig = ShrinkageConfig()
-    """Shrinkage plots and dumbbells."""
-    motion: MotionConfig = MotionConfig()
-    """Shrinkage in motion."""
-    pooling: PoolingConfig = PoolingConfig()
-    """From complete to no pooling."""
-    trace: TraceConfig = TraceConfig()
-    """Traces, structures side by side."""
-    optimizers: OverlaidTraceConfig = OverlaidTraceConfig()
-    """Traces, optimisers side by side."""
-    stopping: StoppingConfig = StoppingConfig()
-    """What stopping earlier would have cost."""
-    theta: ThetaConfig = ThetaConfig()
-    """The parameters in motion."""
-    ledger: LedgerConfig = LedgerConfig()
-    """Where the variance went."""
-
-    @field_validator("kinds")
-    @classmethod
-    def _kinds_are_known(cls, kinds: list[str]) -> list[str]:
-        for kind in kinds:
-            if kind not in CHARTS:
-                raise fault(
-                    f"unknown kind of chart {kind!r}.{suggest(kind, CHARTS)} "
-                    f"Known: {', '.join(CHARTS)}."
-                )
-        return kinds
-
-    @field_validator("studies")
-    @classmethod
-    def _studies_are_known(cls, studies: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, settings in studies.items():
-            try:
-                check_settings(name, settings)
-            except MixedscopeError as error:
-                raise fault(str(error)) from None
-        return studies
 
 
 class Config(Section):

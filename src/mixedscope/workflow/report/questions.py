@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from mixedscope.charts.registry import TIMED
+from mixedscope.charts.registry import TIMED, spec_of
 
 __all__ = ["QUESTIONS", "Question", "by_question", "is_timed", "question_of"]
 
@@ -18,49 +18,34 @@ class Question:
     Attributes
     ----------
     name : str
+        The section of charts in `mixedscope.charts.registry`.
     text : str
         The question they answer.
-    kinds : tuple of str
-        The charts of a model that belong to it.
     """
 
     name: str
     text: str
-    kinds: tuple[str, ...]
 
 
 #: In the order in which they are asked.
 QUESTIONS: Final = (
-    Question(
-        "Shrinkage",
-        "How far, and which way, is each group's own estimate pulled?",
-        ("shrinkage", "motion", "pooling"),
-    ),
-    Question(
-        "Structures",
-        "What do richer covariance structures buy, and what do they cost?",
-        ("ladder", "efficiency", "crossvalidation"),
-    ),
-    Question(
-        "Optimisation",
-        "How was the fit found, and when was it good enough?",
-        ("trace", "theta", "landscape", "ledger", "stopping"),
-    ),
-    Question("Optimisers", "How do other optimisers fare?", ("optimizers", "race")),
+    Question("Shrinkage", "How far, and which way, is each group's own estimate pulled?"),
+    Question("Structures", "What do richer covariance structures buy, and what do they cost?"),
+    Question("Optimisation", "How was the fit found, and when was it good enough?"),
+    Question("Optimisers", "How do other optimisers fare?"),
 )
 
-_SECONDS: Final = Question("Seconds", "How long did it take on this machine?", ())
-_OTHERS: Final = Question("Comparisons", "What differs between fits?", ())
+_SECONDS: Final = Question("Seconds", "How long did it take on this machine?")
+_OTHERS: Final = Question("Comparisons", "What differs between fits?")
 
 
 def question_of(chart: str) -> Question:
     """The question of ``<kind>`` or ``<kind>-<grouping factor>``; the last for other names."""
     if is_timed(chart):
         return _SECONDS
-    for question in QUESTIONS:
-        if any(chart == kind or chart.startswith(f"{kind}-") for kind in question.kinds):
-            return question
-    return _OTHERS
+    spec = spec_of(chart)
+    section = spec.section if spec else ""
+    return next((question for question in QUESTIONS if question.name == section), _OTHERS)
 
 
 def is_timed(chart: str) -> bool:

@@ -24,15 +24,15 @@ def charts(
     ``fits``: ``fit.json`` of each fit that any of them shows, in ``<structure>/<optimizer>``.
     ``tables``: the tables of the model as a whole that any of them shows. ``shows``: what each
     chart shows, in its order: fits side by side, as ``<structure>/<optimizer>``, or for one of
-    `mixedscope.charts.model_charts.MODEL_CHARTS` tables, as ``<kind>.parquet``. ``settings``:
+    `mixedscope.charts.registry.MODEL_CHARTS` tables, as ``<kind>.parquet``. ``settings``:
     ``theme`` and the settings of these kinds of the configuration's ``charts``. ``output``:
     ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
     beside it. ``formats``: formats of the charts. Raises ModelError if a chart cannot be drawn;
     names it.
     """
     from mixedscope.charts.common.render import save_figure
-    from mixedscope.charts.model_charts import MODEL_CHARTS, draw_model_chart
-    from mixedscope.charts.registry import draw
+    from mixedscope.charts.drawing import draw, draw_model_chart
+    from mixedscope.charts.registry import MODEL_CHARTS
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import read_table
     from mixedscope.workflow.figures import back_to, naming, print_font_words
@@ -67,8 +67,9 @@ def phases_charts(
     and of ``phases-seconds``; the charts' files are written beside them.
     """
     from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.drawing import figure
     from mixedscope.charts.kinds.phases.chart import phases_chart
-    from mixedscope.charts.registry import TIMED, figure
+    from mixedscope.charts.registry import TIMED
     from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
     from mixedscope.tables.table_files import read_table
     from mixedscope.workflow.figures import back_to, naming, print_font_words

@@ -113,8 +113,8 @@ def sweep_charts(
     of each; the chart's files are written beside it.
     """
     from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.drawing import figure
     from mixedscope.charts.kinds.sweep.chart import sweep_chart
-    from mixedscope.charts.registry import figure
     from mixedscope.summaries.runs import summarise
     from mixedscope.sweeps.table import with_keys
     from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING

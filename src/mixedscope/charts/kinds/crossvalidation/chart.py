@@ -14,8 +14,10 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
 from mixedscope.charts.kinds.crossvalidation.words import (
     WIDTH,
     crossvalidation_reading,
@@ -42,33 +44,19 @@ _HELD_OUT: Final = {
 }
 
 
+@drawn_with(CrossvalidationOptions)
 def crossvalidation_chart(
     summary: pd.DataFrame,
     groups: pd.DataFrame,
     fits: pd.DataFrame,
     *,
+    options: CrossvalidationOptions,
     response: str | None = None,
-    theme: str = "light",
+    theme: str,
 ) -> tuple[Any, str, str]:
-    """Draw prediction errors and log densities of every structure.
+    """Draw prediction errors, in units of the `response`, and log densities of every structure.
 
-    Parameters
-    ----------
-    summary, groups, fits : pandas.DataFrame
-        The tables ``crossvalidation``, ``crossvalidation_groups`` and ``crossvalidation_fits``.
-    response : str, optional
-        Name of the response, whose units errors have.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme.
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown.
+    Of the tables ``crossvalidation``, ``crossvalidation_groups`` and ``crossvalidation_fits``.
     """
     colours = ink(theme)
     data = Datasets(digits=6)

@@ -16,8 +16,10 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.efficiency.options import EfficiencyOptions
 from mixedscope.charts.kinds.efficiency.words import (
     NO_SHRINKAGE,
     change,
@@ -42,27 +44,11 @@ _COLUMNS: Final = 2
 _STEP: Final = 9
 
 
+@drawn_with(EfficiencyOptions)
 def efficiency_chart(
-    summary: pd.DataFrame, refits: pd.DataFrame, *, theme: str = "light"
+    summary: pd.DataFrame, refits: pd.DataFrame, *, options: EfficiencyOptions, theme: str
 ) -> tuple[Any, str, str]:
-    """Draw the errors of every structure.
-
-    Parameters
-    ----------
-    summary, refits : pandas.DataFrame
-        The tables ``efficiency`` and ``efficiency_refits``.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme.
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown.
-    """
+    """Draw the errors of every structure: ``efficiency`` and ``efficiency_refits``."""
     colours = ink(theme)
     rows, structures = _rows(summary), structures_of(summary)
     first, *others = structures

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.kinds.ladder.options import LadderOptions
 from mixedscope.charts.kinds.ladder.words import first_fits, ladder_caption, ladder_title, p_words
 from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import CRITERION_NAMES
@@ -37,31 +39,16 @@ _ROOM: Final = 1.75
 _TITLE: Final = 92
 
 
+@drawn_with(LadderOptions)
 def ladder_chart(
     structures: pd.DataFrame,
     tests: pd.DataFrame,
     components: pd.DataFrame,
     *,
-    theme: str = "light",
+    options: LadderOptions,
+    theme: str,
 ) -> tuple[Any, str, str]:
-    """Draw the structures of one model.
-
-    Parameters
-    ----------
-    structures, tests, components : pandas.DataFrame
-        The tables of a ladder; the fits of the first optimiser are drawn.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown, or there is one structure alone.
-    """
+    """Draw the structures of one model: the fits of the first optimiser in a ladder."""
     colours = ink(theme)
     if structures["structure"].nunique() < 2:
         raise ModelError(

@@ -14,9 +14,11 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.landscape.key import MARKS, band_colours, key
+from mixedscope.charts.kinds.landscape.options import LandscapeOptions
 from mixedscope.charts.kinds.landscape.words import (
     landscape_caption,
     landscape_title,
@@ -41,27 +43,11 @@ _MOST: Final = 3000
 _CORNERS: Final = {"x": "low", "x2": "high", "y": "low", "y2": "high"}
 
 
-def landscape_chart(tables: Sequence[FitTables], *, theme: str = "light") -> tuple[Any, str, str]:
-    """Draw the objective around the path of an optimiser.
-
-    Parameters
-    ----------
-    tables : sequence of one FitTables
-        With the tables of the study ``landscape``.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme.
-
-    Raises
-    ------
-    ModelError
-        If there is more than one fit, or the theme is unknown.
-    StoreError
-        If a table is missing.
-    """
+@drawn_with(LandscapeOptions)
+def landscape_chart(
+    tables: Sequence[FitTables], *, options: LandscapeOptions, theme: str
+) -> tuple[Any, str, str]:
+    """Draw the objective around the path of the optimiser of one fit."""
     if len(tables) != 1:
         raise ModelError(
             f"A landscape is that of one fit, not of {len(tables)}: every model has its own "

@@ -15,12 +15,13 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.numerals import number, shares
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.rows import in_rows, panel_width
 from mixedscope.charts.common.structure_names import structure_label, structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.ledger.options import LedgerOptions
 from mixedscope.charts.kinds.shrinkage.words import joined
-from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
 __all__ = ["ledger_chart"]
@@ -28,7 +29,6 @@ __all__ = ["ledger_chart"]
 OBSERVATIONS: Final = "observations (residual)"
 FIXED: Final = "fixed effects"
 
-_SCALES: Final = ("auto", "linear", "log")
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
 _INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 58
@@ -41,36 +41,15 @@ _ROOF: Final = 1.07
 _HEIGHTS: Final = {"share": 96, "deviation": 128, "degrees": 96, "objective": 110}
 
 
+@drawn_with(LedgerOptions)
 def ledger_chart(
-    tables: Sequence[FitTables], *, x_scale: str = "auto", theme: str = "light"
+    tables: Sequence[FitTables], *, options: LedgerOptions, theme: str
 ) -> tuple[Any, str, str]:
-    """Draw the ledgers of one or more fits side by side.
+    """Draw the ledgers of one or more fits side by side, on one axis of evaluations.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        With ``trace`` and the study ``ledger``.
-    x_scale : {"auto", "linear", "log"}
-        Of the axis of evaluations, which all fits share; the log scale shows the first of them
-        apart, and is chosen where one fit took more than ten times as many as another.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If ``x_scale`` or ``theme`` is unknown.
-    StoreError
-        If a table is missing.
+    The log scale shows the first of them apart.
     """
-    if x_scale not in _SCALES:
-        raise ModelError(
-            f"Evaluations cannot run on a scale {x_scale!r}. Known are: {', '.join(_SCALES)}."
-        )
+    x_scale = options.x_scale
     colours = ink(theme)
     books = [_Books(fit) for fit in tables]
     groups = list(dict.fromkeys(group for book in books for group in book.groups))

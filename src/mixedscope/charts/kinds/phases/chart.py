@@ -14,10 +14,12 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.along import told_seconds
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.phases.options import PhasesOptions
 from mixedscope.charts.kinds.trace.words import FEW, PHASE_NAMES, part_of
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import FINE_TUNING
 
 __all__ = ["SIZE_NAMES", "phases_caption", "phases_chart", "phases_title"]
@@ -39,42 +41,22 @@ _SCATTER: Final = 96
 _SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down")
 
 
+@drawn_with(PhasesOptions)
 def phases_chart(
     phases: pd.DataFrame,
     trend: pd.DataFrame,
     timing: pd.DataFrame | None = None,
     timing_trend: pd.DataFrame | None = None,
     *,
-    order: str = "n_theta",
-    theme: str = "light",
+    options: PhasesOptions,
+    theme: str,
 ) -> tuple[Any, str, str]:
     """Draw which share of the work of every fit each phase took.
 
-    Parameters
-    ----------
-    phases, trend : pandas.DataFrame
-        The stored tables of a run, see `mixedscope.summaries.phases`.
-    timing, timing_trend : pandas.DataFrame, optional
-        Those of the seconds.
-    order : {"n_theta", "q", "n"}
-        Size by which fits are ordered, the smallest first.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If ``order`` or ``theme`` is unknown, or there are no fits.
+    Of the tables of `mixedscope.summaries.phases`, with seconds where `timing` and
+    `timing_trend` are given.
     """
-    if order not in SIZE_NAMES:
-        raise ModelError(
-            f"Fits cannot be ordered by {order!r}.{suggest(order, SIZE_NAMES)} "
-            f"Known are: {', '.join(SIZE_NAMES)}."
-        )
+    order = options.order
     if phases.empty:
         raise ModelError("There are no fits whose phases could be drawn: give at least one.")
     ink(theme)

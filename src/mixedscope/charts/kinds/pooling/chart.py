@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.legend import key_row
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.pooling.options import PoolingOptions
 from mixedscope.charts.kinds.pooling.words import (
     ZOOM,
     Path,
@@ -27,10 +29,9 @@ from mixedscope.charts.kinds.pooling.words import (
     reference_key,
 )
 from mixedscope.charts.kinds.shrinkage.levels import number
-from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.store import FitTables
 
-__all__ = ["shrinkage_path_chart"]
+__all__ = ["pooling_chart"]
 
 _AXES: Final = ("edf", "s")
 _INNER: Final = DOUBLE_COLUMN - 16
@@ -48,38 +49,16 @@ _LINES: Final = {"mse": [1, 0], "bias2": [6, 2], "variance": [2, 2]}
 _NAMES: Final = {"mse": "squared error", "bias2": "bias²", "variance": "variance"}
 
 
-def shrinkage_path_chart(
-    tables: Sequence[FitTables], *, x: str = "edf", theme: str = "light"
+@drawn_with(PoolingOptions)
+def pooling_chart(
+    tables: Sequence[FitTables], *, options: PoolingOptions, theme: str
 ) -> tuple[Any, str, str]:
     """Draw the shrinkage paths of one or more fits.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        With the study ``shrinkage_path``. Of one fit each grouping factor has a row of panels, a
-        panel per term; several fits stand side by side, a column each.
-    x : {"edf", "s"}
-        What runs to the right: effective degrees of freedom (of the grouping factor, and of the
-        whole fit for its fitted values), or s on a log scale.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If ``x`` or ``theme`` is unknown.
-    StoreError
-        If a table is missing.
+    Of one fit each grouping factor has a row of panels, a panel per term; several fits stand side
+    by side, a column each.
     """
-    if x not in _AXES:
-        raise ModelError(
-            f"A shrinkage path cannot run along {x!r}.{suggest(x, _AXES)} "
-            f"Known are: {', '.join(_AXES)}."
-        )
+    x = options.x
     paths = [Path(fit, tables) for fit in tables]
     groups = list(dict.fromkeys(group for path in paths for group in path.groups))
     palette = {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}

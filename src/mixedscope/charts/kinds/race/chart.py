@@ -17,9 +17,11 @@ import pandas as pd
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.kinds.race.options import RaceOptions
 from mixedscope.charts.kinds.race.words import CLOSE, race_caption, race_title
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError
 
 __all__ = ["race_chart"]
 
@@ -41,42 +43,20 @@ _SHAPES: Final = {
 }
 
 
+@drawn_with(RaceOptions)
 def race_chart(
     race: pd.DataFrame,
     ends: pd.DataFrame,
     timing: pd.DataFrame | None = None,
     *,
-    x: str = "evaluation",
-    theme: str = "light",
+    options: RaceOptions,
+    theme: str,
 ) -> tuple[Any, str, str]:
-    """Draw a race.
+    """Draw a race, of the tables ``race``, ``race_ends`` and perhaps ``race_timing``.
 
-    Parameters
-    ----------
-    race, ends : pandas.DataFrame
-        The tables ``race`` and ``race_ends``.
-    timing : pandas.DataFrame, optional
-        The table ``race_timing``; without it the picture holds no seconds and is the same for
-        every run.
-    x : {"evaluation", "seconds"}
-        What runs to the right in the panels.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme.
-
-    Raises
-    ------
-    ModelError
-        If ``x`` or ``theme`` is unknown, or seconds are asked for and there are none.
+    Without the last the picture holds no seconds and is the same for every run.
     """
-    if x not in _X_TITLES:
-        raise ModelError(
-            f"A race cannot run along {x!r}.{suggest(x, _X_TITLES)} "
-            f"Known are: {', '.join(_X_TITLES)}."
-        )
+    x = options.x
     if x == "seconds" and timing is None:
         raise ModelError("A race along seconds needs the table race_timing: give it as timing.")
     colours = ink(theme)

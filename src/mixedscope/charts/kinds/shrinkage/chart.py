@@ -14,10 +14,13 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
 from mixedscope.charts.common.theme import DOUBLE_COLUMN
+from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
@@ -29,8 +32,8 @@ from mixedscope.charts.kinds.shrinkage.levels import (
     sample_ranks,
     share,
 )
+from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
 from mixedscope.charts.kinds.shrinkage.words import joined, pull_caption, pull_title, reference_key
-from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
 __all__ = ["MOST_LEVELS", "shrinkage_chart"]
@@ -50,57 +53,24 @@ _GAP = 8
 _HEAD = 110
 
 
+@drawn_with(ShrinkageOptions)
 def shrinkage_chart(
-    tables: Sequence[FitTables],
-    group: str,
-    *,
-    terms: Sequence[str] | None = None,
-    reference: str = "auto",
-    scale: str = "b",
-    ellipses: Sequence[float] = (0.5, 0.95),
-    theme: str = "light",
+    tables: Sequence[FitTables], group: str | None = None, *, options: ShrinkageOptions, theme: str
 ) -> tuple[Any, str, str]:
     """Draw reference, pull and conditional mode of every level, for every pair of terms.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        Fits shown side by side on the same axes.
-    group : str
-        Grouping factor.
-    terms : sequence of str, optional
-        Two or more terms, in the order of the panels; by default all.
-    reference : {"auto", "joint_limit", "within_group"}
-        What a conditional mode is compared with: by default the joint limit, or the group's own
-        least squares where least squares cannot tell the factor from others.
-    scale : {"b", "coef"}
-        Deviations, or population plus deviation.
-    ellipses : sequence of float
-        Coverages of the contours of the fitted N(0, sigma^2 Lambda Lambda').
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart : altair chart
-        Without configuration; see `mixedscope.charts.common.theme.configure`.
-    title, caption : str
-
-    Raises
-    ------
-    ModelError
-        If a name is unknown, or fewer than two terms are to be drawn.
-    StoreError
-        If a table is missing.
+    Fits stand side by side on the same axes; where only one term varies, they are dumbbells.
     """
-    names = tuple(terms) if terms is not None else drawn_terms(tables, group)
+    group, known = grouping_factor(tables, group)
+    names = drawn_terms(tables, group, chosen_terms(known, group, options.terms))
+    reference, scale, ellipses = options.reference, options.scale, options.ellipses
+    if len(names) == 1:
+        return dumbbell_chart(
+            tables, group, term=names[0], reference=reference, scale=scale, theme=theme
+        )
     for coverage in ellipses:
         radius(coverage)
     fits = pulls(tables, group, names, reference=reference, scale=scale)
-    if len(names) < 2:
-        raise ModelError(
-            f"A shrinkage chart needs two terms; {group!r} has {', '.join(names) or 'none'}. "
-            "Draw a dumbbell chart of a single one."
-        )
     frames = [_frame(fits, j, ellipses) for j in range(len(names))]
     limit = fits[0].compared == "joint_limit" and _limit_differs(fits, frames)
     chosen, sampling = choose_levels(fits, _most(fits))

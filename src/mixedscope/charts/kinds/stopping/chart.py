@@ -15,11 +15,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.along import Along, check_x, told_seconds
+from mixedscope.charts.common.along import Along, told_seconds
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width
 from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.stopping.options import StoppingOptions
 from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES, stopping_caption, stopping_title
 from mixedscope.charts.kinds.trace.frames import headroom
 from mixedscope.core.errors import ModelError
@@ -48,40 +50,15 @@ _GAP: Final = 14
 _HEIGHTS: Final = (110, 170)
 
 
+@drawn_with(StoppingOptions)
 def stopping_chart(
-    tables: Sequence[FitTables],
-    *,
-    x: str = "evaluation",
-    accuracy: float = 1e-3,
-    theme: str = "light",
+    tables: Sequence[FitTables], *, options: StoppingOptions, theme: str
 ) -> tuple[Any, str, str]:
     """Draw what stopping one or more fits earlier would have cost.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        With ``trace`` and, of the study ``stopping``, ``stopping`` and ``accuracy``; with
-        ``timing`` for ``x="seconds"``.
-    x : {"evaluation", "seconds"}
-        What runs to the right, and what the words say is saved.  All fits have one axis, a log
-        one where their lengths differ by more than tenfold.
-    accuracy : float
-        The accuracy that is marked and spoken of: one of those in the table ``accuracy``.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If ``x``, ``accuracy`` or ``theme`` is unknown.
-    StoreError
-        If a table is missing.
+    All fits have one axis, a log one where their lengths differ by more than tenfold.
     """
-    check_x(x, "Stopping")
+    x, accuracy = options.x, options.accuracy
     for fit in tables:
         table = fit.require("accuracy")
         known = sorted(set(table.loc[table["measure"] != "gap", "accuracy"]), reverse=True)

@@ -15,8 +15,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.along import Along, check_x
+from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.gaps import smallest_gap
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
 from mixedscope.charts.common.structure_names import fit_label, structure_name
@@ -31,6 +32,7 @@ from mixedscope.charts.kinds.trace.frames import (
     rounded,
     theta_span,
 )
+from mixedscope.charts.kinds.trace.options import TraceOptions
 from mixedscope.charts.kinds.trace.overlay import overlay_chart
 from mixedscope.charts.kinds.trace.parameters import (
     ParameterRow,
@@ -60,50 +62,19 @@ _HEIGHTS: Final = (210, 140, 90)
 _LOW: Final = (140, 95, 60)
 
 
+@drawn_with(TraceOptions)
 def trace_chart(
-    tables: Sequence[FitTables],
-    *,
-    x: str = "evaluation",
-    parameters: str | None = None,
-    overlay: bool = False,
-    theme: str = "light",
+    tables: Sequence[FitTables], *, options: TraceOptions, theme: str
 ) -> tuple[Any, str, str]:
-    """Draw the traces of one or more fits side by side, or in one panel.
+    """Draw the traces of structures or optimisers of one model, side by side or in one panel.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        With ``trace`` and ``estimates``, ``timing`` for ``x="seconds"``, and ``parameters`` (of
-        the study of that name) for ``parameters="sd"``.  Structures or optimisers of one model;
-        the gaps of fits of one structure by several optimisers count from the smallest objective
-        that any of them found.
-    x : {"evaluation", "seconds"}
-        What runs to the right: the number of the evaluation, or the time spent in evaluations up
-        to and including it.  All fits have one axis, a log one where their lengths differ by more
-        than tenfold.
-    parameters : {"sd", "theta"}, optional
-        Whether theta is drawn as standard deviations and correlations, or as it is.  By default
-        the former where every fit has the table ``parameters``; the axis says which.
-    overlay : bool
-        Draw the best so far of all fits in one panel, in place of panels side by side; phases
-        are strips above it, and theta is left out.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If ``x``, ``parameters`` or ``theme`` is unknown, or no evaluation of a fit succeeded.
-    StoreError
-        If a table is missing.
+    Gaps of fits of one structure by several optimisers count from the smallest objective that any
+    of them found. All fits have one axis, a log one where their lengths differ by more than
+    tenfold.
     """
-    check_x(x, "A trace")
+    x, overlay = options.x, options.overlay
     colours = ink(theme)
-    shown_as = chosen_parameters(tables, parameters)
+    shown_as = chosen_parameters(tables, options.parameters)
     floor = smallest_gap(fit.info["objective"] for fit in tables)
     frames = [evaluation_frame(fit, tables, floor, x) for fit in tables]
     along = Along.of(x, frames)

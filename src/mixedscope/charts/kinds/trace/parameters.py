@@ -17,7 +17,7 @@ import pandas as pd
 
 from mixedscope.charts.common.theme import GROUP_COLOURS, ink
 from mixedscope.charts.kinds.trace.frames import kept_rows, theta_span
-from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.core.errors import UnsuitedError
 from mixedscope.tables.store import FitTables
 
 __all__ = [
@@ -103,11 +103,6 @@ def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> st
         if any(fit.get("parameters") is None for fit in tables):
             return "theta"
         return "sd" if any(_deviations(fit) for fit in tables) else "theta"
-    if parameters not in PARAMETERS:
-        raise ModelError(
-            f"A trace cannot show {parameters!r}.{suggest(parameters, PARAMETERS)} "
-            f"Known are: {', '.join(PARAMETERS)}."
-        )
     if parameters == "sd":
         for fit in tables:
             fit.require("parameters")

@@ -13,19 +13,20 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
     frame_of,
     outside,
     pulls,
     sample_ranks,
-    term_names,
 )
 from mixedscope.charts.kinds.shrinkage.words import pull_caption, pull_title, reference_key
-from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
 __all__ = ["MOST_LEVELS", "NAMED_LEVELS", "dumbbell_chart"]
@@ -43,54 +44,15 @@ _ROW = 12
 _RANKED_HEIGHT = 400
 
 
+@drawn_with(DumbbellOptions)
 def dumbbell_chart(
-    tables: Sequence[FitTables],
-    group: str,
-    *,
-    term: str | None = None,
-    reference: str = "auto",
-    scale: str = "b",
-    theme: str = "light",
+    tables: Sequence[FitTables], group: str | None = None, *, options: DumbbellOptions, theme: str
 ) -> tuple[Any, str, str]:
-    """Draw reference, pull and conditional mode of every level for one term.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        Fits shown side by side on the same axes.
-    group : str
-        Grouping factor.
-    term : str, optional
-        By default the only one.
-    reference : {"auto", "joint_limit", "within_group"}
-        What a conditional mode is compared with: by default the joint limit, or the group's own
-        least squares where least squares cannot tell the factor from others.
-    scale : {"b", "coef"}
-        Deviations, or population plus deviation.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart : altair chart
-        Without configuration; see `mixedscope.charts.common.theme.configure`.
-    title, caption : str
-
-    Raises
-    ------
-    ModelError
-        If a name is unknown, or the factor has several terms and none is chosen.
-    StoreError
-        If a table is missing.
-    """
-    known = term_names(tables, group)
-    if term is None and len(known) > 1:
-        raise ModelError(
-            f"{group!r} has {len(known)} terms ({', '.join(known)}): choose one for a dumbbell "
-            "chart, or draw a shrinkage chart."
-        )
-    fits = pulls(
-        tables, group, [known[0] if term is None else term], reference=reference, scale=scale
-    )
+    """Draw reference, pull and conditional mode of every level for one term, on the same axes."""
+    group, known = grouping_factor(tables, group)
+    terms = chosen_terms(known, group, [known[0] if options.term is None else options.term])
+    reference, scale = options.reference, options.scale
+    fits = pulls(tables, group, terms, reference=reference, scale=scale)
     order = _ordered(fits)
     ranks = sample_ranks(len(order), MOST_LEVELS, first=_EXTREMES, last=_EXTREMES)
     sampling = ""

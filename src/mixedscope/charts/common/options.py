@@ -1,0 +1,208 @@
+"""What can be chosen of a chart, declared once.
+
+An `Options` class stands in the folder of its chart. Its fields become the parameters of the
+public function with their documentation, the keys of the configuration with their schema, and what
+the function that draws is given. Nothing here draws.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Self,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+
+from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
+
+from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.sections import Section
+
+__all__ = [
+    "Ellipses",
+    "Frames",
+    "Options",
+    "Reference",
+    "Scale",
+    "Terms",
+    "X",
+    "annotated",
+    "described",
+    "drawn_with",
+]
+
+#: Options that several charts have.
+Terms: TypeAlias = Annotated[
+    list[str] | None, Field(description="Terms in the order of the panels; by default all.")
+]
+Reference: TypeAlias = Annotated[
+    Literal["auto", "joint_limit", "within_group"],
+    Field(
+        description="Where arrows start: the limit of the conditional modes as the penalty "
+        "vanishes for all factors together (joint_limit), or each group's own least-squares "
+        "estimate (within_group); by default (auto) the first, or the second where least squares "
+        "cannot tell the factor from others."
+    ),
+]
+Scale: TypeAlias = Annotated[
+    Literal["b", "coef"],
+    Field(
+        description="Deviations from the population (b), or population plus deviation, the "
+        "coefficients (coef)."
+    ),
+]
+Ellipses: TypeAlias = Annotated[
+    list[Annotated[float, Field(gt=0, lt=1)]],
+    Field(description="Coverages of the contours of the fitted distribution of random effects."),
+]
+Frames: TypeAlias = Annotated[
+    Literal["best", "every"],
+    Field(description="What the films show: the best so far, or every evaluation."),
+]
+X: TypeAlias = Annotated[
+    Literal["evaluation", "seconds"],
+    Field(
+        description="What runs to the right: the number of the evaluation, or the time spent in "
+        "evaluations up to and including it."
+    ),
+]
+
+
+class Options(Section):
+    """The options of a chart; the docstring of a subclass says what its public function draws."""
+
+    #: An example that the documentation of the function ends with.
+    example: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Take what a caller chose, the rest by default.
+
+        Raises
+        ------
+        ModelError
+            If a value is none of those that an option can have.
+        """
+        for name, value in given.items():
+            known = allowed(cls.model_fields[name])
+            if known and value not in known:
+                raise ModelError(
+                    f"There is no {name} {value!r}.{suggest(value, map(str, known))} "
+                    f"Known are: {', '.join(str(k) for k in known if k is not None)}."
+                )
+        return cls.model_construct(**given)
+
+    @classmethod
+    def section(cls, chart: str, keys: tuple[str, ...]) -> type[Options]:
+        """The part of the options that a configuration sets: its keys of a chart, with docs."""
+        fields: dict[str, Any] = {
+            key: (cls.model_fields[key].annotation, cls.model_fields[key]) for key in keys
+        }
+        name = f"{chart.title()}Chart"
+        return create_model(name, __base__=Options, __doc__=summary(cls), **fields)
+
+    def studies(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """The studies of a fit that the chart needs, of those it can show."""
+        return known
+
+    def chosen(self, tables: Mapping[str, Any], needed: tuple[str, ...]) -> list[Any]:
+        """The tables that are drawn, of those that a function made."""
+        return [tables[name] for name in needed]
+
+
+def summary(options: type[Options]) -> str:
+    """The first paragraph of what a chart draws."""
+    return (options.__doc__ or "").partition("\n\n")[0].strip()
+
+
+R = TypeVar("R")
+
+
+def drawn_with(options: type[Options]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Let a function that draws be called with its options by name, each with its default.
+
+    The function takes `options` and `theme`; what is no option is handed on.
+    """
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        @wraps(function)
+        def draw(
+            *given: Any, theme: str = "light", options: Options | None = None, **named: Any
+        ) -> R:
+            if options is None:
+                own = {name: named.pop(name) for name in [*named] if name in known}
+                options = chosen.of(own)
+            return function(*given, options=options, theme=theme, **named)
+
+        return draw
+
+    chosen, known = options, options.model_fields
+    return decorate
+
+
+# -- options in signatures and documentation -------------------------------------------------------
+
+
+def allowed(field: FieldInfo) -> tuple[Any, ...]:
+    """The values of an option that has few, None among them; empty for others."""
+    kinds = _kinds(field.annotation)
+    if not any(get_origin(kind) is Literal for kind in kinds):
+        return ()
+    values = [v for kind in kinds if get_origin(kind) is Literal for v in get_args(kind)]
+    return (*values, *([None] if type(None) in kinds else []))
+
+
+#: Options of these kinds in signatures, and in documentation.
+_WRITTEN: Final = {
+    str: ("str", "str"),
+    bool: ("bool", "bool"),
+    int: ("int", "int"),
+    float: ("float", "float"),
+    (list, str): ("Sequence[str]", "sequence of str"),
+    (list, float): ("Sequence[float]", "sequence of float"),
+}
+
+
+def annotated(field: FieldInfo) -> str:
+    """The annotation of an option in a signature, as it is written."""
+    return _written(field)[0] + (" | None" if type(None) in _kinds(field.annotation) else "")
+
+
+def described(name: str, field: FieldInfo) -> list[str]:
+    """The lines that document an option as a parameter: what it is, and what it does."""
+    optional = ", optional" if field.default is None else ""
+    return [f"{name} : {_written(field)[1]}{optional}", field.description or ""]
+
+
+def _written(field: FieldInfo) -> tuple[str, str]:
+    if values := allowed(field):
+        shown = ", ".join(f'"{value}"' for value in values if value is not None)
+        return "str", f"{{{shown}}}"
+    (kind,) = (kind for kind in _kinds(field.annotation) if kind is not type(None))
+    return _WRITTEN[_bare(kind)]
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _bare(kind: Any) -> Any:
+    """A kind without its limits: ``(list, float)`` of a list of floats between 0 and 1."""
+    if get_origin(kind) is list:
+        (item,) = get_args(kind)
+        return (list, get_args(item)[0] if get_origin(item) is Annotated else item)
+    return kind

@@ -1,0 +1,169 @@
+"""Drawing of charts by name: what the workflow calls, and what finishes every picture."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.absent import absent_figure, left_out
+from mixedscope.charts.common.page import fitted
+from mixedscope.charts.common.render import Figure
+from mixedscope.charts.common.structure_names import structure_name
+from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.tables.store import FitTables
+
+__all__ = ["draw", "draw_model_chart", "figure", "finish", "function_of"]
+
+
+def function_of(spec: ChartSpec) -> Callable[..., tuple[Any, ...]]:
+    """The function that draws a chart: ``<folder>_chart`` of its folder's ``chart.py``.
+
+    It takes what it draws, ``options`` and ``theme``, and gives the chart, title, caption, and the
+    `files` of the `Figure` where it has any.
+    """
+    function: Callable[..., tuple[Any, ...]] = getattr(
+        import_module(spec.module), f"{spec.folder}_chart"
+    )
+    return function
+
+
+def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) -> Figure:
+    """Draw one chart of a model.
+
+    Parameters
+    ----------
+    name : str
+        One of `mixedscope.charts.registry.chart_names`.
+    tables : sequence of FitTables
+        Fits of one model, shown side by side.
+    settings : mapping
+        ``theme``, and per kind of chart a mapping of its options: ``shrinkage`` with
+        ``reference``, ``scale`` and ``ellipses``, say.  What is missing has its default.
+
+    Returns
+    -------
+    Figure
+        Fits of which what it shows cannot be made are left out, and its caption says why.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such chart, or a setting is unknown.
+    """
+    if not tables:
+        raise ModelError("There is no fit to draw: give at least one.")
+    groups = [term["group"] for term in tables[0].info["random"]]
+    known = charts_of(groups)
+    if name not in known:
+        raise ModelError(
+            f"The model has no chart {name!r}.{suggest(name, known)} It has: {', '.join(known)}."
+        )
+    spec, group = known[name]
+    chosen = dict(settings.get(spec.name, {}))
+    for option in chosen:
+        if option not in spec.keys:
+            raise ModelError(
+                f"A {spec.name} chart has no setting {option!r}.{suggest(option, spec.keys)}"
+            )
+    theme = settings.get("theme", "light")
+    reasons = {_called(fit, tables): fit.skipped(spec.studies) for fit in tables}
+    missing = {name: reason for name, reason in reasons.items() if reason is not None}
+    shown = [fit for fit in tables if _called(fit, tables) not in missing]
+    if not shown:
+        return _absent(spec, next(iter(missing.values())), theme)
+    source = (shown, group) if spec.per_group else (shown,)
+    options = spec.options.of({**chosen, **spec.fixed})
+    try:
+        chart, title, caption, *files = function_of(spec)(*source, options=options, theme=theme)
+    except UnsuitedError as error:
+        return _absent(spec, str(error), theme)
+    return figure(chart, title, caption + left_out(missing), *files, theme=theme)
+
+
+def _absent(spec: ChartSpec, reason: str, theme: str) -> Figure:
+    """Say why a chart is not there, in films too if it has some: their code is theirs alone."""
+    films = import_module("mixedscope.charts.kinds.motion.film").standing if spec.formats else None
+    return absent_figure(spec.name, reason, films, theme=theme)
+
+
+def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = "light") -> Figure:
+    """Draw one of `mixedscope.charts.registry.MODEL_CHARTS`.
+
+    Parameters
+    ----------
+    name : str
+    tables : sequence of pandas.DataFrame
+        Of the kinds that the chart reads, in their order.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    Figure
+        What cannot be made of a model is left out: its figure says why.
+    """
+    for table in tables:
+        if "skipped" in table.attrs:
+            return absent_figure(name, str(table.attrs["skipped"]["reason"]), theme=theme)
+    spec = MODEL_CHARTS[name]
+    options = spec.options.of(spec.fixed)
+    return figure(*function_of(spec)(*tables, options=options, theme=theme), theme=theme)
+
+
+def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:
+    """Name a fit by what tells it from the others."""
+    name = structure_name(fit.info)
+    if len({structure_name(other.info) for other in tables}) == len(tables):
+        return name
+    return f"{name} by {fit.info['optimizer']['name']}"
+
+
+def figure(
+    chart: Any,
+    title: str,
+    caption: str,
+    files: Mapping[str, Callable[[], bytes]] | None = None,
+    *,
+    theme: str = "light",
+) -> Figure:
+    """Make a figure of what the function of a chart gave.
+
+    Parameters
+    ----------
+    chart : altair chart
+    title, caption : str
+    files : mapping of str to callable, optional
+        Formats that are not made from the chart.
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    Figure
+    """
+    return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
+
+
+def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
+    """Give a chart its title, its description, its theme, and a page's height at most.
+
+    Parameters
+    ----------
+    chart : altair chart
+    title, caption : str
+    theme : {"light", "print"}
+
+    Returns
+    -------
+    altair chart
+    """
+    if chart.title is alt.Undefined:
+        # As many characters of the bold title as a double column holds.
+        lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)
+        chart = chart.properties(title=lines)
+    return fitted(configure(chart.properties(description=caption), theme))

@@ -1,0 +1,129 @@
+"""Shrinkage in motion: how the conditional modes, or θ itself, moved while the optimiser did.
+
+One animation is three things: a page to play with, a film for talks (GIF and MP4), and a small
+multiple for print.  All are made from the same frames, which come from stored tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from mixedscope.charts.common.groups import chosen_terms, grouping_factor
+from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.theme import configure, ink
+from mixedscope.charts.kinds.motion.film import Reel, gif, mp4
+from mixedscope.charts.kinds.motion.frames import scene_of
+from mixedscope.charts.kinds.motion.options import MotionOptions
+from mixedscope.charts.kinds.motion.player import modes_film, page
+from mixedscope.charts.kinds.motion.scenes import modes_reel
+from mixedscope.charts.kinds.motion.still import modes_still
+from mixedscope.charts.kinds.motion.words import (
+    motion_caption,
+    motion_title,
+)
+from mixedscope.tables.store import FitTables
+
+__all__ = ["Motion", "film_of", "motion", "motion_chart"]
+
+#: A still of more bytes as SVG is put into the page as PNG.
+_MOST_SVG: Final = 700_000
+
+
+@dataclass(frozen=True)
+class Motion:
+    """An animation.
+
+    Attributes
+    ----------
+    still : altair chart
+        For print, without theme.
+    title, caption : str
+    html, gif, mp4 : callable
+        Give the bytes of the page and of the films.
+    """
+
+    still: Any
+    title: str
+    caption: str
+    html: Callable[[], bytes]
+    gif: Callable[[], bytes]
+    mp4: Callable[[], bytes]
+
+    @property
+    def files(self) -> dict[str, Callable[[], bytes]]:
+        """Formats that are not made from the still, and what gives their bytes."""
+        return {"html": self.html, "gif": self.gif, "mp4": self.mp4}
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Still, title, caption and files."""
+        return self.still, self.title, self.caption, self.files
+
+
+@drawn_with(MotionOptions)
+def motion(
+    tables: Sequence[FitTables],
+    group: str,
+    terms: Sequence[str],
+    *,
+    options: MotionOptions,
+    parts: int | None = None,
+    theme: str,
+) -> Motion:
+    """Set the shrinkage of these terms of one grouping factor in motion, fits side by side.
+
+    ``parts`` says into how many parts the path of the modes was cut, for the caption.
+    """
+    ink(theme)
+    frames = options.frames
+    if frames == "every":
+        for fit in tables:
+            fit.require("modes_every")
+    scene = scene_of(tables, group, terms, reference=options.reference, ellipses=options.ellipses)
+    title, caption = motion_title(scene), motion_caption(scene, parts=parts)
+    still = modes_still(scene, title, caption, theme=theme)
+    return film_of(
+        still,
+        title,
+        caption,
+        lambda: modes_film(scene, theme=theme),
+        lambda: modes_reel(scene, title, track=frames, theme=theme),
+        theme,
+    )
+
+
+@drawn_with(MotionOptions)
+def motion_chart(
+    tables: Sequence[FitTables], group: str | None = None, *, options: MotionOptions, theme: str
+) -> tuple[Any, ...]:
+    """Give the still of `motion` with title, caption, page and films."""
+    name, known = grouping_factor(tables, group)
+    terms = chosen_terms(known, name, options.terms)
+    return motion(tables, name, terms, options=options, theme=theme).parts
+
+
+def film_of(
+    still: Any,
+    title: str,
+    caption: str,
+    film: Callable[[], dict[str, Any]],
+    reel: Callable[[], Reel],
+    theme: str,
+) -> Motion:
+    """Put still, page and films of one animation together."""
+
+    def html() -> bytes:
+        from mixedscope.charts.common.render import FORMATS, to_spec
+
+        spec = to_spec(configure(still, theme))
+        image, kind = FORMATS["svg"](spec), "image/svg+xml"
+        if len(image) > _MOST_SVG:
+            image, kind = FORMATS["png"](spec), "image/png"
+        return page(film(), title, caption, image, kind)
+
+    # Both films show some of the same pictures.
+    shared = cache(reel)
+    return Motion(still, title, caption, html, lambda: gif(shared()), lambda: mp4(shared()))

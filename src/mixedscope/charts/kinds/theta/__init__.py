@@ -1,0 +1,1 @@
+"""The components of θ in motion."""

@@ -1,0 +1,137 @@
+"""The functions of `mixedscope.charts`, made from the registry: signature, documentation, call."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Sequence
+from inspect import Parameter
+from typing import Any, Final
+
+from mixedscope.charts.common.options import annotated, described
+from mixedscope.charts.common.render import Figure
+from mixedscope.charts.common.source import (
+    Made,
+    Source,
+    as_tables,
+    is_made,
+    made_tables,
+    with_group,
+)
+from mixedscope.charts.drawing import figure, finish, function_of
+from mixedscope.charts.registry import PUBLIC, ChartSpec
+from mixedscope.core.arguments import door
+from mixedscope.summaries.phases import phase_tables
+
+# The names that annotations of these functions are written with can be looked up here.
+__all__ = ["Any", "Figure", "Made", "Sequence", "Source", "public_function"]
+
+_WIDTH: Final = 92
+_FITS: Final = "Fit, FitTables, path, or sequence of these"
+
+
+def public_function(name: str) -> Callable[..., Any]:
+    """Make the function that draws one of `mixedscope.charts.registry.PUBLIC`."""
+    spec = PUBLIC[name]
+
+    def draw(source: Any, *others: Any, theme: str = "light", **given: Any) -> Any:
+        group = given.pop("group", None)
+        options = spec.options.of(given)
+        shown: Sequence[Any]
+        if spec.tables:
+            if is_made(source) or not spec.of_fits:
+                tables = made_tables(name, source, *others)
+            else:
+                tables = phase_tables(as_tables([source, *others]))
+            shown = options.chosen(tables, spec.tables)
+        elif spec.per_group:
+            fits, group = with_group(source, others, group)
+            shown = (as_tables(fits, *options.studies(spec.studies)), group)
+        else:
+            shown = (as_tables([source, *others], *options.studies(spec.studies)),)
+        chart, title, caption, *files = function_of(spec)(*shown, options=options, theme=theme)
+        if spec.formats:
+            return figure(chart, title, caption, *files, theme=theme)
+        return finish(chart, title, caption, theme=theme)
+
+    draw.__name__ = draw.__qualname__ = name
+    draw.__doc__ = _documentation(spec)
+    draw.__signature__ = _signature(spec)  # type: ignore[attr-defined]
+    return door()(draw)
+
+
+def _signature(spec: ChartSpec) -> inspect.Signature:
+    """The parameters of the function: what is drawn, the options, the theme."""
+    places = {"source": "Source", "others": "Source"}
+    if spec.tables:
+        places = {"source": "Source | Made", "others": "Source"}
+        if not spec.of_fits:
+            places = {"source": "Made", "others": "Any"}
+    elif spec.per_group:
+        places["others"] = "Source | None"
+    kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
+    named: dict[str, tuple[str, Any]] = {"group": ("str | None", None)} if spec.per_group else {}
+    for option, field in spec.options.model_fields.items():
+        default = tuple(field.default) if isinstance(field.default, list) else field.default
+        named[option] = (annotated(field), default)
+    named["theme"] = ("str", "light")
+    placed = zip(places.items(), kinds, strict=True)
+    return inspect.Signature(
+        [
+            *(Parameter(name, kind, annotation=written) for (name, written), kind in placed),
+            *(
+                Parameter(name, Parameter.KEYWORD_ONLY, annotation=written, default=default)
+                for name, (written, default) in named.items()
+            ),
+        ],
+        return_annotation="Figure" if spec.formats else "Any",
+    )
+
+
+def _documentation(spec: ChartSpec) -> str:
+    """The docstring of the function: what it draws, each parameter, what it gives and refuses."""
+    told = ", ".join(f"``{table}``" for table in spec.tables)
+    made = [f"What {spec.maker} gives, or its tables by name: {told}."]
+    if not spec.tables:
+        source = [f"source, *others : {_FITS}"]
+        if spec.per_group:
+            source.append("A text behind the first is the grouping factor.")
+    elif spec.of_fits:
+        source = [f"source, *others : {_FITS}; or mapping of str to DataFrame", *made]
+    else:
+        source = ["source : object with tables, or mapping of str to pandas.DataFrame", *made]
+    parameters = [source]
+    if spec.per_group:
+        parameters.append(
+            ["group : str, optional", "Grouping factor; by default the first of the formula."]
+        )
+    parameters += [described(name, field) for name, field in spec.options.model_fields.items()]
+    parameters.append(['theme : {"light", "print"}'])
+    film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
+    refused = "the source is another thing" if spec.tables else "there is nothing to draw"
+    group = "a grouping factor, a term or " if spec.per_group else ""
+    raised = [
+        ["ModelError", f"If {group}a setting is unknown, or {refused}."],
+        ["StoreError", "If a table is missing."],
+    ]
+    sections = {
+        "Parameters": parameters,
+        "Returns": [["Figure", film] if spec.formats else ["altair chart"]],
+        "Raises": raised[: 1 if spec.tables else 2],
+    }
+    text = inspect.cleandoc(spec.options.__doc__ or "")
+    for title, entries in sections.items():
+        lines = [line for entry in entries for line in _entry(*entry)]
+        text += "\n\n" + "\n".join([title, "-" * len(title), *lines])
+    if spec.options.example:
+        text += f"\n\nExamples\n--------\n>>> {spec.options.example}  # doctest: +SKIP"
+    return text + "\n"
+
+
+def _entry(head: str, *rest: str) -> list[str]:
+    """An entry of a section: its head, and what is said of it, indented."""
+    text = " ".join(" ".join(rest).split())
+    return [
+        head,
+        *textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    "),
+    ]
