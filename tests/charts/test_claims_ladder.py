@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from scipy import stats
 
 import mixedscope as ms
+from mixedscope.charts.kinds.ladder.chart import ladder_chart
 from mixedscope.charts.kinds.ladder.words import ladder_caption, ladder_title, p_words
 from mixedscope.covariance.registry import STRUCTURES
 
@@ -323,6 +325,17 @@ def resampled(case: Rungs, failed: int = 0, hits: int = 3, rows: int = 99) -> Ru
 @pytest.mark.parametrize("reml", [False, True])
 def test_three_structures(reml: bool) -> None:
     say(sleep(reml))
+
+
+def test_fits_whose_table_has_no_criterion_have_an_objective() -> None:
+    whole = sleep()
+    tables = (whole.structures.assign(criterion=None), whole.tests, whole.components)
+    caption = ladder_caption(*tables)
+    assert "Left: how far the objective lies above the smallest" in caption
+    assert "buys in the objective" in caption
+    unnested = (tables[0], whole.tests.iloc[:0], whole.components)
+    assert ladder_title(*unnested).endswith("has the smallest objective; none are nested")
+    assert "objective" in json.dumps(ladder_chart(*tables)[0].to_dict())
 
 
 def test_many_structures() -> None:

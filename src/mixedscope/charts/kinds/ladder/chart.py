@@ -18,9 +18,14 @@ from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.ladder.options import LadderOptions
-from mixedscope.charts.kinds.ladder.words import first_fits, ladder_caption, ladder_title, p_words
+from mixedscope.charts.kinds.ladder.words import (
+    criterion_of,
+    first_fits,
+    ladder_caption,
+    ladder_title,
+    p_words,
+)
 from mixedscope.core.errors import ModelError
-from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.covariance.registry import look_of
 
 __all__ = ["ladder_chart"]
@@ -60,7 +65,7 @@ def ladder_chart(
     order = own["rung"].tolist()
     data = Datasets()
     height = _ROW * len(own)
-    criterion = CRITERION_NAMES[own["criterion"].iloc[0]]
+    criterion = criterion_of(own)
     panels = [
         _distance(data, own, order, criterion, colours),
         _criteria(data, own, order, colours),

@@ -13,6 +13,7 @@ from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.core.vocabulary import CRITERION_NAMES
 
 __all__ = [
+    "criterion_of",
     "first_fits",
     "ladder_caption",
     "ladder_reading",
@@ -78,7 +79,7 @@ def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.D
     parts = [_bought(test) for test in _climbed(own, tested)[:2]]
     if not parts:
         best = own.iloc[int(own["objective"].argmin())]
-        what = CRITERION_NAMES[own["criterion"].iloc[0]]
+        what = criterion_of(own)
         return f"{_capital(worded(best['structure']))} has the smallest {what}; none are nested"
     return _capital("; ".join(parts))
 
@@ -103,11 +104,16 @@ def ladder_reading(
     return [part for part in parts if part]
 
 
+def criterion_of(structures: pd.DataFrame) -> str:
+    """What fits optimised, in words; their objective, where the table does not say what that is."""
+    return CRITERION_NAMES.get(structures["criterion"].iloc[0], "objective")
+
+
 def ladder_caption(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.DataFrame) -> str:
     """Explain the picture, then read it."""
     own, _, axes = first_fits(structures, tests, components)
-    asked = own["criterion"].iloc[0]
-    criterion = CRITERION_NAMES[asked] + (" (−2 log-likelihood)" if asked == "ML" else "")
+    criterion = criterion_of(own)
+    criterion += " (−2 log-likelihood)" * (criterion == CRITERION_NAMES["ML"])
     grey = ", grey ones what the data do not determine" if axes["sd"].isna().any() else ""
     marks = (
         f"One row for each structure, by {own['optimizer'].iloc[0]}. Left: how far the {criterion} "
@@ -148,8 +154,8 @@ def _tests(own: pd.DataFrame, tested: pd.DataFrame) -> str:
     )
     more = len(rows) - _TOLD
     rest = f" ({_plural(more, 'more test')} in the table)" if more > 0 else ""
-    asked = own["criterion"].iloc[0]
-    what = ("the " if asked == "REML" else "") + CRITERION_NAMES[asked]
+    what = criterion_of(own)
+    what = "the " * (what != CRITERION_NAMES["ML"]) + what
     return f"What a richer structure buys in {what}: {told}{rest}."
 
 
