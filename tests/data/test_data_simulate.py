@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,12 @@ def test_a_simulated_dataset_can_be_prepared() -> None:
         ({"random": {"subjct": {"sd": 1}}}, "Did you mean 'subject'"),
         ({"units": {}}, "at least one unit"),
         ({"units": {"subject": 0, "item": 3}}, "whole number n"),
+        ({"units": {"subject": -1, "item": 3}}, "whole number n"),
+        ({"units": {"subject": [-1, 3], "item": 3}}, "whole number n"),
+        ({"units": {"subject": {"n": {"min": -2, "max": 3}}, "item": 3}}, "whole number n"),
+        ({"units": {"subject": 2.5, "item": 3}}, "whole number n"),
+        ({"replicates": -1}, "'replicates' must be a whole number from 1"),
+        ({"replicates": {"min": 3, "max": 2}}, "'replicates' must be a whole number from 1"),
         ({"units": {"subject": {"n": 3, "within": "item"}, "item": 3}}, "listed before"),
         ({"conditions": {"A": ["a", "a"], "B": ["b"]}}, "different levels"),
         ({"conditions": {"A": {"levels": ["a"], "between": "sub"}}}, "Did you mean 'subject'"),
@@ -253,6 +260,33 @@ def test_correlations_may_be_named() -> None:
     spec = changed(CROSSED)
     spec["random"]["subject"]["correlations"] = {"A1": {"(Intercept)": 0.5}}
     assert simulate_dataset(spec).covariance["subject"][1, 0] == pytest.approx(500)
+
+
+def parts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of all keys and places within a specification."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for key, part in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from parts(part, (*path, key))
+
+
+@pytest.mark.parametrize("odd", [None, -1, 2.5, "x", [], [-1], {"a": 1}], ids=repr)
+def test_whatever_stands_anywhere_is_simulated_or_refused_in_words(odd: Any) -> None:
+    refused = []
+    whole = changed(NESTED, replicates={"min": 1, "max": 2}, keep=0.9, missing={"score": 0.1})
+    for *parents, last in parts(whole):
+        spec = copy.deepcopy(whole)
+        here: Any = spec
+        for key in parents:
+            here = here[key]
+        here[last] = odd
+        try:
+            simulate_dataset(spec)
+        except MixedscopeError as error:
+            refused.append(str(error))
+    assert len(refused) > 10
+    assert not [words for words in refused if "Input should be" in words]
 
 
 @pytest.mark.parametrize("spec", [None, 3, ["units"]])

@@ -107,8 +107,7 @@ class Unit(Section):
     """Units of observation: subjects, items, classes."""
 
     n: Annotated[
-        int | list[Whole] | Limits,
-        Field(union_mode="left_to_right"),
+        Whole | list[Whole] | Limits,
         AfterValidator(_some),
         _must("a whole number n from 1, a list of them, one for each parent, or {min, max}"),
     ]
@@ -169,7 +168,7 @@ class Covariate(Section):
     """Of `uniform`."""
     high: Number = 1.0
     """Of `uniform`."""
-    round: int | None = None
+    round: Annotated[int, _must("a whole number")] | None = None
     """Decimals it is rounded to."""
 
     @model_validator(mode="after")
@@ -216,7 +215,7 @@ class SimulationSpec(Section):
     missing: dict[str, Annotated[float, Field(ge=0, lt=1), _must("a share from 0 to below 1")]] = {}
     """Share of the values of a column that are made missing."""
     units: Annotated[
-        dict[str, Annotated[Unit, _short_for("n", int | list[int] | Unit)]], Field(min_length=1)
+        dict[str, Annotated[Unit, _short_for("n", Whole | list[Whole] | Unit)]], Field(min_length=1)
     ]
     """Units of observation: how many, or more about them."""
     conditions: dict[str, Annotated[Condition, _short_for("levels", list[Any] | Condition)]] = {}
