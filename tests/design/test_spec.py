@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import mixedscope as ms
 from mixedscope.core.errors import ModelError
 from mixedscope.design.spec import ModelSpec
 from mixedscope.tables.store import read_fit
-from mixedscope.workflow.config.model import validate_config
+from mixedscope.workflow.config.model import ModelConfig, validate_config
 
 FULL = ModelSpec("y ~ a + (1 + x | g)", "zerocorr", {"a": "sum"}, "w", "REML")
 
@@ -103,6 +104,12 @@ def test_entries_of_configurations_are_read(criterion: str) -> None:
     spec = ModelSpec.of(config.models["m"].model_dump(), structure="cs")
     assert spec == ModelSpec("y ~ a + (1 | g)", "cs", {"a": "sum"}, "w", criterion)  # type: ignore[arg-type]
     assert spec.reml == (criterion == "REML")
+
+
+def test_models_and_configurations_say_all_of_it() -> None:
+    named = {one.name for one in fields(ModelSpec)}
+    assert named - {"criterion"} <= set(inspect.signature(ms.LinearMixedModel).parameters)
+    assert named - {"structure"} <= set(ModelConfig.model_fields)
 
 
 def test_what_an_entry_lacks_is_not_made_up() -> None:
