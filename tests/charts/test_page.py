@@ -143,8 +143,8 @@ def test_three_structures_of_four_terms_fit_on_a_page(name: str) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_every_chart_of_every_size_fits_on_a_page(count: int) -> None:
+@pytest.mark.parametrize(("count", "several"), [(1, 1), (2, 1), (4, 3), (5, 2)])
+def test_every_chart_of_many_sizes_fits_on_a_page(count: int, several: int) -> None:
     rng = np.random.default_rng(count)
     names = ["prime", "load", "prime_load", "latency"][: count - 1]
     codes = np.repeat(np.arange(14), 24)
@@ -157,28 +157,29 @@ def test_every_chart_of_every_size_fits_on_a_page(count: int) -> None:
     data["y"] = 400 + (x * effects[codes]).sum(axis=1) + rng.normal(size=len(codes)) * 25
     terms = " + ".join(["1", *names])
     formula = f"y ~ {terms} + ({terms} | subject) + (1 | item)"
-    fits = [
-        ms.LinearMixedModel(formula, data, structure=structure).fit(optimizer="pybobyqa")
-        for structure in STRUCTURES[: 1 if count == 1 else None]
+    # How large a chart is does not depend on how long its fits searched.
+    shown = [
+        ms.LinearMixedModel(formula, data, structure=structure).fit(
+            optimizer="pybobyqa", max_evaluations=60
+        )
+        for structure in STRUCTURES[:several]
     ]
-    for several in range(1, len(fits) + 1):
-        shown = fits[:several]
-        drawn: dict[str, Callable[[], Any]] = {
-            "shrinkage": lambda s=shown: ms.charts.shrinkage(s, group="subject"),
-            "dumbbell": lambda s=shown: ms.charts.shrinkage(s, group="item"),
-            "motion": lambda s=shown: ms.charts.motion(s, group="subject").chart,
-            "theta": lambda s=shown: ms.charts.theta(s).chart,
-            "trace": lambda s=shown: ms.charts.trace(s),
-            "overlay": lambda s=shown: ms.charts.trace(s, overlay=True),
-            "stopping": lambda s=shown: ms.charts.stopping(s),
-            "ledger": lambda s=shown: ms.charts.ledger(s),
-            "pooling": lambda s=shown: ms.charts.pooling(s),
-        }
-        if several == 1:
-            drawn["landscape"] = lambda s=shown: ms.charts.landscape(s[0])
-        else:
-            drawn["ladder"] = lambda s=shown: ms.charts.ladder(ms.ladder(s))
-        for name, make in drawn.items():
-            tall, points = printed(make())
-            assert tall <= TALLEST_ASPECT, (name, several, tall)
-            assert points >= READABLE, (name, several, points)
+    drawn: dict[str, Callable[[], Any]] = {
+        "shrinkage": lambda: ms.charts.shrinkage(shown, group="subject"),
+        "dumbbell": lambda: ms.charts.shrinkage(shown, group="item"),
+        "motion": lambda: ms.charts.motion(shown, group="subject").chart,
+        "theta": lambda: ms.charts.theta(shown).chart,
+        "trace": lambda: ms.charts.trace(shown),
+        "overlay": lambda: ms.charts.trace(shown, overlay=True),
+        "stopping": lambda: ms.charts.stopping(shown),
+        "ledger": lambda: ms.charts.ledger(shown),
+        "pooling": lambda: ms.charts.pooling(shown),
+    }
+    if several == 1:
+        drawn["landscape"] = lambda: ms.charts.landscape(shown[0])
+    else:
+        drawn["ladder"] = lambda: ms.charts.ladder(ms.ladder(shown))
+    for name, make in drawn.items():
+        tall, points = printed(make())
+        assert tall <= TALLEST_ASPECT, (name, several, tall)
+        assert points >= READABLE, (name, several, points)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from mixedscope.core.arrow import frame_of_arrow
 from mixedscope.core.errors import StoreError, suggest
-from mixedscope.tables.files import atomic_write, first_line, plain
+from mixedscope.tables.files import atomic_write, first_line, plain, write_csv
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.tables.table_schema import TableSchema
 
@@ -38,16 +38,21 @@ def write_table(
     formula: str,
     sha256: str,
     extra: Mapping[str, Any] | None = None,
+    csv: bool = False,
 ) -> Path:
     """Write one Parquet table, checked against its schema.
 
     The frame has exactly the columns of the schema, in any order; NaN is written as null. ``kind``
     is the schema, or its name in `mixedscope.tables.schemas`. ``formula`` and ``sha256``, the
     digest of the input, are kept in the metadata, and ``extra`` as JSON under ``mixedscope.<key>``.
-    Raises StoreError if the frame does not fit the schema or the file cannot be written.
+    With ``csv`` the same rows and columns are written beside it as CSV. Raises StoreError if the
+    frame does not fit the schema or a file cannot be written.
     """
     path = Path(path)
     atomic_write(path, table_bytes(path, frame, kind, formula=formula, sha256=sha256, extra=extra))
+    if csv:
+        columns = schema_of(kind).columns
+        write_csv(path.with_suffix(".csv"), frame if columns is None else frame[list(columns)])
     return path
 
 

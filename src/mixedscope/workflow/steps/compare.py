@@ -63,7 +63,6 @@ def compare(
     import pandas as pd
 
     from mixedscope.inference.ladder.ladder import ladder_tables
-    from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
     from mixedscope.tables.kinds.components import COMPONENTS
     from mixedscope.tables.kinds.structures import STRUCTURES, STRUCTURES_TIMING
@@ -84,8 +83,8 @@ def compare(
             schema,
             formula=info["formula"],
             sha256=info["dataset"]["sha256"],
+            csv=True,
         )
-        write_csv(Path(output).with_name(f"{kind}.csv"), table)
     print(tables["structures"].to_string())
     print(tables["tests"].to_string())
 

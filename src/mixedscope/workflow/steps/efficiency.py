@@ -75,7 +75,6 @@ def efficiency(
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.accuracy.efficiency import efficiency_summary, gather_draws
-    from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.efficiency import (
         EFFICIENCY,
         EFFICIENCY_DRAWS,
@@ -112,8 +111,8 @@ def efficiency(
             schema,
             formula=first.info["formula"],
             sha256=first.info["dataset"]["sha256"],
+            csv=True,
         )
-        write_csv(Path(output).with_name(f"{schema.kind}.csv"), tables[schema.kind])
 
 
 def crossvalidation(
@@ -135,7 +134,6 @@ def crossvalidation(
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.design.spec import ModelSpec
     from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
-    from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.crossvalidation import (
         CROSSVALIDATION,
         CROSSVALIDATION_FITS,
@@ -160,8 +158,8 @@ def crossvalidation(
             schema,
             formula=first.formula,
             sha256=frame.attrs["sha256"],
+            csv=True,
         )
-        write_csv(Path(output).with_name(f"{schema.kind}.csv"), tables[schema.kind])
     if len(tables["crossvalidation"]):
         print(tables["crossvalidation"].to_string())
 

@@ -157,7 +157,6 @@ def race(
     from mixedscope.engine.search.searchable import objective_of
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
-    from mixedscope.tables.files import write_csv
     from mixedscope.tables.kinds.data import DATA
     from mixedscope.tables.kinds.race import RACE, RACE_ENDS, RACE_TIMING
     from mixedscope.tables.table_files import read_table, write_table
@@ -174,5 +173,6 @@ def race(
     tables = run_race(objective, entrants, starts=race["starts"], seed=seed)
     sha256 = frame.attrs["sha256"]
     for schema, path in ((RACE, output), (RACE_ENDS, ends), (RACE_TIMING, timing)):
-        write_table(path, tables[schema.kind], schema, formula=spec.formula, sha256=sha256)
-        write_csv(Path(path).with_suffix(".csv"), tables[schema.kind])
+        write_table(
+            path, tables[schema.kind], schema, formula=spec.formula, sha256=sha256, csv=True
+        )

@@ -77,7 +77,7 @@ def sweep_gather(
     """
     from mixedscope.core.errors import ModelError
     from mixedscope.sweeps.table import gather, gather_timing
-    from mixedscope.tables.files import read_json, write_csv
+    from mixedscope.tables.files import read_json
     from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING
     from mixedscope.tables.kinds.sweep_batch import SWEEP_BATCH, SWEEP_BATCH_TIMING
     from mixedscope.tables.table_files import read_table, write_table
@@ -91,10 +91,8 @@ def sweep_gather(
         told = ", ".join(f"{key}: {value}" for key, value in keys.items())
         raise ModelError(f"All {len(table)} runs of the sweep failed. The first ({told}): {first}")
     seconds = gather_timing(runs, [read_table(path, SWEEP_BATCH_TIMING) for path in timings])
-    write_table(output, table, RUNS, formula="", sha256=digest, extra=swept)
-    write_table(timing, seconds, RUNS_TIMING, formula="", sha256=digest)
-    write_csv(Path(output).with_suffix(".csv"), table)
-    write_csv(Path(timing).with_suffix(".csv"), seconds)
+    write_table(output, table, RUNS, formula="", sha256=digest, extra=swept, csv=True)
+    write_table(timing, seconds, RUNS_TIMING, formula="", sha256=digest, csv=True)
 
 
 def sweep_charts(
