@@ -87,7 +87,7 @@ class Scatter(NamedTuple):
     Attributes
     ----------
     rest_column : (n, width) array of int
-        Columns of the rest in which an observation is not zero.
+        Columns of the rest in which an observation is not zero; empty without a rest.
     sorted_by : tuple of pairs of arrays of int
         Per stage the observations in the order of its levels, (n,), and where each level begins,
         (q + 1,); nothing without a rest.
@@ -95,6 +95,9 @@ class Scatter(NamedTuple):
 
     rest_column: NDArray[np.int32]
     sorted_by: tuple[tuple[Ints, Ints], ...]
+
+
+_NOTHING_TO_SCATTER = Scatter(np.empty((0, 0), dtype=np.int32), ())
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,9 @@ def make_pattern(
     codes: tuple[Ints, ...], levels: tuple[int, ...], sizes: tuple[int, ...]
 ) -> tuple[Pattern, Scatter]:
     """Find the blocks of a model of these grouping factors, at least one."""
+    if len(codes) == 1:  # the most frequent kind, and the one in which microseconds show
+        only = StagePattern(0, np.zeros(levels[0] + 1, dtype=np.int64), *_NO_ROWS, (), ())
+        return Pattern(codes, levels, sizes, (0,), (), (only,), (), 0), _NOTHING_TO_SCATTER
     chain, steps = _elimination_chain(codes, levels, sizes)
     counts = [q * k for q, k in zip(levels, sizes, strict=True)]
     others = [f for f in range(len(codes)) if f not in chain]
@@ -175,7 +181,7 @@ def _scatter(
 ) -> Scatter:
     # Without a rest nothing is to be sorted: what is not called need not be compiled.
     if not rest_factors:
-        return Scatter(np.empty((len(codes[0]), 0), dtype=np.int32), ())
+        return _NOTHING_TO_SCATTER
     parts = []
     for f, offset in zip(rest_factors, offsets, strict=True):
         columns: NDArray[np.int32] = codes[f][:, None].astype(np.int32)
@@ -215,8 +221,6 @@ def _elimination_chain(
     Also gives the level of the next factor of the chain that contains each level, per factor but
     the last.
     """
-    if len(codes) == 1:
-        return (0,), []
     columns = [q * k for q, k in zip(levels, sizes, strict=True)]
     within: dict[tuple[int, int], Ints | None] = {}
     best: tuple[tuple[int, int, int], tuple[int, ...]] | None = None
