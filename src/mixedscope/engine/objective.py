@@ -338,7 +338,10 @@ class ProfiledObjective(ABC):
         return self._views
 
     def _all_entries(self) -> tuple[NDArray[np.intp], Floats] | None:
-        """Where theta stands among the factors, one after another, if that is all it does."""
+        """Positions and scales of theta among elements of all Λ; None if Λ is not linear in it.
+
+        With ``Λ.ravel()`` of all grouping factors joined, ``entries[positions] = theta * scales``.
+        """
         places, scales = [], []
         first = 0
         for term in self.system.terms:

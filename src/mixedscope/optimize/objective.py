@@ -305,7 +305,7 @@ def is_quick(objective: object) -> bool:
 
 
 def finishes_fast(objective: object) -> bool:
-    """Whether the last steps of an objective's own search cost less than to polish what is left."""
+    """Whether the last digits cost less by an objective's own search than by polishing."""
     return is_quick(objective) or bool(getattr(objective, "has_scoring", False))
 
 

@@ -188,7 +188,7 @@ def phase_trend(phases: pd.DataFrame, timing: pd.DataFrame | None = None) -> pd.
 def _named(
     fits: Sequence[FitTables], optimizers: Sequence[str] | None
 ) -> list[tuple[FitTables, dict[str, str]]]:
-    """Every fit with what it is called."""
+    """Pair every fit with its model, structure and optimiser by name; raise if counts differ."""
     if not fits:
         raise ModelError("There are no fits whose phases could be counted: give at least one.")
     if optimizers is not None and len(optimizers) != len(fits):

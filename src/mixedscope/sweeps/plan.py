@@ -1,4 +1,4 @@
-"""The jobs of the sweeps of a configuration: which batches, from what, into what."""
+"""Batches of every sweep of a configuration, the files each reads, and the files it writes."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ class Plan:
         }
 
     def model_chart_tables(self, model: str, chart: str) -> list[str]:
-        """The tables that a chart reads which is not drawn from those of fits."""
+        """Files of the tables that a chart of the model as a whole reads, such as its race."""
         return [f"results/compare/{model}/{t}.parquet" for t in MODEL_CHARTS[chart].tables]
 
     def chart_fits(self, model: str, chart: str) -> list[str]:
@@ -244,7 +244,7 @@ class Plan:
         return _distinct(self.model_chart_tables(model, chart) for chart in charts)
 
     def _stills(self, model: str, *, own: bool) -> list[str]:
-        """Those of these charts that are drawn from tables of their own, or those that are not."""
+        """Still charts of the model as a whole where ``own``, else those of its fits."""
         return [name for name in self.still_charts(model) if (name in MODEL_CHARTS) is own]
 
     def shown(self, model: str, charts: Iterable[str]) -> dict[str, list[str]]:

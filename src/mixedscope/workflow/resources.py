@@ -131,7 +131,10 @@ class JobResources:
 
 
 def _asked(base: int, more: Callable[[Any], float], *, round_to: int) -> Asked:
-    """What a job asks for: so much, and more by its size; twice that in its second attempt."""
+    """Make a function of a job: ``base`` plus ``more`` of its wildcards, times the attempt.
+
+    ``_asked(500, size, round_to=100)`` asks 700 for a job of size 130, and 1400 when tried again.
+    """
 
     def asked(wildcards: Any, attempt: int) -> int:
         return attempt * math.ceil((base + more(wildcards)) / round_to) * round_to

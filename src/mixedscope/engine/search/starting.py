@@ -96,7 +96,7 @@ def _bounded(covariance: Floats) -> Floats:
 
 @dataclass
 class _Levels:
-    """What the equations of moments need of one grouping factor.
+    """Cross-products of one grouping factor that enter the equations of its moments.
 
     Attributes
     ----------

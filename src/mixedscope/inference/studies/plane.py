@@ -200,7 +200,10 @@ class Plane:
         return v
 
     def _at_origin(self) -> list[Special]:
-        """The origin of a plane that is its own mirror image in it."""
+        """The origin as a saddle or hilltop, where the gap of this plane is the same at x and -x.
+
+        There the slope is zero by symmetry, and a search for zeros of it would miss the kind.
+        """
         a, b = (min(-t[0], t[-1]) / 8.0 for t in self.ticks)
         if not self._equal(self._gap(a, b), self._gap(-a, -b)):
             return []

@@ -38,7 +38,7 @@ def caption_text(figure: Figure) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that means nothing but itself, on one line."""
+    """Escape text for reStructuredText and Jinja, on one line: `a*b` stays `a*b` when rendered."""
     return "".join(map(_escaped, " ".join(text.split())))
 
 

@@ -113,7 +113,6 @@ def key(
     width : float
         Pixels.
     theme : {"light", "print"}
-    curve : bool
 
     Returns
     -------

@@ -251,7 +251,7 @@ def _parameter_panel(
     titled: bool,
     first: bool,
 ) -> Any:
-    """One row of what theta did, for one fit."""
+    """Draw the panel of one fit in one row of parameters, such as its standard deviations."""
     values = row.frames[position]
     low, high = row.span
     scale: dict[str, Any] = {"domain": [low, high], "zero": False}
