@@ -198,7 +198,8 @@ class WorkingProducts(CrossProducts):
         weights : (n,) array
             Not negative; they count beside those that the given columns contain.
         response : (n,) array
-            Rows weighted as those of the given columns. It need not be orthogonal to the basis.
+            Rows weighted as those of the given columns. It need not be orthogonal to the basis, but
+            what is known of its common part is better taken off: large numbers cost digits.
 
         Raises
         ------
