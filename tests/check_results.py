@@ -17,10 +17,12 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 
+from mixedscope.charts.registry import MODEL_CHARTS
 from mixedscope.sweeps.plan import SweepPlan
 from mixedscope.tables.store import read_fit
 from mixedscope.tables.table_files import read_table
 from mixedscope.workflow.config.model import definitions_of, load_config
+from mixedscope.workflow.plan import _MODEL_TABLES as MODEL_TABLES
 from mixedscope.workflow.plan import Plan, make_plan
 from mixedscope.workflow.report.entries import caption_file, thumbnail_files
 
@@ -34,7 +36,7 @@ def promised_files(plan: Plan) -> list[str]:
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
     files += plan.csv_files() + sweeps.csv_files()
-    files += plan.compare_files() + plan.study_files() + plan.table_files() + plan.chart_files()
+    files += plan.compare_files() + study_files(plan) + table_files(plan) + plan.chart_files()
     for name in sweeps.sweeps:
         files += [f"results/sweeps/{name}/{table}.parquet" for table in ("runs", "runs_timing")]
         files += sweeps.chart_files(name)
@@ -42,6 +44,32 @@ def promised_files(plan: Plan) -> list[str]:
     files += thumbnail_files(captions, plan.caption_formats)
     files += [caption_file(name) for name in files if name.endswith(".caption.json")]
     return list(dict.fromkeys(files))
+
+
+def table_files(plan: Plan) -> list[str]:
+    """The tables of models as a whole, and of all models."""
+    phases = ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
+    of_models = [
+        f"{name}/{table}"
+        for name, entry in plan.config.models.items()
+        for tables in (
+            ("tests", "components", "structures_timing"),
+            *(tables for key, tables in MODEL_TABLES.items() if getattr(entry, key) is not None),
+        )
+        for table in tables
+    ]
+    return [f"results/compare/{table}.parquet" for table in (*of_models, *phases)]
+
+
+def study_files(plan: Plan) -> list[str]:
+    """The tables of studies that the charts of every model read."""
+    return [
+        path
+        for model, charts in plan.charts().items()
+        for chart in charts
+        if chart not in MODEL_CHARTS
+        for path in plan.chart_tables(model, chart)
+    ]
 
 
 def sweep_plan(plan: Plan) -> SweepPlan:

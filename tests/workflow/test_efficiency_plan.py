@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from check_results import table_files
 
 from mixedscope.core.errors import ConfigError
 from mixedscope.tables.table_files import write_table
@@ -111,10 +112,10 @@ def test_charts_and_tables_are_those_asked_for() -> None:
     assert "ladder" in plan.charts()["sleep"]
     content["models"]["sleep"]["structures"] = ["full"]
     assert "ladder" not in make_plan(content).charts()["sleep"]
-    assert "results/compare/sleep/crossvalidation_groups.parquet" in plan.table_files()
+    assert "results/compare/sleep/crossvalidation_groups.parquet" in table_files(plan)
     assert "results/compare/sleep/crossvalidation_groups.csv" in plan.csv_files()
     assert not [path for path in plan.csv_files() if "efficiency" in path or "timing" in path]
-    stems = {path.rpartition(".")[0] for path in plan.table_files()}
+    stems = {path.rpartition(".")[0] for path in table_files(plan)}
     assert {path.rpartition(".")[0] for path in plan.shown_tables()} <= stems
 
 

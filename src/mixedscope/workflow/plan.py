@@ -319,38 +319,6 @@ class Plan:
         """The captions of the charts that show all models."""
         return [f"results/charts/{chart}.caption.json" for chart in TOGETHER]
 
-    def table_files(self) -> list[str]:
-        """The tables of races and of phases."""
-        return (
-            [
-                f"results/compare/{name}/{table}.parquet"
-                for key, tables in _MODEL_TABLES.items()
-                for name, entry in self.config.models.items()
-                if getattr(entry, key) is not None
-                for table in tables
-            ]
-            + [
-                f"results/compare/{table}.parquet"
-                for table in ("phases", "phases_trend", "phases_timing", "phases_timing_trend")
-            ]
-            + [
-                f"results/compare/{name}/{table}.parquet"
-                for name in self.config.models
-                for table in ("tests", "components", "structures_timing")
-            ]
-        )
-
-    def study_files(self) -> list[str]:
-        """The tables of studies that the charts of every model read."""
-        found = [
-            path
-            for model, charts in self.charts().items()
-            for chart in charts
-            if chart not in MODEL_CHARTS
-            for path in self.chart_tables(model, chart)
-        ]
-        return list(dict.fromkeys(found))
-
 
 def _distinct(lists: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in lists for name in names))
