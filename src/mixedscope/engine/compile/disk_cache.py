@@ -1,10 +1,11 @@
 """Keep compiled kernels on disk, whatever the state of the disk.
 
-numba's own cache is used, with four weaknesses mended.  It raises where nothing can be written, or
+numba's own cache is used, with five weaknesses mended.  It raises where nothing can be written, or
 where what was written is damaged; here the kernel is then compiled instead.  It does not notice
 that a kernel called by another has changed in another file; here all kernels count.  And two
 processes that compile for different types at once may file one's code under the other's name;
-here what is loaded is compared with what was asked for.
+here what is loaded is compared with what was asked for.  Nor does it keep processes that start
+together from compiling the same; here one compiles, and the others wait for its result.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from numba.core import event
 from numba.core.caching import FunctionCache
 from numba.core.sigutils import normalize_signature
+
+from mixedscope.engine.compile.kernel_lock import KernelLock
 
 __all__ = ["DiskCache", "keep_on_disk"]
 
@@ -24,17 +28,32 @@ __all__ = ["DiskCache", "keep_on_disk"]
 class DiskCache(FunctionCache):
     """The cache of one kernel."""
 
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self.lock = KernelLock(Path(self._cache_path) / f"{self._impl.filename_base}.lock")
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Load compiled code, or give None where there is none to be trusted."""
-        try:
-            found = super().load_overload(sig, target_context)
-        except Exception:  # unpickling damaged bytes may raise anything
-            self._forget()
-            return None
-        if found is None or tuple(found.signature.args) == tuple(normalize_signature(sig)[0]):
+        """Load compiled code, or give None where there is none to be trusted.
+
+        After None other processes wait for what this one saves, or fails to compile.
+        """
+        found = self._load(sig, target_context)
+        if found is not None or not self._enabled:
             return found
-        self._forget()
-        return None
+        try:
+            self._impl.locator.ensure_cache_path()
+        except OSError:  # nothing can be saved, so nobody need wait
+            self.disable()
+            return None
+        self.lock.acquire()
+        try:
+            found = self._load(sig, target_context, forget=True)
+        except BaseException:
+            self.lock.release()
+            raise
+        if found is not None:
+            self.lock.release()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store compiled code if that is possible."""
@@ -42,6 +61,21 @@ class DiskCache(FunctionCache):
             super().save_overload(sig, data)
         except OSError:  # a full disk, say: the code is in memory all the same
             self.disable()
+        finally:
+            self.lock.release()
+
+    def _load(self, sig: Any, target_context: Any, *, forget: bool = False) -> Any:
+        """Load compiled code; what cannot be trusted is gone for good if that is asked for."""
+        try:
+            found = super().load_overload(sig, target_context)
+        except Exception:  # unpickling damaged bytes may raise anything
+            pass
+        else:
+            if found is None or tuple(found.signature.args) == tuple(normalize_signature(sig)[0]):
+                return found
+        if forget:
+            self._forget()
+        return None
 
     def _forget(self) -> None:
         """Empty the index, so that what is compiled now can be stored."""
@@ -52,6 +86,22 @@ class DiskCache(FunctionCache):
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), _sources_digest())
+
+
+class _Failures(event.Listener):
+    """Let other processes go on when a kernel fails to compile: nothing of it is ever saved."""
+
+    def on_start(self, event: Any) -> None:
+        pass
+
+    def on_end(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        lock = getattr(getattr(dispatcher, "_cache", None), "lock", None)
+        if isinstance(lock, KernelLock) and tuple(event.data["args"]) not in dispatcher.overloads:
+            lock.release()
+
+
+event.register("numba:compile", _Failures())
 
 
 def keep_on_disk(dispatcher: Any) -> None:
