@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mixedscope.api.linear import LinearMixedModel, load_fit
     from mixedscope.api.structure_ladder import ladder
     from mixedscope.core import errors
-    from mixedscope.data import load_dataset
+    from mixedscope.data.prepare import load_dataset
     from mixedscope.engine.lapack import set_threads
     from mixedscope.summaries.phases import phase_tables
 
@@ -49,7 +49,7 @@ _HOME = {
     "cross_validate": "mixedscope.api.assess",
     "efficiency": "mixedscope.api.assess",
     "ladder": "mixedscope.api.structure_ladder",
-    "load_dataset": "mixedscope.data",
+    "load_dataset": "mixedscope.data.prepare",
     "load_fit": "mixedscope.api.linear",
     "phase_tables": "mixedscope.summaries.phases",
     "set_threads": "mixedscope.engine.lapack",

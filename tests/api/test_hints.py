@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mixedscope.core.errors import ConfigError, DataError, FormulaError, ModelError, yaml_hint
-from mixedscope.data import load_dataset, prepare_dataset
+from mixedscope.data.prepare import load_dataset, prepare_dataset
 from mixedscope.design.contrasts import read_contrast
 from mixedscope.design.design import build_design
 from mixedscope.formula.expressions import evaluate_expression

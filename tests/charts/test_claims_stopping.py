@@ -22,7 +22,7 @@ from optimiser_cases import (
 from mixedscope.charts.kinds.stopping.chart import stopping_chart
 from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES
 from mixedscope.inference.studies.stopping import MEASURES, accuracy_table
-from mixedscope.optimize import BACKENDS
+from mixedscope.optimize.backends import BACKENDS
 from mixedscope.tables.store import FitTables
 
 claims = Claims()

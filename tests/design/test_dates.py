@@ -15,7 +15,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.core.errors import DataError, FormulaError
-from mixedscope.data import load_dataset
+from mixedscope.data.prepare import load_dataset
 
 N_DAYS = 5
 _DATES = [dt.date(2020, 1, 1 + i) for i in range(N_DAYS)]

@@ -13,8 +13,8 @@ from optimize_cases import quadratic
 import mixedscope as ms
 from mixedscope.engine.compile import compiled
 from mixedscope.engine.compile.compile_clock import compiling_seconds
-from mixedscope.optimize import minimize
 from mixedscope.optimize import problem as problem_module
+from mixedscope.optimize.driver import minimize
 
 assert compiled  # starts the clock
 

@@ -12,7 +12,7 @@ import pytest
 from random_models import COUNT, KINDS, random_model
 
 import mixedscope as ms
-from mixedscope.optimize import optimizer_names
+from mixedscope.optimize.backends import optimizer_names
 
 CERTIFIED = {"optimum", "boundary optimum"}
 TOLERANCE = 1e-7

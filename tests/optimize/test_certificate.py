@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from optimize_cases import Toy, double_well, null_variance, quadratic, simulated, singular
 
-from mixedscope.optimize import minimize
 from mixedscope.optimize.certificate import measure_curvature, row_by_row
+from mixedscope.optimize.driver import minimize
 
 
 def unpolished(objective, start, **options):

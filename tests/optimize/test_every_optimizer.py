@@ -11,7 +11,7 @@ import pytest
 from reference.cases import LMM, fetch
 
 import mixedscope as ms
-from mixedscope.optimize import optimizer_names
+from mixedscope.optimize.backends import optimizer_names
 
 LARGE = ("scotssec", "chem97", "egsingle", "insteval")
 CASES = [

@@ -17,7 +17,8 @@ from optimize_cases import (
 )
 
 from mixedscope.core.errors import OptimizerError
-from mixedscope.optimize import BACKENDS, get_backend, minimize, optimizer_names
+from mixedscope.optimize.backends import BACKENDS, get_backend, optimizer_names
+from mixedscope.optimize.driver import minimize
 
 ALL = sorted(BACKENDS)
 CASES = {

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from optimize_cases import null_variance, quadratic, simulated, singular
 
-from mixedscope.optimize import BACKENDS, PHASES, label_phases, minimize
+from mixedscope.core.vocabulary import PHASES
+from mixedscope.optimize.backends import BACKENDS
+from mixedscope.optimize.driver import minimize
+from mixedscope.optimize.phases import label_phases
 
 E, C, F = PHASES
 

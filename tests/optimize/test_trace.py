@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from optimize_cases import Evaluation, quadratic, simulated, singular
 
-from mixedscope.optimize import Trace, minimize
+from mixedscope.optimize.driver import minimize
+from mixedscope.optimize.trace import Trace
 from mixedscope.tables.kinds.trace import TRACE
 from mixedscope.tables.table_files import read_table, write_table
 

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 import mixedscope as ms
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError, StoreError
-from mixedscope.optimize import PHASES
+from mixedscope.core.vocabulary import PHASES
 from mixedscope.summaries.phase_columns import PHASE_COLUMNS
 from mixedscope.summaries.phases import phase_table, phase_timing_table, phase_trend
 from mixedscope.tables.store import FitTables

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from mixedscope.charts.common.theme import THEMES
 from mixedscope.core.errors import ConfigError
-from mixedscope.optimize import optimizer_names
+from mixedscope.optimize.backends import optimizer_names
 from mixedscope.workflow.config.model import Config, json_schema, load_config, validate_config
 from mixedscope.workflow.plan import make_plan
 

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.data.simulate import simulate_dataset
 from mixedscope.inference.estimates.stored import open_fit
 from mixedscope.tables.files import read_json, write_csv
 from mixedscope.tables.store import read_fit, write_fit
@@ -41,7 +42,7 @@ CONTENT: dict[str, Any] = {
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A working directory with the data of a plan."""
     monkeypatch.chdir(tmp_path)
-    frame = ms.data.simulate_dataset(
+    frame = simulate_dataset(
         {
             "seed": 3,
             "formula": "y ~ 1 + x + (1 + x | g)",

@@ -28,7 +28,7 @@ from mixedscope.inference.estimates.refit import (
     simulate_responses,
 )
 from mixedscope.inference.studies.studied_fit import StudiedFit
-from mixedscope.optimize import OptimizationResult, minimize
+from mixedscope.optimize.driver import OptimizationResult, minimize
 from mixedscope.optimize.starts import named_start
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, write_fit
@@ -288,7 +288,8 @@ class Fit(FitNumbers[FittableModel]):
         UnsuitedError
             If a study that is named cannot be made of this fit.
         """
-        from mixedscope.inference.studies.registry import STUDIES, check_settings, study_tables
+        from mixedscope.inference.studies.making import study_tables
+        from mixedscope.inference.studies.registry import STUDIES, check_settings
 
         if settings and len(names) != 1:
             raise ModelError("Settings go with one study: name it, fit.study(name, setting=...).")

@@ -19,7 +19,7 @@ from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.description import fit_info
 from mixedscope.inference.estimates.estimates import estimates_table
 from mixedscope.inference.estimates.modes import keyframes, modes_table
-from mixedscope.optimize import OptimizationResult
+from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FitTables
 
 __all__ = ["KEYFRAMES", "FitNumbers"]

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError
@@ -18,6 +17,8 @@ from mixedscope.core.seeds import generator as stream
 from mixedscope.formula.expressions import evaluate_condition
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mixedscope.data.simulation_spec import Condition, Covariate, Limits, SimulationSpec, Unit
 
 __all__ = ["largest_layout", "lay_out"]
@@ -59,6 +60,8 @@ def _chosen(n: int, share: float, random: np.random.Generator) -> NDArray[np.boo
 # -- units ----------------------------------------------------------------------------------------
 def _units(units: Mapping[str, Unit], seed: int) -> pd.DataFrame:
     """All combinations of units: those nested in another unit run within it, others are crossed."""
+    import pandas as pd
+
     made: dict[str, NDArray[np.int64]] = {}  # number of the unit in each row, from 0
     labels: dict[str, NDArray[np.int64]] = {}  # number shown
     n_rows = 1
@@ -104,6 +107,8 @@ def _sizes(
 
 def _labelled(numbers: NDArray[np.int64], prefix: str) -> pd.Categorical[str]:
     """Labels such as S01, S02, …, padded so that they sort."""
+    import pandas as pd
+
     count = int(numbers.max()) + 1
     width = len(str(count))
     names = pd.Index([f"{prefix}{i + 1:0{width}d}" for i in range(count)], dtype=object)
@@ -115,6 +120,8 @@ def _conditions(
     frame: pd.DataFrame, conditions: Mapping[str, Condition], units: list[str], assign: str
 ) -> pd.DataFrame:
     """The rows times the cells of the conditions, or one cell for each row in turn."""
+    import pandas as pd
+
     within: dict[str, pd.Series] = {}
     for name, condition in conditions.items():
         if condition.levels is not None:

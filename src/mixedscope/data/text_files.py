@@ -14,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mixedscope.core.errors import DataError, suggest
 from mixedscope.data.encoding import decode
 from mixedscope.data.text_values import SHOWN, TextFormat, TextReader
 from mixedscope.formula.expressions import label_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TEXT_KEYS", "TextFormat", "check_text_format", "read_text"]
 

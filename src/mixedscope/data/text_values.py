@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mixedscope.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["SHOWN", "TextFormat", "TextReader"]
 
@@ -89,6 +90,8 @@ class TextReader:
     def __init__(
         self, path: Path, text: str, names: Sequence[str], format: TextFormat, *, strict: bool
     ) -> None:
+        import pandas as pd
+
         self.path, self.text, self.names, self.format = path, text, names, format
         self.strict = strict
         self.raw = pd.DataFrame()  # columns with text or missing cells, as written
@@ -119,6 +122,8 @@ class TextReader:
         )
 
     def _parse(self, **options: Any) -> pd.DataFrame:
+        import pandas as pd
+
         placeholders = [str(i) for i in range(len(self.names))]
         try:
             return pd.read_csv(
@@ -210,6 +215,8 @@ class TextReader:
     @staticmethod
     def _long_integers(parsed: pd.Series, raw: pd.Series) -> pd.Series:
         """Whole numbers beyond 2⁵³ beside missing cells, which float64 would run together."""
+        import pandas as pd
+
         if parsed.dtype.kind != "f" or not (parsed.abs() >= 2**53).any():
             return parsed
         present = parsed.notna()
@@ -225,6 +232,8 @@ class TextReader:
 
     def _ungrouped(self, raw: pd.Series) -> pd.Series:
         """Numbers without the marks between their thousands, if all of them are in order."""
+        import pandas as pd
+
         mark = self.format.thousands
         if mark is None:
             return raw

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import CRITERIA, Criterion
-from mixedscope.design.design import Design, build_design
+
+if TYPE_CHECKING:
+    from mixedscope.design.design import Design
 
 __all__ = ["ModelSpec"]
 
@@ -66,6 +68,8 @@ class ModelSpec:
 
     def design(self, data: Any) -> Design:
         """Build the design from data as `mixedscope.design.design.build_design` takes them."""
+        from mixedscope.design.design import build_design
+
         return build_design(
             self.formula,
             data,

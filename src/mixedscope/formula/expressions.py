@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, FormulaError, suggest
@@ -33,6 +32,9 @@ from mixedscope.formula.tree import (
     Unary,
     names_in,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "EXPRESSION_FUNCTIONS",
@@ -72,6 +74,8 @@ def _number(data: Array) -> Value:
 
 def column_value(series: pd.Series) -> Value:
     """Take a column of a data frame into the evaluator."""
+    import pandas as pd
+
     missing = series.isna().to_numpy(dtype=bool)
     dtype = series.dtype
     if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
@@ -97,6 +101,8 @@ def _text_of(value: Any) -> str:
 
 def _is_time(series: pd.Series) -> bool:
     """Whether a column holds dates or durations, in whatever type."""
+    import pandas as pd
+
     kind = pd.api.types.infer_dtype(series, skipna=True)
     return kind.startswith(("date", "timedelta", "period"))
 
@@ -106,6 +112,8 @@ def _days(series: pd.Series) -> Array:
 
     Raises ValueError if the column holds none.
     """
+    import pandas as pd
+
     kind = pd.api.types.infer_dtype(series, skipna=True)
     day = pd.Timedelta(days=1)
     if kind.startswith("timedelta"):
@@ -237,6 +245,8 @@ class Evaluator:
 
     def _first_word(self, value: Value) -> str:
         """The first value of a column of text that is no number, and its row; empty of a scalar."""
+        import pandas as pd
+
         if not value.data.ndim:
             return ""
         parsed = pd.to_numeric(pd.Series(value.data, dtype=object), errors="coerce").to_numpy()
@@ -303,6 +313,8 @@ class Evaluator:
         return Value("boolean", np.asarray(data), missing)
 
     def _membership(self, node: Binary) -> Value:
+        import pandas as pd
+
         value = self.value(node.left)
         items = node.right
         if isinstance(items, Paren):
@@ -402,6 +414,8 @@ class Evaluator:
         return _number(numbers)
 
     def _conversion(self, node: Call) -> Value:
+        import pandas as pd
+
         value = self.value(node.arguments[0])
         if node.function == "text":
             if value.kind == "text":

@@ -81,7 +81,7 @@ def minimize(
     ----------
     objective : Objective
     optimizer : str
-        One of `mixedscope.optimize.optimizer_names`.
+        One of `mixedscope.optimize.backends.optimizer_names`.
     settings : mapping, optional
         Settings of the optimizer by name; the others keep their defaults.
     start : (k,) array, optional

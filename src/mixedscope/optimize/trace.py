@@ -7,14 +7,16 @@ apart from the rest: the same input gives the same `Trace.frame`, never the same
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.optimize.objective import CompiledSearch, FloatArray
 from mixedscope.optimize.phases import label_phases
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Row", "Trace"]
 
@@ -167,6 +169,8 @@ class Trace:
 
     def timing_frame(self) -> pd.DataFrame:
         """Give the table ``timing.parquet`` of the contracts, a row per evaluation."""
+        import pandas as pd
+
         return pd.DataFrame(
             {
                 "evaluation": np.arange(1, len(self.rows) + 1, dtype=np.int32),
@@ -185,6 +189,8 @@ class Trace:
         none; ``phase``, see `label_phases`.  Everything that a failed evaluation did not yield is
         NaN or None; ``best`` carries on over it and is NaN before the first success.
         """
+        import pandas as pd
+
         rows = self.rows
         evaluations = [row.evaluation for row in rows]
         objective = _column(evaluations, "objective")
@@ -222,4 +228,6 @@ def _column(evaluations: list[Evaluation | None], part: str) -> FloatArray:
 
 def _objects(values: list[FloatArray | None] | list[FloatArray]) -> pd.Series:
     """Make a column of arrays, which numpy would otherwise stack into a matrix."""
+    import pandas as pd
+
     return pd.Series(list(values), dtype=object)

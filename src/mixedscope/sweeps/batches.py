@@ -17,8 +17,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-import pyarrow.parquet as pq
-
 from mixedscope.core.errors import StoreError
 from mixedscope.sweeps.costs import ModelSize, fit_seconds, size_on
 from mixedscope.sweeps.grid import Run
@@ -85,6 +83,8 @@ def _size(spec: Mapping[str, Any]) -> ModelSize:
 
 def note_of(batch: Path) -> dict[str, Any] | None:
     """What a stored batch says it is made of; None if its file is not there or not whole."""
+    import pyarrow.parquet as pq
+
     try:
         metadata = pq.read_metadata(batch).metadata or {}
         return cast(dict[str, Any], json.loads(metadata[b"mixedscope.batch"]))
@@ -94,6 +94,8 @@ def note_of(batch: Path) -> dict[str, Any] | None:
 
 def columns_of(table: Path, *names: str) -> Iterator[tuple[Any, ...]]:
     """These columns of a stored table row by row; nothing of one that is not whole."""
+    import pyarrow.parquet as pq
+
     try:
         return zip(*pq.read_table(table, columns=list(names)).to_pydict().values(), strict=True)
     except (OSError, ValueError):

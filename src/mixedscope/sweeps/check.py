@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from mixedscope.core.errors import ConfigError, MixedscopeError
 from mixedscope.data.layout import largest_layout
-from mixedscope.data.simulate import simulate_dataset
 from mixedscope.data.simulation_spec import read_spec
 from mixedscope.summaries.keys import SIMULATE
 from mixedscope.summaries.measures import MEASURES, PARTS
@@ -47,6 +46,8 @@ def _broken_simulations(runs: Iterable[Run]) -> list[str]:
     Each value of each parameter is tried once, together with those of its first run, while that
     costs little: what is left out then, a job of the sweep reports.
     """
+    from mixedscope.data.simulate import simulate_dataset
+
     faults = []
     tried: set[tuple[str, str]] = set()
     rows = 0

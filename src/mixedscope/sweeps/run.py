@@ -23,7 +23,7 @@ from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
-from mixedscope.optimize import OptimizationResult, minimize
+from mixedscope.optimize.driver import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
 from mixedscope.summaries.phase_columns import PHASE_COLUMNS

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mixedscope.tables.table_schema import TableSchema
+if TYPE_CHECKING:
+    from mixedscope.tables.table_schema import TableSchema
 
 __all__ = ["SCHEMAS", "schema_module"]
 
@@ -45,16 +46,20 @@ def _modules() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(folder)])))
 
 
-class _Schemas(Mapping[str, TableSchema]):
+class _Schemas(Mapping[str, "TableSchema"]):
     """Every schema by the name of its kind, read when it is asked for."""
 
     def __getitem__(self, kind: str) -> TableSchema:
+        from mixedscope.tables.table_schema import TableSchema
+
         schema = getattr(import_module(schema_module(kind)), kind.upper(), None)
         if not isinstance(schema, TableSchema) or schema.kind != kind:
             raise KeyError(kind)
         return schema
 
     def __iter__(self) -> Iterator[str]:
+        from mixedscope.tables.table_schema import TableSchema
+
         for name in _modules():
             for value in vars(import_module(f"{_KINDS}.{name}")).values():
                 if isinstance(value, TableSchema):

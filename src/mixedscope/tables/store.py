@@ -17,6 +17,7 @@ import pandas as pd
 
 from mixedscope.core.errors import StoreError, UnsuitedError, suggest
 from mixedscope.tables.files import atomic_write, json_bytes, read_json
+from mixedscope.tables.fit_names import FIT_TABLES
 from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.kinds.modes import MODES, MODES_TRACE
 from mixedscope.tables.kinds.timing import TIMING
@@ -27,9 +28,6 @@ from mixedscope.tables.table_files import read_table, table_bytes
 __all__ = ["FIT_SCHEMA", "FIT_TABLES", "FitTables", "read_fit", "write_fit"]
 
 _SCHEMAS: Final = {s.kind: s for s in (TRACE, ESTIMATES, MODES, MODES_TRACE, TIMING)}
-
-#: The Parquet tables of one fit; the attribute of `FitTables` and the stem of the file.
-FIT_TABLES: Final = tuple(_SCHEMAS)
 
 #: Version of ``fit.json``, its ``schema`` key.
 FIT_SCHEMA = "fit/1"

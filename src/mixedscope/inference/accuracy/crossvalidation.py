@@ -38,7 +38,7 @@ from mixedscope.inference.accuracy.folds import (
 )
 from mixedscope.inference.estimates.references import joint_limit
 from mixedscope.inference.estimates.refit import SETTLED
-from mixedscope.optimize import minimize
+from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["Prediction", "crossvalidation_summary", "crossvalidation_tables", "predict"]

@@ -12,7 +12,7 @@ import numpy as np
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import information_criteria, singularity
-from mixedscope.optimize import OptimizationResult
+from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FIT_SCHEMA
 
 __all__ = ["describe", "fit_info"]

@@ -14,7 +14,7 @@ from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, is_compilable
 from mixedscope.inference.ladder.tangent import raised
-from mixedscope.optimize import minimize
+from mixedscope.optimize.driver import minimize
 
 __all__ = [
     "SETTLED",

@@ -18,8 +18,8 @@ from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.optimize import minimize
 from mixedscope.optimize.certificate import certificate, measure_curvature, row_by_row
+from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
 
@@ -43,7 +43,7 @@ class Entrant:
     name : str
         What it is called in the tables.
     optimizer : str
-        One of `mixedscope.optimize.optimizer_names`.
+        One of `mixedscope.optimize.backends.optimizer_names`.
     settings : mapping
         Of the optimiser, by name.
     polish : bool

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.core.errors import ModelError, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mixedscope.inference.studies.studied_fit import StudiedFit
 
-__all__ = ["STUDIES", "Study", "check_settings", "study_tables"]
+__all__ = ["STUDIES", "Study", "check_settings"]
 
 
 @dataclass(frozen=True)
@@ -75,42 +74,6 @@ STUDIES: Final[dict[str, Study]] = {
         ("shrinkage_path", "shrinkage_scale", "shrinkage_error"),
     ),
 }
-
-
-def study_tables(
-    fit: StudiedFit, name: str, settings: Mapping[str, Any] | None = None
-) -> dict[str, pd.DataFrame]:
-    """Make one study of a fit.
-
-    Parameters
-    ----------
-    fit : StudiedFit
-    name : str
-        A key of `STUDIES`.
-    settings : mapping, optional
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        By name of table.
-
-    Raises
-    ------
-    ModelError
-        If there is no such study, or it has no such setting.
-    UnsuitedError
-        If the study cannot be made of this fit.
-    """
-    from mixedscope.optimize.problem import EVALUATION_ERRORS
-
-    study = check_settings(name, settings or {})
-    try:
-        return study.run(fit, **(settings or {}))
-    except EVALUATION_ERRORS as error:
-        raise UnsuitedError(
-            f"the study {name!r} needs numbers that cannot be computed near this fit "
-            f"({str(error).rstrip('.')}); its certificate says whether it is degenerate"
-        ) from error
 
 
 def check_settings(name: str, settings: Mapping[str, Any]) -> Study:

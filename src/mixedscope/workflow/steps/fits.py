@@ -21,7 +21,7 @@ def prepare(
     changed since the run was planned.
     """
     from mixedscope.core.errors import DataError
-    from mixedscope.data import prepare_dataset
+    from mixedscope.data.prepare import prepare_dataset
     from mixedscope.data.sources import source_digest
     from mixedscope.design.variables import column_words
     from mixedscope.tables.kinds.data import DATA
@@ -117,7 +117,8 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
-    from mixedscope.inference.studies.registry import STUDIES, study_tables
+    from mixedscope.inference.studies.making import study_tables
+    from mixedscope.inference.studies.registry import STUDIES
     from mixedscope.inference.studies.studied_fit import StudiedFit
     from mixedscope.tables.store import write_fit
     from mixedscope.tables.table_files import skipped_table
