@@ -1,9 +1,7 @@
-"""Charts: one job draws those of a model, in every format, with captions beside them; films take long
-and have a job each."""
+"""Charts: one job draws those of a model, in every format, with captions beside them; films, and charts
+of a costly study, have a job each."""
 
 import re
-
-FILMS = "|".join(PLAN.film_kinds()) or "(?!)"
 
 # Models have different charts, hence a rule for each.
 for number, model in enumerate(PLAN.config.models, start=1):
@@ -43,35 +41,43 @@ for number, model in enumerate(PLAN.config.models, start=1):
             "../scripts/charts.py"
 
 
-rule film:
-    input:
-        fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
-        tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
-    output:
-        charts=expand(
-            "results/charts/{{model}}/{{chart}}.{format}",
-            format=PLAN.film_formats(),
-        ),
-        captions=["results/charts/{model}/{chart}.caption.json"],
-    log:
-        "results/logs/charts/{model}/{chart}.log",
-    wildcard_constraints:
-        # Names end where their extension begins.
-        chart=rf"(?:{FILMS})(?:-[^/]+)?",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=RESOURCES.memory("draw"),
-        runtime=RESOURCES.minutes("draw"),
-    params:
-        shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
-        settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
-        formats=PLAN.film_formats(),
-        code=lambda wildcards: code_digest(
-            "charts", PLAN.chart_modules([wildcards.chart])
-        ),
-    script:
-        "../scripts/charts.py"
+# Charts that are drawn alone: films take long, others wait for a study that does.
+for rule_name, kinds, formats in (
+    ("film", PLAN.film_kinds(), PLAN.film_formats()),
+    ("costly_chart", PLAN.costly_kinds(), PLAN.config.charts.formats),
+):
+
+    rule:
+        name:
+            rule_name
+        input:
+            fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
+            tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
+        output:
+            charts=expand(
+                "results/charts/{{model}}/{{chart}}.{format}",
+                format=formats,
+            ),
+            captions=["results/charts/{model}/{chart}.caption.json"],
+        log:
+            "results/logs/charts/{model}/{chart}.log",
+        wildcard_constraints:
+            # Names end where their extension begins.
+            chart=rf"(?:{'|'.join(kinds) or '(?!)'})(?:-[^/]+)?",
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=RESOURCES.memory("draw"),
+            runtime=RESOURCES.minutes("draw"),
+        params:
+            shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
+            settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
+            formats=formats,
+            code=lambda wildcards: code_digest(
+                "charts", PLAN.chart_modules([wildcards.chart])
+            ),
+        script:
+            "../scripts/charts.py"
 
 
 rule phases_charts:

