@@ -136,16 +136,8 @@ def _numbers(k: int) -> tuple[str, ...]:
 def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mapping[str, Any]]:
     """Check how the contrasts of one variable are specified, without knowing its levels.
 
-    Returns
-    -------
-    name : str
-        Name of the coding.
-    settings : mapping
-
-    Raises
-    ------
-    ModelError
-        If there is no such coding or it has no such setting.
+    ``name``: name of the coding. Raises ModelError if there is no such coding or it has no such
+    setting.
     """
     settings: Any = {}
     if spec is None:

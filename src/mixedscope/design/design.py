@@ -367,13 +367,7 @@ def random_designs(
 ) -> tuple[RandomDesign, ...]:
     """Amalgamate the random-effects terms of a formula, without asking whether data identify them.
 
-    Parameters
-    ----------
-    formula : Formula
-    structure : str
-        As for `build_design`.
-    columns : TermColumns
-        The rows used.
+    ``structure``: as for `build_design`. ``columns``: the rows used.
     """
     return _random_designs(formula, StructureChooser(formula, structure), columns)
 

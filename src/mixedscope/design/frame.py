@@ -47,19 +47,8 @@ class Factor:
 def as_frame(data: Any) -> pd.DataFrame:
     """Turn tabular data into a pandas DataFrame without copying more than it must.
 
-    Parameters
-    ----------
-    data : pandas, polars or pyarrow table, or mapping of column names to sequences
-
-    Returns
-    -------
-    pandas.DataFrame
-        With text as column names and rows numbered from 0.
-
-    Raises
-    ------
-    DataError
-        If it is no table, has no rows or columns, or repeats a column name.
+    Column names are text and rows are numbered from 0. Raises DataError if it is no table, has no
+    rows or columns, or repeats a column name.
     """
     frame = _convert(data)
     if frame.columns.nlevels > 1:

@@ -59,18 +59,8 @@ class StructureChooser:
     ) -> Choice:
         """Choose for a term with these columns.
 
-        Parameters
-        ----------
-        term : RandomTerm
-        names : tuple of str
-            Its k columns.
-        indicated : (str, Factor) or None
-            The factor whose indicators they are, if they are.
-
-        Raises
-        ------
-        FormulaError
-            If the structure written around the term makes no sense for its columns.
+        ``names``: its k columns. ``indicated``: the factor whose indicators they are, if they are.
+        Raises FormulaError if the structure written around the term makes no sense for its columns.
         """
         if self._asked.name != "full":
             refusal = _refusal(self._asked, names, indicated)
@@ -85,12 +75,7 @@ class StructureChooser:
         return written
 
     def finish(self) -> None:
-        """Complain if no term could take the structure asked for.
-
-        Raises
-        ------
-        ModelError
-        """
+        """Complain if no term could take the structure asked for; may raise ModelError."""
         if not self._taken:
             raise ModelError(
                 f"No random-effects term can have the covariance structure {self._asked.name!r}. "

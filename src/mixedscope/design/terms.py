@@ -305,20 +305,11 @@ def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
 
 
 def orthogonal_polynomials(x: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
-    """Orthonormal polynomials in `x` of degree 1 to `degree`, as R's ``poly``.
+    """Orthonormal polynomials (n, degree) in `x` of degree 1 to `degree`, as R's ``poly``.
 
     Columns have length one, sum to zero, and positive leading coefficients. Each is x times the one
     before, made orthogonal to all before it (Brubeck, Nakatsukasa & Trefethen 2021, SIAM Review
     63(2): Vandermonde with Arnoldi), which is stable where powers of x are not.
-
-    Parameters
-    ----------
-    x : (n,) array
-    degree : int
-
-    Returns
-    -------
-    (n, degree) array
     """
     centred = np.asarray(x, dtype=np.float64) - np.mean(x)
     centred = centred / np.abs(centred).max()  # columns are normalised below, so scale is free

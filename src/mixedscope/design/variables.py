@@ -158,12 +158,8 @@ def number_doubts(name: str, series: pd.Series, factor: Factor) -> list[str]:
 def variable(coding: Coding | None, *, full: bool = False) -> dict[str, Any]:
     """Describe a variable as ``fit.json`` keeps it: numeric, or categorical and how coded.
 
-    Parameters
-    ----------
-    coding : Coding or None
-        None of a number.
-    full : bool
-        Whether it is coded by an indicator for every level, everywhere in the model.
+    ``coding``: None of a number. ``full``: whether it is coded by an indicator for every level,
+    everywhere in the model.
     """
     if coding is None:
         return {"kind": "numeric"}

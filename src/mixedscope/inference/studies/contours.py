@@ -45,21 +45,11 @@ class Outline(NamedTuple):
 
 
 def refine(x: Floats, y: Floats, values: Floats) -> tuple[Floats, Floats, Callable[..., Any]]:
-    """Make a grid finer by cubic splines.
+    """Make a grid finer by cubic splines: its points, and what interpolates values on it.
 
-    Parameters
-    ----------
-    x, y : (n,), (m,) arrays
-        Ascending.
-    values : (m, n) array
-
-    Returns
-    -------
-    x, y : arrays
-        The points of the grid and evenly many between neighbours, at least 120 in all.
-    interpolate : callable
-        Gives values (m', n') of this grid for those (m, n) of the old one; where any of these is
-        not finite the old grid is kept.
+    ``x`` (n,) and ``y`` (m,) ascend; the finer grid has them and evenly many points between
+    neighbours, at least 120 in all. ``interpolate`` gives values (m', n') of this grid for those
+    (m, n) of the old one; where any of these is not finite the old grid is kept.
     """
     from scipy.interpolate import RectBivariateSpline
 
@@ -82,20 +72,10 @@ def _between(points: Floats) -> Floats:
 
 
 def outlines(x: Floats, y: Floats, gap: Floats, levels: Sequence[float]) -> Iterator[Outline]:
-    """Find contour lines and the regions within them.
+    """Find contour lines and the regions within them, by level, ascending; regions, then lines.
 
-    Parameters
-    ----------
-    x, y : (m, n) arrays
-        Where the values are; rows and columns need not be straight.
-    gap : (m, n) array
-        NaN where there is no value: nothing is drawn there.
-    levels : sequence of float
-
-    Yields
-    ------
-    Outline
-        By level, ascending; regions, then lines.
+    ``x`` and ``y`` (m, n) are where the values of ``gap`` are; rows and columns need not be
+    straight. Where the gap is NaN nothing is drawn.
     """
     import contourpy
 

@@ -104,13 +104,7 @@ class Coordinates:
     slopes: Callable[[Floats], Floats]
 
     def position(self, key: str) -> int:
-        """Find a coordinate by its key.
-
-        Raises
-        ------
-        ModelError
-            If there is none.
-        """
+        """Find a coordinate by its key; raises ModelError if there is none."""
         keys = [axis.key for axis in self.axes]
         if key not in keys:
             raise ModelError(

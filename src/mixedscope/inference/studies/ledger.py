@@ -29,25 +29,11 @@ Floats = NDArray[np.float64]
 def ledger_study(fit: StudiedFit, *, most: int = 200) -> dict[str, pd.DataFrame]:
     """Keep the books of an optimisation, at the evaluations that improved on all before them.
 
-    Parameters
-    ----------
-    fit : StudiedFit
-    most : int
-        Evaluations at most. Where more of them improved, the first, the last and others evenly
-        spaced among them are kept.
-
-    Returns
-    -------
-    dict
-        ``ledger``, a row per evaluation kept, and ``ledger_terms``, which has for each a row for
-        the observations, for every grouping factor and for every term.
-
-    Raises
-    ------
-    ModelError
-        If `most` is less than two.
-    UnsuitedError
-        If degrees of freedom are lost to rounding.
+    ``most``: evaluations at most. Where more of them improved, the first, the last and others
+    evenly spaced among them are kept. Gives ``ledger``, a row per evaluation kept, and
+    ``ledger_terms``, which has for each a row for the observations, for every grouping factor and
+    for every term. Raises ModelError if `most` is less than two. Raises UnsuitedError if degrees of
+    freedom are lost to rounding.
     """
     if most < 2:
         raise ModelError(f"A ledger has at least two evaluations, not most={most}.")

@@ -20,18 +20,10 @@ MOST_VALUES: Final = 250_000
 def modes_study(fit: StudiedFit, *, values: int = MOST_VALUES) -> dict[str, pd.DataFrame]:
     """Tabulate the conditional modes at every evaluation, not only at the best so far.
 
-    Parameters
-    ----------
-    fit : StudiedFit
-    values : int
-        The modes of every successful evaluation are stored if that is no more values. Otherwise
-        the path of the modes through all of them, there and back, is cut into as many equal parts
-        as there is room for: an evaluation is stored at the end of each.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        ``modes_every``, with the columns of ``modes_trace``.
+    ``values``: the modes of every successful evaluation are stored if that is no more values.
+    Otherwise the path of the modes through all of them, there and back, is cut into as many equal
+    parts as there is room for: an evaluation is stored at the end of each. Gives ``modes_every``,
+    with the columns of ``modes_trace``.
     """
     terms = fit.objective.system.terms
     per_frame = sum(len(term.design.levels) * term.size for term in terms)

@@ -18,17 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def parameter_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
-    """Give standard deviations, correlations and sigma at every evaluation of a fit.
-
-    Parameters
-    ----------
-    fit : StudiedFit
-
-    Returns
-    -------
-    dict
-        ``parameters``, see `parameters_along`.
-    """
+    """Give ``parameters``, see `parameters_along`, at every evaluation of a fit."""
     missing = undetermined(fit.unidentified)
     return {"parameters": parameters_along(fit.objective, fit.trace, missing)}
 
@@ -44,22 +34,12 @@ def parameters_along(
     the sigma that the objective finds best for the theta of the evaluation.  It does not depend
     on the signs of the columns of Lambda, in which an optimiser is free.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    trace : pandas.DataFrame
-        Columns ``evaluation``, ``theta``, ``sigma``.
-    missing : collection of tuple
-        Kind, group, term and second term of parameters that the data do not determine: where an
-        optimiser had them says nothing.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of the stored table ``parameters``, one parameter after another: ``sd`` and
-        ``correlation`` per grouping factor in the order of the formula, then ``sigma``.  NaN are
-        standard deviations and sigma of a failed evaluation, correlations with a standard
-        deviation of zero, and what is missing.
+    ``trace``: columns ``evaluation``, ``theta``, ``sigma``. ``missing``: kind, group, term and
+    second term of parameters that the data do not determine: where an optimiser had them says
+    nothing. Gives columns of the stored table ``parameters``, one parameter after another: ``sd``
+    and ``correlation`` per grouping factor in the order of the formula, then ``sigma``.  NaN are
+    standard deviations and sigma of a failed evaluation, correlations with a standard deviation of
+    zero, and what is missing.
     """
     numbers = trace["evaluation"].to_numpy(dtype=np.int32)
     thetas = np.array(trace["theta"].tolist(), dtype=float).reshape(len(trace), -1)

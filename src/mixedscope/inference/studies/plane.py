@@ -79,15 +79,8 @@ class Plane:
     def crossings(self, level: float) -> tuple[Floats, Floats]:
         """Find where a curve passes a level, to rounding.
 
-        Parameters
-        ----------
-        level : float
-
-        Returns
-        -------
-        values, sigmas : (m,) arrays
-            Coordinates between whose neighbours on the grid the gap passes the level, ascending,
-            and sigma there.
+        ``values``, ``sigmas`` (m,): coordinates between whose neighbours on the grid the gap passes
+        the level, ascending, and sigma there.
         """
         from scipy.optimize import bisect
 
@@ -108,17 +101,13 @@ class Plane:
         return np.array(found, dtype=float), np.array(sigmas, dtype=float)
 
     def symmetric(self) -> list[Special]:
-        """Points where the slope vanishes by symmetry, though there is no minimum.
+        """Points where the slope vanishes by symmetry, though there is no minimum, and their kinds.
 
-        On the line where a diagonal of theta is 0 the slope across it is 0 if the objective is
-        the same on either side; the lowest point of such a line is a saddle unless the objective
-        rises on both sides. In a plane that is its own mirror image in the point 0 that point is
-        one. Symmetry is found by evaluating, so that it holds for every structure.
-
-        Returns
-        -------
-        list of Special
-            Kinds are ``saddle`` and ``hilltop`` (downhill in every direction).
+        On the line where a diagonal of theta is 0 the slope across it is 0 if the objective is the
+        same on either side; the lowest point of such a line is a saddle unless the objective rises
+        on both sides. In a plane that is its own mirror image in the point 0 that point is one.
+        Symmetry is found by evaluating, so that it holds for every structure. Kinds are ``saddle``
+        and ``hilltop`` (downhill in every direction).
         """
         lower = [self._surface.space.axes[p].lower for p in self.axes]
         crossed = [t[0] < 0.0 < t[-1] for t in self.ticks]

@@ -25,15 +25,8 @@ _SPARSE: Final = 4.0
 def evaluation_cost(objective: ProfiledObjective) -> float:
     """Floating-point operations of one evaluation, estimated from the blocks of the model.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-
-    Returns
-    -------
-    float
-        Products of the rows that levels have in the rest, and a dense Cholesky factor of it; a
-        model of a microsecond counts with the overhead of a call.
+    They are products of the rows that levels have in the rest, and a dense Cholesky factor of it; a
+    model of a microsecond counts with the overhead of a call.
     """
     cross = objective.system.cross
     operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
