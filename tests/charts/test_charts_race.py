@@ -73,9 +73,9 @@ def panel(spec: dict[str, Any], number: int) -> list[tuple[dict[str, Any], pd.Da
 def test_title_counts_runs_that_arrived_and_searches_that_stopped_high() -> None:
     title = drawn()[1]
     assert title == (
-        "fast needed the fewest evaluations to come within 1e-6 of the best (3), loose did not "
-        "from every start; 3 of 4 runs ended at the same optimum, 1 uncertified; 2 of 4 searches "
-        "stopped uncertified (red), at most 4 above the best"
+        "fast needed the fewest evaluations to come within 1e\u22126 of the best (3), loose did "
+        "not from every start; 3 of 4 runs ended at the same optimum, 1 uncertified; 2 of 4 "
+        "searches stopped uncertified (red), at most 4 above the best"
     )
 
 

@@ -102,7 +102,7 @@ def some_asked_for(m: re.Match[str], case: Seen) -> None:
     assert case.panels["asked"].all()
 
 
-@claims(r"The interval of 95 % is wider than the picture\.")
+@claims(r"The interval of 95\u00a0% is wider than the picture\.")
 def wider(m: re.Match[str], case: Seen) -> None:
     (panel,) = (row for _, row in case.panels.iterrows())
     for end in (panel["x_low"], panel["x_high"]):
@@ -146,7 +146,7 @@ def contour(case: Seen) -> None:
     assert agrees("5.99", -2.0 * np.log(0.05))
 
 
-@claims(r"The contour of 5\.99, drawn bolder, bounds a 95 % likelihood region\.")
+@claims(r"The contour of 5\.99, drawn bolder, bounds a 95\u00a0% likelihood region\.")
 def region(_: re.Match[str], case: Seen) -> None:
     contour(case)
     assert (case.panels["others"] == "profiled").all() or len(case.tables.info["theta_names"]) == 2
@@ -154,7 +154,7 @@ def region(_: re.Match[str], case: Seen) -> None:
 
 @claims(
     r"The contour of 5\.99, drawn bolder, is a slice of the region that the χ² distribution of two "
-    r"degrees of freedom gives for 95 %\."
+    r"degrees of freedom gives for 95\u00a0%\."
 )
 def sliced(_: re.Match[str], case: Seen) -> None:
     contour(case)
@@ -194,8 +194,8 @@ def grid(m: re.Match[str], case: Seen) -> None:
 
 
 @claims(
-    rf"The 95 % likelihood interval, gaps up to 3\.84, reaches from (?P<low>the bound|{NUMBER}) "
-    rf"to (?P<high>{NUMBER})\."
+    rf"The 95\u00a0% likelihood interval, gaps up to 3\.84, reaches from "
+    rf"(?P<low>the bound|{NUMBER}) to (?P<high>{NUMBER})\."
 )
 def interval(m: re.Match[str], case: Seen) -> None:
     at = float(case.fit.theta[0])

@@ -68,14 +68,14 @@ def check_part(words: str, fit: FitTables, x: str) -> None:
 @claims(
     r"Every evaluation of the objective while .+? was fitted: above, the objective minus the "
     r"smallest (?P<which>of the same fit|that was found for the same structure) \(log scale; gaps "
-    r"below (?P<floor>\d+e-\d+) are drawn there\), the line being the best so far; "
+    r"below (?P<floor>\d+e\u2212\d+) are drawn there\), the line being the best so far; "
     r"below, (?P<below>.+?)(?: at the \u03b8 that was tried)?\."
 )
 def what_is_drawn(m: re.Match[str], fits: Fits, x: str) -> None:
     same = len({str(f.info["structure"]) for f in fits}) < len(fits)
     assert ("same structure" in m["which"]) == same
     largest = max(abs(float(f.info["objective"])) for f in fits)
-    assert float(m["floor"]) >= max(1e-9, 16 * np.spacing(largest))
+    assert read(m["floor"]) >= max(1e-9, 16 * np.spacing(largest))
     full = any(f.info["structure"] == "full" for f in fits)
     assert ("correlations of the random effects" in m["below"]) == full
 
@@ -129,7 +129,7 @@ def a_fit(m: re.Match[str], fits: Fits, x: str) -> None:
         gap = re.search(r"gap then (\S+)$", inside)
         assert (gap is None) == bool(np.isnan(left))
         if gap:
-            assert float(gap[1]) == pytest.approx(left, rel=0.06, abs=1e-12)
+            assert read(gap[1]) == pytest.approx(left, rel=0.06, abs=1e-12)
     if stages:
         assert stages == ", ".join(f"{k} {v:,}" for k, v in fit.info["optimizer"]["stages"].items())
 
@@ -182,7 +182,7 @@ def thinned(m: re.Match[str], fits: Fits, x: str) -> None:
 def raised(m: re.Match[str], fits: Fits, x: str) -> None:
     tables = [fit.require("parameters") for fit in fits]
     values = pd.concat([t.loc[t["kind"].isin(["sd", "sigma"]), "value"] for t in tables])
-    assert (values < float(m["least"])).any()
+    assert (values < read(m["least"])).any()
 
 
 @claims(rf"Compiling and loading code took {SECONDS}, which is left out\.")

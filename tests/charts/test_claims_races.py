@@ -83,8 +83,8 @@ def needs(x: str) -> dict[str, list[float]]:
 
 
 @claims(
-    r"(?P<first>\S+) needed the (?P<what>fewest evaluations|least time) to come within 1e-6 of the "
-    r"best \((?P<least>[^)]+)\)(?:, (?P<last>\S+) the most \((?P<most>[^)]+)\))?"
+    r"(?P<first>\S+) needed the (?P<what>fewest evaluations|least time) to come within 1e\u22126 "
+    r"of the best \((?P<least>[^)]+)\)(?:, (?P<last>\S+) the most \((?P<most>[^)]+)\))?"
     r"(?:, (?P<never>.+?) did not from every start)?; (?P<all>all )?(?P<same>\d+)(?: "
     r"of (?P<of>\d+))?"
     r" runs ended at the same optimum(?:, (?P<open>\d+) uncertified)?; "

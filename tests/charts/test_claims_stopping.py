@@ -166,7 +166,7 @@ def tolerance(m: re.Match[str], fits: Fits, x: str) -> None:
         own = table[(table["measure"] != "gap") & (table["accuracy"] == 1e-3)]
         strictest = own.loc[own["tolerance"].idxmin()]
         told.append((float(strictest["tolerance"]), int(strictest["stops_at"])))
-    written, stops = float(m["tolerance"]), int(read(m["stops"]))
+    written, stops = read(m["tolerance"]), int(read(m["stops"]))
     assert any(written == pytest.approx(t, rel=0.05) and stops == s for t, s in told)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,21 @@ from caption_claims import agrees, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixedscope.charts.common.numerals import deviation, number, share, shares
+import mixedscope
+from mixedscope.charts.common.numerals import (
+    deviation,
+    fixed,
+    number,
+    percent,
+    power,
+    power_of_ten,
+    share,
+    shares,
+    told_gap,
+)
 
 
-def percent(text: str) -> float:
+def read_percent(text: str) -> float:
     return read(text.replace("\u00a0%", "").replace("<\u2009", ""))
 
 
@@ -22,18 +35,18 @@ def test_nothing_and_all_are_said_of_nothing_and_all_only(value: float) -> None:
     text = share(value)
     assert (text == "0\u00a0%") == (value <= 1e-6)
     assert (text == "100\u00a0%") == (1.0 - value <= 1e-6)
-    assert percent(text) == pytest.approx(100 * value, abs=0.5)
+    assert read_percent(text) == pytest.approx(100 * value, abs=0.5)
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=7).filter(lambda v: sum(v) > 1e-3))
 def test_parts_add_up_to_the_whole_and_each_is_nearly_itself(values: list[float]) -> None:
     parts = np.array(values) / sum(values)
     written = shares(parts.tolist())
-    told = [0.0 if text.startswith("<") else percent(text) for text in written]
+    told = [0.0 if text.startswith("<") else read_percent(text) for text in written]
     assert sum(told) == pytest.approx(100.0, abs=1e-6)
     decimals = max(len(re.sub(r"[^.\d]", "", text).partition(".")[2]) for text in written)
     for text, part in zip(written, parts, strict=True):
-        assert percent(text) == pytest.approx(100 * part, abs=10.0**-decimals)
+        assert read_percent(text) == pytest.approx(100 * part, abs=10.0**-decimals)
         assert (text == "0\u00a0%") == (100 * part < 1e-4)
 
 
@@ -62,3 +75,95 @@ def test_collapsed_deviations_are_not_read_as_numbers() -> None:
     assert deviation(3.1e-11, 2.0) == "< 1e\u22126 \u03c3"
     assert deviation(3.1e-11, 1e-9) == "3.1e\u221211"
     assert deviation(0.0, 2.0) == "0"
+
+
+# -- numbers are written in one module -------------------------------------------------------------
+
+SOURCES = Path(mixedscope.__file__).parent
+NUMERALS = SOURCES / "charts" / "common" / "numerals.py"
+
+#: Files whose numbers are coordinates and sizes of SVG, which no reader sees.
+GEOMETRY = {"charts/kinds/motion/backdrop.py", "charts/common/render.py", "charts/common/pdf.py"}
+
+
+def stray(tree: ast.Module) -> list[str]:
+    """Numbers that code writes by hand: rounded in a text, with a minus sign, before " %"."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, documented)]
+    docs = {ast.get_docstring(node, clean=False) for node in nodes}
+    # A number that is rounded and read again is data, not text.
+    data = [
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float"
+        for inner in ast.walk(node)
+    ]
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FormattedValue) and node.format_spec and node not in data:
+            parts = getattr(node.format_spec, "values", [])
+            spec = "".join(str(getattr(part, "value", "")) for part in parts)
+            if re.search(r"[eEfFgG%]$", spec):
+                found.append(f"{node.lineno}: {spec}")
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("replace", "format"):
+            arguments = [getattr(argument, "value", None) for argument in node.args]
+            if "\u2212" in str(arguments[1:]):
+                found.append(f"{node.lineno}: minus")
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value not in docs
+            and re.search(r"(\d|^) %(?!\w| b)", node.value)
+        ):
+            found.append(f"{node.lineno}: {node.value}")
+    return found
+
+
+@pytest.mark.parametrize("room", ["charts", "workflow/report"])
+def test_no_other_module_writes_numbers_by_hand(room: str) -> None:
+    files = [path for path in (SOURCES / room).rglob("*.py") if path != NUMERALS]
+    shown = {path.relative_to(SOURCES).as_posix(): path for path in files}
+    found = {
+        name: stray(ast.parse(path.read_bytes()))
+        for name, path in shown.items()
+        if name not in GEOMETRY
+    }
+    assert {name: places for name, places in found.items() if places} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'f"{x:.1e}"', 'f"{x:,.{n}f}"', 'f"{x:g}"', 'f"{x:.0%}"', 'x = "95 %"', 'x = f"{x} % of"',
+        'str(x).replace("-", "\u2212")',
+    ],
+)  # fmt: skip
+def test_a_number_written_by_hand_is_found(code: str) -> None:
+    assert stray(ast.parse(code))
+
+
+def test_data_counts_and_documentation_are_not_mistaken_for_numbers_written_by_hand() -> None:
+    code = '"""95 %"""\nfloat(f"{x:.6g}")\nf"{n:,} rows"\nx = "95\u00a0% of"\n"a % b"'
+    assert stray(ast.parse(code)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (number(-1e-5), "\u22121e\u22125"),
+        (number(3.2e15), "3.2e15"),
+        (power(9.81e-4), "9.8e\u22124"),
+        (power(1e-12, 1), "1e\u221212"),
+        (told_gap(0.0), "0"),
+        (told_gap(5e-5, 1), "5e\u22125"),
+        (told_gap(0.01234), "0.0123"),
+        (fixed(-0.456, 2), "\u22120.46"),
+        (fixed(float("nan")), "\u2013"),
+        (percent(-0.0312, 1), "\u22123.1\u00a0%"),
+        (power_of_ten(-3), "0.001"),
+        (power_of_ten(4), "10,000"),
+        (power_of_ten(-9), "1e\u22129"),
+    ],
+)
+def test_one_style_of_powers_signs_and_percentages(text: str, written: str) -> None:
+    assert text == written

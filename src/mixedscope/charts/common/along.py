@@ -12,6 +12,8 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.numerals import fixed
+
 __all__ = ["X_TITLES", "Along", "spent", "told_seconds"]
 
 #: What can run to the right, and what the axis is called.
@@ -146,4 +148,4 @@ def told_seconds(value: float) -> str:
     name = next(unit for unit, smallest in least.items() if value >= smallest)
     scaled = value * {"s": 1.0, "ms": 1e3, "\u00b5s": 1e6}[name]
     digits = 2 if scaled < 0.995 else 1 if scaled < 9.95 else 0
-    return f"{scaled:.{digits}f}\u00a0{name}"
+    return f"{fixed(scaled, digits)}\u00a0{name}"

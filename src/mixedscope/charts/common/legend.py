@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
@@ -27,7 +28,7 @@ def header_lines(pull: Pull, group: str, *, narrow: bool) -> list[str]:
     """Say what one fit is: objective, parameters, evaluations, singularity, terms it lacks."""
     info = pull.info
     name = CRITERION_SYMBOLS[info["criterion"]]
-    objective = f"{info['objective']:.2f}".replace("-", "\u2212")
+    objective = fixed(info["objective"], 2)
     evaluations = (info.get("optimizer") or {}).get("evaluations")
     counts = f"{info['dof']} parameters"
     if evaluations is not None:

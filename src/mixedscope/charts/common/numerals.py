@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-__all__ = ["deviation", "number", "share", "shares"]
+__all__ = [
+    "deviation",
+    "fixed",
+    "number",
+    "percent",
+    "power",
+    "power_of_ten",
+    "share",
+    "shares",
+    "signed",
+    "told_gap",
+]
+
+#: Powers of ten that are written out.
+_PLAIN: Final = range(-3, 5)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -16,13 +32,76 @@ def number(value: float, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> number(1234.56), number(0.012345), number(120.0, 2)
-    ('1,235', '0.0123', '120')
+    >>> number(1234.56), number(0.012345), number(120.0, 2), number(-1e-5)
+    ('1,235', '0.0123', '120', '\u22121e\u22125')
     """
     if not np.isfinite(value):
         return "\u2013"
     large = 10.0**digits <= abs(value) < 1e12
-    return (f"{value:,.0f}" if large else f"{value:.{digits}g}").replace("-", "\u2212")
+    return signed(f"{value:,.0f}" if large else f"{value:.{digits}g}")
+
+
+def fixed(value: float, decimals: int = 0) -> str:
+    """Write a number with so many decimals, thousands set off.
+
+    Examples
+    --------
+    >>> fixed(1234.5), fixed(-0.456, 2)
+    ('1,234', '\u22120.46')
+    """
+    return signed(f"{value:,.{decimals}f}") if np.isfinite(value) else "\u2013"
+
+
+def power(value: float, digits: int = 2) -> str:
+    """Write a number in powers of ten, with so many digits at most.
+
+    Examples
+    --------
+    >>> power(9.81e-4), power(1e-6), power(2.3e7, 1)
+    ('9.8e\u22124', '1e\u22126', '2e7')
+    """
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    return signed(f"{float(mantissa):g}e{int(exponent)}")
+
+
+def told_gap(value: float, digits: int = 2) -> str:
+    """Write a difference of objectives: below 0.001 in powers of ten, with so many digits.
+
+    Examples
+    --------
+    >>> told_gap(0.0), told_gap(9.81e-4), told_gap(0.01234), told_gap(1234.5)
+    ('0', '9.8e\u22124', '0.0123', '1,234')
+    """
+    return power(value, digits) if 0 < abs(value) < 1e-3 else number(value)
+
+
+def power_of_ten(exponent: int) -> str:
+    """Write a power of ten, written out where it is short.
+
+    Examples
+    --------
+    >>> power_of_ten(3), power_of_ten(-2), power_of_ten(-5)
+    ('1,000', '0.01', '1e\u22125')
+    """
+    if exponent in _PLAIN:
+        return f"{10.0**exponent:,.{max(0, -exponent)}f}"
+    return signed(f"1e{exponent}")
+
+
+def percent(value: float, decimals: int = 0) -> str:
+    """Write a ratio as a percentage with so many decimals; see `share` for one that may be small.
+
+    Examples
+    --------
+    >>> percent(0.354).replace("\u00a0", ""), percent(-0.0312, 1).replace("\u00a0", "")
+    ('35%', '\u22123.1%')
+    """
+    return f"{fixed(100 * value, decimals)}\u00a0%"
+
+
+def signed(text: str) -> str:
+    """Give a written number true minus signs, and its power of ten no zeros in front."""
+    return re.sub(r"e([+-]?)0*(?=\d)", r"e\1", text).replace("e+", "e").replace("-", "\u2212")
 
 
 def deviation(sd: float, sigma: float) -> str:
@@ -48,11 +127,11 @@ def share(value: float) -> str:
         return "\u2013"
     text = f"{100 * value:.0f}"
     left = abs(1.0 - value)
-    if 1e-6 < abs(value) < 0.005:
+    if text in ("0", "-0") and abs(value) > 1e-6:
         text = f"{100 * value:.2g}"
     elif left > 1e-6 and text == "100":
         text = f"{100 * value:.{1 - int(np.floor(np.log10(100 * left)))}f}".rstrip("0")
-    return f"{text}\u00a0%".replace("-", "\u2212")
+    return signed(f"{text}\u00a0%")
 
 
 def shares(values: Sequence[float]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from mixedscope.api import summary
+from mixedscope.charts.common import numerals
 from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import read_json
 from mixedscope.tables.kinds.estimates import ESTIMATES
@@ -120,4 +121,4 @@ def signed(text: str) -> str:
     """A number as it is printed on a page; what is missing as a dash."""
     if text.lower() in ("nan", "none"):
         return _MISSING
-    return text.replace("-", "\u2212") if _NUMBER.fullmatch(text) else text
+    return numerals.signed(text) if _NUMBER.fullmatch(text) else text

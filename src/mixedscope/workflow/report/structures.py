@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
+from mixedscope.charts.common.numerals import fixed
+
 __all__ = ["ABOUT_STRUCTURES", "STRUCTURE_TITLES", "StructureCell", "structure_rows"]
 
 #: What is to be known to read the table.
@@ -44,7 +46,7 @@ def structure_rows(table: pd.DataFrame) -> list[list[StructureCell]]:
 
 
 def _fixed(digits: int) -> Callable[[Any], str]:
-    return lambda value: f"{value:,.{digits}f}".replace("-", "\u2212")
+    return lambda value: fixed(value, digits)
 
 
 #: Heading, column of the table of structures, and how a value is written.

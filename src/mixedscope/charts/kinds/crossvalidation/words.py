@@ -7,8 +7,8 @@ from typing import Final
 
 import pandas as pd
 
+from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.structure_names import in_words
-from mixedscope.charts.kinds.efficiency.words import figure_of
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.core.vocabulary import UNSHRUNKEN
 
@@ -62,7 +62,7 @@ def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.
     first, *others = structures
     if not others:
         parts = [
-            f"{scheme_name(row['scheme'], row['by'])} {figure_of(row['rmse'], 3)}"
+            f"{scheme_name(row['scheme'], row['by'])} {number(row['rmse'], 3)}"
             for _, row in summary[summary["structure"] == first].iterrows()
         ]
         return f"Root mean squared error of predictions with {first}: {joined(parts)}"
@@ -132,7 +132,7 @@ def _held_out(scheme: str, own: pd.DataFrame, folds: int) -> str:
 
 def _errors(scheme: str, own: pd.DataFrame) -> str:
     first, *others = list(own.index)
-    start = f"Root mean squared error {figure_of(own.loc[first, 'rmse'], 3)} with {first}"
+    start = f"Root mean squared error {number(own.loc[first, 'rmse'], 3)} with {first}"
     if not others:
         return f"{start}."
     parts = []
@@ -151,7 +151,7 @@ def _errors(scheme: str, own: pd.DataFrame) -> str:
 
 def _densities(own: pd.DataFrame, parts: pd.DataFrame) -> str:
     first, *others = [s for s in own.index if s != UNSHRUNKEN]
-    density = figure_of(own.loc[first, "log_density"], 4)
+    density = number(own.loc[first, "log_density"], 4)
     start = f"Log density of what was observed {density} with {first}"
     if not others:
         return f"{start}."
@@ -179,7 +179,7 @@ def _largest(parts: pd.DataFrame, first: str, name: str, by: str) -> str:
 
 
 def _signed(value: float) -> str:
-    text = figure_of(abs(value), 3)
+    text = number(abs(value), 3)
     return f"+{text}" if value >= 0 else f"\u2212{text}"
 
 
@@ -191,7 +191,7 @@ def plus_minus(value: float, error: float) -> str:
     else:
         decimals = 3
     sign = "+" if value >= 0 else "\u2212"
-    return f"{sign}{abs(value):,.{decimals}f} \u00b1 {half:,.{decimals}f}"
+    return f"{sign}{fixed(abs(value), decimals)} \u00b1 {fixed(half, decimals)}"
 
 
 def _ends(fits: pd.DataFrame, summary: pd.DataFrame) -> str:

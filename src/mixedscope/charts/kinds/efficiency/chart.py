@@ -16,6 +16,7 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
@@ -70,7 +71,7 @@ def efficiency_chart(
     caption += (
         " Drawn is the mean squared error over that of estimates that know the true covariances "
         "(1), on a log scale, with 95\u00a0% Monte Carlo intervals"
-        f"{f', cut at {_LEAST:g}' if (rows['low'] == _LEAST).any() else ''}."
+        f"{f', cut at {number(_LEAST)}' if (rows['low'] == _LEAST).any() else ''}."
     )
     chart = alt.hconcat(panel, *numbers, spacing=0, bounds="flush")
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
@@ -101,11 +102,7 @@ def _rows(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _percent(gain: float, error: float) -> str:
-    return (
-        "–"
-        if math.isnan(gain)
-        else f"{100 * gain:.0f} ± {196 * error:.0f} %".replace("-", "\u2212")
-    )
+    return "–" if math.isnan(gain) else f"{fixed(100 * gain)} ± {percent(1.96 * error)}"
 
 
 def _errors(

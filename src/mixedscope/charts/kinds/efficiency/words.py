@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from mixedscope.charts.common.numerals import fixed, percent
 from mixedscope.charts.common.structure_names import in_words
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.shrinkage.words import joined
@@ -18,7 +19,6 @@ __all__ = [
     "compared",
     "efficiency_reading",
     "efficiency_title",
-    "figure_of",
     "is_same",
     "measure_name",
     "structures_of",
@@ -41,13 +41,6 @@ _FACTOR: Final = 1.0
 
 #: Squares that are rounding, relative to those beside them.
 _NOTHING: Final = 1e-12
-
-
-def figure_of(value: float, digits: int) -> str:
-    """Write a number to so many significant digits, never in powers of ten if it is large."""
-    if abs(value) >= 10.0**digits:
-        return f"{value:,.0f}".replace("-", "\u2212")
-    return number(value, digits)
 
 
 def is_same(row: pd.Series) -> bool:
@@ -84,7 +77,7 @@ def change(loss: float, error: float) -> str:
     half = 100.0 * WIDTH * error
     decimals = 0 if half >= 2.0 else 1 if half >= 0.2 else 2
     sign = "+" if loss >= 0 else "\u2212"
-    return f"{sign}{abs(100.0 * loss):,.{decimals}f} \u00b1 {half:,.{decimals}f}\u00a0%"
+    return f"{sign}{fixed(abs(100.0 * loss), decimals)} \u00b1 {fixed(half, decimals)}\u00a0%"
 
 
 def compared(row: pd.Series) -> str:
@@ -133,7 +126,7 @@ def efficiency_title(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
 
 
 def _rounded(value: float) -> str:
-    return share(value) if value >= 0.095 else f"{100 * value:.1f}\u00a0%"
+    return share(value) if value >= 0.095 else percent(value, 1)
 
 
 def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
@@ -183,8 +176,8 @@ def _fitted_sentence(fitted: Mapping[str, pd.Series], first: str, others: list[s
     row = fitted[first]
     over = change(row["excess"], row["excess_se"])[1:]
     text = (
-        f"Fitted values of the groups at hand: with {first} they err by {figure_of(row['mse'], 3)} "
-        f"(residual variance {figure_of(row['scale'], 3)}), {over} more than estimates that know "
+        f"Fitted values of the groups at hand: with {first} they err by {number(row['mse'], 3)} "
+        f"(residual variance {number(row['scale'], 3)}), {over} more than estimates that know "
         "the true covariances"
     )
     if others:
@@ -226,7 +219,7 @@ def _gain_sentence(fitted: Mapping[str, pd.Series], names: list[str]) -> str:
         if gain < 0:
             parts.append(f"{name} none of it, it errs more than no shrinkage at all")
         else:
-            parts.append(f"{name} {100 * gain:.0f} \u00b1 {half}\u00a0%")
+            parts.append(f"{name} {fixed(100 * gain)} \u00b1 {half}\u00a0%")
     return f"{start}; of what shrinking can gain, there is reached with {'; with '.join(parts)}."
 
 
@@ -234,9 +227,9 @@ def _parts_sentence(fitted: Mapping[str, pd.Series], names: list[str]) -> str:
     parts = []
     for name in [n for n in [*names, UNSHRUNKEN] if n in fitted]:
         bias, variance = float(fitted[name]["bias2"]), float(fitted[name]["variance"])
-        written = figure_of(bias if bias > _NOTHING * variance else 0.0, 3)
+        written = number(bias if bias > _NOTHING * variance else 0.0, 3)
         who = "without shrinkage" if name == UNSHRUNKEN else f"with {name}"
-        parts.append(f"{written} and {figure_of(variance, 3)} {who}")
+        parts.append(f"{written} and {number(variance, 3)} {who}")
     return (
         f"Squared bias given the random effects, and variance, of fitted values: {joined(parts)}."
     )

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.common.theme import COLOURS, ink
@@ -319,4 +320,4 @@ def _colour(structure: str, colours: dict[str, str]) -> str:
 def _size(value: float) -> str:
     if value < 0.005:
         return "0"
-    return f"{value:,.2f}" if value < 10 else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+    return fixed(value, 2 if value < 10 else 1 if value < 1000 else 0)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.core.vocabulary import CRITERION_NAMES
@@ -170,7 +171,7 @@ def _by(test: Any) -> str:
         return f" by χ²({int(dofs[0])})"
     if len(dofs) > 3:
         return f" by a mixture of χ²({int(dofs[0])}) to χ²({int(dofs[-1])})"
-    terms = [f"{w:.2g} χ²({int(d)})" for d, w in zip(dofs, weights, strict=True)]
+    terms = [f"{number(w, 2)} χ²({int(d)})" for d, w in zip(dofs, weights, strict=True)]
     return f" by {' + '.join(terms)}"
 
 
@@ -183,7 +184,7 @@ def _criteria(own: pd.DataFrame) -> str:
         first, second = ordered.iloc[0], ordered.iloc[1]
         parts.append(
             f"{name} is smallest for {worded(first['structure'])}, then "
-            f"{worded(second['structure'])} (+{second[column]:.1f})"
+            f"{worded(second['structure'])} (+{fixed(second[column], 1)})"
         )
     return "; ".join(parts) + "."
 
@@ -268,11 +269,11 @@ def _rows(frame: pd.DataFrame) -> list[Any]:
 def _deviance(value: float) -> str:
     if value < 0.005:
         return "nothing"
-    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+    return fixed(value, 2 if value < 100 else 0)
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value < 0.0995 else f"{value:.2f}"
+    return fixed(value, 3 if value < 0.0995 else 2)
 
 
 def _outwards(value: float, rounded: Callable[[float], int]) -> str:
@@ -283,7 +284,7 @@ def _outwards(value: float, rounded: Callable[[float], int]) -> str:
     # What has two digits but for the rounding of a division is not moved.
     near = round(value / unit)
     whole = near if abs(value / unit - near) < 1e-6 else rounded(value / unit)
-    return f"{whole * unit:.2g}"
+    return number(whole * unit, 2)
 
 
 def _equation(value: float) -> str:

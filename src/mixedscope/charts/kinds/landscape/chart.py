@@ -14,6 +14,7 @@ import pandas as pd
 
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
@@ -116,7 +117,7 @@ def _triangle(
     points = _thinned(fit.require("landscape_points"))
     triangle = len(rows) == 1 or len(rows[0]) < len(rows[-1])
     built = []
-    for number, row in enumerate(rows):
+    for at_row, row in enumerate(rows):
         cells = []
         for place, panel in enumerate(row):
             own = panel["panel"]
@@ -129,7 +130,7 @@ def _triangle(
                     levels,
                     theme,
                     labels=(
-                        not triangle or number == len(rows) - 1,
+                        not triangle or at_row == len(rows) - 1,
                         not triangle or place == 0,
                     ),
                 ).properties(width=width, height=height)
@@ -322,14 +323,14 @@ def _interval(
         max(panel["x_low"], panel["x_bound"]) if math.isfinite(panel["x_bound"]) else panel["x_low"]
     )
     layers = []
-    for level, own in outlines.groupby("level"):
-        at = own["x"].to_numpy()
+    for level in sorted(outlines["level"].unique().tolist()):
+        at = outlines.loc[outlines["level"] == level, "x"].to_numpy()
         ends = at[at >= low]
         ends = [low, ends[0]] if len(ends) == 1 else [ends.min(), ends.max()] if len(ends) else []
         if len(ends) != 2:
             continue
         frame = pd.DataFrame([{"x": ends[0], "x2": ends[1], "y": level}])
-        frame["text"] = f"95 % likelihood interval: gap up to {level:g}"
+        frame["text"] = f"95\u00a0% likelihood interval: gap up to {number(level)}"
         layers.append(
             data.chart(frame)
             .mark_rule(stroke=COLOURS["mode"], strokeWidth=2, aria=False)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import altair as alt
 
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 
 __all__ = ["MARKS", "Mark", "band_colours", "key"]
@@ -149,7 +150,9 @@ def key(
                 }
             )
         for i, level in enumerate(levels, start=1):
-            texts.append({"x": left + i * step, "y": 22.0, "text": f"{level:,g}", "side": "center"})
+            texts.append(
+                {"x": left + i * step, "y": 22.0, "text": number(level, 6), "side": "center"}
+            )
         height = 32.0
     marks: list[dict[str, Any]] = []
     x, y = 0.0, height + 8.0

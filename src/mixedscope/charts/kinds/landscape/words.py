@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.numerals import number, told_gap
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.tables.store import FitTables
 
@@ -48,7 +49,7 @@ def landscape_title(fit: FitTables) -> str:
     if len(tried):
         gap = float(tried["gap"].iloc[0])
         count = len(tried)
-        text += f"; the search began {_number(gap)} above it"
+        text += f"; the search began {told_gap(gap)} above it"
         near = tried.loc[tried["gap"] <= 1e-3, "evaluation"]
         if gap > 1e-3 and len(near):
             text += f" and came within 0.001 at evaluation {int(near.iloc[0]):,} of {count:,}"
@@ -104,11 +105,11 @@ def landscape_caption(fit: FitTables) -> str:
                 "way, whose other parameters were different, lie in the plane as in projection."
             )
         if first["others"] == "profiled" or total == 2:
-            text.append("The contour of 5.99, drawn bolder, bounds a 95 % likelihood region.")
+            text.append("The contour of 5.99, drawn bolder, bounds a 95\u00a0% likelihood region.")
         else:
             text.append(
                 "The contour of 5.99, drawn bolder, is a slice of the region that the χ² "
-                "distribution of two degrees of freedom gives for 95 %."
+                "distribution of two degrees of freedom gives for 95\u00a0%."
             )
         grid = sorted({(int(a), int(b)) for a, b in zip(panels["n_x"], panels["n_y"], strict=True)})
         text.append(
@@ -137,14 +138,14 @@ def _symmetry(points: pd.DataFrame, curve: bool) -> list[str]:
     saddles = points[points["kind"] == "saddle"]
     tops = points[points["kind"] == "hilltop"]
     if len(saddles):
-        gaps = list(dict.fromkeys(_number(float(g)) for g in np.sort(saddles["gap"])))
+        gaps = list(dict.fromkeys(told_gap(float(g)) for g in np.sort(saddles["gap"])))
         listed = joined(gaps) if len(gaps) <= 4 else f"{gaps[0]} to {gaps[-1]}"
         out.append(
             "At a saddle, where a bounded optimiser could stop, the slope in the plane is zero by "
             f"symmetry though there is no minimum ({listed} above the best point)."
         )
     if len(tops):
-        gaps = list(dict.fromkeys(_number(float(g)) for g in np.sort(tops["gap"])))
+        gaps = list(dict.fromkeys(told_gap(float(g)) for g in np.sort(tops["gap"])))
         listed = joined(gaps) if len(gaps) <= 4 else f"{gaps[0]} to {gaps[-1]}"
         where = "At θ = 0" if curve else "At a hilltop"
         out.append(f"{where} the slope is zero by symmetry as well, {listed} above the best point.")
@@ -156,12 +157,9 @@ def _interval_words(fit: FitTables, panel: pd.Series) -> str:
     bound = panel["x_bound"] if math.isfinite(panel["x_bound"]) else -math.inf
     ends = np.sort(outlines.loc[outlines["x"] >= bound, "x"].to_numpy())
     if len(ends) == 0:
-        return "The interval of 95 % is wider than the picture."
-    low = "the bound" if len(ends) == 1 else f"{ends[0]:.3g}"
-    return f"The 95 % likelihood interval, gaps up to 3.84, reaches from {low} to {ends[-1]:.3g}."
-
-
-def _number(value: float) -> str:
-    if value < 1e-3:
-        return f"{value:.1e}"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        return "The interval of 95\u00a0% is wider than the picture."
+    low = "the bound" if len(ends) == 1 else number(ends[0])
+    return (
+        f"The 95\u00a0% likelihood interval, gaps up to 3.84, reaches from {low} to "
+        f"{number(ends[-1])}."
+    )

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
-from mixedscope.charts.common.numerals import number, shares
+from mixedscope.charts.common.numerals import fixed, number, shares
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.rows import in_rows, panel_width
@@ -406,7 +406,7 @@ def _label(book: _Books) -> str:
 
 def _header(fit: FitTables) -> alt.TitleParams:
     info = fit.info
-    objective = f"objective {info['objective']:.2f}".replace("-", "\u2212")
+    objective = f"objective {fixed(info['objective'], 2)}"
     return alt.TitleParams(
         text=structure_name(info),
         subtitle=[objective, f"{info['dof']} parameters"],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageDraw
 
 from mixedscope.charts.common.legend import header_lines
-from mixedscope.charts.common.numerals import deviation, number, share
+from mixedscope.charts.common.numerals import deviation, fixed, number, power_of_ten, share
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.motion.backdrop import Sheet, key_of_phases, text_width
@@ -18,7 +18,6 @@ from mixedscope.charts.kinds.motion.film import COUNTER, DIGIT, SCALE, Moment, R
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.layout import Block, Box, blocks
 from mixedscope.charts.kinds.motion.player import DENSE
-from mixedscope.charts.kinds.motion.ticks import gap_label
 from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, radius
 from mixedscope.charts.kinds.shrinkage.words import joined
@@ -368,7 +367,8 @@ def _numbers(
     soft = ink(page.theme)["soft"]
     phase = list(PHASE_NAMES.values())[int(course.phase[here - 1])]
     gap = course.gap[shown - 1]
-    above = f"< {gap_label(round(np.log10(course.floor)))}" if gap <= course.floor else number(gap)
+    floor = power_of_ten(round(np.log10(course.floor)))
+    above = f"< {floor}" if gap <= course.floor else number(gap)
     sigma = f"σ {number(course.sigma[shown - 1])}"
     if block.narrow:
         at = x + 4 * DIGIT + text_width(f" of {course.size} evaluations", COUNTER) + 12
@@ -378,7 +378,7 @@ def _numbers(
             page.text(x, y + 41, _one_line(*modes, shown), size=12, fill=soft)
         return
     page.text(x, y + 24, phase, size=15, fill=soft)
-    lines = [("objective", f"{course.objective[shown - 1]:,.4f}".replace("-", "\u2212"))]
+    lines = [("objective", fixed(course.objective[shown - 1], 4))]
     lines += [("above the minimum", above), ("σ", number(course.sigma[shown - 1], 4))]
     for i, (name, value) in enumerate(lines):
         page.text(x, y + 54 + 21 * i, name, size=14, fill=soft)
@@ -421,7 +421,7 @@ def _table(page: Sheet, x: float, y: float, actor: Actor, scene: Scene, shown: i
 
 
 def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "\u2212") if np.isfinite(value) else "\u2013"
+    return fixed(value, 2)
 
 
 def _component_names(sheet: Sheet, box: Box, fit: FitTables, hues: Sequence[str]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["gap_label", "gap_ticks", "nice_ticks"]
+from mixedscope.charts.common.numerals import fixed, power_of_ten
+
+__all__ = ["gap_ticks", "nice_ticks"]
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, str]]:
@@ -25,7 +27,7 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, str
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = [i * step for i in range(first, last + 1)]
-    return [(round(v, 12), f"{v + 0.0:,.{digits}f}".replace("-", "\u2212")) for v in values]
+    return [(round(v, 12), fixed(v + 0.0, digits)) for v in values]
 
 
 def gap_ticks(floor: float, top: float, most: int = 6) -> list[tuple[float, str]]:
@@ -43,11 +45,4 @@ def gap_ticks(floor: float, top: float, most: int = 6) -> list[tuple[float, str]
     """
     low, high = round(math.log10(floor)), round(math.log10(top))
     step = math.ceil((high - low + 1) / most)
-    return [(10.0**e, gap_label(e)) for e in range(low, high + 1, step)]
-
-
-def gap_label(exponent: int) -> str:
-    """Write a power of ten so that it can be read."""
-    if -3 <= exponent <= 6:
-        return f"{10.0**exponent:,.{max(0, -exponent)}f}"
-    return f"1e{exponent}".replace("-", "\u2212")
+    return [(10.0**e, power_of_ten(e)) for e in range(low, high + 1, step)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.structure_names import LISTED, structure_label
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene
 from mixedscope.charts.kinds.shrinkage.levels import share
@@ -162,13 +163,13 @@ def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
         reach = float(np.abs(tried - course.theta[course.best_at(course.size) - 1]).max())
         name = structure_label(fit.info)
         reached.append(reach)
-        parts.append(f"{reach:.2g}" + (f" ({name})" if len(tables) > 1 else ""))
+        parts.append(number(reach, 2) + (f" ({name})" if len(tables) > 1 else ""))
     if not parts:
         return "The optimiser finds θ without a phase of fine tuning"
     if len(parts) > LISTED:
         return (
             "While it fine-tunes, the optimiser moves θ by at most "
-            f"{min(reached):.2g} to {max(reached):.2g}, depending on the structure"
+            f"{number(min(reached), 2)} to {number(max(reached), 2)}, depending on the structure"
         )
     return f"While it fine-tunes, the optimiser moves θ by at most {joined(parts)}"
 

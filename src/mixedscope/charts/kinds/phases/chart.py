@@ -14,6 +14,7 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.along import told_seconds
+from mixedscope.charts.common.numerals import fixed, percent
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
@@ -136,7 +137,7 @@ def _last_part(fits: pd.DataFrame, timing: pd.DataFrame | None, at: int) -> tupl
     own = timing[_same(timing, fit)]
     seconds = float(own["seconds"].sum())
     share = float(own.loc[own["phase"] == FINE_TUNING, "seconds"].sum()) / (seconds or 1.0)
-    return f"{100 * share:.0f}\u00a0% of {told_seconds(seconds)}", share
+    return f"{percent(share)} of {told_seconds(seconds)}", share
 
 
 def phases_caption(
@@ -206,15 +207,15 @@ def _sentence(trend: pd.DataFrame, optimizer: str, what: str) -> str:
     rows = {size: _trend_row(trend, optimizer, size) for size in SIZE_NAMES}
     row = rows["q"]
     found = [
-        f"{rows[size]['rank_correlation']:.2f} with the number of {name}".replace("-", "\u2212")
+        f"{fixed(rows[size]['rank_correlation'], 2)} with the number of {name}"
         for size, name in SIZE_NAMES.items()
         if pd.notna(rows[size]["rank_correlation"])
     ]
     text = (
         f"By {optimizer}, fine tuning and verification took more than half of the {what} of "
-        f"{int(row['dominates'])} of {int(row['fits'])} fits, {100 * row['mean_share']:.0f}\u00a0% "
-        f"on average, {100 * row['smallest_share']:.0f}\u00a0% with the fewest random effects "
-        f"({row['smallest']}) and {100 * row['largest_share']:.0f}\u00a0% with the most "
+        f"{int(row['dominates'])} of {int(row['fits'])} fits, {percent(row['mean_share'])} "
+        f"on average, {percent(row['smallest_share'])} with the fewest random effects "
+        f"({row['smallest']}) and {percent(row['largest_share'])} with the most "
         f"({row['largest']})"
     )
     if found:
@@ -431,7 +432,7 @@ def _against(
     found = []
     for optimizer in optimizers:
         value = _trend_row(trend, optimizer, size)["rank_correlation"]
-        text = "undefined" if pd.isna(value) else f"{value:.2f}".replace("-", "\u2212")
+        text = "undefined" if pd.isna(value) else fixed(value, 2)
         found.append(f"{optimizer} {text}")
     half = (
         alt.Chart(pd.DataFrame({"y": [0.5]}))

@@ -17,6 +17,7 @@ import pandas as pd
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.race.options import RaceOptions
@@ -350,10 +351,7 @@ def _log(
     exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
     every = max(1, -(-len(exponents) // most))
     shown = [e for e in exponents if (e - exponents[0]) % every == 0]
-    words = ", ".join(
-        f"'{10.0**e:,.{max(0, -e)}f}'" if -2 <= e <= 4 else f"'1e{e}'".replace("-", "−")
-        for e in exponents
-    )
+    words = ", ".join(f"'{power_of_ten(e)}'" for e in exponents)
     axis = alt.Axis(
         title=title,
         values=[10.0**e for e in shown],

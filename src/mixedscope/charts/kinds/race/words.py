@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from mixedscope.charts.common.along import told_seconds
+from mixedscope.charts.common.numerals import fixed, told_gap
 from mixedscope.charts.kinds.shrinkage.words import joined
 
 __all__ = ["CLOSE", "race_caption", "race_title"]
@@ -54,7 +55,7 @@ def race_title(
     if len(short):
         parts.append(
             f"{len(short)} of {runs} searches stopped uncertified (red), at most "
-            f"{_exact(float(short['gap'].max()))} above the best"
+            f"{told_gap(float(short['gap'].max()), 3)} above the best"
         )
     else:
         parts.append("every search ended at an optimum by itself")
@@ -83,7 +84,7 @@ def _fastest(race: pd.DataFrame, ends: pd.DataFrame, timing: pd.DataFrame | None
         return ""
     ordered = sorted(own, key=lambda entrant: (float(own[entrant].sum()), entrant))
     what = "fewest evaluations" if x == "evaluation" else "least time"
-    text = f"{ordered[0]} needed the {what} to come within {_number(CLOSE)} of the best"
+    text = f"{ordered[0]} needed the {what} to come within {told_gap(CLOSE, 1)} of the best"
     text += f" ({_range(own[ordered[0]], x)})"
     if len(ordered) > 1:
         text += f", {ordered[-1]} the most ({_range(own[ordered[-1]], x)})"
@@ -95,18 +96,10 @@ def _fastest(race: pd.DataFrame, ends: pd.DataFrame, timing: pd.DataFrame | None
 def _range(values: pd.Series, x: str) -> str:
     """Write the smallest and the largest of what runs needed."""
     words = [
-        told_seconds(v) if x == "seconds" else f"{v:,.0f}"
+        told_seconds(v) if x == "seconds" else fixed(v)
         for v in (float(values.min()), float(values.max()))
     ]
     return words[0] if words[0] == words[1] else f"{words[0]} to {words[1]}"
-
-
-def _exact(value: float) -> str:
-    """Write a gap with as many digits as tell it from the limit that it exceeds."""
-    mantissa, _, power = f"{value:.2e}".partition("e")
-    if value >= 1e-3 or value == 0:
-        return f"{value:.3g}"
-    return f"{float(mantissa):g}e\u2212{-int(power)}"
 
 
 def race_caption(
@@ -135,7 +128,7 @@ def race_caption(
         "Several optimisers on one objective"
         + (f", that of {formula}" if formula else "")
         + f": the best so far minus the best of all runs, against {along} (both on log scales; "
-        f"gaps below {_number(floor)} are drawn there). In every panel one entrant is blue and "
+        f"gaps below {told_gap(floor, 1)} are drawn there). In every panel one entrant is blue and "
         "the others are grey; the bold line begins where a fit would"
         + (f", the thin ones at {starts} random starts that all share" if starts else "")
         + ". A ring marks where the search ended, red where its certificate was not that of an "
@@ -156,9 +149,9 @@ def _sentence(entrant: str, own: pd.DataFrame, floor: float) -> str:
     settings = own["settings"].iloc[0]
     named = f"{entrant} ({settings})" if isinstance(settings, str) and settings else entrant
     before, after = (max(float(t["gap"].max()), floor) for t in (search, last))
-    words = f"{named}: searches of {count} evaluations ended at most {_exact(before)} above"
+    words = f"{named}: searches of {count} evaluations ended at most {told_gap(before, 3)} above"
     if after < before:
-        words += f", {_exact(after)} at the end"
+        words += f", {told_gap(after, 3)} at the end"
     astray = search[~search["verdict"].isin(_ARRIVED)]
     if len(astray):
         words += f" ({len(astray)} of {len(search)} not at an optimum before)"
@@ -166,9 +159,3 @@ def _sentence(entrant: str, own: pd.DataFrame, floor: float) -> str:
     if other:
         words += f"; {other} elsewhere than the best"
     return f"{words}; verdicts: {found}."
-
-
-def _number(value: float) -> str:
-    if value == 0:
-        return "0"
-    return f"{value:.0e}".replace("e-0", "e-") if value < 1e-3 else f"{value:.3g}"

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along, told_seconds
+from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width
@@ -64,8 +65,8 @@ def stopping_chart(
         known = sorted(set(table.loc[table["measure"] != "gap", "accuracy"]), reverse=True)
         if accuracy not in known:
             raise ModelError(
-                f"The accuracy {accuracy:g} was not studied. Known are: "
-                f"{', '.join(f'{a:g}' for a in known)}."
+                f"The accuracy {number(accuracy)} was not studied. Known are: "
+                f"{', '.join(number(a) for a in known)}."
             )
     ink(theme)
     frames = [_frame(fit, x) for fit in tables]
@@ -264,10 +265,10 @@ class _Panel:
         ]
         if rows["evaluation"].isna().any():
             return []
-        number = int(rows["evaluation"].max())
-        at = float(self.frame.set_index("evaluation")["x"].loc[number])
-        where = told_seconds(at) if self.x.name == "seconds" else f"{number:,}"
-        data = pd.DataFrame({"at": [at], "text": [f"all \u2264 {self.accuracy:g}: {where}"]})
+        last = int(rows["evaluation"].max())
+        at = float(self.frame.set_index("evaluation")["x"].loc[last])
+        where = told_seconds(at) if self.x.name == "seconds" else f"{last:,}"
+        data = pd.DataFrame({"at": [at], "text": [f"all \u2264 {number(self.accuracy)}: {where}"]})
         colours = ink(self.theme)
         x = self.x("at", titled=titled)
         rule = (
@@ -331,11 +332,7 @@ def _power(value: float, floor: float) -> float:
 
 
 def _label(exponent: int, lowest: int) -> str:
-    power = (
-        f"{10.0**exponent:,.{max(0, -exponent)}f}"
-        if -3 <= exponent <= 6
-        else f"1e{exponent}".replace("-", "\u2212")
-    )
+    power = power_of_ten(exponent)
     return f"'0 to {power}'" if exponent == lowest else f"'{power}'"
 
 

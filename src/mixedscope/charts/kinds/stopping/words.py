@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.charts.common.along import spent, told_seconds
+from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.tables.store import FitTables
 
@@ -62,7 +63,7 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     beta = where["beta"]
     rest = (
         f"neither a standard error nor \u03c3 by more than {_percent(accuracy)}, nor a conditional "
-        f"mode by more than {accuracy:g} of its conditional standard deviation"
+        f"mode by more than {number(accuracy)} of its conditional standard deviation"
     )
     if total == 1:
         return "The fit took one evaluation: there is nothing to be saved."
@@ -80,17 +81,17 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     if beta is None:
         return (
             "Not even the best of all evaluations is within "
-            f"{accuracy:g} standard errors of the final coefficients."
+            f"{number(accuracy)} standard errors of the final coefficients."
         )
     if beta == total:
         first = (
-            f"To change no coefficient by more than {accuracy:g} standard errors every one of "
-            f"the {total:,} evaluations was needed"
+            f"To change no coefficient by more than {number(accuracy)} standard errors every one "
+            f"of the {total:,} evaluations was needed"
         )
     else:
         first = (
             f"Stopping at evaluation {beta:,} of {total:,} changes no coefficient by more than "
-            f"{accuracy:g} standard errors and saves {_saved(fit, beta, clock)}"
+            f"{number(accuracy)} standard errors and saves {_saved(fit, beta, clock)}"
         )
     if everything is None or everything == beta:
         return first + ("." if everything is None else f"; it also changes {rest}.")
@@ -125,19 +126,19 @@ def stopping_title(
         else:
             # Kept together where the title is broken into lines.
             last = float(elapsed[max(n or 0 for n in found) - 1])
-            first, whole = (told_seconds(v) if clock else f"{v:,.0f}" for v in (last, total))
+            first, whole = (told_seconds(v) if clock else fixed(v) for v in (last, total))
             parts.append(f"{first}\u00a0of\u00a0{whole}{label}")
             shares.append(100 * last / total)
     if not parts:
-        return f"Estimates are at no evaluation final to within {accuracy:g}"
+        return f"Estimates are at no evaluation final to within {number(accuracy)}"
     if len(parts) > LISTED and not never:
         low, high = min(shares), max(shares)
         return (
-            f"Estimates are final to within {accuracy:g} after {low:.0f} to {high:.0f}\u00a0% of "
-            f"the {'seconds' if clock else 'evaluations'}"
+            f"Estimates are final to within {number(accuracy)} after {fixed(low)} to "
+            f"{fixed(high)}\u00a0% of the {'seconds' if clock else 'evaluations'}"
         )
     where = "after" if clock else "from evaluation"
-    return f"Estimates are final to within {accuracy:g} {where} {', '.join([*parts, *never])}"
+    return f"Estimates are final to within {number(accuracy)} {where} {', '.join([*parts, *never])}"
 
 
 def stopping_caption(
@@ -163,7 +164,7 @@ def stopping_caption(
         "mode, in conditional standard deviations (in standard errors of the level's own "
         "estimate where the final fit leaves the term no variance). Points: from there on the "
         "measure stays within the accuracy of the dotted line. Upright line: all do, at "
-        f"{accuracy:g}."
+        f"{number(accuracy)}."
     ]
     for fit in tables:
         label = fit_label(fit, tables)
@@ -194,8 +195,8 @@ def _tolerance(fit: FitTables, accuracy: float) -> str:
     criterion, settings = _SETTINGS[str(row["criterion"])]
     own = settings.get(str(fit.info["optimizer"]["name"]))
     return (
-        f"{criterion}{f' ({own})' if own else ''} of {row['tolerance']:.2g} would have sufficed "
-        f"for that, and ended the search at about evaluation {int(row['stops_at']):,}."
+        f"{criterion}{f' ({own})' if own else ''} of {number(row['tolerance'], 2)} would have "
+        f"sufficed for that, and ended the search at about evaluation {int(row['stops_at']):,}."
     )
 
 
@@ -220,8 +221,7 @@ def _saved(fit: FitTables, evaluation: int, clock: bool) -> str:
 
 
 def _percent(value: float, digits: int | None = None) -> str:
-    shown = f"{100 * value:g}" if digits is None else f"{100 * value:.{digits}f}"
-    return f"{shown}\u00a0%"
+    return f"{number(100 * value, 6)}\u00a0%" if digits is None else percent(value, digits)
 
 
 def _lowered(text: str) -> str:

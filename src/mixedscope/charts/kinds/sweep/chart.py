@@ -10,6 +10,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
@@ -442,10 +443,7 @@ def _measure_axis(
     exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
     every = max(1, -(-len(exponents) // max(3, length // 32)))
     shown = [e for e in exponents if (e - exponents[-1]) % every == 0]
-    words = [
-        f"{10.0**e:,.{max(0, -e)}f}" if -3 <= e <= 4 else f"1e{e}".replace("-", "\u2212")
-        for e in exponents
-    ]
+    words = [power_of_ten(e) for e in exponents]
     if measure.floor is not None and span[0] <= measure.floor * 1.001:
         place = exponents.index(round(math.log10(measure.floor)))
         words[place] = FLOOR_WORDS.format(words[place])

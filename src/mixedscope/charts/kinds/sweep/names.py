@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mixedscope.charts.common.numerals import fixed, power
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.summaries.keys import key_words
@@ -37,9 +38,8 @@ def named(key: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
         if value != 0 and abs(value) < (1e-2 if key == "tolerance" else 1e-3):
-            mantissa, exponent = f"{value:.1e}".split("e")
-            return f"{float(mantissa):g}e{int(exponent)}".replace("-", "\u2212")
-        return share(value) if key == "share" else f"{value:,.12g}".replace("-", "\u2212")
+            return power(value)
+        return share(value) if key == "share" else number(value, 12)
     return str(value)
 
 
@@ -61,11 +61,11 @@ def told(measure: Measure, value: float) -> str:
     if measure.unit == "%":
         return share(value)
     if measure.floor is not None and value <= measure.floor:
-        return FLOOR_WORDS.format(f"{measure.floor:.0e}".replace("e-", "e\u2212"))
+        return FLOOR_WORDS.format(power(measure.floor, 1))
     if abs(value) >= 1e5 or 0 < abs(value) < 1e-3:
-        text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "\u2212")
+        text = power(value)
     elif float(value).is_integer():
-        text = f"{int(value):,}".replace("-", "\u2212")
+        text = fixed(value)
     else:
         text = number(value, 3)
     return f"{text}\u00a0s" if measure.unit == "s" else text

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.numerals import power
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.charts.kinds.sweep.names import capital, named, placed, ranged, told
@@ -343,9 +344,7 @@ def sweep_caption(summary: Summary) -> str:
         words.append(_each(summary, measure))
     if measure.floor is not None and summary.frame["middle"].min() <= measure.floor:
         there = " and drawn there" if _is_log(summary, measure) else ""
-        words.append(
-            f"Values up to {measure.floor:.0e}".replace("e-", "e\u2212") + f" are rounding{there}."
-        )
+        words.append(f"Values up to {power(measure.floor, 1)} are rounding{there}.")
     if "tolerance" in [_key(summary, role) for role in summary.orders]:
         words.append(_TOLERANCES)
     if measure.column == "kept":

@@ -17,6 +17,7 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.gaps import smallest_gap
+from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
@@ -309,7 +310,7 @@ def _header(fit: FitTables, beside: int) -> alt.TitleParams:
         text=structure_name(info),
         subtitle=[
             *(cost if beside > 2 else [", ".join(cost)]),
-            f"objective {info['objective']:.4f}".replace("-", "\u2212"),
+            f"objective {fixed(info['objective'], 4)}",
             str(verdict),
         ],
         fontSize=11,

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
@@ -171,10 +172,7 @@ def headroom(low: float, high: float, height: int) -> float:
 
 def log_labels(exponents: range) -> str:
     """Give the Vega expression that writes a power of ten as 100, 0.01 or 1e−5."""
-    labels = ", ".join(
-        f"'{10.0**e:,.{max(0, -e)}f}'" if -3 <= e <= 6 else f"'1e{e}'".replace("-", "−")
-        for e in exponents
-    )
+    labels = ", ".join(f"'{power_of_ten(e)}'" for e in exponents)
     labels = labels.replace("'", "'0 to ", 1)  # smaller gaps are drawn at the floor
     return f"[{labels}][round(log(datum.value) / LN10) - ({exponents[0]})]"
 

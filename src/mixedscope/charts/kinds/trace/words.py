@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mixedscope.charts.common.along import spent, told_seconds
+from mixedscope.charts.common.numerals import fixed, number, percent, power, told_gap
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.charts.kinds.trace.frames import same_problem
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
@@ -98,15 +99,15 @@ def trace_title(tables: Sequence[FitTables], *, x: str = "evaluation") -> str:
                 f" of {told_seconds(total)}" if clock else ": the search ended where it started"
             )
         if clock:
-            return f"{took} {_share(last, total)} of {told_seconds(total)}"
+            return f"{took} {percent(last / total)} of {told_seconds(total)}"
         return f"{took} {part_of(int(last), int(total))} evaluations"
     if len(shares) > LISTED:
         low, high = (end(last / total for _, last, total in shares) for end in (min, max))
         what = "seconds" if clock else "evaluations"
-        return f"{took} {100 * low:.0f} to {_share(high, 1)} of the {what} of each"
+        return f"{took} {fixed(100 * low)} to {percent(high)} of the {what} of each"
     if clock:
         words = [
-            f"{_share(a, total)} of {told_seconds(total)} ({name})" for name, a, total in shares
+            f"{percent(a / total)} of {told_seconds(total)} ({name})" for name, a, total in shares
         ]
         return f"{took} {', '.join(words)}"
     words = [f"{part_of(int(a), int(total))} ({name})" for name, a, total in shares]
@@ -150,7 +151,7 @@ def trace_caption(
     what = " at the \u03b8 that was tried" if rows[0].title != "\u03b8" else ""
     words = [
         f"Every evaluation of the objective while {info['formula']} was fitted: above, the "
-        f"{_gap(tables)} (log scale; gaps below {floor:.0e} are "
+        f"{_gap(tables)} (log scale; gaps below {power(floor, 1)} are "
         f"drawn there), the line being the best so far; below, {below}{what}."
     ]
     words += [_sentence(fit, tables, x) for fit in tables]
@@ -158,7 +159,8 @@ def trace_caption(
         words.append(f"Not drawn is what the data do not determine: {open_ones}.")
     if any(rows[0].raised):
         words.append(
-            f"Standard deviations below {rows[0].span[0]:g} are drawn at the foot of their axis."
+            f"Standard deviations below {number(rows[0].span[0])} are drawn at the foot of their "
+            "axis."
         )
     if beyond := sum(rows[0].beyond):
         name = "\u03b8" if rows[0].title == "\u03b8" else "the standard deviations"
@@ -209,8 +211,8 @@ def overlay_caption(tables: Sequence[FitTables], *, floor: float, x: str = "eval
     """
     words = [
         f"The best so far while {tables[0].info['formula']} was fitted, a line for every fit: the "
-        f"{_gap(tables)} (log scale; gaps below {floor:.0e} are drawn there). The strips above "
-        "show the phases of each."
+        f"{_gap(tables)} (log scale; gaps below {power(floor, 1)} are drawn there). The strips "
+        "above show the phases of each."
     ]
     return " ".join([*words, *(_sentence(fit, tables, x) for fit in tables)])
 
@@ -239,11 +241,11 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables], x: str) -> str:
         rows = np.flatnonzero((trace["phase"] == phase).to_numpy())
         if rows.size:
             gap = best[rows[-1]] - minimum
-            left = [f"gap then {_number(gap)}"] if np.isfinite(gap) else []
+            left = [f"gap then {told_gap(gap)}"] if np.isfinite(gap) else []
             if clock:
-                amount, share = told_seconds(seconds[phase]), _share(seconds[phase], whole)
+                amount, share = told_seconds(seconds[phase]), percent(seconds[phase] / whole)
             else:
-                amount, share = f"{rows.size:,}", _share(rows.size, total)
+                amount, share = f"{rows.size:,}", percent(rows.size / total)
             # A step of a few is no matter of per cent.
             known = [share] if clock or total >= FEW else []
             told = ", ".join([*known, *left])
@@ -282,12 +284,4 @@ def part_of(part: int, total: int) -> str:
     >>> part_of(2, 5), part_of(53, 380)
     ('2 of 5', '14\u00a0% of 380')
     """
-    return f"{part:,} of {total:,}" if total < FEW else f"{_share(part, total)} of {total:,}"
-
-
-def _share(part: float, total: float) -> str:
-    return f"{100 * part / total:.0f}\u00a0%"
-
-
-def _number(value: float) -> str:
-    return "0" if value == 0 else f"{value:.1e}" if value < 1e-3 else f"{value:.3g}"
+    return f"{part:,} of {total:,}" if total < FEW else f"{percent(part / total)} of {total:,}"
