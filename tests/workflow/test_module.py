@@ -153,6 +153,7 @@ def test_report_opens_offline_and_shows_every_figure(report: Path) -> None:
         assert [url for url in page.requests if not url.startswith("file:")] == []
 
 
+@pytest.mark.exhaustive
 def test_default_configuration_is_found_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text(
         f'module scope:\n    snakefile: "{ROOT / "workflow/Snakefile"}"\n\n'

@@ -163,6 +163,7 @@ def test_content_decides_what_is_stale_and_what_is_missing_stops(prepared: Any) 
 
 
 @pytest.mark.slow
+@EXHAUSTIVE
 def test_a_folder_is_unlocked_whatever_became_of_its_data(prepared: Any) -> None:
     run, here, _ = prepared
     (here / "trials.csv").unlink()
