@@ -126,6 +126,16 @@ def test_bootstrap_stands_in_for_the_large_sample(sleepstudy: Any) -> None:
     assert p_words(one.tests.iloc[1]) == "p ≤ 0.0034 by bootstrap"
 
 
+@pytest.mark.parametrize("formula", ["y ~ 1 + (1 + x | g)", "y ~ 1 + x + (1 + x | g)"])
+def test_fits_without_residuals_have_bounds(formula: str) -> None:
+    g, x = np.repeat(np.arange(8), 6), np.tile(np.arange(6.0), 8)
+    level = np.random.default_rng(0).normal(size=8)
+    data = pd.DataFrame({"y": level[g], "x": x, "g": [f"g{i}" for i in g]})
+    tests = ms.ladder(formula, data).tables["tests"]
+    assert len(tests)
+    assert (tests["p_low"] <= tests["p_high"]).all()
+
+
 def test_reading_tells_what_a_parameter_buys(sleep: Any) -> None:
     text = " ".join(sleep.reading)
     assert "full covariance over zero correlations 0.06 for one parameter, p = 0.80" in text

@@ -14,6 +14,7 @@ import mixedscope as ms
 from mixedscope.charts.drawing import draw
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.stored import open_fit
 
 
 @pytest.fixture(scope="module")
@@ -251,3 +252,16 @@ def test_a_named_trace_of_nothing_is_refused(data: pd.DataFrame) -> None:
     fit = fitted("y ~ x + zerocorr(0 + t | g)", data)
     with pytest.raises(UnsuitedError, match="determine none"):
         ms.charts.trace(fit, parameters="sd")
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 | g) + (1 | name)", "y ~ x + (1 + one | g)"])
+def test_steps_of_the_workflow_open_what_has_no_estimates(
+    formula: str, data: pd.DataFrame, tmp_path: Path
+) -> None:
+    fit = fitted(formula, data)
+    fit.save(tmp_path)
+    thetas = fit.estimates.loc[fit.estimates["kind"] == "theta", "estimate"]
+    assert thetas.isna().any()
+    opened = open_fit(tmp_path)
+    assert np.array_equal(opened.theta, fit.theta)
+    assert np.array_equal(ms.load_fit(tmp_path).theta, fit.theta)

@@ -273,3 +273,9 @@ def test_seed_reaches_simulated_data_that_state_none() -> None:
     seeds = [d["simulate"]["seed"] for d in plan.parameters["datasets"].values() if "simulate" in d]
     assert seeds
     assert set(seeds) == {17}
+
+
+def test_unknown_keys_in_lists_are_answered_with_the_known_ones() -> None:
+    chart = {"x": "replicate", "y": "singular", "colur": "model"}
+    told = message(changed("sweeps", {"w": {"charts": [chart]}}))
+    assert "colur: unknown key. Did you mean 'colour'?" in told

@@ -19,6 +19,7 @@ from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.description import fit_info
 from mixedscope.inference.estimates.estimates import estimates_table
 from mixedscope.inference.estimates.modes import keyframes, modes_table
+from mixedscope.inference.estimates.stored import stored_theta
 from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FitTables
 
@@ -121,9 +122,7 @@ class FitNumbers(Generic[M]):
         """Relative covariance parameters (k,), in the order of the formula."""
         if self._result is not None:
             return np.array(self._result.theta, dtype=float)
-        if "theta" in self.info:
-            return np.array(self.info["theta"], dtype=float)
-        return self._stored("theta")  # of fits stored before
+        return stored_theta(self.info, self.estimates)
 
     @property
     def beta(self) -> Floats:

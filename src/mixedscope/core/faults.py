@@ -59,7 +59,7 @@ def _describe(details: ErrorDetails, location: tuple[int | str, ...], root: type
         near = f" Did you mean {meant!r}?" if meant in known else suggest(key, known)
         if key.lower() == "reml" and meant in known:
             near += _criterion(details["input"])
-        return f"unknown key.{near} Known: {', '.join(known)}."
+        return f"unknown key.{near} Known: {', '.join(known) or 'none'}."
     if kind == "missing":
         return "this key is missing"
     message = details["msg"].replace("\n", "\n    ")
@@ -113,6 +113,8 @@ def _keys_at(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str
             here = _bare(field.annotation) if field else None
         elif get_origin(here) is dict:
             here = _bare(get_args(here)[1])
+        elif get_origin(here) is list:
+            here = _bare(get_args(here)[0])
         else:
             return []
     if isinstance(here, type) and issubclass(here, BaseModel):

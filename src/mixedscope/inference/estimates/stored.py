@@ -65,10 +65,20 @@ def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -
     frame = stored_data(read.info, origin)
     spec = ModelSpec.of(read.info)
     objective = objective_of(spec, frame)
-    estimates = read.require("estimates")
-    theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
+    theta = stored_theta(read.info, read.require("estimates"))
     check_stored(objective, theta, read.info, origin)
     return StoredFit(read, objective, theta, dict(frame.attrs))
+
+
+def stored_theta(info: Mapping[str, Any], estimates: pd.DataFrame) -> Floats:
+    """Theta (k,) that a stored fit ended at.
+
+    ``estimates`` has none along directions that the data do not determine; ``fit.json`` has all,
+    but for fits stored before it did.
+    """
+    if "theta" in info:
+        return np.array(info["theta"], dtype=float)
+    return estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
 
 
 def data_file(info: Mapping[str, Any], origin: Path) -> Path:

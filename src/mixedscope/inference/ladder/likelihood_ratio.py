@@ -131,8 +131,25 @@ def reference(
         none = chi_squared(0)
         return Reference("chi-squared", 0, none, (none,), none, _NOTHING_MORE)
     embeddings = [_embedding(term, richer.system) for term in poorer.system.terms]
+    hidden = Reference("bounds", parameters, None, (), None, _HIDDEN)
     if not poorer.evaluate(theta).rounding <= DIGITS:
-        return Reference("bounds", parameters, None, (), None, _HIDDEN)
+        return hidden
+    try:
+        return _distribution(poorer, theta, richer, embeddings, parameters, seed)
+    except FloatingPointError:
+        # Rounding left no residual of a response simulated with this sigma.
+        return hidden
+
+
+def _distribution(
+    poorer: ProfiledObjective,
+    theta: Floats,
+    richer: ProfiledObjective,
+    embeddings: Sequence[tuple[int, Floats]],
+    parameters: int,
+    seed: int,
+) -> Reference:
+    """The reference of two fits whose residuals are more than rounding, as `reference` gives it."""
     here = _Point(poorer, theta, richer, embeddings)
     if here.inner_is_plane and here.is_exact:
         found = null_distribution(here.cone(inner=True), here.cone(), seed=seed)

@@ -18,7 +18,7 @@ LANDSCAPE: Final = TableSchema(
 
 LANDSCAPE_PANELS: Final = TableSchema(
     "landscape_panels",
-    1,
+    2,
     {
         "panel": INT32,
         "scale": TEXT,
