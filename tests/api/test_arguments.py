@@ -167,6 +167,10 @@ def test_a_call_that_does_not_fit_is_explained(name: str, doors: Doors) -> None:
 # -- the words -------------------------------------------------------------------------------------
 Call = Callable[[Doors], object]
 SAID: dict[str, tuple[Call, list[str]]] = {
+    "theta that is not finite": (
+        lambda d: d.model.evaluate([float("nan"), *([0.0] * (len(d.model.theta_names) - 1))]),
+        ["theta has nan for ", "finite numbers"],
+    ),
     # What is another thing.
     "efficiency of a model": (lambda d: ms.efficiency(d.model), ["not a model", "model.fit()"]),
     "efficiency of models": (lambda d: ms.efficiency([d.fit, d.model]), ["holds a model"]),

@@ -68,9 +68,24 @@ def test_all_sources_that_are_missing_are_named_at_once(here: Path) -> None:
         make_plan(config).source_digests  # noqa: B018
 
 
+def test_names_that_snakemake_rewrites_are_refused(here: Path) -> None:
+    (here / "x<results>y.csv").write_text("y,g\n1,a\n")
+    with pytest.raises(ConfigError, match=r"datasets\.\w+\.source: .* rename 'x<results>y\.csv'"):
+        make_plan(content("x<results>y.csv")).source_digests  # noqa: B018
+
+
 def test_simulated_data_have_no_digest() -> None:
     config = content()
-    config["datasets"]["trials"] = {"simulate": {"formula": "y ~ 1 + (1 | g)"}}
+    config["datasets"]["trials"] = {
+        "simulate": {
+            "formula": "y ~ 1 + (1 | g)",
+            "units": {"g": 4},
+            "conditions": {"c": ["a", "b"]},
+            "beta": {"(Intercept)": 1},
+            "random": {"g": {"sd": 1}},
+            "sigma": 1,
+        }
+    }
     assert make_plan(config).source_digests == {"trials": None}
 
 

@@ -181,7 +181,7 @@ class Model:
         Raises
         ------
         ModelError
-            If theta has the wrong length.
+            If theta has the wrong length, or is not finite.
         FloatingPointError
             If the objective cannot be evaluated there.
         """
@@ -236,6 +236,9 @@ class Model:
                 f"theta has {values.size} values in shape {values.shape}; this model has "
                 f"{len(names)}: {', '.join(names)}."
             )
+        if not np.isfinite(values).all():
+            at = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ModelError(f"theta has {values[at]} for {names[at]}: it takes finite numbers.")
         return values
 
     def __repr__(self) -> str:

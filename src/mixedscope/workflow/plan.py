@@ -8,6 +8,7 @@ key reruns what it touches only.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,8 +77,16 @@ class Plan:
         Raises
         ------
         ConfigError
-            If a source is not there; every one is listed, with what may have been meant.
+            If a source is not there; every one is listed, with what may have been meant. Or if
+            Snakemake cannot say its name.
         """
+        for name in self.config.datasets:
+            for file in self.source_files(name):
+                if re.search("<.*>", file):
+                    raise ConfigError(
+                        f"datasets.{name}.source: Snakemake reads what stands between < and > in "
+                        f"a path as a variable: rename {file!r}."
+                    )
         digests: dict[str, str | None] = {}
         faults = []
         for name, dataset in self.config.datasets.items():
