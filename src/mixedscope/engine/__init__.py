@@ -1,1 +1,16 @@
-"""The blocked factorisation, objective and gradient of a model."""
+"""The blocked factorisation, objective and gradient of a model.
+
+Other rooms import these of its modules and no others, and name no part of a system that its class
+does not document (`tests/test_layers.py`):
+
+- `evaluation`: what one factorisation yields
+- `system`: a design in internal units; solutions, modes, covariances, determinants, projections
+- `group_effects`: one grouping factor: theta to factors, internal columns to those of the data
+- `objective`: criterion and gradient as functions of theta
+- `marginal`: covariances of the modes, the fixed effects being estimated too
+- `least_norm`: least squares without a penalty
+- `blocks`: how a model is cut into blocks, and what an evaluation costs
+- `search.searchable`: the objective with what optimisers ask for
+- `search.refits`: searches for many responses at once
+- `lapack`: the number of threads
+"""

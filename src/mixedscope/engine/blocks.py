@@ -1,12 +1,21 @@
-"""How the factorisation of a model is cut into blocks, for people to look at."""
+"""How the factorisation of a model is cut into blocks, for people to look at; what it costs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from mixedscope.engine.objective import ProfiledSystem
+import numpy as np
 
-__all__ = ["BlockDescription", "describe_blocks"]
+from mixedscope.engine.system import ProfiledSystem
+
+__all__ = ["BlockDescription", "describe_blocks", "evaluation_cost"]
+
+#: Operations that the overhead of one evaluation is worth.
+_OVERHEAD: Final = 5e5
+
+#: Operations of sparse sums that take as long as one of a dense Cholesky factor.
+_SPARSE: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -102,3 +111,18 @@ def _kernel(system: ProfiledSystem) -> str:
         return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows{whole}"
     how = "products of dense rows" if system.blocked.is_densely_crossed else "sparse row sums"
     return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}"
+
+
+def evaluation_cost(system: ProfiledSystem) -> float:
+    """Floating-point operations of one evaluation, estimated from the blocks of the model.
+
+    They are products of the rows that levels have in the rest, and a dense Cholesky factor of it; a
+    model of a microsecond counts with the overhead of a call.
+    """
+    cross = system.cross
+    operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
+    for own, stage in zip(cross.pattern.stages, cross.stages, strict=True):
+        k = stage.d.shape[1]
+        rows = np.diff(own.ptr).astype(float) + stage.u.shape[1]
+        operations += _SPARSE * k * float((rows**2).sum()) + len(rows) * k**3
+    return operations

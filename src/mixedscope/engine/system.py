@@ -14,12 +14,14 @@ from mixedscope.core.errors import DataError, ModelError
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import FixedBasis, fixed_basis
 from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.group_effects import LARGEST, GroupEffects, group_effects
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.precise import PreciseSystem, is_affordable
 from mixedscope.engine.products import GroupColumns, cross_products
 
-__all__ = ["ProfiledSystem", "has_intercept"]
+__all__ = ["ProfiledSystem", "estimable_columns", "has_intercept"]
 
 Floats = NDArray[np.float64]
 
@@ -29,15 +31,59 @@ def has_intercept(design: Design) -> bool:
     return design.x_names[:1] == ("(Intercept)",)
 
 
+def estimable_columns(design: Design) -> NDArray[np.intp]:
+    """Columns of X, ascending, whose fixed effects a design can tell from those before them."""
+    root = np.ones(len(design.y)) if design.weights is None else np.sqrt(design.weights)
+    return fixed_basis(design.X * root[:, None], intercept=has_intercept(design)).kept
+
+
 class ProfiledSystem:
     """A design brought to the internal units of the engine, with its factorisation.
 
     Internally the fixed effects are an orthonormal basis, the response its residual on that basis
     in units of its root mean square, the random-effects columns have unit root mean square.
 
+    For other rooms it is the only way to the factorisation. There are n observations and r fixed
+    effects that are estimated; a grouping factor has q levels and k columns. What is told "after a
+    solution" is that of the last one, made by :meth:`solve` or by an evaluation of an objective:
+
+    ========================================  ====================================================
+    solution at theta                         :meth:`solve`, :meth:`standard_factors`
+    of other responses                        :meth:`with_response`, :meth:`solver`
+    coefficients                              :meth:`modes`, :meth:`beta`, :meth:`beta_given`
+    their covariances                         :meth:`conditional_covariances`,
+                                              :meth:`conditional_sds`, :meth:`beta_covariance`,
+                                              :mod:`mixedscope.engine.marginal`
+    log-determinants                          :class:`~mixedscope.engine.evaluation.Solution`,
+                                              :meth:`log_det_fixed`
+    leverages                                 :meth:`derivatives_of_determinants`
+    least squares without a penalty           :mod:`mixedscope.engine.least_norm`
+    on and off the fixed effects              :attr:`fixed_columns`, :meth:`project`,
+                                              :meth:`fixed_coefficients`, :meth:`fixed_part`
+    random effects to rows, rows to levels    :meth:`random_part`, :meth:`sums_by_level`
+    ========================================  ====================================================
+
     Parameters
     ----------
     design : Design
+
+    Attributes
+    ----------
+    n : int
+    terms : tuple of GroupEffects
+        A grouping factor each, in the order of the model.
+    factors : tuple of GroupColumns
+        Levels of the observations and internal columns of each.
+    root_weights : (n,) array
+        What rows are multiplied by internally.
+    log_weights : float
+        Sum of the logarithms of the weights.
+    response : (n,) array
+        Internal units.
+    y_scale : float
+        Its unit, in units of the data.
+    r_inverse : (r, r) array
+        Fixed effects are this times the coefficients of the orthonormal basis.
 
     Raises
     ------
@@ -108,6 +154,14 @@ class ProfiledSystem:
         residual -= (rows @ residual) @ rows  # twice is enough, see basis.py
         return residual
 
+    def fixed_coefficients(self, values: Floats) -> Floats:
+        """Coefficients (..., r) on the orthonormal basis of weighted values (..., n)."""
+        return values @ self.basis.q
+
+    def fixed_part(self, coefficients: Floats) -> Floats:
+        """Weighted values (..., n) of coefficients (..., r) on the orthonormal basis."""
+        return coefficients @ self.basis.q.T
+
     def with_response(self, response: Floats) -> ProfiledSystem:
         """Give the same system for another response (n,), in the same internal units."""
         weighted = response * self.root_weights
@@ -120,6 +174,15 @@ class ProfiledSystem:
         other._projection = self.basis.q.T @ weighted
         other.__dict__.pop("_precise", None)
         return other
+
+    def solver(self, response: Floats) -> BlockedSystem:
+        """Give the factorisation for one or several other responses, which leaves this one alone.
+
+        ``response`` (n,) or (n, m): internal units, clear of the fixed effects (:meth:`project`).
+        Its ``solve(factors)`` gives a `Solution`, after which ``modes()`` are internal (q, k);
+        ``trailing_factor(factors, m)`` is the triangle (m, m) of the last m of several responses.
+        """
+        return BlockedSystem(self.cross.with_response(response))
 
     @property
     def precise(self) -> PreciseSystem | None:
@@ -142,6 +205,26 @@ class ProfiledSystem:
             total += np.einsum("ij,ij->i", factor.z, b[factor.codes])
         return total
 
+    def sums_by_level(self, position: int, columns: Floats) -> Floats:
+        """Sums (q, m) of columns (n, m) over the rows of every level of one grouping factor."""
+        factor = self.factors[position]
+        return sums_by_level(factor.codes, columns, factor.n_levels)
+
+    @property
+    def kept(self) -> NDArray[np.intp]:
+        """Columns of X (r,), ascending, whose fixed effects are estimated."""
+        return self.basis.kept
+
+    @property
+    def n_fixed(self) -> int:
+        """Number r of fixed effects that are estimated."""
+        return len(self.basis.kept)
+
+    @property
+    def fixed_columns(self) -> Floats:
+        """Columns (n, r) of X whose fixed effects are estimated, units of the data; a copy."""
+        return self.design.X[:, self.basis.kept]
+
     @property
     def fixed_names(self) -> tuple[str, ...]:
         """Names of the fixed effects that are estimated."""
@@ -156,6 +239,30 @@ class ProfiledSystem:
     def standard_factors(self, theta: Floats) -> list[Floats]:
         """Relative covariance factors for the internal units, one per grouping factor."""
         return [t.standard_factor(theta[t.theta]) for t in self.terms]
+
+    def solve(self, factors: Sequence[Floats]) -> Solution:
+        """Factorise and solve; what is told after a solution is from then on told of this one.
+
+        ``factors`` (k, k): relative covariance factors for columns of unit root mean square, one
+        per grouping factor. Raises FloatingPointError if the system is not positive definite to
+        rounding.
+        """
+        return self.blocked.solve(factors)
+
+    def log_det_fixed(self, solution: Solution) -> float:
+        """``log |X' inv(V) X|`` for weighted columns as they are, V the covariance over sigma²."""
+        return solution.log_det_fixed + self.basis.log_det
+
+    def derivatives_of_determinants(
+        self, factors: Sequence[Floats], solution: Solution
+    ) -> list[Floats]:
+        """Derivatives of ``log_det + log_det_fixed`` by every factor, after :meth:`solve` with it.
+
+        Arrays (k, k) of which only the lower triangles mean anything. Overwrites the factorisation;
+        solve again before asking for anything else.
+        """
+        # Without degrees of freedom for the residual the determinants are left of the objective.
+        return self.blocked.derivatives(factors, solution, 0, reml=True)
 
     def beta(self, coefficients: Floats) -> Floats:
         """Fixed effects (..., r), units of the data, of coefficients (..., r) of the basis."""

@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, ModelError, UnsuitedError
 from mixedscope.core.vocabulary import UNSHRUNKEN
 from mixedscope.design.design import Design
-from mixedscope.engine.basis import fixed_basis
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.system import ProfiledSystem, has_intercept
+from mixedscope.engine.system import ProfiledSystem, estimable_columns
 from mixedscope.inference.accuracy.folds import (
     SCHEMES,
     Scheme,
@@ -149,9 +148,7 @@ def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = Fal
 def _identified(design: Design, trained: Design) -> ProfiledSystem:
     """System of the rest, in which every fixed effect has to be determined."""
     system = ProfiledSystem(trained)
-    root = np.ones(len(design.y)) if design.weights is None else np.sqrt(design.weights)
-    whole = fixed_basis(design.X * root[:, None], intercept=has_intercept(design))
-    lost = np.setdiff1d(whole.kept, system.basis.kept)
+    lost = np.setdiff1d(estimable_columns(design), system.kept)
     if len(lost):
         raise UnsuitedError(
             f"The fixed effect {design.x_names[int(lost[0])]!r} cannot be estimated while a fold "
@@ -169,7 +166,7 @@ def _mean(
     modes: Sequence[Floats],
 ) -> Floats:
     """Fixed effects plus modes, 0 for levels that the rest of the data do not have."""
-    total = design.X[np.ix_(held, system.basis.kept)] @ beta
+    total = design.X[np.ix_(held, system.kept)] @ beta
     places = levels_kept(design.random, trained.random)
     for random, place, b in zip(design.random, places, modes, strict=True):
         all_modes = np.zeros((len(random.levels), b.shape[1]))
@@ -190,14 +187,14 @@ class _Density:
         theta: Floats,
     ) -> None:
         self._sigma, self._theta = sigma, theta
-        rest = design.y - design.X[:, system.basis.kept] @ beta
+        rest = design.y - design.X[:, system.kept] @ beta
         none = np.empty((len(rest), 0))
         self._design = Design(**{**vars(design), "y": rest, "X": none, "x_names": ()})
 
     def of(self, rows: NDArray[np.intp]) -> float:
         """Marginal log density of some rows together."""
         system = ProfiledSystem(subset(self._design, rows))
-        solution = system.blocked.solve(system.standard_factors(self._theta))
+        solution = system.solve(system.standard_factors(self._theta))
         variance = self._sigma**2
         return -0.5 * (
             system.n * math.log(2.0 * math.pi * variance)

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
 from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
+from mixedscope.engine.marginal import MarginalCovariances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.accuracy.draw_blocks import BLOCK
-from mixedscope.inference.estimates.leverage import told_degrees
+from mixedscope.inference.estimates.leverage import effective_degrees, told_degrees
 from mixedscope.inference.estimates.references import joint_limit
 from mixedscope.inference.estimates.refit import Refits, refit_many, simulate_effects
 
@@ -82,7 +83,7 @@ class SimulatedErrors:
         told_degrees(self._truth.objective, factors)  # refuses where shrinkage is lost to rounding
         evaluation = self._truth.objective.evaluate(self._truth.theta)
         self._beta = evaluation.beta
-        self._x = system.design.X[:, system.basis.kept]
+        self._x = system.fixed_columns
         self._codings = [_codings(c, system) for c in candidates]
         self.names: list[tuple[str, str | None, str | None]] = [
             *(("mode", t.group, name) for t in system.terms for name in t.names),
@@ -138,8 +139,6 @@ class SimulatedErrors:
         Those of the modes are ``sigma² Lambda P Lambda'``, fixed effects being estimated (see
         `mixedscope.inference.estimates.leverage`), those of the fitted values ``sigma² tr H / n``.
         """
-        from mixedscope.inference.estimates.leverage import MarginalCovariances, effective_degrees
-
         objective, theta = self._truth.objective, self._truth.theta
         system, sigma = objective.system, objective.evaluate(theta).sigma
         factors = system.standard_factors(theta)
@@ -150,7 +149,7 @@ class SimulatedErrors:
             np.einsum("ni,nij,nj->", t.design.Z, c[t.design.codes], t.design.Z) / system.n
             for t, c in zip(system.terms, covariances, strict=True)
         ]
-        spent = effective_degrees(system, factors, system.blocked.solve(factors)).total
+        spent = effective_degrees(system, factors, system.solve(factors)).total
         # Observations of higher weight have smaller errors: the trace of H weighs them so.
         fitted = spent / system.n if system.design.weights is None else np.nan
         population = np.einsum("ni,ij,nj->", self._x, fixed, self._x) / system.n
@@ -237,7 +236,7 @@ class SimulatedErrors:
             limit = joint_limit(system)
             modes, beta = limit.modes, limit.beta
         else:
-            solution = system.blocked.solve(system.standard_factors(theta))
+            solution = system.solve(system.standard_factors(theta))
             modes, beta = system.modes(), system.beta(solution.beta)
         aligned = [m @ c.T - b for m, c, b in zip(modes, codings, effects, strict=True)]
         return [*aligned, beta - self._beta]

@@ -14,22 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.kernels.single import refit_single
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.rounding import LARGE_RATIO
-from mixedscope.engine.search.search import bounded_inverse
-from mixedscope.engine.search.starting import information_after
-from mixedscope.engine.small import SingleSystem
+from mixedscope.engine.search.refits import Ends, keep_digits, search_single, start_inverse
 from mixedscope.inference.ladder.tangent import SMALL
 from mixedscope.optimize.certificate import rounding
 
-__all__ = ["Ends", "Start", "compiled_refits", "is_compilable"]
+__all__ = ["Start", "compiled_refits"]
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
 
-# Objective still to be gained at which a refit stops, and most evaluations of one.
-_TOLERANCE = 1e-9
+# Most evaluations of a refit.
 _MOST = 500
 
 #: Objective still to be gained up to which a search counts as settled.
@@ -47,92 +42,26 @@ class Start:
     inverse: Floats
 
 
-@dataclass
-class Ends:
-    """Where refits ended, internal units, a row each.
-
-    Attributes
-    ----------
-    points : (m, k) array
-    values : (m,) array
-        Objective without its constants; NaN where it could not be evaluated.
-    betas : (m, r + 1) array
-        Coefficients of the basis, then the penalised residual.
-    counts : (m,) array of int
-        Evaluations made.
-    decrements : (m,) array
-        Newton decrement at the end.
-    sure : (m,) array of bool
-        Whether the end may be taken for that of a fit by itself.
-    """
-
-    points: Floats
-    values: Floats
-    betas: Floats
-    counts: NDArray[np.int64]
-    decrements: Floats
-    sure: Chosen
-
-    def take(self, rows: NDArray[np.intp], other: Ends, chosen: Chosen) -> None:
-        """Put the chosen rows of `other`, which are `rows` of these, in their place."""
-        to = rows[chosen]
-        for name in ("points", "values", "betas", "decrements"):
-            getattr(self, name)[to] = getattr(other, name)[chosen]
-
-
-def is_compilable(objective: ProfiledObjective) -> bool:
-    """Whether the model is of the kind that is refitted here."""
-    return objective.system.blocked.is_single and objective.entries is not None
-
-
 def compiled_refits(objective: ProfiledObjective, first: Start, residuals: Floats) -> Ends:
     """Fit the model to residuals (m, n) on the fixed effects, of unit root mean square.
 
-    ``objective``: of a model that `is_compilable`. ``first``: inside the parameter space.
-    ``residuals`` is (m, n).
+    ``objective``: of a model that is compilable (`mixedscope.engine.search.refits`). ``first``:
+    inside the parameter space. ``residuals`` is (m, n).
     """
     inverse = objective.to_entries(objective.to_entries(first.inverse).T)
-    ends = _run(objective, objective.to_entries(first.theta), inverse, residuals, _MOST)
+    ends = search_single(objective, objective.to_entries(first.theta), inverse, residuals, _MOST)
     near = np.flatnonzero(_near_boundary(objective, ends.points))
     if len(near):
         identity = objective.to_entries(objective.start)
-        information = information_after(objective, objective.factors(objective.start))
-        known = bounded_inverse(information)
+        known = start_inverse(objective, objective.start)
         for starts, guess in ((identity, known), (_raised(objective, ends.points[near]), inverse)):
-            again = _run(objective, starts, guess, residuals[near], _MOST)
+            again = search_single(objective, starts, guess, residuals[near], _MOST)
             ends.counts[near] += again.counts
             lower = again.values < ends.values[near] - _rounding(again.values)
             ends.take(near, again, lower | ~np.isfinite(ends.values[near]))
     _clean(objective, residuals, ends)
-    system = objective.system
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.maximum(system.n / ends.betas[:, -1], (ends.points**2).sum(axis=1))
-        ends.sure = (ends.decrements <= _SETTLED) & (ratio <= LARGE_RATIO)
+    ends.sure = (ends.decrements <= _SETTLED) & keep_digits(objective, ends)
     ends.sure &= np.isfinite(ends.values) & ~_hides_directions(objective, ends.points)
-    return ends
-
-
-def _run(
-    objective: ProfiledObjective, starts: Floats, inverse: Floats, residuals: Floats, most: int
-) -> Ends:
-    """Search from `starts` (k,), or (m, k), internal units; if `most` is 1, evaluate there."""
-    system = objective.system
-    assert objective.entries is not None
-    places, _ = objective.entries
-    factor, small = system.factors[0], system.blocked.small
-    assert isinstance(small, SingleSystem)
-    m, r = len(residuals), len(system.basis.kept)
-    # A copy: an array that may not be written to is another type, compiled for once more.
-    starts = np.array(np.broadcast_to(starts, (m, len(places))), order="C")
-    ends = Ends(
-        np.empty_like(starts), np.empty(m), np.empty((m, r + 1)), np.empty(m, dtype=np.int64),
-        np.empty(m), np.zeros(m, dtype=bool),
-    )  # fmt: skip
-    refit_single(
-        factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, starts,
-        np.ascontiguousarray(inverse), objective.degrees, objective.reml or None, _TOLERANCE, most,
-        ends.points, ends.values, ends.betas, ends.counts, ends.decrements,
-    )  # fmt: skip
     return ends
 
 
@@ -217,7 +146,7 @@ def _clean(objective: ProfiledObjective, residuals: Floats, ends: Ends) -> None:
             continue
         trial = np.where(part[rows], 0.0, ends.points[rows])
         k = trial.shape[1]
-        there = _run(objective, trial, np.zeros((k, k)), residuals[rows], 1)
+        there = search_single(objective, trial, np.zeros((k, k)), residuals[rows], 1)
         ends.counts[rows] += 1
         there.decrements[:] = ends.decrements[rows]  # of the search; there it has no step to judge
         free = there.values <= ends.values[rows] + _rounding(there.values)

@@ -9,21 +9,15 @@ effects by its smallest norm: no estimate of any of them, which `confounded` fin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
-from mixedscope.design.design import TermPart
-from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.gather import sums_by_level
-from mixedscope.engine.group_effects import group_effects
-from mixedscope.engine.objective import ProfiledSystem
-from mixedscope.engine.products import cross_products
-from mixedscope.engine.untangle import is_nearly_collinear
+from mixedscope.engine.least_norm import ITERATIONS, least_norm, untangled_system
+from mixedscope.engine.system import ProfiledSystem
 
 __all__ = [
     "JointLimit",
@@ -37,23 +31,11 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_EPS = float(np.finfo(float).eps)
-
-# Relative covariance factor of the steps towards the limit, for the smallest column. Larger steps
-# converge in fewer iterations; from 1e5 on the factorisation itself loses digits.
-_STEP = 100.0
-# Columns whose root mean squares differ by more are brought to within it.
-_SPREAD = 100.0
-_ITERATIONS = 200
 # A group identifies a coefficient unless a null direction of its columns has this share of it.
 _NULL = 1e-9
 # A factor is told apart from others if its contribution comes back to within this share of it.
 # Of one that is not, about one over the root of its number of levels is lost, or more.
 _LOST = 1e-4
-# What others leave of a column is rounding up to so many times an estimate of it; up to this share
-# of its length it does no harm.
-_TIMES = 8.0
-_EXACT = 1e-14
 
 
 @dataclass(frozen=True)
@@ -96,9 +78,9 @@ def joint_limit(system: ProfiledSystem) -> JointLimit:
     written as orthogonal ones first, which a limit permits whatever the structure; the norm is that
     of their coefficients.
     """
-    system = _untangled(system)
-    modes, iterations = _least_norm(system, system.response)
-    if iterations > _ITERATIONS:
+    system = untangled_system(system)
+    modes, iterations = least_norm(system, system.response)
+    if iterations > ITERATIONS:
         raise ModelError(
             "The joint least-squares limit did not settle: the random-effects columns of different "
             "factors are nearly collinear with each other, or with the fixed effects. Use the "
@@ -128,7 +110,7 @@ def reference_info(system: ProfiledSystem, limit: JointLimit) -> dict[str, Any]:
 def missing_limit(system: ProfiledSystem, reason: str) -> JointLimit:
     """Stand for a limit that could not be computed: NaN everywhere, and why."""
     modes = [np.full((f.n_levels, f.size), np.nan) for f in system.factors]
-    return JointLimit(modes, np.full(len(system.basis.kept), np.nan), 0, reason)
+    return JointLimit(modes, np.full(system.n_fixed, np.nan), 0, reason)
 
 
 def confounded(system: ProfiledSystem) -> tuple[str, ...]:
@@ -144,10 +126,10 @@ def confounded(system: ProfiledSystem) -> tuple[str, ...]:
     """
     if len(system.factors) < 2:
         return ()
-    system = _untangled(system)
+    system = untangled_system(system)
     rng = np.random.default_rng(0)
     drawn = [rng.standard_normal((f.n_levels, f.size)) for f in system.factors]
-    found, _ = _least_norm(system, system.project(system.random_part(drawn)))
+    found, _ = least_norm(system, system.project(system.random_part(drawn)))
     rests = [b - back for b, back in zip(drawn, found, strict=True)]
 
     def length(modes: Sequence[Floats], position: int | None = None) -> float:
@@ -164,116 +146,6 @@ def confounded(system: ProfiledSystem) -> tuple[str, ...]:
     return tuple(lost)
 
 
-def _untangled(system: ProfiledSystem) -> ProfiledSystem:
-    """Write nearly collinear columns as orthogonal ones, or, across factors, as the same ones.
-
-    Steps of the iteration along what such columns hardly differ in are short: it would take
-    millions, or stop where they look like rounding. The columns of a factor are untangled whatever
-    its structure. Of a column that fixed effects or columns of earlier factors hold but for
-    rounding the rounding is left out, which else has coefficients of its own: a serial date near
-    1e9 keeps seven digits of its deviations from the mean.
-    """
-    designs = tuple(
-        replace(t.design, parts=(TermPart(tuple(range(t.size)), "full", {}),))
-        if _is_tangled(t.standard)
-        else t.design
-        for t in system.terms
-    )
-    is_new = any(new is not t.design for new, t in zip(designs, system.terms, strict=True))
-    root = None if system.design.weights is None else system.root_weights
-    terms = group_effects(designs, root) if is_new else system.terms
-    x = system.design.X[:, system.basis.kept] * system.root_weights[:, None]
-    noise = _EPS * np.abs(system.basis.r_inverse).T @ np.linalg.norm(x, axis=0)
-    known = _Known(system.basis.q, noise)
-    cleaned = []
-    for term in terms:
-        # Rows of the identity become those of the inverse that made the engine's columns.
-        noise = _EPS * np.abs(term.data_modes(np.eye(term.size))) @ term.column_scale
-        columns, known = _without_rounding(term.standard, noise, known)
-        cleaned.append(term if columns is term.standard else replace(term, standard=columns))
-    if not is_new and all(new is old for new, old in zip(cleaned, terms, strict=True)):
-        return system
-    other = copy(system)
-    other.terms = tuple(cleaned)
-    other.factors = tuple(
-        replace(f, z=t.standard) for f, t in zip(system.factors, cleaned, strict=True)
-    )
-    pattern = system.cross.pattern  # columns alone have changed
-    other.cross = cross_products(other.factors, other.basis, other.response, pattern)
-    other.blocked = BlockedSystem(other.cross)
-    return other
-
-
-def _is_tangled(columns: Floats) -> bool:
-    """Whether some columns (n, k) of unit root mean square, or zero, are nearly collinear."""
-    used = columns[:, columns.any(axis=0)]
-    k = used.shape[1]
-    return k > 1 and is_nearly_collinear(used.T @ used / len(used), list(range(k)))
-
-
-class _Known(NamedTuple):
-    """Orthonormal columns (n, m) and how much of each (m,) is rounding of the data."""
-
-    columns: Floats
-    noise: Floats
-
-
-def _without_rounding(columns: Floats, noise: Floats, known: _Known) -> tuple[Floats, _Known]:
-    """Columns (n, k), of which shares `noise` (k,) are rounding, less what is so beside others."""
-    out = columns
-    for j, column in enumerate(columns.T):
-        size = float(np.linalg.norm(column))
-        share = known.columns.T @ column
-        rest = column - known.columns @ share
-        rest -= known.columns @ (known.columns.T @ rest)
-        length = float(np.linalg.norm(rest))
-        rounding = size * float(noise[j]) + float(np.abs(share) @ known.noise)
-        if length > _TIMES * rounding:
-            known = _Known(
-                np.column_stack([known.columns, rest / length]),
-                np.append(known.noise, rounding / length),
-            )
-        elif length > _EXACT * size:
-            out = out.copy() if out is columns else out
-            out[:, j] = column - rest
-    return out, known
-
-
-def _least_norm(system: ProfiledSystem, response: Floats) -> tuple[list[Floats], int]:
-    """Least-squares modes of smallest norm, internal units, for a response clear of fixed effects.
-
-    Also the number of iterations, more than `_ITERATIONS` where they did not settle.
-    """
-    scales = [
-        # What orthogonal columns are made of differs in size by what they have in common.
-        t.column_scale if t.coordinates is None else np.full(t.size, t.column_scale.min())
-        for t in system.terms
-    ]
-    smallest = min(float(s.min()) for s in scales)
-    factors = [np.diag(_STEP * np.minimum(s / smallest, _SPREAD)) for s in scales]
-    modes = [np.zeros((f.n_levels, f.size)) for f in system.factors]
-    previous = np.inf
-    for iterations in range(1, _ITERATIONS + 1):
-        residual = system.project(response - system.random_part(modes))
-        blocked = BlockedSystem(system.cross.with_response(residual))
-        try:
-            blocked.solve(factors)
-        except FloatingPointError:
-            return (
-                modes,
-                iterations,
-            )  # nothing is left of the residual: the model fits every observation exactly
-        steps = blocked.modes()
-        modes = [b + s for b, s in zip(modes, steps, strict=True)]
-        step = max(float(np.abs(s).max()) for s in steps)
-        size = max(float(np.abs(b).max()) for b in modes)
-        # Rounding sets a floor to the steps; once reached they stop shrinking.
-        if step <= 1e-12 * size or (step <= 1e-8 * size and step >= 0.5 * previous):
-            return modes, iterations
-        previous = step
-    return modes, _ITERATIONS + 1
-
-
 def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:
     """Least squares within every group, as deviations from the population.
 
@@ -285,13 +157,13 @@ def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:
     ``beta`` (r,): fixed effects. Gives (q, k), NaN where the level cannot identify the coefficient.
     """
     design = system.design
-    rest = (design.y - design.X[:, system.basis.kept] @ beta) * system.root_weights / system.y_scale
+    rest = (design.y - system.fixed_columns @ beta) * system.root_weights / system.y_scale
     out = []
     for position, factor in enumerate(system.factors):
         k, q = factor.size, factor.n_levels
         products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
-        gram = sums_by_level(factor.codes, products, q).reshape(q, k, k)
-        right = sums_by_level(factor.codes, rest[:, None] * factor.z, q)
+        gram = system.sums_by_level(position, products).reshape(q, k, k)
+        right = system.sums_by_level(position, rest[:, None] * factor.z)
         # Every level's columns are brought to unit length before their rank is judged.
         length = np.sqrt(np.einsum("qii->qi", gram))
         scale = np.where(length > 0.0, length, 1.0)

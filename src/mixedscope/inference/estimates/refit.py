@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, OptimizerError
 from mixedscope.engine.group_effects import inverse_of_lower
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.search.refits import is_compilable
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, is_compilable
+from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits
 from mixedscope.inference.ladder.tangent import raised
 from mixedscope.optimize.driver import minimize
 
@@ -90,8 +91,7 @@ def simulate_effects(
     """
     evaluation = objective.evaluate(theta)
     system = objective.system
-    design = system.design
-    mean = design.X[:, system.basis.kept] @ evaluation.beta
+    mean = system.fixed_columns @ evaluation.beta
     out = rng.standard_normal((count, system.n))
     out *= evaluation.sigma / system.root_weights
     out += mean
@@ -176,10 +176,10 @@ def _compiled(
     """Fill in what compiled code is sure of, and give which (m,) that are."""
     system = objective.system
     weighted = responses * system.root_weights
-    projections = weighted @ system.basis.q
+    projections = system.fixed_coefficients(weighted)
     largest = np.maximum(weighted.max(axis=1), -weighted.min(axis=1))
     # Two arrays of the responses' size in all: new memory costs as much as what is done in it.
-    explained = projections @ system.basis.q.T
+    explained = system.fixed_part(projections)
     residuals = np.subtract(weighted, explained, out=weighted)
     unit = np.sqrt(np.multiply(residuals, residuals, out=explained).mean(axis=1))
     exact = np.flatnonzero(unit <= _EXPLAINED * largest)

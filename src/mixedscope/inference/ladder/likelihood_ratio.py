@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
 from mixedscope.covariance.base import CovarianceStructure
-from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.leverage import DIGITS
@@ -308,13 +306,13 @@ def _information(point: _Point) -> Floats:
 def _average_information(
     system: ProfiledSystem, factors: Sequence[Floats], response: Floats, degrees: int
 ) -> Floats:
-    blocked = BlockedSystem(system.cross.with_response(response))
-    solution = blocked.solve(factors)
-    residual = response - system.basis.q @ solution.beta - system.random_part(blocked.modes())
+    solver = system.solver(response)
+    solution = solver.solve(factors)
+    residual = response - system.fixed_part(solution.beta) - system.random_part(solver.modes())
     columns = [response]
-    for term, factor in zip(system.terms, system.factors, strict=True):
+    for position, (term, factor) in enumerate(zip(system.terms, system.factors, strict=True)):
         z = term.data_columns(factor.z)
-        score = sums_by_level(factor.codes, residual[:, None] * z, factor.n_levels)
+        score = system.sums_by_level(position, residual[:, None] * z)
         levels = score[factor.codes]
         for i, j in zip(*np.tril_indices(term.size), strict=True):
             # Entry (i, j) of the covariance in the units of the columns.
@@ -323,8 +321,7 @@ def _average_information(
                 column = column + z[:, j] * levels[:, i]
             columns.append(column)
     responses = np.column_stack([system.project(c) for c in columns])
-    extended = BlockedSystem(system.cross.with_response(responses))
-    triangle = extended.trailing_factor(factors, len(columns) - 1)
+    triangle = system.solver(responses).trailing_factor(factors, len(columns) - 1)
     # What the factorisation adds to a column of zeros is no information.
     there = np.array([bool(column.any()) for column in columns[1:]])
     return np.asarray(triangle @ triangle.T / (solution.pwrss / degrees) * np.outer(there, there))

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.engine.blocks import evaluation_cost
 from mixedscope.inference.studies.contours import outlines, refine
 from mixedscope.inference.studies.coordinates import MEASURED, Coordinate, Coordinates, coordinates
 from mixedscope.inference.studies.plane import Plane
 from mixedscope.inference.studies.studied_fit import StudiedFit
-from mixedscope.inference.studies.surface import Surface, evaluation_cost
+from mixedscope.inference.studies.surface import Surface
 
 __all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "OTHERS", "WINDOWS", "landscape_study"]
 
@@ -133,7 +134,7 @@ def landscape_study(
     shown = list(dict.fromkeys(i for pair in chosen for i in pair))
     covered = path.best if window == "path" else path.best[:0]
     spans = _spans(surface, space, covered, shown, chosen)
-    cost = evaluation_cost(fit.objective)
+    cost = evaluation_cost(fit.objective.system)
     if others == "profiled" and len(fit.theta) > len(chosen[0]):
         cost *= _PROFILE_EVALUATIONS
     allowed = OPERATIONS / cost / len(chosen)

@@ -93,7 +93,7 @@ def _entry(
             (own * np.diag(square)).tolist(),
             edf.tolist(),
         )
-    fixed = solution.log_det_fixed + system.basis.log_det if objective.reml else 0.0
+    fixed = system.log_det_fixed(solution) if objective.reml else 0.0
     row = {
         "objective": e.objective,
         "residual_ss": e.residual_ss,

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.data.truth import Truth, true_effects
-from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.marginal import MarginalCovariances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.leverage import (
     DIGITS,
     EffectiveDegrees,
-    MarginalCovariances,
     effective_degrees,
     hidden,
 )
@@ -133,7 +132,7 @@ class _Point:
 def _point(objective: ProfiledObjective, factors: Sequence[Floats], scale: float) -> _Point:
     system = objective.system
     scaled = [f * scale for f in factors]
-    solution = system.blocked.solve(scaled)
+    solution = system.solve(scaled)
     evaluation = objective.describe(scaled, solution)
     modes = system.modes()
     degrees = effective_degrees(system, scaled, solution)
@@ -226,7 +225,7 @@ def _errors(
     spread = np.empty((len(wide), len(measures.names)))
     for i, exponent in enumerate(wide):
         scaled = [f * 10.0**exponent for f in factors]
-        degrees = effective_degrees(system, scaled, system.blocked.solve(scaled))
+        degrees = effective_degrees(system, scaled, system.solve(scaled))
         spread[i] = measures.mean_of(covariances.at(scaled), degrees.total / system.n)
     slope = np.zeros((len(exponents), spread.shape[1]))
     for distance, weight in enumerate(_STENCIL, start=1):
@@ -236,7 +235,7 @@ def _errors(
     slope /= step * math.log(10.0)
     variance = truth.sigma**2 * (spread[margin:-margin] - 0.5 * slope)
     none = np.zeros(len(measures.names))
-    none[-1] = truth.sigma**2 * len(system.basis.kept) / system.n
+    none[-1] = truth.sigma**2 * system.n_fixed / system.n
 
     noiseless = _Noiseless(system, truth)
     frames = []
@@ -296,16 +295,14 @@ class _Noiseless:
         mean = system.project(truth.mean) / system.y_scale
         self._length = float(mean @ mean)
         # A mean that lies in the fixed effects but for rounding is fitted without error.
-        self._blocked = (
-            BlockedSystem(system.cross.with_response(mean)) if self._length > 1e-20 else None
-        )
+        self._solver = system.solver(mean) if self._length > 1e-20 else None
 
     def at(self, factors: Sequence[Floats]) -> tuple[list[Floats], float]:
         """Errors of the modes (q, k) per factor, and mean square error of the fitted values."""
         system = self._system
-        if self._blocked is None:
+        if self._solver is None:
             return [-b for b in self._effects], 0.0
-        solution = self._blocked.solve(factors)
-        modes = [system.in_data_units(i, b) for i, b in enumerate(self._blocked.modes())]
+        solution = self._solver.solve(factors)
+        modes = [system.in_data_units(i, b) for i, b in enumerate(self._solver.modes())]
         rest = max(solution.pwrss - solution.penalty, 0.0) * system.y_scale**2 / system.n
         return [m - b for m, b in zip(modes, self._effects, strict=True)], rest

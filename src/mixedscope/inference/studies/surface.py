@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,30 +9,9 @@ from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.studies.coordinates import Coordinates
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
-__all__ = ["Surface", "evaluation_cost"]
+__all__ = ["Surface"]
 
 Floats = NDArray[np.float64]
-
-#: Operations that the overhead of one evaluation is worth.
-_OVERHEAD: Final = 5e5
-
-#: Operations of sparse sums that take as long as one of a dense Cholesky factor.
-_SPARSE: Final = 4.0
-
-
-def evaluation_cost(objective: ProfiledObjective) -> float:
-    """Floating-point operations of one evaluation, estimated from the blocks of the model.
-
-    They are products of the rows that levels have in the rest, and a dense Cholesky factor of it; a
-    model of a microsecond counts with the overhead of a call.
-    """
-    cross = objective.system.cross
-    operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
-    for own, stage in zip(cross.pattern.stages, cross.stages, strict=True):
-        k = stage.d.shape[1]
-        rows = np.diff(own.ptr).astype(float) + stage.u.shape[1]
-        operations += _SPARSE * k * float((rows**2).sum()) + len(rows) * k**3
-    return operations
 
 
 class Surface:
