@@ -5,12 +5,63 @@ The mixed model is written with n x n matrices and no care for speed, independen
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.vocabulary import CRITERION_NAMES
 
 
-class DenseMixedModel:
+class KnowsNoMore:
+    """What an objective answers that knows nothing beyond its values and gradients."""
+
+    criterion_name = CRITERION_NAMES["ML"]
+    parts = ("sigma", "log_det", "residual_ss", "penalty")
+    coordinates = None
+    uncentred = ()
+    is_compiled = is_quick = has_scoring = False
+
+    @property
+    def columns(self):
+        return np.where(self.lower == 0.0, np.cumsum(self.lower == 0.0) - 1, -1)
+
+    @property
+    def edges(self):
+        return np.where(self.lower == 0.0, 0.0, np.nan)
+
+    def compiling_seconds(self):
+        return 0.0
+
+    def quasi_newton(self, theta, tolerance, most):
+        return None
+
+    def gradients(self, thetas):
+        raise NotImplementedError("not compiled")
+
+    def moment_start(self):
+        return None
+
+    def initial_hessian(self, theta):
+        return None
+
+    def beyond(self, theta):
+        return []
+
+    def second_look(self, theta):
+        return SimpleNamespace(rays=(), starts=())
+
+    def unidentified(self, theta):
+        return []
+
+    def residual_state(self, theta, value):
+        return "identified"
+
+    def residual_limit(self, theta):
+        return np.nan
+
+
+class DenseMixedModel(KnowsNoMore):
     """-2 profiled log-likelihood of y = Xβ + Σ Z_t b_t + ε with unstructured terms.
 
     Parameters
@@ -133,7 +184,7 @@ def null_variance(seed=0):
     return DenseMixedModel(y, np.ones((30, 1)), [(codes, np.ones((30, 1)))])
 
 
-class Toy:
+class Toy(KnowsNoMore):
     """A function of theta dressed as an objective; lower bounds of -inf unless given."""
 
     def __init__(self, value, gradient, start, *, lower=None, scale=None):

@@ -44,6 +44,25 @@ def thetas(structure: CovarianceStructure, count: int = 5) -> list[np.ndarray]:
 
 
 @EVERY
+def test_parameters_of_one_column_make_it_zero_together(structure: CovarianceStructure) -> None:
+    columns = structure.columns
+    assert columns.shape == (structure.n_theta,)
+    assert set(columns) == set(range(columns.max() + 1)) | ({-1} if -1 in columns else set())
+    # Parameters whose sign is a convention are the size of something: each has a column of its own.
+    bounded = columns[structure.lower == 0.0]
+    assert (bounded >= 0).all()
+    assert len(set(bounded)) == len(bounded)
+    theta = structure.start() + 0.1
+    whole = np.linalg.matrix_rank(structure.factor(theta), tol=1e-9)
+    for column in set(columns) - {-1}:
+        without = np.where(columns == column, 0.0, theta)
+        factor = structure.factor(without)
+        assert np.linalg.matrix_rank(factor, tol=1e-9) < whole
+        if structure.entries is not None:
+            assert not factor[:, column].any()
+
+
+@EVERY
 def test_factors_and_derivatives_are_lower_triangular(structure: CovarianceStructure) -> None:
     for theta in thetas(structure):
         for matrix in (structure.factor(theta), *structure.derivatives(theta)):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from dense_decimals import dense_objective
 from numpy.typing import NDArray
+from optimize_cases import KnowsNoMore
 
 import mixedscope as ms
 from mixedscope.core.evaluation import Evaluation
@@ -180,7 +181,7 @@ def test_no_meta_analysis_ends_below_its_infimum_or_at_an_arbitrary_point(reml: 
     assert 0 < limits < 40
 
 
-class Noisy:
+class Noisy(KnowsNoMore):
     """A parabola whose evaluations far from its minimum are lower than they should be."""
 
     theta_names = ("a",)
@@ -197,7 +198,7 @@ class Noisy:
 
 def test_the_best_point_is_the_one_that_is_lowest_whatever_rounding_did() -> None:
     objective: Any = Noisy()
-    problem = Problem(objective, Trace(("a",), (), np.ones(1)))
+    problem = Problem(objective, Trace(("a",), (), np.ones(1), ()))
     problem.evaluate(np.array([1.0]), gradient=False)
     far = problem.evaluate(np.array([6.0]), gradient=False)
     assert far is not None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from optimize_cases import Toy, double_well, null_variance, quadratic, simulated, singular
 
+from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.optimize.certificate import measure_curvature, row_by_row
 from mixedscope.optimize.driver import minimize
 
@@ -126,7 +127,7 @@ def test_a_saddle_between_two_wells_is_named():
 class Restricted(Toy):
     """A criterion of REML."""
 
-    reml = True
+    criterion_name = CRITERION_NAMES["REML"]
 
 
 def ends(kind: type[Toy]) -> dict[str, str]:

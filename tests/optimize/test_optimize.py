@@ -419,6 +419,36 @@ def test_a_small_theta_is_tried_at_zero_unless_the_curvature_says_what_that_cost
     assert result.theta[1] == pytest.approx(0.01, rel=0.1)
 
 
+@pytest.mark.parametrize(("columns", "zero"), [((0, -1), True), ((0, 0), False)])
+def test_a_fixed_effect_near_zero_does_not_go_with_a_variance(columns, zero):
+    """Of ``t0**4 + (t1 - 0.005)**2``, where t1 at zero costs more than rounding and t0 nothing."""
+    kind = type("Mixed", (Toy,), {"columns": np.array(columns)})
+    objective = kind(
+        lambda t: t[0] ** 4 + (t[1] - 0.005) ** 2,
+        lambda t: [4 * t[0] ** 3, 2 * (t[1] - 0.005)],
+        start=(0.5, 1.0),
+        lower=[0.0, -np.inf],
+    )
+    result = minimize(objective)
+    assert bool(result.theta[0] == 0.0) is zero
+    assert result.theta[1] == pytest.approx(0.005, rel=0.01)
+
+
+@pytest.mark.parametrize(("columns", "tried"), [((0, -1), False), ((0, 1), True)])
+def test_a_variance_is_not_small_because_a_fixed_effect_is_large(columns, tried):
+    """Of ``1e-9 (t0**2 - 25)**2 + (t1 - 1000)**2``, whose minimum is at (5, 1000)."""
+    kind = type("Mixed", (Toy,), {"columns": np.array(columns)})
+    objective = kind(
+        lambda t: 1e-9 * (t[0] ** 2 - 25) ** 2 + (t[1] - 1000) ** 2,
+        lambda t: [4e-9 * t[0] * (t[0] ** 2 - 25), 2 * (t[1] - 1000)],
+        start=(5.0, 900.0),
+        lower=[0.0, -np.inf],
+    )
+    result = minimize(objective)
+    assert any(row.theta[0] == 0.0 for row in result.trace.rows) is tried
+    assert result.theta[1] == pytest.approx(1000)
+
+
 def test_auto_leaves_the_last_steps_to_polishing_where_evaluations_are_dear():
     dear = minimize(simulated(4))
     assert dear.optimizer["settings"]["ftol"] == 1e-6

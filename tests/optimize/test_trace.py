@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from optimize_cases import Evaluation, quadratic, simulated, singular
 
+from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.trace import Trace
 from mixedscope.tables.kinds.trace import TRACE
@@ -31,7 +32,7 @@ COLUMNS = [
 
 
 def small_trace(*objectives):
-    trace = Trace(("a",), ("b",), np.ones(1))
+    trace = Trace(("a",), ("b",), np.ones(1), ProfiledObjective.parts)
     for i, value in enumerate(objectives):
         evaluation = None
         if value is not None:
@@ -148,3 +149,11 @@ def test_names_are_those_of_the_objective():
     objective = simulated(4, groups=(6,))
     trace = minimize(objective, max_evaluations=1).trace
     assert trace.names == {"theta": objective.theta_names, "beta": objective.beta_names}
+
+
+def test_the_objective_says_what_a_trace_has_of_its_evaluations():
+    objective = quadratic()
+    objective.parts = ("penalty",)
+    frame = minimize(objective).trace.frame()
+    ours = [c for c in COLUMNS if c not in ProfiledObjective.parts or c == "penalty"]
+    assert list(frame.columns) == ours

@@ -186,6 +186,17 @@ class CovarianceStructure(ABC):
         """
         return np.where(self.lower == 0.0, 0.0, np.nan)
 
+    @cached_property
+    def columns(self) -> NDArray[np.intp]:
+        """Which parameters are entries of one column of the factor, shape (n_theta,).
+
+        Numbers from 0 on, which they share if the column is zero where all of them are; -1 for
+        parameters of no column, such as angles of correlations.
+        """
+        if self.entries is not None:
+            return self.entries[1]
+        return np.where(self.lower == 0.0, np.arange(self.n_theta), -1)
+
     @abstractmethod
     def start(self) -> Floats:
         """Theta of the identity, or of what comes close to it, shape (n_theta,)."""

@@ -18,7 +18,14 @@ from mixedscope.design.design import RandomDesign
 from mixedscope.engine.basis import products_of_rows
 from mixedscope.engine.untangle import is_nearly_collinear, uncentred, untangled
 
-__all__ = ["LARGEST", "GroupEffects", "group_effects", "inverse_of_lower", "joined"]
+__all__ = [
+    "LARGEST",
+    "GroupEffects",
+    "group_effects",
+    "inverse_of_lower",
+    "joined",
+    "numbered_apart",
+]
 
 Floats = NDArray[np.float64]
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -272,6 +279,11 @@ class GroupEffects:
         """Sizes of theta at which the covariance is singular, shape (n_theta,); NaN where none."""
         return joined([s.edges for s in self.structures])
 
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """Which of theta are entries of one column of the factor (n_theta,); -1: of none."""
+        return numbered_apart([s.columns for s in self.structures])
+
     def beyond(self, theta: Floats) -> list[Floats]:
         """Points (n_theta,) from which to look past a degenerate theta; see the structures."""
         out = []
@@ -327,6 +339,15 @@ class GroupEffects:
             out.append((columns, structure, slice(at, at + structure.n_theta)))
             at += structure.n_theta
         return out
+
+
+def numbered_apart(parts: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Join numbers from 0 on so that those of different parts differ; -1 stays."""
+    out, first = [], 0
+    for part in parts:
+        out.append(np.where(part >= 0, part + first, -1))
+        first += int(part.max(initial=-1)) + 1
+    return np.concatenate(out)
 
 
 def inverse_of_lower(matrix: Floats) -> Floats:

@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution
-from mixedscope.engine.group_effects import inverse_of_lower, joined
+from mixedscope.engine.group_effects import inverse_of_lower, joined, numbered_apart
 from mixedscope.engine.kernels.criterion import profiled_criterion
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.rounding import (
@@ -83,7 +84,13 @@ class ProfiledObjective(ABC):
         ``theta * scale`` is theta for columns of unit root mean square.
     edges : (k,) array
         Sizes of theta at which a covariance is singular; NaN where there are none.
+    columns : (k,) array of int
+        Which parameters are entries of one column of a factor; -1 for those of none.
+    parts : tuple of str
+        What an evaluation yields beside objective and fixed effects.
     """
+
+    parts = ("sigma", "log_det", "residual_ss", "penalty")
 
     compiling_seconds = staticmethod(compiling_seconds)
 
@@ -96,6 +103,7 @@ class ProfiledObjective(ABC):
         self.lower = joined([t.lower for t in system.terms])
         self.scale = joined([t.scale for t in system.terms])
         self.edges = joined([t.edges for t in system.terms])
+        self.columns = numbered_apart([t.columns for t in system.terms])
         self.degrees = system.n - (len(system.basis.kept) if reml else 0)
         # Only REML asks for what the basis leaves out of the fixed effects' determinant.
         self._log_det_basis = system.basis.log_det if reml else 0.0
@@ -114,6 +122,11 @@ class ProfiledObjective(ABC):
         self.entries = self._all_entries()
         self._bounded = np.flatnonzero(self.lower == 0.0).tolist()
         self._hiding = [t for t in system.terms if any(s.hides_directions for s in t.structures)]
+
+    @property
+    def criterion_name(self) -> str:
+        """What the objective is called in words."""
+        return CRITERION_NAMES["REML" if self.reml else "ML"]
 
     def evaluate(self, theta: Floats) -> Evaluation:
         """Evaluate the objective.

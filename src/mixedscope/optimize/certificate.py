@@ -20,15 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedscope.optimize.objective import (
-    FloatArray,
-    Objective,
-    criterion_words,
-    edges_of,
-    offers_identification,
-    offers_residual,
-    shape_of,
-)
+from mixedscope.optimize.objective import FloatArray, SmoothObjective, criterion_words
 
 __all__ = [
     "POLISH_TOLERANCE",
@@ -317,7 +309,7 @@ def _largest(values: FloatArray) -> float:
 
 
 def certificate(
-    objective: Objective,
+    objective: SmoothObjective,
     theta: FloatArray,
     value: float,
     gradient: FloatArray | None,
@@ -363,7 +355,7 @@ def certificate(
     at_edge = [
         (name, edge)
         for name, value, edge in zip(
-            objective.theta_names, theta.tolist(), edges_of(objective).tolist(), strict=True
+            objective.theta_names, theta.tolist(), objective.edges.tolist(), strict=True
         )
         if abs(value) == edge
     ]
@@ -382,13 +374,11 @@ def certificate(
         verdict = "boundary optimum"
     else:
         verdict = "optimum"
-    residual = (
-        objective.residual_state(theta, value) if offers_residual(objective) else "identified"
-    )
-    if residual == "shared" and not unidentified and offers_identification(objective):
+    residual = objective.residual_state(theta, value)
+    if residual == "shared" and not unidentified:
         unidentified = objective.unidentified(theta)
     limit: float | None = None
-    if residual == "vanishing" and offers_residual(objective):
+    if residual == "vanishing":
         verdict = "not converged"
         limit = objective.residual_limit(theta)
     criterion, points = criterion_words(objective)
@@ -401,7 +391,7 @@ def certificate(
     if limit is not None:
         words = _limit_words(limit, criterion) + words
         limit = limit if math.isfinite(limit) else None
-    words += _centring_words(getattr(objective, "uncentred", ()))
+    words += _centring_words(objective.uncentred)
     if excess > tolerance:
         words += (
             f" The search itself had stopped {excess:.2g} {points} higher; "
@@ -422,10 +412,10 @@ def certificate(
 
 
 def _unidentified(
-    objective: Objective, theta: FloatArray, curvature: Curvature | None
+    objective: SmoothObjective, theta: FloatArray, curvature: Curvature | None
 ) -> list[dict[str, Any]]:
     """Ask which parameters are not determined, if the curvature leaves room for any."""
-    if curvature is None or not offers_identification(objective):
+    if curvature is None:
         return []
     most = max(abs(curvature.smallest), float(curvature.values[-1]))
     if curvature.smallest > max(_FLAT_FLOORS * curvature.floor, _FLAT * most):
@@ -433,9 +423,11 @@ def _unidentified(
     return objective.unidentified(theta)
 
 
-def _is_flat(objective: Objective, value: float, theta: FloatArray, curvature: Curvature) -> bool:
+def _is_flat(
+    objective: SmoothObjective, value: float, theta: FloatArray, curvature: Curvature
+) -> bool:
     """Whether the objective falls nowhere along the direction that seems to curve downwards."""
-    shape = shape_of(objective)
+    shape = objective.coordinates
     step = curvature.vectors[:, 0]
     along = step / objective.scale if shape is None else np.linalg.solve(shape, step)
     try:

@@ -13,12 +13,7 @@ from mixedscope.core.errors import OptimizerError
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
-from mixedscope.optimize.objective import (
-    FloatArray,
-    Objective,
-    finishes_fast,
-    offers_moments,
-)
+from mixedscope.optimize.objective import FloatArray, Objective, SmoothObjective
 from mixedscope.optimize.polish import Polisher
 from mixedscope.optimize.problem import LimitReached, Problem
 from mixedscope.optimize.trace import Trace
@@ -64,7 +59,7 @@ class OptimizationResult:
 
 
 def minimize(
-    objective: Objective,
+    objective: SmoothObjective,
     *,
     optimizer: str = "auto",
     settings: Mapping[str, object] | None = None,
@@ -79,7 +74,7 @@ def minimize(
 
     Parameters
     ----------
-    objective : Objective
+    objective : SmoothObjective
     optimizer : str
         One of `mixedscope.optimize.backends.optimizer_names`.
     settings : mapping, optional
@@ -116,15 +111,16 @@ def minimize(
             f"settings must be a mapping of names to values, as {{'rhobeg': 0.1}}, not {settings!r}"
             f"; optimizer {optimizer!r} has {', '.join(backend.settings) or 'none'}."
         )
-    if optimizer == "auto" and polish and not finishes_fast(objective):
+    # Elsewhere the last digits cost less by the objective's own search than by polishing.
+    if optimizer == "auto" and polish and not (objective.is_quick or objective.has_scoring):
         settings = {**backend.hastened, **(settings or {})}
     resolved = backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)
     _check_limit("max_seconds", max_seconds, whole=False)
-    if start is None and backend.starts_from_moments and offers_moments(objective):
+    if start is None and backend.starts_from_moments:
         start = objective.moment_start()
     theta0 = _check_start(objective, start)
-    trace = Trace(objective.theta_names, objective.beta_names, objective.scale)
+    trace = Trace(objective.theta_names, objective.beta_names, objective.scale, objective.parts)
     backend.load(objective)
     problem = Problem(
         objective,

@@ -18,7 +18,7 @@ from mixedscope.optimize.certificate import (
     measure_curvature,
     tolerance_scale,
 )
-from mixedscope.optimize.objective import FloatArray, edges_of, offers_beyond
+from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import LimitReached, Point, Problem
 from mixedscope.optimize.second_look import look_again
 
@@ -45,7 +45,8 @@ _NEARBY_FLAT = 1e-5
 #: Lengths of the first step along negative curvature, standardised units.
 _ESCAPE_STEPS = (0.1, 0.01, 1e-3)
 
-#: Theta closer to an end of its range than this fraction of the largest is tried at exactly it.
+#: A covariance parameter closer to an end of its range than this fraction of the largest is tried
+#: at exactly it.
 _TINY = 0.02
 
 #: Not tried either if the curvature says that it costs more than this, times `tolerance_scale`;
@@ -270,18 +271,19 @@ class Polisher:
         """Put theta at exactly the end of its range, as zero, where that costs nothing."""
         problem, x = self.problem, self.point.x
         sizes = np.abs(x)
-        edges = edges_of(problem.objective) * problem.scale
-        tiny = _TINY * max(1.0, *sizes.tolist())
+        edges, column = problem.objective.edges * problem.scale, problem.objective.columns
+        # How large a fixed effect is says nothing of what is small among covariance parameters.
+        comparable = (column >= 0) | ~np.isnan(edges)
+        tiny = _TINY * max([1.0, *sizes[comparable].tolist()])
         # NaN, where there is no such end, is never near.
         near = np.abs(sizes - edges) < tiny
         if not near.any():
             return
-        # A column of Λ is a bounded element and the free ones behind it: all of it may be zero.
-        column = np.cumsum(problem.lower == 0.0)
+        # With an element of a column of Λ all of the column may be zero.
         parts = []
         for i in np.flatnonzero(near).tolist():
             whole = np.flatnonzero(column == column[i])
-            zero = edges[i] == 0.0 and bool(np.all(np.abs(x[whole]) < tiny))
+            zero = column[i] >= 0 and edges[i] == 0.0 and bool(np.all(np.abs(x[whole]) < tiny))
             parts.append(whole if zero else np.array([i]))
         target = np.where(edges > 0.0, np.copysign(edges, x), 0.0)
         parts = [p for p in parts if np.any(x[p] != target[p]) and not self._costs(p, target)]
@@ -311,8 +313,6 @@ class Polisher:
     def _look_beyond(self) -> bool:
         """Leave an edge beside which the objective falls unseen by curvature; False if none."""
         problem = self.problem
-        if not offers_beyond(problem.objective):
-            return False
         points = problem.objective.beyond(problem.to_theta(self.point.x))
         if not len(points):
             return False

@@ -11,15 +11,7 @@ import numpy as np
 
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.optimize.certificate import rounding
-from mixedscope.optimize.objective import (
-    CompiledSearch,
-    FloatArray,
-    Objective,
-    compiling_seconds,
-    is_quick,
-    offers_search,
-    shape_of,
-)
+from mixedscope.optimize.objective import CompiledSearch, FloatArray, SmoothObjective
 from mixedscope.optimize.trace import Trace
 
 __all__ = ["EVALUATION_ERRORS", "LimitReached", "Point", "Problem"]
@@ -109,7 +101,7 @@ class Problem:
 
     def __init__(
         self,
-        objective: Objective,
+        objective: SmoothObjective,
         trace: Trace,
         *,
         max_evaluations: int | None = None,
@@ -120,7 +112,7 @@ class Problem:
         self.trace = trace
         self.scale = np.array(objective.scale, dtype=np.float64)
         self.lower = np.array(objective.lower, dtype=np.float64) * self.scale
-        self._shape = shape = shape_of(objective)
+        self._shape = shape = objective.coordinates
         self._unshape = None if shape is None else _inverse(shape)
         self.stage = "search"
         self.best: Point | None = None
@@ -131,7 +123,7 @@ class Problem:
         self._max_seconds = max_seconds
         self._bar: Any = _progress_bar(max_evaluations) if progress else None
         self._began = time.perf_counter()
-        self._compiled = compiling_seconds(objective)
+        self._compiled = objective.compiling_seconds()
 
     @property
     def size(self) -> int:
@@ -146,7 +138,7 @@ class Problem:
     @property
     def compile_seconds(self) -> float:
         """Seconds since the start in which code was compiled, or loaded from the disk."""
-        return compiling_seconds(self.objective) - self._compiled
+        return self.objective.compiling_seconds() - self._compiled
 
     def close(self) -> None:
         """Finish the progress bar."""
@@ -276,7 +268,7 @@ class Problem:
         if self.best is not None and self.best.at_most <= best.at_most:
             return
         self.previous = self.best
-        if len(ranked) > 1 and not is_quick(self.objective):
+        if len(ranked) > 1 and not self.objective.is_quick:
             self.previous = self._point_of(search, ranked[1])
         self.best = best
 
@@ -307,7 +299,7 @@ class Problem:
 
     def gradients(self, points: FloatArray) -> FloatArray | None:
         """Compute gradients at every row of `points` (m, k), as `gradient`; None if one fails."""
-        if offers_search(self.objective):
+        if self.objective.is_compiled:
             self.certificate_evaluations += len(points)
             try:
                 slopes = self.slope_to_x(self.objective.gradients(self.to_theta(points)))

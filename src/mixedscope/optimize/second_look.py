@@ -1,8 +1,8 @@
 """Look again from a minimum: there may be a lower one at the places where others were seen.
 
 It is made for every optimiser alike, after polishing, and recorded under the stage ``restart``.
-The objective says where to look (`DoubtedObjective`); where it sees no reason for doubt this costs
-nothing. No minimum is proved to be the lowest: a few likely places are tried.
+The objective says where to look (`SmoothObjective.second_look`); where it sees no reason for doubt
+this costs nothing. No minimum is proved to be the lowest: a few likely places are tried.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from mixedscope.optimize.backends.scipy import descend
-from mixedscope.optimize.objective import FloatArray, is_quick, offers_second_look
+from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import Point, Problem
 
 __all__ = ["look_again"]
@@ -42,12 +42,10 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     ``here``: a minimum. ``note``: is told what is done, before it is done. Gives a point that is
     lower, but not polished; None if none was found. May raise LimitReached.
     """
-    if not offers_second_look(problem.objective):
-        return None
     places = problem.objective.second_look(problem.to_theta(here.x))
     if not places.rays and not places.starts:
         return None
-    quick = is_quick(problem.objective)
+    quick = problem.objective.is_quick
     done = len(problem.trace) + problem.certificate_evaluations
     left = len(problem.trace) + (_SEARCHES * _EVALUATIONS * 10 if quick else int(_SHARE * done))
     problem.stage = "restart"

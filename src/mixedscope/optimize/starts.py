@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from mixedscope.core.errors import OptimizerError, suggest
-from mixedscope.optimize.objective import FloatArray, Objective, offers_moments, shape_of
+from mixedscope.optimize.objective import FloatArray, SmoothObjective
 
 __all__ = ["START_NAMES", "named_start"]
 
 START_NAMES = ("independent", "moments", "identity", "random")
 
 
-def named_start(objective: Objective, name: str, *, seed: int = 0) -> FloatArray | None:
+def named_start(objective: SmoothObjective, name: str, *, seed: int = 0) -> FloatArray | None:
     """Give the theta (k,) that a start of this name stands for; None for the optimiser's own.
 
     ``independent`` is each optimiser's own start, whatever other fits have found; ``moments`` are
@@ -28,7 +28,7 @@ def named_start(objective: Objective, name: str, *, seed: int = 0) -> FloatArray
         return np.asarray(objective.start, dtype=np.float64)
     if name == "random":
         draws = np.random.default_rng(seed).standard_normal(len(objective.theta_names))
-        shape = shape_of(objective)
+        shape = objective.coordinates
         if shape is not None:
             return objective.canonical(np.asarray(np.linalg.solve(shape, draws)))
         return objective.canonical(draws / objective.scale)
@@ -37,6 +37,7 @@ def named_start(objective: Objective, name: str, *, seed: int = 0) -> FloatArray
             f"unknown start {name!r}; a start is an array of theta or one of "
             f"{', '.join(START_NAMES)}.{suggest(name, START_NAMES)}"
         )
-    if not offers_moments(objective):
+    start = objective.moment_start()
+    if start is None:
         raise OptimizerError("this objective has no estimate by moments to start from")
-    return objective.moment_start()
+    return start

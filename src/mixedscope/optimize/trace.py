@@ -71,13 +71,20 @@ class Trace:
         What the entries of the columns ``theta`` (and ``gradient``) and ``beta`` are called.
     scale : (k,) array
         Standardised units per unit of theta; distances in the rule of the phases use it.
+    parts : tuple of str
+        Fields of evaluations, beside ``objective`` and ``beta``, that are columns.
     """
 
     def __init__(
-        self, theta_names: tuple[str, ...], beta_names: tuple[str, ...], scale: FloatArray
+        self,
+        theta_names: tuple[str, ...],
+        beta_names: tuple[str, ...],
+        scale: FloatArray,
+        parts: tuple[str, ...],
     ) -> None:
         self.theta_names = tuple(theta_names)
         self.beta_names = tuple(beta_names)
+        self.parts = parts
         self.scale = np.array(scale, dtype=np.float64)
         self._rows: list[Row | _Block] = []
         self._counts: dict[str, int] = {}
@@ -183,11 +190,12 @@ class Trace:
         """Give the table ``trace.parquet`` of the contracts, a row per evaluation.
 
         Gives ``evaluation`` from 1; ``stage``; ``status``; ``objective``; ``best``, the running
-        minimum; ``theta``; ``beta``; ``sigma``; ``log_det``, ``residual_ss``, ``penalty``;
-        ``gradient`` with respect to theta, None where not computed; ``rho``, ``delta``,
-        trust-region radii in the standardised units ``theta * scale``, NaN where the optimiser has
-        none; ``phase``, see `label_phases`.  Everything that a failed evaluation did not yield is
-        NaN or None; ``best`` carries on over it and is NaN before the first success.
+        minimum; ``theta``; ``beta``; the parts of evaluations (``sigma``, ``log_det``,
+        ``residual_ss``, ``penalty`` for linear models); ``gradient`` with respect to theta, None
+        where not computed; ``rho``, ``delta``, trust-region radii in the standardised units
+        ``theta * scale``, NaN where the optimiser has none; ``phase``, see `label_phases`.
+        Everything that a failed evaluation did not yield is NaN or None; ``best`` carries on over
+        it and is NaN before the first success.
         """
         import pandas as pd
 
@@ -210,10 +218,7 @@ class Trace:
                 "best": np.fmin.accumulate(objective) if len(objective) else objective,
                 "theta": _objects(theta),
                 "beta": _objects([None if e is None else e.beta for e in evaluations]),
-                "sigma": _column(evaluations, "sigma"),
-                "log_det": _column(evaluations, "log_det"),
-                "residual_ss": _column(evaluations, "residual_ss"),
-                "penalty": _column(evaluations, "penalty"),
+                **{part: _column(evaluations, part) for part in self.parts},
                 "gradient": _objects([row.gradient for row in rows]),
                 "rho": radii[:, 0],
                 "delta": radii[:, 1],

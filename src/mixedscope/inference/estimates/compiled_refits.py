@@ -114,7 +114,7 @@ def _hides_directions(objective: ProfiledObjective, points: Floats) -> Chosen:
     Its covariances with others are then products of something tiny: their directions hardly show
     in the gradient, and a search by gradients alone may settle short of the optimum.
     """
-    column = np.cumsum(objective.lower == 0.0)
+    column = objective.columns
     tiny = _tiny(points)
     hidden: Chosen = np.zeros(len(points), dtype=bool)
     for i in np.flatnonzero(objective.lower == 0.0).tolist():
@@ -130,8 +130,8 @@ def _clean(objective: ProfiledObjective, residuals: Floats, ends: Ends) -> None:
     """
     tiny = _tiny(ends.points)
     bounded = np.flatnonzero(objective.lower == 0.0)
-    # A column of the factor is a bounded element and the free ones behind it: all of it may go.
-    column = np.cumsum(objective.lower == 0.0)
+    # With an element of a column of the factor all of the column may go.
+    column = objective.columns
     parts = []
     for i in bounded.tolist():
         own = column == column[i]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import derive_seed
-from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.optimize.certificate import certificate, measure_curvature, row_by_row
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
@@ -93,7 +93,7 @@ def _entrant(
 
 
 def race(
-    objective: ProfiledObjective,
+    objective: SearchableObjective,
     entrants: Sequence[Entrant],
     *,
     starts: int = 3,
@@ -131,7 +131,7 @@ def race(
     }
 
 
-def _warmed(objective: ProfiledObjective, entrants: Sequence[Entrant]) -> Iterator[Entrant]:
+def _warmed(objective: SearchableObjective, entrants: Sequence[Entrant]) -> Iterator[Entrant]:
     """Compile and load what an entrant uses before its first run: its seconds are its own."""
     for entrant in entrants:
         minimize(
@@ -148,7 +148,7 @@ class _Run:
     """One entrant from one start."""
 
     def __init__(
-        self, objective: ProfiledObjective, entrant: Entrant, number: int, seed: int
+        self, objective: SearchableObjective, entrant: Entrant, number: int, seed: int
     ) -> None:
         self.entrant = entrant
         self.number = number
@@ -192,7 +192,7 @@ class _Run:
         )
 
     def ends(
-        self, objective: ProfiledObjective, base: float, best: Floats
+        self, objective: SearchableObjective, base: float, best: Floats
     ) -> Iterator[dict[str, Any]]:
         """Where the search ended, and where it ended after escaping and polishing."""
         searched = self.trace[(self.trace["stage"] == "search").to_numpy()]
@@ -226,7 +226,7 @@ class _Run:
             }
 
 
-def _examined(objective: ProfiledObjective, theta: Floats, value: float) -> dict[str, Any]:
+def _examined(objective: SearchableObjective, theta: Floats, value: float) -> dict[str, Any]:
     """Certificate of a point where a search ended, before anything mended it."""
     scale = np.asarray(objective.scale)
 
@@ -246,7 +246,7 @@ def _examined(objective: ProfiledObjective, theta: Floats, value: float) -> dict
     return certificate(objective, theta, value, gradient, curvature, [], 0.0)
 
 
-def _distance(objective: ProfiledObjective, theta: Floats, best: Floats) -> tuple[float, float]:
+def _distance(objective: SearchableObjective, theta: Floats, best: Floats) -> tuple[float, float]:
     """Distance of the covariances of two thetas, and as a share of that of the best.
 
     Between symmetric square roots of the relative covariances for columns of unit root mean

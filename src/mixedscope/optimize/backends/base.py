@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import ClassVar, NamedTuple
 
 from mixedscope.core.errors import OptimizerError, suggest, yaml_hint
-from mixedscope.optimize.objective import FloatArray, Objective
+from mixedscope.optimize.objective import FloatArray, SmoothObjective
 from mixedscope.optimize.problem import Problem
 
 __all__ = ["Backend", "Outcome", "Setting", "SettingValue"]
@@ -91,9 +91,9 @@ class Backend(ABC):
     bounded : bool
         Whether it keeps to the bounds (and must start within them).
     starts_from_moments : bool
-        Whether it starts where the objective guesses its optimum (`InformedObjective`), unless
-        a start is given.  The others start where random effects vary as much as residuals, to
-        be seen finding their way.
+        Whether it starts where the objective guesses its optimum
+        (`SmoothObjective.moment_start`), unless a start is given.  The others start where random
+        effects vary as much as residuals, to be seen finding their way.
     settings : mapping of str to Setting
     hastened : mapping of str to number
         Settings in place of defaults for ``"auto"`` where an evaluation takes longer than a step
@@ -129,7 +129,7 @@ class Backend(ABC):
             for name, setting in self.settings.items()
         }
 
-    def load(self, objective: Objective) -> None:
+    def load(self, objective: SmoothObjective) -> None:
         """Import the library behind it: loading it is no part of the seconds that a fit takes."""
         import_module(self.library)
 

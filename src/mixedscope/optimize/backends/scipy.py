@@ -10,7 +10,7 @@ import numpy as np
 
 from mixedscope.optimize.backends.base import Backend, Outcome, Setting, SettingValue
 from mixedscope.optimize.certificate import rounding, tolerance_scale
-from mixedscope.optimize.objective import FloatArray, Objective, offers_hessian, offers_search
+from mixedscope.optimize.objective import FloatArray, SmoothObjective
 from mixedscope.optimize.problem import EVALUATION_ERRORS, Problem
 
 __all__ = ["SCIPY_BACKENDS", "Bfgs", "ScipyCobyqa", "ScipyLbfgsb", "descend", "run_bfgs"]
@@ -21,7 +21,7 @@ _MANY = 10_000_000
 class Bfgs(Backend):
     """Quasi-Newton without bounds; signs are made canonical afterwards.
 
-    If the objective offers an approximate Hessian (`CurvedObjective`), its inverse starts BFGS.
+    If the objective offers an approximate Hessian (`initial_hessian`), its inverse starts BFGS.
     """
 
     name = "bfgs"
@@ -40,9 +40,9 @@ class Bfgs(Backend):
     }
     hastened: ClassVar[Mapping[str, SettingValue]] = {"ftol": 1e-6}
 
-    def load(self, objective: Objective) -> None:
+    def load(self, objective: SmoothObjective) -> None:
         """Import SciPy's optimisers, slow to load, unless the search itself is compiled."""
-        if not offers_search(objective):
+        if not objective.is_compiled:
             super().load(objective)
 
     tolerance = "ftol"
@@ -163,7 +163,7 @@ def _search_compiled(
 ) -> bool:
     """Let the objective run the search itself, if it can; tell whether it did."""
     objective = problem.objective
-    if problem.is_timed or not offers_search(objective):
+    if problem.is_timed or not objective.is_compiled:
         return False
     # The size of the objective, which the tolerance depends on, is not known yet: the strictest.
     most = min(most, problem.evaluations_left)
@@ -179,13 +179,13 @@ def _search_compiled(
 def _initial_inverse(problem: Problem, x0: FloatArray) -> FloatArray | None:
     """Invert the objective's approximate Hessian at x0, made positive definite if need be."""
     objective = problem.objective
-    if not offers_hessian(objective):
-        return None
     try:
-        hessian = np.asarray(objective.initial_hessian(problem.to_theta(x0)), dtype=np.float64)
+        known = objective.initial_hessian(problem.to_theta(x0))
     except EVALUATION_ERRORS:
         return None
-    hessian = problem.hessian_to_x(hessian)
+    if known is None:
+        return None
+    hessian = problem.hessian_to_x(np.asarray(known, dtype=np.float64))
     if not np.all(np.isfinite(hessian)):
         return None
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
