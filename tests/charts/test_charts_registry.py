@@ -50,6 +50,18 @@ def test_kinds_choose_among_charts() -> None:
     ]
 
 
+def test_charts_of_several_terms_are_those_of_factors_that_have_them() -> None:
+    formula = parse_formula("y ~ 1 + (1 | a) + (1 + x | b/c) + (0 + x | a:d) + (1 | a:d) + (1 | e)")
+    assert formula.scalar_groups == ("a", "e")
+    names = chart_names(formula.groups, ["principal", "shrinkage"], formula.scalar_groups)
+    own = {name.partition("-")[2] for name in names if name.startswith("principal")}
+    assert own == {"b", "b.c", "a.d"}
+    assert {name.partition("-")[2] for name in names if name.startswith("shrinkage")} == own | {
+        "a",
+        "e",
+    }
+
+
 def test_unknown_kind_of_chart_suggests_a_known_one() -> None:
     with pytest.raises(ModelError, match="Did you mean 'ledger'"):
         chart_kind("ledgr")

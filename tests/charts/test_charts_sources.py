@@ -15,7 +15,7 @@ from mixedscope.charts.common.source import as_tables, made_tables, with_group
 from mixedscope.core.errors import ModelError
 
 #: Charts of one or more fits.
-OF_FITS = ["shrinkage", "dumbbell", "trace", "stopping", "ledger", "pooling"]
+OF_FITS = ["shrinkage", "dumbbell", "trace", "stopping", "ledger", "pooling", "principal"]
 
 #: Charts of what a function made, with what makes it.
 OF_RESULTS = {

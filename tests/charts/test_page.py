@@ -175,6 +175,8 @@ def test_every_chart_of_many_sizes_fits_on_a_page(count: int, several: int) -> N
         "ledger": lambda: ms.charts.ledger(shown),
         "pooling": lambda: ms.charts.pooling(shown),
     }
+    if count > 1:
+        drawn["principal"] = lambda: ms.charts.principal(shown, group="subject")
     if several == 1:
         drawn["landscape"] = lambda: ms.charts.landscape(shown[0])
     else:

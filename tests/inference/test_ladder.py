@@ -16,7 +16,7 @@ from mixedscope.charts.kinds.ladder.words import (
     p_words,
 )
 from mixedscope.core.errors import ModelError
-from mixedscope.inference.ladder.ladder import axis_name
+from mixedscope.inference.estimates.principal import axis_name
 from mixedscope.tables.table_files import read_table, write_table
 
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"

@@ -40,6 +40,8 @@ _DIGITS = 6
 _ZERO = 1e-9
 
 FULL, ZERO, OTHER = TABLES / "full", TABLES / "zerocorr", TABLES / "lbfgsb"
+#: Three terms, of which one direction has no variance.
+SINGULAR, APART = TABLES / "singular", TABLES / "apart"
 
 
 def _made(name: str) -> dict[str, pd.DataFrame]:
@@ -73,6 +75,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "motion": lambda: charts.motion(FULL, "g"),
     "theta": lambda: charts.theta(FULL),
     "pooling": lambda: charts.pooling(FULL, ZERO),
+    "principal": lambda: charts.principal(SINGULAR),
+    "principal-beside": lambda: charts.principal([SINGULAR, APART]),
     "trace": lambda: charts.trace(FULL, ZERO),
     "optimizers": lambda: charts.trace([FULL, OTHER], overlay=True),
     "trace-seconds": lambda: charts.trace(FULL, x="seconds"),

@@ -30,7 +30,9 @@ def data() -> pd.DataFrame:
     x = np.tile(np.arange(each, dtype=float), q)
     b = rng.normal(size=(q, 2)) * (30.0, 6.0)
     y = 250 + b[group, 0] + (10 + b[group, 1]) * x + rng.normal(scale=20.0, size=q * each)
-    return pd.DataFrame({"y": y.round(3), "x": x, "g": [f"g{level:02d}" for level in group]})
+    groups = [f"g{level:02d}" for level in group]
+    z = rng.normal(size=q * each).round(2)  # of which y knows nothing
+    return pd.DataFrame({"y": y.round(3), "x": x, "z": z, "g": groups})
 
 
 def make_tables() -> None:
@@ -46,6 +48,11 @@ def make_tables() -> None:
     ):
         fits[folder] = models[structure].fit(optimizer=optimizer)
         fits[folder].save(TABLES / folder, studies=True)
+    for folder, structure in (("singular", "full"), ("apart", "zerocorr")):
+        formula = "y ~ 1 + x + z + (1 + x + z | g)"
+        fit = ms.LinearMixedModel(formula, rows, structure=structure).fit()
+        fit.study("principal")
+        fit.save(TABLES / folder)
     made = {
         "ladder": ms.ladder([fits["full"], fits["zerocorr"]]).tables,
         "race": models["full"].race(["pybobyqa", "auto"], starts=2),

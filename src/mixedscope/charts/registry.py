@@ -22,6 +22,7 @@ from mixedscope.charts.kinds.ledger.options import LedgerOptions
 from mixedscope.charts.kinds.motion.options import MotionOptions
 from mixedscope.charts.kinds.phases.options import PhasesOptions
 from mixedscope.charts.kinds.pooling.options import PoolingOptions
+from mixedscope.charts.kinds.principal.options import PrincipalOptions
 from mixedscope.charts.kinds.race.options import RaceOptions
 from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
 from mixedscope.charts.kinds.stopping.options import StoppingOptions
@@ -74,6 +75,8 @@ class ChartSpec:
         for its tables, for all fits of a run together, or nowhere.
     per_group : bool
         One chart per grouping factor, named ``<name>-<slug of the factor>``.
+    several : bool
+        Of grouping factors of several terms alone.
     shows : {"structures", "optimizers", "first"}
         Which fits of a model stand side by side: those of all structures by the first optimiser,
         those of the first structure by all optimisers, or the first of both alone.
@@ -99,6 +102,7 @@ class ChartSpec:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     drawn: Literal["model", "asked", "run", ""] = "model"
     per_group: bool = False
+    several: bool = False
     shows: Literal["structures", "optimizers", "first"] = "structures"
     studies: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
@@ -135,6 +139,10 @@ SPECS: Final = (
     ChartSpec(
         "pooling", PoolingOptions, "Shrinkage", keys=("x",), shows="first",
         studies=("shrinkage_path",),
+    ),
+    ChartSpec(
+        "principal", PrincipalOptions, "Shrinkage", keys=("reference", "ellipses"), per_group=True,
+        several=True, studies=("principal",),
     ),
     ChartSpec(
         "trace", TraceOptions, "Optimisation", keys=("parameters",), studies=("parameters",)
@@ -197,7 +205,11 @@ MODEL_CHARTS: Final = {spec.name: spec for spec in SPECS if spec.drawn == "asked
 PUBLIC: Final = {spec.name: spec for spec in SPECS if not spec.chart}
 
 
-def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> list[str]:
+def chart_names(
+    groups: Sequence[str],
+    kinds: Sequence[str] | None = None,
+    scalar: Sequence[str] = (),
+) -> list[str]:
     """Name the charts of a model.
 
     Parameters
@@ -206,6 +218,8 @@ def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> li
         Its grouping factors.
     kinds : sequence of str, optional
         Some of `CHARTS`; all by default.
+    scalar : sequence of str
+        Factors of a single term, which have no charts of several.
 
     Returns
     -------
@@ -213,7 +227,9 @@ def chart_names(groups: Sequence[str], kinds: Sequence[str] | None = None) -> li
         Such as ``["shrinkage-Subject", "trace"]``; each can be a file's name.
     """
     return [
-        name for name, (kind, _) in charts_of(groups).items() if kinds is None or kind.name in kinds
+        name
+        for name, (kind, group) in charts_of(groups).items()
+        if (kinds is None or kind.name in kinds) and not (kind.several and group in scalar)
     ]
 
 

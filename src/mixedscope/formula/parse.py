@@ -95,6 +95,13 @@ class Formula:
             names.setdefault(frozenset(term.factors), term.group)
         return tuple(names.values())
 
+    @property
+    def scalar_groups(self) -> tuple[str, ...]:
+        """Those of `groups` whose levels have an intercept alone."""
+        several = {frozenset(term.factors) for term in self.random if term.terms}
+        named = {term.group: frozenset(term.factors) for term in reversed(self.random)}
+        return tuple(group for group in self.groups if named[group] not in several)
+
     @cached_property
     def variables(self) -> tuple[str, ...]:
         """Names of all columns that the formula uses, in order of appearance."""

@@ -197,8 +197,9 @@ class Plan:
     def charts(self) -> dict[str, list[str]]:
         """Names of the charts of every model, in the order in which they are shown."""
         kinds = self.config.charts.kinds
+        formulas = {n: parse_formula(entry.formula) for n, entry in self.config.models.items()}
         return {
-            name: chart_names(parse_formula(entry.formula).groups, kinds)
+            name: chart_names(formulas[name].groups, kinds, formulas[name].scalar_groups)
             + [
                 c
                 for c, chart in MODEL_CHARTS.items()

@@ -44,8 +44,8 @@ class Panel:
         Range of the axis of each term.
     chosen : ndarray of int
         Positions of the levels drawn.
-    titles : sequence of str
-        Axis title of each term.
+    titles : sequence of str or of lists of str
+        Axis title of each term, or its lines.
     x_labels, y_labels : bool
         Whether the panel stands at the outside.
     name_levels : bool
@@ -58,7 +58,7 @@ class Panel:
     height: int
     frames: Sequence[tuple[float, float]]
     chosen: NDArray[np.int64]
-    titles: Sequence[str]
+    titles: Sequence[str | list[str]]
     x_labels: bool
     y_labels: bool
     name_levels: bool = False
@@ -88,7 +88,7 @@ def panel_chart(
     size = 26 if panel.width >= _SMALL else _SMALL_POINT
     paper = ink(theme)["paper"]
     whole = [r for r in rows if r["rx"] is not None and r["ry"] is not None]
-    tips = _tooltips(panel.titles[panel.x], panel.titles[panel.y])
+    tips = _tooltips(pull.terms[panel.x], pull.terms[panel.y])
 
     def chart(values: list[dict[str, Any]]) -> alt.Chart:
         return alt.Chart(pd.DataFrame(values), width=panel.width, height=panel.height)

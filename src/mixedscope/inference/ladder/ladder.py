@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.estimates import SINGULAR
 from mixedscope.inference.estimates.leverage import told_degrees
 from mixedscope.inference.estimates.parameters import undetermined
+from mixedscope.inference.estimates.principal import principal_axes
 from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
 from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
 from mixedscope.inference.ladder.likelihood_ratio import reference
@@ -22,9 +22,6 @@ from mixedscope.inference.ladder.likelihood_ratio import reference
 __all__ = ["Rung", "bootstrap_of", "ladder_tables"]
 
 Floats = NDArray[np.float64]
-
-#: Loadings of less than this, of an axis of length 1, are not named.
-_NAMED: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -164,51 +161,23 @@ _BOOTSTRAP: Final = (
 
 
 def _components(rung: Rung) -> list[dict[str, Any]]:
-    """Principal axes of the random effects, columns of unit root mean square.
-
-    So that units of covariates do not decide, an effect counts by what it does to the response:
-    times the root mean square of its column. Otherwise this is lme4's ``rePCA``. Axes of factors
-    with something that the data do not determine are missing.
-    """
+    """Principal axes of the random effects; missing where the data do not determine them."""
     sigma = rung.objective.evaluate(rung.theta).sigma
     unidentified = rung.info["certificate"].get("unidentified", ())
     open_groups = {group for _, group, _, _ in undetermined(unidentified)}
     rows = []
     for term in rung.objective.system.terms:
-        axes, lengths, _ = np.linalg.svd(term.unit_factor(rung.theta[term.theta]))
-        total = float((lengths**2).sum())
-        if term.group in open_groups:
-            # Any axes along the flat directions fit the data alike.
-            axes, lengths, total = np.full_like(axes, np.nan), np.full_like(lengths, np.nan), np.nan
-        for i, length in enumerate(lengths):
-            axis = axes[:, i] * np.where(axes[np.argmax(np.abs(axes[:, i])), i] < 0.0, -1.0, 1.0)
+        told = term.group not in open_groups
+        for axis in principal_axes(term, rung.theta[term.theta], sigma, told=told):
             rows.append(
                 {
                     "model": rung.info["model"],
                     "structure": rung.structure,
                     "optimizer": rung.optimizer,
                     "group": term.group,
-                    "component": i + 1,
-                    "sd": float(length * sigma),
-                    "share": 0.0 if total == 0.0 else float(length**2) / total,
-                    "allowed": i < term.rank,
-                    "collapsed": bool(length <= SINGULAR) and i < term.rank,
+                    **axis._asdict(),
                     "terms": ", ".join(term.names),
-                    "loadings": None if np.isnan(length) else (axis + 0.0).tolist(),
-                    "name": "" if np.isnan(length) else axis_name(term.names, axis),
+                    "loadings": axis.loadings.tolist() if told else None,
                 }
             )
     return rows
-
-
-def axis_name(names: Sequence[str], axis: Floats) -> str:
-    """Name an axis by its large loadings: ``0.8 (Intercept) - 0.6 Days``."""
-    order = [j for j in range(len(names)) if abs(axis[j]) >= _NAMED]
-    parts: list[str] = []
-    for j in order:
-        size = "" if len(order) == 1 else f"{abs(axis[j]):.1f} "
-        sign = "" if not parts and axis[j] > 0.0 else "−" if not parts else " + "
-        if parts and axis[j] < 0.0:
-            sign = " − "
-        parts.append(f"{sign}{size}{names[j]}")
-    return "".join(parts)

@@ -73,6 +73,11 @@ STUDIES: Final[dict[str, Study]] = {
         "shrinkage_path_study",
         ("shrinkage_path", "shrinkage_scale", "shrinkage_error"),
     ),
+    "principal": Study(
+        f"{_STUDIES}.principal",
+        "principal_study",
+        ("principal", "principal_loadings", "principal_levels"),
+    ),
 }
 
 

@@ -36,7 +36,14 @@ from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
 from mixedscope.charts.kinds.shrinkage.words import joined, pull_caption, pull_title, reference_key
 from mixedscope.tables.store import FitTables
 
-__all__ = ["MOST_LEVELS", "shrinkage_chart"]
+__all__ = [
+    "MOST_LEVELS",
+    "choose_levels",
+    "key_items",
+    "most_levels",
+    "shared_frame",
+    "shrinkage_chart",
+]
 
 #: At most so many levels are drawn in a panel, and so many in all panels together.
 MOST_LEVELS = 400
@@ -71,9 +78,11 @@ def shrinkage_chart(
     for coverage in ellipses:
         radius(coverage)
     fits = pulls(tables, group, names, reference=reference, scale=scale)
-    frames = [_frame(fits, j, ellipses) for j in range(len(names))]
+    frames = [shared_frame(fits, j, ellipses) for j in range(len(names))]
     limit = fits[0].compared == "joint_limit" and _limit_differs(fits, frames)
-    chosen, sampling = choose_levels(fits, _most(fits))
+    chosen, sampling = choose_levels(
+        fits, most_levels(sum(len(pull.told_pairs()) for pull in fits))
+    )
     title = pull_title(fits[0], group)
     kinds = ["population", *(["limit"] if limit else [])]
     caption = pull_caption(
@@ -87,7 +96,7 @@ def shrinkage_chart(
     )
     settings = {"ellipses": ellipses, "theme": theme, "limit": limit}
     dense = all(len(levels) > DENSE for levels in chosen)
-    items = _key(fits[0], ellipses, kinds, dense=dense)
+    items = key_items(fits[0], ellipses, kinds, dense=dense)
     key = key_row(items, width=_INNER, theme=theme)
     arranged = _columns if len(names) == 2 else _blocks
 
@@ -139,12 +148,13 @@ def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int6
     ], rule
 
 
-def _most(fits: Sequence[Pull]) -> int:
-    panels = sum(len(pull.told_pairs()) for pull in fits)
+def most_levels(panels: int) -> int:
+    """How many levels are drawn where there are so many panels."""
     return max(min(MOST_LEVELS, _MOST_MARKS // max(panels, 1)), 40)
 
 
-def _frame(fits: Sequence[Pull], j: int, ellipses: Sequence[float]) -> tuple[float, float]:
+def shared_frame(fits: Sequence[Pull], j: int, ellipses: Sequence[float]) -> tuple[float, float]:
+    """The range of the axis of term j, with levels and contours of all fits."""
     reach = radius(max(ellipses)) if len(ellipses) else 0.0
     extra = [p.population[j] + s * reach * p.sds[j] for p in fits for s in (-1.0, 1.0)]
     return frame_of(
@@ -162,9 +172,10 @@ def _limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) 
     return apart > 0.01 and inside
 
 
-def _key(
+def key_items(
     pull: Pull, ellipses: Sequence[float], kinds: Sequence[str], *, dense: bool
 ) -> list[tuple[str, str]]:
+    """Marks of a shrinkage chart with their words, for `key_row`."""
     items = [
         ("reference", reference_key(pull)),
         ("movement-line" if dense else "movement", "pull"),

@@ -26,9 +26,12 @@ __all__ = [
     "Pull",
     "confounded_in",
     "drawn_terms",
+    "fit_labels",
     "frame_of",
+    "kept_share",
     "missing_limit",
     "movement",
+    "need_references",
     "number",
     "outside",
     "pulls",
@@ -240,21 +243,29 @@ def pulls(
                 f"There is no {what} {value!r}.{suggest(value, allowed)} "
                 f"Known are: {', '.join(allowed)}."
             )
-    labels = _labels([fit.info for fit in tables])
+    labels = fit_labels([fit.info for fit in tables])
     cells = _cells(tables, group)
     column = reference_of(tables, group) if reference == "auto" else reference
     out = [
         _pull(fit, group, tuple(terms), column, scale, label, cells)
         for fit, label in zip(tables, labels, strict=True)
     ]
-    for pull in out:
-        if reference != "auto" and any(pull.varies) and pull.missing.all():
+    if reference != "auto":
+        need_references(out, tables, group, reference)
+    return out
+
+
+def need_references(
+    found: Sequence[Pull], tables: Sequence[FitTables], group: str, reference: str
+) -> None:
+    """Raise StoreError if a fit has none of the references that were asked for."""
+    for pull in found:
+        if any(pull.varies) and pull.missing.all():
             why = f" {missing_limit(tables)}" if reference == "joint_limit" else ""
             raise StoreError(
                 f"The table of modes of {pull.label!r} has no {reference} reference for any level "
                 f"of {group!r}: choose another reference.{why}"
             )
-    return out
 
 
 def reference_of(tables: Sequence[FitTables], group: str) -> str:
@@ -336,10 +347,6 @@ def _pull(
         own_sd, _ = correlation_matrix(fit.require("estimates"), group, [_INTERCEPT])
         sds[shared] = own_sd[0]
         correlations[np.ix_(shared, shared)] = 1.0
-    # A reference within rounding of its population has no ratio to speak of.
-    spread = np.nanmax(np.abs(own), axis=0, initial=0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(np.abs(own) > 1e-6 * spread, mode / own, np.nan)
     fitted = _betas(fit, terms)
     limits = (fit.info.get("references") or {}).get("joint_limit", {}).get("beta", {})
     limit = np.array([float(limits.get(t, f)) for t, f in zip(terms, fitted, strict=True)])
@@ -356,7 +363,7 @@ def _pull(
         reference=own + own_base,
         mode=mode + base,
         std_dev=np.where(varies, wide("std_dev"), np.nan),
-        factor=factor,
+        factor=kept_share(own, mode),
         sds=sds,
         correlations=correlations,
         population=base,
@@ -367,6 +374,13 @@ def _pull(
     )
 
 
+def kept_share(reference: Floats, mode: Floats) -> Floats:
+    """Mode over reference (q, k); missing where that is within rounding of its population."""
+    spread = np.nanmax(np.abs(reference), axis=0, initial=0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.abs(reference) > 1e-6 * spread, mode / reference, np.nan)
+
+
 def _betas(fit: FitTables, terms: Sequence[str]) -> Floats:
     """Fixed effects that belong to random-effects terms; 0 for a term that has none."""
     estimates = fit.require("estimates")
@@ -375,7 +389,7 @@ def _betas(fit: FitTables, terms: Sequence[str]) -> Floats:
     return np.array([float(values.get(t, 0.0)) for t in terms])
 
 
-def _labels(infos: Sequence[dict[str, Any]]) -> list[str]:
+def fit_labels(infos: Sequence[dict[str, Any]]) -> list[str]:
     """Structure names; where one occurs twice, with model or optimiser, or counted."""
     labels = [structure_label(info) for info in infos]
     for key in ("model", "optimizer"):

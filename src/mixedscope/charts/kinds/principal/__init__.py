@@ -1,0 +1,1 @@
+"""The chart of principal axes."""
