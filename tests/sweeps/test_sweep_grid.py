@@ -233,7 +233,7 @@ def test_parameters_that_cannot_be_simulated_are_refused_before_anything_runs(
 def test_parameters_are_tried_while_that_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
     monkeypatch.setattr(
-        "mixedscope.sweeps.check.simulate_dataset", lambda spec: tried.append(spec["units"]["g"])
+        "mixedscope.data.simulate.simulate_dataset", lambda spec: tried.append(spec["units"]["g"])
     )
     sizes = [10, 20, 10_000_000]
     grid = {"simulate.units.g": sizes, "simulate.sigma": [1, 2]}
