@@ -169,7 +169,7 @@ Call = Callable[[Doors], object]
 SAID: dict[str, tuple[Call, list[str]]] = {
     "theta that is not finite": (
         lambda d: d.model.evaluate([float("nan"), *([0.0] * (len(d.model.theta_names) - 1))]),
-        ["theta has nan for ", "finite numbers"],
+        ["has nan for ", "finite numbers"],
     ),
     # What is another thing.
     "efficiency of a model": (lambda d: ms.efficiency(d.model), ["not a model", "model.fit()"]),

@@ -190,13 +190,13 @@ class Model:
     @door()
     def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
         """Objective and its exact gradient, shape (k,), at theta."""
-        evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._theta(theta))
+        evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._finite(theta))
         return evaluation.objective, gradient
 
     @door()
     def evaluate(self, theta: ArrayLike, *, reml: bool = False) -> Evaluation:
         """Objective with its parts, fixed effects and sigma at theta."""
-        return self.profiled(reml=reml).evaluate(self._theta(theta))
+        return self.profiled(reml=reml).evaluate(self._finite(theta))
 
     @door()
     def with_structure(self, structure: str) -> Self:
@@ -236,9 +236,14 @@ class Model:
                 f"theta has {values.size} values in shape {values.shape}; this model has "
                 f"{len(names)}: {', '.join(names)}."
             )
-        if not np.isfinite(values).all():
-            at = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise ModelError(f"theta has {values[at]} for {names[at]}: it takes finite numbers.")
+        return values
+
+    def _finite(self, theta: ArrayLike) -> Floats:
+        """Theta to evaluate at; a start is checked by what optimises."""
+        values = self._theta(theta)
+        for name, value in zip(self.theta_names, values, strict=True):
+            if not np.isfinite(value):
+                raise ModelError(f"theta has {value} for {name}: it takes finite numbers.")
         return values
 
     def __repr__(self) -> str:

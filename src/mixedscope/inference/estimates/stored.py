@@ -73,12 +73,20 @@ def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -
 def stored_theta(info: Mapping[str, Any], estimates: pd.DataFrame) -> Floats:
     """Theta (k,) that a stored fit ended at.
 
-    ``estimates`` has none along directions that the data do not determine; ``fit.json`` has all,
-    but for fits stored before it did.
+    ``estimates`` has none along directions that the data do not determine; these, and only these,
+    are taken from ``fit.json``.
     """
-    if "theta" in info:
-        return np.array(info["theta"], dtype=float)
-    return estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
+    theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
+    open_names = {
+        parameter["term"]
+        for direction in info["certificate"].get("unidentified", ())
+        for parameter in direction["parameters"]
+        if parameter["kind"] == "theta"
+    }
+    hidden = np.isin(info["theta_names"], sorted(open_names)) if open_names else np.array([False])
+    if "theta" not in info or not hidden.any() or len(hidden) != len(theta):
+        return theta
+    return np.where(np.isnan(theta) & hidden, np.array(info["theta"], dtype=float), theta)
 
 
 def data_file(info: Mapping[str, Any], origin: Path) -> Path:
