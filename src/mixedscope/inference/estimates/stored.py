@@ -16,6 +16,7 @@ from mixedscope.core.errors import StoreError
 from mixedscope.data.digest import frame_digest
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective, objective_of
+from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, read_fit
@@ -76,15 +77,12 @@ def stored_theta(info: Mapping[str, Any], estimates: pd.DataFrame) -> Floats:
     ``estimates`` has none along directions that the data do not determine; these, and only these,
     are taken from ``fit.json``.
     """
-    theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_numpy(dtype=float)
-    open_names = {
-        parameter["term"]
-        for direction in info["certificate"].get("unidentified", ())
-        for parameter in direction["parameters"]
-        if parameter["kind"] == "theta"
-    }
-    hidden = np.isin(info["theta_names"], sorted(open_names)) if open_names else np.array([False])
-    if "theta" not in info or not hidden.any() or len(hidden) != len(theta):
+    rows = estimates[estimates["kind"] == "theta"]
+    theta = rows["estimate"].to_numpy(dtype=float)
+    missing = undetermined(info["certificate"].get("unidentified", ()))
+    names = zip(rows["group"], rows["term"], strict=True)
+    hidden = np.array([("theta", group, term, None) in missing for group, term in names], bool)
+    if "theta" not in info or not hidden.any():  # not in info: stored by earlier versions
         return theta
     return np.where(np.isnan(theta) & hidden, np.array(info["theta"], dtype=float), theta)
 
