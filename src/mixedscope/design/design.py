@@ -14,6 +14,7 @@ from mixedscope.core.arguments import number_array
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.covariance.registry import make_structure, told_from_residuals
 from mixedscope.design.contrasts import ContrastSpec
+from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.frame import (
     Factor,
     as_frame,
@@ -120,6 +121,8 @@ class Design:
         levels, ``coding`` and ``base``; see `mixedscope.design.variables.variable`.
     notes : tuple of str
         Sentences on categorical predictors that may have been meant as numbers.
+    fixed : FixedTerms
+        Which columns of X belong to which term, and the variables that they are made of.
     """
 
     formula: str
@@ -136,6 +139,7 @@ class Design:
     contrasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fixed: FixedTerms = field(default_factory=FixedTerms)
 
 
 def build_design(
@@ -249,6 +253,7 @@ def design_of_frame(
             *(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
             *_far_from_zero(X, random),
         ),
+        fixed=columns.assigned(parsed.fixed.intercept, parsed.fixed.terms),
     )
 
 

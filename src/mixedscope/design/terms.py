@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, FormulaError, ModelError
 from mixedscope.design.contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
+from mixedscope.design.fixed_terms import FixedTerm, FixedTerms
 from mixedscope.design.frame import Factor, factorize, is_numeric, numeric_column, refuse_unusable
 from mixedscope.design.variables import check_text, doubts, number_doubts, variable
 from mixedscope.formula.expressions import Evaluator
@@ -96,6 +97,32 @@ class TermColumns:
             matrix[:, at : at + width] = block.matrix
             at += width
         return ColumnBlock(matrix, tuple(names))
+
+    def assigned(self, intercept: bool, terms: Sequence[Term]) -> FixedTerms:
+        """Say which of :meth:`columns` belong to which term, and what each is made of."""
+        full = self._full_codes(intercept, terms)
+        out = [FixedTerm(INTERCEPT, range(1))] if intercept else []
+        variables: dict[str, NDArray[np.float64] | Factor] = {}
+        codings: dict[str, Coding] = {}
+        at = int(intercept)
+        for term in terms:
+            width, indicated = 1, set()
+            for node in term.factors:
+                name, value = unparse(node), self._variable(node)
+                if isinstance(value, ColumnBlock):
+                    variables[name] = value.matrix
+                    width *= len(value.names)
+                    continue
+                variables[name], codings[name] = value, self.coding(node, value)
+                if (term.name, name) in full:
+                    indicated.add(name)
+                    width *= len(value.levels)
+                else:
+                    width *= len(codings[name].suffixes)
+            names = tuple(unparse(node) for node in term.factors)
+            out.append(FixedTerm(term.name, range(at, at + width), names, frozenset(indicated)))
+            at += width
+        return FixedTerms(tuple(out), variables, codings)
 
     def _term(self, term: Term, full: set[tuple[str, str]]) -> ColumnBlock:
         block = ColumnBlock(np.empty((0, 1)), ("",))
