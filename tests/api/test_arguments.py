@@ -61,6 +61,8 @@ class Doors:
             "Fit.simulate": (self.fit.simulate, {}),
             "Fit.parametric_bootstrap": (self.fit.parametric_bootstrap, {"count": 1}),
             "Fit.evaluate": (self.fit.evaluate, {}),
+            "Fit.fixed_effects": (self.fit.fixed_effects, {}),
+            "Fit.confint": (self.fit.confint, {}),
             "Fit.study": (self.fit.study, {}),
             "Fit.skip_study": (self.model.fit().skip_study, {"name": "ledger", "reason": "none"}),
             "Fit.save": (self.fit.save, {"directory": folder / "again", "only": ["fit"]}),

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api import summary
-from mixedscope.api.fit_numbers import KEYFRAMES, FitNumbers
+from mixedscope.api.fit_numbers import KEYFRAMES
+from mixedscope.api.intervals import FitIntervals
 from mixedscope.api.model import Model
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
@@ -159,7 +160,7 @@ class FittableModel(Model):
         return None if start is None else self._theta(start)
 
 
-class Fit(FitNumbers[FittableModel]):
+class Fit(FitIntervals[FittableModel]):
     """A fitted model: numbers, tables and charts of one optimisation.
 
     Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.

@@ -177,12 +177,6 @@ class FitNumbers(Generic[M]):
             )
         return self._tables.require("estimates")
 
-    def fixed_effects(self) -> pd.DataFrame:
-        """Fixed effects with standard errors, z statistics, p values and Wald 95 % intervals."""
-        frame = self.estimates
-        columns = ["term", "estimate", "std_error", "lower", "upper", "statistic", "p_value"]
-        return frame.loc[frame["kind"] == "beta", columns].reset_index(drop=True)
-
     def variance_components(self) -> pd.DataFrame:
         """Standard deviations and correlations of the random effects, and sigma."""
         frame = self.estimates

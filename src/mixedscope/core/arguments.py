@@ -214,8 +214,12 @@ def _whole(name: str, value: Any) -> int:
     raise _Unwanted("a whole number" if least is None else f"a whole number from {least}")
 
 
-def _number(_: str, value: Any) -> float:
-    if _is_number(value) and not math.isnan(value):
+def _number(name: str, value: Any) -> float:
+    is_number = _is_number(value) and not math.isnan(value)
+    if name == "level" and not (is_number and 0.0 < value < 1.0):
+        percent = f", as {value / 100:g}" if is_number and 1.0 < value < 100.0 else ""
+        raise _Unwanted(f"a coverage between 0 and 1{percent}")
+    if is_number:
         return float(value)
     raise _Unwanted("a number")
 

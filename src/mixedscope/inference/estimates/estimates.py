@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import erfc, sqrt
 from statistics import NormalDist
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 
-__all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity"]
+__all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity", "wald_ends"]
 
 Floats = NDArray[np.float64]
+_Row = TypeVar("_Row", Floats, pd.Series)
 
 SINGULAR = 1e-4
 """Standard deviation, over sigma and for columns of unit root mean square, that counts as zero.
@@ -47,9 +48,13 @@ def estimates_table(
     evaluation = objective.evaluate(theta)
     covariance = objective.system.beta_covariance(evaluation.sigma)
     rows: list[dict[str, Any]] = []
-    half_width = NormalDist().inv_cdf(0.5 + level / 2.0)
     errors = np.sqrt(np.diag(covariance))
-    for name, estimate, error in zip(objective.beta_names, evaluation.beta, errors, strict=True):
+    beta = zip(
+        *(objective.beta_names, evaluation.beta, errors),
+        *wald_ends(evaluation.beta, errors, level),
+        strict=True,
+    )
+    for name, estimate, error, lower, upper in beta:
         z = estimate / error
         rows.append(
             {
@@ -57,8 +62,8 @@ def estimates_table(
                 "term": name,
                 "estimate": estimate,
                 "std_error": error,
-                "lower": estimate - half_width * error,
-                "upper": estimate + half_width * error,
+                "lower": lower,
+                "upper": upper,
                 "statistic": z,
                 "p_value": erfc(abs(float(z)) / sqrt(2.0)),
             }
@@ -84,6 +89,12 @@ def estimates_table(
     columns = {c: pd.Series([row.get(c) for row in rows], dtype=object) for c in text}
     columns |= {c: pd.Series([row.get(c, np.nan) for row in rows], dtype=float) for c in numeric}
     return pd.DataFrame(columns)
+
+
+def wald_ends(estimates: _Row, std_errors: _Row, level: float) -> tuple[_Row, _Row]:
+    """Give both ends of normal intervals that cover with probability ``level``."""
+    width = NormalDist().inv_cdf(0.5 + level / 2.0) * std_errors
+    return estimates - width, estimates + width
 
 
 def information_criteria(objective: ProfiledObjective, value: float) -> dict[str, float | int]:

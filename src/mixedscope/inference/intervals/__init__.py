@@ -1,0 +1,1 @@
+"""Confidence intervals of the parameters of a fit, by several methods."""

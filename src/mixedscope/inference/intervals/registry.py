@@ -1,0 +1,102 @@
+"""Methods of confidence intervals, by name.
+
+Adding one takes a function ``(objective, theta, level, estimates, *, settings) -> DataFrame`` and
+one line of `METHODS`. Its keyword-only parameters are the settings that users may give.
+
+The registry is plain data: modules are named and loaded when a method is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from mixedscope.core.errors import ModelError, suggest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from mixedscope.engine.search.searchable import SearchableObjective
+
+__all__ = ["COLUMNS", "METHODS", "IntervalMethod", "intervals"]
+
+#: Columns of every table of intervals; a method may add its own behind them.
+COLUMNS: Final = ("kind", "group", "term", "term2", "estimate", "lower", "upper", "method")
+
+
+@dataclass(frozen=True)
+class IntervalMethod:
+    """One entry of the registry.
+
+    Attributes
+    ----------
+    module : str
+        Where its function is.
+    function : str
+        ``(objective, theta, level, estimates, *, settings)`` gives a row for each parameter with
+        all of `COLUMNS` but the last, and columns of its own. ``estimates`` are the tidy parameters
+        of the fit: what the data do not determine is missing there, and has no interval.
+    """
+
+    module: str
+    function: str
+
+    @property
+    def run(self) -> Callable[..., pd.DataFrame]:
+        """Its function, loaded when it is asked for."""
+        run: Callable[..., pd.DataFrame] = getattr(import_module(self.module), self.function)
+        return run
+
+
+_INTERVALS: Final = "mixedscope.inference.intervals"
+
+METHODS: Final[dict[str, IntervalMethod]] = {
+    "wald": IntervalMethod(f"{_INTERVALS}.wald", "wald_intervals"),
+}
+
+
+def intervals(
+    objective: SearchableObjective,
+    theta: NDArray[np.float64],
+    level: float,
+    estimates: pd.DataFrame,
+    *,
+    method: str,
+    settings: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Give the intervals of a fit by one method: `COLUMNS`, then what the method adds.
+
+    Raises ModelError if there is no such method, or it has no such setting.
+    """
+    run = _checked(method, settings).run
+    table = run(objective, theta, level, estimates, **settings).assign(method=method)
+    return table[[*COLUMNS, *(c for c in table.columns if c not in COLUMNS)]]
+
+
+def _checked(name: str, settings: Mapping[str, Any]) -> IntervalMethod:
+    """Find a method and check the names of its settings."""
+    if name not in METHODS:
+        raise ModelError(
+            f"There is no method {name!r} for confidence intervals.{suggest(name, METHODS)} "
+            f"Known are: {', '.join(METHODS)}."
+        )
+    method = METHODS[name]
+    if not settings:
+        return method
+    known = [
+        p.name
+        for p in inspect.signature(method.run).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    for key in settings:
+        if key not in known:
+            raise ModelError(
+                f"Intervals by method {name!r} have no setting {key!r}.{suggest(key, known)} "
+                f"Known are: {', '.join(known) or 'none'}."
+            )
+    return method

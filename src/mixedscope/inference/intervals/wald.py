@@ -1,0 +1,40 @@
+"""Wald intervals of the fixed effects: estimates and so many standard errors to each side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.inference.estimates.estimates import wald_ends
+
+if TYPE_CHECKING:
+    from mixedscope.engine.search.searchable import SearchableObjective
+
+__all__ = ["wald_intervals"]
+
+
+def wald_intervals(
+    objective: SearchableObjective,
+    theta: NDArray[np.float64],
+    level: float,
+    estimates: pd.DataFrame,
+) -> pd.DataFrame:
+    """Give an interval for each fixed effect, and a row without one for each variance parameter.
+
+    Estimates of standard deviations and correlations are far from normal where an interval is asked
+    for, and end at bounds; the column ``remark`` says where to turn.
+    """
+    table = estimates.loc[estimates["kind"] != "theta"].reset_index(drop=True)
+    is_fixed = table["kind"] == "beta"
+    lower, upper = wald_ends(table["estimate"], table["std_error"].where(is_fixed), level)
+    return pd.DataFrame(
+        {
+            **{name: table[name] for name in ("kind", "group", "term", "term2", "estimate")},
+            "lower": lower,
+            "upper": upper,
+            "remark": is_fixed.map({True: None, False: "no Wald interval for variance parameters"}),
+        }
+    )
