@@ -63,6 +63,8 @@ class Doors:
             "Fit.evaluate": (self.fit.evaluate, {}),
             "Fit.fixed_effects": (self.fit.fixed_effects, {}),
             "Fit.confint": (self.fit.confint, {}),
+            "Fit.fitted": (self.fit.fitted, {}),
+            "Fit.residuals": (self.fit.residuals, {}),
             "Fit.study": (self.fit.study, {}),
             "Fit.skip_study": (self.model.fit().skip_study, {"name": "ledger", "reason": "none"}),
             "Fit.save": (self.fit.save, {"directory": folder / "again", "only": ["fit"]}),

@@ -13,12 +13,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api import summary
+from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
 from mixedscope.api.intervals import FitIntervals
 from mixedscope.api.model import Model
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
-from mixedscope.data.storable import storable
+from mixedscope.data.storable import storable, with_index
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.references import reference_info
 from mixedscope.inference.estimates.refit import (
@@ -160,7 +161,7 @@ class FittableModel(Model):
         return None if start is None else self._theta(start)
 
 
-class Fit(FitIntervals[FittableModel]):
+class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
     """A fitted model: numbers, tables and charts of one optimisation.
 
     Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.
@@ -394,7 +395,7 @@ class Fit(FitIntervals[FittableModel]):
             return Path(os.path.relpath(file, target)).as_posix()
         write_table(
             target / "data.parquet",
-            storable(model.data),
+            with_index(storable(model.data)),
             DATA,
             formula=self.formula,
             sha256=self.info["dataset"]["sha256"],

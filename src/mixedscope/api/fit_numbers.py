@@ -203,20 +203,6 @@ class FitNumbers(Generic[M]):
         modes = self.conditional_modes()
         return keyframes(self._profiled, self.trace, most=keyframe_parts, modes=modes)
 
-    def fitted(self) -> Floats:
-        """Fitted values ``X beta + Z b`` (n,), in the order of the rows used."""
-        profiled = self._profiled
-        system = profiled.system
-        evaluation = profiled.evaluate(self.theta)
-        total = np.asarray(system.fixed_columns @ evaluation.beta, dtype=float)
-        for term, modes in zip(system.terms, system.modes(), strict=True):
-            total += np.einsum("ij,ij->i", term.design.Z, modes[term.design.codes])
-        return total
-
-    def residuals(self) -> Floats:
-        """Response minus fitted values (n,)."""
-        return np.asarray(self.model.design.y - self.fitted(), dtype=float)
-
     def fixed_covariance(self) -> pd.DataFrame:
         """Covariance matrix of the fixed effects."""
         evaluation = self._profiled.evaluate(self.theta)

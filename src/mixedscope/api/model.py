@@ -68,8 +68,11 @@ class Model:
             warnings.warn(note, DataWarning, stacklevel=4)
         self.system = ProfiledSystem(self.design)
         self._objectives = {False: SearchableObjective(self.system)}
-        # A copy on write: the data of the model stay what they are now.
+        # A copy on write: the data of the model stay what they are now. Their rows keep their
+        # labels, by which results are aligned with them.
         self._frame = frame.copy(deep=False)
+        if isinstance(data, pd.DataFrame):
+            self._frame.index = data.index
         self._columns = list(parsed.variables)
         if isinstance(weights, str) and weights not in self._columns:
             self._columns.append(weights)
@@ -138,7 +141,7 @@ class Model:
 
     @cached_property
     def data(self) -> pd.DataFrame:
-        """The columns that the model uses, all rows."""
+        """The columns that the model uses: all rows, on the index of the data given."""
         data = self._frame[self._columns]
         if self._weights is not None:
             data = data.assign(**{_WEIGHTS_COLUMN: self._weights})

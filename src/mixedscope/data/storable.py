@@ -13,10 +13,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from mixedscope.core.errors import StoreError
 from mixedscope.design.frame import is_numeric, numeric_column
 from mixedscope.formula.expressions import label_of
 
-__all__ = ["storable"]
+__all__ = ["split_index", "storable", "with_index"]
+
+#: Column of a stored table that holds the labels of its rows.
+_INDEX = ".index"
 
 #: Objects, as `pandas.api.types.infer_dtype` calls them, that Arrow keeps as what they are.
 _KEPT = frozenset(
@@ -32,6 +36,32 @@ def storable(frame: pd.DataFrame) -> pd.DataFrame:
     values, times nor text become the labels that they have as levels.
     """
     return pd.DataFrame({name: _column(frame[name]) for name in frame.columns}, index=frame.index)
+
+
+def with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the labels of the rows beside the columns, unless they are the numbers from 0 on.
+
+    Labels of several levels are kept as text. Raises StoreError if a column has the name that is
+    used for them.
+    """
+    if _INDEX in frame.columns:
+        raise StoreError(
+            f"A column named {_INDEX!r} cannot be stored, as the labels of the rows are: rename it."
+        )
+    index = frame.index
+    if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
+        return frame
+    labels = index.map(str) if isinstance(index, pd.MultiIndex) else index
+    return frame.assign(**{_INDEX: _column(pd.Series(labels, index=index)).to_numpy()})
+
+
+def split_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame that `with_index` made the labels of its rows back."""
+    if _INDEX not in frame.columns:
+        return frame
+    out = frame.drop(columns=_INDEX).set_axis(pd.Index(frame[_INDEX], name=None))
+    out.attrs = frame.attrs
+    return out
 
 
 def _column(series: pd.Series) -> pd.Series:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import StoreError
 from mixedscope.data.digest import frame_digest
+from mixedscope.data.storable import split_index
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective, objective_of
 from mixedscope.inference.estimates.parameters import undetermined
@@ -102,7 +103,7 @@ def stored_data(info: Mapping[str, Any], origin: Path) -> pd.DataFrame:
         raise StoreError(
             f"The data of this fit are not at {path}; put the file back, or fit again."
         )
-    frame = read_table(path, DATA)
+    frame = split_index(read_table(path, DATA))
     stored = info["dataset"]["sha256"]
     # Data written with the fit are the columns of the model alone, whose digest is at hand.
     own = path.parent == origin and frame_digest(frame) != stored

