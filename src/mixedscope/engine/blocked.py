@@ -32,6 +32,7 @@ from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.kernels import elimination as kernels
 from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
+from mixedscope.engine.kernels.criterion import residual_weight
 from mixedscope.engine.layout import (
     dense_rows,
     flattened,
@@ -214,7 +215,13 @@ class BlockedSystem:
         return np.tril(self._s[self.pattern.n_rest : -1, self.pattern.n_rest : -1])
 
     def derivatives(
-        self, factors: Sequence[Floats], solution: Solution, degrees: int, *, reml: bool
+        self,
+        factors: Sequence[Floats],
+        solution: Solution,
+        degrees: int,
+        *,
+        reml: bool,
+        variance: float = 0.0,
     ) -> list[Floats]:
         """Differentiate the objective by every factor, after :meth:`solve` with the same ones.
 
@@ -225,6 +232,8 @@ class BlockedSystem:
         degrees : int
             n, or n - p under REML.
         reml : bool
+        variance : float
+            Residual variance, internal units, where it is known; 0 where it is profiled out.
 
         Returns
         -------
@@ -233,8 +242,8 @@ class BlockedSystem:
         """
         pattern = self.pattern
         if self.small is not None:
-            return self._derive_small(self.small, factors, degrees, reml=reml)
-        weight = degrees / solution.pwrss
+            return self._derive_small(self.small, factors, degrees, reml=reml, variance=variance)
+        weight = residual_weight(solution.pwrss, degrees, variance)
         out: list[Floats] = [np.zeros((k, k)) for k in pattern.sizes]
         n_inverse = pattern.n_rest + (self.cross.n_tail - 1 if reml else 0)
         self._invert(n_inverse)
@@ -318,10 +327,16 @@ class BlockedSystem:
         return Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[0])
 
     def _derive_small(
-        self, small: SmallSystem, factors: Sequence[Floats], degrees: int, *, reml: bool
+        self,
+        small: SmallSystem,
+        factors: Sequence[Floats],
+        degrees: int,
+        *,
+        reml: bool,
+        variance: float,
     ) -> list[Floats]:
         entries, point = flattened(factors)
-        batch = small.evaluate(entries, point, degrees, reml=reml, derive=True)
+        batch = small.evaluate(entries, point, degrees, reml=reml, derive=True, variance=variance)
         sizes = [f.size for f in factors]
         parts = np.split(batch.gradients[0], np.cumsum(sizes)[:-1])
         return [d.reshape(f.shape) for d, f in zip(parts, factors, strict=True)]
@@ -361,11 +376,7 @@ class BlockedSystem:
         n_tail = self.cross.n_tail
         where = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
         if work.m.shape[1] == 1:
-            tail, w, m = (
-                work.u[:, -n_tail:, 0],
-                squeezed(work.w),
-                squeezed(work.m),
-            )
+            tail, w, m = work.u[:, -n_tail:, 0], squeezed(work.w), squeezed(work.m)
             if len(self._s) <= CACHED:
                 kernels_scalar.eliminate_by_level(tail, w, m, stage.ptr, stage.idx, self._s)
             else:
@@ -481,17 +492,7 @@ class BlockedSystem:
                 )
                 offset += self._work[later].d.shape[1]
             kernels_inverse.stage_inverse(
-                work.u,
-                work.w,
-                work.m,
-                stage.ptr,
-                stage.idx,
-                self.cross.n_tail,
-                s,
-                forms,
-                kd,
-                ku,
-                kw,
+                work.u, work.w, work.m, stage.ptr, stage.idx, n_tail, s, forms, kd, ku, kw
             )
             inverse[position] = (kd, ku, kw)
         return out

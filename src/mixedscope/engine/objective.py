@@ -29,7 +29,7 @@ from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.group_effects import inverse_of_lower, joined, numbered_apart
-from mixedscope.engine.kernels.criterion import profiled_criterion
+from mixedscope.engine.kernels.criterion import criterion_of
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.rounding import (
     LARGE_RATIO,
@@ -146,20 +146,60 @@ class ProfiledObjective(ABC):
 
     def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
+        return self._evaluate_gradient(theta, 0.0)
+
+    def evaluate_at_sigma(self, theta: Floats, sigma: float) -> tuple[Evaluation, Floats, float]:
+        """Evaluate -2 log-likelihood, or the REML criterion, where sigma is given too.
+
+        It is ``log|L|**2 + r**2 / sigma**2 + degrees log(2 pi sigma**2)`` plus ``log|R_X|**2``
+        under REML, less the logarithms of the weights: what `evaluate` gives, at its own sigma.
+
+        Parameters
+        ----------
+        theta : (k,) array
+            Relative covariance parameters: the covariance is ``sigma**2 Lambda Lambda'``.
+        sigma : float
+            Residual standard deviation, units of the response, above zero.
+
+        Returns
+        -------
+        evaluation : Evaluation
+            At this sigma; the fixed effects do not depend on it.
+        gradient : (k,) array
+            By theta, sigma fixed; exact.
+        slope : float
+            Derivative by the logarithm of sigma, theta fixed.
+
+        Raises
+        ------
+        FloatingPointError
+            As `evaluate`; also if sigma, or its square, is not a number above zero.
+        """
+        variance = (sigma / self.system.y_scale) ** 2
+        if not (sigma > 0.0 and 0.0 < variance < math.inf):
+            raise FloatingPointError("sigma is not a finite number above zero.")
+        evaluation, gradient = self._evaluate_gradient(theta, variance)
+        squares = (evaluation.residual_ss + evaluation.penalty) / sigma**2
+        return evaluation, gradient, 2.0 * (self.degrees - squares)
+
+    def _evaluate_gradient(self, theta: Floats, variance: float) -> tuple[Evaluation, Floats]:
+        """Evaluate with gradient where sigma**2, internal units, is known, or profiled out (0)."""
         small = self.system.blocked.small
         if small is not None and self.entries is not None:
             theta = np.asarray(theta, dtype=float)
-            batch = self._evaluate_small(small, theta[None, :])
-            plain = self.describe_row(batch, 0)
+            batch = self._evaluate_small(small, theta[None, :], variance)
+            plain = self.describe_row(batch, 0, variance)
             if plain is not None and not self._is_lossy(plain, [batch.points[0]]):
                 return plain, self.slope_to_theta(batch.gradients[0])
-        solution, evaluation, precise = self._evaluate(theta)
+        solution, evaluation, precise = self._evaluate(theta, variance)
         factors = self.factors(theta)
         if precise is not None:
-            derivatives = precise.derivatives(factors, self.degrees, reml=self.reml)
+            derivatives = precise.derivatives(
+                factors, self.degrees, reml=self.reml, variance=variance
+            )
         else:
             derivatives = self.system.blocked.derivatives(
-                factors, solution, self.degrees, reml=self.reml
+                factors, solution, self.degrees, reml=self.reml, variance=variance
             )
         if self.entries is not None:
             flat = joined([d.ravel() for d in derivatives])
@@ -258,13 +298,15 @@ class ProfiledObjective(ABC):
                 out[term.theta, term.theta] = block
         return out
 
-    def _evaluate_small(self, small: SmallSystem, thetas: Floats) -> Batch:
+    def _evaluate_small(self, small: SmallSystem, thetas: Floats, variance: float = 0.0) -> Batch:
         """Evaluate with gradients at every row of `thetas`, internal units."""
         assert self.entries is not None
         if not math.isfinite(thetas.sum()) and not np.isfinite(thetas).all():
             raise FloatingPointError("theta is not finite.")
         points = self.to_entries(thetas)
-        return small.evaluate(self.entries[0], points, self.degrees, reml=self.reml, derive=True)
+        return small.evaluate(
+            self.entries[0], points, self.degrees, reml=self.reml, derive=True, variance=variance
+        )
 
     # Where theta stands for entries of factors, these are its multiples, or mixtures of it.
 
@@ -288,14 +330,14 @@ class ProfiledObjective(ABC):
         """Inverse of the coordinates."""
         return None if self.coordinates is None else inverse_of_lower(self.coordinates)
 
-    def describe_row(self, batch: Batch, row: int) -> Evaluation | None:
+    def describe_row(self, batch: Batch, row: int, variance: float = 0.0) -> Evaluation | None:
         """Give one evaluation of a batch in the units of the response; None if it failed."""
         log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
         if not pwrss > 0.0:
             return None
         solution = Solution(log_det, log_det_fixed, pwrss, penalty, batch.betas[row])
         point = batch.points[row]
-        evaluation = self._describe(solution, float(point.dot(point)))
+        evaluation = self._describe(solution, float(point.dot(point)), variance=variance)
         return evaluation if math.isfinite(evaluation.objective) else None
 
     def count_sound(self, batch: Batch) -> int:
@@ -313,7 +355,9 @@ class ProfiledObjective(ABC):
                 return row
         return len(batch.points)
 
-    def _evaluate(self, theta: Floats) -> tuple[Solution, Evaluation, PreciseSystem | None]:
+    def _evaluate(
+        self, theta: Floats, variance: float = 0.0
+    ) -> tuple[Solution, Evaluation, PreciseSystem | None]:
         """Solve the system and describe the solution; also what more digits came from, if any."""
         theta = np.asarray(theta, dtype=float)
         if not math.isfinite(theta.sum()):
@@ -321,7 +365,7 @@ class ProfiledObjective(ABC):
         factors = self.factors(theta)
         try:
             solution = self.system.blocked.solve(factors)
-            evaluation = self.describe(factors, solution)
+            evaluation = self.describe(factors, solution, variance=variance)
             if not self._is_lossy(evaluation, factors):
                 return solution, evaluation, None
         except FloatingPointError:
@@ -331,7 +375,7 @@ class ProfiledObjective(ABC):
         if precise is not None:
             solution = precise.solve(factors)
             self.system.solved_precisely()
-            evaluation = self.describe(factors, solution, precise=True)
+            evaluation = self.describe(factors, solution, precise=True, variance=variance)
         if evaluation.rounding > NOTHING_LEFT:
             raise FloatingPointError("The residual standard deviation is zero to rounding.")
         return solution, evaluation, precise
@@ -340,7 +384,7 @@ class ProfiledObjective(ABC):
         """Whether an evaluation for factors, or their entries, lost digits worth having."""
         if not loses_digits(evaluation.rounding, evaluation.objective):
             return False
-        pwrss = (evaluation.sigma / self.system.y_scale) ** 2 * self.degrees
+        pwrss = (evaluation.residual_ss + evaluation.penalty) / self.system.y_scale**2
         return largest_ratio(self.system.n, pwrss, factors) > LARGE_RATIO
 
     def factors(self, theta: Floats) -> list[Floats]:
@@ -367,41 +411,65 @@ class ProfiledObjective(ABC):
         return joined(places), joined(scales)
 
     def describe(
-        self, factors: Sequence[Floats], solution: Solution, *, precise: bool = False
+        self,
+        factors: Sequence[Floats],
+        solution: Solution,
+        *,
+        precise: bool = False,
+        variance: float = 0.0,
     ) -> Evaluation:
-        """Bring a solution of the system for these factors to the units of the response."""
+        """Bring a solution of the system for these factors to the units of the response.
+
+        Where sigma**2 is known and not profiled out, it is `variance`, internal units.
+        """
         if factors is self._views:
             squares = float(self._factors.dot(self._factors))
         else:
             squares = sum([float(np.vdot(f, f)) for f in factors])
-        return self._describe(solution, squares, precise=precise)
+        return self._describe(solution, squares, precise=precise, variance=variance)
 
-    def criterion(self, log_det: float, log_det_fixed: float, pwrss: float) -> float:
-        """Objective of the parts of a solution, see `Solution`; NaN without residual."""
+    def criterion(
+        self, log_det: float, log_det_fixed: float, pwrss: float, variance: float = 0.0
+    ) -> float:
+        """Objective of the parts of a solution, see `Solution`; NaN without residual.
+
+        Where sigma**2 is known and not profiled out, it is `variance`, internal units.
+        """
         if not pwrss > 0.0:
             return math.nan
-        variance = pwrss * self.system.y_scale**2 / self.degrees
-        value = profiled_criterion(
-            log_det,
-            log_det_fixed + self._log_det_basis,
-            1.0 + math.log(2.0 * math.pi * variance),
-            self.degrees,
-            self.reml,
-        )
+        unit = self.system.y_scale**2
+        if variance > 0.0:
+            residual = pwrss / variance + self.degrees * math.log(2.0 * math.pi * variance * unit)
+        else:
+            own = pwrss * unit / self.degrees
+            residual = self.degrees * (1.0 + math.log(2.0 * math.pi * own))
+        value = criterion_of(log_det, log_det_fixed + self._log_det_basis, residual, self.reml)
         return value - self.system.log_weights
 
-    def _describe(self, solution: Solution, squares: float, *, precise: bool = False) -> Evaluation:
+    def _describe(
+        self,
+        solution: Solution,
+        squares: float,
+        *,
+        precise: bool = False,
+        variance: float = 0.0,
+    ) -> Evaluation:
         """Bring a solution to the units of the response; see `RoundingBounds` for `squares`."""
         unit = self.system.y_scale**2
         log_det, log_det_fixed, pwrss, penalty, beta = solution
         return Evaluation(
-            objective=float(self.criterion(log_det, log_det_fixed, pwrss)),
+            objective=float(self.criterion(log_det, log_det_fixed, pwrss, variance)),
             beta=self.system.beta(beta),
-            sigma=math.sqrt(pwrss * unit / self.degrees),
+            sigma=math.sqrt(variance * unit if variance > 0.0 else pwrss * unit / self.degrees),
             log_det=log_det,
             residual_ss=(pwrss - penalty) * unit,
             penalty=penalty * unit,
             rounding=self._bounds.of(
-                squares, pwrss, log_det_fixed, float(beta.dot(beta)), precise=precise
+                squares,
+                pwrss,
+                log_det_fixed,
+                float(beta.dot(beta)),
+                precise=precise,
+                share=pwrss / (self.degrees * variance) if variance > 0.0 else 1.0,
             ),
         )

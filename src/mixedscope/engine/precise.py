@@ -152,14 +152,17 @@ class PreciseSystem:
         np.fill_diagonal(unit, 1.0)
         return np.asarray(unit * np.sqrt(self._solved[1][own]))
 
-    def derivatives(self, factors: Sequence[Floats], degrees: int, *, reml: bool) -> list[Floats]:
+    def derivatives(
+        self, factors: Sequence[Floats], degrees: int, *, reml: bool, variance: float = 0.0
+    ) -> list[Floats]:
         """Do what :meth:`mixedscope.engine.blocked.BlockedSystem.derivatives` does.
 
         By central differences, which with so many digits are as exact as doubles can be.
         """
         weights = np.ones(len(self._products[0]))
         weights[self._n_random :] = 1.0 if reml else 0.0
-        weights[-1] = degrees
+        # The last pivot is the penalised residual: this is what its logarithm counts for.
+        weights[-1] = self._solved[1][-1] / variance if variance > 0.0 else degrees
         out = [np.zeros_like(f) for f in factors]
         moved = [f.copy() for f in factors]
         for position, factor in enumerate(factors):

@@ -69,6 +69,7 @@ class RoundingBounds:
         coefficients: float,
         *,
         precise: bool = False,
+        share: float = 1.0,
     ) -> float:
         """Bound the rounding error of one evaluation, deviance units.
 
@@ -82,6 +83,8 @@ class RoundingBounds:
             Squared length of the coefficients of the orthonormal fixed effects.
         precise : bool
             Whether the system was solved with twice the digits.
+        share : float
+            Where the residual variance is known, the one found over it.
         """
         amount = (self._root + math.sqrt(coefficients)) ** 2 / pwrss
         # How much smaller than its diagonal a pivot can be.
@@ -91,7 +94,7 @@ class RoundingBounds:
             smallest = min(spread, math.exp(min(-log_det_fixed, 700.0)))
         if precise:
             amount, smallest, spread = math.sqrt(amount), math.sqrt(smallest), math.sqrt(spread)
-        return self._response * amount + self._fixed * smallest + self._pivots * spread
+        return self._response * share * amount + self._fixed * smallest + self._pivots * spread
 
 
 def loses_digits(bound: float, objective: float) -> bool:

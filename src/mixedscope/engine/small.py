@@ -20,8 +20,9 @@ __all__ = ["Batch", "SingleSystem", "SmallSystem", "StageWork", "WholeSystem"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-# Start, inverse Hessian, degrees, reml, tolerance, search, derive: see kernels_single.run_single.
-Task = tuple[Floats, Floats, int, bool, float, bool, bool]
+# Start, inverse Hessian, degrees, variance, reml, tolerance, search, derive: see run_single of
+# kernels/single.py.
+Task = tuple[Floats, Floats, int, float, bool, float, bool, bool]
 
 
 @dataclass
@@ -105,7 +106,14 @@ class SmallSystem(ABC):
         """Call the compiled code; see kernels_whole.run_whole for `known`."""
 
     def evaluate(
-        self, entries: Ints, points: Floats, degrees: int, *, reml: bool, derive: bool
+        self,
+        entries: Ints,
+        points: Floats,
+        degrees: int,
+        *,
+        reml: bool,
+        derive: bool,
+        variance: float = 0.0,
     ) -> Batch:
         """Evaluate at every row of `points` (m, k), with gradients or without.
 
@@ -117,11 +125,13 @@ class SmallSystem(ABC):
         points : (m, k) array
         degrees : int
         reml, derive : bool
+        variance : float
+            Residual variance, internal units, where it is known; 0 where it is profiled out.
         """
         batch = Batch.empty(len(points), len(entries), self._n_basis)
         batch.points[:] = points
         none = np.empty((0, 0))
-        task = (batch.points[0], none, degrees, reml, 0.0, False, derive)
+        task = (batch.points[0], none, degrees, variance, reml, 0.0, False, derive)
         self._run(self.places(entries), batch, task)
         return batch
 
@@ -136,6 +146,7 @@ class SmallSystem(ABC):
         tolerance: float,
         most: int,
         known: Batch | None = None,
+        variance: float = 0.0,
     ) -> Batch:
         """Search from `start` (k,) by BFGS; gives every evaluation made.
 
@@ -153,11 +164,13 @@ class SmallSystem(ABC):
             Evaluations at most.
         known : Batch, optional
             What the last evaluation, at `start` and without gradient, has given.
+        variance : float
+            Residual variance, internal units, where it is known; 0 where it is profiled out.
         """
         batch = Batch.empty(most, len(entries), self._n_basis)
         if known is not None:
             batch.parts[0], batch.betas[0] = known.parts[0], known.betas[0]
-        task = (start, inverse, degrees, reml, tolerance, True, True)
+        task = (start, inverse, degrees, variance, reml, tolerance, True, True)
         count, _, _ = self._run(self.places(entries), batch, task, known=known is not None)
         return batch.first(count)
 
@@ -202,10 +215,11 @@ class SingleSystem(SmallSystem):
         from mixedscope.engine.kernels.single import run_single
 
         self._lam[:] = 0.0
-        start, inverse, degrees, reml, tolerance, search, derive = task
+        start, inverse, degrees, variance, reml, tolerance, search, derive = task
         return run_single(
-            self.pattern, self.data, self.arrays, places, start, inverse, degrees, reml or None,
-            tolerance, search, derive, batch.points, batch.gradients, batch.parts, batch.betas,
+            self.pattern, self.data, self.arrays, places, start, inverse, degrees, variance,
+            reml or None, tolerance, search, derive, batch.points, batch.gradients, batch.parts,
+            batch.betas,
         )  # fmt: skip
 
 

@@ -1,24 +1,45 @@
-"""The profiled criterion of a Gaussian model, in terms of what a factorisation gives."""
+"""The criterion of a Gaussian model, in terms of what a factorisation gives.
+
+The residual variance is profiled out, or known; `variance` is 0 where it is profiled out.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from mixedscope.engine.compile.compiled import inlined
 
-__all__ = ["inlined_criterion", "profiled_criterion"]
+__all__ = [
+    "criterion_of",
+    "inlined_criterion",
+    "inlined_residual",
+    "inlined_weight",
+    "residual_part",
+    "residual_weight",
+]
 
 
-def profiled_criterion(
-    log_det: float, log_det_fixed: float, log_residual: float, degrees: int, reml: bool | None
-) -> float:
+def criterion_of(log_det: float, log_det_fixed: float, residual: float, reml: bool | None) -> float:
     """-2 log-likelihood, or REML criterion, of the parts of a solution, constants left out.
 
-    Bates, Maechler, Bolker & Walker (2015), eq. 34 and 41. `log_residual` is the logarithm of the
-    penalised residual, in whatever unit; `degrees` are n, or n - p under REML.
+    Bates, Maechler, Bolker & Walker (2015), eq. 34 and 41.
     """
-    value = log_det + degrees * log_residual
+    value = log_det + residual
     if reml:
         value += log_det_fixed
     return value
 
 
-inlined_criterion = inlined(profiled_criterion)
+def residual_part(pwrss: float, degrees: int, variance: float) -> float:
+    """Share of the penalised residual in the criterion; `degrees` are n, or n - p under REML."""
+    return pwrss / variance if variance > 0.0 else degrees * np.log(pwrss)
+
+
+def residual_weight(pwrss: float, degrees: int, variance: float) -> float:
+    """Derivative of that share by the penalised residual."""
+    return 1.0 / variance if variance > 0.0 else degrees / pwrss
+
+
+inlined_criterion = inlined(criterion_of)
+inlined_residual = inlined(residual_part)
+inlined_weight = inlined(residual_weight)

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel
-from mixedscope.engine.kernels.criterion import inlined_criterion
+from mixedscope.engine.kernels.criterion import (
+    inlined_criterion,
+    inlined_residual,
+    inlined_weight,
+)
 from mixedscope.engine.kernels.elimination import (
     back_solve_stage,
     cholesky_small,
@@ -112,6 +116,7 @@ def run_single(
     start: Floats,
     inverse: Floats,
     degrees: int,
+    variance: float,
     reml: bool | None,
     tolerance: float,
     search: bool,
@@ -139,6 +144,10 @@ def run_single(
         Where a search starts, internal units.
     inverse : (p, p) array
         First inverse Hessian of a search, positive definite; overwritten by the last.
+    degrees : int
+        n, or n - p under REML.
+    variance : float
+        Residual variance, internal units, where it is known; 0 where it is profiled out.
     reml : bool or None
         None under maximum likelihood, True under REML: what only the latter needs is then compiled
         with its first fit.
@@ -185,7 +194,8 @@ def run_single(
         parts[count, 3] = penalty
         for i in range(r):
             betas[count, i] = coefficient[i]
-        new = inlined_criterion(log_det, log_det_fixed, np.log(pwrss), degrees, reml)
+        residual = inlined_residual(pwrss, degrees, variance)
+        new = inlined_criterion(log_det, log_det_fixed, residual, reml)
         verdict = ACCEPT
         if search:
             verdict = accept_or_halve(new, best, points, direction, trial, state)
@@ -197,7 +207,8 @@ def run_single(
         _clear(data, work)
         if reml is not None:
             _add_fixed_part(pattern, data, work)
-        derivative_stage(data[0], x, m, inner, forms, degrees / pwrss, out)
+        weight = inlined_weight(pwrss, degrees, variance)
+        derivative_stage(data[0], x, m, inner, forms, weight, out)
         for i in range(p):
             gradients[count - 1, i] = out[places[i] // size, places[i] % size]
         if search:
@@ -223,6 +234,7 @@ def refit_single(
     starts: Floats,
     start_inverse: Floats,
     degrees: int,
+    variance: float,
     reml: bool | None,
     tolerance: float,
     most: int,
@@ -267,8 +279,8 @@ def refit_single(
             for j in range(k):
                 inverse[i, j] = start_inverse[i, j]
         counts[row], best, decrements[row] = run_single(
-            pattern, (d, u, w, corner), work, places, starts[row], inverse, degrees, reml,
-            tolerance, True, True, all_points, all_gradients, all_parts, all_betas,
+            pattern, (d, u, w, corner), work, places, starts[row], inverse, degrees, variance,
+            reml, tolerance, True, True, all_points, all_gradients, all_parts, all_betas,
         )  # fmt: skip
         if best < 0:
             values[row] = np.nan
@@ -277,9 +289,8 @@ def refit_single(
             for i in range(h):
                 betas[row, i] = np.nan
             continue
-        values[row] = inlined_criterion(
-            all_parts[best, 0], all_parts[best, 1], np.log(all_parts[best, 2]), degrees, reml
-        )
+        residual = inlined_residual(all_parts[best, 2], degrees, variance)
+        values[row] = inlined_criterion(all_parts[best, 0], all_parts[best, 1], residual, reml)
         for i in range(k):
             points[row, i] = all_points[best, i]
         for i in range(h - 1):

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel, part
-from mixedscope.engine.kernels.criterion import inlined_criterion
+from mixedscope.engine.kernels.criterion import (
+    inlined_criterion,
+    inlined_residual,
+    inlined_weight,
+)
 from mixedscope.engine.kernels.dense import derive_dense, scale_dense
 from mixedscope.engine.kernels.elimination import (
     back_solve_rest,
@@ -283,6 +287,7 @@ def run_whole(
     start: Floats,
     inverse: Floats,
     degrees: int,
+    variance: float,
     reml: bool,
     tolerance: float,
     search: bool,
@@ -337,7 +342,8 @@ def run_whole(
             parts[count, 2] = pwrss
             for i in range(r):
                 betas[count, i] = coefficient[n_rest + i]
-        new = inlined_criterion(log_det, log_det_fixed, np.log(pwrss), degrees, reml)
+        residual = inlined_residual(pwrss, degrees, variance)
+        new = inlined_criterion(log_det, log_det_fixed, residual, reml)
         verdict = ACCEPT
         if search:
             verdict = accept_or_halve(new, best, points, direction, trial, state)
@@ -346,7 +352,8 @@ def run_whole(
             break
         if verdict == RETRY or not derive:
             continue
-        _derive(table, pattern, node, data, work, n_rest, degrees / pwrss, reml)
+        weight = inlined_weight(pwrss, degrees, variance)
+        _derive(table, pattern, node, data, work, n_rest, weight, reml)
         for i in range(p):
             gradients[count - 1, i] = out[places[i]]
         if search:

@@ -99,7 +99,8 @@ def search_single(
     )  # fmt: skip
     refit_single(
         factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, starts,
-        np.ascontiguousarray(inverse), objective.degrees, objective.reml or None, _TOLERANCE, most,
-        ends.points, ends.values, ends.betas, ends.counts, ends.decrements,
+        np.ascontiguousarray(inverse), objective.degrees, 0.0, objective.reml or None,
+        _TOLERANCE, most, ends.points, ends.values, ends.betas, ends.counts,
+        ends.decrements,
     )  # fmt: skip
     return ends
