@@ -16,16 +16,20 @@ from mixedscope.covariance.registry import make_structure, told_from_residuals
 from mixedscope.design.contrasts import ContrastSpec
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.frame import (
-    Factor,
     as_frame,
-    cross,
     factorize,
     is_numeric,
     missing_values,
     numeric_column,
 )
-from mixedscope.design.structure_choice import Choice, StructureChooser
+from mixedscope.design.structure_choice import (
+    Choice,
+    StructureChooser,
+    kept_terms,
+    terms_by_group,
+)
 from mixedscope.design.terms import ColumnBlock, TermColumns
+from mixedscope.design.training import Training
 from mixedscope.design.variables import check_text
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import unparse
@@ -123,6 +127,8 @@ class Design:
         Sentences on categorical predictors that may have been meant as numbers.
     fixed : FixedTerms
         Which columns of X belong to which term, and the variables that they are made of.
+    training : Training or None
+        What makes the columns of other rows; None of a design that was not made from a formula.
     """
 
     formula: str
@@ -140,6 +146,7 @@ class Design:
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fixed: FixedTerms = field(default_factory=FixedTerms)
+    training: Training | None = None
 
 
 def build_design(
@@ -232,6 +239,8 @@ def design_of_frame(
     random = _random_designs(parsed, chooser, columns)
     for made in random:
         _check_identifiable(made, weighted=_differ(kept_weights))
+    variables = columns.described(parsed.response)
+    columns.learned.close()
     return Design(
         formula=parsed.text,
         response=response,
@@ -248,12 +257,19 @@ def design_of_frame(
             name: {"coding": coding.name, "levels": list(coding.levels)}
             for name, coding in columns.codings.items()
         },
-        variables=columns.described(parsed.response),
+        variables=variables,
         notes=(
             *(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
             *_far_from_zero(X, random),
         ),
         fixed=columns.assigned(parsed.fixed.intercept, parsed.fixed.terms),
+        training=Training(
+            parsed,
+            structure,
+            contrasts,
+            weights if isinstance(weights, str) else None,
+            columns.learned,
+        ),
     )
 
 
@@ -380,11 +396,7 @@ def random_designs(
 def _random_designs(
     formula: Formula, chooser: StructureChooser, columns: TermColumns
 ) -> tuple[RandomDesign, ...]:
-    by_group: dict[frozenset[str], list[RandomTerm]] = {}
-    for term in formula.random:
-        by_group.setdefault(frozenset(term.factors), []).append(term)
-    factors: dict[str, Factor] = {}
-    designs = tuple(_random_design(chooser, columns, t, factors) for t in by_group.values())
+    designs = tuple(_random_design(chooser, columns, terms) for terms in terms_by_group(formula))
     chooser.finish()
     return designs
 
@@ -393,26 +405,16 @@ def _random_design(
     chooser: StructureChooser,
     columns: TermColumns,
     terms: list[RandomTerm],
-    factors: dict[str, Factor],
 ) -> RandomDesign:
-    factor: Factor | None = None
-    for name in terms[0].factors:
-        if name not in factors:
-            factors[name] = factorize(columns.frame[name])
-        factor = factors[name] if factor is None else cross(factor, factors[name])
-    assert factor is not None
+    factor = columns.grouping(terms[0].factors)
     matrices: list[NDArray[np.float64]] = []
     names: list[str] = []
     parts: list[TermPart] = []
-    for term in terms:
+    for term, reduced in kept_terms(chooser, terms):
         factor_name: str | None = None
-        if chooser.reduces(term):
-            if parts:  # every term of this group is the same intercept
-                continue
-            block = columns.columns(True, ())
-            choice = Choice("full", {})
-        else:
-            block = columns.columns(term.intercept, term.terms)
+        block = columns.random(term, reduced=reduced)
+        choice = Choice("full", {})
+        if not reduced:
             indicated = columns.indicated(term.intercept, term.terms)
             choice = chooser.choose(term, block.names, indicated)
             factor_name = indicated[0] if indicated else None

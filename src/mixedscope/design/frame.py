@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -17,9 +17,13 @@ from mixedscope.core.errors import DataError
 from mixedscope.formula.expressions import label_of
 
 __all__ = [
+    "Crossing",
     "Factor",
     "as_frame",
+    "codes_among",
     "cross",
+    "cross_among",
+    "crossing",
     "factorize",
     "is_numeric",
     "missing_values",
@@ -36,11 +40,31 @@ class Factor:
     Attributes
     ----------
     codes : (n,) int64 array
-        0 … q − 1; every level occurs.
+        0 … q − 1; every level occurs. Of rows that are coded by levels known before some may not
+        occur, and -1 stands for a value that is none of them.
     levels : tuple of str
     """
 
     codes: NDArray[np.int64]
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The combinations of two factors that occur.
+
+    Attributes
+    ----------
+    width : int
+        Number of levels of the second factor.
+    pairs : (q,) int64 array
+        Code of the first times `width` plus code of the second, ascending.
+    levels : tuple of str
+        What the q combinations are called.
+    """
+
+    width: int
+    pairs: NDArray[np.int64]
     levels: tuple[str, ...]
 
 
@@ -246,6 +270,17 @@ def factorize(series: pd.Series) -> Factor:
     return Factor(codes, levels)
 
 
+def codes_among(series: pd.Series, levels: Sequence[str]) -> Factor:
+    """Code a column without missing values by levels known before; -1 for values that are none.
+
+    Values are compared as `factorize` reads them: 308, 308.0 and "308" are one level.
+    """
+    found = factorize(series)
+    place = {level: i for i, level in enumerate(levels)}
+    known = np.array([place.get(level, -1) for level in found.levels], dtype=np.int64)
+    return Factor(known[found.codes], tuple(levels))
+
+
 def _compact(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Renumber codes so that each occurs; also the old codes that were kept, in order."""
     occurs = np.bincount(codes, minlength=size) > 0
@@ -271,3 +306,20 @@ def cross(a: Factor, b: Factor) -> Factor:
             f"`{a.levels[i]}`:`{b.levels[j]}`" for i, j in zip(first, second, strict=True)
         )
     return Factor(rank[raw], levels)
+
+
+def cross_among(a: Factor, b: Factor, known: Crossing) -> Factor:
+    """Interaction of two factors coded by combinations known before; -1 where it is none."""
+    raw = a.codes * known.width + b.codes
+    place = np.searchsorted(known.pairs, raw)
+    place[place == len(known.pairs)] = 0
+    is_known = (a.codes >= 0) & (b.codes >= 0) & (known.pairs[place] == raw)
+    return Factor(np.where(is_known, place, -1), known.levels)
+
+
+def crossing(a: Factor, b: Factor, crossed: Factor) -> Crossing:
+    """Keep which combinations of two factors their interaction by `cross` has."""
+    q = len(b.levels)
+    pairs = np.empty(len(crossed.levels), dtype=np.int64)
+    pairs[crossed.codes] = a.codes * q + b.codes
+    return Crossing(q, pairs, crossed.levels)

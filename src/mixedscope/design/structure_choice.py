@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixedscope.core.errors import FormulaError, ModelError
@@ -9,7 +10,7 @@ from mixedscope.covariance.registry import STRUCTURES, USUAL, make_structure, na
 from mixedscope.design.frame import Factor
 from mixedscope.formula.parse import Formula, RandomTerm
 
-__all__ = ["Choice", "StructureChooser"]
+__all__ = ["Choice", "StructureChooser", "kept_terms", "terms_by_group"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,26 @@ class StructureChooser:
             return Choice(*named_structure(term.structure, term.settings))
         except ModelError as error:
             raise FormulaError(self._text, term.structure_position, str(error)) from None
+
+
+def terms_by_group(formula: Formula) -> list[list[RandomTerm]]:
+    """Random-effects terms of every grouping factor, in the order of their first appearance."""
+    by_group: dict[frozenset[str], list[RandomTerm]] = {}
+    for term in formula.random:
+        by_group.setdefault(frozenset(term.factors), []).append(term)
+    return list(by_group.values())
+
+
+def kept_terms(
+    chooser: StructureChooser, terms: Sequence[RandomTerm]
+) -> list[tuple[RandomTerm, bool]]:
+    """Terms of one grouping factor that make its parts, and whether each is a mere intercept."""
+    out: list[tuple[RandomTerm, bool]] = []
+    for term in terms:
+        reduced = chooser.reduces(term)
+        if not (reduced and out):  # every term that is reduced is the same intercept
+            out.append((term, reduced))
+    return out
 
 
 def _refusal(

@@ -17,16 +17,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import DataError, FormulaError, ModelError
+from mixedscope.core.errors import DataError, FormulaError, ModelError, suggest
+from mixedscope.design.bases import BASES
 from mixedscope.design.contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
 from mixedscope.design.fixed_terms import FixedTerm, FixedTerms
-from mixedscope.design.frame import Factor, factorize, is_numeric, numeric_column, refuse_unusable
+from mixedscope.design.frame import (
+    Factor,
+    codes_among,
+    cross,
+    cross_among,
+    crossing,
+    factorize,
+    is_numeric,
+    numeric_column,
+    refuse_unusable,
+    unusable_kind,
+)
 from mixedscope.design.variables import check_text, doubts, number_doubts, variable
-from mixedscope.formula.expressions import Evaluator
-from mixedscope.formula.parse import Term
-from mixedscope.formula.tree import Call, Name, Node, Number, Paren, names_in, unparse
+from mixedscope.formula.expressions import Evaluator, label_of
+from mixedscope.formula.learned import Learned
+from mixedscope.formula.parse import RandomTerm, Term
+from mixedscope.formula.tree import Call, Name, Node, names_in, unparse
 
-__all__ = ["ColumnBlock", "TermColumns", "orthogonal_polynomials"]
+__all__ = ["ColumnBlock", "TermColumns"]
 
 INTERCEPT = "(Intercept)"
 MAX_BYTES = 2**32  # of one term; more is a mistake rather than a model
@@ -43,6 +56,10 @@ class ColumnBlock:
 class TermColumns:
     """Builds model-matrix columns over one set of rows, each variable evaluated once.
 
+    What a column owes to all rows, such as levels, means and bases of polynomials, is asked of
+    :class:`~mixedscope.formula.learned.Learned` by what is written in the formula. With what was
+    learned from the rows of a model the columns of any other rows are those the model would have.
+
     Parameters
     ----------
     text : str
@@ -52,6 +69,8 @@ class TermColumns:
     rows : (n,) int array
         Their positions in the user's data, for errors.
     contrasts : mapping of str to contrast specification
+    learned : Learned, optional
+        What the columns learned from the rows of a model; by default they learn from these rows.
     """
 
     def __init__(
@@ -60,15 +79,18 @@ class TermColumns:
         frame: Mapping[str, pd.Series] | pd.DataFrame,
         rows: NDArray[np.int64],
         contrasts: Mapping[str, ContrastSpec],
+        learned: Learned | None = None,
     ) -> None:
         self.text = text
         self.frame = frame
         self.rows = rows
         self.contrasts = contrasts
+        self.learned = Learned() if learned is None else learned
         self.codings: dict[str, Coding] = {}
         self.notes: list[str] = []
         self._contrasted: set[str] = set()  # variables that have contrasts somewhere
         self._variables: dict[str, ColumnBlock | Factor] = {}
+        self._groups: dict[str, Factor] = {}
         self._blocks: dict[tuple[bool, tuple[str, ...]], ColumnBlock] = {}
 
     def columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
@@ -80,6 +102,10 @@ class TermColumns:
         if key not in self._blocks:
             self._blocks[key] = self._columns(intercept, terms)
         return self._blocks[key]
+
+    def random(self, term: RandomTerm, *, reduced: bool) -> ColumnBlock:
+        """Columns of a random-effects term, or of the intercept that it is reduced to."""
+        return self.columns(True, ()) if reduced else self.columns(term.intercept, term.terms)
 
     def _columns(self, intercept: bool, terms: Sequence[Term]) -> ColumnBlock:
         full = self._full_codes(intercept, terms)
@@ -243,31 +269,19 @@ class TermColumns:
 
     def _evaluate(self, node: Node, key: str) -> ColumnBlock | Factor:
         if isinstance(node, Name):
-            series = self.frame[node.name]
-            if not is_numeric(series) or node.name in self.contrasts:
-                refuse_unusable(series)
-                factor = factorize(series)
-                if node.name not in self.contrasts:
-                    self.notes += doubts(node.name, series, factor, self.rows)
-                elif is_numeric(series):
-                    self.notes += number_doubts(node.name, series, factor)
-                return factor
-            values = numeric_column(series)
-            whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
-            if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
-                self._finite(values, f"Column {node.name!r}")
-            return ColumnBlock(values[:, None], (key,))
+            return self._column(node, key)
         for used in names_in(node):
             series = self.frame[used.name]
             refuse_unusable(series)
             if is_numeric(series):
                 self._finite(numeric_column(series), f"Column {used.name!r}")
-        if isinstance(node, Call) and node.function == "poly":
-            return self._poly(node, key)
-        value = Evaluator(self.text, self.frame, self.rows).value(node)
+        evaluator = Evaluator(self.text, self.frame, self.rows, self.learned)
+        if isinstance(node, Call) and node.function in BASES:
+            return self._basis(node, key, evaluator)
+        value = evaluator.value(node)
         data = np.broadcast_to(value.data, (len(self.rows),))
         if value.kind == "boolean":
-            return factorize(pd.Series(np.array(data), name=key))
+            return self._factor(pd.Series(np.array(data), name=key), key)
         if value.kind == "text":
             raise FormulaError(
                 self.text, node.position, f"{key} is text; only numbers or conditions can be used."
@@ -275,6 +289,101 @@ class TermColumns:
         values = np.array(data, dtype=np.float64)
         self._finite(values, key)
         return ColumnBlock(values[:, None], (key,))
+
+    def _column(self, node: Name, key: str) -> ColumnBlock | Factor:
+        """A column as it is: numbers, or a factor, as it was when the model was made."""
+        series = self.frame[node.name]
+        is_factor = self.learned.once(
+            ("is a factor", key), lambda: not is_numeric(series) or node.name in self.contrasts
+        )
+        if is_factor:
+            refuse_unusable(series)
+            factor = self._factor(series, key)
+            if self.learned.closed:
+                return factor
+            if node.name not in self.contrasts:
+                self.notes += doubts(node.name, series, factor, self.rows)
+            elif is_numeric(series):
+                self.notes += number_doubts(node.name, series, factor)
+            return factor
+        if not len(series):
+            return ColumnBlock(np.empty((0, 1)), (key,))
+        if not is_numeric(series):
+            raise self._of_another_kind(series)
+        values = numeric_column(series)
+        whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
+        if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
+            self._finite(values, f"Column {node.name!r}")
+        return ColumnBlock(values[:, None], (key,))
+
+    def _of_another_kind(self, series: pd.Series) -> DataError:
+        """What to say of a column that held numbers when the model was made."""
+        kind = unusable_kind(series)
+        if kind is None and pd.api.types.is_bool_dtype(series.dtype):
+            kind = "truth values"
+        row = f"row {int(self.rows[0]) + 1} holds {series.iloc[0]!r}"
+        return DataError(
+            f"Column {series.name!r} held numbers when the model was made; here it holds "
+            f"{kind or 'text or categories'} ({row}). Make numbers of it: in pandas "
+            f"pd.to_numeric(data[{series.name!r}].astype(str))."
+        )
+
+    def _factor(self, series: pd.Series, key: str) -> Factor:
+        """Code a column by the levels that it has, or had when the model was made."""
+        if not self.learned.closed:
+            factor = factorize(series)
+            self.learned.once(("levels", key), lambda: factor.levels)
+            return factor
+        factor = codes_among(series, self.learned["levels", key])
+        new = np.flatnonzero(factor.codes < 0)
+        if len(new):
+            value = label_of(series.iloc[int(new[0])])
+            raise DataError(
+                f"{key!r} has the level {value!r} in row {int(self.rows[new[0]]) + 1} (counted "
+                "from 1), which did not occur when the model was made: there is no coefficient "
+                f"for it.{suggest(value, factor.levels)} Levels: {', '.join(factor.levels[:20])}."
+            )
+        return factor
+
+    def _basis(self, node: Call, key: str, evaluator: Evaluator) -> ColumnBlock:
+        """Columns of a function that makes several of one."""
+        basis = BASES[node.function]
+        argument, settings = basis.read(self.text, node)
+        x = evaluator.numeric(argument, f"{node.function}()")
+        x = np.array(np.broadcast_to(x, (len(self.rows),)))
+        self._finite(x, unparse(argument))
+        learned = self.learned.once(key, lambda: basis.learn(x, settings, key))
+        matrix = basis.columns(x, learned)
+        return ColumnBlock(matrix, tuple(f"{key}{j + 1}" for j in range(matrix.shape[1])))
+
+    def grouping(self, names: Sequence[str]) -> Factor:
+        """Code the rows by the combinations of columns of a grouping factor.
+
+        Of rows that are not those of the model -1 stands for a combination that did not occur.
+        """
+        factor: Factor | None = None
+        for i, name in enumerate(names):
+            own = self._group(name)
+            factor = own if factor is None else self._crossed(factor, own, tuple(names[: i + 1]))
+        assert factor is not None
+        return factor
+
+    def _group(self, name: str) -> Factor:
+        if name not in self._groups:
+            series = self.frame[name]
+            if self.learned.closed:
+                self._groups[name] = codes_among(series, self.learned["groups", name])
+            else:
+                self._groups[name] = made = factorize(series)
+                self.learned.once(("groups", name), lambda: made.levels)
+        return self._groups[name]
+
+    def _crossed(self, a: Factor, b: Factor, names: tuple[str, ...]) -> Factor:
+        if self.learned.closed:
+            return cross_among(a, b, self.learned["groups", names])
+        made = cross(a, b)
+        self.learned.once(("groups", names), lambda: crossing(a, b, made))
+        return made
 
     def _finite(self, values: NDArray[np.float64], what: str) -> None:
         bad = ~np.isfinite(values)
@@ -286,42 +395,6 @@ class TermColumns:
                 "correct or filter these rows."
             )
 
-    def _poly(self, node: Call, key: str) -> ColumnBlock:
-        arguments = list(node.arguments)
-        for name, value in node.keywords:
-            if name != "degree" or len(arguments) > 1:
-                raise FormulaError(
-                    self.text, value.position, "poly() takes a column and a degree: poly(x, 2)."
-                )
-            arguments.append(value)
-        if len(arguments) > 2:
-            raise FormulaError(
-                self.text, arguments[2].position, "poly() takes one column and a degree."
-            )
-        degree_node: Node = arguments[1] if len(arguments) == 2 else Number(1.0, "1", 0)
-        while isinstance(degree_node, Paren):
-            degree_node = degree_node.inner
-        if not isinstance(degree_node, Number) or degree_node.value not in range(1, 26):
-            raise FormulaError(
-                self.text,
-                degree_node.position,
-                "The degree of poly() must be a whole number from 1 to 25.",
-            )
-        degree = int(degree_node.value)
-        x = np.broadcast_to(
-            Evaluator(self.text, self.frame, self.rows).numeric(arguments[0], "poly()"),
-            (len(self.rows),),
-        )
-        self._finite(np.asarray(x), unparse(arguments[0]))
-        distinct = len(np.unique(x))
-        if degree >= distinct:
-            raise DataError(
-                f"{key}: the degree must be less than the number of different values, {distinct}."
-            )
-        return ColumnBlock(
-            orthogonal_polynomials(x, degree), tuple(f"{key}{j + 1}" for j in range(degree))
-        )
-
 
 def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
     """Row-wise Kronecker product, the columns of `a` varying fastest, as in R."""
@@ -329,24 +402,3 @@ def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
         return b
     matrix = (b.matrix[:, :, None] * a.matrix[:, None, :]).reshape(len(a.matrix), -1)
     return ColumnBlock(matrix, tuple(f"{left}:{right}" for right in b.names for left in a.names))
-
-
-def orthogonal_polynomials(x: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
-    """Orthonormal polynomials (n, degree) in `x` of degree 1 to `degree`, as R's ``poly``.
-
-    Columns have length one, sum to zero, and positive leading coefficients. Each is x times the one
-    before, made orthogonal to all before it (Brubeck, Nakatsukasa & Trefethen 2021, SIAM Review
-    63(2): Vandermonde with Arnoldi), which is stable where powers of x are not.
-    """
-    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
-    centred = centred / np.abs(centred).max()  # columns are normalised below, so scale is free
-    basis = np.empty((degree + 1, len(centred)))
-    basis[0] = 1.0 / np.sqrt(len(centred))
-    for j in range(1, degree + 1):
-        # Orthogonalised twice, against rounding; plain sums, because those of BLAS depend on its
-        # number of threads.
-        column = centred * basis[j - 1]
-        for earlier in (*basis[:j], *basis[:j]):
-            column = column - np.sum(column * earlier) * earlier
-        basis[j] = column / np.sqrt(np.sum(column * column))
-    return np.ascontiguousarray(basis[1:].T)

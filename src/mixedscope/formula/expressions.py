@@ -10,7 +10,7 @@ Missing values follow SQL: arithmetic and comparisons with a missing value are m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -19,6 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, FormulaError, suggest
+from mixedscope.formula.functions import (
+    ARITHMETIC,
+    COMPARE,
+    EXPRESSION_FUNCTIONS,
+    LEARNING,
+    NAMED_ARGUMENT,
+    NUMERIC,
+)
+from mixedscope.formula.learned import Learned
 from mixedscope.formula.syntax import Parser, tokenize
 from mixedscope.formula.tree import (
     Binary,
@@ -31,6 +40,7 @@ from mixedscope.formula.tree import (
     Text,
     Unary,
     names_in,
+    unparse,
 )
 
 if TYPE_CHECKING:
@@ -126,65 +136,7 @@ def _days(series: pd.Series) -> Array:
     return ((dates - pd.Timestamp(0, tz="UTC")) / day).to_numpy(dtype=np.float64)
 
 
-# -- functions ------------------------------------------------------------------------------------
-def _log(x: Array, base: Array | None = None) -> Array:
-    return np.asarray(np.log(x) if base is None else np.log(x) / np.log(base))
-
-
-def _center(x: Array, at: Array | None = None) -> Array:
-    return np.asarray(x - (np.nanmean(x) if at is None else at))
-
-
-def _standardize(x: Array) -> Array:
-    centred = x - np.nanmean(x)
-    return np.asarray(centred / np.nanstd(x, ddof=1))
-
-
-# name: (function of float arrays, largest number of arguments)
-_NUMERIC: dict[str, tuple[Callable[..., Any], int]] = {
-    "log": (_log, 2),
-    "log2": (np.log2, 1),
-    "log10": (np.log10, 1),
-    "exp": (np.exp, 1),
-    "sqrt": (np.sqrt, 1),
-    "abs": (np.abs, 1),
-    "abs2": (np.square, 1),
-    "center": (_center, 2),
-    "scale": (_standardize, 1),
-    "standardize": (_standardize, 1),
-    "round": (lambda x, digits=0.0: np.round(x, int(digits)), 2),
-    "floor": (np.floor, 1),
-    "ceil": (np.ceil, 1),
-    "sign": (np.sign, 1),
-    "mean": (np.nanmean, 1),
-    "median": (np.nanmedian, 1),
-    "sd": (lambda x: np.nanstd(x, ddof=1), 1),
-    "min": (np.nanmin, 1),
-    "max": (np.nanmax, 1),
-}
-#: What the second argument is called where it can be named, as in R.
-_NAMED_ARGUMENT = {"log": "base", "center": "at", "round": "digits"}
-EXPRESSION_FUNCTIONS = (*_NUMERIC, "is_missing", "if_else", "text", "number", "days")
-
-_ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.true_divide,
-    "//": np.floor_divide,
-    "%": np.mod,
-    "^": np.power,
-}
-_COMPARE: dict[str, Callable[[Array, Array], Array]] = {
-    "==": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-}
-
-
+# -- evaluation -----------------------------------------------------------------------------------
 class Evaluator:
     """Walks one syntax tree over named columns.
 
@@ -196,6 +148,8 @@ class Evaluator:
         All of one length.
     rows : (n,) int array, optional
         Positions of their rows in the user's data, for errors; 0, 1, … by default.
+    learned : Learned, optional
+        What functions of whole columns learn from these rows, or learned from others.
     """
 
     def __init__(
@@ -203,10 +157,12 @@ class Evaluator:
         text: str,
         columns: Mapping[Any, pd.Series] | pd.DataFrame,
         rows: NDArray[np.int64] | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self.text = text
         self.columns = columns
         self.rows = rows
+        self.learned = Learned() if learned is None else learned
 
     def _fail(self, node: Node, message: str) -> NoReturn:
         raise FormulaError(self.text, node.position, message)
@@ -276,14 +232,14 @@ class Evaluator:
             return self._logic(node)
         if op in ("in", "not in"):
             return self._membership(node)
-        if op in _COMPARE:
+        if op in COMPARE:
             return self._comparison(node)
-        if op not in _ARITHMETIC:
+        if op not in ARITHMETIC:
             self._fail(node, f"{op!r} cannot be used in an expression.")
         left = self.numeric(node.left, repr(op))
         right = self.numeric(node.right, repr(op))
         with np.errstate(all="ignore"):
-            return _number(_ARITHMETIC[op](left, right))
+            return _number(ARITHMETIC[op](left, right))
 
     def _logic(self, node: Binary) -> Value:
         a, b = (self._logical(side, repr(node.op)) for side in (node.left, node.right))
@@ -306,10 +262,10 @@ class Evaluator:
             )
         missing = np.asarray(a.missing | b.missing)
         if a.kind == "text":
-            data = np.asarray(_COMPARE[node.op](a.data, b.data), dtype=bool)
+            data = np.asarray(COMPARE[node.op](a.data, b.data), dtype=bool)
         else:
             with np.errstate(invalid="ignore"):
-                data = _COMPARE[node.op](a.data.astype(float), b.data.astype(float))
+                data = COMPARE[node.op](a.data.astype(float), b.data.astype(float))
         return Value("boolean", np.asarray(data), missing)
 
     def _membership(self, node: Binary) -> Value:
@@ -336,7 +292,7 @@ class Evaluator:
         name, arguments = node.function, node.arguments
         if node.keywords:
             key, given = node.keywords[0]
-            allowed = _NAMED_ARGUMENT.get(name)
+            allowed = NAMED_ARGUMENT.get(name)
             if allowed is None:
                 self._fail(given, f"{name}() takes no named arguments here.")
             if key != allowed or len(node.keywords) > 1 or len(arguments) != 1:
@@ -360,17 +316,20 @@ class Evaluator:
         if name in ("text", "number"):
             self._count(node, 1, 1)
             return self._conversion(node)
-        if name not in _NUMERIC:
+        if name not in NUMERIC and name not in LEARNING:
             self._fail(node, f"{name}() cannot be used inside another expression.")
-        function, most = _NUMERIC[name]
+        function, most = NUMERIC.get(name, (np.subtract, 2 if name == "center" else 1))
         self._count(node, 1, most)
         inputs = [self.numeric(a, f"{name}()") for a in arguments]
         for extra, argument in zip(inputs[1:], arguments[1:], strict=True):
             if extra.ndim:
                 self._fail(argument, f"The second argument of {name}() must be one number.")
-        if inputs[0].ndim and np.isnan(inputs[0]).all():
+        if not self.learned.closed and inputs[0].ndim and np.isnan(inputs[0]).all():
             self._fail(arguments[0], f"{name}() has no values: everything here is missing.")
         with np.errstate(all="ignore"):
+            if name in LEARNING and len(inputs) == 1:
+                learn, function = LEARNING[name]
+                inputs.append(self.learned.once(unparse(node), lambda: learn(inputs[0])))
             return _number(function(*inputs))
 
     def _count(self, node: Call, least: int, most: int) -> None:
