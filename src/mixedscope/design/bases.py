@@ -72,7 +72,7 @@ class Polynomials:
             for share, earlier in zip(shares.tolist(), (*basis, *basis), strict=True):
                 column = column - share * earlier
             basis.append(column / length)
-        return np.ascontiguousarray(np.array(basis[1:]).reshape(-1, len(centred)).T)
+        return np.ascontiguousarray(np.array(basis[1:]).T)
 
 
 def orthogonal_polynomials(x: Floats, degree: int) -> Polynomials:

@@ -239,6 +239,7 @@ def design_of_frame(
     random = _random_designs(parsed, chooser, columns)
     for made in random:
         _check_identifiable(made, weighted=_differ(kept_weights))
+    fixed = columns.assigned(parsed.fixed.intercept, parsed.fixed.terms)
     variables = columns.described(parsed.response)
     columns.learned.close()
     return Design(
@@ -262,7 +263,7 @@ def design_of_frame(
             *(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
             *_far_from_zero(X, random),
         ),
-        fixed=columns.assigned(parsed.fixed.intercept, parsed.fixed.terms),
+        fixed=fixed,
         training=Training(
             parsed,
             structure,

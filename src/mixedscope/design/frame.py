@@ -68,11 +68,11 @@ class Crossing:
     levels: tuple[str, ...]
 
 
-def as_frame(data: Any) -> pd.DataFrame:
+def as_frame(data: Any, *, empty: bool = False) -> pd.DataFrame:
     """Turn tabular data into a pandas DataFrame without copying more than it must.
 
-    Column names are text and rows are numbered from 0. Raises DataError if it is no table, has no
-    rows or columns, or repeats a column name.
+    Column names are text and rows are numbered from 0. Raises DataError if it is no table, repeats
+    a column name, or has no rows or columns, unless it may be ``empty``.
     """
     frame = _convert(data)
     if frame.columns.nlevels > 1:
@@ -84,9 +84,9 @@ def as_frame(data: Any) -> pd.DataFrame:
         raise DataError(
             f"Duplicate column name {', '.join(map(repr, repeated))}: rename or remove one."
         )
-    if not names:
+    if not names and not empty:
         raise DataError("The data are empty: there are no columns.")
-    if not len(frame):
+    if not len(frame) and not empty:
         raise DataError(f"The data are empty: no rows under the columns {', '.join(names[:20])}.")
     if names != given or not isinstance(frame.index, pd.RangeIndex):
         frame = frame.set_axis(names, axis=1).reset_index(drop=True)

@@ -264,7 +264,18 @@ class TermColumns:
     def _variable(self, node: Node) -> ColumnBlock | Factor:
         key = unparse(node)
         if key not in self._variables:
-            self._variables[key] = self._evaluate(node, key)
+            if len(self.rows):
+                made = self._evaluate(node, key)
+                names = made.names if isinstance(made, ColumnBlock) else None
+                self.learned.once(("names", key), lambda: names)
+            else:  # columns of no rows have no type to go by
+                names = self.learned["names", key]
+                made = (
+                    self._factor(pd.Series([], dtype=object), key)
+                    if names is None
+                    else (ColumnBlock(np.empty((0, len(names))), names))
+                )
+            self._variables[key] = made
         return self._variables[key]
 
     def _evaluate(self, node: Node, key: str) -> ColumnBlock | Factor:
@@ -306,8 +317,6 @@ class TermColumns:
             elif is_numeric(series):
                 self.notes += number_doubts(node.name, series, factor)
             return factor
-        if not len(series):
-            return ColumnBlock(np.empty((0, 1)), (key,))
         if not is_numeric(series):
             raise self._of_another_kind(series)
         values = numeric_column(series)
@@ -400,5 +409,6 @@ def _product(a: ColumnBlock, b: ColumnBlock) -> ColumnBlock:
     """Row-wise Kronecker product, the columns of `a` varying fastest, as in R."""
     if a.names == ("",):
         return b
-    matrix = (b.matrix[:, :, None] * a.matrix[:, None, :]).reshape(len(a.matrix), -1)
+    matrix = b.matrix[:, :, None] * a.matrix[:, None, :]
+    matrix = matrix.reshape(len(matrix), len(a.names) * len(b.names))
     return ColumnBlock(matrix, tuple(f"{left}:{right}" for right in b.names for left in a.names))

@@ -1,0 +1,294 @@
+"""Columns of a design for other rows: X, and Z with the levels of some random-effects terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, ModelError, suggest
+from mixedscope.design.design import Design, RandomDesign
+from mixedscope.design.frame import as_frame, missing_values
+from mixedscope.design.structure_choice import StructureChooser, kept_terms, terms_by_group
+from mixedscope.design.terms import TermColumns
+from mixedscope.design.training import Training
+from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
+from mixedscope.formula.tree import names_in
+
+__all__ = ["OtherRows", "OtherTerms", "WantedTerms", "other_rows", "wanted_terms", "whole_terms"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class WantedTerms:
+    """Columns of one grouping factor that are wanted of other rows.
+
+    Attributes
+    ----------
+    position : int
+        Of the grouping factor among those of the design.
+    columns : tuple of int
+        Of its k columns, ascending.
+    """
+
+    position: int
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OtherTerms:
+    """Columns of one grouping factor for other rows.
+
+    Attributes
+    ----------
+    position : int
+        Of the grouping factor among those of the design.
+    columns : (c,) tuple of int
+        Which of its k columns these are.
+    Z : (m, c) array
+    codes : (m,) int64 array or None
+        Positions of the rows' levels among those of the design, -1 for a new level; None where
+        levels were not asked for.
+    """
+
+    position: int
+    columns: tuple[int, ...]
+    Z: Floats
+    codes: Ints | None
+
+
+@dataclass(frozen=True)
+class OtherRows:
+    """A design for rows that it was not made from.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows given.
+    rows : (m,) int64 array
+        Positions, ascending, of those without a missing value in what is needed.
+    X : (m, p) array
+    terms : tuple of OtherTerms
+    columns : TermColumns
+        What made them, for columns that are asked for beyond these.
+    """
+
+    n: int
+    rows: Ints
+    X: Floats
+    terms: tuple[OtherTerms, ...]
+    columns: TermColumns
+
+
+def whole_terms(design: Design) -> tuple[WantedTerms, ...]:
+    """All random-effects terms of a design."""
+    return tuple(WantedTerms(i, tuple(range(len(r.names)))) for i, r in enumerate(design.random))
+
+
+def wanted_terms(design: Design, said: Sequence[str]) -> tuple[WantedTerms, ...]:
+    """Read a subset of the random-effects terms: grouping factors, or terms as in the formula.
+
+    ``Subject`` is every term of that factor, ``(1 | Subject)`` its intercepts alone, whether or not
+    the formula has them in a term of their own. Raises ModelError where the model has no such term.
+    """
+    training = _training(design)
+    groups = {frozenset(t[0].factors): i for i, t in enumerate(terms_by_group(training.formula))}
+    chosen: dict[int, set[int]] = {}
+    for text in said:
+        for position, columns in _read_terms(design, training, groups, text):
+            chosen.setdefault(position, set()).update(columns)
+    return tuple(WantedTerms(i, tuple(sorted(chosen[i]))) for i in sorted(chosen))
+
+
+def _read_terms(
+    design: Design, training: Training, groups: Mapping[frozenset[str], int], text: str
+) -> Iterator[tuple[int, Sequence[int]]]:
+    """Positions of the grouping factors that one text names, and their columns."""
+    if "|" not in text:
+        position = groups.get(frozenset(part.strip() for part in text.split(":")))
+        exact = {r.group: i for i, r in enumerate(design.random)}
+        position = exact.get(text.strip(), position)
+        if position is None:
+            raise ModelError(_unknown(text, exact))
+        yield position, range(len(design.random[position].names))
+        return
+    inner = text.strip()
+    written = inner if inner.endswith(")") else f"({inner})"
+    for term in parse_formula(f"{training.formula.text.split('~')[0]}~ 1 + {written}").random:
+        position = groups.get(frozenset(term.factors))
+        if position is None:
+            raise ModelError(_unknown(term.group, [r.group for r in design.random]))
+        random = design.random[position]
+        columns = []
+        for name in _names(training, random, term):
+            if name not in random.names:
+                raise ModelError(
+                    f"levels: the model has no random effect {name!r} of {random.group!r}."
+                    f"{suggest(name, random.names)} It has {', '.join(random.names)}."
+                )
+            columns.append(random.names.index(name))
+        yield position, columns
+
+
+def _unknown(said: str, known: Mapping[str, int] | Sequence[str]) -> str:
+    return (
+        f"levels: the model has no grouping factor {said!r}.{suggest(said, known)} "
+        f"It has {', '.join(known)}; other choices are 'own' and 'population'."
+    )
+
+
+def _names(training: Training, random: RandomDesign, term: RandomTerm) -> tuple[str, ...]:
+    """Names of the columns of a term that need not be one of the model."""
+    used = [name.name for one in term.terms for node in one.factors for name in names_in(node)]
+    known = training.formula.variables
+    for name in used:
+        if name not in known:
+            raise ModelError(
+                f"levels: the formula has no column {name!r}.{suggest(name, known)} "
+                f"Random effects of {random.group!r} are {', '.join(random.names)}."
+            )
+    nothing = {name: pd.Series([], dtype=object, name=name) for name in used}
+    columns = training.columns(nothing, np.empty(0, dtype=np.int64))
+    try:
+        return columns.columns(term.intercept, term.terms).names
+    except KeyError:  # a function that the formula does not have
+        written = " + ".join(("1" if term.intercept else "0", *(one.name for one in term.terms)))
+        raise ModelError(
+            f"levels: the model has no term ({written} | {random.group}): random effects of "
+            f"{random.group!r} are {', '.join(random.names)}."
+        ) from None
+
+
+def other_rows(
+    design: Design,
+    data: Any,
+    *,
+    own: Sequence[WantedTerms] = (),
+    drawn: Sequence[WantedTerms] = (),
+    variables: Sequence[str] = (),
+    what: str = "newdata",
+) -> OtherRows:
+    """Make the columns of a design for other rows, with what it learned from its own.
+
+    Parameters
+    ----------
+    design : Design
+        Made from a formula.
+    data : pandas, polars or pyarrow table, or mapping of columns
+        Only the columns that are needed have to be there; they may have no rows.
+    own : sequence of WantedTerms
+        Random-effects terms whose levels are wanted too.
+    drawn : sequence of WantedTerms
+        Terms of which Z alone is wanted.
+    variables : sequence of str
+        Other columns without which a row is incomplete.
+    what : str
+        What the data are called in messages.
+
+    Raises
+    ------
+    DataError
+        If a column is not there or of another kind than it was, or a categorical variable of the
+        fixed effects has a level that it did not have.
+    """
+    training = _training(design)
+    frame = as_frame(data, empty=True)
+    chooser = StructureChooser(training.formula, training.structure)
+    by_group = terms_by_group(training.formula)
+    pieces = [
+        (wanted, list(_parts_of(design, chooser, by_group, wanted)), with_levels)
+        for some, with_levels in ((own, True), (drawn, False))
+        for wanted in some
+    ]
+    needed = dict.fromkeys(_fixed_variables(training.formula))
+    for wanted, parts, with_levels in pieces:
+        for term, reduced, _ in parts:
+            if not reduced:
+                needed |= dict.fromkeys(_term_variables(term))
+        if with_levels:
+            needed |= dict.fromkeys(by_group[wanted.position][0].factors)
+    needed |= dict.fromkeys(variables)
+    used = {name: _column(frame, name, what) for name in needed}
+    present = np.ones(len(frame), dtype=bool)
+    for series in used.values():
+        missing = missing_values(series)
+        if missing is not None:
+            present &= ~missing
+    rows = np.flatnonzero(present).astype(np.int64)
+    used = {name: series.take(rows) for name, series in used.items()}
+    columns = training.columns(used, rows)
+    fixed = training.formula.fixed
+    terms = tuple(
+        OtherTerms(
+            wanted.position,
+            wanted.columns,
+            _z(columns, parts, wanted),
+            columns.grouping(by_group[wanted.position][0].factors).codes if with_levels else None,
+        )
+        for wanted, parts, with_levels in pieces
+    )
+    X = columns.columns(fixed.intercept, fixed.terms).matrix
+    return OtherRows(len(frame), rows, X, terms, columns)
+
+
+def _parts_of(
+    design: Design,
+    chooser: StructureChooser,
+    by_group: Sequence[Sequence[RandomTerm]],
+    wanted: WantedTerms,
+) -> Iterator[tuple[RandomTerm, bool, tuple[int, ...]]]:
+    """Terms that have wanted columns: the term, whether it is a mere intercept, its columns."""
+    terms = kept_terms(chooser, by_group[wanted.position])
+    parts = design.random[wanted.position].parts
+    for (term, reduced), part in zip(terms, parts, strict=True):
+        if set(part.columns) & set(wanted.columns):
+            yield term, reduced, part.columns
+
+
+def _z(
+    columns: TermColumns,
+    parts: Sequence[tuple[RandomTerm, bool, tuple[int, ...]]],
+    wanted: WantedTerms,
+) -> Floats:
+    """The wanted columns of Z (m, c), each out of the term that it belongs to in the model."""
+    out = np.empty((len(columns.rows), len(wanted.columns)))
+    for term, reduced, owned in parts:
+        matrix = columns.random(term, reduced=reduced).matrix
+        for j, column in enumerate(owned):
+            if column in wanted.columns:
+                out[:, wanted.columns.index(column)] = matrix[:, j]
+    return out
+
+
+def _column(frame: pd.DataFrame, name: str, what: str) -> pd.Series:
+    try:
+        return frame[name]
+    except KeyError:
+        raise DataError(
+            f"Column {name!r} of the model is not in {what}.{suggest(name, frame.columns)} "
+            f"Columns: {', '.join(frame.columns[:30]) or 'none'}."
+        ) from None
+
+
+def _fixed_variables(formula: Formula) -> list[str]:
+    return [v for term in formula.fixed.terms for n in term.factors for v in _used(n)]
+
+
+def _term_variables(term: RandomTerm) -> list[str]:
+    return [v for one in term.terms for n in one.factors for v in _used(n)]
+
+
+def _used(node: Any) -> list[str]:
+    return [name.name for name in names_in(node)]
+
+
+def _training(design: Design) -> Training:
+    if design.training is None:
+        raise ModelError("This design was not made from a formula: it has no columns of new rows.")
+    return design.training
