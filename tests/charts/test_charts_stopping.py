@@ -139,7 +139,7 @@ def test_unknown_settings_are_named() -> None:
     with pytest.raises(ModelError, match="Did you mean 'seconds'"):
         drawn(fitted(), x="second")
     with pytest.raises(
-        ModelError, match=r"0\.005 was not studied\. Known are: 0\.1, 0\.01, 0\.001"
+        ModelError, match=r"0\.005 was not studied of every fit\. Known are: 0\.1, 0\.01, 0\.001"
     ):
         drawn(fitted(), accuracy=0.005)
 

@@ -333,8 +333,8 @@ def test_window_around_the_optimum_is_narrower() -> None:
         ({"others": "profile"}, "Did you mean 'profiled'"),
         ({"window": "paths"}, "Did you mean 'path'"),
         ({"pairs": [["Subject.Day", "Subject.(Intercept)"]]}, "Did you mean 'Subject.Days'"),
-        ({"pairs": [["Subject.Days", "Subject.Days"]]}, "two parameters"),
-        ({"parameters": 1}, "at least 2"),
+        ({"pairs": [["Subject.Days", "Subject.Days"]]}, "two different parameters"),
+        ({"parameters": 1}, "whole number from 2"),
         ({"pairz": 1}, "Did you mean 'pairs'"),
     ],
 )

@@ -112,7 +112,7 @@ def test_most_thins_evenly_and_keeps_both_ends() -> None:
 
 
 def test_fewer_than_two_evaluations_are_refused(fit: ms.Fit) -> None:
-    with pytest.raises(ModelError, match="most=1"):
+    with pytest.raises(ModelError, match="most must be a whole number from 2, not 1"):
         fit.study("ledger", most=1)
 
 

@@ -213,7 +213,7 @@ def test_many_levels_are_sampled_by_rank_of_the_mode() -> None:
 
 
 def test_fewer_than_two_levels_are_refused(fit: ms.Fit) -> None:
-    with pytest.raises(ModelError, match="levels=1"):
+    with pytest.raises(ModelError, match="levels must be a whole number from 2, not 1"):
         fit.study("shrinkage_path", levels=1)
 
 

@@ -173,7 +173,7 @@ def test_nothing_is_known_before_the_first_success() -> None:
 
 
 def test_accuracies_are_positive_numbers() -> None:
-    with pytest.raises(ModelError, match="number above 0, not 0"):
+    with pytest.raises(ModelError, match="numbers above 0, not"):
         fitted("dyestuff", "auto").study("stopping", accuracies=[0.1, 0])
 
 

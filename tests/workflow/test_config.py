@@ -279,3 +279,92 @@ def test_unknown_keys_in_lists_are_answered_with_the_known_ones() -> None:
     chart = {"x": "replicate", "y": "singular", "colur": "model"}
     told = message(changed("sweeps", {"w": {"charts": [chart]}}))
     assert "colur: unknown key. Did you mean 'colour'?" in told
+
+
+PAIRS = "charts/studies/landscape/pairs"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("charts/studies/landscape/window", "paths", ["landscape: window", "'path'?"]),
+        ("charts/studies/landscape/scale", "SD", ["landscape: scale", "'sd'?"]),
+        ("charts/studies/landscape/parameters", 1, ["parameters", "from 2, not 1"]),
+        (PAIRS, ["Subject.Days"], ["landscape: pairs", "two different parameters"]),
+        (PAIRS, [["Subject.Days", "Subject.Days"]], ["two different parameters"]),
+        (PAIRS, [["Subject.Days", "Subjct.Days"]], ["pairs: 'Subjct.Days'", "'Subject'?"]),
+        ("charts/studies/ledger/most", 1, ["ledger: most", "from 2, not 1"]),
+        ("charts/studies/ledger/most", "many", ["ledger: most", "not 'many'"]),
+        ("charts/studies/stopping/accuracies", [0.1, 0], ["accuracies", "above 0"]),
+        ("charts/studies/stopping/accuracies", [], ["accuracies", "above 0"]),
+        ("charts/studies/stopping/gaps", ["1e-3"], ["stopping: gaps", "1e-3"]),
+        ("charts/studies/motion/values", 0, ["motion: values", "from 1, not 0"]),
+        ("charts/studies/principal/levels", 3, ["no setting 'levels'", "none"]),
+        ("charts/stopping/accuracy", 0.05, ["stopping.accuracy: 0.05", "0.1, 0.01, 0.001"]),
+        ("charts/stopping/accuracy", -1, ["stopping.accuracy", "greater than 0"]),
+    ],
+)
+def test_settings_of_studies_are_checked_before_anything_runs(
+    path: str, value: Any, words: list[str]
+) -> None:
+    text = message(changed(path, value))
+    assert "charts" in text
+    for word in words:
+        assert word in text
+
+
+def test_an_accuracy_that_is_studied_can_be_marked() -> None:
+    content = changed("charts/studies/stopping/accuracies", [0.05, 0.2])
+    assert validate_config(content).charts.studies["stopping"] == {"accuracies": [0.05, 0.2]}
+    content["charts"]["stopping"] = {"accuracy": 0.2}
+    validate_config(content)
+    content["charts"]["stopping"] = {"accuracy": 0.01}
+    assert "take one of 0.05, 0.2" in message(content)
+
+
+EXPERIMENT: dict[str, Any] = {
+    "formula": "y ~ 1 + c + x + (1 + c | s)",
+    "beta": [1, 2, 3],
+    "sigma": 1,
+    "random": {"s": {"sd": [1, 1]}},
+    "units": {"s": 10},
+    "conditions": {"c": ["a", "b"]},
+    "covariates": {"x": {"distribution": "uniform"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("beta", [1, 2], ["beta", "3 numbers", "(Intercept), cb, x"]),
+        ("beta", {"(Intercept)": 1, "c: b": 2, "x": 1}, ["beta", "'c: b'", "'cb'?"]),
+        ("random/s/sd", [1, 2, 3], ["random.s.sd", "2 numbers"]),
+        ("random/s/correlations", 1.5, ["random.s.correlations", "between"]),
+        ("random/s/correlations", [[1, 0.5], [0.2, 1]], ["random.s.correlations", "symmetric"]),
+        ("covariates/x", {"distribution": "uniform", "low": 2}, ["covariates.x", "low (2)"]),
+        ("conditions/c", ["a"], ["'c'", "one level"]),
+        ("missing_cells", 1, ["missing_cells", "below 1"]),
+        ("keep", 0, ["keep", "above 0"]),
+        ("keep", 1e-9, ["keep"]),
+        ("drop_cells", "z == 'a'", ["drop_cells", "'z'"]),
+        ("drop_cells", "c ==", ["drop_cells", "'=='"]),
+        ("drop_cells", ["c != 'q'"], ["no rows remain"]),
+        ("contrasts", {"c": "sumx"}, ["'sumx'", "'sum'?"]),
+        ("contrasts", {"cc": "sum"}, ["contrasts", "'cc'", "'c'?"]),
+        ("contrasts", {"c": {"treatment": {"base": "q"}}}, ["'q'", "a, b"]),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_before_anything_runs(
+    path: str, value: Any, words: list[str]
+) -> None:
+    content = changed("datasets/made", {"simulate": deepcopy(EXPERIMENT)})
+    *parents, last = path.split("/")
+    here = content["datasets"]["made"]["simulate"]
+    for parent in parents:
+        here = here[parent]
+    here[last] = value
+    with pytest.raises(ConfigError) as caught:
+        make_plan(content).check_simulations()
+    assert "datasets.made.simulate" in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)

@@ -36,6 +36,9 @@ try:
     # Snakemake asks for no input of a file that is there: stale results would pass for new ones.
     if not UNLOCKING:
         PLAN.source_digests
+        # Jobs load the rules too, and would simulate in vain.
+        if workflow.is_main_process:
+            PLAN.check_simulations()
 except MixedscopeError as error:
     raise WorkflowError(str(error)) from None
 

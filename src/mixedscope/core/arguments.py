@@ -7,10 +7,11 @@ that the function does not have is refused with the one that was meant.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial, wraps
 from itertools import chain, repeat
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import MixedscopeError, ModelError, suggest
 
-__all__ = ["door", "each_fit", "named", "number_array", "way_out"]
+__all__ = ["check_arguments", "door", "each_fit", "named", "number_array", "way_out"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +38,15 @@ class _Unwanted(Exception):
 _Check = Callable[[Any], Any]
 
 #: The least value of whole numbers that mean the same wherever they are asked for.
-_LEAST: Final = {"seed": 0, "count": 1, "keyframe_parts": 1}
+_LEAST: Final = {
+    "seed": 0,
+    "count": 1,
+    "keyframe_parts": 1,
+    **{"values": 1, "most": 2, "levels": 2, "parameters": 2},
+}
+
+#: Numbers that mean nothing unless they are finite and above 0.
+_ABOVE_ZERO: Final = ("accuracies", "gaps")
 
 #: What the two values of a switch mean, where that is not plain from its name.
 _SWITCHES: Final = {"reml": "True (REML) or False (maximum likelihood)"}
@@ -63,6 +72,9 @@ _SHOWN: Final = 60
 
 #: Arguments of every door that was made, by the name that users write before the parenthesis.
 _DOORS: Final[dict[str, tuple[str, ...]]] = {}
+
+#: What checks arguments of a door, by name, without calling it.
+_CHECKS: Final[dict[Callable[..., Any], Callable[[Mapping[str, Any]], object]]] = {}
 
 
 def door(
@@ -94,9 +106,9 @@ def door(
             try:
                 return check(value)
             except _Unwanted as wanted:
-                raise error(
-                    f"{name} must be {wanted}, not {named(value)}.{_REMARKS.get(name, '')}"
-                ) from None
+                told, *near = wanted.args
+                hint = "".join([*near, _REMARKS.get(name, "")])
+                raise error(f"{name} must be {told}, not {named(value)}.{hint}") from None
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -113,9 +125,17 @@ def door(
                 _refuse_misfits(signature, called, given, by_name, error)
                 raise
 
+        _CHECKS[checked] = lambda given: [
+            checked_one(name, checks[name], value) for name, value in given.items()
+        ]
         return checked
 
     return decorate
+
+
+def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Check arguments of a door by name without calling it; raises what the door would raise."""
+    _CHECKS[function](given)
 
 
 def number_array(
@@ -238,12 +258,33 @@ def _texts(_: str, value: Any) -> tuple[str, ...]:
     return items
 
 
-def _numbers(_: str, value: Any) -> tuple[float, ...]:
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
     """Numbers one by one; a number alone is one of them."""
     items = (value,) if isinstance(value, Real) else _items(value)
     if items is None or not all(_is_number(item) and not math.isnan(item) for item in items):
         raise _Unwanted("a list of numbers")
+    if name in _ABOVE_ZERO and not (items and all(0 < item < math.inf for item in items)):
+        raise _Unwanted("a list of numbers above 0")
     return tuple(float(item) for item in items)
+
+
+def _pairs(_: str, value: Any) -> tuple[tuple[str, ...], ...]:
+    """Pairs of two different texts."""
+    items = _items(value)
+    pairs = [] if items is None else [_items(item) for item in items]
+    if items is None or not all(
+        pair is not None and len(set(map(str, pair))) == len(pair) == 2 for pair in pairs
+    ):
+        raise _Unwanted("a list of pairs of two different parameters")
+    return tuple(_texts("", pair) for pair in pairs)
+
+
+def _one_of(known: Sequence[str], value: Any) -> str:
+    if isinstance(value, str) and value in known:
+        return value
+    near = suggest(value, known) if isinstance(value, str) else ""
+    *others, last = map(repr, known)
+    raise _Unwanted(f"{', '.join(others)} or {last}", near)
 
 
 def _path(_: str, value: Any) -> Any:
@@ -259,6 +300,7 @@ _ANNOTATED: Final[dict[str, Callable[[str, Any], Any]]] = {
     "Sequence[str]": _texts,
     "Iterable[str]": _texts,
     "Sequence[float]": _numbers,
+    "Sequence[Sequence[str]]": _pairs,
     "str | os.PathLike[str]": _path,
 }
 
@@ -272,6 +314,9 @@ def _check_of(parameter: inspect.Parameter) -> _Check | None:
         check = partial(_text, _EXAMPLES.get(parameter.name, parameter.default))
     elif kind in _ANNOTATED:
         check = partial(_ANNOTATED[kind], parameter.name)
+    elif kind.startswith("Literal["):
+        known = ast.literal_eval(f"({kind.removeprefix('Literal[').removesuffix(']')},)")
+        check = partial(_one_of, known)
     else:
         return None
     if kind == written:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import DataError
+from mixedscope.core.errors import DataError, MixedscopeError
 from mixedscope.core.seeds import generator as stream
 from mixedscope.formula.expressions import evaluate_condition
 
@@ -34,7 +34,10 @@ def lay_out(spec: SimulationSpec, seed: int) -> pd.DataFrame:
     frame = _conditions(_units(spec.units, seed), spec.conditions, units, spec.assign)
     drop = [spec.drop_cells] if isinstance(spec.drop_cells, str) else spec.drop_cells
     for text in drop:
-        frame = frame[~evaluate_condition(text, frame)].reset_index(drop=True)
+        try:
+            frame = frame[~evaluate_condition(text, frame)].reset_index(drop=True)
+        except MixedscopeError as error:
+            raise DataError(f"simulate: drop_cells: {error}") from None
     frame = frame[_chosen(len(frame), 1 - spec.missing_cells, stream(seed, "cells"))]
     if frame.empty:
         raise DataError("simulate: no rows remain; drop fewer cells.")

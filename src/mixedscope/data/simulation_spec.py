@@ -87,7 +87,6 @@ def _some(counts: int | list[int] | Limits) -> int | list[int] | Limits:
 Number = Annotated[float, Field(allow_inf_nan=False), _must("a number")]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False), _must("a number from 0")]
 Whole = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1), _must("a share from 0 to 1")]
 
 
 class Limits(Section):
@@ -176,6 +175,8 @@ class Covariate(Section):
         own = {"normal": {"low", "high"}, "uniform": {"mean", "sd"}}
         for other in sorted(own[self.distribution] & self.model_fields_set):
             raise fault(f"{other!r} is no parameter of the {self.distribution} distribution")
+        if self.low > self.high:
+            raise fault(f"low ({self.low:g}) must be no more than high ({self.high:g})")
         return self
 
 
@@ -232,9 +233,9 @@ class SimulationSpec(Section):
     """Numeric columns that are drawn."""
     drop_cells: str | list[str] = []
     """Conditions: cells for which one of them is true are left out."""
-    missing_cells: Share = 0.0
+    missing_cells: Annotated[float, Field(ge=0, lt=1), _must("a share from 0 to below 1")] = 0.0
     """Share of the cells that is left out at random."""
-    keep: Share = 1.0
+    keep: Annotated[float, Field(gt=0, le=1), _must("a share above 0, 1 at most")] = 1.0
     """Share of the rows that is kept at random."""
 
     @model_validator(mode="before")
@@ -295,7 +296,12 @@ class SimulationSpec(Section):
         for name in columns:
             if columns.count(name) > 1:
                 raise fault(f"{name!r} is the name of more than one unit, condition or covariate")
-        for key, known in (("random", formula.groups), ("missing", (*columns, response))):
+        known_by_key = {
+            "random": formula.groups,
+            "missing": (*columns, response),
+            "contrasts": columns,
+        }
+        for key, known in known_by_key.items():
             for name in getattr(self, key):
                 if name not in known:
                     raise fault(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from mixedscope.core.errors import ConfigError, MixedscopeError
 from mixedscope.data.layout import largest_layout
@@ -12,9 +13,9 @@ from mixedscope.summaries.measures import MEASURES, PARTS
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions, Run, expand
 
-__all__ = ["broken_sweeps"]
+__all__ = ["broken_simulations", "broken_sweeps"]
 
-#: Rows that may be simulated to see whether a parameter is one: some tenths of a second.
+#: Rows that may be simulated to see whether that is possible: some tenths of a second.
 _ROWS = 200_000
 
 
@@ -27,7 +28,7 @@ def broken_sweeps(sweeps: Mapping[str, SweepConfig], definitions: Definitions) -
         except ConfigError as error:
             faults.append(f"sweeps.{name}: {error}")
             continue
-        faults += [f"sweeps.{name}: {fault}" for fault in _broken_simulations(runs)]
+        faults += [f"sweeps.{name}: {fault}" for fault in broken_simulations(_simulated(runs))]
         known = {key for run in runs for key in run.keys}
         for i, chart in enumerate(sweep.charts):
             named = [(role, getattr(chart, role)) for role in ("x", "rows", "colour", "facet")]
@@ -40,24 +41,16 @@ def broken_sweeps(sweeps: Mapping[str, SweepConfig], definitions: Definitions) -
     return faults
 
 
-def _broken_simulations(runs: Iterable[Run]) -> list[str]:
-    """Parameters that no experiment can be simulated with, in words.
+def broken_simulations(experiments: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """What keeps experiments from being simulated, in words behind the name of each.
 
-    Each value of each parameter is tried once, together with those of its first run, while that
-    costs little: what is left out then, a job of the sweep reports.
+    Each is tried while that costs little: what is left out then, its job reports.
     """
     from mixedscope.data.simulate import simulate_dataset
 
     faults = []
-    tried: set[tuple[str, str]] = set()
     rows = 0
-    for run in runs:
-        given = {key: repr(value) for key, value in run.keys.items() if key.startswith(SIMULATE)}
-        new = [key for key, value in given.items() if (key, value) not in tried]
-        if not new:
-            continue
-        tried.update(given.items())
-        simulate = run.spec["data"]["dataset"]["simulate"]
+    for name, simulate in experiments:
         try:
             size = largest_layout(read_spec(simulate))[0]
             if rows + size > _ROWS:
@@ -65,9 +58,19 @@ def _broken_simulations(runs: Iterable[Run]) -> list[str]:
             rows += size
             simulate_dataset(simulate)
         except MixedscopeError as error:
-            told = ", ".join(f"{key}: {given[key]}" for key in new)
-            faults.append(f"{told}: {str(error).removeprefix('simulate: ')}")
+            faults.append(f"{name}: {str(error).removeprefix('simulate: ')}")
     return faults
+
+
+def _simulated(runs: Iterable[Run]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each value of each parameter once, together with those of its first run."""
+    tried: set[tuple[str, str]] = set()
+    for run in runs:
+        given = {key: repr(value) for key, value in run.keys.items() if key.startswith(SIMULATE)}
+        if new := [key for key, value in given.items() if (key, value) not in tried]:
+            tried.update(given.items())
+            name = ", ".join(f"{key}: {given[key]}" for key in new)
+            yield name, run.spec["data"]["dataset"]["simulate"]
 
 
 def _is_key(name: str) -> bool:

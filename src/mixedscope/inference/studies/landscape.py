@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.blocks import evaluation_cost
 from mixedscope.inference.studies.contours import outlines, refine
 from mixedscope.inference.studies.coordinates import MEASURED, Coordinate, Coordinates, coordinates
@@ -29,7 +29,7 @@ from mixedscope.inference.studies.plane import Plane
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.inference.studies.surface import Surface
 
-__all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "OTHERS", "WINDOWS", "landscape_study"]
+__all__ = ["CURVE_LEVELS", "LEVELS", "OPERATIONS", "landscape_study"]
 
 Floats = NDArray[np.float64]
 
@@ -39,12 +39,6 @@ LEVELS: Final = (0.1, 1.0, 5.99, 20.0, 100.0, 1000.0, 10000.0)
 
 #: The same for one parameter: 3.84 bounds an interval of 95 %.
 CURVE_LEVELS: Final = (3.84,)
-
-#: What becomes of the parameters that are not shown.
-OTHERS: Final = ("optimum", "profiled")
-
-#: What the panels cover.
-WINDOWS: Final = ("path", "optimum")
 
 #: Floating-point operations for all grids of a study, about 15 s on one core; the smallest grids
 #: are computed whatever they take.
@@ -75,11 +69,11 @@ _POINT_COLUMNS: Final = ("panel", "kind", "evaluation", "stage", "x", "y", "gap"
 def landscape_study(
     fit: StudiedFit,
     *,
-    scale: str = "theta",
-    others: str = "optimum",
+    scale: Literal["theta", "sd"] = "theta",
+    others: Literal["optimum", "profiled"] = "optimum",
     pairs: Sequence[Sequence[str]] | None = None,
     parameters: int = 4,
-    window: str = "path",
+    window: Literal["path", "optimum"] = "path",
 ) -> dict[str, pd.DataFrame]:
     """Compute the objective around the path of an optimiser.
 
@@ -108,20 +102,10 @@ def landscape_study(
     Raises
     ------
     ModelError
-        If a setting is not known, or a pair is not of two parameters of the model.
+        If a pair is not of two parameters of the model.
     UnsuitedError
         If parameters of this model cannot be profiled on the scale ``"sd"``.
     """
-    if others not in OTHERS:
-        raise ModelError(
-            f"Parameters not shown cannot be {others!r}.{suggest(others, OTHERS)} "
-            f"Known are: {', '.join(OTHERS)}."
-        )
-    if window not in WINDOWS:
-        raise ModelError(
-            f"A landscape has no window {window!r}.{suggest(window, WINDOWS)} "
-            f"Known are: {', '.join(WINDOWS)}."
-        )
     space = coordinates(fit.objective, fit.theta, scale)
     if others == "profiled" and len(space.axes) < len(fit.theta):
         raise UnsuitedError(
@@ -213,17 +197,8 @@ def _pairs(
     """Positions of the coordinates of every panel: pairs, or the only one there is."""
     if len(space.axes) == 1:
         return [(0,)]
-    if pairs is not None:
-        found: list[tuple[int, ...]] = []
-        for pair in pairs:
-            names = [pair] if isinstance(pair, str) else list(pair)
-            if len(names) != 2 or names[0] == names[1]:
-                raise ModelError(f"A pair of a landscape is two parameters, not {pair!r}.")
-            found.append((space.position(names[0]), space.position(names[1])))
-        if found:
-            return found
-    if parameters < 2:
-        raise ModelError(f"A landscape shows at least 2 parameters, not {parameters!r}.")
+    if pairs:
+        return [(space.position(first), space.position(second)) for first, second in pairs]
     # Rounded, so that what is equal in theory keeps the order of the formula.
     units = np.array([axis.unit for axis in space.axes])
     moved = np.round(np.ptp(np.nan_to_num(path.best), axis=0) / units, 9)

@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.leverage import told_degrees
@@ -32,11 +31,8 @@ def ledger_study(fit: StudiedFit, *, most: int = 200) -> dict[str, pd.DataFrame]
     ``most``: evaluations at most. Where more of them improved, the first, the last and others
     evenly spaced among them are kept. Gives ``ledger``, a row per evaluation kept, and
     ``ledger_terms``, which has for each a row for the observations, for every grouping factor and
-    for every term. Raises ModelError if `most` is less than two. Raises UnsuitedError if degrees of
-    freedom are lost to rounding.
+    for every term. Raises UnsuitedError if degrees of freedom are lost to rounding.
     """
-    if most < 2:
-        raise ModelError(f"A ledger has at least two evaluations, not most={most}.")
     objective = fit.objective
     spread = [_spread(objective, position) for position in range(len(objective.system.terms))]
     rows, lines = [], []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["STUDIES", "Study", "check_settings"]
+__all__ = ["STUDIES", "Study", "check_settings", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,22 @@ STUDIES: Final[dict[str, Study]] = {
 }
 
 
+def settings_of(name: str) -> dict[str, Any]:
+    """The settings of a study with their defaults."""
+    return {
+        p.name: p.default
+        for p in inspect.signature(STUDIES[name].run).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
 def check_settings(name: str, settings: Mapping[str, Any]) -> Study:
-    """Find a study and check the names of its settings.
+    """Find a study and check its settings, but for what depends on a fit.
 
     Raises
     ------
     ModelError
-        If there is no such study, or it has no such setting.
+        If there is no such study, it has no such setting, or a setting cannot have this value.
     """
     if name not in STUDIES:
         raise ModelError(
@@ -96,15 +105,14 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> Study:
     study = STUDIES[name]
     if not settings:
         return study
-    known = [
-        p.name
-        for p in inspect.signature(study.run).parameters.values()
-        if p.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
+    known = settings_of(name)
     for key in settings:
         if key not in known:
             raise ModelError(
                 f"The study {name!r} has no setting {key!r}.{suggest(key, known)} "
-                f"Known are: {', '.join(known)}."
+                f"Known are: {', '.join(known) or 'none'}."
             )
+    from mixedscope.core.arguments import check_arguments  # which loads what plans do not need
+
+    check_arguments(study.run, settings)
     return study

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.core.errors import UnsuitedError
 from mixedscope.data.truth import Truth, true_effects
 from mixedscope.engine.marginal import MarginalCovariances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
@@ -67,8 +67,6 @@ def shrinkage_path_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.D
 
     Raises
     ------
-    ModelError
-        If `levels` is less than two.
     UnsuitedError
         Where sigma is so small beside the random effects that rounding hides how much they are
         shrunk.
@@ -81,8 +79,6 @@ def shrinkage_path_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.D
     the path.  These are central differences of order 8; their error is 1e-6 of the largest value.
     The bias is that of the modes of the noiseless response.
     """
-    if levels < 2:
-        raise ModelError(f"A shrinkage path shows at least two levels, not levels={levels}.")
     objective = fit.objective
     system = objective.system
     factors = system.standard_factors(fit.theta)

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
@@ -59,15 +58,7 @@ def stopping_study(
     -------
     dict
         ``stopping``, see `stopping_table`, and ``accuracy``, see `accuracy_table`.
-
-    Raises
-    ------
-    ModelError
-        If an accuracy is not a positive number.
     """
-    for value in (*accuracies, *gaps):
-        if not (np.isfinite(value) and value > 0):
-            raise ModelError(f"An accuracy must be a number above 0, not {value!r}.")
     stopping = stopping_table(fit.objective, fit.theta, fit.trace)
     wanted = {measure: tuple(gaps if measure == "gap" else accuracies) for measure in MEASURES}
     return {"stopping": stopping, "accuracy": accuracy_table(stopping, fit.trace, wanted)}

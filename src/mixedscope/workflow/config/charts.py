@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import MixedscopeError, suggest
 from mixedscope.core.sections import Section, fault
-from mixedscope.inference.studies.registry import check_settings
+from mixedscope.inference.studies.registry import check_settings, settings_of
 
 __all__ = ["ChartsConfig"]
 
@@ -54,8 +54,23 @@ class ChartSettings(Section):
             try:
                 check_settings(name, settings)
             except MixedscopeError as error:
-                raise fault(str(error)) from None
+                raise fault(f"{name}: {error}" if str(error)[0].islower() else str(error)) from None
         return studies
+
+    @model_validator(mode="after")
+    def _accuracy_is_studied(self) -> ChartSettings:
+        accuracy = self.stopping.accuracy  # type: ignore[attr-defined]  # a section made below
+        if accuracy is not None:
+            chosen = self.studies.get("stopping", {})
+            studied = {**settings_of("stopping"), **chosen}["accuracies"]
+            studied = [studied] if isinstance(studied, int | float) else studied
+            if accuracy not in studied:
+                raise fault(
+                    f"stopping.accuracy: {accuracy:g} is not studied: take one of "
+                    f"{', '.join(f'{a:g}' for a in studied)}, or list it in "
+                    "studies.stopping.accuracies"
+                )
+        return self
 
 
 if TYPE_CHECKING:

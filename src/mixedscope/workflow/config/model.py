@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -368,5 +369,13 @@ def _broken_references(config: Config) -> list[str]:
             faults.append(
                 f"models.{name}.crossvalidation.by: the formula has no grouping factor {by!r}."
                 f"{suggest(by, groups)} Known: {', '.join(groups)}."
+            )
+    factors = [g for m in config.models.values() for g in parse_formula(m.formula).groups]
+    for key in chain(*config.charts.studies.get("landscape", {}).get("pairs") or ()):
+        if not key.startswith(tuple(f"{group}." for group in factors)):
+            faults.append(
+                f"charts.studies.landscape.pairs: {key!r} is a parameter of no model: names begin "
+                f"with a grouping factor and a dot.{suggest(key.partition('.')[0], factors)} "
+                f"Known: {', '.join(dict.fromkeys(factors))}."
             )
     return faults or broken_sweeps(config.sweeps, definitions_of(config))

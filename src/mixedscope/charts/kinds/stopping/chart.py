@@ -59,15 +59,7 @@ def stopping_chart(
 
     All fits have one axis, a log one where their lengths differ by more than tenfold.
     """
-    x, accuracy = options.x, options.accuracy
-    for fit in tables:
-        table = fit.require("accuracy")
-        known = sorted(set(table.loc[table["measure"] != "gap", "accuracy"]), reverse=True)
-        if accuracy not in known:
-            raise ModelError(
-                f"The accuracy {number(accuracy)} was not studied. Known are: "
-                f"{', '.join(number(a) for a in known)}."
-            )
+    x, accuracy = options.x, _accuracy(tables, options.accuracy)
     ink(theme)
     frames = [_frame(fit, x) for fit in tables]
     along = Along.of(x, frames)
@@ -114,6 +106,22 @@ def _frame(fit: FitTables, x: str) -> pd.DataFrame:
             **columns,
         }
     )
+
+
+def _accuracy(tables: Sequence[FitTables], asked: float | None) -> float:
+    """The accuracy asked for, by default the smallest that was studied of all fits."""
+    tables_of = [fit.require("accuracy") for fit in tables]
+    studied = [set(t.loc[t["measure"] != "gap", "accuracy"].tolist()) for t in tables_of]
+    known = sorted(set.intersection(*studied), reverse=True)
+    if asked is None and known:
+        return float(known[-1])
+    if asked is None or asked not in known:
+        what = "No accuracy was" if asked is None else f"The accuracy {number(asked)} was not"
+        raise ModelError(
+            f"{what} studied of every fit. Known are: "
+            f"{', '.join(number(a) for a in known) or 'none'}."
+        )
+    return asked
 
 
 class _Panel:

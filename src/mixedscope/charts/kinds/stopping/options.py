@@ -19,5 +19,5 @@ class StoppingOptions(Options):
     """
 
     x: X = "evaluation"
-    accuracy: Annotated[float, Field(gt=0)] = 1e-3
-    """The accuracy that is marked and spoken of, one of those studied."""
+    accuracy: Annotated[float | None, Field(gt=0)] = None
+    """The accuracy that is marked and spoken of, one of those studied; by default the smallest."""
