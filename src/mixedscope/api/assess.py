@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mixedscope.api.distinct import distinct_models, refuse_twice, told_same
 from mixedscope.core.arguments import door, each_fit, named, way_out
 from mixedscope.core.errors import ModelError
-from mixedscope.covariance.registry import USUAL
 from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
 from mixedscope.inference.accuracy.efficiency import efficiency_tables
 from mixedscope.inference.accuracy.folds import SCHEMES, check_scheme
@@ -80,7 +80,7 @@ def efficiency(
         The fit to draw from; of several fits of one model, the first.
     structures : sequence of str, optional
         Covariance structures to compare with a single fit; by default ``zerocorr`` and
-        ``intercept``.
+        ``intercept``. What makes no other model is left out, and the reading says so.
     draws : int
     seed : int
 
@@ -100,14 +100,14 @@ def efficiency(
     """
     from mixedscope.charts.kinds.efficiency.words import efficiency_reading, efficiency_title
 
-    fits = _fits(source, structures)
+    fits, same = _fits(source, structures)
     candidates = [
         Candidate(str(f.info["structure"]), f.model.profiled(reml=f.reml), f.theta) for f in fits
     ]
     tables = efficiency_tables(candidates, draws=draws, seed=seed)
     tables = {"efficiency": tables["efficiency"], **tables}
     shown = (tables["efficiency"], tables["efficiency_refits"])
-    return Assessment(tables, efficiency_title(*shown), efficiency_reading(*shown))
+    return Assessment(tables, efficiency_title(*shown), _with(efficiency_reading(*shown), same))
 
 
 @door()
@@ -127,7 +127,8 @@ def cross_validate(
     ----------
     model : LinearMixedModel
     structures : sequence of str, optional
-        By default that of the model, ``zerocorr`` and ``intercept``.
+        By default that of the model, ``zerocorr`` and ``intercept``. What makes no other model is
+        left out, and the reading says so.
     by : str, optional
         Grouping factor whose levels are held out; by default the first of the formula.
     schemes : sequence of {"new", "known"}
@@ -163,7 +164,7 @@ def cross_validate(
         raise ModelError(f"Cross-validation takes a model, not {named(model)}.{way_out(model)}")
     if not schemes:
         raise ModelError(f"Nothing is held out: schemes is empty. Known are: {', '.join(SCHEMES)}.")
-    models = _models(model, structures)
+    models, same = distinct_models(model, structures, own=True)
     tables = crossvalidation_tables(
         {name: m.design for name, m in models.items()},
         by=by,
@@ -173,29 +174,28 @@ def cross_validate(
         seed=seed,
     )
     shown = tuple(tables.values())
-    return Assessment(tables, crossvalidation_title(*shown), crossvalidation_reading(*shown))
+    reading = _with(crossvalidation_reading(*shown), same)
+    return Assessment(tables, crossvalidation_title(*shown), reading)
 
 
-def _fits(source: Fit | Sequence[Fit], structures: Sequence[str] | None) -> list[Fit]:
+def _fits(
+    source: Fit | Sequence[Fit], structures: Sequence[str] | None
+) -> tuple[list[Fit], dict[str, str]]:
+    """The fits to compare, and the structures left out."""
     fits = each_fit(source, "Efficiency is measured from a fit, or from a list of fits")
     if not fits:
         raise ModelError("There are no fits whose efficiency could be measured: give at least one.")
     if not hasattr(source, "study"):
         if structures is not None:
             raise ModelError("Give one fit and structures, or several fits, not both.")
-        return fits
+        refuse_twice("The list of fits", (str(fit.info["structure"]) for fit in fits))
+        return fits, {}
     (fit,) = fits
-    models = _models(fit.model, structures)
-    others = {name: model for name, model in models.items() if model is not fit.model}
-    return [fit, *(model.fit(reml=fit.reml) for model in others.values())]
+    models, same = distinct_models(fit.model, structures, own=True)
+    others = [model for model in models.values() if model is not fit.model]
+    return [fit, *(model.fit(reml=fit.reml) for model in others)], same
 
 
-def _models(
-    model: LinearMixedModel, structures: Sequence[str] | None
-) -> Mapping[str, LinearMixedModel]:
-    """Give a model with its own structure first, then with others."""
-    wanted = USUAL if structures is None else structures
-    names = dict.fromkeys([model.structure, *wanted])
-    return {
-        name: model if name == model.structure else model.with_structure(name) for name in names
-    }
+def _with(reading: str, same: dict[str, str]) -> str:
+    """A reading, and what is said of structures that were left out."""
+    return " ".join(filter(None, (reading, told_same(same))))

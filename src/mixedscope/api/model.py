@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.arguments import door, number_array
-from mixedscope.core.errors import DataWarning, ModelError
+from mixedscope.core.errors import ModelError, warn_of
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame
@@ -64,8 +63,7 @@ class Model:
         self.design: Design = design_of_frame(
             parsed, frame, structure=structure, contrasts=contrasts, weights=weights
         )
-        for note in self.design.notes:
-            warnings.warn(note, DataWarning, stacklevel=4)
+        warn_of(self.design.notes, stacklevel=4)
         self.system = ProfiledSystem(self.design)
         self._objectives = {False: SearchableObjective(self.system)}
         # A copy on write: the data of the model stay what they are now. Their rows keep their

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from mixedscope.api.distinct import distinct_models, refuse_twice, told_same
 from mixedscope.api.fit import Fit, FittableModel
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.core.arguments import door, each_fit
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import DataWarning, ModelError
 from mixedscope.core.vocabulary import CRITERION_NAMES
-from mixedscope.covariance.registry import USUAL
 from mixedscope.inference.ladder.compare import check_comparable
 from mixedscope.inference.ladder.ladder import Rung, bootstrap_of, ladder_tables
 
@@ -156,7 +157,8 @@ def ladder(
     data : pandas, polars or pyarrow table, or mapping of columns
         With a formula only.
     structures : sequence of str, optional
-        By default ``full``, ``zerocorr`` and ``intercept``; what makes no other model is left out.
+        By default ``full``, ``zerocorr`` and ``intercept``; what makes no other model is left out,
+        with a warning where it is named here.
     bootstrap : int
         Responses simulated from the poorer model of every test, on which both are refitted.
     seed : int
@@ -198,6 +200,7 @@ def ladder(
     else:
         fits = each_fit(model, _WANTED)
     check_comparable([fit.info for fit in fits])
+    refuse_twice("The list of fits", (str(fit.info["structure"]) for fit in fits))
     rungs = [
         Rung(
             info=fit.info,
@@ -251,18 +254,8 @@ def _fits(
     model: FittableModel, structures: Sequence[str] | None, optimizer: str, reml: bool
 ) -> list[Fit]:
     """Fit every structure that makes another model."""
-    asked = USUAL if structures is None else tuple(dict.fromkeys(structures))
-    fits: list[Fit] = []
-    seen: list[Any] = []
-    for structure in asked:
-        own = model.with_structure(structure)
-        # A term of one column is the same under every structure.
-        parts = [
-            (r.group, r.names, [(p.columns, p.structure) for p in r.parts if len(p.columns) > 1])
-            for r in own.design.random
-        ]
-        if structures is None and parts in seen:
-            continue
-        seen.append(parts)
-        fits.append(own.fit(optimizer, reml=reml))
+    models, same = distinct_models(model, structures, own=False)
+    if structures is not None and same:
+        warnings.warn(told_same(same), DataWarning, stacklevel=4)
+    fits = [own.fit(optimizer, reml=reml) for own in models.values()]
     return sorted(fits, key=lambda fit: -np.size(fit.theta))

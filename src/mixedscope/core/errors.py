@@ -6,6 +6,7 @@ Every message names the thing at fault (key, column, term, file) and says what t
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,6 +21,7 @@ __all__ = [
     "StoreError",
     "UnsuitedError",
     "suggest",
+    "warn_of",
     "yaml_hint",
 ]
 
@@ -82,6 +84,12 @@ class ConfigError(MixedscopeError, ValueError):
 
 class StoreError(MixedscopeError, OSError):
     """A stored table that cannot be written, read or trusted."""
+
+
+def warn_of(notes: Iterable[str], *, stacklevel: int = 1) -> None:
+    """Warn of what is doubtful about data; ``stacklevel`` as if this were `warnings.warn`."""
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=stacklevel + 1)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -67,6 +67,7 @@ def fit(
     conditional modes is cut (see `mixedscope.inference.estimates.modes.keyframes`).
     """
     from mixedscope.api import summary
+    from mixedscope.core.errors import warn_of
     from mixedscope.design.spec import ModelSpec
     from mixedscope.engine.search.searchable import objective_of
     from mixedscope.inference.estimates.fit_tables import fit_tables
@@ -79,6 +80,7 @@ def fit(
     frame = read_table(data, DATA)
     spec = ModelSpec.of(model, structure=structure)
     objective = objective_of(spec, frame)
+    warn_of(objective.system.design.notes)
     with objective.limited_threads():
         result = minimize(
             objective,
@@ -154,6 +156,7 @@ def race(
     ``timing``: the tables of all evaluations, of where each ended, and of seconds; as CSV beside
     them.
     """
+    from mixedscope.core.errors import warn_of
     from mixedscope.design.spec import ModelSpec
     from mixedscope.engine.search.searchable import objective_of
     from mixedscope.inference.searches.race import Entrant
@@ -171,6 +174,9 @@ def race(
     ]
     spec = ModelSpec.of(model, structure=race["structure"])
     objective = objective_of(spec, frame)
+    notes = objective.system.design.notes
+    warn_of(notes)
+    print("".join(f"{note}\n" for note in notes), end="")  # for the log, which shows no warnings
     tables = run_race(objective, entrants, starts=race["starts"], seed=seed)
     sha256 = frame.attrs["sha256"]
     for schema, path in ((RACE, output), (RACE_ENDS, ends), (RACE_TIMING, timing)):
