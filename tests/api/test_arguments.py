@@ -65,6 +65,7 @@ class Doors:
             "Fit.confint": (self.fit.confint, {}),
             "Fit.fitted": (self.fit.fitted, {}),
             "Fit.residuals": (self.fit.residuals, {}),
+            "Fit.leverage": (self.fit.leverage, {}),
             "Fit.study": (self.fit.study, {}),
             "Fit.skip_study": (self.model.fit().skip_study, {"name": "ledger", "reason": "none"}),
             "Fit.save": (self.fit.save, {"directory": folder / "again", "only": ["fit"]}),

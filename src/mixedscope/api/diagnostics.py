@@ -1,4 +1,4 @@
-"""How a fit describes its observations: fitted values, residuals."""
+"""How a fit describes its observations: fitted values, residuals, leverages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mixedscope.api.fit_numbers import FitNumbers
 from mixedscope.api.model import Model
 from mixedscope.api.rows import on_rows
 from mixedscope.core.arguments import door
+from mixedscope.inference.diagnostics.leverage import told_observations
 from mixedscope.inference.diagnostics.residuals import fitted_values, residual_values
 
 __all__ = ["FitDiagnostics"]
@@ -51,23 +52,29 @@ class FitDiagnostics(FitNumbers[M]):
 
         Parameters
         ----------
-        kind : {"response", "pearson", "marginal"}
+        kind : {"response", "pearson", "standardised", "marginal"}
             ``response``: response minus fitted values. ``pearson``: times the square root of the
             observation's weight, so that all vary alike if the model holds; in units of the
-            response, as lme4's, not divided by sigma. ``marginal``: response minus ``X beta``, the
-            random effects being left in.
+            response, as lme4's, not divided by sigma. ``standardised``: Pearson residuals over
+            ``sigma sqrt(1 - h)``, h being the :meth:`leverage`, so that their standard deviations
+            are 1 given theta (lme4's ``rstudent``, which does not leave the observation out of
+            sigma either); missing where the leverage is 1. ``marginal``: response minus
+            ``X beta``, the random effects being left in.
         all_rows : bool
             Whether rows that were left out are given too, as missing.
 
         Returns
         -------
         pandas.Series
-            Named ``residual``, on the index of the data, units of the response.
+            Named ``residual``, on the index of the data, units of the response; standardised ones
+            have none.
 
         Raises
         ------
         ModelError
             If there is no such kind.
+        UnsuitedError
+            If standardised residuals are asked for of a fit whose residuals are lost in rounding.
 
         Examples
         --------
@@ -80,3 +87,31 @@ class FitDiagnostics(FitNumbers[M]):
         """
         values = residual_values(self._profiled, self.theta, kind)
         return on_rows(self.model, values, "residual", all_rows=all_rows)
+
+    @door()
+    def leverage(self, *, all_rows: bool = False) -> pd.Series:
+        """Leverages of the observations: what each adds to its own fitted value, theta given.
+
+        The diagonal of the matrix H that maps the response to the fitted values
+        ``X beta + Z b`` for the theta of the fit, rows times the square roots of the weights; their
+        sum is the effective degrees of freedom (Hodges & Sargent 2001, Biometrika 88, 367-379).
+        lme4's ``hatvalues``. H is never formed: ``h = a' K a``, where K is the inverse of the
+        penalised system, of which only entries for levels that meet in a row are computed.
+
+        Parameters
+        ----------
+        all_rows : bool
+            Whether rows that were left out are given too, as missing.
+
+        Returns
+        -------
+        pandas.Series
+            Named ``leverage``, on the index of the data, from 0 to 1.
+
+        Raises
+        ------
+        UnsuitedError
+            If the residual variance all but vanishes, so that leverages are lost in rounding.
+        """
+        _, own = told_observations(self._profiled, self.theta)
+        return on_rows(self.model, own.leverage, "leverage", all_rows=all_rows)

@@ -43,6 +43,7 @@ from mixedscope.engine.layout import (
 )  # fmt: skip
 from mixedscope.engine.pattern import StagePattern
 from mixedscope.engine.products import CrossProducts, WorkingProducts
+from mixedscope.engine.selected_inverse import StageInverse, stage_inverses
 from mixedscope.engine.small import SingleSystem, SmallSystem, StageWork, WholeSystem
 
 __all__ = ["BlockedSystem", "Solution"]
@@ -450,49 +451,27 @@ class BlockedSystem:
 
         It is zero beyond the leading `n_inverse` rows: for the tail, unless under REML.
         """
-        pattern, n_tail, s = self.pattern, self.cross.n_tail, self._s
-        has_tail = n_inverse > pattern.n_rest
-        out: list[Floats] = [np.empty(0)] * len(pattern.stages)
-        inverse: dict[int, tuple[Floats, Floats, Floats]] = {}
-        for position in range(len(pattern.stages) - 1, -1, -1):
-            stage, work = pattern.stages[position], self._work[position]
-            forms = np.zeros_like(work.m)
-            out[position] = forms
-            if self._dense_rows is not None and self._dense_out is not None:
-                lapack.multiply_symmetric(s, self._dense_rows, self._dense_out)
-                kernels_inverse.dense_forms(self._dense_rows, self._dense_out, forms)
-                continue
-            offset = 0
-            for later, (parent, relative) in enumerate(
-                zip(stage.parents, stage.relative, strict=True), start=position + 1
-            ):
-                end = work.u.shape[1] - (0 if has_tail else n_tail)
-                kernels_inverse.parent_forms(
-                    work.u, work.w, stage.ptr, parent, relative, offset, end, *inverse[later],
-                    forms,
-                )  # fmt: skip
-                offset += self._work[later].d.shape[1]
-            if has_tail:
-                kernels_inverse.head_forms(work.u, work.w, stage.ptr, stage.idx, s, n_tail, forms)
-            if pattern.n_rest:
-                sparse = kernels_scalar if work.m.shape[1] == 1 else kernels_inverse
-                sparse.sparse_forms(
-                    squeezed(work.w), stage.ptr, stage.idx, stage.level, stage.by_column,
-                    stage.column_ptr, s, pattern.n_rest, squeezed(forms),
-                )  # fmt: skip
-            if position == 0:
-                continue
-            kd, ku, kw = np.empty_like(work.m), np.zeros_like(work.u), np.zeros_like(work.w)
-            offset = 0
-            for later, (parent, relative) in enumerate(
-                zip(stage.parents, stage.relative, strict=True), start=position + 1
-            ):
-                kernels_inverse.parent_products(
-                    work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], ku, kw
-                )
-                offset += self._work[later].d.shape[1]
-            kernels_inverse.stage_inverse(
-                work.u, work.w, work.m, stage.ptr, stage.idx, n_tail, s, forms, kd, ku, kw
-            )
-            inverse[position] = (kd, ku, kw)
-        return out
+        return self._stage_inverses(n_inverse, until=1)[0]
+
+    def selected_inverse(self) -> tuple[Floats, list[StageInverse]]:
+        """Entries of the inverse on the pattern of the data, after :meth:`solve`.
+
+        That of the whole system but for the response, in unscaled columns: with H the fitted values
+        as a function of the response, a row of the data times this is its row of what H is made of.
+        Gives those of rest and tail, of which only the upper triangle means anything, and those of
+        every stage. Overwrites the factorisation.
+        """
+        n_inverse = self.pattern.n_rest + self.cross.n_tail - 1
+        self._invert(n_inverse)
+        self._select_inverse(n_inverse)
+        return self._s, self._stage_inverses(n_inverse, until=0)[1]
+
+    def _stage_inverses(
+        self, n_inverse: int, *, until: int
+    ) -> tuple[list[Floats], list[StageInverse]]:
+        dense = None
+        if self._dense_rows is not None and self._dense_out is not None:
+            dense = self._dense_rows, self._dense_out
+        return stage_inverses(
+            self.pattern, self._work, self._s, dense, self.cross.n_tail, n_inverse, until
+        )

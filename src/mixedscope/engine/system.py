@@ -56,7 +56,8 @@ class ProfiledSystem:
                                               :mod:`mixedscope.engine.marginal`
     log-determinants                          :class:`~mixedscope.engine.evaluation.Solution`,
                                               :meth:`log_det_fixed`
-    leverages                                 :meth:`derivatives_of_determinants`
+    leverages                                 :mod:`mixedscope.engine.observations`
+    sums of leverages                         :meth:`derivatives_of_determinants`
     least squares without a penalty           :mod:`mixedscope.engine.least_norm`
     on and off the fixed effects              :attr:`fixed_columns`, :meth:`project`,
                                               :meth:`fixed_coefficients`, :meth:`fixed_part`

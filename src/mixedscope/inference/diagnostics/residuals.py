@@ -9,15 +9,22 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.diagnostics.leverage import told_observations
 
 __all__ = ["RESIDUALS", "check_kind", "fitted_values", "residual_values"]
 
 Floats = NDArray[np.float64]
 
-Kind = Literal["response", "pearson", "marginal"]
+Kind = Literal["response", "pearson", "standardised", "marginal"]
 
 #: Kinds of residuals.
-RESIDUALS: Final[tuple[Kind, ...]] = ("response", "pearson", "marginal")
+RESIDUALS: Final[tuple[Kind, ...]] = ("response", "pearson", "standardised", "marginal")
+
+#: Spellings that mean one of them.
+_SPELLED: Final = {"standardized": "standardised"}
+
+#: What is left of a residual of 1 below which there is nothing but rounding.
+_EXACT: Final = 1e-10
 
 
 def fitted_values(objective: ProfiledObjective, theta: Floats, *, modes: bool = True) -> Floats:
@@ -33,7 +40,7 @@ def fitted_values(objective: ProfiledObjective, theta: Floats, *, modes: bool = 
 def check_kind(kind: str) -> Kind:
     """Give a kind of residuals back, or say which there are."""
     for known in RESIDUALS:
-        if kind == known:
+        if _SPELLED.get(kind, kind) == known:
             return known
     raise ModelError(
         f"There are no {kind!r} residuals.{suggest(kind, RESIDUALS)} "
@@ -42,8 +49,17 @@ def check_kind(kind: str) -> Kind:
 
 
 def residual_values(objective: ProfiledObjective, theta: Floats, kind: str) -> Floats:
-    """Residuals (n,) at theta, of a kind of `RESIDUALS`."""
+    """Residuals (n,) at theta, of a kind of `RESIDUALS`; standardised ones NaN at leverage 1."""
     known = check_kind(kind)
     system = objective.system
     plain = system.design.y - fitted_values(objective, theta, modes=known != "marginal")
-    return np.asarray(plain * system.root_weights if known == "pearson" else plain, dtype=float)
+    if known in ("response", "marginal"):
+        return np.asarray(plain, dtype=float)
+    pearson = np.asarray(plain * system.root_weights, dtype=float)
+    if known == "pearson":
+        return pearson
+    evaluation, own = told_observations(objective, theta)
+    left = 1.0 - own.leverage
+    out = np.full(system.n, np.nan)
+    size = evaluation.sigma * np.sqrt(np.maximum(left, 0.0))
+    return np.divide(pearson, size, out=out, where=left > _EXACT)

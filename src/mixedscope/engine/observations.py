@@ -1,0 +1,73 @@
+"""What single observations have of a fit: leverages, and their weight in the fixed effects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.kernels.observations import add_rest, add_stage
+from mixedscope.engine.system import ProfiledSystem
+
+__all__ = ["Observations", "observations"]
+
+Floats = NDArray[np.float64]
+
+
+class Observations(NamedTuple):
+    """Of every observation, at one theta, rows weighted, sigma = 1.
+
+    With V the covariance of the observations, ``S = inv(V)`` and ``Phi = inv(X'S X)``:
+
+    Attributes
+    ----------
+    leverage : (n,) array
+        Diagonal of the matrix H that maps the response to fitted values ``X beta + Z b``; and one
+        less that of ``P = S - S X Phi X'S``, as ``H = I - P``.
+    marginal : (n,) array
+        Diagonal of S.
+    pull : (n, r) array
+        Rows of ``S X Phi``: what one unit more of a response adds to the fixed effects.
+    """
+
+    leverage: Floats
+    marginal: Floats
+    pull: Floats
+
+
+def observations(system: ProfiledSystem, factors: Sequence[Floats]) -> Observations:
+    """Give what every observation has of the fit at these factors.
+
+    All of it is made of entries of the inverse of the penalised system on the pattern of the data:
+    the levels of different factors meet in a row. Nothing of n x n is formed.
+
+    ``factors`` (k, k): relative covariance factors for columns of unit root mean square. Overwrites
+    the factorisation. Raises FloatingPointError if the system is not positive definite to rounding.
+    """
+    blocked, cross = system.blocked, system.cross
+    blocked.solve(factors)
+    root = blocked.fixed_factor()
+    s, stages = blocked.selected_inverse()
+    pattern = cross.pattern
+    basis = np.ascontiguousarray(system.basis.q)
+    n, r = basis.shape
+    leverage, fixed = np.zeros(n), np.zeros((n, r))
+    rest_column = pattern.scatter().rest_column
+    rest_z = np.empty((n, 0))
+    if pattern.rest_factors:
+        rest_z = np.hstack([cross.factors[f].z for f in pattern.rest_factors])
+    else:
+        rest_column = np.empty((n, 0), dtype=np.int32)
+    add_rest(s, rest_column, rest_z, basis, pattern.n_rest, leverage, fixed)
+    for position, (stage, own) in enumerate(zip(pattern.stages, stages, strict=True)):
+        factor = cross.factors[stage.factor]
+        outer = [cross.factors[f].z for f in pattern.chain[position + 1 :]]
+        add_stage(
+            factor.codes, factor.z, np.hstack([*outer, basis]), rest_column, rest_z, *own,
+            stage.ptr, stage.idx, leverage, fixed,
+        )  # fmt: skip
+    # X'S e = inv(Phi) Phi X'S e, and the quadratic form of it is what P lacks of S.
+    taken = ((fixed @ root) ** 2).sum(axis=1)
+    return Observations(leverage, 1.0 - leverage + taken, fixed @ system.r_inverse.T)
