@@ -235,6 +235,7 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
             objective=np.array([fit.objective for fit in fits]),
             theta=np.array([fit.theta for fit in fits]),
             beta=np.array([fit.beta for fit in fits]),
+            std_error=np.array([fit.fixed_effects()["std_error"] for fit in fits]),
             sigma=np.array([fit.sigma for fit in fits]),
             evaluations=np.array([fit.n_evaluations for fit in fits]),
             converged=np.array([_is_settled(fit.certificate) for fit in fits]),

@@ -9,12 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.products import CrossProducts, Stage
+from mixedscope.engine.products import CrossProducts, GroupColumns, Stage
+
+if TYPE_CHECKING:
+    from mixedscope.engine.kernels.whole import Data, Pattern
 
 __all__ = ["Batch", "SingleSystem", "SmallSystem", "StageWork", "WholeSystem"]
 
@@ -204,6 +207,11 @@ class SingleSystem(SmallSystem):
     def reload(self, cross: CrossProducts) -> None:
         """Those arrays are in use."""
 
+    def cleared(self) -> tuple[Floats, ...]:
+        """The arrays that the compiled code works in, the factor set to zero."""
+        self._lam[:] = 0.0
+        return self.arrays
+
     def places(self, entries: Ints) -> Ints:
         """There is one factor."""
         return entries
@@ -214,10 +222,9 @@ class SingleSystem(SmallSystem):
         # An evaluation more costs less than to carry one over.
         from mixedscope.engine.kernels.single import run_single
 
-        self._lam[:] = 0.0
         start, inverse, degrees, variance, reml, tolerance, search, derive = task
         return run_single(
-            self.pattern, self.data, self.arrays, places, start, inverse, degrees, variance,
+            self.pattern, self.data, self.cleared(), places, start, inverse, degrees, variance,
             reml or None, tolerance, search, derive, batch.points, batch.gradients, batch.parts,
             batch.betas,
         )  # fmt: skip
@@ -248,6 +255,8 @@ class WholeSystem(SmallSystem):
         pattern, stages = cross.pattern.stages, cross.stages
         self._n_basis = cross.n_tail - 1
         self._n_rest = cross.pattern.n_rest
+        self._chain = cross.pattern.chain
+        self._rest = tuple(zip(cross.pattern.rest_factors, cross.pattern.rest_offsets, strict=True))
         self._node = node
         sizes = np.array([_sizes(stage) for stage in stages], dtype=np.int64)
         q, h, k, nnz = sizes[:, :4].T
@@ -320,6 +329,31 @@ class WholeSystem(SmallSystem):
             for name, flat in zip("duw", self._data, strict=False):
                 np.concatenate([getattr(s, name).ravel() for s in cross.stages], out=flat)
 
+    def cleared(self) -> tuple[Ints, Pattern, Ints, Data, tuple[Floats, ...], int]:
+        """What the compiled code takes before the task, all factors set to zero."""
+        self._lam[self._first_entry :] = 0.0
+        self._lam[: self._first_entry - 1] = 0.0
+        return self._table, self._pattern, self._node, self._data, self._arrays, self._n_rest
+
+    def response_places(
+        self, factors: Sequence[GroupColumns]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Where cross-products with a response stand, and what they are formed of.
+
+        Gives the first three arguments of :func:`mixedscope.engine.kernels.refits.refit_whole`.
+        """
+        firsts = np.cumsum([0, *(f.size for f in factors)])
+        where = np.empty((len(factors), 6), dtype=np.int64)
+        for position, row in zip(self._chain, self._table, strict=True):
+            _, h, k, _, _, heads = row[:6].tolist()
+            where[position, 3:] = heads + (h - 1) * k, h * k, 1
+        for position, offset in self._rest:
+            where[position, 3:] = offset, factors[position].size, 0
+        for position, factor in enumerate(factors):
+            where[position, :3] = firsts[position], factor.size, factor.n_levels
+        codes = np.ascontiguousarray([f.codes for f in factors], dtype=np.int64)
+        return where, codes, np.ascontiguousarray(np.hstack([f.z for f in factors]))
+
     def places(self, entries: Ints) -> Ints:
         """Rest first, then the stages."""
         return self._translation[entries]
@@ -329,11 +363,10 @@ class WholeSystem(SmallSystem):
     ) -> tuple[int, int, float]:
         from mixedscope.engine.kernels.whole import run_whole
 
-        self._lam[self._first_entry :] = 0.0
-        self._lam[: self._first_entry - 1] = 0.0
+        table, pattern, node, data, work, n_rest = self.cleared()
         return run_whole(
-            self._table, self._pattern, self._node, self._data, self._arrays, self._n_rest,
-            places, *task, known, batch.points, batch.gradients, batch.parts, batch.betas,
+            table, pattern, node, data, work, n_rest, places, *task, known, batch.points,
+            batch.gradients, batch.parts, batch.betas,
         )  # fmt: skip
 
 

@@ -234,7 +234,7 @@ def refit_single(
     starts: Floats,
     start_inverse: Floats,
     degrees: int,
-    variance: float,
+    variances: Floats,
     reml: bool | None,
     tolerance: float,
     most: int,
@@ -246,7 +246,8 @@ def refit_single(
 ) -> None:
     """Fit every row of `responses` (m, n): residuals on the fixed effects, internal units.
 
-    Each from its row of `starts` (m, k), or evaluated there if `most` is 1. `points` (m, k)
+    Each from its row of `starts` (m, k), or evaluated there if `most` is 1. `variances` (m,): the
+    residual variance where it is known, 0 where it is profiled out. `points` (m, k)
     receives theta in internal units, `values` (m,) the objective without its constants (NaN: it
     could not be evaluated at the start), `betas` (m, r + 1) the basis coefficients and the
     penalised residual, `counts` and `decrements` (m,) the evaluations made and the Newton decrement
@@ -279,7 +280,7 @@ def refit_single(
             for j in range(k):
                 inverse[i, j] = start_inverse[i, j]
         counts[row], best, decrements[row] = run_single(
-            pattern, (d, u, w, corner), work, places, starts[row], inverse, degrees, variance,
+            pattern, (d, u, w, corner), work, places, starts[row], inverse, degrees, variances[row],
             reml, tolerance, True, True, all_points, all_gradients, all_parts, all_betas,
         )  # fmt: skip
         if best < 0:
@@ -289,7 +290,7 @@ def refit_single(
             for i in range(h):
                 betas[row, i] = np.nan
             continue
-        residual = inlined_residual(all_parts[best, 2], degrees, variance)
+        residual = inlined_residual(all_parts[best, 2], degrees, variances[row])
         values[row] = inlined_criterion(all_parts[best, 0], all_parts[best, 1], residual, reml)
         for i in range(k):
             points[row, i] = all_points[best, i]

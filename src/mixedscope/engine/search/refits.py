@@ -1,4 +1,4 @@
-"""Searches of a model of one grouping factor for many responses, in one compiled call."""
+"""Searches of a small model for many responses, in one compiled call."""
 
 from __future__ import annotations
 
@@ -7,14 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.kernels.refits import (
+    fixed_errors_single,
+    fixed_errors_whole,
+    project_rows,
+    refit_whole,
+)
 from mixedscope.engine.kernels.single import refit_single
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.rounding import LARGE_RATIO
 from mixedscope.engine.search.search import bounded_inverse
-from mixedscope.engine.search.starting import information_after
-from mixedscope.engine.small import SingleSystem
+from mixedscope.engine.search.starting import standard_information
+from mixedscope.engine.small import SingleSystem, WholeSystem
 
-__all__ = ["Ends", "is_compilable", "keep_digits", "search_single", "start_inverse"]
+__all__ = [
+    "Ends",
+    "Residuals",
+    "fixed_errors",
+    "is_compilable",
+    "keep_digits",
+    "residuals_of",
+    "search_rows",
+    "start_inverse",
+]
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -56,17 +71,49 @@ class Ends:
             getattr(self, name)[to] = getattr(other, name)[chosen]
 
 
+@dataclass(frozen=True)
+class Residuals:
+    """What responses leave on the fixed effects, a row each.
+
+    Attributes
+    ----------
+    rows : (m, n) array
+        Weighted, at unit root mean square.
+    units : (m,) array
+        That root mean square, units of the data.
+    coefficients : (m, r) array
+        Of the orthonormal basis of the fixed effects, units of the data.
+    largest : (m,) array
+        Largest size of a weighted value of the response.
+    """
+
+    rows: Floats
+    units: Floats
+    coefficients: Floats
+    largest: Floats
+
+
+def residuals_of(objective: ProfiledObjective, responses: Floats) -> Residuals:
+    """Take responses (m, n), units of the data, off the fixed effects."""
+    system, m = objective.system, len(responses)
+    out = Residuals(
+        np.empty((m, system.n)), np.empty(m), np.empty((m, system.n_fixed)), np.empty(m)
+    )
+    project_rows(
+        np.ascontiguousarray(responses), system.root_weights,
+        np.ascontiguousarray(system.basis.q.T), out.rows, out.coefficients, out.units, out.largest,
+    )  # fmt: skip
+    return out
+
+
 def is_compilable(objective: ProfiledObjective) -> bool:
     """Whether the model is of the kind that is searched here."""
-    return objective.system.blocked.is_single and objective.entries is not None
+    return objective.system.blocked.small is not None and objective.entries is not None
 
 
 def start_inverse(objective: ProfiledObjective, theta: Floats) -> Floats:
-    """Inverse of the information about theta (k,), internal units (k, k), bounded.
-
-    It is made of cross-products alone: with one grouping factor no solution changes them.
-    """
-    return bounded_inverse(information_after(objective, objective.factors(theta)))
+    """Inverse of the information about theta (k,), internal units (k, k), bounded."""
+    return bounded_inverse(standard_information(objective, theta))
 
 
 def keep_digits(objective: ProfiledObjective, ends: Ends) -> Chosen:
@@ -76,7 +123,7 @@ def keep_digits(objective: ProfiledObjective, ends: Ends) -> Chosen:
         return np.asarray(ratio <= LARGE_RATIO)
 
 
-def search_single(
+def search_rows(
     objective: ProfiledObjective, starts: Floats, inverse: Floats, residuals: Floats, most: int
 ) -> Ends:
     """Search from `starts` (k,), or (m, k), internal units; if `most` is 1, evaluate there.
@@ -88,8 +135,7 @@ def search_single(
     system = objective.system
     assert objective.entries is not None
     places, _ = objective.entries
-    factor, small = system.factors[0], system.blocked.small
-    assert isinstance(small, SingleSystem)
+    small = system.blocked.small
     m, r = len(residuals), system.n_fixed
     # A copy: an array that may not be written to is another type, compiled for once more.
     starts = np.array(np.broadcast_to(starts, (m, len(places))), order="C")
@@ -97,10 +143,50 @@ def search_single(
         np.empty_like(starts), np.empty(m), np.empty((m, r + 1)), np.empty(m, dtype=np.int64),
         np.empty(m), np.zeros(m, dtype=bool),
     )  # fmt: skip
-    refit_single(
-        factor.codes, factor.z, residuals, small.pattern, small.data, small.arrays, places, starts,
-        np.ascontiguousarray(inverse), objective.degrees, 0.0, objective.reml or None,
-        _TOLERANCE, most, ends.points, ends.values, ends.betas, ends.counts,
-        ends.decrements,
-    )  # fmt: skip
+    variances = np.zeros(m)
+    room = (ends.points, ends.values, ends.betas, ends.counts, ends.decrements)
+    inverse = np.ascontiguousarray(inverse)
+    if isinstance(small, SingleSystem):
+        factor = system.factors[0]
+        refit_single(
+            factor.codes, factor.z, residuals, small.pattern, small.data, small.cleared(), places,
+            starts, inverse, objective.degrees, variances, objective.reml or None, _TOLERANCE,
+            most, *room,
+        )  # fmt: skip
+    else:
+        assert isinstance(small, WholeSystem)
+        where, codes, z = small.response_places(system.factors)
+        table, pattern, node, data, work, n_rest = small.cleared()
+        refit_whole(
+            where, codes, z, residuals, table, pattern, node, data, work, n_rest,
+            small.places(places), starts, inverse, objective.degrees, variances, objective.reml,
+            _TOLERANCE, most, *room,
+        )  # fmt: skip
     return ends
+
+
+def fixed_errors(objective: ProfiledObjective, points: Floats) -> Floats:
+    """Standard errors of the fixed effects over sigma, (m, r), at points (m, k) internal units.
+
+    NaN where the system cannot be factorised.
+    """
+    system = objective.system
+    assert objective.entries is not None
+    places, _ = objective.entries
+    small = system.blocked.small
+    r_inverse = np.ascontiguousarray(system.r_inverse)
+    points = np.array(points, order="C")
+    out = np.empty((len(points), system.n_fixed))
+    if isinstance(small, SingleSystem):
+        fixed_errors_single(
+            small.pattern, small.data, small.cleared(), places, objective.degrees,
+            objective.reml or None, r_inverse, points, out,
+        )  # fmt: skip
+    else:
+        assert isinstance(small, WholeSystem)
+        table, pattern, node, data, work, n_rest = small.cleared()
+        fixed_errors_whole(
+            table, pattern, node, data, work, n_rest, small.places(places), objective.degrees,
+            objective.reml, r_inverse, points, out,
+        )  # fmt: skip
+    return out

@@ -1,4 +1,4 @@
-"""Refits of a model of one grouping factor in compiled code, thousands a second.
+"""Refits of a small model in compiled code, thousands a second.
 
 A search that begins where a variance is zero never leaves it: the gradient vanishes there by
 symmetry, whatever the response. All therefore begin inside the parameter space, and those that end
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.search.refits import Ends, keep_digits, search_single, start_inverse
+from mixedscope.engine.search.refits import Ends, keep_digits, search_rows, start_inverse
 from mixedscope.inference.ladder.tangent import SMALL
 from mixedscope.optimize.certificate import rounding
 
-__all__ = ["Start", "compiled_refits"]
+__all__ = ["Start", "below", "compiled_refits", "factors_of"]
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -49,13 +49,13 @@ def compiled_refits(objective: ProfiledObjective, first: Start, residuals: Float
     inside the parameter space. ``residuals`` is (m, n).
     """
     inverse = objective.to_entries(objective.to_entries(first.inverse).T)
-    ends = search_single(objective, objective.to_entries(first.theta), inverse, residuals, _MOST)
-    near = np.flatnonzero(_near_boundary(objective, ends.points))
+    ends = search_rows(objective, objective.to_entries(first.theta), inverse, residuals, _MOST)
+    near = np.flatnonzero(below(objective, ends.points, SMALL))
     if len(near):
         identity = objective.to_entries(objective.start)
         known = start_inverse(objective, objective.start)
         for starts, guess in ((identity, known), (_raised(objective, ends.points[near]), inverse)):
-            again = search_single(objective, starts, guess, residuals[near], _MOST)
+            again = search_rows(objective, starts, guess, residuals[near], _MOST)
             ends.counts[near] += again.counts
             lower = again.values < ends.values[near] - _rounding(again.values)
             ends.take(near, again, lower | ~np.isfinite(ends.values[near]))
@@ -65,41 +65,53 @@ def compiled_refits(objective: ProfiledObjective, first: Start, residuals: Float
     return ends
 
 
-def _factors(objective: ProfiledObjective, points: Floats) -> Floats:
-    """Relative covariance factors (m, k, k) of points, internal units."""
+def factors_of(objective: ProfiledObjective, points: Floats) -> list[Floats]:
+    """Relative covariance factors (m, k, k) of points (m, k), internal units, per factor."""
     assert objective.entries is not None
-    size = objective.system.terms[0].size
-    factors = np.zeros((len(points), size**2))
-    factors[:, objective.entries[0]] = points
-    return factors.reshape(-1, size, size)
+    sizes = [term.size for term in objective.system.terms]
+    flat = np.zeros((len(points), sum(size**2 for size in sizes)))
+    flat[:, objective.entries[0]] = points
+    ends = np.cumsum([size**2 for size in sizes])
+    return [
+        flat[:, end - size**2 : end].reshape(-1, size, size)
+        for size, end in zip(sizes, ends.tolist(), strict=True)
+    ]
 
 
-def _near_boundary(objective: ProfiledObjective, points: Floats) -> Chosen:
-    """Whether a principal standard deviation is below the size that starts are raised to."""
-    factors = _factors(objective, points)
-    term = objective.system.terms[0]
-    if term.size == 1:
-        return np.asarray(np.abs(factors[:, 0, 0]) < SMALL)
-    near = np.ones(len(points), dtype=bool)
-    if term.rank == term.size:
-        # All singular values make up the determinant, and none is above the Frobenius norm: where
-        # that puts the smallest above the limit, with room for rounding, none need be computed.
-        norms = np.sqrt(np.einsum("ijk,ijk->i", factors, factors))
-        shares = factors.diagonal(axis1=1, axis2=2) / np.maximum(norms, 1e-300)[:, None]
-        near = ~(np.abs(shares.prod(axis=1)) * norms > 1.001 * SMALL)
-    sizes = np.linalg.svd(factors[near], compute_uv=False)
-    near[near] = sizes[:, term.rank - 1] < SMALL
-    return near
+def below(objective: ProfiledObjective, points: Floats, limit: float) -> Chosen:
+    """Whether a principal standard deviation that the structure allows is below a limit.
+
+    ``limit``: over sigma, for columns of unit root mean square.
+    """
+    found: Chosen = np.zeros(len(points), dtype=bool)
+    for term, factors in zip(objective.system.terms, factors_of(objective, points), strict=True):
+        if term.size == 1:
+            found |= np.abs(factors[:, 0, 0]) < limit
+            continue
+        open_rows = ~found
+        if term.rank == term.size:
+            # All singular values make up the determinant, and none is above the Frobenius norm:
+            # where that puts the smallest above the limit, with room for rounding, none need be
+            # computed.
+            norms = np.sqrt(np.einsum("ijk,ijk->i", factors, factors))
+            shares = factors.diagonal(axis1=1, axis2=2) / np.maximum(norms, 1e-300)[:, None]
+            open_rows &= ~(np.abs(shares.prod(axis=1)) * norms > 1.001 * limit)
+        rows = np.flatnonzero(open_rows)
+        if len(rows):
+            sizes = np.linalg.svd(factors[rows], compute_uv=False)
+            found[rows] = sizes[:, term.rank - 1] < limit
+    return found
 
 
 def _raised(objective: ProfiledObjective, points: Floats) -> Floats:
     """Move every point off the boundary, as `inference.ladder.tangent.raised` does one."""
     assert objective.entries is not None
-    factors = _factors(objective, points)
-    values, vectors = np.linalg.eigh(factors @ factors.transpose(0, 2, 1))
-    raised = vectors * np.maximum(values, SMALL**2)[:, None, :] @ vectors.transpose(0, 2, 1)
-    entries = np.linalg.cholesky(raised).reshape(len(points), -1)
-    return np.asarray(entries[:, objective.entries[0]])
+    parts = []
+    for factors in factors_of(objective, points):
+        values, vectors = np.linalg.eigh(factors @ factors.transpose(0, 2, 1))
+        raised = vectors * np.maximum(values, SMALL**2)[:, None, :] @ vectors.transpose(0, 2, 1)
+        parts.append(np.linalg.cholesky(raised).reshape(len(points), -1))
+    return np.asarray(np.concatenate(parts, axis=1)[:, objective.entries[0]])
 
 
 def _tiny(points: Floats) -> Chosen:
@@ -146,7 +158,7 @@ def _clean(objective: ProfiledObjective, residuals: Floats, ends: Ends) -> None:
             continue
         trial = np.where(part[rows], 0.0, ends.points[rows])
         k = trial.shape[1]
-        there = search_single(objective, trial, np.zeros((k, k)), residuals[rows], 1)
+        there = search_rows(objective, trial, np.zeros((k, k)), residuals[rows], 1)
         ends.counts[rows] += 1
         there.decrements[:] = ends.decrements[rows]  # of the search; there it has no step to judge
         free = there.values <= ends.values[rows] + _rounding(there.values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, OptimizerError
 from mixedscope.engine.group_effects import inverse_of_lower
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.search.refits import is_compilable
+from mixedscope.engine.search.refits import (
+    fixed_errors,
+    is_compilable,
+    residuals_of,
+    start_inverse,
+)
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits
 from mixedscope.inference.ladder.tangent import raised
@@ -36,6 +41,10 @@ _EXPLAINED = 1e-13
 SETTLED = 1e-6
 
 
+#: Numbers of responses that are worked on together: their memory stays in a cache.
+_IN_CACHE = 1 << 17
+
+
 @dataclass(frozen=True)
 class Refits:
     """Estimates of one model for many responses, a row each.
@@ -47,6 +56,8 @@ class Refits:
         -2 log-likelihood or REML criterion.
     theta : (m, k) array
     beta : (m, r) array
+    std_error : (m, r) array
+        Standard errors of beta, theta taken as known.
     sigma : (m,) array
     evaluations : (m,) array of int
     converged : (m,) array of bool
@@ -58,9 +69,15 @@ class Refits:
     objective: Floats
     theta: Floats
     beta: Floats
+    std_error: Floats
     sigma: Floats
     evaluations: NDArray[np.int64]
     converged: NDArray[np.bool_]
+
+    def part(self, rows: slice) -> Refits:
+        """Give some of the rows, which share their numbers with these."""
+        names = ("objective", "theta", "beta", "std_error", "sigma", "evaluations", "converged")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def frame(self) -> pd.DataFrame:
         """One row per response, one column per quantity."""
@@ -144,8 +161,9 @@ def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
 def refit_many(objective: ProfiledObjective, theta: Floats, responses: Floats) -> Refits:
     """Fit the model to every row of `responses`.
 
-    Models of one grouping factor are refitted in compiled code where that is sure of its end, see
-    `mixedscope.inference.estimates.compiled_refits`; all others are fits of their own, by ``auto``.
+    Small models (`mixedscope.engine.search.refits.is_compilable`) are refitted in compiled code
+    where that is sure of its end, see `mixedscope.inference.estimates.compiled_refits`; all others
+    are fits of their own, by ``auto``. What comes of a row does not depend on the other rows.
 
     ``theta`` (k,): near which to look first: as a rule the estimate for the original response.
     ``responses`` is (m, n). Gives NaN, and not converged, where the objective could not be
@@ -160,46 +178,68 @@ def refit_many(objective: ProfiledObjective, theta: Floats, responses: Floats) -
         objective=np.full(m, np.nan),
         theta=np.full((m, k), np.nan),
         beta=np.full((m, r), np.nan),
+        std_error=np.full((m, r), np.nan),
         sigma=np.full(m, np.nan),
         evaluations=np.zeros(m, dtype=np.int64),
         converged=np.zeros(m, dtype=bool),
     )
-    sure = _compiled(objective, theta, responses, out) if m and is_compilable(objective) else None
-    for row in range(m) if sure is None else np.flatnonzero(~sure).tolist():
+    sure: NDArray[np.bool_] = np.zeros(m, dtype=bool)
+    if m and is_compilable(objective):
+        start = raised(objective, theta)
+        first = Start(start, _first_inverse(objective, start))
+        step = max(1, _IN_CACHE // objective.system.n)
+        for at in range(0, m, step):
+            rows = slice(at, at + step)
+            sure[rows] = _compiled(objective, first, responses[rows], out.part(rows), at)
+    for row in np.flatnonzero(~sure).tolist():
         _alone(objective, responses, row, out)
     return out
 
 
+def _first_inverse(objective: ProfiledObjective, start: Floats) -> Floats:
+    """First inverse Hessian of searches, (k, k), theta units."""
+    try:
+        return inverse_hessian(objective, start)
+    except FloatingPointError:  # the model's own response has no objective there
+        return objective.from_entries(objective.from_entries(start_inverse(objective, start)).T)
+
+
 def _compiled(
-    objective: ProfiledObjective, theta: Floats, responses: Floats, out: Refits
+    objective: ProfiledObjective, first: Start, responses: Floats, out: Refits, number: int
 ) -> NDArray[np.bool_]:
-    """Fill in what compiled code is sure of, and give which (m,) that are."""
+    """Fill in what compiled code is sure of, and give which (m,) that are.
+
+    ``number``: of the first response, for messages.
+    """
     system = objective.system
-    weighted = responses * system.root_weights
-    projections = system.fixed_coefficients(weighted)
-    largest = np.maximum(weighted.max(axis=1), -weighted.min(axis=1))
-    # Two arrays of the responses' size in all: new memory costs as much as what is done in it.
-    explained = system.fixed_part(projections)
-    residuals = np.subtract(weighted, explained, out=weighted)
-    unit = np.sqrt(np.multiply(residuals, residuals, out=explained).mean(axis=1))
-    exact = np.flatnonzero(unit <= _EXPLAINED * largest)
+    residuals = residuals_of(objective, responses)
+    unit = residuals.units
+    exact = np.flatnonzero(unit <= _EXPLAINED * residuals.largest)
     if len(exact):
-        raise _explained(int(exact[0]))
-    start = raised(objective, theta)
-    first = Start(start, inverse_hessian(objective, start))
-    residuals /= unit[:, None]
-    ends = compiled_refits(objective, first, residuals)
+        raise _explained(number + int(exact[0]))
+    ends = compiled_refits(objective, first, residuals.rows)
     # Kernels leave constants out, and these responses have units of their own.
     constant = objective.criterion(0.0, 0.0, 1.0)
     scales = 2.0 * objective.degrees * np.log(unit / system.y_scale)
-    sure = ends.sure
     out.objective[:] = ends.values + (constant + scales)
-    out.theta[:] = _canonical(objective, objective.from_entries(ends.points))
-    out.beta[:] = (ends.betas[:, :-1] * unit[:, None] + projections) @ system.r_inverse.T
+    out.theta[:] = _canonical(objective, _thetas(objective, ends.points))
+    coefficients = ends.betas[:, :-1] * unit[:, None] + residuals.coefficients
+    # Column by column: what a product of matrices gives a row depends on how many there are.
+    out.beta[:] = 0.0
+    for j in range(coefficients.shape[1]):
+        out.beta[:] += coefficients[:, j, None] * system.r_inverse[:, j]
     out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
+    out.std_error[:] = fixed_errors(objective, ends.points) * out.sigma[:, None]
     out.evaluations[:] = ends.counts
     out.converged[:] = ends.decrements <= SETTLED
-    return sure
+    return ends.sure
+
+
+def _thetas(objective: ProfiledObjective, points: Floats) -> Floats:
+    """Theta (m, k) of points in internal units, each as by itself."""
+    if objective.coordinates is None:
+        return objective.from_entries(points)
+    return np.array([objective.from_entries(point) for point in points])
 
 
 def _canonical(objective: ProfiledObjective, thetas: Floats) -> Floats:
@@ -223,16 +263,23 @@ def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refit
         result = minimize(other)
     except OptimizerError:
         out.objective[row] = out.sigma[row] = np.nan
-        out.theta[row] = out.beta[row] = np.nan
+        out.theta[row] = out.beta[row] = out.std_error[row] = np.nan
         out.converged[row] = False
         return
     out.objective[row] = result.evaluation.objective
     out.theta[row] = result.theta
     out.beta[row] = result.evaluation.beta
     out.sigma[row] = result.evaluation.sigma
+    out.std_error[row] = _standard_errors(other, result.theta)
     out.evaluations[row] += len(result.trace)
     left = result.certificate["newton_decrement"]
     out.converged[row] = left is not None and left <= SETTLED
+
+
+def _standard_errors(objective: ProfiledObjective, theta: Floats) -> Floats:
+    """Standard errors (r,) of the fixed effects at theta, which are taken as known."""
+    sigma = objective.evaluate(theta).sigma
+    return np.sqrt(np.diag(objective.system.beta_covariance(sigma)))
 
 
 def _explained(row: int) -> DataError:

