@@ -56,7 +56,6 @@ def faults(path: str, value: Any) -> str:
         ("y ~ 1 + (fulldummy(cond) | g)", 9, "(0 + a | g)"),
         ("y ~ Q('a b') + (1 | g)", 4, "backticks"),
         ("ln(y) ~ 1 + (1 | g)", 0, "log()"),
-        ("y ~ offset(x) + (1 | g)", 4, "subtract it from the response"),
         ("y ~ bs(x, 3) + (1 | g)", 4, "poly(x, 2)"),
     ],
 )

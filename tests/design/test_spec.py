@@ -17,7 +17,15 @@ from mixedscope.design.spec import ModelSpec
 from mixedscope.tables.store import read_fit
 from mixedscope.workflow.config.model import ModelConfig, validate_config
 
-FULL = ModelSpec("y ~ a + (1 + x | g)", "zerocorr", {"a": "sum"}, "w", "REML")
+FULL = ModelSpec(
+    "y ~ a + (1 + x | g)",
+    "zerocorr",
+    {"a": "sum"},
+    "w",
+    "REML",
+    offset="x / 2",
+    subset="x < 2",
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +49,10 @@ def data() -> pd.DataFrame:
 def test_what_is_described_is_read_back() -> None:
     assert ModelSpec.of(FULL.described()) == FULL
     assert list(FULL.described()) == [one.name for one in fields(ModelSpec)]
+    plain = ModelSpec("y ~ 1 + (1 | g)")
+    # Digests of runs and files of fits are what they were before there was more to say.
+    assert list(plain.described()) == ["formula", "structure", "contrasts", "weights", "criterion"]
+    assert ModelSpec.of(plain.described()) == plain
 
 
 def test_it_does_not_change_with_what_it_was_made_from() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mixedscope.core.errors import FormulaError
 from mixedscope.formula.parse import parse_formula
-from mixedscope.formula.tree import UNNAMED
+from mixedscope.formula.tree import UNNAMED, unparse
 
 
 def terms(right: str) -> list[str]:
@@ -165,7 +165,14 @@ BAD = [
     ("y ~ ((1 | g) | h)", 8, "cannot stand inside another"),
     ("y ~ (1 | g | h)", 7, "cannot stand inside another"),
     ("(1 | g) ~ x", 0, "response cannot be a random-effects term"),
-    ("y + z ~ x", 2, "response must be one column"),
+    ("y:z ~ x", 1, "cannot be used here in a response"),
+    ("3 ~ x", 0, "must be a column or made of columns"),
+    ("offset(y) ~ x", 0, "stands behind '~'"),
+    ("y ~ x:offset(z)", 6, "can only be added"),
+    ("y ~ x - offset(z)", 8, "can only be added"),
+    ("y ~ (offset(z) | g)", 5, "can only be added"),
+    ("y ~ offset(3)", 11, "needs a column"),
+    ("y ~ offset(a, b)", 4, "takes one argument"),
     ("y ~ (a + b)^1.5", 12, "whole number"),
     ("y ~ x^x", 6, "whole number"),
     ("y ~ a b", 6, "operator is missing before 'b'"),
@@ -260,3 +267,20 @@ def test_a_text_read_before_is_not_read_again() -> None:
     for _ in range(2):
         with pytest.raises(FormulaError, match="Nothing follows"):
             parse_formula("y ~ once +")
+
+
+def test_offsets_are_found_wherever_they_are_added() -> None:
+    formula = parse_formula("y ~ a + offset(log(t)) + (b + offset(2*w) + (1 | g))")
+    assert [term.name for term in formula.fixed.terms] == ["a", "b"]
+    assert [unparse(node) for node in formula.offsets] == ["log(t)", "2 * w"]
+    assert formula.variables == ("y", "a", "b", "t", "w", "g")
+
+
+@pytest.mark.parametrize(
+    ("left", "name", "columns"),
+    [("1000/y", "1000/y", ("y",)), ("a - b", "a - b", ("a", "b")), ("-y^2", "-y^2", ("y",))],
+)
+def test_a_response_is_arithmetic_with_columns(left: str, name: str, columns: tuple) -> None:
+    formula = parse_formula(f"{left} ~ x")
+    assert unparse(formula.response) == name
+    assert formula.variables == (*columns, "x")

@@ -31,7 +31,9 @@ class FitDiagnostics(FitNumbers[M]):
 
     @door()
     def fitted(self, *, all_rows: bool = False) -> pd.Series:
-        """Fitted values ``X beta + Z b`` at the conditional modes b, units of the response.
+        """Fitted values ``X beta + Z b`` at the conditional modes b, plus the offset.
+
+        On the scale of the formula's response: of ``log(y)``, where that is modelled.
 
         Parameters
         ----------

@@ -199,7 +199,7 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
         Parameters
         ----------
         response : (n,) array_like
-            One value per row of data used.
+            One value per row of data used; of a model of ``log(y)`` values of ``log(y)``.
         start : (k,) array_like or str
             ``estimates``: those of this fit, the quickest. Otherwise as for
             :meth:`mixedscope.LinearMixedModel.fit`: ``independent``, which owes nothing to this
@@ -227,7 +227,7 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
         given = number_array("responses", responses, "numbers, a row for each response")
         rows = check_responses(self._profiled, given)
         if isinstance(start, str) and start == ESTIMATES:
-            return refit_many(self._profiled, self.theta, rows)
+            return refit_many(self._profiled, self.theta, self.model.design.adjusted(rows))
         fits = [self.refit(y, start=start, seed=seed + i) for i, y in enumerate(rows)]
         return Refits(
             theta_names=self._profiled.theta_names,
@@ -243,9 +243,14 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
 
     @door()
     def simulate(self, count: int = 1, *, seed: int = 0) -> Floats:
-        """Draw `count` responses (count, n) from the fitted model, random effects anew each."""
+        """Draw `count` responses (count, n) from the fitted model, random effects anew each.
+
+        They are on the scale of the formula's response (of ``log(y)``, where that is modelled), the
+        offset included.
+        """
         rng = np.random.default_rng(seed)
-        return simulate_responses(self._profiled, self.theta, count, rng)
+        drawn = simulate_responses(self._profiled, self.theta, count, rng)
+        return self.model.design.observed(drawn)
 
     @door()
     def parametric_bootstrap(

@@ -37,6 +37,12 @@ class LinearMixedModel(FittableModel):
         Column or values of observation weights (inverse variances up to a factor). Rows of weight
         0 are left out. Without weights that differ a grouping factor with a level for every
         observation is refused: its variance cannot be told from that of the residuals.
+    offset : str or (n,) array, optional
+        Column, expression of columns as ``"log(exposure)"``, or values that are added to fixed and
+        random effects with the coefficient 1, and to what ``offset(…)`` in the formula adds.
+    subset : str or (n,) array of bool, optional
+        The rows to use: a condition on columns as ``"age > 60 and group != 'control'"``, or truth
+        values, one per row of the data. Rows keep their places in the data given.
 
     Raises
     ------
@@ -62,8 +68,18 @@ class LinearMixedModel(FittableModel):
         structure: str = "full",
         contrasts: Mapping[str, Any] | None = None,
         weights: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = None,
+        subset: str | ArrayLike | None = None,
     ) -> None:
-        super().__init__(formula, data, structure=structure, contrasts=contrasts, weights=weights)
+        super().__init__(
+            formula,
+            data,
+            structure=structure,
+            contrasts=contrasts,
+            weights=weights,
+            offset=offset,
+            subset=subset,
+        )
 
 
 @door(StoreError)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -21,15 +21,17 @@ from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
+from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import parse_formula
-from mixedscope.formula.tree import Name
+from mixedscope.formula.tree import Name, unparse
 from mixedscope.inference.estimates.references import JointLimit, confounded, known_limit
 
 __all__ = ["Model"]
 
 Floats = NDArray[np.float64]
 
-_WEIGHTS_COLUMN = ".weights"
+#: Columns of :attr:`Model.data` that hold what was given as values.
+_GIVEN: Final = {"weights": ".weights", "offset": ".offset", "subset": ".subset"}
 
 
 class Model:
@@ -46,6 +48,8 @@ class Model:
         structure: str = "full",
         contrasts: Mapping[str, Any] | None = None,
         weights: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = None,
+        subset: str | ArrayLike | None = None,
     ) -> None:
         frame = as_frame(data)
         if contrasts is not None and not isinstance(contrasts, Mapping):
@@ -53,15 +57,15 @@ class Model:
                 "contrasts must name the coding of each variable, as "
                 f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
             )
-        self._spec = ModelSpec(
-            formula,
-            structure,
-            contrasts or {},
-            weights if isinstance(weights, str) or weights is None else _WEIGHTS_COLUMN,
-        )
+        of_rows = {"weights": weights, "offset": offset, "subset": subset}
+        named: dict[str, Any] = {
+            key: value if isinstance(value, str) or value is None else _GIVEN[key]
+            for key, value in of_rows.items()
+        }
+        self._spec = ModelSpec(formula, structure, contrasts or {}, **named)
         parsed = parse_formula(formula)
         self.design: Design = design_of_frame(
-            parsed, frame, structure=structure, contrasts=contrasts, weights=weights
+            parsed, frame, structure=structure, contrasts=contrasts, **of_rows
         )
         warn_of(self.design.notes, stacklevel=4)
         self.system = ProfiledSystem(self.design)
@@ -71,12 +75,12 @@ class Model:
         self._frame = frame.copy(deep=False)
         if isinstance(data, pd.DataFrame):
             self._frame.index = data.index
-        self._columns = list(parsed.variables)
-        if isinstance(weights, str) and weights not in self._columns:
-            self._columns.append(weights)
-        self._weights = None
-        if weights is not None and not isinstance(weights, str):
-            self._weights = number_array("weights", weights, "numbers", missing=True)
+        self._columns = list(dict.fromkeys([*parsed.variables, *_columns_of(self._spec, frame)]))
+        self._given = {
+            _GIVEN[key]: _as_column(key, value)
+            for key, value in of_rows.items()
+            if not (value is None or isinstance(value, str))
+        }
         self.source = dict(getattr(data, "attrs", {}) or {})
 
     @classmethod
@@ -89,13 +93,9 @@ class Model:
             Its criterion is for those who fit: ``fit(reml=spec.reml)``.
         data : pandas, polars or pyarrow table, or mapping of columns
         """
-        return cls(
-            spec.formula,
-            data,
-            structure=spec.structure,
-            contrasts=spec.contrasts,
-            weights=spec.weights,
-        )
+        said = {one.name: getattr(spec, one.name) for one in fields(spec)}
+        del said["formula"], said["criterion"]
+        return cls(spec.formula, data, **said)
 
     @door()
     def specification(self, *, reml: bool = False) -> ModelSpec:
@@ -123,6 +123,16 @@ class Model:
         return self._spec.weights
 
     @property
+    def offset(self) -> str | None:
+        """Column of :attr:`data`, or expression, that is added to the formula's offsets."""
+        return self._spec.offset
+
+    @property
+    def subset(self) -> str | None:
+        """Condition on columns of :attr:`data` that holds in the rows used."""
+        return self._spec.subset
+
+    @property
     def theta_names(self) -> tuple[str, ...]:
         """Names of theta, as lme4's: ``Subject.(Intercept)``, ``Subject.Days.(Intercept)``."""
         return self.profiled().theta_names
@@ -140,10 +150,7 @@ class Model:
     @cached_property
     def data(self) -> pd.DataFrame:
         """The columns that the model uses: all rows, on the index of the data given."""
-        data = self._frame[self._columns]
-        if self._weights is not None:
-            data = data.assign(**{_WEIGHTS_COLUMN: self._weights})
-        return data
+        return self._frame[self._columns].assign(**self._given)
 
     @cached_property
     def joint_limit(self) -> JointLimit:
@@ -206,7 +213,11 @@ class Model:
 
     @door()
     def with_response(self, response: ArrayLike) -> Self:
-        """Give the same model for another response (n,), one value per row of data used."""
+        """Give the same model for another response (n,), one value per row of data used.
+
+        A response that is made of columns, such as ``log(y)``, is given as what is made: the model
+        has it as a column of that name.
+        """
         response = number_array("response", response, "an array of numbers, one per row used")
         if response.shape != self.design.y.shape or not np.isfinite(response).all():
             raise ModelError(
@@ -214,14 +225,26 @@ class Model:
                 f"of data used; got shape {response.shape}."
             )
         written = parse_formula(self.formula).response
-        if not isinstance(written, Name):
-            raise ModelError(
-                f"The response {self.design.response!r} is a function of columns; a model can be "
-                "refitted if its response is a column."
-            )
+        data = self.data.iloc[self.design.rows]
         model = copy(self)
-        model.design = replace(self.design, y=response, rows=np.arange(len(response)))
-        model.data = self.data.iloc[self.design.rows].assign(**{written.name: response})
+        # The rows are those used, whatever a condition would say of the new response.
+        model._spec = replace(self._spec, subset=None)
+        if isinstance(written, Name):
+            name = written.name
+        else:
+            name = _unused(unparse(written).replace("`", ""), data.columns)
+            right = self.formula[self.formula.index("~") :]
+            model._spec = replace(model._spec, formula=f"`{name}` {right}")
+            others = parse_formula(model.formula).variables
+            kept = {*others, *_columns_of(model._spec, data), *_GIVEN.values()}
+            data = data[[column for column in data.columns if column in kept]]
+        model.design = replace(
+            self.design,
+            formula=model.formula,
+            y=self.design.adjusted(response),
+            rows=np.arange(len(response)),
+        )
+        model.data = data.assign(**{name: response})
         model.source = {}
         model.system = ProfiledSystem(model.design)
         model._objectives = {False: SearchableObjective(model.system)}
@@ -252,3 +275,29 @@ class Model:
             f"<{type(self).__name__} {self.formula!r}, structure {self.structure!r}, "
             f"{len(self.design.y)} observations>"
         )
+
+
+def _columns_of(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
+    """Columns that weights, offset and subset are read from."""
+    found = []
+    for text in (spec.weights, spec.offset, spec.subset):
+        if text is not None and text in frame.columns:
+            found.append(text)
+        elif text is not None and text not in _GIVEN.values():
+            found += sorted(columns_in(text))
+    return found
+
+
+def _as_column(key: str, values: Any) -> Any:
+    """Values given for every row as a column that can be stored."""
+    if key == "subset":
+        # Missing truth is none: the row is not used.
+        return pd.Series(np.asarray(values).tolist(), dtype="boolean").fillna(False).to_numpy(bool)
+    return number_array(key, values, "numbers", missing=True)
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    """A name that no column has yet."""
+    while name in taken:
+        name += "'"
+    return name

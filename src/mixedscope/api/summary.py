@@ -158,6 +158,12 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
     dropped = info["dropped_coefficients"]
     if dropped:
         remarks.append(f"Dropped, because X is rank-deficient: {', '.join(dropped)}.")
+    if info.get("subset") is not None:
+        remarks.append(
+            f"Rows where {info['subset']}: {info['dataset'].get('n_outside', 0)} others left out."
+        )
+    if info.get("offset") is not None:
+        remarks.append(f"Offset: {info['offset']}.")
     missing = info["dataset"]["n_dropped"]
     if missing:
         remarks.append(f"{missing} rows with missing values were dropped.")

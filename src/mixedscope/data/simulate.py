@@ -62,7 +62,8 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
 
     The keys are those of `mixedscope.data.simulation_spec.SimulationSpec`, ``seed`` among them.
     Raises DataError where a key, name or value does not fit, and FormulaError where the formula
-    cannot be read. b = L z with L L' the stated covariance and z standard normal, y = Xβ + Zb + σε.
+    cannot be read. b = L z with L L' the stated covariance and z standard normal, y = Xβ + Zb + σε,
+    plus the offsets of the formula.
     """
     # Loaded by those alone who simulate: it takes a tenth of a second.
     from mixedscope.data.simulation_spec import read_spec, simulated_response
@@ -85,6 +86,8 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     X = columns.columns(formula.fixed.intercept, formula.fixed.terms)
     beta = _by_name(read.beta, X.names, "beta", "coefficients")
     y = np.einsum("ij,j->i", X.matrix, beta)  # not BLAS: same bytes with any number of threads
+    for node in formula.offsets:
+        y = y + columns.numeric(node, "The offset")
     designs = random_designs(formula, "full", columns)
     covariance: dict[str, Floats] = {}
     effects: list[pd.DataFrame] = []

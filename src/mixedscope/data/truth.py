@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ __all__ = ["Truth", "effects_in_model", "true_effects"]
 
 Floats = NDArray[np.float64]
 
+#: What a sum and a difference of doubles lose, over their terms.
+_ROUNDING: Final = 4.0 * float(np.finfo(float).eps)
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -24,7 +27,8 @@ class Truth:
     Attributes
     ----------
     mean : (n,) array
-        Expectation of the response given the random effects, for the rows of the model.
+        Expectation of the response given the random effects, less the offset of the model, for the
+        rows of the model.
     sigma : float
         Residual standard deviation.
     effects : tuple of (q, k) arrays
@@ -60,7 +64,8 @@ def effects_in_model(simulation: Simulation, design: Design) -> Truth | None:
         if found is None:
             return None
         effects.append(found)
-    return Truth(simulation.mean[rows], simulation.sigma, tuple(effects))
+    mean = design.adjusted(simulation.mean[rows])
+    return Truth(mean, simulation.sigma, tuple(effects))
 
 
 def _rows(simulation: Simulation, design: Design) -> NDArray[np.intp] | None:
@@ -72,9 +77,16 @@ def _rows(simulation: Simulation, design: Design) -> NDArray[np.intp] | None:
         return None
     drawn = responses.to_numpy()
     order = np.argsort(drawn, kind="stable")  # missing ones last
-    place = np.minimum(np.searchsorted(drawn[order], design.y), len(drawn) - 1)
+    if design.offset is None:
+        place = np.minimum(np.searchsorted(drawn[order], design.y), len(drawn) - 1)
+        rows = order[place]
+        return rows if np.array_equal(drawn[rows], design.y) else None
+    # What was subtracted and is added again leaves a difference in the last places.
+    observed = design.observed(design.y)
+    allowed = _ROUNDING * (np.abs(observed) + np.abs(design.offset))
+    place = np.minimum(np.searchsorted(drawn[order], observed - allowed), len(drawn) - 1)
     rows = order[place]
-    return rows if np.array_equal(drawn[rows], design.y) else None
+    return rows if (np.abs(drawn[rows] - observed) <= allowed).all() else None
 
 
 def _in_model(

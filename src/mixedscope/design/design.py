@@ -10,18 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mixedscope.core.arguments import number_array
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.covariance.registry import make_structure, told_from_residuals
 from mixedscope.design.contrasts import ContrastSpec
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.frame import (
     as_frame,
-    factorize,
-    is_numeric,
-    missing_values,
-    numeric_column,
 )
+from mixedscope.design.rows import named_offset, read_offset, read_subset, read_weights, usable_rows
 from mixedscope.design.structure_choice import (
     Choice,
     StructureChooser,
@@ -29,10 +25,10 @@ from mixedscope.design.structure_choice import (
     terms_by_group,
 )
 from mixedscope.design.terms import ColumnBlock, TermColumns
-from mixedscope.design.training import Training
-from mixedscope.design.variables import check_text
+from mixedscope.design.training import VALUES, Training
+from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
-from mixedscope.formula.tree import unparse
+from mixedscope.formula.tree import Name, names_in, unparse
 
 __all__ = [
     "Design",
@@ -106,6 +102,7 @@ class Design:
     ----------
     formula, response, structure : str
     y : (n,) array
+        The response less the offset, if there is one: what fixed and random effects explain.
     X : (n, p) array in C order
         Not checked for rank.
     x_names : tuple of str
@@ -118,6 +115,10 @@ class Design:
         Rows dropped because a model variable or the weight is missing.
     n_zero_weight : int
         Rows dropped because their weight is 0.
+    n_outside : int
+        Rows left out because they are not in the subset asked for; not counted among the others.
+    offset : (n,) array or None
+        What is added to fixed and random effects as it is: the response is ``y + offset``.
     contrasts : mapping
         Per categorical variable of the model: ``{"coding": name, "levels": [...]}``.
     variables : mapping
@@ -142,11 +143,21 @@ class Design:
     rows: NDArray[np.int64]
     n_dropped: int
     n_zero_weight: int
+    n_outside: int = 0
+    offset: NDArray[np.float64] | None = None
     contrasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fixed: FixedTerms = field(default_factory=FixedTerms)
     training: Training | None = None
+
+    def observed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values (..., n) on the scale of `y` as ones of the response: the offset is added."""
+        return values if self.offset is None else values + self.offset
+
+    def adjusted(self, responses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Responses (..., n) on the scale of `y`: the offset is subtracted."""
+        return responses if self.offset is None else responses - self.offset
 
 
 def build_design(
@@ -156,6 +167,8 @@ def build_design(
     structure: str = "full",
     contrasts: Mapping[str, ContrastSpec] | None = None,
     weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    subset: str | ArrayLike | None = None,
 ) -> Design:
     """Build the design of a mixed model.
 
@@ -171,6 +184,10 @@ def build_design(
         named here is treated as categorical.
     weights : str or (n,) array, optional
         Column or array of observation weights; rows of weight 0 are dropped.
+    offset : str or (n,) array, optional
+        Column, safe expression of columns, or values added to those of the formula's ``offset()``.
+    subset : str or (n,) array of bool, optional
+        Safe condition on columns, or truth values: the rows to use.
 
     Returns
     -------
@@ -190,8 +207,9 @@ def build_design(
     """
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     return design_of_frame(
-        parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights
-    )
+        parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights,
+        offset=offset, subset=subset,
+    )  # fmt: skip
 
 
 def design_of_frame(
@@ -201,6 +219,8 @@ def design_of_frame(
     structure: str,
     contrasts: Mapping[str, ContrastSpec] | None,
     weights: str | ArrayLike | None,
+    offset: str | ArrayLike | None = None,
+    subset: str | ArrayLike | None = None,
 ) -> Design:
     """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`."""
     chooser = StructureChooser(parsed, structure)
@@ -221,14 +241,26 @@ def design_of_frame(
             ) from None
     contrasts = dict(contrasts or {})
     _check_contrasts(contrasts, frame, names)
-    all_weights = _read_weights(weights, frame)
-    rows, n_dropped, n_zero = _usable_rows(used, len(frame), all_weights)
+    all_weights = read_weights(weights, frame)
+    inside = read_subset(subset, frame)
+    all_offsets = read_offset(offset, frame, inside)
+    rows, n_dropped, n_zero = usable_rows(used, len(frame), all_weights, all_offsets, inside)
     if len(rows) < len(frame):
         used = {name: series.take(rows) for name, series in used.items()}
     columns = TermColumns(parsed.text, used, rows, contrasts)
+    _refuse_own_offset(parsed, offset, frame)
 
-    response = unparse(parsed.response)
+    response = written = unparse(parsed.response)
     y = columns.numeric(parsed.response, "The response")
+    added = [columns.numeric(node, "The offset") for node in parsed.offsets]
+    if isinstance(offset, str):
+        added.append(named_offset(offset, frame, rows, columns.learned))
+    elif all_offsets is not None:
+        added.append(all_offsets[rows])
+    total = np.sum(added, axis=0) if added else None
+    if total is not None:
+        response = f"{response} less its offset"
+        y = y - total
     if y.min() == y.max():
         raise DataError(
             f"The response {response!r} is constant ({y[0]:g} in all {len(y)} rows used): "
@@ -244,7 +276,7 @@ def design_of_frame(
     columns.learned.close()
     return Design(
         formula=parsed.text,
-        response=response,
+        response=written,
         structure=structure,
         y=y,
         X=X.matrix,
@@ -254,13 +286,15 @@ def design_of_frame(
         rows=rows,
         n_dropped=n_dropped,
         n_zero_weight=n_zero,
+        n_outside=0 if inside is None else int((~inside).sum()),
+        offset=total,
         contrasts={
             name: {"coding": coding.name, "levels": list(coding.levels)}
             for name, coding in columns.codings.items()
         },
         variables=variables,
         notes=(
-            *(n for n in columns.notes if not n.startswith(f"Column {response!r} ")),
+            *(n for n in columns.notes if not n.startswith(f"Column {written!r} ")),
             *_far_from_zero(X, random),
         ),
         fixed=fixed,
@@ -269,6 +303,7 @@ def design_of_frame(
             structure,
             contrasts,
             weights if isinstance(weights, str) else None,
+            _expression_of(offset, frame),
             columns.learned,
         ),
     )
@@ -309,78 +344,31 @@ def _check_contrasts(
             )
 
 
-def _read_weights(
-    weights: str | ArrayLike | None, frame: pd.DataFrame
-) -> NDArray[np.float64] | None:
-    if weights is None:
+def _expression_of(offset: str | ArrayLike | None, frame: pd.DataFrame) -> str | None:
+    """The offset in the words that give that of other rows."""
+    if offset is None:
         return None
-    if isinstance(weights, str):
-        if weights not in frame.columns:
-            raise DataError(
-                f"The weights column {weights!r} is not in the data."
-                f"{suggest(weights, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
-            )
-        if not is_numeric(frame[weights]):
-            raise DataError(f"The weights column {weights!r} is not numeric{_why(frame[weights])}.")
-        values = numeric_column(frame[weights])
-    else:
-        wanted = f"the name of a column or an array of {len(frame)} numbers"
-        values = number_array("weights", weights, wanted, DataError, missing=True)
-        if values.shape != (len(frame),):
-            raise DataError(
-                f"Weights must be one number per row, {len(frame)}, not of shape {values.shape}."
-            )
-    bad = (values < 0) | np.isinf(values)
-    if bad.any():
-        first = int(bad.argmax())
-        raise DataError(
-            f"Weights must be finite and not negative, but row {first + 1} (counted from 1) has "
-            f"{values[first]:g}."
+    if not isinstance(offset, str) or offset == VALUES:
+        return VALUES
+    return f"`{offset}`" if offset in frame.columns else offset
+
+
+def _refuse_own_offset(parsed: Formula, offset: Any, frame: pd.DataFrame) -> None:
+    """Refuse an offset made of the response: what is left is no longer what was modelled."""
+    if not isinstance(parsed.response, Name):
+        return
+    used = {name.name for node in parsed.offsets for name in names_in(node)}
+    if isinstance(offset, str):
+        used |= {offset} if offset in frame.columns else columns_in(offset)
+    if parsed.response.name in used:
+        raise ModelError(
+            f"The offset is made of the response {parsed.response.name!r}: it must be known "
+            "without it."
         )
-    return values
-
-
-def _why(series: pd.Series) -> str:
-    """The first value of a column of text that is no number."""
-    rows = np.flatnonzero(series.notna().to_numpy(dtype=bool))
-    if isinstance(series.dtype, pd.CategoricalDtype) or not len(rows):
-        return ""
-    found = check_text(factorize(series.iloc[rows]))
-    return "" if found.first is None else f": row {rows[found.first] + 1} holds {found.value!r}"
 
 
 def _differ(weights: NDArray[np.float64] | None) -> bool:
     return weights is not None and float(weights.max()) > float(weights.min())
-
-
-def _usable_rows(
-    columns: Mapping[str, pd.Series], n: int, weights: NDArray[np.float64] | None
-) -> tuple[NDArray[np.int64], int, int]:
-    """Rows of the n that can be used, and how many are missing or have weight 0."""
-    absent = {name: missing_values(series) for name, series in columns.items()}
-    found = {name: mask for name, mask in absent.items() if mask is not None}
-    if not found and weights is None:
-        return np.arange(n, dtype=np.int64), 0, 0
-    missing = np.zeros(n, dtype=bool)
-    for mask in found.values():
-        missing |= mask
-    zero = np.zeros_like(missing)
-    if weights is not None:
-        missing |= np.isnan(weights)
-        zero = (weights == 0) & ~missing
-    rows = np.flatnonzero(~missing & ~zero).astype(np.int64)
-    if missing.all():
-        counts = {f"column {name!r}": int(m.sum()) for name, m in found.items()}
-        if weights is not None:
-            counts["the weights"] = int(np.isnan(weights).sum())
-        worst = max(counts, key=counts.__getitem__)
-        raise DataError(
-            f"All {n} rows have a missing value in a variable of the model; {worst} alone "
-            f"{'lack' if worst == 'the weights' else 'lacks'} {counts[worst]}."
-        )
-    if not len(rows):
-        raise DataError("No rows remain: all weights are 0 or missing.")
-    return rows, int(missing.sum()), int(zero.sum())
 
 
 # -- random effects -------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.design.design import Design, RandomDesign
 from mixedscope.design.frame import as_frame, missing_values
+from mixedscope.design.rows import named_offset
 from mixedscope.design.structure_choice import StructureChooser, kept_terms, terms_by_group
 from mixedscope.design.terms import TermColumns
-from mixedscope.design.training import Training
+from mixedscope.design.training import VALUES, Training
+from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
 
@@ -75,6 +77,8 @@ class OtherRows:
         Positions, ascending, of those without a missing value in what is needed.
     X : (m, p) array
     terms : tuple of OtherTerms
+    offset : (m,) array or None
+        What is added to fixed and random effects as it is.
     columns : TermColumns
         What made them, for columns that are asked for beyond these.
     """
@@ -83,6 +87,7 @@ class OtherRows:
     rows: Ints
     X: Floats
     terms: tuple[OtherTerms, ...]
+    offset: Floats | None
     columns: TermColumns
 
 
@@ -213,7 +218,7 @@ def other_rows(
                 needed |= dict.fromkeys(_term_variables(term))
         if with_levels:
             needed |= dict.fromkeys(by_group[wanted.position][0].factors)
-    needed |= dict.fromkeys(variables)
+    needed |= dict.fromkeys([*_offset_variables(training), *variables])
     used = {name: _column(frame, name, what) for name in needed}
     present = np.ones(len(frame), dtype=bool)
     for series in used.values():
@@ -234,7 +239,31 @@ def other_rows(
         for wanted, parts, with_levels in pieces
     )
     X = columns.columns(fixed.intercept, fixed.terms).matrix
-    return OtherRows(len(frame), rows, X, terms, columns)
+    offset = _offset(training, columns, frame, what)
+    return OtherRows(len(frame), rows, X, terms, offset, columns)
+
+
+def _offset_variables(training: Training) -> list[str]:
+    """Columns that the offsets are made of."""
+    found = [v for node in training.formula.offsets for v in _used(node)]
+    if training.offset is None or training.offset == VALUES:
+        return found
+    return found + sorted(columns_in(training.offset))
+
+
+def _offset(
+    training: Training, columns: TermColumns, frame: pd.DataFrame, what: str
+) -> Floats | None:
+    """The sum of the offsets in the rows that are complete."""
+    added = [columns.numeric(node, "The offset") for node in training.formula.offsets]
+    if training.offset is not None:
+        if training.offset == VALUES:
+            raise ModelError(
+                f"The offset of this model was given as values, which {what} cannot have: make the "
+                "model with the name of a column, or an expression of columns, as its offset."
+            )
+        added.append(named_offset(training.offset, frame, columns.rows, columns.learned))
+    return np.sum(added, axis=0) if added else None
 
 
 def _parts_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import CRITERIA, Criterion
@@ -12,7 +12,7 @@ from mixedscope.core.vocabulary import CRITERIA, Criterion
 if TYPE_CHECKING:
     from mixedscope.design.design import Design
 
-__all__ = ["ModelSpec"]
+__all__ = ["ModelSpec", "without_defaults"]
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,8 @@ class ModelSpec:
     """A model without its data.
 
     What is said of a model beyond this goes here, as one more field with what it is where nothing
-    is said: an offset (a column) beside the weights, a family with its link and a fixed sigma
-    beside the criterion. `described` has then to leave out what has its default, so that
-    digests of runs and files of fits stay what they are.
+    is said: `described` leaves out what has its default, so that digests of runs and files of fits
+    stay what they are.
 
     Attributes
     ----------
@@ -35,6 +34,10 @@ class ModelSpec:
     weights : str or None
         Column of observation weights.
     criterion : {"ML", "REML"}
+    offset : str or None
+        Column or safe expression of columns, added to the offsets of the formula.
+    subset : str or None
+        Safe condition on columns that holds in the rows used.
     """
 
     formula: str
@@ -42,6 +45,8 @@ class ModelSpec:
     contrasts: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = None
     criterion: Criterion = "ML"
+    offset: str | None = None
+    subset: str | None = None
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
@@ -54,7 +59,7 @@ class ModelSpec:
 
         `others` says what the entry does not, or says otherwise: ``structure="cs"``.
         """
-        known = {**told, **others}
+        known = {**_DEFAULTS, **told, **others}
         return cls(**{one.name: known[one.name] for one in fields(cls)})
 
     @property
@@ -64,7 +69,7 @@ class ModelSpec:
 
     def described(self) -> dict[str, Any]:
         """Give what `of` reads, by name, as configurations, runs and ``fit.json`` have it."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return without_defaults({one.name: getattr(self, one.name) for one in fields(self)})
 
     def design(self, data: Any) -> Design:
         """Build the design from data as `mixedscope.design.design.build_design` takes them."""
@@ -76,4 +81,18 @@ class ModelSpec:
             structure=self.structure,
             contrasts=self.contrasts,
             weights=self.weights,
+            offset=self.offset,
+            subset=self.subset,
         )
+
+
+#: What is left out where nothing is said: all that files and runs of earlier versions do not say.
+_DEFAULTS: Final = {one.name: one.default for one in fields(ModelSpec)[5:]}
+
+
+def without_defaults(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of an entry of ``models`` what says no more than if it were not there.
+
+    Of the keys that every file and run has, none.
+    """
+    return {key: v for key, v in entry.items() if key not in _DEFAULTS or v != _DEFAULTS[key]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,10 @@ from mixedscope.design.terms import TermColumns
 from mixedscope.formula.learned import Learned
 from mixedscope.formula.parse import Formula
 
-__all__ = ["Training"]
+__all__ = ["VALUES", "Training"]
+
+#: Stands for the name of what was given as values.
+VALUES: Final = ".offset"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class Training:
     contrasts : mapping
     weights : str or None
         Column of the weights.
+    offset : str or None
+        Expression of the offset beside those of the formula; `VALUES` if it was given as
+        values, which say nothing of other rows.
     learned : Learned
         Closed: columns of other rows are made with it as they would be in the model.
     """
@@ -36,6 +43,7 @@ class Training:
     structure: str
     contrasts: Mapping[str, ContrastSpec]
     weights: str | None
+    offset: str | None
     learned: Learned
 
     def columns(

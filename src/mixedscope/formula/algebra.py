@@ -14,7 +14,10 @@ from typing import NoReturn
 from mixedscope.core.errors import FormulaError
 from mixedscope.formula.tree import Binary, Call, Name, Node, Number, Paren, Unary, unparse
 
-__all__ = ["FUNCTIONS", "Fixed", "Item", "Term", "expand", "spine", "strip"]
+__all__ = ["FUNCTIONS", "OFFSET", "Fixed", "Item", "Term", "expand", "spine", "strip"]
+
+#: The function whose argument is added to the linear predictor as it is.
+OFFSET = "offset"
 
 FUNCTIONS = (
     "log",
@@ -29,6 +32,7 @@ FUNCTIONS = (
     "standardize",
     "poly",
     "I",
+    OFFSET,
 )
 MAX_TERMS = 2000
 
@@ -148,6 +152,12 @@ class _Expansion:
                     self._fail(
                         node.position,
                         "A random-effects term can only be added with '+', not combined.",
+                    )
+                if node.function == OFFSET:
+                    self._fail(
+                        node.position,
+                        "offset() can only be added to the fixed effects with '+': it has no "
+                        "coefficient to multiply, to remove or to vary between groups.",
                     )
                 return None, {self._atom(node): node.position}
             case Binary(op="|" | "||"):

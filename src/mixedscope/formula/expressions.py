@@ -11,9 +11,7 @@ Missing values follow SQL: arithmetic and comparisons with a missing value are m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, time
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +40,15 @@ from mixedscope.formula.tree import (
     names_in,
     unparse,
 )
+from mixedscope.formula.values import (
+    Array,
+    Value,
+    column_value,
+    days_of,
+    is_time,
+    label_of,
+    number_value,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,90 +57,13 @@ __all__ = [
     "EXPRESSION_FUNCTIONS",
     "Evaluator",
     "Value",
+    "column_value",
+    "columns_in",
     "evaluate_condition",
     "evaluate_expression",
+    "label_of",
     "parse_expression",
 ]
-
-Array = NDArray[Any]
-Kind = Literal["number", "boolean", "text"]
-
-
-@dataclass(frozen=True)
-class Value:
-    """A column, or a scalar as an array without dimensions, in the course of evaluation.
-
-    Attributes
-    ----------
-    kind : {"number", "boolean", "text"}
-    data : array
-        float64, bool or object (str); arbitrary where missing.
-    missing : array of bool
-        Same shape as `data`.
-    """
-
-    kind: Kind
-    data: Array
-    missing: Array
-
-
-def _number(data: Array) -> Value:
-    data = np.asarray(data, dtype=np.float64)
-    return Value("number", data, np.isnan(data))
-
-
-def column_value(series: pd.Series) -> Value:
-    """Take a column of a data frame into the evaluator."""
-    import pandas as pd
-
-    missing = series.isna().to_numpy(dtype=bool)
-    dtype = series.dtype
-    if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
-        data = series.fillna(False).to_numpy(dtype=bool) if missing.any() else series.to_numpy(bool)
-        return Value("boolean", data, missing)
-    if pd.api.types.is_numeric_dtype(dtype):
-        return Value("number", series.to_numpy(dtype=np.float64, na_value=np.nan), missing)
-    if isinstance(dtype, pd.CategoricalDtype):
-        labels = np.array([*map(str, dtype.categories), ""], dtype=object)
-        return Value("text", labels[series.cat.codes.to_numpy()], missing)
-    values = series.to_numpy(dtype=object)
-    present = values[~missing]
-    if len(present) and all(isinstance(v, (bool, np.bool_)) for v in present):
-        return Value("boolean", np.where(missing, False, values).astype(bool), missing)
-    data = np.full(len(values), "", dtype=object)
-    data[~missing] = [v if isinstance(v, str) else _text_of(v) for v in present]
-    return Value("text", data, missing)
-
-
-def _text_of(value: Any) -> str:
-    return label_of(value) if isinstance(value, datetime) else str(value)
-
-
-def _is_time(series: pd.Series) -> bool:
-    """Whether a column holds dates or durations, in whatever type."""
-    import pandas as pd
-
-    kind = pd.api.types.infer_dtype(series, skipna=True)
-    return kind.startswith(("date", "timedelta", "period"))
-
-
-def _days(series: pd.Series) -> Array:
-    """Days since 1970-01-01 of dates, or of durations, as numbers; NaN where there is none.
-
-    Raises ValueError if the column holds none.
-    """
-    import pandas as pd
-
-    kind = pd.api.types.infer_dtype(series, skipna=True)
-    day = pd.Timedelta(days=1)
-    if kind.startswith("timedelta"):
-        return (pd.to_timedelta(series) / day).to_numpy(dtype=np.float64)
-    if kind == "period":
-        series = pd.Series([pd.NaT if pd.isna(v) else v.to_timestamp() for v in series])
-    elif kind not in ("date", "datetime", "datetime64", "string", "categorical"):
-        raise ValueError(kind)
-    dates = pd.to_datetime(series.astype(object), errors="coerce", utc=True, format="ISO8601")
-    return ((dates - pd.Timestamp(0, tz="UTC")) / day).to_numpy(dtype=np.float64)
 
 
 # -- evaluation -----------------------------------------------------------------------------------
@@ -174,7 +104,7 @@ class Evaluator:
         """
         match node:
             case Number():
-                return _number(np.asarray(node.value))
+                return number_value(np.asarray(node.value))
             case Text():
                 return Value("text", np.asarray(node.value, dtype=object), np.asarray(False))
             case Name():
@@ -194,7 +124,7 @@ class Evaluator:
         """Evaluate a node that must be numeric; truth counts as 0 and 1."""
         value = self.value(node)
         if value.kind == "text":
-            if isinstance(node, Name) and _is_time(self.columns[node.name]):
+            if isinstance(node, Name) and is_time(self.columns[node.name]):
                 self._fail(node, f"{where} needs numbers: write days({node.name}).")
             self._fail(node, f"{where} needs numbers, but this is text{self._first_word(value)}.")
         return np.where(value.missing, np.nan, value.data.astype(np.float64))
@@ -224,7 +154,7 @@ class Evaluator:
             value = self._logical(node.operand, "'not'")
             return Value("boolean", ~value.data, value.missing)
         x = self.numeric(node.operand, repr(node.op))
-        return _number(-x if node.op == "-" else x)
+        return number_value(-x if node.op == "-" else x)
 
     def _binary(self, node: Binary) -> Value:
         op = node.op
@@ -239,7 +169,7 @@ class Evaluator:
         left = self.numeric(node.left, repr(op))
         right = self.numeric(node.right, repr(op))
         with np.errstate(all="ignore"):
-            return _number(ARITHMETIC[op](left, right))
+            return number_value(ARITHMETIC[op](left, right))
 
     def _logic(self, node: Binary) -> Value:
         a, b = (self._logical(side, repr(node.op)) for side in (node.left, node.right))
@@ -330,7 +260,7 @@ class Evaluator:
             if name in LEARNING and len(inputs) == 1:
                 learn, function = LEARNING[name]
                 inputs.append(self.learned.once(unparse(node), lambda: learn(inputs[0])))
-            return _number(function(*inputs))
+            return number_value(function(*inputs))
 
     def _count(self, node: Call, least: int, most: int) -> None:
         if not least <= len(node.arguments) <= most:
@@ -359,7 +289,7 @@ class Evaluator:
             self._fail(argument, "days() takes one column.")
         series = self.columns[argument.name]
         try:
-            numbers = _days(series)
+            numbers = days_of(series)
         except ValueError:
             self._fail(argument, f"days() needs dates or durations; {argument.name!r} holds none.")
         bad = np.isnan(numbers) & series.notna().to_numpy(dtype=bool)
@@ -370,7 +300,7 @@ class Evaluator:
                 f"days() cannot read {str(series.iloc[first])!r} (row {first + 1}): it reads dates "
                 "such as 2020-12-31.",
             )
-        return _number(numbers)
+        return number_value(numbers)
 
     def _conversion(self, node: Call) -> Value:
         import pandas as pd
@@ -383,7 +313,7 @@ class Evaluator:
             data = np.array(shown, dtype=object).reshape(value.data.shape)
             return Value("text", data, value.missing)
         if value.kind != "text":
-            return _number(np.where(value.missing, np.nan, value.data.astype(float)))
+            return number_value(np.where(value.missing, np.nan, value.data.astype(float)))
         raw = pd.Series(np.atleast_1d(value.data), dtype=object)
         numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64)
         numbers = np.where(np.atleast_1d(value.missing), np.nan, numbers)
@@ -391,22 +321,7 @@ class Evaluator:
         if bad.any():
             example = np.atleast_1d(value.data)[bad.argmax()]
             self._fail(node, f"number() cannot read {example!r} (row {bad.argmax() + 1}).")
-        return _number(numbers.reshape(value.data.shape))
-
-
-def label_of(value: Any) -> str:
-    """Write one value as a level name: ``308.0`` is 308, and truth is as in R, ``TRUE``.
-
-    A time at midnight is its date, so that dates read the same in whatever type they come.
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, (float, np.floating)):
-        number = float(value)
-        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
-    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
-        return value.date().isoformat()
-    return value if isinstance(value, str) else str(value)
+        return number_value(numbers.reshape(value.data.shape))
 
 
 # -- whole expressions ----------------------------------------------------------------------------
@@ -423,8 +338,21 @@ def parse_expression(text: str) -> Node:
     return parser.parse()
 
 
-def evaluate_expression(text: str, frame: pd.DataFrame) -> Value:
+def columns_in(text: str) -> set[str]:
+    """Names of the columns of a safe expression; raises FormulaError if it is none."""
+    return {name.name for name in names_in(parse_expression(text))}
+
+
+def evaluate_expression(
+    text: str,
+    frame: pd.DataFrame,
+    rows: NDArray[np.int64] | None = None,
+    learned: Learned | None = None,
+) -> Value:
     """Evaluate a safe expression on the columns of a data frame; as many values as it has rows.
+
+    ``rows`` are their positions in the user's data, for errors; 0, 1, … by default. ``learned`` is
+    that of `Evaluator`.
 
     Raises FormulaError if the expression cannot be read or does not suit the columns' kinds, and
     DataError if a column is unknown, or a number is not finite although its inputs are.
@@ -438,7 +366,7 @@ def evaluate_expression(text: str, frame: pd.DataFrame) -> Value:
                 f"Column {name!r} of the expression {text!r} is not in the data."
                 f"{meant or f' Where it is a text, write it in quotes: {name!r}.'}"
             )
-    value = Evaluator(text, frame).value(node)
+    value = Evaluator(text, frame, rows, learned).value(node)
     shape = (len(frame),)
     data, missing = (np.array(np.broadcast_to(a, shape)) for a in (value.data, value.missing))
     if value.kind == "number":
@@ -447,8 +375,10 @@ def evaluate_expression(text: str, frame: pd.DataFrame) -> Value:
             absent |= frame[name].isna().to_numpy(dtype=bool)
         bad = ~np.isfinite(data) & ~absent
         if bad.any():
+            first = int(bad.argmax())
+            at = first if rows is None else int(rows[first])
             raise DataError(
-                f"The expression {text!r} gives {data[bad.argmax()]:g} in row {bad.argmax() + 1} "
+                f"The expression {text!r} gives {data[first]:g} in row {at + 1} "
                 "(counted from 1): filter such rows out first, or use if_else()."
             )
     return Value(value.kind, data, missing)

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from mixedscope.core.errors import FormulaError
-from mixedscope.formula.algebra import FUNCTIONS, Fixed, Item, Term, expand, spine, strip
+from mixedscope.formula.algebra import (
+    FUNCTIONS,
+    OFFSET,
+    Fixed,
+    Item,
+    Term,
+    expand,
+    spine,
+    strip,
+)
 from mixedscope.formula.syntax import Parser, Token, tokenize
 from mixedscope.formula.tree import (
     UNNAMED,
@@ -80,12 +89,15 @@ class Formula:
     fixed : Fixed
     random : tuple of RandomTerm
         In the order of the formula, with ``/`` expanded and not yet amalgamated.
+    offsets : tuple of Node
+        What stands in each ``offset(…)``; they add up.
     """
 
     text: str
     response: Node
     fixed: Fixed
     random: tuple[RandomTerm, ...]
+    offsets: tuple[Node, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -107,6 +119,7 @@ class Formula:
         """Names of all columns that the formula uses, in order of appearance."""
         found: dict[str, None] = {n.name: None for n in names_in(self.response)}
         found.update(_names(self.fixed.terms))
+        found.update((n.name, None) for offset in self.offsets for n in names_in(offset))
         for part in self.random:
             found.update(_names(part.terms))
             found.update((name, None) for name in part.factors)
@@ -134,10 +147,9 @@ def parse_formula(text: str) -> Formula:
 def _parsed(text: str) -> Formula:
     """Parse a text; one that was read before is not read again, for formulas do not change."""
     left, right = _sides(text, tokenize(text))
-    response = Parser(text, left, FUNCTIONS, formula=True).parse()
-    _check_response(text, response)
+    response = _response(text, left)
     tree = Parser(text, right, FUNCTIONS, formula=True).parse()
-    fixed_items, bars = _separate(text, tree)
+    fixed_items, bars, offsets = _separate(text, tree)
     fixed = expand(text, fixed_items, right[0].position)
     written = unparse(response)
     for term in fixed.terms:
@@ -146,7 +158,7 @@ def _parsed(text: str) -> Formula:
                 text, term.position, f"The response {written!r} cannot explain itself: remove it."
             )
     random = tuple(term for bar in bars for term in _random_terms(text, bar))
-    return Formula(text, response, fixed, random)
+    return Formula(text, response, fixed, random, tuple(offsets))
 
 
 def _sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
@@ -175,18 +187,24 @@ def _sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
     return left, tokens[first + 1 :]
 
 
-def _check_response(text: str, node: Node) -> None:
-    """The response is one column or a function of columns."""
+def _response(text: str, tokens: list[Token]) -> Node:
+    """The left-hand side: a column, a function of columns, or arithmetic with them."""
+    node = Parser(text, tokens, FUNCTIONS, formula=True).parse()
     if _find_bar(node) is not None:
         raise FormulaError(
             text, node.position, "The response cannot be a random-effects term; move it behind '~'."
         )
-    if not isinstance(node, (Name, Call)) or not list(names_in(node)):
+    if isinstance(node, Call) and node.function == OFFSET:
+        raise FormulaError(text, node.position, "An offset stands behind '~', with the terms.")
+    if not isinstance(node, (Name, Call)):  # its signs are those of arithmetic, as inside I()
+        node = Parser(text, tokens, FUNCTIONS, formula=False, what="response").parse()
+    if not list(names_in(node)):
         raise FormulaError(
             text,
             node.position,
-            "The response must be one column or a function of columns, such as log(y) or I(a - b).",
+            "The response must be a column or made of columns, such as log(y) or 1000 / y.",
         )
+    return node
 
 
 # -- separating fixed from random -----------------------------------------------------------------
@@ -208,10 +226,11 @@ def _find_bar(node: Node) -> Binary | Call | None:
     return None
 
 
-def _separate(text: str, tree: Node) -> tuple[list[Item], list[Node]]:
-    """Sort the summands of the right-hand side into fixed ones and random-effects terms."""
+def _separate(text: str, tree: Node) -> tuple[list[Item], list[Node], list[Node]]:
+    """Sort the summands of the right-hand side: fixed ones, random-effects terms, offsets."""
     fixed: list[Item] = []
     bars: list[Node] = []
+    offsets: list[Node] = []
     for sign, node in spine(tree):
         bare = strip(node)
         if isinstance(bare, Binary) and bare.op in ("|", "||"):
@@ -232,13 +251,43 @@ def _separate(text: str, tree: Node) -> tuple[list[Item], list[Node]]:
                     text, bare.position, "A random-effects term can only be added with '+'."
                 )
             bars.append(bare)
-        elif isinstance(node, Paren) and sign == "+" and _find_bar(node) is not None:
-            inner_fixed, inner_bars = _separate(text, bare)
-            fixed += inner_fixed
-            bars += inner_bars
+        elif isinstance(bare, Call) and bare.function == OFFSET and sign == "+":
+            offsets.append(_offset(text, bare))
+        elif isinstance(node, Paren) and sign == "+" and _holds_more(bare):
+            inner = _separate(text, bare)
+            fixed += inner[0]
+            bars += inner[1]
+            offsets += inner[2]
         else:
             fixed.append((sign, node))
-    return fixed, bars
+    return fixed, bars, offsets
+
+
+def _holds_more(node: Node) -> bool:
+    """Whether a sum in parentheses holds more than fixed effects."""
+    if _find_bar(node) is not None:
+        return True
+    summands = [strip(summand) for _, summand in spine(node)]
+    return any(
+        (isinstance(s, Call) and s.function == OFFSET)
+        or (isinstance(s, Binary) and s.op in ("+", "-") and _holds_more(s))
+        for s in summands
+    )
+
+
+def _offset(text: str, node: Call) -> Node:
+    """What is added to the linear predictor as it is."""
+    if len(node.arguments) != 1 or node.keywords:
+        raise FormulaError(
+            text, node.position, "offset() takes one argument: offset(x), or offset(log(x) + z)."
+        )
+    if not list(names_in(node.arguments[0])):
+        raise FormulaError(
+            text,
+            node.arguments[0].position,
+            "offset() needs a column: a constant is the intercept's to estimate.",
+        )
+    return node.arguments[0]
 
 
 def _random_terms(text: str, node: Node) -> list[RandomTerm]:

@@ -113,7 +113,6 @@ _ELSEWHERE = {
     "fulldummy": "for an indicator of every level write (0 + a | g).",
     "Q": "a column name with unusual characters goes in backticks.",
     "ln": "the natural logarithm is log().",
-    "offset": "subtract it from the response in a column of its own.",
     "as.numeric": "make a column with number() under 'derive' of the data set.",
     "as.character": "make a column with text() under 'derive' of the data set.",
     **dict.fromkeys(("bs", "ns", "s"), "polynomials are poly(x, 2)."),

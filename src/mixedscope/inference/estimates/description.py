@@ -54,6 +54,7 @@ def fit_info(
             "n_rows": len(design.y),
             "n_dropped": design.n_dropped,
             "n_zero_weight": design.n_zero_weight,
+            **({"n_outside": design.n_outside} if spec.subset is not None else {}),
             "file": None,
         },
         **describe(objective, result),

@@ -219,6 +219,10 @@ class ModelConfig(Section):
     """Contrasts by variable; treatment contrasts are the default."""
     weights: str | None = None
     """Column of observation weights."""
+    offset: Expression | None = None
+    """Column, or expression of columns, added with the coefficient 1."""
+    subset: Expression | None = None
+    """Condition on columns: the rows to use."""
     optimizers: Annotated[list[str], Field(min_length=1)] = ["auto"]
     """Names of optimisers of this configuration; charts show the fits of the first."""
     race: RaceConfig | None = None

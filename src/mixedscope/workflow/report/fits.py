@@ -101,6 +101,10 @@ class StoredFit:
             rows.append(f"{data['n_zero_weight']:,} left out for a weight of zero")
         if self.info.get("weights"):
             rows.append(f"weights: {self.info['weights']}")
+        if self.info.get("offset"):
+            rows.append(f"offset: {self.info['offset']}")
+        if self.info.get("subset"):
+            rows.insert(0, f"{data.get('n_outside', 0):,} left out, not {self.info['subset']}")
         return ", ".join(rows)
 
 
