@@ -186,3 +186,27 @@ def test_intercepts_alone_are_what_their_structure_leaves() -> None:
     design = made(structure="intercept")
     (first, *_) = other_rows(design, D, own=whole_terms(design)).terms
     np.testing.assert_array_equal(first.Z, np.ones((N, 1)))
+
+
+def test_other_rows_have_the_offset_of_the_formula_and_of_the_argument() -> None:
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"y": rng.normal(size=30), "x": np.arange(30.0), "g": np.arange(30) % 5})
+    design = build_design(
+        "y ~ x + offset(center(x)) + (1 | g)", data, offset="2 * scale(x)", subset="x > 1"
+    )
+    new = other_rows(design, {"x": [3.0, np.nan, 100.0]})
+    mean, sd = np.arange(2.0, 30.0).mean(), np.arange(2.0, 30.0).std(ddof=1)
+    x = np.array([3.0, 100.0])
+    assert new.rows.tolist() == [0, 2]
+    assert new.offset == pytest.approx((x - mean) * (1 + 2 / sd))
+    assert other_rows(build_design("y ~ x + (1 | g)", data), {"x": [3.0]}).offset is None
+
+
+def test_an_offset_given_as_values_says_nothing_of_other_rows() -> None:
+    data = pd.DataFrame({"y": [1.0, 2, 4, 3, 5, 9], "g": list("aabbcc")})
+    design = build_design("y ~ 1 + (1 | g)", data, offset=np.arange(6.0))
+    with pytest.raises(ModelError, match="given as values"):
+        other_rows(design, data)
+    by_name = build_design("y ~ 1 + (1 | g)", data.assign(o=1.0), offset="o")
+    with pytest.raises(DataError, match="'o' of the model is not in newdata"):
+        other_rows(by_name, data)
