@@ -310,7 +310,7 @@ def test_doubts_about_data_are_warnings_of_steps_and_in_their_log(
     frame = pd.DataFrame(
         {
             "y": random.normal(size=40),
-            "x": [str(number) for number in np.tile(range(4), 10)],
+            "x": [f"{number}.5" for number in np.tile(range(4), 10)],
             "g": np.repeat([f"g{i}" for i in range(10)], 4),
         }
     )

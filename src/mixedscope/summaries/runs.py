@@ -158,7 +158,7 @@ def _values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
                 out += [(run, name, v) for name, v in zip(json.loads(told), row, strict=True)]
     else:
         out = [
-            (run, None, float("nan") if value is None else float(value))
+            (run, None, math.nan if pd.isna(value) else float(value))
             for run, value in zip(table["run"], table[measure.column], strict=True)
         ]
     frame = pd.DataFrame(out, columns=["run", "part", "value"])

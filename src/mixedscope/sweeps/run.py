@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
+from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.optimize.driver import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
@@ -35,6 +36,9 @@ from mixedscope.tables.table_schema import TableSchema
 __all__ = ["execute"]
 
 Floats = NDArray[np.float64]
+
+#: How certificates name the residual standard deviation among what is undetermined.
+_SIGMA = ("sigma", None, None, None)
 
 
 @dataclass
@@ -118,11 +122,15 @@ def _described(objective: SearchableObjective, result: OptimizationResult) -> di
     system, theta = objective.system, np.asarray(result.theta, dtype=float)
     evaluation = objective.evaluate(theta)
     errors = np.sqrt(np.diag(system.beta_covariance(evaluation.sigma)))
-    spreads = _spreads(objective, theta, evaluation.sigma)
+    certificate = result.certificate
+    unidentified = certificate["unidentified"]
+    missing = undetermined(unidentified)
+    spreads = _spreads(objective, theta, evaluation.sigma, missing)
     modes = system.modes()
     conditional = system.conditional_sds(evaluation.sigma)
     kept = [_kept(sd, own) for sd, own in zip(spreads, conditional, strict=True)]
-    singular = singularity(objective, theta)
+    singular = singularity(objective, theta, unidentified=unidentified)
+    ranks = [term["rank"] for term in singular]
     frame = result.trace.frame()
     phases = frame["phase"].value_counts()
     stages = result.optimizer["stages"]
@@ -132,7 +140,6 @@ def _described(objective: SearchableObjective, result: OptimizationResult) -> di
     before = objective.evaluate(np.asarray(frame["theta"].iloc[found], dtype=float))
     searched_modes = system.modes()
     searched_sds = system.conditional_sds(before.sigma)
-    certificate = result.certificate
     return {
         "n": system.n,
         "n_theta": len(theta),
@@ -148,8 +155,8 @@ def _described(objective: SearchableObjective, result: OptimizationResult) -> di
         "verdict": certificate["verdict"],
         "newton_decrement": certificate["newton_decrement"],
         "singular": any(term["singular"] for term in singular),
-        "rank": sum(term["rank"] for term in singular),
-        "sigma": evaluation.sigma,
+        "rank": None if None in ranks else sum(ranks),
+        "sigma": np.nan if _SIGMA in missing else evaluation.sigma,
         "theta": theta,
         "theta_names": json.dumps(list(objective.theta_names), ensure_ascii=False),
         "beta": evaluation.beta,
@@ -163,6 +170,7 @@ def _described(objective: SearchableObjective, result: OptimizationResult) -> di
         "terms": json.dumps(_terms(objective), ensure_ascii=False),
         "sd": _joined(spreads),
         "kept": _joined(kept),
+        "undetermined": "; ".join(str(entry["reason"]) for entry in unidentified) or None,
     }
 
 
@@ -176,11 +184,16 @@ def _terms(objective: SearchableObjective) -> list[str]:
     return [f"{name} | {t.group}" for t in objective.system.terms for name in t.names]
 
 
-def _spreads(objective: SearchableObjective, theta: Floats, sigma: float) -> list[Floats]:
-    """Standard deviations of the random effects, (k,) per grouping factor."""
-    return [
-        sigma * np.linalg.norm(t.factor(theta[t.theta]), axis=1) for t in objective.system.terms
-    ]
+def _spreads(
+    objective: SearchableObjective, theta: Floats, sigma: float, missing: Collection[Any]
+) -> list[Floats]:
+    """Standard deviations of the random effects, (k,) per grouping factor; NaN for `missing`."""
+    spreads = []
+    for term in objective.system.terms:
+        sds = sigma * np.linalg.norm(term.factor(theta[term.theta]), axis=1)
+        sds[[("sd", term.group, name, None) in missing for name in term.names]] = np.nan
+        spreads.append(sds)
+    return spreads
 
 
 def _kept(spread: Floats, conditional: Floats) -> Floats:
@@ -191,7 +204,7 @@ def _kept(spread: Floats, conditional: Floats) -> Floats:
     variance = spread**2
     mean = (conditional**2).mean(axis=0)
     kept = 1.0 - np.divide(mean, variance, out=np.ones_like(variance), where=variance > 0.0)
-    return np.asarray(np.maximum(kept, 0.0))
+    return np.where(np.isnan(spread), np.nan, np.maximum(kept, 0.0))
 
 
 def _against_truth(
@@ -208,7 +221,8 @@ def _against_truth(
     for design in simulation.designs:
         sds = np.sqrt(np.diag(simulation.covariance[design.group]))
         true |= {f"{name} | {design.group}": sd for name, sd in zip(design.names, sds, strict=True)}
-    sds = _joined(_spreads(objective, theta, evaluation.sigma))
+    missing = undetermined(result.certificate["unidentified"])
+    sds = _joined(_spreads(objective, theta, evaluation.sigma, missing))
     sd = [s - true.get(name, np.nan) for name, s in zip(_terms(objective), sds, strict=True)]
     truth = effects_in_model(simulation, system.design)
     error = None

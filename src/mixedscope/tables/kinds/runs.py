@@ -11,7 +11,7 @@ __all__ = ["RUNS", "RUNS_TIMING"]
 
 RUNS: Final = TableSchema(
     "runs",
-    1,
+    2,
     {
         "run": TEXT,
         **dict.fromkeys(("model", "structure", "optimizer"), TEXT),
