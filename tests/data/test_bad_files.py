@@ -103,7 +103,8 @@ def test_a_loaded_fit_whose_data_changed_is_refused(fit: ms.Fit, tmp_path: Path)
     other.save(tmp_path / "other")
     data = (tmp_path / "other" / "data.parquet").read_bytes()
     (tmp_path / "fit" / "data.parquet").write_bytes(data)
-    assert "data.parquet" in message_of(StoreError, lambda: ms.load_fit(tmp_path / "fit"))
+    loaded = ms.load_fit(tmp_path / "fit")
+    assert "data.parquet" in message_of(StoreError, lambda: loaded.theta)
 
 
 # --- workflow --------------------------------------------------------------------------------

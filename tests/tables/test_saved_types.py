@@ -185,8 +185,8 @@ def test_a_changed_objective_is_refused(tmp_path):
     info = json.loads(path.read_text())
     info["objective"] += 0.01
     path.write_text(json.dumps(info))
-    with pytest.raises(StoreError, match=r"not that of its data.*fit again"):
-        ms.load_fit(tmp_path)
+    with pytest.raises(StoreError, match=r"fit.json says that loglik .* objective"):
+        _ = ms.load_fit(tmp_path).objective
 
 
 @pytest.mark.parametrize(("key", "value"), [("formula", "Yield ~ 1 + (1 | Batch) + (1 | run)")])
@@ -207,7 +207,7 @@ def test_changed_data_are_refused(tmp_path):
     changed = table.set_column(table.column_names.index("Yield"), "Yield", pa.array(values))
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
     with pytest.raises(StoreError, match="not what this fit was made from"):
-        ms.load_fit(tmp_path)
+        print(ms.load_fit(tmp_path))
 
 
 def test_a_fit_without_its_data_is_still_drawn(tmp_path):

@@ -177,6 +177,7 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
         reml: bool = False,
         name: str | None = None,
         rebuild: Callable[[], FittableModel] | None = None,
+        origin: Path | None = None,
     ) -> None:
         if not isinstance(tables, FitTables):
             raise ModelError(
@@ -189,6 +190,9 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
         self._reml = reml
         self._name = name
         self._rebuild = rebuild
+        self._origin = origin
+        parts = ("fit", "modes") if tables.modes is not None else ("fit",)
+        self._unheld = set() if origin is None else set(parts)
 
     @door()
     def refit(
@@ -265,9 +269,13 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
 
     @property
     def tables(self) -> FitTables:
-        """All stored tables of the fit; what is missing is computed."""
+        """All stored tables of the fit; what is missing is computed.
+
+        Those of a loaded fit are as they were stored: only what needs the model holds them to it.
+        """
         self._complete()
-        self.conditional_modes()
+        if self._tables.modes is None:
+            self.conditional_modes()
         if self._tables.modes_trace is None:
             self._tables.modes_trace = self.modes_trace()
         return self._tables
@@ -343,7 +351,7 @@ class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
 
     def _add_references(self) -> None:
         """Put what is known of the joint limit beside the rest; a quick fit does without it."""
-        if "references" not in self.info:
+        if "references" not in (self._tables.info or self.info):
             model = self.model
             self.info["references"] = reference_info(model.system, model.joint_limit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -16,10 +17,15 @@ from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.inference.estimates.agreement import (
+    check_agreement,
+    check_consistent,
+    check_modes,
+)
 from mixedscope.inference.estimates.description import fit_info
 from mixedscope.inference.estimates.estimates import estimates_table
 from mixedscope.inference.estimates.modes import keyframes, modes_table
-from mixedscope.inference.estimates.stored import stored_theta
+from mixedscope.inference.estimates.stored import data_file, stored_theta
 from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FitTables
 
@@ -45,6 +51,9 @@ class FitNumbers(Generic[M]):
     _reml: bool
     _name: str | None
     _rebuild: Callable[[], M] | None
+    # Where a loaded fit was read; which parts of it have not been held to its data yet.
+    _origin: Path | None
+    _unheld: set[str]
 
     # -- numbers ----------------------------------------------------------------------------------
 
@@ -53,6 +62,7 @@ class FitNumbers(Generic[M]):
         """What was fitted, how, and what came out: the content of ``fit.json``."""
         if not self._tables.info:
             self._tables.info = self._describe()
+        self._hold()
         return self._tables.info
 
     @property
@@ -157,6 +167,7 @@ class FitNumbers(Generic[M]):
     @property
     def trace(self) -> pd.DataFrame:
         """One row per evaluation of the objective, as stored in ``trace.parquet``."""
+        self._hold()
         if self._tables.trace is None and self._result is not None:
             self._tables.trace = self._result.trace.frame()
         return self._tables.require("trace")
@@ -171,6 +182,7 @@ class FitNumbers(Generic[M]):
     @property
     def estimates(self) -> pd.DataFrame:
         """Tidy parameters, as stored in ``estimates.parquet``."""
+        self._hold()
         if self._tables.estimates is None and self._result is not None:
             self._tables.estimates = estimates_table(
                 self._profiled, self.theta, unidentified=self.certificate["unidentified"]
@@ -186,6 +198,7 @@ class FitNumbers(Generic[M]):
 
     def conditional_modes(self) -> pd.DataFrame:
         """Conditional modes with standard deviations and references, a row per level and term."""
+        self._hold("modes")
         if self._tables.modes is None:
             self._tables.modes = modes_table(self._profiled, self.theta, self.model.joint_limit)
         return self._tables.modes
@@ -220,10 +233,34 @@ class FitNumbers(Generic[M]):
     @property
     def model(self) -> M:
         """The model; that of a loaded fit is rebuilt from its stored data when first needed."""
+        self._hold()
+        return self._built()
+
+    def _built(self) -> M:
         if self._model is None:
             assert self._rebuild is not None
             self._model = self._rebuild()
         return self._model
+
+    def _hold(self, part: str = "fit") -> None:
+        """Refuse a loaded fit, or its ``modes``, that its data do not give, when first used.
+
+        Raises StoreError then and whenever it is used again. Without the data, files are compared
+        with each other alone.
+        """
+        if part not in self._unheld:
+            return
+        assert self._origin is not None
+        if part != "fit":
+            self._hold()
+        tables, origin = self._tables, self._origin
+        check = check_modes if part == "modes" else check_agreement
+        if part == "fit":
+            check_consistent(tables, origin)
+        if data_file(tables.info, origin).exists() and tables.estimates is not None:
+            reml = tables.info["criterion"] == "REML"
+            check(tables, self._built().profiled(reml=reml), origin)
+        self._unheld.discard(part)
 
     @property
     def _profiled(self) -> SearchableObjective:

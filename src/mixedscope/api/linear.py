@@ -13,7 +13,7 @@ from mixedscope.api.fit import Fit, FittableModel
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import StoreError
 from mixedscope.design.spec import ModelSpec
-from mixedscope.inference.estimates.stored import check_stored, data_file, stored_data
+from mixedscope.inference.estimates.stored import stored_data
 from mixedscope.tables.store import read_fit
 
 __all__ = ["LinearMixedModel", "load_fit"]
@@ -86,7 +86,10 @@ class LinearMixedModel(FittableModel):
 def load_fit(directory: str | os.PathLike[str]) -> Fit:
     """Load a fit that was saved; charts draw from its tables, nothing is refitted.
 
-    The objective is evaluated again at the stored theta where the data are at hand.
+    When the fit is first used for more than charts its model is built again, and its numbers (of
+    ``fit.json`` and the estimates) are held to those that data and theta give, equal to rounding;
+    conditional modes when they are first asked for. Where the data are not at hand the files are
+    held to each other alone.
 
     Parameters
     ----------
@@ -99,8 +102,8 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     Raises
     ------
     StoreError
-        If the directory holds no fit, a file is damaged, or data and theta give another objective
-        than the one stored.
+        If the directory holds no fit or a file is damaged; when the fit is first used, if data and
+        theta do not give what is stored: the message names the file and the number.
     """
     origin = Path(directory)
     tables = read_fit(origin)
@@ -108,8 +111,4 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     def rebuilt() -> LinearMixedModel:
         return LinearMixedModel.of(ModelSpec.of(tables.info), stored_data(tables.info, origin))
 
-    if tables.estimates is None or not data_file(tables.info, origin).exists():
-        return Fit(tables, None, rebuild=rebuilt)
-    fit = Fit(tables, rebuilt())
-    check_stored(fit.model.profiled(reml=fit.reml), fit.theta, tables.info, origin)
-    return fit
+    return Fit(tables, None, rebuild=rebuilt, origin=origin)

@@ -15,7 +15,7 @@ from mixedscope.inference.estimates.estimates import information_criteria, singu
 from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FIT_SCHEMA
 
-__all__ = ["describe", "fit_info"]
+__all__ = ["describe", "describe_model", "fit_info"]
 
 _LIBRARIES = ("mixedscope", "numpy", "scipy", "numba", "Py-BOBYQA", "nlopt", "pandas", "pyarrow")
 
@@ -67,9 +67,25 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
     Gives the entries of ``fit.json`` that follow from the optimisation; those that name the model
     and its data are added by the fit.
     """
+    evaluation = result.evaluation
+    theta = np.asarray(result.theta, dtype=float)
+    return {
+        **describe_model(objective),
+        "optimizer": result.optimizer,
+        "objective": evaluation.objective,
+        **information_criteria(objective, evaluation.objective),
+        "sigma": evaluation.sigma,
+        "theta": theta.tolist(),
+        "singular": singularity(objective, theta, unidentified=result.certificate["unidentified"]),
+        "certificate": result.certificate,
+        "versions": dict(_versions()),
+    }
+
+
+def describe_model(objective: ProfiledObjective) -> dict[str, Any]:
+    """Describe what was fitted, which is known without an optimisation."""
     system = objective.system
     design = system.design
-    evaluation = result.evaluation
     return {
         "response": design.response,
         "variables": design.variables,
@@ -104,16 +120,4 @@ def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[s
             }
             for t in system.terms
         ],
-        "optimizer": result.optimizer,
-        "objective": evaluation.objective,
-        **information_criteria(objective, evaluation.objective),
-        "sigma": evaluation.sigma,
-        "theta": np.asarray(result.theta, dtype=float).tolist(),
-        "singular": singularity(
-            objective,
-            np.asarray(result.theta, dtype=float),
-            unidentified=result.certificate["unidentified"],
-        ),
-        "certificate": result.certificate,
-        "versions": dict(_versions()),
     }

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 
-__all__ = ["SINGULAR", "estimates_table", "information_criteria", "singularity", "wald_ends"]
+__all__ = [
+    "SINGULAR",
+    "criteria_of",
+    "estimates_table",
+    "information_criteria",
+    "normal_statistics",
+    "singularity",
+    "wald_ends",
+]
 
 Floats = NDArray[np.float64]
 _Row = TypeVar("_Row", Floats, pd.Series)
@@ -49,25 +57,11 @@ def estimates_table(
     covariance = objective.system.beta_covariance(evaluation.sigma)
     rows: list[dict[str, Any]] = []
     errors = np.sqrt(np.diag(covariance))
-    beta = zip(
-        *(objective.beta_names, evaluation.beta, errors),
-        *wald_ends(evaluation.beta, errors, level),
-        strict=True,
-    )
-    for name, estimate, error, lower, upper in beta:
-        z = estimate / error
-        rows.append(
-            {
-                "kind": "beta",
-                "term": name,
-                "estimate": estimate,
-                "std_error": error,
-                "lower": lower,
-                "upper": upper,
-                "statistic": z,
-                "p_value": erfc(abs(float(z)) / sqrt(2.0)),
-            }
-        )
+    normal = normal_statistics(evaluation.beta, errors, level)
+    beta = zip(objective.beta_names, evaluation.beta, errors, *normal.values(), strict=True)
+    for name, estimate, error, *others in beta:
+        row = {"kind": "beta", "term": name, "estimate": estimate, "std_error": error}
+        rows.append({**row, **dict(zip(normal, others, strict=True))})
     rows.append({"kind": "sigma", "estimate": evaluation.sigma})
     for term in objective.system.terms:
         factor = term.factor(theta[term.theta])[None]
@@ -97,6 +91,16 @@ def wald_ends(estimates: _Row, std_errors: _Row, level: float) -> tuple[_Row, _R
     return estimates - width, estimates + width
 
 
+def normal_statistics(
+    estimates: _Row, std_errors: _Row, level: float = 0.95
+) -> dict[str, _Row | list[float]]:
+    """Intervals, statistics and two-sided p values by the normal distribution."""
+    lower, upper = wald_ends(estimates, std_errors, level)
+    statistics = estimates / std_errors
+    p_values = [erfc(abs(float(z)) / sqrt(2.0)) for z in statistics]
+    return {"lower": lower, "upper": upper, "statistic": statistics, "p_value": p_values}
+
+
 def information_criteria(objective: ProfiledObjective, value: float) -> dict[str, float | int]:
     """Log-likelihood, degrees of freedom, AIC, AICc and BIC from the `value` of the objective.
 
@@ -106,12 +110,15 @@ def information_criteria(objective: ProfiledObjective, value: float) -> dict[str
     the number of observations, as in MixedModels.jl; NaN if there are not more
     observations than parameters + 1.
     """
-    n = objective.system.n
-    dof = objective.n_identified
+    dof, n = objective.n_identified, objective.system.n
+    return {"dof": dof, **criteria_of(value, dof, n)}
+
+
+def criteria_of(value: float, dof: int, n: int) -> dict[str, float]:
+    """Log-likelihood, AIC, AICc and BIC of an objective, see `information_criteria`."""
     aic = value + 2.0 * dof
     return {
         "loglik": -0.5 * value,
-        "dof": dof,
         "aic": aic,
         "aicc": aic + 2.0 * dof * (dof + 1) / (n - dof - 1) if n > dof + 1 else float("nan"),
         "bic": value + dof * float(np.log(n)),

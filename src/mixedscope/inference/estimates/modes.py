@@ -14,7 +14,7 @@ from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.references import JointLimit, within_group
 from mixedscope.tables.kinds.modes import IN_PLACE
 
-__all__ = ["keyframes", "modes_at", "modes_table"]
+__all__ = ["keyframes", "modes_alone", "modes_at", "modes_table"]
 
 Floats = NDArray[np.float64]
 
@@ -32,10 +32,19 @@ def modes_table(objective: ProfiledObjective, theta: Floats, joint: JointLimit) 
     effects, as lme4's ``condVar``), ``joint_limit``, ``within_group`` (NaN where the group cannot
     identify it), ``n_obs``.
     """
+    table = modes_alone(objective, theta)
+    own = within_group(objective.system, objective.evaluate(theta).beta)
+    n_obs = table.pop("n_obs")
+    table["joint_limit"] = np.concatenate([values.ravel() for values in joint.modes])
+    table["within_group"] = np.concatenate([values.ravel() for values in own])
+    return table.assign(n_obs=n_obs)
+
+
+def modes_alone(objective: ProfiledObjective, theta: Floats) -> pd.DataFrame:
+    """Give the table ``modes`` without the references, which take longer."""
     evaluation = objective.evaluate(theta)
     system = objective.system
     modes = system.modes()
-    own = within_group(system, evaluation.beta)
     sds = system.conditional_sds(evaluation.sigma)
     frames = []
     for position, term in enumerate(system.terms):
@@ -43,8 +52,6 @@ def modes_table(objective: ProfiledObjective, theta: Floats, joint: JointLimit) 
         frame = _level_frame(term.group, term.design.levels, term.names)
         frame["mode"] = modes[position].ravel()
         frame["std_dev"] = sds[position].ravel()
-        frame["joint_limit"] = joint.modes[position].ravel()
-        frame["within_group"] = own[position].ravel()
         frame["n_obs"] = np.repeat(n_obs, term.size).astype(np.int64)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

@@ -13,17 +13,27 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import StoreError
+from mixedscope.core.evaluation import Evaluation
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import split_index
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective, objective_of
 from mixedscope.inference.estimates.parameters import undetermined
+from mixedscope.optimize.certificate import VERDICT_TOLERANCE, tolerance_scale
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, read_fit
 from mixedscope.tables.table_files import read_table
 
-__all__ = ["StoredFit", "check_stored", "data_file", "open_fit", "stored_data"]
+__all__ = [
+    "StoredFit",
+    "allowed_difference",
+    "check_stored",
+    "data_file",
+    "open_fit",
+    "stored_data",
+    "stored_theta",
+]
 
 Floats = NDArray[np.float64]
 
@@ -128,10 +138,7 @@ def check_stored(
                 f"theta is {theta.tolist()} and needs {len(objective.theta_names)} numbers"
             )
         found = objective.evaluate(theta)
-        difference = abs(found.objective - stored)
-        # What another machine's order of sums may differ by, and what an evaluation lost.
-        allowed = 1e-6 * max(1.0, abs(found.objective) / 1e4) + 2.0 * found.rounding
-        if difference <= allowed:
+        if abs(found.objective - stored) <= allowed_difference(found):
             return
         got = f"{found.objective:.6f}"
     except (*EVALUATION_ERRORS, TypeError, ValueError) as error:
@@ -141,3 +148,11 @@ def check_stored(
         f"{got}, fit.json says {stored}. Its files were changed, or written by a version that did "
         "not keep the types of columns; fit again."
     )
+
+
+def allowed_difference(found: Evaluation) -> float:
+    """By how much an objective may differ from the one found: what verdicts count as nothing.
+
+    Beside that, what two evaluations may have lost by cancellation.
+    """
+    return VERDICT_TOLERANCE * tolerance_scale(found.objective) + 2.0 * found.rounding

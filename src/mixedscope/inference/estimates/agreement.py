@@ -1,0 +1,312 @@
+"""A stored fit held to its data: every number that it shows is computed again and compared.
+
+Theta is stored to the last digit, and everything else follows from it and the data: what differs by
+more than rounding was not computed from them. `check_consistent` compares the numbers of the files
+with each other, which takes no model; `check_agreement` compares them with the model's, at the cost
+of an evaluation and a gradient; `check_modes` does so for the conditional modes.
+
+Rounding differs between machines. What the objective may differ by an evaluation bounds
+(`Evaluation.rounding`). That bound over the degrees of freedom is the share of the residual sum of
+squares that was lost: standard deviations are good to it. Fixed effects, in units of their standard
+errors, are good to it times the root of the number of observations, the length of the response over
+that of one residual, up to a factor for which `_MARGIN` stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import StoreError
+from mixedscope.core.evaluation import Evaluation
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.inference.estimates.description import describe_model
+from mixedscope.inference.estimates.estimates import (
+    criteria_of,
+    estimates_table,
+    information_criteria,
+    normal_statistics,
+    singularity,
+)
+from mixedscope.inference.estimates.modes import modes_alone
+from mixedscope.inference.estimates.stored import allowed_difference, check_stored, stored_theta
+from mixedscope.optimize.certificate import VERDICT_TOLERANCE, tolerance_scale
+from mixedscope.optimize.problem import Problem
+from mixedscope.optimize.trace import Trace
+from mixedscope.tables.files import plain
+from mixedscope.tables.store import FitTables
+
+__all__ = ["check_agreement", "check_consistent", "check_modes"]
+
+Floats = NDArray[np.float64]
+
+#: Relative difference of numbers that two machines compute in another order.
+_MACHINES: Final = 1e-7
+#: How many times the first-order effect of rounding is still taken for rounding.
+_MARGIN: Final = 100.0
+#: Relative difference of what is a formula of few stored numbers.
+_FORMULA: Final = 1e-9
+
+_KEYS: Final = ("kind", "group", "term", "term2")
+_GIVE: Final = "its data and theta give"
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Where a fit is stored, by which version of mixedscope, and how a difference is told."""
+
+    origin: Path
+    version: str
+
+    @classmethod
+    def of(cls, tables: FitTables, origin: Path) -> _Files:
+        versions = tables.info["versions"]
+        return cls(origin, str(versions.get("mixedscope") if isinstance(versions, Mapping) else ""))
+
+    def hold(
+        self, file: str, what: str, stored: object, expected: object, allowed: float, why: str
+    ) -> None:
+        """Refuse a number that is not the one expected; missing ones are None or NaN."""
+        here, there = _number(stored), _number(expected)
+        if here is not None and there is not None:
+            if math.isnan(here) and math.isnan(there):
+                return
+            if here == there or abs(here - there) <= allowed:
+                return
+        self.refuse(file, what, stored, expected, why)
+
+    def equal(self, file: str, what: str, stored: object, expected: object) -> None:
+        """Refuse anything but what is expected; what an earlier version did not store is not."""
+        if isinstance(stored, Mapping) and isinstance(expected, Mapping):
+            for key in stored.keys() & expected.keys():
+                self.equal(file, f"{key} of {what}", stored[key], expected[key])
+        elif isinstance(stored, list) and isinstance(expected, list):
+            if len(stored) != len(expected):
+                self.refuse(file, f"the number of {what}", len(stored), len(expected), _GIVE)
+            for here, there in zip(stored, expected, strict=True):
+                self.equal(file, what, here, there)
+        elif stored != expected:
+            self.refuse(file, what, stored, expected, _GIVE)
+
+    def refuse(self, file: str, what: str, stored: object, expected: object, why: str) -> NoReturn:
+        """Raise the StoreError that names file and number, and says what it should be."""
+        raise StoreError(
+            f"{self.origin / file} says that {what} is {_told(stored)}; {why} {_told(expected)}. "
+            f"It was changed, or the mixedscope that wrote it ({self.version}) computed otherwise; "
+            "fit again."
+        )
+
+
+def _number(value: object) -> float | None:
+    """A number, NaN for what is missing, None for anything else."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return None
+    return float(value)
+
+
+def _told(value: object) -> str:
+    number = _number(value)
+    if number is None:
+        return repr(value)
+    return "missing" if math.isnan(number) else f"{number:.12g}"
+
+
+# -- the files among themselves --------------------------------------------------------------------
+
+
+def check_consistent(tables: FitTables, origin: Path) -> None:
+    """Refuse a fit whose files contradict themselves or each other.
+
+    Raises StoreError, which names the file and the number.
+    """
+    info, files = tables.info, _Files.of(tables, origin)
+    n = info["dimensions"]["n"]
+    for name, value in (("objective", info["objective"]), ("dof", info["dof"]), ("n", n)):
+        number = _number(value)
+        if number is None or not math.isfinite(number):
+            files.refuse("fit.json", name, value, "a number", "it has to be")
+    objective = float(info["objective"])
+    for name, value in criteria_of(objective, info["dof"], n).items():
+        why = f"an objective of {_told(objective)} and {info['dof']} degrees of freedom give"
+        files.hold("fit.json", name, info[name], value, _FORMULA * max(1.0, abs(objective)), why)
+    verdict, left = (info["certificate"][key] for key in ("verdict", "newton_decrement"))
+    if verdict in ("optimum", "boundary optimum"):
+        most = VERDICT_TOLERANCE * tolerance_scale(objective)
+        known = _number(left)
+        if known is None or not known <= most:
+            why = f"a verdict of {verdict!r} asks for at most"
+            files.refuse("fit.json", "newton_decrement", left, most, why)
+    if tables.trace is not None:
+        count = info["optimizer"]["evaluations"]
+        why = "the rows of trace.parquet are"
+        files.hold("fit.json", "evaluations", count, len(tables.trace), 0.0, why)
+    if tables.estimates is not None:
+        _check_table(files, info, tables.estimates)
+
+
+def _check_table(files: _Files, info: Mapping[str, Any], estimates: pd.DataFrame) -> None:
+    """Refuse estimates that contradict themselves or ``fit.json``."""
+    file = "estimates.parquet"
+    beta = estimates[estimates["kind"] == "beta"]
+    expected = normal_statistics(beta["estimate"], beta["std_error"])
+    for row, term in enumerate(beta["term"]):
+        for name, values in expected.items():
+            stored, value = float(beta[name].iloc[row]), float(list(values)[row])
+            # An error in z changes p by so much of it.
+            size = abs(value) * (1.0 + float(list(expected["statistic"])[row]) ** 2)
+            why = "estimate and std_error give"
+            files.hold(file, f"{name} of {term!r}", stored, value, _FORMULA * size, why)
+    sigma = float(estimates.loc[estimates["kind"] == "sigma", "estimate"].iloc[0])
+    if not math.isnan(sigma):
+        # One is of the search's last evaluation, the other was evaluated anew.
+        files.hold(file, "sigma", sigma, info["sigma"], 10.0 * _MACHINES * sigma, "fit.json has")
+    theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_list()
+    given = info.get("theta", theta)
+    if not isinstance(given, list) or len(given) != len(theta):
+        files.refuse("fit.json", "theta", given, len(theta), "the numbers of estimates.parquet are")
+    for name, here, there in zip(info["theta_names"], theta, given, strict=False):
+        if not math.isnan(here):
+            files.hold(file, f"theta of {name!r}", here, there, 0.0, "fit.json has")
+
+
+# -- the files and the model -----------------------------------------------------------------------
+
+
+def check_agreement(tables: FitTables, objective: SearchableObjective, origin: Path) -> None:
+    """Refuse a fit that its data and theta do not give.
+
+    Raises StoreError, which names the file and the number.
+    """
+    info, files = tables.info, _Files.of(tables, origin)
+    stored = tables.require("estimates")
+    theta = stored_theta(info, stored)
+    check_stored(objective, theta, info, origin)
+    found = objective.evaluate(theta)
+    allowed = allowed_difference(found)
+    for name, value in information_criteria(objective, found.objective).items():
+        files.hold("fit.json", name, info[name], value, 0 if name == "dof" else allowed, _GIVE)
+    _check_description(files, info, objective)
+    unidentified = info["certificate"].get("unidentified", ())
+    own = plain(singularity(objective, theta, unidentified=unidentified))
+    _check_singular(files, info["singular"], own)
+    at_edge = np.abs(theta) == objective.edges
+    active = [name for name, is_at in zip(objective.theta_names, at_edge, strict=True) if is_at]
+    files.equal("fit.json", "active_bounds", info["certificate"]["active_bounds"], active)
+    _check_slope(files, info, objective, theta, allowed)
+    if tables.trace is not None:
+        # The fit is one of the evaluations, but not the least where rounding is below it.
+        values = tables.trace["objective"].dropna().to_numpy(dtype=float)
+        nearest = values[np.abs(values - found.objective).argmin()] if len(values) else None
+        what = "the nearest objective"
+        files.hold("trace.parquet", what, nearest, found.objective, 2.0 * allowed, _GIVE)
+    shares = _shares(objective, found)
+    files.hold("fit.json", "sigma", info["sigma"], found.sigma, shares[0] * found.sigma, _GIVE)
+    fresh = estimates_table(objective, theta, unidentified=unidentified)
+    _check_estimates(files, stored, fresh, shares)
+
+
+def check_modes(tables: FitTables, objective: SearchableObjective, origin: Path) -> None:
+    """Refuse conditional modes, or their standard deviations, that data and theta do not give.
+
+    References are not computed again. Raises StoreError, which names the level.
+    """
+    files, stored = _Files.of(tables, origin), tables.require("modes")
+    theta = stored_theta(tables.info, tables.require("estimates"))
+    fresh = modes_alone(objective, theta)
+    file, names = "modes.parquet", ["group", "level", "term", "n_obs"]
+    files.equal(file, "rows", stored[names].to_numpy().tolist(), fresh[names].to_numpy().tolist())
+    _, share = _shares(objective, objective.evaluate(theta))
+    sizes = np.maximum(fresh["std_dev"], np.abs(fresh["mode"])).to_numpy()
+    for name in ("mode", "std_dev"):
+        here, there = stored[name].to_numpy(float), fresh[name].to_numpy(float)
+        wrong = ~((np.abs(here - there) <= share * sizes) | (np.isnan(here) & np.isnan(there)))
+        if wrong.any():
+            row = int(wrong.argmax())
+            group, level, term = fresh.loc[row, names[:3]]
+            what = f"{name} of {term!r} for {group} {level!r}"
+            files.refuse(file, what, here[row], there[row], _GIVE)
+
+
+def _shares(objective: SearchableObjective, found: Evaluation) -> tuple[float, float]:
+    """By how much standard deviations may differ, relatively; what else may, in standard errors."""
+    lost = found.rounding / objective.degrees
+    return _MACHINES + lost, _MACHINES + _MARGIN * lost * math.sqrt(objective.system.n)
+
+
+def _check_description(
+    files: _Files, info: Mapping[str, Any], objective: SearchableObjective
+) -> None:
+    """Refuse names and numbers of a model that are not those of the one built again."""
+    own = plain(describe_model(objective))
+    assert isinstance(own, dict)
+    for name in ("response", "dimensions", "fixed_names", "dropped_coefficients", "theta_names"):
+        files.equal("fit.json", name, info.get(name, own[name]), own[name])
+    files.equal("fit.json", "random", info.get("random", own["random"]), own["random"])
+    design = objective.system.design
+    rows = {"n_rows": len(design.y), "n_dropped": design.n_dropped}
+    rows["n_zero_weight"] = design.n_zero_weight
+    for name, count in rows.items():
+        files.equal("fit.json", name, info["dataset"].get(name, count), count)
+
+
+def _check_singular(files: _Files, stored: Any, own: Any) -> None:
+    files.equal("fit.json", "singular", len(stored), len(own))
+    for here, there in zip(stored, own, strict=True):
+        where = f"of {there['group']!r}"
+        for name in ("group", "rank", "size", "full_rank", "singular"):
+            files.equal("fit.json", f"{name} {where}", here.get(name, there[name]), there[name])
+        files.equal("fit.json", f"shares {where}", len(here["shares"]), len(there["shares"]))
+        for share, expected in zip(here["shares"], there["shares"], strict=True):
+            files.hold("fit.json", f"a share {where}", share, expected, _MACHINES, _GIVE)
+
+
+def _check_slope(
+    files: _Files,
+    info: Mapping[str, Any],
+    objective: SearchableObjective,
+    theta: Floats,
+    allowed: float,
+) -> None:
+    """Refuse a certificate whose gradient is not the one at theta."""
+    stated = info["certificate"]["gradient_norm"]
+    if stated is None:
+        return
+    names = objective.theta_names, objective.beta_names, objective.scale, objective.parts
+    problem = Problem(objective, Trace(*names))
+    slope = problem.gradient(problem.to_x(theta))
+    norm = None if slope is None else float(np.linalg.norm(slope))
+    most = allowed + _MACHINES * (norm or 0.0)
+    files.hold("fit.json", "gradient_norm", stated, norm, most, _GIVE)
+
+
+def _check_estimates(
+    files: _Files, stored: pd.DataFrame, fresh: pd.DataFrame, shares: tuple[float, float]
+) -> None:
+    file = "estimates.parquet"
+    here, there = (
+        frame[list(_KEYS)].astype(object).where(frame[list(_KEYS)].notna(), None)
+        for frame in (stored, fresh)
+    )
+    files.equal(file, "parameters", here.to_numpy().tolist(), there.to_numpy().tolist())
+    relative, in_errors = shares
+    for row, (kind, group, term, term2) in enumerate(there.itertuples(index=False)):
+        what = " of ".join(str(w) for w in (kind, term, term2, group) if w is not None)
+        value, error = fresh[["estimate", "std_error"]].to_numpy(dtype=float)[row].tolist()
+        # Angles of structures and correlations are formulas of theta alone.
+        allowed = {"sd": relative * value, "sigma": relative * value, "beta": in_errors * error}
+        files.hold(
+            file, what, stored.loc[row, "estimate"], value, allowed.get(kind, _FORMULA), _GIVE
+        )
+        files.hold(
+            *(file, f"std_error of {what}", stored.loc[row, "std_error"], error),
+            *(in_errors * error, _GIVE),
+        )

@@ -1,0 +1,208 @@
+"""Stored fits are held to what their data give, number by number, once something is read off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from bad_input import build, message_of
+from random_models import random_model
+
+import mixedscope as ms
+from mixedscope.api.linear import LinearMixedModel
+from mixedscope.core.errors import StoreError
+from mixedscope.inference.estimates.agreement import check_agreement, check_modes
+from mixedscope.tables.files import write_json
+from mixedscope.tables.store import read_fit, write_fit
+
+#: What says how the search went, and where the data come from: nothing gives it again.
+NOT_HELD = {
+    *("schema", "file_sha256", "n_filtered", "references", "variables", "settings", "versions"),
+    *("stages", "search_excess", "certificate_evaluations"),
+    # Of the certificate its gradient is computed again, its Hessian is not.
+    *("newton_decrement", "min_hessian_eigenvalue"),
+}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    build().fit(reml=True).save(folder, studies=True)
+    return folder
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "fit"))
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of all numbers in what JSON holds."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in NOT_HELD:
+                yield from leaves(part, (*path, key))
+    elif isinstance(value, int | float):
+        yield path
+
+
+def changed(value: float) -> float:
+    """Another number, as near as nobody could fail to see."""
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else value + 1e-5 * (1.0 + abs(value))
+
+
+def edited(folder: Path, change: Callable[[dict[str, Any]], None]) -> ms.Fit:
+    info = json.loads((folder / "fit.json").read_text())
+    change(info)
+    write_json(folder / "fit.json", info)
+    return ms.load_fit(folder)
+
+
+def test_every_number_of_fit_json_is_held(saved: Path, folder: Path) -> None:
+    info = json.loads((saved / "fit.json").read_text())
+    paths = list(leaves(info))
+    assert len(paths) > 25
+    for path in paths:
+
+        def change(content: dict[str, Any], path: tuple[Any, ...] = path) -> None:
+            *above, last = path
+            inner: Any = content
+            for key in above:
+                inner = inner[key]
+            inner[last] = changed(inner[last])
+
+        said = message_of(StoreError, lambda: edited(folder, change).sigma)
+        shutil.copy(saved / "fit.json", folder / "fit.json")
+        assert "fit again" in said, path
+        assert str(folder) in said, path
+
+
+@pytest.mark.parametrize("name", ["response", "fixed_names", "theta_names", "criterion", "formula"])
+def test_words_of_fit_json_are_held(folder: Path, name: str) -> None:
+    def change(info: dict[str, Any]) -> None:
+        value = info[name]
+        other = {"criterion": "ML", "formula": "y ~ 1 + x + (1 | g)"}
+        info[name] = other.get(name, "w" if isinstance(value, str) else [*value[:-1], "w"])
+
+    message_of(StoreError, lambda: str(edited(folder, change)))
+
+
+def test_every_number_of_the_estimates_is_held(folder: Path) -> None:
+    tables = read_fit(folder)
+    kept = tables.estimates
+    assert kept is not None
+    for name in kept.select_dtypes("number"):
+        for row in np.flatnonzero(kept[name].notna()):
+            wrong = kept.copy()
+            wrong.loc[row, name] = changed(float(wrong.loc[row, name]))
+            tables.estimates = wrong
+            write_fit(folder, tables, only=["estimates"])
+            said = message_of(StoreError, lambda: ms.load_fit(folder).confint())
+            kind, term = kept.loc[row, ["kind", "term"]]
+            assert "estimates.parquet says" in said, (name, row)
+            assert ("sigma" if kind == "sigma" else str(term)) in said, (name, row)
+
+
+def test_the_fit_is_one_of_its_evaluations(folder: Path) -> None:
+    tables = read_fit(folder)
+    assert tables.trace is not None
+    tables.trace["objective"] += 1e-3
+    write_fit(folder, tables, only=["trace"])
+    assert "trace.parquet" in message_of(StoreError, lambda: ms.load_fit(folder).loglik)
+
+
+@pytest.mark.parametrize("name", ["mode", "std_dev", "n_obs", "level"])
+def test_modes_are_held_when_they_are_asked_for(folder: Path, name: str) -> None:
+    tables = read_fit(folder)
+    assert tables.modes is not None
+    wrong: Any = "z" if name == "level" else tables.modes.loc[3, name] * 1.001 + 1
+    tables.modes.loc[3, name] = wrong if name != "n_obs" else int(wrong)
+    write_fit(folder, tables, only=["modes"])
+    loaded = ms.load_fit(folder)
+    assert loaded.objective == tables.info["objective"]
+    for _ in range(2):  # once is not enough
+        assert "modes.parquet" in message_of(StoreError, loaded.conditional_modes)
+
+
+def test_a_fit_that_was_refused_stays_refused(folder: Path) -> None:
+    loaded = edited(folder, lambda info: info.update(sigma=3.0))
+    uses: list[Callable[[], object]] = [
+        lambda: loaded.sigma,
+        lambda: loaded.theta,
+        lambda: loaded.estimates,
+        lambda: loaded.trace,
+        lambda: loaded.conditional_modes(),
+        lambda: loaded.evaluate(),
+        lambda: loaded.refit(loaded.model.design.y),
+        lambda: str(loaded),
+        lambda: loaded.study("ledger", most=3),
+    ]
+    for use in uses:
+        assert "fit.json has 3" in message_of(StoreError, use)
+
+
+def test_without_data_files_are_held_to_each_other(folder: Path) -> None:
+    (folder / "data.parquet").unlink()
+    assert ms.load_fit(folder).sigma > 0
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"objective": 1.0}, "loglik"),
+        ({"aicc": None}, "aicc is missing"),
+        ({"sigma": 3.0}, "fit.json has 3"),
+        ({"theta": [1.0, 0.0, 1.0]}, "theta of"),
+        ({"theta": 3}, "theta is 3"),
+        ({"objective": "low"}, "objective is 'low'"),
+        ({"dof": None}, "dof is missing"),
+    ]
+    kept = (folder / "fit.json").read_text()
+    for change, words in changes:
+        loaded = edited(folder, lambda info, change=change: info.update(change))  # type: ignore[misc]
+        assert words in message_of(StoreError, lambda: loaded.info)  # noqa: B023
+        (folder / "fit.json").write_text(kept)
+
+
+def test_a_verdict_is_held_to_its_own_number(folder: Path) -> None:
+    loaded = edited(folder, lambda info: info["certificate"].update(newton_decrement=0.5))
+    assert "asks for at most" in message_of(StoreError, lambda: loaded.certificate)
+
+
+def test_charts_of_stored_tables_need_no_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise AssertionError("a model was built")
+
+    monkeypatch.setattr(LinearMixedModel, "of", none)
+    loaded = ms.load_fit(folder)
+    assert ms.charts.shrinkage(loaded).to_dict()
+    assert ms.charts.trace(loaded).to_dict()
+    with pytest.raises(AssertionError, match="was built"):
+        _ = loaded.objective
+
+
+@pytest.mark.parametrize("number", range(0, 36, 3))
+def test_what_another_order_of_sums_gives_agrees(number: int) -> None:
+    case = random_model(number)
+    tables = case.build().fit(reml=case.reml).tables
+    rows = case.data.sample(frac=1.0, random_state=number)
+    other = ms.LinearMixedModel(case.formula, rows).profiled(reml=case.reml)
+    check_agreement(tables, other, Path("fit"))
+    check_modes(tables, other, Path("fit"))
+
+
+def test_large_random_effects_agree_to_what_their_evaluation_lost() -> None:
+    # Random effects 1e5 times sigma: half of the digits of the residual are gone.
+    rng = np.random.default_rng(4)
+    groups = np.repeat(np.arange(12), 5)
+    data = pd.DataFrame({"g": groups, "h": np.tile(np.arange(5), 12)})
+    data["y"] = 1e5 * rng.normal(size=12)[groups] + rng.normal(size=60)
+    fit = ms.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", data).fit()
+    other = ms.LinearMixedModel(fit.formula, data.iloc[::-1]).profiled()
+    check_agreement(fit.tables, other, Path("fit"))
