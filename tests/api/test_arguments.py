@@ -66,6 +66,8 @@ class Doors:
             "Fit.fitted": (self.fit.fitted, {}),
             "Fit.residuals": (self.fit.residuals, {}),
             "Fit.leverage": (self.fit.leverage, {}),
+            "Fit.influence": (self.fit.influence, {}),
+            "Fit.cooks_distance": (self.fit.cooks_distance, {}),
             "Fit.study": (self.fit.study, {}),
             "Fit.skip_study": (self.model.fit().skip_study, {"name": "ledger", "reason": "none"}),
             "Fit.save": (self.fit.save, {"directory": folder / "again", "only": ["fit"]}),

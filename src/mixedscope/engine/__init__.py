@@ -8,6 +8,7 @@ does not document (`tests/test_layers.py`):
 - `group_effects`: one grouping factor: theta to factors, internal columns to those of the data
 - `objective`: criterion and gradient as functions of theta
 - `observations`: leverages of single observations, and their weight in the fixed effects
+- `deletion`: the model without some of its observations
 - `marginal`: covariances of the modes, the fixed effects being estimated too
 - `least_norm`: least squares without a penalty
 - `blocks`: how a model is cut into blocks, and what an evaluation costs

@@ -104,15 +104,9 @@ class ProfiledObjective(ABC):
         self.scale = joined([t.scale for t in system.terms])
         self.edges = joined([t.edges for t in system.terms])
         self.columns = numbered_apart([t.columns for t in system.terms])
-        self.degrees = system.n - (len(system.basis.kept) if reml else 0)
         # Only REML asks for what the basis leaves out of the fixed effects' determinant.
         self._log_det_basis = system.basis.log_det if reml else 0.0
-        self._bounds = RoundingBounds(
-            system.n,
-            self.degrees,
-            len(system.basis.kept) if reml else 0,
-            exact_pivots=len(system.terms) == 1 and system.terms[0].size == 1,
-        )
+        self.count_rows()
         self._factors = np.zeros(sum(t.size**2 for t in system.terms))
         self._views = []
         first = 0
@@ -122,6 +116,18 @@ class ProfiledObjective(ABC):
         self.entries = self._all_entries()
         self._bounded = np.flatnonzero(self.lower == 0.0).tolist()
         self._hiding = [t for t in system.terms if any(s.hides_directions for s in t.structures)]
+
+    def count_rows(self) -> None:
+        """Take the number of observations from the system, where it has changed."""
+        system = self.system
+        n_fixed = len(system.basis.kept) if self.reml else 0
+        self.degrees = system.n - n_fixed
+        self._bounds = RoundingBounds(
+            system.n,
+            self.degrees,
+            n_fixed,
+            exact_pivots=len(system.terms) == 1 and system.terms[0].size == 1,
+        )
 
     @property
     def criterion_name(self) -> str:

@@ -91,11 +91,11 @@ def fold_of_rows(group: RandomDesign, scheme: Scheme, folds: int | None, *, seed
     return out
 
 
-def subset(design: Design, rows: NDArray[np.intp]) -> Design:
+def subset(design: Design, rows: NDArray[np.intp], advice: str = "use more folds") -> Design:
     """Give the design of some of the rows: the same columns, with the levels that occur.
 
     Columns that were made from all rows, such as those of ``poly``, stay as they are. Raises
-    ModelError if a grouping factor is left with a single level.
+    UnsuitedError, with the ``advice``, if a grouping factor is left with a single level.
     """
     return replace(
         design,
@@ -103,7 +103,7 @@ def subset(design: Design, rows: NDArray[np.intp]) -> Design:
         X=np.ascontiguousarray(design.X[rows]),
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
-        random=tuple(_occurring(random, rows) for random in design.random),
+        random=tuple(_occurring(random, rows, advice) for random in design.random),
         rows=design.rows[rows],
     )
 
@@ -117,11 +117,11 @@ def levels_kept(whole: Sequence[RandomDesign], part: Sequence[RandomDesign]) -> 
     return out
 
 
-def _occurring(random: RandomDesign, rows: NDArray[np.intp]) -> RandomDesign:
+def _occurring(random: RandomDesign, rows: NDArray[np.intp], advice: str) -> RandomDesign:
     used, codes = np.unique(random.codes[rows], return_inverse=True)
     if len(used) < 2:
         raise UnsuitedError(
-            f"Only one level of {random.group!r} is left when a fold is held out; use more folds."
+            f"Only one level of {random.group!r} is left without the other rows; {advice}."
         )
     return replace(
         random,

@@ -11,7 +11,7 @@ from mixedscope.core.errors import ModelError, suggest
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.diagnostics.leverage import told_observations
 
-__all__ = ["RESIDUALS", "check_kind", "fitted_values", "residual_values"]
+__all__ = ["RESIDUALS", "check_kind", "fitted_values", "leverage_distances", "residual_values"]
 
 Floats = NDArray[np.float64]
 
@@ -69,3 +69,13 @@ def residual_values(objective: ProfiledObjective, theta: Floats, kind: str) -> F
     out = np.full(system.n, np.nan)
     size = evaluation.sigma * np.sqrt(np.maximum(left, 0.0))
     return np.divide(pearson, size, out=out, where=left > _EXACT)
+
+
+def leverage_distances(objective: ProfiledObjective, theta: Floats) -> Floats:
+    """Cook's distances (n,) as lme4 has them of a fit: from leverages, as in a linear model."""
+    evaluation, own = told_observations(objective, theta)
+    pearson = residual_values(objective, theta, "pearson")
+    left = 1.0 - own.leverage
+    size = evaluation.sigma**2 * objective.system.n_fixed * left**2
+    out = np.full(objective.system.n, np.nan)
+    return np.divide(pearson**2 * own.leverage, size, out=out, where=left > _EXACT)
