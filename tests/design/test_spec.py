@@ -25,6 +25,7 @@ FULL = ModelSpec(
     "REML",
     offset="x / 2",
     subset="x < 2",
+    sigma=1.5,
 )
 
 
@@ -81,7 +82,10 @@ def test_a_fit_keeps_it_through_files(data: pd.DataFrame, tmp_path: Path) -> Non
     assert fit.spec == FULL
     fit.save(tmp_path)
     stored = read_fit(tmp_path).info
-    assert {name: stored[name] for name in FULL.described()} == FULL.described()
+    described = FULL.described()
+    # In a fit sigma is the estimate, and here what it was set to.
+    assert stored["sigma"] == stored["known_sigma"] == described.pop("sigma")
+    assert {name: stored[name] for name in described} == described
     loaded = ms.load_fit(tmp_path)
     assert loaded.spec == FULL
     assert loaded.model.specification(reml=loaded.reml) == FULL

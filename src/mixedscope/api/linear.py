@@ -43,6 +43,10 @@ class LinearMixedModel(FittableModel):
     subset : str or (n,) array of bool, optional
         The rows to use: a condition on columns as ``"age > 60 and group != 'control'"``, or truth
         values, one per row of the data. Rows keep their places in the data given.
+    sigma : float, optional
+        Residual standard deviation, in units of the response, of a row of weight 1, where it is
+        known and not to be estimated: 1 in a meta-analysis with the weights 1/v, v being the known
+        variance of each row, where a grouping factor may then have a level for every row.
 
     Raises
     ------
@@ -70,6 +74,7 @@ class LinearMixedModel(FittableModel):
         weights: str | ArrayLike | None = None,
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
+        sigma: float | None = None,
     ) -> None:
         super().__init__(
             formula,
@@ -79,6 +84,7 @@ class LinearMixedModel(FittableModel):
             weights=weights,
             offset=offset,
             subset=subset,
+            sigma=sigma,
         )
 
 

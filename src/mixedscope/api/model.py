@@ -50,6 +50,7 @@ class Model:
         weights: str | ArrayLike | None = None,
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
+        sigma: float | None = None,
     ) -> None:
         frame = as_frame(data)
         if contrasts is not None and not isinstance(contrasts, Mapping):
@@ -62,10 +63,10 @@ class Model:
             key: value if isinstance(value, str) or value is None else _GIVEN[key]
             for key, value in of_rows.items()
         }
-        self._spec = ModelSpec(formula, structure, contrasts or {}, **named)
+        self._spec = ModelSpec(formula, structure, contrasts or {}, **named, sigma=sigma)
         parsed = parse_formula(formula)
         self.design: Design = design_of_frame(
-            parsed, frame, structure=structure, contrasts=contrasts, **of_rows
+            parsed, frame, structure=structure, contrasts=contrasts, **of_rows, sigma=sigma
         )
         warn_of(self.design.notes, stacklevel=4)
         self.system = ProfiledSystem(self.design)

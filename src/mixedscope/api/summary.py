@@ -174,7 +174,10 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
     if variables:
         remarks.append(variables)
     remarks.extend(info.get("notes", []))
-    total = len(info["fixed_names"]) + len(info["theta_names"]) + 1
+    known = info.get("known_sigma")
+    if known is not None:
+        remarks.append(f"The residual standard deviation is known, {known:g}, and not estimated.")
+    total = len(info["fixed_names"]) + len(info["theta_names"]) + (known is None)
     if info["dof"] < total:
         remarks.append(
             f"Degrees of freedom: {info['dof']} of {total} parameters, as many as the data "

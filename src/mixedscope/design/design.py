@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -119,6 +120,8 @@ class Design:
         Rows left out because they are not in the subset asked for; not counted among the others.
     offset : (n,) array or None
         What is added to fixed and random effects as it is: the response is ``y + offset``.
+    sigma : float or None
+        Residual standard deviation of a row of weight 1, where it is known and not estimated.
     contrasts : mapping
         Per categorical variable of the model: ``{"coding": name, "levels": [...]}``.
     variables : mapping
@@ -145,6 +148,7 @@ class Design:
     n_zero_weight: int
     n_outside: int = 0
     offset: NDArray[np.float64] | None = None
+    sigma: float | None = None
     contrasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -169,6 +173,7 @@ def build_design(
     weights: str | ArrayLike | None = None,
     offset: str | ArrayLike | None = None,
     subset: str | ArrayLike | None = None,
+    sigma: float | None = None,
 ) -> Design:
     """Build the design of a mixed model.
 
@@ -188,6 +193,8 @@ def build_design(
         Column, safe expression of columns, or values added to those of the formula's ``offset()``.
     subset : str or (n,) array of bool, optional
         Safe condition on columns, or truth values: the rows to use.
+    sigma : float, optional
+        Residual standard deviation of a row of weight 1, where it is known.
 
     Returns
     -------
@@ -208,7 +215,7 @@ def build_design(
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     return design_of_frame(
         parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights,
-        offset=offset, subset=subset,
+        offset=offset, subset=subset, sigma=sigma,
     )  # fmt: skip
 
 
@@ -221,6 +228,7 @@ def design_of_frame(
     weights: str | ArrayLike | None,
     offset: str | ArrayLike | None = None,
     subset: str | ArrayLike | None = None,
+    sigma: float | None = None,
 ) -> Design:
     """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`."""
     chooser = StructureChooser(parsed, structure)
@@ -239,6 +247,8 @@ def design_of_frame(
                 f"Column {name!r} of the formula is not in the data."
                 f"{suggest(name, frame.columns)} Columns: {', '.join(frame.columns[:30])}."
             ) from None
+    if sigma is not None and not 0.0 < sigma < math.inf:
+        raise ModelError(f"sigma must be a finite number above zero, not {sigma:g}.")
     contrasts = dict(contrasts or {})
     _check_contrasts(contrasts, frame, names)
     all_weights = read_weights(weights, frame)
@@ -270,7 +280,7 @@ def design_of_frame(
     kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
     random = _random_designs(parsed, chooser, columns)
     for made in random:
-        _check_identifiable(made, weighted=_differ(kept_weights))
+        _check_identifiable(made, weighted=_differ(kept_weights) or sigma is not None)
     fixed = columns.assigned(parsed.fixed.intercept, parsed.fixed.terms)
     variables = columns.described(parsed.response)
     columns.learned.close()
@@ -288,6 +298,7 @@ def design_of_frame(
         n_zero_weight=n_zero,
         n_outside=0 if inside is None else int((~inside).sum()),
         offset=total,
+        sigma=sigma,
         contrasts={
             name: {"coding": coding.name, "levels": list(coding.levels)}
             for name, coding in columns.codings.items()

@@ -12,7 +12,11 @@ from mixedscope.core.vocabulary import CRITERIA, Criterion
 if TYPE_CHECKING:
     from mixedscope.design.design import Design
 
-__all__ = ["ModelSpec", "without_defaults"]
+__all__ = ["KNOWN_SIGMA", "ModelSpec", "without_defaults"]
+
+
+#: What ``fit.json``, where ``sigma`` is the estimate, calls one that is known.
+KNOWN_SIGMA: Final = "known_sigma"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class ModelSpec:
         Column or safe expression of columns, added to the offsets of the formula.
     subset : str or None
         Safe condition on columns that holds in the rows used.
+    sigma : float or None
+        Residual standard deviation of a row of weight 1, where it is known and not estimated.
     """
 
     formula: str
@@ -47,6 +53,7 @@ class ModelSpec:
     criterion: Criterion = "ML"
     offset: str | None = None
     subset: str | None = None
+    sigma: float | None = None
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
@@ -59,7 +66,10 @@ class ModelSpec:
 
         `others` says what the entry does not, or says otherwise: ``structure="cs"``.
         """
-        known = {**_DEFAULTS, **told, **others}
+        known = {**_DEFAULTS, **told}
+        if "objective" in told:  # a fit, whose sigma is the estimate
+            known["sigma"] = told.get(KNOWN_SIGMA)
+        known |= others
         return cls(**{one.name: known[one.name] for one in fields(cls)})
 
     @property
@@ -68,7 +78,10 @@ class ModelSpec:
         return self.criterion == "REML"
 
     def described(self) -> dict[str, Any]:
-        """Give what `of` reads, by name, as configurations, runs and ``fit.json`` have it."""
+        """Give what `of` reads, by name, as configurations, runs and ``fit.json`` have it.
+
+        A known sigma is ``known_sigma`` in ``fit.json``.
+        """
         return without_defaults({one.name: getattr(self, one.name) for one in fields(self)})
 
     def design(self, data: Any) -> Design:
@@ -83,6 +96,7 @@ class ModelSpec:
             weights=self.weights,
             offset=self.offset,
             subset=self.subset,
+            sigma=self.sigma,
         )
 
 

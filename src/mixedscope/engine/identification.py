@@ -86,7 +86,9 @@ def _null_directions(
     columns = [_columns(term, system.root_weights) for term in system.terms]
     entries = [_entries(term, c) for term, c in zip(system.terms, columns, strict=True)]
     gram, sizes = _gram(system, entries, reml=reml)
-    slopes = _direct_sum([e.slopes for e in entries] + [np.ones((1, 1))])
+    # What is known of sigma leaves no direction to it.
+    own = np.ones((1, 1 if system.design.sigma is None else 0))
+    slopes = _direct_sum([e.slopes for e in entries] + [own])
     # An entry that is nothing but rounding of what it would be without fixed effects is nothing.
     lengths = np.sqrt(np.maximum(np.einsum("pi,p,pi->i", slopes, sizes, slopes), 1e-300))
     scaled = slopes / lengths

@@ -8,7 +8,8 @@ From theta to a value, and back to a gradient; beta and sigma come with the solu
     gradient <-- pullback <-- BlockedSystem.derivatives        criterion; beta, sigma
 
 with ``criterion = log|L|**2 + degrees (1 + log(2 pi r**2 / degrees))``, plus ``log|R_X|**2`` under
-REML, less the logarithms of the weights. Cross-products and pattern know nothing of it.
+REML, less the logarithms of the weights. Where the design knows sigma it begins with ``log|L|**2 +
+r**2 / sigma**2 + degrees log(2 pi sigma**2)``. Cross-products and pattern know nothing of it.
 """
 
 from __future__ import annotations
@@ -148,11 +149,11 @@ class ProfiledObjective(ABC):
             If theta is not finite, the factorisation breaks down, or rounding leaves nothing of
             the residual.
         """
-        return self._evaluate(theta)[1]
+        return self._evaluate(theta, self.system.variance)[1]
 
     def evaluate_gradient(self, theta: Floats) -> tuple[Evaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
-        return self._evaluate_gradient(theta, 0.0)
+        return self._evaluate_gradient(theta, self.system.variance)
 
     def evaluate_at_sigma(self, theta: Floats, sigma: float) -> tuple[Evaluation, Floats, float]:
         """Evaluate -2 log-likelihood, or the REML criterion, where sigma is given too.
@@ -220,7 +221,7 @@ class ProfiledObjective(ABC):
         """Exact gradients (m, k) at every row of `thetas` (m, k); NaN where one fails."""
         small = self.system.blocked.small
         if small is not None and self.entries is not None:
-            batch = self._evaluate_small(small, thetas)
+            batch = self._evaluate_small(small, thetas, self.system.variance)
             # A finite sum has finite terms only; where one overflows, row by row will do.
             if math.isfinite(batch.gradients.sum()) and self.count_sound(batch) == len(thetas):
                 return self.slope_to_theta(batch.gradients)
@@ -267,7 +268,8 @@ class ProfiledObjective(ABC):
         from mixedscope.engine.identification import count_unidentified
 
         missing = count_unidentified(self.system, reml=self.reml)
-        return len(self.beta_names) + len(self.theta_names) + 1 - missing
+        is_estimated = self.system.design.sigma is None
+        return len(self.beta_names) + len(self.theta_names) + is_estimated - missing
 
     @property
     def uncentred(self) -> tuple[tuple[str, str], ...]:
@@ -304,7 +306,7 @@ class ProfiledObjective(ABC):
                 out[term.theta, term.theta] = block
         return out
 
-    def _evaluate_small(self, small: SmallSystem, thetas: Floats, variance: float = 0.0) -> Batch:
+    def _evaluate_small(self, small: SmallSystem, thetas: Floats, variance: float) -> Batch:
         """Evaluate with gradients at every row of `thetas`, internal units."""
         assert self.entries is not None
         if not math.isfinite(thetas.sum()) and not np.isfinite(thetas).all():
@@ -336,7 +338,9 @@ class ProfiledObjective(ABC):
         """Inverse of the coordinates."""
         return None if self.coordinates is None else inverse_of_lower(self.coordinates)
 
-    def describe_row(self, batch: Batch, row: int, variance: float = 0.0) -> Evaluation | None:
+    def describe_row(
+        self, batch: Batch, row: int, variance: float | None = None
+    ) -> Evaluation | None:
         """Give one evaluation of a batch in the units of the response; None if it failed."""
         log_det, log_det_fixed, pwrss, penalty = batch.parts[row].tolist()
         if not pwrss > 0.0:
@@ -362,7 +366,7 @@ class ProfiledObjective(ABC):
         return len(batch.points)
 
     def _evaluate(
-        self, theta: Floats, variance: float = 0.0
+        self, theta: Floats, variance: float
     ) -> tuple[Solution, Evaluation, PreciseSystem | None]:
         """Solve the system and describe the solution; also what more digits came from, if any."""
         theta = np.asarray(theta, dtype=float)
@@ -422,11 +426,12 @@ class ProfiledObjective(ABC):
         solution: Solution,
         *,
         precise: bool = False,
-        variance: float = 0.0,
+        variance: float | None = None,
     ) -> Evaluation:
         """Bring a solution of the system for these factors to the units of the response.
 
-        Where sigma**2 is known and not profiled out, it is `variance`, internal units.
+        Where sigma**2 is known and not profiled out (0), it is `variance`, internal units; by
+        default that of the model.
         """
         if factors is self._views:
             squares = float(self._factors.dot(self._factors))
@@ -435,12 +440,13 @@ class ProfiledObjective(ABC):
         return self._describe(solution, squares, precise=precise, variance=variance)
 
     def criterion(
-        self, log_det: float, log_det_fixed: float, pwrss: float, variance: float = 0.0
+        self, log_det: float, log_det_fixed: float, pwrss: float, variance: float | None = None
     ) -> float:
         """Objective of the parts of a solution, see `Solution`; NaN without residual.
 
-        Where sigma**2 is known and not profiled out, it is `variance`, internal units.
+        ``variance`` is that of :meth:`describe`.
         """
+        variance = self.system.variance if variance is None else variance
         if not pwrss > 0.0:
             return math.nan
         unit = self.system.y_scale**2
@@ -458,15 +464,16 @@ class ProfiledObjective(ABC):
         squares: float,
         *,
         precise: bool = False,
-        variance: float = 0.0,
+        variance: float | None = None,
     ) -> Evaluation:
         """Bring a solution to the units of the response; see `RoundingBounds` for `squares`."""
+        variance = self.system.variance if variance is None else variance
         unit = self.system.y_scale**2
         log_det, log_det_fixed, pwrss, penalty, beta = solution
         return Evaluation(
             objective=float(self.criterion(log_det, log_det_fixed, pwrss, variance)),
             beta=self.system.beta(beta),
-            sigma=math.sqrt(variance * unit if variance > 0.0 else pwrss * unit / self.degrees),
+            sigma=self._sigma(pwrss, variance),
             log_det=log_det,
             residual_ss=(pwrss - penalty) * unit,
             penalty=penalty * unit,
@@ -479,3 +486,11 @@ class ProfiledObjective(ABC):
                 share=pwrss / (self.degrees * variance) if variance > 0.0 else 1.0,
             ),
         )
+
+    def _sigma(self, pwrss: float, variance: float) -> float:
+        """Residual standard deviation, units of the response; one that is known to the bit."""
+        known = self.system.design.sigma
+        if known is not None and variance == self.system.variance:
+            return known
+        unit = self.system.y_scale**2
+        return math.sqrt(variance * unit if variance > 0.0 else pwrss * unit / self.degrees)

@@ -137,6 +137,12 @@ class ProfiledSystem:
                 f"The fixed effects explain the response {design.response!r} exactly; there is no "
                 "variance left to divide between groups and observations."
             )
+        if design.sigma is not None and not 0.0 < self.variance < np.inf:
+            raise ModelError(
+                f"sigma = {design.sigma:g} is too far from the size of the response "
+                f"{design.response!r}, about {self.y_scale:.2g}: the square of their ratio is "
+                "beyond the range of floating-point numbers."
+            )
         self.response = residual / self.y_scale
         self.factors = tuple(
             GroupColumns(t.group, len(t.design.levels), t.design.codes, t.standard)
@@ -210,6 +216,12 @@ class ProfiledSystem:
         """Sums (q, m) of columns (n, m) over the rows of every level of one grouping factor."""
         factor = self.factors[position]
         return sums_by_level(factor.codes, columns, factor.n_levels)
+
+    @property
+    def variance(self) -> float:
+        """Residual variance, internal units, where sigma is known; 0 where it is estimated."""
+        known = self.design.sigma
+        return 0.0 if known is None else (known / self.y_scale) ** 2
 
     @property
     def kept(self) -> NDArray[np.intp]:

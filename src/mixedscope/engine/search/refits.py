@@ -108,7 +108,13 @@ def residuals_of(objective: ProfiledObjective, responses: Floats) -> Residuals:
 
 def is_compilable(objective: ProfiledObjective) -> bool:
     """Whether the model is of the kind that is searched here."""
-    return objective.system.blocked.small is not None and objective.entries is not None
+    system = objective.system
+    # Responses are searched in units of their own, in which a known sigma is another for each.
+    return (
+        system.blocked.small is not None
+        and objective.entries is not None
+        and system.design.sigma is None
+    )
 
 
 def start_inverse(objective: ProfiledObjective, theta: Floats) -> Floats:

@@ -85,6 +85,7 @@ def search_small(
     return small.search(
         places, start, bounded_inverse(information), objective.degrees,
         reml=objective.reml, tolerance=tolerance, most=min(most, _ROOM), known=known,
+        variance=objective.system.variance,
     )  # fmt: skip
 
 

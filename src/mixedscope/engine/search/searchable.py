@@ -71,6 +71,8 @@ class SearchableObjective(ProfiledObjective):
         """Whether the model is searched by scoring, see :mod:`mixedscope.engine.search.scoring`."""
         if self.entries is None or self.system.blocked.small is not None:
             return False
+        if self.system.design.sigma is not None:  # its information is that where sigma is estimated
+            return False
         from mixedscope.engine.search.scoring import is_scorable
 
         return is_scorable(self.system.blocked)

@@ -68,7 +68,7 @@ def moment_start(objective: ProfiledObjective) -> Floats:
         weight = 1.0 / np.sqrt(np.maximum(np.abs(traces.diagonal()), 1e-300))
         weighed = traces * times * weight[:, None]
         solution = np.asarray(np.linalg.lstsq(weighed, forms * weight, rcond=1e-10)[0])
-    relative = solution / max(float(solution[-1]), _RESIDUAL)
+    relative = solution / (system.variance or max(float(solution[-1]), _RESIDUAL))
     start = []
     first = 0
     for term, (rows, cols) in zip(system.terms, pairs, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedscope.design.spec import ModelSpec
+from mixedscope.design.spec import KNOWN_SIGMA, ModelSpec
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import information_criteria, singularity
 from mixedscope.optimize.driver import OptimizationResult
@@ -42,10 +42,13 @@ def fit_info(
     """
     design = objective.system.design
     description = source.get("description") or {}
+    said = spec.described()
+    if "sigma" in said:
+        said[KNOWN_SIGMA] = said.pop("sigma")
     return {
         "schema": FIT_SCHEMA,
         "model": name or spec.formula,
-        **spec.described(),
+        **said,
         "dataset": {
             "source": description.get("source", "data frame"),
             "file_sha256": description.get("file_sha256"),

@@ -117,6 +117,9 @@ _SAME: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "data": lambda info: info["dataset"]["sha256"],
     "numbers of observations": lambda info: info["dimensions"]["n"],
     "criteria": lambda info: info["criterion"],
+    "offsets": lambda info: info.get("offset"),
+    "subsets": lambda info: info.get("subset"),
+    "known residual standard deviations": lambda info: info.get("known_sigma"),
 }
 
 #: The columns of the table, in order.

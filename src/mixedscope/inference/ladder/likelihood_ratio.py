@@ -280,7 +280,7 @@ class _Point:
 
 
 def _information(point: _Point) -> Floats:
-    """Information about all entries of the covariances, sigma and fixed effects estimated too.
+    """Information about all entries of the covariances, beta and an unknown sigma estimated too.
 
     The average information of Gilmour, Thompson & Cullis (1995, Biometrics 51, eq. 3), averaged
     over responses simulated from the poorer model: its expectation is the expected information.
@@ -309,7 +309,9 @@ def _average_information(
     solver = system.solver(response)
     solution = solver.solve(factors)
     residual = response - system.fixed_part(solution.beta) - system.random_part(solver.modes())
-    columns = [response]
+    # Where sigma is estimated, what its derivative explains of the others is no information.
+    columns = [] if system.variance else [response]
+    first = len(columns)
     for position, (term, factor) in enumerate(zip(system.terms, system.factors, strict=True)):
         z = term.data_columns(factor.z)
         score = system.sums_by_level(position, residual[:, None] * z)
@@ -321,10 +323,11 @@ def _average_information(
                 column = column + z[:, j] * levels[:, i]
             columns.append(column)
     responses = np.column_stack([system.project(c) for c in columns])
-    triangle = system.solver(responses).trailing_factor(factors, len(columns) - 1)
+    triangle = system.solver(responses).trailing_factor(factors, len(columns) - first)
     # What the factorisation adds to a column of zeros is no information.
-    there = np.array([bool(column.any()) for column in columns[1:]])
-    return np.asarray(triangle @ triangle.T / (solution.pwrss / degrees) * np.outer(there, there))
+    there = np.array([bool(column.any()) for column in columns[first:]])
+    variance = system.variance or solution.pwrss / degrees
+    return np.asarray(triangle @ triangle.T / variance * np.outer(there, there))
 
 
 def _embedding(term: GroupEffects, system: ProfiledSystem) -> tuple[int, Floats]:

@@ -223,6 +223,8 @@ class ModelConfig(Section):
     """Column, or expression of columns, added with the coefficient 1."""
     subset: Expression | None = None
     """Condition on columns: the rows to use."""
+    sigma: Annotated[float, Field(gt=0, strict=False)] | None = None
+    """Residual standard deviation of a row of weight 1, where it is known."""
     optimizers: Annotated[list[str], Field(min_length=1)] = ["auto"]
     """Names of optimisers of this configuration; charts show the fits of the first."""
     race: RaceConfig | None = None

