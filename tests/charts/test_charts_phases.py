@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mixedscope.charts.kinds.phases.chart import phases_chart, phases_title
+from mixedscope.charts.kinds.phases.chart import phases_chart
+from mixedscope.charts.kinds.phases.words import phases_title
 from mixedscope.core.errors import ModelError
 from mixedscope.summaries.phases import phase_trend
 

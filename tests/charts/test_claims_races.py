@@ -14,7 +14,8 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 
 import mixedscope as ms
 from mixedscope.charts.kinds.landscape.words import landscape_caption, landscape_title
-from mixedscope.charts.kinds.phases.chart import phases_chart, phases_title
+from mixedscope.charts.kinds.phases.chart import phases_chart
+from mixedscope.charts.kinds.phases.words import phases_title
 from mixedscope.charts.kinds.race.chart import race_chart
 from mixedscope.charts.kinds.race.words import race_title
 from mixedscope.charts.kinds.theta.chart import theta_motion

@@ -7,7 +7,7 @@ import pytest
 from optimize_cases import Toy, double_well, null_variance, quadratic, simulated, singular
 
 from mixedscope.core.vocabulary import CRITERION_NAMES
-from mixedscope.optimize.certificate import measure_curvature, row_by_row
+from mixedscope.optimize.curvature import measure_curvature, row_by_row
 from mixedscope.optimize.driver import minimize
 
 

@@ -86,6 +86,11 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("charts/kinds/theta/still.py", {"film of theta"}),
         ("charts/kinds/landscape/chart.py", {"landscapes"}),
         ("charts/kinds/stopping/words.py", {"charts"}),
+        ("charts/kinds/stopping/options.py", {"charts"}),
+        ("charts/kinds/landscape/options.py", {"landscapes"}),
+        ("charts/kinds/motion/options.py", {"film of motion", "film of theta"}),
+        ("charts/kinds/theta/options.py", {"film of theta"}),
+        ("charts/kinds/phases/options.py", {"phases_charts"}),
         ("charts/kinds/phases/chart.py", {"phases_charts"}),
         ("charts/kinds/sweep/chart.py", {"sweep_charts"}),
         ("charts/common/theme.py", {*DRAWING_ALL, "index"}),
@@ -153,6 +158,7 @@ def test_modules_are_found_by_name_in_registries_alone() -> None:
     assert set(imports_by_name()) == {
         "__init__.py",  # of users; no module of the package imports it
         "charts/drawing.py",
+        "charts/registry.py",
         "inference/intervals/registry.py",
         "inference/studies/registry.py",
         "optimize/backends/base.py",  # libraries of others

@@ -1,8 +1,8 @@
 """The charts by name, as plain data: what each is called, is drawn from and answers.
 
 A chart is one folder ``kinds/<name>/`` (its options, the function that draws it, its words) and one
-entry of `SPECS`. Nothing here draws: a function that does is imported when it is needed, see
-`mixedscope.charts.drawing`.
+entry of `SPECS`. Nothing of a chart is loaded with this module: its options are when they are asked
+for, its function by `mixedscope.charts.drawing`. So a job depends on its own charts alone.
 """
 
 from __future__ import annotations
@@ -10,25 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mixedscope.charts.common.options import Options
-from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
-from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
-from mixedscope.charts.kinds.efficiency.options import EfficiencyOptions
-from mixedscope.charts.kinds.ladder.options import LadderOptions
-from mixedscope.charts.kinds.landscape.options import LandscapeOptions
-from mixedscope.charts.kinds.ledger.options import LedgerOptions
-from mixedscope.charts.kinds.motion.options import MotionOptions
-from mixedscope.charts.kinds.phases.options import PhasesOptions
-from mixedscope.charts.kinds.pooling.options import PoolingOptions
-from mixedscope.charts.kinds.principal.options import PrincipalOptions
-from mixedscope.charts.kinds.race.options import RaceOptions
-from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
-from mixedscope.charts.kinds.stopping.options import StoppingOptions
-from mixedscope.charts.kinds.theta.options import ThetaOptions
-from mixedscope.charts.kinds.trace.options import TraceOptions
 from mixedscope.core.errors import ModelError, suggest
+
+if TYPE_CHECKING:
+    from mixedscope.charts.common.options import Options
 
 __all__ = [
     "CHARTS",
@@ -61,7 +49,6 @@ class ChartSpec:
     name : str
         Of the chart in configurations and files, and of the public function where it is that of
         its folder, too.
-    options : type of Options
     section : str
         The part of a page that shows it; see `mixedscope.workflow.report.questions`.
     chart : str
@@ -95,7 +82,6 @@ class ChartSpec:
     """
 
     name: str
-    options: type[Options]
     section: str = ""
     chart: str = ""
     keys: tuple[str, ...] = ()
@@ -117,6 +103,13 @@ class ChartSpec:
         return self.chart or self.name
 
     @property
+    def options(self) -> type[Options]:
+        """What can be chosen of it: ``<Folder>Options`` of its folder's ``options.py``."""
+        module = import_module(f"mixedscope.charts.kinds.{self.folder}.options")
+        found: type[Options] = getattr(module, f"{self.folder.title()}Options")
+        return found
+
+    @property
     def module(self) -> str:
         """The module that draws it."""
         return f"mixedscope.charts.kinds.{self.folder}.chart"
@@ -128,69 +121,54 @@ _SECONDS: Final = {"x": "seconds"}
 
 #: Every chart, in the order in which those of a model are shown.
 SPECS: Final = (
+    ChartSpec("shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True),
     ChartSpec(
-        "shrinkage", ShrinkageOptions, "Shrinkage", keys=("reference", "scale", "ellipses"),
-        per_group=True,
-    ),
-    ChartSpec(
-        "motion", MotionOptions, "Shrinkage", keys=("frames", "reference", "ellipses"),
+        "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
         per_group=True, studies=("parameters", "motion"), formats=FILMS,
     ),
+    ChartSpec("pooling", "Shrinkage", keys=("x",), shows="first", studies=("shrinkage_path",)),
     ChartSpec(
-        "pooling", PoolingOptions, "Shrinkage", keys=("x",), shows="first",
-        studies=("shrinkage_path",),
-    ),
-    ChartSpec(
-        "principal", PrincipalOptions, "Shrinkage", keys=("reference", "ellipses"), per_group=True,
+        "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,
         several=True, studies=("principal",),
     ),
+    ChartSpec("trace", "Optimisation", keys=("parameters",), studies=("parameters",)),
     ChartSpec(
-        "trace", TraceOptions, "Optimisation", keys=("parameters",), studies=("parameters",)
-    ),
-    ChartSpec(
-        "optimizers", TraceOptions, "Optimisers", chart="trace", keys=("parameters", "overlay"),
+        "optimizers", "Optimisers", chart="trace", keys=("parameters", "overlay"),
         shows="optimizers", studies=("parameters",),
     ),
+    ChartSpec("stopping", "Optimisation", keys=("accuracy",), studies=("stopping",)),
+    ChartSpec("landscape", "Optimisation", shows="first", studies=("landscape",)),
+    ChartSpec("theta", "Optimisation", keys=("frames",), formats=FILMS),
+    ChartSpec("ledger", "Optimisation", keys=("x_scale",), studies=("ledger",)),
     ChartSpec(
-        "stopping", StoppingOptions, "Optimisation", keys=("accuracy",), studies=("stopping",)
-    ),
-    ChartSpec(
-        "landscape", LandscapeOptions, "Optimisation", shows="first", studies=("landscape",)
-    ),
-    ChartSpec("theta", ThetaOptions, "Optimisation", keys=("frames",), formats=FILMS),
-    ChartSpec("ledger", LedgerOptions, "Optimisation", keys=("x_scale",), studies=("ledger",)),
-    ChartSpec(
-        f"trace{TIMED}", TraceOptions, chart="trace", fixed=_SECONDS, shows="optimizers",
+        f"trace{TIMED}", chart="trace", fixed=_SECONDS, shows="optimizers",
         studies=("parameters",),
     ),
+    ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
+    ChartSpec("dumbbell", drawn="", per_group=True),
     ChartSpec(
-        f"stopping{TIMED}", StoppingOptions, chart="stopping", fixed=_SECONDS,
-        studies=("stopping",),
-    ),
-    ChartSpec("dumbbell", DumbbellOptions, drawn="", per_group=True),
-    ChartSpec(
-        "ladder", LadderOptions, "Structures", drawn="asked", key="structures",
+        "ladder", "Structures", drawn="asked", key="structures",
         tables=("structures", "tests", "components"), maker="ms.ladder(model)",
     ),
     ChartSpec(
-        "race", RaceOptions, "Optimisers", drawn="asked", key="race", tables=_RACE,
+        "race", "Optimisers", drawn="asked", key="race", tables=_RACE,
         maker="model.race([...])",
     ),
     ChartSpec(
-        f"race{TIMED}", RaceOptions, chart="race", fixed=_SECONDS, drawn="asked", key="race",
+        f"race{TIMED}", chart="race", fixed=_SECONDS, drawn="asked", key="race",
         tables=(*_RACE, "race_timing"),
     ),
     ChartSpec(
-        "efficiency", EfficiencyOptions, "Structures", drawn="asked", key="efficiency",
+        "efficiency", "Structures", drawn="asked", key="efficiency",
         tables=("efficiency", "efficiency_refits"), maker="ms.efficiency(fit)",
     ),
     ChartSpec(
-        "crossvalidation", CrossvalidationOptions, "Structures", drawn="asked",
+        "crossvalidation", "Structures", drawn="asked",
         key="crossvalidation", maker="ms.cross_validate(model)",
         tables=("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
     ),
     ChartSpec(
-        "phases", PhasesOptions, drawn="run", tables=_PHASES, maker="ms.phase_tables([fit, ...])",
+        "phases", drawn="run", tables=_PHASES, maker="ms.phase_tables([fit, ...])",
         of_fits=True,
     ),
 )  # fmt: skip

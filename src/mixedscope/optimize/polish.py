@@ -14,10 +14,9 @@ from mixedscope.optimize.certificate import (
     POLISH_TOLERANCE,
     ROUNDING_TOLERANCE,
     VERDICT_TOLERANCE,
-    Curvature,
-    measure_curvature,
     tolerance_scale,
 )
+from mixedscope.optimize.curvature import Curvature, measure_curvature
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import LimitReached, Point, Problem
 from mixedscope.optimize.second_look import look_again

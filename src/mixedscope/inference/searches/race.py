@@ -18,7 +18,8 @@ from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.optimize.certificate import certificate, measure_curvature, row_by_row
+from mixedscope.optimize.certificate import certificate
+from mixedscope.optimize.curvature import measure_curvature, row_by_row
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start

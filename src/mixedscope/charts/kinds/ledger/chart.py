@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
-from mixedscope.charts.common.numerals import fixed, number, shares
+from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.rows import in_rows, panel_width
-from mixedscope.charts.common.structure_names import structure_label, structure_name
+from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.ledger.options import LedgerOptions
-from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.charts.kinds.ledger.words import ledger_caption, ledger_title
 from mixedscope.tables.store import FitTables
 
 __all__ = ["ledger_chart"]
@@ -51,7 +51,7 @@ def ledger_chart(
     """
     x_scale = options.x_scale
     colours = ink(theme)
-    books = [_Books(fit) for fit in tables]
+    books = [Books(fit) for fit in tables]
     groups = list(dict.fromkeys(group for book in books for group in book.groups))
     palette = {OBSERVATIONS: COLOURS["observations"], FIXED: COLOURS["fixed"]}
     palette |= {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
@@ -71,38 +71,7 @@ def ledger_chart(
         return out
 
     chart = in_rows(len(books), panels, ["fill", "stroke", "strokeDash"], ["color"])
-    return chart, _title(books), _caption(books)
-
-
-class _Books:
-    """The stored ledger of one fit, and what is drawn of it."""
-
-    def __init__(self, fit: FitTables) -> None:
-        self.info = fit.info
-        self.ledger = fit.require("ledger")
-        self.terms = fit.require("ledger_terms")
-        self.groups = [str(term["group"]) for term in fit.info["random"]]
-        self.evaluations = self.ledger["evaluation"].to_numpy()
-        # What was best at the last improvement stays so until the end.
-        self.end = int(fit.require("trace")["evaluation"].max())
-
-    def steps(self, values: Sequence[float] | pd.Series) -> pd.DataFrame:
-        """Columns x and y of a line that keeps its value until the next improvement."""
-        y = [rounded(v) for v in values]
-        x = [*self.evaluations.tolist(), max(self.end, int(self.evaluations[-1]) + 1)]
-        return pd.DataFrame({"x": x, "y": [*y, y[-1]]})
-
-    def of(self, column: str, group: str | None, term: str | None = None) -> pd.Series:
-        """One column of the terms along the evaluations."""
-        own = self.terms
-        chosen = own["group"].isna() if group is None else own["group"] == group
-        chosen &= own["term"].isna() if term is None else own["term"] == term
-        return own.loc[chosen, column].reset_index(drop=True)
-
-    def names(self, group: str) -> list[str]:
-        """Names of the terms of a grouping factor."""
-        own = next(term for term in self.info["random"] if term["group"] == group)
-        return [str(name) for name in own["names"]]
+    return chart, ledger_title(books), ledger_caption(books)
 
 
 class _Style:
@@ -114,7 +83,7 @@ class _Style:
         x_scale: str,
         width: int,
         colours: Mapping[str, str],
-        books: Sequence[_Books],
+        books: Sequence[Books],
     ) -> None:
         self.palette = palette
         self.along = Along(
@@ -137,7 +106,7 @@ class _Style:
         names = [name for book in books for group in book.groups for name in book.names(group)]
         self.terms = list(dict.fromkeys(names))
 
-    def x(self, book: _Books, *, titled: bool) -> alt.X:
+    def x(self, book: Books, *, titled: bool) -> alt.X:
         """Horizontal axis, of all fits."""
         return self.along("x", titled=titled, labels=titled)
 
@@ -166,14 +135,14 @@ class _Style:
 # -- panels ----------------------------------------------------------------------------------------
 
 
-def _share_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+def _share_panel(book: Books, style: _Style, *, first: bool) -> Any:
     parts = {OBSERVATIONS: book.of("share", None)}
     parts |= {group: book.of("share", group) for group in book.groups}
     axis = _y("share of variance", [0, _ROOF], first=first, format="%", tickCount=3)
     return _stack(book, style, parts, axis).properties(height=_HEIGHTS["share"])
 
 
-def _degrees_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+def _degrees_panel(book: Books, style: _Style, *, first: bool) -> Any:
     parts = {FIXED: book.ledger["edf_fixed"]}
     parts |= {group: book.of("edf", group) for group in book.groups}
     axis = _y("degrees of freedom", [0, style.degrees], first=first, tickCount=4)
@@ -201,7 +170,7 @@ def _degrees_panel(book: _Books, style: _Style, *, first: bool) -> Any:
     return alt.layer(*layers).properties(height=_HEIGHTS["degrees"], width=style.width)
 
 
-def _deviation_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
     unit = f" ({book.info['response']})" if book.info.get("response") else ""
     axis = _y(f"SD of contribution{unit}", [0, style.deviation], first=first, tickCount=4)
     frames = []
@@ -238,7 +207,7 @@ def _deviation_panel(book: _Books, style: _Style, *, first: bool) -> Any:
     return alt.layer(*drawn).properties(height=_HEIGHTS["deviation"], width=style.width)
 
 
-def _objective_panel(book: _Books, style: _Style, *, first: bool) -> Any:
+def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
     low, high = style.objective
     domain = [low - 0.04 * (high - low or 1.0), high + 0.04 * (high - low or 1.0)]
     axis = _y("objective − final", domain, first=first, tickCount=4)
@@ -275,7 +244,7 @@ def _objective_panel(book: _Books, style: _Style, *, first: bool) -> Any:
     return alt.layer(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
 
 
-def _stack(book: _Books, style: _Style, parts: Mapping[str, pd.Series], axis: alt.Y) -> Any:
+def _stack(book: Books, style: _Style, parts: Mapping[str, pd.Series], axis: alt.Y) -> Any:
     """Areas on top of one another, the first at the bottom."""
     below = np.zeros(len(book.ledger))
     frames = []
@@ -357,7 +326,7 @@ def _y(title: str, domain: Sequence[float], *, first: bool, **axis: Any) -> alt.
 # -- what is drawn ---------------------------------------------------------------------------------
 
 
-def _lines(book: _Books) -> dict[tuple[str | None, str | None], pd.Series]:
+def _lines(book: Books) -> dict[tuple[str | None, str | None], pd.Series]:
     """Variance contributed by the observations and by every term."""
     lines: dict[tuple[str | None, str | None], pd.Series] = {
         (None, None): book.of("variance", None)
@@ -368,7 +337,7 @@ def _lines(book: _Books) -> dict[tuple[str | None, str | None], pd.Series]:
     return lines
 
 
-def _changes(book: _Books) -> dict[str, pd.Series]:
+def _changes(book: Books) -> dict[str, pd.Series]:
     """Objective and its parts, each minus its final value."""
     own = book.ledger
     parts = {
@@ -377,31 +346,6 @@ def _changes(book: _Books) -> dict[str, pd.Series]:
         "log-determinant": own["log_det"] + own["part_fixed"],
     }
     return {name: values - values.iloc[-1] for name, values in parts.items()}
-
-
-# -- words -----------------------------------------------------------------------------------------
-
-
-def _title(books: Sequence[_Books]) -> str:
-    """Say where the variance of the first fit lies in the end, and where it lay at first."""
-    book = books[0]
-    parts = [*book.groups, None]
-    last = shares([float(book.of("share", g).iloc[-1]) for g in parts])
-    first = shares([float(book.of("share", g).iloc[0]) for g in parts])
-    names = [
-        f"{end} {'at the observations' if g is None else f'between levels of {g}'}"
-        f" ({'at first ' if g == parts[0] else ''}{start})"
-        for g, start, end in zip(parts, first, last, strict=True)
-    ]
-    where = f"Where the variance ends: {joined(names)}"
-    if len(books) == 1:
-        return where
-    return f"{_label(book)}: {where[0].lower()}{where[1:]}"
-
-
-def _label(book: _Books) -> str:
-    label = structure_label(book.info)
-    return label[:1].upper() + label[1:]
 
 
 def _header(fit: FitTables) -> alt.TitleParams:
@@ -415,40 +359,4 @@ def _header(fit: FitTables) -> alt.TitleParams:
         anchor="start",
         frame="group",
         offset=6,
-    )
-
-
-def _caption(books: Sequence[_Books]) -> str:
-    info = books[0].info
-    words = [
-        f"The books kept while {info['formula']} was fitted, at the evaluations that improved on "
-        "all before them. From above: each level's share of the variance of an observation; the "
-        "standard deviation of each contribution to it; the effective degrees of freedom (sum of "
-        "the leverages) that fixed effects and grouping factors spend, and dashed what the penalty "
-        "on the random effects is worth in units of σ²"
-        + (
-            ", which at a REML optimum is the same; "
-            if info["criterion"] == "REML"
-            else ", which at an optimum is a little more, as maximum likelihood takes the fixed "
-            "effects for known; "
-        )
-        + "the objective minus its final value (bold) and its two parts, what the residual "
-        "variance costs (dashed) and the log-determinant, the price of variance between groups "
-        "(dotted)."
-    ]
-    words += [_sentence(book, books) for book in books]
-    return " ".join(words)
-
-
-def _sentence(book: _Books, books: Sequence[_Books]) -> str:
-    last = book.ledger.iloc[-1]
-    n = book.info["dimensions"]["n"]
-    spent = [f"{number(float(book.of('edf', g).iloc[-1]), 4)} for {g}" for g in book.groups]
-    label = "" if len(books) == 1 else f"{_label(book)}: "
-    start = book.ledger.iloc[0]
-    return (
-        f"{label}σ went from {number(float(start['sigma']), 4)} to "
-        f"{number(float(last['sigma']), 4)}, the degrees of freedom from "
-        f"{number(float(start['edf']), 4)} to {number(float(last['edf']), 4)} of {n:,} "
-        f"({number(float(last['edf_fixed']), 4)} for the fixed effects, {joined(spent)})."
     )

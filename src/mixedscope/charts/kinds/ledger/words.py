@@ -1,0 +1,71 @@
+"""What is said of ledgers: where the variance ends, and what the panels show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mixedscope.charts.common.numerals import number, shares
+from mixedscope.charts.common.structure_names import structure_label
+from mixedscope.charts.kinds.ledger.books import Books
+from mixedscope.charts.kinds.shrinkage.words import joined
+
+__all__ = ["ledger_caption", "ledger_title"]
+
+
+def ledger_title(books: Sequence[Books]) -> str:
+    """Say where the variance of the first fit lies in the end, and where it lay at first."""
+    book = books[0]
+    parts = [*book.groups, None]
+    last = shares([float(book.of("share", g).iloc[-1]) for g in parts])
+    first = shares([float(book.of("share", g).iloc[0]) for g in parts])
+    names = [
+        f"{end} {'at the observations' if g is None else f'between levels of {g}'}"
+        f" ({'at first ' if g == parts[0] else ''}{start})"
+        for g, start, end in zip(parts, first, last, strict=True)
+    ]
+    where = f"Where the variance ends: {joined(names)}"
+    if len(books) == 1:
+        return where
+    return f"{_label(book)}: {where[0].lower()}{where[1:]}"
+
+
+def _label(book: Books) -> str:
+    label = structure_label(book.info)
+    return label[:1].upper() + label[1:]
+
+
+def ledger_caption(books: Sequence[Books]) -> str:
+    """Describe the four panels, and where each fit went from and to."""
+    info = books[0].info
+    words = [
+        f"The books kept while {info['formula']} was fitted, at the evaluations that improved on "
+        "all before them. From above: each level's share of the variance of an observation; the "
+        "standard deviation of each contribution to it; the effective degrees of freedom (sum of "
+        "the leverages) that fixed effects and grouping factors spend, and dashed what the penalty "
+        "on the random effects is worth in units of σ²"
+        + (
+            ", which at a REML optimum is the same; "
+            if info["criterion"] == "REML"
+            else ", which at an optimum is a little more, as maximum likelihood takes the fixed "
+            "effects for known; "
+        )
+        + "the objective minus its final value (bold) and its two parts, what the residual "
+        "variance costs (dashed) and the log-determinant, the price of variance between groups "
+        "(dotted)."
+    ]
+    words += [_sentence(book, books) for book in books]
+    return " ".join(words)
+
+
+def _sentence(book: Books, books: Sequence[Books]) -> str:
+    last = book.ledger.iloc[-1]
+    n = book.info["dimensions"]["n"]
+    spent = [f"{number(float(book.of('edf', g).iloc[-1]), 4)} for {g}" for g in book.groups]
+    label = "" if len(books) == 1 else f"{_label(book)}: "
+    start = book.ledger.iloc[0]
+    return (
+        f"{label}σ went from {number(float(start['sigma']), 4)} to "
+        f"{number(float(last['sigma']), 4)}, the degrees of freedom from "
+        f"{number(float(start['edf']), 4)} to {number(float(last['edf']), 4)} of {n:,} "
+        f"({number(float(last['edf_fixed']), 4)} for the fixed effects, {joined(spent)})."
+    )
