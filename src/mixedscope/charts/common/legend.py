@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
@@ -174,7 +175,7 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             text=alt.Text(field="text", type="nominal"),
         )
     )
-    return alt.layer(*layers, view=alt.ViewConfig(stroke=None))
+    return layered(*layers, view=alt.ViewConfig(stroke=None))
 
 
 def population_mark(kind: str, theme: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.legend import population_mark
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.shrinkage.ellipse import contour
@@ -138,7 +139,7 @@ def panel_chart(
         )
         text = alt.Text(field="level", type="nominal")
         layers.append(names.encode(x=_x(panel, "x"), y=_y(panel, "y"), text=text))
-    return alt.layer(*layers)
+    return layered(*layers)
 
 
 def level_rows(pull: Pull, panel: Panel) -> list[dict[str, Any]]:
@@ -234,7 +235,7 @@ def _zero(pull: Pull, panel: Panel, chart: Any) -> Any:
     """Lines through the fitted population."""
     rows = [{"x": rounded(pull.population[panel.x]), "y": rounded(pull.population[panel.y])}]
     mark = {"color": COLOURS["zero"], "strokeWidth": 0.8, "strokeDash": [3, 2], "opacity": 0.7}
-    return alt.layer(
+    return layered(
         chart(rows).mark_rule(**mark, clip=True, aria=False).encode(x=_x(panel, "x")),
         chart(rows).mark_rule(**mark, clip=True, aria=False).encode(y=_y(panel, "y")),
     )

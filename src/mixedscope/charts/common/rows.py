@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import altair as alt
-
+from mixedscope.charts.common.compose import in_column, in_grid
 from mixedscope.charts.common.theme import DOUBLE_COLUMN
 
 __all__ = ["MOST_IN_A_ROW", "in_rows", "panel_width", "rows_of"]
@@ -78,5 +77,5 @@ def in_rows(
         scales = dict.fromkeys(shared, "shared") | dict.fromkeys(independent, "independent")
         return chart.resolve_scale(**scales).resolve_legend(**dict.fromkeys(shared, "shared"))
 
-    blocks = [resolved(alt.concat(*panels(row), columns=len(row))) for row in rows_of(count)]
-    return blocks[0] if len(blocks) == 1 else resolved(alt.vconcat(*blocks, spacing=22))
+    blocks = [resolved(in_grid(*panels(row), columns=len(row))) for row in rows_of(count)]
+    return blocks[0] if len(blocks) == 1 else resolved(in_column(*blocks, spacing=22))

@@ -12,6 +12,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
@@ -89,10 +90,10 @@ def crossvalidation_chart(
             frame="group",
             offset=3,
         )
-        row = alt.hconcat(*panels, spacing=_GAP, bounds="flush")
+        row = in_row(*panels, spacing=_GAP, bounds="flush")
         rows.append(row.properties(title=heading))
     title = crossvalidation_title(summary, groups, fits)
-    chart = alt.vconcat(*rows, spacing=12)
+    chart = in_column(*rows, spacing=12)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
     return chart, title, crossvalidation_reading(summary, groups, fits)
 
@@ -241,4 +242,4 @@ def _marks(
     points = base.mark_point(filled=True, size=46, opacity=1, aria=False).encode(
         x=alt.X(f"{name}:Q", scale=scale, axis=axis), y=y, color=colour, tooltip=list(tooltip)
     )
-    return alt.layer(rule, bars, points)
+    return layered(rule, bars, points)

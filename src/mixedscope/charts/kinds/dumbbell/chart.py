@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
@@ -96,7 +97,7 @@ def dumbbell_chart(
         for i, (pull, line) in enumerate(zip(fits, lines, strict=True))
     ]
     rows = [
-        alt.hconcat(*panels[i : i + per_row], spacing=_GAP, bounds="flush")
+        in_row(*panels[i : i + per_row], spacing=_GAP, bounds="flush")
         for i in range(0, len(panels), per_row)
     ]
     items = [
@@ -106,7 +107,7 @@ def dumbbell_chart(
         ("zero", "population"),
     ]
     key = key_row(items, width=_INNER, theme=theme)
-    chart = alt.vconcat(*rows, key, spacing=16).properties(
+    chart = in_column(*rows, key, spacing=16).properties(
         title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
     )
     return chart, title, caption
@@ -193,7 +194,7 @@ def _panel(
         size=28 if named else 6,
         opacity=1.0 if named else 0.8,
     )
-    return alt.layer(
+    return layered(
         zero.encode(x=x("p")),
         pull_line.encode(x=x("r"), x2=alt.X2(field="m"), y=y),
         reference.encode(x=x("r"), y=y, tooltip=tips),

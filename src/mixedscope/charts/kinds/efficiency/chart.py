@@ -14,6 +14,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import fixed, number, percent
@@ -73,7 +74,7 @@ def efficiency_chart(
         "(1), on a log scale, with 95\u00a0% Monte Carlo intervals"
         f"{f', cut at {number(_LEAST)}' if (rows['low'] == _LEAST).any() else ''}."
     )
-    chart = alt.hconcat(panel, *numbers, spacing=0, bounds="flush")
+    chart = in_row(panel, *numbers, spacing=0, bounds="flush")
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
     return chart, title, caption
 
@@ -175,7 +176,7 @@ def _errors(
         tooltip=tooltip,
     )
     bands = _bands(data, labels, y, colours)
-    return alt.layer(bands, best, bars, points)
+    return layered(bands, best, bars, points)
 
 
 def _bands(data: Datasets, labels: Sequence[str], y: Any, colours: dict[str, str]) -> Any:
@@ -210,7 +211,7 @@ def _numbers(
         .mark_text(align="right", fontSize=10, color=colour, aria=False)
         .encode(y=y, x=alt.value(_COLUMN - 6), text="told:N")
     )
-    return alt.layer(_bands(data, labels, y, colours), text).properties(
+    return layered(_bands(data, labels, y, colours), text).properties(
         title=alt.TitleParams(
             text=[name],
             subtitle=[f"against {first}"],

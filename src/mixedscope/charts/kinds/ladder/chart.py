@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
@@ -77,7 +78,7 @@ def ladder_chart(
         _outcomes(data, own, tested, order, colours),
     ]
     title = ladder_title(structures, tests, components)
-    chart = alt.hconcat(*(p.properties(height=height) for p in panels), spacing=10)
+    chart = in_row(*(p.properties(height=height) for p in panels), spacing=10)
     chart = chart.properties(title=textwrap.wrap(title, _TITLE, break_long_words=False))
     return data.give(chart), title, ladder_caption(structures, tests, components)
 
@@ -134,7 +135,7 @@ def _distance(
     )
     point = base.mark_circle(size=70, opacity=1).encode(x=x, color=colour, tooltip=tooltip)
     text = base.mark_text(align="left", dx=8, color=colours["ink"]).encode(x=x, text="text:N")
-    return (start + line + point + text).properties(
+    return layered(start, line, point, text).properties(
         width=_PANEL,
         title=_heading([criterion, "above the best"]),
         view=alt.ViewConfig(stroke=None),
@@ -184,7 +185,7 @@ def _criteria(data: Datasets, own: pd.DataFrame, order: list[str], colours: dict
             ],
         )
     )
-    return (link + points).properties(
+    return layered(link, points).properties(
         width=_PANEL, title=_heading(["AIC (filled), BIC (open)", "above the best"])
     )
 
@@ -304,7 +305,7 @@ def _outcomes(
         x=alt.value(0), text="verdict:N", color=alt.Color("colour:N", scale=None)
     )
     against = f"test against {worded(tops[0])}" if len(tops) == 1 else "test against the richest"
-    return (test + verdict).properties(
+    return layered(test, verdict).properties(
         width=_TEST,
         title=_heading([against if tops else "no tests", "and certificate"]),
         view=alt.ViewConfig(stroke=None),

@@ -12,6 +12,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import number
@@ -70,7 +71,7 @@ def landscape_chart(
         levels = sorted(outlines.loc[outlines["kind"] == "line", "level"].unique().tolist())
         body = _triangle(data, fit, panels, outlines, levels, theme)
     legend = key(data, levels, marks, width=_INNER - _AXIS, theme=theme)
-    chart = data.give(alt.vconcat(body, legend, spacing=12)).properties(
+    chart = data.give(in_column(body, legend, spacing=12)).properties(
         title=alt.TitleParams(
             text=title_lines(title, _INNER),
             subtitle=_subtitle(fit),
@@ -135,8 +136,8 @@ def _triangle(
                     ),
                 ).properties(width=width, height=height)
             )
-        built.append(alt.hconcat(*cells, spacing=_GAP))
-    return alt.vconcat(*built, spacing=_GAP)
+        built.append(in_row(*cells, spacing=_GAP))
+    return in_column(*built, spacing=_GAP)
 
 
 def _rows(panels: pd.DataFrame) -> list[list[Any]]:
@@ -205,7 +206,7 @@ def _plane(
             )
     layers += _beyond(data, panel, x, y, theme)
     layers += _visited(data, points, x, y, theme)
-    return alt.layer(*layers)
+    return layered(*layers)
 
 
 def _paths(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> alt.Chart:
@@ -312,7 +313,7 @@ def _curve(data: Datasets, fit: FitTables, panel: pd.Series, theme: str) -> Any:
     span = pd.Series({**panel.to_dict(), "y_low": -0.04 * top, "y_high": top, "y_bound": math.nan})
     layers += _beyond(data, span, x, y, theme)
     layers += _visited(data, points, x, y, theme, joined=False)
-    return alt.layer(*layers).properties(width=_INNER - _AXIS, height=230)
+    return layered(*layers).properties(width=_INNER - _AXIS, height=230)
 
 
 def _interval(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import altair as alt
 
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
@@ -201,6 +202,4 @@ def key(
                     text=alt.Text(field="text", type="nominal"),
                 )
             )
-    return alt.layer(*layers, view=alt.ViewConfig(stroke=None)).properties(
-        width=width, height=height
-    )
+    return layered(*layers, view=alt.ViewConfig(stroke=None)).properties(width=width, height=height)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
@@ -167,7 +168,7 @@ def _degrees_panel(book: Books, style: _Style, *, first: bool) -> Any:
         ]
         labels.append(("- - penalty, units of σ²", "", float(worth["y"].iloc[-1])))
         layers.append(_names(style, labels, axis, style.degrees, _HEIGHTS["degrees"]))
-    return alt.layer(*layers).properties(height=_HEIGHTS["degrees"], width=style.width)
+    return layered(*layers).properties(height=_HEIGHTS["degrees"], width=style.width)
 
 
 def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
@@ -204,7 +205,7 @@ def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
     ]
     if style.single:
         drawn.append(_names(style, labels, axis, style.deviation, _HEIGHTS["deviation"]))
-    return alt.layer(*drawn).properties(height=_HEIGHTS["deviation"], width=style.width)
+    return layered(*drawn).properties(height=_HEIGHTS["deviation"], width=style.width)
 
 
 def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
@@ -241,7 +242,7 @@ def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
                 x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal")
             )
         )
-    return alt.layer(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
+    return layered(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
 
 
 def _stack(book: Books, style: _Style, parts: Mapping[str, pd.Series], axis: alt.Y) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
@@ -126,7 +127,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
                     cell = _empty(width, height)
                 cells.append(cell)
     rows: list[Any] = [
-        alt.hconcat(*cells[i : i + per_row], spacing=gap, bounds="flush")
+        in_row(*cells[i : i + per_row], spacing=gap, bounds="flush")
         for i in range(0, len(cells), per_row)
     ]
     several = len(scene.actors) > 1
@@ -135,7 +136,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     wide = width if several else _INNER - _LEFT
     along = Along("evaluation", 0.5, 1.0, [a.course.size + 0.5 for a in scene.actors[:_COLUMNS]])
     rows.append(
-        alt.hconcat(
+        in_row(
             *(
                 _trace(
                     actor,
@@ -155,7 +156,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     )
     rows.append(key_row(_key(scene), width=_INNER, theme=theme))
     rows.append(_phases(theme))
-    return alt.vconcat(*rows, spacing=14).properties(
+    return in_column(*rows, spacing=14).properties(
         title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
     )
 
@@ -293,7 +294,7 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
     zero = alt.Chart(pd.DataFrame([{"p": 0.0}])).mark_rule(
         color=COLOURS["zero"], strokeWidth=0.8, strokeDash=[3, 2], aria=False
     )
-    return alt.layer(
+    return layered(
         zero.encode(x=across("p")),
         base.mark_rule(
             color=COLOURS["movement"], strokeWidth=1.0 if few else 0.4, clip=True, aria=False
@@ -411,7 +412,7 @@ def _trace(
         .encode(x=alt.X(field="e", **x), y=alt.Y(field="gap", **y)),
         *letters,
     ]  # fmt: skip
-    layer = alt.layer(*layers)
+    layer = layered(*layers)
     if named:
         layer = layer.properties(
             title=alt.TitleParams(
@@ -448,7 +449,7 @@ def _phases(theme: str) -> Any:
     def across(field: str) -> alt.X:
         return alt.X(field=field, type="quantitative", scale=scale, axis=None)
 
-    return alt.layer(
+    return layered(
         base.mark_rect(aria=False, opacity=0.75).encode(
             x=across("x"), x2=alt.X2(field="x2"),
             fill=alt.Fill(field="tint", type="nominal", scale=None),

@@ -13,6 +13,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import phase_fills
@@ -61,7 +62,7 @@ def phases_chart(
         )
         for i, optimizer in enumerate(optimizers)
     ]
-    chart = alt.vconcat(*blocks, _scatter(phases, trend, theme), spacing=12).resolve_scale(
+    chart = in_column(*blocks, _scatter(phases, trend, theme), spacing=12).resolve_scale(
         fill="independent", stroke="independent", shape="independent"
     )
     title = phases_title(phases, trend, timing, timing_trend, order=order)
@@ -143,7 +144,7 @@ def _block(
             ).properties(width=width, height=height)
         )
     # Numbers at the ends of an axis stand out; blocks with and without one are alike all the same.
-    return alt.hconcat(*panels, spacing=_BESIDE, bounds="flush").properties(
+    return in_row(*panels, spacing=_BESIDE, bounds="flush").properties(
         title=alt.TitleParams(
             text=f"by {optimizer}", fontSize=11, anchor="start", frame="group", offset=2
         )
@@ -252,7 +253,7 @@ def _scatter(phases: pd.DataFrame, trend: pd.DataFrame, theme: str) -> Any:
         _against(rows, trend, size, optimizers, theme, first=i == 0)
         for i, size in enumerate(SIZE_NAMES)
     ]
-    return alt.hconcat(*panels, spacing=14)
+    return in_row(*panels, spacing=14)
 
 
 def _against(
@@ -317,7 +318,7 @@ def _against(
         )
     )
     width = (DOUBLE_COLUMN - 16 - 64 - 28) // 3
-    return alt.layer(half, points).properties(
+    return layered(half, points).properties(
         width=width,
         height=_SCATTER,
         title=alt.TitleParams(

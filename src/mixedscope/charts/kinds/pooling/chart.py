@@ -14,6 +14,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_row
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
@@ -70,7 +71,7 @@ def pooling_chart(
     drawn.append(key_row(key, width=_INNER, theme=theme))
     if any(path.has_truth for path in paths):
         drawn.append(_error_key(style))
-    chart = alt.vconcat(*drawn, spacing=10)
+    chart = in_column(*drawn, spacing=10)
     return chart, path_title(paths), path_caption(paths, x)
 
 
@@ -186,7 +187,7 @@ def _row(
         else:
             span = spans[cell.group or "", cell.term or ""]
             panels.append(_path_panel(cell, style, span, first=i == 0))
-    return alt.hconcat(*panels, spacing=_GAP + _LABELS, bounds="flush")
+    return in_row(*panels, spacing=_GAP + _LABELS, bounds="flush")
 
 
 class _Horizontal:
@@ -296,7 +297,7 @@ def _path_panel(cell: _Cell, style: _Style, span: tuple[float, float], *, first:
         ),
     ]
     layers += _heading_marks(cell, style)
-    return alt.layer(*layers).properties(width=style.width, height=_HEIGHTS[0])
+    return layered(*layers).properties(width=style.width, height=_HEIGHTS[0])
 
 
 def _error_panel(cell: _Cell, style: _Style, *, first: bool) -> Any:
@@ -360,7 +361,7 @@ def _error_panel(cell: _Cell, style: _Style, *, first: bool) -> Any:
             .encode(x=x(), y=y, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("y:Q")])
         )
     layers += _heading_marks(cell, style)
-    return alt.layer(*layers).properties(width=style.width, height=_HEIGHTS[1])
+    return layered(*layers).properties(width=style.width, height=_HEIGHTS[1])
 
 
 def _vertical(title: str | None) -> alt.Axis:

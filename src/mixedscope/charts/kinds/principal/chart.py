@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.groups import grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.numerals import fixed, number
@@ -94,7 +95,7 @@ def principal_chart(
     drawn = _Drawn(group, frames, chosen, others, options.ellipses, theme)
 
     def draw(share: float) -> Any:
-        return alt.vconcat(
+        return in_column(
             *arranged(fits, drawn, share),
             *_loadings(fits[:tables_of], theme, named=len(fits) > 1),
             key,
@@ -154,7 +155,7 @@ def _one(fits: Sequence[Axes], drawn: _Drawn, share: float) -> list[Any]:
     panels = [drawn.panel(0, axes, j, size, lowest=True, flat=True) for j in others]
     panels[0] = drawn.headed(panels[0], axes, 0, narrow=False)
     rows = [panels[i : i + per_row] for i in range(0, len(panels), per_row)]
-    return [alt.hconcat(*row, spacing=_GAP + _LEFT, bounds="flush") for row in rows]
+    return [in_row(*row, spacing=_GAP + _LEFT, bounds="flush") for row in rows]
 
 
 def _columns(fits: Sequence[Axes], drawn: _Drawn, share: float) -> list[Any]:
@@ -184,7 +185,7 @@ def _columns(fits: Sequence[Axes], drawn: _Drawn, share: float) -> list[Any]:
                     drawn.headed(panel, fits[i], tallest, narrow=True)
                     for panel, i in zip(row, now, strict=True)
                 ]
-            rows.append(alt.hconcat(*row, spacing=_GAP + _LEFT + _LINE, bounds="flush"))
+            rows.append(in_row(*row, spacing=_GAP + _LEFT + _LINE, bounds="flush"))
     return rows
 
 
@@ -223,7 +224,7 @@ def _loadings(fits: Sequence[Axes], theme: str, *, named: bool) -> list[Any]:
         for axes in fits
     ]
     return [
-        alt.hconcat(*tables[i : i + per_row], spacing=2 * _GAP, bounds="flush")
+        in_row(*tables[i : i + per_row], spacing=2 * _GAP, bounds="flush")
         for i in range(0, len(tables), per_row)
     ]
 
@@ -294,7 +295,7 @@ def _table(
             ),
         )
     )
-    table = alt.layer(
+    table = layered(
         shaded,
         written(texts, "left", words - 4),
         written(numbers, "center", column),

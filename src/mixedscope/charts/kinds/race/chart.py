@@ -14,6 +14,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_grid, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.legend import title_lines
@@ -87,9 +88,9 @@ def race_chart(
         ).properties(width=width, height=_HEIGHT)
         for i, entrant in enumerate(entrants)
     ]
-    above = alt.concat(*panels, columns=columns, spacing=_GAP)
+    above = in_grid(*panels, columns=columns, spacing=_GAP)
     below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
-    chart = alt.vconcat(above, below, spacing=12).resolve_legend(shape="shared")
+    chart = in_column(above, below, spacing=12).resolve_legend(shape="shared")
     title = race_title(race, ends, timing, x=x)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
     caption = race_caption(race, ends, floor=floor, x=x, timed=timing is not None)
@@ -176,7 +177,7 @@ def _panel(
     optimizer = str(ends.loc[ends["entrant"] == entrant, "optimizer"].iloc[0])
     words = [optimizer] * (optimizer != entrant) + [settings] * isinstance(settings, str)
     told = (ends["settings"].notna() | (ends["entrant"] != ends["optimizer"])).any()
-    return alt.layer(*layers).properties(
+    return layered(*layers).properties(
         title=alt.TitleParams(
             text=entrant,
             subtitle=(_lines(words, short) if told else []),
@@ -298,7 +299,7 @@ def _ends_chart(
     lines = data.chart([{"entrant": entrant} for entrant in entrants]).mark_rule(
         stroke=colours["grid"], strokeWidth=0.8, aria=False
     )
-    first = alt.layer(
+    first = layered(
         lines.encode(y=y),
         limit,
         joined,
@@ -325,11 +326,9 @@ def _ends_chart(
             tooltip=[alt.Tooltip("entrant:N"), alt.Tooltip("start:Q"), alt.Tooltip("seconds:Q")],
         )
     )
-    return alt.hconcat(
+    return in_row(
         first.properties(width=left, height=height),
-        alt.layer(lines.encode(y=bare), second).properties(
-            width=width - left - _GAP, height=height
-        ),
+        layered(lines.encode(y=bare), second).properties(width=width - left - _GAP, height=height),
         spacing=_GAP,
     )
 

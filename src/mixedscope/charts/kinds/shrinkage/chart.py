@@ -14,6 +14,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.compose import in_column, in_row
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
@@ -102,7 +103,7 @@ def shrinkage_chart(
 
     def draw(share: float) -> Any:
         # Settings are given where charts are joined: each change of a chart copies the whole of it.
-        return alt.vconcat(
+        return in_column(
             *arranged(fits, group, frames, chosen, settings, share),
             key,
             spacing=16,
@@ -228,7 +229,7 @@ def _columns(
             chart = panel_chart(fits[s], panel, **settings)
             title = header(fits[s].label, lines[s], tallest, settings["theme"])
             row.append(chart.properties(title=title))
-        rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
+        rows.append(in_row(*row, spacing=_GAP, bounds="flush"))
     return rows
 
 
@@ -274,7 +275,7 @@ def _blocks(
                     y_labels=s == start or fits[s].told_pairs() != fits[start].told_pairs(),
                 )
             )
-        rows.append(blocks[0] if len(blocks) == 1 else alt.hconcat(*blocks, spacing=20))
+        rows.append(blocks[0] if len(blocks) == 1 else in_row(*blocks, spacing=20))
     return rows
 
 
@@ -306,5 +307,5 @@ def _triangle(
                 y_labels=y_labels and not row,
             )
             row.append(panel_chart(pull, panel, **settings))
-        rows.append(alt.hconcat(*row, spacing=_GAP, bounds="flush"))
-    return alt.vconcat(*rows, spacing=_GAP, title=title)
+        rows.append(in_row(*row, spacing=_GAP, bounds="flush"))
+    return in_column(*rows, spacing=_GAP, title=title)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along, told_seconds
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
@@ -179,7 +180,7 @@ class _Panel:
             .mark_line(interpolate="step-after", strokeWidth=1.3, color=_COLOURS["gap"], aria=False)
             .encode(x=self.x("x"), y=y)
         )
-        return alt.layer(self.bands(), line, *self._enough(), self._hover(["gap"]))
+        return layered(self.bands(), line, *self._enough(), self._hover(["gap"]))
 
     def changes(self, top: float) -> Any:
         """Differences of the estimates from the final fit."""
@@ -257,7 +258,7 @@ class _Panel:
             )
             .encode(y=y)
         )
-        return alt.layer(
+        return layered(
             self.bands(titled=True),
             limits,
             lines,

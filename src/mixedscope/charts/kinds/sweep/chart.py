@@ -10,6 +10,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
@@ -74,7 +75,7 @@ def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, st
         "heat": panel.cells,
         "points": panel.points,
     }[kind]()
-    chart = alt.layer(*layers).properties(width=panel.width, height=panel.height)
+    chart: Any = layered(*layers).properties(width=panel.width, height=panel.height)
     if "facet" in summary.orders:
         names = [placed(summary.chart["facet"], v) for v in summary.orders["facet"]]
         chart = chart.facet(

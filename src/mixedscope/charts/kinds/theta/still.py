@@ -10,6 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
@@ -73,10 +74,10 @@ def theta_still(
         for fit, course in zip(tables, courses, strict=True)
     ]
     rows = [
-        drawn[i] if across == 1 else alt.hconcat(*drawn[i : i + across], spacing=_GAP)
+        drawn[i] if across == 1 else in_row(*drawn[i : i + across], spacing=_GAP)
         for i in range(0, len(drawn), across)
     ]
-    return alt.vconcat(*rows, spacing=12).properties(
+    return in_column(*rows, spacing=12).properties(
         title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
     )
 
@@ -142,7 +143,7 @@ def _theta_row(
         .encode(x=x, y=y, color=colour)
     )
     info = fit.info
-    return alt.layer(ticks, ends).properties(
+    return layered(ticks, ends).properties(
         title=alt.TitleParams(
             text=structure_label(info), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
             fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,

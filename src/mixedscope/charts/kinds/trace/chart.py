@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
+from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
@@ -192,7 +193,7 @@ def _gap_panel(
         .encode(x=x("x"), y=alt.Y("best:Q", **y), stroke=stroke)
     )
     shaded = bands(rounded(x.within(phase_runs(frame))), x("left"), theme)
-    return alt.layer(shaded, *_stage_marks(frame, x, colours), marks, line)
+    return layered(shaded, *_stage_marks(frame, x, colours), marks, line)
 
 
 def _kind_encodings(frames: Sequence[pd.DataFrame]) -> tuple[alt.Stroke, alt.Shape]:
@@ -287,7 +288,7 @@ def _parameter_panel(
     else:
         y = alt.YDatum((low + high) / 2, scale=alt.Scale(**scale), axis=alt.Axis(**axis))
         layers.append(_none(theme, size[0], y))
-    return alt.layer(*layers).properties(width=size[0], height=size[1])
+    return layered(*layers).properties(width=size[0], height=size[1])
 
 
 def _none(theme: str, width: int, y: alt.YDatum) -> Any:

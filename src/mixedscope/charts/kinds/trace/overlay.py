@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
+from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
@@ -72,7 +73,7 @@ def overlay_chart(
         .properties(width=width, height=_STRIP * len(labels))
     )
     lines = _lines(frames, labels, names, span, along("x", titled=True), limit)
-    return alt.vconcat(above, lines.properties(width=width, height=_HEIGHT), spacing=6)
+    return in_column(above, lines.properties(width=width, height=_HEIGHT), spacing=6)
 
 
 def _lines(
@@ -136,7 +137,7 @@ def _lines(
             ],
         )
     )
-    return alt.layer(line, end)
+    return layered(line, end)
 
 
 def _looks(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:
