@@ -23,6 +23,7 @@ __all__ = [
     "efficiency",
     "errors",
     "ladder",
+    "lmer",
     "load_dataset",
     "load_fit",
     "phase_tables",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mixedscope.api.assess import cross_validate, efficiency
     from mixedscope.api.fit import Fit
     from mixedscope.api.linear import LinearMixedModel, load_fit
+    from mixedscope.api.lmer import lmer
     from mixedscope.api.structure_ladder import ladder
     from mixedscope.core import errors
     from mixedscope.data.prepare import load_dataset
@@ -49,6 +51,7 @@ _HOME = {
     "cross_validate": "mixedscope.api.assess",
     "efficiency": "mixedscope.api.assess",
     "ladder": "mixedscope.api.structure_ladder",
+    "lmer": "mixedscope.api.lmer",
     "load_dataset": "mixedscope.data.prepare",
     "load_fit": "mixedscope.api.linear",
     "phase_tables": "mixedscope.summaries.phases",
@@ -67,7 +70,10 @@ def __getattr__(name: str) -> Any:
         return import_module("mixedscope.core.errors")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'mixedscope' has no attribute {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f"module 'mixedscope' has no attribute {name!r}")
+    familiar = import_module("mixedscope.api.familiar")
+    return familiar.no_attribute("mixedscope", name, familiar.MODULE_WORDS, __all__)
 
 
 def __dir__() -> list[str]:

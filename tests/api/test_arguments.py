@@ -41,6 +41,7 @@ class Doors:
         #: Callables by name, with arguments by name.
         self.calls: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "LinearMixedModel": (ms.LinearMixedModel, {"formula": FORMULA, "data": self.data}),
+            "lmer": (ms.lmer, {"formula": FORMULA, "data": self.data}),
             "LinearMixedModel.profiled": (self.model.profiled, {}),
             "LinearMixedModel.blocks": (self.model.blocks, {}),
             "LinearMixedModel.race": (self.model.race, {"entrants": ["auto"], "starts": 0}),

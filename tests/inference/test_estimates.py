@@ -305,8 +305,15 @@ def test_conditional_covariances_have_the_standard_deviations_on_their_diagonals
     table = fit.conditional_modes()
     for group, covariance in fit.conditional_covariances().items():
         own = table.loc[table["group"] == group, "std_dev"].to_numpy()
-        diagonal = np.sqrt(np.einsum("qii->qi", covariance)).ravel()
+        matrices = covariance.to_numpy().reshape(
+            -1, len(covariance.columns), len(covariance.columns)
+        )
+        diagonal = np.sqrt(np.einsum("qii->qi", matrices)).ravel()
         assert np.allclose(diagonal, own, rtol=1e-10)
+        level = table.loc[table["group"] == group, "level"].iloc[-1]
+        last = covariance.loc[level]
+        assert list(last.index) == list(last.columns) == list(table["term"].unique())
+        assert np.array_equal(last, matrices[-1])
 
 
 @pytest.mark.parametrize(

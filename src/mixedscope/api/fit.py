@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api import summary
+from mixedscope.api.aliases import FitAliases
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
 from mixedscope.api.intervals import FitIntervals
@@ -109,7 +110,7 @@ class FittableModel(Model):
         Parameters
         ----------
         optimizer : str
-            ``auto``, or one of :func:`mixedscope.optimize.optimizer_names`.
+            ``auto``, or one of :func:`mixedscope.optimize.backends.optimizer_names`.
         settings : mapping, optional
             Settings of the optimiser, by name.
         reml : bool
@@ -161,7 +162,7 @@ class FittableModel(Model):
         return None if start is None else self._theta(start)
 
 
-class Fit(FitIntervals[FittableModel], FitDiagnostics[FittableModel]):
+class Fit(FitIntervals[FittableModel], FitAliases[FittableModel], FitDiagnostics[FittableModel]):
     """A fitted model: numbers, tables and charts of one optimisation.
 
     Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.

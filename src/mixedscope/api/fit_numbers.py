@@ -203,12 +203,25 @@ class FitNumbers(Generic[M]):
             self._tables.modes = modes_table(self._profiled, self.theta, self.model.joint_limit)
         return self._tables.modes
 
-    def conditional_covariances(self) -> dict[str, Floats]:
-        """Conditional covariance matrices (q, k, k) of the modes, by grouping factor."""
+    def conditional_covariances(self) -> dict[str, pd.DataFrame]:
+        """Conditional covariance matrices of the modes, by grouping factor.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            Rows by level and term, a column for each term: ``tables["Subject"].loc["308"]`` is the
+            (k, k) matrix of one level.
+        """
         evaluation = self._profiled.evaluate(self.theta)
+        terms = self._profiled.system.terms
+        tables = {}
         covariances = self._profiled.system.conditional_covariances(evaluation.sigma)
-        groups = [t.group for t in self._profiled.system.terms]
-        return dict(zip(groups, covariances, strict=True))
+        for term, matrices in zip(terms, covariances, strict=True):
+            labels = [list(term.design.levels), list(term.names)]
+            index = pd.MultiIndex.from_product(labels, names=["level", "term"])
+            values = np.asarray(matrices).reshape(-1, term.size)
+            tables[term.group] = pd.DataFrame(values, index=index, columns=list(term.names))
+        return tables
 
     @door()
     def modes_trace(self, keyframe_parts: int = KEYFRAMES) -> pd.DataFrame:

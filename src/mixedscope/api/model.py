@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import fields, replace
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mixedscope.api.familiar import MODEL_WORDS, no_attribute
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError, warn_of
 from mixedscope.core.evaluation import Evaluation
@@ -270,6 +271,11 @@ class Model:
             if not np.isfinite(value):
                 raise ModelError(f"theta has {value} for {name}: it takes finite numbers.")
         return values
+
+    if not TYPE_CHECKING:  # checkers know all attributes
+
+        def __getattr__(self, name: str) -> Any:
+            no_attribute("A model", name, MODEL_WORDS, dir(type(self)))
 
     def __repr__(self) -> str:
         return (

@@ -340,6 +340,24 @@ def _items(value: Any) -> tuple[Any, ...] | None:
         return None
 
 
+def divided(
+    called: str, options: Mapping[str, Any], *functions: Callable[..., Any]
+) -> list[dict[str, Any]]:
+    """Give each of the functions those options that it has by name.
+
+    Raises ModelError about an option that none has; ``called`` is what users wrote.
+    """
+    kind = inspect.Parameter.VAR_KEYWORD
+    known = [
+        [p.name for p in inspect.signature(f).parameters.values() if p.kind is not kind]
+        for f in functions
+    ]
+    every = dict.fromkeys(name for names in known for name in names if name != "self")
+    if not every.keys() >= options.keys():
+        raise ModelError(_unknown(called, options, every))
+    return [{n: v for n, v in options.items() if n in names} for names in known]
+
+
 # -- calls that do not fit -------------------------------------------------------------------------
 
 

@@ -1,0 +1,150 @@
+"""Names that users of statsmodels, lme4 and MixedModels.jl try, and what to use in their place.
+
+Names that mean the same here are attributes of `mixedscope.api.aliases`; what other programs call
+by a name that is reached another way is a row of a plain table, which an AttributeError says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NoReturn
+
+from mixedscope.core.errors import suggest
+
+__all__ = ["FIT_WORDS", "MODEL_WORDS", "MODULE_WORDS", "no_attribute"]
+
+_COEFFICIENTS: Final = (
+    "statsmodels counts variance parameters among these: use fit.fixed_effects() and "
+    "fit.variance_components()"
+)
+_INTERVALS: Final = "use fit.confint(level=0.95)"
+_MATRICES: Final = (
+    "use fit.theta, fit.beta and fit.sigma; matrices are in fit.model.design: y, X and, for each "
+    "grouping factor, random[i].Z"
+)
+_COMPONENTS: Final = "use fit.variance_components(), standard deviations and correlations"
+_MODES: Final = "use fit.ranef(), a table for each grouping factor, or fit.conditional_modes()"
+
+#: What a fit has not by this name, and what to use.
+FIT_WORDS: Final[dict[str, str]] = {
+    # statsmodels
+    "params": _COEFFICIENTS,
+    "bse": _COEFFICIENTS,
+    "tvalues": _COEFFICIENTS,
+    "pvalues": _COEFFICIENTS,
+    "zvalues": _COEFFICIENTS,
+    "conf_int": _INTERVALS,
+    "cov_params": "use fit.fixed_covariance()",
+    "cov_re": _COMPONENTS,
+    "re_params": _COMPONENTS,
+    "vcomp": _COMPONENTS,
+    "random_effects": _MODES,
+    "random_effects_cov": "use fit.conditional_covariances()",
+    "df_resid": "use fit.nobs - len(fit.beta); fit.dof counts all parameters",
+    "df_modelwc": "use fit.dof",
+    "hist": "use fit.trace",
+    "wald_test": "use fit.fixed_effects(), a test of each coefficient",
+    "t_test": "use fit.fixed_effects(), a test of each coefficient",
+    # lme4, lmerTest, nlme and MixedModels.jl
+    "logLik": "use fit.loglik",
+    "loglikelihood": "use fit.loglik",
+    "deviance": "use fit.objective, -2 log-likelihood of an ML fit",
+    "REMLcrit": "use fit.objective, the REML criterion of a REML fit",
+    "AIC": "use fit.aic",
+    "AICc": "use fit.aicc",
+    "BIC": "use fit.bic",
+    "isSingular": "use fit.singular",
+    "issingular": "use fit.singular",
+    "isREML": "use fit.reml",
+    "getME": _MATRICES,
+    "VarCorr": _COMPONENTS,
+    "varcorr": _COMPONENTS,
+    "coeftable": "use fit.fixed_effects()",
+    "coefnames": "use fit.fixed_effects()",
+    "coefficients": "use fit.fixed_effects()",
+    "stderror": "use fit.fixed_effects(), column std_error",
+    "condVar": "use fit.conditional_covariances()",
+    "df_residual": "use fit.nobs - fit.dof",
+    "dof_residual": "use fit.nobs - fit.dof",
+    "hatvalues": "use fit.leverage()",
+    "influence_plot": "use fit.leverage()",
+    "rePCA": "use fit.study('principal')",
+    "optsum": "use fit.certificate and fit.trace",
+    "optinfo": "use fit.certificate and fit.trace",
+    "bootMer": "use fit.parametric_bootstrap(1000, seed=1)",
+    "parametricbootstrap": "use fit.parametric_bootstrap(1000, seed=1)",
+    "ngrps": "use fit.info['dimensions']['groups']",
+    "nlevs": "use fit.info['dimensions']['groups']",
+    "data": "use fit.model.data",
+    "plot": "use ms.charts, as ms.charts.shrinkage(fit)",
+}
+
+#: What a model has not by this name, and what to use.
+MODEL_WORDS: Final[dict[str, str]] = {
+    "from_formula": "use ms.LinearMixedModel(formula, data)",
+    "fit_regularized": "use model.fit()",
+    "endog": "use model.design.y",
+    "exog": "use model.design.X, whose columns are model.design.x_names",
+    "exog_re": "use the Z of model.design.random",
+    "groups": "use the codes and levels of model.design.random",
+    "nobs": "use len(model.design.y)",
+    "loglike": "use model.objective(theta), -2 log-likelihood",
+    "score": "use model.objective_gradient(theta), of -2 log-likelihood",
+    "hessian": "use model.objective_gradient(theta), whose differences give it",
+    "exog_names": "use model.fixed_names",
+    "endog_names": "use model.design.response",
+}
+
+_ONE_CALL: Final = "use ms.lmer(formula, data), or ms.LinearMixedModel(formula, data).fit()"
+_LINEAR: Final = (
+    "mixedscope fits linear mixed models, with normal residuals: ms.lmer(formula, data)"
+)
+_OF_A_FIT: Final = "it is a method of a fit, as {}"
+
+#: What the module has not by this name, and what to use.
+MODULE_WORDS: Final[dict[str, str]] = {
+    "mixedlm": _ONE_CALL,
+    "MixedLM": _ONE_CALL,
+    "LMM": _ONE_CALL,
+    "MixedModel": _ONE_CALL,
+    "lme": _ONE_CALL,
+    "lme4": _ONE_CALL,
+    "glmmTMB": _ONE_CALL,
+    "fit": _ONE_CALL,
+    "glmer": _LINEAR,
+    "GLMM": _LINEAR,
+    "GeneralizedLinearMixedModel": _LINEAR,
+    "BinomialBayesMixedGLM": _LINEAR,
+    "fixef": _OF_A_FIT.format("fit.fixef()"),
+    "ranef": _OF_A_FIT.format("fit.ranef()"),
+    "confint": _OF_A_FIT.format("fit.confint()"),
+    "fitted": _OF_A_FIT.format("fit.fitted()"),
+    "residuals": _OF_A_FIT.format("fit.residuals()"),
+    "resid": _OF_A_FIT.format("fit.residuals()"),
+    "hatvalues": _OF_A_FIT.format("fit.leverage()"),
+    "simulate": _OF_A_FIT.format("fit.simulate()"),
+    "refit": _OF_A_FIT.format("fit.refit(response)"),
+    "bootMer": _OF_A_FIT.format("fit.parametric_bootstrap(1000, seed=1)"),
+    "parametricbootstrap": _OF_A_FIT.format("fit.parametric_bootstrap(1000, seed=1)"),
+    "VarCorr": _OF_A_FIT.format("fit.variance_components()"),
+    "isSingular": "use fit.singular",
+    "AIC": "use fit.aic",
+    "BIC": "use fit.bic",
+    "logLik": "use fit.loglik",
+    "allFit": "use model.race(['auto', 'pybobyqa', 'nlopt-bobyqa'])",
+    "load_data": "use ms.load_dataset",
+    "save": "use fit.save(directory)",
+    "load": "use ms.load_fit(directory)",
+}
+
+
+def no_attribute(what: str, name: str, words: Mapping[str, str], known: Iterable[str]) -> NoReturn:
+    """Raise the AttributeError of a name that is not there, with what to use in its place.
+
+    ``what`` names that which lacks it; ``known`` are names that it has.
+    """
+    if name.startswith("_"):  # what copies and displays look for
+        raise AttributeError(f"{what} has no attribute {name!r}")
+    public = (other for other in known if not other.startswith("_"))
+    hint = f": {words[name]}." if name in words else f".{suggest(name, public)}"
+    raise AttributeError(f"{what} has no attribute {name!r}{hint}")
