@@ -59,6 +59,7 @@ class Doors:
             "Fit.modes_trace": (self.fit.modes_trace, {}),
             "Fit.refit": (self.fit.refit, {"response": y}),
             "Fit.refit_many": (self.fit.refit_many, {"responses": y[None]}),
+            "Fit.predict": (self.fit.predict, {}),
             "Fit.simulate": (self.fit.simulate, {}),
             "Fit.parametric_bootstrap": (self.fit.parametric_bootstrap, {"count": 1}),
             "Fit.evaluate": (self.fit.evaluate, {}),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -45,7 +49,7 @@ def test_the_rows_of_the_model_get_the_columns_of_the_model_to_the_bit() -> None
     design = made(contrasts=CONTRASTS)
     rows = again(design, D)
     assert rows.X.tobytes() == design.X.tobytes()
-    for found, random in zip(rows.terms, design.random, strict=True):
+    for found, random in zip(rows.own, design.random, strict=True):
         assert found.Z.tobytes() == random.Z.tobytes()
         assert found.codes is not None
         assert found.codes.tolist() == random.codes.tolist()
@@ -57,7 +61,7 @@ def test_columns_of_a_row_do_not_depend_on_the_rows_beside_it() -> None:
         rows = again(design, some)
         at = some.index.to_numpy()
         np.testing.assert_array_equal(rows.X, design.X[at])
-        for found, random in zip(rows.terms, design.random, strict=True):
+        for found, random in zip(rows.own, design.random, strict=True):
             np.testing.assert_array_equal(found.Z, random.Z[at])
             assert found.codes is not None
             np.testing.assert_array_equal(found.codes, random.codes[at])
@@ -72,8 +76,8 @@ def test_other_kinds_of_tables_and_types_give_the_same_columns(convert: object) 
     other = other[sorted(other.columns)].astype({"w": float, "x": "float64"})
     rows = again(design, convert(other))  # type: ignore[operator]
     np.testing.assert_array_equal(rows.X, design.X)
-    assert rows.terms[0].codes is not None
-    assert rows.terms[0].codes.tolist() == design.random[0].codes.tolist()
+    assert rows.own[0].codes is not None
+    assert rows.own[0].codes.tolist() == design.random[0].codes.tolist()
 
 
 def test_a_combination_is_new_if_its_pair_is() -> None:
@@ -82,7 +86,7 @@ def test_a_combination_is_new_if_its_pair_is() -> None:
     )
     design = made("y ~ 1 + (1 | a:b:c) + (1 | a)", data)
     new = pd.DataFrame({"a": list("pqqz"), "b": list("uuvu"), "c": list("1211")})
-    crossed, single = again(design, new).terms
+    crossed, single = again(design, new).own
     assert crossed.codes is not None
     assert single.codes is not None
     levels = design.random[0].levels
@@ -179,13 +183,40 @@ def test_the_columns_of_a_term_that_is_not_wanted_are_not_needed() -> None:
     design = made("y ~ x + (1 | g) + (0 + w | g)")
     wanted = wanted_terms(design, ["(1 | g)"])
     rows = other_rows(design, D[["x", "g"]], own=wanted)
-    assert rows.terms[0].Z.tolist() == [[1.0]] * N
+    assert rows.own[0].Z.tolist() == [[1.0]] * N
 
 
 def test_intercepts_alone_are_what_their_structure_leaves() -> None:
     design = made(structure="intercept")
-    (first, *_) = other_rows(design, D, own=whole_terms(design)).terms
+    (first, *_) = other_rows(design, D, own=whole_terms(design)).own
     np.testing.assert_array_equal(first.Z, np.ones((N, 1)))
+
+
+R_COLUMNS = json.loads((Path(__file__).parents[1] / "reference" / "columns.json").read_text())
+
+
+@pytest.mark.parametrize("case", R_COLUMNS["cases"], ids=lambda c: c["formula"])
+def test_columns_of_other_rows_are_those_of_r(case: dict[str, Any]) -> None:
+    x, levels = np.array(R_COLUMNS["x"]), ["lo", "mid", "hi"]
+    data = pd.DataFrame({"x": x, "f": pd.Categorical(R_COLUMNS["f"], levels), "y": np.sin(x)})
+    data["k"] = ["a", "b"] * 6
+    design = made(f"y ~ {case['formula']} + (1 | k)", data, contrasts=case["contrasts"])
+    new = pd.DataFrame({"x": R_COLUMNS["new_x"], "f": R_COLUMNS["new_f"]})
+    tolerance = R_COLUMNS["tolerance"]
+    np.testing.assert_allclose(
+        other_rows(design, new).X, np.array(case["X"]), rtol=tolerance, atol=tolerance
+    )
+
+
+def test_functions_within_functions_keep_what_they_learned() -> None:
+    # R learns anew from the other rows here (stats::makepredictcall).
+    design = made("y ~ log(scale(x) + 9) + I(scale(x) > 1) + center(x / sqrt(w + 1)) + (1 | g)")
+    new = pd.DataFrame({"x": [0.5, 30.0], "w": [1, 2], "g": ["308", "308"]})
+    scaled = (new.x - D.x.mean()) / D.x.std()
+    middle = (D.x / np.sqrt(D.w + 1)).mean()
+    quotient = new.x / np.sqrt(new.w + 1) - middle
+    expected = np.column_stack([np.ones(2), np.log(scaled + 9), scaled > 1, quotient])
+    np.testing.assert_allclose(again(design, new).X, expected, rtol=1e-12)
 
 
 def test_other_rows_have_the_offset_of_the_formula_and_of_the_argument() -> None:

@@ -18,6 +18,7 @@ from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
 from mixedscope.api.intervals import FitIntervals
 from mixedscope.api.model import Model
+from mixedscope.api.predictions import FitPredictions
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.data.storable import storable, with_index
@@ -162,7 +163,12 @@ class FittableModel(Model):
         return None if start is None else self._theta(start)
 
 
-class Fit(FitIntervals[FittableModel], FitAliases[FittableModel], FitDiagnostics[FittableModel]):
+class Fit(
+    FitIntervals[FittableModel],
+    FitAliases[FittableModel],
+    FitDiagnostics[FittableModel],
+    FitPredictions[FittableModel],
+):
     """A fitted model: numbers, tables and charts of one optimisation.
 
     Made by :meth:`mixedscope.LinearMixedModel.fit` or :func:`mixedscope.load_fit`.

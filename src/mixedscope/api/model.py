@@ -19,6 +19,7 @@ from mixedscope.core.evaluation import Evaluation
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame
 from mixedscope.design.spec import ModelSpec
+from mixedscope.design.training import VALUES, WEIGHTS
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
@@ -32,7 +33,7 @@ __all__ = ["Model"]
 Floats = NDArray[np.float64]
 
 #: Columns of :attr:`Model.data` that hold what was given as values.
-_GIVEN: Final = {"weights": ".weights", "offset": ".offset", "subset": ".subset"}
+_GIVEN: Final = {"weights": WEIGHTS, "offset": VALUES, "subset": ".subset"}
 
 
 class Model:

@@ -8,23 +8,35 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.design.design import Design, RandomDesign
 from mixedscope.design.frame import as_frame, missing_values
-from mixedscope.design.rows import named_offset
+from mixedscope.design.rows import named_offset, read_weights
 from mixedscope.design.structure_choice import StructureChooser, kept_terms, terms_by_group
 from mixedscope.design.terms import TermColumns
 from mixedscope.design.training import VALUES, Training
-from mixedscope.formula.expressions import columns_in
+from mixedscope.formula.expressions import columns_in, label_of
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
 
-__all__ = ["OtherRows", "OtherTerms", "WantedTerms", "other_rows", "wanted_terms", "whole_terms"]
+__all__ = [
+    "OtherRows",
+    "OtherTerms",
+    "WantedTerms",
+    "complement",
+    "other_rows",
+    "same_rows",
+    "wanted_terms",
+    "whole_terms",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+#: New levels that are named.
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -57,12 +69,15 @@ class OtherTerms:
     codes : (m,) int64 array or None
         Positions of the rows' levels among those of the design, -1 for a new level; None where
         levels were not asked for.
+    new : tuple of str
+        New levels, the first few.
     """
 
     position: int
     columns: tuple[int, ...]
     Z: Floats
     codes: Ints | None
+    new: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,24 +91,37 @@ class OtherRows:
     rows : (m,) int64 array
         Positions, ascending, of those without a missing value in what is needed.
     X : (m, p) array
-    terms : tuple of OtherTerms
+    own : tuple of OtherTerms
+        Those whose levels were asked for.
+    drawn : tuple of OtherTerms
+        Those of which Z alone was.
     offset : (m,) array or None
         What is added to fixed and random effects as it is.
-    columns : TermColumns
-        What made them, for columns that are asked for beyond these.
+    weights : (m,) array or None
     """
 
     n: int
     rows: Ints
     X: Floats
-    terms: tuple[OtherTerms, ...]
+    own: tuple[OtherTerms, ...]
+    drawn: tuple[OtherTerms, ...]
     offset: Floats | None
-    columns: TermColumns
+    weights: Floats | None
 
 
 def whole_terms(design: Design) -> tuple[WantedTerms, ...]:
     """All random-effects terms of a design."""
     return tuple(WantedTerms(i, tuple(range(len(r.names)))) for i, r in enumerate(design.random))
+
+
+def complement(design: Design, wanted: Sequence[WantedTerms]) -> tuple[WantedTerms, ...]:
+    """Random-effects terms of a design that are not among those wanted."""
+    taken = {one.position: set(one.columns) for one in wanted}
+    left = [
+        (one.position, tuple(j for j in one.columns if j not in taken.get(one.position, ())))
+        for one in whole_terms(design)
+    ]
+    return tuple(WantedTerms(position, columns) for position, columns in left if columns)
 
 
 def wanted_terms(design: Design, said: Sequence[str]) -> tuple[WantedTerms, ...]:
@@ -176,7 +204,7 @@ def other_rows(
     *,
     own: Sequence[WantedTerms] = (),
     drawn: Sequence[WantedTerms] = (),
-    variables: Sequence[str] = (),
+    weights: str | ArrayLike | None = None,
     what: str = "newdata",
 ) -> OtherRows:
     """Make the columns of a design for other rows, with what it learned from its own.
@@ -191,8 +219,8 @@ def other_rows(
         Random-effects terms whose levels are wanted too.
     drawn : sequence of WantedTerms
         Terms of which Z alone is wanted.
-    variables : sequence of str
-        Other columns without which a row is incomplete.
+    weights : str or (n,) array, optional
+        Column or values of the weights, where they are wanted.
     what : str
         What the data are called in messages.
 
@@ -218,9 +246,10 @@ def other_rows(
                 needed |= dict.fromkeys(_term_variables(term))
         if with_levels:
             needed |= dict.fromkeys(by_group[wanted.position][0].factors)
-    needed |= dict.fromkeys([*_offset_variables(training), *variables])
+    needed |= dict.fromkeys(_offset_variables(training))
     used = {name: _column(frame, name, what) for name in needed}
-    present = np.ones(len(frame), dtype=bool)
+    all_weights = read_weights(weights, frame)
+    present = np.ones(len(frame), dtype=bool) if all_weights is None else ~np.isnan(all_weights)
     for series in used.values():
         missing = missing_values(series)
         if missing is not None:
@@ -229,18 +258,55 @@ def other_rows(
     used = {name: series.take(rows) for name, series in used.items()}
     columns = training.columns(used, rows)
     fixed = training.formula.fixed
-    terms = tuple(
-        OtherTerms(
-            wanted.position,
-            wanted.columns,
-            _z(columns, parts, wanted),
-            columns.grouping(by_group[wanted.position][0].factors).codes if with_levels else None,
-        )
-        for wanted, parts, with_levels in pieces
-    )
+    made = []
+    for wanted, parts, with_levels in pieces:
+        z = _z(columns, parts, wanted)
+        if not with_levels:
+            made.append(OtherTerms(wanted.position, wanted.columns, z, None))
+            continue
+        names = by_group[wanted.position][0].factors
+        codes = columns.grouping(names).codes
+        new = _new_levels(used, names, codes)
+        made.append(OtherTerms(wanted.position, wanted.columns, z, codes, new))
     X = columns.columns(fixed.intercept, fixed.terms).matrix
-    offset = _offset(training, columns, frame, what)
-    return OtherRows(len(frame), rows, X, terms, offset, columns)
+    kept = None if all_weights is None else all_weights[rows]
+    return OtherRows(
+        len(frame),
+        rows,
+        X,
+        tuple(made[: len(own)]),
+        tuple(made[len(own) :]),
+        _offset(training, columns, frame, what),
+        kept,
+    )
+
+
+def same_rows(
+    design: Design, *, own: Sequence[WantedTerms] = (), drawn: Sequence[WantedTerms] = ()
+) -> OtherRows:
+    """Give a design's own rows as those of other data: the rows used, and these alone."""
+
+    def terms(some: Sequence[WantedTerms], *, with_levels: bool) -> tuple[OtherTerms, ...]:
+        return tuple(
+            OtherTerms(
+                wanted.position,
+                wanted.columns,
+                design.random[wanted.position].Z[:, wanted.columns],
+                design.random[wanted.position].codes if with_levels else None,
+            )
+            for wanted in some
+        )
+
+    n = len(design.y)
+    return OtherRows(
+        n,
+        np.arange(n, dtype=np.int64),
+        design.X,
+        terms(own, with_levels=True),
+        terms(drawn, with_levels=False),
+        design.offset,
+        design.weights,
+    )
 
 
 def _offset_variables(training: Training) -> list[str]:
@@ -262,7 +328,12 @@ def _offset(
                 f"The offset of this model was given as values, which {what} cannot have: make the "
                 "model with the name of a column, or an expression of columns, as its offset."
             )
-        added.append(named_offset(training.offset, frame, columns.rows, columns.learned))
+        if len(columns.rows):
+            values = named_offset(training.offset, frame, columns.rows, columns.learned)
+            columns.check_finite(values, f"The offset {training.offset}")
+            added.append(values)
+        else:  # columns of no rows have no type to go by
+            added.append(np.empty(0))
     return np.sum(added, axis=0) if added else None
 
 
@@ -293,6 +364,18 @@ def _z(
             if column in wanted.columns:
                 out[:, wanted.columns.index(column)] = matrix[:, j]
     return out
+
+
+def _new_levels(
+    used: Mapping[str, pd.Series], names: Sequence[str], codes: Ints
+) -> tuple[str, ...]:
+    """The first few levels of the rows that have a new one."""
+    new = np.flatnonzero(codes < 0)
+    if not len(new):
+        return ()
+    values = pd.DataFrame({name: used[name].iloc[new].astype(object) for name in names})
+    some = values.drop_duplicates().head(_SHOWN)
+    return tuple(":".join(map(label_of, row)) for row in some.itertuples(index=False, name=None))
 
 
 def _column(frame: pd.DataFrame, name: str, what: str) -> pd.Series:

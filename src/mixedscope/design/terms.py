@@ -285,7 +285,7 @@ class TermColumns:
             series = self.frame[used.name]
             refuse_unusable(series)
             if is_numeric(series):
-                self._finite(numeric_column(series), f"Column {used.name!r}")
+                self.check_finite(numeric_column(series), f"Column {used.name!r}")
         evaluator = Evaluator(self.text, self.frame, self.rows, self.learned)
         if isinstance(node, Call) and node.function in BASES:
             return self._basis(node, key, evaluator)
@@ -298,7 +298,7 @@ class TermColumns:
                 self.text, node.position, f"{key} is text; only numbers or conditions can be used."
             )
         values = np.array(data, dtype=np.float64)
-        self._finite(values, key)
+        self.check_finite(values, key)
         return ColumnBlock(values[:, None], (key,))
 
     def _column(self, node: Name, key: str) -> ColumnBlock | Factor:
@@ -322,7 +322,7 @@ class TermColumns:
         values = numeric_column(series)
         whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
         if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
-            self._finite(values, f"Column {node.name!r}")
+            self.check_finite(values, f"Column {node.name!r}")
         return ColumnBlock(values[:, None], (key,))
 
     def _of_another_kind(self, series: pd.Series) -> DataError:
@@ -360,7 +360,7 @@ class TermColumns:
         argument, settings = basis.read(self.text, node)
         x = evaluator.numeric(argument, f"{node.function}()")
         x = np.array(np.broadcast_to(x, (len(self.rows),)))
-        self._finite(x, unparse(argument))
+        self.check_finite(x, unparse(argument))
         learned = self.learned.once(key, lambda: basis.learn(x, settings, key))
         matrix = basis.columns(x, learned)
         return ColumnBlock(matrix, tuple(f"{key}{j + 1}" for j in range(matrix.shape[1])))
@@ -394,7 +394,8 @@ class TermColumns:
         self.learned.once(("groups", names), lambda: crossing(a, b, made))
         return made
 
-    def _finite(self, values: NDArray[np.float64], what: str) -> None:
+    def check_finite(self, values: NDArray[np.float64], what: str) -> None:
+        """Refuse values (n,) of which one is not finite, naming its row."""
         bad = ~np.isfinite(values)
         if bad.any():
             first = int(bad.argmax())

@@ -15,10 +15,11 @@ from mixedscope.design.terms import TermColumns
 from mixedscope.formula.learned import Learned
 from mixedscope.formula.parse import Formula
 
-__all__ = ["VALUES", "Training"]
+__all__ = ["VALUES", "WEIGHTS", "Training"]
 
-#: Stands for the name of what was given as values.
+#: Stands for the name of an offset, or of weights, that were given as values.
 VALUES: Final = ".offset"
+WEIGHTS: Final = ".weights"
 
 
 @dataclass(frozen=True)

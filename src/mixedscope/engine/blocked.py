@@ -276,6 +276,16 @@ class BlockedSystem:
             out[f] = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
         return out
 
+    def inverse_of_rest(self) -> tuple[Floats, list[StageWork]]:
+        """Upper triangle of the inverse in rest and basis, and what was eliminated before them.
+
+        After :meth:`solve`; in unscaled columns. Overwrites the factorisation.
+        """
+        n_inverse = self.pattern.n_rest + self.cross.n_tail - 1
+        self._invert(n_inverse)
+        self._select_inverse(n_inverse)
+        return self._s, self._work
+
     # -- set-up ---------------------------------------------------------------------------------
 
     def _make_small(self) -> SmallSystem | None:

@@ -139,6 +139,10 @@ class GroupEffects:
         """Bring the engine's columns (n, k) to those of the data, rows weighted as they are."""
         return standard * self.column_scale if self._units is None else standard @ self._units
 
+    def standard_columns(self, columns: Floats) -> Floats:
+        """Bring columns (m, k) of the data, of any rows, to those of the engine."""
+        return columns / self.column_scale if self._units is None else columns @ self._from_units
+
     def data_modes(self, modes: Floats) -> Floats:
         """Bring random effects (q, k) of the engine's columns to those of the data."""
         return modes / self.column_scale if self._units is None else modes @ self._from_units.T

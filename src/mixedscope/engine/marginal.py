@@ -1,4 +1,7 @@
-"""Covariances of the conditional modes when the fixed effects are estimated too."""
+"""Covariances of the conditional modes when the fixed effects are estimated too.
+
+Of whole blocks of modes, and of sums of fixed effects and modes in any rows.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,19 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.basis import FixedBasis
 from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.kernels.rows import add_forms, eliminate_rows
 from mixedscope.engine.products import cross_products
 from mixedscope.engine.system import ProfiledSystem
 
-__all__ = ["MarginalCovariances"]
+__all__ = ["MarginalCovariances", "RowsOfLevels", "error_variances"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+RowsOfLevels = tuple[Ints, Floats]
+"""Of m rows and one grouping factor: levels (m,), -1 for none, and columns (m, k)."""
+
+# Numbers in the dense part of the rows that are worked on together.
+_AT_ONCE = 2**21
 
 
 class MarginalCovariances:
@@ -60,3 +70,80 @@ class MarginalCovariances:
             halves = [np.linalg.solve(root, part) for part in parts]
             blocks = [b + h.swapaxes(1, 2) @ h for b, h in zip(blocks, halves, strict=True)]
         return [t.data_covariances(b) for t, b in zip(system.terms, blocks, strict=True)]
+
+
+def error_variances(
+    system: ProfiledSystem, factors: Sequence[Floats], x: Floats, rows: Sequence[RowsOfLevels]
+) -> Floats:
+    """Variances (m,) of ``x'(beta_hat - beta) + z'(b_hat - b)`` over sigma squared, in any rows.
+
+    With C the inverse of the matrix of the mixed model equations (Henderson 1975, Biometrics 31,
+    423-447) they are ``(x, z)' C (x, z)``. The blocks are eliminated from the rows as they are from
+    the data, and of C only the dense part of rest and basis is formed.
+
+    Parameters
+    ----------
+    system : ProfiledSystem
+        Its factorisation is overwritten.
+    factors : sequence of (k, k) arrays
+        Relative covariance factors for columns of unit root mean square.
+    x : (m, r) array
+        Columns of X whose fixed effects are estimated, units of the data.
+    rows : sequence of RowsOfLevels
+        Per grouping factor, units of the data.
+
+    Raises
+    ------
+    FloatingPointError
+        If the system is not positive definite to rounding.
+    """
+    blocked, pattern = system.blocked, system.cross.pattern
+    blocked.solve(factors)
+    s, work = blocked.inverse_of_rest()
+    basis = x @ system.r_inverse
+    n_rest, n_basis = pattern.n_rest, basis.shape[1]
+    columns = [
+        np.ascontiguousarray(term.standard_columns(z))
+        for term, (_, z) in zip(system.terms, rows, strict=True)
+    ]
+    out = np.zeros(len(x))
+    step = max(1, _AT_ONCE // (n_rest + n_basis + 1))
+    for first in range(0, len(x), step):
+        part = slice(first, first + step)
+        rest = np.zeros((len(basis[part]), n_rest + n_basis))
+        rest[:, n_rest:] = basis[part]
+        for f, places in pattern.rest_columns():
+            codes = rows[f][0][part]
+            known = np.flatnonzero(codes >= 0)
+            rest[known[:, None], places[codes[known]]] = columns[f][part][known]
+        # Per stage the levels that a row has a part in: its own, and those its other levels are in.
+        inside = [
+            [(rows[stage.factor][0][part], columns[stage.factor][part])] for stage in pattern.stages
+        ]
+        for position, (stage, own) in enumerate(zip(pattern.stages, work, strict=True)):
+            for level, z in inside[position]:
+                mz = np.zeros_like(z)
+                eliminate_rows(
+                    level, z, own.m, own.u, own.w, stage.ptr, stage.idx, n_basis, out[part], mz,
+                    rest,
+                )  # fmt: skip
+                offset = 0
+                for later, parent in enumerate(stage.parents, start=position + 1):
+                    k = pattern.sizes[pattern.stages[later].factor]
+                    head = own.u[:, offset : offset + k]
+                    taken = np.einsum("nak,nk->na", head[level], mz)
+                    _take(inside[later], np.where(level >= 0, parent[level], -1), taken)
+                    offset += k
+        add_forms(rest, s, out[part])
+    return out
+
+
+def _take(parts: list[RowsOfLevels], level: Ints, taken: Floats) -> None:
+    """Subtract from each row's part in a level (m,), -1 for none; a part that is new is added."""
+    left = level >= 0
+    for own, z in parts:
+        same = left & (own == level)
+        z[same] -= taken[same]
+        left = left & ~same
+    if left.any():
+        parts.append((np.where(left, level, -1), np.where(left[:, None], -taken, 0.0)))

@@ -37,6 +37,7 @@ from mixedscope.inference.accuracy.folds import (
 )
 from mixedscope.inference.estimates.references import joint_limit
 from mixedscope.inference.estimates.refit import SETTLED
+from mixedscope.inference.predictions.predictor import linear_predictor
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
@@ -166,13 +167,13 @@ def _mean(
     modes: Sequence[Floats],
 ) -> Floats:
     """Fixed effects plus modes, 0 for levels that the rest of the data do not have."""
-    total = design.X[np.ix_(held, system.kept)] @ beta
+    terms = []
     places = levels_kept(design.random, trained.random)
     for random, place, b in zip(design.random, places, modes, strict=True):
-        all_modes = np.zeros((len(random.levels), b.shape[1]))
-        all_modes[place] = b
-        total = total + np.einsum("ij,ij->i", random.Z[held], all_modes[random.codes[held]])
-    return np.asarray(total, dtype=float)
+        kept = np.full(len(random.levels), -1, dtype=np.int64)
+        kept[place] = np.arange(len(place))
+        terms.append((kept[random.codes[held]], random.Z[held], b))
+    return linear_predictor(design.X[np.ix_(held, system.kept)], beta, terms)
 
 
 class _Density:
