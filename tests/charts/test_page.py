@@ -130,7 +130,13 @@ def printed(chart: Any) -> tuple[float, float]:
     return height / width, PRINTED / width * min(sizes)
 
 
-@pytest.mark.parametrize("name", ["shrinkage-Subject", "theta", "trace"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shrinkage-Subject",
+        *(pytest.param(n, marks=pytest.mark.exhaustive) for n in ("theta", "trace")),
+    ],
+)
 def test_three_structures_of_four_terms_fit_on_a_page(name: str) -> None:
     terms = ("(Intercept)", "prime", "load", "prime:load")
     tables = [

@@ -220,6 +220,7 @@ for name, module in list(sys.modules.items()):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_a_job_loads_is_behind_its_digest(plan: Plan, tmp_path: Path) -> None:
     behind = {
         "prepare": reachable_sources("prepare"),

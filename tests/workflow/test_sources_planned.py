@@ -155,6 +155,7 @@ def prepared(original: Project, tmp_path: Path) -> Any:
 
 
 @pytest.mark.slow
+@EXHAUSTIVE
 def test_content_decides_what_is_stale_and_what_is_missing_stops(prepared: Any) -> None:
     run, here, target = prepared
     first = read_table(target, "data").attrs["description"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
@@ -38,19 +38,24 @@ class Motion:
 
     Attributes
     ----------
-    still : altair chart
-        For print, without theme.
+    draw : callable
+        Draws what is for print.
     title, caption : str
     html, gif, mp4 : callable
         Give the bytes of the page and of the films.
     """
 
-    still: Any
+    draw: Callable[[], Any]
     title: str
     caption: str
     html: Callable[[], bytes]
     gif: Callable[[], bytes]
     mp4: Callable[[], bytes]
+
+    @cached_property
+    def still(self) -> Any:
+        """The chart for print, without theme; drawn when first asked for."""
+        return self.draw()
 
     @property
     def files(self) -> dict[str, Callable[[], bytes]]:
@@ -84,9 +89,8 @@ def motion(
             fit.require("modes_every")
     scene = scene_of(tables, group, terms, reference=options.reference, ellipses=options.ellipses)
     title, caption = motion_title(scene), motion_caption(scene, parts=parts)
-    still = modes_still(scene, title, caption, theme=theme)
     return film_of(
-        still,
+        lambda: modes_still(scene, title, caption, theme=theme),
         title,
         caption,
         lambda: modes_film(scene, theme=theme),
@@ -106,7 +110,7 @@ def motion_chart(
 
 
 def film_of(
-    still: Any,
+    draw: Callable[[], Any],
     title: str,
     caption: str,
     film: Callable[[], dict[str, Any]],
@@ -118,7 +122,7 @@ def film_of(
     def html() -> bytes:
         from mixedscope.charts.common.render import FORMATS, to_spec
 
-        spec = to_spec(configure(still, theme))
+        spec = to_spec(configure(made.still, theme))
         image, kind = FORMATS["svg"](spec), "image/svg+xml"
         if len(image) > _MOST_SVG:
             image, kind = FORMATS["png"](spec), "image/png"
@@ -126,4 +130,5 @@ def film_of(
 
     # Both films show some of the same pictures.
     shared = cache(reel)
-    return Motion(still, title, caption, html, lambda: gif(shared()), lambda: mp4(shared()))
+    made = Motion(draw, title, caption, html, lambda: gif(shared()), lambda: mp4(shared()))
+    return made

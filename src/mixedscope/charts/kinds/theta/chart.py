@@ -44,9 +44,8 @@ def theta_motion(tables: Sequence[FitTables], *, options: ThetaOptions, theme: s
     outside = [int(((c.theta < axis[0]) | (c.theta > axis[1])).any(axis=1).sum()) for c in courses]
     title = theta_title(tables, courses)
     caption = theta_caption(tables, courses, outside)
-    still = theta_still(tables, courses, axis, title, caption, theme=theme)
     return film_of(
-        still,
+        lambda: theta_still(tables, courses, axis, title, caption, theme=theme),
         title,
         caption,
         lambda: theta_film(tables, courses, axis, tracks, theme=theme),
