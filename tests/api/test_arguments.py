@@ -241,7 +241,7 @@ SAID: dict[str, tuple[Call, list[str]]] = {
     ),
     "accuracies": (lambda d: d.fit.study("stopping", accuracies="x"), ["accuracies", "numbers"]),
     "scale of a landscape": (lambda d: d.fit.study("landscape", scale=3), ["scale", "'theta'"]),
-    "levels of a path": (lambda d: d.fit.study("shrinkage_path", levels="x"), ["levels", "whole"]),
+    "levels of a path": (lambda d: d.fit.study("pooling", levels="x"), ["levels", "whole"]),
     "source of a data set": (lambda d: ms.load_dataset({"source": 3}), ["source: must be a path"]),
     "levels of a hypothesis": (
         lambda d: build(contrasts={"x": {"hypothesis": {"matrix": [[1, -1]], "levels": 3}}}),

@@ -223,7 +223,7 @@ def paths(
 ) -> list[FitTables]:
     models = [ms.LinearMixedModel(formula, data, structure=s) for s in structures or ("full",)]
     fits = [model.fit(reml=reml) for model in models]
-    return [fit.study("shrinkage_path", **settings) for fit in fits]
+    return [fit.study("pooling", **settings) for fit in fits]
 
 
 def test_paths_of_real_data() -> None:

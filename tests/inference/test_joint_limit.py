@@ -130,7 +130,7 @@ def test_charts_without_a_joint_limit_compare_with_own_rows_and_say_so(
 ) -> None:
     fit = without.tables
     assert pulls([fit], "h", ["z"])[0].compared == "within_group"
-    without.study("shrinkage_path")
+    without.study("pooling")
     fit = without.tables
     without.save(tmp_path)
     path = ms.load_fit(tmp_path).tables.require("shrinkage_path")

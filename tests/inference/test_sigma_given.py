@@ -144,7 +144,7 @@ def test_studies_are_of_the_model_with_its_sigma(known: Any) -> None:
     total = last[parts].astype(float).sum() + last["log_det"]
     assert total == pytest.approx(known.objective, abs=1e-7)
     assert (ledger["sigma"] == 25.0).all()
-    tables = known.study("stopping", "shrinkage_path").studies
+    tables = known.study("stopping", "pooling").studies
     at_one = tables["shrinkage_scale"]
     gap = at_one["objective"].astype(float) - known.objective
     assert gap.min() == pytest.approx(0.0, abs=1e-6)

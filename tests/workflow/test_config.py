@@ -368,3 +368,13 @@ def test_what_cannot_be_simulated_is_refused_before_anything_runs(
     assert "datasets.made.simulate" in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_study_may_be_called_by_the_name_that_it_had() -> None:
+    config = validate_config(changed("charts/studies/shrinkage_path", {"levels": 7}))
+    assert config.charts.studies == {"pooling": {"levels": 7}}
+    assert make_plan(changed("charts/studies/shrinkage_path", {"levels": 7})).studies()["study"][
+        "pooling"
+    ] == {"levels": 7}
+    both = {"shrinkage_path": {}, "pooling": {}}
+    assert "named twice" in message(changed("charts/studies", both))

@@ -119,9 +119,9 @@ def run(plan: Any) -> str:
 
 def test_a_run_goes_on_past_fits_without_residual_variance(plan: Any) -> None:
     printed = run(plan)
-    assert "The study shrinkage_path is left out: the random effects are so large" in printed
+    assert "The study pooling is left out: the random effects are so large" in printed
     directory = Path("results/fits/lines/full/auto")
-    for study in ("shrinkage_path", "ledger"):
+    for study in ("pooling", "ledger"):
         for name in STUDIES[study].tables:
             table = read_table(directory / f"{name}.parquet", name)
             assert len(table) == 0
@@ -146,7 +146,7 @@ def test_a_named_study_is_refused_in_words_and_all_studies_are_made_but_for_it(
 ) -> None:
     fit = ms.LinearMixedModel(FORMULA, exact()).fit()
     with pytest.raises(UnsuitedError, match="residual variance does not vanish"):
-        fit.study("shrinkage_path")
+        fit.study("pooling")
     fit.save(tmp_path, studies=True)
     with pytest.raises(UnsuitedError, match="residual variance does not vanish"):
         ms.charts.pooling(ms.load_fit(tmp_path))

@@ -119,8 +119,8 @@ def test_the_step_stores_what_the_fit_of_a_user_stores(plan: Any, tmp_path: Path
         del info["dataset"]
     assert told == by_user
     # A study made by the step and one made by the user's object are the same, too.
-    pipeline.study(fit=directory / "fit.json", studies={"stopping": {}, "shrinkage_path": {}})
-    fit.study("stopping", "shrinkage_path")
+    pipeline.study(fit=directory / "fit.json", studies={"stopping": {}, "pooling": {}})
+    fit.study("stopping", "pooling")
     for name in ("stopping", "accuracy", "shrinkage_path", "shrinkage_error"):
         pd.testing.assert_frame_equal(
             read_fit(directory).require(name), read_fit_of(fit, own, name), check_exact=True

@@ -126,7 +126,7 @@ SPECS: Final = (
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
         per_group=True, studies=("parameters", "motion"), formats=FILMS,
     ),
-    ChartSpec("pooling", "Shrinkage", keys=("x",), shows="first", studies=("shrinkage_path",)),
+    ChartSpec("pooling", "Shrinkage", keys=("x",), shows="first", studies=("pooling",)),
     ChartSpec(
         "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,
         several=True, studies=("principal",),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["STUDIES", "Study", "check_settings", "settings_of"]
+__all__ = ["STUDIES", "Study", "check_settings", "present_name", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ STUDIES: Final[dict[str, Study]] = {
     "parameters": Study(f"{_STUDIES}.parameters", "parameter_study", ("parameters",)),
     "stopping": Study(f"{_STUDIES}.stopping", "stopping_study", ("stopping", "accuracy")),
     "ledger": Study(f"{_STUDIES}.ledger", "ledger_study", ("ledger", "ledger_terms")),
-    "shrinkage_path": Study(
-        f"{_STUDIES}.shrinkage_path",
-        "shrinkage_path_study",
+    "pooling": Study(
+        f"{_STUDIES}.pooling",
+        "pooling_study",
         ("shrinkage_path", "shrinkage_scale", "shrinkage_error"),
     ),
     "principal": Study(
@@ -79,6 +79,15 @@ STUDIES: Final[dict[str, Study]] = {
         ("principal", "principal_loadings", "principal_levels"),
     ),
 }
+
+
+#: Names that studies had, which configurations and callers may still use.
+_FORMER: Final = {"shrinkage_path": "pooling"}
+
+
+def present_name(name: str) -> str:
+    """The name of a study that may be called by one that it had before."""
+    return _FORMER.get(name, name)
 
 
 def settings_of(name: str) -> dict[str, Any]:
@@ -98,6 +107,7 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> Study:
     ModelError
         If there is no such study, it has no such setting, or a setting cannot have this value.
     """
+    name = present_name(name)
     if name not in STUDIES:
         raise ModelError(
             f"There is no study {name!r}.{suggest(name, STUDIES)} Known are: {', '.join(STUDIES)}."

@@ -9,7 +9,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import MixedscopeError, suggest
 from mixedscope.core.sections import Section, fault
-from mixedscope.inference.studies.registry import check_settings, settings_of
+from mixedscope.inference.studies.registry import check_settings, present_name, settings_of
 
 __all__ = ["ChartsConfig"]
 
@@ -55,7 +55,10 @@ class ChartSettings(Section):
                 check_settings(name, settings)
             except MixedscopeError as error:
                 raise fault(f"{name}: {error}" if str(error)[0].islower() else str(error)) from None
-        return studies
+        named = {present_name(name): settings for name, settings in studies.items()}
+        if len(named) < len(studies):
+            raise fault("one study is named twice, by the name it has and by one it had")
+        return named
 
     @model_validator(mode="after")
     def _accuracy_is_studied(self) -> ChartSettings:

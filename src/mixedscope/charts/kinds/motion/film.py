@@ -117,9 +117,9 @@ class Reel:
     theme: str
 
     @cached_property
-    def stage(self) -> _Stage:
+    def canvas(self) -> _Canvas:
         """What its pictures share."""
-        return _Stage(_raster(self.backdrop, SCALE), _digits(self.theme), {}, {})
+        return _Canvas(_raster(self.backdrop, SCALE), _digits(self.theme), {}, {})
 
 
 def schedule(readings: Floats, rate: int = RATE) -> list[tuple[int, float, float]]:
@@ -282,7 +282,7 @@ def _encoded(pictures: Iterable[tuple[Image.Image, int]]) -> bytes:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Canvas:
     """What the pictures of a reel share; GIF and MP4 show some of the same.
 
     Attributes
@@ -306,7 +306,7 @@ def _pictures(reel: Reel, rate: int, *, keep: bool) -> Iterator[tuple[Image.Imag
     """Pictures, and how often each is shown in a row."""
     readings = stops(reel.tracks, reel.courses)
     plan = schedule(readings, rate)
-    drawn = reel.stage.drawn
+    drawn = reel.canvas.drawn
     i = 0
     while i < len(plan):
         count = next((n for n, other in enumerate(plan[i:]) if other != plan[i]), len(plan) - i)
@@ -320,8 +320,8 @@ def _pictures(reel: Reel, rate: int, *, keep: bool) -> Iterator[tuple[Image.Imag
 
 
 def _picture(reel: Reel, readings: Floats, stop: int, share: float, way: float) -> Image.Image:
-    stage = reel.stage
-    image = stage.backdrop.copy()
+    canvas = reel.canvas
+    image = canvas.backdrop.copy()
     pencil = ImageDraw.Draw(image)
     reached = []
     for fit in range(len(reel.tracks)):
@@ -332,14 +332,14 @@ def _picture(reel: Reel, readings: Floats, stop: int, share: float, way: float) 
     image = image.reduce(SCALE)
     for (x, y), evaluation in zip(reel.counters, reached, strict=True):
         for place, digit in enumerate(reversed(str(evaluation))):
-            sign = stage.digits[int(digit)]
+            sign = canvas.digits[int(digit)]
             at = (round(x - (place + 1) * DIGIT), round(y - sign.height / 2))
             image.paste(sign, at)
-    if stop not in stage.words:
+    if stop not in canvas.words:
         written = _raster(reel.words(float(readings[stop])), 1, mode="RGBA")
         box = written.getbbox() or (0, 0, 1, 1)
-        stage.words[stop] = written.crop(box), box[:2]
-    words, corner = stage.words[stop]
+        canvas.words[stop] = written.crop(box), box[:2]
+    words, corner = canvas.words[stop]
     image.paste(words, corner, words)
     return image
 

@@ -1,4 +1,4 @@
-"""The shrinkage path: conditional modes from complete to no pooling, and where the fit stands.
+"""Pooling: conditional modes from complete to no pooling, and where the fit stands.
 
 Above, one line per level for every term; below, for simulated data, the squared error against the
 true random effects with its two parts, bias² and variance.
@@ -25,8 +25,8 @@ from mixedscope.charts.kinds.pooling.words import (
     ZOOM,
     Path,
     least_error,
-    path_caption,
-    path_title,
+    pooling_caption,
+    pooling_title,
     reference_key,
 )
 from mixedscope.charts.kinds.shrinkage.levels import number
@@ -54,7 +54,7 @@ _NAMES: Final = {"mse": "squared error", "bias2": "bias²", "variance": "varianc
 def pooling_chart(
     tables: Sequence[FitTables], *, options: PoolingOptions, theme: str
 ) -> tuple[Any, str, str]:
-    """Draw the shrinkage paths of one or more fits.
+    """Draw one or more fits from complete to no pooling.
 
     Of one fit each grouping factor has a row of panels, a panel per term; several fits stand side
     by side, a column each.
@@ -72,7 +72,7 @@ def pooling_chart(
     if any(path.has_truth for path in paths):
         drawn.append(_error_key(style))
     chart = in_column(*drawn, spacing=10)
-    return chart, path_title(paths), path_caption(paths, x)
+    return chart, pooling_title(paths), pooling_caption(paths, x)
 
 
 @dataclass(frozen=True)

