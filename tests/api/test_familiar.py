@@ -128,7 +128,7 @@ def test_every_word_names_what_is_there(fit: ms.Fit) -> None:
         for name, use in words.items():
             # What is there by that name needs no words.
             assert use in attribute_error(thing, name)
-            paths = re.findall(r"\b(fit|model|ms)((?:\.[A-Za-z_]+)+)", use)
+            paths = re.findall(r"\b(fit|model|ms)((?:\.[A-Za-z_]\w*)+)", use)
             assert paths or "random" in use or "linear" in use, name
             for start, path in paths:
                 found: Any = things[start]

@@ -380,9 +380,9 @@ def test_every_coding_gives_its_combination_of_the_cell_means(coding: str) -> No
     fit = ms.LinearMixedModel(MEANS, frame, contrasts={"Machine": spec}).fit()
     assert fit.objective == pytest.approx(cells.objective, abs=1e-7)
     assert near(fit.beta, np.array(combinations) @ cells.beta, 1e-6)
-    covariance = cells.fixed_covariance().to_numpy()
+    covariance = cells.vcov.to_numpy()
     expected = np.array(combinations) @ covariance @ np.array(combinations).T
-    assert near(fit.fixed_covariance().to_numpy(), expected, 1e-5)
+    assert near(fit.vcov.to_numpy(), expected, 1e-5)
 
 
 @pytest.mark.parametrize("with_zeros", [False, True])

@@ -87,7 +87,7 @@ def test_deletion_at_theta_agrees_with_dense_algebra(case: Any, position: int | 
         assert got.objective[unit] == pytest.approx(objective, abs=1e-8)
         assert got.log_det[unit] == pytest.approx(np.linalg.slogdet(covariance)[1], abs=1e-8)
         d = fit.beta - rest.beta
-        cook = d @ np.linalg.solve(fit.fixed_covariance().to_numpy(), d) / r
+        cook = d @ np.linalg.solve(fit.vcov.to_numpy(), d) / r
         assert found.cooks_distance.iloc[unit] == pytest.approx(cook, rel=1e-7, abs=1e-12)
 
 

@@ -80,5 +80,5 @@ def test_standard_errors_are_those_of_a_fit():
     formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"
     fit = ms.LinearMixedModel(formula, data).fit()
     refits = fit.refit_many(data["diameter"].to_numpy()[None])
-    covariance = fit.fixed_covariance().to_numpy()
+    covariance = fit.vcov.to_numpy()
     np.testing.assert_allclose(refits.std_error[0] ** 2, np.diag(covariance), rtol=1e-4)

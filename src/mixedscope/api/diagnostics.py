@@ -8,7 +8,7 @@ import pandas as pd
 
 from mixedscope.api.fit_numbers import FitNumbers
 from mixedscope.api.model import Model
-from mixedscope.api.rows import index_of_rows, on_rows
+from mixedscope.api.rows import columns_used, index_of_rows, on_rows
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
 from mixedscope.inference.diagnostics.influence import Influence, influence_of
@@ -220,6 +220,4 @@ class FitDiagnostics(FitNumbers[M]):
         model = self.model
         if group is None:
             return by_observation(model.design, index_of_rows(model))
-        data = model.data
-        columns = {str(name): data[name].iloc[model.design.rows] for name in data.columns}
-        return by_level(model.design, columns, group)
+        return by_level(model.design, columns_used(model), group)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api import summary
 from mixedscope.api.aliases import FitAliases
+from mixedscope.api.components import FitComponents
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
 from mixedscope.api.intervals import FitIntervals
@@ -167,6 +168,7 @@ class Fit(
     FitIntervals[FittableModel],
     FitAliases[FittableModel],
     FitDiagnostics[FittableModel],
+    FitComponents[FittableModel],
     FitPredictions[FittableModel],
 ):
     """A fitted model: numbers, tables and charts of one optimisation.

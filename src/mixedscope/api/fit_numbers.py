@@ -229,13 +229,6 @@ class FitNumbers(Generic[M]):
         modes = self.conditional_modes()
         return keyframes(self._profiled, self.trace, most=keyframe_parts, modes=modes)
 
-    def fixed_covariance(self) -> pd.DataFrame:
-        """Covariance matrix of the fixed effects."""
-        evaluation = self._profiled.evaluate(self.theta)
-        covariance = self._profiled.system.beta_covariance(evaluation.sigma)
-        names = list(self.info["fixed_names"])
-        return pd.DataFrame(covariance, index=names, columns=names)
-
     @door()
     def evaluate(self, theta: ArrayLike | None = None) -> Evaluation:
         """Evaluate the objective of the fit again, by default at its own theta."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixedscope.api.model import Model
 
-__all__ = ["index_of_rows", "on_rows"]
+__all__ = ["columns_used", "index_of_rows", "on_rows"]
 
 
 def index_of_rows(model: Model, *, all_rows: bool = False) -> pd.Index[Any]:
@@ -29,3 +29,9 @@ def on_rows(
         values = np.full(len(index), np.nan)
         values[model.design.rows] = known
     return pd.Series(values, index=index, name=name)
+
+
+def columns_used(model: Model) -> dict[str, pd.Series]:
+    """Columns of the data by name, of the rows used."""
+    data = model.data.iloc[model.design.rows]
+    return {str(name): data[name] for name in data.columns}

@@ -13,7 +13,7 @@ from mixedscope.core.errors import ModelError, suggest
 from mixedscope.design.design import Design
 from mixedscope.design.frame import factorize
 
-__all__ = ["Units", "by_level", "by_observation"]
+__all__ = ["Units", "by_level", "by_observation", "level_codes"]
 
 Rows = NDArray[np.intp]
 
@@ -49,23 +49,33 @@ def by_observation(design: Design, labels: pd.Index) -> Units:
 def by_level(design: Design, columns: Mapping[str, pd.Series], group: str) -> Units:
     """Take the levels of a grouping factor, or of a column of the data used by the model.
 
-    ``columns``: those of the data, the rows used only. Raises ModelError if there is no such
-    factor or column, or all rows are of one level.
+    Arguments and errors are those of `level_codes`. Raises ModelError, too, if all rows are of one
+    level.
     """
-    factors = {random.group: random for random in design.random}
-    if group in factors:
-        codes, levels = factors[group].codes, factors[group].levels
-    elif group in columns:
-        found = factorize(columns[group])
-        codes, levels = found.codes, found.levels
-    else:
-        known = list(dict.fromkeys([*factors, *columns]))
-        raise ModelError(
-            f"There is no grouping factor or column {group!r} in this model."
-            f"{suggest(group, known)} Known are: {', '.join(known)}."
-        )
+    codes, levels = level_codes(design, columns, group)
     if len(levels) < 2:
         raise ModelError(f"All rows are of one level of {group!r}: nothing is left without it.")
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(levels)))[:-1]
     return Units(group, pd.Index(levels, name=group), np.split(order, ends), None)
+
+
+def level_codes(
+    design: Design, columns: Mapping[str, pd.Series], group: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes (n,) and levels of a grouping factor, or of a column of the data used by the model.
+
+    ``columns``: those of the data, the rows used only. Raises ModelError if there is no such
+    factor or column.
+    """
+    factors = {random.group: random for random in design.random}
+    if group in factors:
+        return factors[group].codes, factors[group].levels
+    if group in columns:
+        found = factorize(columns[group])
+        return found.codes, found.levels
+    known = list(dict.fromkeys([*factors, *columns]))
+    raise ModelError(
+        f"There is no grouping factor or column {group!r} in this model."
+        f"{suggest(group, known)} Known are: {', '.join(known)}."
+    )

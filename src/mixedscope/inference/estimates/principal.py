@@ -36,14 +36,18 @@ class PrincipalAxis(NamedTuple):
 
 
 def principal_axes(
-    term: GroupEffects, theta: Floats, sigma: float, *, told: bool = True
+    term: GroupEffects, theta: Floats, sigma: float, *, told: bool = True, unit: bool = True
 ) -> list[PrincipalAxis]:
     """Give the axes of a factor, the largest first, from the theta of the factor.
 
     The largest loading of an axis is positive. Where axes are not `told`, as any along the flat
-    directions fit the data alike, numbers are NaN.
+    directions fit the data alike, numbers are NaN. Without `unit` they are those of the effects as
+    they are, lme4's own; as many have collapsed as of those by what they do to the response.
     """
     axes, lengths, _ = np.linalg.svd(term.unit_factor(theta))
+    alive = lengths > SINGULAR
+    if not unit:
+        axes, lengths, _ = np.linalg.svd(term.factor(theta))
     total = float((lengths**2).sum())
     if not told:
         axes, lengths, total = np.full_like(axes, np.nan), np.full_like(lengths, np.nan), np.nan
@@ -56,7 +60,7 @@ def principal_axes(
                 sd=float(length * sigma),
                 share=0.0 if total == 0.0 else float(length**2) / total,
                 allowed=i < term.rank,
-                collapsed=bool(length <= SINGULAR) and i < term.rank,
+                collapsed=not alive[i] and told and i < term.rank,
                 loadings=axis,
                 name=axis_name(term.names, axis) if told else "",
             )

@@ -1,0 +1,1 @@
+"""What the variance of the response is made of, and how sure coefficients are without a model."""
