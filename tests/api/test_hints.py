@@ -49,14 +49,11 @@ def faults(path: str, value: Any) -> str:
         ("y ~ x + (1 | Subj. Nr)", 19, "in backticks: `Subj. Nr`"),
         ("y ~ Cognitive load + (1 | g)", 14, "in backticks: `Cognitive load`"),
         ("y ~ day 2 + (1 | g)", 8, "in backticks: `day 2`"),
-        ("y ~ C(cond) + (1 | g)", 4, "'categorical'"),
-        ("y ~ factor(cond) + (1 | g)", 4, "'categorical'"),
-        ("y ~ as.factor(cond) + (1 | g)", 4, "'categorical'"),
-        ("y ~ 1 + (1 + factor(cond) | g)", 13, "'contrasts'"),
-        ("y ~ 1 + (fulldummy(cond) | g)", 9, "(0 + a | g)"),
+        ("y ~ ordered(cond) + (1 | g)", 4, "C(x, Poly)"),
+        ("y ~ as.ordered(cond) + (1 | g)", 4, "factor(x, levels"),
         ("y ~ Q('a b') + (1 | g)", 4, "backticks"),
         ("ln(y) ~ 1 + (1 | g)", 0, "log()"),
-        ("y ~ bs(x, 3) + (1 | g)", 4, "poly(x, 2)"),
+        ("y ~ s(x) + (1 | g)", 4, "ns(x, 3)"),
     ],
 )
 def test_formulas_of_other_programs_are_answered(formula: str, position: int, words: str) -> None:

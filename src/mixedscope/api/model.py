@@ -244,6 +244,7 @@ class Model:
         model.design = replace(
             self.design,
             formula=model.formula,
+            response=unparse(parse_formula(model.formula).response),
             y=self.design.adjusted(response),
             rows=np.arange(len(response)),
         )

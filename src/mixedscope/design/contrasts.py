@@ -16,12 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest, yaml_hint
+from mixedscope.design.polynomials import orthogonal_polynomials
 from mixedscope.formula.expressions import label_of
 
 __all__ = ["CODINGS", "Coding", "ContrastSpec", "contrast_matrix", "full_dummies", "read_contrast"]
 
-ContrastSpec = str | Mapping[str, Any]
-CODINGS = ("treatment", "sum", "effects", "helmert", "sequential-difference", "hypothesis")
+ContrastSpec = str | Mapping[str, Any] | Sequence[Any]
+CODINGS = (
+    "treatment",
+    "sum",
+    "effects",
+    "helmert",
+    "sequential-difference",
+    "polynomial",
+    "hypothesis",
+    "matrix",
+)
 #: R's names of codings.
 _R_NAMES = {
     "contr.treatment": "treatment",
@@ -29,13 +39,16 @@ _R_NAMES = {
     "contr.sum": "sum",
     "contr.helmert": "helmert",
     "contr.sdif": "sequential-difference",
+    "contr.poly": "polynomial",
 }
 _SETTINGS = {
     "treatment": ("base",),
     "sum": ("base",),
     "helmert": (),
     "sequential-difference": (),
+    "polynomial": ("scores",),
     "hypothesis": ("matrix", "names", "levels"),
+    "matrix": ("rows", "names", "levels"),
 }
 
 
@@ -77,11 +90,15 @@ def contrast_matrix(variable: str, levels: Sequence[str], spec: ContrastSpec | N
         Levels that occur, in order; two or more.
     spec : str or mapping or None
         ``"treatment"`` (default), ``"sum"`` (or ``"effects"``), ``"helmert"``,
-        ``"sequential-difference"``, or a mapping from one of these, or from ``"hypothesis"``, to
-        settings: ``{"treatment": {"base": "b"}}`` chooses the base level, ``{"sum": {"base":
-        "b"}}`` the level that gets −1 (R: the last), ``{"hypothesis": {"matrix": [[-1, 1, 0],
-        [0, -1, 1]], "names": ["b-a", "c-b"], "levels": ["a", "b", "c"]}}`` states hypotheses about
-        level means, one row each; ``names`` and ``levels`` (a check of the order) are optional.
+        ``"sequential-difference"``, ``"polynomial"``, or a mapping from one of these, or from
+        ``"hypothesis"`` or ``"matrix"``, to settings: ``{"treatment": {"base": "b"}}`` chooses the
+        base level, ``{"sum": {"base": "b"}}`` the level that gets −1 (R: the last),
+        ``{"polynomial": {"scores": [1, 2, 4]}}`` where the levels lie (R: at equal steps),
+        ``{"hypothesis": {"matrix": [[-1, 1, 0], [0, -1, 1]], "names": ["b-a", "c-b"], "levels":
+        ["a", "b", "c"]}}`` states hypotheses about level means, one row each, and ``{"matrix":
+        {"rows": [[1, 0], [0, 1], [-1, -1]], "names": ["a", "b"]}}``, or the rows alone, the
+        contrast matrix itself, a row per level; ``names`` and ``levels`` (a check of the order)
+        are optional.
 
     Returns
     -------
@@ -107,6 +124,10 @@ def contrast_matrix(variable: str, levels: Sequence[str], spec: ContrastSpec | N
         )
     if name == "hypothesis":
         matrix, suffixes = _hypothesis(variable, levels, settings)
+    elif name == "matrix":
+        matrix, suffixes = _own_matrix(variable, levels, settings)
+    elif name == "polynomial":
+        matrix, suffixes = _polynomials(variable, levels, settings)
     elif name == "helmert":
         # contr.helmert: column j compares level j + 1 with the mean of those before it.
         matrix = np.triu(-np.ones((L, L - 1)))
@@ -147,6 +168,8 @@ def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mappin
     elif isinstance(spec, Mapping) and len(spec) == 1:
         name, settings = next(iter(spec.items()))
         settings = {} if settings is None else settings
+    elif isinstance(spec, Sequence | np.ndarray):  # the contrast matrix itself
+        name, settings = "matrix", spec
     else:
         raise ModelError(
             f"Contrasts of {variable!r} must be a name, or one name with settings such as "
@@ -158,6 +181,8 @@ def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mappin
             f"Unknown contrast {name!r} for {variable!r}.{near} Known: {', '.join(CODINGS)}."
         )
     name = "sum" if name == "effects" else name
+    if name == "matrix" and not isinstance(settings, Mapping):
+        settings = {"rows": settings}
     if not isinstance(settings, Mapping):
         raise ModelError(f"Settings of the {name} contrast of {variable!r} must be a mapping.")
     for key in settings:
@@ -169,6 +194,11 @@ def read_contrast(variable: str, spec: ContrastSpec | None) -> tuple[str, Mappin
             )
     if name == "hypothesis" and "matrix" not in settings:
         raise ModelError(f"The hypothesis contrast of {variable!r} needs the setting 'matrix'.")
+    if name == "matrix" and "rows" not in settings:
+        raise ModelError(
+            f"The contrast matrix of {variable!r} is missing: {{'matrix': [[1, 0], [0, 1], ...]}}, "
+            "a row per level."
+        )
     return str(name), settings
 
 
@@ -197,10 +227,68 @@ def _hypothesis(
     variable: str, levels: Sequence[str], settings: Mapping[str, Any]
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     L, where = len(levels), f"The hypothesis matrix of {variable!r}"
+    H = _numbers_in(settings["matrix"], where)
+    _check_order(levels, settings, where)
+    if H.ndim != 2 or H.shape[1] != L or not 1 <= H.shape[0] <= L - 1:
+        raise ModelError(
+            f"{where} must have {L} columns (levels {', '.join(levels[:20])}) and 1 to {L - 1} "
+            f"rows, not the shape {' × '.join(map(str, H.shape))}."
+        )
+    size = np.abs(H).max(axis=1)
+    for i in np.flatnonzero(np.abs(H.sum(axis=1)) > 1e-8 * size):
+        raise ModelError(f"{where}: row {i + 1} sums to {H[i].sum():g}; a contrast sums to 0.")
+    if np.linalg.matrix_rank(H) < H.shape[0]:
+        raise ModelError(f"{where}: its rows are linearly dependent; remove the redundant ones.")
+    suffixes = _names(settings, H.shape[0], where, "row")
+    return np.asarray(np.linalg.pinv(H), dtype=np.float64), suffixes
+
+
+def _own_matrix(
+    variable: str, levels: Sequence[str], settings: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    L, where = len(levels), f"The contrast matrix of {variable!r}"
+    C = _numbers_in(settings["rows"], where)
+    _check_order(levels, settings, where)
+    if C.ndim != 2 or C.shape[0] != L or not 1 <= C.shape[1] <= L - 1:
+        raise ModelError(
+            f"{where} must have {L} rows (levels {', '.join(levels[:20])}) and 1 to {L - 1} "
+            f"columns, not the shape {' × '.join(map(str, C.shape))}."
+        )
+    if np.linalg.matrix_rank(np.column_stack([np.ones(L), C])) < C.shape[1] + 1:
+        raise ModelError(
+            f"{where}: its columns and a constant one are linearly dependent; remove the redundant "
+            "ones."
+        )
+    return C, _names(settings, C.shape[1], where, "column")
+
+
+def _polynomials(
+    variable: str, levels: Sequence[str], settings: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """contr.poly: orthonormal polynomials in the scores of the levels, 1, 2, … by default."""
+    L, where = len(levels), f"The scores of {variable!r}"
+    given = settings.get("scores")
+    scores = np.arange(1.0, L + 1.0) if given is None else _numbers_in(given, where)
+    if scores.shape != (L,) or len(np.unique(scores)) < L:
+        raise ModelError(
+            f"{where} must be {L} different numbers, one per level: {', '.join(levels[:20])}."
+        )
+    matrix = orthogonal_polynomials(scores, L - 1).columns(scores)
+    return matrix, (".L", ".Q", ".C", *(f"^{k}" for k in range(4, L)))[: L - 1]
+
+
+def _numbers_in(value: Any, where: str) -> NDArray[np.float64]:
     try:
-        H = np.asarray(settings["matrix"], dtype=np.float64)
+        numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise ModelError(f"{where} must be rows of numbers, all of one length.") from None
+    if not np.isfinite(numbers).all():
+        raise ModelError(f"{where} holds a value that is not finite.")
+    return numbers
+
+
+def _check_order(levels: Sequence[str], settings: Mapping[str, Any], where: str) -> None:
+    """Refuse a matrix that was written for other levels, or for another order of them."""
     order = _row(settings.get("levels"), f"{where}: levels")
     if order is not None and [label_of(level) for level in order] != list(levels):
         truth = next((level for level in order if isinstance(level, bool)), None)
@@ -208,23 +296,14 @@ def _hypothesis(
             f"{where} is for the levels {', '.join(map(label_of, order))}, but the data have "
             f"{', '.join(levels)} in this order.{yaml_hint(truth, 'text')}"
         )
-    if H.ndim != 2 or H.shape[1] != L or not 1 <= H.shape[0] <= L - 1:
-        raise ModelError(
-            f"{where} must have {L} columns (levels {', '.join(levels[:20])}) and 1 to {L - 1} "
-            f"rows, not the shape {' × '.join(map(str, H.shape))}."
-        )
-    if not np.isfinite(H).all():
-        raise ModelError(f"{where} holds a value that is not finite.")
-    size = np.abs(H).max(axis=1)
-    for i in np.flatnonzero(np.abs(H.sum(axis=1)) > 1e-8 * size):
-        raise ModelError(f"{where}: row {i + 1} sums to {H[i].sum():g}; a contrast sums to 0.")
-    if np.linalg.matrix_rank(H) < H.shape[0]:
-        raise ModelError(f"{where}: its rows are linearly dependent; remove the redundant ones.")
+
+
+def _names(settings: Mapping[str, Any], count: int, where: str, what: str) -> tuple[str, ...]:
+    """Names of the columns that are made, 1, 2, … by default."""
     names = _row(settings.get("names"), f"{where}: names")
     if names is None:
-        suffixes = _numbers(H.shape[0])
-    else:
-        suffixes = tuple(map(str, names))
-        if len(suffixes) != H.shape[0] or len(set(suffixes)) != len(suffixes):
-            raise ModelError(f"{where} needs {H.shape[0]} different names, one for each row.")
-    return np.asarray(np.linalg.pinv(H), dtype=np.float64), suffixes
+        return _numbers(count)
+    suffixes = tuple(map(str, names))
+    if len(suffixes) != count or len(set(suffixes)) != len(suffixes):
+        raise ModelError(f"{where} needs {count} different names, one for each {what}.")
+    return suffixes

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.covariance.registry import make_structure, told_from_residuals
+from mixedscope.design.categories import CATEGORICAL
 from mixedscope.design.contrasts import ContrastSpec
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.frame import (
@@ -29,7 +30,7 @@ from mixedscope.design.terms import ColumnBlock, TermColumns
 from mixedscope.design.training import VALUES, Training
 from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
-from mixedscope.formula.tree import Name, names_in, unparse
+from mixedscope.formula.tree import Call, Name, names_in, unparse
 
 __all__ = [
     "Design",
@@ -250,7 +251,7 @@ def design_of_frame(
     if sigma is not None and not 0.0 < sigma < math.inf:
         raise ModelError(f"sigma must be a finite number above zero, not {sigma:g}.")
     contrasts = dict(contrasts or {})
-    _check_contrasts(contrasts, frame, names)
+    _check_contrasts(contrasts, parsed)
     all_weights = read_weights(weights, frame)
     inside = read_subset(subset, frame)
     all_offsets = read_offset(offset, frame, inside)
@@ -344,9 +345,15 @@ def _far_from_zero(X: ColumnBlock, random: Sequence[RandomDesign]) -> list[str]:
 
 
 # -- checks ---------------------------------------------------------------------------------------
-def _check_contrasts(
-    contrasts: Mapping[str, ContrastSpec], frame: pd.DataFrame, names: tuple[str, ...]
-) -> None:
+def _check_contrasts(contrasts: Mapping[str, ContrastSpec], parsed: Formula) -> None:
+    terms = [*parsed.fixed.terms, *(term for part in parsed.random for term in part.terms)]
+    calls = [
+        unparse(node)
+        for term in terms
+        for node in term.factors
+        if isinstance(node, Call) and node.function in CATEGORICAL
+    ]
+    names = [*parsed.variables, *calls]
     for name in contrasts:
         if name not in names:
             raise ModelError(

@@ -58,7 +58,7 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
             raise ModelError(f"The criterion is {' or '.join(CRITERIA)}, not {self.criterion!r}.")
-        object.__setattr__(self, "contrasts", dict(self.contrasts))
+        object.__setattr__(self, "contrasts", {k: _plain(v) for k, v in self.contrasts.items()})
 
     @classmethod
     def of(cls, told: Mapping[str, Any], **others: Any) -> ModelSpec:
@@ -102,6 +102,13 @@ class ModelSpec:
 
 #: What is left out where nothing is said: all that files and runs of earlier versions do not say.
 _DEFAULTS: Final = {one.name: one.default for one in fields(ModelSpec)[5:]}
+
+
+def _plain(value: Any) -> Any:
+    """Lists in place of arrays, which neither compare nor can be written."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def without_defaults(entry: Mapping[str, Any]) -> dict[str, Any]:

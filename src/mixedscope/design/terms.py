@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, FormulaError, ModelError, suggest
 from mixedscope.design.bases import BASES
+from mixedscope.design.categories import CATEGORICAL, INDICATORS, in_order, read_category
 from mixedscope.design.contrasts import Coding, ContrastSpec, contrast_matrix, full_dummies
 from mixedscope.design.fixed_terms import FixedTerm, FixedTerms
 from mixedscope.design.frame import (
@@ -181,6 +182,8 @@ class TermColumns:
     def _why(self, node: Node, factor: Factor) -> str:
         """Why a column that should be numeric is none, and what to do."""
         series = self.frame[node.name] if isinstance(node, Name) else None
+        if isinstance(node, Call) and node.function in CATEGORICAL:
+            return f"{node.function}() makes it categorical; choose a numeric column."
         if series is None or pd.api.types.is_bool_dtype(series.dtype):
             return f"it holds truth values; derive a number: if_else({unparse(node)}, 1, 0)."
         if isinstance(series.dtype, pd.CategoricalDtype):
@@ -245,7 +248,14 @@ class TermColumns:
         """The contrasts of a categorical variable."""
         name = node.name if isinstance(node, Name) else unparse(node)
         if name not in self.codings:
-            self.codings[name] = contrast_matrix(name, factor.levels, self.contrasts.get(name))
+            spec = self.contrasts.get(name)
+            if isinstance(node, Call) and node.function in CATEGORICAL:
+                said = read_category(self.text, node)
+                argument = said.argument
+                spec = spec or said.coding
+                if spec is None and isinstance(argument, Name):
+                    spec = self.contrasts.get(argument.name)
+            self.codings[name] = contrast_matrix(name, factor.levels, spec)
         return self.codings[name]
 
     def described(self, without: Node) -> dict[str, dict[str, Any]]:
@@ -287,6 +297,8 @@ class TermColumns:
             if is_numeric(series):
                 self.check_finite(numeric_column(series), f"Column {used.name!r}")
         evaluator = Evaluator(self.text, self.frame, self.rows, self.learned)
+        if isinstance(node, Call) and node.function in CATEGORICAL:
+            return self._category(node, key, evaluator)
         if isinstance(node, Call) and node.function in BASES:
             return self._basis(node, key, evaluator)
         value = evaluator.value(node)
@@ -353,6 +365,28 @@ class TermColumns:
                 f"for it.{suggest(value, factor.levels)} Levels: {', '.join(factor.levels[:20])}."
             )
         return factor
+
+    def _category(self, node: Call, key: str, evaluator: Evaluator) -> ColumnBlock | Factor:
+        """A variable that a function of the formula makes categorical."""
+        said = read_category(self.text, node)
+        argument = said.argument
+        if isinstance(argument, Name):
+            series = self.frame[argument.name]
+        else:
+            value = evaluator.value(argument)
+            data = np.broadcast_to(value.data, (len(self.rows),))
+            if value.kind == "number":
+                self._finite(data, unparse(argument))
+            series = pd.Series(np.array(data), name=unparse(argument))
+        if said.levels is None or self.learned.closed:
+            factor = self._factor(series, key)
+        else:
+            factor = in_order(factorize(series), said.levels, key, self.rows)
+            self.learned.once(("levels", key), lambda: factor.levels)
+        if node.function != INDICATORS:
+            return factor
+        matrix = np.eye(len(factor.levels))[factor.codes]
+        return ColumnBlock(matrix, tuple(key + level for level in factor.levels))
 
     def _basis(self, node: Call, key: str, evaluator: Evaluator) -> ColumnBlock:
         """Columns of a function that makes several of one."""

@@ -31,7 +31,13 @@ FUNCTIONS = (
     "scale",
     "standardize",
     "poly",
+    "ns",
+    "bs",
     "I",
+    "factor",
+    "as.factor",
+    "C",
+    "fulldummy",
     OFFSET,
 )
 MAX_TERMS = 2000

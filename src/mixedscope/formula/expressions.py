@@ -37,6 +37,7 @@ from mixedscope.formula.tree import (
     Paren,
     Text,
     Unary,
+    Word,
     names_in,
     unparse,
 )
@@ -119,6 +120,8 @@ class Evaluator:
                 return self._call(node)
             case Items():
                 self._fail(node, "A list in brackets can only stand after 'in'.")
+            case Word():
+                self._fail(node, f"{node.word} cannot stand here.")
 
     def numeric(self, node: Node, where: str) -> Array:
         """Evaluate a node that must be numeric; truth counts as 0 and 1."""

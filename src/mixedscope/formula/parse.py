@@ -24,7 +24,7 @@ from mixedscope.formula.algebra import (
     spine,
     strip,
 )
-from mixedscope.formula.syntax import Parser, Token, tokenize
+from mixedscope.formula.syntax import TRUTH, Parser, Token, tokenize
 from mixedscope.formula.tree import (
     UNNAMED,
     Binary,
@@ -39,8 +39,6 @@ from mixedscope.formula.tree import (
 )
 
 __all__ = ["FUNCTIONS", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
-
-_TRUTH = {"TRUE": 1.0, "FALSE": 0.0, "true": 1.0, "false": 0.0, "True": 1.0, "False": 0.0}
 
 
 @dataclass(frozen=True)
@@ -347,8 +345,8 @@ def _random_terms(text: str, node: Node) -> list[RandomTerm]:
 
 def _setting(text: str, key: str, node: Node) -> float:
     sign = 1.0
-    if isinstance(node, Name) and node.name in _TRUTH:
-        return _TRUTH[node.name]
+    if isinstance(node, Name) and node.name in TRUTH:
+        return float(TRUTH[node.name])
     if isinstance(node, Unary) and node.op in ("+", "-"):
         sign, node = (-1.0 if node.op == "-" else 1.0), node.operand
     if not isinstance(node, Number):

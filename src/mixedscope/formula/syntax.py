@@ -13,9 +13,20 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mixedscope.core.errors import FormulaError, suggest
-from mixedscope.formula.tree import Binary, Call, Items, Name, Node, Number, Paren, Text, Unary
+from mixedscope.formula.tree import (
+    Binary,
+    Call,
+    Items,
+    Name,
+    Node,
+    Number,
+    Paren,
+    Text,
+    Unary,
+    Word,
+)
 
-__all__ = ["Parser", "Token", "tokenize"]
+__all__ = ["TRUTH", "Parser", "Token", "tokenize"]
 
 MAX_DEPTH = 60
 MAX_TOKENS = 4000
@@ -103,19 +114,20 @@ EXPRESSION_OPERATORS = {
 }
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">=", "in", "not in"}
 _SYNONYMS = {"**": "^", "&": "and", "|": "or"}
-_CATEGORICAL = (
-    "a variable of text is categorical without a function; declare numbers under 'categorical' of "
-    "the data set (in pandas with astype('category')), and choose the coding with 'contrasts'."
+_ORDERED = (
+    "factor(x, levels = ['a', 'b']) states the order of levels, C(x, Poly) or contrasts codes them "
+    "by polynomials."
 )
+#: Words for truth, as R and Python write them.
+TRUTH = {"TRUE": True, "FALSE": False, "true": True, "false": False, "True": True, "False": False}
 #: What other programs have functions for, and what is written here.
 _ELSEWHERE = {
-    **dict.fromkeys(("C", "factor", "as.factor", "ordered", "as.ordered"), _CATEGORICAL),
-    "fulldummy": "for an indicator of every level write (0 + a | g).",
+    **dict.fromkeys(("ordered", "as.ordered"), _ORDERED),
     "Q": "a column name with unusual characters goes in backticks.",
     "ln": "the natural logarithm is log().",
     "as.numeric": "make a column with number() under 'derive' of the data set.",
     "as.character": "make a column with text() under 'derive' of the data set.",
-    **dict.fromkeys(("bs", "ns", "s"), "polynomials are poly(x, 2)."),
+    **dict.fromkeys(("s", "te", "cr"), "splines are ns(x, 3) and bs(x, 5)."),
 }
 
 
@@ -302,7 +314,9 @@ class Parser:
 
     def _parse_call(self, name: Token) -> Node:
         wrapper = self.formula and name.text not in self.functions and self._bar_follows()
-        if name.text not in self.functions and not wrapper:
+        # R's lists, as in knots = c(2, 5).
+        is_list = self.inside is not None and name.text == "c"
+        if name.text not in self.functions and not wrapper and not is_list:
             self._fail_known_elsewhere(name)
             near = suggest(name.text, self.functions)
             if self.formula and not near:
@@ -322,9 +336,11 @@ class Parser:
             key = self._peek()
             if key.kind == "name" and self.tokens[self.index + 1].text == "=":
                 self.index += 2
-                keywords.append((key.text, self._parse_right("=", 0, self.tokens[self.index - 1])))
+                keywords.append((key.text, self._parse_setting(self.tokens[self.index - 1])))
             elif keywords:
                 self._fail(key.position, "An argument without a name cannot follow a named one.")
+            elif arguments and self.inside == "C":
+                arguments.append(self._parse_coding())
             else:
                 arguments.append(self._parse_node(0))
             if self._peek().text != ",":
@@ -338,6 +354,40 @@ class Parser:
         return self._around(
             Call(name.text, tuple(arguments), tuple(keywords), name.position), *inside
         )
+
+    def _parse_setting(self, equals: Token) -> Node:
+        """Parse what stands behind ``name =``; a word for truth is no column."""
+        token = self._peek()
+        if self.inside is not None and token.text in TRUTH:
+            self._advance()
+            return Word(str(TRUTH[token.text]).upper(), token.position)
+        return self._parse_right("=", 0, equals)
+
+    def _parse_coding(self) -> Node:
+        """Parse the second argument of C(): a coding by its name, which is no column."""
+        token = self._advance()
+        if token.kind not in ("name", "text"):
+            self._fail(token.position, "C() takes a column and a coding: C(x, Sum).")
+        word = Word(token.text.strip("'\""), token.position)
+        if self._peek().text != "(":
+            return word
+        opening = self._advance()
+        levels: list[Node] = []
+        settings: list[tuple[str, Node]] = []
+        while self._peek().text != ")":
+            key = self._peek()
+            if key.kind == "name" and self.tokens[self.index + 1].text == "=":
+                self.index += 2
+                settings.append((key.text, self._parse_node(0)))
+            else:
+                levels.append(self._parse_node(0))
+            if self._peek().text != ",":
+                break
+            self._advance()
+        self._close(opening, ")")
+        inside = [*levels, *(value for _, value in settings)]
+        made = Call(word.word, tuple(levels), tuple(settings), word.position)
+        return self._around(made, *inside) if inside else word
 
     def _fail_known_elsewhere(self, name: Token) -> None:
         """Complain about a function of other programs, or a column that only looks like one."""

@@ -17,6 +17,7 @@ __all__ = [
     "Paren",
     "Text",
     "Unary",
+    "Word",
     "names_in",
     "unparse",
 ]
@@ -48,6 +49,14 @@ class Name:
     """A column, written bare or in backticks."""
 
     name: str
+    position: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """A bare word that is no column: TRUE, or the name of a coding in ``C(x, Sum)``."""
+
+    word: str
     position: int
 
 
@@ -96,7 +105,7 @@ class Call:
     position: int
 
 
-Node = Number | Text | Name | Unary | Binary | Paren | Items | Call
+Node = Number | Text | Name | Word | Unary | Binary | Paren | Items | Call
 
 
 def names_in(node: Node) -> Iterator[Name]:
@@ -132,6 +141,8 @@ def unparse(node: Node) -> str:
             return f'"{node.value}"'
         case Name():
             return node.name if _IDENTIFIER.match(node.name) else f"`{node.name}`"
+        case Word():
+            return node.word
         case Paren():
             return f"({unparse(node.inner)})"
         case Unary():
