@@ -65,6 +65,8 @@ class Doors:
             "Fit.evaluate": (self.fit.evaluate, {}),
             "Fit.fixed_effects": (self.fit.fixed_effects, {}),
             "Fit.confint": (self.fit.confint, {}),
+            "Fit.test": (self.fit.test, {"hypotheses": "(Intercept)"}),
+            "Fit.anova": (self.fit.anova, {}),
             "Fit.fitted": (self.fit.fitted, {}),
             "Fit.residuals": (self.fit.residuals, {}),
             "Fit.leverage": (self.fit.leverage, {}),

@@ -43,8 +43,8 @@ FIT_WORDS: Final[dict[str, str]] = {
     "df_resid": "use fit.nobs - len(fit.beta); fit.dof counts all parameters",
     "df_modelwc": "use fit.dof",
     "hist": "use fit.trace",
-    "wald_test": "use fit.fixed_effects(), a test of each coefficient",
-    "t_test": "use fit.fixed_effects(), a test of each coefficient",
+    "wald_test": 'use fit.test("(Intercept) = 0"), hypotheses about coefficients by name',
+    "t_test": 'use fit.test("(Intercept) = 0", joint=False), or fit.fixed_effects()',
     # lme4, lmerTest, nlme and MixedModels.jl
     "logLik": "use fit.loglik",
     "loglikelihood": "use fit.loglik",

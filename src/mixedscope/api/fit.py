@@ -17,6 +17,7 @@ from mixedscope.api.aliases import FitAliases
 from mixedscope.api.components import FitComponents
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
+from mixedscope.api.hypotheses import FitHypotheses
 from mixedscope.api.intervals import FitIntervals
 from mixedscope.api.model import Model
 from mixedscope.api.predictions import FitPredictions
@@ -165,6 +166,7 @@ class FittableModel(Model):
 
 
 class Fit(
+    FitHypotheses[FittableModel],
     FitIntervals[FittableModel],
     FitAliases[FittableModel],
     FitDiagnostics[FittableModel],

@@ -10,6 +10,7 @@ does not document (`tests/test_layers.py`):
 - `observations`: leverages of single observations, and their weight in the fixed effects
 - `deletion`: the model without some of its observations
 - `marginal`: covariances of the modes, the fixed effects being estimated too
+- `marginal_products`: cross-products with the inverse of the response's covariance
 - `least_norm`: least squares without a penalty
 - `blocks`: how a model is cut into blocks, and what an evaluation costs
 - `search.searchable`: the objective with what optimisers ask for

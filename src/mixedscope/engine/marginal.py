@@ -10,10 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.basis import FixedBasis
-from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.kernels.rows import add_forms, eliminate_rows
-from mixedscope.engine.products import cross_products
+from mixedscope.engine.marginal_products import systems_of_columns
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["MarginalCovariances", "RowsOfLevels", "error_variances"]
@@ -42,15 +40,7 @@ class MarginalCovariances:
 
     def __init__(self, system: ProfiledSystem) -> None:
         self._system = system
-        q = system.basis.q
-        none = FixedBasis(
-            np.empty((system.n, 0)), np.empty((0, 0)), np.empty(0, dtype=np.intp), np.empty((0, 0))
-        )
-        columns = q.T if q.shape[1] else system.response[None, :]
-        first = np.ascontiguousarray(columns[0])
-        cross = cross_products(system.factors, none, first, system.cross.pattern)
-        self._systems = [BlockedSystem(cross)]
-        self._systems += [BlockedSystem(cross.with_response(c)) for c in columns[1:]]
+        self._systems = list(systems_of_columns(system))
 
     def at(self, factors: Sequence[Floats]) -> list[Floats]:
         """Give the diagonal blocks (q, k, k) of every grouping factor, units of the columns.

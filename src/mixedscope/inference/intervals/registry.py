@@ -54,9 +54,12 @@ class IntervalMethod:
 
 
 _INTERVALS: Final = "mixedscope.inference.intervals"
+_TESTS: Final = "mixedscope.inference.hypotheses.tables"
 
 METHODS: Final[dict[str, IntervalMethod]] = {
     "wald": IntervalMethod(f"{_INTERVALS}.wald", "wald_intervals"),
+    "satterthwaite": IntervalMethod(_TESTS, "satterthwaite_intervals"),
+    "kenward-roger": IntervalMethod(_TESTS, "kenward_roger_intervals"),
 }
 
 

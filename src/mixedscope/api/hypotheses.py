@@ -1,0 +1,113 @@
+"""Tests of what a fit says: contrasts and terms of its fixed effects, and its random effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from mixedscope.api.fit_numbers import FitNumbers, M
+from mixedscope.core.arguments import door
+from mixedscope.inference.hypotheses.contrasts import contrasts_of
+from mixedscope.inference.hypotheses.methods import approximation
+from mixedscope.inference.hypotheses.tables import anova_table, contrast_table, joint_table
+
+__all__ = ["FitHypotheses"]
+
+
+class FitHypotheses(FitNumbers[M]):
+    """Which effects of a fit are more than chance.
+
+    Small samples are dealt with by ``df``:
+
+    * ``satterthwaite``: t and F with Satterthwaite's degrees of freedom, as lmerTest has them; of
+      fits by maximum likelihood too, whose variances are too small in small samples, as the remark
+      says. At a singular fit a variance of zero is taken as known, and the remark says so.
+    * ``kenward-roger``: covariance, degrees of freedom and scale of F by Kenward and Roger (1997),
+      as pbkrtest has them; of REML fits only.
+    * ``residual``: as many degrees of freedom as observations less fixed effects.
+    * ``none``: z and chi-squared, as in large samples.
+    """
+
+    @door()
+    def test(
+        self,
+        hypotheses: Any,
+        *,
+        df: str = "satterthwaite",
+        joint: bool = True,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Test hypotheses about the fixed effects.
+
+        Parameters
+        ----------
+        hypotheses : str, list of str, mapping, DataFrame or array_like
+            ``"x1 = x2, x3 = 0"``: sums of coefficients times numbers, with names as in
+            :meth:`fixed_effects` (in backticks or without), against a number (0 if none is given)
+            or other coefficients. ``{"x1": 1, "x2": -1}``: one contrast, or several by label; a
+            table with a column for each coefficient, and labels in its index; an array with a
+            column for each of the fixed effects in their order. The text is read, never run.
+        df : str
+            See above.
+        joint : bool
+            Whether all are tested together, or each by itself, with estimate and interval.
+        level : float
+            Coverage of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Together, one row: ``hypothesis``, ``num_df``, ``den_df``, ``statistic`` (F, or
+            chi-squared of ``none``), ``p_value``, ``remark``. One by one: ``hypothesis``,
+            ``estimate`` of the contrast, the ``value`` it is tested against, ``std_error``, ``df``,
+            ``lower``, ``upper``, ``statistic`` (t, or z), ``p_value``, ``remark``.
+
+        Raises
+        ------
+        FormulaError
+            If a text cannot be read, or names an unknown coefficient; it points at the character.
+        ModelError
+            If a contrast is unknown, zero, not estimable or contradicts others, or there are no
+            such degrees of freedom.
+        UnsuitedError
+            If the method cannot serve this fit.
+
+        Examples
+        --------
+        >>> fit.test("MachineB = MachineC", joint=False)  # doctest: +SKIP
+        """
+        contrasts = contrasts_of(self._profiled, hypotheses)
+        method = approximation(df, self._profiled, self.theta)
+        if joint:
+            return joint_table(method, contrasts)
+        return contrast_table(method, contrasts, level)
+
+    @door()
+    def anova(self, *, type: str | int = "III", df: str = "satterthwaite") -> pd.DataFrame:
+        """Test every term of the fixed effects.
+
+        Parameters
+        ----------
+        type : {"I", "II", "III"}, or 1, 2, 3
+            Each term after those before it; after all that do not contain it; or by itself, as SAS
+            and lmerTest define them. They do not depend on contrasts and units of variables.
+            Numeric variables stay where they are zero: centre them where that means nothing.
+        df : str
+            See above.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``term``, ``num_df``, ``den_df``, ``statistic`` (F, or chi-squared of ``none``),
+            ``p_value``, ``remark``; a row for each term but the intercept. A term whose effects the
+            data do not tell from those of others has ``num_df`` 0 and no test.
+
+        Raises
+        ------
+        ModelError
+            If there is no such type, or there are no such degrees of freedom.
+        UnsuitedError
+            If the method cannot serve this fit.
+        """
+        return anova_table(self._profiled, self.theta, type=type, df=df)

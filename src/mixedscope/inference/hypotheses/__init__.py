@@ -1,0 +1,1 @@
+"""Tests of fixed and random effects of a fit, and degrees of freedom in small samples."""
