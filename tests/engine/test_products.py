@@ -49,22 +49,22 @@ def test_blocks_and_heads_are_sums_by_level(
 ) -> None:
     cross, columns = model(n, tail=tail, sizes=sizes, same=same)
     assert cross.pattern.chain == tuple(range(len(sizes)))
-    for position, stage in enumerate(cross.stages):
+    for position, tier in enumerate(cross.tiers):
         factor = cross.factors[position]
         outer = [f.z for f in cross.factors[position + 1 :]]
         head = np.column_stack([*outer, columns])
         np.testing.assert_allclose(
-            stage.d, sums(factor.codes, factor.z, factor.z, factor.n_levels), atol=1e-11
+            tier.d, sums(factor.codes, factor.z, factor.z, factor.n_levels), atol=1e-11
         )
         np.testing.assert_allclose(
-            stage.u, sums(factor.codes, head, factor.z, factor.n_levels), atol=1e-11
+            tier.u, sums(factor.codes, head, factor.z, factor.n_levels), atol=1e-11
         )
 
 
 def test_levels_know_all_levels_that_contain_them() -> None:
     cross, _ = model(500, tail=3, sizes=(1, 1, 1))
     levels = np.arange(48)
-    first, second = cross.pattern.stages[0].parents
+    first, second = cross.pattern.tiers[0].parents
     assert first.tolist() == (levels // 4).tolist()
     assert second.tolist() == (levels // 16).tolist()
 
@@ -100,10 +100,10 @@ def test_a_known_pattern_gives_the_same_products() -> None:
     )
     fresh = cross_products(factors, basis, y)
     assert fresh.pattern.n_rest == 18
-    assert len(fresh.stages) == 2
+    assert len(fresh.tiers) == 2
     known = cross_products(factors, basis, y, fresh.pattern)
     assert known.pattern is fresh.pattern
     np.testing.assert_array_equal(known.rest, fresh.rest)
-    for own, other in zip(known.stages, fresh.stages, strict=True):
+    for own, other in zip(known.tiers, fresh.tiers, strict=True):
         for part in "duw":
             np.testing.assert_array_equal(getattr(own, part), getattr(other, part))

@@ -191,7 +191,7 @@ def test_products_formed_again_are_those_of_weighted_columns(name: str, n: int) 
     basis = replace(system.basis, q=system.basis.q * root[:, None])
     fresh = cross_products(factors, basis, response * root)
     # Sums of n products of numbers of size 1, in one order or another.
-    for own, other in zip(working.stages, fresh.stages, strict=True):
+    for own, other in zip(working.tiers, fresh.tiers, strict=True):
         for part in "duw":
             np.testing.assert_allclose(getattr(own, part), getattr(other, part), atol=1e-12 * n)
     n_rest = system.cross.pattern.n_rest
@@ -215,10 +215,10 @@ def test_neither_the_pattern_nor_the_first_products_are_touched(name: str) -> No
     again.reform(np.full(system.n, 2.0), np.ones(system.n))
     assert again.pattern is system.cross.pattern
     assert repr(again.pattern) == repr(before.pattern)
-    for now, then in zip(again.pattern.stages, before.pattern.stages, strict=True):
+    for now, then in zip(again.pattern.tiers, before.pattern.tiers, strict=True):
         for part, value in then._asdict().items():
             np.testing.assert_equal(getattr(now, part), value)
-    for own, other in zip(system.cross.stages, before.stages, strict=True):
+    for own, other in zip(system.cross.tiers, before.tiers, strict=True):
         for part in "duw":
             np.testing.assert_array_equal(getattr(own, part), getattr(other, part))
     np.testing.assert_array_equal(system.cross.rest, before.rest)

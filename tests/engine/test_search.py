@@ -67,7 +67,7 @@ def test_first_step_follows_the_information(model):
     places, _ = objective.entries
     information = np.empty((len(places), len(places)))
     information_sums(
-        objective.system.cross.stages[0].d,
+        objective.system.cross.tiers[0].d,
         term.standard_factor(theta),
         places // term.size,
         places % term.size,

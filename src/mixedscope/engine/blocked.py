@@ -11,13 +11,13 @@ objective (Bates, Maechler, Bolker & Walker 2015, J. Stat. Softw. 67(1), eq. 34 
 entries of its inverse on the pattern of the data the exact gradient and the conditional variances.
 What holds which block of :mod:`mixedscope.engine.pattern` once it is factorised::
 
-                  stage (`_work`)              rest and tail
-    stage       | x, m beside d             |                            |  modes, forms
-    rest, tail  | w, u less what stages     | _s: lower triangle L;      |  _coefficient,
+                  tier (`_work`)              rest and tail
+    tier       | x, m beside d             |                            |  modes, forms
+    rest, tail  | w, u less what tiers     | _s: lower triangle L;      |  _coefficient,
                 | within have taken away    | upper and _diagonal A - C  |  _spherical
 
 Per level ``x`` and ``m`` stand for the factor of the own block, see
-:mod:`mixedscope.engine.kernels.elimination`; C is what the stages take away from rest and tail.
+:mod:`mixedscope.engine.kernels.elimination`; C is what the tiers take away from rest and tail.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from mixedscope.engine.layout import (
     sparse_products,
     squeezed,
 )  # fmt: skip
-from mixedscope.engine.pattern import StagePattern
+from mixedscope.engine.pattern import TierPattern
 from mixedscope.engine.products import CrossProducts, WorkingProducts
-from mixedscope.engine.selected_inverse import StageInverse, stage_inverses
-from mixedscope.engine.small import SingleSystem, SmallSystem, StageWork, WholeSystem
+from mixedscope.engine.selected_inverse import TierInverse, tier_inverses
+from mixedscope.engine.small import SingleSystem, SmallSystem, TierWork, WholeSystem
 
 __all__ = ["BlockedSystem", "Solution"]
 
@@ -86,7 +86,7 @@ class BlockedSystem:
         self._scale = np.ones(n)
         self.small = self._make_small()
         self._work = (
-            [StageWork.of(stage, is_first=i == 0) for i, stage in enumerate(cross.stages)]
+            [TierWork.of(tier, is_first=i == 0) for i, tier in enumerate(cross.tiers)]
             if self.small is None
             else self.small.work
         )
@@ -152,7 +152,7 @@ class BlockedSystem:
         penalty = kernels.back_solve_rest(
             s, self._node, self._lam, pattern.n_rest, self._spherical, self._coefficient
         )
-        penalty += self._back_solve_stages()
+        penalty += self._back_solve_tiers()
         n_rest = pattern.n_rest
         solution = Solution(
             log_det=log_det + 2.0 * float(logs[:n_rest].sum()),
@@ -186,8 +186,8 @@ class BlockedSystem:
         """Conditional modes of the last solution, per factor of the model (q, k), internally."""
         pattern = self.pattern
         out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
-        for stage, work in zip(pattern.stages, self._work, strict=True):
-            out[stage.factor] = work.modes.copy()
+        for tier, work in zip(pattern.tiers, self._work, strict=True):
+            out[tier.factor] = work.modes.copy()
         for f, at in pattern.rest_columns():
             out[f] = self._coefficient[at]
         return out
@@ -200,8 +200,8 @@ class BlockedSystem:
         """
         pattern = self.pattern
         out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
-        for stage, work in zip(pattern.stages, self._work, strict=True):
-            out[stage.factor] = work.d
+        for tier, work in zip(pattern.tiers, self._work, strict=True):
+            out[tier.factor] = work.d
         for f, at in pattern.rest_columns():
             if at.shape[1] == 1:
                 out[f] = self._diagonal[at][:, :, None]
@@ -250,10 +250,10 @@ class BlockedSystem:
         self._invert(n_inverse)
         self._derive_rest(n_inverse, weight, out)
         self._select_inverse(n_inverse)
-        inner = self._stage_forms(n_inverse)
-        for stage, work, forms in zip(pattern.stages, self._work, inner, strict=True):
-            kernels_inverse.derivative_stage(
-                work.d, work.x, work.m, forms, work.forms, weight, out[stage.factor]
+        inner = self._tier_forms(n_inverse)
+        for tier, work, forms in zip(pattern.tiers, self._work, inner, strict=True):
+            kernels_inverse.derivative_tier(
+                work.d, work.x, work.m, forms, work.forms, weight, out[tier.factor]
             )
         return out
 
@@ -266,17 +266,17 @@ class BlockedSystem:
         pattern = self.pattern
         self._invert(pattern.n_rest)
         self._select_inverse(pattern.n_rest)
-        inner = self._stage_forms(pattern.n_rest)
+        inner = self._tier_forms(pattern.n_rest)
         out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
-        for stage, work, forms in zip(pattern.stages, self._work, inner, strict=True):
-            out[stage.factor] = np.empty_like(work.m)
-            kernels_inverse.level_inverse(work.m, forms, out[stage.factor])
+        for tier, work, forms in zip(pattern.tiers, self._work, inner, strict=True):
+            out[tier.factor] = np.empty_like(work.m)
+            kernels_inverse.level_inverse(work.m, forms, out[tier.factor])
         for f, at in pattern.rest_columns():
             rows, cols = at[:, :, None], at[:, None, :]
             out[f] = self._s[np.minimum(rows, cols), np.maximum(rows, cols)]
         return out
 
-    def inverse_of_rest(self) -> tuple[Floats, list[StageWork]]:
+    def inverse_of_rest(self) -> tuple[Floats, list[TierWork]]:
         """Upper triangle of the inverse in rest and basis, and what was eliminated before them.
 
         After :meth:`solve`; in unscaled columns. Overwrites the factorisation.
@@ -383,13 +383,13 @@ class BlockedSystem:
         else:
             kernels_inverse.selected_inverse(self._s, self._node, self._lam, n_inverse)
 
-    def _eliminate_sparse(self, stage: StagePattern, work: StageWork) -> None:
+    def _eliminate_sparse(self, tier: TierPattern, work: TierWork) -> None:
         n_tail = self.cross.n_tail
-        where = (stage.ptr, stage.idx, stage.level, stage.by_column, stage.column_ptr)
+        where = (tier.ptr, tier.idx, tier.level, tier.by_column, tier.column_ptr)
         if work.m.shape[1] == 1:
             tail, w, m = work.u[:, -n_tail:, 0], squeezed(work.w), squeezed(work.m)
             if len(self._s) <= CACHED:
-                kernels_scalar.eliminate_by_level(tail, w, m, stage.ptr, stage.idx, self._s)
+                kernels_scalar.eliminate_by_level(tail, w, m, tier.ptr, tier.idx, self._s)
             else:
                 kernels_scalar.eliminate_sparse(tail, w, m, *where, self._s)
         else:
@@ -399,49 +399,49 @@ class BlockedSystem:
         """Eliminate the chain; leaves ``A - C`` in the upper triangle of S."""
         pattern, cross, s = self.pattern, self.cross, self._s
         kernels.copy_upper(cross.rest, s)
-        for products, work in zip(cross.stages[1:], self._work[1:], strict=True):
+        for products, work in zip(cross.tiers[1:], self._work[1:], strict=True):
             work.d[:] = products.d
             work.u[:] = products.u
             work.w[:] = products.w
         log_det = 0.0
-        for position, (stage, work) in enumerate(zip(pattern.stages, self._work, strict=True)):
-            log_det += kernels.level_factors(work.d, factors[stage.factor], work.x, work.m)
+        for position, (tier, work) in enumerate(zip(pattern.tiers, self._work, strict=True)):
+            log_det += kernels.level_factors(work.d, factors[tier.factor], work.x, work.m)
             offset = 0
             for later, (parent, relative) in enumerate(
-                zip(stage.parents, stage.relative, strict=True), start=position + 1
+                zip(tier.parents, tier.relative, strict=True), start=position + 1
             ):
                 outer = self._work[later]
                 kernels.eliminate_parent(
-                    work.u, work.w, work.m, stage.ptr, parent, relative, offset,
+                    work.u, work.w, work.m, tier.ptr, parent, relative, offset,
                     outer.d, outer.u, outer.w,
                 )  # fmt: skip
                 offset += outer.d.shape[1]
             if self._dense_rows is not None and self._dense_out is not None:
                 kernels.dense_factor_rows(
-                    self._dense_rows, work.x, work.m, factors[stage.factor], self._dense_out
+                    self._dense_rows, work.x, work.m, factors[tier.factor], self._dense_out
                 )
                 lapack.subtract_outer(s, self._dense_out)
                 continue
             kernels.eliminate_head(work.u, work.m, self.cross.n_tail, s)
             if pattern.n_rest:
-                self._eliminate_sparse(stage, work)
+                self._eliminate_sparse(tier, work)
         return log_det
 
-    def _back_solve_stages(self) -> float:
+    def _back_solve_tiers(self) -> float:
         """Solve for the chain's modes, outermost factor first; return their ``|u|**2``."""
         pattern = self.pattern
         tail = self._coefficient[pattern.n_rest :]
         penalty = 0.0
-        for position in range(len(pattern.stages) - 1, -1, -1):
-            stage, work = pattern.stages[position], self._work[position]
+        for position in range(len(pattern.tiers) - 1, -1, -1):
+            tier, work = pattern.tiers[position], self._work[position]
             first = 0
-            for later, parent in enumerate(stage.parents, start=position + 1):
+            for later, parent in enumerate(tier.parents, start=position + 1):
                 modes = self._work[later].modes
                 work.head[:, first : first + modes.shape[1]] = modes[parent]
                 first += modes.shape[1]
             work.head[:, first:] = tail
-            penalty += kernels.back_solve_stage(
-                work.u, work.w, work.x, work.m, stage.ptr, stage.idx, work.head,
+            penalty += kernels.back_solve_tier(
+                work.u, work.w, work.x, work.m, tier.ptr, tier.idx, work.head,
                 self._coefficient, work.forms, work.modes,
             )  # fmt: skip
         return penalty
@@ -456,32 +456,32 @@ class BlockedSystem:
         else:
             lapack.inverse_from_cholesky(self._s, n_inverse)
 
-    def _stage_forms(self, n_inverse: int) -> list[Floats]:
-        """``A' K A`` (q, k, k) for every stage, K being the selected inverse of what follows it.
+    def _tier_forms(self, n_inverse: int) -> list[Floats]:
+        """``A' K A`` (q, k, k) for every tier, K being the selected inverse of what follows it.
 
         It is zero beyond the leading `n_inverse` rows: for the tail, unless under REML.
         """
-        return self._stage_inverses(n_inverse, until=1)[0]
+        return self._tier_inverses(n_inverse, until=1)[0]
 
-    def selected_inverse(self) -> tuple[Floats, list[StageInverse]]:
+    def selected_inverse(self) -> tuple[Floats, list[TierInverse]]:
         """Entries of the inverse on the pattern of the data, after :meth:`solve`.
 
         That of the whole system but for the response, in unscaled columns: with H the fitted values
         as a function of the response, a row of the data times this is its row of what H is made of.
         Gives those of rest and tail, of which only the upper triangle means anything, and those of
-        every stage. Overwrites the factorisation.
+        every tier. Overwrites the factorisation.
         """
         n_inverse = self.pattern.n_rest + self.cross.n_tail - 1
         self._invert(n_inverse)
         self._select_inverse(n_inverse)
-        return self._s, self._stage_inverses(n_inverse, until=0)[1]
+        return self._s, self._tier_inverses(n_inverse, until=0)[1]
 
-    def _stage_inverses(
+    def _tier_inverses(
         self, n_inverse: int, *, until: int
-    ) -> tuple[list[Floats], list[StageInverse]]:
+    ) -> tuple[list[Floats], list[TierInverse]]:
         dense = None
         if self._dense_rows is not None and self._dense_out is not None:
             dense = self._dense_rows, self._dense_out
-        return stage_inverses(
+        return tier_inverses(
             self.pattern, self._work, self._s, dense, self.cross.n_tail, n_inverse, until
         )

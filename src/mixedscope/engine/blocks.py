@@ -121,8 +121,8 @@ def evaluation_cost(system: ProfiledSystem) -> float:
     """
     cross = system.cross
     operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
-    for own, stage in zip(cross.pattern.stages, cross.stages, strict=True):
-        k = stage.d.shape[1]
-        rows = np.diff(own.ptr).astype(float) + stage.u.shape[1]
+    for own, tier in zip(cross.pattern.tiers, cross.tiers, strict=True):
+        k = tier.d.shape[1]
+        rows = np.diff(own.ptr).astype(float) + tier.u.shape[1]
         operations += _SPARSE * k * float((rows**2).sum()) + len(rows) * k**3
     return operations

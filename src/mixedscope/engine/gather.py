@@ -152,7 +152,7 @@ def sparse_pattern(
     """Find by level which columns of the rest it meets.
 
     Returns ``ptr``, ``idx``, ``level``, ``by_column`` and ``column_ptr`` of a
-    :class:`mixedscope.engine.pattern.StagePattern`.
+    :class:`mixedscope.engine.pattern.TierPattern`.
     """
     n_levels, width = len(start) - 1, rest_column.shape[1]
     # First pass: how many columns does each level meet, and how many levels each column?

@@ -49,31 +49,31 @@ def nodes_of_rest(cross: CrossProducts) -> tuple[NDArray[np.int64], Floats]:
 
 
 def dense_rows(cross: CrossProducts) -> Floats:
-    """Rows A' of the only stage, (q k, N), zeros included."""
-    own, stage = cross.pattern.stages[0], cross.stages[0]
-    q, _, k = stage.u.shape
+    """Rows A' of the only tier, (q k, N), zeros included."""
+    own, tier = cross.pattern.tiers[0], cross.tiers[0]
+    q, _, k = tier.u.shape
     rows = np.zeros((q, k, len(cross.rest)))
-    rows[own.level, :, own.idx] = stage.w
-    rows[:, :, cross.pattern.n_rest :] = stage.u.transpose(0, 2, 1)
+    rows[own.level, :, own.idx] = tier.w
+    rows[:, :, cross.pattern.n_rest :] = tier.u.transpose(0, 2, 1)
     return rows.reshape(q * k, -1)
 
 
 def sparse_products(pattern: Pattern) -> float:
     """Count the products of sparse rows that one evaluation forms."""
     return sum(
-        float((np.diff(stage.ptr).astype(float) ** 2).sum()) * pattern.sizes[stage.factor] ** 2
-        for stage in pattern.stages
+        float((np.diff(tier.ptr).astype(float) ** 2).sum()) * pattern.sizes[tier.factor] ** 2
+        for tier in pattern.tiers
     )
 
 
 def is_densely_crossed(pattern: Pattern, size: int) -> bool:
-    """Whether rows of the only stage, with zeros to the `size` of the dense part, are faster."""
-    if len(pattern.stages) != 1 or pattern.n_rest == 0:
+    """Whether rows of the only tier, with zeros to the `size` of the dense part, are faster."""
+    if len(pattern.tiers) != 1 or pattern.n_rest == 0:
         return False
-    stage = pattern.stages[0]
-    k = pattern.sizes[stage.factor]
-    rows = pattern.levels[stage.factor] * k
-    met = np.diff(stage.ptr).astype(float)
+    tier = pattern.tiers[0]
+    k = pattern.sizes[tier.factor]
+    rows = pattern.levels[tier.factor] * k
+    met = np.diff(tier.ptr).astype(float)
     sparse = float((met**2).sum()) * k
     dense = float(pattern.n_rest) ** 2 * rows
     return sparse * DENSE_ADVANTAGE > dense and rows * size <= DENSE_LIMIT

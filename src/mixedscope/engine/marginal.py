@@ -106,20 +106,20 @@ def error_variances(
             codes = rows[f][0][part]
             known = np.flatnonzero(codes >= 0)
             rest[known[:, None], places[codes[known]]] = columns[f][part][known]
-        # Per stage the levels that a row has a part in: its own, and those its other levels are in.
+        # Per tier the levels that a row has a part in: its own, and those its other levels are in.
         inside = [
-            [(rows[stage.factor][0][part], columns[stage.factor][part])] for stage in pattern.stages
+            [(rows[tier.factor][0][part], columns[tier.factor][part])] for tier in pattern.tiers
         ]
-        for position, (stage, own) in enumerate(zip(pattern.stages, work, strict=True)):
+        for position, (tier, own) in enumerate(zip(pattern.tiers, work, strict=True)):
             for level, z in inside[position]:
                 mz = np.zeros_like(z)
                 eliminate_rows(
-                    level, z, own.m, own.u, own.w, stage.ptr, stage.idx, n_basis, out[part], mz,
+                    level, z, own.m, own.u, own.w, tier.ptr, tier.idx, n_basis, out[part], mz,
                     rest,
                 )  # fmt: skip
                 offset = 0
-                for later, parent in enumerate(stage.parents, start=position + 1):
-                    k = pattern.sizes[pattern.stages[later].factor]
+                for later, parent in enumerate(tier.parents, start=position + 1):
+                    k = pattern.sizes[pattern.tiers[later].factor]
                     head = own.u[:, offset : offset + k]
                     taken = np.einsum("nak,nk->na", head[level], mz)
                     _take(inside[later], np.where(level >= 0, parent[level], -1), taken)

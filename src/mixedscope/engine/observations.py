@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.kernels.observations import add_rest, add_stage
+from mixedscope.engine.kernels.observations import add_rest, add_tier
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["Observations", "observations"]
@@ -49,7 +49,7 @@ def observations(system: ProfiledSystem, factors: Sequence[Floats]) -> Observati
     blocked, cross = system.blocked, system.cross
     blocked.solve(factors)
     root = blocked.fixed_factor()
-    s, stages = blocked.selected_inverse()
+    s, tiers = blocked.selected_inverse()
     pattern = cross.pattern
     basis = np.ascontiguousarray(system.basis.q)
     n, r = basis.shape
@@ -61,12 +61,12 @@ def observations(system: ProfiledSystem, factors: Sequence[Floats]) -> Observati
     else:
         rest_column = np.empty((n, 0), dtype=np.int32)
     add_rest(s, rest_column, rest_z, basis, pattern.n_rest, leverage, fixed)
-    for position, (stage, own) in enumerate(zip(pattern.stages, stages, strict=True)):
-        factor = cross.factors[stage.factor]
+    for position, (tier, own) in enumerate(zip(pattern.tiers, tiers, strict=True)):
+        factor = cross.factors[tier.factor]
         outer = [cross.factors[f].z for f in pattern.chain[position + 1 :]]
-        add_stage(
+        add_tier(
             factor.codes, factor.z, np.hstack([*outer, basis]), rest_column, rest_z, *own,
-            stage.ptr, stage.idx, leverage, fixed,
+            tier.ptr, tier.idx, leverage, fixed,
         )  # fmt: skip
     # X'S e = inv(Phi) Phi X'S e, and the quadratic form of it is what P lacks of S.
     taken = ((fixed @ root) ** 2).sum(axis=1)

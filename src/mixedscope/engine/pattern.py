@@ -2,11 +2,11 @@
 
 The grouping factors are split in two. A *chain* of factors, each nested in the next (often just the
 factor with most columns), is eliminated level by level, because its part of ``Z'Z`` is and stays
-block-diagonal; each of its factors is a *stage*. The *rest*, the columns of all other factors, then
+block-diagonal; each of its factors is a *tier*. The *rest*, the columns of all other factors, then
 the *tail*, the fixed-effects basis Q and the response y, form one dense matrix. Pupils within
 schools, crossed with teachers::
 
-                  stage 0     stage 1     rest         tail
+                  tier 0     tier 1     rest         tail
                   pupil       school      teacher      Q     y
     pupil       | d         |           |            |           |
                 |   d       |           |            |           |
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine import gather
 
-__all__ = ["Pattern", "Scatter", "StagePattern", "make_pattern"]
+__all__ = ["Pattern", "Scatter", "TierPattern", "make_pattern"]
 
 Ints = NDArray[np.int64]
 Sparse = tuple[Ints, NDArray[np.uint32], NDArray[np.int32], Ints, Ints]
@@ -50,7 +50,7 @@ _NO_ROWS = (
 )
 
 
-class StagePattern(NamedTuple):
+class TierPattern(NamedTuple):
     """Blocks of one chain factor (see the module's text); levels run along the first axis.
 
     Attributes
@@ -89,7 +89,7 @@ class Scatter(NamedTuple):
     rest_column : (n, width) array of int
         Columns of the rest in which an observation is not zero; empty without a rest.
     sorted_by : tuple of pairs of arrays of int
-        Per stage the observations in the order of its levels, (n,), and where each level begins,
+        Per tier the observations in the order of its levels, (n,), and where each level begins,
         (q + 1,); nothing without a rest.
     """
 
@@ -112,7 +112,7 @@ class Pattern:
         Numbers of levels and of columns, per factor of the model.
     chain, rest_factors : tuple of int
         Positions of the factors in the model, in the order of elimination and of the rest.
-    stages : tuple of StagePattern
+    tiers : tuple of TierPattern
         One per factor of the chain.
     rest_offsets : tuple of int
         First column of every factor of the rest.
@@ -125,7 +125,7 @@ class Pattern:
     sizes: tuple[int, ...]
     chain: tuple[int, ...]
     rest_factors: tuple[int, ...]
-    stages: tuple[StagePattern, ...]
+    tiers: tuple[TierPattern, ...]
     rest_offsets: tuple[int, ...]
     n_rest: int
 
@@ -149,7 +149,7 @@ def make_pattern(
 ) -> tuple[Pattern, Scatter]:
     """Find the blocks of a model of these grouping factors, at least one."""
     if len(codes) == 1:  # the most frequent kind, and the one in which microseconds show
-        only = StagePattern(0, np.zeros(levels[0] + 1, dtype=np.int64), *_NO_ROWS, (), ())
+        only = TierPattern(0, np.zeros(levels[0] + 1, dtype=np.int64), *_NO_ROWS, (), ())
         return Pattern(codes, levels, sizes, (0,), (), (only,), (), 0), _NOTHING_TO_SCATTER
     chain, steps = _elimination_chain(codes, levels, sizes)
     counts = [q * k for q, k in zip(levels, sizes, strict=True)]
@@ -158,15 +158,15 @@ def make_pattern(
     *offsets, n_rest = accumulate([counts[f] for f in rest_factors], initial=0)
     scatter = _scatter(codes, levels, sizes, chain, rest_factors, offsets)
     sparse = [_sparse(levels[f], scatter, i, n_rest) for i, f in enumerate(chain)]
-    stages = []
+    tiers = []
     for position, f in enumerate(chain):
         parents = steps[position : position + 1]
         for step in steps[position + 1 :]:
             parents.append(step[parents[-1]])
         relative = _relative(sparse[position], parents, sparse[position + 1 :], n_rest)
-        stages.append(StagePattern(f, *sparse[position], tuple(parents), relative))
+        tiers.append(TierPattern(f, *sparse[position], tuple(parents), relative))
     pattern = Pattern(
-        codes, levels, sizes, chain, rest_factors, tuple(stages), tuple(offsets), n_rest
+        codes, levels, sizes, chain, rest_factors, tuple(tiers), tuple(offsets), n_rest
     )
     return pattern, scatter
 
@@ -194,7 +194,7 @@ def _scatter(
 
 
 def _sparse(q: int, scatter: Scatter, position: int, n_rest: int) -> Sparse:
-    """Where the sparse rows of one stage are, as the fields of `StagePattern` from ``ptr`` on."""
+    """Where the sparse rows of one tier are, as the fields of `TierPattern` from ``ptr`` on."""
     if not n_rest:
         return np.zeros(q + 1, dtype=np.int64), *_NO_ROWS
     order, start = scatter.sorted_by[position]
@@ -204,7 +204,7 @@ def _sparse(q: int, scatter: Scatter, position: int, n_rest: int) -> Sparse:
 def _relative(
     own: Sparse, parents: list[Ints], later: list[Sparse], n_rest: int
 ) -> tuple[Ints, ...]:
-    """Where the sparse rows of a stage stand among those of the stages that contain it."""
+    """Where the sparse rows of a tier stand among those of the tiers that contain it."""
     if not n_rest:
         return tuple([_NO_ROWS[2] for _ in later])
     return tuple(

@@ -38,12 +38,12 @@ def is_affordable(cross: CrossProducts, n: int) -> bool:
     pattern = cross.pattern
     tail = cross.n_tail
     width = sum(pattern.sizes) + tail
-    if len(cross.rest) + sum(s.d.shape[0] * s.d.shape[1] for s in cross.stages) > _COLUMNS:
+    if len(cross.rest) + sum(s.d.shape[0] * s.d.shape[1] for s in cross.tiers) > _COLUMNS:
         return False
     products = float(pattern.n_rest + tail) ** 3 / 6.0
-    for own, stage in zip(pattern.stages, cross.stages, strict=True):
-        k = stage.d.shape[1]
-        met = stage.u.shape[1] + np.diff(own.ptr).astype(float) + k
+    for own, tier in zip(pattern.tiers, cross.tiers, strict=True):
+        k = tier.d.shape[1]
+        met = tier.u.shape[1] + np.diff(own.ptr).astype(float) + k
         products += k * float((met * met).sum())
     return products <= _PRODUCTS and n * width**2 <= _FORMING
 

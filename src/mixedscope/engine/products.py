@@ -2,14 +2,14 @@
 
 By rows of the matrix, with the names of the arrays::
 
-                  stage               rest                   tail: Q, y
-    stage       | stage.d (q, k, k) |                      |                      |
-    rest        | stage.w (nnz, k)  | rest[:n_rest,        |                      |
+                  tier               rest                   tail: Q, y
+    tier       | tier.d (q, k, k) |                      |                      |
+    rest        | tier.w (nnz, k)  | rest[:n_rest,        |                      |
                 |                   |      :n_rest]        |                      |
-    tail: Q, y  | stage.u (q, h, k) | rest[:n_rest,        | rest[n_rest:,        |
+    tail: Q, y  | tier.u (q, h, k) | rest[:n_rest,        | rest[n_rest:,        |
                 |                   |      n_rest:]'       |      n_rest:]        |
 
-Of ``rest`` the upper triangle is stored. A head ``u`` begins with the later stages of the chain.
+Of ``rest`` the upper triangle is stored. A head ``u`` begins with the later tiers of the chain.
 
 They are formed once for a linear model, as theta only rescales them, and can be formed again with
 other weights and another response, at the cost of one pass over the observations, for models that
@@ -28,7 +28,7 @@ from mixedscope.engine import gather
 from mixedscope.engine.basis import FixedBasis, products_of_rows
 from mixedscope.engine.pattern import Pattern, Scatter, make_pattern
 
-__all__ = ["CrossProducts", "GroupColumns", "Stage", "WorkingProducts", "cross_products"]
+__all__ = ["CrossProducts", "GroupColumns", "Tier", "WorkingProducts", "cross_products"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -64,7 +64,7 @@ class GroupColumns:
         return int(self.z.shape[1])
 
 
-class Stage(NamedTuple):
+class Tier(NamedTuple):
     """Cross-products of one chain factor; levels, or sparse rows, run along the first axis.
 
     Attributes
@@ -90,8 +90,8 @@ class CrossProducts:
     ----------
     pattern : Pattern
     factors : tuple of GroupColumns
-    stages : tuple of Stage
-        One per stage of the pattern.
+    tiers : tuple of Tier
+        One per tier of the pattern.
     rest : (N, N) array
         Upper triangle: cross-products of the rest and the tail. N = n_rest + r + 1.
     n_tail : int
@@ -102,7 +102,7 @@ class CrossProducts:
 
     pattern: Pattern
     factors: tuple[GroupColumns, ...]
-    stages: tuple[Stage, ...]
+    tiers: tuple[Tier, ...]
     rest: Floats
     n_tail: int
     basis: Floats | None
@@ -118,11 +118,11 @@ class CrossProducts:
         """
         columns = response[:, None] if response.ndim == 1 else response
         m = columns.shape[1]
-        stages = []
-        for own, stage in zip(self.pattern.stages, self.stages, strict=True):
+        tiers = []
+        for own, tier in zip(self.pattern.tiers, self.tiers, strict=True):
             sums = self._response_sums(own.factor, columns)
-            u = np.concatenate([stage.u[:, :-1, :], sums], axis=1)
-            stages.append(Stage(stage.d, u, stage.w))
+            u = np.concatenate([tier.u[:, :-1, :], sums], axis=1)
+            tiers.append(Tier(tier.d, u, tier.w))
         first = len(self.rest) - 1
         rest = np.zeros((first + m, first + m))
         rest[:first, :first] = self.rest[:first, :first]
@@ -137,7 +137,7 @@ class CrossProducts:
             rest[self.pattern.n_rest : first, first:] = self.basis @ columns
         rest[first:, first:] = columns.T @ columns
         return CrossProducts(
-            self.pattern, self.factors, tuple(stages), rest, self.n_tail - 1 + m, self.basis
+            self.pattern, self.factors, tuple(tiers), rest, self.n_tail - 1 + m, self.basis
         )
 
     def _response_sums(self, position: int, columns: Floats) -> Floats:
@@ -181,9 +181,9 @@ class WorkingProducts(CrossProducts):
             replace(f, z=room.setdefault(id(f.z), np.empty(f.z.shape))) for f in cross.factors
         )
         tail = np.empty((cross.n_tail, len(basis.q)))
-        stages, rest = _room(cross.pattern, cross.n_tail)
+        tiers, rest = _room(cross.pattern, cross.n_tail)
         return cls(
-            cross.pattern, factors, stages, rest, cross.n_tail, tail[:-1], cross.factors,
+            cross.pattern, factors, tiers, rest, cross.n_tail, tail[:-1], cross.factors,
             np.ascontiguousarray(basis.q.T), tail, cross.pattern.scatter(),
         )  # fmt: skip
 
@@ -218,7 +218,7 @@ class WorkingProducts(CrossProducts):
         np.multiply(response, root, out=self.tail[-1])
         _add_up(
             self.pattern, self.factors, self.tail[:-1].T, self.tail[-1], self.scatter,
-            (self.stages, self.rest),
+            (self.tiers, self.rest),
         )  # fmt: skip
         n_rest = self.pattern.n_rest
         self.rest[n_rest:, n_rest:] = np.triu(products_of_rows(self.tail))
@@ -250,25 +250,25 @@ def cross_products(
         )
     else:
         scatter = pattern.scatter()
-    stages, rest = _add_up(pattern, factors, basis.q, response, scatter)
+    tiers, rest = _add_up(pattern, factors, basis.q, response, scatter)
     # The basis is orthonormal, and the response orthogonal to it.
     for i in range(pattern.n_rest, len(rest) - 1):
         rest[i, i] = 1.0
     rest[-1, -1] = response @ response
-    return CrossProducts(pattern, factors, stages, rest, len(rest) - pattern.n_rest, None)
+    return CrossProducts(pattern, factors, tiers, rest, len(rest) - pattern.n_rest, None)
 
 
-def _room(pattern: Pattern, n_tail: int) -> tuple[tuple[Stage, ...], Floats]:
-    """Room for the cross-products of the stages, and of rest and tail."""
-    stages = []
+def _room(pattern: Pattern, n_tail: int) -> tuple[tuple[Tier, ...], Floats]:
+    """Room for the cross-products of the tiers, and of rest and tail."""
+    tiers = []
     head = n_tail + sum([pattern.sizes[f] for f in pattern.chain])
-    for stage in pattern.stages:
-        q, k = pattern.levels[stage.factor], pattern.sizes[stage.factor]
+    for tier in pattern.tiers:
+        q, k = pattern.levels[tier.factor], pattern.sizes[tier.factor]
         head -= k
-        shapes = (q, k, k), (q, head, k), (len(stage.idx), k)
-        stages.append(Stage(*[np.empty(shape) for shape in shapes]))
+        shapes = (q, k, k), (q, head, k), (len(tier.idx), k)
+        tiers.append(Tier(*[np.empty(shape) for shape in shapes]))
     n = pattern.n_rest + n_tail
-    return tuple(stages), np.empty((n, n))
+    return tuple(tiers), np.empty((n, n))
 
 
 def _add_up(
@@ -277,9 +277,9 @@ def _add_up(
     basis: Floats,
     response: Floats,
     scatter: Scatter,
-    room: tuple[tuple[Stage, ...], Floats] | None = None,
-) -> tuple[tuple[Stage, ...], Floats]:
-    """Cross-products of the stages, and of rest and tail but for the tail's own, which are 0.
+    room: tuple[tuple[Tier, ...], Floats] | None = None,
+) -> tuple[tuple[Tier, ...], Floats]:
+    """Cross-products of the tiers, and of rest and tail but for the tail's own, which are 0.
 
     Parameters
     ----------
@@ -299,14 +299,14 @@ def _add_up(
     if pattern.n_rest:
         rest_z = _beside([factors[f].z for f in pattern.rest_factors])
     chain = pattern.chain
-    stages: list[Stage] = []
-    for position, own in enumerate(pattern.stages):
+    tiers: list[Tier] = []
+    for position, own in enumerate(pattern.tiers):
         factor = factors[own.factor]
         q, k = factor.n_levels, factor.size
         outer = [factors[g].z for g in chain[position + 1 :]]
         given = None if room is None else room[0][position]
-        if stages and factors[chain[position - 1]].z is factor.z:
-            d, u = _sums_of(stages[-1], pattern.stages[position - 1].parents[0], q)
+        if tiers and factors[chain[position - 1]].z is factor.z:
+            d, u = _sums_of(tiers[-1], pattern.tiers[position - 1].parents[0], q)
             if given is not None:
                 given.d[:], given.u[:] = d, u
         elif is_long and k <= 2:
@@ -329,7 +329,7 @@ def _add_up(
                 order, start, factor.z, scatter.rest_column, rest_z, own.ptr, own.idx,
                 pattern.n_rest, w,
             )  # fmt: skip
-        stages.append(given or Stage(d, u, w))
+        tiers.append(given or Tier(d, u, w))
     size = pattern.n_rest + n_tail
     if room is None:
         rest = np.zeros((size, size))
@@ -338,10 +338,10 @@ def _add_up(
         rest.fill(0.0)
     if pattern.n_rest:
         gather.rest_products(scatter.rest_column, rest_z, by_observation, pattern.n_rest, rest)
-    return tuple(stages), rest
+    return tuple(tiers), rest
 
 
-def _sums_of(inner: Stage, parent: Ints, n_levels: int) -> tuple[Floats, Floats]:
+def _sums_of(inner: Tier, parent: Ints, n_levels: int) -> tuple[Floats, Floats]:
     """Own blocks and head rows of a factor whose columns are those of the factor within it."""
     k = inner.d.shape[1]
     d, u = inner.d, inner.u[:, k:]

@@ -1,4 +1,4 @@
-"""Entries of the inverse on the pattern of the data, stage by stage from what follows it.
+"""Entries of the inverse on the pattern of the data, tier by tier from what follows it.
 
 Takahashi, Fagan & Chen (1973); see :mod:`mixedscope.engine.kernels.inverse`.
 """
@@ -16,17 +16,17 @@ from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
 from mixedscope.engine.layout import squeezed
 from mixedscope.engine.pattern import Pattern
-from mixedscope.engine.small import StageWork
+from mixedscope.engine.small import TierWork
 
-__all__ = ["StageInverse", "stage_inverses"]
+__all__ = ["TierInverse", "tier_inverses"]
 
 Floats = NDArray[np.float64]
 
 
-class StageInverse(NamedTuple):
-    """Rows of the inverse of one stage, laid out as its cross-products.
+class TierInverse(NamedTuple):
+    """Rows of the inverse of one tier, laid out as its cross-products.
 
-    See :class:`mixedscope.engine.products.Stage`: `d` (q, k, k) of each level with itself, `u`
+    See :class:`mixedscope.engine.products.Tier`: `d` (q, k, k) of each level with itself, `u`
     (q, h, k) with its head rows, `w` (nnz, k) with the columns of the rest that it meets.
     """
 
@@ -35,27 +35,27 @@ class StageInverse(NamedTuple):
     w: Floats
 
 
-def stage_inverses(
+def tier_inverses(
     pattern: Pattern,
-    works: Sequence[StageWork],
+    works: Sequence[TierWork],
     s: Floats,
     dense: tuple[Floats, Floats] | None,
     n_tail: int,
     n_inverse: int,
     until: int,
-) -> tuple[list[Floats], list[StageInverse]]:
-    """``A' K A`` (q, k, k) of every stage, and the rows of K of the stages from `until` on.
+) -> tuple[list[Floats], list[TierInverse]]:
+    """``A' K A`` (q, k, k) of every tier, and the rows of K of the tiers from `until` on.
 
-    K, the inverse of what follows a stage, is above the diagonal of ``s`` for rest and tail; it is
-    zero beyond the leading ``n_inverse`` rows. ``dense``: the rows of the only stage with zeros,
+    K, the inverse of what follows a tier, is above the diagonal of ``s`` for rest and tail; it is
+    zero beyond the leading ``n_inverse`` rows. ``dense``: the rows of the only tier with zeros,
     and room for as many, where it is worked on so.
     """
     has_tail = n_inverse > pattern.n_rest
-    out: list[Floats] = [np.empty(0)] * len(pattern.stages)
+    out: list[Floats] = [np.empty(0)] * len(pattern.tiers)
     none = np.empty(0)
-    inverse = [StageInverse(none, none, none)] * len(pattern.stages)
-    for position in range(len(pattern.stages) - 1, -1, -1):
-        stage, work = pattern.stages[position], works[position]
+    inverse = [TierInverse(none, none, none)] * len(pattern.tiers)
+    for position in range(len(pattern.tiers) - 1, -1, -1):
+        tier, work = pattern.tiers[position], works[position]
         forms = np.zeros_like(work.m)
         out[position] = forms
         if dense is not None:
@@ -67,45 +67,45 @@ def stage_inverses(
             continue
         offset = 0
         for later, (parent, relative) in enumerate(
-            zip(stage.parents, stage.relative, strict=True), start=position + 1
+            zip(tier.parents, tier.relative, strict=True), start=position + 1
         ):
             end = work.u.shape[1] - (0 if has_tail else n_tail)
             kernels_inverse.parent_forms(
-                work.u, work.w, stage.ptr, parent, relative, offset, end, *inverse[later],
+                work.u, work.w, tier.ptr, parent, relative, offset, end, *inverse[later],
                 forms,
             )  # fmt: skip
             offset += works[later].d.shape[1]
         if has_tail:
-            kernels_inverse.head_forms(work.u, work.w, stage.ptr, stage.idx, s, n_tail, forms)
+            kernels_inverse.head_forms(work.u, work.w, tier.ptr, tier.idx, s, n_tail, forms)
         if pattern.n_rest:
             sparse = kernels_scalar if work.m.shape[1] == 1 else kernels_inverse
             sparse.sparse_forms(
-                squeezed(work.w), stage.ptr, stage.idx, stage.level, stage.by_column,
-                stage.column_ptr, s, pattern.n_rest, squeezed(forms),
+                squeezed(work.w), tier.ptr, tier.idx, tier.level, tier.by_column,
+                tier.column_ptr, s, pattern.n_rest, squeezed(forms),
             )  # fmt: skip
         if position < until:
             continue
         kd, ku, kw = np.empty_like(work.m), np.zeros_like(work.u), np.zeros_like(work.w)
         offset = 0
         for later, (parent, relative) in enumerate(
-            zip(stage.parents, stage.relative, strict=True), start=position + 1
+            zip(tier.parents, tier.relative, strict=True), start=position + 1
         ):
             kernels_inverse.parent_products(
-                work.u, work.w, stage.ptr, parent, relative, offset, *inverse[later], ku, kw
+                work.u, work.w, tier.ptr, parent, relative, offset, *inverse[later], ku, kw
             )
             offset += works[later].d.shape[1]
-        kernels_inverse.stage_inverse(
-            work.u, work.w, work.m, stage.ptr, stage.idx, n_tail, s, forms, kd, ku, kw
+        kernels_inverse.tier_inverse(
+            work.u, work.w, work.m, tier.ptr, tier.idx, n_tail, s, forms, kd, ku, kw
         )
-        inverse[position] = StageInverse(kd, ku, kw)
+        inverse[position] = TierInverse(kd, ku, kw)
     return out, inverse
 
 
-def _dense_inverse(pattern: Pattern, m: Floats, product: Floats, forms: Floats) -> StageInverse:
-    """Rows of K of the only stage, from the `product` (q k, N) of its rows with the rest's K."""
-    own = pattern.stages[0]
+def _dense_inverse(pattern: Pattern, m: Floats, product: Floats, forms: Floats) -> TierInverse:
+    """Rows of K of the only tier, from the `product` (q k, N) of its rows with the rest's K."""
+    own = pattern.tiers[0]
     q, k = m.shape[:2]
     kd = np.empty_like(m)
     kernels_inverse.level_inverse(m, forms, kd)
     rows = -np.einsum("qen,qec->qnc", product.reshape(q, k, -1), m)
-    return StageInverse(kd, rows[:, pattern.n_rest :].copy(), rows[own.level, own.idx])
+    return TierInverse(kd, rows[:, pattern.n_rest :].copy(), rows[own.level, own.idx])

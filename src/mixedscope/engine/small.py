@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.products import CrossProducts, GroupColumns, Stage
+from mixedscope.engine.products import CrossProducts, GroupColumns, Tier
 
 if TYPE_CHECKING:
     from mixedscope.engine.kernels.whole import Data, Pattern
 
-__all__ = ["Batch", "SingleSystem", "SmallSystem", "StageWork", "WholeSystem"]
+__all__ = ["Batch", "SingleSystem", "SmallSystem", "TierWork", "WholeSystem"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,8 +29,8 @@ Task = tuple[Floats, Floats, int, float, bool, float, bool, bool]
 
 
 @dataclass
-class StageWork:
-    """Arrays of one stage that change with theta."""
+class TierWork:
+    """Arrays of one tier that change with theta."""
 
     d: Floats
     u: Floats
@@ -42,10 +42,10 @@ class StageWork:
     modes: Floats
 
     @classmethod
-    def of(cls, stage: Stage, *, is_first: bool) -> StageWork:
-        """Give room for a stage; nothing is subtracted from the first, which is used as it is."""
-        q, h, k = stage.u.shape
-        own = stage if is_first else Stage(*[np.empty_like(a) for a in stage])
+    def of(cls, tier: Tier, *, is_first: bool) -> TierWork:
+        """Give room for a tier; nothing is subtracted from the first, which is used as it is."""
+        q, h, k = tier.u.shape
+        own = tier if is_first else Tier(*[np.empty_like(a) for a in tier])
         return cls(
             *own, np.empty((q, k, k)), np.empty((q, k, k)), np.empty((q, h)), np.empty((q, k)),
             np.empty((q, k)),
@@ -87,11 +87,11 @@ class SmallSystem(ABC):
 
     Attributes
     ----------
-    work : list of StageWork
+    work : list of TierWork
         Holds, like the arrays handed in, what the last evaluation left there.
     """
 
-    work: list[StageWork]
+    work: list[TierWork]
     _n_basis: int
 
     @abstractmethod
@@ -191,13 +191,13 @@ class SingleSystem(SmallSystem):
     """
 
     def __init__(self, cross: CrossProducts, s: Floats, coefficient: Floats) -> None:
-        own, stage = cross.pattern.stages[0], cross.stages[0]
-        q, _, k = stage.u.shape
-        work = StageWork.of(stage, is_first=True)
+        own, tier = cross.pattern.tiers[0], cross.tiers[0]
+        q, _, k = tier.u.shape
+        work = TierWork.of(tier, is_first=True)
         self.work = [work]
         self._n_basis = cross.n_tail - 1
         self.pattern = (own.ptr, own.idx)
-        self.data = (stage.d, stage.u, stage.w, cross.rest)
+        self.data = (tier.d, tier.u, tier.w, cross.rest)
         self._lam = np.zeros((k, k))
         self.arrays = (
             self._lam, work.x, work.m, work.head, work.forms, work.modes, np.empty((q, k, k)), s,
@@ -252,15 +252,15 @@ class WholeSystem(SmallSystem):
         spherical: Floats,
         coefficient: Floats,
     ) -> None:
-        pattern, stages = cross.pattern.stages, cross.stages
+        pattern, tiers = cross.pattern.tiers, cross.tiers
         self._n_basis = cross.n_tail - 1
         self._n_rest = cross.pattern.n_rest
         self._chain = cross.pattern.chain
         self._rest = tuple(zip(cross.pattern.rest_factors, cross.pattern.rest_offsets, strict=True))
         self._node = node
-        sizes = np.array([_sizes(stage) for stage in stages], dtype=np.int64)
+        sizes = np.array([_sizes(tier) for tier in tiers], dtype=np.int64)
         q, h, k, nnz = sizes[:, :4].T
-        later = np.arange(len(stages))[::-1]
+        later = np.arange(len(tiers))[::-1]
         lengths = np.column_stack(
             [q * k * k, q * h * k, nnz * k, nnz, q + 1, q * k, q * h, q * later, nnz * later, k * k]
         )
@@ -279,12 +279,12 @@ class WholeSystem(SmallSystem):
             _join([r for s in pattern for r in s.relative], np.int64),
         )
         self._data = (
-            _join([s.d.ravel() for s in stages], np.float64),
-            _join([s.u.ravel() for s in stages], np.float64),
-            _join([s.w.ravel() for s in stages], np.float64),
+            _join([s.d.ravel() for s in tiers], np.float64),
+            _join([s.u.ravel() for s in tiers], np.float64),
+            _join([s.w.ravel() for s in tiers], np.float64),
             cross.rest,
         )
-        # The rest's factors, a 1 for the tail, then the factors of the stages.
+        # The rest's factors, a 1 for the tail, then the factors of the tiers.
         self._first_entry = len(lam)
         self._lam = np.concatenate([lam, np.zeros(int(totals[-1]))])
         own = [np.empty(n) for n in (blocks, heads, sparse, blocks, blocks, head, modes, modes)]
@@ -292,20 +292,20 @@ class WholeSystem(SmallSystem):
         self._arrays = (
             self._lam, *own, *room, s, diagonal, spherical, coefficient, np.empty_like(self._lam)
         )  # fmt: skip
-        self.work = [self._stage_work(row, own) for row in self._table]
-        # The stages eliminated first still hold their cross-products as they are.
-        self.work[0].d, self.work[0].u, self.work[0].w = stages[0].d, stages[0].u, stages[0].w
+        self.work = [self._tier_work(row, own) for row in self._table]
+        # The tiers eliminated first still hold their cross-products as they are.
+        self.work[0].d, self.work[0].u, self.work[0].w = tiers[0].d, tiers[0].u, tiers[0].w
         self._translation = self._translate(cross)
 
     @staticmethod
-    def _stage_work(row: Ints, own: Sequence[Floats]) -> StageWork:
+    def _tier_work(row: Ints, own: Sequence[Floats]) -> TierWork:
         q, h, k, nnz, blocks, heads, sparse, _, _, modes, head = row[:11].tolist()
         d, u, w, x, m, all_head, forms, all_modes = own
 
         def cut(flat: Floats, at: int, *shape: int) -> Floats:
             return flat[at : at + int(np.prod(shape))].reshape(shape)
 
-        return StageWork(
+        return TierWork(
             cut(d, blocks, q, k, k), cut(u, heads, q, h, k), cut(w, sparse, nnz, k),
             cut(x, blocks, q, k, k), cut(m, blocks, q, k, k), cut(all_head, head, q, h),
             cut(forms, modes, q, k), cut(all_modes, modes, q, k),
@@ -324,10 +324,10 @@ class WholeSystem(SmallSystem):
         return np.concatenate([begin[f] + np.arange(k**2) for f, k in enumerate(pattern.sizes)])
 
     def reload(self, cross: CrossProducts) -> None:
-        """Copy the products of the stages, where there are several."""
-        if len(cross.stages) > 1:
+        """Copy the products of the tiers, where there are several."""
+        if len(cross.tiers) > 1:
             for name, flat in zip("duw", self._data, strict=False):
-                np.concatenate([getattr(s, name).ravel() for s in cross.stages], out=flat)
+                np.concatenate([getattr(s, name).ravel() for s in cross.tiers], out=flat)
 
     def cleared(self) -> tuple[Ints, Pattern, Ints, Data, tuple[Floats, ...], int]:
         """What the compiled code takes before the task, all factors set to zero."""
@@ -355,7 +355,7 @@ class WholeSystem(SmallSystem):
         return where, codes, np.ascontiguousarray(np.hstack([f.z for f in factors]))
 
     def places(self, entries: Ints) -> Ints:
-        """Rest first, then the stages."""
+        """Rest first, then the tiers."""
         return self._translation[entries]
 
     def _run(
@@ -370,9 +370,9 @@ class WholeSystem(SmallSystem):
         )  # fmt: skip
 
 
-def _sizes(stage: Stage) -> tuple[int, int, int, int]:
-    q, h, k = stage.u.shape
-    return q, h, k, len(stage.w)
+def _sizes(tier: Tier) -> tuple[int, int, int, int]:
+    q, h, k = tier.u.shape
+    return q, h, k, len(tier.w)
 
 
 def _join(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

@@ -25,7 +25,7 @@ from mixedscope.engine.kernels.narrow import (
 
 __all__ = [
     "back_solve_rest",
-    "back_solve_stage",
+    "back_solve_tier",
     "cholesky_small",
     "copy_upper",
     "dense_factor_rows",
@@ -396,7 +396,7 @@ def back_solve_rest(
 
 
 @kernel
-def back_solve_stage(
+def back_solve_tier(
     u: Floats,
     w: Floats,
     x: Floats,

@@ -2,8 +2,8 @@
 
 Notation and arrays are those of :mod:`mixedscope.engine.kernels.elimination`. K is the inverse of
 the eliminated system in unscaled columns, ``Lambda P Lambda'``; only its entries on the pattern of
-the data are ever computed (Takahashi, Fagan & Chen 1973), for the rest first and then stage by
-stage upwards.
+the data are ever computed (Takahashi, Fagan & Chen 1973), for the rest first and then tier by
+tier upwards.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import kernel
 from mixedscope.engine.kernels.narrow import (
-    derivative_stage_1,
-    derivative_stage_2,
+    derivative_tier_1,
+    derivative_tier_2,
     parent_forms_narrow,
 )
 
 __all__ = [
     "dense_forms",
     "derivative_rest",
-    "derivative_stage",
+    "derivative_tier",
     "head_forms",
     "inverse_small",
     "level_inverse",
@@ -29,7 +29,7 @@ __all__ = [
     "parent_products",
     "selected_inverse",
     "sparse_forms",
-    "stage_inverse",
+    "tier_inverse",
 ]
 
 Floats = NDArray[np.float64]
@@ -337,7 +337,7 @@ def dense_forms(rows: Floats, product: Floats, out: Floats) -> None:
 
 
 @kernel
-def stage_inverse(
+def tier_inverse(
     u: Floats,
     w: Floats,
     m: Floats,
@@ -451,7 +451,7 @@ def parent_products(
 
 
 @kernel
-def derivative_stage(
+def derivative_tier(
     d: Floats, x: Floats, m: Floats, inner: Floats, forms: Floats, weight: float, out: Floats
 ) -> None:
     """Add the derivative by the factor of a chain factor to `out` (k, k).
@@ -461,10 +461,10 @@ def derivative_stage(
     """
     q, k = d.shape[0], d.shape[1]
     if k == 1:
-        derivative_stage_1(d, x, m, inner, forms, weight, out)
+        derivative_tier_1(d, x, m, inner, forms, weight, out)
         return
     if k == 2:
-        derivative_stage_2(d, x, m, inner, forms, weight, out)
+        derivative_tier_2(d, x, m, inner, forms, weight, out)
         return
     g = np.empty((k, k))
     t = np.empty((k, k))

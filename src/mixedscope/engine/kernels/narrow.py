@@ -16,8 +16,8 @@ from mixedscope.engine.compile.compiled import part
 __all__ = [
     "add_parent_narrow",
     "back_solve_narrow",
-    "derivative_stage_1",
-    "derivative_stage_2",
+    "derivative_tier_1",
+    "derivative_tier_2",
     "eliminate_head_narrow",
     "eliminate_parent_narrow",
     "level_factors_1",
@@ -277,7 +277,7 @@ def add_parent_narrow(
 def back_solve_narrow(
     u: Floats, x: Floats, m: Floats, tail: Floats, forms: Floats, modes: Floats
 ) -> float:
-    """Do what ``back_solve_stage`` does without sparse rows, given the coefficients of the tail.
+    """Do what ``back_solve_tier`` does without sparse rows, given the coefficients of the tail.
 
     The forms hold the part of the containing levels already.
     """
@@ -317,10 +317,10 @@ def back_solve_narrow(
 
 
 @part
-def derivative_stage_1(
+def derivative_tier_1(
     d: Floats, x: Floats, m: Floats, inner: Floats, forms: Floats, weight: float, out: Floats
 ) -> None:
-    """Do what ``derivative_stage`` does for one column."""
+    """Do what ``derivative_tier`` does for one column."""
     total = 0.0
     for i in range(len(d)):
         own, force = d[i, 0, 0], forms[i, 0]
@@ -330,10 +330,10 @@ def derivative_stage_1(
 
 
 @part
-def derivative_stage_2(
+def derivative_tier_2(
     d: Floats, x: Floats, m: Floats, inner: Floats, forms: Floats, weight: float, out: Floats
 ) -> None:
-    """Do what ``derivative_stage`` does for two columns, in the lower triangle."""
+    """Do what ``derivative_tier`` does for two columns, in the lower triangle."""
     corner = below = last = 0.0
     for i in range(len(d)):
         force, other = forms[i, 0], forms[i, 1]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import kernel
 
-__all__ = ["add_rest", "add_stage"]
+__all__ = ["add_rest", "add_tier"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -60,7 +60,7 @@ def add_rest(
 
 
 @kernel
-def add_stage(
+def add_tier(
     codes: Ints,
     z: Floats,
     head: Floats,
@@ -74,7 +74,7 @@ def add_stage(
     leverage: Floats,
     fixed: Floats,
 ) -> None:
-    """Add the parts of one stage; `head` (n, h) are the columns of its head rows, the basis last.
+    """Add the parts of one tier; `head` (n, h) are the columns of its head rows, the basis last.
 
     The response's row of the head is left out of `head`, so that ku has one row more.
     """

@@ -122,7 +122,7 @@ def refit_whole(
     `codes` (factors, n) and `z` (n, columns): levels and columns of all factors side by side.
     `places_of_factors` (factors, 6): the first column of each in `z` and how many it has; how many
     levels; where the products of its first level with the response begin, and how far those of the
-    next level are, in the flat head rows of the stages or, if the last entry is 0, in the last
+    next level are, in the flat head rows of the tiers or, if the last entry is 0, in the last
     column of the rest.
     """
     d, first_u, w, first_rest = data

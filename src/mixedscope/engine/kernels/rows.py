@@ -1,8 +1,8 @@
 """Compiled kernels of quadratic forms of the inverse in rows that need not be those of the data.
 
 Notation and arrays are those of :mod:`mixedscope.engine.kernels.inverse`. Of a row with the part z
-in a level of a stage and the part v in all that follows, ``a' K a`` is ``z' M z`` and the form of
-what follows in ``v - A M z``: the stages are eliminated from the rows as from the data, so that
+in a level of a tier and the part v in all that follows, ``a' K a`` is ``z' M z`` and the form of
+what follows in ``v - A M z``: the tiers are eliminated from the rows as from the data, so that
 combinations of levels that do not occur are no different from others.
 """
 
@@ -33,7 +33,7 @@ def eliminate_rows(
     mz: Floats,
     rest: Floats,
 ) -> None:
-    """Eliminate a level (m,), -1 for none, of one stage from every row.
+    """Eliminate a level (m,), -1 for none, of one tier from every row.
 
     Adds ``z' M z`` to `forms` (m,), leaves ``M z`` in `mz` (m, k), and subtracts ``A M z`` from the
     columns of rest and basis (m, N).

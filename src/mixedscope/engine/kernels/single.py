@@ -17,12 +17,12 @@ from mixedscope.engine.kernels.criterion import (
     inlined_weight,
 )
 from mixedscope.engine.kernels.elimination import (
-    back_solve_stage,
+    back_solve_tier,
     cholesky_small,
     eliminate_head,
     level_factors,
 )
-from mixedscope.engine.kernels.inverse import derivative_stage, head_forms, inverse_small
+from mixedscope.engine.kernels.inverse import derivative_tier, head_forms, inverse_small
 from mixedscope.engine.kernels.search import (
     ACCEPT,
     DECREMENT,
@@ -77,7 +77,7 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
             for j in range(n):
                 head[i, j] = coefficient[j]
         pwrss = s[n - 1, n - 1] ** 2
-        penalty = back_solve_stage(u, w, x, m, ptr, idx, head, coefficient, forms, modes)
+        penalty = back_solve_tier(u, w, x, m, ptr, idx, head, coefficient, forms, modes)
     return log_det, log_det_fixed, pwrss, penalty
 
 
@@ -131,9 +131,9 @@ def run_single(
     Parameters
     ----------
     pattern : tuple
-        ``ptr`` and ``idx`` of the stage.
+        ``ptr`` and ``idx`` of the tier.
     data : tuple
-        ``d``, ``u``, ``w`` of the stage, and the cross-products of the tail.
+        ``d``, ``u``, ``w`` of the tier, and the cross-products of the tail.
     work : tuple
         ``lam`` (k, k), zero where theta does not stand; ``x``, ``m``, ``head``, ``forms``,
         ``modes``, ``inner``, ``s``, ``coefficient`` of the sizes in
@@ -208,7 +208,7 @@ def run_single(
         if reml is not None:
             _add_fixed_part(pattern, data, work)
         weight = inlined_weight(pwrss, degrees, variance)
-        derivative_stage(data[0], x, m, inner, forms, weight, out)
+        derivative_tier(data[0], x, m, inner, forms, weight, out)
         for i in range(p):
             gradients[count - 1, i] = out[places[i] // size, places[i] % size]
         if search:

@@ -1,8 +1,8 @@
 """Small models of any structure: evaluations, gradients or a whole search as one compiled call.
 
 The steps are those of :class:`mixedscope.engine.blocked.BlockedSystem`, and so are the kernels. The
-arrays of all stages lie one after another in flat ones, so that models of one, two or three stages
-are served by the same compiled code; `table` tells where, a row per stage.
+arrays of all tiers lie one after another in flat ones, so that models of one, two or three tiers
+are served by the same compiled code; `table` tells where, a row per tier.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mixedscope.engine.kernels.criterion import (
 from mixedscope.engine.kernels.dense import derive_dense, scale_dense
 from mixedscope.engine.kernels.elimination import (
     back_solve_rest,
-    back_solve_stage,
+    back_solve_tier,
     cholesky_small,
     copy_upper,
     eliminate_head,
@@ -28,13 +28,13 @@ from mixedscope.engine.kernels.elimination import (
     level_factors,
 )
 from mixedscope.engine.kernels.inverse import (
-    derivative_stage,
+    derivative_tier,
     head_forms,
     inverse_small,
     parent_forms,
     parent_products,
     sparse_forms,
-    stage_inverse,
+    tier_inverse,
 )
 from mixedscope.engine.kernels.narrow import add_parent_narrow, back_solve_narrow
 from mixedscope.engine.kernels.search import (
@@ -52,7 +52,7 @@ __all__ = ["COLUMNS", "run_whole"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Columns of the table: numbers of levels, head rows, columns and sparse rows of a stage; then
+# Columns of the table: numbers of levels, head rows, columns and sparse rows of a tier; then
 # where its part of every flat array begins.
 (
     _Q, _H, _K, _NNZ, _BLOCKS, _HEADS, _SPARSE, _ROWS, _PTR, _MODES, _HEAD, _PARENT, _RELATIVE,
@@ -93,10 +93,10 @@ def _solve(
     ) = work  # fmt: skip
     n = len(rest)
     n_tail = n - n_rest
-    stages = len(table)
+    tiers = len(table)
     copy_upper(rest, s)
-    if stages > 1:
-        # Nothing is subtracted from the first stage: its cross-products are used as they are.
+    if tiers > 1:
+        # Nothing is subtracted from the first tier: its cross-products are used as they are.
         for i in range(table[1, _BLOCKS], len(own_d)):
             own_d[i] = first_d[i]
         for i in range(table[1, _HEADS], len(own_u)):
@@ -104,21 +104,21 @@ def _solve(
         for i in range(table[1, _SPARSE], len(own_w)):
             own_w[i] = first_w[i]
     log_det = 0.0
-    for stage in range(stages):
-        q, h, k, nnz = table[stage, _Q], table[stage, _H], table[stage, _K], table[stage, _NNZ]
-        d = _cube(first_d if stage == 0 else own_d, table[stage, _BLOCKS], q, k, k)
-        u = _cube(first_u if stage == 0 else own_u, table[stage, _HEADS], q, h, k)
-        w = _square(first_w if stage == 0 else own_w, table[stage, _SPARSE], nnz, k)
-        x = _cube(all_x, table[stage, _BLOCKS], q, k, k)
-        m = _cube(all_m, table[stage, _BLOCKS], q, k, k)
-        ptr = all_ptr[table[stage, _PTR] : table[stage, _PTR] + q + 1]
-        log_det += level_factors(d, _square(lam, table[stage, _LAM], k, k), x, m)
+    for tier in range(tiers):
+        q, h, k, nnz = table[tier, _Q], table[tier, _H], table[tier, _K], table[tier, _NNZ]
+        d = _cube(first_d if tier == 0 else own_d, table[tier, _BLOCKS], q, k, k)
+        u = _cube(first_u if tier == 0 else own_u, table[tier, _HEADS], q, h, k)
+        w = _square(first_w if tier == 0 else own_w, table[tier, _SPARSE], nnz, k)
+        x = _cube(all_x, table[tier, _BLOCKS], q, k, k)
+        m = _cube(all_m, table[tier, _BLOCKS], q, k, k)
+        ptr = all_ptr[table[tier, _PTR] : table[tier, _PTR] + q + 1]
+        log_det += level_factors(d, _square(lam, table[tier, _LAM], k, k), x, m)
         offset = int(np.int64(0))
-        for later in range(stage + 1, stages):
+        for later in range(tier + 1, tiers):
             outer_q, outer_h, size = table[later, _Q], table[later, _H], table[later, _K]
-            skipped = later - stage - 1
-            at = table[stage, _PARENT] + skipped * q
-            where = table[stage, _RELATIVE] + skipped * nnz
+            skipped = later - tier - 1
+            at = table[tier, _PARENT] + skipped * q
+            where = table[tier, _RELATIVE] + skipped * nnz
             eliminate_parent(
                 u, w, m, ptr, all_parent[at : at + q], all_relative[where : where + nnz], offset,
                 _cube(own_d, table[later, _BLOCKS], outer_q, size, size),
@@ -128,8 +128,8 @@ def _solve(
             offset += size
         eliminate_head(u, m, n_tail, s)
         if n_rest > 0:
-            rows = table[stage, _ROWS]
-            first = stage * (n_rest + 1)
+            rows = table[tier, _ROWS]
+            first = tier * (n_rest + 1)
             eliminate_sparse(
                 u, w, m, ptr, all_idx[rows : rows + nnz], all_level[rows : rows + nnz],
                 all_by_column[rows : rows + nnz], all_column_ptr[first : first + n_rest + 1],
@@ -146,21 +146,21 @@ def _solve(
                 log_det_fixed += 2.0 * np.log(s[i, i])
         pwrss = s[n - 1, n - 1] ** 2
         penalty = back_solve_rest(s, node, lam, n_rest, spherical, coefficient)
-        for back in range(stages):
-            stage = stages - 1 - back
-            q, h, k, nnz = table[stage, _Q], table[stage, _H], table[stage, _K], table[stage, _NNZ]
-            u = _cube(first_u if stage == 0 else own_u, table[stage, _HEADS], q, h, k)
-            x = _cube(all_x, table[stage, _BLOCKS], q, k, k)
-            m = _cube(all_m, table[stage, _BLOCKS], q, k, k)
-            forms = _square(all_forms, table[stage, _MODES], q, k)
-            modes = _square(all_modes, table[stage, _MODES], q, k)
+        for back in range(tiers):
+            tier = tiers - 1 - back
+            q, h, k, nnz = table[tier, _Q], table[tier, _H], table[tier, _K], table[tier, _NNZ]
+            u = _cube(first_u if tier == 0 else own_u, table[tier, _HEADS], q, h, k)
+            x = _cube(all_x, table[tier, _BLOCKS], q, k, k)
+            m = _cube(all_m, table[tier, _BLOCKS], q, k, k)
+            forms = _square(all_forms, table[tier, _MODES], q, k)
+            modes = _square(all_modes, table[tier, _MODES], q, k)
             offset = int(np.int64(0))
             if nnz == 0 and k <= 2:
-                for i in range(table[stage, _MODES], table[stage, _MODES] + q * k):
+                for i in range(table[tier, _MODES], table[tier, _MODES] + q * k):
                     all_forms[i] = 0.0
-                for later in range(stage + 1, stages):
+                for later in range(tier + 1, tiers):
                     size = table[later, _K]
-                    at = table[stage, _PARENT] + (later - stage - 1) * q
+                    at = table[tier, _PARENT] + (later - tier - 1) * q
                     add_parent_narrow(
                         u, all_parent[at : at + q], offset,
                         _square(all_modes, table[later, _MODES], table[later, _Q], size), forms,
@@ -168,11 +168,11 @@ def _solve(
                     offset += size
                 penalty += back_solve_narrow(u, x, m, coefficient[n_rest:], forms, modes)
                 continue
-            head = _square(all_head, table[stage, _HEAD], q, h)
-            for later in range(stage + 1, stages):
+            head = _square(all_head, table[tier, _HEAD], q, h)
+            for later in range(tier + 1, tiers):
                 size = table[later, _K]
                 outer_modes = _square(all_modes, table[later, _MODES], table[later, _Q], size)
-                at = table[stage, _PARENT] + (later - stage - 1) * q
+                at = table[tier, _PARENT] + (later - tier - 1) * q
                 for i in range(q):
                     for c in range(size):
                         head[i, offset + c] = outer_modes[all_parent[at + i], c]
@@ -180,10 +180,10 @@ def _solve(
             for i in range(q):
                 for t in range(n_tail):
                     head[i, offset + t] = coefficient[n_rest + t]
-            rows = table[stage, _ROWS]
-            penalty += back_solve_stage(
-                u, _square(first_w if stage == 0 else own_w, table[stage, _SPARSE], nnz, k), x, m,
-                all_ptr[table[stage, _PTR] : table[stage, _PTR] + q + 1],
+            rows = table[tier, _ROWS]
+            penalty += back_solve_tier(
+                u, _square(first_w if tier == 0 else own_w, table[tier, _SPARSE], nnz, k), x, m,
+                all_ptr[table[tier, _PTR] : table[tier, _PTR] + q + 1],
                 all_idx[rows : rows + nnz], head, coefficient, forms, modes,
             )  # fmt: skip
     return log_det, log_det_fixed, pwrss, penalty
@@ -208,7 +208,7 @@ def _derive(
         diagonal, spherical, coefficient, out,
     ) = work  # fmt: skip
     n_tail = len(rest) - n_rest
-    stages = len(table)
+    tiers = len(table)
     n_inverse = n_rest + (n_tail - 1 if reml else 0)
     for i in range(len(out)):
         out[i] = 0.0
@@ -217,33 +217,33 @@ def _derive(
     if n_inverse > 0:
         inverse_small(s, n_inverse)
     derive_dense(s, diagonal, node, lam, n_rest, n_inverse, spherical, coefficient, weight, out)
-    for back in range(stages):
-        stage = stages - 1 - back
-        q, h, k, nnz = table[stage, _Q], table[stage, _H], table[stage, _K], table[stage, _NNZ]
-        d = _cube(first_d if stage == 0 else own_d, table[stage, _BLOCKS], q, k, k)
-        u = _cube(first_u if stage == 0 else own_u, table[stage, _HEADS], q, h, k)
-        w = _square(first_w if stage == 0 else own_w, table[stage, _SPARSE], nnz, k)
-        m = _cube(all_m, table[stage, _BLOCKS], q, k, k)
-        forms = _cube(inner, table[stage, _BLOCKS], q, k, k)
-        ptr = all_ptr[table[stage, _PTR] : table[stage, _PTR] + q + 1]
-        rows = table[stage, _ROWS]
+    for back in range(tiers):
+        tier = tiers - 1 - back
+        q, h, k, nnz = table[tier, _Q], table[tier, _H], table[tier, _K], table[tier, _NNZ]
+        d = _cube(first_d if tier == 0 else own_d, table[tier, _BLOCKS], q, k, k)
+        u = _cube(first_u if tier == 0 else own_u, table[tier, _HEADS], q, h, k)
+        w = _square(first_w if tier == 0 else own_w, table[tier, _SPARSE], nnz, k)
+        m = _cube(all_m, table[tier, _BLOCKS], q, k, k)
+        forms = _cube(inner, table[tier, _BLOCKS], q, k, k)
+        ptr = all_ptr[table[tier, _PTR] : table[tier, _PTR] + q + 1]
+        rows = table[tier, _ROWS]
         idx = all_idx[rows : rows + nnz]
-        kd = _cube(all_kd, table[stage, _BLOCKS], q, k, k)
-        ku = _cube(all_ku, table[stage, _HEADS], q, h, k)
-        kw = _square(all_kw, table[stage, _SPARSE], nnz, k)
-        # The entries of the inverse in the rows of a stage serve the stages within it.
-        is_innermost = stage == 0
+        kd = _cube(all_kd, table[tier, _BLOCKS], q, k, k)
+        ku = _cube(all_ku, table[tier, _HEADS], q, h, k)
+        kw = _square(all_kw, table[tier, _SPARSE], nnz, k)
+        # The entries of the inverse in the rows of a tier serve the tiers within it.
+        is_innermost = tier == 0
         if not is_innermost:
-            for i in range(table[stage, _HEADS], table[stage, _HEADS] + q * h * k):
+            for i in range(table[tier, _HEADS], table[tier, _HEADS] + q * h * k):
                 all_ku[i] = 0.0
-            for i in range(table[stage, _SPARSE], table[stage, _SPARSE] + nnz * k):
+            for i in range(table[tier, _SPARSE], table[tier, _SPARSE] + nnz * k):
                 all_kw[i] = 0.0
         offset = int(np.int64(0))
-        for later in range(stage + 1, stages):
+        for later in range(tier + 1, tiers):
             outer_q, outer_h, size = table[later, _Q], table[later, _H], table[later, _K]
-            skipped = later - stage - 1
-            at = table[stage, _PARENT] + skipped * q
-            where = table[stage, _RELATIVE] + skipped * nnz
+            skipped = later - tier - 1
+            at = table[tier, _PARENT] + skipped * q
+            where = table[tier, _RELATIVE] + skipped * nnz
             parent = all_parent[at : at + q]
             relative = all_relative[where : where + nnz]
             outer_kd = _cube(all_kd, table[later, _BLOCKS], outer_q, size, size)
@@ -261,17 +261,17 @@ def _derive(
         if n_inverse > n_rest:
             head_forms(u, w, ptr, idx, s, n_tail, forms)
         if n_rest > 0:
-            first = stage * (n_rest + 1)
+            first = tier * (n_rest + 1)
             sparse_forms(
                 w, ptr, idx, all_level[rows : rows + nnz], all_by_column[rows : rows + nnz],
                 all_column_ptr[first : first + n_rest + 1], s, n_rest, forms,
             )  # fmt: skip
         if not is_innermost:
-            stage_inverse(u, w, m, ptr, idx, n_tail, s, forms, kd, ku, kw)
-        derivative_stage(
-            d, _cube(all_x, table[stage, _BLOCKS], q, k, k), m, forms,
-            _square(all_forms, table[stage, _MODES], q, k), weight,
-            _square(out, table[stage, _LAM], k, k),
+            tier_inverse(u, w, m, ptr, idx, n_tail, s, forms, kd, ku, kw)
+        derivative_tier(
+            d, _cube(all_x, table[tier, _BLOCKS], q, k, k), m, forms,
+            _square(all_forms, table[tier, _MODES], q, k), weight,
+            _square(out, table[tier, _LAM], k, k),
         )  # fmt: skip
 
 

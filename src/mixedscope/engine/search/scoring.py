@@ -63,7 +63,7 @@ def is_scorable(blocked: BlockedSystem) -> bool:
     pattern = blocked.pattern
     return (
         blocked.small is None
-        and len(pattern.stages) == 1
+        and len(pattern.tiers) == 1
         and pattern.n_rest > 0
         and all(size == 1 for size in pattern.sizes)
     )
@@ -92,11 +92,11 @@ def log_information(
         the matrix of the penalised system ``q_i' P q_j = 4 (u_i'u_j - u_i' inv(A) u_j)``.
     """
     cross, pattern = blocked.cross, blocked.pattern
-    where, stage = pattern.stages[0], cross.stages[0]
+    where, tier = pattern.tiers[0], cross.tiers[0]
     first_factor = where.factor
     spherical = [b[:, 0] / f[0, 0] for b, f in zip(blocked.modes(), factors, strict=True)]
     scale = float(factors[first_factor][0, 0])
-    pivots = 1.0 + scale**2 * stage.d[:, 0, 0]
+    pivots = 1.0 + scale**2 * tier.d[:, 0, 0]
     right = np.zeros((len(factors), len(cross.rest)))
     for f, first in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
         right[f, first : first + len(spherical[f])] = spherical[f]
@@ -104,11 +104,11 @@ def log_information(
     own = spherical[first_factor]
     share = scale * own / pivots
     met = np.empty(pattern.n_rest)
-    kernels_scalar.collect_sparse(stage.w[:, 0], where.idx, where.level, share, met)
+    kernels_scalar.collect_sparse(tier.w[:, 0], where.idx, where.level, share, met)
     for f, first in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
         columns = slice(first, first + len(spherical[f]))
         right[first_factor, columns] = -float(factors[f][0, 0]) * met[columns]
-    right[first_factor, pattern.n_rest :] = -(share @ stage.u[:, -cross.n_tail :, 0])
+    right[first_factor, pattern.n_rest :] = -(share @ tier.u[:, -cross.n_tail :, 0])
     blocked.solve_lower(right)
     right[:, -1] = 0.0  # the response is no part of A
     inner = right @ right.T

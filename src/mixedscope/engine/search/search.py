@@ -17,7 +17,7 @@ __all__ = ["SmallSearch", "bounded_inverse", "search_small"]
 
 Floats = NDArray[np.float64]
 
-# Evaluations there is room for; a search that needs more is continued by the polishing stage.
+# Evaluations there is room for; a search that needs more is continued by polishing.
 _ROOM = 500
 
 # How many times the least information of a direction the largest may be.
@@ -43,7 +43,7 @@ class SmallSearch:
     def __init__(self, objective: ProfiledObjective, batch: Batch) -> None:
         sound = objective.count_sound(batch)
         if sound < len(batch.points):
-            # What follows was led by rounding: the stages after this go on with more digits.
+            # What follows was led by rounding: what comes after this goes on with more digits.
             batch = batch.first(max(sound, 1))
         self._is_sound = sound > 0
         self._objective = objective

@@ -83,7 +83,7 @@ class SearchableObjective(ProfiledObjective):
         if self.system.blocked.small is None or self.entries is None:
             return False
         cross = self.system.cross
-        return len(cross.rest) ** 3 + sum(s.u.size for s in cross.stages) <= _QUICK
+        return len(cross.rest) ** 3 + sum(s.u.size for s in cross.tiers) <= _QUICK
 
     def quasi_newton(
         self, theta: Floats, tolerance: float, most: int

@@ -160,7 +160,7 @@ def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Lev
     """Give the cross-products of every factor by level."""
     cross, pattern = system.cross, system.cross.pattern
     n_tail, n_rest = cross.n_tail, pattern.n_rest
-    found = {f: (s.d, s.u) for f, s in zip(pattern.chain, cross.stages, strict=True)}
+    found = {f: (s.d, s.u) for f, s in zip(pattern.chain, cross.tiers, strict=True)}
     for f, offset in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
         k, q = pattern.sizes[f], pattern.levels[f]
         own = cross.rest[offset : offset + q * k]
@@ -190,17 +190,17 @@ def _shared_levels(
     """
     cross, pattern = system.cross, system.cross.pattern
     rest = list(zip(pattern.rest_factors, pattern.rest_offsets, strict=True))
-    for position, (where, stage) in enumerate(zip(pattern.stages, cross.stages, strict=True)):
+    for position, (where, tier) in enumerate(zip(pattern.tiers, cross.tiers, strict=True)):
         offset = 0
         for later, parent in zip(pattern.chain[position + 1 :], where.parents, strict=True):
             k = pattern.sizes[later]
-            blocks = stage.u[:, offset : offset + k, :].transpose(0, 2, 1)
+            blocks = tier.u[:, offset : offset + k, :].transpose(0, 2, 1)
             own = np.arange(len(blocks))
             yield where.factor, later, np.ascontiguousarray(blocks), own, parent
             offset += k
         for g, start in rest:
             k, q = pattern.sizes[g], pattern.levels[g]
-            idx, level, w = where.idx, where.level, stage.w
+            idx, level, w = where.idx, where.level, tier.w
             if len(rest) > 1:
                 chosen = (idx >= start) & (idx < start + q * k)
                 idx, level, w = idx[chosen], level[chosen], w[chosen]
