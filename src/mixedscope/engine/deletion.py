@@ -121,7 +121,7 @@ class Deletion:
         there = np.ascontiguousarray(there)
         batch = small.search(
             objective.entries[0], objective.to_entries(theta), there, objective.degrees,
-            reml=objective.reml, tolerance=tolerance, most=most,
+            reml=objective.reml, tolerance=tolerance, most=most, variance=objective.system.variance,
         )  # fmt: skip
         values = [objective.criterion(*row[:3]) for row in batch.parts.tolist()]
         # Rows of refused steps have no gradient.

@@ -144,18 +144,22 @@ def _closed(
     objective.evaluate(theta)
     covariance = objective.system.beta_covariance(evaluation.sigma)
     degrees, variance = objective.degrees, evaluation.sigma**2
+    is_known = objective.system.design.sigma is not None
     with np.errstate(divide="ignore", invalid="ignore"):
         left = 1.0 - own.leverage
         out.beta[:] = evaluation.beta - own.pull * (residual / left)[:, None]
-        variances = (variance * degrees - residual**2 / left) / (degrees - 1)
+        penalised = evaluation.residual_ss + evaluation.penalty - residual**2 / left
+        variances = np.full(len(left), variance) if is_known else penalised / (degrees - 1)
         out.sigma[:] = np.sqrt(variances)
         unscaled = covariance.diagonal() / variance + own.pull**2 / left[:, None]
         out.std_error[:] = np.sqrt(variances[:, None] * unscaled)
         ratio = len(evaluation.beta) * np.log(variances / variance) + np.log(own.marginal / left)
         out.log_det[:] = np.linalg.slogdet(covariance)[1] + ratio
         lost = np.log(left if objective.reml else own.marginal)
-        logs = (degrees - 1) * (1.0 + np.log(2.0 * np.pi * variances))
-        logs -= degrees * (1.0 + np.log(2.0 * np.pi * variance))
+        # Of the residual; where sigma is estimated the first term is the degrees of freedom.
+        logs = penalised / variances + (degrees - 1) * np.log(2.0 * np.pi * variances)
+        logs -= (evaluation.residual_ss + evaluation.penalty) / variance
+        logs -= degrees * np.log(2.0 * np.pi * variance)
         weights = 2.0 * np.log(objective.system.root_weights)
         out.objective[:] = evaluation.objective + logs + lost + weights
     out.theta[:] = theta
