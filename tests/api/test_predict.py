@@ -99,7 +99,10 @@ def test_standard_errors_are_those_of_the_mixed_model_equations(levels: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("Penicillin", "'sample'.*'Q' in row 4"), ("Pastes_nested", "'batch:cask'.*'A:z', 'Z:a'")],
+    [
+        ("Penicillin", r"'sample'.*'Q' \(in row 4,"),
+        ("Pastes_nested", r"'batch:cask'.*'A:z', 'Z:a' \(from row 2 on, in 2 rows,"),
+    ],
 )
 def test_a_new_level_is_named_as_in_lme4(name: str, words: str) -> None:
     new = pd.DataFrame(CASES[name]["values"]["newdata"])

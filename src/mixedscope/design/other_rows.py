@@ -17,7 +17,7 @@ from mixedscope.design.rows import named_offset, read_weights
 from mixedscope.design.structure_choice import StructureChooser, kept_terms, terms_by_group
 from mixedscope.design.terms import TermColumns
 from mixedscope.design.training import VALUES, Training
-from mixedscope.formula.expressions import columns_in, label_of
+from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
 
@@ -34,9 +34,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-#: New levels that are named.
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,10 @@ class OtherTerms:
         Which of its k columns these are.
     Z : (m, c) array
     codes : (m,) int64 array or None
-        Positions of the rows' levels among those of the design, -1 for a new level; None where
-        levels were not asked for.
+        Positions of the rows' levels among those of the design; -1, -2, … stand for the first, the
+        second, … of the new levels. None where levels were not asked for.
     new : tuple of str
-        New levels, the first few.
+        The new levels.
     """
 
     position: int
@@ -266,8 +263,7 @@ def other_rows(
             continue
         names = by_group[wanted.position][0].factors
         codes = columns.grouping(names).codes
-        new = _new_levels(used, names, codes)
-        made.append(OtherTerms(wanted.position, wanted.columns, z, codes, new))
+        made.append(OtherTerms(wanted.position, wanted.columns, z, *_apart(columns, names, codes)))
     X = columns.columns(fixed.intercept, fixed.terms).matrix
     kept = None if all_weights is None else all_weights[rows]
     return OtherRows(
@@ -366,16 +362,16 @@ def _z(
     return out
 
 
-def _new_levels(
-    used: Mapping[str, pd.Series], names: Sequence[str], codes: Ints
-) -> tuple[str, ...]:
-    """The first few levels of the rows that have a new one."""
+def _apart(columns: TermColumns, names: Sequence[str], codes: Ints) -> tuple[Ints, tuple[str, ...]]:
+    """Tell new levels, all of which have the code -1, apart; also what they are called."""
     new = np.flatnonzero(codes < 0)
     if not len(new):
-        return ()
-    values = pd.DataFrame({name: used[name].iloc[new].astype(object) for name in names})
-    some = values.drop_duplicates().head(_SHOWN)
-    return tuple(":".join(map(label_of, row)) for row in some.itertuples(index=False, name=None))
+        return codes, ()
+    used = {name: columns.frame[name].iloc[new] for name in names}
+    found = TermColumns(columns.text, used, columns.rows[new], {}).grouping(names)
+    out = codes.copy()
+    out[new] = -1 - found.codes
+    return out, found.levels
 
 
 def _column(frame: pd.DataFrame, name: str, what: str) -> pd.Series:

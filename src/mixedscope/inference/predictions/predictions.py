@@ -62,6 +62,9 @@ NEW_LEVELS: Final[tuple[NewLevels, ...]] = ("error", "population", "missing")
 #: What an interval covers.
 INTERVALS: Final = ("confidence", "prediction")
 
+#: New levels that a message names.
+_SHOWN: Final = 5
+
 #: Share of a row of X that may be left over where coefficients were left out, as of a column that
 #: counts as redundant.
 _ESTIMABLE: Final = 1e-7
@@ -178,7 +181,7 @@ def predictions(
             group = system.design.random[term.position].group
             raise DataError(_new_level(group, term, int(rows.rows[new[0]]), len(new)))
         known[new] = False
-    lost = ~_is_estimable(system, rows.X)
+    lost = ~is_estimable(system, rows.X)
     known &= ~lost
     fit = linear_predictor(
         x, evaluation.beta,
@@ -218,16 +221,17 @@ def _on_all(values: Floats, rows: OtherRows) -> Floats:
 
 
 def _new_level(group: str, term: OtherTerms, row: int, count: int) -> str:
-    shown = ", ".join(map(repr, term.new))
-    more = f" and in {count - 1} more" if count > 1 else ""
+    shown = ", ".join(map(repr, term.new[:_SHOWN]))
+    shown += f" and {len(term.new) - _SHOWN} more" if len(term.new) > _SHOWN else ""
+    where = f"from row {row + 1} on, in {count} rows" if count > 1 else f"in row {row + 1}"
     return (
-        f"newdata has new levels of {group!r}, which the model has not met: {shown} "
-        f"in row {row + 1} (counted from 1){more}. new_levels='population' predicts such rows with "
+        f"newdata has levels of {group!r} that the model has not met: {shown} ({where}, counted "
+        f"from 1). new_levels='population' predicts such rows with "
         "random effects of 0, new_levels='missing' leaves them out."
     )
 
 
-def _is_estimable(system: ProfiledSystem, x: Floats) -> NDArray[np.bool_]:
+def is_estimable(system: ProfiledSystem, x: Floats) -> NDArray[np.bool_]:
     """Rows (m,) of X (m, p) whose fixed effects do not depend on coefficients left out."""
     design, kept = system.design, system.kept
     lost = np.setdiff1d(np.arange(x.shape[1]), kept)
@@ -254,7 +258,7 @@ def _error_variances(objective: ProfiledObjective, theta: Floats, rows: OtherRow
     m = len(rows.rows)
     levels = [(np.full(m, -1, dtype=np.int64), np.zeros((m, term.size))) for term in system.terms]
     for term in rows.own:
-        levels[term.position][0][:] = _codes(term)
+        levels[term.position][0][:] = np.maximum(_codes(term), -1)
         levels[term.position][1][:, term.columns] = term.Z
     variances = error_variances(system, factors, rows.X[:, system.kept], levels)
     for term in rows.own:
