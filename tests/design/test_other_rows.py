@@ -241,3 +241,11 @@ def test_an_offset_given_as_values_says_nothing_of_other_rows() -> None:
     by_name = build_design("y ~ 1 + (1 | g)", data.assign(o=1.0), offset="o")
     with pytest.raises(DataError, match="'o' of the model is not in newdata"):
         other_rows(by_name, data)
+
+
+def test_a_factor_made_of_an_expression_keeps_its_levels() -> None:
+    design = made("y ~ factor(w - 1) + (1 | g)")
+    new = D.iloc[[3, 0]]
+    np.testing.assert_array_equal(again(design, new).X, design.X[[3, 0]])
+    with pytest.raises(DataError, match=r"'factor\(w - 1\)' has the level '98' in row 2"):
+        again(design, new.assign(w=[1, 99]))

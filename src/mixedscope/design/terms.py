@@ -376,7 +376,7 @@ class TermColumns:
             value = evaluator.value(argument)
             data = np.broadcast_to(value.data, (len(self.rows),))
             if value.kind == "number":
-                self._finite(data, unparse(argument))
+                self.check_finite(data, unparse(argument))
             series = pd.Series(np.array(data), name=unparse(argument))
         if said.levels is None or self.learned.closed:
             factor = self._factor(series, key)
