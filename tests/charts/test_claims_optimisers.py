@@ -160,7 +160,8 @@ def one_evaluation(m: re.Match[str], fits: Fits, x: str) -> None:
 
 
 @claims(
-    r"Of the (?P<of>[\d,]+) evaluations of (?P<label>\S+) (?:(?P<n>[\d,]+) are drawn)?(?: and )?"
+    r"Of the (?P<of>[\d,]+) evaluations of (?P<label>\S+(?: by \S+)?) "
+    r"(?:the line goes through (?P<best>[\d,]+))?(?:(?P<n>[\d,]+) are drawn)?(?: and )?"
     r"(?:lines below go through (?P<lines>[\d,]+)(?P<least> at least)?)?: at even distances, and "
     r"the ends of phases and stages(?P<failed>, and some that failed)?\."
 )
@@ -173,6 +174,11 @@ def thinned(m: re.Match[str], fits: Fits, x: str) -> None:
         assert read(m["n"]) < len(trace)
         marks = [{row["evaluation"] for row in rows if "objective" in row} for rows in DRAWN]
         assert read(m["n"]) in [len(own) for own in marks]
+    if m["best"]:
+        points = [row for rows in DRAWN for row in rows if "best" in row]
+        own = {row["evaluation"] for row in points if row["fit"] == m["label"]}
+        assert read(m["best"]) == len(own) < len(trace)
+        assert {1, len(trace)} <= own
     if m["lines"]:
         lines = {rows[0]["component"]: len(rows) for rows in by_component()}
         assert min(lines.values()) == read(m["lines"])
@@ -287,6 +293,15 @@ def test_traces_that_are_thinned(points: int, values: int, monkeypatch: pytest.M
     monkeypatch.setattr(module, "POINT_LIMIT", points)
     monkeypatch.setattr(module, "THETA_LIMIT", values)
     assert "at even distances" in traced([fitted()])
+
+
+@pytest.mark.parametrize("points", [10, 20])
+def test_lines_in_one_panel_that_are_thinned(points: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("mixedscope.charts.kinds.trace.chart")
+    fits = [fitted(*key) for key in next(keys for keys in SHOWN.values() if len(keys) > 1)]
+    assert "the line goes through" not in traced(fits, overlay=True)
+    monkeypatch.setattr(module, "POINT_LIMIT", points)
+    assert "the line goes through" in traced(fits, overlay=True)
 
 
 def test_standard_deviations_of_very_different_size() -> None:

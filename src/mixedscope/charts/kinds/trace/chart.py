@@ -35,7 +35,7 @@ from mixedscope.charts.kinds.trace.frames import (
     theta_span,
 )
 from mixedscope.charts.kinds.trace.options import TraceOptions
-from mixedscope.charts.kinds.trace.overlay import overlay_chart
+from mixedscope.charts.kinds.trace.overlay import line_rows, overlay_chart
 from mixedscope.charts.kinds.trace.parameters import (
     ParameterRow,
     chosen_parameters,
@@ -86,8 +86,11 @@ def trace_chart(
     if overlay:
         labels = [fit_label(fit, tables) for fit in tables]
         names = [(structure_name(t.info), str(t.info["optimizer"]["name"])) for t in tables]
-        chart = overlay_chart(frames, labels, names, (floor, top), along, POINT_LIMIT, theme)
-        return chart, trace_title(tables, x=x), overlay_caption(tables, floor=floor, x=x)
+        kept = line_rows(frames, POINT_LIMIT)
+        chart = overlay_chart(frames, labels, names, (floor, top), along, kept, theme)
+        counts = [(int(rows.sum()), len(rows)) for rows in kept]
+        caption = overlay_caption(tables, floor=floor, thinned=counts, x=x)
+        return chart, trace_title(tables, x=x), caption
     shown = [frame[kept_rows(frame, POINT_LIMIT // len(frames))] for frame in frames]
     rows = parameter_rows(tables, frames, shown_as, THETA_LIMIT)
     kinds = _kind_encodings(frames)

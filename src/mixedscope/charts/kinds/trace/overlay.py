@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, layered
@@ -16,7 +18,9 @@ from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
 from mixedscope.charts.kinds.trace.frames import kept_rows, log_labels, rounded
 
-__all__ = ["overlay_chart"]
+__all__ = ["line_rows", "overlay_chart"]
+
+Rows = NDArray[np.bool_]
 
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
 _STRIP: Final = 13
@@ -25,13 +29,23 @@ _HEIGHT: Final = 240
 _NAMES: Final = 120
 
 
+def line_rows(frames: Sequence[pd.DataFrame], limit: int) -> list[Rows]:
+    """The evaluations that lines go through, about `limit` of all fits: the last of each too."""
+    kept = []
+    for frame in frames:
+        rows = kept_rows(frame, max(2, limit // len(frames)))
+        rows[-1] = True
+        kept.append(rows & frame["best"].notna().to_numpy())
+    return kept
+
+
 def overlay_chart(
     frames: Sequence[pd.DataFrame],
     labels: Sequence[str],
     names: Sequence[tuple[str, str]],
     span: tuple[float, float],
     along: Along,
-    limit: int,
+    kept: Sequence[Rows],
     theme: str,
 ) -> Any:
     """Draw the best so far of every fit in one panel, and its phases as a strip above.
@@ -47,8 +61,8 @@ def overlay_chart(
     span : (float, float)
         Ends of the axis of gaps.
     along : Along
-    limit : int
-        Evaluations drawn in all.
+    kept : sequence of (n,) bool arrays
+        The evaluations of each fit that its line goes through.
     theme : str
 
     Returns
@@ -72,7 +86,7 @@ def overlay_chart(
         )
         .properties(width=width, height=_STRIP * len(labels))
     )
-    lines = _lines(frames, labels, names, span, along("x", titled=True), limit)
+    lines = _lines(frames, labels, names, span, along("x", titled=True), kept)
     return in_column(above, lines.properties(width=width, height=_HEIGHT), spacing=6)
 
 
@@ -82,14 +96,12 @@ def _lines(
     names: Sequence[tuple[str, str]],
     span: tuple[float, float],
     x: alt.X,
-    limit: int,
+    kept: Sequence[Rows],
 ) -> Any:
     """Best so far as a line per fit, its end as a point."""
     parts = []
-    for frame, label in zip(frames, labels, strict=True):
-        kept = kept_rows(frame, max(2, limit // len(frames)))
-        kept[-1] = True
-        shown = frame.loc[kept, ["x", "best", "evaluation", "phase"]].dropna(subset=["best"])
+    for frame, label, rows in zip(frames, labels, kept, strict=True):
+        shown = frame.loc[rows, ["x", "best", "evaluation", "phase"]]
         parts.append(shown.assign(fit=label))
     table = pd.concat(parts, ignore_index=True)
     exponents = range(round(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)

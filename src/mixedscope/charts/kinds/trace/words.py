@@ -173,12 +173,17 @@ def trace_caption(
         if (fewest := min(lines)) < min(drawn, made):
             some.append(f"lines below go through {fewest:,}" + " at least" * (len(set(lines)) > 1))
         if some:
-            failed = ", and some that failed" * bool((fit.require("trace")["status"] != "ok").any())
-            words.append(
-                f"Of the {made:,} evaluations of {fit_label(fit, tables)} {' and '.join(some)}: at "
-                f"even distances, and the ends of phases and stages{failed}."
-            )
+            words.append(_thinned(fit, tables, made, " and ".join(some)))
     return " ".join(words)
+
+
+def _thinned(fit: FitTables, tables: Sequence[FitTables], made: int, what: str) -> str:
+    """Say by which rule a picture shows some of the evaluations."""
+    failed = ", and some that failed" * bool((fit.require("trace")["status"] != "ok").any())
+    return (
+        f"Of the {made:,} evaluations of {fit_label(fit, tables)} {what}: at even distances, and "
+        f"the ends of phases and stages{failed}."
+    )
 
 
 def _undetermined(tables: Sequence[FitTables]) -> str:
@@ -195,7 +200,13 @@ def _undetermined(tables: Sequence[FitTables]) -> str:
     return ", ".join(names)
 
 
-def overlay_caption(tables: Sequence[FitTables], *, floor: float, x: str = "evaluation") -> str:
+def overlay_caption(
+    tables: Sequence[FitTables],
+    *,
+    floor: float,
+    thinned: Sequence[tuple[int, int]],
+    x: str = "evaluation",
+) -> str:
     """Describe what traces in one panel show.
 
     Parameters
@@ -203,6 +214,8 @@ def overlay_caption(tables: Sequence[FitTables], *, floor: float, x: str = "eval
     tables : sequence of FitTables
     floor : float
         Smallest gap drawn.
+    thinned : sequence of (int, int)
+        Evaluations that the line goes through and evaluations made, per fit.
     x : {"evaluation", "seconds"}
 
     Returns
@@ -214,7 +227,12 @@ def overlay_caption(tables: Sequence[FitTables], *, floor: float, x: str = "eval
         f"{_gap(tables)} (log scale; gaps below {power(floor, 1)} are drawn there). The strips "
         "above show the phases of each."
     ]
-    return " ".join([*words, *(_sentence(fit, tables, x) for fit in tables)])
+    words += [_sentence(fit, tables, x) for fit in tables]
+    for fit, (drawn, made) in zip(tables, thinned, strict=True):
+        # Before the first success there is no best.
+        if drawn < int(fit.require("trace")["best"].notna().sum()):
+            words.append(_thinned(fit, tables, made, f"the line goes through {drawn:,}"))
+    return " ".join(words)
 
 
 def _gap(tables: Sequence[FitTables]) -> str:
