@@ -19,7 +19,7 @@ from mixedscope.design.terms import TermColumns
 from mixedscope.design.training import VALUES, Training
 from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
-from mixedscope.formula.tree import names_in
+from mixedscope.formula.tree import names_in, unparse
 
 __all__ = [
     "OtherRows",
@@ -150,7 +150,8 @@ def _read_terms(
         return
     inner = text.strip()
     written = inner if inner.endswith(")") else f"({inner})"
-    for term in parse_formula(f"{training.formula.text.split('~')[0]}~ 1 + {written}").random:
+    response = unparse(training.formula.response)
+    for term in parse_formula(f"{response} ~ 1 + {written}").random:
         position = groups.get(frozenset(term.factors))
         if position is None:
             raise ModelError(_unknown(term.group, [r.group for r in design.random]))

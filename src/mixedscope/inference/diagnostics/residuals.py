@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.diagnostics.leverage import told_observations
+from mixedscope.inference.predictions.predictor import linear_predictor
 
 __all__ = ["RESIDUALS", "check_kind", "fitted_values", "leverage_distances", "residual_values"]
 
@@ -37,10 +38,10 @@ def _explained(objective: ProfiledObjective, theta: Floats, *, modes: bool) -> F
     """Share (n,) of fixed effects, and of random effects if asked for, without the offset."""
     system = objective.system
     evaluation = objective.evaluate(theta)
-    total = np.asarray(system.fixed_columns @ evaluation.beta, dtype=float)
-    for term, b in zip(system.terms, system.modes(), strict=True) if modes else ():
-        total += np.einsum("ij,ij->i", term.design.Z, b[term.design.codes])
-    return total
+    terms = zip(system.terms, system.modes(), strict=True) if modes else ()
+    return linear_predictor(
+        system.fixed_columns, evaluation.beta, [(t.design.codes, t.design.Z, b) for t, b in terms]
+    )
 
 
 def check_kind(kind: str) -> Kind:

@@ -30,7 +30,7 @@ from mixedscope.design.other_rows import (
 from mixedscope.engine.marginal import error_variances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.estimates import wald_ends
-from mixedscope.inference.estimates.leverage import DIGITS, hidden
+from mixedscope.inference.estimates.leverage import DIGITS
 from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.predictions.predictor import linear_predictor
 
@@ -43,6 +43,9 @@ __all__ = [
     "Predictions",
     "check_choice",
     "chosen_terms",
+    "codes_of",
+    "is_estimable",
+    "on_all_rows",
     "predictions",
     "refuse_undetermined",
 ]
@@ -174,7 +177,7 @@ def predictions(
     x = rows.X[:, system.kept]
     known = np.ones(len(x), dtype=bool)
     for term in rows.own:
-        new = np.flatnonzero(_codes(term) < 0)
+        new = np.flatnonzero(codes_of(term) < 0)
         if not len(new) or new_levels == "population":
             continue
         if new_levels == "error":
@@ -185,7 +188,7 @@ def predictions(
     known &= ~lost
     fit = linear_predictor(
         x, evaluation.beta,
-        [(_codes(t), t.Z, modes[t.position][:, t.columns]) for t in rows.own],
+        [(codes_of(t), t.Z, modes[t.position][:, t.columns]) for t in rows.own],
     )  # fmt: skip
     if rows.offset is not None:
         fit += rows.offset
@@ -203,20 +206,22 @@ def predictions(
         if interval is not None:
             out["lower"], out["upper"] = wald_ends(fit, sigma * np.sqrt(variances), level)
     everywhere = {
-        name: None if values is None else _on_all(values, rows)
+        name: None if values is None else on_all_rows(values, rows)
         for name, values in {"fit": fit, **out}.items()
     }
     return Predictions(**everywhere, without_estimate=rows.rows[lost])  # type: ignore[arg-type]
 
 
-def _codes(term: OtherTerms) -> NDArray[np.int64]:
+def codes_of(term: OtherTerms) -> NDArray[np.int64]:
+    """Levels (m,) of terms that are taken along, below 0 for new ones."""
     assert term.codes is not None
     return term.codes
 
 
-def _on_all(values: Floats, rows: OtherRows) -> Floats:
-    out = np.full(rows.n, np.nan)
-    out[rows.rows] = values
+def on_all_rows(values: Floats, rows: OtherRows) -> Floats:
+    """Values (..., m) of the complete rows as values (..., n) of all rows given, NaN elsewhere."""
+    out = np.full((*values.shape[:-1], rows.n), np.nan)
+    out[..., rows.rows] = values
     return out
 
 
@@ -251,19 +256,22 @@ def _error_variances(objective: ProfiledObjective, theta: Floats, rows: OtherRow
     factors = system.standard_factors(theta)
     try:
         rounding = objective.describe(factors, system.solve(factors)).rounding
-    except FloatingPointError as error:
-        raise hidden() from error
+    except FloatingPointError:
+        rounding = np.inf
     if not rounding <= DIGITS:
-        raise hidden()
+        raise UnsuitedError(
+            "Standard errors of predictions are lost to rounding: the random effects are too large "
+            "beside sigma for doubles to hold both. Predict without them (se=False, no interval)."
+        )
     m = len(rows.rows)
     levels = [(np.full(m, -1, dtype=np.int64), np.zeros((m, term.size))) for term in system.terms]
     for term in rows.own:
-        levels[term.position][0][:] = np.maximum(_codes(term), -1)
+        levels[term.position][0][:] = np.maximum(codes_of(term), -1)
         levels[term.position][1][:, term.columns] = term.Z
     variances = error_variances(system, factors, rows.X[:, system.kept], levels)
     for term in rows.own:
         own = _variances_drawn(system, theta, [term])
-        variances += np.where(_codes(term) < 0, own, 0.0)
+        variances += np.where(codes_of(term) < 0, own, 0.0)
     return variances
 
 

@@ -19,5 +19,8 @@ def linear_predictor(x: Floats, beta: Floats, terms: Iterable[LevelsOfRows]) -> 
     total = np.asarray(x @ beta, dtype=float)
     for codes, z, modes in terms:
         known = codes >= 0
+        if known.all():
+            total += np.einsum("ij,ij->i", z, modes[codes])
+            continue
         total[known] += np.einsum("ij,ij->i", z[known], modes[codes[known]])
     return total
