@@ -67,6 +67,11 @@ class Doors:
             "Fit.confint": (self.fit.confint, {}),
             "Fit.test": (self.fit.test, {"hypotheses": "(Intercept)"}),
             "Fit.anova": (self.fit.anova, {}),
+            "Fit.profile": (self.fit.profile, {"parameters": ["sigma"], "levels": [0.5]}),
+            "Fit.profile_pairs": (
+                self.fit.profile_pairs,
+                {"parameters": ["sigma", "beta x"], "levels": [0.5], "vertices": 4},
+            ),
             "Fit.fitted": (self.fit.fitted, {}),
             "Fit.residuals": (self.fit.residuals, {}),
             "Fit.leverage": (self.fit.leverage, {}),

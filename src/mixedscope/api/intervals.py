@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -12,6 +14,16 @@ from mixedscope.inference.estimates.estimates import wald_ends
 from mixedscope.inference.hypotheses.methods import approximation, df_method
 from mixedscope.inference.hypotheses.tables import coefficient_table
 from mixedscope.inference.intervals.registry import intervals
+from mixedscope.inference.profiles.profile import (
+    LEVELS,
+    PAIR_LEVELS,
+    Profile,
+    from_stored,
+    make_pairs,
+    make_profile,
+    to_stored,
+)
+from mixedscope.inference.profiles.profiler import Profiler
 
 __all__ = ["FitIntervals"]
 
@@ -68,6 +80,9 @@ class FitIntervals(FitNumbers[M]):
             interval, which their column ``remark`` says. ``satterthwaite`` and ``kenward-roger``
             have the same of the t distribution (see :meth:`anova`), with columns ``std_error`` and
             ``df``.
+            ``profile``: where the deviance, all
+            others optimised, rises as far as the chi-squared distribution of one degree of freedom
+            says; see :meth:`profile`.
         **settings
             Of the method.
 
@@ -91,3 +106,114 @@ class FitIntervals(FitNumbers[M]):
         return intervals(
             self._profiled, self.theta, level, self.estimates, method=method, settings=settings
         )
+
+    @door()
+    def profile(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        levels: Sequence[float] | None = None,
+    ) -> Profile:
+        """Profile parameters: the deviance as each is moved and all others are optimised.
+
+        Zeta is ``sign(psi - estimate) sqrt(d(psi) - d_min)``, d being -2 log-likelihood (or the
+        REML criterion, of a fit by REML) at its least for this value psi of the parameter (Bates &
+        Watts 1988, Nonlinear Regression Analysis and Its Applications, section 6.1). Where it is
+        straight, Wald's interval is right; where it is not, the profile's is the better.
+
+        Parameters
+        ----------
+        parameters : sequence of str, optional
+            Kinds (``beta``, ``sigma``, ``sd``, ``correlation``), names of fixed effects, or names
+            as in the columns of the table: ``sd Days | Subject``. All by default; what the data do
+            not determine has no profile. Of parameters that a structure makes equal, or powers of
+            one correlation, one is profiled. Fixed effects have a profile under maximum likelihood
+            only: the REML criterion is no function of them.
+        levels : sequence of float, optional
+            Coverages whose ends are points of each profile, exactly; the largest says how far it
+            is followed. 0.95 and 0.99 by default.
+
+        Returns
+        -------
+        Profile
+            Its ``table`` is stored with the fit. Of a fit that was loaded, the stored one if there
+            is one and nothing else is asked for.
+
+        Raises
+        ------
+        ModelError
+            If a parameter is unknown or a level is no number between 0 and 1.
+        UnsuitedError
+            For fixed effects of a fit by REML; if sigma vanishes at the optimum; if a deviance
+            lower than that of the fit is found.
+
+        Notes
+        -----
+        Parameters are moved in coordinates in which zeta is nearly straight: the logarithm of
+        sigma, standard deviations, angles whose sines are the correlations. A standard deviation
+        of zero and a correlation of ± 1 are points of the curve, where it ends; kinks, where
+        another parameter reaches its end, are located and kept.
+
+        Examples
+        --------
+        >>> fit.profile("sd").confint(0.9)  # doctest: +SKIP
+        """
+        stored = self._tables.studies.get("profile")
+        if parameters is None and levels is None and stored is not None:
+            return Profile(from_stored(stored), lambda: self._profiler, self.estimates)
+        chosen = LEVELS if levels is None else levels
+        found = make_profile(self._profiler, self.estimates, parameters, chosen)
+        self._tables.studies["profile"] = to_stored(found.table)
+        return found
+
+    @door()
+    def profile_pairs(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        levels: Sequence[float] = PAIR_LEVELS,
+        vertices: int = 48,
+    ) -> pd.DataFrame:
+        """Contours of the deviance as two parameters are moved and all others are optimised.
+
+        Every vertex is a root found by refits, to 1e-6 in the root of the rise, so that these are
+        the joint confidence regions of likelihood ratios themselves. (lme4 interpolates them from
+        profiles of single parameters.)
+
+        Parameters
+        ----------
+        parameters : sequence of str, optional
+            As of :meth:`profile`: all pairs of these.
+        levels : sequence of float
+            Coverages, by the chi-squared distribution of two degrees of freedom.
+        vertices : int
+            Of each contour, at equal angles as seen from the optimum where the curvature is round.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each vertex: ``x_kind``, ``x_group``, ``x_term``, ``x_term2``, the same for
+            ``y``, ``level``, ``vertex``, ``x``, ``y``, ``at_end`` (the range of a parameter ends
+            there, within the region), then every parameter where the others are optimised, as in
+            the table of :meth:`profile`. Stored with the fit.
+
+        Raises
+        ------
+        ModelError
+            If a parameter is unknown, there are fewer than two, a level is no number between 0 and
+            1, or there are fewer than four vertices.
+        UnsuitedError
+            As of :meth:`profile`; also for two correlations of four different columns.
+
+        Examples
+        --------
+        >>> fit.profile_pairs(["sigma", "sd Days | Subject"], levels=[0.95])  # doctest: +SKIP
+        """
+        table = make_pairs(self._profiler, parameters, levels, vertices)
+        self._tables.studies["profile_pairs"] = to_stored(table)
+        return table
+
+    @cached_property
+    def _profiler(self) -> Profiler:
+        """What follows the profiles of this fit, and keeps what it found."""
+        return Profiler(self._profiled, self.theta, self.estimates)

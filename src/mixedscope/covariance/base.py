@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
+from mixedscope.covariance.polar import PolarAxis
 
 __all__ = ["CovarianceStructure", "Floats", "Look", "Measure", "Settings", "row_sds"]
 
@@ -286,6 +287,21 @@ class CovarianceStructure(ABC):
     @abstractmethod
     def measure_slopes(self, values: Floats, around: Floats) -> Floats:
         """Jacobian (n_theta, m) of :meth:`from_measures` by the values, inside their ranges."""
+
+    # -- smooth coordinates, see `mixedscope.covariance.polar` ---------------------------------
+
+    @property
+    @abstractmethod
+    def polar_axes(self) -> tuple[PolarAxis, ...]:
+        """What the coordinates (n_theta,) are: standard deviations first, then angles."""
+
+    @abstractmethod
+    def to_polar(self, theta: Floats) -> Floats:
+        """Coordinates (n_theta,) of a canonical theta."""
+
+    @abstractmethod
+    def from_polar(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        """Theta (n_theta,) of any coordinates, and its derivatives (n_theta, n_theta) by them."""
 
     def enlarged(self, theta: Floats, times: float) -> Floats:
         """Theta (n_theta,) of random effects so many times as large, correlated as before."""

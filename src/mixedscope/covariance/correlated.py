@@ -19,6 +19,7 @@ from mixedscope.covariance.correlations import (
     fold,
 )
 from mixedscope.covariance.patterns import common_sd, common_size, own_sds
+from mixedscope.covariance.polar import PolarAxis
 
 __all__ = ["Ar1", "CompoundSymmetry", "HetAr1", "HomCompoundSymmetry"]
 
@@ -80,6 +81,23 @@ class _OneCorrelation(CovarianceStructure):
         _, slopes = self._roots(values[:-1])
         return np.diag(np.append(slopes, self.correlation.angle_slope(float(values[-1]))))
 
+    # Theta are smooth coordinates themselves.
+
+    @property
+    def polar_axes(self) -> tuple[PolarAxis, ...]:
+        return *self._sd_axes, self.correlation.polar_axis
+
+    @property
+    @abstractmethod
+    def _sd_axes(self) -> tuple[PolarAxis, ...]:
+        """What theta but the angle are."""
+
+    def to_polar(self, theta: Floats) -> Floats:
+        return np.array(theta, dtype=float)
+
+    def from_polar(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        return np.array(coordinates, dtype=float), np.eye(self.n_theta)
+
     def _split(self, covariance: Floats) -> tuple[Floats, float]:
         """Standard deviations and the angle of a typical correlation."""
         sds = np.sqrt(np.diag(covariance))
@@ -119,6 +137,10 @@ class _EqualSds(_OneCorrelation):
 
     def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
         return common_sd(column_scale), self.correlation.measure
+
+    @property
+    def _sd_axes(self) -> tuple[PolarAxis, ...]:
+        return (PolarAxis("sd", tuple(range(self.size))),)
 
     def _sds(self, theta: Floats) -> Floats:
         return np.abs(theta[:-1])
@@ -180,6 +202,10 @@ class _OwnSds(_OneCorrelation):
 
     def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
         return *own_sds(names, column_scale), self.correlation.measure
+
+    @property
+    def _sd_axes(self) -> tuple[PolarAxis, ...]:
+        return tuple(PolarAxis("sd", (i,), power=2) for i in range(self.size))
 
     def _sds(self, theta: Floats) -> Floats:
         return np.asarray(theta[:-1] ** 2, dtype=float)
@@ -302,6 +328,28 @@ class HomCompoundSymmetry(CovarianceStructure):
 
     def measure_slopes(self, values: Floats, around: Floats) -> Floats:
         return self._of_sd(values)[1]
+
+    # With psi = angle/2 + pi/4, as for `CompoundCorrelation`: a = s sqrt(k/(k-1)) cos(psi) and
+    # m = s sin(psi).
+
+    @property
+    def polar_axes(self) -> tuple[PolarAxis, ...]:
+        return PolarAxis("sd", tuple(range(self.size))), self.correlation.polar_axis
+
+    def to_polar(self, theta: Floats) -> Floats:
+        shape = np.sqrt((self.size - 1) / self.size)
+        apart, mean = theta[0] * shape, theta[1]
+        angle = 2.0 * np.arctan2(mean, apart) - np.pi / 2
+        return np.array([np.hypot(apart, mean), angle])
+
+    def from_polar(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        sd, angle = (float(value) for value in coordinates)
+        psi = angle / 2 + np.pi / 4
+        apart = np.sqrt(self.size / (self.size - 1)) * np.cos(psi)
+        turned = -np.sqrt(self.size / (self.size - 1)) * np.sin(psi)
+        mean, mean_turned = np.sin(psi), np.cos(psi)
+        slopes = np.array([[apart, sd * turned / 2], [mean, sd * mean_turned / 2]])
+        return sd * np.array([apart, mean]), slopes
 
     def _of_sd(self, values: Floats) -> tuple[Floats, Floats]:
         """Theta of a standard deviation and a correlation, and its derivatives (2, 2) by them."""

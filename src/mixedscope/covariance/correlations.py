@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from mixedscope.covariance.base import Floats, Measure
+from mixedscope.covariance.polar import PolarAxis
 
 __all__ = ["END", "AutoregressiveCorrelation", "CompoundCorrelation", "Correlation", "fold"]
 
@@ -85,6 +86,17 @@ class Correlation(ABC):
         return 1.0 / float(np.sqrt(inside)) if inside > 0.0 else np.inf
 
     @property
+    @abstractmethod
+    def pairs(self) -> tuple[tuple[int, int, int], ...]:
+        """Pairs of effects, the earlier first, and the power of rho that is their correlation."""
+
+    @property
+    def polar_axis(self) -> PolarAxis:
+        """The angle as a coordinate."""
+        low, high = self.limits
+        return PolarAxis("angle", pairs=self.pairs, low=low, high=high)
+
+    @property
     def measure(self) -> Measure:
         """The correlation as something to be chosen."""
         low, high = self.limits
@@ -111,6 +123,10 @@ class CompoundCorrelation(Correlation):
     @property
     def limits(self) -> tuple[float, float]:
         return -1.0 / (self.size - 1), 1.0
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int, int], ...]:
+        return tuple((i, j, 1) for i in range(self.size) for j in range(i + 1, self.size))
 
     def typical(self, matrix: Floats) -> float:
         k = self.size
@@ -164,6 +180,10 @@ class AutoregressiveCorrelation(Correlation):
     @property
     def limits(self) -> tuple[float, float]:
         return -1.0, 1.0
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int, int], ...]:
+        return tuple((i, j, j - i) for i in range(self.size) for j in range(i + 1, self.size))
 
     def typical(self, matrix: Floats) -> float:
         return float(np.mean(np.diag(matrix, -1)))

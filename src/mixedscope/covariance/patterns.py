@@ -22,6 +22,7 @@ from mixedscope.covariance.base import (
     Settings,
     row_sds,
 )
+from mixedscope.covariance.polar import PolarAxis, from_rows, row_axes, to_rows
 
 __all__ = [
     "Full",
@@ -114,6 +115,17 @@ class _Pattern(CovarianceStructure):
         slopes[np.arange(self.n_theta), self._rows] = self._directions(around)
         return slopes
 
+    @property
+    def polar_axes(self) -> tuple[PolarAxis, ...]:
+        return row_axes(self.size, self.rank)
+
+    def to_polar(self, theta: Floats) -> Floats:
+        return from_rows(self.factor(theta), self.rank)
+
+    def from_polar(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        factor, slopes = to_rows(coordinates, self.size, self.rank)
+        return factor[self._rows, self._cols], slopes[:, self._rows, self._cols].T
+
     def _directions(self, theta: Floats) -> Floats:
         """Rows of the factor over their lengths, (n_theta,); one of zeros is along its diagonal."""
         factor = self.factor(theta)
@@ -191,6 +203,16 @@ class ZeroCorr(_Pattern):
         super().__init__(size, settings)
         self._rows = self._cols = np.arange(size)
         self.entries = self._rows, self._cols
+
+    @property
+    def polar_axes(self) -> tuple[PolarAxis, ...]:
+        return row_axes(self.size, 1)
+
+    def to_polar(self, theta: Floats) -> Floats:
+        return np.array(theta, dtype=float)
+
+    def from_polar(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        return np.array(coordinates, dtype=float), np.eye(self.size)
 
 
 class Intercept(Full):
@@ -340,6 +362,16 @@ class HomDiag(CovarianceStructure):
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return ("sd",)
+
+    @property
+    def polar_axes(self) -> tuple[PolarAxis, ...]:
+        return (PolarAxis("sd", tuple(range(self.size))),)
+
+    def to_polar(self, theta: Floats) -> Floats:
+        return np.array(theta, dtype=float)
+
+    def from_polar(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        return np.array(coordinates, dtype=float), np.ones((1, 1))
 
     def measures(self, names: tuple[str, ...], column_scale: Floats) -> tuple[Measure, ...]:
         return (common_sd(column_scale),)

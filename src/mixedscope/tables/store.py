@@ -158,6 +158,8 @@ def write_fit(
         frame = tables.get(name)
         if frame is None:
             frame = tables.require(name)  # says what is missing
+        if "parameters" in frame.attrs:
+            extra = {**(extra or {}), "parameters": frame.attrs["parameters"]}
         kind = _SCHEMAS.get(name, name)
         payloads[path] = table_bytes(path, frame, kind, formula=formula, sha256=sha256, extra=extra)
     for path, payload in payloads.items():

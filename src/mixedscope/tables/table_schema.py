@@ -31,7 +31,8 @@ class TableSchema:
     values : dict of str to frozenset of str
         Columns with a fixed vocabulary.
     study : bool
-        A table of `mixedscope.inference.studies.registry`, stored beside a fit but no part of it.
+        Stored beside a fit but no part of it: of `mixedscope.inference.studies.registry`, or asked
+        for by itself, as profiles are.
     """
 
     kind: str

@@ -60,6 +60,7 @@ METHODS: Final[dict[str, IntervalMethod]] = {
     "wald": IntervalMethod(f"{_INTERVALS}.wald", "wald_intervals"),
     "satterthwaite": IntervalMethod(_TESTS, "satterthwaite_intervals"),
     "kenward-roger": IntervalMethod(_TESTS, "kenward_roger_intervals"),
+    "profile": IntervalMethod("mixedscope.inference.profiles.intervals", "profile_intervals"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Profiles of the likelihood: one parameter, or two, held and all others optimised."""

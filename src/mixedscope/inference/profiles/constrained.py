@@ -1,0 +1,183 @@
+"""The least deviance with some coordinates held: quasi-Newton from a warm start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.inference.profiles.space import NEAR, Point, Space
+from mixedscope.optimize.problem import EVALUATION_ERRORS
+
+__all__ = ["TOLERANCE", "Held", "bounded_inverse", "hessian", "minimize"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+TOLERANCE: Final = 1e-10
+"""Newton decrement, deviance units, at which the others count as optimised."""
+
+_STEPS: Final = 80
+_HALVINGS: Final = 30
+#: Share of a step from which it is held up by a coordinate that goes to zero.
+_SHORTEST: Final = 1e-6
+_STEP: Final = 1e-4
+#: Least curvature of a direction, as a share of the largest in units of the coordinates.
+_LEAST: Final = 1e-7
+#: A way down from a point of symmetry must lower the deviance by this, or have a slope of this.
+_GAIN: Final = 1e-9
+
+
+@dataclass
+class Held:
+    """A point where the free coordinates are optimised.
+
+    Attributes
+    ----------
+    point : Point
+    inverse : (f, f) array
+        Of the Hessian by the free coordinates, approximately.
+    """
+
+    point: Point
+    inverse: Floats
+
+
+def hessian(space: Space, x: Floats) -> Floats:
+    """Second derivatives (m, m) of the deviance by differences of its exact gradient."""
+    m = space.size
+    out = np.empty((m, m))
+    units = space.unit(x)
+    for i in range(m):
+        move = np.zeros(m)
+        move[i] = _STEP * units[i]
+        ends = space.evaluate(x + move), space.evaluate(x - move)
+        out[i] = (ends[0].slope - ends[1].slope) / (2.0 * move[i])
+    return 0.5 * (out + out.T)
+
+
+def bounded_inverse(curvature: Floats, units: Floats) -> Floats:
+    """Inverse (f, f) with directions of little or negative curvature kept from endless steps."""
+    if not len(curvature):
+        return curvature
+    values, vectors = np.linalg.eigh(curvature * np.outer(units, units))
+    top = max(float(np.abs(values).max()), 1e-300)
+    values = np.maximum(np.abs(values), _LEAST * top)
+    root = vectors * units[:, None]
+    return np.asarray((root / values) @ root.T)
+
+
+def minimize(
+    space: Space,
+    x: Floats,
+    free: Ints,
+    inverse: Floats,
+    *,
+    positive: Sequence[int] = (),
+    tolerance: float = TOLERANCE,
+) -> Held:
+    """Minimise over the free coordinates from x (m,), and look past points of symmetry.
+
+    ``inverse`` (f, f): of the Hessian by the free coordinates, to begin with. ``positive``: free
+    coordinates that must not change their sign, standard deviations of a correlation that is held:
+    with the other sign it would be another correlation. Raises FloatingPointError if the deviance
+    cannot be evaluated at x.
+    """
+    kept = [i for i in positive if i in free]
+    begin = x
+    if kept:
+        x = x.copy()
+        x[kept] = np.maximum(np.abs(x[kept]), 2.0 * NEAR * space.unit(x)[kept])
+    found = _quasi_newton(space, space.evaluate(x), free, inverse, kept, tolerance)
+    for i, beside in space.aside(found.point.x, free):
+        try:
+            there = space.evaluate(beside)
+        except EVALUATION_ERRORS:
+            continue
+        # Where the deviance is symmetric its slope is zero whether it is least there or not.
+        outwards = there.slope[i] * np.sign(beside[i] - found.point.x[i])
+        if outwards > -_GAIN and there.value > found.point.value - _GAIN:
+            continue
+        other = _quasi_newton(space, there, free, inverse, kept, tolerance)
+        if other.point.value < found.point.value - _GAIN:
+            found = other
+    for i in kept:
+        # It went as far as it may, or began there: zero is the limit of what can be reached.
+        ends = [y for y in (found.point.x, begin) if abs(y[i]) <= 10.0 * NEAR * space.unit(y)[i]]
+        if not ends:
+            continue
+        rest = free != i
+        at_zero = ends[0].copy()
+        at_zero[i] = 0.0
+        own = _quasi_newton(
+            space, space.evaluate(at_zero), free[rest], found.inverse[rest][:, rest],
+            [k for k in kept if k != i], tolerance,
+        )  # fmt: skip
+        if own.point.value < found.point.value:
+            found = Held(own.point, inverse)
+    return found
+
+
+def _quasi_newton(
+    space: Space,
+    point: Point,
+    free: Ints,
+    inverse: Floats,
+    positive: Sequence[int],
+    tolerance: float,
+) -> Held:
+    """BFGS with halved steps (Nocedal & Wright 2006, eq. 6.17 and 3.4)."""
+    if not len(free):
+        return Held(point, inverse)
+    kept = [int(np.flatnonzero(free == i)[0]) for i in positive]
+    slope = point.slope[free]
+    restarted = False
+    for _ in range(_STEPS):
+        direction = -(inverse @ slope)
+        descent = float(slope @ direction)
+        if -0.5 * descent <= tolerance:
+            break
+        rounding = 1e-13 * abs(point.value)
+        length = 1.0
+        for i in kept:
+            if direction[i] < 0.0:
+                length = min(length, 0.9 * float(point.x[free[i]]) / -direction[i])
+        if length < _SHORTEST:
+            break
+        for _ in range(_HALVINGS):
+            x = point.x.copy()
+            x[free] += length * direction
+            try:
+                trial = space.evaluate(x)
+                if trial.value <= point.value + 1e-4 * length * descent + rounding:
+                    break
+            except EVALUATION_ERRORS:
+                pass
+            length *= 0.4
+        else:
+            if restarted:
+                break
+            # A Hessian of another place: start again along the slope.
+            restarted = True
+            scale = np.abs(np.diag(inverse))
+            inverse = np.diag(np.minimum(scale, 1e-2 * scale.max()))
+            continue
+        change = trial.slope[free] - slope
+        step = length * direction
+        curvature = float(step @ change)
+        gained = point.value - trial.value
+        if curvature > 1e-12 * float(np.linalg.norm(step) * np.linalg.norm(change)):
+            product = inverse @ change
+            factor = (1.0 + float(change @ product) / curvature) / curvature
+            inverse = (
+                inverse
+                + factor * np.outer(step, step)
+                - (np.outer(product, step) + np.outer(step, product)) / curvature
+            )
+        point, slope = trial, trial.slope[free]
+        if gained <= rounding and -0.5 * descent <= 1e3 * tolerance:
+            break
+    return Held(point, inverse)

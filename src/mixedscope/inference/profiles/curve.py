@@ -1,0 +1,350 @@
+"""The profile of one parameter: zeta as a function of its value, followed from the optimum out.
+
+With d the deviance, all other parameters optimised, and d_min its minimum, zeta is
+``sign(psi - estimate) sqrt(d(psi) - d_min)`` (Bates & Watts 1988, Nonlinear Regression Analysis
+and Its Applications, section 6.1). By the envelope theorem its slope ``d'(psi) / (2 zeta)`` is a
+component of a gradient that is there anyway, so that steps in zeta, and its roots, need few points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.inference.profiles.restriction import Knot, Restriction
+from mixedscope.optimize.problem import EVALUATION_ERRORS
+
+__all__ = ["Curve", "Mark"]
+
+Floats = NDArray[np.float64]
+
+#: How near to a value of zeta that is asked for a point has to come.
+_EXACT: Final = 1e-7
+#: How near a walk has to come to where a root is then looked for.
+_CLOSE: Final = 0.05
+#: Longest step of zeta between points.
+_STRIDE: Final = 0.8
+#: Points to one side at most, and tries to come exactly to a value of zeta.
+_MOST: Final = 40
+_TRIES: Final = 12
+#: Rise of the deviance below which it is told by its slope, which has more digits.
+_SMALL: Final = 1e-6
+#: By how much zeta may rise differently from what slopes at both ends of a step say; by less where
+#: something is collapsed at one end only.
+_MISFIT: Final = 0.05
+#: Points between which something collapses are no further apart in zeta.
+_KINK: Final = 0.02
+#: Steps beyond the first point that a side may grow by, in slopes of the start.
+_WIDEST: Final = 8.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a profile.
+
+    Attributes
+    ----------
+    place : float
+        Value of the coordinate.
+    zeta : float
+    slope : float
+        Derivative of zeta by the coordinate.
+    knot : Knot
+    """
+
+    place: float
+    zeta: float
+    slope: float
+    knot: Knot
+
+
+class Curve:
+    """The profile of one parameter, point by point.
+
+    Parameters
+    ----------
+    restriction : Restriction
+        Of the parameter alone.
+
+    Attributes
+    ----------
+    marks : list of Mark
+        Ascending in the coordinate.
+    """
+
+    def __init__(self, restriction: Restriction) -> None:
+        self.restriction = restriction
+        self.parameter = restriction.parameters[0]
+        knot = restriction.centre
+        self._least = knot.point.value
+        self._centre = float(knot.held[0])
+        self._low, self._high = self.parameter.coordinate_limits
+        curvature = float(restriction.curvature[0, 0])
+        slope = math.sqrt(curvature / 2.0) if curvature > 0.0 else math.nan
+        self.marks = [Mark(self._centre, 0.0, slope, knot)]
+        self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
+
+    def _at_end(self, side: int) -> bool:
+        """Whether the estimate is at the end of the range on one side."""
+        end = self._low if side < 0 else self._high
+        if not math.isfinite(end):
+            return False
+        space = self.restriction.base.space
+        x = self.restriction.base.centre.x
+        place = self.restriction._places[0]
+        return space.collapsed(x)[place] and abs(self._centre - end) < 0.1
+
+    # -- points -----------------------------------------------------------------------------------
+
+    def hold(self, place: float) -> Mark:
+        """Evaluate the profile at a value of the coordinate, starting from the points known."""
+        near = self._near(place)
+        x = _through([(m.place, m.knot.point.x) for m in near], place)
+        held = np.array([place])
+        try:
+            knot = self.restriction.hold(held, x, near[0].knot.inverse)
+        except EVALUATION_ERRORS:
+            knot = self.restriction.hold(held, near[0].knot.point.x, near[0].knot.inverse)
+        return self._mark(place, knot)
+
+    def _mark(self, place: float, knot: Knot) -> Mark:
+        """Zeta and its slope at a knot."""
+        rise = knot.point.value - self._least
+        apart = place - self._centre
+        slope = float(knot.slopes[0])
+        if rise < _SMALL:
+            rise = max(0.5 * slope * apart, 0.0)
+        zeta = math.copysign(math.sqrt(rise), apart)
+        slope = slope / (2.0 * zeta) if zeta else self.marks[self._middle()].slope
+        return Mark(place, zeta, slope, knot)
+
+    def add(self, place: float) -> Mark:
+        """Evaluate at a value of the coordinate, unless that is known, and keep the point."""
+        for mark in self.marks:
+            if mark.place == place:
+                return mark
+        mark = self.hold(place)
+        self.marks.append(mark)
+        self.marks.sort(key=lambda m: m.place)
+        return mark
+
+    def _middle(self) -> int:
+        return next(i for i, m in enumerate(self.marks) if m.zeta == 0.0)
+
+    def _near(self, place: float) -> list[Mark]:
+        """Up to three points to start from, the nearest first, all on one side of the optimum."""
+        side = [m for m in self.marks if (m.place - self._centre) * (place - self._centre) >= 0.0]
+        return sorted(side, key=lambda m: abs(m.place - place))[:3]
+
+    # -- walking ----------------------------------------------------------------------------------
+
+    def reach(self, levels: Sequence[float]) -> None:
+        """Follow the profile until |zeta| is each of these, exactly, or the range ends."""
+        for side in (-1, 1):
+            for level in sorted(levels):
+                self.find(side * level)
+        self._refine()
+        for level in (*levels, *(-v for v in levels)):
+            self.find(level)
+
+    def _side(self, side: int) -> list[Mark]:
+        """Points of one side, the optimum first."""
+        own = [m for m in self.marks if (m.place - self._centre) * side >= 0.0]
+        return own if side > 0 else own[::-1]
+
+    def _walk(self, side: int, level: float) -> None:
+        """Go out from the last point of a side to about |zeta| = `level`."""
+        own = self._side(side)
+        first = 1.0 / own[0].slope if own[0].slope > 0.0 else self._scale()
+        while not self.ended[side] and len(own) < _MOST:
+            last = own[-1]
+            missing = level - abs(last.zeta)
+            if missing <= _CLOSE:
+                return
+            step = self._step(own, missing / math.ceil(missing / _STRIDE - 1e-9))
+            gaps = [abs(b.place - a.place) for a, b in pairwise(own)]
+            step = min(step, 4.0 * max(gaps, default=math.inf))
+            step = min(step, _WIDEST * first)
+            place = last.place + side * step
+            end = self._low if side < 0 else self._high
+            if (place - end) * side >= 0.0:
+                place = end
+                self.ended[side] = True
+            try:
+                own.append(self.add(place))
+            except EVALUATION_ERRORS:
+                self.ended[side] = True
+                return
+
+    def _scale(self) -> float:
+        """A first step where the deviance has no curvature."""
+        base = self.restriction.base
+        if self.parameter.kind == "beta":
+            return 1.0
+        return 0.1 * float(base.space.unit(base.centre.x)[self.restriction._places[0]])
+
+    def _step(self, own: list[Mark], rise: float) -> float:
+        """How far to go from the last point for zeta to rise by so much."""
+        last = own[-1]
+        slope = abs(last.slope) if math.isfinite(last.slope) and last.slope != 0.0 else math.nan
+        if math.isnan(slope):
+            return self._scale()
+        if len(own) < 2:
+            return rise / slope
+        before = own[-2]
+        apart = abs(last.place - before.place)
+        side = 1.0 if last.place > before.place else -1.0
+        steady = rise / max(last.slope, 0.2 * abs(last.zeta - before.zeta) / apart)
+        step = side * (_inverse(own[-3:], last.zeta + side * rise) - last.place)
+        # Where the polynomial turns it says nothing.
+        return step if 0.4 * steady < step < 3.0 * steady else steady
+
+    def find(self, zeta: float) -> Mark | None:
+        """Find the point of this zeta; None if the profile ends, or is followed, no further."""
+        side = 1 if zeta > 0.0 else -1
+        self._walk(side, abs(zeta))
+        for _ in range(_TRIES):
+            own = self._side(side)
+            place = next((i for i, m in enumerate(own) if abs(m.zeta) >= abs(zeta) - _EXACT), None)
+            if place is None:
+                if self.ended[side] or abs(zeta) - abs(own[-1].zeta) > _CLOSE:
+                    return None
+                step = self._step(own, abs(zeta) - abs(own[-1].zeta))
+                self.add(min(max(own[-1].place + side * step, self._low), self._high))
+                continue
+            if abs(abs(own[place].zeta) - abs(zeta)) <= _EXACT:
+                return own[place]
+            if place == 0:
+                return None
+            low, high = own[place - 1], own[place]
+            near = own[max(0, place - 2) : place + 2]
+            guess = _inverse(near, zeta)
+            share = (guess - low.place) / (high.place - low.place)
+            if not 0.0 < share < 1.0:
+                guess = _inverse([low, high], zeta)
+                share = (guess - low.place) / (high.place - low.place)
+            if not 0.0 < share < 1.0:
+                share = (zeta - low.zeta) / (high.zeta - low.zeta)
+                guess = low.place + min(max(share, 0.02), 0.98) * (high.place - low.place)
+            if guess in (low.place, high.place):
+                return low if abs(low.zeta - zeta) < abs(high.zeta - zeta) else high
+            self.add(guess)
+        return None
+
+    def returns(self, mark: Mark) -> bool:
+        """Whether the profile, as far as it was followed, comes back to smaller sizes of zeta."""
+        own = self._side(1 if mark.zeta > 0.0 else -1)
+        level = abs(mark.zeta) - 1e3 * _EXACT
+        return any(
+            abs(m.zeta) < level and abs(m.place - self._centre) > abs(mark.place - self._centre)
+            for m in own
+        )
+
+    def _refine(self) -> None:
+        """Mend points at which others were optimised to a wrong minimum, and locate kinks."""
+        tried: set[tuple[float, float]] = set()
+        for _ in range(_MOST):
+            if not self._mend(tried) and not self._split():
+                return
+
+    def _mend(self, tried: set[tuple[float, float]]) -> bool:
+        """Solve again, from each other's solutions, neighbours whose slopes say they do not fit.
+
+        Zeta rises between points by about the mean of their slopes times their distance, unless the
+        others were optimised to different minima. Returns whether a point was lowered.
+        """
+        lowered = False
+        for i in range(len(self.marks) - 1):
+            a, b = self.marks[i], self.marks[i + 1]
+            slopes = [s for s in (a.slope, b.slope) if math.isfinite(s)]
+            if not slopes or (a.place, b.place) in tried:
+                continue
+            expected = (b.place - a.place) * sum(slopes) / len(slopes)
+            limit = _MISFIT if self._state(a) == self._state(b) else 0.02 * _MISFIT
+            if abs(b.zeta - a.zeta - expected) <= limit:
+                continue
+            tried.add((a.place, b.place))
+            for at, own, other in ((i, a, b), (i + 1, b, a)):
+                if own.zeta == 0.0:
+                    continue
+                start, inverse = other.knot.point.x, self.restriction.inverse
+                knot = self.restriction.hold(np.array([own.place]), start, inverse)
+                found = self._mark(own.place, knot)
+                if abs(found.zeta) < abs(own.zeta) - _EXACT:
+                    self.marks[at] = found
+                    lowered = True
+        return lowered
+
+    def _split(self) -> bool:
+        """Add a point between two of which something is collapsed at one only; False if done."""
+        for a, b in pairwise(self.marks):
+            middle = 0.5 * (a.place + b.place)
+            if (
+                abs(b.zeta - a.zeta) > _KINK
+                and a.place < middle < b.place
+                and self._state(a) != self._state(b)
+            ):
+                self.add(middle)
+                return True
+        return False
+
+    def _state(self, mark: Mark) -> tuple[bool, ...]:
+        """What is collapsed at a point, the parameter itself apart."""
+        state = list(self.restriction.base.space.collapsed(mark.knot.point.x))
+        for place in self.restriction._places:
+            state[place] = False
+        return tuple(state)
+
+
+def _through(known: list[tuple[float, Floats]], place: float) -> Floats:
+    """Value at a place of the polynomial through up to three points (Lagrange)."""
+    if any(abs(known[0][0] - p) < 1e-9 * (1.0 + abs(p)) for p, _ in known[1:]):
+        return known[0][1]
+    total = np.zeros_like(known[0][1])
+    for i, (own, x) in enumerate(known):
+        weight = 1.0
+        for j, (other, _) in enumerate(known):
+            if i != j:
+                weight *= (place - other) / (own - other)
+        total += weight * x
+    # Far outside of what is known a polynomial goes astray.
+    reach = max((abs(p - known[0][0]) for p, _ in known), default=0.0)
+    if reach and abs(place - known[0][0]) > 2.0 * reach:
+        return known[0][1]
+    return total
+
+
+def _inverse(marks: list[Mark], zeta: float) -> float:
+    """Place of a zeta by the polynomial through points and slopes, as a function of zeta."""
+    nodes: list[float] = []
+    values: list[float] = []
+    table: list[float | None] = []
+    for m in marks:
+        has_slope = math.isfinite(m.slope) and m.slope > 0.0
+        for k in range(2 if has_slope else 1):
+            nodes.append(m.zeta)
+            values.append(m.place)
+            table.append(1.0 / m.slope if k else None)
+    # Divided differences with repeated nodes.
+    current = list(values)
+    coefficients = [current[0]]
+    for order in range(1, len(nodes)):
+        following = []
+        for i in range(len(nodes) - order):
+            width = nodes[i + order] - nodes[i]
+            if order == 1 and width == 0.0:
+                following.append(float(table[i + 1] or 0.0))
+            else:
+                following.append((current[i + 1] - current[i]) / width)
+        current = following
+        coefficients.append(current[0])
+    result = coefficients[-1]
+    for order in range(len(coefficients) - 2, -1, -1):
+        result = result * (zeta - nodes[order]) + coefficients[order]
+    return float(result)

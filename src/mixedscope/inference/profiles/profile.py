@@ -1,0 +1,214 @@
+"""Profiles of a fit as users have them: a table, intervals, contours of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mixedscope.core.arguments import door, number_array
+from mixedscope.core.errors import ModelError
+from mixedscope.inference.profiles.intervals import profile_intervals_of
+from mixedscope.inference.profiles.pairs import pair_table
+from mixedscope.inference.profiles.parameters import KEY
+from mixedscope.inference.profiles.profiler import Profiler, quantile_of
+from mixedscope.tables.kinds.profile import PROFILE, PROFILE_PAIRS
+
+__all__ = [
+    "LEVELS",
+    "PAIR_LEVELS",
+    "Profile",
+    "from_stored",
+    "make_pairs",
+    "make_profile",
+    "to_stored",
+]
+
+Floats = NDArray[np.float64]
+
+LEVELS: Final = (0.95, 0.99)
+"""Coverages whose ends are points of every profile."""
+
+PAIR_LEVELS: Final = (0.5, 0.8, 0.95)
+"""Coverages of the contours of pairs."""
+
+
+class Profile:
+    """Profiles of the parameters of a fit; made by `mixedscope.Fit.profile`.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row for each point: ``kind``, ``group``, ``term``, ``term2`` (as in the estimates of the
+        fit), ``value``, ``zeta``, ``slope`` (derivative of zeta by the value; missing where a
+        correlation is at an end of its range), then every parameter of the model where the others
+        are optimised, one column each, named ``beta Days``, ``sigma``, ``sd Days | Subject``,
+        ``correlation (Intercept) ~ Days | Subject``.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        profiler: Callable[[], Profiler],
+        estimates: pd.DataFrame,
+    ) -> None:
+        self.table = table
+        self._make = profiler
+        self._made: Profiler | None = None
+        self._estimates = estimates
+
+    @property
+    def _profiler(self) -> Profiler:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @door()
+    def confint(self, level: float = 0.95) -> pd.DataFrame:
+        """Profile intervals: where the size of zeta is at most the quantile of the normal law.
+
+        Parameters
+        ----------
+        level : float
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `mixedscope.Fit.confint` gives, for the parameters profiled. Ends are roots of zeta
+            to 1e-7, found by refits. ``remark`` says where a limit is an end of the range rather
+            than such a root (``0 is inside``, ``at the end of the range``).
+
+        Raises
+        ------
+        ModelError
+            If the level is no number between 0 and 1.
+        """
+        shown = {tuple(_none(v) for v in row) for row in self.table[list(KEY)].to_numpy()}
+        table = profile_intervals_of(self._profiler, level, self._estimates, shown)
+        return table.assign(method="profile")
+
+    @door()
+    def zeta(self, parameter: str, values: ArrayLike) -> Floats:
+        """Zeta (m,) of a parameter at values (m,), by a refit each.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name, as of the columns of `table`.
+        values : (m,) array_like
+            In its range, units of the parameter.
+
+        Raises
+        ------
+        ModelError
+            If there is no such parameter, it names several, or a value is outside its range.
+        """
+        chosen = self._profiler.parameters([parameter])
+        if len(chosen) != 1:
+            raise ModelError(
+                f"{parameter!r} names {len(chosen)} parameters: "
+                f"{', '.join(p.label for p in chosen)}"
+            )
+        curve = self._profiler.curve(chosen[0])
+        own = curve.parameter
+        places = np.atleast_1d(number_array("values", values, "numbers"))
+        low, high = own.limits
+        for value in places.tolist():
+            if (
+                not low <= value <= high
+                or not np.isfinite(value)
+                or (own.kind == "sigma" and value == 0.0)
+            ):
+                raise ModelError(
+                    f"values: {own.label!r} has no profile at {value:g}; its range is {low:g} to "
+                    f"{high:g}."
+                )
+        return np.array([curve.hold(own.coordinate(value)).zeta for value in places.tolist()])
+
+    def __repr__(self) -> str:
+        """Say what is profiled."""
+        count = self.table.groupby(list(KEY), dropna=False, sort=False).ngroups
+        return (
+            f"<Profile: {count} parameters, {len(self.table)} points, |zeta| up to "
+            f"{self.table['zeta'].abs().max():.3g}>"
+        )
+
+
+def make_profile(
+    profiler: Profiler,
+    estimates: pd.DataFrame,
+    parameters: Sequence[object] | None,
+    levels: Sequence[float],
+) -> Profile:
+    """Follow the profiles of parameters, all by default, to the ends of intervals of these levels.
+
+    Raises ModelError if a parameter or level is none, UnsuitedError for fixed effects under REML.
+    """
+    reach = [quantile_of(level) for level in levels]
+    if not reach:
+        raise ModelError("levels must name one coverage at least, such as 0.95.")
+    chosen = profiler.parameters(parameters)
+    if not chosen:
+        raise ModelError(
+            "There is nothing to profile: name parameters by kind, such as 'sd', or one by one."
+        )
+    for parameter in chosen:
+        profiler.curve(parameter).reach(reach)
+    table = pd.concat([profiler.rows(p) for p in chosen], ignore_index=True)
+    return Profile(_with_none(table), lambda: profiler, estimates)
+
+
+def make_pairs(
+    profiler: Profiler,
+    parameters: Sequence[object] | None,
+    levels: Sequence[float],
+    vertices: int,
+) -> pd.DataFrame:
+    """Contours of all pairs of parameters, see `mixedscope.Fit.profile_pairs`."""
+    for level in levels:
+        quantile_of(level)
+    if not levels:
+        raise ModelError("levels must name one coverage at least, such as 0.95.")
+    if vertices < 4:
+        raise ModelError(f"vertices must be 4 at least, not {vertices}.")
+    chosen = profiler.parameters(parameters)
+    if len(chosen) < 2:
+        raise ModelError(
+            "A pair is of two parameters: name two at least, not "
+            f"{', '.join(repr(p.label) for p in chosen)}."
+        )
+    return pair_table(profiler, chosen, levels, vertices)
+
+
+def to_stored(table: pd.DataFrame) -> pd.DataFrame:
+    """Bring a table of profiles, or of contours of pairs, to the columns of the stored one."""
+    kind = PROFILE if "zeta" in table.columns else PROFILE_PAIRS
+    head = [c for c in kind.columns or () if c != "estimates"]
+    labels = [c for c in table.columns if c not in head]
+    stored = table[head].copy()
+    stored["estimates"] = pd.Series(list(table[labels].to_numpy(dtype=float)), index=stored.index)
+    stored.attrs["parameters"] = labels
+    return stored
+
+
+def from_stored(stored: pd.DataFrame) -> pd.DataFrame:
+    """Bring a stored table to that of a profile."""
+    labels = list(stored.attrs["parameters"])
+    values = np.array(stored["estimates"].tolist(), dtype=float).reshape(len(stored), len(labels))
+    head = _with_none(stored.drop(columns="estimates"))
+    head.attrs = {}
+    return pd.concat([head, pd.DataFrame(values, columns=labels)], axis=1)
+
+
+def _with_none(table: pd.DataFrame) -> pd.DataFrame:
+    """The same with None for missing texts, as tables of estimates have it."""
+    texts = [name for name in table.columns if name in KEY]
+    return table.assign(**{c: table[c].astype(object).where(table[c].notna(), None) for c in texts})
+
+
+def _none(value: object) -> object:
+    return None if pd.isna(value) else value  # type: ignore[call-overload]

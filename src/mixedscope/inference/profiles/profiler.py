@@ -1,0 +1,239 @@
+"""The profiles of a fit: which parameters have one, their curves, and what holds along them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.inference.estimates.parameters import sds_and_correlations
+from mixedscope.inference.profiles.curve import Curve, Mark
+from mixedscope.inference.profiles.parameters import (
+    KEY,
+    Key,
+    Parameter,
+    Permuted,
+    choose,
+    label_of,
+    parameters_of,
+)
+from mixedscope.inference.profiles.restriction import Base, Knot, Restriction
+
+__all__ = ["NO_FIXED_EFFECTS", "Profiler", "quantile_of"]
+
+Floats = NDArray[np.float64]
+
+NO_FIXED_EFFECTS = (
+    "the REML criterion is no function of the fixed effects: fit with reml=False to profile them"
+)
+
+
+def quantile_of(level: object) -> float:
+    """|zeta| at the ends of an interval of this coverage.
+
+    Raises ModelError if the level is no number between 0 and 1.
+    """
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0.0 < level < 1.0:
+        raise ModelError(f"level must be a number between 0 and 1, not {level!r}.")
+    return NormalDist().inv_cdf(0.5 + level / 2.0)
+
+
+class Profiler:
+    """Follows the profiles of one fit, and keeps what it has found.
+
+    Parameters
+    ----------
+    objective : SearchableObjective
+        Of the criterion of the fit.
+    theta : (k,) array
+        Where the fit ended.
+    estimates : DataFrame
+        Its tidy parameters.
+
+    Raises
+    ------
+    UnsuitedError
+        If the fit has no optimum in sight: sigma vanishes, or a lower deviance is found.
+    """
+
+    def __init__(
+        self, objective: SearchableObjective, theta: Floats, estimates: pd.DataFrame
+    ) -> None:
+        self.objective = objective
+        self.theta = np.asarray(theta, dtype=float)
+        value = objective.evaluate(self.theta).objective
+        if objective.residual_state(self.theta, value) == "vanishing":
+            raise UnsuitedError(
+                "the objective does not rise while sigma vanishes: there is no optimum from which "
+                "a profile could start"
+            )
+        known = parameters_of(objective, estimates)
+        self.fixed = [p for p in known if p.kind == "beta"]
+        self.known = [p for p in known if p.kind != "beta" or not objective.reml]
+        self.keys: list[Key] = [
+            tuple(None if pd.isna(v) else v for v in row)  # type: ignore[misc]
+            for row in estimates.loc[estimates["kind"] != "theta", list(KEY)].itertuples(
+                index=False, name=None
+            )
+        ]
+        self._bases: dict[tuple[tuple[int, int, tuple[int, ...]], ...], tuple[Base, object]] = {}
+        self._curves: dict[str, Curve] = {}
+
+    def parameters(self, wanted: Sequence[object] | None) -> list[Parameter]:
+        """Those asked for, all by default.
+
+        Raises ModelError if one is unknown, UnsuitedError for fixed effects under REML.
+        """
+        if wanted is None:
+            return self.known
+        if self.objective.reml:
+            words = [w for p in self.fixed for w in (p.kind, p.label, p.key, p.key[2])]
+            if any(one in words for one in wanted):
+                raise UnsuitedError(NO_FIXED_EFFECTS)
+        return choose(self.known, wanted)
+
+    def base(self, parameters: Sequence[Parameter]) -> Base:
+        """The optimum in coordinates of which all these are, for parameters that have some.
+
+        Raises UnsuitedError if there are none: two correlations of four different columns.
+        """
+        orders: dict[tuple[int, int], tuple[int, ...]] = {}
+        firsts: dict[tuple[int, int], set[int]] = {}
+        for p in parameters:
+            if p.kind != "correlation" or p.axis is None or len(p.axis.pairs) != 1:
+                continue
+            order = p.order or tuple(range(len(self._columns(p))))
+            pair = {order[0], order[p.axis.pairs[0][1]]}
+            at = p.term, p.part
+            firsts[at] = firsts[at] & pair if at in firsts else pair
+            if not firsts[at]:
+                raise UnsuitedError(
+                    "two correlations that share no column cannot be held at once: "
+                    + " and ".join(repr(p.label) for p in parameters)
+                )
+        for (term, part), common in firsts.items():
+            size = len(self.objective.system.terms[term].design.parts[part].columns)
+            first = min(common)
+            if first:
+                rest = [c for c in range(size) if c != first]
+                orders[term, part] = (first, *rest)
+        key = tuple((*at, order) for at, order in sorted(orders.items()))
+        if key not in self._bases:
+            if orders:
+                permuted = Permuted(self.objective, orders)
+                base = Base(permuted.objective, permuted.theta(self.theta))
+                self._bases[key] = base, permuted
+            else:
+                self._bases[key] = Base(self.objective, self.theta), None
+        return self._bases[key][0]
+
+    def _columns(self, parameter: Parameter) -> tuple[int, ...]:
+        return self.objective.system.terms[parameter.term].design.parts[parameter.part].columns
+
+    def restriction(self, parameters: Sequence[Parameter]) -> Restriction:
+        """The least deviance as a function of these parameters."""
+        base = self.base(parameters)
+        return Restriction(base, tuple(self._placed(p, base) for p in parameters))
+
+    def _placed(self, parameter: Parameter, base: Base) -> Parameter:
+        """The parameter as a coordinate of a base, whose columns may stand in another order."""
+        permuted = next(p for b, p in self._bases.values() if b is base)
+        if parameter.kind in ("beta", "sigma") or not isinstance(permuted, Permuted):
+            return parameter
+        own = permuted.objective.system.terms[parameter.term]
+        part = own.design.parts[parameter.part]
+        names = [own.names[c] for c in part.columns]
+        structure = own.structures[parameter.part]
+        _, _, first, second = parameter.key
+        for place, axis in enumerate(structure.polar_axes):
+            is_sd = parameter.kind == "sd" and any(names[c] == first for c in axis.columns)
+            pairs = [{names[a], names[b]} for a, b, power in axis.pairs if power == 1]
+            if is_sd or (parameter.kind == "correlation" and {first, second} in pairs):
+                return Parameter(
+                    parameter.key, parameter.estimate, parameter.order, parameter.term,
+                    parameter.part, place, axis, parameter.ties,
+                )  # fmt: skip
+        raise AssertionError(f"{parameter.label} is no coordinate")
+
+    def curve(self, parameter: Parameter) -> Curve:
+        """The profile of one parameter, as far as it has been followed."""
+        if parameter.label not in self._curves:
+            self._curves[parameter.label] = Curve(self.restriction([parameter]))
+        return self._curves[parameter.label]
+
+    # -- what holds along a curve -----------------------------------------------------------------
+
+    @property
+    def labels(self) -> list[str]:
+        """Names in words of all parameters, in the order of the table of estimates."""
+        return [label_of(key) for key in self.keys]
+
+    def conditional(self, restriction: Restriction, knots: Sequence[Knot]) -> Floats:
+        """All parameters (points, parameters) where some are held, in the order of `labels`."""
+        base = restriction.base
+        permuted = next(p for b, p in self._bases.values() if b is base)
+        found: dict[Key, Floats] = {}
+        places = [base.space.theta(k.point.x)[0] for k in knots]
+        sigma = np.array([k.point.evaluation.sigma for k in knots])
+        betas = np.array([restriction.beta(k) for k in knots])
+        for j, name in enumerate(self.objective.beta_names):
+            found["beta", None, name, None] = betas[:, j]
+        found["sigma", None, None, None] = sigma
+        terms = zip(self.objective.system.terms, base.objective.system.terms, strict=True)
+        for i, (term, own) in enumerate(terms):
+            factors = np.array([own.factor(theta[own.theta]) for theta in places])
+            if isinstance(permuted, Permuted):
+                rows = np.empty_like(factors)
+                rows[:, permuted.columns[i]] = factors
+                factors = rows
+            for kind, first, second, values in sds_and_correlations(term, factors, sigma):
+                found[kind, term.group, first, second] = values
+        return np.column_stack([found[key] for key in self.keys])
+
+    def rows(self, parameter: Parameter) -> pd.DataFrame:
+        """The points of a profile: value, zeta, slope, then all parameters."""
+        curve = self.curve(parameter)
+        marks = curve.marks
+        values = self.conditional(curve.restriction, [m.knot for m in marks])
+        own = curve.parameter
+        head = {
+            **{name: [part] * len(marks) for name, part in zip(KEY, own.key, strict=True)},
+            "value": [own.value(m.place) for m in marks],
+            "zeta": [m.zeta for m in marks],
+            "slope": [_slope(own, m) for m in marks],
+        }
+        frame = pd.DataFrame(head)
+        return pd.concat([frame, pd.DataFrame(values, columns=self.labels)], axis=1)
+
+    def ends(self, parameter: Parameter, level: float) -> tuple[float, float, str | None]:
+        """Lower and upper end of an interval, and what is to be said of them."""
+        curve, zeta = self.curve(parameter), quantile_of(level)
+        own = curve.parameter
+        found, remarks = [], []
+        for side in (-1, 1):
+            mark = curve.find(side * zeta)
+            if mark is not None:
+                found.append(own.value(mark.place))
+                if curve.returns(mark):
+                    remarks.append("values further out are inside too")
+                continue
+            last = curve.marks[0 if side < 0 else -1]
+            if curve.ended[side] and abs(last.zeta) < zeta and own.kind in ("sd", "correlation"):
+                found.append(own.limits[0 if side < 0 else 1])
+                is_zero = own.kind == "sd"
+                remarks.append("0 is inside" if is_zero else "at the end of the range")
+                continue
+            found.append(np.nan)
+            remarks.append(f"the {'lower' if side < 0 else 'upper'} end was not reached")
+        return found[0], found[1], "; ".join(dict.fromkeys(remarks)) or None
+
+
+def _slope(parameter: Parameter, mark: Mark) -> float:
+    """Derivative of zeta by the parameter; missing at an end of the range of its coordinate."""
+    rate = parameter.rate(mark.place)
+    return mark.slope / rate if abs(rate) > 1e-12 else np.nan

@@ -1,0 +1,289 @@
+"""The deviance with one parameter, or two, held at given values and all others optimised."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import UnsuitedError
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
+from mixedscope.inference.profiles.constrained import (
+    Held,
+    bounded_inverse,
+    hessian,
+    minimize,
+)
+from mixedscope.inference.profiles.parameters import Parameter
+from mixedscope.inference.profiles.space import Point, Space
+
+__all__ = ["Base", "Knot", "Restriction"]
+
+Floats = NDArray[np.float64]
+
+#: What the fit may be above the least deviance that is found: its own tolerance, many times.
+_LOWER: Final = 1e-5
+
+
+class Base:
+    """The optimum of a model in the coordinates of one order of its columns.
+
+    Parameters
+    ----------
+    objective : SearchableObjective
+    theta : (k,) array
+        Of the fit.
+
+    Attributes
+    ----------
+    space : Space
+    free : (f,) array of int
+        Coordinates that are estimated: all but that of a sigma that is known.
+    centre : Point
+        The optimum.
+    hessian : (m, m) array
+        Second derivatives of the deviance there.
+    """
+
+    def __init__(self, objective: SearchableObjective, theta: Floats) -> None:
+        self.objective = objective
+        self.space = Space(objective, with_sigma=True)
+        theta = objective.canonical(np.asarray(theta, dtype=float))
+        sigma = objective.evaluate(theta).sigma
+        start = self.space.coordinates(theta, sigma)
+        self.hessian = hessian(self.space, start)
+        self.free = np.arange(0 if objective.system.design.sigma is None else 1, self.space.size)
+        own = self.hessian[np.ix_(self.free, self.free)]
+        inverse = bounded_inverse(own, self.space.unit(start)[self.free])
+        before = self.space.evaluate(start)
+        held = minimize(self.space, start, self.free, inverse, tolerance=1e-12)
+        check_lower(held.point.value, before.value)
+        self.centre = replace(held.point, x=self.space.canonical(held.point.x))
+
+
+def check_lower(value: float, least: float) -> None:
+    """Raise UnsuitedError if a deviance is below what the fit took for the least."""
+    if value < least - max(_LOWER, 1e-9 * abs(least)):
+        raise UnsuitedError(
+            f"A profile found a deviance lower by {least - value:.2g} than that of the fit, which "
+            "is not at the minimum: fit again from another start, for example "
+            "model.fit(start='random', seed=1), and profile the better fit"
+        )
+
+
+@dataclass(frozen=True)
+class Knot:
+    """The least deviance at held values.
+
+    Attributes
+    ----------
+    held : (h,) array
+        Values of what is held: a coordinate, or a fixed effect.
+    point : Point
+        Of the coordinates.
+    slopes : (h,) array
+        Derivatives of the least deviance by the held values (envelope theorem).
+    inverse : (f, f) array
+        Of the Hessian by the free coordinates.
+    """
+
+    held: Floats
+    point: Point
+    slopes: Floats
+    inverse: Floats
+
+
+class Restriction:
+    """The least deviance as a function of one or two parameters.
+
+    Parameters
+    ----------
+    base : Base
+        Of columns in an order in which the parameters are coordinates.
+    parameters : sequence of Parameter
+
+    Attributes
+    ----------
+    centre : Knot
+        The optimum.
+    inverse : (f, f) array
+        Of the Hessian there by the coordinates that are not held.
+    curvature : (h, h) array
+        Second derivatives of the least deviance there, by the held values.
+    """
+
+    def __init__(self, base: Base, parameters: tuple[Parameter, ...]) -> None:
+        self.base = base
+        self.parameters = parameters
+        self._betas = [i for i, p in enumerate(parameters) if p.kind == "beta"]
+        self._others = [i for i in range(len(parameters)) if i not in self._betas]
+        self._places = [_place(base.space, parameters[i]) for i in self._others]
+        self._free = np.setdiff1d(base.free, self._places)
+        self._positive = [i for p in parameters for i in _lengths(base.space, p) if i in self._free]
+        units = base.space.unit(base.centre.x)[self._free]
+        own = base.hessian[np.ix_(self._free, self._free)]
+        self.inverse = bounded_inverse(own, units)
+        held = np.array([p.estimate for p in parameters])
+        self._spaces: dict[tuple[float, ...], Space] = {}
+        if self._betas:
+            self._reduce()
+            held[self._betas] = base.centre.evaluation.beta[self._columns]
+        # Of a reduced rank the sign of a row's last entry is no convention: an angle or length and
+        # its mirror image are two covariances, and each value is held in both ways.
+        self._two_fold = [
+            i
+            for i in self._others
+            if (p := parameters[i]).kind in ("sd", "correlation")
+            and (s := base.space.parts[p.term][p.part].structure).rank < s.size
+        ]
+        for i, place in zip(self._others, self._places, strict=True):
+            own = float(base.centre.x[place])
+            held[i] = self._fold(i, own) if i in self._two_fold else own
+        self.centre = Knot(held, base.centre, np.zeros(len(held)), self.inverse)
+        self.curvature = self._curvature()
+
+    def _reduce(self) -> None:
+        """Take the columns of held fixed effects out of the design."""
+        system = self.base.objective.system
+        self._columns = [self.parameters[i].place for i in self._betas]
+        fixed = system.fixed_columns
+        self._x = fixed[:, self._columns]
+        rest = [c for c in range(system.n_fixed) if c not in self._columns]
+        centre = self.base.centre.evaluation.beta[self._columns]
+        design = replace(
+            system.design,
+            X=np.ascontiguousarray(fixed[:, rest]),
+            x_names=tuple(system.fixed_names[c] for c in rest),
+            y=system.design.y - self._x @ centre,
+        )
+        self._rest = rest
+        self._system = ProfiledSystem(design)
+
+    def _space(self, held: Floats) -> Space:
+        """The space in which held fixed effects have these values."""
+        if not self._betas:
+            return self.base.space
+        response = self.base.objective.system.design.y - self._x @ held[self._betas]
+        space = Space(SearchableObjective(self._system.with_response(response)), with_sigma=True)
+        return space
+
+    def _slopes(self, held: Floats, point: Point) -> Floats:
+        out = np.empty(len(held))
+        out[self._others] = point.slope[self._places]
+        for i, place in zip(self._others, self._places, strict=True):
+            if i in self._two_fold and abs(point.x[place] - held[i]) > 1e-9:
+                out[i] = -out[i]
+        if self._betas:
+            # Of the full model at this theta: P + (b - beta)' inv(V) (b - beta) is the penalised
+            # residual with b held, P and V free of b.
+            theta, sigma, _ = self.base.space.theta(point.x)
+            inverse, beta = self._information(theta)
+            out[self._betas] = 2.0 * inverse @ (held[self._betas] - beta) / sigma**2
+        return out
+
+    def _information(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Inverse of the covariance over sigma**2 of held fixed effects, and their estimates."""
+        objective = self.base.objective
+        evaluation = objective.evaluate(theta)
+        covariance = objective.system.beta_covariance(1.0)[np.ix_(self._columns, self._columns)]
+        return np.asarray(np.linalg.inv(covariance)), evaluation.beta[self._columns]
+
+    def _curvature(self) -> Floats:
+        """Second derivatives of the least deviance at the optimum."""
+        size = len(self.parameters)
+        full = self.base.hessian
+        second = np.zeros((size, size))
+        cross = np.zeros((size, len(self._free)))
+        second[self._block(self._others)] = full[self._block(self._places)]
+        cross[self._others] = full[self._places][:, self._free]
+        if self._betas:
+            x = self.base.centre.x
+            theta, sigma, _ = self.base.space.theta(x)
+            inverse, _ = self._information(theta)
+            second[self._block(self._betas)] = 2.0 * inverse / sigma**2
+            for i in self._betas:
+                step = np.zeros(size)
+                step[i] = 1e-2 / math.sqrt(second[i, i])
+                slopes = [
+                    self._space(self.centre.held + s * step).evaluate(x).slope for s in (1.0, -1.0)
+                ]
+                mixed = (slopes[0] - slopes[1]) / (2.0 * step[i])
+                cross[i] = mixed[self._free]
+                second[i, self._others] = second[self._others, i] = mixed[self._places]
+        return second - cross @ self.inverse @ cross.T
+
+    @staticmethod
+    def _block(places: list[int]) -> tuple[NDArray[np.intp], ...]:
+        own = np.array(places, dtype=np.intp)
+        return np.ix_(own, own)
+
+    def _fold(self, i: int, place: float) -> float:
+        """Value within the limits of a coordinate that means the same by itself."""
+        if self.parameters[i].kind == "sd":
+            return abs(place)
+        return math.asin(math.sin(place))
+
+    def _ways(self, held: Floats) -> list[Floats]:
+        """Coordinates of the held values, in all ways to hold them."""
+        ways = [held]
+        for i in self._two_fold:
+            is_sd = self.parameters[i].kind == "sd"
+            for way in list(ways):
+                other = way.copy()
+                other[i] = -way[i] if is_sd else math.pi - way[i]
+                ways.append(other)
+        return [way[self._others] for way in ways]
+
+    def hold(self, held: Floats, start: Floats, inverse: Floats) -> Knot:
+        """Optimise all but the held values, from coordinates (m,) on."""
+        space = self._space(held)
+        best: Held | None = None
+        for places in self._ways(held):
+            x = self.base.centre.x.copy()  # what is known stays as it is
+            x[self._free] = start[self._free]
+            x[self._places] = places
+            found = minimize(space, x, self._free, inverse, positive=self._positive)
+            if best is None or found.point.value < best.point.value:
+                best = found
+        assert best is not None
+        point = best.point
+        tidy = space.canonical(point.x)
+        if tidy is not point.x:
+            tidy[self._places] = held[self._others]
+            point = space.evaluate(tidy)
+        check_lower(point.value, self.centre.point.value)
+        return Knot(held, point, self._slopes(held, point), best.inverse)
+
+    def beta(self, knot: Knot) -> Floats:
+        """All fixed effects (r,) at a knot, held or not."""
+        if not self._betas or knot is self.centre:
+            return knot.point.evaluation.beta
+        out = np.empty(len(self._columns) + len(self._rest))
+        out[self._columns] = knot.held[self._betas]
+        out[self._rest] = knot.point.evaluation.beta
+        return out
+
+
+def _place(space: Space, parameter: Parameter) -> int:
+    """Position of a parameter's coordinate in a space."""
+    if parameter.kind == "sigma":
+        return 0
+    part = space.parts[parameter.term][parameter.part]
+    return part.own.start + parameter.place
+
+
+def _lengths(space: Space, parameter: Parameter) -> list[int]:
+    """Coordinates whose sign is part of what an angle means: the lengths of its two rows."""
+    if parameter.kind != "correlation" or parameter.axis is None:
+        return []
+    part = space.parts[parameter.term][parameter.part]
+    return [
+        part.own.start + i
+        for first, second, _ in parameter.axis.pairs
+        for i, axis in enumerate(part.structure.polar_axes)
+        if axis.kind == "sd" and axis.power == 1 and axis.columns in ((first,), (second,))
+    ]

