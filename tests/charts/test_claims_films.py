@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from motion_fits import sleep_like
@@ -122,7 +123,7 @@ def time_goes(m: re.Match[str], known: list[FitTables]) -> None:
 
 
 @claims(
-    r"(?P<label>Full covariance|Zero correlations|Intercepts only): (?P<n>[\d,]+) evaluations "
+    r"(?P<label>Full covariance|Zero correlations|Intercepts only): (?P<n>[\d,]+) evaluations? "
     r"\((?P<phases>[^)]+)\)\."
 )
 def phases(m: re.Match[str], known: list[FitTables]) -> None:
@@ -163,6 +164,33 @@ def in_place_by(m: re.Match[str], known: list[FitTables]) -> None:
     """Frames that are not stored lie between: they may have been in place before."""
     (fit,) = known
     assert in_place(fit) <= int(m["at"]) <= int(m["of"]) == len(fit.require("trace"))
+
+
+@claims(r"g: one evaluation, nothing moves$")
+def nothing_moves(m: re.Match[str], known: list[FitTables]) -> None:
+    assert len(known[0].require("trace")) == 1
+    assert known[0].require("modes_trace")["evaluation"].unique().tolist() == [1]
+
+
+def test_films_of_one_evaluation() -> None:
+    """A search that stopped at its start."""
+    (fit,) = fits(1)
+    names = ("trace", "modes_trace", "modes_every", "parameters")
+    first = {name: fit.require(name).query("evaluation == 1") for name in names}
+    modes = first["modes_every"].set_index(["level", "term"])["mode"]
+    keys = pd.MultiIndex.from_frame(fit.require("modes")[["level", "term"]])
+    studies = {name: first[name] for name in ("modes_every", "parameters")}
+    one = replace(
+        fit,
+        trace=first["trace"],
+        modes_trace=first["modes_trace"],
+        modes=fit.require("modes").assign(mode=modes.reindex(keys).to_numpy()),
+        studies=studies,
+    )
+    film = motion([one], "g", TERMS)
+    assert "nothing moves" in film.title
+    claims.read(film.title, [one])
+    claims.read(film.caption, [one])
 
 
 def test_films_of_one_term_and_of_some_levels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,14 +39,37 @@ class Seen:
     def gap(self, theta: np.ndarray) -> float:
         return float(self.fit.model.objective(theta) - self.fit.objective)
 
-    def theta(self, panel: pd.Series, x: float, y: float) -> np.ndarray:
-        """Theta of the fit but for the parameters of a panel."""
+    def theta(self, panel: pd.Series, x: float, y: float, sigma: float | None = None) -> np.ndarray:
+        """Theta of the fit but for the parameters of a panel.
+
+        Standard deviations are relative to the `sigma` of the point; by default to what is best
+        there, to which a few rounds lead.
+        """
+        if panel["scale"] == "sd":
+            if sigma is not None:
+                return self._of_measures(panel, x, y, sigma)
+            sigma = self.fit.sigma
+            for _ in range(60):
+                theta = self._of_measures(panel, x, y, sigma)
+                sigma = self.fit.model.evaluate(theta).sigma
+            return theta
         names = list(self.tables.info["theta_names"])
         theta = np.array(self.fit.theta)
         theta[names.index(panel["x_name"])] = x
         if panel["y_name"] is not None and not pd.isna(panel["y_name"]):
             theta[names.index(panel["y_name"])] = y
         return theta
+
+    def _of_measures(self, panel: pd.Series, x: float, y: float, sigma: float) -> np.ndarray:
+        """Theta (3,) of two standard deviations over sigma and their correlation."""
+        (a, _), (b, c) = (self.fit.theta[0], 0.0), self.fit.theta[1:]
+        length = np.hypot(b, c)
+        own = {"(Intercept)": a, "Days": length, "(Intercept) ~ Days": b / length}
+        for axis, value in (("x", x), ("y", y)):
+            is_sd = panel[f"{axis}_kind"] == "sd"
+            own[panel[f"{axis}_name"]] = value / sigma if is_sd else value
+        slope, r = own["Days"], own["(Intercept) ~ Days"]
+        return np.array([own["(Intercept)"], r * slope, np.sqrt(1.0 - r**2) * slope])
 
     def hidden(self, panel: pd.Series) -> int:
         (place,) = (
@@ -133,9 +156,9 @@ def profiled(_: re.Match[str], case: Seen) -> None:
 )
 def held(_: re.Match[str], case: Seen) -> None:
     for panel, row in case.some():
-        assert row["gap"] == pytest.approx(
-            case.gap(case.theta(panel, row["x"], row["y"])), abs=1e-6
-        )
+        theta = case.theta(panel, row["x"], row["y"], row["sigma"])
+        assert row["gap"] == pytest.approx(case.gap(theta), abs=1e-6)
+        assert row["sigma"] == pytest.approx(case.fit.model.evaluate(theta).sigma, rel=1e-9)
 
 
 def contour(case: Seen) -> None:
@@ -181,14 +204,18 @@ def grid(m: re.Match[str], case: Seen) -> None:
     table = case.tables.require("landscape")
     sizes = set()
     for number, own in table.groupby("panel"):
-        x, y = np.unique(own["x"]), np.unique(own["y"])
+        panel = case.panels.set_index("panel").loc[number]
+        # The grid is one of standard deviations over sigma, which differs from point to point.
+        unit = {a: own["sigma"] if panel[f"{a}_kind"] == "sd" else 1.0 for a in "xy"}
+        x, y = (np.unique((own[a] / unit[a]).round(9)) for a in "xy")
         assert len(own) == len(x) * len(y)
         sizes.add((len(x), len(y)))
         optima = case.points("optimum")
         (best,) = optima.loc[optima["panel"] == number, "x"]
-        steps = np.diff(x)
-        near = steps[max(int(np.searchsorted(x, best)) - 1, 0)]
-        assert near < steps.mean()
+        best = best / case.fit.sigma if panel["x_kind"] == "sd" else best
+        steps, at = np.diff(x), int(np.abs(x - best).argmin())
+        # The point nearest to the optimum was moved onto it, towards one of its neighbours.
+        assert steps[max(at - 1, 0) : at + 1].mean() < steps.mean()
     told = {(int(a), int(b)) for a, b in re.findall(r"(\d+) × (\d+)", m["sizes"])}
     assert told == sizes
 
@@ -276,6 +303,11 @@ def outside(m: re.Match[str], case: Seen) -> None:
     trace = case.fit.trace
     names = list(case.tables.info["theta_names"])
     theta = np.array(trace["theta"].tolist())
+    if (case.panels["scale"] == "sd").all():
+        names = ["(Intercept)", "Days", "(Intercept) ~ Days"]
+        length = np.hypot(theta[:, 1], theta[:, 2])
+        sigma = trace["sigma"].to_numpy()
+        theta = np.column_stack([abs(theta[:, 0]) * sigma, length * sigma, theta[:, 1] / length])
     out = np.zeros(len(theta), dtype=bool)
     for _, panel in case.panels.iterrows():
         for axis in ("x", "y"):
@@ -297,6 +329,7 @@ CASES = {
         "full",
         {"pairs": (("Subject.(Intercept)", "Subject.Days.(Intercept)"),)},
     ),
+    "standard deviations": ("sleepstudy", FORMULA, "full", {"scale": "sd"}),
     "near": ("sleepstudy", FORMULA, "zerocorr", {"window": "optimum"}),
     "curve": ("Dyestuff", "Yield ~ 1 + (1 | Batch)", "full", {}),
     "at the bound": ("Dyestuff2", "Yield ~ 1 + (1 | Batch)", "full", {}),

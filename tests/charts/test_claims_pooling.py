@@ -23,7 +23,9 @@ class Paths:
 
     def __init__(self, fits: Sequence[FitTables], **options: Any) -> None:
         self.fits, self.options = fits, options
-        self.confounded = fits[0].info["references"]["joint_limit"]["confounded"]
+        limit = fits[0].info["references"]["joint_limit"]
+        self.missing = "missing" in limit
+        self.confounded = limit.get("confounded", ())
 
     def of(self, label: str | None) -> FitTables:
         names = {f.info["structure"].capitalize(): f for f in self.fits}
@@ -113,9 +115,9 @@ def described(m: re.Match[str], case: Paths) -> None:
     limit = "what levels would be without pooling (joint least-squares limit)"
     alone = "each level's own least-squares estimate (its rows alone)"
     own = " and ".join(case.confounded)
-    wanted = (
-        limit if not own else alone if case.confounded == groups else f"{limit}, {alone} for {own}"
-    )
+    wanted = f"{limit}, {alone} for {own}" if own else limit
+    if case.missing or case.confounded == groups:
+        wanted = alone
     assert m["ends"] == wanted
 
 
@@ -145,6 +147,21 @@ def cut_off(m: re.Match[str], case: Paths) -> None:
 )
 def divided(m: re.Match[str], case: Paths) -> None:
     assert m[1] == " and ".join(case.confounded)
+
+
+@path(
+    r"The joint least-squares limit could not be computed, as columns of random effects are nearly "
+    r"collinear\."
+)
+def no_limit(m: re.Match[str], case: Paths) -> None:
+    fit = case.fits[0]
+    assert fit.require("modes")["joint_limit"].isna().all()
+    modes = fit.require("shrinkage_path")
+    assert modes.loc[np.isinf(modes["s"]), "mode"].isna().all()
+    # Of z beside a constant for every level, as seen in each level of h.
+    columns = np.column_stack([np.ones(len(COLLINEAR)), COLLINEAR["z"]])
+    columns /= np.linalg.norm(columns, axis=0)
+    assert np.linalg.svd(columns, compute_uv=False)[-1] < 1e-4
 
 
 @path(
@@ -201,6 +218,17 @@ def an_error(m: re.Match[str], case: Paths) -> None:
     assert any(holds(own) for own in tables)
 
 
+def collinear() -> pd.DataFrame:
+    """Two names of one factor, and a covariate that hardly differs from a constant."""
+    rng = np.random.default_rng(0)
+    g, x = rng.integers(0, 15, 300), rng.standard_normal(300)
+    slopes = 0.5 * rng.standard_normal(15)[g]
+    y = rng.standard_normal(15)[g] + (1.0 + slopes) * x + rng.standard_normal(300)
+    names = {"g": [f"g{i}" for i in g], "h": [f"h{i}" for i in g]}
+    return pd.DataFrame({"y": y, "x": x, "z": 1000.0 + 1e-4 * x, **names})
+
+
+COLLINEAR = collinear()
 SPEC: dict[str, Any] = {
     "seed": 14,
     "formula": "y ~ 1 + x + (1 + x | g) + (1 | h)",
@@ -248,6 +276,13 @@ def test_paths_against_the_truth(seed: int) -> None:
     fits = paths(SPEC["formula"], data, "full", "zerocorr")
     followed(fits[:1])
     followed(fits)
+
+
+def test_paths_without_a_joint_limit() -> None:
+    fits = paths("y ~ 1 + x + (1 | g) + (0 + z | h)", COLLINEAR)
+    assert "could not be computed" in pooling_chart(fits)[2]
+    followed(fits)
+    followed(fits, x="s")
 
 
 def test_path_that_ends_before_its_levels_stand_alone() -> None:

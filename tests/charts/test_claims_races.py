@@ -399,7 +399,16 @@ def components(m: re.Match[str], fit: FitTables) -> None:
 def where_it_lies(m: re.Match[str], fit: FitTables) -> None:
     trace = fit.require("trace")
     gap = trace["objective"] - fit.info["objective"]
-    assert bool(fit.info["certificate"]["active_bounds"]) == ("on a bound" in m["where"])
+    estimates = fit.require("estimates")
+    theta = estimates.loc[estimates["kind"] == "theta", "estimate"]
+    zero = [n for n, v in zip(fit.info["theta_names"], theta, strict=True) if v == 0.0]
+    diagonal = [n for n in zero if n in fit.info["certificate"]["active_bounds"]]
+    assert zero == diagonal  # of these structures: zeros off the diagonal are no bounds
+    told = "within the bounds"
+    if zero:
+        one = f"\u03b8 {zero[0]} = 0"
+        told = f"on a bound, {one if len(zero) == 1 else f'{len(zero)} diagonals of Λ being 0'}"
+    assert m["where"] == told
     assert read(m["gap"]) == pytest.approx(gap.iloc[0], rel=0.006)
     if m["at"]:
         assert int(m["at"]) == trace.loc[gap <= 1e-3, "evaluation"].iloc[0]
@@ -418,6 +427,18 @@ def test_films_of_theta_and_landscapes_say_what_their_tables_hold(structure: str
     tried = points[points["kind"] == "evaluation"]
     left = tried.loc[~tried["inside"], "evaluation"].nunique()
     assert (int(outside[1]) if outside else 0) == left
+
+
+@pytest.mark.parametrize("terms", ["(1 | g)", "(1 | g) + (1 | h)"])
+def test_optima_on_bounds_name_one_parameter_and_count_several(terms: str) -> None:
+    levels = np.arange(6)
+    data = pd.DataFrame({"g": np.repeat(levels, 12), "h": np.tile(np.repeat(levels, 2), 6)})
+    data["y"] = np.tile([1.0, -1.0], 36)  # which leaves every group without a mean
+    data = data.assign(g="g" + data["g"].astype(str), h="h" + data["h"].astype(str))
+    fit = ms.LinearMixedModel(f"y ~ 1 + {terms}", data).fit("pybobyqa").study("landscape")
+    title = landscape_title(fit)
+    assert ("2 diagonals of Λ being 0" in title) == ("h" in terms)
+    claims.read(title, fit)
 
 
 def test_every_kind_of_claim_was_read(request: pytest.FixtureRequest) -> None:
