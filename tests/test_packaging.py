@@ -34,7 +34,8 @@ def pins() -> dict[str, Requirement]:
 
 
 def declared() -> dict[str, Requirement]:
-    groups = PROJECT["dependency-groups"].values()
+    optional = PROJECT["project"]["optional-dependencies"].values()
+    groups = [*PROJECT["dependency-groups"].values(), *optional]
     return requirements([*PROJECT["project"]["dependencies"], *chain.from_iterable(groups)])
 
 
@@ -44,7 +45,11 @@ def test_conda_environment_has_the_names_and_bounds_of_pyproject() -> None:
     lines += [line for entry in entries if isinstance(entry, dict) for line in entry["pip"]]
     conda = {name: r.specifier for name, r in requirements(lines).items()}
     wanted = requirements(
-        PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["workflow"]
+        [
+            *PROJECT["project"]["dependencies"],
+            *chain.from_iterable(PROJECT["project"]["optional-dependencies"].values()),
+            *PROJECT["dependency-groups"]["workflow"],
+        ]
     )
     assert (
         conda.pop("python")

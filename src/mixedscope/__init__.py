@@ -28,6 +28,7 @@ __all__ = [
     "load_fit",
     "phase_tables",
     "set_threads",
+    "table",
 ]
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mixedscope.api.fit import Fit
     from mixedscope.api.linear import LinearMixedModel, load_fit
     from mixedscope.api.lmer import lmer
+    from mixedscope.api.side_by_side import table
     from mixedscope.api.structure_ladder import ladder
     from mixedscope.core import errors
     from mixedscope.data.prepare import load_dataset
@@ -56,6 +58,7 @@ _HOME = {
     "load_fit": "mixedscope.api.linear",
     "phase_tables": "mixedscope.summaries.phases",
     "set_threads": "mixedscope.engine.lapack",
+    "table": "mixedscope.api.side_by_side",
 }
 
 

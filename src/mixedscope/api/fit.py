@@ -17,10 +17,12 @@ from mixedscope.api.aliases import FitAliases
 from mixedscope.api.components import FitComponents
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
+from mixedscope.api.frames import FitFrames
 from mixedscope.api.hypotheses import FitHypotheses
 from mixedscope.api.intervals import FitIntervals
 from mixedscope.api.model import Model
 from mixedscope.api.predictions import FitPredictions
+from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.data.storable import storable, with_index
@@ -166,6 +168,7 @@ class FittableModel(Model):
 
 
 class Fit(
+    FitFrames[FittableModel],
     FitHypotheses[FittableModel],
     FitIntervals[FittableModel],
     FitAliases[FittableModel],
@@ -428,6 +431,32 @@ class Fit(
         return "data.parquet"
 
     # -- display ----------------------------------------------------------------------------------
+
+    @door()
+    def summary(
+        self, format: str | None = None, *, file: str | os.PathLike[str] | None = None
+    ) -> Printed:
+        """Print the fit in one of several formats, to a file too.
+
+        Parameters
+        ----------
+        format : str, optional
+            ``text``, ``markdown``, ``html``, ``latex``, ``typst`` or ``word``, as for
+            :func:`mixedscope.table`. By default that of the file's ending, or text.
+        file : path, optional
+            Where to write it too.
+
+        Returns
+        -------
+        Printed
+            Text in the format (plain text where that is Word), as ``print(fit)`` shows it.
+
+        Raises
+        ------
+        ModelError
+            If there is no such format, or the file ends as that of another.
+        """
+        return printed(summary.document(self.info, self.estimates), format, file)
 
     def __str__(self) -> str:
         return summary.text(self.info, self.estimates)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from mixedscope.api.printing import html as printing_html
+from mixedscope.api.printing import text as printing_text
+from mixedscope.api.printing.document import Block, Figures, Formula, Paragraph, Table, Title
 from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.design.variables import variable_words
 
-__all__ = ["html", "remarks", "tables", "text", "title"]
+__all__ = ["document", "html", "remarks", "tables", "text", "title"]
 
 _Table = tuple[list[str], list[list[str]]]
 
@@ -26,28 +28,32 @@ def text(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
     estimates : pandas.DataFrame
         Stored table ``estimates``.
     """
-    blocks = [_title(info), f" {info['formula']}"]
-    blocks.append(_text_table(_criteria(info)))
-    blocks.append("Variance components:\n" + _text_table(_variance_components(info, estimates)))
-    blocks.append(f" {_counts(info)}")
-    blocks.append("Fixed-effects parameters:\n" + _text_table(_fixed_effects(estimates)))
-    blocks.extend(_remarks(info))
-    return "\n\n".join(blocks)
+    return printing_text.write(document(info, estimates))
 
 
 def html(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
     """Print a fit as HTML for notebooks; all names come from data and are escaped."""
-    parts = [
-        f"<p><strong>{escape(_title(info))}</strong><br><code>{escape(info['formula'])}</code></p>",
-        _html_table(_criteria(info)),
-        "<p>Variance components</p>",
-        _html_table(_variance_components(info, estimates)),
-        f"<p>{escape(_counts(info))}</p>",
-        "<p>Fixed-effects parameters</p>",
-        _html_table(_fixed_effects(estimates)),
+    return printing_html.write(document(info, estimates))
+
+
+def document(info: Mapping[str, Any], estimates: pd.DataFrame) -> list[Block]:
+    """Put together what is printed of a fit, for any format."""
+    return [
+        Title(_title(info)),
+        Formula(info["formula"]),
+        _of_numbers(_criteria(info), 0),
+        _of_numbers(_variance_components(info, estimates), 2, "Variance components"),
+        Paragraph(_counts(info), indented=True),
+        _of_numbers(_fixed_effects(estimates), 1, "Fixed-effects parameters"),
+        *map(Paragraph, _remarks(info)),
     ]
-    parts.extend(f"<p>{escape(remark)}</p>" for remark in _remarks(info))
-    return f"<div class='mixedscope-fit'>{''.join(parts)}</div>"
+
+
+def _of_numbers(table: _Table, left: int, caption: str = "") -> Table:
+    """Give a table of which all but some columns at the left are numbers."""
+    header, rows = table
+    figured = [[*row[:left], *map(Figures, row[left:])] for row in rows]
+    return Table(header, figured, left, caption)
 
 
 def tables(info: Mapping[str, Any], estimates: pd.DataFrame) -> dict[str, _Table]:
@@ -205,25 +211,3 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
         f"{info['certificate']['verdict']}. {words}".rstrip()
     )
     return remarks
-
-
-def _text_table(table: _Table) -> str:
-    header, rows = table
-    widths = [max(len(line[j]) for line in [header, *rows]) for j in range(len(header))]
-    left = {j for j in range(len(header)) if header[j] in ("", "Column") and j < 2}
-    lines = []
-    for line in [header, *rows]:
-        cells = [
-            cell.ljust(width) if j in left else cell.rjust(width)
-            for j, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append((" " + "  ".join(cells)).rstrip())
-    return "\n".join(lines)
-
-
-def _html_table(table: _Table) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-    header, rows = table
-    return f"<table>{row(header, 'th')}{''.join(row(r, 'td') for r in rows)}</table>"

@@ -1,0 +1,1 @@
+"""Tables for people: what they hold, apart from the format in which they are written."""
