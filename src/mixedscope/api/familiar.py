@@ -22,7 +22,7 @@ _MATRICES: Final = (
     "use fit.theta, fit.beta and fit.sigma; matrices are in fit.model.design: y, X and, for each "
     "grouping factor, random[i].Z"
 )
-_COMPONENTS: Final = "use fit.variance_components(), standard deviations and correlations"
+_COMPONENTS: Final = "use fit.varcorr(), or fit.variance_components()"
 _MODES: Final = "use fit.ranef(), a table for each grouping factor, or fit.conditional_modes()"
 
 #: What a fit has not by this name, and what to use.
