@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(targets.to_string(index=False))
     if options.write_docs:
         machine = json.loads((output / "machine.json").read_text("utf-8"))
-        write_docs(table, targets, machine, ROOT / "docs")
+        samples = pd.read_parquet(output / "samples.parquet")
+        write_docs(table, targets, samples, machine, ROOT / "docs")
     return 0
 
 

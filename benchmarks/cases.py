@@ -62,6 +62,8 @@ class Case:
         Whether one evaluation is held against a Cholesky factorisation of the same size.
     bootstrap : bool
         Whether bootstrap refits are counted.
+    tasks : tuple of str
+        What is asked of a fit beyond it, by the names that workers know.
     growth : bool
         Whether the case is a point of the growth chart rather than a row of the table of targets.
     """
@@ -76,6 +78,7 @@ class Case:
     long: frozenset[str] = frozenset()
     floor: bool = False
     bootstrap: bool = False
+    tasks: tuple[str, ...] = ()
     growth: bool = False
 
 
@@ -106,11 +109,12 @@ _CASES = [
     Case(
         "sleepstudy", "sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)",
         _published("lme4/sleepstudy"), ratio=19, quick=True, bootstrap=True,
+        tasks=("leverage", "influence"),
         statsmodels=StatsmodelsCall("Reaction ~ Days", "Subject", "~Days"),
     ),
     Case(
         "penicillin", "Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)",
-        _published("lme4/Penicillin"), ratio=90, quick=True,
+        _published("lme4/Penicillin"), ratio=90, quick=True, tasks=("leverage", "influence"),
         statsmodels=StatsmodelsCall(
             "diameter ~ 1", None, None, {"plate": "0 + C(plate)", "sample": "0 + C(sample)"}
         ),
@@ -144,7 +148,7 @@ _CASES = [
     Case(
         "egsingle", "egsingle",
         "math ~ 1 + year * size + female + (1 + year | childid) + (1 + year | schoolid)",
-        _published("mlmRev/egsingle"), ratio=3, quick=True,
+        _published("mlmRev/egsingle"), ratio=3, quick=True, tasks=("leverage",),
     ),
     Case(
         "insteval-3", "InstEval, three factors",

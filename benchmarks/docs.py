@@ -28,18 +28,26 @@ differ from it by more than a tenth. A ✓ or ✗ says whether the target in par
 
 
 def write_docs(
-    table: pd.DataFrame, targets: pd.DataFrame, machine: dict[str, Any], directory: Path
+    table: pd.DataFrame,
+    targets: pd.DataFrame,
+    samples: pd.DataFrame,
+    machine: dict[str, Any],
+    directory: Path,
 ) -> None:
     """Write ``benchmarks.md`` and its figures into the directory of the documentation."""
     figures = directory / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     written = write_charts(table, figures, prefix="benchmarks-")
-    text = markdown(table, targets, machine, [path.name for path in written])
+    text = markdown(table, targets, samples, machine, [path.name for path in written])
     (directory / "benchmarks.md").write_text(text, "utf-8")
 
 
 def markdown(
-    table: pd.DataFrame, targets: pd.DataFrame, machine: dict[str, Any], figures: Sequence[str]
+    table: pd.DataFrame,
+    targets: pd.DataFrame,
+    samples: pd.DataFrame,
+    machine: dict[str, Any],
+    figures: Sequence[str],
 ) -> str:
     """Give the page as text."""
     main = table[~table["growth"]]
@@ -50,6 +58,9 @@ def markdown(
         parts += ["## CPU seconds\n", _seconds(main), _waiting(main)]
         parts += ["## Targets\n", _targets(main, targets)]
         parts += ["## Where they ended, and at what cost\n", _ends(main)]
+    asked = samples[~samples["what"].isin(["total", "fit"])]
+    if not asked.empty:
+        parts += ["## What is asked of a fit\n", _tasks(table, asked)]
     if not growth.empty:
         parts += ["## Growth\n", _seconds(growth), _targets(growth, targets)]
     refits = main["refits_per_s"].dropna()
@@ -155,6 +166,24 @@ def _ends(table: pd.DataFrame) -> str:
             ]
         )
     return _table(header, body)
+
+
+def _tasks(table: pd.DataFrame, samples: pd.DataFrame) -> str:
+    """Give median CPU seconds of tasks, and how many times ours each of the others takes."""
+    titles = dict(zip(table["case"], table["title"], strict=True))
+    medians = samples.groupby(["case", "what", "competitor"], sort=False)["cpu_seconds"].median()
+    names = [name for name in COMPETITORS if name in set(samples["competitor"])]
+    body = []
+    for (case, what), part in medians.groupby(level=["case", "what"], sort=False):
+        own = {name: seconds for (*_, name), seconds in part.items()}
+        cells = [titles[case], what]
+        for name in names:
+            seconds = own.get(name, math.nan)
+            times = seconds / own.get(OURS, math.nan)
+            told = name != OURS and not math.isnan(times)
+            cells.append(_number(seconds) + (f" ({_number(times)} ×)" if told else ""))
+        body.append(cells)
+    return _table(["case", "task", *names], body)
 
 
 def _missing(table: pd.DataFrame) -> str:

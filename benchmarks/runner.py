@@ -71,6 +71,7 @@ class _Entry:
     )
     batch: dict[str, int] = field(default_factory=dict)
     spent: float = 0.0
+    task_spent: float = 0.0
 
     def ask(self, what: str, count: int, limit: float) -> dict[str, Any] | None:
         """Answer of the worker, or None if it failed, which ends it."""
@@ -121,6 +122,10 @@ def run_case(
             for what in ("total", "fit"):
                 for entry in entries:
                     _sample(entry, what, settings)
+        for _ in range(settings.repeat):
+            for task in case.tasks:
+                for entry in entries:
+                    _sample_task(entry, task, settings)
         for entry in entries:
             if entry.competitor == OURS:
                 _ask_ours(entry, case, settings)
@@ -174,6 +179,7 @@ def _start(
     greeting = entry.worker.greeting
     entry.facts["version"] = greeting["version"]
     entry.facts["platform"] = greeting.get("platform")
+    entry.facts["tasks"] = greeting.get("tasks", "").split(",")
     entry.facts["memory_before"] = greeting["memory"]
     first = entry.ask("total", 1, settings.time_limit)
     if first is None:
@@ -204,6 +210,18 @@ def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
     answer = entry.ask(what, entry.batch[what], settings.time_limit)
     if answer is not None:
         _keep(entry, what, answer)
+
+
+def _sample_task(entry: _Entry, task: str, settings: RunSettings) -> None:
+    """Take one more sample of a task, unless the competitor has none of that name."""
+    if entry.worker is None or task not in entry.facts["tasks"]:
+        return
+    if task not in entry.samples and entry.competitor == OURS:
+        entry.ask(task, 1, settings.time_limit)  # compiles, or loads what was
+    entry.samples.setdefault(task, [])
+    spent, entry.spent = entry.spent, entry.task_spent
+    _sample(entry, task, settings)
+    entry.task_spent, entry.spent = entry.spent, spent
 
 
 def _keep(entry: _Entry, what: str, answer: dict[str, Any]) -> None:
@@ -242,7 +260,8 @@ def _row(entry: _Entry, case: Case, rows: int, best: float) -> dict[str, Any]:
         "memory_mb": facts.get("memory", math.nan),
         "memory_before_mb": facts.get("memory_before", math.nan),
     }
-    for what, values in entry.samples.items():
+    for what in ("total", "fit"):  # tasks are told by their samples
+        values = entry.samples[what]
         for clock, kind in enumerate(("s", "cpu_s")):
             taken = [pair[clock] for pair in values] or [math.nan]
             low, middle, high = np.quantile(taken, (0.25, 0.5, 0.75))

@@ -75,7 +75,8 @@ def test_our_row_has_objective_verdict_times_and_memory(table: pd.DataFrame) -> 
 
 def test_every_round_is_a_sample_of_both_times(output: Path) -> None:
     samples = pd.read_parquet(output / "samples.parquet")
-    assert samples.groupby("what").size().to_dict() == {"total": 2, "fit": 2}
+    found = samples.groupby("what").size().to_dict()
+    assert found == {"total": 2, "fit": 2, "leverage": 2, "influence": 2}
     # One thread cannot compute for longer than the clock runs, but for their resolution.
     assert (samples["cpu_seconds"] > 0).all()
     assert (samples["cpu_seconds"] <= 1.1 * samples["seconds"] + 1e-4).all()
@@ -132,8 +133,13 @@ def test_page_shows_machine_times_targets_and_where_the_others_stopped(
 ) -> None:
     machine = bench("machine").describe_machine("the first of May")
     targets = bench("targets").targets_table(compared)
-    page = bench("docs").markdown(compared, targets, machine, ["ratios.svg"])
+    samples = pd.read_parquet(output / "samples.parquet")
+    lme4 = samples.assign(competitor="lme4", cpu_seconds=25.0 * samples["cpu_seconds"])
+    both = pd.concat([samples, lme4])
+    page = bench("docs").markdown(compared, targets, both, machine, ["ratios.svg"])
     for text in (
+        "| sleepstudy | influence | ",
+        "(25.0 ×)",
         machine["processor"],
         "the first of May",
         "25.0 (≥ 5.00) ✓",

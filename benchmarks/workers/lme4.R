@@ -39,6 +39,7 @@ total <- function(count) {
   start <- now()
   began <- spent()
   for (i in seq_len(count)) m <- lmer(f, d, REML = FALSE, control = control)
+  last <<- m
   reply(
     seconds = (now() - start) / count,
     cpu = (spent() - began) / count,
@@ -67,9 +68,24 @@ optimisation <- function(count) {
   reply(seconds = seconds / count, cpu = cpu / count)
 }
 
+# What can be asked of a fit.
+tasks <- list(
+  leverage = function(fit) hatvalues(fit),
+  influence = function(fit) influence(fit)
+)
+
+task <- function(name, count) {
+  gc(FALSE)
+  start <- now()
+  began <- spent()
+  for (i in seq_len(count)) tasks[[name]](last)
+  reply(seconds = (now() - start) / count, cpu = (spent() - began) / count)
+}
+
 reply(
   version = as.character(packageVersion("lme4")),
   memory = memory(),
+  tasks = paste(names(tasks), collapse = ","),
   platform = sprintf(
     "R %s with %s; nloptwrap, ftol_abs %g, xtol_abs %g", getRversion(),
     basename(extSoftVersion()[["BLAS"]]), defaults$ftol_abs, defaults$xtol_abs
@@ -84,6 +100,8 @@ while (length(line <- readLines(input, 1L))) {
       total = total(count),
       fit = optimisation(count),
       memory = reply(memory = memory()),
+      leverage = task("leverage", count),
+      influence = task("influence", count),
       reply(error = paste("a worker does not know", words[1]))
     ),
     error = function(e) reply(error = conditionMessage(e))

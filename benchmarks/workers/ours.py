@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from statistics import median
 from time import process_time
 from typing import Any
@@ -20,6 +21,14 @@ class Ours(Session):
     def version(self) -> str:
         """Version of mixedscope."""
         return ms.__version__
+
+    @property
+    def tasks(self) -> Mapping[str, Callable[[Any], object]]:
+        """Leverages, and all refits without an observation."""
+        return {
+            "leverage": lambda last: last[0].leverage(),
+            "influence": lambda last: last[0].influence(method="exact").dfbetas,
+        }
 
     def build(self) -> ms.LinearMixedModel:
         """Build the model."""

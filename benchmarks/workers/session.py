@@ -14,7 +14,7 @@ import resource
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -44,6 +44,11 @@ class Session(ABC):
     def version(self) -> str:
         """Version of the package."""
 
+    @property
+    def tasks(self) -> Mapping[str, Callable[[Any], object]]:
+        """What can be asked of what :meth:`whole` returned, by name."""
+        return {}
+
     @abstractmethod
     def build(self) -> Any:
         """Make all that is made before the first step of the optimiser."""
@@ -68,6 +73,8 @@ class Session(ABC):
             return self.fit(count)
         if what == "memory":
             return {"memory": peak_memory()}
+        if what in self.tasks:
+            return self.task(what, count)
         raise ValueError(f"a worker does not know {what!r}")
 
     def total(self, count: int) -> dict[str, Any]:
@@ -78,6 +85,18 @@ class Session(ABC):
             self._last = self.whole()
         seconds, cpu = (perf_counter() - start) / count, (process_time() - cpu) / count
         return {"seconds": seconds, "cpu": cpu, **self.describe(self._last)}
+
+    def task(self, name: str, count: int) -> dict[str, Any]:
+        """Mean seconds of a task done `count` times to the fit that was made last."""
+        do = self.tasks[name]
+        gc.collect()
+        start, cpu = perf_counter(), process_time()
+        for _ in range(count):
+            do(self._last)
+        return {
+            "seconds": (perf_counter() - start) / count,
+            "cpu": (process_time() - cpu) / count,
+        }
 
     def fit(self, count: int) -> dict[str, Any]:
         """Mean seconds of `count` optimisations, each of a model freshly built."""
@@ -118,7 +137,8 @@ def serve(kind: type[Session]) -> None:
     except ImportError as error:
         reply({"absent": str(error)})
         return
-    reply({"version": session.version, "memory": peak_memory()})
+    tasks = ",".join(session.tasks)
+    reply({"version": session.version, "memory": peak_memory(), "tasks": tasks})
     for line in sys.stdin:
         what, count = line.split()
         try:

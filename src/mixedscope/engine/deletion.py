@@ -27,6 +27,9 @@ Rows = NDArray[np.intp]
 #: Share of the length of a direction of the basis, squared, up to which nothing of it is left.
 _LOST: Final = 1e-12
 
+#: Sum of the squares of a unit's rows of the basis up to which no direction is its own.
+_SURE: Final = 0.5
+
 
 @dataclass(frozen=True)
 class LocalSearch:
@@ -80,6 +83,9 @@ class Deletion:
         Directions of the coefficients, orthonormal on the basis of the fixed effects.
         """
         own = self._basis[rows]
+        # No length is above the root of the sum of all squares: of most units that is enough.
+        if float(np.vdot(own, own)) < _SURE:
+            return np.empty((own.shape[1], 0))
         # What the basis keeps of its length 1: the rows that are left out have the rest.
         if len(rows) < len(own.T):
             _, lengths, directions = np.linalg.svd(own, full_matrices=False)
