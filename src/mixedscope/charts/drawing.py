@@ -37,25 +37,11 @@ def function_of(spec: ChartSpec) -> Callable[..., tuple[Any, ...]]:
 def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) -> Figure:
     """Draw one chart of a model.
 
-    Parameters
-    ----------
-    name : str
-        One of `mixedscope.charts.registry.chart_names`.
-    tables : sequence of FitTables
-        Fits of one model, shown side by side.
-    settings : mapping
-        ``theme``, and per kind of chart a mapping of its options: ``shrinkage`` with
-        ``reference``, ``scale`` and ``ellipses``, say.  What is missing has its default.
-
-    Returns
-    -------
-    Figure
-        Fits of which what it shows cannot be made are left out, and its caption says why.
-
-    Raises
-    ------
-    ModelError
-        If the model has no such chart, or a setting is unknown.
+    ``name``: one of `mixedscope.charts.registry.chart_names`. ``tables``: fits of one model, shown
+    side by side; those of which what it shows cannot be made are left out, and the caption says
+    why. ``settings``: ``theme``, and per kind of chart a mapping of its options: ``shrinkage`` with
+    ``reference``, ``scale`` and ``ellipses``, say; what is missing has its default. Raises
+    ModelError if the model has no such chart, or a setting is unknown.
     """
     if not tables:
         raise ModelError("There is no fit to draw: give at least one.")
@@ -94,19 +80,9 @@ def _absent(spec: ChartSpec, reason: str, theme: str) -> Figure:
 
 
 def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = "light") -> Figure:
-    """Draw one of `mixedscope.charts.registry.MODEL_CHARTS`.
+    """Draw one of `mixedscope.charts.registry.MODEL_CHARTS` from tables of the kinds that it reads.
 
-    Parameters
-    ----------
-    name : str
-    tables : sequence of pandas.DataFrame
-        Of the kinds that the chart reads, in their order.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    Figure
-        What cannot be made of a model is left out: its figure says why.
+    What cannot be made of a model is left out: its figure says why.
     """
     for table in tables:
         if "skipped" in table.attrs:
@@ -134,34 +110,13 @@ def figure(
 ) -> Figure:
     """Make a figure of what the function of a chart gave.
 
-    Parameters
-    ----------
-    chart : altair chart
-    title, caption : str
-    files : mapping of str to callable, optional
-        Formats that are not made from the chart.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    Figure
+    ``files``: formats that are not made from the chart.
     """
     return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
 
 
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
-    """Give a chart its title, its description, its theme, and a page's height at most.
-
-    Parameters
-    ----------
-    chart : altair chart
-    title, caption : str
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-    """
+    """Give a chart its title, its description, its theme, and a page's height at most."""
     if chart.title is alt.Undefined:
         # As many characters of the bold title as a double column holds.
         lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)

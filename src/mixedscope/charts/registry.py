@@ -190,19 +190,9 @@ def chart_names(
 ) -> list[str]:
     """Name the charts of a model.
 
-    Parameters
-    ----------
-    groups : sequence of str
-        Its grouping factors.
-    kinds : sequence of str, optional
-        Some of `CHARTS`; all by default.
-    scalar : sequence of str
-        Factors of a single term, which have no charts of several.
-
-    Returns
-    -------
-    list of str
-        Such as ``["shrinkage-Subject", "trace"]``; each can be a file's name.
+    ``groups``: its grouping factors. ``kinds``: some of `CHARTS`; all by default. ``scalar``:
+    factors of a single term, which have no charts of several. Gives such as
+    ``["shrinkage-Subject", "trace"]``; each can be a file's name.
     """
     return [
         name
@@ -226,10 +216,7 @@ def charts_of(groups: Sequence[str]) -> dict[str, tuple[ChartSpec, str | None]]:
 def chart_kind(name: str) -> ChartSpec:
     """Find the kind of a chart named by `chart_names`.
 
-    Raises
-    ------
-    ModelError
-        If there is no such kind.
+    Raises ModelError if there is no such kind.
     """
     spec = spec_of(name)
     if spec is None or spec.name not in CHARTS or (spec.name != name and not spec.per_group):
@@ -252,14 +239,6 @@ def file_slugs(groups: Sequence[str]) -> dict[str, str]:
     ASCII letters, digits, ``_`` and ``-`` stay, ``:`` becomes ``.``, and every other byte of the
     name in UTF-8 becomes ``~`` and two hexadecimal digits, so that two names never share a slug.
     Names that differ in case alone are numbered: some file systems take them for one.
-
-    Parameters
-    ----------
-    groups : sequence of str
-
-    Returns
-    -------
-    dict of str to str
     """
     slugs: dict[str, str] = {}
     taken: dict[str, int] = {}

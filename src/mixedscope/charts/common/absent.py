@@ -27,19 +27,8 @@ def absent_figure(
 ) -> Figure:
     """Say in place of a chart why there is none.
 
-    Parameters
-    ----------
-    kind : str
-        Name of the chart.
-    reason : str
-        A clause, as the error says it.
-    films : callable, optional
-        Makes films of the picture, an SVG, where the chart has films.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    Figure
+    ``kind``: name of the chart. ``reason``: a clause, as the error says it. ``films``: makes films
+    of the picture, an SVG, where the chart has films.
     """
     title = f"The chart “{kind}” is left out"
     caption = f"Left out: {reason.rstrip('.')}."
@@ -67,14 +56,7 @@ def absent_figure(
 def left_out(reasons: dict[str, str]) -> str:
     """Say which of several fits a chart does not show.
 
-    Parameters
-    ----------
-    reasons : dict of str to str
-        By what the fit is called.
-
-    Returns
-    -------
-    str
-        A sentence each to append to a caption; empty if all are shown.
+    ``reasons``: by what the fit is called. Gives a sentence each to append to a caption; empty if
+    all are shown.
     """
     return "".join(f" Not shown is {name}: {why.rstrip('.')}." for name, why in reasons.items())

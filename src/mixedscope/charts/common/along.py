@@ -142,7 +142,7 @@ def told_seconds(value: float) -> str:
     Examples
     --------
     >>> [told_seconds(v) for v in (312.4, 12.0, 3.04, 0.1234, 0.0041, 9e-5)]
-    ['312\u00a0s', '12\u00a0s', '3.0\u00a0s', '0.12\u00a0s', '4.1\u00a0ms', '90\u00a0\u00b5s']
+    ['312 s', '12 s', '3.0 s', '0.12 s', '4.1 ms', '90 µs']
     """
     least = {"s": 0.0995, "ms": 0.995e-3, "\u00b5s": 0.0}
     name = next(unit for unit, smallest in least.items() if value >= smallest)

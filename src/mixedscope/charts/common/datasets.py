@@ -35,17 +35,7 @@ class Datasets:
         self.tables: dict[str, list[dict[str, Any]]] = {}
 
     def chart(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> alt.Chart:
-        """Begin a chart of one table.
-
-        Parameters
-        ----------
-        rows : DataFrame or sequence of mappings
-            Missing values become null.
-
-        Returns
-        -------
-        altair.Chart
-        """
+        """Begin a chart of one table; ``rows``: missing values become null."""
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
         columns = {str(name): self._values(str(name), frame[name]) for name in frame.columns}
         records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]

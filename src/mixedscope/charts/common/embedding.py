@@ -41,15 +41,7 @@ _ROOT: Final = re.compile(r"<svg\b[^>]*>")
 def font_faces(characters: Iterable[str], weight: str) -> str:
     """The rules of a style sheet that bring the font for characters.
 
-    Parameters
-    ----------
-    characters : iterable of str
-    weight : {"400", "700"}
-
-    Returns
-    -------
-    str
-        CSS; empty where no slice has any of them.
+    ``weight`` is one of "400", "700". Gives CSS; empty where no slice has any of them.
     """
     codes = {ord(character) for character in characters}
     rules = []
@@ -68,14 +60,7 @@ def font_faces(characters: Iterable[str], weight: str) -> str:
 def embed_font(svg: str) -> str:
     """Put into an SVG file what its text needs of the font.
 
-    Parameters
-    ----------
-    svg : str
-        As the renderer writes it: every text is an element with its attributes.
-
-    Returns
-    -------
-    str
+    ``svg``: as the renderer writes it: every text is an element with its attributes.
     """
     used: dict[str, set[str]] = {"400": set(), "700": set()}
     for attributes, content in _TEXT.findall(svg):

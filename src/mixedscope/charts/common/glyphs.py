@@ -29,15 +29,7 @@ _ANY: Final = "Noto Sans for its script (Debian: fonts-noto-core)"
 def font_words(text: str) -> str | None:
     """Say which characters are drawn as boxes, and which font to install.
 
-    Parameters
-    ----------
-    text : str
-        All that is written in some charts.
-
-    Returns
-    -------
-    str or None
-        None where nothing is missing.
+    ``text``: all that is written in some charts. Gives None where nothing is missing.
     """
     doubtful = [c for c in dict.fromkeys(text) if _is_other(c)]
     if not doubtful:

@@ -13,21 +13,7 @@ __all__ = ["chosen_terms", "grouping_factor"]
 def grouping_factor(tables: Sequence[FitTables], group: str | None) -> tuple[str, tuple[str, ...]]:
     """Find a grouping factor and the terms that vary between its levels in any of the fits.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group : str, optional
-        By default the first of the formula.
-
-    Returns
-    -------
-    group : str
-    terms : tuple of str
-
-    Raises
-    ------
-    ModelError
-        If there is no such factor.
+    ``group``: by default the first of the formula. Raises ModelError if there is no such factor.
     """
     terms: dict[str, dict[str, None]] = {}
     for fit in tables:

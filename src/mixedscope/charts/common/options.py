@@ -90,10 +90,7 @@ class Options(Section):
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Take what a caller chose, the rest by default.
 
-        Raises
-        ------
-        ModelError
-            If a value is none of those that an option can have.
+        Raises ModelError if a value is none of those that an option can have.
         """
         for name, value in given.items():
             known = allowed(cls.model_fields[name])

@@ -54,15 +54,7 @@ _SIZE: Final = re.compile(r'<svg\b[^>]*? width="([0-9.]+)" height="([0-9.]+)"')
 def drawn_size(spec: dict[str, Any]) -> tuple[float, float]:
     """Measure a chart by drawing it.
 
-    Parameters
-    ----------
-    spec : dict
-        Of Vega-Lite.
-
-    Returns
-    -------
-    (float, float)
-        Width and height in pixels, with titles, axes and legends.
+    ``spec``: of Vega-Lite. Gives width and height in pixels, with titles, axes and legends.
     """
     found = _SIZE.search(vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE))
     if found is None:
@@ -85,29 +77,12 @@ def beside(
 ) -> tuple[int, int, int]:
     """In how many columns blocks of panels stand, so that panels are as large as a page permits.
 
-    Parameters
-    ----------
-    blocks : int
-        Blocks, such as one per fit.
-    columns, rows : int
-        Panels of a block side by side, and one below the other.
-    room : float
-        Pixels across that all blocks of a row share.
-    between, gap : float
-        Pixels between blocks, and between the panels of one.
-    head : float
-        Pixels down of a block that are no panel: its heading, its labels.
-    shape : float
-        Height of a panel in terms of its width at most.
-    largest : float
-        Largest width of a panel.
-    flat : float
-        Height of a panel in terms of its width at least.
-
-    Returns
-    -------
-    (int, int, int)
-        Blocks side by side, and width and height of a panel.
+    ``blocks``: blocks, such as one per fit. ``columns``, ``rows``: panels of a block side by side,
+    and one below the other. ``room``: pixels across that all blocks of a row share. ``between``,
+    ``gap``: pixels between blocks, and between the panels of one. ``head``: pixels down of a block
+    that are no panel: its heading, its labels. ``shape``: height of a panel in terms of its width
+    at most. ``largest``: largest width of a panel. ``flat``: height of a panel in terms of its
+    width at least. Gives blocks side by side, and width and height of a panel.
     """
 
     def panel(count: int) -> tuple[int, int]:
@@ -129,15 +104,8 @@ def drawn_to_fit(draw: Callable[[float], Any]) -> Any:
     For charts that place marks by pixels of their panels, such as heads of arrows, which
     `fitted` leaves alone.
 
-    Parameters
-    ----------
-    draw : callable
-        ``(share)`` gives the chart, without configuration, with panels of that share of their
-        height.
-
-    Returns
-    -------
-    altair chart
+    ``draw``: ``(share)`` gives the chart, without configuration, with panels of that share of their
+    height.
     """
     share, chart = 1.0, draw(1.0)
     for _ in range(_LOOKS):
@@ -153,15 +121,7 @@ def drawn_to_fit(draw: Callable[[float], Any]) -> Any:
 def fitted(chart: Any) -> Any:
     """Make the panels of a chart lower where it would be taller than a page.
 
-    Parameters
-    ----------
-    chart : altair chart
-        With its configuration; its panels are changed.
-
-    Returns
-    -------
-    altair chart
-        The same.
+    ``chart``: with its configuration; its panels are changed. Gives the same.
     """
     panels = {id(panel): (panel, panel.height) for panel in _panels(chart)}
     if not panels or _stacked(chart) < _SURE * _TALLEST or _turned(chart):

@@ -70,19 +70,8 @@ def panel_chart(
 ) -> Any:
     """Draw one panel.
 
-    Parameters
-    ----------
-    pull : Pull
-    panel : Panel
-    ellipses : sequence of float
-        Coverages of the contours of the fitted distribution.
-    theme : str
-    limit : bool
-        Whether the population of the joint limit has a mark of its own.
-
-    Returns
-    -------
-    altair.LayerChart
+    ``ellipses``: coverages of the contours of the fitted distribution. ``limit``: whether the
+    population of the joint limit has a mark of its own.
     """
     rows = level_rows(pull, panel)
     dense = len(rows) > DENSE

@@ -21,20 +21,8 @@ _STREAM = b"\nstream\n"
 def normalise_pdf(content: bytes) -> bytes:
     """Put the objects of a PDF file into the order in which they are referred to.
 
-    Parameters
-    ----------
-    content : bytes
-        A file with one cross-reference table and no object streams, as the renderer writes it.
-
-    Returns
-    -------
-    bytes
-        The same document.
-
-    Raises
-    ------
-    ValueError
-        If the file is not of that kind.
+    ``content``: a file with one cross-reference table and no object streams, as the renderer writes
+    it. Gives the same document. Raises ValueError if the file is not of that kind.
     """
     start = re.search(rb"startxref\s+(\d+)\s+%%EOF\s*$", content)
     if start is None or not content.startswith(b"xref", int(start[1])):

@@ -18,13 +18,7 @@ _GREYS: Final = {EXPLORATION: "#FFFFFF", CONVERGENCE: "#EBEBEB", FINE_TUNING: "#
 
 
 def phase_fills(theme: str) -> dict[str, str]:
-    """Give the colour of every phase.
-
-    Raises
-    ------
-    ModelError
-        If there is no theme of that name.
-    """
+    """Give the colour of every phase; raises ModelError if there is no theme of that name."""
     ink(theme)
     return dict(_GREYS) if theme == "print" else {p: COLOURS[p] for p in PHASE_NAMES}
 
@@ -32,16 +26,8 @@ def phase_fills(theme: str) -> dict[str, str]:
 def phase_runs(frame: pd.DataFrame, column: str = "phase") -> pd.DataFrame:
     """Find uninterrupted pieces of one phase (or stage): from where to where.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        ``column``, ``left`` and ``right``, a row per evaluation.
-    column : str
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``name``, ``left``, ``right``.
+    ``frame``: ``column``, ``left`` and ``right``, a row per evaluation. Gives ``name``, ``left``,
+    ``right``.
     """
     piece = (frame[column] != frame[column].shift()).cumsum()
     return (
@@ -54,17 +40,7 @@ def phase_runs(frame: pd.DataFrame, column: str = "phase") -> pd.DataFrame:
 def bands(runs: pd.DataFrame, x: alt.X, theme: str) -> Any:
     """Draw phases over the whole height of a panel.
 
-    Parameters
-    ----------
-    runs : pandas.DataFrame
-        As made by `phase_runs`.
-    x : altair.X
-        Of the field ``left``.
-    theme : str
-
-    Returns
-    -------
-    altair.Chart
+    ``runs``: as made by `phase_runs`. ``x``: of the field ``left``.
     """
     fills = phase_fills(theme)
     stroke: dict[str, Any] = (

@@ -100,27 +100,10 @@ def save_figure(
 ) -> list[Path]:
     """Write a figure in every format, and its words.
 
-    Parameters
-    ----------
-    figure : Figure
-    output : path
-        ``<name>.caption.json``, which receives title, caption and formats; the other files are
-        written beside it.
-    formats : sequence of str
-    back : (address, text), optional
-        Where the interactive page leads back to.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files, the words last.
-
-    Raises
-    ------
-    ModelError
-        If a format is unknown; nothing is written then.
-    StoreError
-        If a file cannot be written.
+    ``output``: ``<name>.caption.json``, which receives title, caption and formats; the other files
+    are written beside it. ``back``: where the interactive page leads back to. Gives the files, the
+    words last. Raises ModelError if a format is unknown; nothing is written then. Raises StoreError
+    if a file cannot be written.
     """
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
@@ -222,16 +205,7 @@ def _no_format(name: str, known: Sequence[str]) -> ModelError:
 
 
 def to_spec(chart: Any) -> dict[str, Any]:
-    """Give the Vega-Lite specification of a chart, without what no text file may hold.
-
-    Parameters
-    ----------
-    chart : altair chart
-
-    Returns
-    -------
-    dict
-    """
+    """Give the Vega-Lite specification of a chart, without what no text file may hold."""
     cleaned: dict[str, Any] = _cleaned(chart.to_dict())
     return cleaned
 

@@ -20,16 +20,7 @@ _NARROWEST: Final = 96
 def rows_of(count: int, most: int = MOST_IN_A_ROW) -> list[range]:
     """Divide fits into rows of about equal length.
 
-    Parameters
-    ----------
-    count : int
-    most : int
-        In a row.
-
-    Returns
-    -------
-    list of range
-        Positions of the fits of every row; the last row may be shorter.
+    ``most``: in a row. Gives positions of the fits of every row; the last row may be shorter.
     """
     rows = -(-count // most)
     each = -(-count // rows)
@@ -39,16 +30,7 @@ def rows_of(count: int, most: int = MOST_IN_A_ROW) -> list[range]:
 def panel_width(count: int, axis: int, gap: int) -> int:
     """Give the width of a panel where `count` fits share the width of a page.
 
-    Parameters
-    ----------
-    count : int
-    axis, gap : int
-        Pixels for the vertical axis, and between panels.
-
-    Returns
-    -------
-    int
-        Pixels.
+    ``axis``, ``gap``: pixels for the vertical axis, and between panels. Gives pixels.
     """
     each = len(rows_of(count)[0])
     return max(_NARROWEST, (_INNER - axis - gap * (each - 1)) // each)
@@ -59,18 +41,9 @@ def in_rows(
 ) -> Any:
     """Put the panels of fits in rows.
 
-    Parameters
-    ----------
-    count : int
-        Fits.
-    panels : callable
-        Gives the panels of the fits of a row: for every line of panels, one of each fit.
-    shared, independent : list of str
-        Channels whose scales and legends all panels have in common, and whose scales they do not.
-
-    Returns
-    -------
-    altair chart
+    ``count``: fits. ``panels``: gives the panels of the fits of a row: for every line of panels,
+    one of each fit. ``shared``, ``independent``: channels whose scales and legends all panels have
+    in common, and whose scales they do not.
     """
 
     def resolved(chart: Any) -> Any:

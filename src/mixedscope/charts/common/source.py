@@ -46,26 +46,11 @@ _MAKERS: Final = {n: (spec.maker, spec.tables) for n, spec in PUBLIC.items() if 
 def as_tables(source: Any, *studies: str) -> list[FitTables]:
     """Bring what a chart is asked to show into a list of stored tables.
 
-    Parameters
-    ----------
-    source : Fit, FitTables, path, or iterable of these
-        A fit, its tables, the directory it was saved in, or several to be shown side by side; an
-        iterable may hold iterables of these.
-    *studies : str
-        Studies the chart shows: those missing are made for a fit (tables and directories have
-        them or have not).
-
-    Returns
-    -------
-    list of FitTables
-        At least one, in the order given.
-
-    Raises
-    ------
-    ModelError
-        If there is nothing to show, or something that is no fit.
-    StoreError
-        If a directory holds no fit.
+    ``source``: a fit, its tables, the directory it was saved in, or several to be shown side by
+    side; an iterable may hold iterables of these. ``*studies``: studies the chart shows: those
+    missing are made for a fit (tables and directories have them or have not). Gives at least one,
+    in the order given. Raises ModelError if there is nothing to show, or something that is no fit.
+    Raises StoreError if a directory holds no fit.
     """
     tables = [_one(item, studies) for item in _each(source)]
     if not tables:
@@ -78,23 +63,9 @@ def with_group(
 ) -> tuple[list[Any], str | None]:
     """Tell the fits of a call from a grouping factor that is written behind them.
 
-    Parameters
-    ----------
-    source : Fit, FitTables, path, or iterable of these
-    others : tuple
-        What follows it by position: more of these, and a grouping factor as the last.
-    group : str or None
-        The grouping factor where it is given by name.
-
-    Returns
-    -------
-    sources : list
-    group : str or None
-
-    Raises
-    ------
-    ModelError
-        If there is a text that is not the last, or a grouping factor by position and by name.
+    ``others``: what follows it by position: more of these, and a grouping factor as the last.
+    ``group``: the grouping factor where it is given by name. Raises ModelError if there is a text
+    that is not the last, or a grouping factor by position and by name.
     """
     fits = list(others)
     if fits and (fits[-1] is None or isinstance(fits[-1], str)):
@@ -121,22 +92,9 @@ def is_made(source: Any) -> bool:
 def made_tables(chart: str, source: Any, *others: Any) -> Mapping[str, Any]:
     """Bring what a function made into its tables by name.
 
-    Parameters
-    ----------
-    chart : str
-        Name of the chart that is to be drawn, one that has tables of its own.
-    source : mapping of str to pandas.DataFrame, or object that has one as ``tables``
-    *others
-        What else the chart was given; nothing may be.
-
-    Returns
-    -------
-    mapping of str to pandas.DataFrame
-
-    Raises
-    ------
-    ModelError
-        If it is anything else; the message says what makes the right thing.
+    ``chart``: name of the chart that is to be drawn, one that has tables of its own. ``*others``:
+    what else the chart was given; nothing may be. Raises ModelError if it is anything else; the
+    message says what makes the right thing.
     """
     maker, needed = _MAKERS[chart]
     wanted = f"ms.charts.{chart} draws what {maker} gives"

@@ -28,16 +28,8 @@ LISTED: Final = 4
 def structure_name(info: Mapping[str, Any]) -> str:
     """Name the covariance structure of a fit as users write it: ``cs``, ``rr1``.
 
-    Parameters
-    ----------
-    info : mapping
-        What ``fit.json`` holds.
-
-    Returns
-    -------
-    str
-        What was asked of the whole model, or else what its terms have: ``full + cs``, in the order
-        of the formula.
+    ``info``: what ``fit.json`` holds. Gives what was asked of the whole model, or else what its
+    terms have: ``full + cs``, in the order of the formula.
     """
     asked = str(info["structure"])
     return " + ".join(_written(info)) or asked if asked == "full" else asked
@@ -46,14 +38,7 @@ def structure_name(info: Mapping[str, Any]) -> str:
 def structure_label(info: Mapping[str, Any]) -> str:
     """Name the covariance structure of a fit in words; that of its terms if the formula gave it.
 
-    Parameters
-    ----------
-    info : mapping
-        What ``fit.json`` holds.
-
-    Returns
-    -------
-    str
+    ``info``: what ``fit.json`` holds.
     """
     asked = str(info["structure"])
     written = _written(info) if asked == "full" else [asked]
@@ -63,15 +48,7 @@ def structure_label(info: Mapping[str, Any]) -> str:
 def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
     """Name the structure of a fit, with its optimiser where structures do not tell fits apart.
 
-    Parameters
-    ----------
-    fit : FitTables
-    tables : sequence of FitTables
-        All that are shown, this one among them.
-
-    Returns
-    -------
-    str
+    ``tables``: all that are shown, this one among them.
     """
     names = [structure_name(other.info) for other in tables]
     name = structure_name(fit.info)
@@ -81,14 +58,7 @@ def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
 def in_words(table: pd.DataFrame) -> pd.DataFrame:
     """Name the structures of a table in words.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With a column ``structure``; what is no name of a structure there stays as it is.
-
-    Returns
-    -------
-    pandas.DataFrame
+    ``table``: with a column ``structure``; what is no name of a structure there stays as it is.
     """
     return table.assign(structure=table["structure"].map(worded))
 
@@ -111,14 +81,7 @@ def _short(name: str, settings: Mapping[str, float]) -> str:
 def worded(name: str) -> str:
     """Put the name of a structure, as users write it, into words.
 
-    Parameters
-    ----------
-    name : str
-        What is no name of a structure stays as it is.
-
-    Returns
-    -------
-    str
+    ``name``: what is no name of a structure stays as it is.
     """
     look = look_of(name)
     return name if look is None else look.label

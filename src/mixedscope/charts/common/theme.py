@@ -74,10 +74,7 @@ THEMES: Final[dict[str, dict[str, str]]] = {
 def ink(theme: str) -> dict[str, str]:
     """Give ink and paper colours of a theme.
 
-    Raises
-    ------
-    ModelError
-        If there is no theme of that name.
+    Raises ModelError if there is no theme of that name.
     """
     if theme not in THEMES:
         raise ModelError(
@@ -87,17 +84,7 @@ def ink(theme: str) -> dict[str, str]:
 
 
 def configure(chart: Any, theme: str = "light") -> Any:
-    """Apply the theme to a whole chart (the outermost one).
-
-    Parameters
-    ----------
-    chart : altair chart
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-    """
+    """Apply the theme to a whole chart (the outermost one)."""
     colours = ink(theme)
     size = 11
     # Set at once: each configure_* of a chart would copy the whole of it.

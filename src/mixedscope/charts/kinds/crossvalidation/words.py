@@ -48,14 +48,8 @@ def is_same(row: pd.Series) -> bool:
 def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.DataFrame) -> str:
     """Say which structure predicts better, where that can be told.
 
-    Parameters
-    ----------
-    summary, groups, fits : pandas.DataFrame
-        The tables ``crossvalidation``, ``crossvalidation_groups`` and ``crossvalidation_fits``.
-
-    Returns
-    -------
-    str
+    ``summary``, ``groups``, ``fits``: the tables ``crossvalidation``, ``crossvalidation_groups``
+    and ``crossvalidation_fits``.
     """
     summary = in_words(summary)
     structures = [s for s in dict.fromkeys(summary["structure"]) if s != UNSHRUNKEN]
@@ -91,14 +85,8 @@ def _clear(summary: pd.DataFrame, name: str) -> str:
 def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.DataFrame) -> str:
     """Say what was held out, what was found with its standard error, and nothing more.
 
-    Parameters
-    ----------
-    summary, groups, fits : pandas.DataFrame
-        The tables ``crossvalidation``, ``crossvalidation_groups`` and ``crossvalidation_fits``.
-
-    Returns
-    -------
-    str
+    ``summary``, ``groups``, ``fits``: the tables ``crossvalidation``, ``crossvalidation_groups``
+    and ``crossvalidation_fits``.
     """
     summary, groups = in_words(summary), in_words(groups)
     text = []

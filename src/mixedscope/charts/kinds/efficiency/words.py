@@ -62,17 +62,8 @@ def measure_name(measure: str, group: str | None, term: str | None) -> str:
 def change(loss: float, error: float) -> str:
     """Write a relative difference with its Monte Carlo error, as percentages.
 
-    Parameters
-    ----------
-    loss : float
-        As a share.
-    error : float
-        Its standard error; what is written is the half width of a 95 % interval.
-
-    Returns
-    -------
-    str
-        Such as ``+4.6 ± 1.1 %``, with as many decimals as the error has.
+    ``loss``: as a share. ``error``: its standard error; what is written is the half width of a 95 %
+    interval. Gives such as ``+4.6 ± 1.1 %``, with as many decimals as the error has.
     """
     half = 100.0 * WIDTH * error
     decimals = 0 if half >= 2.0 else 1 if half >= 0.2 else 2
@@ -93,14 +84,7 @@ def compared(row: pd.Series) -> str:
 def efficiency_title(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     """Say what every structure costs or saves in the fitted values.
 
-    Parameters
-    ----------
-    summary, refits : pandas.DataFrame
-        The tables ``efficiency`` and ``efficiency_refits``.
-
-    Returns
-    -------
-    str
+    ``summary``, ``refits``: the tables ``efficiency`` and ``efficiency_refits``.
     """
     summary, refits = in_words(summary), in_words(refits)
     first, *others = structures_of(summary)
@@ -132,14 +116,7 @@ def _rounded(value: float) -> str:
 def efficiency_reading(summary: pd.DataFrame, refits: pd.DataFrame) -> str:
     """Say what was shown, with its Monte Carlo error, and nothing more.
 
-    Parameters
-    ----------
-    summary, refits : pandas.DataFrame
-        The tables ``efficiency`` and ``efficiency_refits``.
-
-    Returns
-    -------
-    str
+    ``summary``, ``refits``: the tables ``efficiency`` and ``efficiency_refits``.
     """
     summary, refits = in_words(summary), in_words(refits)
     first, *others = structures_of(summary)

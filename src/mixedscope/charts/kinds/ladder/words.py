@@ -65,14 +65,7 @@ def p_words(test: Any) -> str:
 def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.DataFrame) -> str:
     """Say what the richest structure buys, and what is lost below it.
 
-    Parameters
-    ----------
-    structures, tests, components : pandas.DataFrame
-        The tables of a ladder.
-
-    Returns
-    -------
-    str
+    ``structures``, ``tests``, ``components``: the tables of a ladder.
     """
     own, tested, _ = first_fits(structures, tests, components)
     if len(own) == 1:
@@ -90,14 +83,8 @@ def ladder_reading(
 ) -> list[str]:
     """Tell what a ladder shows, a sentence or two for each thing.
 
-    Parameters
-    ----------
-    structures, tests, components : pandas.DataFrame
-        The tables of a ladder; the fits of the first optimiser are told.
-
-    Returns
-    -------
-    list of str
+    ``structures``, ``tests``, ``components``: the tables of a ladder; the fits of the first
+    optimiser are told.
     """
     own, tested, axes = first_fits(structures, tests, components)
     parts = [_tests(own, tested), _criteria(own), _dimensions(own, axes), _degrees(own)]

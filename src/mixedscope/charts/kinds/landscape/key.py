@@ -104,21 +104,8 @@ def key(
 ) -> Any:
     """Draw the key: a strip of bands with their levels, and a row of marks.
 
-    Parameters
-    ----------
-    data : Datasets
-        Receives its tables.
-    levels : sequence of float
-        Contours, ascending; none for a curve.
-    kinds : sequence of str
-        Keys of `MARKS`.
-    width : float
-        Pixels.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair.LayerChart
+    ``data``: receives its tables. ``levels``: contours, ascending; none for a curve. ``kinds``:
+    keys of `MARKS`. ``width``: pixels.
     """
     inks = ink(theme)
     height = 0.0

@@ -30,14 +30,7 @@ def parameter_words(kind: str, group: str, name: str) -> list[str]:
 def landscape_title(fit: FitTables) -> str:
     """Say where the minimum lies and from how high the search came.
 
-    Parameters
-    ----------
-    fit : FitTables
-        With the tables of the study ``landscape``.
-
-    Returns
-    -------
-    str
+    ``fit``: with the tables of the study ``landscape``.
     """
     points = fit.require("landscape_points")
     tried = points[(points["panel"] == points["panel"].min()) & (points["kind"] == "evaluation")]
@@ -66,16 +59,7 @@ def _on_bound(fit: FitTables) -> list[str]:
 
 
 def landscape_caption(fit: FitTables) -> str:
-    """Describe what the picture shows and what its numbers are.
-
-    Parameters
-    ----------
-    fit : FitTables
-
-    Returns
-    -------
-    str
-    """
+    """Describe what the picture shows and what its numbers are."""
     panels = fit.require("landscape_panels")
     points = fit.require("landscape_points")
     first = panels.iloc[0]

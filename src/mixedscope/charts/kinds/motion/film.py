@@ -125,18 +125,9 @@ class Reel:
 def schedule(readings: Floats, rate: int = RATE) -> list[tuple[int, float, float]]:
     """When the clock of a film reads what.
 
-    Parameters
-    ----------
-    readings : (m,) array
-        Where it can stand still, see `stops`.
-    rate : int
-        Pictures per second.
-
-    Returns
-    -------
-    list of (stop, share, way)
-        Per picture: the last stop passed, the share of the time to the next that is over, and how
-        much of the way the marks have gone.
+    ``readings`` (m,): where it can stand still, see `stops`. ``rate``: pictures per second. Gives
+    per picture: the last stop passed, the share of the time to the next that is over, and how much
+    of the way the marks have gone.
     """
     if len(readings) == 1:
         return [(0, 0.0, 0.0)] * round((_BEFORE + _AFTER) * rate)
@@ -164,16 +155,7 @@ def mix(colour: str, opacity: float, paper: str = "#FFFFFF") -> str:
 
 
 def gif(reel: Reel) -> bytes:
-    """Make an animated GIF, one palette for all pictures, that repeats for ever.
-
-    Parameters
-    ----------
-    reel : Reel
-
-    Returns
-    -------
-    bytes
-    """
+    """Make an animated GIF, one palette for all pictures, that repeats for ever."""
     pictures = list(_pictures(reel, RATE // 2, keep=True))
     distinct = [image for image, _ in pictures]
     palette = _palette([distinct[i] for i in sorted({0, len(distinct) // 2, len(distinct) - 1})])
@@ -197,18 +179,7 @@ def mp4(reel: Reel) -> bytes:
 
     One thread and no dates: the same reel gives the same bytes with the same encoder.
 
-    Parameters
-    ----------
-    reel : Reel
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ModelError
-        If the encoder fails.
+    Raises ModelError if the encoder fails.
     """
     return _encoded(_pictures(reel, RATE, keep=False))
 
@@ -216,14 +187,7 @@ def mp4(reel: Reel) -> bytes:
 def standing(svg: str) -> dict[str, Callable[[], bytes]]:
     """Give films of a picture that does not move, two seconds long, by format.
 
-    Parameters
-    ----------
-    svg : str
-        Made smaller if it does not fit.
-
-    Returns
-    -------
-    dict of str to callable
+    ``svg``: made smaller if it does not fit.
     """
 
     def picture() -> Image.Image:

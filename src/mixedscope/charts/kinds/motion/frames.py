@@ -173,20 +173,7 @@ class Scene:
 def course_of(tables: Sequence[FitTables]) -> list[Course]:
     """Read the traces of fits that are shown together.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-
-    Returns
-    -------
-    list of Course
-
-    Raises
-    ------
-    ModelError
-        If no evaluation of a fit succeeded.
-    StoreError
-        If a table is missing.
+    Raises ModelError if no evaluation of a fit succeeded. Raises StoreError if a table is missing.
     """
     floor = smallest_gap(fit.info["objective"] for fit in tables)
     courses = []
@@ -226,27 +213,11 @@ def scene_of(
 ) -> Scene:
     """Read the motion of the conditional modes of one grouping factor.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        With ``trace``, ``modes``, ``modes_trace``, ``estimates`` and ``parameters``; with
-        ``modes_every`` where every evaluation is to be seen.
-    group : str
-    terms : sequence of str
-    reference : {"auto", "joint_limit", "within_group"}
-    ellipses : sequence of float
-        Coverages of the contours of the fitted distribution.
-
-    Returns
-    -------
-    Scene
-
-    Raises
-    ------
-    ModelError
-        If a name is unknown, or no evaluation of a fit succeeded.
-    StoreError
-        If a table is missing.
+    ``tables``: with ``trace``, ``modes``, ``modes_trace``, ``estimates`` and ``parameters``; with
+    ``modes_every`` where every evaluation is to be seen. ``reference`` is one of "auto",
+    "joint_limit", "within_group". ``ellipses``: coverages of the contours of the fitted
+    distribution. Raises ModelError if a name is unknown, or no evaluation of a fit succeeded.
+    Raises StoreError if a table is missing.
     """
     whole = pulls(tables, group, terms, reference=reference)
     reach = radius(max(ellipses)) if ellipses else 0.0
@@ -305,20 +276,9 @@ def stops(
 
     These are the evaluations of all frames, the first of every phase and the last of the run.
 
-    Parameters
-    ----------
-    tracks : sequence of Track
-        One per fit.
-    courses : sequence of Course
-        Of the same fits.
-    align : {"evaluation", "share"}
-        Whether the clock counts evaluations, of which fits have unequal numbers, or runs from 0 to
-        1 for every fit.
-
-    Returns
-    -------
-    (m,) array
-        Ascending.
+    ``tracks``: one per fit. ``courses``: of the same fits. ``align``: whether the clock counts
+    evaluations, of which fits have unequal numbers, or runs from 0 to 1 for every fit (one of
+    "evaluation", "share"). Gives (m,), ascending.
     """
     found: set[float] = set()
     for track, course in zip(tracks, courses, strict=True):

@@ -124,19 +124,8 @@ def blocks(
     A single fit has its panels on the left, trace and numbers on the right; several stand side by
     side with trace and numbers below.
 
-    Parameters
-    ----------
-    pairs : sequence of sequence of (int, int)
-        Per fit, the terms (x, y) of its panels.
-    side : int
-        Panels in a row and in a column.
-    courses : sequence of Course
-    foot, left : float
-        Room for the labels of the horizontal and of the vertical axes.
-
-    Returns
-    -------
-    list of Block
+    ``pairs``: per fit, the terms (x, y) of its panels. ``side``: panels in a row and in a column.
+    ``foot``, ``left``: room for the labels of the horizontal and of the vertical axes.
     """
     end = max(course.size for course in courses)
     head = 44.0

@@ -42,17 +42,7 @@ _COLOURS: Final = (*("reference", "mode", "movement", "ellipse", "zero", "evalua
 
 
 def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
-    """Everything the player shows of conditional modes in motion, ready for JSON.
-
-    Parameters
-    ----------
-    scene : Scene
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    dict
-    """
+    """Everything the player shows of conditional modes in motion, ready for JSON."""
     several = len(scene.terms) > 1
     first = scene.actors[0]
     names = list(dict.fromkeys(level for a in scene.actors for level in a.pull.levels))
@@ -106,19 +96,8 @@ def theta_film(
 ) -> dict[str, Any]:
     """Everything the player shows of θ in motion, ready for JSON.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    courses : sequence of Course
-    span : (low, high)
-        Axis of θ.
-    tracks : sequence of mapping
-        Per fit, ``best`` and ``every``; modes are (m, 1, p) arrays of θ.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    dict
+    ``span``: axis of θ. ``tracks``: per fit, ``best`` and ``every``; modes are (m, 1, p) arrays of
+    θ.
     """
     groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
     hue = {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
@@ -154,20 +133,8 @@ def theta_film(
 def page(film: Mapping[str, Any], title: str, caption: str, still: bytes, kind: str) -> bytes:
     """Assemble the page.
 
-    Parameters
-    ----------
-    film : mapping
-        From `modes_film` or `theta_film`.
-    title, caption : str
-    still : bytes
-        Image shown where no script runs.
-    kind : str
-        Its media type, such as ``image/svg+xml``.
-
-    Returns
-    -------
-    bytes
-        UTF-8.
+    ``film``: from `modes_film` or `theta_film`. ``still``: image shown where no script runs.
+    ``kind``: its media type, such as ``image/svg+xml``. Gives UTF-8.
     """
     script, style = _resource("player.js"), _resource("player.css")
     data = json.dumps(

@@ -36,19 +36,7 @@ _ECHOES: Final = 16
 
 
 def modes_reel(scene: Scene, title: str, *, track: str = "best", theme: str = "light") -> Reel:
-    """Prepare a film of conditional modes.
-
-    Parameters
-    ----------
-    scene : Scene
-    title : str
-    track : {"best", "every"}
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    Reel
-    """
+    """Prepare a film of conditional modes; ``track`` is one of "best", "every"."""
     courses = [actor.course for actor in scene.actors]
     side = len(scene.terms) - 1
     if side:
@@ -187,20 +175,7 @@ def theta_reel(
 ) -> Reel:
     """Prepare a film of the components of θ.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    courses : sequence of Course
-    span : (low, high)
-        Axis of θ.
-    tracks : sequence of Track
-        Modes are (m, 1, p) arrays of θ.
-    title : str
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    Reel
+    ``span``: axis of θ. ``tracks``: modes are (m, 1, p) arrays of θ.
     """
     groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
     hue = {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}

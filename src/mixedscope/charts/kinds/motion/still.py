@@ -37,18 +37,8 @@ _COLUMNS: Final = 3
 def moments(course: Course, track: Track, most: int) -> list[int]:
     """Choose evaluations to show: the start, the ends of the phases, and the largest moves between.
 
-    Parameters
-    ----------
-    course : Course
-    track : Track
-        Its frames tell how far the modes moved.
-    most : int
-        Number of moments.
-
-    Returns
-    -------
-    list of int
-        Evaluations, ascending; fewer than `most` where less happens.
+    ``track``: its frames tell how far the modes moved. ``most``: number of moments. Gives
+    evaluations, ascending; fewer than `most` where less happens.
     """
     ends = (np.flatnonzero(np.diff(course.phase)) + 1).tolist()
     chosen = {1, *ends, course.size}
@@ -75,19 +65,7 @@ def moments(course: Course, track: Track, most: int) -> list[int]:
 
 
 def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light") -> Any:
-    """Draw moments of an animation of conditional modes.
-
-    Parameters
-    ----------
-    scene : Scene
-    title, caption : str
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-        Without configuration.
-    """
+    """Draw moments of an animation of conditional modes; the chart has no configuration."""
     return drawn_to_fit(lambda share: _still(scene, title, caption, theme, share))
 
 

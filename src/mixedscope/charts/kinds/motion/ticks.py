@@ -10,17 +10,7 @@ __all__ = ["gap_ticks", "nice_ticks"]
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, str]]:
-    """Round numbers inside a range, about as many as asked for, with their labels.
-
-    Parameters
-    ----------
-    low, high : float
-    count : int
-
-    Returns
-    -------
-    list of (value, label)
-    """
+    """Round numbers inside a range, about as many as asked for, with their labels."""
     raw = (high - low) / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * min((1, 2, 5, 10), key=lambda m: abs(math.log(m * power / raw)))
@@ -33,15 +23,7 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, str
 def gap_ticks(floor: float, top: float, most: int = 6) -> list[tuple[float, str]]:
     """Powers of ten on a logarithmic axis of gaps, the floor among them.
 
-    Parameters
-    ----------
-    floor, top : float
-        Ends of the axis, powers of ten.
-    most : int
-
-    Returns
-    -------
-    list of (value, label)
+    ``floor``, ``top``: ends of the axis, powers of ten.
     """
     low, high = round(math.log10(floor)), round(math.log10(top))
     step = math.ceil((high - low + 1) / most)

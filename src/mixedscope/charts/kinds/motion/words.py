@@ -52,15 +52,8 @@ def motion_title(scene: Scene) -> str:
 def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
     """Describe the marks, the rule of the frames and each run.
 
-    Parameters
-    ----------
-    scene : Scene
-    parts : int, optional
-        Into how many parts the path of the modes was cut to choose the frames of the best so far.
-
-    Returns
-    -------
-    str
+    ``parts``: into how many parts the path of the modes was cut to choose the frames of the best so
+    far.
     """
     first = scene.actors[0]
     shown = len(first.pull.levels)
@@ -177,19 +170,7 @@ def theta_title(tables: Sequence[FitTables], courses: Sequence[Course]) -> str:
 def theta_caption(
     tables: Sequence[FitTables], courses: Sequence[Course], outside: Sequence[int]
 ) -> str:
-    """Describe the marks and each run.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    courses : sequence of Course
-    outside : sequence of int
-        Per fit, trials outside the axis.
-
-    Returns
-    -------
-    str
-    """
+    """Describe the marks and each run; ``outside``: per fit, trials outside the axis."""
     text = [
         "Components of θ, the relative covariance parameters, while the optimiser moves, coloured "
         "by grouping factor. Point: the evaluation shown; bars: those before it, fading. Either "

@@ -33,18 +33,9 @@ def phases_title(
 ) -> str:
     """Say whether the last phase dominates, and whether it does so more as models grow.
 
-    Parameters
-    ----------
-    phases, trend : pandas.DataFrame
-        As made by `mixedscope.summaries.phases`.
-    timing, timing_trend : pandas.DataFrame, optional
-        Those of the seconds, which it then tells of.
-    order : {"n_theta", "q", "n"}
-        What makes a fit large: that by which the bars are ordered.
-
-    Returns
-    -------
-    str
+    ``phases``, ``trend``: as made by `mixedscope.summaries.phases`. ``timing``, ``timing_trend``:
+    those of the seconds, which it then tells of. ``order``: what makes a fit large: that by which
+    the bars are ordered (one of "n_theta", "q", "n").
     """
     optimizer = str(trend["optimizer"].iloc[0])
     own = _ordered(phases[phases["optimizer"] == optimizer], order)
@@ -95,18 +86,7 @@ def phases_caption(
     *,
     order: str = "n_theta",
 ) -> str:
-    """Say what the bars are, and in numbers whether the last phase grows with the model.
-
-    Parameters
-    ----------
-    phases, trend : pandas.DataFrame
-    timing_trend : pandas.DataFrame, optional
-    order : str
-
-    Returns
-    -------
-    str
-    """
+    """Say what the bars are, and in numbers whether the last phase grows with the model."""
     words = [
         f"A bar for every fit, ordered by its number of {SIZE_NAMES[order]} (the most at the "
         "bottom): the share of each "

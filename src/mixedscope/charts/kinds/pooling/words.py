@@ -107,16 +107,7 @@ class Path:
 
 
 def pooling_title(paths: Sequence[Path]) -> str:
-    """Say where the first fit stands between complete and no pooling, and how well that is.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-
-    Returns
-    -------
-    str
-    """
+    """Say where the first fit stands between complete and no pooling, and how well that is."""
     title = _standing(paths[0])
     if len(paths) == 1:
         return title
@@ -152,17 +143,7 @@ def _standing(path: Path) -> str:
 
 
 def pooling_caption(paths: Sequence[Path], x: str) -> str:
-    """Describe what is drawn, and what is special in each fit.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-    x : {"edf", "s"}
-
-    Returns
-    -------
-    str
-    """
+    """Describe what is drawn, and what is special in each fit; ``x`` is one of "edf", "s"."""
     path = paths[0]
     along = (
         "the effective degrees of freedom (df) that this leaves to the factor"
@@ -270,15 +251,7 @@ def _error_words(path: Path, group: str | None) -> str:
 def least_error(own: pd.DataFrame) -> int:
     """Find the least error on the path.
 
-    Parameters
-    ----------
-    own : pandas.DataFrame
-        As :meth:`Path.error` gives.
-
-    Returns
-    -------
-    int
-        Position along s.
+    ``own``: as :meth:`Path.error` gives. Gives position along s.
     """
     return int(np.argmin(own["mse"].to_numpy()))
 

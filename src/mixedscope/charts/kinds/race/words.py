@@ -28,18 +28,8 @@ def race_title(
 ) -> str:
     """Say who came down fastest, how many runs arrived, and how many searches stopped short.
 
-    Parameters
-    ----------
-    race, ends : pandas.DataFrame
-        The tables ``race`` and ``race_ends``.
-    timing : pandas.DataFrame, optional
-        The table ``race_timing``, for seconds.
-    x : {"evaluation", "seconds"}
-        What is spent.
-
-    Returns
-    -------
-    str
+    ``race``, ``ends``: the tables ``race`` and ``race_ends``. ``timing``: the table
+    ``race_timing``, for seconds. ``x``: what is spent (one of "evaluation", "seconds").
     """
     last = ends[ends["point"] == "end"]
     search = ends[ends["point"] == "search"]
@@ -107,19 +97,8 @@ def race_caption(
 ) -> str:
     """Describe what the picture shows, and where each entrant ended.
 
-    Parameters
-    ----------
-    race, ends : pandas.DataFrame
-        The stored tables.
-    floor : float
-        Smallest gap drawn.
-    x : {"evaluation", "seconds"}
-    timed : bool
-        Whether the picture shows seconds of whole runs.
-
-    Returns
-    -------
-    str
+    ``race``, ``ends``: the stored tables. ``floor``: smallest gap drawn. ``x`` is one of
+    "evaluation", "seconds". ``timed``: whether the picture shows seconds of whole runs.
     """
     formula = race.attrs.get("formula")
     starts = int(ends["start"].max())

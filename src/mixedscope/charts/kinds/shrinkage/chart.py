@@ -117,18 +117,8 @@ def shrinkage_chart(
 def choose_levels(fits: Sequence[Pull], most: int) -> tuple[list[NDArray[np.int64]], str]:
     """Choose the levels drawn: the largest movers, and others evenly spaced in rank of movement.
 
-    Parameters
-    ----------
-    fits : sequence of Pull
-    most : int
-        All levels are drawn where there are no more.
-
-    Returns
-    -------
-    list of ndarray of int
-        Positions of the levels drawn, per fit; the same levels in all.
-    str
-        The rule in words, empty where all are drawn.
+    ``most``: all levels are drawn where there are no more. Gives positions of the levels drawn, per
+    fit; the same levels in all. Gives the rule in words, empty where all are drawn.
     """
     names = list(dict.fromkeys(level for pull in fits for level in pull.levels))
     if len(names) <= most:

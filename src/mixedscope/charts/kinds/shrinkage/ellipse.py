@@ -29,10 +29,7 @@ _FLAT = 1e-6
 def radius(coverage: float) -> float:
     """Radius, in standard deviations, of the contour that holds a share of a bivariate normal.
 
-    Raises
-    ------
-    ModelError
-        If the coverage is not between 0 and 1.
+    Raises ModelError if the coverage is not between 0 and 1.
     """
     if not 0.0 < coverage < 1.0:
         raise ModelError(f"The coverage of an ellipse lies between 0 and 1, not at {coverage!r}.")
@@ -52,23 +49,10 @@ def contour(
     With rho = cos(d), the contour is (s1 r cos t, s2 r cos(t - d)): no factorisation is needed,
     and where rho is +-1 or a standard deviation 0 it closes to a segment or a point by itself.
 
-    Parameters
-    ----------
-    sds : two floats
-        Standard deviations, units of the two terms.
-    correlation : float
-        NaN (undefined, as one of the two does not vary) counts as 0.
-    coverage : float
-        Share of the distribution inside, between 0 and 1.
-    centre : two floats
-        The mean.
-    n : int
-        Number of steps around the ellipse.
-
-    Returns
-    -------
-    ndarray, shape (m, 2)
-        n + 1 points of a closed ellipse, the 2 ends of a segment, or 1 point.
+    ``sds``: standard deviations, units of the two terms. ``correlation``: NaN (undefined, as one of
+    the two does not vary) counts as 0. ``coverage``: share of the distribution inside, between 0
+    and 1. ``centre``: the mean. ``n``: number of steps around the ellipse. Gives n + 1 points of a
+    closed ellipse, the 2 ends of a segment, or 1 point: an array (m, 2).
     """
     r = radius(coverage)
     s1, s2 = (float(s) for s in sds)
@@ -102,19 +86,9 @@ def correlation_matrix(
 ) -> tuple[Floats, Floats]:
     """Read standard deviations and correlations of the random effects of one grouping factor.
 
-    Parameters
-    ----------
-    estimates : DataFrame
-        The stored table.
-    group : str
-    terms : sequence of str
-        In the order wanted; a term that the model does not have has standard deviation 0.
-
-    Returns
-    -------
-    sds : ndarray, shape (k,)
-    correlations : ndarray, shape (k, k)
-        0 where the structure has none, NaN where it is undefined.
+    ``estimates``: the stored table. ``terms``: in the order wanted; a term that the model does not
+    have has standard deviation 0. Gives ``sds`` (k,) and ``correlations`` (k, k): 0 where the
+    structure has none, NaN where it is undefined.
     """
     position = {term: i for i, term in enumerate(terms)}
     sds, correlations = np.zeros(len(position)), np.eye(len(position))

@@ -133,10 +133,7 @@ class Pull:
 def term_names(tables: Sequence[FitTables], group: str) -> tuple[str, ...]:
     """Terms of a grouping factor in any of the fits, in order of appearance.
 
-    Raises
-    ------
-    ModelError
-        If there is no fit, or a fit has no such grouping factor.
+    Raises ModelError if there is no fit, or a fit has no such grouping factor.
     """
     if not tables:
         raise ModelError("There is no fit to draw: give at least one.")
@@ -161,16 +158,7 @@ def drawn_terms(
     Where one fit has ``(1 | g)`` and another ``(0 + f | g)``, the intercept is the effect of every
     level of f, and is drawn there.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group : str
-    terms : sequence of str, optional
-        By default those of all fits.
-
-    Returns
-    -------
-    tuple of str
+    ``terms``: by default those of all fits.
     """
     known = tuple(terms) if terms is not None else term_names(tables, group)
     cells = _cells(tables, group)
@@ -202,28 +190,10 @@ def pulls(
 ) -> list[Pull]:
     """Read what each fit does to each level, on one scale.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    group : str
-        Name of the grouping factor.
-    terms : sequence of str
-        Terms wanted, in this order.
-    reference : {"auto", "joint_limit", "within_group"}
-        See `reference_of`.
-    scale : {"b", "coef"}
-        Deviations from the population, or population plus deviation.
-
-    Returns
-    -------
-    list of Pull
-
-    Raises
-    ------
-    ModelError
-        If a name is unknown.
-    StoreError
-        If a table is missing, or has no references.
+    ``group``: name of the grouping factor. ``terms``: terms wanted, in this order. ``reference``:
+    see `reference_of` (one of "auto", "joint_limit", "within_group"). ``scale``: deviations from
+    the population, or population plus deviation (one of "b", "coef"). Raises ModelError if a name
+    is unknown. Raises StoreError if a table is missing, or has no references.
     """
     known = term_names(tables, group)
     for term in terms:
@@ -275,15 +245,7 @@ def reference_of(tables: Sequence[FitTables], group: str) -> str:
     least squares cannot tell the factor from another it is no estimate, or where it could not be
     computed, the rows of each level alone are left.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-        Fits that are drawn together.
-    group : str
-
-    Returns
-    -------
-    {"joint_limit", "within_group"}
+    ``tables``: fits that are drawn together.
     """
     apart = all(not _confounded(fit, group) for fit in tables)
     return "joint_limit" if apart and not missing_limit(tables) else "within_group"
@@ -419,21 +381,11 @@ def frame_of(
 ) -> tuple[float, float]:
     """Choose the range of an axis that every structure shares.
 
-    Parameters
-    ----------
-    references, modes : ndarray
-        Values of all levels in all fits; NaN is ignored.
-    extra : sequence of float
-        What should be in the frame besides (ends of ellipses, population).
-    wild : float
-        Where the whole range exceeds this many times the central 95 % of references and modes,
-        the frame is the central range with three quarters of its width added on either side.
-        Few values (less than 20) are never cut: each counts.
-
-    Returns
-    -------
-    low, high : float
-        With padding; low < high.
+    ``references``, ``modes``: values of all levels in all fits; NaN is ignored. ``extra``: what
+    should be in the frame besides (ends of ellipses, population). ``wild``: where the whole range
+    exceeds this many times the central 95 % of references and modes, the frame is the central range
+    with three quarters of its width added on either side. Few values (less than 20) are never cut:
+    each counts. ``low``, ``high``: with padding; low < high.
     """
     parts = [v[np.isfinite(v)] for v in (np.ravel(references), np.ravel(modes))]
     parts = [p for p in parts if p.size]
@@ -464,17 +416,8 @@ def outside(pull: Pull, frames: Sequence[tuple[float, float]]) -> int:
 def sample_ranks(n: int, limit: int, *, first: int = 0, last: int = 0) -> NDArray[np.int64]:
     """Choose ranks to draw out of n: all at the ends asked for, the others evenly spaced.
 
-    Parameters
-    ----------
-    n, limit : int
-        Ranks there are, and most that are drawn.
-    first, last : int
-        Ranks kept without exception at either end.
-
-    Returns
-    -------
-    ndarray of int
-        Sorted, from 0; all ranks where n <= limit.
+    ``n``, ``limit``: ranks there are, and most that are drawn. ``first``, ``last``: ranks kept
+    without exception at either end. Gives sorted, from 0; all ranks where n <= limit.
     """
     if n <= limit:
         return np.arange(n)
@@ -485,10 +428,7 @@ def sample_ranks(n: int, limit: int, *, first: int = 0, last: int = 0) -> NDArra
 def movement(pull: Pull) -> Floats:
     """How far each level moves from reference to mode, in SDs of the references of each term.
 
-    Returns
-    -------
-    ndarray, shape (q,)
-        Root of the sum of squares over terms; what has no reference does not count.
+    The root of the sum of squares over terms, (q,); what has no reference does not count.
     """
     step = np.where(np.isnan(pull.reference), 0.0, pull.mode - pull.reference)
     known = (~np.isnan(pull.reference)).sum(axis=0)

@@ -58,11 +58,7 @@ def reference_key(pull: Pull) -> str:
 def spreads(pull: Pull) -> list[tuple[str, float, float]]:
     """SD over levels of reference and of mode, for every term that varies and can be compared.
 
-    Returns
-    -------
-    list of (term, before, after)
-        Over the levels that have a reference, which are two at least; an SD of modes that is
-        rounding is 0.
+    Levels that have a reference count, and are two at least; an SD of modes that is rounding is 0.
     """
     out = []
     for j, term in enumerate(pull.terms):
@@ -105,22 +101,9 @@ def pull_caption(
 ) -> str:
     """Say what the marks are, and what they show, fit by fit.
 
-    Parameters
-    ----------
-    fits : sequence of Pull
-    group, scale : str
-    kinds : sequence of str
-        Which marks of populations are drawn.
-    sampling : str
-        The rule by which levels were chosen, if not all are drawn.
-    out_of_frame : sequence of int
-        Per fit, the levels outside the axes.
-    ellipses : sequence of float
-        Coverages drawn.
-
-    Returns
-    -------
-    str
+    ``kinds``: which marks of populations are drawn. ``sampling``: the rule by which levels were
+    chosen, if not all are drawn. ``out_of_frame``: per fit, the levels outside the axes.
+    ``ellipses``: coverages drawn.
     """
     first = fits[0]
     text = [

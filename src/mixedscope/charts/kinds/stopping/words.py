@@ -41,21 +41,10 @@ _NOTHING: Final = 1e-9
 def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = True) -> str:
     """Say what stopping one fit as early as the accuracy allows changes and saves.
 
-    Parameters
-    ----------
-    fit : FitTables
-        With ``stopping`` and ``accuracy``, and ``timing`` for the time.
-    accuracy : float
-        One of those studied.
-    clock : bool
-        Whether to tell the share of the time that is saved, which differs from run to run, or
-        that of the evaluations.
-
-    Returns
-    -------
-    str
-        Such as "Stopping at evaluation 41 of 57 changes no coefficient by more than 0.001
-        standard errors and saves 28 % of the time".
+    ``fit``: with ``stopping`` and ``accuracy``, and ``timing`` for the time. ``accuracy``: one of
+    those studied. ``clock``: whether to tell the share of the time that is saved, which differs
+    from run to run, or that of the evaluations. Gives such as "Stopping at evaluation 41 of 57
+    changes no coefficient by more than 0.001 standard errors and saves 28 % of the time".
     """
     total = len(fit.require("stopping"))
     where = {m: _evaluation(fit, m, accuracy) for m in MEASURE_NAMES}
@@ -104,16 +93,7 @@ def stopping_title(
 ) -> str:
     """Say in one line how early each fit was good enough.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    accuracy : float
-    clock : bool
-        Whether in seconds, or in evaluations.
-
-    Returns
-    -------
-    str
+    ``clock``: whether in seconds, or in evaluations.
     """
     parts, never, shares = [], [], []
     for fit in tables:
@@ -146,16 +126,7 @@ def stopping_caption(
 ) -> str:
     """Describe what the chart shows and what its numbers are.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    accuracy : float
-    clock : bool
-        As for `stopping_sentence`.
-
-    Returns
-    -------
-    str
+    ``clock``: as for `stopping_sentence`.
     """
     words = [
         f"How far the best point so far was from the final fit of {tables[0].info['formula']}: "

@@ -48,21 +48,9 @@ _DECADES: Final = 15.0
 def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, str]:
     """Draw one chart of a sweep.
 
-    Parameters
-    ----------
-    summary : Summary
-        See `mixedscope.summaries.runs.summarise`.
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    chart, title, caption : altair chart, str, str
-        The chart without theme and title.
-
-    Raises
-    ------
-    ModelError
-        If the theme is unknown, or no run has what the chart shows.
+    ``summary``: see `mixedscope.summaries.runs.summarise`. ``chart``, ``title``, ``caption``: the
+    chart without theme and title. Raises ModelError if the theme is unknown, or no run has what the
+    chart shows.
     """
     ink(theme)
     if summary.frame.empty:

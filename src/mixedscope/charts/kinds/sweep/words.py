@@ -53,16 +53,7 @@ _TOLERANCES: Final = (
 
 
 def sweep_title(summary: Summary) -> str:
-    """Answer what the chart is about from its numbers.
-
-    Parameters
-    ----------
-    summary : Summary
-
-    Returns
-    -------
-    str
-    """
+    """Answer what the chart is about from its numbers."""
     kind = summary.chart["kind"]
     if kind == "area":
         return _area_title(summary)
@@ -327,16 +318,7 @@ def _panels(rows: pd.DataFrame) -> int:
 
 
 def sweep_caption(summary: Summary) -> str:
-    """Say what the marks are, how many runs are behind them, and what each series shows.
-
-    Parameters
-    ----------
-    summary : Summary
-
-    Returns
-    -------
-    str
-    """
+    """Say what the marks are, how many runs are behind them, and what each series shows."""
     measure = MEASURES[summary.chart["y"]]
     words = [f"{_marks(summary, measure)} {_behind(summary)}"]
     kind = summary.chart["kind"]

@@ -40,19 +40,7 @@ def theta_still(
 ) -> Any:
     """Draw where every evaluation put the components of θ, the later the darker.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    courses : sequence of Course
-    span : (low, high)
-        Axis of θ.
-    title, caption : str
-    theme : {"light", "print"}
-
-    Returns
-    -------
-    altair chart
-        Without configuration.
+    ``span``: axis of θ. The chart has no configuration.
     """
     groups = list(dict.fromkeys(t["group"] for fit in tables for t in fit.info["random"]))
     scale = alt.Scale(domain=groups, range=[*GROUP_COLOURS[: len(groups)]])

@@ -41,14 +41,6 @@ def theta_span(tables: Sequence[FitTables]) -> tuple[float, float]:
 
     Single trials far away, which every search makes, would leave no room for the rest.  The range
     never exceeds that of the trials.
-
-    Parameters
-    ----------
-    tables : sequence of FitTables
-
-    Returns
-    -------
-    low, high : float
     """
     lows, highs, ends = [], [], []
     for fit in tables:
@@ -64,18 +56,7 @@ def theta_span(tables: Sequence[FitTables]) -> tuple[float, float]:
 
 
 def same_problem(fit: FitTables, tables: Sequence[FitTables]) -> list[FitTables]:
-    """Find the fits of the same objective, by whatever optimiser.
-
-    Parameters
-    ----------
-    fit : FitTables
-    tables : sequence of FitTables
-
-    Returns
-    -------
-    list of FitTables
-        Among them the fit itself.
-    """
+    """Find the fits of the same objective, the fit itself among them, by whatever optimiser."""
 
     def objective(info: dict[str, Any]) -> tuple[Any, ...]:
         sha256 = (info.get("dataset") or {}).get("sha256")
@@ -89,24 +70,9 @@ def evaluation_frame(
 ) -> pd.DataFrame:
     """Give a row per evaluation: where it is drawn and what it tells when pointed at.
 
-    Parameters
-    ----------
-    fit : FitTables
-        With ``trace``, and ``timing`` for ``x="seconds"``.
-    tables : sequence of FitTables
-        All fits drawn: gaps count from the smallest objective of those of the same problem.
-    floor : float
-        Smallest gap that is drawn.
-    x : {"evaluation", "seconds"}
-
-    Returns
-    -------
-    pandas.DataFrame
-
-    Raises
-    ------
-    ModelError
-        If no evaluation succeeded.
+    ``fit``: with ``trace``, and ``timing`` for ``x="seconds"``. ``tables``: all fits drawn: gaps
+    count from the smallest objective of those of the same problem. ``floor``: smallest gap that is
+    drawn. ``x`` is one of "evaluation", "seconds". Raises ModelError if no evaluation succeeded.
     """
     trace = fit.require("trace")
     objective = trace["objective"].to_numpy(dtype=float)

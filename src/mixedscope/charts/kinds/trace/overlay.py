@@ -50,24 +50,9 @@ def overlay_chart(
 ) -> Any:
     """Draw the best so far of every fit in one panel, and its phases as a strip above.
 
-    Parameters
-    ----------
-    frames : sequence of pandas.DataFrame
-        As made by `mixedscope.charts.kinds.trace.frames.evaluation_frame`.
-    labels : sequence of str
-        What each fit is called.
-    names : sequence of (str, str)
-        Its structure and its optimiser.
-    span : (float, float)
-        Ends of the axis of gaps.
-    along : Along
-    kept : sequence of (n,) bool arrays
-        The evaluations of each fit that its line goes through.
-    theme : str
-
-    Returns
-    -------
-    altair.VConcatChart
+    ``frames``: as made by `mixedscope.charts.kinds.trace.frames.evaluation_frame`. ``labels``: what
+    each fit is called. ``names``: its structure and its optimiser. ``span``: ends of the axis of
+    gaps. ``kept``: (n,) bool per fit, the evaluations that its line goes through.
     """
     width = DOUBLE_COLUMN - 16 - _NAMES
     strips = pd.concat(

@@ -77,27 +77,12 @@ class ParameterRow:
 
 
 def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> str:
-    """Settle what theta is drawn as.
+    """Settle what theta is drawn as: ``"sd"`` or ``"theta"``.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    parameters : {"sd", "theta"} or None
-        None: standard deviations where every fit has the table ``parameters`` and the data
-        determine any, else theta.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ModelError
-        If it is unknown.
-    StoreError
-        If standard deviations are asked for and not there.
-    UnsuitedError
-        If they are asked for and the data determine none.
+    By default standard deviations where every fit has the table ``parameters`` and the data
+    determine any, else theta. Raises ModelError if `parameters` is unknown. Raises StoreError if
+    standard deviations are asked for and not there. Raises UnsuitedError if they are asked for and
+    the data determine none.
     """
     if parameters is None:
         if any(fit.get("parameters") is None for fit in tables):
@@ -119,19 +104,9 @@ def parameter_rows(
 ) -> list[ParameterRow]:
     """Give the rows of panels that show theta.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    frames : sequence of pandas.DataFrame
-        As made by `mixedscope.charts.kinds.trace.frames.evaluation_frame`.
-    parameters : {"sd", "theta"}
-    limit : int
-        Values drawn in all.
-
-    Returns
-    -------
-    list of ParameterRow
-        One for theta; for ``"sd"`` standard deviations, and correlations where there are any.
+    ``frames``: as made by `mixedscope.charts.kinds.trace.frames.evaluation_frame`. ``parameters``
+    is one of "sd", "theta". ``limit``: values drawn in all. Gives one for theta; for ``"sd"``
+    standard deviations, and correlations where there are any.
     """
     share = limit // len(tables)
     if parameters == "theta":
@@ -153,17 +128,7 @@ def component_encodings(
 ) -> dict[str, Any]:
     """Colour by grouping factor; dashes and names by component where there are few.
 
-    Parameters
-    ----------
-    rows : sequence of ParameterRow
-    groups : sequence of str
-        Grouping factors in the order of the formula.
-    theme : str
-
-    Returns
-    -------
-    dict
-        Encodings of a line.
+    ``groups``: grouping factors in the order of the formula. Gives encodings of a line.
     """
     owner: dict[str, str] = {}
     for row in rows:

@@ -43,14 +43,7 @@ PHASE_NAMES: Final = {
 def phase_counts(fit: FitTables) -> dict[str, int]:
     """Count the evaluations in each phase.
 
-    Parameters
-    ----------
-    fit : FitTables
-
-    Returns
-    -------
-    dict of str to int
-        Every phase in order, also those of no evaluation.
+    Gives every phase in order, also those of no evaluation.
     """
     phase = fit.require("trace")["phase"]
     return {name: int((phase == name).sum()) for name in PHASE_NAMES}
@@ -59,15 +52,7 @@ def phase_counts(fit: FitTables) -> dict[str, int]:
 def phase_seconds(fit: FitTables) -> dict[str, float]:
     """Sum the seconds of each phase.
 
-    Parameters
-    ----------
-    fit : FitTables
-        With ``timing``.
-
-    Returns
-    -------
-    dict of str to float
-        Every phase in order, also those of no evaluation.
+    ``fit``: with ``timing``. Gives every phase in order, also those of no evaluation.
     """
     phase = fit.require("trace")["phase"].to_numpy()
     seconds = fit.require("timing")["seconds"].to_numpy(dtype=float)
@@ -77,14 +62,7 @@ def phase_seconds(fit: FitTables) -> dict[str, float]:
 def trace_title(tables: Sequence[FitTables], *, x: str = "evaluation") -> str:
     """Say in one line where the evaluations, or the seconds, went.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    x : {"evaluation", "seconds"}
-
-    Returns
-    -------
-    str
+    ``x`` is one of "evaluation", "seconds".
     """
     clock = x == "seconds"
     shares: list[tuple[str, float, float]] = []
@@ -124,21 +102,8 @@ def trace_caption(
 ) -> str:
     """Describe what a trace shows and what its numbers are.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    rows : sequence of ParameterRow
-        What is drawn of theta.
-    floor : float
-        Smallest gap drawn.
-    thinned : sequence of (int, int)
-        Evaluations drawn and made, per fit.
-    x : {"evaluation", "seconds"}
-        What runs to the right.
-
-    Returns
-    -------
-    str
+    ``rows``: what is drawn of theta. ``floor``: smallest gap drawn. ``thinned``: evaluations drawn
+    and made, per fit. ``x``: what runs to the right (one of "evaluation", "seconds").
     """
     info = tables[0].info
     below = " and ".join(
@@ -209,18 +174,8 @@ def overlay_caption(
 ) -> str:
     """Describe what traces in one panel show.
 
-    Parameters
-    ----------
-    tables : sequence of FitTables
-    floor : float
-        Smallest gap drawn.
-    thinned : sequence of (int, int)
-        Evaluations that the line goes through and evaluations made, per fit.
-    x : {"evaluation", "seconds"}
-
-    Returns
-    -------
-    str
+    ``floor``: smallest gap drawn. ``thinned``: evaluations that the line goes through and
+    evaluations made, per fit. ``x`` is one of "evaluation", "seconds".
     """
     words = [
         f"The best so far while {tables[0].info['formula']} was fitted, a line for every fit: the "
@@ -300,6 +255,6 @@ def part_of(part: int, total: int) -> str:
     Examples
     --------
     >>> part_of(2, 5), part_of(53, 380)
-    ('2 of 5', '14\u00a0% of 380')
+    ('2 of 5', '14 % of 380')
     """
     return f"{part:,} of {total:,}" if total < FEW else f"{percent(part / total)} of {total:,}"
