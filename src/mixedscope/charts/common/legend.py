@@ -79,9 +79,9 @@ def title_lines(text: str, width: float, size: float = 14.0) -> list[str]:
 def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size: int = 10) -> Any:
     """Draw a key: rows of marks, each with its words.
 
-    ``items``: kind and words; kinds are ``reference``, ``mode``, ``movement`` (``movement-line`` where it has no
-    arrow head), ``ellipse``, ``population``, ``limit`` and ``zero``. ``width``: pixels; an item
-    that would not fit starts a new row. ``size``: font size.
+    ``items``: kind and words; kinds are ``reference``, ``mode``, ``movement`` (``movement-line``
+    where it has no arrow head), ``ellipse``, ``population``, ``limit`` and ``zero``. ``width``:
+    pixels; an item that would not fit starts a new row. ``size``: font size.
     """
     colours = ink(theme)
     places: list[dict[str, Any]] = []
