@@ -11,7 +11,6 @@ from mixedscope.covariance.registry import (
     CovarianceStructure,
     make_structure,
     named_structure,
-    told_from_residuals,
 )
 from mixedscope.formula.tree import UNNAMED
 
@@ -261,22 +260,6 @@ def test_reduced_rank_of_all_columns_is_the_full_structure() -> None:
     rr, full = make_structure("rr", 3, {"d": 3}), make_structure("full", 3)
     theta = np.arange(1.0, 7.0)
     assert np.array_equal(rr.factor(theta), full.factor(theta))
-
-
-def test_one_observation_per_effect_identifies_some_structures_only() -> None:
-    told = {
-        name: told_from_residuals(make_structure(name, 4)) for name in STRUCTURES if name[0] != "i"
-    }
-    assert told == {
-        "full": False,
-        "zerocorr": False,
-        "homdiag": False,
-        "cs": True,
-        "homcs": False,
-        "ar1": True,
-        "hetar1": True,
-        "rr": True,
-    }
 
 
 @pytest.mark.parametrize(

@@ -319,7 +319,7 @@ UNIQUE = D.assign(id=range(8))
         (ModelError, "y ~ x", D, {}, "no random-effects term"),
         (ModelError, "y ~ x + (1 | k)", D.assign(k="p"), {}, "only one level"),
         (ModelError, "y ~ x + (1 | id)", UNIQUE, {}, "as many levels"),
-        (ModelError, "y ~ x + (f | g:k)", D, {}, "12 random effects for 8"),
+        (ModelError, "y ~ x + (1 | id)", UNIQUE, {"unidentified": "alow"}, "Did you mean 'allow'"),
         (ModelError, "y ~ x + (x | k) + (1 | k)", D, {}, r"'\(Intercept\)' of 'k' .* twice"),
         (ModelError, "y ~ c + (1 | k)", D.assign(c="one"), {}, "'c' has only one level"),
         (ModelError, "y ~ x + (1 | k)", D, {"structure": "fulll"}, "Did you mean 'full'"),

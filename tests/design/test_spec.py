@@ -26,6 +26,7 @@ FULL = ModelSpec(
     offset="x / 2",
     subset="x < 2",
     sigma=1.5,
+    unidentified="allow",
 )
 
 

@@ -35,8 +35,8 @@ class LinearMixedModel(FittableModel):
         that is named here is categorical.
     weights : str or (n,) array, optional
         Column or values of observation weights (inverse variances up to a factor). Rows of weight
-        0 are left out. Without weights that differ a grouping factor with a level for every
-        observation is refused: its variance cannot be told from that of the residuals.
+        0 are left out. Weights that differ tell a random effect of every observation from
+        residuals.
     offset : str or (n,) array, optional
         Column, expression of columns as ``"log(exposure)"``, or values that are added to fixed and
         random effects with the coefficient 1, and to what ``offset(…)`` in the formula adds.
@@ -47,6 +47,11 @@ class LinearMixedModel(FittableModel):
         Residual standard deviation, in units of the response, of a row of weight 1, where it is
         known and not to be estimated: 1 in a meta-analysis with the weights 1/v, v being the known
         variance of each row, where a grouping factor may then have a level for every row.
+    unidentified : {"refuse", "allow"}
+        What to do with a term whose variances cannot be told from that of the residuals, as with a
+        level for every row and no weights that differ: ``refuse`` it, or fit it all the same, the
+        standard deviations concerned being missing. Where some can be told, as the ratios of one
+        variance per treatment, the model is fitted anyway, and its certificate says what is shared.
 
     Raises
     ------
@@ -75,6 +80,7 @@ class LinearMixedModel(FittableModel):
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
         sigma: float | None = None,
+        unidentified: str = "refuse",
     ) -> None:
         super().__init__(
             formula,
@@ -85,6 +91,7 @@ class LinearMixedModel(FittableModel):
             offset=offset,
             subset=subset,
             sigma=sigma,
+            unidentified=unidentified,
         )
 
 

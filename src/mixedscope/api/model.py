@@ -53,6 +53,7 @@ class Model:
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
         sigma: float | None = None,
+        unidentified: str = "refuse",
     ) -> None:
         frame = as_frame(data)
         if contrasts is not None and not isinstance(contrasts, Mapping):
@@ -65,10 +66,18 @@ class Model:
             key: value if isinstance(value, str) or value is None else _GIVEN[key]
             for key, value in of_rows.items()
         }
-        self._spec = ModelSpec(formula, structure, contrasts or {}, **named, sigma=sigma)
+        self._spec = ModelSpec(
+            formula, structure, contrasts or {}, **named, sigma=sigma, unidentified=unidentified
+        )
         parsed = parse_formula(formula)
         self.design: Design = design_of_frame(
-            parsed, frame, structure=structure, contrasts=contrasts, **of_rows, sigma=sigma
+            parsed,
+            frame,
+            structure=structure,
+            contrasts=contrasts,
+            **of_rows,
+            sigma=sigma,
+            unidentified=unidentified,
         )
         warn_of(self.design.notes, stacklevel=4)
         self.system = ProfiledSystem(self.design)

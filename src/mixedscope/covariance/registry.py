@@ -14,8 +14,6 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-import numpy as np
-
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.covariance.base import CovarianceStructure, Look, Settings
 from mixedscope.covariance.correlated import Ar1, CompoundSymmetry, HetAr1, HomCompoundSymmetry
@@ -33,7 +31,6 @@ __all__ = [
     "look_of",
     "make_structure",
     "named_structure",
-    "told_from_residuals",
 ]
 
 STRUCTURES: dict[str, type[CovarianceStructure]] = {
@@ -133,19 +130,3 @@ def _structure(
 ) -> CovarianceStructure:
     name, given = named_structure(name, dict(settings))
     return STRUCTURES[name](size, given)
-
-
-def told_from_residuals(structure: CovarianceStructure) -> bool:
-    """Whether one observation of every random effect tells its variances from sigma.
-
-    The covariance of a group is then ``sigma**2 (lam lam' + I)``. Its derivatives by theta and by
-    sigma, at a theta in general position, must not depend on each other.
-    """
-    places = np.arange(structure.n_theta)
-    theta = structure.start() + 0.1 + 0.3 * np.abs(np.sin(1.0 + places))
-    factor = structure.factor(theta)
-    halves = [derivative @ factor.T for derivative in structure.derivatives(theta)]
-    lower = np.tril_indices(structure.size)
-    rows = [(half + half.T)[lower] for half in halves]
-    rows.append(np.eye(structure.size)[lower])
-    return int(np.linalg.matrix_rank(np.array(rows), tol=1e-8)) == structure.n_theta + 1

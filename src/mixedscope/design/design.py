@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.errors import DataError, ModelError, suggest
-from mixedscope.covariance.registry import make_structure, told_from_residuals
+from mixedscope.covariance.registry import make_structure
 from mixedscope.design.categories import CATEGORICAL
 from mixedscope.design.contrasts import ContrastSpec
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.frame import (
     as_frame,
 )
+from mixedscope.design.identifiable import ALLOW, REFUSE, check_levels, refuse_residual
 from mixedscope.design.rows import named_offset, read_offset, read_subset, read_weights, usable_rows
 from mixedscope.design.structure_choice import (
     Choice,
@@ -175,6 +176,7 @@ def build_design(
     offset: str | ArrayLike | None = None,
     subset: str | ArrayLike | None = None,
     sigma: float | None = None,
+    unidentified: str = REFUSE,
 ) -> Design:
     """Build the design of a mixed model.
 
@@ -196,6 +198,8 @@ def build_design(
         Safe condition on columns, or truth values: the rows to use.
     sigma : float, optional
         Residual standard deviation of a row of weight 1, where it is known.
+    unidentified : {"refuse", "allow"}
+        What to do with terms that do no more than residuals do.
 
     Returns
     -------
@@ -216,7 +220,7 @@ def build_design(
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     return design_of_frame(
         parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights,
-        offset=offset, subset=subset, sigma=sigma,
+        offset=offset, subset=subset, sigma=sigma, unidentified=unidentified,
     )  # fmt: skip
 
 
@@ -230,6 +234,7 @@ def design_of_frame(
     offset: str | ArrayLike | None = None,
     subset: str | ArrayLike | None = None,
     sigma: float | None = None,
+    unidentified: str = REFUSE,
 ) -> Design:
     """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`."""
     chooser = StructureChooser(parsed, structure)
@@ -250,6 +255,11 @@ def design_of_frame(
             ) from None
     if sigma is not None and not 0.0 < sigma < math.inf:
         raise ModelError(f"sigma must be a finite number above zero, not {sigma:g}.")
+    if unidentified not in (REFUSE, ALLOW):
+        raise ModelError(
+            f"unidentified must be {REFUSE!r} or {ALLOW!r}, not {unidentified!r}."
+            f"{suggest(unidentified, (REFUSE, ALLOW))}"
+        )
     contrasts = dict(contrasts or {})
     _check_contrasts(contrasts, parsed)
     all_weights = read_weights(weights, frame)
@@ -281,7 +291,9 @@ def design_of_frame(
     kept_weights = None if all_weights is None else np.ascontiguousarray(all_weights[rows])
     random = _random_designs(parsed, chooser, columns)
     for made in random:
-        _check_identifiable(made, weighted=_differ(kept_weights) or sigma is not None)
+        check_levels(made.group, made.levels)
+        if sigma is None and unidentified == REFUSE:
+            _refuse_residuals(made, kept_weights)
     fixed = columns.assigned(parsed.fixed.intercept, parsed.fixed.terms)
     variables = columns.described(parsed.response)
     columns.learned.close()
@@ -385,8 +397,19 @@ def _refuse_own_offset(parsed: Formula, offset: Any, frame: pd.DataFrame) -> Non
         )
 
 
-def _differ(weights: NDArray[np.float64] | None) -> bool:
-    return weights is not None and float(weights.max()) > float(weights.min())
+def _refuse_residuals(made: RandomDesign, weights: NDArray[np.float64] | None) -> None:
+    """Refuse terms of which no variance can be told from that of the residuals."""
+    n, q = len(made.codes), len(made.levels)
+    for part in made.parts:
+        columns = list(part.columns)
+        if len(columns) * q < n:
+            continue
+        structure = make_structure(part.structure, len(columns), part.settings)
+        z = made.Z[:, columns]
+        if weights is not None:
+            z = z * np.sqrt(weights)[:, None]
+        names = [made.names[j] for j in columns]
+        refuse_residual(made.group, names, structure, z, made.codes, q)
 
 
 # -- random effects -------------------------------------------------------------------------------
@@ -439,43 +462,3 @@ def _random_design(
     Z = matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
     Z = np.ascontiguousarray(Z)
     return RandomDesign(terms[0].group, factor.levels, factor.codes, Z, tuple(names), tuple(parts))
-
-
-def _check_identifiable(design: RandomDesign, *, weighted: bool) -> None:
-    """Refuse what lme4 refuses: too few levels, or as many effects as observations."""
-    n, q = len(design.codes), len(design.levels)
-    if q < 2:
-        raise ModelError(
-            f"The grouping factor {design.group!r} has only one level ({design.levels[0]}) in the "
-            "rows used: a variance between groups needs at least two."
-        )
-    if weighted:  # the residual variance is then proportional to 1 / weight, the other is not
-        return
-    if q >= n:
-        varying = [
-            name for name, z in zip(design.names, np.abs(design.Z.T), strict=True) if np.ptp(z) > 0
-        ]
-        # With a column that varies the variance of a row is that of residuals plus z² τ²: another
-        # model, which could be told apart and is not fitted.
-        why = (
-            "its variance cannot be told from the residual variance"
-            if not varying
-            else f"it makes the residual variance depend on {' and '.join(varying)}, "
-            "which is not fitted without weights that differ"
-        )
-        raise ModelError(
-            f"The grouping factor {design.group!r} has as many levels ({q}) as observations ({n}): "
-            f"{why}. Leave the term out, or give "
-            "weights, if residual variances are known to differ."
-        )
-    for part in design.parts:
-        structure = make_structure(part.structure, len(part.columns), part.settings)
-        k = 1 if structure.separates else structure.size
-        if k * q >= n and not told_from_residuals(structure):
-            names = " + ".join(design.names[j] for j in part.columns)
-            raise ModelError(
-                f"The term ({names} | {design.group}) has {k * q} random effects for {n} "
-                "observations. Such terms are refused: as a rule (if not always) all or some of "
-                "their variances cannot be told from the residual variance. "
-                "Use fewer terms, or '||'."
-            )

@@ -44,6 +44,8 @@ class ModelSpec:
         Safe condition on columns that holds in the rows used.
     sigma : float or None
         Residual standard deviation of a row of weight 1, where it is known and not estimated.
+    unidentified : {"refuse", "allow"}
+        What to do with random effects that do no more than residuals do.
     """
 
     formula: str
@@ -54,6 +56,7 @@ class ModelSpec:
     offset: str | None = None
     subset: str | None = None
     sigma: float | None = None
+    unidentified: str = "refuse"
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
@@ -97,6 +100,7 @@ class ModelSpec:
             offset=self.offset,
             subset=self.subset,
             sigma=self.sigma,
+            unidentified=self.unidentified,
         )
 
 

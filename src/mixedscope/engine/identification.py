@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mixedscope.engine.group_effects import GroupEffects
     from mixedscope.engine.system import ProfiledSystem
 
-__all__ = ["count_unidentified", "unidentified"]
+__all__ = ["count_unidentified", "shares_residual", "unidentified"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,6 +52,15 @@ def count_unidentified(system: ProfiledSystem, *, reml: bool) -> int:
         How many fewer the distributions of the data have than the model, wherever a fit ends.
     """
     return len(_null_directions(system, reml=reml)[2])
+
+
+def shares_residual(system: ProfiledSystem, *, reml: bool) -> bool:
+    """Whether any part of the residual variance may be counted as that of random effects."""
+    degrees = system.n - (len(system.basis.kept) if reml else 0)
+    # Fewer random effects leave some of the residuals to themselves.
+    if sum(len(term.design.levels) * term.size for term in system.terms) < degrees:
+        return False
+    return any(abs(step[-1]) > NOTHING for step in _null_directions(system, reml=reml)[2])
 
 
 def unidentified(system: ProfiledSystem, theta: Floats, *, reml: bool) -> list[dict[str, Any]]:

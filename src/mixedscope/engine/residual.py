@@ -1,10 +1,10 @@
 """Whether the data tell the residual variance from that of the random effects.
 
-Two ways in which they do not.  *Shared*: with one observation of every random effect, a structure
-with a variance for each can give any part of sigma to them, at no cost.  *Vanishing*: the objective
-does not rise while the random effects take over all variation and sigma goes to zero, so that there
-is no optimum to arrive at: it tends to a limit, or falls without bound where the random effects
-explain the response with fewer dimensions than there are observations.
+Two ways in which they do not.  *Shared*: with as many random effects as observations, such as one
+for each, a structure with a variance for each can give any part of sigma to them, at no cost.
+*Vanishing*: the objective does not rise while the random effects take over all variation and sigma
+goes to zero, so that there is no optimum to arrive at: it tends to a limit, or falls without bound
+where the random effects explain the response with fewer dimensions than there are observations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.covariance.registry import make_structure, told_from_residuals
+from mixedscope.engine.identification import shares_residual
 
 if TYPE_CHECKING:
     from mixedscope.design.design import TermPart
@@ -78,13 +78,10 @@ def residual_state(objective: ProfiledObjective, theta: Floats, value: float) ->
     ]
     weights = objective.system.design.weights
     is_weighted = weights is not None and bool(np.ptp(weights) > 0.0)
-    if not is_weighted and any(
-        not told_from_residuals(make_structure(p.structure, len(p.columns), p.settings))
-        for p in single
-    ):
+    if shares_residual(objective.system, reml=objective.reml):
         return "shared"
     if is_weighted or not single:
-        least = _MANY if single else _LARGE
+        least = _MANY if single or _are_many(objective) else _LARGE
         if _largest_entry(objective, theta) < least:
             return "identified"
     try:
@@ -129,6 +126,15 @@ def _enlarged(objective: ProfiledObjective, theta: Floats, times: float) -> Floa
     """Theta (k,) of random effects so many times as large."""
     terms = objective.system.terms
     return np.concatenate([term.enlarged(theta[term.theta], times) for term in terms])
+
+
+def _are_many(objective: ProfiledObjective) -> bool:
+    """Whether the random effects of a term are as many as the observations, or more."""
+    return any(
+        len(part.columns) * len(term.design.levels) >= objective.system.n
+        for term in objective.system.terms
+        for part in term.design.parts
+    )
 
 
 def _has_one_observation_each(term: GroupEffects, part: TermPart) -> bool:

@@ -211,7 +211,7 @@ _RESIDUAL = {
     ),
     "shared": (
         "The fit ended where no direction leads downwards, but the residual variance is not "
-        "identified: there is one observation of each random effect of a term, and any part of the "
+        "identified: there are so many random effects that any part of the "
         "residual variance may be counted as theirs with the same likelihood. Fixed effects and "
         "the likelihood may be used; the standard deviations, sigma and the conditional modes are "
         "one choice among many. Choose a structure with fewer parameters, or leave out the term."

@@ -225,6 +225,8 @@ class ModelConfig(Section):
     """Condition on columns: the rows to use."""
     sigma: Annotated[float, Field(gt=0, strict=False)] | None = None
     """Residual standard deviation of a row of weight 1, where it is known."""
+    unidentified: Literal["refuse", "allow"] = "refuse"
+    """What to do with random effects that do no more than residuals do."""
     optimizers: Annotated[list[str], Field(min_length=1)] = ["auto"]
     """Names of optimisers of this configuration; charts show the fits of the first."""
     race: RaceConfig | None = None
