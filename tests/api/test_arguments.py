@@ -62,6 +62,7 @@ class Doors:
             "Fit.predict": (self.fit.predict, {}),
             "Fit.simulate": (self.fit.simulate, {}),
             "Fit.parametric_bootstrap": (self.fit.parametric_bootstrap, {"count": 1}),
+            "Bootstrap.confint": (self.fit.parametric_bootstrap(40).confint, {}),
             "Fit.evaluate": (self.fit.evaluate, {}),
             "Fit.fixed_effects": (self.fit.fixed_effects, {}),
             "Fit.tidy": (self.fit.tidy, {}),

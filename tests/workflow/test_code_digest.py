@@ -170,7 +170,7 @@ def test_every_study_has_the_schemas_of_its_tables_and_no_other(plan: Plan) -> N
     for name, study in STUDIES.items():
         assert all(SCHEMAS[table].study for table in study.tables), name
     told = {table for study in STUDIES.values() for table in study.tables}
-    asked_for = {"profile", "profile_pairs"}  # by methods of a fit, and stored beside it
+    asked_for = {"profile", "profile_pairs", "bootstrap"}  # by methods of a fit, stored beside it
     assert told | asked_for == {kind for kind, schema in SCHEMAS.items() if schema.study}
     assert schema_module("landscape_points") == "mixedscope.tables.kinds.landscape"
     assert plan.study_modules("study_landscape") == [

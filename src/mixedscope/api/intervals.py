@@ -82,9 +82,13 @@ class FitIntervals(FitNumbers[M]):
             ``df``.
             ``profile``: where the deviance, all
             others optimised, rises as far as the chi-squared distribution of one degree of freedom
-            says; see :meth:`profile`.
+            says; see :meth:`profile`. ``bootstrap``: by parametric bootstrap, as
+            :meth:`mixedscope.inference.bootstrap.result.Bootstrap.confint` describes.
         **settings
-            Of the method.
+            Of the method. Of ``bootstrap``: ``draws``, how many (1000), or what
+            :meth:`Fit.parametric_bootstrap` gave; ``seed`` (0); ``interval``: ``percentile`` (the
+            default), ``shortest``, ``basic`` or ``normal``. Where neither draws nor seed are given
+            and the fit has draws, those made last or those stored with it, it is these.
 
         Returns
         -------
@@ -103,6 +107,11 @@ class FitIntervals(FitNumbers[M]):
         --------
         >>> fit.confint(0.9).query("kind == 'beta'")  # doctest: +SKIP
         """
+        stored = self._tables.studies.get("bootstrap")
+        if method == "bootstrap" and stored is not None and not {"draws", "seed"} & settings.keys():
+            from mixedscope.inference.bootstrap.result import Bootstrap
+
+            settings["draws"] = Bootstrap.of_stored(stored)
         return intervals(
             self._profiled, self.theta, level, self.estimates, method=method, settings=settings
         )

@@ -158,8 +158,9 @@ def write_fit(
         frame = tables.get(name)
         if frame is None:
             frame = tables.require(name)  # says what is missing
-        if "parameters" in frame.attrs:
-            extra = {**(extra or {}), "parameters": frame.attrs["parameters"]}
+        for key in ("parameters", "origin"):
+            if key in frame.attrs:
+                extra = {**(extra or {}), key: frame.attrs[key]}
         kind = _SCHEMAS.get(name, name)
         payloads[path] = table_bytes(path, frame, kind, formula=formula, sha256=sha256, extra=extra)
     for path, payload in payloads.items():

@@ -32,7 +32,7 @@ class TableSchema:
         Columns with a fixed vocabulary.
     study : bool
         Stored beside a fit but no part of it: of `mixedscope.inference.studies.registry`, or asked
-        for by itself, as profiles are.
+        for by itself, as profiles and bootstraps are.
     """
 
     kind: str

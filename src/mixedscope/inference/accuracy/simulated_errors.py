@@ -28,7 +28,8 @@ from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.accuracy.draw_blocks import BLOCK
 from mixedscope.inference.estimates.leverage import effective_degrees, told_degrees
 from mixedscope.inference.estimates.references import joint_limit
-from mixedscope.inference.estimates.refit import Refits, refit_many, simulate_effects
+from mixedscope.inference.estimates.refit import Refits, refit_many
+from mixedscope.inference.estimates.simulated import simulate_effects
 
 __all__ = ["Candidate", "SimulatedErrors"]
 

@@ -28,8 +28,6 @@ __all__ = [
     "check_responses",
     "inverse_hessian",
     "refit_many",
-    "simulate_effects",
-    "simulate_responses",
 ]
 
 Floats = NDArray[np.float64]
@@ -86,40 +84,6 @@ class Refits:
         columns |= {f"theta {n}": self.theta[:, j] for j, n in enumerate(self.theta_names)}
         frame = pd.DataFrame(columns)
         return frame.assign(evaluations=self.evaluations, converged=self.converged)
-
-
-def simulate_responses(
-    objective: ProfiledObjective, theta: Floats, count: int, rng: np.random.Generator
-) -> Floats:
-    """Draw responses from the fitted model, new random effects and residuals each.
-
-    Gives (count, n), in the units of the response.
-    """
-    return simulate_effects(objective, theta, count, rng)[0]
-
-
-def simulate_effects(
-    objective: ProfiledObjective, theta: Floats, count: int, rng: np.random.Generator
-) -> tuple[Floats, list[Floats]]:
-    """Draw responses from the fitted model, and give the random effects behind them too.
-
-    ``responses`` (count, n): in the units of the response. ``effects`` (count, q, k): random
-    effects per grouping factor, units of the data.
-    """
-    evaluation = objective.evaluate(theta)
-    system = objective.system
-    mean = system.fixed_columns @ evaluation.beta
-    out = rng.standard_normal((count, system.n))
-    out *= evaluation.sigma / system.root_weights
-    out += mean
-    effects = []
-    for term in system.terms:
-        factor = term.factor(theta[term.theta]) * evaluation.sigma
-        b = rng.standard_normal((count, len(term.design.levels), term.size)) @ factor.T
-        for c in range(term.size):
-            out += b[:, term.design.codes, c] * term.design.Z[:, c]
-        effects.append(b)
-    return out, effects
 
 
 def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:

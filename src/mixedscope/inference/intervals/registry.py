@@ -61,6 +61,7 @@ METHODS: Final[dict[str, IntervalMethod]] = {
     "satterthwaite": IntervalMethod(_TESTS, "satterthwaite_intervals"),
     "kenward-roger": IntervalMethod(_TESTS, "kenward_roger_intervals"),
     "profile": IntervalMethod("mixedscope.inference.profiles.intervals", "profile_intervals"),
+    "bootstrap": IntervalMethod("mixedscope.inference.bootstrap.intervals", "bootstrap_intervals"),
 }
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.refit import refit_many, simulate_responses
+from mixedscope.inference.estimates.refit import refit_many
+from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.ladder.boundary import NOTHING
 
 __all__ = ["Fitted", "bootstrap_draws", "bootstrap_p_values"]
@@ -53,7 +54,7 @@ def bootstrap_draws(
     """Simulate from every poorer fit and refit both models of each pair.
 
     ``fits`` are by structure, all of the same data; ``pairs`` the poorer and the richer structure
-    of every test; ``draws`` numbers from 0. Gives columns of the stored table ``bootstrap``:
+    of every test; ``draws`` numbers from 0. Gives columns of the table ``tests_bootstrap``:
     ``poorer``, ``richer``, ``draw``, ``statistic`` (null where a refit failed) and ``failed``. A
     refit fails if it does not converge, or the richer model ends above the poorer one, which it
     contains.

@@ -24,7 +24,7 @@ from mixedscope.covariance.base import CovarianceStructure
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.leverage import DIGITS
-from mixedscope.inference.estimates.refit import simulate_responses
+from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.ladder.boundary import (
     Cone,
     NullDistribution,

@@ -1,22 +1,25 @@
-"""The statistic of every test where the poorer model is true, draw by draw."""
+"""Draws of the parametric bootstrap of a fit: what each response drawn was estimated to be."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from mixedscope.tables.table_schema import BOOL, F64, INT32, TEXT, TableSchema
+from mixedscope.tables.table_schema import BOOL, F64, F64S, INT32, TableSchema
 
 __all__ = ["BOOTSTRAP"]
 
 BOOTSTRAP: Final = TableSchema(
     "bootstrap",
-    1,
+    2,
     {
-        "poorer": TEXT,
-        "richer": TEXT,
         "draw": INT32,
-        "statistic": F64,
-        "failed": BOOL,
+        "objective": F64,
+        "sigma": F64,
+        **dict.fromkeys(("beta", "std_error", "sd", "correlation", "theta"), F64S),
+        "singular": BOOL,
+        "evaluations": INT32,
+        "converged": BOOL,
     },
-    frozenset({"poorer", "richer", "draw", "failed"}),
+    frozenset({"draw", "beta", "sd", "correlation", "singular", "evaluations", "converged"}),
+    study=True,
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from mixedscope.tables.table_schema import BOOL, F64, F64S, INT32, TEXT, TableSchema
 
-__all__ = ["REFERENCES", "TESTS"]
+__all__ = ["REFERENCES", "TESTS", "TESTS_BOOTSTRAP"]
 
 #: What a likelihood-ratio statistic is compared with.
 REFERENCES: Final = frozenset({"chi-squared", "mixture", "bounds"})
@@ -30,4 +30,18 @@ TESTS: Final = TableSchema(
     },
     frozenset({"model", "optimizer", "poorer", "richer", "statistic", "reference"}),
     {"reference": REFERENCES},
+)
+
+#: The statistic of every test where the poorer model is true, draw by draw.
+TESTS_BOOTSTRAP: Final = TableSchema(
+    "tests_bootstrap",
+    1,
+    {
+        "poorer": TEXT,
+        "richer": TEXT,
+        "draw": INT32,
+        "statistic": F64,
+        "failed": BOOL,
+    },
+    frozenset({"poorer", "richer", "draw", "failed"}),
 )

@@ -63,14 +63,13 @@ def compare(
     import pandas as pd
 
     from mixedscope.inference.ladder.ladder import ladder_tables
-    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
     from mixedscope.tables.kinds.components import COMPONENTS
     from mixedscope.tables.kinds.structures import STRUCTURES, STRUCTURES_TIMING
-    from mixedscope.tables.kinds.tests import TESTS
+    from mixedscope.tables.kinds.tests import TESTS, TESTS_BOOTSTRAP
     from mixedscope.tables.table_files import read_table, write_table
 
     rungs = _rungs(fits)
-    drawn = [read_table(path, BOOTSTRAP) for path in bootstrap]
+    drawn = [read_table(path, TESTS_BOOTSTRAP) for path in bootstrap]
     tables = ladder_tables(
         rungs, bootstrap=pd.concat(drawn, ignore_index=True) if drawn else None, seed=seed
     )
@@ -99,7 +98,7 @@ def bootstrap(
     """
     from mixedscope.core.seeds import derive_seed
     from mixedscope.inference.ladder.ladder import bootstrap_of
-    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
+    from mixedscope.tables.kinds.tests import TESTS_BOOTSTRAP
     from mixedscope.tables.table_files import write_table
 
     rungs = _rungs(fits)
@@ -109,7 +108,7 @@ def bootstrap(
     write_table(
         output,
         table,
-        BOOTSTRAP,
+        TESTS_BOOTSTRAP,
         formula=info["formula"],
         sha256=info["dataset"]["sha256"],
     )

@@ -1,0 +1,1 @@
+"""Parametric bootstrap: what estimates are where the parameters are known."""

@@ -1,0 +1,289 @@
+"""Draws of a parametric bootstrap: estimates, draw by draw, and what they were drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError
+from mixedscope.inference.bootstrap.ends import check_interval, interval_ends
+from mixedscope.inference.estimates.refit import Refits
+
+__all__ = ["Bootstrap", "Origin"]
+
+Floats = NDArray[np.float64]
+_Key = tuple[str, str | None, str | None, str | None]
+
+#: Columns of the stored table that are lists.
+_LISTS = ("beta", "std_error", "theta", "sd", "correlation")
+#: And those that are not.
+_NUMBERS = ("draw", "objective", "sigma", "singular", "evaluations", "converged")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What draws are of: two of the same origin and number are the same.
+
+    Attributes
+    ----------
+    seed : int
+    criterion : str
+    data : str
+        Digest of the data whose model is fitted; empty if it is not known.
+    beta_names, theta_names : tuple of str
+    sd_names : tuple of (group, term)
+    correlation_names : tuple of (group, term, term2)
+    beta, theta : tuple of float
+        Parameters that responses are drawn from.
+    sigma : float
+    sd, correlation : tuple of float
+        What sigma and theta are.
+    undetermined : tuple of (kind, group, term, term2)
+        Parameters that the data do not determine.
+    """
+
+    seed: int
+    criterion: str
+    data: str
+    beta_names: tuple[str, ...]
+    theta_names: tuple[str, ...]
+    sd_names: tuple[tuple[str, str], ...]
+    correlation_names: tuple[tuple[str, str, str], ...]
+    beta: tuple[float, ...]
+    sigma: float
+    theta: tuple[float, ...]
+    sd: tuple[float, ...]
+    correlation: tuple[float, ...]
+    undetermined: tuple[tuple[str | None, ...], ...] = ()
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Origin:
+        """Read what is stored with a table; of numbers null is NaN."""
+        return cls(**{field.name: _frozen(stored[field.name]) for field in fields(cls)})
+
+    def difference(self, other: Origin) -> str | None:
+        """Name the first thing in which two origins differ; None if there is none."""
+        for field in fields(self):
+            if repr(getattr(self, field.name)) != repr(getattr(other, field.name)):
+                return field.name
+        return None
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(_frozen(v) for v in value)
+    return value
+
+
+@dataclass(frozen=True)
+class Bootstrap(Refits):
+    """Estimates of a model for responses drawn from it, a row for each draw.
+
+    Made by :meth:`mixedscope.Fit.parametric_bootstrap`.
+
+    Attributes
+    ----------
+    theta_names, beta_names, objective, theta, beta, std_error, sigma, evaluations, converged
+        As of :class:`mixedscope.inference.estimates.refit.Refits`.
+    origin : Origin
+        What the draws are of: seed, parameters they were drawn from, names.
+    draw : (m,) array of int
+        Numbers of the draws, from 0.
+    sd : (m, s) array
+        Standard deviations of random effects, units of the response over those of the term.
+    correlation : (m, c) array
+        NaN where a standard deviation is zero.
+    singular : (m,) array of bool
+        Whether a covariance matrix of random effects is singular, as `Fit.singular`.
+    """
+
+    origin: Origin
+    draw: NDArray[np.int64]
+    sd: Floats
+    correlation: Floats
+    singular: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.draw)
+
+    def __repr__(self) -> str:
+        left_out = int((~self.used).sum())
+        more = f", {left_out} not converged" if left_out else ""
+        return f"<Bootstrap of {len(self)} draws, {int(self.singular.sum())} singular{more}>"
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Draws (m,) whose refit converged: those that count in intervals."""
+        return self.converged & np.isfinite(self.objective)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per draw, one column per quantity.
+
+        ``draw``, ``objective``, ``sigma``; then ``beta``, ``std_error``, ``sd``, ``correlation``
+        and ``theta``, each followed by what it is of; ``singular``, ``evaluations`` and
+        ``converged``. Numbers are in the units of the data.
+        """
+        columns: dict[str, Any] = {
+            "draw": self.draw, "objective": self.objective, "sigma": self.sigma,
+        }  # fmt: skip
+        names = {
+            "beta": self.beta_names,
+            "std_error": self.beta_names,
+            "sd": tuple(" ".join(n) for n in self.origin.sd_names),
+            "correlation": tuple(" ".join(n) for n in self.origin.correlation_names),
+            "theta": self.theta_names,
+        }
+        for kind, own in names.items():
+            values = getattr(self, kind)
+            columns |= {f"{kind} {name}": values[:, j] for j, name in enumerate(own)}
+        last = ("singular", "evaluations", "converged")
+        return pd.DataFrame(columns | {name: getattr(self, name) for name in last})
+
+    @door()
+    def confint(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
+        """Intervals of the parameters from the draws.
+
+        Parameters
+        ----------
+        level : float
+            Coverage, between 0 and 1.
+        interval : {"percentile", "shortest", "basic", "normal"}
+            ``percentile``: between quantiles of the draws, equally many beyond either end;
+            ``shortest``: the shortest that holds so many draws (MixedModels.jl's); ``basic``:
+            quantiles of the draws mirrored at the estimate; ``normal``: the estimate less the mean
+            error of the draws, and so many of their standard deviations to each side. The last two
+            may reach beyond what a parameter can be.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``kind`` (``beta``, ``sigma``, ``sd``, ``correlation``), ``group``, ``term``, ``term2``,
+            ``estimate``: the parameter that responses were drawn from; ``lower``, ``upper``,
+            ``interval``, and ``draws``: how many count. Those that did not converge do not, nor a
+            correlation in draws where a standard deviation is zero. Missing where the data do not
+            determine the parameter, or the parameter itself is missing.
+
+        Raises
+        ------
+        ModelError
+            If there is no such interval, or there are too few draws for the level.
+
+        Notes
+        -----
+        Quantiles are those of order statistics ``(m + 1) p``, between two of them interpolated on
+        the scale of normal quantiles (Davison & Hinkley 1997, Bootstrap Methods and their
+        Application, eq. 5.8), as in R's ``boot.ci``; of the 95 % percentile interval that takes 39
+        draws. Formulas of basic and normal intervals: there, eq. 5.6 and 5.5.
+        """
+        check_interval(interval)
+        rows = []
+        for key, estimate, values in self._parameters():
+            count, ends = 0, (np.nan, np.nan)
+            if key not in self.origin.undetermined and np.isfinite(estimate):
+                known = values[self.used & np.isfinite(values)]
+                count = len(known)
+                ends = interval_ends(known, estimate, level, interval, " ".join(filter(None, key)))
+            rows.append((*key, estimate, *ends, interval, count))
+        names = "kind", "group", "term", "term2", "estimate", "lower", "upper", "interval", "draws"
+        frame = pd.DataFrame(rows, columns=list(names))
+        texts = ("group", "term", "term2")
+        return frame.assign(
+            **{n: frame[n].astype(object).where(frame[n].notna(), None) for n in texts}
+        )
+
+    def _parameters(self) -> Iterator[tuple[_Key, float, Floats]]:
+        """Kind, group, term and second term of each parameter, its true value, its draws (m,)."""
+        origin = self.origin
+        for j, name in enumerate(origin.beta_names):
+            yield ("beta", None, name, None), origin.beta[j], self.beta[:, j]
+        yield ("sigma", None, None, None), origin.sigma, self.sigma
+        for group in dict.fromkeys(name[0] for name in origin.sd_names):
+            for j, (own, term) in enumerate(origin.sd_names):
+                if own == group:
+                    yield ("sd", group, term, None), origin.sd[j], self.sd[:, j]
+            for j, (own, first, second) in enumerate(origin.correlation_names):
+                if own == group:
+                    key = ("correlation", group, first, second)
+                    yield key, origin.correlation[j], self.correlation[:, j]
+
+    # -- parts and storing -------------------------------------------------------------------------
+
+    def part(self, rows: slice) -> Bootstrap:
+        """Give some of the draws, which share their numbers with these."""
+        names = (*_LISTS, *_NUMBERS)
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Bootstrap]) -> Bootstrap:
+        """Put parts together, in the order of their numbers.
+
+        Raises ModelError if they are not of one origin, or a draw is in two of them.
+        """
+        if not parts:
+            raise ModelError("There are no parts of a bootstrap to put together.")
+        if len(parts) == 1:
+            return parts[0]
+        for part in parts[1:]:
+            other = parts[0].origin.difference(part.origin)
+            if other is not None:
+                raise ModelError(
+                    f"Parts of two bootstraps cannot be put together: {other} is "
+                    f"{getattr(parts[0].origin, other)!r} in one and "
+                    f"{getattr(part.origin, other)!r} in another."
+                )
+        draw = np.concatenate([part.draw for part in parts])
+        order = np.argsort(draw, kind="stable")
+        twice = draw[order][1:][np.diff(draw[order]) == 0]
+        if len(twice):
+            raise ModelError(f"Draw {int(twice[0])} is in two parts of the bootstrap.")
+        names = (*_LISTS, *_NUMBERS)
+        columns: dict[str, Any] = {
+            n: np.concatenate([getattr(p, n) for p in parts])[order] for n in names
+        }
+        return replace(parts[0], **columns)
+
+    def stored(self) -> pd.DataFrame:
+        """Give the stored table ``bootstrap``; its ``attrs`` hold the origin."""
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
+        columns |= {name: list(getattr(self, name)) for name in _LISTS}
+        frame = pd.DataFrame(columns)
+        frame.attrs["origin"] = asdict(self.origin)
+        return frame
+
+    @classmethod
+    def of_stored(cls, frame: pd.DataFrame) -> Bootstrap:
+        """Read draws out of the stored table ``bootstrap``."""
+        origin = Origin.of(_without_nulls(frame.attrs["origin"]))
+        widths = {
+            "beta": len(origin.beta_names),
+            "std_error": len(origin.beta_names),
+            "theta": len(origin.theta_names),
+            "sd": len(origin.sd_names),
+            "correlation": len(origin.correlation_names),
+        }
+        lists = {
+            name: np.array(frame[name].tolist(), dtype=float).reshape(len(frame), width)
+            for name, width in widths.items()
+        }
+        whole = ("draw", "evaluations")
+        numbers = {name: frame[name].to_numpy() for name in _NUMBERS}
+        numbers |= {name: numbers[name].astype(np.int64) for name in whole}
+        return cls(
+            theta_names=origin.theta_names, beta_names=origin.beta_names, origin=origin,
+            **lists, **numbers,
+        )  # fmt: skip
+
+
+def _without_nulls(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: a true value that is null is one."""
+    out = dict(stored)
+    for name in ("sd", "correlation"):
+        out[name] = [float("nan") if value is None else value for value in out[name]]
+    return out
