@@ -65,22 +65,11 @@ class FixedBasis:
 def fixed_basis(x: Floats, tolerance: float = COLLINEAR, *, intercept: bool = False) -> FixedBasis:
     """Orthonormalise the columns of `x` from left to right, leaving redundant ones out.
 
-    Parameters
-    ----------
-    x : (n, p) array
-        Model matrix, rows multiplied by the square roots of the weights.
-    tolerance : float
-        Share of a column's length below which it counts as redundant.
-    intercept : bool
-        Whether the first column is that of the intercept: of a variable that lies far from zero,
-        such as a date, the length is then that of its deviations from the mean.
+    ``x`` (n, p): model matrix, rows multiplied by the square roots of the weights. ``tolerance``:
+    share of a column's length below which it counts as redundant. ``intercept``: whether the first
+    column is that of the intercept: of a variable that lies far from zero, such as a date, the
+    length is then that of its deviations from the mean.
 
-    Returns
-    -------
-    FixedBasis
-
-    Notes
-    -----
     Gram-Schmidt with one repetition keeps Q orthonormal to rounding ("twice is enough": Giraud,
     Langou, Rozloznik & van den Eshof 2005, Numer. Math. 101). Like R's pivoted QR it keeps the
     earlier of two redundant columns, so the same coefficients are dropped as in lme4.

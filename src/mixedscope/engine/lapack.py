@@ -71,15 +71,7 @@ def set_threads(threads: int) -> None:
     are many times slower than each with one. Only models with thousands of levels in crossed
     factors gain from more.
 
-    Parameters
-    ----------
-    threads : int
-        At least 1.
-
-    Raises
-    ------
-    ModelError
-        If it is less.
+    ``threads``: at least 1. Raises ModelError if it is less.
     """
     global _threads
     if int(threads) != threads or threads < 1:
@@ -167,10 +159,7 @@ def _data(matrix: Floats) -> Any:
 def cholesky_lower(matrix: Floats) -> bool:
     """Overwrite the lower triangle of a symmetric matrix by its Cholesky factor.
 
-    Returns
-    -------
-    bool
-        Whether the matrix was positive definite.
+    Gives whether the matrix was positive definite.
     """
     info = ctypes.c_int(0)
     size = len(matrix)
@@ -235,12 +224,7 @@ def solve_lower(matrix: Floats, right: Floats) -> None:
 def subtract_outer(matrix: Floats, factor: Floats) -> None:
     """Subtract ``factor.T @ factor`` from the *upper* triangle of `matrix`.
 
-    Parameters
-    ----------
-    matrix : (N, N) array
-        Changed in place.
-    factor : (m, N) array
-        One row per eliminated random effect.
+    ``matrix`` (N, N): changed in place. ``factor`` (m, N): one row per eliminated random effect.
     """
     rows, size = factor.shape
     dsyrk = _routine("dsyrk")
@@ -254,10 +238,7 @@ def subtract_outer(matrix: Floats, factor: Floats) -> None:
 def multiply_symmetric(matrix: Floats, right: Floats, out: Floats) -> None:
     """Compute ``out = right @ matrix`` from the *upper* triangle of a symmetric matrix.
 
-    Parameters
-    ----------
-    matrix : (N, N) array
-    right, out : (m, N) arrays
+    ``matrix`` is (N, N). ``right``, ``out`` are (m, N).
     """
     rows, size = right.shape
     dsymm = _routine("dsymm")

@@ -110,11 +110,8 @@ class CrossProducts:
     def with_response(self, response: Floats) -> CrossProducts:
         """Exchange the response for one or several others; all other cross-products are shared.
 
-        Parameters
-        ----------
-        response : (n,) or (n, m) array
-            In the scale of the first response, rows weighted as its; orthogonal to the
-            fixed-effects basis where that is orthonormal.
+        ``response`` (n, m): in the scale of the first response, rows weighted as its; orthogonal to
+        the fixed-effects basis where that is orthonormal.
         """
         columns = response[:, None] if response.ndim == 1 else response
         m = columns.shape[1]
@@ -193,18 +190,10 @@ class WorkingProducts(CrossProducts):
         Of a system that was made of them, call :meth:`BlockedSystem.reform` instead: it keeps
         copies.
 
-        Parameters
-        ----------
-        weights : (n,) array
-            Not negative; they count beside those that the given columns contain.
-        response : (n,) array
-            Rows weighted as those of the given columns. It need not be orthogonal to the basis, but
-            what is known of its common part is better taken off: large numbers cost digits.
-
-        Raises
-        ------
-        FloatingPointError
-            If a weight is negative or not finite.
+        ``weights`` (n,): not negative; they count beside those that the given columns contain.
+        ``response`` (n,): rows weighted as those of the given columns. It need not be orthogonal to
+        the basis, but what is known of its common part is better taken off: large numbers cost
+        digits. Raises FloatingPointError if a weight is negative or not finite.
         """
         if not (np.isfinite(weights).all() and weights.min(initial=0.0) >= 0.0):
             raise FloatingPointError("Working weights must be finite and not negative.")
@@ -232,15 +221,8 @@ def cross_products(
 ) -> CrossProducts:
     """Form the cross-products of a model.
 
-    Parameters
-    ----------
-    factors : tuple of GroupColumns
-        At least one.
-    basis : FixedBasis
-    response : (n,) array
-        Weighted, orthogonal to the basis.
-    pattern : Pattern, optional
-        That of the factors, if it is known.
+    ``factors``: at least one. ``response`` (n,): weighted, orthogonal to the basis. ``pattern``:
+    that of the factors, if it is known.
     """
     if pattern is None:
         pattern, scatter = make_pattern(
@@ -281,12 +263,8 @@ def _add_up(
 ) -> tuple[tuple[Tier, ...], Floats]:
     """Cross-products of the tiers, and of rest and tail but for the tail's own, which are 0.
 
-    Parameters
-    ----------
-    basis : (n, r) array
-    response : (n,) array
-    room : optional
-        Filled and given back, if there is any; else new arrays are.
+    ``basis`` is (n, r). ``response`` is (n,). ``room``: filled and given back, if there is any;
+    else new arrays are.
     """
     n, n_tail = len(response), basis.shape[1] + 1
     is_long = n >= _LONG and n_tail <= _NARROW

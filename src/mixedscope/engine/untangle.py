@@ -55,15 +55,9 @@ def untangled(
     first, both twice (see :mod:`mixedscope.engine.basis`). Of a column of which the others leave
     nothing the engine sees zeros.
 
-    Parameters
-    ----------
-    rows : (k, n) array
-        Columns of the data, multiplied by the square roots of the weights.
-    scale : (k,) array
-        Their root mean squares.
-    standard : (n, k) array
-        The columns in units of these; those of other parts are taken from here.
-    parts : list of lists of int
+    ``rows`` (k, n): columns of the data, multiplied by the square roots of the weights. ``scale``
+    (k,): their root mean squares. ``standard`` (n, k): the columns in units of these; those of
+    other parts are taken from here.
     """
     n = rows.shape[1]
     out = np.array(standard)

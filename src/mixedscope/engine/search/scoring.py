@@ -74,22 +74,11 @@ def log_information(
 ) -> Floats:
     """Average information of the logarithms of relative standard deviations, sigma profiled out.
 
-    Parameters
-    ----------
-    blocked : BlockedSystem
-        Right after :meth:`~BlockedSystem.solve`, of the kind of :func:`is_scorable`.
-    factors : list of (1, 1) arrays
-        What it was solved for, above zero.
-    solution : Solution
-    degrees : int
-        n, or n - p under REML.
-
-    Returns
-    -------
-    (k, k) array
-        ``q_i' P q_j / sigma**2`` of Gilmour, Thompson & Cullis (1995, Biometrics 51, eq. 3). Here
-        ``q_i = 2 Z_i b_i``, and with u_i the spherical modes of one factor, zero elsewhere, and A
-        the matrix of the penalised system ``q_i' P q_j = 4 (u_i'u_j - u_i' inv(A) u_j)``.
+    ``blocked``: right after :meth:`~BlockedSystem.solve`, of the kind of :func:`is_scorable`.
+    ``factors`` (1, 1): what it was solved for, above zero. ``degrees``: n, or n - p under REML.
+    Gives (k, k), ``q_i' P q_j / sigma**2`` of Gilmour, Thompson & Cullis (1995, Biometrics 51, eq.
+    3). Here ``q_i = 2 Z_i b_i``, and with u_i the spherical modes of one factor, zero elsewhere,
+    and A the matrix of the penalised system ``q_i' P q_j = 4 (u_i'u_j - u_i' inv(A) u_j)``.
     """
     cross, pattern = blocked.cross, blocked.pattern
     where, tier = pattern.tiers[0], cross.tiers[0]
@@ -123,12 +112,8 @@ def search_scoring(
 ) -> ScoringSearch | None:
     """Search for the optimum from theta (k,); see :meth:`SearchableObjective.quasi_newton`.
 
-    Ends early where a variance goes to zero: what is left is for other methods.
-
-    Returns
-    -------
-    ScoringSearch or None
-        None if theta is no point to start from: too near to zero, or not to be evaluated.
+    Ends early where a variance goes to zero: what is left is for other methods. Gives None if theta
+    is no point to start from: too near to zero, or not to be evaluated.
     """
     assert objective.entries is not None
     scales = objective.entries[1]

@@ -57,14 +57,8 @@ class SecondLook(NamedTuple):
 def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
     """Say where to look for another minimum; nothing where none was ever seen.
 
-    Parameters
-    ----------
-    objective : ProfiledObjective
-    theta : (k,) array
-        A minimum, canonical.
+    ``theta`` (k,): a minimum, canonical.
 
-    Notes
-    -----
     Rays are tried for single standard deviations that are nearly zero, and for all where weights
     differ. For a term whose columns are nearly perfectly correlated, or hardly vary, each start
     has one of its standard deviations ten times as large and no correlations. Where weights
