@@ -88,6 +88,18 @@ def test_an_offset_is_that_of_the_new_rows_however_it_was_given() -> None:
         assert len(fitted(name).predict(pd.DataFrame(columns=["off", "Days", "Subject"]))) == 0
 
 
+def test_an_offset_that_was_given_as_values_is_given_for_new_rows_too() -> None:
+    values = np.arange(180.0) / 4
+    fit = ms.LinearMixedModel(SLEEP, sleepstudy(), offset=values).fit()
+    data = sleepstudy().assign(o=values)
+    with pytest.raises(ModelError, match="give those of newdata, offset="):
+        fit.predict(data)
+    for offset in (values, "o", "2 * o / 2"):
+        pd.testing.assert_series_equal(fit.predict(data, offset=offset), fit.predict())
+    some = fit.predict(data, offset=np.where(values == 0.0, np.nan, values))
+    assert some.isna().to_numpy().nonzero()[0].tolist() == [0]
+
+
 @pytest.mark.parametrize("levels", ["population", "own"])
 def test_standard_errors_are_those_of_the_mixed_model_equations(levels: str) -> None:
     values = CASES["sleepstudy_full"]["values"]
@@ -356,6 +368,7 @@ def test_terms_that_only_their_sum_determines_are_taken_along_together() -> None
         ({"interval": "predict"}, ModelError, "Did you mean 'prediction'"),
         ({"level": 95}, ModelError, "between 0 and 1, as 0.95"),
         ({"re_form": None}, ModelError, "no argument 're_form'"),
+        ({"offset": "Days"}, ModelError, "offset= is of the rows of newdata, which is not given"),
         ({"newdata": 3}, DataError, "must be a pandas, polars or pyarrow table"),
         ({"newdata": {"Days": [1]}}, DataError, "Column 'Subject' of the model is not in newdata"),
         ({"newdata": {"Days": ["1"], "Subject": ["308"]}}, DataError, "'Days' held numbers"),

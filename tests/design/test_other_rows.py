@@ -169,6 +169,7 @@ def test_terms_are_chosen_by_factor_or_as_written(
     [
         ("k", "no grouping factor 'k'"),
         ("(1 | gg)", "no grouping factor 'gg'"),
+        ("x + (1 | g)", "'x' in .* is no random-effects term"),
         ("(1 + z | g)", "no column 'z'"),
         ("(1 + scale(w) | g)", "no random effect"),
         ("(poly(x, 2) | g)", r"no term \(1 \+ poly\(x, 2\) \| g\)"),

@@ -261,17 +261,6 @@ class Fit(
         )
 
     @door()
-    def simulate(self, count: int = 1, *, seed: int = 0) -> Floats:
-        """Draw `count` responses (count, n) from the fitted model, random effects anew each.
-
-        They are on the scale of the formula's response (of ``log(y)``, where that is modelled), the
-        offset included.
-        """
-        rng = np.random.default_rng(seed)
-        drawn = simulate_responses(self._profiled, self.theta, count, rng)
-        return self.model.design.observed(drawn)
-
-    @door()
     def parametric_bootstrap(
         self,
         count: int,

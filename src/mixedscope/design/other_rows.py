@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.design.design import Design, RandomDesign
 from mixedscope.design.frame import as_frame, missing_values
-from mixedscope.design.rows import named_offset, read_weights
+from mixedscope.design.rows import named_offset, read_offset, read_weights
 from mixedscope.design.structure_choice import StructureChooser, kept_terms, terms_by_group
 from mixedscope.design.terms import TermColumns
 from mixedscope.design.training import VALUES, Training
@@ -151,7 +151,13 @@ def _read_terms(
     inner = text.strip()
     written = inner if inner.endswith(")") else f"({inner})"
     response = unparse(training.formula.response)
-    for term in parse_formula(f"{response} ~ 1 + {written}").random:
+    parsed = parse_formula(f"{response} ~ 1 + {written}")
+    if parsed.fixed.terms:
+        raise ModelError(
+            f"levels: {parsed.fixed.terms[0].name!r} in {text!r} is no random-effects term: fixed "
+            "effects are always taken along."
+        )
+    for term in parsed.random:
         position = groups.get(frozenset(term.factors))
         if position is None:
             raise ModelError(_unknown(term.group, [r.group for r in design.random]))
@@ -203,6 +209,7 @@ def other_rows(
     own: Sequence[WantedTerms] = (),
     drawn: Sequence[WantedTerms] = (),
     weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
     what: str = "newdata",
 ) -> OtherRows:
     """Make the columns of a design for other rows, with what it learned from its own.
@@ -219,6 +226,9 @@ def other_rows(
         Terms of which Z alone is wanted.
     weights : str or (n,) array, optional
         Column or values of the weights, where they are wanted.
+    offset : str or (n,) array, optional
+        Column, safe expression of columns, or values in place of what the model was given beside
+        its formula.
     what : str
         What the data are called in messages.
 
@@ -244,10 +254,14 @@ def other_rows(
                 needed |= dict.fromkeys(_term_variables(term))
         if with_levels:
             needed |= dict.fromkeys(by_group[wanted.position][0].factors)
-    needed |= dict.fromkeys(_offset_variables(training))
+    needed |= dict.fromkeys(_offset_variables(training, is_given=offset is not None))
     used = {name: _column(frame, name, what) for name in needed}
     all_weights = read_weights(weights, frame)
-    present = np.ones(len(frame), dtype=bool) if all_weights is None else ~np.isnan(all_weights)
+    all_offsets = read_offset(offset, frame)
+    present = np.ones(len(frame), dtype=bool)
+    for values in (all_weights, all_offsets):
+        if values is not None:
+            present &= ~np.isnan(values)
     for series in used.values():
         missing = missing_values(series)
         if missing is not None:
@@ -273,7 +287,7 @@ def other_rows(
         X,
         tuple(made[: len(own)]),
         tuple(made[len(own) :]),
-        _offset(training, columns, frame, what),
+        _offset(training, columns, frame, what, all_offsets),
         kept,
     )
 
@@ -306,31 +320,37 @@ def same_rows(
     )
 
 
-def _offset_variables(training: Training) -> list[str]:
-    """Columns that the offsets are made of."""
+def _offset_variables(training: Training, *, is_given: bool) -> list[str]:
+    """Columns that the offsets are made of, but for one that is given."""
     found = [v for node in training.formula.offsets for v in _used(node)]
-    if training.offset is None or training.offset == VALUES:
+    if is_given or training.offset is None or training.offset == VALUES:
         return found
     return found + sorted(columns_in(training.offset))
 
 
 def _offset(
-    training: Training, columns: TermColumns, frame: pd.DataFrame, what: str
+    training: Training,
+    columns: TermColumns,
+    frame: pd.DataFrame,
+    what: str,
+    given: Floats | None,
 ) -> Floats | None:
-    """The sum of the offsets in the rows that are complete."""
+    """The sum of the offsets in the rows that are complete; `given` is of all rows."""
     added = [columns.numeric(node, "The offset") for node in training.formula.offsets]
-    if training.offset is not None:
-        if training.offset == VALUES:
-            raise ModelError(
-                f"The offset of this model was given as values, which {what} cannot have: make the "
-                "model with the name of a column, or an expression of columns, as its offset."
-            )
-        if len(columns.rows):
-            values = named_offset(training.offset, frame, columns.rows, columns.learned)
-            columns.check_finite(values, f"The offset {training.offset}")
-            added.append(values)
-        else:  # columns of no rows have no type to go by
-            added.append(np.empty(0))
+    if given is not None:
+        added.append(given[columns.rows])
+    elif training.offset == VALUES:
+        raise ModelError(
+            f"The offset of this model was given as values, which {what} cannot have: give those "
+            f"of {what}, offset=, or make the model with the name of a column, or an expression of "
+            "columns, as its offset."
+        )
+    elif training.offset is not None and len(columns.rows):
+        values = named_offset(training.offset, frame, columns.rows, columns.learned)
+        columns.check_finite(values, f"The offset {training.offset}")
+        added.append(values)
+    elif training.offset is not None:  # columns of no rows have no type to go by
+        added.append(np.empty(0))
     return np.sum(added, axis=0) if added else None
 
 
