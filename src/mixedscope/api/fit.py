@@ -34,7 +34,6 @@ from mixedscope.inference.estimates.refit import (
     check_responses,
     refit_many,
 )
-from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize.driver import OptimizationResult, minimize
 from mixedscope.optimize.starts import named_start

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import on_rows
-from mixedscope.core.arguments import door, number_array
+from mixedscope.core.arguments import door
 from mixedscope.core.errors import DataError, ModelError, warn_of
 from mixedscope.design.frame import as_frame
 from mixedscope.design.other_rows import complement, other_rows, same_rows, whole_terms
 from mixedscope.design.training import WEIGHTS
-from mixedscope.inference.estimates.refit import simulate_responses
+from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.predictions import predictions as core
-from mixedscope.inference.predictions.simulation import simulate_rows, truth_at
+from mixedscope.inference.predictions.simulation import simulate_rows
 
 __all__ = ["FitPredictions"]
 
@@ -215,6 +215,8 @@ class FitPredictions(FitNumbers[M]):
         >>> fit.simulate(2, newdata={"Days": [0, 12, 20], "Subject": ["a", "a", "b"]}).shape
         (2, 3)
         """
+        from mixedscope.api.bootstrapping import truth_of
+
         if conditional and theta is not None:
             raise ModelError(
                 "conditional=True keeps the modes of the fit, in which theta has no part: leave "
@@ -223,14 +225,12 @@ class FitPredictions(FitNumbers[M]):
         _refuse_without_rows(newdata, weights=weights, offset=offset)
         design = self.model.design
         rng = np.random.default_rng(seed)
-        if newdata is None and not conditional and beta is None and sigma is None and theta is None:
-            return design.observed(simulate_responses(self._profiled, self.theta, count, rng))
-        truth = truth_at(
-            self._profiled,
-            self.theta if theta is None else number_array("theta", theta, "numbers"),
-            self.beta if beta is None else number_array("beta", beta, "numbers"),
-            self.sigma if sigma is None else sigma,
-        )
+        truth = truth_of(self, beta, sigma, theta)
+        if newdata is None and not conditional:
+            drawn = simulate_responses(
+                self._profiled, truth.theta, count, rng, beta=truth.beta, sigma=truth.sigma
+            )
+            return design.observed(drawn)
         own = whole_terms(design)
         if conditional:
             core.refuse_undetermined(design, own, self.certificate.get("unidentified", ()))

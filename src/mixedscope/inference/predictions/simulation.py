@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
 from mixedscope.design.other_rows import OtherRows
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.simulated import Truth
 from mixedscope.inference.predictions.predictions import codes_of, on_all_rows
 from mixedscope.inference.predictions.predictor import linear_predictor
 
-__all__ = ["Truth", "simulate_rows", "truth_at"]
+__all__ = ["simulate_rows"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The parameters that responses are drawn from.
-
-    Attributes
-    ----------
-    beta : (r,) array
-        Fixed effects that the model estimates, units of the data.
-    sigma : float
-        Residual standard deviation of an observation of weight 1, units of the response.
-    theta : (k,) array
-        Relative covariance parameters.
-    """
-
-    beta: Floats
-    sigma: float
-    theta: Floats
-
-
-def truth_at(objective: ProfiledObjective, theta: Floats, beta: Floats, sigma: float) -> Truth:
-    """Parameters of a model, checked.
-
-    Raises ModelError if one has the wrong length, is not finite, or sigma is not above zero.
-    """
-    named = (("beta", beta, objective.beta_names), ("theta", theta, objective.theta_names))
-    for name, values, wanted in named:
-        if values.shape != (len(wanted),):
-            raise ModelError(
-                f"{name} has {values.size} values in shape {values.shape}; this model has "
-                f"{len(wanted)}: {', '.join(wanted)}."
-            )
-        if not np.isfinite(values).all():
-            which = wanted[int(np.argmin(np.isfinite(values)))]
-            raise ModelError(f"{name} is not finite for {which}.")
-    if not (np.isfinite(sigma) and sigma > 0.0):
-        raise ModelError(f"sigma must be a finite number above zero, not {sigma}.")
-    return Truth(beta, sigma, theta)
 
 
 def simulate_rows(
