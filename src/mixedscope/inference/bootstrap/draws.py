@@ -40,8 +40,10 @@ def origin_of(
     """Say what draws are of: the model, the parameters they are drawn from, the seed.
 
     ``data``: digest of the data that the model is of. ``undetermined``: kind, group, term and
-    second term of parameters that the data do not determine.
+    second term of parameters that the data do not determine; a sigma that is known is added.
     """
+    if objective.system.design.sigma is not None:
+        undetermined = [*undetermined, ("sigma", None, None, None)]
     terms = objective.system.terms
     sigma = np.array([truth.sigma])
     known = []
