@@ -110,8 +110,8 @@ class CrossProducts:
     def with_response(self, response: Floats) -> CrossProducts:
         """Exchange the response for one or several others; all other cross-products are shared.
 
-        ``response`` (n, m): in the scale of the first response, rows weighted as its; orthogonal to
-        the fixed-effects basis where that is orthonormal.
+        ``response`` (n,) or (n, m): in the scale of the first response, rows weighted as its;
+        orthogonal to the fixed-effects basis where that is orthonormal.
         """
         columns = response[:, None] if response.ndim == 1 else response
         m = columns.shape[1]

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mixedscope.charts.common.numerals import fixed
+from mixedscope.tables.store import FitTables
 
-__all__ = ["X_TITLES", "Along", "spent", "told_seconds"]
+__all__ = ["X_TITLES", "Along", "places_along", "spent", "told_seconds"]
+
+Floats = NDArray[np.float64]
 
 #: What can run to the right, and what the axis is called.
 X_TITLES: Final = {
@@ -30,6 +35,14 @@ _FEW: Final = 5
 
 #: Room at the ends, as a share of the axis, for marks that stand there.
 _ROOM: Final = 0.015
+
+
+def places_along(fit: FitTables, number: Floats, x: str) -> tuple[Floats, Floats, Floats]:
+    """Where evaluations with these numbers begin, stand and end on the axis."""
+    if x == "seconds":
+        right = fit.require("timing")["seconds"].to_numpy(dtype=float).cumsum()
+        return np.concatenate([[0.0], right[:-1]]), right, right
+    return number - 0.5, number, number + 0.5
 
 
 class Along:

@@ -16,9 +16,8 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_grid, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
-from mixedscope.charts.common.gaps import smallest_gap
+from mixedscope.charts.common.gaps import power_labels, smallest_gap
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.race.options import RaceOptions
@@ -350,7 +349,6 @@ def _log(
     exponents = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
     every = max(1, -(-len(exponents) // most))
     shown = [e for e in exponents if (e - exponents[0]) % every == 0]
-    words = ", ".join(f"'{power_of_ten(e)}'" for e in exponents)
     axis = alt.Axis(
         title=title,
         values=[10.0**e for e in shown],
@@ -359,7 +357,7 @@ def _log(
         # Numbers stand at their ticks, also at the ends.
         labelFlush=False,
         grid=channel == "X" and field == "gap",
-        labelExpr=f"[{words}][round(log(datum.value) / LN10) - ({exponents[0]})]",
+        labelExpr=power_labels(exponents),
         zindex=0,
     )
     encode = alt.X if channel == "X" else alt.Y

@@ -15,7 +15,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.along import Along, told_seconds
+from mixedscope.charts.common.along import Along, places_along, told_seconds
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
@@ -90,12 +90,7 @@ def _frame(fit: FitTables, x: str) -> pd.DataFrame:
     """One row per evaluation: where it is drawn, its phase and its measures."""
     stopping, trace = fit.require("stopping"), fit.require("trace")
     number = stopping["evaluation"].to_numpy(dtype=float)
-    if x == "seconds":
-        right = fit.require("timing")["seconds"].to_numpy(dtype=float).cumsum()
-        left = np.concatenate([[0.0], right[:-1]])
-        at = right
-    else:
-        left, at, right = number - 0.5, number, number + 0.5
+    left, at, right = places_along(fit, number, x)
     columns = {name: stopping[name].to_numpy(dtype=float) for name in ("gap", *MEASURE_NAMES)}
     return pd.DataFrame(
         {

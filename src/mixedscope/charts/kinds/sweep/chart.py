@@ -11,6 +11,7 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.gaps import power_labels
 from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
@@ -436,14 +437,13 @@ def _measure_axis(
     if measure.floor is not None and span[0] <= measure.floor * 1.001:
         place = exponents.index(round(math.log10(measure.floor)))
         words[place] = FLOOR_WORDS.format(words[place])
-    listed = ", ".join(f"'{w}'" for w in words)
     return channel(
         f"{field}:Q",
         scale=alt.Scale(type="log", domain=[10.0**low, 10.0**high], nice=False),
         axis=alt.Axis(
             title=title,
             values=[10.0**e for e in shown],
-            labelExpr=f"[{listed}][round(log(datum.value) / LN10) - ({exponents[0]})]",
+            labelExpr=power_labels(exponents, words),
         ),
     )
 

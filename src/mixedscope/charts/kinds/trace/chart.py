@@ -17,7 +17,7 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import layered
-from mixedscope.charts.common.gaps import smallest_gap
+from mixedscope.charts.common.gaps import gap_axis, gap_labels, smallest_gap
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
@@ -29,7 +29,6 @@ from mixedscope.charts.kinds.trace.frames import (
     evaluation_frame,
     headroom,
     kept_rows,
-    log_labels,
     next_power,
     rounded,
     theta_span,
@@ -154,17 +153,11 @@ def _gap_panel(
     first: bool,
 ) -> Any:
     stroke, shape = kinds
-    exponents = range(round(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)
     y: dict[str, Any] = {
         # Half a step of room below, so that points on the floor are whole.
         "scale": alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),
         "axis": alt.Axis(
-            title="objective − minimum" if first else None,
-            values=[
-                10.0**e for e in exponents if (e - exponents[0]) % (len(exponents) // 8 + 1) == 0
-            ],
-            labels=first,
-            labelExpr=log_labels(exponents),
+            title="objective − minimum" if first else None, labels=first, **gap_axis(span)
         ),
     }
     points = shown.assign(
@@ -264,7 +257,7 @@ def _parameter_panel(
     if row.log:
         exponents = range(round(math.log10(low)), math.ceil(math.log10(high)) + 1)
         scale |= {"type": "log", "nice": False}
-        axis |= {"values": [10.0**e for e in exponents], "labelExpr": log_labels(exponents)}
+        axis |= {"values": [10.0**e for e in exponents], "labelExpr": gap_labels(exponents)}
     elif row.title == "correlation":
         scale |= {"nice": False}
         axis |= {"values": [-1, -0.5, 0, 0.5, 1]}

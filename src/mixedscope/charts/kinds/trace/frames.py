@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.numerals import power_of_ten
+from mixedscope.charts.common.along import places_along
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
@@ -18,7 +18,6 @@ __all__ = [
     "evaluation_frame",
     "headroom",
     "kept_rows",
-    "log_labels",
     "next_power",
     "rounded",
     "same_problem",
@@ -84,12 +83,7 @@ def evaluation_frame(
     )
     ok = (trace["status"] == "ok").to_numpy()
     number = trace["evaluation"].to_numpy(dtype=float)
-    if x == "seconds":
-        right = fit.require("timing")["seconds"].to_numpy(dtype=float).cumsum()
-        left = np.concatenate([[0.0], right[:-1]])
-        at = right
-    else:
-        left, at, right = number - 0.5, number, number + 0.5
+    left, at, right = places_along(fit, number, x)
     stage = trace["stage"].to_numpy(dtype=object)
     kind = np.where(stage == "search", "evaluation", stage)
     return pd.DataFrame(
@@ -134,13 +128,6 @@ def headroom(low: float, high: float, height: int) -> float:
     A label that does pushes the headers of its panel away from those beside it.
     """
     return high * (high / low) ** (7.0 / height)
-
-
-def log_labels(exponents: range) -> str:
-    """Give the Vega expression that writes a power of ten as 100, 0.01 or 1e−5."""
-    labels = ", ".join(f"'{power_of_ten(e)}'" for e in exponents)
-    labels = labels.replace("'", "'0 to ", 1)  # smaller gaps are drawn at the floor
-    return f"[{labels}][round(log(datum.value) / LN10) - ({exponents[0]})]"
 
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:

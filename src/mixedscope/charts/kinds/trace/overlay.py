@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, layered
+from mixedscope.charts.common.gaps import gap_axis
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
-from mixedscope.charts.kinds.trace.frames import kept_rows, log_labels, rounded
+from mixedscope.charts.kinds.trace.frames import kept_rows, rounded
 
 __all__ = ["line_rows", "overlay_chart"]
 
@@ -89,17 +89,10 @@ def _lines(
         shown = frame.loc[rows, ["x", "best", "evaluation", "phase"]]
         parts.append(shown.assign(fit=label))
     table = pd.concat(parts, ignore_index=True)
-    exponents = range(round(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)
     y = alt.Y(
         "best:Q",
         scale=alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),
-        axis=alt.Axis(
-            title="objective \u2212 minimum",
-            values=[
-                10.0**e for e in exponents if (e - exponents[0]) % (len(exponents) // 8 + 1) == 0
-            ],
-            labelExpr=log_labels(exponents),
-        ),
+        axis=alt.Axis(title="objective \u2212 minimum", **gap_axis(span)),
     )
     colours, dashes = _looks(names)
     legend = alt.Legend(
