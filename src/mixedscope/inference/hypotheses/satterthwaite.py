@@ -1,11 +1,11 @@
 r"""Satterthwaite's degrees of freedom (1946, Biometrics Bull. 2, 110-114), as lmerTest has them.
 
 The variance of a contrast, ``v = l' Phi l`` with ``Phi = inv(X' inv(Sigma) X)``, is a function of
-theta and sigma; ``df = 2 v**2 / (g' A g)`` with its gradient g and ``A = 2 inv(H)``, H the Hessian
-of the criterion by theta and sigma (Giesbrecht & Burns 1985, Biometrics 41, 477-486; Fai &
-Cornelius 1996, J. Stat. Comput. Simul. 54, 363-378, for several contrasts). H is that of the
-profiled criterion, by differences of its exact gradient, with what profiling out sigma took from
-it; g is exact, from ``C = Z' inv(V) X`` by levels.
+theta and sigma (of theta alone where sigma is known); ``df = 2 v**2 / (g' A g)`` with its gradient
+g and ``A = 2 inv(H)``, H the Hessian of the criterion by theta and sigma (Giesbrecht & Burns 1985,
+Biometrics 41, 477-486; Fai & Cornelius 1996, J. Stat. Comput. Simul. 54, 363-378, for several
+contrasts). H is that of the profiled criterion, by differences of its exact gradient, with what
+profiling out sigma took from it; g is exact, from ``C = Z' inv(V) X`` by levels.
 """
 
 # The methods are documented where the base class declares them.
@@ -58,17 +58,22 @@ class Satterthwaite(Approximation):
         self._collapsed = _collapsed(objective, theta, products)
         shape, slopes = _slopes(objective, theta, products)
         self._slopes = [self._phi @ s @ self._phi * self.sigma**2 for s in slopes]
-        # By the logarithm of sigma.
-        self._slopes.append(2.0 * self._phi * self.sigma**2)
+        if system.design.sigma is None:  # by the logarithm of sigma
+            self._slopes.append(2.0 * self._phi * self.sigma**2)
         self._parameters = _parameter_covariance(objective, theta, shape)
 
     @property
     def parameter_covariance(self) -> Floats:
-        """Covariance (k + 1, k + 1) of theta and sigma, as lmerTest's ``vcov_varpar``."""
+        """Covariance (k + 1, k + 1) of theta and sigma, as lmerTest's ``vcov_varpar``.
+
+        (k, k), of theta alone, where sigma is known.
+        """
         shape = _shape(self.objective)
-        back = np.zeros((len(shape) + 1, len(shape) + 1))
-        back[:-1, :-1] = inverse_of_lower(shape)
-        back[-1, -1] = self.sigma
+        k = len(shape)
+        back = np.zeros((len(self._parameters),) * 2)
+        back[:k, :k] = inverse_of_lower(shape)
+        if len(back) > k:
+            back[k, k] = self.sigma
         return np.asarray(back @ self._parameters @ back.T)
 
     def degrees(self, rows: Floats) -> Floats:
@@ -155,7 +160,8 @@ def _parameter_covariance(objective: ProfiledObjective, theta: Floats, shape: Fl
     """``2 inv(H)`` (k + 1, k + 1) for theta in its own units and the logarithm of sigma.
 
     With f the profiled criterion and s2 the variance that minimises it at theta, the criterion by
-    theta and sigma is ``f + degrees (log(sigma**2 / s2) + s2 / sigma**2 - 1)``.
+    theta and sigma is ``f + degrees (log(sigma**2 / s2) + s2 / sigma**2 - 1)``. (k, k), of theta
+    alone, where sigma is known: f is then the criterion at that sigma.
     """
     back = inverse_of_lower(shape)
     x = shape @ theta
@@ -169,12 +175,13 @@ def _parameter_covariance(objective: ProfiledObjective, theta: Floats, shape: Fl
         below, gradient_below = objective.evaluate_gradient(back @ (x - step))
         hessian[i] = (gradient_above - gradient_below) @ back / (2.0 * step[i])
         logs[i] = np.log(above.sigma / below.sigma) / step[i]
-    degrees = float(objective.degrees)
-    whole = np.empty((k + 1, k + 1))
-    # By u = log sigma**2 the second term is degrees ((u - log s2)**2 / 2 + ...).
-    whole[:k, :k] = 0.5 * (hessian + hessian.T) + degrees * np.outer(logs, logs)
-    whole[k, :k] = whole[:k, k] = -2.0 * degrees * logs
-    whole[k, k] = 4.0 * degrees
+    whole = 0.5 * (hessian + hessian.T)
+    if objective.system.design.sigma is None:
+        degrees = float(objective.degrees)
+        # By u = log sigma**2 the second term is degrees ((u - log s2)**2 / 2 + ...).
+        whole = np.pad(whole + degrees * np.outer(logs, logs), (0, 1))
+        whole[k, :k] = whole[:k, k] = -2.0 * degrees * logs
+        whole[k, k] = 4.0 * degrees
     values, vectors = np.linalg.eigh(whole)
     known = values > _FLAT * values[-1]
     return np.asarray(2.0 * (vectors[:, known] / values[known]) @ vectors[:, known].T)
