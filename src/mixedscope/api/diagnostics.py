@@ -139,8 +139,9 @@ class FitDiagnostics(FitNumbers[M]):
             ``fixed``: theta stays as it was, fixed effects and sigma follow; by observation in
             closed form, whatever the size of the data. ``newton``: after one Newton step of theta
             from there, with the exact gradient of what is left and the Hessian of all observations;
-            on sleepstudy no coefficient is wrong by more than 0.0003 standard errors. ``exact``:
-            the fit without the unit, to the optimum. The last two, and groups, take some
+            on sleepstudy no coefficient is wrong by more than 0.0003 standard errors. Where the
+            step does not reach, a note says so; a variance of zero stays zero. ``exact``: the fit
+            without the unit, to the optimum. The last two, and groups, take some
             evaluations of the objective for each unit.
 
         Returns

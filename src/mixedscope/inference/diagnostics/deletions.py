@@ -47,6 +47,9 @@ _TAKEN: Final = 1e-9
 #: Most evaluations of a compiled search; what takes more is fitted as any model is.
 _MOST: Final = 100
 
+#: Criterion left to be gained after one Newton step, by its Hessian, from which on that is said.
+_LEFT: Final = 0.05
+
 #: Share of a coefficient's row in a direction that is lost, up to which it is none of its own.
 _APART: Final = 1e-9
 
@@ -221,9 +224,15 @@ class _Work:
             before, slope = objective.evaluate_gradient(theta)
             self._out.evaluations[unit] += 1
             theta = objective.canonical(theta - self._inverse @ slope)
+            _, slope = objective.evaluate_gradient(theta)
+            self._out.evaluations[unit] += 1
             self._out.fill(unit, objective, theta)
+            left = 0.5 * float(slope @ self._inverse @ slope)
             if self._out.objective[unit] > before.objective + 1e-9 * abs(before.objective):
                 self._out.notes[unit] = "the Newton step raises the criterion: use method='exact'"
+            elif not left <= _LEFT:
+                said = f"{left:.2g} of the criterion is left to be gained"
+                self._out.notes[unit] = f"after one Newton step {said}: use method='exact'"
             return
         self._out.fill(unit, objective, theta)
 
