@@ -33,7 +33,7 @@ from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.estimates.refit import Refits
 from mixedscope.inference.estimates.simulated import Truth, truth_at
 
-__all__ = ["ESTIMATES", "FitBootstrap"]
+__all__ = ["ESTIMATES", "FitBootstrap", "truth_of"]
 
 Floats = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ class FitBootstrap(FitNumbers[M]):
         >>> fit.parametric_bootstrap(500, seed=1).confint().kind.tolist()
         ['beta', 'sigma', 'sd']
         """
-        own = _truth(self, beta, sigma, theta)
+        own = truth_of(self, beta, sigma, theta)
         make = design = None
         quick = isinstance(start, str) and start == ESTIMATES
         if newdata is not None:
@@ -147,7 +147,7 @@ class FitBootstrap(FitNumbers[M]):
         )  # fmt: skip
 
 
-def _truth(
+def truth_of(
     fit: FitNumbers[Any], beta: ArrayLike | None, sigma: float | None, theta: ArrayLike | None
 ) -> Truth:
     """Parameters that are given, and those of the fit for the others."""
