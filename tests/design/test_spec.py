@@ -66,6 +66,11 @@ def test_it_does_not_change_with_what_it_was_made_from() -> None:
         spec.formula = "y ~ 1 + (1 | g)"  # type: ignore[misc]
 
 
+def test_equal_ones_are_one_key_of_a_dictionary() -> None:
+    assert {FULL: 1}[replace(FULL)] == 1
+    assert len({FULL, replace(FULL), replace(FULL, criterion="ML")}) == 2
+
+
 def test_another_criterion_is_refused() -> None:
     with pytest.raises(ModelError, match="ML or REML, not 'reml'"):
         replace(FULL, criterion="reml")  # type: ignore[arg-type]

@@ -205,9 +205,10 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
                 f"{term['collapsed']}."
             )
     optimizer = info["optimizer"]
+    made = optimizer["evaluations"]
     words = info["certificate"].get("words", "")
     remarks.append(
-        f"Optimiser {optimizer['name']}: {optimizer['evaluations']} evaluations; "
+        f"Optimiser {optimizer['name']}: {made} evaluation{'' if made == 1 else 's'}; "
         f"{info['certificate']['verdict']}. {words}".rstrip()
     )
     return remarks

@@ -50,7 +50,7 @@ class ModelSpec:
 
     formula: str
     structure: str = "full"
-    contrasts: Mapping[str, Any] = field(default_factory=dict)
+    contrasts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     weights: str | None = None
     criterion: Criterion = "ML"
     offset: str | None = None

@@ -326,9 +326,11 @@ class Problem:
 
     def _check_limits(self) -> None:
         if self._max_evaluations is not None and len(self.trace) >= self._max_evaluations:
+            most = self._max_evaluations
             raise LimitReached(
                 "max_evaluations",
-                f"stopped at the limit of {self._max_evaluations} evaluations (max_evaluations)",
+                f"stopped at the limit of {most} evaluation{'' if most == 1 else 's'} "
+                "(max_evaluations)",
             )
         # One evaluation is always made: without any there is no result to give back.
         if len(self.trace) > 0 and self.out_of_time:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 __all__ = [
+    "counted",
     "deviation",
     "fixed",
     "number",
@@ -161,3 +162,8 @@ def shares(values: Sequence[float]) -> list[str]:
         for v, none in zip(written, lost, strict=True)
     ]
     return [f"{text}\u00a0%" for text in figures]
+
+
+def counted(total: int) -> str:
+    """Say how many evaluations."""
+    return f"{total:,} evaluation{'' if total == 1 else 's'}"

@@ -15,7 +15,7 @@ import pandas as pd
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import number
+from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
@@ -85,7 +85,7 @@ def _subtitle(fit: FitTables) -> list[str]:
     info = fit.info
     evaluations = len(fit.require("trace"))
     return [
-        f"{structure_name(info)}, {info['optimizer']['name']}, {evaluations:,} evaluations; "
+        f"{structure_name(info)}, {info['optimizer']['name']}, {counted(evaluations)}; "
         f"verdict: {(info.get('certificate') or {}).get('verdict') or 'not examined'}"
     ]
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.charts.common.legend import header_lines
+from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
@@ -27,7 +28,7 @@ from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
-from mixedscope.charts.kinds.trace.words import PHASE_NAMES, counted
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
 

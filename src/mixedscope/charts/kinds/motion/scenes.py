@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageDraw
 
 from mixedscope.charts.common.legend import header_lines
-from mixedscope.charts.common.numerals import deviation, fixed, number, power_of_ten, share
+from mixedscope.charts.common.numerals import counted, deviation, fixed, number, power_of_ten, share
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.motion.backdrop import Sheet, key_of_phases, text_width
@@ -21,7 +21,7 @@ from mixedscope.charts.kinds.motion.player import DENSE
 from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, radius
 from mixedscope.charts.kinds.shrinkage.words import joined
-from mixedscope.charts.kinds.trace.words import PHASE_NAMES, counted
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.tables.store import FitTables
 
 __all__ = ["modes_reel", "theta_reel"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedscope.charts.common.numerals import number
+from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.structure_names import LISTED, structure_label
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined, reference_words
-from mixedscope.charts.kinds.trace.words import PHASE_NAMES, counted
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.tables.kinds.modes import IN_PLACE
 from mixedscope.tables.store import FitTables
 
@@ -28,13 +28,13 @@ def motion_title(scene: Scene) -> str:
     """Say when shrinkage had set in, and what the rest of the run changed."""
     settled = [(a.settled, a.course.size, a.pull.label) for a in scene.actors]
     first, total, _ = settled[0]
-    if total == 1:
+    if all(size == 1 for _, size, _ in settled):
         return f"{scene.group}: one evaluation, nothing moves"
     # Where frames that are not stored lie between it may have been earlier.
     when = "by" if any(a.settled_between for a in scene.actors) else "after"
     if len(settled) == 1:
         left = (total - first) / total
-        after = f"The modes of {scene.group} are in place {when} {first} of {total} evaluations"
+        after = f"The modes of {scene.group} are in place {when} {first} of {counted(total)}"
         if left < 0.05:
             return f"{after}: they move to the end"
         return f"{after}; the other {share(left)} of the run change nothing that can be seen"
@@ -44,7 +44,7 @@ def motion_title(scene: Scene) -> str:
             f"The modes of {scene.group} are in place {when} {share(low)} to {share(high)} of the "
             "evaluations"
         )
-    parts = [f"{first} of {total} evaluations ({label})" for first, total, label in settled[:1]]
+    parts = [f"{first} of {counted(total)} ({label})" for first, total, label in settled[:1]]
     parts += [f"{first} of {total} ({label})" for first, total, label in settled[1:]]
     return f"The modes of {scene.group} are in place {when} {joined(parts)}"
 

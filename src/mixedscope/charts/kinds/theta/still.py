@@ -12,6 +12,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.structure_names import structure_label
@@ -133,7 +134,7 @@ def _theta_row(
     info = fit.info
     return layered(ticks, ends).properties(
         title=alt.TitleParams(
-            text=structure_label(info), subtitle=f"{info['optimizer']['name']}, {n} evaluations",
+            text=structure_label(info), subtitle=f"{info['optimizer']['name']}, {counted(n)}",
             fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,
         )
     )  # fmt: skip

@@ -18,7 +18,7 @@ import pandas as pd
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.gaps import gap_axis, gap_labels, smallest_gap
-from mixedscope.charts.common.numerals import fixed
+from mixedscope.charts.common.numerals import counted, fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
@@ -41,7 +41,7 @@ from mixedscope.charts.kinds.trace.parameters import (
     component_encodings,
     parameter_rows,
 )
-from mixedscope.charts.kinds.trace.words import counted, overlay_caption, trace_caption, trace_title
+from mixedscope.charts.kinds.trace.words import overlay_caption, trace_caption, trace_title
 from mixedscope.tables.store import FitTables
 
 __all__ = ["POINT_LIMIT", "THETA_LIMIT", "theta_span", "trace_chart"]

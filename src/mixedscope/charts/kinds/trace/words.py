@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mixedscope.charts.common.along import spent, told_seconds
-from mixedscope.charts.common.numerals import fixed, number, percent, power, told_gap
+from mixedscope.charts.common.numerals import counted, fixed, number, percent, power, told_gap
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.charts.kinds.trace.frames import same_problem
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FEW",
     "PHASE_NAMES",
-    "counted",
     "overlay_caption",
     "part_of",
     "phase_counts",
@@ -242,11 +241,6 @@ def _sentence(fit: FitTables, tables: Sequence[FitTables], x: str) -> str:
             f" Compiling and loading code took {told_seconds(compiling)}, which is left out."
         )
     return sentence
-
-
-def counted(total: int) -> str:
-    """Say how many evaluations."""
-    return f"{total:,} evaluation{'' if total == 1 else 's'}"
 
 
 def part_of(part: int, total: int) -> str:
