@@ -350,6 +350,17 @@ def test_terms_that_only_their_sum_determines_are_taken_along_together() -> None
         fit.predict(data.head(2))
 
 
+def test_modes_that_only_their_sum_with_residuals_determines_are_not_taken_along() -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"y": rng.normal(size=40), "row": np.arange(40)})
+    fit = ms.LinearMixedModel("y ~ 1 + (1 | row)", data, unidentified="allow").fit()
+    with pytest.raises(UnsuitedError, match=r"\. Take none of them \(levels='population'\)"):
+        fit.predict()
+    found = fit.predict(levels="population", interval="prediction")
+    spread = np.sqrt(data.y.var(ddof=0) * (1 + 1 / 40))
+    np.testing.assert_allclose((found.upper - found.lower) / 2, 1.959964 * spread, rtol=1e-5)
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 
@@ -370,7 +381,16 @@ def test_terms_that_only_their_sum_determines_are_taken_along_together() -> None
         ({"re_form": None}, ModelError, "no argument 're_form'"),
         ({"offset": "Days"}, ModelError, "offset= is of the rows of newdata, which is not given"),
         ({"newdata": 3}, DataError, "must be a pandas, polars or pyarrow table"),
-        ({"newdata": {"Days": [1]}}, DataError, "Column 'Subject' of the model is not in newdata"),
+        (
+            {"newdata": {"Days": [1]}},
+            DataError,
+            "Column 'Subject' of the model is not in newdata.*'population' does without 'Subject'",
+        ),
+        (
+            {"newdata": {"Subject": ["308"]}},
+            DataError,
+            r"'Days' of the model .* Columns: Subject\.$",
+        ),
         ({"newdata": {"Days": ["1"], "Subject": ["308"]}}, DataError, "'Days' held numbers"),
         ({"newdata": {"Days": [np.inf], "Subject": ["308"]}}, DataError, "infinite .* in row 1"),
     ],

@@ -247,15 +247,18 @@ def other_rows(
         for some, with_levels in ((own, True), (drawn, False))
         for wanted in some
     ]
-    needed = dict.fromkeys(_fixed_variables(training.formula))
+    needed = dict.fromkeys(_fixed_variables(training.formula), False)
     for wanted, parts, with_levels in pieces:
         for term, reduced, _ in parts:
             if not reduced:
-                needed |= dict.fromkeys(_term_variables(term))
+                needed |= dict.fromkeys(_term_variables(term), False)
         if with_levels:
-            needed |= dict.fromkeys(by_group[wanted.position][0].factors)
-    needed |= dict.fromkeys(_offset_variables(training, is_given=offset is not None))
-    used = {name: _column(frame, name, what) for name in needed}
+            # Whether a column is only needed for these.
+            needed |= {v: needed.get(v, True) for v in by_group[wanted.position][0].factors}
+    needed |= dict.fromkeys(_offset_variables(training, is_given=offset is not None), False)
+    used = {
+        name: _column(frame, name, what, optional=only_group) for name, only_group in needed.items()
+    }
     all_weights = read_weights(weights, frame)
     all_offsets = read_offset(offset, frame)
     present = np.ones(len(frame), dtype=bool)
@@ -395,13 +398,15 @@ def _apart(columns: TermColumns, names: Sequence[str], codes: Ints) -> tuple[Int
     return out, found.levels
 
 
-def _column(frame: pd.DataFrame, name: str, what: str) -> pd.Series:
+def _column(frame: pd.DataFrame, name: str, what: str, *, optional: bool) -> pd.Series:
+    """A column that is needed, or could be done without by predicting for the population."""
     try:
         return frame[name]
     except KeyError:
+        way = f" levels='population' does without {name!r}." if optional else ""
         raise DataError(
             f"Column {name!r} of the model is not in {what}.{suggest(name, frame.columns)} "
-            f"Columns: {', '.join(frame.columns[:30]) or 'none'}."
+            f"Columns: {', '.join(frame.columns[:30]) or 'none'}.{way}"
         ) from None
 
 

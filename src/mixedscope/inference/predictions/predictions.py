@@ -121,10 +121,10 @@ def refuse_undetermined(
                 together.add((group, groups[group].names.index(term)))
         some = together & chosen
         if some and some != together:
+            way = "" if (None, 0) in together else "Take such terms along together, or "
             raise UnsuitedError(
                 f"Predictions with the levels of {next(iter(some))[0]!r} are not determined: "
-                f"{entry['reason']}. Take such terms along together, or none of them "
-                f"(levels={POPULATION!r})."
+                f"{entry['reason']}. {way or 'Take '}none of them (levels={POPULATION!r})."
             )
 
 
