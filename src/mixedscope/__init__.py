@@ -26,6 +26,7 @@ __all__ = [
     "lmer",
     "load_dataset",
     "load_fit",
+    "lrtest",
     "phase_tables",
     "set_threads",
     "table",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mixedscope import charts
     from mixedscope.api.assess import cross_validate, efficiency
     from mixedscope.api.fit import Fit
+    from mixedscope.api.likelihood_ratio import lrtest
     from mixedscope.api.linear import LinearMixedModel, load_fit
     from mixedscope.api.lmer import lmer
     from mixedscope.api.side_by_side import table
@@ -56,6 +58,7 @@ _HOME = {
     "lmer": "mixedscope.api.lmer",
     "load_dataset": "mixedscope.data.prepare",
     "load_fit": "mixedscope.api.linear",
+    "lrtest": "mixedscope.api.likelihood_ratio",
     "phase_tables": "mixedscope.summaries.phases",
     "set_threads": "mixedscope.engine.lapack",
     "table": "mixedscope.api.side_by_side",

@@ -9,6 +9,7 @@ import pandas as pd
 from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.core.arguments import door
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
+from mixedscope.inference.hypotheses.deletions import fixed_deletions, random_deletions
 from mixedscope.inference.hypotheses.methods import approximation
 from mixedscope.inference.hypotheses.tables import anova_table, contrast_table, joint_table
 
@@ -111,3 +112,47 @@ class FitHypotheses(FitNumbers[M]):
             If the method cannot serve this fit.
         """
         return anova_table(self._profiled, self.theta, type=type, df=df)
+
+    @door()
+    def drop1(self) -> pd.DataFrame:
+        """Leave out each term of the fixed effects, by likelihood ratio.
+
+        Terms whose variables are all in another term stay, as in R. All models are fitted by
+        maximum likelihood, of REML fits too.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The model itself (``<none>``), then a row for each term: ``term``, ``dof`` and
+            ``objective`` of the model without it, ``aic``, ``statistic``, ``df``, ``p_value``,
+            ``distribution``, ``remark``.
+        """
+        return fixed_deletions(self.model.profiled(reml=False), self.theta)
+
+    @door()
+    def ranova(self, *, draws: int = 100_000, seed: int = 0) -> pd.DataFrame:
+        """Leave out each random effect that the others do not need, by likelihood ratio.
+
+        Of ``(1 + x | g)`` the slope, of ``(1 + x || g)`` intercept and slope, of ``(1 | g)`` the
+        whole, as lmerTest's ``ranova``, which refers all of them to chi-squared distributions as
+        if variances could be negative: here the boundary counts.
+
+        Parameters
+        ----------
+        draws : int
+            A single variance is referred to a distribution that is simulated so many times:
+            exact if it is the only one, otherwise that of the model with it alone (Greven et al.
+            2008, as RLRsim).
+        seed : int
+            Of simulated distributions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The model itself (``<none>``), then a row for each: ``term``, ``dof`` and ``objective``
+            of the model without it, by the criterion of this fit, ``aic``, ``statistic``, ``df``,
+            ``p_value``, ``distribution``, bounds ``p_low`` and ``p_high`` (where the smaller model
+            is singular they differ, and there is no ``p_value``), ``p_error`` of simulated values,
+            ``remark``.
+        """
+        return random_deletions(self._profiled, self.theta, draws=draws, seed=seed)

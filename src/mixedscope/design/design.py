@@ -15,7 +15,7 @@ from mixedscope.core.errors import DataError, ModelError, suggest
 from mixedscope.covariance.registry import make_structure
 from mixedscope.design.categories import CATEGORICAL
 from mixedscope.design.contrasts import ContrastSpec
-from mixedscope.design.fixed_terms import FixedTerms
+from mixedscope.design.fixed_terms import FixedTerm, FixedTerms
 from mixedscope.design.frame import (
     as_frame,
 )
@@ -63,12 +63,15 @@ class TermPart:
     settings : mapping of str to float
     factor : str or None
         The factor whose indicators the columns are, if they are.
+    terms : tuple of FixedTerm
+        Its columns by term, counted from the first of them.
     """
 
     columns: tuple[int, ...]
     structure: str
     settings: Mapping[str, float]
     factor: str | None = None
+    terms: tuple[FixedTerm, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -457,7 +460,8 @@ def _random_design(
             names.append(name)
         start = len(names) - len(block.names)
         own = tuple(range(start, len(names)))
-        parts.append(TermPart(own, choice.name, choice.settings, factor_name))
+        inner = columns.assigned(*((True, ()) if reduced else (term.intercept, term.terms)))
+        parts.append(TermPart(own, choice.name, choice.settings, factor_name, inner.terms))
         matrices.append(block.matrix)
     Z = matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
     Z = np.ascontiguousarray(Z)

@@ -71,7 +71,6 @@ class Approximation(ABC):
     """
 
     name: ClassVar[str]
-    words: ClassVar[str]
 
     beta: Floats
     covariance: Floats
@@ -81,6 +80,7 @@ class Approximation(ABC):
         if not evaluation.rounding <= DIGITS:
             raise _lost()
         self.objective, self.theta = objective, theta
+        self.knows_sigma = objective.system.design.sigma is not None
         self.beta = evaluation.beta
         self.sigma = evaluation.sigma
         self.covariance = objective.system.beta_covariance(evaluation.sigma)
@@ -139,7 +139,14 @@ class Residual(Approximation):
     """t and F with observations less fixed effects as degrees of freedom, whatever the contrast."""
 
     name = "residual"
-    words = "degrees of freedom: observations less estimated fixed effects"
+
+    def __init__(self, objective: ProfiledObjective, theta: Floats) -> None:
+        super().__init__(objective, theta)
+        if self.knows_sigma:
+            raise UnsuitedError(
+                "sigma is known, and no degrees of freedom are left to estimate it by: ask for "
+                "df='none', or for those of the random effects, df='satterthwaite'."
+            )
 
     def degrees(self, rows: Floats) -> Floats:
         system = self.objective.system
@@ -159,7 +166,6 @@ class Normal(Approximation):
     """z and chi-squared, as in large samples."""
 
     name = "none"
-    words = "large samples: z and chi-squared, no degrees of freedom"
 
     def degrees(self, rows: Floats) -> Floats:
         return np.full(len(rows), np.inf)

@@ -41,7 +41,6 @@ class KenwardRoger(Approximation):
     """t and F with adjusted covariance and degrees of freedom by Kenward and Roger."""
 
     name = "kenward-roger"
-    words = "Kenward-Roger (1997): adjusted covariance, degrees of freedom and scale of F"
 
     def __init__(self, objective: ProfiledObjective, theta: Floats) -> None:
         super().__init__(objective, theta)
@@ -59,9 +58,9 @@ class KenwardRoger(Approximation):
         ]
         found = information(system, system.standard_factors(theta), directions)
         self._check_digits(np.asarray(np.linalg.inv(found.phi)))
-        # A sigma that is known is none of the parameters: the last is left out.
-        m = len(directions) + (system.design.sigma is None)
-        p, q, expected = found.p[:m], found.q[:m, :m], found.expected[:m, :m]
+        # The residual variance comes last, and is no parameter where it is known.
+        m = len(directions) + (not self.knows_sigma)
+        expected, p, q = found.expected[:m, :m], found.p[:m], found.q[:m, :m]
         size = np.sqrt(np.diag(expected))
         size = np.where(size > 0.0, size, 1.0)
         values, vectors = np.linalg.eigh(expected / (size[:, None] * size))
@@ -102,6 +101,8 @@ class KenwardRoger(Approximation):
         traces = np.einsum("iaa->i", own)
         a1 = float(traces @ self._w @ traces)
         a2 = float(np.einsum("ij,iab,jba->", self._w, own, own, optimize=True))
+        if a2 == 0.0:  # nothing that is estimated matters
+            return 1.0, np.inf
         b = (a1 + 6.0 * a2) / (2.0 * q)
         g = ((q + 1.0) * a1 - (q + 4.0) * a2) / ((q + 2.0) * a2)
         d = 3.0 * q + 2.0 * (1.0 - g)

@@ -45,7 +45,6 @@ class Satterthwaite(Approximation):
     """t and F with degrees of freedom by Satterthwaite's method."""
 
     name = "satterthwaite"
-    words = "Satterthwaite's degrees of freedom"
 
     def __init__(self, objective: ProfiledObjective, theta: Floats) -> None:
         super().__init__(objective, theta)
@@ -58,7 +57,7 @@ class Satterthwaite(Approximation):
         self._collapsed = _collapsed(objective, theta, products)
         shape, slopes = _slopes(objective, theta, products)
         self._slopes = [self._phi @ s @ self._phi * self.sigma**2 for s in slopes]
-        if system.design.sigma is None:  # by the logarithm of sigma
+        if not self.knows_sigma:  # by the logarithm of sigma
             self._slopes.append(2.0 * self._phi * self.sigma**2)
         self._parameters = _parameter_covariance(objective, theta, shape)
 
@@ -66,13 +65,13 @@ class Satterthwaite(Approximation):
     def parameter_covariance(self) -> Floats:
         """Covariance (k + 1, k + 1) of theta and sigma, as lmerTest's ``vcov_varpar``.
 
-        (k, k), of theta alone, where sigma is known.
+        Of theta alone, (k, k), where sigma is known.
         """
-        shape = _shape(self.objective)
-        k = len(shape)
-        back = np.zeros((len(self._parameters),) * 2)
-        back[:k, :k] = inverse_of_lower(shape)
-        if len(back) > k:
+        shape = inverse_of_lower(_shape(self.objective))
+        k, m = len(shape), len(self._parameters)
+        back = np.zeros((m, m))
+        back[:k, :k] = shape
+        if m > k:
             back[k, k] = self.sigma
         return np.asarray(back @ self._parameters @ back.T)
 
@@ -81,7 +80,8 @@ class Satterthwaite(Approximation):
         variances = np.einsum("cr,rs,cs->c", own, self._phi, own) * self.sigma**2
         gradients = np.array([np.einsum("cr,rs,cs->c", own, s, own) for s in self._slopes])
         spread = np.einsum("ic,ij,jc->c", gradients, self._parameters, gradients)
-        return np.asarray(2.0 * variances**2 / spread)
+        with np.errstate(divide="ignore"):  # a variance that owes nothing to what is estimated
+            return np.asarray(2.0 * variances**2 / spread)
 
     def joint(self, rows: Floats, values: Floats) -> JointTest:
         from scipy.stats import f
@@ -90,12 +90,12 @@ class Satterthwaite(Approximation):
         q = len(sizes)
         own = self.degrees(axes)
         statistic = float((left**2 / sizes).sum() / q)
-        if q == 1 or np.ptp(own) < 1e-8:
+        if q == 1 or np.isinf(own).all() or np.ptp(own) < 1e-8:
             df = float(own.mean())
         elif (own <= 2.0).any():
             df = 2.0
         else:
-            expected = float((own / (own - 2.0)).sum())
+            expected = float((1.0 / (1.0 - 2.0 / own)).sum())
             df = 2.0 * expected / (expected - q)
         return JointTest(statistic, q, df, float(f.sf(statistic, q, df)))
 
@@ -160,8 +160,8 @@ def _parameter_covariance(objective: ProfiledObjective, theta: Floats, shape: Fl
     """``2 inv(H)`` (k + 1, k + 1) for theta in its own units and the logarithm of sigma.
 
     With f the profiled criterion and s2 the variance that minimises it at theta, the criterion by
-    theta and sigma is ``f + degrees (log(sigma**2 / s2) + s2 / sigma**2 - 1)``. (k, k), of theta
-    alone, where sigma is known: f is then the criterion at that sigma.
+    theta and sigma is ``f + degrees (log(sigma**2 / s2) + s2 / sigma**2 - 1)``. Where sigma is
+    known there is f alone, (k, k).
     """
     back = inverse_of_lower(shape)
     x = shape @ theta
@@ -175,13 +175,20 @@ def _parameter_covariance(objective: ProfiledObjective, theta: Floats, shape: Fl
         below, gradient_below = objective.evaluate_gradient(back @ (x - step))
         hessian[i] = (gradient_above - gradient_below) @ back / (2.0 * step[i])
         logs[i] = np.log(above.sigma / below.sigma) / step[i]
-    whole = 0.5 * (hessian + hessian.T)
-    if objective.system.design.sigma is None:
-        degrees = float(objective.degrees)
-        # By u = log sigma**2 the second term is degrees ((u - log s2)**2 / 2 + ...).
-        whole = np.pad(whole + degrees * np.outer(logs, logs), (0, 1))
-        whole[k, :k] = whole[:k, k] = -2.0 * degrees * logs
-        whole[k, k] = 4.0 * degrees
-    values, vectors = np.linalg.eigh(whole)
+    hessian = 0.5 * (hessian + hessian.T)
+    if objective.system.design.sigma is not None:
+        return _inverse(hessian)
+    degrees = float(objective.degrees)
+    whole = np.empty((k + 1, k + 1))
+    # By u = log sigma**2 the second term is degrees ((u - log s2)**2 / 2 + ...).
+    whole[:k, :k] = hessian + degrees * np.outer(logs, logs)
+    whole[k, :k] = whole[:k, k] = -2.0 * degrees * logs
+    whole[k, k] = 4.0 * degrees
+    return _inverse(whole)
+
+
+def _inverse(hessian: Floats) -> Floats:
+    """Twice the inverse of a Hessian on the directions of which something is known."""
+    values, vectors = np.linalg.eigh(hessian)
     known = values > _FLAT * values[-1]
     return np.asarray(2.0 * (vectors[:, known] / values[known]) @ vectors[:, known].T)

@@ -27,7 +27,7 @@ from mixedscope.design.design import Design
 from mixedscope.design.fixed_terms import FixedTerm
 from mixedscope.design.frame import Factor
 
-__all__ = ["TYPES", "TermHypothesis", "term_hypotheses"]
+__all__ = ["TYPES", "TermHypothesis", "columns_without", "term_hypotheses"]
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +78,25 @@ def term_hypotheses(
     return tuple(out)
 
 
+def columns_without(design: Design, kept: NDArray[np.intp]) -> dict[str, Floats]:
+    """Columns of X (n, r - c), orthonormal, of the model without each term that can be left out.
+
+    Such as have no variables that are all in another term too, as in R; a term with nothing of its
+    own leaves all (n, r).
+    """
+    space = _Space(design, kept)
+    out = {}
+    for term in design.fixed.terms:
+        own = set(term.variables)
+        if not own or any(own < set(other.variables) for other in design.fixed.terms):
+            continue
+        rows = space.second(term) / space.lengths
+        # The model without it is that in which all its contrasts are zero.
+        free = _null(np.linalg.solve(space.root.T, rows.T).T) if len(rows) else np.eye(len(kept))
+        out[term.name] = np.ascontiguousarray(space.axes @ free)
+    return out
+
+
 class _Space:
     """The column space of X in an orthonormal basis (r of it), with the terms inside."""
 
@@ -87,6 +106,7 @@ class _Space:
         x = design.X[:, kept]
         self.lengths = np.linalg.norm(x, axis=0)
         q, self.root = np.linalg.qr(x / self.lengths)
+        self.axes = q
         #: Columns of X as coded, and complete columns of every term, as vectors (r, …).
         self.coded = q.T @ design.X
         self.sizes = np.linalg.norm(design.X, axis=0)

@@ -39,7 +39,7 @@ from mixedscope.inference.ladder.tangent import (
     raised,
 )
 
-__all__ = ["Reference", "reference"]
+__all__ = ["Reference", "null_reference", "reference"]
 
 Floats = NDArray[np.float64]
 
@@ -115,14 +115,20 @@ class Reference:
 
 
 def reference(
-    poorer: ProfiledObjective, theta: Floats, richer: ProfiledObjective, *, seed: int = 0
+    poorer: ProfiledObjective,
+    theta: Floats,
+    richer: ProfiledObjective,
+    *,
+    fixed: int = 0,
+    seed: int = 0,
 ) -> Reference:
     """Find what the likelihood-ratio statistic of two nested fits is to be compared with.
 
     The poorer model is taken to be true at its estimates ``theta`` (k,); the richer one, of the
-    same data and fixed effects, contains it. ``seed`` is that of simulated responses, for the
-    information, and of simulated directions. Raises ModelError if the columns of the poorer model
-    are not among those of the richer one.
+    same data, contains it, and has so many ``fixed`` effects more, of which in large samples
+    nothing depends on what is estimated of variances. ``seed`` is that of simulated responses, for
+    the information, and of simulated directions. Raises ModelError if the columns of the poorer
+    model are not among those of the richer one.
     """
     parameters = richer.n_identified - poorer.n_identified
     if parameters == 0:
@@ -133,22 +139,36 @@ def reference(
     if not poorer.evaluate(theta).rounding <= DIGITS:
         return hidden
     try:
-        return _distribution(poorer, theta, richer, embeddings, parameters, seed)
+        return _distribution(poorer, theta, richer, embeddings, parameters, fixed, seed)
     except FloatingPointError:
         # Rounding left no residual of a response simulated with this sigma.
         return hidden
+
+
+def null_reference(richer: ProfiledObjective, *, seed: int = 0) -> Reference:
+    """Find the distribution of the statistic of a model against that without random effects.
+
+    The other arguments and what is given are those of `reference`.
+    """
+    parameters = richer.n_identified - len(richer.beta_names) - 1
+    theta = np.zeros(len(richer.theta_names))
+    return _distribution(richer, theta, richer, None, parameters, 0, seed)
 
 
 def _distribution(
     poorer: ProfiledObjective,
     theta: Floats,
     richer: ProfiledObjective,
-    embeddings: Sequence[tuple[int, Floats]],
+    embeddings: Sequence[tuple[int, Floats]] | None,
     parameters: int,
+    fixed: int,
     seed: int,
 ) -> Reference:
-    """The reference of two fits whose residuals are more than rounding, as `reference` gives it."""
-    here = _Point(poorer, theta, richer, embeddings)
+    """The reference of two fits whose residuals are more than rounding, as `reference` gives it.
+
+    Without any embeddings the poorer one is the other without random effects.
+    """
+    here = _Point(poorer, theta, richer, embeddings, fixed)
     if here.inner_is_plane and here.is_exact:
         found = null_distribution(here.cone(inner=True), here.cone(), seed=seed)
         kind = "mixture" if found.is_mixture else "chi-squared"
@@ -162,7 +182,8 @@ def _distribution(
             f"distribution is known. It lies between {narrow.words()} and {wide.words()}."
         )
         return Reference("bounds", parameters, None, (narrow,), wide, words)
-    inside = _Point(poorer, raised(poorer, theta), richer, embeddings)
+    assert embeddings is not None  # what has no random effects is not singular
+    inside = _Point(poorer, raised(poorer, theta), richer, embeddings, fixed)
     lower = [null_distribution(inside.cone(inner=True), inside.cone(), seed=seed)]
     if here.is_exact:
         lower.append(null_distribution(here.cone(inner=True), here.cone(), seed=seed))
@@ -184,13 +205,16 @@ class _Point:
         poorer: ProfiledObjective,
         theta: Floats,
         richer: ProfiledObjective,
-        embeddings: Sequence[tuple[int, Floats]],
+        embeddings: Sequence[tuple[int, Floats]] | None,
+        fixed: int,
     ) -> None:
         system = richer.system
+        self._fixed = fixed
         self.sizes = [t.size for t in system.terms]
         covariances = [np.zeros((k, k)) for k in self.sizes]
         self.inner: list[tuple[int, Tangent]] = []
-        for term, (place, matrix) in zip(poorer.system.terms, embeddings, strict=True):
+        terms = () if embeddings is None else poorer.system.terms
+        for term, (place, matrix) in zip(terms, embeddings or (), strict=True):
             own = theta[term.theta]
             factor = matrix @ term.factor(own)
             covariances[place] += factor @ factor.T
@@ -219,8 +243,19 @@ class _Point:
         self._coordinates: Floats | None = None
 
     def cone(self, *, inner: bool = False, widest: bool = False) -> Cone:
-        """Directions in which a model can be left, in coordinates with unit information."""
-        return self._cone(self.inner if inner else self.widest if widest else self.outer)
+        """Directions in which a model can be left, in coordinates with unit information.
+
+        The fixed effects that only the richer model has are coordinates of their own, in front.
+        """
+        made = self._cone(self.inner if inner else self.widest if widest else self.outer)
+        if not self._fixed:
+            return made
+        own = np.eye(self._fixed + made.free.shape[0])[:, : 0 if inner else self._fixed]
+        return Cone(
+            np.hstack([own, _behind(made.free, self._fixed)]),
+            _behind(made.rays, self._fixed),
+            tuple(_behind(block, self._fixed) for block in made.blocks),
+        )
 
     def words(self, found: NullDistribution) -> str:
         """Say where the exact distribution comes from."""
@@ -277,6 +312,11 @@ class _Point:
             root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
             self._coordinates = root * scale
         return self._coordinates
+
+
+def _behind(directions: Floats, count: int) -> Floats:
+    """Put as many coordinates of zero in front of those of directions (d, ...)."""
+    return np.concatenate([np.zeros((count, *directions.shape[1:])), directions])
 
 
 def _information(point: _Point) -> Floats:

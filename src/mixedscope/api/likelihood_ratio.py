@@ -1,0 +1,83 @@
+"""Likelihood-ratio tests between fits as users call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from mixedscope.api.fit import Fit
+from mixedscope.core.arguments import door, each_fit
+from mixedscope.core.errors import ModelError
+from mixedscope.inference.hypotheses.likelihood_ratios import (
+    ComparedFit,
+    against_none,
+    likelihood_ratio_table,
+)
+
+__all__ = ["lrtest"]
+
+_WANTED = "lrtest compares fits, ms.lrtest(fit0, fit1)"
+
+
+@door()
+def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0) -> pd.DataFrame:
+    """Compare nested fits by likelihood ratio: fixed effects, covariance structures, or both.
+
+    Parameters
+    ----------
+    *fits : Fit
+        Fits to the same rows, weights and response, in any order: each is compared with the one
+        that has the next fewer parameters, which has to be a special case of it. A single fit is
+        compared with the same model without random effects.
+    refit : bool
+        Whether REML fits are fitted by maximum likelihood first: REML criteria of models with
+        different fixed effects cannot be compared.
+    draws : int
+        Of a single variance, tested against a model without random effects, the distribution is
+        simulated so many times.
+    seed : int
+        Of simulated distributions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each fit: ``formula``, ``dof`` (parameters), ``objective``, then of the comparison
+        with the row above ``statistic``, ``df`` (parameters more), ``p_value``, and the
+        ``distribution`` that the statistic is referred to: chi-squared, a mixture of several where
+        a variance is tested against zero (Stram & Lee 1994; Self & Liang 1987), or ``exact``
+        (Crainiceanu & Ruppert 2004, as RLRsim computes it). Where the smaller fit is singular
+        itself the p value has bounds, ``p_low`` and ``p_high``. ``structure``, ``criterion``,
+        ``aic``, ``p_error`` (of simulated p values), ``remark``.
+
+    Raises
+    ------
+    ModelError
+        If fits are not of the same data or criterion, not nested, or REML fits have different fixed
+        effects.
+
+    Examples
+    --------
+    >>> ms.lrtest(fit0, fit1)[["formula", "statistic", "p_value"]]  # doctest: +SKIP
+    """
+    if not fits:
+        raise ModelError(f"{_WANTED}; none is given.")
+    given = [fit for item in fits for fit in each_fit(item, _WANTED)]
+    if refit:
+        given = [fit.model.fit(reml=False, name=fit.name) if fit.reml else fit for fit in given]
+    compared = [_compared(fit) for fit in given]
+    if len(compared) == 1:
+        return against_none(compared[0], draws=draws, seed=seed)
+    return likelihood_ratio_table(compared, seed=seed)
+
+
+def _compared(fit: Fit) -> ComparedFit:
+    info = fit.info
+    return ComparedFit(
+        formula=fit.formula,
+        structure=str(info["structure"]),
+        objective=fit.model.profiled(reml=fit.reml),
+        theta=fit.theta,
+        value=fit.objective,
+        random=info["random"],
+    )
