@@ -13,7 +13,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
-from mixedscope.design.spec import ModelSpec
+from mixedscope.design.spec import ModelSpec, without_defaults
 from mixedscope.tables.store import read_fit
 from mixedscope.workflow.config.model import ModelConfig, validate_config
 
@@ -121,11 +121,24 @@ def test_entries_of_configurations_are_read(criterion: str) -> None:
         "criterion": criterion.lower(),
         "contrasts": {"a": "sum"},
         "weights": "w",
+        "offset": "log(x)",
+        "subset": "x > 1",
+        "sigma": 2,
+        "unidentified": "allow",
     }
     config = validate_config({"datasets": {"d": {"source": "d.csv"}}, "models": {"m": entry}})
     spec = ModelSpec.of(config.models["m"].model_dump(), structure="cs")
-    assert spec == ModelSpec("y ~ a + (1 | g)", "cs", {"a": "sum"}, "w", criterion)  # type: ignore[arg-type]
+    said = ModelSpec("y ~ a + (1 | g)", "cs", {"a": "sum"}, "w", criterion)  # type: ignore[arg-type]
+    more = {"offset": "log(x)", "subset": "x > 1", "sigma": 2.0, "unidentified": "allow"}
+    assert spec == replace(said, **more)  # type: ignore[arg-type]
     assert spec.reml == (criterion == "REML")
+
+
+def test_what_jobs_are_told_of_a_model_does_not_grow_by_what_it_does_not_say() -> None:
+    entry = {"dataset": "d", "formula": "y ~ a + (1 | g)"}
+    told = without_defaults(ModelConfig.model_validate(entry).model_dump())
+    assert not {"offset", "subset", "sigma", "unidentified"} & set(told)
+    assert {"contrasts", "weights", "criterion"} <= set(told)
 
 
 def test_models_and_configurations_say_all_of_it() -> None:

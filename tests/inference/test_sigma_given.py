@@ -218,3 +218,21 @@ def test_a_balanced_model_has_the_degrees_of_freedom_of_its_levels() -> None:
     for method in ("satterthwaite", "kenward-roger"):
         table = fit.confint(method=method)
         assert table["df"].iloc[:2].to_numpy() == pytest.approx([17.0, 17.0], rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_meta_analyses_end_at_the_lowest_point_of_their_criterion(seed: int) -> None:
+    """One parameter, so that a grid finds the lowest point, zero and local minima among them."""
+    rng = np.random.default_rng(seed)
+    n, reml = int(rng.integers(4, 25)), bool(seed % 2)
+    v = 10.0 ** rng.uniform(-3, 1, n)
+    y = rng.normal(size=n) * np.sqrt(v + 10.0 ** rng.uniform(-3, 1))
+    data = pd.DataFrame({"y": y, "w": 1.0 / v, "study": np.arange(n)})
+    fit = ms.LinearMixedModel("y ~ 1 + (1 | study)", data, weights="w", sigma=1).fit(reml=reml)
+    w = 1.0 / (v[:, None] + np.concatenate([[0.0], 10.0 ** np.linspace(-6, 3, 4000)]))
+    mean = (w * y[:, None]).sum(axis=0) / w.sum(axis=0)
+    values = (w * (y[:, None] - mean) ** 2).sum(axis=0) - np.log(w).sum(axis=0)
+    values += (n - reml) * np.log(2.0 * np.pi) + reml * np.log(w.sum(axis=0))
+    assert fit.objective <= values.min() + 1e-8
+    assert fit.objective >= values.min() - 1e-3
+    assert "optimum" in fit.certificate["verdict"]
