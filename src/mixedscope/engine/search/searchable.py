@@ -15,10 +15,11 @@ from mixedscope.engine.search.second_look import SecondLook, second_look
 from mixedscope.engine.system import ProfiledSystem
 
 if TYPE_CHECKING:
+    from mixedscope.engine.search.polar import PolarEnd, PolarSearch
     from mixedscope.engine.search.scoring import ScoringSearch
     from mixedscope.engine.search.search import SmallSearch
 
-__all__ = ["SearchableObjective", "objective_of"]
+__all__ = ["PolarEnd", "SearchableObjective", "objective_of"]
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +77,16 @@ class SearchableObjective(ProfiledObjective):
         from mixedscope.engine.search.scoring import is_scorable
 
         return is_scorable(self.system.blocked)
+
+    def polar_search(self) -> PolarSearch | None:
+        """Room for searches with some coordinates held; see `mixedscope.engine.search.polar`.
+
+        None where they must be made from Python: of large models, and of structures whose theta are
+        no entries of a factor.
+        """
+        from mixedscope.engine.search.polar import PolarSearch
+
+        return PolarSearch.of(self)
 
     @property
     def is_quick(self) -> bool:

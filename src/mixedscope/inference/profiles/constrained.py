@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.inference.profiles.space import NEAR, Point, Space
+from mixedscope.inference.profiles.space import NEAR, Point, Space, point_of
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["TOLERANCE", "Held", "bounded_inverse", "hessian", "minimize"]
@@ -91,7 +91,7 @@ def minimize(
     if kept:
         x = x.copy()
         x[kept] = np.maximum(np.abs(x[kept]), 2.0 * NEAR * space.unit(x)[kept])
-    found = _quasi_newton(space, space.evaluate(x), free, inverse, kept, tolerance)
+    found = _quasi_newton(space, x, free, inverse, kept, tolerance)
     for i, beside in space.aside(found.point.x, free):
         try:
             there = space.evaluate(beside)
@@ -101,7 +101,7 @@ def minimize(
         outwards = there.slope[i] * np.sign(beside[i] - found.point.x[i])
         if outwards > -_GAIN and there.value > found.point.value - _GAIN:
             continue
-        other = _quasi_newton(space, there, free, inverse, kept, tolerance)
+        other = _quasi_newton(space, beside, free, inverse, kept, tolerance, there)
         if other.point.value < found.point.value - _GAIN:
             found = other
     for i in kept:
@@ -113,7 +113,7 @@ def minimize(
         at_zero = ends[0].copy()
         at_zero[i] = 0.0
         own = _quasi_newton(
-            space, space.evaluate(at_zero), free[rest], found.inverse[rest][:, rest],
+            space, at_zero, free[rest], found.inverse[rest][:, rest],
             [k for k in kept if k != i], tolerance,
         )  # fmt: skip
         if own.point.value < found.point.value:
@@ -123,15 +123,21 @@ def minimize(
 
 def _quasi_newton(
     space: Space,
-    point: Point,
+    x: Floats,
     free: Ints,
     inverse: Floats,
     positive: Sequence[int],
     tolerance: float,
+    point: Point | None = None,
 ) -> Held:
-    """BFGS with halved steps (Nocedal & Wright 2006, eq. 6.17 and 3.4)."""
+    """BFGS with halved steps (Nocedal & Wright 2006, eq. 6.17 and 3.4); compiled where possible."""
     if not len(free):
-        return Held(point, inverse)
+        return Held(point or space.evaluate(x), inverse)
+    if space.searcher is not None:
+        end = space.searcher.search(x, free, inverse, tolerance)
+        if end is not None and all(end.x[i] > 0.0 for i in positive):
+            return Held(point_of(end), end.inverse)
+    point = point or space.evaluate(x)
     kept = [int(np.flatnonzero(free == i)[0]) for i in positive]
     slope = point.slope[free]
     restarted = False

@@ -56,12 +56,15 @@ class Mark:
     slope : float
         Derivative of zeta by the coordinate.
     knot : Knot
+    state : bytes
+        Which other coordinates are where they collapse: at a standard deviation of 0, say.
     """
 
     place: float
     zeta: float
     slope: float
     knot: Knot
+    state: bytes
 
 
 class Curve:
@@ -87,7 +90,7 @@ class Curve:
         self._low, self._high = self.parameter.coordinate_limits
         curvature = float(restriction.curvature[0, 0])
         slope = math.sqrt(curvature / 2.0) if curvature > 0.0 else math.nan
-        self.marks = [Mark(self._centre, 0.0, slope, knot)]
+        self.marks = [Mark(self._centre, 0.0, slope, knot, self._state(knot.point.x))]
         self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
 
     def _at_end(self, side: int) -> bool:
@@ -98,7 +101,7 @@ class Curve:
         space = self.restriction.base.space
         x = self.restriction.base.centre.x
         place = self.restriction._places[0]
-        return space.collapsed(x)[place] and abs(self._centre - end) < 0.1
+        return bool(space.collapsed(x)[place]) and abs(self._centre - end) < 0.1
 
     # -- points -----------------------------------------------------------------------------------
 
@@ -122,7 +125,7 @@ class Curve:
             rise = max(0.5 * slope * apart, 0.0)
         zeta = math.copysign(math.sqrt(rise), apart)
         slope = slope / (2.0 * zeta) if zeta else self.marks[self._middle()].slope
-        return Mark(place, zeta, slope, knot)
+        return Mark(place, zeta, slope, knot, self._state(knot.point.x))
 
     def add(self, place: float) -> Mark:
         """Evaluate at a value of the coordinate, unless that is known, and keep the point."""
@@ -266,7 +269,7 @@ class Curve:
             if not slopes or (a.place, b.place) in tried:
                 continue
             expected = (b.place - a.place) * sum(slopes) / len(slopes)
-            limit = _MISFIT if self._state(a) == self._state(b) else 0.02 * _MISFIT
+            limit = _MISFIT if a.state == b.state else 0.02 * _MISFIT
             if abs(b.zeta - a.zeta - expected) <= limit:
                 continue
             tried.add((a.place, b.place))
@@ -285,21 +288,16 @@ class Curve:
         """Add a point between two of which something is collapsed at one only; False if done."""
         for a, b in pairwise(self.marks):
             middle = 0.5 * (a.place + b.place)
-            if (
-                abs(b.zeta - a.zeta) > _KINK
-                and a.place < middle < b.place
-                and self._state(a) != self._state(b)
-            ):
+            if abs(b.zeta - a.zeta) > _KINK and a.place < middle < b.place and a.state != b.state:
                 self.add(middle)
                 return True
         return False
 
-    def _state(self, mark: Mark) -> tuple[bool, ...]:
+    def _state(self, x: Floats) -> bytes:
         """What is collapsed at a point, the parameter itself apart."""
-        state = list(self.restriction.base.space.collapsed(mark.knot.point.x))
-        for place in self.restriction._places:
-            state[place] = False
-        return tuple(state)
+        state = self.restriction.base.space.collapsed(x)
+        state[self.restriction._places] = False
+        return state.tobytes()
 
 
 def _through(known: list[tuple[float, Floats]], place: float) -> Floats:

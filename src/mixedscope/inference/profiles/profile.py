@@ -158,8 +158,7 @@ def make_profile(
         )
     for parameter in chosen:
         profiler.curve(parameter).reach(reach)
-    table = pd.concat([profiler.rows(p) for p in chosen], ignore_index=True)
-    return Profile(_with_none(table), lambda: profiler, estimates)
+    return Profile(profiler.table(chosen), lambda: profiler, estimates)
 
 
 def make_pairs(

@@ -178,9 +178,9 @@ class Profiler:
         base = restriction.base
         permuted = next(p for b, p in self._bases.values() if b is base)
         found: dict[Key, Floats] = {}
-        places = [base.space.theta(k.point.x)[0] for k in knots]
+        places = [k.point.theta for k in knots]
         sigma = np.array([k.point.evaluation.sigma for k in knots])
-        betas = np.array([restriction.beta(k) for k in knots])
+        betas = np.array([k.beta for k in knots])
         for j, name in enumerate(self.objective.beta_names):
             found["beta", None, name, None] = betas[:, j]
         found["sigma", None, None, None] = sigma
@@ -195,20 +195,22 @@ class Profiler:
                 found[kind, term.group, first, second] = values
         return np.column_stack([found[key] for key in self.keys])
 
-    def rows(self, parameter: Parameter) -> pd.DataFrame:
-        """The points of a profile: value, zeta, slope, then all parameters."""
-        curve = self.curve(parameter)
-        marks = curve.marks
-        values = self.conditional(curve.restriction, [m.knot for m in marks])
-        own = curve.parameter
-        head = {
-            **{name: [part] * len(marks) for name, part in zip(KEY, own.key, strict=True)},
-            "value": [own.value(m.place) for m in marks],
-            "zeta": [m.zeta for m in marks],
-            "slope": [_slope(own, m) for m in marks],
+    def table(self, parameters: Sequence[Parameter]) -> pd.DataFrame:
+        """The points of profiles: value, zeta, slope, then all parameters."""
+        curves = [self.curve(p) for p in parameters]
+        marks = [(c.parameter, m) for c in curves for m in c.marks]
+        texts = {
+            name: pd.Series([p.key[i] for p, _ in marks], dtype=object)
+            for i, name in enumerate(KEY)
         }
-        frame = pd.DataFrame(head)
-        return pd.concat([frame, pd.DataFrame(values, columns=self.labels)], axis=1)
+        numbers = {
+            "value": [p.value(m.place) for p, m in marks],
+            "zeta": [m.zeta for _, m in marks],
+            "slope": [_slope(p, m) for p, m in marks],
+        }
+        values = [self.conditional(c.restriction, [m.knot for m in c.marks]) for c in curves]
+        every = dict(zip(self.labels, np.concatenate(values).T, strict=True))
+        return pd.DataFrame({**texts, **numbers, **every})
 
     def ends(self, parameter: Parameter, level: float) -> tuple[float, float, str | None]:
         """Lower and upper end of an interval, and what is to be said of them."""

@@ -51,7 +51,7 @@ class Base:
 
     def __init__(self, objective: SearchableObjective, theta: Floats) -> None:
         self.objective = objective
-        self.space = Space(objective, with_sigma=True)
+        self.space = Space(objective)
         theta = objective.canonical(np.asarray(theta, dtype=float))
         sigma = objective.evaluate(theta).sigma
         start = self.space.coordinates(theta, sigma)
@@ -87,6 +87,8 @@ class Knot:
         Of the coordinates.
     slopes : (h,) array
         Derivatives of the least deviance by the held values (envelope theorem).
+    beta : (r,) array
+        All fixed effects, held or not.
     inverse : (f, f) array
         Of the Hessian by the free coordinates.
     """
@@ -94,6 +96,7 @@ class Knot:
     held: Floats
     point: Point
     slopes: Floats
+    beta: Floats
     inverse: Floats
 
 
@@ -143,7 +146,8 @@ class Restriction:
         for i, place in zip(self._others, self._places, strict=True):
             own = float(base.centre.x[place])
             held[i] = self._fold(i, own) if i in self._two_fold else own
-        self.centre = Knot(held, base.centre, np.zeros(len(held)), self.inverse)
+        beta = base.centre.evaluation.beta
+        self.centre = Knot(held, base.centre, np.zeros(len(held)), beta, self.inverse)
         self.curvature = self._curvature()
 
     def _reduce(self) -> None:
@@ -160,18 +164,25 @@ class Restriction:
             x_names=tuple(system.fixed_names[c] for c in rest),
             y=system.design.y - self._x @ centre,
         )
-        self._rest = rest
         self._system = ProfiledSystem(design)
+        self._template = Space(SearchableObjective(self._system, reml=False))
+        if self._template.searcher is not None:
+            self._template.searcher.vary(list(self._x.T))
 
     def _space(self, held: Floats) -> Space:
         """The space in which held fixed effects have these values."""
         if not self._betas:
             return self.base.space
-        response = self.base.objective.system.design.y - self._x @ held[self._betas]
-        space = Space(SearchableObjective(self._system.with_response(response)), with_sigma=True)
-        return space
+        values = held[self._betas]
+        if self._template.searcher is not None:
+            self._template.searcher.set(values - self.centre.held[self._betas])
+        y = self.base.objective.system.design.y
+        return self._template.moved(
+            lambda: SearchableObjective(self._system.with_response(y - self._x @ values))
+        )
 
-    def _slopes(self, held: Floats, point: Point) -> Floats:
+    def _slopes(self, held: Floats, point: Point) -> tuple[Floats, Floats]:
+        """Derivatives by the held values, and all fixed effects (r,)."""
         out = np.empty(len(held))
         out[self._others] = point.slope[self._places]
         for i, place in zip(self._others, self._places, strict=True):
@@ -180,17 +191,18 @@ class Restriction:
         if self._betas:
             # Of the full model at this theta: P + (b - beta)' inv(V) (b - beta) is the penalised
             # residual with b held, P and V free of b.
-            theta, sigma, _ = self.base.space.theta(point.x)
-            inverse, beta = self._information(theta)
-            out[self._betas] = 2.0 * inverse @ (held[self._betas] - beta) / sigma**2
-        return out
+            beta, covariance = self._fixed_effects(point.theta)
+            own = covariance[self._columns]
+            pull = np.linalg.solve(own[:, self._columns], held[self._betas] - beta[self._columns])
+            out[self._betas] = 2.0 * pull / math.exp(point.x[0]) ** 2
+            return out, beta + pull @ own
+        return out, point.evaluation.beta
 
-    def _information(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Inverse of the covariance over sigma**2 of held fixed effects, and their estimates."""
+    def _fixed_effects(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Fixed effects (r,) where none is held, and their covariance over sigma**2."""
         objective = self.base.objective
         evaluation = objective.evaluate(theta)
-        covariance = objective.system.beta_covariance(1.0)[np.ix_(self._columns, self._columns)]
-        return np.asarray(np.linalg.inv(covariance)), evaluation.beta[self._columns]
+        return evaluation.beta, objective.system.beta_covariance(1.0)
 
     def _curvature(self) -> Floats:
         """Second derivatives of the least deviance at the optimum."""
@@ -202,9 +214,9 @@ class Restriction:
         cross[self._others] = full[self._places][:, self._free]
         if self._betas:
             x = self.base.centre.x
-            theta, sigma, _ = self.base.space.theta(x)
-            inverse, _ = self._information(theta)
-            second[self._block(self._betas)] = 2.0 * inverse / sigma**2
+            _, covariance = self._fixed_effects(self.base.centre.theta)
+            own = np.linalg.inv(covariance[self._block(self._columns)])
+            second[self._block(self._betas)] = 2.0 * own / math.exp(x[0]) ** 2
             for i in self._betas:
                 step = np.zeros(size)
                 step[i] = 1e-2 / math.sqrt(second[i, i])
@@ -256,16 +268,8 @@ class Restriction:
             tidy[self._places] = held[self._others]
             point = space.evaluate(tidy)
         check_lower(point.value, self.centre.point.value)
-        return Knot(held, point, self._slopes(held, point), best.inverse)
-
-    def beta(self, knot: Knot) -> Floats:
-        """All fixed effects (r,) at a knot, held or not."""
-        if not self._betas or knot is self.centre:
-            return knot.point.evaluation.beta
-        out = np.empty(len(self._columns) + len(self._rest))
-        out[self._columns] = knot.held[self._betas]
-        out[self._rest] = knot.point.evaluation.beta
-        return out
+        slopes, beta = self._slopes(held, point)
+        return Knot(held, point, slopes, beta, best.inverse)
 
 
 def _place(space: Space, parameter: Parameter) -> int:

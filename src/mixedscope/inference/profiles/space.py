@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,10 @@ from mixedscope.core.evaluation import Evaluation
 from mixedscope.covariance.base import CovarianceStructure
 from mixedscope.engine.search.searchable import SearchableObjective
 
-__all__ = ["NEAR", "Point", "Space"]
+if TYPE_CHECKING:
+    from mixedscope.engine.search.searchable import PolarEnd
+
+__all__ = ["NEAR", "Point", "Space", "point_of"]
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +26,10 @@ Floats = NDArray[np.float64]
 #: there; and how far from there to look for a way down.
 NEAR: Final = 1e-3
 ASIDE: Final = 0.03
+
+_QUARTER: Final = math.pi / 2
+_NONE: Final = np.empty(0, dtype=np.int64)
+_NOTHING: Final = np.empty((0, 0))
 
 
 @dataclass(frozen=True)
@@ -30,12 +39,14 @@ class Point:
     Attributes
     ----------
     x : (m,) array
+    theta : (k,) array
     value : float
     slope : (m,) array
     evaluation : Evaluation
     """
 
     x: Floats
+    theta: Floats
     value: float
     slope: Floats
     evaluation: Evaluation
@@ -50,37 +61,40 @@ class _Part:
     own: slice
 
 
+def point_of(end: PolarEnd) -> Point:
+    """The point where a compiled search ended."""
+    return Point(end.x, end.theta, end.evaluation.objective, end.slope, end.evaluation)
+
+
 class Space:
     """Coordinates of all variance parameters of a model, and its deviance there.
 
     They are the logarithm of sigma, then for every part of every term its standard deviations, in
-    units of the data, and angles (`mixedscope.covariance.polar`). Sigma may be left to be profiled
-    out; standard deviations are then over sigma, and the first coordinate is not there.
+    units of the data, and angles (`mixedscope.covariance.polar`).
 
     Parameters
     ----------
     objective : SearchableObjective
-    with_sigma : bool
 
     Attributes
     ----------
     size : int
         Number m of coordinates.
-    units : (m,) array
-        A step that means about the same for all, over sigma for standard deviations.
     symmetric : (m,) array
         Distance of the point nearest to 0 about which the deviance is symmetric: 0 for standard
         deviations, pi/2 for angles, NaN for the logarithm of sigma.
+    searcher : PolarSearch or None
+        Makes evaluations and searches in compiled code, where that can be.
     """
 
-    def __init__(self, objective: SearchableObjective, *, with_sigma: bool) -> None:
-        self.objective = objective
-        self.with_sigma = with_sigma
+    def __init__(self, objective: SearchableObjective) -> None:
+        self._objective: SearchableObjective | None = objective
+        self._model = objective
+        self._make: Callable[[], SearchableObjective] | None = None
+        self.searcher = objective.polar_search()
         self.parts: list[list[_Part]] = []
-        at = int(with_sigma)
-        units = [1.0] * at
-        symmetric = [math.nan] * at
-        powers = [1.0] * at
+        at = 1
+        units, symmetric, powers = [1.0], [math.nan], [0.0]
         for term in objective.system.terms:
             begin = term.theta.start
             own: list[_Part] = []
@@ -98,85 +112,102 @@ class Space:
                 begin, at = begin + count, at + count
             self.parts.append(own)
         self.size = at
-        self.units = np.array(units)
         self.symmetric = np.array(symmetric)
+        self._units = np.array(units)
         self._powers = np.array(powers)
+        self._is_sd, self._is_angle = self.symmetric == 0.0, self.symmetric > 0.0
+        nears = self._units * np.where(self._is_sd, NEAR**self._powers, NEAR)
+        self._nears = tuple(a[1:].tolist() for a in (nears, self._powers, self._is_sd))
+        every = [p.structure for own in self.parts for p in own]
+        self._has_signs = any(structure.rank < structure.size for structure in every)
+
+    def moved(self, make: Callable[[], SearchableObjective]) -> Space:
+        """The same coordinates of the model with another response, made when it is needed."""
+        other = copy(self)
+        other._objective, other._make = None, make
+        return other
+
+    @property
+    def objective(self) -> SearchableObjective:
+        """The objective whose deviance this is."""
+        if self._objective is None:
+            assert self._make is not None
+            self._objective = self._make()
+        return self._objective
 
     def unit(self, x: Floats) -> Floats:
         """A step of every coordinate (m,) that means about the same for all."""
-        sigma = math.exp(x[0]) if self.with_sigma else 1.0
-        return np.asarray(self.units * sigma**self._powers)
+        return np.asarray(self._units * math.exp(x[0]) ** self._powers)
 
     def coordinates(self, theta: Floats, sigma: float) -> Floats:
         """Coordinates (m,) of a canonical theta (k,) and sigma."""
         x = np.empty(self.size)
         for part in (p for own in self.parts for p in own):
             x[part.own] = part.structure.to_polar(theta[part.theta])
-        if self.with_sigma:
-            x *= sigma**self._powers
-            x[0] = math.log(sigma)
+        x *= sigma**self._powers
+        x[0] = math.log(sigma)
         return x
 
     def theta(self, x: Floats) -> tuple[Floats, float, Floats]:
-        """Theta (k,), sigma (1 where it is profiled out), derivatives (k, m) of theta."""
-        sigma = math.exp(x[0]) if self.with_sigma else 1.0
+        """Theta (k,), sigma, derivatives (k, m) of theta."""
+        sigma = math.exp(x[0])
         shrink = sigma**-self._powers
         scaled = x * shrink
-        theta = np.empty(len(self.objective.theta_names))
+        theta = np.empty(len(self._model.theta_names))
         slopes = np.zeros((len(theta), self.size))
         for part in (p for own in self.parts for p in own):
             theta[part.theta], own_slopes = part.structure.from_polar(scaled[part.own])
             slopes[part.theta, part.own] = own_slopes
-        if self.with_sigma:
-            slopes[:, 0] = -(slopes @ (scaled * self._powers))
-            slopes[:, 1:] *= shrink[1:]
+        slopes[:, 0] = -(slopes @ (scaled * self._powers))
+        slopes[:, 1:] *= shrink[1:]
         return theta, sigma, slopes
 
     def evaluate(self, x: Floats) -> Point:
         """Evaluate with the gradient; raises FloatingPointError as the objective does."""
+        if self.searcher is not None:
+            end = self.searcher.search(x, _NONE, _NOTHING, 0.0)
+            if end is not None:
+                return point_of(end)
         theta, sigma, slopes = self.theta(x)
-        if not self.with_sigma:
-            evaluation, gradient = self.objective.evaluate_gradient(theta)
-            return Point(x, evaluation.objective, gradient @ slopes, evaluation)
         evaluation, gradient, by_log = self.objective.evaluate_at_sigma(theta, sigma)
         slope = gradient @ slopes
         slope[0] += by_log
-        return Point(x, evaluation.objective, slope, evaluation)
+        return Point(x, theta, evaluation.objective, slope, evaluation)
 
-    def collapsed(self, x: Floats) -> tuple[bool, ...]:
-        """Whether the deviance is symmetric about x in each coordinate: an sd of 0, say."""
-        found = {i for i, _ in self.aside(x, np.arange(self.size))}
-        return tuple(i in found for i in range(self.size))
+    def collapsed(self, x: Floats) -> NDArray[np.bool_]:
+        """Whether x is where the deviance is symmetric (m,): a standard deviation of 0, say."""
+        # So few that numpy takes longer. Angles are periodic.
+        sigma, *values = x.tolist()
+        sigma = math.exp(sigma)
+        near = [
+            abs(value) <= own * sigma**power if is_sd else abs(math.cos(value)) <= own
+            for value, own, power, is_sd in zip(values, *self._nears, strict=True)
+        ]
+        return np.array([False, *near])
 
     def canonical(self, x: Floats) -> Floats:
         """Coordinates (m,) of the same covariance: standard deviations not negative.
 
         Those of a model with a structure of reduced rank stay, as signs are no convention there.
         """
-        if any(p.structure.rank < p.structure.size for own in self.parts for p in own):
+        if self._has_signs:
             return x
-        is_angle = self.symmetric > 0.0
-        if np.all(x[self.symmetric == 0.0] >= 0.0) and np.all(np.abs(x[is_angle]) <= math.pi / 2):
+        if x[self._is_sd].min() >= 0.0 and np.abs(x[self._is_angle]).max(initial=0.0) <= _QUARTER:
             return x
         theta, sigma, _ = self.theta(x)
-        return self.coordinates(self.objective.canonical(theta), sigma)
+        return self.coordinates(self._model.canonical(theta), sigma)
 
     def aside(self, x: Floats, free: NDArray[np.intp]) -> list[tuple[int, Floats]]:
         """Free coordinates at which x is where the deviance is symmetric, and points beside it."""
+        near = self.collapsed(x)[free]
+        if not near.any():
+            return []
         out = []
         units = self.unit(x)
-        for i in free.tolist():
-            place = self.symmetric[i]
-            if math.isnan(place):
-                continue
-            unit = units[i]
-            # Angles are periodic.
-            distance = abs(math.cos(x[i])) if place else abs(x[i])
-            power = self._powers[i] or 1.0
-            if distance > NEAR**power * unit:
-                continue
-            step = ASIDE**power * unit
+        for i in free[near].tolist():
+            is_angle = bool(self._is_angle[i])
+            step = ASIDE ** (1.0 if is_angle else self._powers[i]) * units[i]
             point = x.copy()
-            point[i] = math.copysign(math.pi / 2 - 3.0 * step, x[i]) if place else step
+            point[i] = math.copysign(_QUARTER - 3.0 * step, x[i]) if is_angle else step
             out.append((i, point))
         return out
