@@ -153,6 +153,7 @@ def test_a_made_response_takes_no_columns_name(sleep: pd.DataFrame) -> None:
         ({"subset": "__import__('os')"}, FormulaError, "never runs code"),
         ({"offset": "offf"}, DataError, "Did you mean 'off'"),
         ({"offset": "Subject"}, DataError, "not numeric"),
+        ({"offset": "when"}, DataError, r"days\(when\)"),
         ({"offset": "Days > 1"}, DataError, "gives a boolean"),
         ({"offset": [1.0]}, DataError, "one number per row, 180"),
         ({"offset": "log(Days)"}, DataError, "row 1"),
@@ -165,8 +166,10 @@ def test_a_made_response_takes_no_columns_name(sleep: pd.DataFrame) -> None:
 def test_what_cannot_be_used_is_named(
     arguments: dict[str, Any], error: type[MixedscopeError], words: str, sleep: pd.DataFrame
 ) -> None:
+    when = pd.Timestamp("2020-01-01") + pd.to_timedelta(sleep["Days"], unit="D")
+    data = sleep.assign(late=sleep["Days"] > 5, when=when)
     with pytest.raises(error, match=words):
-        ms.LinearMixedModel(FORMULA, sleep.assign(late=sleep["Days"] > 5), **arguments)
+        ms.LinearMixedModel(FORMULA, data, **arguments)
 
 
 def test_simulated_data_have_the_offset_of_their_formula() -> None:

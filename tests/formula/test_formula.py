@@ -284,3 +284,10 @@ def test_a_response_is_arithmetic_with_columns(left: str, name: str, columns: tu
     formula = parse_formula(f"{left} ~ x")
     assert unparse(formula.response) == name
     assert formula.variables == (*columns, "x")
+
+
+def test_groups_are_categories_with_or_without_factor() -> None:
+    formula = parse_formula("y ~ 1 + (1 | factor(a)) + (1 | as.factor(b)/c)")
+    assert formula.groups == ("a", "b", "b:c")
+    with pytest.raises(FormulaError, match="must be a column"):
+        parse_formula("y ~ 1 + (1 | factor(a > 1))")

@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.arguments import named, number_array
 from mixedscope.core.errors import DataError, suggest
-from mixedscope.design.frame import factorize, is_numeric, missing_values, numeric_column
+from mixedscope.design.frame import (
+    factorize,
+    is_numeric,
+    missing_values,
+    numeric_column,
+    refuse_unusable,
+)
 from mixedscope.design.variables import check_text
 from mixedscope.formula.expressions import (
     column_value,
@@ -90,6 +96,7 @@ def read_offset(
         return None
     if isinstance(offset, str):
         if offset in frame.columns:
+            refuse_unusable(frame[offset])
             if not is_numeric(frame[offset]):
                 raise DataError(
                     f"The offset column {offset!r} is not numeric{_why(frame[offset])}."

@@ -357,6 +357,11 @@ def _setting(text: str, key: str, node: Node) -> float:
 def _groups(text: str, node: Node) -> list[tuple[str, ...]]:
     """Grouping factors that the right of a bar stands for, each as a tuple of columns."""
     bare = strip(node)
+    if isinstance(bare, Call) and bare.function in ("factor", "as.factor"):
+        # Groups are categories whatever the column holds.
+        inside = strip(bare.arguments[0])
+        if isinstance(inside, Name) and len(bare.arguments) == 1 and not bare.keywords:
+            return [(inside.name,)]
     if isinstance(bare, Name):
         return [(bare.name,)]
     if isinstance(bare, Binary) and bare.op in (":", "&", "/", "*"):
