@@ -71,7 +71,8 @@ optimisation <- function(count) {
 # What can be asked of a fit.
 tasks <- list(
   leverage = function(fit) hatvalues(fit),
-  influence = function(fit) influence(fit)
+  influence = function(fit) influence(fit),
+  profile = function(fit) suppressWarnings(confint(fit, method = "profile", quiet = TRUE))
 )
 
 task <- function(name, count) {
@@ -102,6 +103,7 @@ while (length(line <- readLines(input, 1L))) {
       memory = reply(memory = memory()),
       leverage = task("leverage", count),
       influence = task("influence", count),
+      profile = task("profile", count),
       reply(error = paste("a worker does not know", words[1]))
     ),
     error = function(e) reply(error = conditionMessage(e))

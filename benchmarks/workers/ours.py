@@ -24,10 +24,11 @@ class Ours(Session):
 
     @property
     def tasks(self) -> Mapping[str, Callable[[Any], object]]:
-        """Leverages, and all refits without an observation."""
+        """Leverages, all refits without an observation, profile intervals of all parameters."""
         return {
             "leverage": lambda last: last[0].leverage(),
             "influence": lambda last: last[0].influence(method="exact").dfbetas,
+            "profile": lambda last: last[0].confint(method="profile"),
         }
 
     def build(self) -> ms.LinearMixedModel:

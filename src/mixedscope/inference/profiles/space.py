@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 NEAR: Final = 1e-3
 ASIDE: Final = 0.03
 
+#: Logarithms of sigma beyond this have no square.
+_LARGEST: Final = 300.0
 _QUARTER: Final = math.pi / 2
 _NONE: Final = np.empty(0, dtype=np.int64)
 _NOTHING: Final = np.empty((0, 0))
@@ -168,6 +170,8 @@ class Space:
             end = self.searcher.search(x, _NONE, _NOTHING, 0.0)
             if end is not None:
                 return point_of(end)
+        if not abs(x[0]) < _LARGEST:
+            raise FloatingPointError("sigma is out of the range of floating-point numbers.")
         theta, sigma, slopes = self.theta(x)
         evaluation, gradient, by_log = self.objective.evaluate_at_sigma(theta, sigma)
         slope = gradient @ slopes
