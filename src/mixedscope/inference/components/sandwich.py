@@ -35,6 +35,9 @@ KINDS: Final = ("CR0", "CR1", "CR2")
 #: Share of the largest eigenvalue up to which one of a cluster counts as zero.
 _NULL: Final = 1e-10
 
+#: Most rows of a cluster whose residuals are adjusted: a matrix of theirs has so many squared.
+_LARGEST: Final = 10_000
+
 #: Numbers that the matrices of a batch of clusters may hold.
 _BATCH: Final = 4_000_000
 
@@ -86,6 +89,12 @@ def sandwich(
                 f"Levels of the grouping factor {term.group} lie in several clusters of {name}, "
                 "which are not independent then: give a cluster that contains them whole."
             )
+    largest = int(np.bincount(cluster).max())
+    if kind == "CR2" and largest > _LARGEST:
+        raise UnsuitedError(
+            f"CR2 needs matrices of {largest} by {largest}, the rows of the largest cluster of "
+            f"{name}, and is made up to {_LARGEST}: use CR1, or smaller clusters."
+        )
     evaluation, own = told_observations(objective, theta)
     rest = np.asarray(system.design.y - system.fixed_columns @ evaluation.beta, dtype=float)
     # Rows of M X'inv(V), which the engine has for weighted rows.
