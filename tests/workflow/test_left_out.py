@@ -215,7 +215,7 @@ def test_levels_of_one_row_are_not_cross_validated_within(tmp_path: Path) -> Non
             seed=0,
             output=tmp_path / "crossvalidation.parquet",
         )
-    assert "No level of 'g' has two observations" in printed.getvalue()
+    assert "no level of 'g' has two observations" in printed.getvalue()
     table = read_table(tmp_path / "crossvalidation.parquet", "crossvalidation")
     assert "No level of 'g'" in table.attrs["skipped"]["reason"]
     figure = draw_model_chart("crossvalidation", [table] * 3)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.familiar import MODEL_WORDS, no_attribute
 from mixedscope.core.arguments import door, number_array
-from mixedscope.core.errors import ModelError, warn_of
+from mixedscope.core.errors import EvaluationError, ModelError, warn_of
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame
@@ -27,6 +27,7 @@ from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import parse_formula
 from mixedscope.formula.tree import Name, unparse
 from mixedscope.inference.estimates.references import JointLimit, confounded, known_limit
+from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["Model"]
 
@@ -202,21 +203,29 @@ class Model:
         ------
         ModelError
             If theta has the wrong length, or is not finite.
-        FloatingPointError
-            If the objective cannot be evaluated there.
+        EvaluationError
+            If the objective cannot be computed there; a FloatingPointError, too.
         """
         return self.evaluate(theta, reml=reml).objective
 
     @door()
     def objective_gradient(self, theta: ArrayLike, *, reml: bool = False) -> tuple[float, Floats]:
         """Objective and its exact gradient, shape (k,), at theta."""
-        evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(self._finite(theta))
+        values = self._finite(theta)
+        try:
+            evaluation, gradient = self.profiled(reml=reml).evaluate_gradient(values)
+        except EVALUATION_ERRORS as error:
+            raise _out_of_reach(values, error) from None
         return evaluation.objective, gradient
 
     @door()
     def evaluate(self, theta: ArrayLike, *, reml: bool = False) -> Evaluation:
         """Objective with its parts, fixed effects and sigma at theta."""
-        return self.profiled(reml=reml).evaluate(self._finite(theta))
+        values = self._finite(theta)
+        try:
+            return self.profiled(reml=reml).evaluate(values)
+        except EVALUATION_ERRORS as error:
+            raise _out_of_reach(values, error) from None
 
     @door()
     def with_structure(self, structure: str) -> Self:
@@ -319,3 +328,11 @@ def _unused(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += "'"
     return name
+
+
+def _out_of_reach(theta: Floats, error: Exception) -> EvaluationError:
+    reason = str(error).rstrip(".")
+    return EvaluationError(
+        f"The objective cannot be computed at theta = {theta.tolist()} ({reason}). Choose values "
+        "that standard deviations of random effects over that of the residuals can have."
+    )

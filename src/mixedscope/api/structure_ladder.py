@@ -186,6 +186,8 @@ def ladder(
         raise ModelError("Several fits are given as a list: ms.ladder([first, second]).")
     if isinstance(data, str):
         raise ModelError("The formula comes first, then the data: ms.ladder(formula, data).")
+    if not isinstance(model, str | LinearMixedModel | Fit):
+        model = each_fit(model, _WANTED)
     if not isinstance(model, str):
         _refuse_given(model, data, structures, optimizer, reml, contrasts, weights)
     if isinstance(model, str):
@@ -198,7 +200,7 @@ def ladder(
     elif isinstance(model, Fit):
         fits = _fits(model.model, structures, optimizer, model.reml)
     else:
-        fits = each_fit(model, _WANTED)
+        fits = list(model)
     check_comparable([fit.info for fit in fits])
     refuse_twice("The list of fits", (str(fit.info["structure"]) for fit in fits))
     rungs = [

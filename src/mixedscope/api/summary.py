@@ -11,6 +11,7 @@ from mixedscope.api.printing import html as printing_html
 from mixedscope.api.printing import text as printing_text
 from mixedscope.api.printing.document import Block, Figures, Formula, Paragraph, Table, Title
 from mixedscope.core.vocabulary import CRITERION_NAMES
+from mixedscope.core.wording import counted
 from mixedscope.design.variables import variable_words
 
 __all__ = ["document", "html", "remarks", "tables", "text", "title"]
@@ -172,10 +173,10 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
         remarks.append(f"Offset: {info['offset']}.")
     missing = info["dataset"]["n_dropped"]
     if missing:
-        remarks.append(f"{missing} rows with missing values were dropped.")
+        remarks.append(f"{_rows(missing, 'with missing values')} dropped.")
     weightless = info["dataset"].get("n_zero_weight", 0)
     if weightless:
-        remarks.append(f"{weightless} rows of weight 0 were left out.")
+        remarks.append(f"{_rows(weightless, 'of weight 0')} left out.")
     variables = variable_words(info.get("variables", {}))
     if variables:
         remarks.append(variables)
@@ -196,7 +197,7 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
                 rank = f" of rank {part['settings']['d']:g}" if "d" in part["settings"] else ""
                 remarks.append(
                     f"Structure of {random['group']}, {columns[0]} to {columns[-1]}: "
-                    f"{part['structure']}{rank}, {part['n_theta']} parameters."
+                    f"{part['structure']}{rank}, {counted(part['n_theta'], 'parameter')}."
                 )
     for term in info["singular"]:
         if term["singular"]:
@@ -205,10 +206,13 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
                 f"{term['collapsed']}."
             )
     optimizer = info["optimizer"]
-    made = optimizer["evaluations"]
     words = info["certificate"].get("words", "")
     remarks.append(
-        f"Optimiser {optimizer['name']}: {made} evaluation{'' if made == 1 else 's'}; "
+        f"Optimiser {optimizer['name']}: {counted(optimizer['evaluations'], 'evaluation')}; "
         f"{info['certificate']['verdict']}. {words}".rstrip()
     )
     return remarks
+
+
+def _rows(count: int, which: str) -> str:
+    return f"{counted(count, 'row')} {which} {'was' if count == 1 else 'were'}"

@@ -14,6 +14,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DataWarning",
+    "EvaluationError",
     "FormulaError",
     "MixedscopeError",
     "ModelError",
@@ -24,6 +25,10 @@ __all__ = [
     "warn_of",
     "yaml_hint",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(name for name in __all__ if name[0].isupper())
 
 
 class MixedscopeError(Exception):
@@ -65,6 +70,10 @@ class DataWarning(UserWarning):
 
 class ModelError(MixedscopeError, ValueError):
     """A model that cannot be built or evaluated."""
+
+
+class EvaluationError(ModelError, FloatingPointError):
+    """A theta at which the objective of a model cannot be computed."""
 
 
 class UnsuitedError(ModelError):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedscope.core.errors import DataError, suggest
+from mixedscope.core.wording import counted
 from mixedscope.data.encoding import decode
 from mixedscope.data.text_values import SHOWN, TextFormat, TextReader
 from mixedscope.formula.expressions import label_of
@@ -221,9 +222,9 @@ def _header(path: Path, sample: _Sample, separator: str) -> list[str]:
         if any(cell.strip() for row in rows[1:] for cell in row[len(names) :]):
             line = next(i for i, row in enumerate(rows) if i and len(row) > len(names)) + 1
             raise DataError(
-                f"{path}: the header names {len(names)} columns, but row {line - 1} of the data "
-                f"has {len(rows[line - 1])} cells. Name every column (of R: row.names = FALSE), "
-                "and quote cells that hold the separator."
+                f"{path}: the header names {counted(len(names), 'column')}, but row {line - 1} of "
+                f"the data has {len(rows[line - 1])} cells. Name every column (of R: row.names = "
+                "FALSE), and quote cells that hold the separator."
             )
         names += [""] * surplus
     return names

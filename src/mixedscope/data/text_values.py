@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedscope.core.errors import DataError
+from mixedscope.core.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +140,8 @@ class TextReader:
             uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
             if uneven:
                 raise DataError(
-                    f"{self.path}, line {uneven[2]}: {uneven[3]} cells, but {uneven[1]} columns. "
+                    f"{self.path}, line {uneven[2]}: {counted(int(uneven[3]), 'cell')}, but "
+                    f"{counted(int(uneven[1]), 'column')}. "
                     "Quote cells that hold the separator."
                 ) from None
             unclosed = re.search(r"EOF inside string starting at row (\d+)", str(error))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, ModelError
+from mixedscope.core.wording import counted
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import FixedBasis, fixed_basis
 from mixedscope.engine.blocked import BlockedSystem
@@ -119,8 +120,8 @@ class ProfiledSystem:
         )
         if self.n <= len(self.basis.kept):
             raise DataError(
-                f"The model has {len(self.basis.kept)} fixed effects for {self.n} observations; "
-                "leave out fixed effects or add data."
+                f"The model has {counted(len(self.basis.kept), 'fixed effect')} for "
+                f"{counted(self.n, 'observation')}; leave out fixed effects or add data."
             )
         weighted = design.y if root is None else design.y * root
         largest = float(np.abs(weighted).max())

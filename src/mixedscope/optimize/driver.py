@@ -15,7 +15,7 @@ from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
 from mixedscope.optimize.objective import FloatArray, Objective, SmoothObjective
 from mixedscope.optimize.polish import Polisher
-from mixedscope.optimize.problem import LimitReached, Problem
+from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Problem
 from mixedscope.optimize.trace import Trace
 
 __all__ = ["OptimizationResult", "minimize"]
@@ -134,10 +134,14 @@ def minimize(
             code, message = backend.search(problem, problem.to_x(theta0), resolved, seed)
         except LimitReached as limit:
             code, message = limit.code, limit.message
+        except EVALUATION_ERRORS:
+            # Of the optimiser's own arithmetic, where it was told nothing but stand-ins.
+            if problem.best is not None:
+                raise
         if problem.best is None:
             raise OptimizerError(
                 f"optimizer {backend.name!r} failed: the objective could not be evaluated at any "
-                f"of the {len(trace)} points tried, the first being theta = {theta0.tolist()}. "
+                f"point that it tried ({len(trace)}), the first being theta = {theta0.tolist()}. "
                 "Try another start, and check the data for extreme values"
             )
         found = problem.best.objective

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.wording import counted
 from mixedscope.optimize.certificate import rounding
 from mixedscope.optimize.objective import CompiledSearch, FloatArray, SmoothObjective
 from mixedscope.optimize.trace import Trace
@@ -326,10 +327,9 @@ class Problem:
 
     def _check_limits(self) -> None:
         if self._max_evaluations is not None and len(self.trace) >= self._max_evaluations:
-            most = self._max_evaluations
             raise LimitReached(
                 "max_evaluations",
-                f"stopped at the limit of {most} evaluation{'' if most == 1 else 's'} "
+                f"stopped at the limit of {counted(self._max_evaluations, 'evaluation')} "
                 "(max_evaluations)",
             )
         # One evaluation is always made: without any there is no result to give back.

@@ -11,6 +11,7 @@ import pandas as pd
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.render import Figure, as_svg
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure, ink
+from mixedscope.core.wording import mid_sentence
 
 __all__ = ["absent_figure", "left_out"]
 
@@ -31,7 +32,7 @@ def absent_figure(
     of the picture, an SVG, where the chart has films.
     """
     title = f"The chart “{kind}” is left out"
-    caption = f"Left out: {reason.rstrip('.')}."
+    caption = f"Left out: {mid_sentence(reason.rstrip('.'))}."
     lines = title_lines(caption, DOUBLE_COLUMN, _SIZE)
     rows = pd.DataFrame({"line": range(len(lines)), "text": lines})
     words = (
@@ -59,4 +60,5 @@ def left_out(reasons: dict[str, str]) -> str:
     ``reasons``: by what the fit is called. Gives a sentence each to append to a caption; empty if
     all are shown.
     """
-    return "".join(f" Not shown is {name}: {why.rstrip('.')}." for name, why in reasons.items())
+    told = {name: mid_sentence(why.rstrip(".")) for name, why in reasons.items()}
+    return "".join(f" Not shown is {name}: {why}." for name, why in told.items())

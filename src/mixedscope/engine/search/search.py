@@ -94,6 +94,8 @@ def bounded_inverse(information: Floats) -> Floats:
     inverse = np.empty_like(information)
     if invert(information, inverse) < _SPREAD:
         return inverse
+    if not np.isfinite(information).all():  # of a start that is out of reach
+        return np.eye(len(information))
     values, vectors = np.linalg.eigh(information)
     top = float(values[-1])
     if not top > 0.0:

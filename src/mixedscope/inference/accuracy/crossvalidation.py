@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, ModelError, UnsuitedError
 from mixedscope.core.vocabulary import UNSHRUNKEN
+from mixedscope.core.wording import counted
 from mixedscope.design.design import Design
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem, estimable_columns
@@ -277,8 +278,8 @@ def crossvalidation_summary(groups: pd.DataFrame) -> pd.DataFrame:
         whole = pd.DataFrame(sums.unstack("structure")).drop(index=list(bad))
         if len(whole) < _FEWEST:
             raise UnsuitedError(
-                f"Only {len(whole)} levels of {by!r} could be predicted by every structure; "
-                "see the table crossvalidation_fits for why others failed."
+                f"Only {counted(len(whole), 'level')} of {by!r} could be predicted by every "
+                "structure; see the table crossvalidation_fits for why others failed."
             )
         n = whole["n"][names[0]].to_numpy(dtype=float)
         has_limit = UNSHRUNKEN in set(own.loc[~failed, "structure"]) and not bool(

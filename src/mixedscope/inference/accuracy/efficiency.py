@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
+from mixedscope.core.wording import counted
 from mixedscope.inference.accuracy.draw_blocks import BLOCK, block_count
 from mixedscope.inference.accuracy.simulated_errors import (
     Candidate,
@@ -94,8 +95,8 @@ def efficiency_summary(errors: SimulatedErrors, draws: pd.DataFrame) -> pd.DataF
     whole, quiet, noise = whole[used], quiet[used], noise[used]
     if len(whole) < FEWEST:
         raise UnsuitedError(
-            f"Only {len(whole)} of {len(used)} draws could be refitted by every structure; "
-            "leave out the structures that fail (table efficiency_refits)."
+            f"Only {len(whole)} of {counted(len(used), 'draw')} could be refitted by every "
+            "structure; leave out the structures that fail (table efficiency_refits)."
         )
     exact, scales = errors.exact(), errors.scales()
     # Columns too nearly collinear have no least-squares limit: then nothing is told of it.

@@ -95,7 +95,7 @@ def told_degrees(
 def hidden() -> UnsuitedError:
     """Give the error of fits whose residual variance all but vanishes."""
     return UnsuitedError(
-        "the random effects are so large beside sigma that doubles cannot tell how much they "
+        "The random effects are so large beside sigma that doubles cannot tell how much they "
         "are shrunk: shrinkage is studied of fits whose residual variance does not vanish"
     )
 

@@ -151,7 +151,7 @@ class _Blocks:
         n_rest, n_first = int(self.starts[-1]), sizes[self.first]
         if 8 * n_rest * (2 * n_first + 4 * n_rest) > _MOST_BYTES:
             raise UnsuitedError(
-                f"the Kenward-Roger adjustment of a model with {n_first} random effects of one "
+                f"The Kenward-Roger adjustment of a model with {n_first} random effects of one "
                 f"grouping factor and {n_rest} of the others would take more than "
                 f'{_MOST_BYTES / 2**30:.0f} GB of memory: ask for df="satterthwaite", which needs '
                 "none of it"

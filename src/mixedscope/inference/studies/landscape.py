@@ -109,7 +109,7 @@ def landscape_study(
     space = coordinates(fit.objective, fit.theta, scale)
     if others == "profiled" and len(space.axes) < len(fit.theta):
         raise UnsuitedError(
-            "the correlations of an unstructured covariance of three columns and more cannot be "
+            "The correlations of an unstructured covariance of three columns and more cannot be "
             "profiled on the scale 'sd'; choose the scale 'theta', or others: optimum"
         )
     surface = Surface(fit.objective, fit.theta, space)

@@ -44,6 +44,6 @@ def study_tables(
         return study.run(fit, **(settings or {}))
     except EVALUATION_ERRORS as error:
         raise UnsuitedError(
-            f"the study {name!r} needs numbers that cannot be computed near this fit "
+            f"The study {name!r} needs numbers that cannot be computed near this fit "
             f"({str(error).rstrip('.')}); its certificate says whether it is degenerate"
         ) from error

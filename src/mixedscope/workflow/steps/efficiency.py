@@ -166,9 +166,10 @@ def crossvalidation(
 
 def _skipped(study: str, schemas: Sequence[TableSchema], reason: str) -> dict[str, pd.DataFrame]:
     """Stand for tables that cannot be made, and say so."""
+    from mixedscope.core.wording import mid_sentence
     from mixedscope.tables.table_files import skipped_table
 
-    print(f"The study {study} is left out: {reason.rstrip('.')}.")
+    print(f"The study {study} is left out: {mid_sentence(reason.rstrip('.'))}.")
     return {schema.kind: skipped_table(schema, study, reason) for schema in schemas}
 
 

@@ -118,6 +118,7 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
     see `mixedscope.inference.studies.registry`.
     """
     from mixedscope.core.errors import UnsuitedError
+    from mixedscope.core.wording import mid_sentence
     from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.inference.studies.making import study_tables
     from mixedscope.inference.studies.registry import STUDIES
@@ -134,7 +135,7 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
             made |= study_tables(studied, name, settings)
         except UnsuitedError as error:
             made |= {t: skipped_table(t, name, str(error)) for t in STUDIES[name].tables}
-            print(f"The study {name} is left out: {str(error).rstrip('.')}.")
+            print(f"The study {name} is left out: {mid_sentence(str(error).rstrip('.'))}.")
     write_fit(directory, stored.tables, only=list(made))
 
 

@@ -104,7 +104,7 @@ def read_axes(
     count = max(len(_own(fit, "principal", group)) for fit in fits)
     if count == 1:
         raise UnsuitedError(
-            f"the random effects of {group!r} have a single column, which is their only principal "
+            f"The random effects of {group!r} have a single column, which is their only principal "
             "axis: the shrinkage chart shows it"
         )
     column = reference_of(fits, group) if reference == "auto" else reference

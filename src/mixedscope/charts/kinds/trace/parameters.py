@@ -93,7 +93,7 @@ def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> st
             fit.require("parameters")
         if not any(_deviations(fit) for fit in tables):
             raise UnsuitedError(
-                "the data determine none of the standard deviations of this model, so that a trace "
+                "The data determine none of the standard deviations of this model, so that a trace "
                 "has none to show; it can show theta"
             )
     return parameters

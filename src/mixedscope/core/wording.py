@@ -1,0 +1,28 @@
+"""Numbers of things, and sentences within others, in words."""
+
+from __future__ import annotations
+
+__all__ = ["counted", "mid_sentence"]
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are of what a noun with a regular plural names.
+
+    Examples
+    --------
+    >>> counted(1, "evaluation"), counted(1200, "level")
+    ('1 evaluation', '1,200 levels')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def mid_sentence(sentence: str) -> str:
+    """Give a sentence as it stands behind a colon: begun in lower case unless by an abbreviation.
+
+    Examples
+    --------
+    >>> mid_sentence("The data determine none."), mid_sentence("REML fits have none.")
+    ('the data determine none.', 'REML fits have none.')
+    """
+    begins_as_word = sentence[1:2].islower() or sentence[1:2] == " "
+    return sentence[:1].lower() + sentence[1:] if begins_as_word else sentence
