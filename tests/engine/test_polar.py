@@ -64,10 +64,11 @@ def test_a_compiled_evaluation_is_that_from_python(
         searcher, space.searcher = space.searcher, None
         point = space.evaluate(x)
         space.searcher = searcher
-        assert end.evaluation.objective == pytest.approx(point.value, rel=1e-12)
+        assert end.value == pytest.approx(point.value, rel=1e-12)
+        assert end.describe().objective == pytest.approx(point.value, rel=1e-12)
         np.testing.assert_allclose(end.theta, point.theta, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(end.slope, point.slope, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(end.evaluation.beta, point.evaluation.beta, rtol=1e-9)
+        np.testing.assert_allclose(end.describe().beta, point.evaluation.beta, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -390,10 +390,6 @@ class ProfiledObjective(ABC):
             raise FloatingPointError("The residual standard deviation is zero to rounding.")
         return solution, evaluation, precise
 
-    def needs_digits(self, evaluation: Evaluation, entries: Floats) -> bool:
-        """Whether an evaluation in doubles, at entries of the factors, lost digits worth having."""
-        return self._is_lossy(evaluation, [entries])
-
     def _is_lossy(self, evaluation: Evaluation, factors: Sequence[Floats]) -> bool:
         """Whether an evaluation for factors, or their entries, lost digits worth having."""
         if not loses_digits(evaluation.rounding, evaluation.objective):

@@ -6,7 +6,8 @@ in the multiples: they are set, not formed, where fixed effects are held too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from mixedscope.covariance.registry import Full, ReducedRank, ZeroCorr
 from mixedscope.engine.kernels.polar import DIAGONAL, TRIANGLE, search_polar
 from mixedscope.engine.layout import nodes_of_rest
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.rounding import LARGE_RATIO, largest_ratio
 from mixedscope.engine.small import Batch, WholeSystem
 from mixedscope.engine.system import ProfiledSystem
 
@@ -36,7 +38,9 @@ class PolarEnd(NamedTuple):
     x : (m,) array
     theta : (k,) array
     slope : (m,) array
-    evaluation : Evaluation
+    value : float
+    describe : callable
+        Gives the evaluation there.
     inverse : (f, f) array
         Of the Hessian by the free coordinates, approximately.
     """
@@ -44,7 +48,8 @@ class PolarEnd(NamedTuple):
     x: Floats
     theta: Floats
     slope: Floats
-    evaluation: Evaluation
+    value: float
+    describe: Callable[[], Evaluation]
     inverse: Floats
 
 
@@ -138,10 +143,19 @@ class PolarSearch:
         if not found or count == _MOST:
             return None
         variance = float(np.exp(x[0]) / objective.system.y_scale) ** 2
-        evaluation = objective.describe_row(batch, 0, variance)
-        if evaluation is None or objective.needs_digits(evaluation, batch.points[0]):
+        log_det, log_det_fixed, pwrss, _ = batch.parts[0].tolist()
+        value = objective.criterion(log_det, log_det_fixed, pwrss, variance)
+        # NaN, where an evaluation failed, is no small ratio either.
+        is_safe = largest_ratio(objective.system.n, pwrss, [batch.points]) <= LARGE_RATIO
+        if not (is_safe and math.isfinite(value)):
             return None
-        return PolarEnd(x, batch.points[0] / self._scales, slope, evaluation, inverse)
+
+        def describe() -> Evaluation:
+            evaluation = objective.describe_row(batch, 0, variance)
+            assert evaluation is not None
+            return evaluation
+
+        return PolarEnd(x, batch.points[0] / self._scales, slope, value, describe, inverse)
 
 
 def _whole(system: ProfiledSystem) -> WholeSystem:

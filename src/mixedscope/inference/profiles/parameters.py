@@ -15,7 +15,7 @@ from mixedscope.covariance.polar import PolarAxis
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 
-__all__ = ["KEY", "Parameter", "Permuted", "choose", "label_of", "parameters_of"]
+__all__ = ["KEY", "Parameter", "Permuted", "choose", "keys_of", "label_of", "parameters_of"]
 
 Floats = NDArray[np.float64]
 #: What names a parameter in every table: kind, group, term, second term.
@@ -132,11 +132,9 @@ def parameters_of(objective: SearchableObjective, estimates: pd.DataFrame) -> li
     as the correlations of rank 1, is none. Those without an estimate are left out: the data do not
     determine them, or a standard deviation of zero hides a correlation.
     """
-    table = estimates.loc[estimates["kind"] != "theta"]
-    values: dict[Key, float] = {
-        tuple(None if pd.isna(v) else v for v in row[:4]): float(row[4])  # type: ignore[misc]
-        for row in table[[*KEY, "estimate"]].itertuples(index=False, name=None)
-    }
+    is_free = (estimates["kind"] != "theta").to_numpy()
+    own = estimates["estimate"].to_numpy(dtype=float)[is_free].tolist()
+    values = dict(zip(keys_of(estimates), own, strict=True))
     found: dict[Key, Parameter] = {}
     for place, name in enumerate(objective.beta_names):
         key: Key = ("beta", None, name, None)
@@ -161,6 +159,15 @@ def parameters_of(objective: SearchableObjective, estimates: pd.DataFrame) -> li
                     found[base] = Parameter(base, values[base], moved, i, j, place, axis, ties)
     in_order = [found[k] for k in values if k in found]
     return [p for p in in_order if math.isfinite(p.estimate)]
+
+
+def keys_of(estimates: pd.DataFrame) -> list[Key]:
+    """What names each parameter of a table of estimates, but theta."""
+    columns = [
+        [value if isinstance(value, str) else None for value in estimates[name].tolist()]
+        for name in KEY
+    ]
+    return [key for key in zip(*columns, strict=True) if key[0] != "theta"]
 
 
 def _orders(axes: Sequence[PolarAxis], size: int) -> list[tuple[int, ...]]:

@@ -188,8 +188,10 @@ def to_stored(table: pd.DataFrame) -> pd.DataFrame:
     kind = PROFILE if "zeta" in table.columns else PROFILE_PAIRS
     head = [c for c in kind.columns or () if c != "estimates"]
     labels = [c for c in table.columns if c not in head]
-    stored = table[head].copy()
-    stored["estimates"] = pd.Series(list(table[labels].to_numpy(dtype=float)), index=stored.index)
+    values = np.column_stack([table[c].to_numpy(dtype=float) for c in labels])
+    stored = pd.DataFrame(
+        {**{c: table[c] for c in head}, "estimates": pd.Series(list(values), dtype=object)}
+    )
     stored.attrs["parameters"] = labels
     return stored
 

@@ -19,6 +19,7 @@ from mixedscope.inference.profiles.parameters import (
     Parameter,
     Permuted,
     choose,
+    keys_of,
     label_of,
     parameters_of,
 )
@@ -75,12 +76,7 @@ class Profiler:
         known = parameters_of(objective, estimates)
         self.fixed = [p for p in known if p.kind == "beta"]
         self.known = [p for p in known if p.kind != "beta" or not objective.reml]
-        self.keys: list[Key] = [
-            tuple(None if pd.isna(v) else v for v in row)  # type: ignore[misc]
-            for row in estimates.loc[estimates["kind"] != "theta", list(KEY)].itertuples(
-                index=False, name=None
-            )
-        ]
+        self.keys = keys_of(estimates)
         self._bases: dict[tuple[tuple[int, int, tuple[int, ...]], ...], tuple[Base, object]] = {}
         self._curves: dict[str, Curve] = {}
 
@@ -179,8 +175,8 @@ class Profiler:
         permuted = next(p for b, p in self._bases.values() if b is base)
         found: dict[Key, Floats] = {}
         places = [k.point.theta for k in knots]
-        sigma = np.array([k.point.evaluation.sigma for k in knots])
-        betas = np.array([k.beta for k in knots])
+        sigma = np.exp([k.point.x[0] for k in knots])
+        betas = np.array([k.fixed_effects() for k in knots])
         for j, name in enumerate(self.objective.beta_names):
             found["beta", None, name, None] = betas[:, j]
         found["sigma", None, None, None] = sigma

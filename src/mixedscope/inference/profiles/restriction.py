@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -87,8 +88,8 @@ class Knot:
         Of the coordinates.
     slopes : (h,) array
         Derivatives of the least deviance by the held values (envelope theorem).
-    beta : (r,) array
-        All fixed effects, held or not.
+    fixed_effects : callable
+        Gives all fixed effects (r,), held or not.
     inverse : (f, f) array
         Of the Hessian by the free coordinates.
     """
@@ -96,7 +97,7 @@ class Knot:
     held: Floats
     point: Point
     slopes: Floats
-    beta: Floats
+    fixed_effects: Callable[[], Floats]
     inverse: Floats
 
 
@@ -146,8 +147,13 @@ class Restriction:
         for i, place in zip(self._others, self._places, strict=True):
             own = float(base.centre.x[place])
             held[i] = self._fold(i, own) if i in self._two_fold else own
-        beta = base.centre.evaluation.beta
-        self.centre = Knot(held, base.centre, np.zeros(len(held)), beta, self.inverse)
+        self.centre = Knot(
+            held,
+            base.centre,
+            np.zeros(len(held)),
+            lambda: base.centre.evaluation.beta,
+            self.inverse,
+        )
         self.curvature = self._curvature()
 
     def _reduce(self) -> None:
@@ -181,8 +187,8 @@ class Restriction:
             lambda: SearchableObjective(self._system.with_response(y - self._x @ values))
         )
 
-    def _slopes(self, held: Floats, point: Point) -> tuple[Floats, Floats]:
-        """Derivatives by the held values, and all fixed effects (r,)."""
+    def _slopes(self, held: Floats, point: Point) -> tuple[Floats, Callable[[], Floats]]:
+        """Derivatives by the held values, and what gives all fixed effects (r,)."""
         out = np.empty(len(held))
         out[self._others] = point.slope[self._places]
         for i, place in zip(self._others, self._places, strict=True):
@@ -195,8 +201,8 @@ class Restriction:
             own = covariance[self._columns]
             pull = np.linalg.solve(own[:, self._columns], held[self._betas] - beta[self._columns])
             out[self._betas] = 2.0 * pull / math.exp(point.x[0]) ** 2
-            return out, beta + pull @ own
-        return out, point.evaluation.beta
+            return out, lambda: beta + pull @ own
+        return out, lambda: point.evaluation.beta
 
     def _fixed_effects(self, theta: Floats) -> tuple[Floats, Floats]:
         """Fixed effects (r,) where none is held, and their covariance over sigma**2."""

@@ -44,14 +44,20 @@ class Point:
     theta : (k,) array
     value : float
     slope : (m,) array
-    evaluation : Evaluation
+    describe : callable
+        Gives the evaluation there.
     """
 
     x: Floats
     theta: Floats
     value: float
     slope: Floats
-    evaluation: Evaluation
+    describe: Callable[[], Evaluation]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The evaluation there."""
+        return self.describe()
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class _Part:
 
 def point_of(end: PolarEnd) -> Point:
     """The point where a compiled search ended."""
-    return Point(end.x, end.theta, end.evaluation.objective, end.slope, end.evaluation)
+    return Point(end.x, end.theta, end.value, end.slope, end.describe)
 
 
 class Space:
@@ -176,7 +182,7 @@ class Space:
         evaluation, gradient, by_log = self.objective.evaluate_at_sigma(theta, sigma)
         slope = gradient @ slopes
         slope[0] += by_log
-        return Point(x, theta, evaluation.objective, slope, evaluation)
+        return Point(x, theta, evaluation.objective, slope, lambda: evaluation)
 
     def collapsed(self, x: Floats) -> NDArray[np.bool_]:
         """Whether x is where the deviance is symmetric (m,): a standard deviation of 0, say."""
