@@ -72,6 +72,7 @@ class Doors:
             "Fit.confint": (self.fit.confint, {}),
             "Fit.test": (self.fit.test, {"hypotheses": "(Intercept)"}),
             "Fit.anova": (self.fit.anova, {}),
+            "Fit.means": (self.fit.means, {"of": "x"}),
             "Fit.ranova": (self.fit.ranova, {"draws": 10}),
             "lrtest": (ms.lrtest, {"draws": 10}),
             "Fit.profile": (self.fit.profile, {"parameters": ["sigma"], "levels": [0.5]}),

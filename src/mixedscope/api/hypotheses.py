@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from mixedscope.api.fit_numbers import FitNumbers, M
+from mixedscope.api.marginal_means import Means
 from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.deletions import fixed_deletions, random_deletions
 from mixedscope.inference.hypotheses.methods import approximation
 from mixedscope.inference.hypotheses.tables import anova_table, contrast_table, joint_table
+from mixedscope.inference.means.marginal_means import linear_means
+from mixedscope.inference.means.reference_grid import reference_grid
 
 __all__ = ["FitHypotheses"]
 
@@ -156,3 +161,67 @@ class FitHypotheses(FitNumbers[M]):
             ``remark``.
         """
         return random_deletions(self._profiled, self.theta, draws=draws, seed=seed)
+
+    @door()
+    def means(
+        self,
+        of: Sequence[str],
+        *,
+        by: Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        weights: str = "equal",
+        df: str = "satterthwaite",
+        level: float = 0.95,
+    ) -> Means:
+        """Estimated marginal means, and effects over a grid, with intervals.
+
+        Means of what the fixed effects predict over a grid of all levels of all factors, numeric
+        variables at their mean: as emmeans of R has them. Offsets are not added.
+
+        Parameters
+        ----------
+        of : str or sequence of str
+            Columns of the data that the fixed effects use: means of each of their combinations.
+            A number is taken at 25 values over its range.
+        by : str or sequence of str, optional
+            Columns within whose combinations means are compared.
+        at : mapping, optional
+            Values of numbers, or levels of factors, in place of those: ``{"x": [0, 1]}``.
+        weights : {"equal", "proportional"}
+            How levels count that are averaged over: alike, or by their share of the rows.
+        df : str
+            See above.
+        level : float
+            Coverage of the intervals.
+
+        Returns
+        -------
+        Means
+            With :attr:`~mixedscope.api.marginal_means.Means.table` and
+            :meth:`~mixedscope.api.marginal_means.Means.pairs`.
+
+        Raises
+        ------
+        ModelError
+            If a name is no variable of the fixed effects, or a value none of its levels.
+        UnsuitedError
+            If the method cannot serve this fit.
+
+        Examples
+        --------
+        >>> fit.means("Machine").pairs(adjust="holm")  # doctest: +SKIP
+        """
+        inside = list(by or ())
+        if not of:
+            raise ModelError("Means are of one variable at least: fit.means('Machine').")
+        twice = [name for name in of if name in inside or list(of).count(name) > 1]
+        if twice:
+            raise ModelError(f"{twice[0]!r} is given twice: means are of it or by it.")
+        if at is not None and not isinstance(at, Mapping):
+            raise ModelError('at must give values by name, as at={"x": [0, 1]}.')
+        design = self.model.design
+        # As the model has them, and only the rows used.
+        frame = self.model.data.iloc[design.rows].reset_index(drop=True)
+        grid = reference_grid(design, frame, asked=[*of, *inside], at=at or {})
+        means = linear_means(self._profiled.system, grid, of, inside, weights)
+        return Means(approximation(df, self._profiled, self.theta), means, level)

@@ -1,0 +1,79 @@
+"""Estimated marginal means as users meet them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mixedscope.core.arguments import door
+from mixedscope.inference.hypotheses.approximation import Approximation
+from mixedscope.inference.means.marginal_means import LinearMeans, means_table, pairs_table
+
+__all__ = ["Means"]
+
+
+@dataclass(frozen=True)
+class Means:
+    """Estimated marginal means of a fit; made by :meth:`mixedscope.Fit.means`.
+
+    Attributes
+    ----------
+    level : float
+        Coverage of the intervals.
+    """
+
+    _method: Approximation
+    _means: LinearMeans
+    level: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each mean.
+
+        The variables, ``mean``, ``std_error``, ``df``, ``lower``, ``upper``, all but ``df`` in
+        units of the response, and ``remark``: what limits the degrees of freedom. A mean that the
+        data do not determine is missing, and says so.
+        """
+        return means_table(self._method, self._means, self.level)
+
+    @door()
+    def pairs(self, *, adjust: str = "tukey", level: float | None = None) -> pd.DataFrame:
+        """Differences of all pairs of means, within each combination of what they are by.
+
+        Parameters
+        ----------
+        adjust : str
+            How tests and intervals allow for their number: ``tukey`` (studentised range), ``holm``
+            (intervals by Bonferroni), ``bonferroni`` or ``none``.
+        level : float, optional
+            Coverage of the intervals, of all of a family together but for ``none``; by default that
+            of the means.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What the means are by, ``first``, ``second``, ``estimate`` (first less second),
+            ``std_error``, ``df``, ``lower``, ``upper``, ``statistic``, ``p_value``, ``adjust``,
+            ``remark``.
+
+        Raises
+        ------
+        ModelError
+            If there is no such adjustment, or only one mean.
+        """
+        return pairs_table(
+            self._method, self._means, self.level if level is None else level, adjust
+        )
+
+    def __str__(self) -> str:
+        table = self.table
+        if table["remark"].isna().all():
+            table = table.drop(columns="remark")
+        return str(table.to_string(index=False))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False, border=0))

@@ -1,0 +1,1 @@
+"""Estimated marginal means, their differences, and effects over a grid."""
