@@ -265,7 +265,13 @@ def test_what_does_not_compare_is_told(fits: list[ms.Fit]) -> None:
     fewer = ms.lmer(fits[0].formula, data.iloc[:-10])
     assert "different observations" in ms.table(fits[0], fewer)
     logged = ms.lmer("log(Reaction) ~ 1 + (1 | Subject)", data)
-    assert "Response" in ms.table(fits[0], logged)
+    both = ms.table(fits[0], logged)
+    assert "different responses" in both
+    (row,) = [line for line in both.splitlines() if line.startswith(" Response")]
+    assert row.split() == ["Response", "Reaction", "log(Reaction)"]
+    known = ms.lmer(fits[0].formula, data, sigma=30.0)
+    assert "is known, not estimated" in ms.table(known)
+    assert "is known" not in ms.table(fits[0])
     stopped = fits[1].model.fit("nlopt-neldermead", max_evaluations=3, polish=False)
     assert "not converged" in ms.table(fits[0], stopped)
 

@@ -16,6 +16,7 @@ from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.api.printing.numbers import MISSING, decimals_of, fixed
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
+from mixedscope.design.spec import KNOWN_SIGMA
 
 __all__ = ["table"]
 
@@ -276,7 +277,11 @@ def _notes(
         and len({info["dimensions"]["n"] for info in infos}) > 1
     ):
         notes.append("Models are of different observations; AIC and BIC then do not compare.")
+    if len({info["response"] for info in infos}) > 1:
+        notes.append("Models are of different responses; AIC and BIC then do not compare.")
     for column in columns:
+        if column.info.get(KNOWN_SIGMA) is not None:
+            notes.append(f"{column.name}: the residual standard deviation is known, not estimated.")
         verdict = column.info["certificate"]["verdict"]
         if verdict not in _VERDICTS:
             notes.append(f"{column.name}: {verdict}; these are no estimates to report.")
