@@ -346,7 +346,8 @@ def assessed(formula: str, data: pd.DataFrame, draws: int = 100, **settings: Any
     found = ms.efficiency(fit, draws=draws, **settings)
     said = told(found.tables)
     assert found.title in said
-    assert found.reading in said
+    # The tables say nothing of structures that were not compared.
+    assert found.reading.partition(" Left out, for this formula")[0] in said
     return said
 
 

