@@ -109,13 +109,13 @@ _CASES = [
     Case(
         "sleepstudy", "sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)",
         _published("lme4/sleepstudy"), ratio=19, quick=True, bootstrap=True,
-        tasks=("leverage", "influence", "profile"),
+        tasks=("leverage", "influence", "profile", "bootstrap"),
         statsmodels=StatsmodelsCall("Reaction ~ Days", "Subject", "~Days"),
     ),
     Case(
         "penicillin", "Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _published("lme4/Penicillin"), ratio=90, quick=True,
-        tasks=("leverage", "influence", "profile"),
+        tasks=("leverage", "influence", "profile", "bootstrap"),
         statsmodels=StatsmodelsCall(
             "diameter ~ 1", None, None, {"plate": "0 + C(plate)", "sample": "0 + C(sample)"}
         ),

@@ -68,11 +68,16 @@ optimisation <- function(count) {
   reply(seconds = seconds / count, cpu = cpu / count)
 }
 
+estimates <- function(fit) {
+  c(fixef(fit), sigma = sigma(fit), as.data.frame(VarCorr(fit))$sdcor)
+}
+
 # What can be asked of a fit.
 tasks <- list(
   leverage = function(fit) hatvalues(fit),
   influence = function(fit) influence(fit),
-  profile = function(fit) suppressWarnings(confint(fit, method = "profile", quiet = TRUE))
+  profile = function(fit) suppressWarnings(confint(fit, method = "profile", quiet = TRUE)),
+  bootstrap = function(fit) bootMer(fit, estimates, nsim = 100)
 )
 
 task <- function(name, count) {
@@ -104,6 +109,7 @@ while (length(line <- readLines(input, 1L))) {
       leverage = task("leverage", count),
       influence = task("influence", count),
       profile = task("profile", count),
+      bootstrap = task("bootstrap", count),
       reply(error = paste("a worker does not know", words[1]))
     ),
     error = function(e) reply(error = conditionMessage(e))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from statistics import median
 from time import process_time
@@ -12,6 +13,9 @@ from scipy.linalg.lapack import dpotrf
 
 import mixedscope as ms
 from benchmarks.workers.session import Session, serve
+
+#: A seed for each bootstrap: draws that a fit has already are not made again.
+_SEEDS = itertools.count()
 
 
 class Ours(Session):
@@ -24,11 +28,12 @@ class Ours(Session):
 
     @property
     def tasks(self) -> Mapping[str, Callable[[Any], object]]:
-        """Leverages, all refits without an observation, profile intervals of all parameters."""
+        """Leverages, refits without an observation, profile intervals, 100 draws not there yet."""
         return {
             "leverage": lambda last: last[0].leverage(),
             "influence": lambda last: last[0].influence(method="exact").dfbetas,
             "profile": lambda last: last[0].confint(method="profile"),
+            "bootstrap": lambda last: last[0].parametric_bootstrap(100, seed=next(_SEEDS)),
         }
 
     def build(self) -> ms.LinearMixedModel:
@@ -88,9 +93,9 @@ class Ours(Session):
         fit: ms.Fit = self._last[0]
         if not hasattr(fit, "parametric_bootstrap"):
             return {"refits": None}
-        fit.parametric_bootstrap(10)
+        fit.parametric_bootstrap(10, seed=next(_SEEDS))
         start = process_time()
-        fit.parametric_bootstrap(count)
+        fit.parametric_bootstrap(count, seed=next(_SEEDS))
         return {"refits": count / (process_time() - start)}
 
 
