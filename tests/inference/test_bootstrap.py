@@ -282,8 +282,10 @@ def test_more_draws_go_on_from_those_that_are_there(tmp_path) -> None:
 
 def test_an_interrupted_bootstrap_keeps_what_it_has(tmp_path, monkeypatch) -> None:
     from mixedscope.api import bootstrapping
+    from mixedscope.inference.bootstrap import run
 
     fit = fitted(PENICILLIN, "Penicillin")
+    monkeypatch.setattr(run, "_QUICK", 32)
     plain = bootstrapping.bootstrap_part
 
     def broken(objective, truth, draws, origin):

@@ -15,6 +15,7 @@ from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError
 from mixedscope.design.design import Design
 from mixedscope.design.design_of_rows import design_of_rows
+from mixedscope.engine.search.refits import is_compilable
 from mixedscope.inference.bootstrap.draws import (
     bootstrap_part,
     described,
@@ -190,8 +191,9 @@ def _bootstrap(
     studies = fit._tables.studies
     known, save, saved = None, None, 0
     if is_own and refit is None and "bootstrap" in studies:
-        known = Bootstrap.of_stored(studies["bootstrap"])
-        known = None if known.origin.difference(origin) else known
+        kept = studies["bootstrap"]
+        if Bootstrap.origin_of_stored(kept).difference(origin) is None:
+            known = Bootstrap.of_stored(kept)
     if file is not None:
         path = bootstrap_file(file)
         if path.exists():
@@ -201,7 +203,10 @@ def _bootstrap(
                 known = stored
         save = partial(write_bootstrap, path, formula=fit.formula, sha256=sha256)
     make = partial(_part, objective, truth, origin, refit)
-    drawn = run_bootstrap(make, count, known=known, progress=progress, save=save, saved=saved)
+    drawn = run_bootstrap(
+        make, count, known=known, progress=progress, save=save, saved=saved,
+        quick=refit is None and is_compilable(objective),
+    )  # fmt: skip
     if is_own and refit is None and (known is None or len(drawn) > len(known)):
         studies["bootstrap"] = drawn.stored()
     return drawn

@@ -257,10 +257,17 @@ class Bootstrap(Refits):
         frame.attrs["origin"] = asdict(self.origin)
         return frame
 
+    @staticmethod
+    def origin_of_stored(frame: pd.DataFrame) -> Origin:
+        """Read what the draws of a stored table are of."""
+        return Origin.of(_without_nulls(frame.attrs["origin"]))
+
     @classmethod
     def of_stored(cls, frame: pd.DataFrame) -> Bootstrap:
         """Read draws out of the stored table ``bootstrap``."""
-        origin = Origin.of(_without_nulls(frame.attrs["origin"]))
+        origin = cls.origin_of_stored(frame)
+        frame = frame.copy(deep=False)
+        frame.attrs = {}  # which pandas copies with every column
         widths = {
             "beta": len(origin.beta_names),
             "std_error": len(origin.beta_names),

@@ -19,8 +19,9 @@ __all__ = ["bootstrap_file", "read_bootstrap", "run_bootstrap", "write_bootstrap
 _PATIENCE: Final = 1.0
 _SAVED_EVERY: Final = 20.0
 
-#: Draws made at a time, at first and at most.
-_FIRST, _MOST = 32, 8192
+#: Draws made at a time: at first, of models that are refitted in compiled code and of others; and
+#: at most.
+_QUICK, _SLOW, _MOST = 512, 4, 8192
 
 
 def run_bootstrap(
@@ -31,16 +32,18 @@ def run_bootstrap(
     progress: bool = False,
     save: Callable[[Bootstrap], object] | None = None,
     saved: int = 0,
+    quick: bool = False,
 ) -> Bootstrap:
     """Give the draws from 0 to `count`.
 
     ``make`` gives the draws of some numbers; ``known`` those from 0 on that are there. ``save`` is
     given all there are from time to time, at the end, and before an error or an interruption
-    leaves: only if they are more than those `saved` already.
+    leaves: only if they are more than those `saved` already. ``quick``: whether thousands are made
+    in a second.
     """
     parts = [] if known is None else [known]
     at = 0 if known is None else len(known)
-    step, last = _FIRST, perf_counter()
+    step, last = _QUICK if quick else _SLOW, perf_counter()
     bar = _progress_bar(count, at) if progress else None
     try:
         while at < count:
