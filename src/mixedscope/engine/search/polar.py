@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MOST: Final = 200
+#: Logarithms of sigma beyond this have no square.
+_LARGEST: Final = 300.0
 
 
 class PolarEnd(NamedTuple):
@@ -140,7 +142,7 @@ class PolarSearch:
             objective.degrees, objective.reml, tolerance, _MOST, batch.points, batch.gradients,
             batch.parts, batch.betas, slope,
         )  # fmt: skip
-        if not found or count == _MOST:
+        if not (found and count < _MOST and abs(x[0]) < _LARGEST):
             return None
         variance = float(np.exp(x[0]) / objective.system.y_scale) ** 2
         log_det, log_det_fixed, pwrss, _ = batch.parts[0].tolist()

@@ -277,7 +277,10 @@ class Curve:
                 if own.zeta == 0.0:
                     continue
                 start, inverse = other.knot.point.x, self.restriction.inverse
-                knot = self.restriction.hold(np.array([own.place]), start, inverse)
+                try:
+                    knot = self.restriction.hold(np.array([own.place]), start, inverse)
+                except EVALUATION_ERRORS:
+                    continue
                 found = self._mark(own.place, knot)
                 if abs(found.zeta) < abs(own.zeta) - _EXACT:
                     self.marks[at] = found
@@ -319,7 +322,12 @@ def _through(known: list[tuple[float, Floats]], place: float) -> Floats:
 
 
 def _inverse(marks: list[Mark], zeta: float) -> float:
-    """Place of a zeta by the polynomial through points and slopes, as a function of zeta."""
+    """Place of a zeta by the polynomial through points and slopes, as a function of zeta.
+
+    NaN where a profile is level: it is no function of zeta there.
+    """
+    if any(abs(b.zeta - a.zeta) < 1e-12 for a, b in pairwise(marks)):
+        return math.nan
     nodes: list[float] = []
     values: list[float] = []
     table: list[float | None] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,8 @@ Floats = NDArray[np.float64]
 
 #: What the fit may be above the least deviance that is found: its own tolerance, many times.
 _LOWER: Final = 1e-5
+#: Deviances this near to each other are the same.
+_FLAT: Final = 1e-9
 
 
 class Base:
@@ -239,6 +242,23 @@ class Restriction:
         own = np.array(places, dtype=np.intp)
         return np.ix_(own, own)
 
+    @cached_property
+    def _level(self) -> Point | None:
+        """The least deviance where a standard deviation of a held correlation is zero.
+
+        Whatever the correlation is, its profile is nowhere higher: it means nothing there.
+        """
+        if len(self.parameters) > 1:
+            return None
+        found = []
+        for i in self._positive:
+            rest = self._free != i
+            x = self.base.centre.x.copy()
+            x[i] = 0.0
+            inverse = self.inverse[rest][:, rest]
+            found.append(minimize(self.base.space, x, self._free[rest], inverse).point)
+        return min(found, key=lambda point: point.value, default=None)
+
     def _fold(self, i: int, place: float) -> float:
         """Value within the limits of a coordinate that means the same by itself."""
         if self.parameters[i].kind == "sd":
@@ -268,11 +288,17 @@ class Restriction:
             if best is None or found.point.value < best.point.value:
                 best = found
         assert best is not None
+        if self._level is not None and self._level.value < best.point.value - _FLAT:
+            level = self._level
+            return Knot(held, level, np.zeros(1), lambda: level.evaluation.beta, inverse)
         point = best.point
         tidy = space.canonical(point.x)
         if tidy is not point.x:
             tidy[self._places] = held[self._others]
-            point = space.evaluate(tidy)
+            tidied = space.evaluate(tidy)
+            # Of an angle that a standard deviation of zero leaves open the value held may differ.
+            if tidied.value <= point.value + _FLAT:
+                point = tidied
         check_lower(point.value, self.centre.point.value)
         slopes, beta = self._slopes(held, point)
         return Knot(held, point, slopes, beta, best.inverse)
