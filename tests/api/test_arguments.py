@@ -116,6 +116,7 @@ class Doors:
                 {"chart": self.chart, "path": folder / "c", "formats": "vl.json"},
             ),
         }
+        self.calls["charts.means"] = (ms.charts.means, {"source": self.fit.means("x")})
         for name in ms.charts.__all__:
             self.calls.setdefault(
                 f"charts.{name}", (getattr(ms.charts, name), {"source": self.tables})

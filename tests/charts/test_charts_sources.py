@@ -23,6 +23,7 @@ OF_RESULTS = {
     "efficiency": "ms.efficiency(",
     "crossvalidation": "ms.cross_validate(",
     "ladder": "ms.ladder(",
+    "means": "fit.means(",
 }
 
 
@@ -43,6 +44,7 @@ def made(model: ms.LinearMixedModel, fits: list[ms.Fit]) -> dict[str, Any]:
         "efficiency": ms.efficiency(fits, draws=20),
         "crossvalidation": ms.cross_validate(model, structures=["zerocorr"], schemes=["new"]),
         "ladder": ms.ladder(fits),
+        "means": fits[0].means("x"),
         "phases": ms.phase_tables(fits),
     }
 

@@ -88,6 +88,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "race-seconds": lambda: charts.race(_made("race"), x="seconds"),
     "phases": lambda: charts.phases(_made("phases")),
     "efficiency": lambda: charts.efficiency(_made("efficiency")),
+    "means": lambda: charts.means(_made("means")),
+    "means-along": lambda: charts.means(_made("effects")),
     "crossvalidation": lambda: charts.crossvalidation(_made("crossvalidation")),
     "sweep-line": lambda: _sweep(),
     "sweep-area": lambda: _sweep(kind="area", y="phase_share", colour="phase", facet="optimizer"),

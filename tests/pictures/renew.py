@@ -35,6 +35,21 @@ def data() -> pd.DataFrame:
     return pd.DataFrame({"y": y.round(3), "x": x, "z": z, "g": groups})
 
 
+def factorial(right: str) -> ms.Fit:
+    """Fit three factors, of which one combination never occurs, and a number."""
+    rng = np.random.default_rng(21)
+    rows = data().assign(
+        a=np.resize(["low", "middle", "high"], 60),
+        b=np.resize(["left", "left", "right", "right"], 60),
+        c=np.repeat(["early", "late"], 30),
+    )
+    rows["y"] += 25.0 * (rows["a"] == "high") + 2.0 * rng.normal(size=60)
+    rows["a"] = pd.Categorical(rows["a"], ["low", "middle", "high"])
+    kept = rows[~((rows["a"] == "middle") & (rows["b"] == "left") & (rows["c"] == "late"))]
+    model = ms.LinearMixedModel(f"y ~ {right} + (1 | g)", kept.reset_index(drop=True))
+    return model.fit(reml=True)
+
+
 def make_tables() -> None:
     """Fit, study and compare, and store what charts read."""
     formula, rows = "y ~ 1 + x + (1 + x | g)", data()
@@ -59,6 +74,8 @@ def make_tables() -> None:
         "phases": ms.phase_tables([fits["full"], fits["zerocorr"]]),
         "efficiency": ms.efficiency(fits["full"], draws=40).tables,
         "crossvalidation": ms.cross_validate(models["full"]).tables,
+        "means": factorial("a * b * c").means(["a", "b"], by="c", df="kenward-roger").tables,
+        "effects": factorial("a + c + x * b").means(["x", "b"], at={"x": range(6)}).tables,
     }
     for folder, tables in made.items():
         (TABLES / folder).mkdir()

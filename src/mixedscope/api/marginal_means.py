@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
 from mixedscope.core.arguments import door
 from mixedscope.inference.hypotheses.approximation import Approximation
-from mixedscope.inference.means.marginal_means import LinearMeans, means_table, pairs_table
+from mixedscope.inference.means.marginal_means import (
+    LinearMeans,
+    means_table,
+    pairs_table,
+    stored_means,
+)
 
 __all__ = ["Means"]
 
@@ -36,6 +42,12 @@ class Means:
         data do not determine is missing, and says so.
         """
         return means_table(self._method, self._means, self.level)
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The table ``means`` as charts read it: ``ms.charts.means(fit.means("x"))``."""
+        response = self._method.objective.system.design.response
+        return {"means": stored_means(self._method, self._means, self.level, response)}
 
     @door()
     def pairs(self, *, adjust: str = "tukey", level: float | None = None) -> pd.DataFrame:

@@ -146,6 +146,7 @@ SPECS: Final = (
     ),
     ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
     ChartSpec("dumbbell", drawn="", per_group=True),
+    ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),
     ChartSpec(
         "ladder", "Structures", drawn="asked", key="structures",
         tables=("structures", "tests", "components"), maker="ms.ladder(model)",

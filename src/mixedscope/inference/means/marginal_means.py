@@ -29,6 +29,7 @@ __all__ = [
     "linear_means",
     "means_table",
     "pairs_table",
+    "stored_means",
 ]
 
 Floats = NDArray[np.float64]
@@ -124,6 +125,46 @@ def means_table(method: Approximation, means: LinearMeans, level: float) -> pd.D
     table = table.rename(columns={"estimate": "mean"})[list(MEAN_COLUMNS)]
     _blank(table, means.estimable)
     return pd.concat([means.keys, table], axis=1)
+
+
+def stored_means(
+    method: Approximation, means: LinearMeans, level: float, response: str
+) -> pd.DataFrame:
+    """The stored table ``means``: what charts draw, a row for each mean.
+
+    The first variable stands along an axis, the others of what the means are of are series, and
+    what they are by are panels.
+    """
+    table = means_table(method, means, level)
+    first = means.variables[0]
+    own = table[first]
+    is_number = own.dtype != object
+    missing = pd.Series([None] * len(table), dtype=object)
+    series = [name for name in means.variables[1:] if name not in means.by]
+    return pd.DataFrame(
+        {
+            "response": response,
+            "variable": first,
+            "level": missing if is_number else own,
+            "value": own.astype(float) if is_number else np.nan,
+            "series": _labelled(table, series),
+            "panel": _labelled(table, means.by),
+            **{name: table[name] for name in ("mean", "std_error", "df", "lower", "upper")},
+            "coverage": level,
+            "method": method.name,
+            "remark": table["remark"],
+        }
+    )
+
+
+def _labelled(table: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """Values of several variables as one text a row: ``f a, x 2``; None without any."""
+    if not names:
+        return pd.Series([None] * len(table), dtype=object)
+    parts = [
+        [f"{name} {v if isinstance(v, str) else f'{v:g}'}" for v in table[name]] for name in names
+    ]
+    return pd.Series([", ".join(row) for row in zip(*parts, strict=True)], dtype=object)
 
 
 def pairs_table(
