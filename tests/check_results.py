@@ -22,6 +22,7 @@ from mixedscope.sweeps.plan import SweepPlan
 from mixedscope.tables.store import read_fit
 from mixedscope.tables.table_files import read_table
 from mixedscope.workflow.config.model import definitions_of, load_config
+from mixedscope.workflow.inference_plan import InferencePlan
 from mixedscope.workflow.plan import _MODEL_TABLES as MODEL_TABLES
 from mixedscope.workflow.plan import Plan, make_plan
 from mixedscope.workflow.report.entries import caption_file, thumbnail_files
@@ -35,6 +36,8 @@ def promised_files(plan: Plan) -> list[str]:
     files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
+    inference = InferencePlan(plan)
+    files += inference.table_files() + inference.csv_files()
     files += plan.csv_files() + sweeps.csv_files()
     files += plan.compare_files() + study_files(plan) + table_files(plan) + plan.chart_files()
     for name in sweeps.sweeps:
@@ -137,11 +140,19 @@ class _Page(HTMLParser):
         self.open.pop()
 
 
+def kind_of(path: Path) -> str:
+    """Kind of the table in a file: its name, with two exceptions."""
+    beside_fit = path.with_name("fit.json").is_file()
+    if path.stem == "tests" and beside_fit:
+        return "effect_tests"
+    return {"phases_timing_trend": "phases_trend"}.get(path.stem, path.stem)
+
+
 def _checker(path: Path) -> Callable[[Path], None]:
     if path.parent.name == "data":
         return lambda p: _check_table(p, "data")
     if path.suffix == ".parquet":
-        kind = {"phases_timing_trend": "phases_trend"}.get(path.stem, path.stem)
+        kind = kind_of(path)
         return lambda p: _check_table(p, kind)
     if path.name.endswith(".vl.json"):
         return _check_vega_lite
@@ -218,7 +229,7 @@ def _check_svg(path: Path) -> None:
 
 def _check_csv(path: Path) -> None:
     # The same rows as the Parquet file beside it.
-    table = read_table(path.with_suffix(".parquet"), path.stem)
+    table = read_table(path.with_suffix(".parquet"), kind_of(path))
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     if header != list(table.columns) or len(rows) != len(table):

@@ -11,7 +11,8 @@ rule index:
         fits=PLAN.fit_files("fit.json"),
         estimates=PLAN.fit_files("estimates.parquet"),
         tables=PLAN.shown_tables() + SWEEPS.run_files(),
-        csv=PLAN.csv_files() + SWEEPS.csv_files(),
+        inference=INFERENCE.table_files(),
+        csv=PLAN.csv_files() + INFERENCE.csv_files() + SWEEPS.csv_files(),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
         figures=[

@@ -55,6 +55,15 @@ _FIT_KEYS = (
 
 _STUDY_HINT = ", studies=True"
 
+#: Files of tables that the workflow makes of a fit and nothing reads with it.
+_BESIDE: Final = (
+    "tests",
+    "influence",
+    "influence_parameters",
+    "profile_intervals",
+    "bootstrap_intervals",
+)
+
 
 @dataclass
 class FitTables:
@@ -122,11 +131,11 @@ def write_fit(
 ) -> list[Path]:
     """Write one fit into a directory, made if need be; give the files written.
 
-    Where a fit is written anew, tables of studies of the one before are removed. ``formula`` and
-    ``sha256``, the digest of the input, go into the metadata of each table; by default those of
-    ``tables.info``. ``only`` names some of ``fit``, `FIT_TABLES` and tables of studies. Every table
-    is checked before the first file is touched: raises StoreError if one does not fit its schema,
-    was asked for and is None, or cannot be written.
+    Where a fit is written anew, what was studied and tested of the one before is removed.
+    ``formula`` and ``sha256``, the digest of the input, go into the metadata of each table; by
+    default those of ``tables.info``. ``only`` names some of ``fit``, `FIT_TABLES` and tables of
+    studies. Every table is checked before the first file is touched: raises StoreError if one does
+    not fit its schema, was asked for and is None, or cannot be written.
     """
     directory = Path(directory)
     if only is None:
@@ -170,6 +179,9 @@ def write_fit(
         for name in _studied(directory):
             if name not in chosen:
                 (directory / f"{name}.parquet").unlink(missing_ok=True)
+        for name in _BESIDE:
+            for ending in ("parquet", "csv"):
+                (directory / f"{name}.{ending}").unlink(missing_ok=True)
     return list(payloads)
 
 

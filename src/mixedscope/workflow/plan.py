@@ -32,7 +32,7 @@ from mixedscope.workflow.config.model import (
     validate_config,
 )
 
-__all__ = ["TOGETHER", "Plan", "make_plan"]
+__all__ = ["INFERENCE", "TOGETHER", "Plan", "make_plan"]
 
 
 #: Tables of a model as a whole, by the key that asks for them.
@@ -41,6 +41,9 @@ _MODEL_TABLES = {
     "efficiency": ("efficiency", "efficiency_draws", "efficiency_refits", "efficiency_timing"),
     "crossvalidation": ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
 }
+
+#: Keys of a model whose tables stand beside its fits: see `mixedscope.workflow.inference_plan`.
+INFERENCE = ("tests", "influence", "bootstrap")
 
 #: Charts that show all models of a run.
 TOGETHER = ("phases", "phases-seconds")
@@ -385,7 +388,7 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
         "datasets": dataset_entries(config),
         "models": {
             name: without_defaults(
-                model.model_dump(exclude={"structures", "optimizers", "bootstrap", *_MODEL_TABLES})
+                model.model_dump(exclude={"structures", "optimizers", *INFERENCE, *_MODEL_TABLES})
             )
             for name, model in config.models.items()
         },

@@ -66,6 +66,18 @@ class JobResources:
         """Minutes of a step's jobs; see `memory`."""
         return _asked(_MINUTES[step], lambda job: self._minutes(step, job), round_to=5)
 
+    def minutes_of_fits(self, fits: Callable[[str, ModelSize], float]) -> Asked:
+        """Minutes of jobs that take as long as so many fits of their model.
+
+        ``fits`` gives their number from the name of the model and its size.
+        """
+
+        def more(wildcards: Any) -> float:
+            size = self._size(wildcards)
+            return 0.0 if size is None else fit_minutes(size) * fits(wildcards.model, size)
+
+        return _asked(_MINUTES["study"], more, round_to=5)
+
     def batch_memory(self, sweeps: SweepPlan) -> Asked:
         """Megabytes of a batch of a sweep: those of its largest run."""
         return _asked(

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest
 
-__all__ = ["INTERVALS", "check_interval", "interval_ends", "quantile", "shortest"]
+__all__ = [
+    "INTERVALS",
+    "check_interval",
+    "fewest_draws",
+    "interval_ends",
+    "quantile",
+    "shortest",
+]
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +41,11 @@ def check_interval(name: str) -> None:
         )
 
 
+def fewest_draws(level: float) -> int:
+    """How many draws an interval of a level takes: as many as put one beyond either end."""
+    return math.ceil(2.0 / (1.0 - level) - _WHOLE) - 1
+
+
 def interval_ends(
     values: Floats, estimate: float, level: float, interval: str, name: str
 ) -> tuple[float, float]:
@@ -42,7 +54,7 @@ def interval_ends(
     Raises ModelError if there are too few draws for the level.
     """
     tail = 0.5 * (1.0 - level)
-    least = math.ceil(1.0 / tail - _WHOLE) - 1
+    least = fewest_draws(level)
     if len(values) < least:
         raise ModelError(
             f"An interval of level {level:g} takes at least {least} draws, and {len(values)} count "

@@ -52,12 +52,15 @@ class StoredFit:
         The estimates.
     source : dict
         What is known of the data: ``attrs`` of their table.
+    frame : pandas.DataFrame
+        The stored data: all rows and columns.
     """
 
     tables: FitTables
     objective: SearchableObjective
     theta: Floats
     source: dict[Any, Any]
+    frame: pd.DataFrame
 
     @property
     def info(self) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -
     objective = objective_of(spec, frame)
     theta = stored_theta(read.info, read.require("estimates"))
     check_stored(objective, theta, read.info, origin)
-    return StoredFit(read, objective, theta, dict(frame.attrs))
+    return StoredFit(read, objective, theta, dict(frame.attrs), frame)
 
 
 def stored_theta(info: Mapping[str, Any], estimates: pd.DataFrame) -> Floats:

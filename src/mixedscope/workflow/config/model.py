@@ -39,6 +39,15 @@ from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions
 from mixedscope.workflow.config.accuracy import CrossvalidationConfig, EfficiencyConfig
 from mixedscope.workflow.config.charts import ChartsConfig
+from mixedscope.workflow.config.inference import (
+    Bootstrap,
+    BootstrapConfig,
+    Influence,
+    InfluenceConfig,
+    Tests,
+    TestsConfig,
+    broken_inference,
+)
 from mixedscope.workflow.config.yaml import read_yaml
 
 __all__ = [
@@ -46,9 +55,11 @@ __all__ = [
     "ChartsConfig",
     "Config",
     "DatasetConfig",
+    "InfluenceConfig",
     "ModelConfig",
     "OptimizerConfig",
     "RaceConfig",
+    "TestsConfig",
     "dataset_entries",
     "definitions_of",
     "json_schema",
@@ -195,15 +206,6 @@ class RaceConfig(Section):
     """Random starts of each, beside its own."""
 
 
-class BootstrapConfig(Section):
-    """Likelihood-ratio tests between the structures of a model by parametric bootstrap."""
-
-    draws: Annotated[int, Field(gt=0, le=1_000_000)] = 1000
-    """Responses simulated from the poorer model of every test."""
-    batch: Annotated[int, Field(gt=0)] = 250
-    """Draws of one job."""
-
-
 class ModelConfig(Section):
     """One model: a formula on a data set, fitted with several structures and optimisers."""
 
@@ -235,8 +237,12 @@ class ModelConfig(Section):
     """How efficiently every structure shrinks, by simulation; `{}` for its defaults."""
     crossvalidation: CrossvalidationConfig | None = None
     """How well every structure predicts what was held out; `{}` for its defaults."""
-    bootstrap: BootstrapConfig | None = None
-    """Tests between its structures by parametric bootstrap; `{}` for its defaults."""
+    bootstrap: Bootstrap = None
+    """Tests between its structures by parametric bootstrap; `true` for its defaults, or draws."""
+    tests: Tests = None
+    """Tests of the fixed effects; `true` for its defaults, or hypotheses."""
+    influence: Influence = None
+    """Estimates without each observation or group; `true` for its defaults, or what is left out."""
 
     @field_validator("formula")
     @classmethod
@@ -372,12 +378,17 @@ def _broken_references(config: Config) -> list[str]:
                 + suggest(model.dataset, config.datasets)
             )
         by = model.crossvalidation.by if model.crossvalidation else None
-        groups = parse_formula(model.formula).groups
+        formula = parse_formula(model.formula)
+        groups = formula.groups
         if by is not None and by not in groups:
             faults.append(
                 f"models.{name}.crossvalidation.by: the formula has no grouping factor {by!r}."
                 f"{suggest(by, groups)} Known: {', '.join(groups)}."
             )
+        told = broken_inference(
+            formula, model.criterion, tests=model.tests, influence=model.influence
+        )
+        faults += [f"models.{name}.{fault}" for fault in told]
     factors = [g for m in config.models.values() for g in parse_formula(m.formula).groups]
     for key in chain(*config.charts.studies.get("landscape", {}).get("pairs") or ()):
         if not key.startswith(tuple(f"{group}." for group in factors)):

@@ -9,6 +9,7 @@ from mixedscope.workflow.steps.compare import bootstrap, compare, phases
 from mixedscope.workflow.steps.drawing import charts, index, phases_charts
 from mixedscope.workflow.steps.efficiency import crossvalidation, efficiency, efficiency_batch
 from mixedscope.workflow.steps.fits import fit, prepare, race, study
+from mixedscope.workflow.steps.inference import influence, tests
 from mixedscope.workflow.steps.job import job
 from mixedscope.workflow.steps.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
 
@@ -21,6 +22,7 @@ __all__ = [
     "efficiency_batch",
     "fit",
     "index",
+    "influence",
     "job",
     "phases",
     "phases_charts",
@@ -31,4 +33,5 @@ __all__ = [
     "sweep_charts",
     "sweep_gather",
     "sweep_plan",
+    "tests",
 ]

@@ -1,0 +1,165 @@
+"""Keys of a configuration that ask what follows from the fits of a model: intervals, tests, tables.
+
+Each may be written short, as ``profile: true`` or ``bootstrap: 1000``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+
+from mixedscope.core.errors import suggest
+from mixedscope.core.sections import Section, fault
+from mixedscope.formula.parse import Formula
+
+__all__ = [
+    "DF",
+    "METHODS",
+    "OBSERVATION",
+    "TYPES",
+    "Bootstrap",
+    "BootstrapConfig",
+    "Influence",
+    "InfluenceConfig",
+    "Tests",
+    "TestsConfig",
+    "broken_inference",
+]
+
+#: What each observation by itself is called among what may be left out.
+OBSERVATION: Final = "observation"
+
+#: Names that planning knows without loading what computes (`tests/workflow/test_inference_keys.py`
+#: holds them to it).
+TYPES: Final = ("I", "II", "III")
+DF: Final = ("satterthwaite", "kenward-roger", "residual", "none")
+METHODS: Final = ("newton", "fixed", "exact")
+
+
+def _one_of(known: Iterable[str], what: str) -> AfterValidator:
+    """Check a name, with what may have been meant."""
+    names = tuple(known)
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise fault(f"there {what} {name!r}.{suggest(name, names)} Known: {', '.join(names)}.")
+        return name
+
+    return AfterValidator(check)
+
+
+def _short(schema: Any, **forms: Callable[[Any], dict[str, Any]]) -> BeforeValidator:
+    """Let a section be written as a value of another type: ``true`` as that with its defaults.
+
+    ``schema``: all that may be written, for editors.
+    """
+    kinds = {"bool": bool, "int": int, "str": str, "list": list}
+
+    def read(value: Any) -> Any:
+        if value is True:
+            return {}
+        if value is False:
+            return None
+        for kind, form in forms.items():
+            if isinstance(value, kinds[kind]):
+                return form(value)
+        return value
+
+    return BeforeValidator(read, json_schema_input_type=schema)
+
+
+class BootstrapConfig(Section):
+    """Likelihood-ratio tests between the structures of a model by parametric bootstrap."""
+
+    draws: Annotated[int, Field(gt=0, le=1_000_000)] = 1000
+    """Responses simulated from the poorer model of every test."""
+    batch: Annotated[int, Field(gt=0)] = 250
+    """Draws of one job."""
+
+
+class TestsConfig(Section):
+    """Tests of the fixed effects of every fit: coefficients, terms, and hypotheses of one's own."""
+
+    type: Annotated[str, _one_of(TYPES, "are no hypotheses of type")] = "III"
+    """Hypotheses about terms: I, II or III."""
+    df: Annotated[str, _one_of(DF, "are no degrees of freedom by")] = "satterthwaite"
+    """Degrees of freedom: satterthwaite, kenward-roger (REML only), residual, none."""
+    hypotheses: list[str] = []
+    """Hypotheses such as `x1 = x2`, each tested by itself; those with commas jointly."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals of coefficients and contrasts."""
+
+    @field_validator("hypotheses")
+    @classmethod
+    def _hypotheses_say_something(cls, hypotheses: list[str]) -> list[str]:
+        for text in hypotheses:
+            if not text.strip():
+                raise fault("a hypothesis is empty: write one such as 'x1 = x2', or leave it out")
+            if hypotheses.count(text) > 1:
+                raise fault(f"the hypothesis {text!r} is listed twice")
+        return hypotheses
+
+
+class InfluenceConfig(Section):
+    """What the estimates of every fit would be without each observation, or each group."""
+
+    by: Annotated[list[str], Field(min_length=1)] = [OBSERVATION]
+    """What is left out in turn: grouping factors or columns of the formula, `observation` each."""
+    method: Annotated[str, _one_of(METHODS, "is no method of influence")] = "newton"
+    """`newton` (one step of the variances), `fixed` (they stay as they were), `exact` (refits)."""
+
+    @field_validator("by")
+    @classmethod
+    def _by_is_said_once(cls, by: list[str]) -> list[str]:
+        for name in by:
+            if by.count(name) > 1:
+                raise fault(f"{name!r} is listed twice")
+        return by
+
+
+Bootstrap = Annotated[
+    BootstrapConfig | None,
+    _short(BootstrapConfig | bool | int | None, int=lambda draws: {"draws": draws}),
+]
+Tests = Annotated[
+    TestsConfig | None,
+    _short(
+        TestsConfig | bool | str | list[str] | None,
+        str=lambda text: {"hypotheses": [text]},
+        list=lambda texts: {"hypotheses": texts},
+    ),
+]
+Influence = Annotated[
+    InfluenceConfig | None,
+    _short(
+        InfluenceConfig | bool | str | list[str] | None,
+        str=lambda name: {"by": [name]},
+        list=lambda names: {"by": names},
+    ),
+]
+
+
+def broken_inference(
+    formula: Formula,
+    criterion: str,
+    *,
+    tests: TestsConfig | None,
+    influence: InfluenceConfig | None,
+) -> list[str]:
+    """What these keys ask of a model that it cannot have, in words, each behind its key."""
+    faults = []
+    if tests and tests.df == "kenward-roger" and criterion != "REML":
+        faults.append(
+            "tests.df: Kenward and Roger's method is about REML: write criterion: REML, or another "
+            f"df. Known: {', '.join(DF)}."
+        )
+    known = [OBSERVATION, *dict.fromkeys([*formula.groups, *formula.variables])]
+    faults += [
+        f"influence.by: the formula has no grouping factor or column {name!r}."
+        f"{suggest(name, known)} Known: {', '.join(known)}."
+        for name in (influence.by if influence else ())
+        if name not in known
+    ]
+    return faults

@@ -1,0 +1,227 @@
+"""Tests, influence and intervals that a configuration asks for, as stored beside a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedscope as ms
+from mixedscope.core.errors import ConfigError, ModelError
+from mixedscope.inference.bootstrap.ends import fewest_draws
+from mixedscope.inference.diagnostics.deletions import METHODS
+from mixedscope.inference.hypotheses.methods import DF_METHODS
+from mixedscope.inference.hypotheses.terms import TYPES
+from mixedscope.tables.table_files import read_table
+from mixedscope.workflow import steps
+from mixedscope.workflow.config import inference as keys
+from mixedscope.workflow.config.model import validate_config
+from mixedscope.workflow.inference_plan import InferencePlan
+from mixedscope.workflow.plan import make_plan
+
+FORMULA = "y ~ 1 + x + f + (1 + x | g)"
+
+
+def data(noise: float = 1.0) -> pd.DataFrame:
+    """Lines of groups; exactly those where there is no noise."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(9), 6)
+    x = np.tile(np.arange(6.0), 9)
+    y = 2.0 * rng.normal(size=9)[g] + (1.0 + rng.normal(size=9)[g]) * x
+    frame = pd.DataFrame({"y": y + noise * rng.normal(size=54), "x": x})
+    return frame.assign(f=np.array(["a", "b", "c"])[g % 3], g=[f"g{i}" for i in g])
+
+
+def content(**model: Any) -> dict[str, Any]:
+    return {
+        "datasets": {"d": {"source": "d.csv"}},
+        "models": {"m": {"dataset": "d", "formula": FORMULA, **model}},
+    }
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fitted(frame: pd.DataFrame, **model: Any) -> tuple[InferencePlan, list[str]]:
+    """Take a model through the steps to its fits; give the plan and their ``fit.json``."""
+    frame.to_csv("d.csv", index=False)
+    plan = make_plan(content(**model))
+    steps.prepare(spec=plan.parameters["datasets"]["d"], output=plan.data_file("m"))
+    fits = plan.fit_files("fit.json", model="m", shows="structures")
+    for path in fits:
+        steps.fit(
+            data=plan.data_file("m"), output=path, name="m", model=plan.parameters["models"]["m"],
+            structure=Path(path).parts[-3], optimizer=plan.parameters["optimizers"]["auto"],
+            seed=0, keyframes=5,
+        )  # fmt: skip
+    return InferencePlan(plan), fits
+
+
+def fault(**model: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate_config(content(**model))
+    return str(caught.value)
+
+
+def test_planning_knows_the_names_of_what_computes() -> None:
+    assert keys.TYPES == TYPES
+    assert tuple(DF_METHODS) == keys.DF
+    assert set(keys.METHODS) == set(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ({"tests": {"df": "satterthwaitte"}}, ["models.m.tests.df", "'satterthwaite'"]),
+        ({"tests": {"type": "IV"}}, ["models.m.tests.type", "Known: I, II, III"]),
+        ({"tests": {"df": "kenward-roger"}}, ["models.m.tests.df", "criterion: REML"]),
+        ({"tests": {"hypothesis": ["x"]}}, ["models.m.tests.hypothesis", "'hypotheses'"]),
+        ({"tests": [" "]}, ["models.m.tests.hypotheses", "is empty"]),
+        ({"tests": ["x", "x"]}, ["models.m.tests.hypotheses", "twice"]),
+        ({"influence": ["gg"]}, ["models.m.influence.by", "'g'"]),
+        ({"influence": {"method": "newtin"}}, ["models.m.influence.method", "'newton'"]),
+        ({"influence": ["g", "g"]}, ["models.m.influence.by", "twice"]),
+        ({"bootstrap": 0}, ["models.m.bootstrap.draws"]),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_runs(model: dict[str, Any], words: Any) -> None:
+    text = fault(**model)
+    for word in words:
+        assert word in text
+
+
+def test_keys_may_be_written_short() -> None:
+    model = validate_config(
+        content(bootstrap=500, tests=["x = 1"], influence="g", structures=["full"])
+    ).models["m"]
+    assert model.bootstrap is not None
+    assert model.bootstrap.draws == 500
+    assert model.tests is not None
+    assert model.tests.hypotheses == ["x = 1"]
+    assert model.influence is not None
+    assert model.influence.by == ["g"]
+    assert validate_config(content(tests=True)).models["m"].tests == keys.TestsConfig()
+    assert validate_config(content(tests=False)).models["m"].tests is None
+
+
+def test_the_fewest_draws_are_enough() -> None:
+    # One fewer and the position (m + 1) p of the end is not among the order statistics.
+    for level in (0.5, 0.9, 0.95, 0.99):
+        tail = 0.5 * (1.0 - level)
+        assert (fewest_draws(level) + 1) * tail >= 1.0 - 1e-9 > fewest_draws(level) * tail - 1e-9
+
+
+def test_nothing_is_planned_that_is_not_asked_for() -> None:
+    assert InferencePlan(make_plan(content())).table_files() == []
+    two = make_plan(
+        {
+            **content(tests=True, structures=["full", "zerocorr"], optimizers=["a", "b"]),
+            "optimizers": {"a": {}, "b": {"backend": "pybobyqa"}},
+        }
+    )
+    # Of the first optimiser, under every structure; the parameters of fits stay what they were.
+    assert InferencePlan(two).table_files() == [
+        f"results/fits/m/{structure}/a/tests.parquet" for structure in ("full", "zerocorr")
+    ]
+    assert "tests" not in two.parameters["models"]["m"]
+
+
+def test_stored_tests_are_those_of_the_fit(directory: Path) -> None:
+    asked = {"type": "II", "df": "kenward-roger", "hypotheses": ["fb = fc", "fb, fc = 1"]}
+    plan, (fit,) = fitted(data(), criterion="REML", tests=asked)
+    output = Path(fit).with_name("tests.parquet")
+    steps.tests(fit=fit, settings=plan.settings("tests", "m"), output=output)
+    table = read_table(output, "effect_tests")
+    own = ms.load_fit(Path(fit).parent)
+    rows = {kind: part.reset_index(drop=True) for kind, part in table.groupby("kind")}
+    effects = own.fixed_effects(df="kenward-roger")
+    same = ["estimate", "std_error", "lower", "upper", "statistic", "p_value"]
+    np.testing.assert_allclose(rows["coefficient"][same], effects[same], rtol=1e-12)
+    np.testing.assert_allclose(rows["coefficient"]["den_df"], effects["df"], rtol=1e-12)
+    terms = own.anova(type="II", df="kenward-roger")
+    assert rows["term"]["name"].tolist() == terms["term"].tolist() == ["x", "f"]
+    joint = ["num_df", "den_df", "statistic", "p_value"]
+    np.testing.assert_allclose(rows["term"][joint], terms[joint].astype(float), rtol=1e-12)
+    single = own.test("fb = fc", df="kenward-roger", joint=False)
+    both = own.test("fb, fc = 1", df="kenward-roger")
+    hypotheses = rows["hypothesis"]
+    assert hypotheses["name"].tolist() == [single["hypothesis"][0], both["hypothesis"][0]]
+    np.testing.assert_allclose(
+        hypotheses.loc[0, same].astype(float), single.loc[0, same].astype(float)
+    )
+    np.testing.assert_allclose(
+        hypotheses.loc[1, joint].astype(float), both.loc[0, joint].astype(float)
+    )
+    assert hypotheses["distribution"].tolist() == ["t", "F"]
+    assert table["type"].dropna().unique().tolist() == ["II"]
+    assert output.with_suffix(".csv").read_text("utf-8").count("\n") == len(table) + 1
+
+
+def test_large_sample_tests_say_so(directory: Path) -> None:
+    plan, (fit,) = fitted(data(), tests={"df": "none"})
+    output = Path(fit).with_name("tests.parquet")
+    steps.tests(fit=fit, settings=plan.settings("tests", "m"), output=output)
+    table = read_table(output, "effect_tests")
+    assert set(table["distribution"]) == {"normal", "chi-squared"}
+    assert np.isinf(table["den_df"]).all()
+
+
+def test_a_hypothesis_about_no_coefficient_names_its_key(directory: Path) -> None:
+    plan, (fit,) = fitted(data(), tests=["fd = 0"])
+    with pytest.raises(ModelError, match=r"models\.m\.tests.*fd"):
+        steps.tests(fit=fit, settings=plan.settings("tests", "m"), output="tests.parquet")
+
+
+def test_stored_influence_is_that_of_the_fit(directory: Path) -> None:
+    frame = data()
+    frame.loc[7, "y"] = np.nan
+    plan, (fit,) = fitted(frame, influence={"by": ["g", "f", "observation"], "method": "fixed"})
+    output = Path(fit).with_name("influence.parquet")
+    settings = plan.settings("influence", "m")
+    steps.influence(fit=fit, settings=settings, observation=keys.OBSERVATION, output=output)
+    table = read_table(output, "influence")
+    own = ms.load_fit(Path(fit).parent)
+    assert table.groupby("by", dropna=False, sort=False).size().tolist() == [9, 3, 53]
+    for by in ("g", "f", None):
+        part = table[table["by"].isna() if by is None else table["by"] == by]
+        found = own.influence(by, method="fixed")
+        np.testing.assert_allclose(part["cooks_distance"], found.cooks_distance, rtol=1e-12)
+        assert part["unit"].tolist() == [str(unit) for unit in found.units]
+    observations = table[table["by"].isna()]
+    assert 7 not in observations["row"].tolist()
+    assert observations["row"].max() == 53
+    parameters = read_table(
+        output.with_name("influence_parameters.parquet"), "influence_parameters"
+    )
+    assert (
+        len(parameters)
+        == len(table) * parameters.groupby(["kind", "group", "term", "term2"], dropna=False).ngroups
+    )
+    assert output.with_name("influence_parameters.csv").is_file()
+
+
+def test_fits_without_residual_variance_keep_the_reason(directory: Path) -> None:
+    plan, (fit,) = fitted(data(noise=0.0), tests=True, influence=["g", "observation"])
+    for key, kind in (("tests", "effect_tests"), ("influence", "influence")):
+        output = Path(fit).with_name(f"{key}.parquet")
+        more = {"observation": keys.OBSERVATION} if key == "influence" else {}
+        getattr(steps, key)(fit=fit, settings=plan.settings(key, "m"), output=output, **more)
+        table = read_table(output, kind)
+        assert len(table) == 0
+        assert table.attrs["skipped"]["study"] == key
+        assert table.attrs["skipped"]["reason"]
+
+
+def test_a_new_fit_removes_what_was_said_of_the_old(directory: Path) -> None:
+    plan, (fit,) = fitted(data(), tests=True)
+    output = Path(fit).with_name("tests.parquet")
+    steps.tests(fit=fit, settings=plan.settings("tests", "m"), output=output)
+    fitted(data(), tests=True)
+    assert not output.exists()
+    assert not output.with_suffix(".csv").exists()
