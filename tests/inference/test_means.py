@@ -194,3 +194,15 @@ def test_a_loaded_fit_has_the_same_means(tmp_path: Any) -> None:
     fit.save(tmp_path / "fit")
     again = ms.load_fit(tmp_path / "fit").means("f").table
     pd.testing.assert_frame_equal(again, fit.means("f").table)
+
+
+def test_offsets_of_the_formula_are_not_added() -> None:
+    data = made().assign(size=np.linspace(1, 4, len(made())))
+    inside = ms.LinearMixedModel("y ~ f + z + offset(log(size)) + (1 | s)", data).fit()
+    beside = ms.LinearMixedModel("y ~ f + z + (1 | s)", data, offset="log(size)").fit()
+    given = inside.means("f").table
+    pd.testing.assert_frame_equal(given, beside.means("f").table)
+    by_hand = ms.LinearMixedModel(
+        "y ~ f + z + (1 | s)", data.assign(y=data["y"] - np.log(data["size"]))
+    )
+    assert given["mean"].tolist() == pytest.approx(by_hand.fit().means("f").table["mean"])

@@ -110,6 +110,11 @@ def reference_grid(
     if not variables:
         return ReferenceGrid((), np.ones((1, design.X.shape[1])))
     offset = np.zeros(count) if design.offset is not None else None
+    # Columns that only offsets of the formula use: read with the others, added to nothing.
+    for node in parse_formula(design.formula).offsets:
+        for used in names_in(node):
+            if used.name not in table:
+                table[used.name] = frame[used.name].iloc[0]
     made = other_rows(design, table, offset=offset, what="the grid")
     return ReferenceGrid(variables, made.X)
 
