@@ -109,13 +109,13 @@ _CASES = [
     Case(
         "sleepstudy", "sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)",
         _published("lme4/sleepstudy"), ratio=19, quick=True, bootstrap=True,
-        tasks=("leverage", "influence", "profile", "bootstrap"),
+        tasks=("leverage", "influence", "profile", "bootstrap", "satterthwaite", "kenward_roger"),
         statsmodels=StatsmodelsCall("Reaction ~ Days", "Subject", "~Days"),
     ),
     Case(
         "penicillin", "Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _published("lme4/Penicillin"), ratio=90, quick=True,
-        tasks=("leverage", "influence", "profile", "bootstrap"),
+        tasks=("leverage", "influence", "profile", "bootstrap", "satterthwaite", "kenward_roger"),
         statsmodels=StatsmodelsCall(
             "diameter ~ 1", None, None, {"plate": "0 + C(plate)", "sample": "0 + C(sample)"}
         ),
@@ -129,7 +129,8 @@ _CASES = [
     ),
     Case(
         "machines", "Machines", "score ~ 1 + Machine + (1 + Machine | Worker)",
-        _published("nlme/Machines"), quick=True, tasks=("profile",),
+        _published("nlme/Machines"), quick=True,
+        tasks=("profile", "satterthwaite", "kenward_roger"),
         statsmodels=StatsmodelsCall("score ~ Machine", "Worker", "~Machine"),
     ),
     Case(
@@ -149,7 +150,8 @@ _CASES = [
     Case(
         "egsingle", "egsingle",
         "math ~ 1 + year * size + female + (1 + year | childid) + (1 + year | schoolid)",
-        _published("mlmRev/egsingle"), ratio=3, quick=True, tasks=("leverage",),
+        _published("mlmRev/egsingle"), ratio=3, quick=True,
+        tasks=("leverage", "satterthwaite", "kenward_roger"),
     ),
     Case(
         "insteval-3", "InstEval, three factors",

@@ -76,7 +76,8 @@ def test_our_row_has_objective_verdict_times_and_memory(table: pd.DataFrame) -> 
 def test_every_round_is_a_sample_of_both_times(output: Path) -> None:
     samples = pd.read_parquet(output / "samples.parquet")
     found = samples.groupby("what").size().to_dict()
-    asked = dict.fromkeys(("leverage", "influence", "profile", "bootstrap"), 2)
+    tasks = ("leverage", "influence", "profile", "bootstrap", "satterthwaite", "kenward_roger")
+    asked = dict.fromkeys(tasks, 2)
     assert found == {"total": 2, "fit": 2, **asked}
     # One thread cannot compute for longer than the clock runs, but for their resolution.
     assert (samples["cpu_seconds"] > 0).all()

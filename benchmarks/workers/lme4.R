@@ -80,7 +80,26 @@ tasks <- list(
   bootstrap = function(fit) bootMer(fit, estimates, nsim = 100)
 )
 
+# Degrees of freedom are those of a REML fit, which is made once.
+restricted <- NULL
+by_reml <- function(fit) {
+  if (is.null(restricted)) restricted <<- lmer(f, d, REML = TRUE, control = control)
+  restricted
+}
+if (requireNamespace("lmerTest", quietly = TRUE)) {
+  tasks$satterthwaite <- function(fit) coef(summary(lmerTest::as_lmerModLmerTest(by_reml(fit))))
+  if (requireNamespace("pbkrtest", quietly = TRUE)) {
+    tasks$kenward_roger <- function(fit) {
+      reml <- by_reml(fit)
+      adjusted <- pbkrtest::vcovAdj(reml)
+      unit <- diag(length(fixef(reml)))
+      apply(unit, 1, function(l) pbkrtest::ddf_Lb(adjusted, l, vcov(reml)))
+    }
+  }
+}
+
 task <- function(name, count) {
+  if (name %in% c("satterthwaite", "kenward_roger")) by_reml(last)
   gc(FALSE)
   start <- now()
   began <- spent()
@@ -110,6 +129,8 @@ while (length(line <- readLines(input, 1L))) {
       influence = task("influence", count),
       profile = task("profile", count),
       bootstrap = task("bootstrap", count),
+      satterthwaite = task("satterthwaite", count),
+      kenward_roger = task("kenward_roger", count),
       reply(error = paste("a worker does not know", words[1]))
     ),
     error = function(e) reply(error = conditionMessage(e))

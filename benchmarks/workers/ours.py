@@ -21,6 +21,8 @@ _SEEDS = itertools.count()
 class Ours(Session):
     """mixedscope with its default optimiser."""
 
+    _restricted: ms.Fit | None = None
+
     @property
     def version(self) -> str:
         """Version of mixedscope."""
@@ -28,13 +30,21 @@ class Ours(Session):
 
     @property
     def tasks(self) -> Mapping[str, Callable[[Any], object]]:
-        """Leverages, refits without an observation, profile intervals, 100 draws not there yet."""
+        """What lme4, lmerTest and pbkrtest have too; of the bootstrap draws not there yet."""
         return {
             "leverage": lambda last: last[0].leverage(),
             "influence": lambda last: last[0].influence(method="exact").dfbetas,
             "profile": lambda last: last[0].confint(method="profile"),
             "bootstrap": lambda last: last[0].parametric_bootstrap(100, seed=next(_SEEDS)),
+            "satterthwaite": lambda last: self.by_reml(last).fixed_effects(df="satterthwaite"),
+            "kenward_roger": lambda last: self.by_reml(last).fixed_effects(df="kenward-roger"),
         }
+
+    def by_reml(self, last: tuple[ms.Fit, dict[str, Any]]) -> ms.Fit:
+        """Give the REML fit of the model, which is made once."""
+        if self._restricted is None:
+            self._restricted = last[0].model.fit(reml=True)
+        return self._restricted
 
     def build(self) -> ms.LinearMixedModel:
         """Build the model."""
