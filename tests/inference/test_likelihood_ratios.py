@@ -327,3 +327,12 @@ def test_a_term_with_nothing_of_its_own_is_not_left_out() -> None:
     assert table.loc["x", "df"] == 0
     assert np.isnan(table.loc["x", "p_value"])
     assert "do not tell" in table.loc["twice", "remark"]
+
+
+def test_fewer_columns_of_compound_symmetry_are_no_special_case() -> None:
+    # Of two columns the correlation may be down to -1, of three to -1/2.
+    model = ms.LinearMixedModel("y ~ z + cs(1 + x + z | s)", made())
+    table = model.fit(reml=True).ranova().iloc[1:]
+    assert table["term"].tolist() == ["x in cs(1 + x + z | s)", "z in cs(1 + x + z | s)"]
+    assert table["p_high"].isna().all()
+    assert table["remark"].str.contains("no special case").all()

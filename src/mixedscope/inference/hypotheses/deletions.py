@@ -34,6 +34,11 @@ DELETION_COLUMNS: Final = (
 #: The model itself, as R has it.
 _ALL: Final = "<none>"
 
+_NOT_NESTED: Final = (
+    "no test: of fewer columns the correlation may be lower, so that this is no special case of "
+    "the model"
+)
+
 _FIXED: Final = (
     "by maximum likelihood; chi-squared is for large samples, in small ones anova() is closer"
 )
@@ -102,11 +107,14 @@ class _Deletion:
         What is left.
     alone : tuple of RandomDesign
         What is left out, with the same structure, by itself.
+    is_nested : bool
+        Whether what is left is a special case of the whole.
     """
 
     name: str
     random: tuple[RandomDesign, ...]
     alone: tuple[RandomDesign, ...]
+    is_nested: bool
 
 
 def _tested(
@@ -138,10 +146,12 @@ def _tested(
         found = minimize(poorer)
     except OptimizerError as error:
         return _row(deletion.name, poorer, np.nan) | {"remark": str(error)}
+    row = _row(deletion.name, poorer, found.evaluation.objective)
+    if not deletion.is_nested:
+        return row | {"remark": _NOT_NESTED}
     statistic = statistic_of(found.evaluation.objective, value,
                              f"the model without {deletion.name}", design.formula)  # fmt: skip
     lost = objective.n_identified - poorer.n_identified
-    row = _row(deletion.name, poorer, found.evaluation.objective)
     row |= {"statistic": statistic, "df": lost}
     if lost == 1 and has_one_variance(only):
         entries = exact_entries(only, statistic, draws=draws, seed=seed)
@@ -176,7 +186,7 @@ def _deletions(design: Design) -> Iterator[_Deletion]:
                 assert alone is not None
                 written = _written(factor, part)
                 label = written if not left else f"{name} in {written}"
-                yield _Deletion(label, tuple(random), (alone,))
+                yield _Deletion(label, tuple(random), (alone,), _is_nested(part, len(left)))
 
 
 def _pieces(part: TermPart) -> list[tuple[str, set[int]]]:
@@ -237,6 +247,23 @@ def _structure(part: TermPart, size: int) -> tuple[str, Mapping[str, float]]:
     except ModelError:
         return "full", {}
     return part.structure, part.settings
+
+
+def _is_nested(part: TermPart, left: int) -> bool:
+    """Whether a part with fewer columns is one with all, some of them without variance.
+
+    One correlation of many columns has a narrower range than that of a few.
+    """
+    whole = make_structure(part.structure, len(part.columns), part.settings)
+    if left < 2 or not hasattr(whole, "correlation"):
+        return True
+    names = ("",) * left
+    fewer = make_structure(*_structure(part, left)[:1], left, part.settings)
+    ranges = [
+        [(m.lower, m.upper) for m in structure.measures(given, np.ones(len(given)))][-1]
+        for structure, given in ((whole, ("",) * len(part.columns)), (fewer, names))
+    ]
+    return ranges[0] == ranges[1]
 
 
 def _written(factor: RandomDesign, part: TermPart) -> str:
