@@ -29,7 +29,7 @@ PLAIN = set(steps.__all__) - {"job", "study", "charts"}
 #: Jobs that fit, and those that build a stored fit again.
 FITTING = {"fit", "race", "bootstrap", "efficiency_batch", "crossvalidation", "sweep_batch"}
 REBUILDING = {"study", "study_landscape", "compare", "bootstrap", "efficiency", "efficiency_batch"}
-REBUILDING |= {"tests", "influence"}
+REBUILDING |= {"tests", "influence", "profile", "fit_bootstrap", "fit_bootstrap_batch"}
 DRAWING = {"charts", "landscapes", "film of motion", "film of theta"}
 DRAWING_ALL = {*DRAWING, "phases_charts", "sweep_charts"}
 
@@ -108,7 +108,7 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("api/fit.py", set()),
         ("workflow/plan.py", set()),
         ("engine/kernels/elimination.py", FITTING | REBUILDING),
-        ("optimize/polish.py", (FITTING | REBUILDING) - {"tests"}),
+        ("optimize/polish.py", (FITTING | REBUILDING) - {"tests", "profile"}),
     ],
 )
 def test_a_constant_changes_the_digests_of_the_jobs_that_use_its_file(

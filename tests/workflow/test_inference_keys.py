@@ -87,6 +87,13 @@ def test_planning_knows_the_names_of_what_computes() -> None:
         ({"influence": ["gg"]}, ["models.m.influence.by", "'g'"]),
         ({"influence": {"method": "newtin"}}, ["models.m.influence.method", "'newton'"]),
         ({"influence": ["g", "g"]}, ["models.m.influence.by", "twice"]),
+        ({"bootstrap": {"draws": 38}}, ["models.m.bootstrap", "at least 39 draws"]),
+        ({"bootstrap": {"interval": "shortst"}}, ["models.m.bootstrap.interval", "'shortest'"]),
+        ({"profile": ["sd x | gg"]}, ["models.m.profile", "'g'"]),
+        ({"profile": ["beta"], "criterion": "REML"}, ["models.m.profile", "criterion: ML"]),
+        ({"profile": {"pairs": [["sigma"]]}}, ["models.m.profile.pairs"]),
+        ({"profile": {"pairs": [["sigma", "sigma"]]}}, ["models.m.profile.pairs", "twice"]),
+        ({"profile": []}, ["models.m.profile.parameters"]),
         ({"bootstrap": 0}, ["models.m.bootstrap.draws"]),
     ],
 )
@@ -225,3 +232,90 @@ def test_a_new_fit_removes_what_was_said_of_the_old(directory: Path) -> None:
     fitted(data(), tests=True)
     assert not output.exists()
     assert not output.with_suffix(".csv").exists()
+
+
+def bootstrapped(plan: InferencePlan, fit: str, batches: list[tuple[int, int]]) -> Path:
+    """Take a fit through its bootstrap, in jobs of these draws; the order of parts is turned."""
+    parts = []
+    for draws in batches:
+        parts.append(Path(fit).with_name("bootstrap") / f"{draws[0]}-{draws[1] - 1}.parquet")
+        seed = plan.bootstrap_seed("m")
+        steps.fit_bootstrap_batch(fit=fit, draws=draws, seed=seed, output=parts[-1])
+    output = Path(fit).with_name("bootstrap.parquet")
+    settings = plan.interval_settings("m")
+    steps.fit_bootstrap(fit=fit, batches=parts[::-1], settings=settings, output=output)
+    return output
+
+
+def test_bootstraps_are_the_same_bytes_however_many_jobs_draw(directory: Path) -> None:
+    asked = {"draws": 60, "level": 0.9, "interval": "basic", "seed": 4}
+    plan, (fit,) = fitted(data(), bootstrap=asked)
+    output = bootstrapped(plan, fit, [(0, 60)])
+    one = output.read_bytes()
+    ends = output.with_name("bootstrap_intervals.csv").read_bytes()
+    assert bootstrapped(plan, fit, [(0, 7), (7, 50), (50, 60)]).read_bytes() == one
+    assert output.with_name("bootstrap_intervals.csv").read_bytes() == ends
+    # They are what a user of the fit draws, and what their fit finds stored.
+    own = ms.load_fit(Path(fit).parent)
+    draws = ms.LinearMixedModel(FORMULA, read_table(plan.plan.data_file("m"), "data")).fit()
+    drawn = draws.parametric_bootstrap(60, seed=4)
+    stored = read_table(output.with_name("bootstrap_intervals.parquet"), "bootstrap_intervals")
+    for found in (drawn.confint(0.9, "basic"), own.confint(0.9, "bootstrap", interval="basic")):
+        np.testing.assert_allclose(stored[["lower", "upper"]], found[["lower", "upper"]], rtol=1e-6)
+    assert set(stored["interval"]) == {"basic"}
+    assert set(stored["level"]) == {0.9}
+
+
+def test_batches_of_a_bootstrap_cover_its_draws() -> None:
+    plan = InferencePlan(make_plan(content(bootstrap={"draws": 520, "batch": 250})))
+    files = plan.bootstrap_files("here", "m")
+    assert [Path(file).stem for file in files] == ["0-249", "250-499", "500-519"]
+    other = InferencePlan(make_plan(content(bootstrap={"draws": 40, "of": ["tests"]})))
+    assert other.table_files() == []
+    assert other.plan.bootstrap_files("m")
+    intervals = make_plan(content(bootstrap={"draws": 40, "of": ["intervals"]}))
+    assert intervals.bootstrap_files("m") == []
+
+
+def test_stored_profiles_are_those_of_the_fit(directory: Path) -> None:
+    asked = {"parameters": ["sd", "correlation"], "pairs": [["sigma", "sd x | g"]], "level": 0.9}
+    plan, fits = fitted(data(), profile=asked, structures=["full", "zerocorr"])
+    estimates = [str(Path(fit).with_name("estimates.parquet")) for fit in fits]
+    for fit, kinds in zip(fits, (["sd", "correlation"], ["sd"]), strict=True):
+        output = Path(fit).with_name("profile.parquet")
+        settings = plan.settings("profile", "m")
+        steps.profile(fit=fit, estimates=estimates, settings=settings, output=output)
+        # A structure without correlations has none to be profiled, and that is no fault.
+        found = read_table(output.with_name("profile_intervals.parquet"), "profile_intervals")
+        assert list(dict.fromkeys(found["kind"])) == kinds
+        own = ms.load_fit(Path(fit).parent)
+        ends = own.profile(kinds, levels=[0.9, 0.95, 0.99]).confint(0.9)
+        np.testing.assert_allclose(found["lower"], ends["lower"], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(found["upper"], ends["upper"], rtol=1e-6, atol=1e-6)
+        contours = read_table(output.with_name("profile_pairs.parquet"), "profile_pairs")
+        assert set(contours["x_kind"]) == {"sigma"}
+        assert contours["level"].nunique() == 3
+        assert len(contours.attrs["parameters"]) == len(contours["estimates"][0])
+
+
+def test_a_parameter_that_no_structure_has_names_its_key(directory: Path) -> None:
+    plan, (fit,) = fitted(data(), profile=["sd z | g"])
+    estimates = [str(Path(fit).with_name("estimates.parquet"))]
+    with pytest.raises(ModelError, match=r"models\.m\.profile: .*'sd z \| g'.*'sd x \| g'"):
+        steps.profile(
+            fit=fit, estimates=estimates, settings=plan.settings("profile", "m"), output="p.parquet"
+        )
+
+
+def test_what_cannot_be_profiled_or_drawn_keeps_the_reason(directory: Path) -> None:
+    plan, (fit,) = fitted(data(noise=0.0), profile={"pairs": True}, bootstrap=40)
+    output = Path(fit).with_name("profile.parquet")
+    estimates = [str(Path(fit).with_name("estimates.parquet"))]
+    steps.profile(
+        fit=fit, estimates=estimates, settings=plan.settings("profile", "m"), output=output
+    )
+    bootstrapped(plan, fit, [(0, 20), (20, 40)])
+    for name in plan.tables("m"):
+        table = read_table(output.with_name(f"{name}.parquet"), name)
+        assert len(table) == 0, name
+        assert table.attrs["skipped"]["reason"]

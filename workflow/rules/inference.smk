@@ -55,3 +55,90 @@ rule influence:
         code=code_digest("influence"),
     script:
         "../scripts/influence.py"
+
+
+for pairs in (True, False):
+
+    # Models have contours of pairs or none, hence a rule for each.
+    rule:
+        name:
+            "profile_pairs" if pairs else "profile"
+        input:
+            info="results/fits/{model}/{structure}/{optimizer}/fit.json",
+            own="results/fits/{model}/{structure}/{optimizer}/estimates.parquet",
+            estimates=lambda wildcards: PLAN.fit_files(
+                "estimates.parquet", model=wildcards.model, shows="structures"
+            ),
+            data=lambda wildcards: PLAN.data_file(wildcards.model),
+        output:
+            profile="results/fits/{model}/{structure}/{optimizer}/profile.parquet",
+            others=expand(
+                "results/fits/{{model}}/{{structure}}/{{optimizer}}/{table}",
+                table=["profile_intervals.parquet", "profile_intervals.csv"]
+                + ["profile_pairs.parquet"] * pairs,
+            ),
+        log:
+            "results/logs/profile/{model}/{structure}/{optimizer}.log",
+        wildcard_constraints:
+            model=INFERENCE.profiled_models(pairs),
+        conda:
+            "../../environment.yml"
+        threads: PLAN.config.threads
+        resources:
+            mem_mb=RESOURCES.memory("study"),
+            runtime=RESOURCES.minutes_of_fits(INFERENCE.profile_fits),
+        params:
+            settings=lambda wildcards: INFERENCE.settings("profile", wildcards.model),
+            code=code_digest("profile"),
+        script:
+            "../scripts/profile.py"
+
+
+rule fit_bootstrap_batch:
+    input:
+        info="results/fits/{model}/{structure}/{optimizer}/fit.json",
+        estimates="results/fits/{model}/{structure}/{optimizer}/estimates.parquet",
+        data=lambda wildcards: PLAN.data_file(wildcards.model),
+    output:
+        draws="results/fits/{model}/{structure}/{optimizer}/bootstrap/{first}-{last}.parquet",
+    log:
+        "results/logs/bootstrap/{model}/{structure}/{optimizer}/{first}-{last}.log",
+    wildcard_constraints:
+        first=r"[0-9]+",
+        last=r"[0-9]+",
+    conda:
+        "../../environment.yml"
+    threads: PLAN.config.threads
+    resources:
+        mem_mb=RESOURCES.memory("fit"),
+        runtime=RESOURCES.minutes_of_fits(INFERENCE.bootstrap_fits),
+    params:
+        seed=lambda wildcards: INFERENCE.bootstrap_seed(wildcards.model),
+        code=code_digest("fit_bootstrap_batch"),
+    script:
+        "../scripts/fit_bootstrap_batch.py"
+
+
+rule fit_bootstrap:
+    input:
+        info="results/fits/{model}/{structure}/{optimizer}/fit.json",
+        batches=lambda wildcards: INFERENCE.bootstrap_files(
+            f"results/fits/{wildcards.model}/{wildcards.structure}/{wildcards.optimizer}",
+            wildcards.model,
+        ),
+    output:
+        draws="results/fits/{model}/{structure}/{optimizer}/bootstrap.parquet",
+        intervals="results/fits/{model}/{structure}/{optimizer}/bootstrap_intervals.parquet",
+        csv="results/fits/{model}/{structure}/{optimizer}/bootstrap_intervals.csv",
+    log:
+        "results/logs/bootstrap/{model}/{structure}/{optimizer}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("fit"),
+        runtime=RESOURCES.minutes("fit"),
+    params:
+        settings=lambda wildcards: INFERENCE.interval_settings(wildcards.model),
+        code=code_digest("fit_bootstrap"),
+    script:
+        "../scripts/fit_bootstrap.py"

@@ -5,9 +5,12 @@ Fits of the first optimiser have it, under every structure; charts show the same
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final
 
+from mixedscope.core.seeds import derive_seed
 from mixedscope.sweeps.costs import ModelSize
 from mixedscope.workflow.config.inference import OBSERVATION
 from mixedscope.workflow.plan import Plan
@@ -18,7 +21,12 @@ __all__ = ["InferencePlan"]
 _TABLES: Final = {
     "tests": ("tests",),
     "influence": ("influence", "influence_parameters"),
+    "profile": ("profile", "profile_intervals", "profile_pairs"),
+    "bootstrap": ("bootstrap", "bootstrap_intervals"),
 }
+
+#: Tables whose rows are of use to programs alone: not as CSV.
+_NO_CSV: Final = ("profile", "profile_pairs", "bootstrap")
 
 #: What leaving out one unit costs, as a share of a fit, by method.
 _UNIT_COSTS: Final = {"fixed": 0.05, "newton": 0.3, "exact": 1.0}
@@ -40,21 +48,76 @@ class InferencePlan:
         settings: dict[str, Any] = getattr(self.plan.config.models[model], key).model_dump()
         return settings
 
+    def tables(self, model: str) -> list[str]:
+        """Names of the tables beside each fit of a model."""
+        entry = self.plan.config.models[model]
+        found = [t for key, own in _TABLES.items() if getattr(entry, key) is not None for t in own]
+        if entry.profile is not None and not entry.profile.pairs:
+            found.remove("profile_pairs")
+        if entry.bootstrap is not None and "intervals" not in entry.bootstrap.of:
+            found = [name for name in found if name not in _TABLES["bootstrap"]]
+        return found
+
     def table_files(self, model: str | None = None) -> list[str]:
-        """Every table beside a fit, of all models or of one; a CSV file stands beside each."""
+        """Every table beside a fit, of all models or of one."""
         return [
             file
-            for name, entry in self.plan.config.models.items()
+            for name in self.plan.config.models
             if model in (None, name)
-            for key, tables in _TABLES.items()
-            if getattr(entry, key) is not None
-            for table in tables
+            for table in self.tables(name)
             for file in self.plan.fit_files(f"{table}.parquet", model=name, shows="structures")
         ]
 
     def csv_files(self) -> list[str]:
-        """The same as CSV."""
-        return [f"{file.removesuffix('.parquet')}.csv" for file in self.table_files()]
+        """The same as CSV, but for points of profiles and draws."""
+        return [
+            file.removesuffix(".parquet") + ".csv"
+            for file in self.table_files()
+            if PurePath(file).stem not in _NO_CSV
+        ]
+
+    def interval_settings(self, model: str) -> dict[str, Any]:
+        """What intervals of a bootstrap depend on beside its draws."""
+        settings = self.settings("bootstrap", model)
+        return {key: settings[key] for key in ("interval", "level")}
+
+    def profiled_models(self, pairs: bool) -> str:
+        """Pattern of the names of models that are profiled with contours of pairs, or without."""
+        names = [
+            re.escape(name)
+            for name, entry in self.plan.config.models.items()
+            if entry.profile is not None and bool(entry.profile.pairs) is pairs
+        ]
+        return "|".join(names) or "(?!)"
+
+    def bootstrap_files(self, directory: str, model: str) -> list[str]:
+        """Draws of the bootstrap of a fit, a batch to a file in its directory."""
+        asked = self.plan.config.models[model].bootstrap
+        assert asked is not None
+        return [f"{directory}/bootstrap/{part}.parquet" for part in asked.batches]
+
+    def bootstrap_seed(self, model: str) -> int:
+        """Seed of the draws from each fit of a model."""
+        asked = self.plan.config.models[model].bootstrap
+        assert asked is not None
+        if asked.seed is not None:
+            return asked.seed
+        return derive_seed(self.plan.config.seed, "bootstrap of a fit", model=model)
+
+    def profile_fits(self, model: str, size: ModelSize) -> float:
+        """As many fits as the profiles of a model take, about."""
+        asked = self.plan.config.models[model].profile
+        if asked is None:
+            return 0.0
+        parameters = size.parameters + size.columns + 1
+        every = parameters * (parameters - 1) // 2
+        pairs = every if asked.pairs is True else len(asked.pairs or ())
+        return 10.0 * parameters + 100.0 * pairs
+
+    def bootstrap_fits(self, model: str, size: ModelSize) -> float:
+        """As many fits as a job of the bootstrap makes."""
+        asked = self.plan.config.models[model].bootstrap
+        return 0.0 if asked is None else float(asked.batch)
 
     def influence_fits(self, model: str, size: ModelSize) -> float:
         """As many fits as leaving out every unit takes, about."""

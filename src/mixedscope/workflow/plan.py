@@ -43,7 +43,7 @@ _MODEL_TABLES = {
 }
 
 #: Keys of a model whose tables stand beside its fits: see `mixedscope.workflow.inference_plan`.
-INFERENCE = ("tests", "influence", "bootstrap")
+INFERENCE = ("tests", "influence", "profile", "bootstrap")
 
 #: Charts that show all models of a run.
 TOGETHER = ("phases", "phases-seconds")
@@ -202,13 +202,9 @@ class Plan:
     def bootstrap_files(self, model: str) -> list[str]:
         """Draws of the bootstrap of a model, a batch to a file; none where it is not asked for."""
         asked = self.config.models[model].bootstrap
-        if asked is None:
+        if asked is None or "tests" not in asked.of:
             return []
-        firsts = range(0, asked.draws, asked.batch)
-        return [
-            f"results/compare/{model}/bootstrap/{i}-{min(i + asked.batch, asked.draws) - 1}.parquet"
-            for i in firsts
-        ]
+        return [f"results/compare/{model}/bootstrap/{part}.parquet" for part in asked.batches]
 
     def charts(self) -> dict[str, list[str]]:
         """Names of the charts of every model, in the order in which they are shown."""

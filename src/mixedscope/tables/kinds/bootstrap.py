@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mixedscope.tables.table_schema import BOOL, F64, F64S, INT32, TableSchema
+from mixedscope.tables.table_schema import BOOL, F64, F64S, INT32, TEXT, TableSchema
 
-__all__ = ["BOOTSTRAP"]
+__all__ = ["BOOTSTRAP", "BOOTSTRAP_INTERVALS"]
 
 BOOTSTRAP: Final = TableSchema(
     "bootstrap",
@@ -22,4 +22,20 @@ BOOTSTRAP: Final = TableSchema(
     },
     frozenset({"draw", "beta", "sd", "correlation", "singular", "evaluations", "converged"}),
     study=True,
+)
+
+BOOTSTRAP_INTERVALS: Final = TableSchema(
+    "bootstrap_intervals",
+    1,
+    {
+        **dict.fromkeys(("kind", "group", "term", "term2"), TEXT),
+        **dict.fromkeys(("estimate", "level", "lower", "upper"), F64),
+        "interval": TEXT,
+        "draws": INT32,
+    },
+    frozenset({"kind", "level", "interval", "draws"}),
+    {
+        "kind": frozenset({"beta", "sigma", "sd", "correlation"}),
+        "interval": frozenset({"percentile", "shortest", "basic", "normal"}),
+    },
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from mixedscope.tables.table_schema import BOOL, F64, F64S, INT32, TEXT, TableSchema
 
-__all__ = ["PROFILE", "PROFILE_PAIRS"]
+__all__ = ["PROFILE", "PROFILE_INTERVALS", "PROFILE_PAIRS"]
 
 _KINDS: Final = frozenset({"beta", "sigma", "sd", "correlation"})
 
@@ -50,4 +50,16 @@ PROFILE_PAIRS: Final = TableSchema(
     frozenset({"x_kind", "y_kind", "level", "vertex", "x", "y", "at_end", "estimates"}),
     {"x_kind": _KINDS, "y_kind": _KINDS},
     study=True,
+)
+
+PROFILE_INTERVALS: Final = TableSchema(
+    "profile_intervals",
+    1,
+    {
+        **dict.fromkeys(("kind", "group", "term", "term2"), TEXT),
+        **dict.fromkeys(("estimate", "level", "lower", "upper"), F64),
+        "remark": TEXT,
+    },
+    frozenset({"kind", "level"}),
+    {"kind": _KINDS},
 )

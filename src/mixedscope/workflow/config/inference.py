@@ -6,13 +6,15 @@ Each may be written short, as ``profile: true`` or ``bootstrap: 1000``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Final
+from itertools import chain
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from mixedscope.core.errors import suggest
 from mixedscope.core.sections import Section, fault
 from mixedscope.formula.parse import Formula
+from mixedscope.inference.bootstrap.ends import INTERVALS, fewest_draws
 
 __all__ = [
     "DF",
@@ -23,6 +25,8 @@ __all__ = [
     "BootstrapConfig",
     "Influence",
     "InfluenceConfig",
+    "Profile",
+    "ProfileConfig",
     "Tests",
     "TestsConfig",
     "broken_inference",
@@ -71,12 +75,62 @@ def _short(schema: Any, **forms: Callable[[Any], dict[str, Any]]) -> BeforeValid
 
 
 class BootstrapConfig(Section):
-    """Likelihood-ratio tests between the structures of a model by parametric bootstrap."""
+    """Parametric bootstrap: intervals of every fit, and tests between the structures."""
 
     draws: Annotated[int, Field(gt=0, le=1_000_000)] = 1000
-    """Responses simulated from the poorer model of every test."""
+    """Responses simulated from each fit, and from the poorer model of every test."""
     batch: Annotated[int, Field(gt=0)] = 250
     """Draws of one job."""
+    of: Annotated[list[Literal["tests", "intervals"]], Field(min_length=1)] = ["tests", "intervals"]
+    """What is drawn for: likelihood-ratio tests between structures, intervals of each fit."""
+    interval: Annotated[str, _one_of(INTERVALS, "is no bootstrap interval")] = "percentile"
+    """Kind of the intervals: percentile, shortest, basic or normal."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+    seed: Annotated[int, Field(ge=0)] | None = None
+    """Seed of the draws for intervals; by default derived from that of the configuration."""
+
+    @property
+    def batches(self) -> list[str]:
+        """First and last draw of each job: ``0-249``."""
+        firsts = range(0, self.draws, self.batch)
+        return [f"{i}-{min(i + self.batch, self.draws) - 1}" for i in firsts]
+
+    @model_validator(mode="after")
+    def _draws_are_enough(self) -> BootstrapConfig:
+        least = fewest_draws(self.level)
+        if "intervals" in self.of and self.draws < least:
+            raise fault(
+                f"draws: an interval of level {self.level:g} takes at least {least} draws, not "
+                f"{self.draws}: draw more, ask for a lower level, or for tests alone (of: [tests])"
+            )
+        return self
+
+
+class ProfileConfig(Section):
+    """Profiles of the parameters of every fit, and the intervals that they give."""
+
+    parameters: list[str] | None = None
+    """Kinds (sd, correlation, sigma, beta) or names such as `sd Days | Subject`; by default all."""
+    pairs: bool | list[Annotated[list[str], Field(min_length=2, max_length=2)]] = False
+    """Pairs of parameters whose contours are followed too; `true` for all pairs."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_are_said(cls, parameters: list[str] | None) -> list[str] | None:
+        if parameters is not None and not parameters:
+            raise fault("name a parameter or a kind, or leave it out: all are profiled then")
+        return parameters
+
+    @field_validator("pairs")
+    @classmethod
+    def _pairs_are_of_two(cls, pairs: bool | list[list[str]]) -> bool | list[list[str]]:
+        for pair in pairs if isinstance(pairs, list) else ():
+            if pair[0] == pair[1]:
+                raise fault(f"a pair is of two parameters: {pair[0]!r} is named twice")
+        return pairs
 
 
 class TestsConfig(Section):
@@ -123,6 +177,14 @@ Bootstrap = Annotated[
     BootstrapConfig | None,
     _short(BootstrapConfig | bool | int | None, int=lambda draws: {"draws": draws}),
 ]
+Profile = Annotated[
+    ProfileConfig | None,
+    _short(
+        ProfileConfig | bool | str | list[str] | None,
+        str=lambda name: {"parameters": [name]},
+        list=lambda names: {"parameters": names},
+    ),
+]
 Tests = Annotated[
     TestsConfig | None,
     _short(
@@ -145,6 +207,7 @@ def broken_inference(
     formula: Formula,
     criterion: str,
     *,
+    profile: ProfileConfig | None,
     tests: TestsConfig | None,
     influence: InfluenceConfig | None,
 ) -> list[str]:
@@ -155,6 +218,20 @@ def broken_inference(
             "tests.df: Kenward and Roger's method is about REML: write criterion: REML, or another "
             f"df. Known: {', '.join(DF)}."
         )
+    wanted = (profile.parameters or []) if profile else []
+    pairs = profile.pairs if profile and isinstance(profile.pairs, list) else []
+    for name in dict.fromkeys([*wanted, *chain(*pairs)]):
+        group = name.rpartition(" | ")[2] if " | " in name else None
+        if group is not None and group not in formula.groups:
+            faults.append(
+                f"profile: {name!r} is a parameter of no grouping factor of the formula."
+                f"{suggest(group, formula.groups)} Known: {', '.join(formula.groups)}."
+            )
+        if criterion == "REML" and (name == "beta" or name.startswith("beta ")):
+            faults.append(
+                f"profile: {name!r} has no profile under REML, which is no function of fixed "
+                "effects: write criterion: ML, or ask for tests."
+            )
     known = [OBSERVATION, *dict.fromkeys([*formula.groups, *formula.variables])]
     faults += [
         f"influence.by: the formula has no grouping factor or column {name!r}."

@@ -44,6 +44,8 @@ from mixedscope.workflow.config.inference import (
     BootstrapConfig,
     Influence,
     InfluenceConfig,
+    Profile,
+    ProfileConfig,
     Tests,
     TestsConfig,
     broken_inference,
@@ -58,6 +60,7 @@ __all__ = [
     "InfluenceConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "ProfileConfig",
     "RaceConfig",
     "TestsConfig",
     "dataset_entries",
@@ -238,7 +241,9 @@ class ModelConfig(Section):
     crossvalidation: CrossvalidationConfig | None = None
     """How well every structure predicts what was held out; `{}` for its defaults."""
     bootstrap: Bootstrap = None
-    """Tests between its structures by parametric bootstrap; `true` for its defaults, or draws."""
+    """Intervals, and tests of structures, by parametric bootstrap; `true`, or how many draws."""
+    profile: Profile = None
+    """Profiles and their intervals; `true` for all parameters, or those to be profiled."""
     tests: Tests = None
     """Tests of the fixed effects; `true` for its defaults, or hypotheses."""
     influence: Influence = None
@@ -386,7 +391,11 @@ def _broken_references(config: Config) -> list[str]:
                 f"{suggest(by, groups)} Known: {', '.join(groups)}."
             )
         told = broken_inference(
-            formula, model.criterion, tests=model.tests, influence=model.influence
+            formula,
+            model.criterion,
+            profile=model.profile,
+            tests=model.tests,
+            influence=model.influence,
         )
         faults += [f"models.{name}.{fault}" for fault in told]
     factors = [g for m in config.models.values() for g in parse_formula(m.formula).groups]

@@ -9,7 +9,13 @@ from mixedscope.workflow.steps.compare import bootstrap, compare, phases
 from mixedscope.workflow.steps.drawing import charts, index, phases_charts
 from mixedscope.workflow.steps.efficiency import crossvalidation, efficiency, efficiency_batch
 from mixedscope.workflow.steps.fits import fit, prepare, race, study
-from mixedscope.workflow.steps.inference import influence, tests
+from mixedscope.workflow.steps.inference import (
+    fit_bootstrap,
+    fit_bootstrap_batch,
+    influence,
+    profile,
+    tests,
+)
 from mixedscope.workflow.steps.job import job
 from mixedscope.workflow.steps.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
 
@@ -21,12 +27,15 @@ __all__ = [
     "efficiency",
     "efficiency_batch",
     "fit",
+    "fit_bootstrap",
+    "fit_bootstrap_batch",
     "index",
     "influence",
     "job",
     "phases",
     "phases_charts",
     "prepare",
+    "profile",
     "race",
     "study",
     "sweep_batch",

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mixedscope.inference.diagnostics.units import Units
     from mixedscope.inference.estimates.stored import StoredFit
+    from mixedscope.inference.profiles.profiler import Profiler
+    from mixedscope.tables.store import FitTables
     from mixedscope.tables.table_schema import TableSchema
 
-__all__ = ["influence", "tests"]
+__all__ = ["fit_bootstrap", "fit_bootstrap_batch", "influence", "profile", "tests"]
+
+#: Tables whose rows are of use to programs alone.
+_NO_CSV: Final = ("profile", "profile_pairs", "bootstrap")
 
 
 def tests(
@@ -83,11 +89,212 @@ def _units(stored: StoredFit, by: str | None) -> Units:
         return by_level(design, {name: used[name] for name in names}, by)
 
 
+def profile(
+    *,
+    fit: str | os.PathLike[str],
+    estimates: Sequence[str],
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+) -> None:
+    """Profile the parameters of a stored fit.
+
+    ``fit``: ``fit.json``. ``estimates``: tables of estimates of all structures of the model: what
+    one of the others has and this one has not is left out. ``settings``: ``profile`` of the model
+    in the configuration. ``output``: ``profile.parquet``; ``profile_intervals``, as CSV too, and
+    ``profile_pairs``, where there are pairs, are written beside it.
+    """
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.profiles.intervals import profile_intervals_of
+    from mixedscope.inference.profiles.profile import (
+        LEVELS,
+        PAIR_LEVELS,
+        make_pairs,
+        make_profile,
+        to_stored,
+    )
+    from mixedscope.inference.profiles.profiler import Profiler
+    from mixedscope.tables.kinds.estimates import ESTIMATES
+    from mixedscope.tables.kinds.profile import PROFILE, PROFILE_INTERVALS, PROFILE_PAIRS
+    from mixedscope.tables.table_files import read_table
+
+    stored = open_fit(Path(fit).parent)
+    own = stored.tables.require("estimates")
+    level = settings["level"]
+    others = _names_of(read_table(path, ESTIMATES) for path in estimates)
+    profilers: list[Profiler] = []
+
+    def profiler() -> Profiler:
+        if not profilers:
+            profilers.append(Profiler(stored.objective, stored.theta, own))
+        return profilers[0]
+
+    def make() -> list[pd.DataFrame]:
+        wanted = settings["parameters"]
+        if wanted is not None:
+            wanted = [name for name in wanted if _has(profiler(), name, others)]
+            if not wanted:
+                raise UnsuitedError("this fit has none of the parameters that are to be profiled")
+        levels = sorted({*LEVELS, level})
+        found = make_profile(profiler(), own, wanted, levels)
+        shown = {p.key for p in profiler().parameters(wanted)}
+        ends = profile_intervals_of(profiler(), level, own, shown).assign(level=level)
+        return [to_stored(found.table), ends]
+
+    def make_contours() -> list[pd.DataFrame]:
+        pairs = settings["pairs"]
+        if pairs is True:
+            wanted = settings["parameters"]
+            if wanted is not None:
+                wanted = [name for name in wanted if _has(profiler(), name, others)]
+            labels = [p.label for p in profiler().parameters(wanted)]
+            pairs = list(combinations(labels, 2))
+        tables, reason = [], "this fit has none of the pairs of parameters"
+        for pair in pairs:
+            if not all(_has(profiler(), name, others) for name in pair):
+                continue
+            try:
+                tables.append(to_stored(make_pairs(profiler(), pair, PAIR_LEVELS, 48)))
+            except UnsuitedError as error:
+                reason = str(error)
+                print(f"{' and '.join(pair)}: {reason}")
+        if not tables:
+            raise UnsuitedError(reason)
+        together = _together(tables)
+        together.attrs["parameters"] = tables[0].attrs["parameters"]
+        return [together]
+
+    directory = Path(output).parent
+    files = {Path(output): PROFILE, directory / "profile_intervals.parquet": PROFILE_INTERVALS}
+    _write_made("profile", stored, files, make)
+    if settings["pairs"]:
+        files = {directory / "profile_pairs.parquet": PROFILE_PAIRS}
+        _write_made("profile", stored, files, make_contours)
+
+
+def _names_of(tables: Iterable[pd.DataFrame]) -> set[str]:
+    """Names of the parameters of several fits: kinds, fixed effects, and those of profiles."""
+    import pandas as pd
+
+    from mixedscope.inference.profiles.parameters import KEY, label_of
+
+    names = {"beta", "sigma", "sd", "correlation"}
+    for table in tables:
+        for row in table.loc[table["kind"] != "theta", list(KEY)].itertuples(index=False):
+            key = tuple(None if pd.isna(value) else value for value in row)
+            names.add(label_of(key))  # type: ignore[arg-type]
+            if key[0] == "beta":
+                names.add(str(key[2]))
+    return names
+
+
+def _has(profiler: Profiler, name: str, others: Collection[str]) -> bool:
+    """Whether a fit has a parameter that it, or another structure, is to have.
+
+    Raises ModelError if none has it.
+    """
+    from mixedscope.core.errors import ModelError, UnsuitedError
+
+    try:
+        profiler.parameters([name])
+    except UnsuitedError:
+        raise
+    except ModelError:
+        if name in others:
+            print(f"{name!r} is no parameter of this fit: left out.")
+            return False
+        raise
+    return True
+
+
+def fit_bootstrap_batch(
+    *,
+    fit: str | os.PathLike[str],
+    draws: Sequence[int],
+    seed: int,
+    output: str | os.PathLike[str],
+) -> None:
+    """Draw a part of the parametric bootstrap of a stored fit.
+
+    ``fit``: ``fit.json``. ``draws``: the first draw, and the one after the last. ``output``: a
+    Parquet file.
+    """
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.bootstrap.draws import bootstrap_part, origin_of
+    from mixedscope.inference.estimates.parameters import undetermined
+    from mixedscope.inference.estimates.simulated import truth_at
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
+
+    stored = open_fit(Path(fit).parent)
+
+    missing = undetermined(stored.info["certificate"].get("unidentified", ()))
+
+    def make() -> list[pd.DataFrame]:
+        value = stored.objective.evaluate(stored.theta).objective
+        if stored.objective.residual_state(stored.theta, value) == "vanishing":
+            raise UnsuitedError(
+                "the objective does not rise while sigma vanishes: there are no estimates to draw "
+                "responses from"
+            )
+        truth = truth_at(stored.objective, stored.theta)
+        origin = origin_of(
+            stored.objective,
+            truth,
+            seed=seed,
+            data=str(stored.info["dataset"]["sha256"]),
+            undetermined=list(missing),
+        )
+        return [bootstrap_part(stored.objective, truth, range(*draws), origin).stored()]
+
+    _write_made("bootstrap", stored, {Path(output): BOOTSTRAP}, make)
+
+
+def fit_bootstrap(
+    *,
+    fit: str | os.PathLike[str],
+    batches: Sequence[str],
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+) -> None:
+    """Put the parts of a bootstrap together, and give intervals.
+
+    ``fit``: ``fit.json``. ``batches``: written by `fit_bootstrap_batch`, in any order.
+    ``settings``: ``interval`` and ``level``. ``output``: ``bootstrap.parquet``;
+    ``bootstrap_intervals``, as CSV too, is written beside it.
+    """
+    from mixedscope.core.errors import ModelError, UnsuitedError
+    from mixedscope.inference.bootstrap.result import Bootstrap
+    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP, BOOTSTRAP_INTERVALS
+    from mixedscope.tables.store import read_fit
+    from mixedscope.tables.table_files import read_table
+
+    stored = read_fit(Path(fit).parent, only=())
+    tables = [read_table(path, BOOTSTRAP) for path in batches]
+
+    def joined() -> Bootstrap:
+        for table in tables:
+            if "skipped" in table.attrs:
+                raise UnsuitedError(table.attrs["skipped"]["reason"])
+        return Bootstrap.joined([Bootstrap.of_stored(table) for table in tables])
+
+    def make_intervals() -> list[pd.DataFrame]:
+        level = settings["level"]
+        try:
+            return [joined().confint(level, settings["interval"]).assign(level=level)]
+        except ModelError as error:  # too few draws converged
+            raise UnsuitedError(str(error)) from error
+
+    _write_made("bootstrap", stored, {Path(output): BOOTSTRAP}, lambda: [joined().stored()])
+    path = Path(output).with_name("bootstrap_intervals.parquet")
+    _write_made("bootstrap", stored, {path: BOOTSTRAP_INTERVALS}, make_intervals)
+
+
 # -- what these steps have in common ---------------------------------------------------------------
 
 
 @contextmanager
-def _naming(stored: StoredFit, key: str) -> Iterator[None]:
+def _naming(stored: StoredFit | FitTables, key: str) -> Iterator[None]:
     """Say which key of the configuration is wrong about the model."""
     from mixedscope.core.errors import FormulaError, ModelError, UnsuitedError
 
@@ -101,7 +308,7 @@ def _naming(stored: StoredFit, key: str) -> Iterator[None]:
 
 def _write_made(
     key: str,
-    stored: StoredFit,
+    stored: StoredFit | FitTables,
     files: Mapping[Path, TableSchema],
     make: Callable[[], Sequence[pd.DataFrame]],
 ) -> None:
@@ -124,7 +331,7 @@ def _write_made(
             formula=stored.info["formula"],
             sha256=stored.info["dataset"]["sha256"],
             extra={k: table.attrs[k] for k in ("parameters", "origin") if k in table.attrs},
-            csv=True,
+            csv=schema.kind not in _NO_CSV,
         )
         print(f"{path.name}: {len(table)} rows")
 
