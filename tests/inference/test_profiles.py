@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -360,6 +361,17 @@ def test_profiles_of_random_models_rise_and_are_no_higher_than_without_the_effec
         without = min(abs(fit.profile("sd").zeta(name, [0.0])[0]) for name in sds)
         own = table.loc[(table[KEY] == row[KEY]).all(axis=1), "zeta"]
         assert own.abs().max() <= without + 1e-5
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.0, 1e-15, -1e-15])
+def test_a_stretch_where_the_deviance_is_level_is_walked_over(slope: float) -> None:
+    # As where a correlation is held and one of its two effects has vanished.
+    profiler = sleepstudy().profile("sigma")._profiler
+    curve = profiler.curve(profiler.parameters(["correlation"])[0])
+    at = curve.marks[0].place
+    level = [replace(curve.marks[0], place=at - p, zeta=-2.0, slope=slope) for p in (0.2, 0.3)]
+    step = curve._step([curve.marks[0], *level], 0.5)
+    assert 0.0 < step < math.inf
 
 
 @pytest.mark.parametrize("reml", [False, True])

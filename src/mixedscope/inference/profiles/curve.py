@@ -203,7 +203,11 @@ class Curve:
         before = own[-2]
         apart = abs(last.place - before.place)
         side = 1.0 if last.place > before.place else -1.0
-        steady = rise / max(last.slope, 0.2 * abs(last.zeta - before.zeta) / apart)
+        mean = abs(last.zeta - before.zeta) / apart
+        if last.slope <= 0.0 and mean == 0.0:
+            # Level, as where one of two correlated effects has vanished: rounding has a sign.
+            return self._scale()
+        steady = rise / max(last.slope, 0.2 * mean)
         step = side * (_inverse(own[-3:], last.zeta + side * rise) - last.place)
         # Where the polynomial turns it says nothing.
         return step if 0.4 * steady < step < 3.0 * steady else steady
