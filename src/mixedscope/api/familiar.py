@@ -44,6 +44,10 @@ FIT_WORDS: Final[dict[str, str]] = {
     "df_modelwc": "use fit.dof",
     "hist": "use fit.trace",
     "wald_test": 'use fit.test("(Intercept) = 0"), hypotheses about coefficients by name',
+    "f_test": 'use fit.test("(Intercept) = 0"), hypotheses about coefficients by name',
+    "contest": 'use fit.test("(Intercept) = 0"), hypotheses about coefficients by name',
+    "emmeans": 'use fit.means("x"), by the name of a variable',
+    "lsmeans": 'use fit.means("x"), by the name of a variable',
     "t_test": 'use fit.test("(Intercept) = 0", joint=False), or fit.fixed_effects()',
     # lme4, lmerTest, nlme and MixedModels.jl
     "logLik": "use fit.loglik",

@@ -149,7 +149,7 @@ class _Blocks:
         self.shapes = [(f.n_levels, f.size) for f in system.factors]
         self.starts = np.cumsum([0, *(sizes[i] for i in self.rest)])
         n_rest, n_first = int(self.starts[-1]), sizes[self.first]
-        if 8 * n_rest * (2 * n_first + 4 * n_rest) > _MOST_BYTES:
+        if 8 * n_rest * (4 * n_first + 5 * n_rest) > _MOST_BYTES:
             raise UnsuitedError(
                 f"The Kenward-Roger adjustment of a model with {n_first} random effects of one "
                 f"grouping factor and {n_rest} of the others would take more than "
