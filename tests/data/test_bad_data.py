@@ -82,19 +82,27 @@ def test_one_level_left_after_rows_with_missing_values_are_dropped() -> None:
     assert "'g'" in message
 
 
-@pytest.mark.parametrize("formula", ["y ~ 1 + (1 | g)", "y ~ 1 + (1 + x | g)", "y ~ 1 + (x || g)"])
-def test_as_many_levels_as_observations_names_factor_and_counts(formula: str) -> None:
+def test_as_many_levels_as_observations_names_factor_and_counts() -> None:
     data = frame().assign(g=[f"u{i}" for i in range(24)])
-    message = message_of(ModelError, lambda: build(data, formula))
+    message = message_of(ModelError, lambda: build(data, "y ~ 1 + (1 | g)"))
     assert "'g'" in message
     assert "24" in message
 
 
-def test_more_random_effects_than_observations_names_the_term() -> None:
-    data = frame().assign(g=[f"u{i}" for i in range(12)] * 2)
-    message = message_of(ModelError, lambda: build(data))
-    assert "g" in message
-    assert "24" in message
+@pytest.mark.parametrize("formula", ["y ~ 1 + (1 + x | g)", "y ~ 1 + (x || g)"])
+def test_of_a_level_per_row_what_the_data_tell_is_fitted(formula: str) -> None:
+    # The variance of a row rises with x squared: that slope is told, the intercept is not.
+    fit = build(frame().assign(g=[f"u{i}" for i in range(24)]), formula).fit()
+    assert fit.certificate["residual"] == "shared"
+    components = fit.variance_components()
+    sds = components[components["kind"] == "sd"].set_index("term")["estimate"]
+    assert np.isfinite(sds["x"])
+    assert np.isnan(sds["(Intercept)"])
+
+
+def test_as_many_random_effects_as_observations_are_fitted_where_levels_have_several_rows() -> None:
+    fit = build(frame().assign(g=[f"u{i}" for i in range(12)] * 2)).fit()
+    assert fit.certificate["residual"] == "identified"
 
 
 @pytest.mark.parametrize("column", ["x", "y"])
