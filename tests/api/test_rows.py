@@ -108,3 +108,35 @@ def test_a_column_named_as_the_labels_of_rows_is_refused(tmp_path: Path) -> None
     fit = ms.LinearMixedModel("y ~ 1 + `.index` + (1 | g)", data).fit()
     with pytest.raises(StoreError, match="rename it"):
         fit.save(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["weights", "offset", "subset"])
+def test_a_series_with_the_labels_of_the_data_is_put_in_their_order(key: str) -> None:
+    data = frame().set_axis(pd.Index(LABELS["text"]))
+    values = data["x"] > -0.5 if key == "subset" else data["w"]
+    of_column = ms.LinearMixedModel(FORMULA, data.assign(v=values), **{key: "v"}).objective([1.0])
+    for given in (values, values[::-1], values.sample(frac=1.0, random_state=1), [*values]):
+        assert ms.LinearMixedModel(FORMULA, data, **{key: given}).objective([1.0]) == of_column
+    # Labels of its own say nothing of places.
+    own = values.reset_index(drop=True)
+    assert ms.LinearMixedModel(FORMULA, data, **{key: own}).objective([1.0]) == of_column
+
+
+def test_responses_and_values_of_new_rows_go_by_their_labels_too() -> None:
+    data = frame().set_axis(pd.Index(LABELS["text"]))
+    data.loc["r4", "x"] = np.nan
+    fit = ms.LinearMixedModel(FORMULA, data, offset=data["w"], weights=data["w"]).fit()
+    used = data["y"].drop("r4")
+    for response in (data["y"], used, used[::-1], used.to_numpy()):
+        assert fit.refit(response).objective == pytest.approx(fit.objective, abs=1e-9)
+    with pytest.raises(ModelError, match="29 finite values"):
+        fit.refit(data["y"].to_numpy())
+    new = data.drop(index="r4")
+    by_place = {key: new["w"].to_numpy() for key in ("offset", "weights")}
+    backwards = dict.fromkeys(("offset", "weights"), new["w"][::-1])
+    known = fit.predict(new, interval="prediction", **by_place)
+    pd.testing.assert_frame_equal(fit.predict(new, interval="prediction", **backwards), known)
+    drawn = fit.simulate(2, newdata=new, **by_place)
+    np.testing.assert_array_equal(fit.simulate(2, newdata=new, **backwards), drawn)
+    names = pd.Series(fit.beta, fit.model.fixed_names)
+    np.testing.assert_array_equal(fit.simulate(beta=names[::-1]), fit.simulate(beta=fit.beta))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.fit_numbers import FitNumbers, M
@@ -15,6 +16,7 @@ from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError
 from mixedscope.design.design import Design
 from mixedscope.design.design_of_rows import design_of_rows
+from mixedscope.design.frame import in_order_of
 from mixedscope.engine.search.refits import is_compilable
 from mixedscope.inference.bootstrap.draws import (
     bootstrap_part,
@@ -152,10 +154,11 @@ def truth_of(
     fit: FitNumbers[Any], beta: ArrayLike | None, sigma: float | None, theta: ArrayLike | None
 ) -> Truth:
     """Parameters that are given, and those of the fit for the others."""
+    ordered = in_order_of(beta, pd.Index(fit._profiled.beta_names))
     return truth_at(
         fit._profiled,
         fit.theta if theta is None else number_array("theta", theta, "numbers"),
-        beta=fit.beta if beta is None else number_array("beta", beta, "numbers"),
+        beta=fit.beta if beta is None else number_array("beta", ordered, "numbers"),
         sigma=fit.sigma if sigma is None else sigma,
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +10,7 @@ from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import columns_used, index_of_rows
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
+from mixedscope.design.frame import in_order_of
 from mixedscope.inference.components.explained import Variances, intraclass, r_squared, variances_of
 from mixedscope.inference.components.sandwich import outer_factor, sandwich
 from mixedscope.inference.components.tables import (
@@ -197,9 +196,8 @@ class FitComponents(FitNumbers[M]):
     def _codes_of(self, cluster: ArrayLike) -> NDArray[np.int64]:
         """Codes (n,) of the rows used for a value of each, or of each row given."""
         model = self.model
-        if isinstance(cluster, pd.Series):
-            cluster = _in_order_of(cluster, index_of_rows(model, all_rows=True))
-            cluster = _in_order_of(cluster, index_of_rows(model))
+        cluster = in_order_of(cluster, index_of_rows(model, all_rows=True))
+        cluster = in_order_of(cluster, index_of_rows(model))
         values = pd.Series(np.asarray(cluster, dtype=object)) if np.ndim(cluster) == 1 else None
         used, given = len(model.design.y), len(model.data)
         if values is None or len(values) not in (used, given):
@@ -212,11 +210,3 @@ class FitComponents(FitNumbers[M]):
         if values.isna().any():
             raise ModelError("cluster has missing values in rows that the model uses.")
         return np.asarray(pd.factorize(values)[0], dtype=np.int64)
-
-
-def _in_order_of(values: pd.Series, index: pd.Index[Any]) -> pd.Series:
-    """Bring a Series of the same labels in another order to that of rows."""
-    if len(values) != len(index) or values.index.equals(index):
-        return values
-    both = index.is_unique and values.index.is_unique
-    return values.reindex(index) if both and index.isin(values.index).all() else values

@@ -17,7 +17,7 @@ from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import EvaluationError, ModelError, warn_of
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.design.design import Design, design_of_frame
-from mixedscope.design.frame import as_frame
+from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.design.spec import ModelSpec
 from mixedscope.design.training import VALUES, WEIGHTS
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
@@ -63,6 +63,8 @@ class Model:
                 f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
             )
         of_rows = {"weights": weights, "offset": offset, "subset": subset}
+        if isinstance(data, pd.DataFrame):
+            of_rows = {key: in_order_of(value, data.index) for key, value in of_rows.items()}
         named: dict[str, Any] = {
             key: value if isinstance(value, str) or value is None else _GIVEN[key]
             for key, value in of_rows.items()
@@ -236,9 +238,16 @@ class Model:
     def with_response(self, response: ArrayLike) -> Self:
         """Give the same model for another response (n,), one value per row of data used.
 
+        A Series with the labels of the rows used is put in their order; of one with those of all
+        rows given, in their order, the rows used are taken.
+
         A response that is made of columns, such as ``log(y)``, is given as what is made: the model
         has it as a column of that name.
         """
+        labels = self.data.index
+        if isinstance(response, pd.Series) and response.index.equals(labels):
+            response = response.iloc[self.design.rows]
+        response = in_order_of(response, labels[self.design.rows])
         response = number_array("response", response, "an array of numbers, one per row used")
         if response.shape != self.design.y.shape or not np.isfinite(response).all():
             raise ModelError(

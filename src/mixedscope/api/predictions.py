@@ -13,7 +13,7 @@ from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import on_rows
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import DataError, ModelError, warn_of
-from mixedscope.design.frame import as_frame
+from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.design.other_rows import complement, other_rows, same_rows, whole_terms
 from mixedscope.design.training import WEIGHTS
 from mixedscope.inference.estimates.simulated import simulate_responses
@@ -133,6 +133,7 @@ class FitPredictions(FitNumbers[M]):
             rows = same_rows(design, own=own, drawn=drawn)
         else:
             wanted = self._weights_of(newdata, weights) if interval == "prediction" else None
+            offset = _in_order(offset, newdata)
             rows = other_rows(design, newdata, own=own, drawn=drawn, weights=wanted, offset=offset)
             if own or drawn:
                 self._warn_undetermined("Predictions")
@@ -238,6 +239,7 @@ class FitPredictions(FitNumbers[M]):
             rows = same_rows(design, own=own)
         else:
             wanted = self._weights_of(newdata, weights)
+            offset = _in_order(offset, newdata)
             rows = other_rows(design, newdata, own=own, weights=wanted, offset=offset)
             self._warn_undetermined("Draws")
         lost = rows.rows[~core.is_estimable(self.model.system, rows.X)]
@@ -275,7 +277,7 @@ class FitPredictions(FitNumbers[M]):
     def _weights_of(self, newdata: Any, weights: str | ArrayLike | None) -> str | ArrayLike | None:
         """Weights of new rows as given, or the column that the model has its weights from."""
         if weights is not None or self.model.design.weights is None:
-            return weights
+            return _in_order(weights, newdata)
         training = self.model.design.training
         column = None if training is None else training.weights
         if column is not None and column in as_frame(newdata, empty=True).columns:
@@ -291,6 +293,11 @@ class FitPredictions(FitNumbers[M]):
 
 def _index_of(newdata: Any, n: int) -> pd.Index[Any]:
     return newdata.index if isinstance(newdata, pd.DataFrame) else pd.RangeIndex(n)
+
+
+def _in_order(values: Any, newdata: Any) -> Any:
+    """Values of new rows, in their order if both have labels."""
+    return in_order_of(values, newdata.index) if isinstance(newdata, pd.DataFrame) else values
 
 
 def _refuse_without_rows(newdata: Any, **given: Any) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "cross_among",
     "crossing",
     "factorize",
+    "in_order_of",
     "is_numeric",
     "missing_values",
     "numeric_column",
@@ -66,6 +67,15 @@ class Crossing:
     width: int
     pairs: NDArray[np.int64]
     levels: tuple[str, ...]
+
+
+def in_order_of(values: Any, index: pd.Index[Any]) -> Any:
+    """Bring a Series that has these labels in another order to theirs; all else stays as it is."""
+    if not isinstance(values, pd.Series) or len(values) != len(index):
+        return values
+    if values.index.equals(index) or not (index.is_unique and values.index.is_unique):
+        return values
+    return values.reindex(index) if index.isin(values.index).all() else values
 
 
 def as_frame(data: Any, *, empty: bool = False) -> pd.DataFrame:
