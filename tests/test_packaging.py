@@ -129,10 +129,18 @@ def test_both_commands_stand_at_the_top_of_the_readme() -> None:
     assert "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run pytest" in top
 
 
+#: Headings of tables whose files have another name than their kind.
+HEADINGS = {
+    "data": "## `data/",
+    "effect_tests": "## `tests.parquet` beside a fit",
+    "tests_bootstrap": "## `tests_bootstrap`",
+}
+
+
 @pytest.mark.parametrize("kind", sorted(SCHEMAS))
 def test_stored_table_is_documented_with_every_column(kind: str) -> None:
     text = (ROOT / "docs/formats.md").read_text("utf-8")
-    start = text.index("## `data/" if kind == "data" else f"## `{kind}.parquet`")
+    start = text.index(HEADINGS.get(kind, f"## `{kind}.parquet`"))
     section = text[start : text.index("\n## ", start + 3)]
     for column in SCHEMAS[kind].columns or {}:
         assert f"`{column}`" in section

@@ -19,9 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-BLOCK = re.compile(
-    r"```python\n(?P<code>.*?)```\n(?:\n?```text\n(?P<output>.*?)```\n)?", re.DOTALL
-)
+BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n?```text\n(?P<output>.*?)```\n)?", re.DOTALL)
 #: A row of a table whose last cell is a call, or several.
 ROW = re.compile(r"^\|.*(?<!\\)\|(?P<last>(?:[^|\n]|\\\|)*`(?:[^|\n]|\\\|)*)\|\s*$", re.MULTILINE)
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
