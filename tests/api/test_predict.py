@@ -356,6 +356,19 @@ def test_modes_that_only_their_sum_with_residuals_determines_are_not_taken_along
     fit = ms.LinearMixedModel("y ~ 1 + (1 | row)", data, unidentified="allow").fit()
     with pytest.raises(UnsuitedError, match=r"\. Take none of them \(levels='population'\)"):
         fit.predict()
+    for asked in (
+        fit.fitted,
+        fit.residuals,
+        lambda: fit.residuals("pearson"),
+        fit.leverage,
+        lambda: fit.cooks_distance(method="leverage"),
+        fit.coef,
+    ):
+        with pytest.raises(UnsuitedError, match="only the sum of the variances of 'row' and the"):
+            asked()
+    np.testing.assert_allclose(fit.residuals("marginal"), data.y - data.y.mean(), atol=1e-9)
+    assert fit.cooks_distance().notna().all()
+    assert fit.glance()["sigma"].isna().all()
     found = fit.predict(levels="population", interval="prediction")
     spread = np.sqrt(data.y.var(ddof=0) * (1 + 1 / 40))
     np.testing.assert_allclose((found.upper - found.lower) / 2, 1.959964 * spread, rtol=1e-5)

@@ -11,6 +11,7 @@ from mixedscope.api.rows import columns_used, index_of_rows
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
 from mixedscope.design.frame import in_order_of
+from mixedscope.design.other_rows import whole_terms
 from mixedscope.inference.components.explained import Variances, intraclass, r_squared, variances_of
 from mixedscope.inference.components.sandwich import outer_factor, sandwich
 from mixedscope.inference.components.tables import (
@@ -20,6 +21,7 @@ from mixedscope.inference.components.tables import (
     variances_table,
 )
 from mixedscope.inference.diagnostics.units import level_codes
+from mixedscope.inference.predictions.predictions import refuse_undetermined
 
 __all__ = ["FitComponents"]
 
@@ -180,9 +182,19 @@ class FitComponents(FitNumbers[M]):
         ------
         ModelError
             If there is no such grouping factor, or several and none is named.
+        UnsuitedError
+            If the data do not tell its random effects from others or from the residuals.
         """
         if not long or group is not None:
             group = term_of(self._profiled, group).group
+        design = self.model.design
+        refuse_undetermined(
+            design,
+            [w for w in whole_terms(design) if group in (None, design.random[w.position].group)],
+            self.certificate.get("unidentified", ()),
+            what="Coefficients",
+            instead="fixed_effects() are determined.",
+        )
         table = level_coefficients(self._profiled, self.theta, group)
         if long:
             return table

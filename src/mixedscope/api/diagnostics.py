@@ -11,14 +11,17 @@ from mixedscope.api.model import Model
 from mixedscope.api.rows import columns_used, index_of_rows, on_rows
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
+from mixedscope.design.other_rows import whole_terms
 from mixedscope.inference.diagnostics.influence import Influence, influence_of
 from mixedscope.inference.diagnostics.leverage import told_observations
 from mixedscope.inference.diagnostics.residuals import (
+    check_kind,
     fitted_values,
     leverage_distances,
     residual_values,
 )
 from mixedscope.inference.diagnostics.units import Units, by_level, by_observation
+from mixedscope.inference.predictions.predictions import refuse_undetermined
 
 __all__ = ["FitDiagnostics"]
 
@@ -51,7 +54,13 @@ class FitDiagnostics(FitNumbers[M]):
         -------
         pandas.Series
             Named ``fitted``, on the index of the data.
+
+        Raises
+        ------
+        UnsuitedError
+            If the data do not tell the random effects from the residuals.
         """
+        self._refuse_undetermined("Fitted values")
         values = fitted_values(self._profiled, self.theta)
         return on_rows(self.model, values, "fitted", all_rows=all_rows)
 
@@ -83,7 +92,8 @@ class FitDiagnostics(FitNumbers[M]):
         ModelError
             If there is no such kind.
         UnsuitedError
-            If standardised residuals are asked for of a fit whose residuals are lost in rounding.
+            If standardised residuals are asked for of a fit whose residuals are lost in rounding,
+            or others than marginal ones where the data do not tell them from random effects.
 
         Examples
         --------
@@ -94,6 +104,8 @@ class FitDiagnostics(FitNumbers[M]):
         >>> data["residual"].head(2).round(3).tolist()
         [-4.661, -15.059]
         """
+        if check_kind(kind) != "marginal":
+            self._refuse_undetermined("Residuals")
         values = residual_values(self._profiled, self.theta, kind)
         return on_rows(self.model, values, "residual", all_rows=all_rows)
 
@@ -120,8 +132,10 @@ class FitDiagnostics(FitNumbers[M]):
         Raises
         ------
         UnsuitedError
-            If the residual variance all but vanishes, so that leverages are lost in rounding.
+            If the residual variance all but vanishes, so that leverages are lost in rounding, or
+            is not told from that of random effects.
         """
+        self._refuse_undetermined("Leverages")
         _, own = told_observations(self._profiled, self.theta)
         return on_rows(self.model, own.leverage, "leverage", all_rows=all_rows)
 
@@ -208,6 +222,7 @@ class FitDiagnostics(FitNumbers[M]):
             asked = "all_rows=True" if all_rows else "method='leverage'"
             raise ModelError(f"{asked} is about single observations: leave out group={group!r}.")
         if method == "leverage":
+            self._refuse_undetermined("Leverages")
             values = leverage_distances(self._profiled, self.theta)
         else:
             found = influence_of(self._profiled, self.theta, self._units(group), method)
@@ -215,6 +230,17 @@ class FitDiagnostics(FitNumbers[M]):
                 return found.cooks_distance
             values = found.cooks_distance.to_numpy(dtype=float)
         return on_rows(self.model, values, "cooks_distance", all_rows=all_rows)
+
+    def _refuse_undetermined(self, what: str) -> None:
+        """Refuse what takes random effects along that the data do not tell from residuals."""
+        design = self.model.design
+        refuse_undetermined(
+            design,
+            whole_terms(design),
+            self.certificate.get("unidentified", ()),
+            what=what,
+            instead="There are residuals('marginal') and predict(levels='population').",
+        )
 
     def _units(self, group: str | None) -> Units:
         """What is left out at a time."""

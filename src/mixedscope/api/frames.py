@@ -79,7 +79,8 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
         return pd.DataFrame(
             {
                 "nobs": [int(self.info["dimensions"]["n"])],
-                "sigma": [self.sigma],
+                # Missing where the data do not tell it from what random effects do.
+                "sigma": self.estimates.query("kind == 'sigma'")["estimate"].tolist(),
                 "logLik": [self.loglik],
                 "AIC": [self.aic],
                 "BIC": [self.bic],

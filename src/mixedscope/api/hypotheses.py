@@ -97,7 +97,9 @@ class FitHypotheses(FitNumbers[M]):
         ----------
         type : {"I", "II", "III"}, or 1, 2, 3
             Each term after those before it; after all that do not contain it; or by itself, as SAS
-            and lmerTest define them. They do not depend on contrasts and units of variables.
+            and lmerTest define them. What they test does not depend on contrasts and units of
+            variables; Satterthwaite's degrees of freedom of several contrasts at once may, in later
+            digits, of types I and II, as lmerTest's.
             Numeric variables stay where they are zero: centre them where that means nothing.
         df : str
             See above.

@@ -103,11 +103,17 @@ def chosen_terms(design: Design, levels: str | Sequence[str]) -> tuple[WantedTer
 
 
 def refuse_undetermined(
-    design: Design, wanted: Sequence[WantedTerms], unidentified: Sequence[Mapping[str, Any]]
+    design: Design,
+    wanted: Sequence[WantedTerms],
+    unidentified: Sequence[Mapping[str, Any]],
+    *,
+    what: str = "Predictions",
+    instead: str | None = None,
 ) -> None:
     """Refuse terms without others, where only the sum of their variances is determined.
 
-    Raises UnsuitedError, with the reason that the certificate gives.
+    Raises UnsuitedError, with the reason that the certificate gives. ``what`` is of these terms,
+    and ``instead`` what to ask for in its place, if that is not another choice of levels.
     """
     chosen = {(design.random[one.position].group, j) for one in wanted for j in one.columns}
     groups = {random.group: random for random in design.random}
@@ -123,8 +129,9 @@ def refuse_undetermined(
         if some and some != together:
             way = "" if (None, 0) in together else "Take such terms along together, or "
             raise UnsuitedError(
-                f"Predictions with the levels of {next(iter(some))[0]!r} are not determined: "
-                f"{entry['reason']}. {way or 'Take '}none of them (levels={POPULATION!r})."
+                f"{what} with the levels of {next(iter(some))[0]!r} are not determined: "
+                f"{entry['reason']}. "
+                + (instead or f"{way or 'Take '}none of them (levels={POPULATION!r}).")
             )
 
 
