@@ -338,8 +338,10 @@ def test_a_correlation_the_data_hardly_know_ends_at_the_end_of_its_range() -> No
     assert own["value"].iloc[[0, -1]].tolist() == [-1.0, 1.0]
 
 
-#: Singular ones among them: where a correlation is held a standard deviation may go to zero.
-SOME = (24, 123, 129, 132, 144, 207)
+#: Singular ones among them: where a correlation is held a standard deviation may go to zero. Of 42
+#: a covariance of rank 1 is left by two correlations together, 35, 44 and 62 are nearly collinear:
+#: searches end in narrow valleys, and from one of two minima to the other.
+SOME = (24, 35, 42, 44, 62, 123, 129, 132, 144, 207)
 OTHERS = [n for n in range(COUNT) if n not in SOME]
 
 
@@ -351,9 +353,9 @@ def test_profiles_of_random_models_rise_and_are_no_higher_than_without_the_effec
 ) -> None:
     model = random_model(number)
     fit = model.build().fit(reml=model.reml)
-    table = fit.profile(levels=[0.95]).table
+    table = fit.profile(levels=[0.95, 0.99]).table
     for _, own in table.groupby(KEY, dropna=False):
-        assert (np.diff(own["zeta"]) >= -1e-3).all()
+        assert (np.diff(own["zeta"]) >= -1e-5).all()
     # A correlation means nothing where a standard deviation of its own is zero.
     correlations = table.query("kind == 'correlation'")
     for _, row in correlations.drop_duplicates(KEY).iterrows():

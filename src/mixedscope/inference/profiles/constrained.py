@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,9 @@ _STEP: Final = 1e-4
 _LEAST: Final = 1e-7
 #: A way down from a point of symmetry must lower the deviance by this, or have a slope of this.
 _GAIN: Final = 1e-9
+#: Newton decrement from which a search that ended is gone on with, and how often at most.
+_UNFINISHED: Final = 1e-6
+_RENEWALS: Final = 10
 
 
 @dataclass
@@ -92,18 +96,30 @@ def minimize(
         x = x.copy()
         x[kept] = np.maximum(np.abs(x[kept]), 2.0 * NEAR * space.unit(x)[kept])
     found = _quasi_newton(space, x, free, inverse, kept, tolerance)
-    for i, beside in space.aside(found.point.x, free):
+    found = _finished(space, found, free, inverse, kept, tolerance)
+    between = found.point
+    sides: dict[int, Point] = {}
+    for i, beside in space.aside(between.x, free):
         try:
             there = space.evaluate(beside)
         except EVALUATION_ERRORS:
             continue
+        if space.symmetric[i] > 0.0:
+            sides.setdefault(i, there)
         # Where the deviance is symmetric its slope is zero whether it is least there or not.
-        outwards = there.slope[i] * np.sign(beside[i] - found.point.x[i])
+        outwards = there.slope[i] * np.sign(beside[i] - between.x[i])
         if outwards > -_GAIN and there.value > found.point.value - _GAIN:
             continue
         other = _quasi_newton(space, beside, free, inverse, kept, tolerance, there)
         if other.point.value < found.point.value - _GAIN:
             found = other
+    if found.point is between and len(sides) > 1:
+        down = _beside_several(between, sides)
+        if down is not None:
+            with suppress(*EVALUATION_ERRORS):
+                other = _quasi_newton(space, down, free, inverse, kept, tolerance)
+                if other.point.value < found.point.value - _GAIN:
+                    found = other
     for i in kept:
         # It went as far as it may, or began there: zero is the limit of what can be reached.
         ends = [y for y in (found.point.x, begin) if abs(y[i]) <= 10.0 * NEAR * space.unit(y)[i]]
@@ -119,6 +135,50 @@ def minimize(
         if own.point.value < found.point.value:
             found = Held(own.point, inverse)
     return found
+
+
+def _finished(
+    space: Space, found: Held, free: Ints, inverse: Floats, kept: Sequence[int], tolerance: float
+) -> Held:
+    """Go on from where a search ended with a slope left, by the Hessian of that place.
+
+    What BFGS has learnt of a narrow valley, as of nearly collinear columns, may say that it is at
+    its bottom when it is not.
+    """
+    for _ in range(_RENEWALS):
+        slope = found.point.slope[free]
+        left = max(float(slope @ own @ slope) for own in (inverse, found.inverse))
+        if 0.5 * left <= _UNFINISHED:
+            break
+        try:
+            own = hessian(space, found.point.x)[np.ix_(free, free)]
+        except EVALUATION_ERRORS:
+            break
+        again = bounded_inverse(own, space.unit(found.point.x)[free])
+        other = _quasi_newton(space, found.point.x, free, again, kept, tolerance)
+        gained = found.point.value - other.point.value
+        if gained > 0.0:
+            found = other
+        if gained <= _GAIN:
+            break
+    return found
+
+
+def _beside_several(between: Point, sides: Mapping[int, Point]) -> Floats | None:
+    """A way down (m,) that turns several angles at once, where no single one goes down.
+
+    A covariance matrix of rank 1, say, may be left by two correlations together, as the slopes of
+    points beside it by each angle (second differences) tell. None if there is no such way.
+    """
+    places = list(sides)
+    steps = np.array([there.x[i] - between.x[i] for i, there in sides.items()])
+    bends = np.array([(there.slope - between.slope)[places] for there in sides.values()]) * steps
+    values, vectors = np.linalg.eigh(0.5 * (bends + bends.T))
+    if values[0] > -_GAIN:
+        return None
+    x = sides[places[0]].x.copy()
+    x[places] = between.x[places] + steps * vectors[:, 0] / np.abs(vectors[:, 0]).max()
+    return x
 
 
 def _quasi_newton(

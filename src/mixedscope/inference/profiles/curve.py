@@ -38,6 +38,8 @@ _SMALL: Final = 1e-6
 #: By how much zeta may rise differently from what slopes at both ends of a step say; by less where
 #: something is collapsed at one end only.
 _MISFIT: Final = 0.05
+#: The same where between two points no root is looked for before they were mended.
+_JUMP: Final = 0.3
 #: Points between which something collapses are no further apart in zeta.
 _KINK: Final = 0.02
 #: Steps beyond the first point that a side may grow by, in slopes of the start.
@@ -91,6 +93,7 @@ class Curve:
         curvature = float(restriction.curvature[0, 0])
         slope = math.sqrt(curvature / 2.0) if curvature > 0.0 else math.nan
         self.marks = [Mark(self._centre, 0.0, slope, knot, self._state(knot.point.x))]
+        self._tried: set[tuple[float, ...]] = set()
         self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
 
     def _at_end(self, side: int) -> bool:
@@ -230,6 +233,10 @@ class Curve:
             if place == 0:
                 return None
             low, high = own[place - 1], own[place]
+            # A root in a jump from one minimum to another is none.
+            if _misfit(*sorted((low, high), key=lambda m: m.place)) > _JUMP and self._mend():
+                self._walk(side, abs(zeta))
+                continue
             near = own[max(0, place - 2) : place + 2]
             guess = _inverse(near, zeta)
             share = (guess - low.place) / (high.place - low.place)
@@ -255,28 +262,26 @@ class Curve:
 
     def _refine(self) -> None:
         """Mend points at which others were optimised to a wrong minimum, and locate kinks."""
-        tried: set[tuple[float, float]] = set()
         for _ in range(_MOST):
-            if not self._mend(tried) and not self._split():
+            if not self._mend() and not self._split():
                 return
 
-    def _mend(self, tried: set[tuple[float, float]]) -> bool:
+    def _mend(self) -> bool:
         """Solve again, from each other's solutions, neighbours whose slopes say they do not fit.
 
         Zeta rises between points by about the mean of their slopes times their distance, unless the
         others were optimised to different minima. Returns whether a point was lowered.
         """
         lowered = False
-        for i in range(len(self.marks) - 1):
+        middle = self._middle()
+        # From the optimum out, as its solution is the best known.
+        for i in (*range(middle - 1, -1, -1), *range(middle, len(self.marks) - 1)):
             a, b = self.marks[i], self.marks[i + 1]
-            slopes = [s for s in (a.slope, b.slope) if math.isfinite(s)]
-            if not slopes or (a.place, b.place) in tried:
-                continue
-            expected = (b.place - a.place) * sum(slopes) / len(slopes)
+            pair = a.place, a.zeta, b.place, b.zeta
             limit = _MISFIT if a.state == b.state else 0.02 * _MISFIT
-            if abs(b.zeta - a.zeta - expected) <= limit:
+            if pair in self._tried or _misfit(a, b) <= limit:
                 continue
-            tried.add((a.place, b.place))
+            self._tried.add(pair)
             for at, own, other in ((i, a, b), (i + 1, b, a)):
                 if own.zeta == 0.0:
                     continue
@@ -305,6 +310,13 @@ class Curve:
         state = self.restriction.base.space.collapsed(x)
         state[self.restriction._places] = False
         return state.tobytes()
+
+
+def _misfit(a: Mark, b: Mark) -> float:
+    """By how much zeta rises from a to b otherwise than their slopes say; 0 if they have none."""
+    slopes = [s for s in (a.slope, b.slope) if math.isfinite(s)]
+    expected = (b.place - a.place) * sum(slopes) / max(len(slopes), 1)
+    return abs(b.zeta - a.zeta - expected) if slopes else 0.0
 
 
 def _through(known: list[tuple[float, Floats]], place: float) -> Floats:

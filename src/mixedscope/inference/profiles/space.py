@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 #: there; and how far from there to look for a way down.
 NEAR: Final = 1e-3
 ASIDE: Final = 0.03
+#: The same for angles, of which a minimum further off than that is deep enough to count.
+_TURN: Final = 0.01
 
 #: Logarithms of sigma beyond this have no square.
 _LARGEST: Final = 300.0
@@ -103,6 +105,8 @@ class Space:
         self.parts: list[list[_Part]] = []
         at = 1
         units, symmetric, powers = [1.0], [math.nan], [0.0]
+        # Angles after the first of a row, which mean nothing where one before them is ± pi/2.
+        self._later: list[int] = []
         for term in objective.system.terms:
             begin = term.theta.start
             own: list[_Part] = []
@@ -112,6 +116,8 @@ class Space:
                 scale = term.column_scale[list(part.columns)]
                 for axis in structure.polar_axes:
                     is_sd = axis.kind == "sd"
+                    if not is_sd and not axis.pairs:
+                        self._later.append(len(units))
                     # One standard deviation of several columns follows their common scale.
                     own_scale = np.exp(np.log(scale[list(axis.columns)]).mean()) if is_sd else 1.0
                     units.append(float(own_scale) ** (-1.0 / axis.power))
@@ -208,16 +214,30 @@ class Space:
         return self.coordinates(self._model.canonical(theta), sigma)
 
     def aside(self, x: Floats, free: NDArray[np.intp]) -> list[tuple[int, Floats]]:
-        """Free coordinates at which x is where the deviance is symmetric, and points beside it."""
-        near = self.collapsed(x)[free]
-        if not near.any():
+        """Free coordinates at which x is where the deviance is symmetric, and points beside it.
+
+        Angles that mean nothing at x are ± pi/2 there, to either side where that is not the same.
+        """
+        collapsed = self.collapsed(x)
+        if not collapsed[free].any():
             return []
+        x = x.copy()
+        opened = set()
+        for i in self._later:
+            if collapsed[i - 1]:
+                collapsed[i] = True
+                opened.add(i)
+                x[i] = math.copysign(_QUARTER, x[i])
         out = []
         units = self.unit(x)
-        for i in free[near].tolist():
-            is_angle = bool(self._is_angle[i])
-            step = ASIDE ** (1.0 if is_angle else self._powers[i]) * units[i]
-            point = x.copy()
-            point[i] = math.copysign(_QUARTER - 3.0 * step, x[i]) if is_angle else step
-            out.append((i, point))
+        for i in free[collapsed[free]].tolist():
+            if i in opened:
+                continue
+            for turn in (_TURN, -_TURN) if i + 1 in opened else (_TURN,):
+                point = x.copy()
+                if self._is_angle[i]:
+                    point[i] = math.copysign(_QUARTER - turn, x[i])
+                else:
+                    point[i] = ASIDE ** self._powers[i] * units[i]
+                out.append((i, point))
         return out
