@@ -268,7 +268,11 @@ def test_one_variance_among_others_is_tested_as_if_alone() -> None:
     assert row["statistic"] == pytest.approx(7.5601, abs=1e-4)
     assert row["distribution"] == "as if alone"
     assert row["p_value"] == pytest.approx(0.00195, abs=4 * row["p_error"])
-    assert "Greven" in row["remark"]
+    assert row["remark"].endswith("alone, an approximation (Greven et al. 2008)")
+    few = fitted("Reaction ~ Days + (1 + Days || Subject)", reml=True).ranova(draws=50).iloc[1]
+    assert few["remark"].endswith(
+        "(Greven et al. 2008), none of them as large: p is at most about this"
+    )
 
 
 def test_the_only_random_term_is_tested_exactly() -> None:

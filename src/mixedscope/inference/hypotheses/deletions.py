@@ -154,11 +154,9 @@ def _tested(
     lost = objective.n_identified - poorer.n_identified
     row |= {"statistic": statistic, "df": lost}
     if lost == 1 and has_one_variance(only):
-        entries = exact_entries(only, statistic, draws=draws, seed=seed)
+        alone = " of the model with this variance alone, an approximation (Greven et al. 2008)"
+        entries = exact_entries(only, statistic, draws=draws, seed=seed, of=alone)
         entries["distribution"] = "as if alone"
-        entries["remark"] += (
-            " of the model with this variance alone, an approximation (Greven et al. 2008)"
-        )
         return row | entries
     return row | referred(reference(poorer, found.theta, objective, seed=seed), statistic)
 

@@ -130,9 +130,12 @@ def against_none(fit: ComparedFit, *, draws: int, seed: int) -> pd.DataFrame:
 
 
 def exact_entries(
-    objective: SearchableObjective, statistic: float, *, draws: int, seed: int
+    objective: SearchableObjective, statistic: float, *, draws: int, seed: int, of: str = ""
 ) -> dict[str, Any]:
-    """Entries of a row for the one variance of a model, by the exact distribution."""
+    """Entries of a row for the one variance of a model, by the exact distribution.
+
+    ``of``: what the draws are of, where that is not the model of the row.
+    """
     p, error = one_variance_p_value(objective, statistic, draws=draws, seed=seed)
     return {
         "p_value": p,
@@ -140,7 +143,7 @@ def exact_entries(
         "p_high": p,
         "p_error": error,
         "distribution": "exact",
-        "remark": f"Crainiceanu & Ruppert (2004), {draws} draws"
+        "remark": f"Crainiceanu & Ruppert (2004), {draws} draws{of}"
         + (", none of them as large: p is at most about this" if p * (1 + draws) < 1.5 else ""),
     }
 
