@@ -16,9 +16,9 @@ from mixedscope.core.errors import suggest
 from .cases import CASES
 from .charts import write_charts
 from .competitors import COMPETITORS, OURS, ROOT, Interpreters
-from .docs import write_docs
+from .docs import write_docs, write_tasks
 from .machine import describe_machine
-from .runner import SAMPLE_COLUMNS, RunSettings, run_case
+from .runner import ANSWER_COLUMNS, SAMPLE_COLUMNS, RunSettings, run_case
 from .targets import targets_table
 
 __all__ = ["main"]
@@ -59,8 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(targets.to_string(index=False))
     if options.write_docs:
         machine = json.loads((output / "machine.json").read_text("utf-8"))
-        samples = pd.read_parquet(output / "samples.parquet")
-        write_docs(table, targets, samples, machine, ROOT / "docs")
+        samples, answers = (
+            pd.read_parquet(output / f"{kind}.parquet") for kind in ("samples", "answers")
+        )
+        if options.tasks_only:
+            write_tasks(table, samples, answers, machine, ROOT / "docs")
+        else:
+            write_docs(table, targets, samples, answers, machine, ROOT / "docs")
     return 0
 
 
@@ -79,11 +84,11 @@ def _run(
         print(f"Other programs are running (load {machine['load_before']}).", file=sys.stderr)
     (output / "machine.json").write_text(json.dumps(machine, indent=2) + "\n", "utf-8")
     if not append:
-        for kind in ("benchmarks", "samples"):
+        for kind in ("benchmarks", "samples", "answers"):
             (output / f"{kind}.parquet").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
         for name in names:
-            rows, samples = run_case(
+            rows, samples, answers = run_case(
                 CASES[name],
                 settings,
                 interpreters,
@@ -92,18 +97,21 @@ def _run(
             )
             _store(output / "benchmarks.parquet", name, pd.DataFrame(rows))
             _store(output / "samples.parquet", name, pd.DataFrame(samples, columns=SAMPLE_COLUMNS))
+            _store(output / "answers.parquet", name, pd.DataFrame(answers, columns=ANSWER_COLUMNS))
             for file in Path(scratch).iterdir():
                 file.unlink()
 
 
 def _store(path: Path, case: str, new: pd.DataFrame) -> None:
     """Put the rows of a case into a table in the place of those it had."""
-    for column in ("evaluations", "parameters", "floor_dimension"):
+    for column in ("evaluations", "parameters", "floor_dimension", "numbers", "of"):
         if column in new:
             new[column] = new[column].astype("Float64").astype("Int64")
-    for column in ("version", "platform", "verdict"):
+    for column in ("version", "platform", "verdict", "problem"):
         if column in new:
             new[column] = new[column].astype("string")
+    if "agrees" in new:
+        new = new.astype({"difference": "float64", "agrees": "boolean"})
     if path.exists():
         old = pd.read_parquet(path)
         new = pd.concat([old[old["case"] != case], new], ignore_index=True)
@@ -156,6 +164,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--append", action="store_true", help="keep the other cases of an earlier run")
     add("--no-run", action="store_true", help="only draw and write what an earlier run stored")
     add("--write-docs", action="store_true", help="write docs/benchmarks.md and its figures")
+    add(
+        "--tasks-only",
+        action="store_true",
+        help="write only the page's section on tasks, with the machine of this run",
+    )
     add("--date", help="date of the run, for the docs")
     add(
         "--python-mixedlm",

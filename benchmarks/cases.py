@@ -64,6 +64,12 @@ class Case:
         Whether bootstrap refits are counted.
     tasks : tuple of str
         What is asked of a fit beyond it, by the names that workers know.
+    long_tasks : tuple of str
+        Tasks that take others minutes or hours; left out unless asked for.
+    hopeless : frozenset of (str, str)
+        Tasks and competitors that would need half an hour or more for them: never asked.
+    means : str or None
+        Factor whose marginal means the task ``means`` asks for.
     growth : bool
         Whether the case is a point of the growth chart rather than a row of the table of targets.
     """
@@ -79,6 +85,9 @@ class Case:
     floor: bool = False
     bootstrap: bool = False
     tasks: tuple[str, ...] = ()
+    long_tasks: tuple[str, ...] = ()
+    hopeless: frozenset[tuple[str, str]] = frozenset()
+    means: str | None = None
     growth: bool = False
 
 
@@ -105,17 +114,21 @@ def _growing() -> list[Case]:
     return cases
 
 
+_ALL = (
+    "leverage", "influence", "profile", "bootstrap", "predict", "satterthwaite", "kenward-roger",
+)  # fmt: skip
+
 _CASES = [
     Case(
         "sleepstudy", "sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)",
         _published("lme4/sleepstudy"), ratio=19, quick=True, bootstrap=True,
-        tasks=("leverage", "influence", "profile", "bootstrap", "satterthwaite", "kenward_roger"),
+        tasks=_ALL,
         statsmodels=StatsmodelsCall("Reaction ~ Days", "Subject", "~Days"),
     ),
     Case(
         "penicillin", "Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _published("lme4/Penicillin"), ratio=90, quick=True,
-        tasks=("leverage", "influence", "profile", "bootstrap", "satterthwaite", "kenward_roger"),
+        tasks=_ALL,
         statsmodels=StatsmodelsCall(
             "diameter ~ 1", None, None, {"plate": "0 + C(plate)", "sample": "0 + C(sample)"}
         ),
@@ -129,8 +142,8 @@ _CASES = [
     ),
     Case(
         "machines", "Machines", "score ~ 1 + Machine + (1 + Machine | Worker)",
-        _published("nlme/Machines"), quick=True,
-        tasks=("profile", "satterthwaite", "kenward_roger"),
+        _published("nlme/Machines"), quick=True, means="Machine",
+        tasks=("profile", "predict", "satterthwaite", "kenward-roger", "means"),
         statsmodels=StatsmodelsCall("score ~ Machine", "Worker", "~Machine"),
     ),
     Case(
@@ -151,12 +164,19 @@ _CASES = [
         "egsingle", "egsingle",
         "math ~ 1 + year * size + female + (1 + year | childid) + (1 + year | schoolid)",
         _published("mlmRev/egsingle"), ratio=3, quick=True,
-        tasks=("leverage", "satterthwaite", "kenward_roger"),
+        tasks=("leverage", "predict", "satterthwaite"), long_tasks=("kenward-roger",),
+    ),
+    Case(
+        "egsingle-intercepts", "egsingle, intercepts",
+        "math ~ 1 + year * size + female + (1 | childid) + (1 | schoolid)",
+        _published("mlmRev/egsingle"), quick=True, tasks=("profile",),
     ),
     Case(
         "insteval-3", "InstEval, three factors",
         "y ~ 1 + service + (1 | s) + (1 | d) + (1 | dept)",
         _published("lme4/InstEval"), ratio=6, floor=True,
+        tasks=("predict",), long_tasks=("satterthwaite", "profile"),
+        hopeless=frozenset({("profile", "lme4")}),
     ),
     Case(
         "insteval-interaction", "InstEval, service × dept",

@@ -18,7 +18,17 @@ from typing import Any
 
 from .cases import Case
 
-__all__ = ["COMPETITORS", "OURS", "Absent", "Failed", "Interpreters", "Job", "TooSlow", "Worker"]
+__all__ = [
+    "COMPETITORS",
+    "OURS",
+    "Absent",
+    "Failed",
+    "Interpreters",
+    "Job",
+    "Refused",
+    "TooSlow",
+    "Worker",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = "mixedscope"
@@ -41,6 +51,10 @@ class Absent(Exception):
 
 class Failed(Exception):
     """The program gave up, or died."""
+
+
+class Refused(Failed):
+    """The program says why it cannot do this; it goes on."""
 
 
 class TooSlow(Exception):
@@ -82,7 +96,8 @@ def _python(module: str, interpreter: str, job: Job) -> list[str]:
 def _r(rscript: str, job: Job) -> list[str]:
     program = ROOT / "benchmarks" / "workers" / "lme4.R"
     return [
-        rscript, "--vanilla", str(program), job.case.formula, str(job.csv), ",".join(job.factors)
+        rscript, "--vanilla", str(program), job.case.formula, str(job.csv), ",".join(job.factors),
+        job.case.means or "",
     ]  # fmt: skip
 
 
@@ -166,7 +181,7 @@ class Worker:
         if "absent" in answer:
             raise Absent(answer["absent"])
         if "error" in answer:
-            raise Failed(answer["error"])
+            raise Refused(answer["error"])
         return answer
 
     def _last_words(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -16,11 +16,19 @@ import pandas as pd
 from mixedscope.formula.parse import parse_formula
 
 from .cases import Case
-from .competitors import OURS, Absent, Failed, Interpreters, Job, TooSlow, Worker
+from .competitors import OURS, Absent, Failed, Interpreters, Job, Refused, TooSlow, Worker
 
-__all__ = ["SAMPLE_COLUMNS", "RunSettings", "run_case"]
+__all__ = ["ANSWER_COLUMNS", "SAMPLE_COLUMNS", "RunSettings", "compare", "run_case"]
 
 SAMPLE_COLUMNS = ["case", "competitor", "what", "round", "seconds", "cpu_seconds"]
+ANSWER_COLUMNS = [
+    "case", "task", "competitor", "numbers", "of", "difference", "agrees", "problem",
+]  # fmt: skip
+
+# Units by which numbers of two programs may differ: those of deterministic tasks are a standard
+# error, half an interval and the like, those of a bootstrap errors of simulation.
+_AGREE = {"bootstrap": 5.0}
+_AGREE_ELSE = 0.01
 
 _BATCH_SECONDS = 0.2
 _BATCH_MOST = 5000
@@ -72,16 +80,23 @@ class _Entry:
     batch: dict[str, int] = field(default_factory=dict)
     spent: float = 0.0
     task_spent: float = 0.0
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
 
-    def ask(self, what: str, count: int, limit: float) -> dict[str, Any] | None:
-        """Answer of the worker, or None if it failed, which ends it."""
-        if self.worker is None:
+    def ask(
+        self, what: str, count: int, limit: float, *, task: bool = False
+    ) -> dict[str, Any] | None:
+        """Answer of the worker, or None if it failed: that ends it, but for tasks it refuses."""
+        if self.worker is None or what in self.problems:
             return None
         start = monotonic()
         try:
             answer = self.worker.ask(what, count, limit)
         except (Absent, Failed, TooSlow) as problem:
-            self.stop(problem)
+            if task:  # the fits before were measured all the same
+                self.problems[what] = _kind(problem)
+            if not (task and isinstance(problem, Refused)):
+                self.stop(None if task else problem)
             return None
         self.spent += monotonic() - start
         return answer
@@ -92,8 +107,12 @@ class _Entry:
             self.worker.close()
             self.worker = None
         if problem is not None:
-            kind = {Absent: "absent", TooSlow: "too slow"}.get(type(problem), "failed")
-            self.status = f"{kind}: {problem}"
+            self.status = _kind(problem)
+
+
+def _kind(problem: Exception) -> str:
+    kind = {Absent: "absent", TooSlow: "too slow"}.get(type(problem), "failed")
+    return f"{kind}: {problem}"
 
 
 def run_case(
@@ -102,7 +121,7 @@ def run_case(
     interpreters: Interpreters,
     scratch: Path,
     say: Callable[[str], None],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Run one case.
 
     Returns
@@ -111,9 +130,16 @@ def run_case(
         One per competitor, the columns of ``benchmarks.parquet``.
     samples : list of dict
         One per competitor, kind of time and round.
+    answers : list of dict
+        One per task and competitor that was asked: whether its numbers are ours.
     """
     job, size = _write_job(case, scratch)
+    tasks = [*case.tasks, *(case.long_tasks if settings.long else ())]
     entries = [_Entry(name) for name in settings.competitors]
+    for entry in entries:
+        for task in tasks:
+            if (task, entry.competitor) in case.hopeless:
+                entry.problems[task] = "left out: would take half an hour or more"
     try:
         for entry in entries:
             _start(entry, case, settings, interpreters, job)
@@ -123,7 +149,7 @@ def run_case(
                 for entry in entries:
                     _sample(entry, what, settings)
         for _ in range(settings.repeat):
-            for task in case.tasks:
+            for task in tasks:
                 for entry in entries:
                     _sample_task(entry, task, settings)
         for entry in entries:
@@ -140,7 +166,61 @@ def run_case(
         for what, values in e.samples.items()
         for i, taken in enumerate(values)
     ]
-    return rows, samples
+    return rows, samples, _compare_all(case.name, tasks, entries)
+
+
+def compare(task: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Hold the numbers that a program found against ours.
+
+    Parameters
+    ----------
+    task : str
+    ours, theirs : mapping
+        ``numbers`` by label (None where there is none); ours also the ``units`` of each.
+
+    Returns
+    -------
+    dict
+        ``numbers``: how many of ours the other has too; ``of``: how many we have; ``difference``:
+        the largest in units, missing where there is none; ``agrees``: that it is small, with a
+        number wherever we have one under this label and the other knows the label.
+    """
+    units, found = ours["units"], theirs["numbers"]
+    shared = [label for label in ours["numbers"] if label in found]
+    apart = [0.0] if shared else [math.nan]
+    for label in shared:
+        mine, other, unit = ours["numbers"][label], found[label], units[label]
+        if mine is None and other is None:
+            continue
+        if mine is None or other is None:
+            apart.append(math.nan)
+        elif mine != other:
+            apart.append(abs(mine - other) / unit if unit else math.inf)
+    difference = float(np.max(apart))
+    return {
+        "numbers": len(shared),
+        "of": len(ours["numbers"]),
+        "difference": difference,
+        "agrees": difference <= _AGREE.get(task, _AGREE_ELSE),
+    }
+
+
+def _compare_all(
+    case: str, tasks: Sequence[str], entries: Sequence[_Entry]
+) -> list[dict[str, Any]]:
+    ours = next((e.answers for e in entries if e.competitor == OURS), {})
+    rows = []
+    for task in tasks:
+        for entry in entries:
+            row: dict[str, Any] = {"case": case, "task": task, "competitor": entry.competitor}
+            if task in entry.answers and task in ours:
+                row |= compare(task, ours[task], entry.answers[task])
+            elif task in entry.problems:
+                row["problem"] = entry.problems[task]
+            else:
+                continue
+            rows.append({column: row.get(column) for column in ANSWER_COLUMNS})
+    return rows
 
 
 def _write_job(case: Case, scratch: Path) -> tuple[Job, int]:
@@ -156,6 +236,7 @@ def _write_job(case: Case, scratch: Path) -> tuple[Job, int]:
     frame.to_parquet(data, index=False)
     call = None if case.statsmodels is None else asdict(case.statsmodels)
     content = {"formula": case.formula, "data": str(data), "statsmodels": call}
+    content["means"] = case.means
     job.write_text(json.dumps(content), "utf-8")
     return Job(case, factors, csv, job), len(frame)
 
@@ -190,7 +271,7 @@ def _start(
         entry.samples["total"].append((first["seconds"], first["cpu"]))
 
 
-def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
+def _sample(entry: _Entry, what: str, settings: RunSettings, *, task: bool = False) -> None:
     """Take one more sample, unless the competitor has had its time."""
     taken = entry.samples[what]
     if entry.worker is None or (taken and entry.spent > settings.budget):
@@ -199,7 +280,7 @@ def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
         return
     if what not in entry.batch:
         # The second run sizes the batches: the first may have imported or compiled.
-        trial = entry.ask(what, 1, settings.time_limit)
+        trial = entry.ask(what, 1, settings.time_limit, task=task)
         if trial is None:
             return
         count = math.ceil(_BATCH_SECONDS / max(trial["seconds"], 1e-6))
@@ -207,20 +288,21 @@ def _sample(entry: _Entry, what: str, settings: RunSettings) -> None:
         if entry.batch[what] == 1:  # as good a sample as any
             _keep(entry, what, trial)
             return
-    answer = entry.ask(what, entry.batch[what], settings.time_limit)
+    answer = entry.ask(what, entry.batch[what], settings.time_limit, task=task)
     if answer is not None:
         _keep(entry, what, answer)
 
 
 def _sample_task(entry: _Entry, task: str, settings: RunSettings) -> None:
     """Take one more sample of a task, unless the competitor has none of that name."""
-    if entry.worker is None or task not in entry.facts["tasks"]:
+    known = entry.facts.get("tasks", ())
+    if entry.worker is None or task not in known or task in entry.problems:
         return
     if task not in entry.samples and entry.competitor == OURS:
-        entry.ask(task, 1, settings.time_limit)  # compiles, or loads what was
+        entry.ask(task, 1, settings.time_limit, task=True)  # compiles, or loads what was
     entry.samples.setdefault(task, [])
     spent, entry.spent = entry.spent, entry.task_spent
-    _sample(entry, task, settings)
+    _sample(entry, task, settings, task=True)
     entry.task_spent, entry.spent = entry.spent, spent
 
 
@@ -228,6 +310,8 @@ def _keep(entry: _Entry, what: str, answer: dict[str, Any]) -> None:
     entry.samples[what].append((answer["seconds"], answer["cpu"]))
     if what == "total":
         entry.facts.update(answer)
+    if "numbers" in answer:
+        entry.answers[what] = {key: answer.get(key, {}) for key in ("numbers", "units")}
 
 
 def _ask_ours(entry: _Entry, case: Case, settings: RunSettings) -> None:

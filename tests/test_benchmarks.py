@@ -1,4 +1,4 @@
-"""The benchmark harness on one tiny case, without R and the optional packages."""
+"""The benchmark harness: runs with workers of paper, and, among the exhaustive ones, a real one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "no-such-interpreter"
+TASKS = (
+    "leverage", "influence", "profile", "bootstrap", "predict", "satterthwaite", "kenward-roger",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,35 +33,79 @@ def command(output: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("benchmarks")
-    done = command(
-        directory,
-        *("--cases", "sleepstudy", "--repeat", "2", "--competitors", "mixedscope,lme4,mixedlm"),
-        *("--rscript", NOWHERE, "--python-mixedlm", NOWHERE, "--date", "a day"),
-    )
-    assert done.returncode == 0, done.stderr
-    return directory
+def run(bench: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    """Tables of a run in which lme4 takes 25 times as long and stops a little too high.
+
+    Its leverages are ours, its profile has another end, its bootstrap is as far off as simulation
+    goes, its Kenward-Roger is refused; mixedlm is absent.
+    """
+    runner, competitors = bench("runner"), bench("competitors")
+
+    class Paper:
+        """Answers of a worker, from paper."""
+
+        def __init__(self, competitor: str, *_: Any) -> None:
+            if competitor == "mixedlm":
+                raise competitors.Absent("no package")
+            self.slow = 25.0 if competitor == "lme4" else 1.0
+            self.greeting = {"version": "1", "memory": 50.0, "tasks": ",".join(TASKS)}
+
+        def ask(self, what: str, count: int, _: float) -> dict[str, Any]:
+            ours = self.slow == 1.0
+            answer: dict[str, Any] = {"seconds": 0.3 * self.slow, "cpu": 0.2 * self.slow}
+            if what == "kenward-roger" and not ours:
+                raise competitors.Refused("R has no package pbkrtest")
+            if what == "total":
+                excess = 0.0 if ours else 0.25
+                answer |= {"objective": 1751.5 + excess, "evaluations": 9}
+                return answer | ({"verdict": "optimum", "parameters": 3} if ours else {})
+            if what == "fit":
+                return {"seconds": 0.1 * self.slow, "cpu": 0.05 * self.slow}
+            if what in ("memory", "evaluation", "refits"):
+                return {what: 70.0, "floor": 1.0, "dimension": 5}
+            apart = 0.0 if ours else {"profile": 0.3, "bootstrap": 3.0}.get(what, 1e-4)
+            numbers = {"a": 2.0 + 2.0 * apart, "b": 5.0}
+            if what == "predict" and not ours:
+                del numbers["b"]
+            return answer | {"numbers": numbers, "units": {"a": 2.0, "b": 1.0} if ours else {}}
+
+        def close(self) -> None:
+            pass
+
+    settings = runner.RunSettings(["mixedscope", "lme4", "mixedlm"], repeat=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "Worker", Paper)
+        directory = tmp_path_factory.mktemp("paper")
+        case = bench("cases").CASES["sleepstudy"]
+        found = runner.run_case(case, settings, competitors.Interpreters(), directory, print)
+    store = bench("__main__")._store
+    for kind, rows in zip(("benchmarks", "samples", "answers"), found, strict=True):
+        store(directory / f"{kind}.parquet", case.name, pd.DataFrame(rows))
+    return {
+        kind: pd.read_parquet(directory / f"{kind}.parquet")
+        for kind in ("benchmarks", "samples", "answers")
+    }
 
 
 @pytest.fixture(scope="module")
-def table(output: Path) -> pd.DataFrame:
-    return pd.read_parquet(output / "benchmarks.parquet")
+def table(run: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return run["benchmarks"]
 
 
 @pytest.fixture(scope="module")
 def compared(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as it would be had lme4 taken 25 times as long and stopped a little too high."""
-    frame = table.set_index("competitor", drop=False)
-    ours = frame.loc["mixedscope"].copy()
-    ours["competitor"], ours["excess"] = "lme4", 0.25
-    times = ["total_s", "fit_s", "total_cpu_s", "fit_cpu_s"]
-    ours[times] = 25.0 * ours[times].astype(float)
-    both = pd.DataFrame([frame.loc["mixedscope"], ours]).reset_index(drop=True)
-    return both.astype({"growth": bool})
+    return table[table["competitor"] != "mixedlm"].reset_index(drop=True)
 
 
-def test_our_row_has_objective_verdict_times_and_memory(table: pd.DataFrame) -> None:
+@pytest.mark.exhaustive
+def test_a_real_run_measures_us_and_says_who_is_absent(tmp_path: Path) -> None:
+    done = command(
+        tmp_path,
+        *("--cases", "sleepstudy", "--repeat", "2", "--competitors", "mixedscope,lme4,mixedlm"),
+        *("--rscript", NOWHERE, "--python-mixedlm", NOWHERE, "--date", "a day"),
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "benchmarks.parquet")
     (row,) = table[table["competitor"] == "mixedscope"].to_dict("records")
     assert row["status"] == "ok"
     assert row["objective"] == pytest.approx(1751.939344463, abs=1e-6)
@@ -71,36 +118,67 @@ def test_our_row_has_objective_verdict_times_and_memory(table: pd.DataFrame) -> 
     assert row["memory_mb"] > row["memory_before_mb"] > 20
     assert row["evaluation_s"] > 0
     assert row["refits_per_s"] > 0
-
-
-def test_every_round_is_a_sample_of_both_times(output: Path) -> None:
-    samples = pd.read_parquet(output / "samples.parquet")
-    found = samples.groupby("what").size().to_dict()
-    tasks = ("leverage", "influence", "profile", "bootstrap", "satterthwaite", "kenward_roger")
-    asked = dict.fromkeys(tasks, 2)
-    assert found == {"total": 2, "fit": 2, **asked}
-    # One thread cannot compute for longer than the clock runs, but for their resolution.
-    assert (samples["cpu_seconds"] > 0).all()
-    assert (samples["cpu_seconds"] <= 1.1 * samples["seconds"] + 1e-4).all()
-
-
-def test_absent_programs_are_rows_without_times(table: pd.DataFrame) -> None:
     absent = table[table["competitor"] != "mixedscope"]
     assert absent["competitor"].tolist() == ["lme4", "mixedlm"]
     assert absent["status"].str.startswith("absent").all()
     assert absent["total_s"].isna().all()
-
-
-def test_nothing_stored_names_a_place(output: Path, table: pd.DataFrame) -> None:
-    text = (output / "machine.json").read_text("utf-8") + table.to_csv()
+    samples = pd.read_parquet(tmp_path / "samples.parquet")
+    found = samples.groupby("what").size().to_dict()
+    assert found == {"total": 2, "fit": 2, **dict.fromkeys(TASKS, 2)}
+    # One thread cannot compute for longer than the clock runs, but for their resolution.
+    assert (samples["cpu_seconds"] > 0).all()
+    assert (samples["cpu_seconds"] <= 1.1 * samples["seconds"] + 1e-4).all()
+    answers = pd.read_parquet(tmp_path / "answers.parquet")
+    assert answers["task"].tolist() == list(TASKS)
+    assert (answers["numbers"] == answers["of"]).all()
+    assert answers["agrees"].all()
+    text = (tmp_path / "machine.json").read_text("utf-8") + table.to_csv()
     assert str(ROOT) not in text
     assert sys.executable not in text
-
-
-def test_a_target_that_was_not_measured_is_neither_met_nor_missed(output: Path) -> None:
-    targets = pd.read_parquet(output / "targets.parquet").set_index("target")
+    targets = pd.read_parquet(tmp_path / "targets.parquet").set_index("target")
     assert pd.isna(targets.at["fit, lme4", "met"])
     assert targets.at["objective, best", "met"]
+
+
+def test_every_round_is_a_sample_and_absent_programs_have_none(
+    run: dict[str, pd.DataFrame], table: pd.DataFrame
+) -> None:
+    samples = run["samples"].groupby(["competitor", "what"]).size()
+    assert samples["mixedscope"].to_dict() == {"total": 2, "fit": 2, **dict.fromkeys(TASKS, 2)}
+    asked = [task for task in TASKS if task != "kenward-roger"]
+    # The first fit of lme4 took more than five seconds, and counts.
+    assert samples["lme4"].to_dict() == {"total": 3, "fit": 2, **dict.fromkeys(asked, 2)}
+    absent = table.set_index("competitor").loc["mixedlm"]
+    assert absent["status"] == "absent: no package"
+    assert pd.isna(absent["total_s"])
+
+
+def test_numbers_of_tasks_are_held_against_ours(run: dict[str, pd.DataFrame]) -> None:
+    answers = run["answers"]
+    lme4 = answers[answers["competitor"] == "lme4"].set_index("task")
+    assert lme4.loc["leverage", "difference"] == pytest.approx(1e-4)
+    assert lme4.loc["profile", "difference"] == pytest.approx(0.3)
+    agrees = lme4["agrees"].drop("kenward-roger").to_dict()
+    assert agrees == {task: task != "profile" for task in TASKS if task != "kenward-roger"}
+    assert lme4.loc["predict", ["numbers", "of"]].tolist() == [1, 2]
+    assert "no package pbkrtest" in lme4.loc["kenward-roger", "problem"]
+    # One task refused does not end the others, nor is it a fault of the fit.
+    assert run["benchmarks"].set_index("competitor").at["lme4", "status"] == "ok"
+
+
+@pytest.mark.parametrize("theirs", [{"a": None, "b": 1.0}, {"c": 2.0}])
+def test_a_number_that_is_missing_is_no_agreement(bench: Any, theirs: dict[str, Any]) -> None:
+    ours = {"numbers": {"a": 2.0, "b": 1.0}, "units": {"a": 1.0, "b": 1.0}}
+    told = bench("runner").compare("profile", ours, {"numbers": theirs})
+    assert not told["agrees"]
+    assert pd.isna(told["difference"])
+
+
+def test_cases_ask_only_for_tasks_that_our_worker_has(bench: Any) -> None:
+    ours = bench("workers.ours").Ours.tasks.fget(None)
+    for case in bench("cases").CASES.values():
+        assert {*case.tasks, *case.long_tasks} <= ours.keys()
+        assert ("means" in case.tasks) == (case.means is not None)
 
 
 def test_appending_keeps_the_other_cases_and_replaces_this_one(
@@ -131,25 +209,42 @@ def test_targets_are_met_on_the_right_side_of_their_bounds(
 
 
 def test_page_shows_machine_times_targets_and_where_the_others_stopped(
-    bench: Any, compared: pd.DataFrame, output: Path
+    bench: Any, compared: pd.DataFrame, run: dict[str, pd.DataFrame]
 ) -> None:
     machine = bench("machine").describe_machine("the first of May")
     targets = bench("targets").targets_table(compared)
-    samples = pd.read_parquet(output / "samples.parquet")
-    lme4 = samples.assign(competitor="lme4", cpu_seconds=25.0 * samples["cpu_seconds"])
-    both = pd.concat([samples, lme4])
-    page = bench("docs").markdown(compared, targets, both, machine, ["ratios.svg"])
+    samples, answers = run["samples"], run["answers"]
+    page = bench("docs").markdown(compared, targets, samples, answers, machine, ["ratios.svg"])
     for text in (
-        "| sleepstudy | influence | ",
-        "(25.0 ×)",
+        "| sleepstudy | influence | 0.200 | 5.00 (25.0 ×; 1e-04) |",
+        "| sleepstudy | profile | 0.200 | 5.00, differs: 3e-01 |",
+        "| sleepstudy | predict | 0.200 | 5.00, 1 of 2 numbers: 1e-04 |",
+        "kenward-roger: failed: R has no package pbkrtest",
         machine["processor"],
         "the first of May",
-        "25.0 (≥ 5.00) ✓",
+        "25.0 (≥ 20.0) ✓",
         "2.5e-01",
         "ratios.svg",
     ):
         assert text in page
     assert NOWHERE not in page
+
+
+def test_the_section_on_tasks_is_renewed_alone(
+    bench: Any, table: pd.DataFrame, run: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    docs = bench("docs")
+    machine = bench("machine").describe_machine("the first of May")
+    page = tmp_path / "benchmarks.md"
+    page.write_text("# Benchmarks\n\nbefore\n\n## Growth\n\nafter\n", "utf-8")
+    docs.write_tasks(table, run["samples"], run["answers"], machine, tmp_path)
+    once = page.read_text("utf-8")
+    docs.write_tasks(table, run["samples"], run["answers"], machine, tmp_path)
+    assert page.read_text("utf-8") == once
+    start, end = once.index("## What is asked of a fit\n"), once.index("## Growth\n")
+    assert once[:start] == "# Benchmarks\n\nbefore\n\n"
+    assert once[end:] == "## Growth\n\nafter\n"
+    assert "the first of May" in once[start:end]
 
 
 def test_ratios_are_drawn_on_a_log_axis_with_the_targets(
@@ -167,20 +262,23 @@ def test_growth_is_drawn_from_growing_cases_only(bench: Any, compared: pd.DataFr
     assert draw(compared.assign(growth=True)) is not None
 
 
-def test_a_fit_over_the_time_limit_is_stopped_and_reported(tmp_path: Path) -> None:
-    done = command(
-        tmp_path,
-        *("--cases", "sleepstudy", "--competitors", "mixedscope", "--time-limit", "0.001"),
-    )
-    assert done.returncode == 0, done.stderr
-    (row,) = pd.read_parquet(tmp_path / "benchmarks.parquet").to_dict("records")
-    assert row["status"] == "too slow: more than 0.001 s"
+def test_a_fit_over_the_time_limit_is_stopped_and_reported(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runner, competitors = bench("runner"), bench("competitors")
+    greeting = '{"version": "1", "memory": 1, "tasks": ""}'
+    sleeper = f"import time; print('{greeting}', flush=True); time.sleep(600)"
+    command = [sys.executable, "-S", "-c", sleeper]
+    monkeypatch.setitem(competitors.COMPETITORS, "mixedscope", lambda *_: command)
+    settings = runner.RunSettings(["mixedscope"], time_limit=0.001)
+    case = bench("cases").CASES["sleepstudy"]
+    rows, *_ = runner.run_case(case, settings, competitors.Interpreters(), tmp_path, print)
+    assert rows[0]["status"] == "too slow: more than 0.001 s"
 
 
-def test_unknown_case_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
-    done = command(tmp_path, "--cases", "sleepstudi")
-    assert done.returncode == 1
-    assert "Did you mean 'sleepstudy'?" in done.stderr
+def test_unknown_case_is_an_error_that_names_the_nearest(bench: Any, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"Did you mean 'sleepstudy'\?"):
+        bench("__main__").main(["--cases", "sleepstudi", "--output", str(tmp_path)])
 
 
 @pytest.mark.parametrize("case", ["experiment-20", "experiment-72"])

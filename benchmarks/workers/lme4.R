@@ -1,15 +1,20 @@
 # lme4 by maximum likelihood without derivatives at the optimum, its fastest setting; nloptwrap's
 # tolerances are its defaults. Speaks with the runner as session.py does.
-# Arguments: formula, CSV file, names of the factors separated by commas.
+# Arguments: formula, CSV file, names of the factors separated by commas,
+# the factor whose means are asked for.
 
-reply <- function(...) {
-  fields <- list(...)
+json <- function(fields) {
   values <- vapply(fields, function(v) {
-    if (is.null(v) || (is.numeric(v) && !is.finite(v))) "null"
+    if (is.numeric(v) && !is.null(names(v))) json(as.list(v))
+    else if (is.null(v) || (is.numeric(v) && !is.finite(v))) "null"
     else if (is.numeric(v)) sprintf("%.17g", v)
     else paste0("\"", gsub("[\\\\\"[:cntrl:]]", " ", v), "\"")
   }, "")
-  cat("{", paste0("\"", names(fields), "\": ", values, collapse = ", "), "}\n", sep = "")
+  paste0("{", paste0("\"", names(fields), "\": ", values, collapse = ", "), "}")
+}
+
+reply <- function(...) {
+  cat(json(list(...)), "\n", sep = "")
   flush(stdout())
 }
 
@@ -69,42 +74,98 @@ optimisation <- function(count) {
 }
 
 estimates <- function(fit) {
-  c(fixef(fit), sigma = sigma(fit), as.data.frame(VarCorr(fit))$sdcor)
+  v <- as.data.frame(VarCorr(fit))
+  v <- v[is.na(v$var2), ]
+  name <- ifelse(v$grp == "Residual", "sigma", paste0("sd_", v$var1, "|", v$grp))
+  c(fixef(fit), setNames(v$sdcor, name))
 }
 
-# What can be asked of a fit.
+by_coefficient <- function(names, error, df) {
+  c(setNames(error, paste(names, "std_error")), setNames(df, paste(names, "df")))
+}
+
+need <- function(package) {
+  if (!requireNamespace(package, quietly = TRUE)) stop("R has no package ", package)
+}
+
+# What can be asked of a fit, and the numbers found, by the labels that ours.py has too.
 tasks <- list(
-  leverage = function(fit) hatvalues(fit),
-  influence = function(fit) influence(fit),
-  profile = function(fit) suppressWarnings(confint(fit, method = "profile", quiet = TRUE)),
-  bootstrap = function(fit) bootMer(fit, estimates, nsim = 100)
+  leverage = list(
+    do = function(fit) hatvalues(fit),
+    tell = function(fit, found) c(sum = sum(found), largest = max(found))
+  ),
+  influence = list(
+    do = function(fit) dfbetas(influence(fit)),
+    tell = function(fit, found) c(
+      setNames(apply(abs(found), 2, max), paste(colnames(found), "largest")),
+      setNames(sqrt(colMeans(found^2)), paste(colnames(found), "rms"))
+    )
+  ),
+  profile = list(
+    do = function(fit) {
+      suppressWarnings(confint(fit, method = "profile", quiet = TRUE, oldNames = FALSE))
+    },
+    tell = function(fit, found) c(
+      setNames(found[, 1], paste(rownames(found), "lower")),
+      setNames(found[, 2], paste(rownames(found), "upper"))
+    )
+  ),
+  bootstrap = list(
+    do = function(fit) bootMer(fit, estimates, nsim = 100),
+    tell = function(fit, found) colMeans(found$t)
+  ),
+  predict = list(
+    do = function(fit) predict(fit, newdata = d),
+    tell = function(fit, found) c(
+      mean = mean(found), smallest = min(found), largest = max(found),
+      first = found[[1]], last = found[[length(found)]]
+    )
+  ),
+  satterthwaite = list(
+    reml = TRUE,
+    do = function(fit) {
+      need("lmerTest")
+      coef(summary(lmerTest::as_lmerModLmerTest(fit)))
+    },
+    tell = function(fit, found) {
+      by_coefficient(rownames(found), found[, "Std. Error"], found[, "df"])
+    }
+  ),
+  # As lmerTest's summary, which adjusts the same covariance anew for every coefficient.
+  `kenward-roger` = list(
+    reml = TRUE,
+    do = function(fit) {
+      need("pbkrtest")
+      adjusted <- pbkrtest::vcovAdj(fit)
+      unit <- diag(length(fixef(fit)))
+      df <- apply(unit, 1, function(l) pbkrtest::Lb_ddf(l, vcov(fit), adjusted))
+      list(error = sqrt(diag(as.matrix(adjusted))), df = df)
+    },
+    tell = function(fit, found) by_coefficient(names(fixef(fit)), found$error, found$df)
+  ),
+  means = list(
+    reml = TRUE,
+    do = function(fit) {
+      need("emmeans")
+      as.data.frame(emmeans::emmeans(fit, arguments[4], lmer.df = "satterthwaite"))
+    },
+    tell = function(fit, found) {
+      level <- as.character(found[[1]])
+      c(setNames(found$emmean, paste(level, "mean")), by_coefficient(level, found$SE, found$df))
+    }
+  )
 )
 
-# Degrees of freedom are those of a REML fit, which is made once.
-restricted <- NULL
-by_reml <- function(fit) {
-  if (is.null(restricted)) restricted <<- lmer(f, d, REML = TRUE, control = control)
-  restricted
-}
-if (requireNamespace("lmerTest", quietly = TRUE)) {
-  tasks$satterthwaite <- function(fit) coef(summary(lmerTest::as_lmerModLmerTest(by_reml(fit))))
-  if (requireNamespace("pbkrtest", quietly = TRUE)) {
-    tasks$kenward_roger <- function(fit) {
-      reml <- by_reml(fit)
-      adjusted <- pbkrtest::vcovAdj(reml)
-      unit <- diag(length(fixef(reml)))
-      apply(unit, 1, function(l) pbkrtest::ddf_Lb(adjusted, l, vcov(reml)))
-    }
-  }
-}
-
 task <- function(name, count) {
-  if (name %in% c("satterthwaite", "kenward_roger")) by_reml(last)
+  this <- tasks[[name]]
+  fit <- if (isTRUE(this$reml)) lmer(f, d, REML = TRUE, control = control) else last
   gc(FALSE)
   start <- now()
   began <- spent()
-  for (i in seq_len(count)) tasks[[name]](last)
-  reply(seconds = (now() - start) / count, cpu = (spent() - began) / count)
+  for (i in seq_len(count)) found <- this$do(fit)
+  seconds <- (now() - start) / count
+  cpu <- (spent() - began) / count
+  reply(seconds = seconds, cpu = cpu, numbers = this$tell(fit, found))
 }
 
 reply(
@@ -125,13 +186,11 @@ while (length(line <- readLines(input, 1L))) {
       total = total(count),
       fit = optimisation(count),
       memory = reply(memory = memory()),
-      leverage = task("leverage", count),
-      influence = task("influence", count),
-      profile = task("profile", count),
-      bootstrap = task("bootstrap", count),
-      satterthwaite = task("satterthwaite", count),
-      kenward_roger = task("kenward_roger", count),
-      reply(error = paste("a worker does not know", words[1]))
+      if (words[1] %in% names(tasks)) {
+        task(words[1], count)
+      } else {
+        reply(error = paste("a worker does not know", words[1]))
+      }
     ),
     error = function(e) reply(error = conditionMessage(e))
   )

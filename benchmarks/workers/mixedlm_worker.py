@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.workers.session import Session, serve
+from benchmarks.workers.session import Numbers, Session, Task, serve
+
+Told = tuple[Numbers, Numbers]
+
+
+def _leverages(_: Any, found: Any) -> Told:
+    return {"sum": found.sum(), "largest": found.max()}, {}
+
+
+def _predictions(_: Any, found: Any) -> Told:
+    return {
+        "mean": found.mean(),
+        "smallest": found.min(),
+        "largest": found.max(),
+        "first": found[0],
+        "last": found[-1],
+    }, {}
 
 
 class MixedLM(Session):
@@ -21,6 +38,54 @@ class MixedLM(Session):
     def version(self) -> str:
         """Version of mixedlm."""
         return str(self._package.__version__)
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """Those it has whole or in part: profiles are of fixed effects alone.
+
+        Its ``influence`` has no estimates without an observation, its bootstrap no standard
+        deviations.
+        """
+        return {
+            "leverage": Task(lambda fit: fit.hatvalues(), _leverages),
+            "profile": Task(lambda fit: fit.confint(method="profile"), self._ends),
+            "bootstrap": Task(lambda fit: self._package.bootMer(fit, nsim=100), self._draws),
+            "predict": Task(lambda fit: fit.predict(newdata=self.data), _predictions),
+            "satterthwaite": Task(
+                lambda fit: self._package.satterthwaite_df(fit), self._coefficients, reml=True
+            ),
+            "kenward-roger": Task(
+                lambda fit: self._package.kenward_roger_df(fit), self._coefficients, reml=True
+            ),
+            # Its ``Emmeans`` has tables of contrasts and no public table of the means.
+        }
+
+    def _name(self, own: str) -> str:
+        """Name of a coefficient as the others have it: ``Machine.1`` is the second level's."""
+        for column in self.data.select_dtypes("category"):
+            for place, level in enumerate(self.data[column].cat.categories):
+                own = f"{column}{level}" if own == f"{column}.{place}" else own
+        return own
+
+    def _ends(self, _: Any, found: Any) -> Told:
+        ends = {f"{self._name(name)} lower": float(low) for name, (low, _) in found.items()}
+        upper = {f"{self._name(name)} upper": float(high) for name, (_, high) in found.items()}
+        return ends | upper, {}
+
+    def _draws(self, _: Any, found: Any) -> Told:
+        names = [self._name(name) for name in found.fixed_names]
+        means = dict(zip(names, found.beta_samples.mean(axis=0), strict=True))
+        return means | {"sigma": found.sigma_samples.mean()}, {}
+
+    def _coefficients(self, fit: Any, found: Any) -> Told:
+        names = [self._name(name) for name in found.param_names]
+        errors = fit.vcov().diagonal() ** 0.5
+        numbers = {f"{n} std_error": e for n, e in zip(names, errors, strict=True)}
+        return numbers | {f"{n} df": df for n, df in zip(names, found.df, strict=True)}, {}
+
+    def asked(self, *, reml: bool) -> Any:
+        """Fit made anew."""
+        return self._package.lmer(self.formula, self.data, REML=reml)
 
     def build(self) -> Any:
         """Make the deviance function and evaluate it once, which may make what it needs."""

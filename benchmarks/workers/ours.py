@@ -3,25 +3,102 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import median
 from time import process_time
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.linalg.lapack import dpotrf
 
 import mixedscope as ms
-from benchmarks.workers.session import Session, serve
+from benchmarks.workers.session import Numbers, Session, Task, serve
 
 #: A seed for each bootstrap: draws that a fit has already are not made again.
 _SEEDS = itertools.count()
+DRAWS = 100
+
+#: Numbers by label, and the unit of each.
+Told = tuple[Numbers, Numbers]
+
+
+def _leverages(_: ms.Fit, found: pd.Series) -> Told:
+    numbers = {"sum": found.sum(), "largest": found.max()}
+    return numbers, dict.fromkeys(numbers, 1.0)
+
+
+def _influences(_: ms.Fit, found: pd.DataFrame) -> Told:
+    """Size of dfbetas: lme4 gives them the other sign."""
+    numbers = {f"{name} largest": found[name].abs().max() for name in found}
+    numbers |= {f"{name} rms": float((found[name] ** 2).mean() ** 0.5) for name in found}
+    return numbers, dict.fromkeys(numbers, 1.0)
+
+
+def _label(row: Mapping[Any, Any]) -> str:
+    """Name of a parameter as ``confint(oldNames = FALSE)`` of lme4 has it."""
+    if row["kind"] == "sd":
+        return f"sd_{row['term']}|{row['group']}"
+    if row["kind"] == "correlation":
+        return f"cor_{row['term2']}.{row['term']}|{row['group']}"
+    return str(row["term"] if row["kind"] == "beta" else row["kind"])
+
+
+def _ends(_: ms.Fit, found: pd.DataFrame) -> Told:
+    """Ends of intervals in halves of their widths."""
+    numbers, units = {}, {}
+    for row in found.to_dict("records"):
+        for end in ("lower", "upper"):
+            label = f"{_label(row)} {end}"
+            numbers[label], units[label] = row[end], (row["upper"] - row["lower"]) / 2.0
+    return numbers, units
+
+
+def _draws(fit: ms.Fit, found: Any) -> Told:
+    """Means of draws, in standard errors of the difference of two such means."""
+    rows = fit.confint().to_dict("records")
+    names = [_label(row) for kind in ("beta", "sd") for row in rows if row["kind"] == kind]
+    draws = np.column_stack([found.beta, found.sd, found.sigma])
+    names.append("sigma")
+    numbers = dict(zip(names, draws.mean(axis=0), strict=True))
+    errors = draws.std(axis=0, ddof=1) * (2.0 / DRAWS) ** 0.5
+    return numbers, dict(zip(names, errors, strict=True))
+
+
+def _predictions(fit: ms.Fit, found: pd.Series) -> Told:
+    """A few of the predictions, in residual standard deviations."""
+    numbers = {
+        "mean": found.mean(),
+        "smallest": found.min(),
+        "largest": found.max(),
+        "first": found.iloc[0],
+        "last": found.iloc[-1],
+    }
+    return numbers, dict.fromkeys(numbers, fit.sigma)
+
+
+def _coefficients(_: ms.Fit, found: pd.DataFrame) -> Told:
+    """Standard errors and degrees of freedom, in themselves."""
+    numbers = {
+        f"{row['term']} {what}": row[what]
+        for row in found.to_dict("records")
+        for what in ("std_error", "df")
+    }
+    return numbers, numbers
+
+
+def _means(_: ms.Fit, found: pd.DataFrame) -> Told:
+    """Means in standard errors; these, and degrees of freedom, in themselves."""
+    numbers, units = {}, {}
+    for level, row in zip(found.iloc[:, 0], found.to_dict("records"), strict=True):
+        for what in ("mean", "std_error", "df"):
+            numbers[f"{level} {what}"] = row[what]
+            units[f"{level} {what}"] = row["df" if what == "df" else "std_error"]
+    return numbers, units
 
 
 class Ours(Session):
     """mixedscope with its default optimiser."""
-
-    _restricted: ms.Fit | None = None
 
     @property
     def version(self) -> str:
@@ -29,22 +106,28 @@ class Ours(Session):
         return ms.__version__
 
     @property
-    def tasks(self) -> Mapping[str, Callable[[Any], object]]:
-        """What lme4, lmerTest and pbkrtest have too; of the bootstrap draws not there yet."""
+    def tasks(self) -> Mapping[str, Task]:
+        """All tasks; of bootstraps 100 draws that were not made before."""
         return {
-            "leverage": lambda last: last[0].leverage(),
-            "influence": lambda last: last[0].influence(method="exact").dfbetas,
-            "profile": lambda last: last[0].confint(method="profile"),
-            "bootstrap": lambda last: last[0].parametric_bootstrap(100, seed=next(_SEEDS)),
-            "satterthwaite": lambda last: self.by_reml(last).fixed_effects(df="satterthwaite"),
-            "kenward_roger": lambda last: self.by_reml(last).fixed_effects(df="kenward-roger"),
+            "leverage": Task(lambda fit: fit.leverage(), _leverages),
+            "influence": Task(lambda fit: fit.influence(method="exact").dfbetas, _influences),
+            "profile": Task(lambda fit: fit.confint(method="profile"), _ends),
+            "bootstrap": Task(
+                lambda fit: fit.parametric_bootstrap(DRAWS, seed=next(_SEEDS)), _draws
+            ),
+            "predict": Task(lambda fit: fit.predict(self.data), _predictions),
+            "satterthwaite": Task(
+                lambda fit: fit.fixed_effects(df="satterthwaite"), _coefficients, reml=True
+            ),
+            "kenward-roger": Task(
+                lambda fit: fit.fixed_effects(df="kenward-roger"), _coefficients, reml=True
+            ),
+            "means": Task(lambda fit: fit.means(self.job["means"]).table, _means, reml=True),
         }
 
-    def by_reml(self, last: tuple[ms.Fit, dict[str, Any]]) -> ms.Fit:
-        """Give the REML fit of the model, which is made once."""
-        if self._restricted is None:
-            self._restricted = last[0].model.fit(reml=True)
-        return self._restricted
+    def asked(self, *, reml: bool) -> ms.Fit:
+        """Fit of a model built anew."""
+        return self.build().fit(reml=reml)
 
     def build(self) -> ms.LinearMixedModel:
         """Build the model."""

@@ -2,26 +2,52 @@
 
 The runner writes a line ``<what> <count>`` (``total 100``, ``memory 1``) and reads a line of JSON.
 ``seconds`` are those of the clock on the wall, ``cpu`` those that the process spent computing, user
-and system together: all threads of it, none of other programs.
+and system together: all threads of it, none of other programs. Answers to tasks have ``numbers``
+too, by labels that all workers share; ours adds ``units``, in which differences between programs
+are told.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import resource
 import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["Session", "serve"]
+__all__ = ["Numbers", "Session", "Task", "serve"]
+
+Numbers = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something asked of a fit.
+
+    Attributes
+    ----------
+    do : callable
+        What is timed.
+    tell : callable
+        Gives of the fit and of what `do` returned the numbers by label, and the unit of each:
+        empty but of ours.
+    reml : bool
+        Whether it is asked of a fit by REML, made beforehand.
+    """
+
+    do: Callable[[Any], Any]
+    tell: Callable[[Any, Any], tuple[Numbers, Numbers]]
+    reml: bool = False
 
 
 class Session(ABC):
@@ -31,10 +57,11 @@ class Session(ABC):
     ----------
     job : mapping
         ``formula``; ``data``, path of a Parquet file; ``statsmodels``, its own way to say the
-        model, or null.
+        model, or null; ``means``, the factor whose means are asked for, or null.
     """
 
     def __init__(self, job: Mapping[str, Any]) -> None:
+        self.job = job
         self.formula: str = job["formula"]
         self.data: pd.DataFrame = pd.read_parquet(job["data"])
         self._last: Any = None
@@ -45,9 +72,13 @@ class Session(ABC):
         """Version of the package."""
 
     @property
-    def tasks(self) -> Mapping[str, Callable[[Any], object]]:
-        """What can be asked of what :meth:`whole` returned, by name."""
+    def tasks(self) -> Mapping[str, Task]:
+        """What can be asked of a fit, by name."""
         return {}
+
+    def asked(self, *, reml: bool) -> Any:
+        """Fit that tasks are asked of, made anew: what a fit keeps must not answer for it."""
+        raise NotImplementedError
 
     @abstractmethod
     def build(self) -> Any:
@@ -87,15 +118,22 @@ class Session(ABC):
         return {"seconds": seconds, "cpu": cpu, **self.describe(self._last)}
 
     def task(self, name: str, count: int) -> dict[str, Any]:
-        """Mean seconds of a task done `count` times to the fit that was made last."""
-        do = self.tasks[name]
+        """Mean seconds of a task done to `count` fits, and the numbers of the last one."""
+        task = self.tasks[name]
         gc.collect()
-        start, cpu = perf_counter(), process_time()
+        seconds = cpu = 0.0
         for _ in range(count):
-            do(self._last)
+            fit = self.asked(reml=task.reml)
+            start, began = perf_counter(), process_time()
+            found = task.do(fit)
+            cpu += process_time() - began
+            seconds += perf_counter() - start
+        numbers, units = task.tell(fit, found)
         return {
-            "seconds": (perf_counter() - start) / count,
-            "cpu": (process_time() - cpu) / count,
+            "seconds": seconds / count,
+            "cpu": cpu / count,
+            "numbers": {k: None if math.isnan(v) else float(v) for k, v in numbers.items()},
+            "units": {k: float(v) for k, v in units.items()},
         }
 
     def fit(self, count: int) -> dict[str, Any]:
