@@ -37,7 +37,7 @@ def promised_files(plan: Plan) -> list[str]:
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
     inference = InferencePlan(plan)
-    files += inference.table_files() + inference.csv_files()
+    files += inference.table_files() + inference.csv_files() + inference.printed_files()
     files += plan.csv_files() + sweeps.csv_files()
     files += plan.compare_files() + study_files(plan) + table_files(plan) + plan.chart_files()
     for name in sweeps.sweeps:
@@ -167,6 +167,7 @@ def _checker(path: Path) -> Callable[[Path], None]:
         ".html": _check_html,
         ".rst": _check_rst,
         ".csv": _check_csv,
+        **dict.fromkeys((".txt", ".md", ".tex", ".typ", ".docx"), lambda path: None),
     }[path.name if path.name == "fit.json" else path.suffix]
 
 

@@ -94,6 +94,13 @@ def test_planning_knows_the_names_of_what_computes() -> None:
         ({"profile": {"pairs": [["sigma"]]}}, ["models.m.profile.pairs"]),
         ({"profile": {"pairs": [["sigma", "sigma"]]}}, ["models.m.profile.pairs", "twice"]),
         ({"profile": []}, ["models.m.profile.parameters"]),
+        ({"table": {"intervals": "profil"}}, ["models.m.table.intervals", "'profile'"]),
+        ({"table": {"intervals": "profile"}}, ["models.m.table.intervals", "key 'profile'"]),
+        (
+            {"table": {"intervals": "profile", "level": 0.9}, "profile": True},
+            ["models.m.table.level", "0.95"],
+        ),
+        ({"table": "htm"}, ["models.m.table.formats", "'html'"]),
         ({"bootstrap": 0}, ["models.m.bootstrap.draws"]),
     ],
 )
@@ -319,3 +326,66 @@ def test_what_cannot_be_profiled_or_drawn_keeps_the_reason(directory: Path) -> N
         table = read_table(output.with_name(f"{name}.parquet"), name)
         assert len(table) == 0, name
         assert table.attrs["skipped"]["reason"]
+
+
+@pytest.mark.parametrize("method", [None, "profile", "satterthwaite"])
+def test_printed_structures_are_those_of_the_library(directory: Path, method: str | None) -> None:
+    asked = {"formats": ["text", "html", "word"], "intervals": method}
+    structures = ["full", "zerocorr"]
+    plan, fits = fitted(data(), table=asked, profile={"level": 0.9}, structures=structures)
+    estimates = [str(Path(fit).with_name("estimates.parquet")) for fit in fits]
+    if method == "profile":
+        for fit in fits:
+            output = Path(fit).with_name("profile.parquet")
+            settings = plan.settings("profile", "m")
+            steps.profile(fit=fit, estimates=estimates, settings=settings, output=output)
+    settings = plan.printed_settings("m")
+    files = plan.printed_files("m")
+    steps.table(fits=fits, intervals=plan.printed_intervals("m"), settings=settings, output=files)
+    own = {s: ms.load_fit(Path(f).parent) for s, f in zip(structures, fits, strict=True)}
+    level = 0.9 if method == "profile" else 0.95
+    wanted = ms.table(own, intervals=method, level=level)
+    assert Path(files[0]).read_text("utf-8") == str(wanted)
+    assert [Path(file).suffix for file in files] == [".txt", ".html", ".docx"]
+    assert all(Path(file).stat().st_size > 0 for file in files)
+
+
+def test_a_table_without_its_intervals_says_why(directory: Path) -> None:
+    plan, fits = fitted(data(noise=0.0), table={"intervals": "satterthwaite", "formats": ["text"]})
+    files = plan.printed_files("m")
+    steps.table(fits=fits, intervals=[], settings=plan.printed_settings("m"), output=files)
+    assert "full: no intervals: it needs numbers that cannot be computed" in " ".join(
+        Path(files[0]).read_text("utf-8").split()
+    )
+
+
+def test_the_page_of_a_model_shows_what_follows_from_its_fits(directory: Path) -> None:
+    asked = {"tests": ["x = 1"], "table": ["html", "latex"], "bootstrap": 40}
+    plan, (fit,) = fitted(data(), **asked)
+    beside = Path(fit).parent
+    settings = plan.settings("tests", "m")
+    steps.tests(fit=fit, settings=settings, output=beside / "tests.parquet")
+    bootstrapped(plan, fit, [(0, 40)])
+    printed = plan.printed_files("m")
+    steps.table(fits=[fit], intervals=[], settings=plan.printed_settings("m"), output=printed)
+    compared = "results/compare/m/structures.parquet"
+    steps.compare(fits=[fit], output=compared)
+    steps.index(
+        structures=[compared], captions=[], together=[], fits=[fit],
+        inference=plan.table_files("m"), printed=printed, output="results/index.html",
+        timing="results/timing.html", report=[],
+    )  # fmt: skip
+    page = Path("results/pages/m.html").read_text("utf-8")
+    for words in (
+        "Tests, degrees of freedom: satterthwaite",
+        '<th scope="row" class="name">hypothesis</th>',
+        "Bootstrap intervals, 95 %, percentile, 40 draws",
+        "<h2>Side by side</h2>",
+        "../compare/m/table.tex",
+        "../fits/m/full/auto/tests.csv",
+        "../fits/m/full/auto/bootstrap.parquet",
+    ):
+        assert words in page, words
+    assert "bootstrap.csv" not in page
+    # The table for papers is the one that is linked.
+    assert "Standard errors in parentheses." in page

@@ -12,6 +12,7 @@ rule index:
         estimates=PLAN.fit_files("estimates.parquet"),
         tables=PLAN.shown_tables() + SWEEPS.run_files(),
         inference=INFERENCE.table_files(),
+        printed=INFERENCE.printed_files(),
         csv=PLAN.csv_files() + INFERENCE.csv_files() + SWEEPS.csv_files(),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),

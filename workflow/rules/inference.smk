@@ -142,3 +142,34 @@ rule fit_bootstrap:
         code=code_digest("fit_bootstrap"),
     script:
         "../scripts/fit_bootstrap.py"
+
+
+# Tables have different formats, hence a rule for each.
+for number, model in enumerate(PLAN.config.models, start=1):
+    if PLAN.config.models[model].table is None:
+        continue
+
+    rule:
+        name:
+            f"table_{number}"
+        input:
+            fits=PLAN.fit_files("fit.json", model=model, shows="structures"),
+            estimates=PLAN.fit_files(
+                "estimates.parquet", model=model, shows="structures"
+            ),
+            data=PLAN.data_file(model),
+            intervals=INFERENCE.printed_intervals(model),
+        output:
+            INFERENCE.printed_files(model),
+        log:
+            f"results/logs/table/{model}.log",
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=RESOURCES.memory("fit"),
+            runtime=RESOURCES.minutes("study"),
+        params:
+            settings=INFERENCE.printed_settings(model),
+            code=code_digest("table", INFERENCE.printed_modules(model)),
+        script:
+            "../scripts/table.py"

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-import pandas as pd
-
 from mixedscope.api.fit import Fit
-from mixedscope.api.printing.document import Block, Figures, Paragraph, Section, Table
+from mixedscope.api.printing.columns import Column, columns_document
 from mixedscope.api.printing.formats import Printed, printed
-from mixedscope.api.printing.numbers import MISSING, decimals_of, fixed
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
-from mixedscope.design.spec import KNOWN_SIGMA
 
 __all__ = ["table"]
 
 _WANTED: Final = "A table is made of fits, as ms.table(fit0, fit1)"
-
-#: p values below which a coefficient has one more star.
-_STARS: Final = (0.05, 0.01, 0.001)
-
-_KINDS: Final = {"sd": "SD", "correlation": "Correlation"}
-
-_VERDICTS: Final = ("optimum", "boundary optimum")
 
 
 @door()
@@ -92,8 +79,13 @@ def table(
     if digits < 1:
         raise ModelError(f"digits must be a whole number from 1, not {digits}.")
     given = _named(fits, names)
-    columns = [_Column(name, fit, intervals, level, stars) for name, fit in given]
-    return printed(_document(columns, intervals, level, digits, stars), format, file)
+    columns = [_column(name, fit, intervals, level, stars) for name, fit in given]
+    return printed(columns_document(columns, intervals, level, digits, stars), format, file)
+
+
+def _column(name: str, fit: Fit, intervals: str | None, level: float, stars: bool) -> Column:
+    found = None if intervals is None else fit.confint(level, intervals)
+    return Column(name, fit.info, fit.estimates, found, stars=stars)
 
 
 def _named(given: Sequence[Any], names: Sequence[str] | None) -> list[tuple[str, Fit]]:
@@ -117,183 +109,3 @@ def _named(given: Sequence[Any], names: Sequence[str] | None) -> list[tuple[str,
         for number, (name, fit) in enumerate(zip(names or own, fits, strict=True), start=1)
     ]
     return list(zip(called, fits, strict=True))
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """An estimate with its standard error or the ends of its interval, NaN where it has none."""
-
-    estimate: float
-    error: float
-    lower: float
-    upper: float
-    stars: int
-
-    @property
-    def unit(self) -> float:
-        """What says how many decimals are worth printing; NaN if nothing does."""
-        return self.error if math.isfinite(self.error) else (self.upper - self.lower) / 2.0
-
-    def printed(self, decimals: int | None) -> tuple[str, str]:
-        """Print the estimate, and what stands below it."""
-        estimate = Figures(fixed(self.estimate, decimals) + "*" * self.stars)
-        if math.isfinite(self.error):
-            return estimate, Figures(f"({fixed(self.error, decimals)})")
-        if math.isnan(self.lower) and math.isnan(self.upper):
-            return estimate, ""
-        ends = ", ".join(fixed(end, decimals) for end in (self.lower, self.upper))
-        return estimate, Figures(f"[{ends}]")
-
-
-#: What a parameter is, whatever the order of its terms: kind, group, terms.
-_Key = tuple[str, str | None, frozenset[str]]
-
-
-class _Column:
-    """What one fit has in the table."""
-
-    def __init__(
-        self, name: str, fit: Fit, intervals: str | None, level: float, stars: bool
-    ) -> None:
-        self.name = name
-        self.info: dict[str, Any] = fit.info
-        self.labels: dict[_Key, str] = {}
-        self.entries: dict[_Key, _Entry] = {}
-        effects = fit.fixed_effects()
-        errors = dict(zip(effects["term"], effects["std_error"].tolist(), strict=True))
-        p_values = dict(zip(effects["term"], effects["p_value"].tolist(), strict=True))
-        if intervals is None:
-            found = fit.estimates[fit.estimates["kind"] != "theta"]
-            found = found.assign(lower=math.nan, upper=math.nan)
-        else:
-            found = fit.confint(level, intervals)
-        shown = ["kind", "group", "term", "term2", "estimate", "lower", "upper"]
-        for kind, group, *names, estimate, lower, upper in found[shown].to_numpy(object).tolist():
-            where = None if pd.isna(group) else str(group)
-            terms = [str(name) for name in names if not pd.isna(name)]
-            error, count = math.nan, 0
-            if kind == "beta":
-                error = errors[terms[0]] if intervals is None else math.nan
-                count = sum(p_values[terms[0]] < most for most in _STARS) if stars else 0
-            key = (str(kind), where, frozenset(terms))
-            self.labels[key] = _label(str(kind), where, terms)
-            self.entries[key] = _Entry(estimate, error, lower, upper, count)
-
-
-def _label(kind: str, group: str | None, terms: Sequence[str]) -> str:
-    if kind == "beta":
-        return terms[0]
-    if kind == "sigma":
-        return "SD Residual"
-    return f"{_KINDS[kind]} {group}: {', '.join(terms)}"
-
-
-def _document(
-    columns: Sequence[_Column], intervals: str | None, level: float, digits: int, stars: bool
-) -> list[Block]:
-    labels: dict[_Key, str] = {}
-    for column in columns:
-        labels = {**column.labels, **labels}
-    keys = list(dict.fromkeys(key for column in columns for key in column.labels))
-    groups = list(dict.fromkeys(group for _, group, _ in keys))
-    effects = [key for key in keys if key[0] == "beta"]
-    random = [key for key in keys if key[0] in _KINDS]
-    random.sort(key=lambda key: (groups.index(key[1]), list(_KINDS).index(key[0])))
-    random += [key for key in keys if key[0] == "sigma"]
-    rows: list[Section | Sequence[str]] = []
-    for title, chosen in (("Fixed effects", effects), ("Random effects", random)):
-        rows += [Section(title)] if chosen else []
-        for key in chosen:
-            entries = [column.entries.get(key) for column in columns]
-            rows += _rows(labels[key], key[0], entries, digits)
-    rows += [Section("Fit"), *_statistics(columns)]
-    header = ["", *(column.name for column in columns)]
-    return [Table(header, rows), *map(Paragraph, _notes(columns, intervals, level, stars))]
-
-
-def _rows(
-    label: str, kind: str, entries: Sequence[_Entry | None], digits: int
-) -> list[Sequence[str]]:
-    """Print one parameter of all models, with as many decimals as the best known of them is worth.
-
-    Where nothing says how well it is known standard deviations have a digit more, correlations two
-    decimals.
-    """
-    there = [entry for entry in entries if entry is not None]
-    worth = [decimals_of(entry.unit, digits) for entry in there]
-    if all(decimals is None for decimals in worth):
-        worth = [2 if kind == "correlation" else decimals_of(e.estimate, digits + 1) for e in there]
-    decimals = max((d for d in worth if d is not None), default=None)
-    cells = [("", "") if entry is None else entry.printed(decimals) for entry in entries]
-    rows: list[Sequence[str]] = [[label, *(estimate for estimate, _ in cells)]]
-    if any(below for _, below in cells):
-        rows.append(["", *(below for _, below in cells)])
-    return rows
-
-
-def _statistics(columns: Sequence[_Column]) -> list[list[str]]:
-    """Rows on the whole of each fit."""
-    infos = [column.info for column in columns]
-    rows = [["Observations", *(Figures(info["dimensions"]["n"]) for info in infos)]]
-    groups = [info["dimensions"]["groups"] for info in infos]
-    for group in dict.fromkeys(name for own in groups for name in own):
-        levels = [Figures(own[group]["levels"]) if group in own else "" for own in groups]
-        rows.append([f"Levels of {group}", *levels])
-    rows.append(["Parameters", *(Figures(info["dof"]) for info in infos)])
-    criteria = [str(info["criterion"]) for info in infos]
-    rows.append(["Criterion", *criteria])
-    names = {"Log-likelihood": "loglik", "AIC": "aic", "BIC": "bic"}
-    for name, key in names.items():
-        rows.append([name, *(Figures(f"{info[key]:.2f}") for info in infos)])
-    responses = [str(info["response"]) for info in infos]
-    return rows if len(set(responses)) == 1 else [["Response", *responses], *rows]
-
-
-def _notes(
-    columns: Sequence[_Column], intervals: str | None, level: float, stars: bool
-) -> list[str]:
-    """Sentences below the table: what is in brackets, what models are, what to beware of."""
-    within = "Standard errors in parentheses"
-    if intervals is not None:
-        within = f"{100 * level:g} % intervals ({intervals}) in brackets"
-    notes = [f"{within}."]
-    if stars:
-        limits = ", ".join(f"{'*' * (i + 1)} p < {most:g}" for i, most in enumerate(_STARS))
-        notes.append(f"{limits} (normal distribution).")
-    infos = [column.info for column in columns]
-    notes += [f"{column.name}: {column.info['formula']}{_structure(column)}." for column in columns]
-    if any(math.isnan(entry.estimate) for c in columns for entry in c.entries.values()):
-        notes.append(f"{MISSING}: not defined, or not determined by the data.")
-    criteria = {info["criterion"] for info in infos}
-    if len(criteria) > 1:
-        notes.append("Log-likelihoods, AIC and BIC of REML and of ML fits do not compare.")
-    elif criteria == {"REML"} and len({tuple(info["fixed_names"]) for info in infos}) > 1:
-        notes.append(
-            "REML fits with different fixed effects: their log-likelihoods, AIC and BIC do not "
-            "compare."
-        )
-    if (
-        len({info["dataset"]["sha256"] for info in infos}) > 1
-        and len({info["dimensions"]["n"] for info in infos}) > 1
-    ):
-        notes.append("Models are of different observations; AIC and BIC then do not compare.")
-    if len({info["response"] for info in infos}) > 1:
-        notes.append("Models are of different responses; AIC and BIC then do not compare.")
-    for column in columns:
-        if column.info.get(KNOWN_SIGMA) is not None:
-            notes.append(f"{column.name}: the residual standard deviation is known, not estimated.")
-        verdict = column.info["certificate"]["verdict"]
-        if verdict not in _VERDICTS:
-            notes.append(f"{column.name}: {verdict}; these are no estimates to report.")
-        singular = [term for term in column.info["singular"] if term["singular"]]
-        for term in singular:
-            words = f"singular: {term['group']} has rank {term['rank']} of {term['size']}"
-            notes.append(f"{column.name}: {words}.")
-    return notes
-
-
-def _structure(column: _Column) -> str:
-    """Words on the structures of terms that could have another."""
-    parts = [part for random in column.info["random"] for part in random["parts"]]
-    own = list(dict.fromkeys(str(part["structure"]) for part in parts if len(part["columns"]) > 1))
-    return f"; structure {' and '.join(own)}" if own else ""

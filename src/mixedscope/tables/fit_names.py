@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FIT_TABLES"]
+__all__ = ["BESIDE_FIT", "FIT_TABLES", "WITHOUT_CSV"]
 
 #: The Parquet tables of one fit; the attribute of `FitTables` and the stem of the file.
 FIT_TABLES: Final = ("trace", "estimates", "modes", "modes_trace", "timing")
+
+BESIDE_FIT: Final = (
+    "tests",
+    "influence",
+    "influence_parameters",
+    "profile_intervals",
+    "bootstrap_intervals",
+)
+"""Files of tables that the workflow makes of a fit, and that are not read with it."""
+
+WITHOUT_CSV: Final = ("profile", "profile_pairs", "bootstrap")
+"""Tables that the workflow makes of a fit whose rows are of use to programs alone."""

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mixedscope.core.errors import StoreError, UnsuitedError, suggest
 from mixedscope.tables.files import atomic_write, json_bytes, read_json
-from mixedscope.tables.fit_names import FIT_TABLES
+from mixedscope.tables.fit_names import BESIDE_FIT, FIT_TABLES
 from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.kinds.modes import MODES, MODES_TRACE
 from mixedscope.tables.kinds.timing import TIMING
@@ -54,15 +54,6 @@ _FIT_KEYS = (
 )
 
 _STUDY_HINT = ", studies=True"
-
-#: Files of tables that the workflow makes of a fit and nothing reads with it.
-_BESIDE: Final = (
-    "tests",
-    "influence",
-    "influence_parameters",
-    "profile_intervals",
-    "bootstrap_intervals",
-)
 
 
 @dataclass
@@ -179,7 +170,7 @@ def write_fit(
         for name in _studied(directory):
             if name not in chosen:
                 (directory / f"{name}.parquet").unlink(missing_ok=True)
-        for name in _BESIDE:
+        for name in BESIDE_FIT:
             for ending in ("parquet", "csv"):
                 (directory / f"{name}.{ending}").unlink(missing_ok=True)
     return list(payloads)

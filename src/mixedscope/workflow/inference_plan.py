@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
+from mixedscope.api.printing.endings import FORMATS
 from mixedscope.core.seeds import derive_seed
+from mixedscope.inference.intervals.registry import METHODS
 from mixedscope.sweeps.costs import ModelSize
+from mixedscope.tables.fit_names import WITHOUT_CSV
 from mixedscope.workflow.config.inference import OBSERVATION
 from mixedscope.workflow.plan import Plan
 
@@ -25,8 +28,8 @@ _TABLES: Final = {
     "bootstrap": ("bootstrap", "bootstrap_intervals"),
 }
 
-#: Tables whose rows are of use to programs alone: not as CSV.
-_NO_CSV: Final = ("profile", "profile_pairs", "bootstrap")
+#: Methods of intervals whose tables stand beside each fit.
+_STORED_INTERVALS: Final = ("profile", "bootstrap")
 
 #: What leaving out one unit costs, as a share of a fit, by method.
 _UNIT_COSTS: Final = {"fixed": 0.05, "newton": 0.3, "exact": 1.0}
@@ -73,7 +76,7 @@ class InferencePlan:
         return [
             file.removesuffix(".parquet") + ".csv"
             for file in self.table_files()
-            if PurePath(file).stem not in _NO_CSV
+            if PurePath(file).stem not in WITHOUT_CSV
         ]
 
     def interval_settings(self, model: str) -> dict[str, Any]:
@@ -89,6 +92,35 @@ class InferencePlan:
             if entry.profile is not None and bool(entry.profile.pairs) is pairs
         ]
         return "|".join(names) or "(?!)"
+
+    def printed_files(self, model: str | None = None) -> list[str]:
+        """The tables for papers, of all models or of one, in every format."""
+        return [
+            f"results/compare/{name}/table{FORMATS[kind]}"
+            for name, entry in self.plan.config.models.items()
+            if model in (None, name) and entry.table is not None
+            for kind in entry.table.formats
+        ]
+
+    def printed_settings(self, model: str) -> dict[str, Any]:
+        """How the table of a model is printed; its level is that of what it shows."""
+        settings = self.settings("table", model)
+        if settings["level"] is None:
+            source = getattr(self.plan.config.models[model], str(settings["intervals"]), None)
+            settings["level"] = getattr(source, "level", 0.95)
+        return settings
+
+    def printed_intervals(self, model: str) -> list[str]:
+        """Stored intervals that the table of a model shows; none where it finds its own."""
+        method = self.settings("table", model)["intervals"]
+        if method not in _STORED_INTERVALS:
+            return []
+        return self.plan.fit_files(f"{method}_intervals.parquet", model=model, shows="structures")
+
+    def printed_modules(self, model: str) -> list[str]:
+        """Module of the intervals that the table of a model finds by name."""
+        method = self.settings("table", model)["intervals"]
+        return [] if method in (None, *_STORED_INTERVALS) else [METHODS[method].module]
 
     def bootstrap_files(self, directory: str, model: str) -> list[str]:
         """Draws of the bootstrap of a fit, a batch to a file in its directory."""

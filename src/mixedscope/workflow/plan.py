@@ -43,7 +43,7 @@ _MODEL_TABLES = {
 }
 
 #: Keys of a model whose tables stand beside its fits: see `mixedscope.workflow.inference_plan`.
-INFERENCE = ("tests", "influence", "profile", "bootstrap")
+INFERENCE = ("tests", "influence", "profile", "bootstrap", "table")
 
 #: Charts that show all models of a run.
 TOGETHER = ("phases", "phases-seconds")

@@ -9,6 +9,7 @@ from typing import Final
 
 from mixedscope.api.printing import html, latex, markdown, text, typst
 from mixedscope.api.printing.document import Block
+from mixedscope.api.printing.endings import FORMATS
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.files import atomic_write
 
@@ -20,16 +21,6 @@ _WRITERS: Final = {
     "html": html.write,
     "latex": latex.write,
     "typst": typst.write,
-}
-
-#: Formats, and how the name of a file in each ends.
-FORMATS: Final = {
-    "text": ".txt",
-    "markdown": ".md",
-    "html": ".html",
-    "latex": ".tex",
-    "typst": ".typ",
-    "word": ".docx",
 }
 
 

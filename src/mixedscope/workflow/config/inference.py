@@ -15,6 +15,7 @@ from mixedscope.core.errors import suggest
 from mixedscope.core.sections import Section, fault
 from mixedscope.formula.parse import Formula
 from mixedscope.inference.bootstrap.ends import INTERVALS, fewest_draws
+from mixedscope.inference.intervals.registry import METHODS as INTERVAL_METHODS
 
 __all__ = [
     "DF",
@@ -27,6 +28,8 @@ __all__ = [
     "InfluenceConfig",
     "Profile",
     "ProfileConfig",
+    "Table",
+    "TableConfig",
     "Tests",
     "TestsConfig",
     "broken_inference",
@@ -173,6 +176,31 @@ class InfluenceConfig(Section):
         return by
 
 
+class TableConfig(Section):
+    """The structures of a model side by side, as papers print them."""
+
+    formats: Annotated[
+        list[Literal["text", "markdown", "html", "latex", "typst", "word"]], Field(min_length=1)
+    ] = ["text", "markdown", "html", "latex"]
+    """Formats of the file."""
+    intervals: Annotated[str, _one_of(INTERVAL_METHODS, "are no intervals by")] | None = None
+    """Method of intervals in place of standard errors: wald, profile, bootstrap, ..."""
+    level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Coverage of the intervals; by default 0.95, or that of the profiles or draws."""
+    digits: Annotated[int, Field(ge=1, le=15)] = 3
+    """Significant digits of a standard error, or of the width of an interval."""
+    stars: bool = False
+    """Mark coefficients by their p values."""
+
+
+Table = Annotated[
+    TableConfig | None,
+    _short(
+        TableConfig | bool | str | list[str] | None,
+        str=lambda name: {"formats": [name]},
+        list=lambda names: {"formats": names},
+    ),
+]
 Bootstrap = Annotated[
     BootstrapConfig | None,
     _short(BootstrapConfig | bool | int | None, int=lambda draws: {"draws": draws}),
@@ -210,6 +238,8 @@ def broken_inference(
     profile: ProfileConfig | None,
     tests: TestsConfig | None,
     influence: InfluenceConfig | None,
+    bootstrap: BootstrapConfig | None,
+    table: TableConfig | None,
 ) -> list[str]:
     """What these keys ask of a model that it cannot have, in words, each behind its key."""
     faults = []
@@ -231,6 +261,24 @@ def broken_inference(
             faults.append(
                 f"profile: {name!r} has no profile under REML, which is no function of fixed "
                 "effects: write criterion: ML, or ask for tests."
+            )
+    if table and table.intervals == "kenward-roger" and criterion != "REML":
+        faults.append(
+            "table.intervals: Kenward and Roger's method is about REML: write criterion: REML."
+        )
+    drawn = bootstrap if bootstrap and "intervals" in bootstrap.of else None
+    levels = {"profile": profile and profile.level, "bootstrap": drawn and drawn.level}
+    if table and table.intervals in levels:
+        level = levels[table.intervals]
+        if level is None:
+            faults.append(
+                f"table.intervals: the model has no intervals by {table.intervals}: ask for them "
+                f"by the key {table.intervals!r}."
+            )
+        elif table.level not in (None, level):
+            faults.append(
+                f"table.level: {table.level:g} is not that of {table.intervals}, {level:g}: leave "
+                "it out, or change that one."
             )
     known = [OBSERVATION, *dict.fromkeys([*formula.groups, *formula.variables])]
     faults += [

@@ -46,6 +46,8 @@ from mixedscope.workflow.config.inference import (
     InfluenceConfig,
     Profile,
     ProfileConfig,
+    Table,
+    TableConfig,
     Tests,
     TestsConfig,
     broken_inference,
@@ -62,6 +64,7 @@ __all__ = [
     "OptimizerConfig",
     "ProfileConfig",
     "RaceConfig",
+    "TableConfig",
     "TestsConfig",
     "dataset_entries",
     "definitions_of",
@@ -244,6 +247,8 @@ class ModelConfig(Section):
     """Intervals, and tests of structures, by parametric bootstrap; `true`, or how many draws."""
     profile: Profile = None
     """Profiles and their intervals; `true` for all parameters, or those to be profiled."""
+    table: Table = None
+    """Its structures side by side, as papers print them; `true` for the defaults, or formats."""
     tests: Tests = None
     """Tests of the fixed effects; `true` for its defaults, or hypotheses."""
     influence: Influence = None
@@ -396,6 +401,8 @@ def _broken_references(config: Config) -> list[str]:
             profile=model.profile,
             tests=model.tests,
             influence=model.influence,
+            bootstrap=model.bootstrap,
+            table=model.table,
         )
         faults += [f"models.{name}.{fault}" for fault in told]
     factors = [g for m in config.models.values() for g in parse_formula(m.formula).groups]

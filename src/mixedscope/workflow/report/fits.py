@@ -16,6 +16,7 @@ from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import read_json
 from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.table_files import read_table
+from mixedscope.workflow.report.inference import files_beside, left_out, tables_beside
 
 __all__ = ["StoredFit", "read_fits", "signed"]
 
@@ -46,11 +47,14 @@ class StoredFit:
     info : mapping
         Content of ``fit.json``.
     estimates : pandas.DataFrame
+    beside : sequence of pathlib.Path
+        Tables of what follows from it, where it was asked for.
     """
 
     directory: Path
     info: Mapping[str, Any]
     estimates: pd.DataFrame
+    beside: Sequence[Path] = ()
 
     @property
     def name(self) -> str:
@@ -66,7 +70,7 @@ class StoredFit:
     @property
     def remarks(self) -> Sequence[str]:
         """The sentences below the tables of ``print(fit)``."""
-        return summary.remarks(self.info)
+        return [*summary.remarks(self.info), *left_out(self.beside)]
 
     @property
     def tables(self) -> list[tuple[str, Sequence[str], int, Sequence[Sequence[str]]]]:
@@ -79,7 +83,7 @@ class StoredFit:
                 rows,
             )
             for caption, (header, rows) in summary.tables(self.info, self.estimates).items()
-        ]
+        ] + tables_beside(self.beside)
 
     @property
     def files(self) -> dict[str, list[tuple[str, Path]]]:
@@ -87,6 +91,9 @@ class StoredFit:
         return {
             what: [(_KINDS[Path(name).suffix], self.directory / name) for name in names]
             for what, names in _FILES.items()
+        } | {
+            what: [(_KINDS[file.suffix], file) for file in files]
+            for what, files in files_beside(self.beside).items()
         }
 
     @property
@@ -108,17 +115,20 @@ class StoredFit:
         return ", ".join(rows)
 
 
-def read_fits(paths: Sequence[Path]) -> list[StoredFit]:
-    """Read what is shown of fits from ``<structure>/<optimizer>/fit.json`` and beside it."""
-    return [_read(path) for path in paths]
+def read_fits(paths: Sequence[Path], inference: Sequence[Path] = ()) -> list[StoredFit]:
+    """Read what is shown of fits from ``<structure>/<optimizer>/fit.json`` and beside it.
+
+    ``inference``: tables of what follows from any of them, beside each.
+    """
+    return [_read(path, [p for p in inference if p.parent == path.parent]) for path in paths]
 
 
-def _read(path: Path) -> StoredFit:
+def _read(path: Path, beside: Sequence[Path]) -> StoredFit:
     info = read_json(path)
     if not isinstance(info, dict) or "certificate" not in info:
         raise StoreError(f"{path} is not a fit. Delete it and fit again")
     estimates = read_table(path.with_name("estimates.parquet"), ESTIMATES)
-    return StoredFit(path.parent, info, estimates)
+    return StoredFit(path.parent, info, estimates, beside)
 
 
 def signed(text: str) -> str:

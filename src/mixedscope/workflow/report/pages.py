@@ -47,6 +47,7 @@ class _Subject:
     table: pd.DataFrame | None = None
     fits: Sequence[StoredFit] = ()
     downloads: Sequence[Path] = ()
+    printed: Sequence[Path] = ()
 
     @property
     def heading(self) -> str:
@@ -72,6 +73,8 @@ def write_pages(
     together: Sequence[str | os.PathLike[str]] = (),
     fits: Sequence[str | os.PathLike[str]] = (),
     tables: Sequence[str | os.PathLike[str]] = (),
+    inference: Sequence[str | os.PathLike[str]] = (),
+    printed: Sequence[str | os.PathLike[str]] = (),
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
 ) -> list[Path]:
@@ -93,6 +96,11 @@ def write_pages(
     tables : sequence of path
         ``<model>/<table>.parquet``, or ``sweeps/<sweep>/runs.parquet``, of what the page of a model
         or sweep links to beside; a CSV file of the same name stands beside each.
+    inference : sequence of path
+        Tables of tests, intervals and influence beside these fits, which the page shows or links
+        to.
+    printed : sequence of path
+        ``<model>/table.<ending>``: the structures of a model side by side, as papers print them.
     output : path
         The overview.  Beside it ``pages/<model>.html`` and ``pages/sweeps/<sweep>.html``, and the
         small pictures that it shows: ``thumbnails/<model>/<chart>.png`` and
@@ -113,7 +121,7 @@ def write_pages(
     """
     index, seconds = Path(output), Path(timing)
     subjects, everything = _read(
-        structures, captions, together, fits, tables, index.parent / "pages"
+        structures, captions, together, fits, tables, inference, printed, index.parent / "pages"
     )
     contents = {
         subject.page: _subject_page(subject, at, subjects, index, seconds)
@@ -130,6 +138,8 @@ def _read(
     together: Sequence[str | os.PathLike[str]],
     fits: Sequence[str | os.PathLike[str]],
     tables: Sequence[str | os.PathLike[str]],
+    inference: Sequence[str | os.PathLike[str]],
+    printed: Sequence[str | os.PathLike[str]],
     pages: Path,
 ) -> tuple[list[_Subject], list[Figure]]:
     """Models and sweeps with their figures, and the figures of all models."""
@@ -149,8 +159,12 @@ def _read(
             read_figures(paths[name]),
             Path(table),
             read_table(table, STRUCTURES),
-            read_fits([path for path in map(Path, fits) if path.parents[2].name == name]),
+            read_fits(
+                [path for path in map(Path, fits) if path.parents[2].name == name],
+                [path for path in map(Path, inference) if path.parents[2].name == name],
+            ),
             downloads.get((name, False), []),
+            [path for path in map(Path, printed) if path.parent.name == name],
         )
         for name, table in zip(paths, structures, strict=True)
     ]
@@ -224,6 +238,7 @@ def _subject_page(
     groups = by_question(shown, [figure.name for figure in shown])
     links = [(_link(index, subject.page), "Overview")]
     links += [_inside("Fits")] * bool(subject.fits)
+    links += [_inside("Side by side")] * bool(subject.printed)
     links += [_inside(question.name) for question, _ in groups]
     if subject.shown(timed=True):
         address, _ = _inside(subject.heading)
@@ -286,6 +301,15 @@ def _inside(name: str) -> tuple[str, str]:
     return f"#{_anchor(name)}", name
 
 
+def _printed_table(files: Sequence[Path]) -> str | None:
+    """The table in its page of HTML, as it stands there; None if there is none."""
+    for file in files:
+        if file.suffix == ".html":
+            content = file.read_text("utf-8")
+            return content[content.index("<body>") + len("<body>") : content.index("</body>")]
+    return None
+
+
 def _anchor(name: str) -> str:
     return quote(name, safe="")
 
@@ -311,6 +335,7 @@ _TEMPLATES: Final = jinja2.Environment(
 _TEMPLATES.globals["structure_titles"] = STRUCTURE_TITLES
 _TEMPLATES.filters |= {
     "anchor": _anchor,
+    "printed_table": _printed_table,
     "shown_size": _shown_size,
     "signed": signed,
     "structure_rows": structure_rows,

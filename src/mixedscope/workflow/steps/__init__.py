@@ -14,6 +14,7 @@ from mixedscope.workflow.steps.inference import (
     fit_bootstrap_batch,
     influence,
     profile,
+    table,
     tests,
 )
 from mixedscope.workflow.steps.job import job
@@ -42,5 +43,6 @@ __all__ = [
     "sweep_charts",
     "sweep_gather",
     "sweep_plan",
+    "table",
     "tests",
 ]

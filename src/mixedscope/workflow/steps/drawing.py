@@ -105,6 +105,8 @@ def index(
     together: Sequence[str],
     fits: Sequence[str] = (),
     tables: Sequence[str] = (),
+    inference: Sequence[str] = (),
+    printed: Sequence[str] = (),
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
     report: Sequence[str],
@@ -114,7 +116,8 @@ def index(
     ``structures``: tables of structures, one per model. ``captions``: ``<chart>.caption.json`` of
     every chart of a model. ``together``: the same of charts that show all models, or a sweep.
     ``fits``: ``fit.json`` of every fit. ``tables``: what the pages of models and sweeps link to,
-    with CSV beside it. ``output``: ``index.html``; the pages of models and sweeps are written into
+    with CSV beside it. ``inference``: tables beside fits that pages show or link to. ``printed``:
+    tables for papers. ``output``: ``index.html``; the pages of models and sweeps are written into
     ``pages`` beside it. ``timing``: ``timing.html``: what shows seconds, which no other run
     repeats, has a page of its own. ``report``: ``<chart>.rst`` of every chart, those of models
     first.
@@ -128,6 +131,8 @@ def index(
         together=together,
         fits=fits,
         tables=tables,
+        inference=inference,
+        printed=printed,
         output=output,
         timing=timing,
     )

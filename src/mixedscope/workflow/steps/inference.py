@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from mixedscope.tables.store import FitTables
     from mixedscope.tables.table_schema import TableSchema
 
-__all__ = ["fit_bootstrap", "fit_bootstrap_batch", "influence", "profile", "tests"]
-
-#: Tables whose rows are of use to programs alone.
-_NO_CSV: Final = ("profile", "profile_pairs", "bootstrap")
+__all__ = ["fit_bootstrap", "fit_bootstrap_batch", "influence", "profile", "table", "tests"]
 
 
 def tests(
@@ -290,6 +287,77 @@ def fit_bootstrap(
     _write_made("bootstrap", stored, {path: BOOTSTRAP_INTERVALS}, make_intervals)
 
 
+def table(
+    *,
+    fits: Sequence[str],
+    intervals: Sequence[str],
+    settings: Mapping[str, Any],
+    output: Sequence[str],
+) -> None:
+    """Set the structures of a model side by side, as papers print them.
+
+    ``fits``: ``fit.json`` of every structure. ``intervals``: their stored intervals, where the
+    method has some. ``settings``: ``table`` of the model in the configuration, its level filled in.
+    ``output``: a file in each of its formats.
+    """
+    from mixedscope.api.printing.columns import Column, columns_document
+    from mixedscope.api.printing.formats import printed
+
+    method, level, stars = (settings[key] for key in ("intervals", "level", "stars"))
+    columns = []
+    for at, path in enumerate(fits):
+        info, estimates, found, reason = _with_intervals(
+            path, method, level, intervals[at] if intervals else None
+        )
+        remark = None if reason is None else f"no intervals: {reason.rstrip('.')}"
+        name = str(info["structure"])
+        columns.append(Column(name, info, estimates, found, stars=stars, remark=remark))
+    document = columns_document(columns, method, level, settings["digits"], stars)
+    for kind, file in zip(settings["formats"], output, strict=True):
+        printed(document, kind, file)
+    print(printed(document, "text", None))
+
+
+def _with_intervals(
+    fit: str, method: str | None, level: float, stored: str | None
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None, str | None]:
+    """Information and estimates of a fit, its intervals, and why there are none."""
+    import math
+
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.intervals.registry import intervals
+    from mixedscope.optimize.problem import EVALUATION_ERRORS
+    from mixedscope.tables.store import read_fit
+    from mixedscope.tables.table_files import read_table
+
+    directory = Path(fit).parent
+    read = read_fit(directory, only=("estimates",))
+    estimates = read.require("estimates")
+    if method is None:
+        return read.info, estimates, None, None
+    none = estimates[estimates["kind"] != "theta"].assign(lower=math.nan, upper=math.nan)
+    if stored is not None:
+        ends = read_table(stored, f"{method}_intervals")
+        if "skipped" in ends.attrs:
+            return read.info, estimates, none, str(ends.attrs["skipped"]["reason"])
+        key = ["kind", "group", "term", "term2"]
+        both = none[[*key, "estimate"]].merge(ends[[*key, "lower", "upper"]], how="left", on=key)
+        return read.info, estimates, both, None
+    opened = open_fit(directory)
+    try:
+        found = intervals(
+            opened.objective, opened.theta, level, estimates, method=method, settings={}
+        )
+    except UnsuitedError as error:
+        return read.info, estimates, none, str(error)
+    except EVALUATION_ERRORS as error:
+        return read.info, estimates, none, _uncomputable(error)
+    lacking = found[(found["kind"] == "beta") & found["lower"].isna()]
+    reasons = lacking["remark"].dropna().unique() if "remark" in found.columns else ()
+    return read.info, estimates, found, "; ".join(reasons) or None
+
+
 # -- what these steps have in common ---------------------------------------------------------------
 
 
@@ -315,14 +383,16 @@ def _write_made(
     """Write tables that ``make`` gives, as CSV too; of a fit that has none, none and the reason."""
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.optimize.problem import EVALUATION_ERRORS
+    from mixedscope.tables.fit_names import WITHOUT_CSV
     from mixedscope.tables.table_files import skipped_table, write_table
 
     try:
         with _naming(stored, key):
             made = make()
     except (UnsuitedError, *EVALUATION_ERRORS) as error:
-        print(f"{key} is left out: {str(error).rstrip('.')}.")
-        made = [skipped_table(schema, key, str(error)) for schema in files.values()]
+        reason = str(error) if isinstance(error, UnsuitedError) else _uncomputable(error)
+        print(f"{key} is left out: {reason.rstrip('.')}.")
+        made = [skipped_table(schema, key, reason) for schema in files.values()]
     for (path, schema), table in zip(files.items(), made, strict=True):
         write_table(
             path,
@@ -331,9 +401,17 @@ def _write_made(
             formula=stored.info["formula"],
             sha256=stored.info["dataset"]["sha256"],
             extra={k: table.attrs[k] for k in ("parameters", "origin") if k in table.attrs},
-            csv=schema.kind not in _NO_CSV,
+            csv=schema.kind not in WITHOUT_CSV,
         )
         print(f"{path.name}: {len(table)} rows")
+
+
+def _uncomputable(error: Exception) -> str:
+    """Say that a fit is at the edge of what can be computed."""
+    return (
+        "it needs numbers that cannot be computed at this fit "
+        f"({str(error).rstrip('.')}); its certificate says whether it is degenerate"
+    )
 
 
 def _together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

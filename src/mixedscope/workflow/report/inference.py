@@ -1,0 +1,122 @@
+"""What a page shows of what follows from a fit: its intervals and tests, where they were asked for.
+
+A table is a caption, a header, how many columns hold names, and rows, as those of a fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from mixedscope.charts.common import numerals
+from mixedscope.tables.kinds.bootstrap import BOOTSTRAP_INTERVALS
+from mixedscope.tables.kinds.effect_tests import EFFECT_TESTS
+from mixedscope.tables.kinds.profile import PROFILE_INTERVALS
+from mixedscope.tables.table_files import read_table
+
+__all__ = ["PageTable", "files_beside", "left_out", "tables_beside"]
+
+PageTable = tuple[str, Sequence[str], int, Sequence[Sequence[str]]]
+
+_SHOWN: Final = {
+    "profile_intervals": PROFILE_INTERVALS,
+    "bootstrap_intervals": BOOTSTRAP_INTERVALS,
+    "tests": EFFECT_TESTS,
+}
+
+
+def tables_beside(files: Sequence[Path]) -> list[PageTable]:
+    """Give the tables that a page shows of those beside a fit; none of those that are left out."""
+    shown: list[PageTable] = []
+    for name, table in _read(files).items():
+        if "skipped" in table.attrs or table.empty:
+            continue
+        shown.append(_tests(table) if name == "tests" else _intervals(name, table))
+    return shown
+
+
+def left_out(files: Sequence[Path]) -> list[str]:
+    """Say which of them could not be made of the fit, and why."""
+    told: dict[str, None] = {}
+    for table in _read(files).values():
+        if why := table.attrs.get("skipped"):
+            told[f"Left out: {why['study']}: {str(why['reason']).rstrip('.')}."] = None
+    return list(told)
+
+
+def files_beside(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """The files to link to, by what they hold, CSV first where there is one."""
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        csv = file.with_suffix(".csv")
+        found[file.stem.replace("_", " ")] = [csv, file] if csv.is_file() else [file]
+    return found
+
+
+def _read(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    return {file.stem: read_table(file, _SHOWN[file.stem]) for file in files if file.stem in _SHOWN}
+
+
+def _intervals(name: str, table: pd.DataFrame) -> PageTable:
+    level = f"{100 * float(table['level'].iloc[0]):g} %"
+    if name == "profile_intervals":
+        caption = f"Profile intervals, {level}"
+    else:
+        draws, kind = int(table["draws"].max()), table["interval"].iloc[0]
+        caption = f"Bootstrap intervals, {level}, {kind}, {draws:,} draws"
+    rows = [
+        [
+            _parameter(row),
+            *(_number(row[column]) for column in ("estimate", "lower", "upper")),
+            _text(row.get("remark")),
+        ]
+        for row in table.to_dict("records")
+    ]
+    width = 5 if any(row[-1] for row in rows) else 4
+    header = ["", "Estimate", "Lower", "Upper", "Remark"][:width]
+    return caption, header, 1, [row[:width] for row in rows]
+
+
+def _tests(table: pd.DataFrame) -> PageTable:
+    rows = []
+    for row in table.to_dict("records"):
+        about = {"term": f"term, type {row['type']}"}.get(row["kind"], row["kind"])
+        joint = row["distribution"] in ("F", "chi-squared")
+        degrees = [row["num_df"], row["den_df"]] if joint else [row["den_df"]]
+        shown = [f"{d:.4g}" for d in degrees if not math.isinf(d) and not math.isnan(d)]
+        rows.append(
+            [
+                str(row["name"]),
+                str(about),
+                _number(row["estimate"]),
+                str(row["distribution"]).replace("chi-squared", "χ²"),
+                ", ".join(shown),
+                _number(row["statistic"]),
+                f"{row['p_value']:.2g}",
+            ]
+        )
+    header = ["", "", "Estimate", "Test", "df", "Statistic", "p"]
+    method = str(table["method"].iloc[0])
+    about = "in large samples" if method == "none" else f"degrees of freedom: {method}"
+    return f"Tests, {about}", header, 2, rows
+
+
+def _parameter(row: Mapping[Any, Any]) -> str:
+    terms = [_text(row[name]) for name in ("term", "term2")]
+    words = " ~ ".join(term for term in terms if term)
+    named = " ".join(part for part in (str(row["kind"]), words) if part)
+    group = _text(row["group"])
+    return f"{named} | {group}" if group else named
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
+
+
+def _number(value: Any) -> str:
+    missing = value is None or math.isnan(value)
+    return "–" if missing else numerals.signed(f"{value:.5g}")
