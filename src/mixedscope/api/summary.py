@@ -12,6 +12,7 @@ from mixedscope.api.printing import text as printing_text
 from mixedscope.api.printing.document import Block, Figures, Formula, Paragraph, Table, Title
 from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.core.wording import counted
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.design.variables import variable_words
 
 __all__ = ["document", "html", "remarks", "tables", "text", "title"]
@@ -90,10 +91,10 @@ def title(info: Mapping[str, Any]) -> str:
 
 def _title(info: Mapping[str, Any]) -> str:
     how = "REML" if info["criterion"] == "REML" else "maximum likelihood"
-    own = {part["structure"] for random in info["random"] for part in random["parts"]}
-    if info["structure"] == "full" and not own <= {"full", "zerocorr"}:
+    name = structure_name(info)
+    if info["structure"] == "full" and name not in ("full", "zerocorr"):
         return f"Linear mixed model fit by {how}, structures as in the formula"
-    return f"Linear mixed model fit by {how}, structure {info['structure']}"
+    return f"Linear mixed model fit by {how}, structure {name}"
 
 
 def _criteria(info: Mapping[str, Any]) -> _Table:

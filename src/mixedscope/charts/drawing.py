@@ -13,10 +13,10 @@ import pandas as pd
 from mixedscope.charts.common.absent import absent_figure, left_out
 from mixedscope.charts.common.page import fitted
 from mixedscope.charts.common.render import Figure
-from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["draw", "draw_model_chart", "figure", "finish", "function_of"]

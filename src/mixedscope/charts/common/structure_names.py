@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from mixedscope.covariance.registry import STRUCTURES, look_of
+from mixedscope.covariance.registry import look_of
+from mixedscope.covariance.structure_names import structure_name, structures_written
 from mixedscope.tables.store import FitTables
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "in_words",
     "structure_colours",
     "structure_label",
-    "structure_name",
     "structure_shapes",
     "worded",
 ]
@@ -25,23 +25,13 @@ LISTED: Final = 4
 """So many fits are named one by one in a title; of more it tells the range."""
 
 
-def structure_name(info: Mapping[str, Any]) -> str:
-    """Name the covariance structure of a fit as users write it: ``cs``, ``rr1``.
-
-    ``info``: what ``fit.json`` holds. Gives what was asked of the whole model, or else what its
-    terms have: ``full + cs``, in the order of the formula.
-    """
-    asked = str(info["structure"])
-    return " + ".join(_written(info)) or asked if asked == "full" else asked
-
-
 def structure_label(info: Mapping[str, Any]) -> str:
     """Name the covariance structure of a fit in words; that of its terms if the formula gave it.
 
     ``info``: what ``fit.json`` holds.
     """
     asked = str(info["structure"])
-    written = _written(info) if asked == "full" else [asked]
+    written = structures_written(info) if asked == "full" else [asked]
     return worded(written[0] if written else asked) if len(written) < 2 else "structures as written"
 
 
@@ -61,21 +51,6 @@ def in_words(table: pd.DataFrame) -> pd.DataFrame:
     ``table``: with a column ``structure``; what is no name of a structure there stays as it is.
     """
     return table.assign(structure=table["structure"].map(worded))
-
-
-def _written(info: Mapping[str, Any]) -> list[str]:
-    """Structures of the terms of several columns, each once."""
-    names = (
-        _short(str(part["structure"]), part.get("settings") or {})
-        for entry in info.get("random") or ()
-        for part in entry["parts"]
-        if len(part["columns"]) > 1
-    )
-    return list(dict.fromkeys(names))
-
-
-def _short(name: str, settings: Mapping[str, float]) -> str:
-    return STRUCTURES[name].short_name(settings) if name in STRUCTURES else name
 
 
 def worded(name: str) -> str:

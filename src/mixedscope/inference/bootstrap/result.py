@@ -14,6 +14,7 @@ from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
 from mixedscope.inference.bootstrap.ends import check_interval, interval_ends
 from mixedscope.inference.estimates.refit import Refits
+from mixedscope.inference.intervals.columns import COLUMNS
 
 __all__ = ["Bootstrap", "Origin"]
 
@@ -166,9 +167,10 @@ class Bootstrap(Refits):
         pandas.DataFrame
             ``kind`` (``beta``, ``sigma``, ``sd``, ``correlation``), ``group``, ``term``, ``term2``,
             ``estimate``: the parameter that responses were drawn from; ``lower``, ``upper``,
-            ``interval``, and ``draws``: how many count. Those that did not converge do not, nor a
-            correlation in draws where a standard deviation is zero. Missing where the data do not
-            determine the parameter, or the parameter itself is missing.
+            ``method`` (``bootstrap``), ``interval``, and ``draws``: how many count. Those that did
+            not converge do not, nor a correlation in draws where a standard deviation is zero.
+            Missing where the data do not determine the parameter, or the parameter itself is
+            missing.
 
         Raises
         ------
@@ -190,9 +192,8 @@ class Bootstrap(Refits):
                 known = values[self.used & np.isfinite(values)]
                 count = len(known)
                 ends = interval_ends(known, estimate, level, interval, " ".join(filter(None, key)))
-            rows.append((*key, estimate, *ends, interval, count))
-        names = "kind", "group", "term", "term2", "estimate", "lower", "upper", "interval", "draws"
-        frame = pd.DataFrame(rows, columns=list(names))
+            rows.append((*key, estimate, *ends, "bootstrap", interval, count))
+        frame = pd.DataFrame(rows, columns=[*COLUMNS, "interval", "draws"])
         texts = ("group", "term", "term2")
         return frame.assign(
             **{n: frame[n].astype(object).where(frame[n].notna(), None) for n in texts}

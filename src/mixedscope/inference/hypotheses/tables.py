@@ -15,6 +15,7 @@ from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.hypotheses.contrasts import Contrasts
 from mixedscope.inference.hypotheses.methods import approximation, df_method
 from mixedscope.inference.hypotheses.terms import TYPES, term_hypotheses
+from mixedscope.inference.intervals.columns import fixed_only
 
 if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
@@ -165,7 +166,7 @@ def _intervals(
         values = np.full(len(table), np.nan)
         values[is_fixed] = found[column]
         out[column] = values
-    words: list[str | None] = [f"no interval of variance parameters by {name}"] * len(table)
+    words: list[str | None] = [fixed_only(name)] * len(table)
     for place, remark in zip(np.flatnonzero(is_fixed), found["remark"], strict=True):
         words[place] = remark
     out["remark"] = pd.Series(words, dtype=object)

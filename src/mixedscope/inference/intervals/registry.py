@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.inference.intervals.columns import COLUMNS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
     from mixedscope.engine.search.searchable import SearchableObjective
 
-__all__ = ["COLUMNS", "METHODS", "IntervalMethod", "intervals"]
-
-#: Columns of every table of intervals; a method may add its own behind them.
-COLUMNS: Final = ("kind", "group", "term", "term2", "estimate", "lower", "upper", "method")
+__all__ = ["METHODS", "IntervalMethod", "intervals"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,9 @@ class IntervalMethod:
         Where its function is.
     function : str
         ``(objective, theta, level, estimates, *, settings)`` gives a row for each parameter with
-        all of `COLUMNS` but the last, and columns of its own. ``estimates`` are the tidy parameters
-        of the fit: what the data do not determine is missing there, and has no interval.
+        all of `mixedscope.inference.intervals.columns.COLUMNS` but the last, and columns of its
+        own. ``estimates`` are the tidy parameters of the fit: what the data do not determine is
+        missing there, and has no interval.
     """
 
     module: str

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.inference.estimates.estimates import wald_ends
+from mixedscope.inference.intervals.columns import fixed_only
 
 if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
@@ -35,6 +36,8 @@ def wald_intervals(
             **{name: table[name] for name in ("kind", "group", "term", "term2", "estimate")},
             "lower": lower,
             "upper": upper,
-            "remark": is_fixed.map({True: None, False: "no Wald interval for variance parameters"}),
+            "remark": pd.Series(
+                [None if own else fixed_only("wald") for own in is_fixed], dtype=object
+            ),
         }
     )

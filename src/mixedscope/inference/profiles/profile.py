@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.intervals.columns import COLUMNS
 from mixedscope.inference.profiles.intervals import profile_intervals_of
 from mixedscope.inference.profiles.pairs import pair_table
 from mixedscope.inference.profiles.parameters import KEY
@@ -89,7 +90,8 @@ class Profile:
         """
         shown = {tuple(_none(v) for v in row) for row in self.table[list(KEY)].to_numpy()}
         table = profile_intervals_of(self._profiler, level, self._estimates, shown)
-        return table.assign(method="profile")
+        table = table.assign(method="profile")
+        return table[[*COLUMNS, "remark"]]
 
     @door()
     def zeta(self, parameter: str, values: ArrayLike) -> Floats:

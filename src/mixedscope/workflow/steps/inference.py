@@ -278,7 +278,8 @@ def fit_bootstrap(
     def make_intervals() -> list[pd.DataFrame]:
         level = settings["level"]
         try:
-            return [joined().confint(level, settings["interval"]).assign(level=level)]
+            table = joined().confint(level, settings["interval"]).assign(level=level)
+            return [table.drop(columns="method")]
         except ModelError as error:  # too few draws converged
             raise UnsuitedError(str(error)) from error
 

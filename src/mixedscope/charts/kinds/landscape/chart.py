@@ -17,7 +17,6 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.landscape.key import MARKS, band_colours, key
 from mixedscope.charts.kinds.landscape.options import LandscapeOptions
@@ -27,6 +26,7 @@ from mixedscope.charts.kinds.landscape.words import (
     parameter_words,
 )
 from mixedscope.core.errors import ModelError
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["landscape_chart"]

@@ -18,11 +18,11 @@ from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
-from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.ledger.options import LedgerOptions
 from mixedscope.charts.kinds.ledger.words import ledger_caption, ledger_title
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["ledger_chart"]

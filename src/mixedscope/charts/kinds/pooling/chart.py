@@ -18,7 +18,6 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_row
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
-from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.pooling.options import PoolingOptions
 from mixedscope.charts.kinds.pooling.words import (
@@ -30,6 +29,7 @@ from mixedscope.charts.kinds.pooling.words import (
     reference_key,
 )
 from mixedscope.charts.kinds.shrinkage.levels import number
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["pooling_chart"]

@@ -21,12 +21,12 @@ from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width
-from mixedscope.charts.common.structure_names import structure_name
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.stopping.options import StoppingOptions
 from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES, stopping_caption, stopping_title
 from mixedscope.charts.kinds.trace.frames import headroom
 from mixedscope.core.errors import ModelError
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["STOPPING_LIMIT", "stopping_chart"]

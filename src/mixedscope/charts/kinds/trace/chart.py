@@ -22,7 +22,7 @@ from mixedscope.charts.common.numerals import counted, fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
-from mixedscope.charts.common.structure_names import fit_label, structure_name
+from mixedscope.charts.common.structure_names import fit_label
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.trace.frames import (
     KINDS,
@@ -42,6 +42,7 @@ from mixedscope.charts.kinds.trace.parameters import (
     parameter_rows,
 )
 from mixedscope.charts.kinds.trace.words import overlay_caption, trace_caption, trace_title
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["POINT_LIMIT", "THETA_LIMIT", "theta_span", "trace_chart"]
