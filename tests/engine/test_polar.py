@@ -69,6 +69,11 @@ def test_a_compiled_evaluation_is_that_from_python(
         np.testing.assert_allclose(end.theta, point.theta, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(end.slope, point.slope, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(end.describe().beta, point.evaluation.beta, rtol=1e-9)
+        np.testing.assert_allclose(end.fixed_effects(), point.fixed_effects(), rtol=1e-9)
+        system = space.objective.system
+        system.solve(space.objective.factors(point.theta))
+        information = np.linalg.inv(system.beta_covariance(1.0))
+        assert end.log_det_fixed == pytest.approx(np.linalg.slogdet(information)[1], abs=1e-8)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -101,6 +106,8 @@ def test_columns_are_taken_off_the_response_without_forming_products_anew(name: 
         own, expected = space.evaluate(x), moved.evaluate(x)
         assert own.value == pytest.approx(expected.value, rel=1e-11)
         np.testing.assert_allclose(own.slope, expected.slope, rtol=1e-9, atol=1e-9)
+        for found in (own.fixed_effects(), own.evaluation.beta):
+            np.testing.assert_allclose(found, expected.fixed_effects(), rtol=1e-9, atol=1e-10)
     # What was handed in has not changed.
     assert Space(objective).evaluate(x).value == pytest.approx(plain, rel=1e-14)
 

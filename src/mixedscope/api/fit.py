@@ -305,7 +305,7 @@ class Fit(
             if not settings and all(t is not None and "skipped" not in t.attrs for t in there):
                 continue
             try:
-                self._tables.studies |= study_tables(self._studied(), name, settings)
+                self._tables.studies.update(study_tables(self._studied(), name, settings))
             except UnsuitedError as error:
                 if names:
                     raise

@@ -171,10 +171,10 @@ class FitIntervals(FitNumbers[M]):
         """
         stored = self._tables.studies.get("profile")
         if parameters is None and levels is None and stored is not None:
-            return Profile(from_stored(stored), lambda: self._profiler, self.estimates)
+            return Profile(lambda: from_stored(stored), lambda: self._profiler, self.estimates)
         chosen = LEVELS if levels is None else levels
         found = make_profile(self._profiler, self.estimates, parameters, chosen)
-        self._tables.studies["profile"] = to_stored(found.table)
+        self._tables.later("profile", lambda: to_stored(found.table))
         return found
 
     @door()

@@ -8,7 +8,7 @@ name and renamed, so that a reader sees the whole file or none.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.kinds.modes import MODES, MODES_TRACE
 from mixedscope.tables.kinds.timing import TIMING
 from mixedscope.tables.kinds.trace import TRACE
+from mixedscope.tables.late import LateTables
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.tables.table_files import read_table, table_bytes
 
@@ -66,7 +67,7 @@ class FitTables:
         What ``fit.json`` holds.
     trace, estimates, modes, modes_trace, timing : pandas.DataFrame or None
         Columns as in ``SCHEMAS``; None where not computed or not stored yet.
-    studies : dict of str to pandas.DataFrame
+    studies : mapping of str to pandas.DataFrame
         What `mixedscope.inference.studies.registry` found, by name of table.
     """
 
@@ -76,7 +77,13 @@ class FitTables:
     modes: pd.DataFrame | None = None
     modes_trace: pd.DataFrame | None = None
     timing: pd.DataFrame | None = None
-    studies: dict[str, pd.DataFrame] = field(default_factory=dict)
+    studies: MutableMapping[str, pd.DataFrame] = field(default_factory=LateTables)
+
+    def later(self, name: str, make: Callable[[], pd.DataFrame]) -> None:
+        """Put in what makes a table of a study when it is asked for."""
+        if not isinstance(self.studies, LateTables):
+            self.studies = LateTables(self.studies)
+        self.studies.later(name, make)
 
     def get(self, name: str) -> pd.DataFrame | None:
         """Give a table by name, or None where it has not been computed or stored."""

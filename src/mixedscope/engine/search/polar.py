@@ -43,6 +43,10 @@ class PolarEnd(NamedTuple):
     value : float
     describe : callable
         Gives the evaluation there.
+    fixed_effects : callable
+        Gives the fixed effects (r,) there, without all the rest.
+    log_det_fixed : float
+        ``log |X' inv(V) X|``, V the covariance over sigma squared.
     inverse : (f, f) array
         Of the Hessian by the free coordinates, approximately.
     """
@@ -52,6 +56,8 @@ class PolarEnd(NamedTuple):
     slope: Floats
     value: float
     describe: Callable[[], Evaluation]
+    fixed_effects: Callable[[], Floats]
+    log_det_fixed: float
     inverse: Floats
 
 
@@ -77,8 +83,12 @@ class PolarSearch:
             whole.cleared()
         )
         self._scales = np.ascontiguousarray(objective.entries[1], dtype=float)
+        self._log_det_basis = objective.system.basis.log_det
         self._centre: tuple[Floats, Floats] | None = None
         self._moves: list[tuple[Floats, Floats]] = []
+        # What the columns taken off the response have in common with the fixed effects.
+        self._shared = np.empty((0, objective.system.n_fixed))
+        self._shift = np.zeros(objective.system.n_fixed)
         self._corner = np.empty((0, 0))
 
     @classmethod
@@ -110,6 +120,8 @@ class PolarSearch:
         for other in others:
             _, moved, _, moved_rest = _whole(other).cleared()[3]
             self._moves.append((moved - u, moved_rest - rest))
+        none = system.beta(np.zeros(system.n_fixed))
+        self._shared = np.array([other.beta(np.zeros(system.n_fixed)) - none for other in others])
         apart = np.array([other.response - system.response for other in others])
         inner = np.vstack([system.response, apart])
         self._corner = inner @ inner.T
@@ -122,6 +134,7 @@ class PolarSearch:
         for share, (by_u, by_rest) in zip(multiples.tolist(), self._moves, strict=True):
             u += share * by_u
             rest += share * by_rest
+        self._shift = multiples @ self._shared
         weights = np.concatenate([[1.0], multiples])
         rest[-1, -1] = weights @ self._corner @ weights
 
@@ -152,12 +165,20 @@ class PolarSearch:
         if not (is_safe and math.isfinite(value)):
             return None
 
+        shift = self._shift
+
+        def fixed_effects() -> Floats:
+            return objective.system.beta(batch.betas[0]) + shift
+
         def describe() -> Evaluation:
             evaluation = objective.describe_row(batch, 0, variance)
             assert evaluation is not None
-            return evaluation
+            return evaluation._replace(beta=fixed_effects())
 
-        return PolarEnd(x, batch.points[0] / self._scales, slope, value, describe, inverse)
+        return PolarEnd(
+            x, batch.points[0] / self._scales, slope, value, describe, fixed_effects,
+            log_det_fixed + self._log_det_basis, inverse,
+        )  # fmt: skip
 
 
 def _whole(system: ProfiledSystem) -> WholeSystem:

@@ -145,9 +145,12 @@ def _finished(
     What BFGS has learnt of a narrow valley, as of nearly collinear columns, may say that it is at
     its bottom when it is not.
     """
+    if not len(free):
+        return found
     for _ in range(_RENEWALS):
         slope = found.point.slope[free]
-        left = max(float(slope @ own @ slope) for own in (inverse, found.inverse))
+        # By what BFGS began with and by what it ended with.
+        left = max(slope @ (inverse @ slope), slope @ (found.inverse @ slope))
         if 0.5 * left <= _UNFINISHED:
             break
         try:

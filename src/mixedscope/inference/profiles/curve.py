@@ -323,17 +323,17 @@ def _through(known: list[tuple[float, Floats]], place: float) -> Floats:
     """Value at a place of the polynomial through up to three points (Lagrange)."""
     if any(abs(known[0][0] - p) < 1e-9 * (1.0 + abs(p)) for p, _ in known[1:]):
         return known[0][1]
-    total = np.zeros_like(known[0][1])
-    for i, (own, x) in enumerate(known):
-        weight = 1.0
-        for j, (other, _) in enumerate(known):
-            if i != j:
-                weight *= (place - other) / (own - other)
-        total += weight * x
     # Far outside of what is known a polynomial goes astray.
-    reach = max((abs(p - known[0][0]) for p, _ in known), default=0.0)
-    if reach and abs(place - known[0][0]) > 2.0 * reach:
+    reach = max(abs(p - known[0][0]) for p, _ in known)
+    if len(known) == 1 or abs(place - known[0][0]) > 2.0 * reach:
         return known[0][1]
+    total = np.asarray(0.0)
+    for own, x in known:
+        weight = 1.0
+        for other, _ in known:
+            if other != own:
+                weight *= (place - other) / (own - other)
+        total = total + weight * x
     return total
 
 

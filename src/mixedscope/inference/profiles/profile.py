@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -52,14 +53,28 @@ class Profile:
 
     def __init__(
         self,
-        table: pd.DataFrame,
+        table: Callable[[], pd.DataFrame],
         profiler: Callable[[], Profiler],
         estimates: pd.DataFrame,
+        keys: Set[tuple[object, ...]] | None = None,
     ) -> None:
-        self.table = table
+        self._tabulate = table
         self._make = profiler
         self._made: Profiler | None = None
         self._estimates = estimates
+        self._known_keys = keys
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The points of all profiles, a row each."""
+        return self._tabulate()
+
+    @cached_property
+    def _keys(self) -> Set[tuple[object, ...]]:
+        """What names the parameters profiled."""
+        if self._known_keys is not None:
+            return self._known_keys
+        return {tuple(_none(v) for v in row) for row in self.table[list(KEY)].to_numpy()}
 
     @property
     def _profiler(self) -> Profiler:
@@ -88,8 +103,7 @@ class Profile:
         ModelError
             If the level is no number between 0 and 1.
         """
-        shown = {tuple(_none(v) for v in row) for row in self.table[list(KEY)].to_numpy()}
-        table = profile_intervals_of(self._profiler, level, self._estimates, shown)
+        table = profile_intervals_of(self._profiler, level, self._estimates, self._keys)
         table = table.assign(method="profile")
         return table[[*COLUMNS, "remark"]]
 
@@ -160,7 +174,9 @@ def make_profile(
         )
     for parameter in chosen:
         profiler.curve(parameter).reach(reach)
-    return Profile(profiler.table(chosen), lambda: profiler, estimates)
+    points = profiler.points(chosen)
+    keys = {parameter.key for parameter in chosen}
+    return Profile(lambda: profiler.table(points), lambda: profiler, estimates, keys)
 
 
 def make_pairs(

@@ -191,10 +191,13 @@ class Profiler:
                 found[kind, term.group, first, second] = values
         return np.column_stack([found[key] for key in self.keys])
 
-    def table(self, parameters: Sequence[Parameter]) -> pd.DataFrame:
+    def points(self, parameters: Sequence[Parameter]) -> list[tuple[Curve, list[Mark]]]:
+        """The points that the profiles of parameters have now."""
+        return [(curve := self.curve(p), list(curve.marks)) for p in parameters]
+
+    def table(self, points: Sequence[tuple[Curve, Sequence[Mark]]]) -> pd.DataFrame:
         """The points of profiles: value, zeta, slope, then all parameters."""
-        curves = [self.curve(p) for p in parameters]
-        marks = [(c.parameter, m) for c in curves for m in c.marks]
+        marks = [(c.parameter, m) for c, own in points for m in own]
         texts = {
             name: pd.Series([p.key[i] for p, _ in marks], dtype=object)
             for i, name in enumerate(KEY)
@@ -204,7 +207,7 @@ class Profiler:
             "zeta": [m.zeta for _, m in marks],
             "slope": [_slope(p, m) for p, m in marks],
         }
-        values = [self.conditional(c.restriction, [m.knot for m in c.marks]) for c in curves]
+        values = [self.conditional(c.restriction, [m.knot for m in own]) for c, own in points]
         every = dict(zip(self.labels, np.concatenate(values).T, strict=True))
         return pd.DataFrame({**texts, **numbers, **every})
 

@@ -138,7 +138,7 @@ class Restriction:
         self._spaces: dict[tuple[float, ...], Space] = {}
         if self._betas:
             self._reduce()
-            held[self._betas] = base.centre.evaluation.beta[self._columns]
+            held[self._betas] = base.centre.fixed_effects()[self._columns]
         # Of a reduced rank the sign of a row's last entry is no convention: an angle or length and
         # its mirror image are two covariances, and each value is held in both ways.
         self._two_fold = [
@@ -154,7 +154,7 @@ class Restriction:
             held,
             base.centre,
             np.zeros(len(held)),
-            lambda: base.centre.evaluation.beta,
+            base.centre.fixed_effects,
             self.inverse,
         )
         self.curvature = self._curvature()
@@ -166,7 +166,7 @@ class Restriction:
         fixed = system.fixed_columns
         self._x = fixed[:, self._columns]
         rest = [c for c in range(system.n_fixed) if c not in self._columns]
-        centre = self.base.centre.evaluation.beta[self._columns]
+        centre = self.base.centre.fixed_effects()[self._columns]
         design = replace(
             system.design,
             X=np.ascontiguousarray(fixed[:, rest]),
@@ -197,6 +197,15 @@ class Restriction:
         for i, place in zip(self._others, self._places, strict=True):
             if i in self._two_fold and abs(point.x[place] - held[i]) > 1e-9:
                 out[i] = -out[i]
+        if len(self._betas) == 1 and math.isfinite(point.log_det_fixed):
+            place, value = self._columns[0], float(held[self._betas[0]])
+            full = self.base.space.evaluate(point.x)
+            if math.isfinite(full.log_det_fixed):
+                # The determinant is that of the others times the information on this one.
+                information = math.exp(full.log_det_fixed - point.log_det_fixed)
+                apart = value - float(full.fixed_effects()[place])
+                out[self._betas] = 2.0 * information * apart / math.exp(point.x[0]) ** 2
+                return out, lambda: np.insert(point.fixed_effects(), place, value)
         if self._betas:
             # Of the full model at this theta: P + (b - beta)' inv(V) (b - beta) is the penalised
             # residual with b held, P and V free of b.
@@ -205,7 +214,7 @@ class Restriction:
             pull = np.linalg.solve(own[:, self._columns], held[self._betas] - beta[self._columns])
             out[self._betas] = 2.0 * pull / math.exp(point.x[0]) ** 2
             return out, lambda: beta + pull @ own
-        return out, lambda: point.evaluation.beta
+        return out, point.fixed_effects
 
     def _fixed_effects(self, theta: Floats) -> tuple[Floats, Floats]:
         """Fixed effects (r,) where none is held, and their covariance over sigma**2."""
@@ -290,7 +299,7 @@ class Restriction:
         assert best is not None
         if self._level is not None and self._level.value < best.point.value - _FLAT:
             level = self._level
-            return Knot(held, level, np.zeros(1), lambda: level.evaluation.beta, inverse)
+            return Knot(held, level, np.zeros(1), level.fixed_effects, inverse)
         point = best.point
         tidy = space.canonical(point.x)
         if tidy is not point.x:

@@ -48,6 +48,10 @@ class Point:
     slope : (m,) array
     describe : callable
         Gives the evaluation there.
+    fixed_effects : callable
+        Gives the fixed effects (r,) there.
+    log_det_fixed : float
+        ``log |X' inv(V) X|``, V the covariance over sigma squared; NaN where that is not known.
     """
 
     x: Floats
@@ -55,6 +59,8 @@ class Point:
     value: float
     slope: Floats
     describe: Callable[[], Evaluation]
+    fixed_effects: Callable[[], Floats]
+    log_det_fixed: float = math.nan
 
     @property
     def evaluation(self) -> Evaluation:
@@ -73,7 +79,9 @@ class _Part:
 
 def point_of(end: PolarEnd) -> Point:
     """The point where a compiled search ended."""
-    return Point(end.x, end.theta, end.value, end.slope, end.describe)
+    return Point(
+        end.x, end.theta, end.value, end.slope, end.describe, end.fixed_effects, end.log_det_fixed
+    )
 
 
 class Space:
@@ -188,7 +196,9 @@ class Space:
         evaluation, gradient, by_log = self.objective.evaluate_at_sigma(theta, sigma)
         slope = gradient @ slopes
         slope[0] += by_log
-        return Point(x, theta, evaluation.objective, slope, lambda: evaluation)
+        return Point(
+            x, theta, evaluation.objective, slope, lambda: evaluation, lambda: evaluation.beta
+        )
 
     def collapsed(self, x: Floats) -> NDArray[np.bool_]:
         """Whether x is where the deviance is symmetric (m,): a standard deviation of 0, say."""

@@ -132,9 +132,9 @@ def study(*, fit: str | os.PathLike[str], studies: Mapping[str, Mapping[str, Any
     made = stored.tables.studies
     for name, settings in studies.items():
         try:
-            made |= study_tables(studied, name, settings)
+            made.update(study_tables(studied, name, settings))
         except UnsuitedError as error:
-            made |= {t: skipped_table(t, name, str(error)) for t in STUDIES[name].tables}
+            made.update({t: skipped_table(t, name, str(error)) for t in STUDIES[name].tables})
             print(f"The study {name} is left out: {mid_sentence(str(error).rstrip('.'))}.")
     write_fit(directory, stored.tables, only=list(made))
 
