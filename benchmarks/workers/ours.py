@@ -24,8 +24,9 @@ Told = tuple[Numbers, Numbers]
 
 
 def _leverages(_: ms.Fit, found: pd.Series) -> Told:
+    """Sum and largest, in themselves."""
     numbers = {"sum": found.sum(), "largest": found.max()}
-    return numbers, dict.fromkeys(numbers, 1.0)
+    return numbers, numbers
 
 
 def _influences(_: ms.Fit, found: pd.DataFrame) -> Told:
