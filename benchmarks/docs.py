@@ -187,6 +187,13 @@ def tasks_section(table: pd.DataFrame, samples: pd.DataFrame, answers: pd.DataFr
         f"- {row['competitor']}, {row['case']}, {row['task']}: {row['problem']}"
         for row in refused.to_dict("records")
     ]
+    run = set(zip(table["case"], table["competitor"], strict=True))
+    lines += [
+        f"- {name}, {case}: not run"
+        for case in answers["case"].unique()
+        for name in table["competitor"].unique()
+        if (case, name) not in run
+    ]
     parts = [_TASKS, _WORDS, _tasks(table, asked, answers)]
     return "\n".join(parts + (["\n".join(lines) + "\n"] if lines else []))
 
@@ -201,7 +208,10 @@ def write_tasks(
     """Put the section on tasks into ``benchmarks.md``, in the place of that it has."""
     path = directory / "benchmarks.md"
     page = path.read_text("utf-8")
-    told = _TASKS + "\nThis section is of a run of its own; its fits are given for scale:\n\n"
+    told = (
+        _TASKS
+        + "\nThis section is of a run of its own, and its fits show its scale (see load):\n\n"
+    )
     scale = samples.assign(what=samples["what"].replace("total", "(fit, from data)"))
     new = tasks_section(table, scale, answers).replace(_TASKS, told + _machine(table, machine))
     start = page.find(_TASKS)
