@@ -40,11 +40,16 @@ SMALL["models"]["sleep"]["optimizers"] = ["nlopt"]
 ONE = deepcopy(SMALL)
 for _key, _name in (("models", "tasting"), ("datasets", "tasting")):
     ONE[_key].pop(_name)
-for _study in ("efficiency", "crossvalidation"):
+for _study in ("efficiency", "crossvalidation", "profile", "influence"):
     ONE["models"]["sleep"].pop(_study)
-ONE["models"]["sleep"]["bootstrap"] = {"draws": 20, "batch": 20}
+ONE["models"]["sleep"]["bootstrap"] = {"draws": 40, "batch": 20}
+ONE["models"]["sleep"]["table"] = {"formats": ["markdown"], "intervals": "bootstrap"}
 ONE["charts"] |= {"kinds": ["shrinkage"], "formats": ["svg"]}
 
+INFERENCE = {
+    *("tests", "influence", "profile", "profile_pairs", "fit_bootstrap", "fit_bootstrap_batch"),
+    *("table_1", "table_2"),
+}
 DRAWING = {"charts_1", "charts_2", "film", "phases_charts"}
 
 
@@ -194,7 +199,7 @@ def test_changed_chart_settings_redraw_and_refit_nothing(
         (
             "engine/kernels/elimination.py",
             {"fit", "study", "race", "efficiency", "efficiency_batch", "crossvalidation"}
-            | {"phases", "compare", "bootstrap", *DRAWING, "index"},
+            | {"phases", "compare", "bootstrap", *INFERENCE, *DRAWING, "index"},
         ),
         # The ladder is one of the charts of a model of several structures, as `charts_1` draws
         # them.
