@@ -379,7 +379,7 @@ def test_the_page_of_a_model_shows_what_follows_from_its_fits(directory: Path) -
     for words in (
         "Tests, degrees of freedom: satterthwaite",
         '<th scope="row" class="name">hypothesis</th>',
-        "Bootstrap intervals, 95 %, percentile, 40 draws",
+        "Bootstrap intervals, 95\u00a0%, percentile, 40 draws",
         "<h2>Side by side</h2>",
         "../compare/m/table.tex",
         "../fits/m/full/auto/tests.csv",

@@ -35,6 +35,8 @@ SMALL = yaml.safe_load((ROOT / "config/small.yaml").read_text("utf-8"))
 # A chart of each way through the workflow, in two formats: `.ci/run` draws all of them.
 SMALL["charts"] |= {"kinds": ["shrinkage", "trace", "ledger", "theta"], "formats": ["svg", "html"]}
 SMALL["models"]["sleep"]["optimizers"] = ["nlopt"]
+# Tests change the formula: hypotheses name its coefficients.
+SMALL["models"]["sleep"]["tests"] = True
 
 #: One model, one chart.
 ONE = deepcopy(SMALL)

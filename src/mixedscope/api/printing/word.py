@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from mixedscope.api.printing.document import Block, Figures, Formula, Section, Table, Title, clean
 from mixedscope.core.errors import ModelError
@@ -38,7 +39,16 @@ def write(document: Sequence[Block]) -> bytes:
             run.font.name = "Courier New"
     content = BytesIO()
     page.save(content)
-    return content.getvalue()
+    return _undated(content)
+
+
+def _undated(content: BytesIO) -> bytes:
+    """Pack a file anew without the clock: the same table has the same bytes."""
+    packed = BytesIO()
+    with ZipFile(content) as made, ZipFile(packed, "w", ZIP_DEFLATED) as plain:
+        for name in made.namelist():
+            plain.writestr(ZipInfo(name), made.read(name), ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 def _add_table(page: Any, table: Table) -> None:

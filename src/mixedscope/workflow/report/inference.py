@@ -62,7 +62,7 @@ def _read(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
 
 
 def _intervals(name: str, table: pd.DataFrame) -> PageTable:
-    level = f"{100 * float(table['level'].iloc[0]):g} %"
+    level = f"{numerals.number(100 * float(table['level'].iloc[0]))}\u00a0%"
     if name == "profile_intervals":
         caption = f"Profile intervals, {level}"
     else:
@@ -87,7 +87,7 @@ def _tests(table: pd.DataFrame) -> PageTable:
         about = {"term": f"term, type {row['type']}"}.get(row["kind"], row["kind"])
         joint = row["distribution"] in ("F", "chi-squared")
         degrees = [row["num_df"], row["den_df"]] if joint else [row["den_df"]]
-        shown = [f"{d:.4g}" for d in degrees if not math.isinf(d) and not math.isnan(d)]
+        shown = [numerals.number(d, 4) for d in degrees if not math.isinf(d) and not math.isnan(d)]
         rows.append(
             [
                 str(row["name"]),
@@ -96,7 +96,7 @@ def _tests(table: pd.DataFrame) -> PageTable:
                 str(row["distribution"]).replace("chi-squared", "χ²"),
                 ", ".join(shown),
                 _number(row["statistic"]),
-                f"{row['p_value']:.2g}",
+                _number(row["p_value"], 2),
             ]
         )
     header = ["", "", "Estimate", "Test", "df", "Statistic", "p"]
@@ -117,6 +117,6 @@ def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-def _number(value: Any) -> str:
+def _number(value: Any, digits: int = 5) -> str:
     missing = value is None or math.isnan(value)
-    return "–" if missing else numerals.signed(f"{value:.5g}")
+    return "–" if missing else numerals.number(value, digits)
