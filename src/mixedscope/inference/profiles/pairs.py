@@ -107,6 +107,7 @@ def _along(
     reach = max(reach, 0.0)
     low, high = 0.0, math.inf
     inner, outer = 0.0, math.inf
+    last = math.inf
     knot = start
     trial = min(length, reach)
     for _ in range(_TRIES):
@@ -129,8 +130,13 @@ def _along(
         slope = float(knot.slopes @ direction) / (2.0 * far) if far > 0.0 else 0.0
         step = (radius - far) / slope if slope > 0.0 else math.nan
         following = trial + step
-        if not low < following < high:
+        error = abs(far - radius)
+        if error > 0.5 * last and math.isfinite(high):
+            # Newton's steps may go to and fro between the same two places.
+            following = 0.5 * (low + high)
+        elif not low < following < high:
             share = (radius - inner) / (outer - inner) if math.isfinite(outer) else math.nan
             following = low + share * (high - low) if share == share else 1.5 * trial + 0.1 * radius
+        last = error
         trial = min(following, 2.0 * trial + radius, reach)
     raise FloatingPointError("A contour was not found.")
