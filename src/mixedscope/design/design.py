@@ -27,7 +27,7 @@ from mixedscope.design.structure_choice import (
     kept_terms,
     terms_by_group,
 )
-from mixedscope.design.terms import ColumnBlock, TermColumns
+from mixedscope.design.terms import INTERCEPT, ColumnBlock, TermColumns
 from mixedscope.design.training import VALUES, Training
 from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
@@ -338,25 +338,35 @@ def design_of_frame(
 
 def _far_from_zero(X: ColumnBlock, random: Sequence[RandomDesign]) -> list[str]:
     """Name columns that vary, but so little beside their size that they count as constant."""
-    named = zip(X.names, X.matrix.T, strict=True)
-    columns = dict([*named, *(pair for r in random for pair in zip(r.names, r.Z.T, strict=True))])
     notes = []
-    for name, column in columns.items():
-        first = float(column[0])
-        # As of nearly all columns, which are not looked at any further.
-        if np.ptp(column[:64]) > 100.0 * _FAR * abs(first):
-            continue
-        away = column - first
-        spread, middle = float(np.ptp(away)), first + float(away.mean())
-        is_rounding = spread <= _ROUNDING * float(np.spacing(abs(first)))
-        if is_rounding or float(away.std()) > _FAR * abs(middle):
-            continue
-        way = f"center({name})" if name.isidentifier() else "center(...) of what it is made of"
-        notes.append(
-            f"{name!r} varies by {spread:.3g} around {middle:.6g}: so little beside its size that "
-            f"it counts as constant. Centre it: write {way}, or subtract {middle:.6g} in the data."
-        )
+    seen = {INTERCEPT}
+    for names, matrix in ((X.names, X.matrix), *((r.names, r.Z) for r in random)):
+        # Nearly all columns vary enough in some of their rows, and are not looked at any further:
+        # rows from all over, for those of one group may be alike.
+        some = matrix[:: max(len(matrix) // 64, 1)]
+        near = np.ptp(some, axis=0) <= 100.0 * _FAR * np.abs(matrix[0])
+        for j in np.flatnonzero(near).tolist():
+            if names[j] not in seen:
+                seen.add(names[j])
+                notes += _constant_words(names[j], matrix[:, j])
     return notes
+
+
+def _constant_words(name: str, column: NDArray[np.float64]) -> list[str]:
+    """The sentence on a column that counts as constant although it varies; none for others."""
+    first = float(column[0])
+    away = column - first
+    spread = float(np.ptp(away))
+    if spread <= _ROUNDING * float(np.spacing(abs(first))):
+        return []
+    middle = first + float(away.mean())
+    if float(away.std()) > _FAR * abs(middle):
+        return []
+    way = f"center({name})" if name.isidentifier() else "center(...) of what it is made of"
+    return [
+        f"{name!r} varies by {spread:.3g} around {middle:.6g}: so little beside its size that "
+        f"it counts as constant. Centre it: write {way}, or subtract {middle:.6g} in the data."
+    ]
 
 
 # -- checks ---------------------------------------------------------------------------------------
