@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from docs_scripts import docs_script
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,13 +18,7 @@ FACTS = {"0", "0.001", "2", "4", "18", "24", "40", "95", "2003"}
 
 @pytest.fixture(scope="module")
 def numbers() -> ModuleType:
-    place = ROOT / "docs" / "figures" / "guide_numbers.py"
-    spec = importlib.util.spec_from_file_location("guide_numbers", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("guide_numbers")
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from docs_scripts import docs_script
 
 import mixedscope as ms
 
@@ -16,13 +16,7 @@ PAGE = ROOT / "docs" / "inference.md"
 
 @pytest.fixture(scope="module")
 def blocks() -> ModuleType:
-    place = ROOT / "docs" / "figures" / "page_blocks.py"
-    spec = importlib.util.spec_from_file_location("page_blocks", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("page_blocks")
 
 
 def test_every_block_prints_what_stands_below_it_and_every_call_works(blocks: ModuleType) -> None:

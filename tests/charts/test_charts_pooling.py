@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pooling_cases import SPEC
 
 import mixedscope as ms
 from mixedscope.charts.common.render import to_spec
@@ -16,17 +17,6 @@ from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.pooling.chart import pooling_chart
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
-
-SPEC: dict[str, Any] = {
-    "seed": 14,
-    "formula": "y ~ 1 + x + (1 + x | g) + (1 | h)",
-    "units": {"g": 7, "h": 4},
-    "covariates": {"x": {"distribution": "normal"}},
-    "replicates": 2,
-    "beta": [10.0, 1.0],
-    "sigma": 1.5,
-    "random": {"g": {"sd": [1.0, 0.6], "correlations": 0.3}, "h": {"sd": [0.8]}},
-}
 
 
 def made(structure: str = "full", *, truth: bool = True) -> FitTables:

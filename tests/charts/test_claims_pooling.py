@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file
+from pooling_cases import SPEC
 
 import mixedscope as ms
 from mixedscope.charts.kinds.pooling.chart import pooling_chart
@@ -229,16 +230,6 @@ def collinear() -> pd.DataFrame:
 
 
 COLLINEAR = collinear()
-SPEC: dict[str, Any] = {
-    "seed": 14,
-    "formula": "y ~ 1 + x + (1 + x | g) + (1 | h)",
-    "units": {"g": 7, "h": 4},
-    "covariates": {"x": {"distribution": "normal"}},
-    "replicates": 2,
-    "beta": [10.0, 1.0],
-    "sigma": 1.5,
-    "random": {"g": {"sd": [1.0, 0.6], "correlations": 0.3}, "h": {"sd": [0.8]}},
-}
 
 
 def followed(fits: list[FitTables], **options: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pooling_cases import SPEC
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
@@ -15,16 +16,6 @@ from mixedscope.data.truth import true_effects
 from mixedscope.design.design import build_design
 from mixedscope.tables.store import FitTables
 
-SPEC: dict[str, Any] = {
-    "seed": 14,
-    "formula": "y ~ 1 + x + (1 + x | g) + (1 | h)",
-    "units": {"g": 7, "h": 4},
-    "covariates": {"x": {"distribution": "normal"}},
-    "replicates": 2,
-    "beta": [10.0, 1.0],
-    "sigma": 1.5,
-    "random": {"g": {"sd": [1.0, 0.6], "correlations": 0.3}, "h": {"sd": [0.8]}},
-}
 FORMULA = SPEC["formula"]
 
 

@@ -4,10 +4,8 @@
 #
 #     Rscript tests/reference/hypotheses.R tests/reference/hypotheses.json
 #
-# The data are made from sines, alike here and in hypotheses_cases.py: three levels of f and g with
-# one combination that never occurs, two covariates, twelve subjects. lmerTest takes derivatives by
-# differences at lme4's optimum, whose tolerance is set to 1e-10: degrees of freedom are good to some
-# 1e-5, F to 1e-6.
+# The data are those of unbalanced.R. lmerTest takes derivatives by differences at lme4's optimum,
+# whose tolerance is set to 1e-10: degrees of freedom are good to some 1e-5, F to 1e-6.
 
 suppressMessages({
   library(lmerTest)
@@ -18,19 +16,7 @@ suppressMessages({
 target <- commandArgs(trailingOnly = TRUE)
 stopifnot(length(target) == 1)
 
-part <- function(i, k) { v <- sin(i * 12.9898 + k * 78.233) * 43758.5453; v - floor(v) }
-
-made <- function() {
-  i <- 1:120
-  d <- data.frame(
-    f = factor(c("a", "b", "c")[floor(3 * part(i, 1)) + 1], levels = c("a", "b", "c")),
-    g = factor(c("u", "v", "w")[floor(3 * part(i, 2)) + 1], levels = c("u", "v", "w")),
-    x = 100 * part(i, 3), z = part(i, 4) - 0.5, w = 0.5 + part(i, 6),
-    s = factor(rep(1:12, each = 10)))
-  d$y <- 10 * (part(i, 5) - 0.5) + 3 * sin(as.integer(d$s)) + 0.02 * d$x + (d$f == "b") +
-    2 * d$z * cos(3 * as.integer(d$s))
-  d[!(d$f == "c" & d$g == "w"), ]
-}
+source("tests/reference/unbalanced.R")
 
 control <- lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10), calc.derivs = FALSE,
                        check.rankX = "message+drop.cols")
