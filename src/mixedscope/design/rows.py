@@ -146,12 +146,12 @@ def read_subset(subset: str | ArrayLike | None, frame: pd.DataFrame) -> NDArray[
     if subset is None:
         return None
     if isinstance(subset, str) and subset in frame.columns:
-        if column_value(frame[subset]).kind != "boolean":
+        truth = column_value(frame[subset])
+        if truth.kind != "boolean":
             raise DataError(
                 f"The subset column {subset!r} holds no truth values: write a condition, such as "
                 f"subset='{subset} > 0'."
             )
-        truth = column_value(frame[subset])
         inside, what = truth.data & ~truth.missing, f"The column {subset!r}"
     elif isinstance(subset, str):
         inside = evaluate_condition(subset, frame)

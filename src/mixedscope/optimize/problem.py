@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.progress import progress_bar
 from mixedscope.core.wording import counted
 from mixedscope.optimize.certificate import rounding
 from mixedscope.optimize.objective import CompiledSearch, FloatArray, SmoothObjective
@@ -122,7 +123,9 @@ class Problem:
         self._worst = -math.inf
         self._max_evaluations = max_evaluations
         self._max_seconds = max_seconds
-        self._bar: Any = _progress_bar(max_evaluations) if progress else None
+        self._bar: Any = (
+            progress_bar(max_evaluations, "evaluations", delay=self.PATIENCE) if progress else None
+        )
         self._began = time.perf_counter()
         self._compiled = objective.compiling_seconds()
 
@@ -362,9 +365,3 @@ def _inverse(shape: FloatArray) -> FloatArray:
         out[i] = -(row[:i] @ out[:i]) / row[i]
         out[i, i] = 1.0 / row[i]
     return out
-
-
-def _progress_bar(total: int | None) -> Any:
-    from tqdm.auto import tqdm  # only when asked for: its import is not free
-
-    return tqdm(total=total, unit=" evaluations", delay=Problem.PATIENCE, leave=False)

@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from mixedscope.core import wording
+
 __all__ = [
     "counted",
     "deviation",
@@ -166,4 +168,4 @@ def shares(values: Sequence[float]) -> list[str]:
 
 def counted(total: int) -> str:
     """Say how many evaluations."""
-    return f"{total:,} evaluation{'' if total == 1 else 's'}"
+    return wording.counted(total, "evaluation")

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from mixedscope.core.errors import StoreError
+from mixedscope.core.progress import progress_bar
 from mixedscope.inference.bootstrap.result import Bootstrap, Origin
 from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
 from mixedscope.tables.table_files import read_table, write_table
@@ -44,7 +45,7 @@ def run_bootstrap(
     parts = [] if known is None else [known]
     at = 0 if known is None else len(known)
     step, last = _QUICK if quick else _SLOW, perf_counter()
-    bar = _progress_bar(count, at) if progress else None
+    bar = progress_bar(count, "draws", done=at) if progress else None
     try:
         while at < count:
             numbers = range(at, min(at + step, count))
@@ -102,9 +103,3 @@ def write_bootstrap(
     stored = draws.stored()
     extra = {"origin": stored.attrs["origin"]}
     return write_table(path, stored, BOOTSTRAP, formula=formula, sha256=sha256, extra=extra)
-
-
-def _progress_bar(total: int, done: int) -> Any:
-    from tqdm.auto import tqdm  # only when asked for: its import is not free
-
-    return tqdm(total=total, initial=done, unit=" draws", delay=2.0, leave=False)

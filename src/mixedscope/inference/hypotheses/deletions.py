@@ -15,7 +15,12 @@ from mixedscope.covariance.registry import make_structure
 from mixedscope.design.design import Design, RandomDesign, TermPart
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
-from mixedscope.inference.hypotheses.likelihood_ratios import exact_entries, referred, statistic_of
+from mixedscope.inference.hypotheses.likelihood_ratios import (
+    exact_entries,
+    referred,
+    statistic_of,
+    table_of,
+)
 from mixedscope.inference.hypotheses.terms import columns_without
 from mixedscope.inference.ladder.likelihood_ratio import null_reference, reference
 from mixedscope.inference.ladder.one_variance import has_one_variance
@@ -76,7 +81,7 @@ def fixed_deletions(objective: SearchableObjective, theta: Floats) -> pd.DataFra
             | {"statistic": statistic, "df": lost, "p_value": p, "p_low": p, "p_high": p}
             | {"distribution": f"χ²({lost})", "remark": _FIXED}
         )
-    return _table(rows)
+    return table_of(rows, DELETION_COLUMNS)
 
 
 def random_deletions(
@@ -93,7 +98,7 @@ def random_deletions(
     for deletion in _deletions(objective.system.design):
         entries = _tested(objective, theta, value, deletion, draws, seed)
         rows.append(entries)
-    return _table(rows)
+    return table_of(rows, DELETION_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -283,16 +288,3 @@ def _row(term: str, objective: SearchableObjective, value: float) -> dict[str, A
         "objective": value,
         "aic": value + 2.0 * dof,
     }
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    texts = {"term", "distribution", "remark"}
-    return pd.DataFrame(
-        {
-            name: pd.Series(
-                [row[name] for row in rows],
-                dtype=object if name in texts else int if name == "dof" else float,
-            )
-            for name in DELETION_COLUMNS
-        }
-    )

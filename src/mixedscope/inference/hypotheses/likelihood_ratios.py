@@ -33,6 +33,7 @@ __all__ = [
     "likelihood_ratio_table",
     "referred",
     "statistic_of",
+    "table_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,8 @@ RATIO_COLUMNS: Final = (
     "formula", "dof", "objective", "statistic", "df", "p_value", "distribution", "structure",
     "criterion", "aic", "p_low", "p_high", "p_error", "remark",
 )  # fmt: skip
+
+_TEXTS: Final = frozenset(("term", "formula", "structure", "criterion", "distribution", "remark"))
 
 #: What columns may leave of others that they contain, as a share of their length.
 _INSIDE: Final = 1e-7
@@ -103,7 +106,7 @@ def likelihood_ratio_table(fits: Sequence[ComparedFit], *, seed: int) -> pd.Data
         if place:
             row |= _compared(ordered[place - 1], richer, seed)
         rows.append(row)
-    return _table(rows)
+    return table_of(rows, RATIO_COLUMNS)
 
 
 def against_none(fit: ComparedFit, *, draws: int, seed: int) -> pd.DataFrame:
@@ -126,7 +129,7 @@ def against_none(fit: ComparedFit, *, draws: int, seed: int) -> pd.DataFrame:
         row |= exact_entries(objective, statistic, draws=draws, seed=seed)
     else:
         row |= referred(null_reference(objective, seed=seed), statistic)
-    return _table([none, row])
+    return table_of([none, row], RATIO_COLUMNS)
 
 
 def exact_entries(
@@ -290,14 +293,14 @@ def _described(fit: ComparedFit) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    texts = {"formula", "structure", "criterion", "distribution", "remark"}
+def table_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Set rows below each other, texts and numbers in columns of their type."""
     return pd.DataFrame(
         {
             name: pd.Series(
                 [row[name] for row in rows],
-                dtype=object if name in texts else int if name == "dof" else float,
+                dtype=object if name in _TEXTS else int if name == "dof" else float,
             )
-            for name in RATIO_COLUMNS
+            for name in columns
         }
     )

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from mixedscope.core.errors import suggest
-from mixedscope.core.sections import Section, fault
+from mixedscope.core.sections import Section, fault, listed_once
 from mixedscope.formula.parse import Formula
 from mixedscope.inference.bootstrap.ends import INTERVALS, fewest_draws
 from mixedscope.inference.intervals.registry import METHODS as INTERVAL_METHODS
@@ -162,18 +162,10 @@ class TestsConfig(Section):
 class InfluenceConfig(Section):
     """What the estimates of every fit would be without each observation, or each group."""
 
-    by: Annotated[list[str], Field(min_length=1)] = [OBSERVATION]
+    by: Annotated[list[str], Field(min_length=1), AfterValidator(listed_once)] = [OBSERVATION]
     """What is left out in turn: grouping factors or columns of the formula, `observation` each."""
     method: Annotated[str, _one_of(METHODS, "is no method of influence")] = "newton"
     """`newton` (one step of the variances), `fixed` (they stay as they were), `exact` (refits)."""
-
-    @field_validator("by")
-    @classmethod
-    def _by_is_said_once(cls, by: list[str]) -> list[str]:
-        for name in by:
-            if by.count(name) > 1:
-                raise fault(f"{name!r} is listed twice")
-        return by
 
 
 class TableConfig(Section):

@@ -24,7 +24,7 @@ from pydantic import (
 
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_hint
 from mixedscope.core.faults import describe_faults
-from mixedscope.core.sections import Section, fault
+from mixedscope.core.sections import Section, fault, listed_once
 from mixedscope.core.vocabulary import Criterion
 from mixedscope.covariance.registry import STRUCTURES, named_structure
 from mixedscope.data.simulation_spec import AsWritten
@@ -278,10 +278,7 @@ class ModelConfig(Section):
     @field_validator("structures", "optimizers")
     @classmethod
     def _no_duplicates(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if names.count(name) > 1:
-                raise fault(f"{name!r} is listed twice")
-        return names
+        return listed_once(names)
 
 
 class Config(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,32 +120,29 @@ def profile(
     own = stored.tables.require("estimates")
     level = settings["level"]
     others = _names_of(read_table(path, ESTIMATES) for path in estimates)
-    profilers: list[Profiler] = []
 
+    @cache
     def profiler() -> Profiler:
-        if not profilers:
-            profilers.append(Profiler(stored.objective, stored.theta, own))
-        return profilers[0]
+        return Profiler(stored.objective, stored.theta, own)
+
+    @cache
+    def wanted() -> list[str] | None:
+        names = settings["parameters"]
+        return names and [name for name in names if _has(profiler(), name, others)]
 
     def make() -> list[pd.DataFrame]:
-        wanted = settings["parameters"]
-        if wanted is not None:
-            wanted = [name for name in wanted if _has(profiler(), name, others)]
-            if not wanted:
-                raise UnsuitedError("this fit has none of the parameters that are to be profiled")
+        if wanted() == []:
+            raise UnsuitedError("this fit has none of the parameters that are to be profiled")
         levels = sorted({*LEVELS, level})
-        found = make_profile(profiler(), own, wanted, levels)
-        shown = {p.key for p in profiler().parameters(wanted)}
+        found = make_profile(profiler(), own, wanted(), levels)
+        shown = {p.key for p in profiler().parameters(wanted())}
         ends = profile_intervals_of(profiler(), level, own, shown).assign(level=level)
         return [to_stored(found.table), ends]
 
     def make_contours() -> list[pd.DataFrame]:
         pairs = settings["pairs"]
         if pairs is True:
-            wanted = settings["parameters"]
-            if wanted is not None:
-                wanted = [name for name in wanted if _has(profiler(), name, others)]
-            labels = [p.label for p in profiler().parameters(wanted)]
+            labels = [p.label for p in profiler().parameters(wanted())]
             pairs = list(combinations(labels, 2))
         tables, reason = [], "this fit has none of the pairs of parameters"
         for pair in pairs:
@@ -269,6 +267,7 @@ def fit_bootstrap(
     stored = read_fit(Path(fit).parent, only=())
     tables = [read_table(path, BOOTSTRAP) for path in batches]
 
+    @cache
     def joined() -> Bootstrap:
         for table in tables:
             if "skipped" in table.attrs:
