@@ -45,6 +45,9 @@ class KnowsNoMore:
     def initial_hessian(self, theta):
         return None
 
+    def second_derivatives(self, theta):
+        return None
+
     def beyond(self, theta):
         return []
 

@@ -24,7 +24,7 @@ from mixedscope.tables.store import read_fit, write_fit
 #: What says how the search went, and where the data come from: nothing gives it again.
 NOT_HELD = {
     *("schema", "file_sha256", "n_filtered", "references", "variables", "settings", "versions"),
-    *("stages", "search_excess", "certificate_evaluations"),
+    *("stages", "search_excess", "certificate_evaluations", "certificate_hessians"),
     # Of the certificate its gradient is computed again, its Hessian is not.
     *("newton_decrement", "min_hessian_eigenvalue"),
 }

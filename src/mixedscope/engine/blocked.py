@@ -43,6 +43,7 @@ from mixedscope.engine.layout import (
 )  # fmt: skip
 from mixedscope.engine.pattern import TierPattern
 from mixedscope.engine.products import CrossProducts, WorkingProducts
+from mixedscope.engine.second_derivatives import differentiate_twice
 from mixedscope.engine.selected_inverse import TierInverse, tier_inverses
 from mixedscope.engine.small import SingleSystem, SmallSystem, TierWork, WholeSystem
 
@@ -256,6 +257,16 @@ class BlockedSystem:
                 work.d, work.x, work.m, forms, work.forms, weight, out[tier.factor]
             )
         return out
+
+    def second_derivatives(
+        self, factors: Sequence[Floats], entries: NDArray[np.intp], degrees: int, variance: float,
+        *, reml: bool,
+    ) -> tuple[Floats, Floats]:  # fmt: skip
+        """As `differentiate_twice` tells, after :meth:`solve` with the same factors."""
+        solved = self._work[0].m, self._s, self._diagonal
+        return differentiate_twice(
+            self.cross, solved, factors, entries, degrees, reml=reml, variance=variance
+        )
 
     def conditional_covariances(self) -> list[Floats]:
         """Conditional covariance of the modes over sigma**2, after :meth:`solve`.

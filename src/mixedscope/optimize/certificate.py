@@ -4,6 +4,10 @@ Everything is measured in the standardised units x = theta * scale, on the whole
 objective is smooth there and does not change when a column of Λ changes its sign, so a theta of
 zero is no edge of the function, only of its canonical half.  The gradient vanishes there by
 symmetry and proves nothing; what decides is whether the curvature is negative.
+
+The gradient is always that of the point itself.  The Hessian is measured there or, where it was
+measured on the way, at most a thousandth away (largest entry), and a hundred-thousandth if it is
+exact or has an eigenvalue below a thousandth of the largest: see `polish`.
 """
 
 from __future__ import annotations

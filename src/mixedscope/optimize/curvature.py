@@ -1,4 +1,4 @@
-r"""Gradient and Hessian at a point, the latter by differences of exact gradients.
+r"""Gradient and Hessian at a point, the latter exact or by differences of exact gradients.
 
 The Newton decrement :math:`\frac12 g'H^{-1}g` (Boyd & Vandenberghe 2004, section 9.5) estimates
 the objective still to be gained.  Where Λ is singular different theta may give one covariance
@@ -16,7 +16,7 @@ import numpy as np
 
 from mixedscope.optimize.objective import FloatArray
 
-__all__ = ["Curvature", "measure_curvature", "row_by_row"]
+__all__ = ["Curvature", "exact_curvature", "measure_curvature", "row_by_row"]
 
 #: Step of the differences, relative to the parameter, and its smallest reference.
 _STEP = 1e-4
@@ -25,7 +25,7 @@ _SMALLEST = 0.1
 #: Eigenvalues of the Hessian below the largest of these are zero for all we can tell: one by
 #: effect (a step as long as the largest parameter, at least 1, would change the deviance by half
 #: of it), one relative to the largest eigenvalue, and a multiple of the asymmetry of the
-#: differences, which is nothing but error.
+#: differences, or of what an exact Hessian's own gradient lacks, which are nothing but error.
 _NULL_EFFECT = 1e-6
 _NULL_RELATIVE = 1e-8
 _NULL_ASYMMETRY = 2.0
@@ -140,6 +140,19 @@ class Curvature:
         )
 
 
+def exact_curvature(
+    x: FloatArray, gradient: FloatArray, slope: FloatArray, hessian: FloatArray
+) -> Curvature:
+    """Give the curvature by an exact Hessian, standardised units.
+
+    ``x``, ``gradient`` (k,). ``slope`` (k,), ``hessian`` (k, k): first and second derivatives that
+    were formed of the same numbers. By as much as `slope` is not the gradient, which the model
+    computes by another way, these numbers suffer from rounding, and so do small eigenvalues.
+    """
+    error = _largest(slope - gradient)
+    return _curvature(x, gradient, hessian, error)[0]
+
+
 def row_by_row(
     gradient_at: Callable[[FloatArray], FloatArray | None],
 ) -> Callable[[FloatArray], FloatArray | None]:
@@ -240,11 +253,17 @@ def _differences(
     return np.asarray((slopes - gradient) / (beside.diagonal() - x)[:, None])
 
 
-def _curvature(x: FloatArray, gradient: FloatArray, hessian: FloatArray) -> tuple[Curvature, float]:
-    """Give the curvature, and the Frobenius norm of what the Hessian (k, k) lacks in symmetry."""
+def _curvature(
+    x: FloatArray, gradient: FloatArray, hessian: FloatArray, error: float = 0.0
+) -> tuple[Curvature, float]:
+    """Give the curvature, and the Frobenius norm of what the Hessian (k, k) lacks in symmetry.
+
+    ``error``: that of its entries, where it is known to be at least that.
+    """
     other = hessian.T
     difference = hessian - other
-    asymmetry = float(difference.max())  # the largest of the differences of both signs
+    # The largest of the differences of both signs.
+    asymmetry = max(float(difference.max()), error)
     values, vectors = np.linalg.eigh((hessian + other) / 2)
     floor = max(
         _NULL_EFFECT / max(1.0, _largest(x)) ** 2,

@@ -41,7 +41,8 @@ class OptimizationResult:
         ``evaluations``, rows of the trace; ``stages``, evaluations per stage;
         ``search_excess``, how much higher the objective was where the search ended;
         ``certificate_evaluations``, gradients computed to check the result, which are not rows
-        of the trace.
+        of the trace; ``certificate_hessians``, exact Hessians computed for the same purpose,
+        where these take less time than differences of gradients.
     seconds : float
         Wall time of all this, less `compile_seconds`.
     compile_seconds : float
@@ -182,6 +183,7 @@ def minimize(
             "stages": trace.stages(),
             "search_excess": excess,
             "certificate_evaluations": problem.certificate_evaluations,
+            "certificate_hessians": problem.certificate_hessians,
         },
         seconds=problem.seconds,
         compile_seconds=problem.compile_seconds,

@@ -163,6 +163,13 @@ class SmoothObjective(Objective, Protocol):
         """Exact gradients at every row of `thetas` (m, k), NaN where one fails."""
         ...
 
+    def second_derivatives(self, theta: FloatArray, /) -> tuple[FloatArray, FloatArray] | None:
+        """Exact gradient (k,) and Hessian (k, k), formed of the same numbers by another way.
+
+        None where differences of gradients take less time, or are all that can be had.
+        """
+        ...
+
     def quasi_newton(
         self, theta: FloatArray, tolerance: float, most: int, /
     ) -> CompiledSearch | None:

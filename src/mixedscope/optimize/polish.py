@@ -16,7 +16,7 @@ from mixedscope.optimize.certificate import (
     VERDICT_TOLERANCE,
     tolerance_scale,
 )
-from mixedscope.optimize.curvature import Curvature, measure_curvature
+from mixedscope.optimize.curvature import Curvature, exact_curvature, measure_curvature
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import LimitReached, Point, Problem
 from mixedscope.optimize.second_look import look_again
@@ -37,7 +37,8 @@ _NEWTON_FACTOR = 0.25
 _NEWTON_REACH = 0.05
 
 #: A Hessian is used again within this distance (largest entry) of where it was measured; within
-#: the other where an eigenvalue is so small that its sign may change on the way.
+#: the other where an eigenvalue is so small that its sign may change on the way, and where another
+#: one is cheap.
 _NEARBY = 1e-3
 _NEARBY_FLAT = 1e-5
 
@@ -79,6 +80,7 @@ class Polisher:
         self.point = point
         self.curvature: Curvature | None = None
         self._measured: Point | None = None
+        self._is_exact = False
         self.tried: list[str] = []
         self.limit: LimitReached | None = None
         self.make_canonical()
@@ -100,10 +102,17 @@ class Polisher:
         elif old is not None and self._is_near(old):
             self.curvature = old.with_gradient(gradient)
         else:
-            self.curvature = measure_curvature(
-                self.problem.gradients, self.point.x, gradient, secant=self._secant()
-            )
+            self.curvature = self._measured_here(gradient)
             self._measured = self.point
+
+    def _measured_here(self, gradient: FloatArray) -> Curvature | None:
+        """Exact curvature where that is to be had, else by differences; None if one fails."""
+        x = self.point.x
+        exact = self.problem.second_derivatives(x)
+        self._is_exact = exact is not None
+        if exact is not None:
+            return exact_curvature(x, gradient, *exact)
+        return measure_curvature(self.problem.gradients, x, gradient, secant=self._secant())
 
     def _secant(self) -> tuple[FloatArray, FloatArray] | None:
         """Step from the best point before this one, and what it did to the gradient."""
@@ -117,7 +126,7 @@ class Polisher:
     def _is_near(self, old: Curvature) -> bool:
         """Whether a Hessian measured before serves here too."""
         distance = float(np.abs(old.x - self.point.x).max())
-        return distance <= (_NEARBY if old.is_clear else _NEARBY_FLAT)
+        return distance <= (_NEARBY if old.is_clear and not self._is_exact else _NEARBY_FLAT)
 
     def run(self) -> None:
         """Escape and polish until nothing is left to be gained, then clean up zeros."""

@@ -97,6 +97,8 @@ class Problem:
         The best before it.
     certificate_evaluations : int
         Gradients computed by `gradient`, which are not part of the search.
+    certificate_hessians : int
+        Exact Hessians computed by `second_derivatives`.
     """
 
     PATIENCE = 2.0
@@ -120,6 +122,7 @@ class Problem:
         self.best: Point | None = None
         self.previous: Point | None = None
         self.certificate_evaluations = 0
+        self.certificate_hessians = 0
         self._worst = -math.inf
         self._max_evaluations = max_evaluations
         self._max_seconds = max_seconds
@@ -317,6 +320,23 @@ class Problem:
                 return None
             out[i] = slope
         return out
+
+    def second_derivatives(self, x: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Gradient and Hessian at x in standardised units, exact; None without, or if it fails."""
+        try:
+            found = self.objective.second_derivatives(self.to_theta(x))
+        except EVALUATION_ERRORS:
+            return None
+        if found is None or not math.isfinite(found[0].sum() + found[1].sum()):
+            return None
+        self.certificate_hessians += 1
+        return self.slope_to_x(found[0]), self.hessian_to_x(found[1])
+
+    @property
+    def effort(self) -> int:
+        """Values and gradients so far; an exact Hessian counts as the differences it replaces."""
+        exact = 2 * self.size * self.certificate_hessians
+        return len(self.trace) + self.certificate_evaluations + exact
 
     @property
     def out_of_time(self) -> bool:

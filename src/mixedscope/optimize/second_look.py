@@ -46,8 +46,8 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     if not places.rays and not places.starts:
         return None
     quick = problem.objective.is_quick
-    done = len(problem.trace) + problem.certificate_evaluations
-    left = len(problem.trace) + (_SEARCHES * _EVALUATIONS * 10 if quick else int(_SHARE * done))
+    allowed = _SEARCHES * _EVALUATIONS * 10 if quick else int(_SHARE * problem.effort)
+    left = len(problem.trace) + allowed
     problem.stage = "restart"
     note("a second look for a lower minimum")
     starts = []
