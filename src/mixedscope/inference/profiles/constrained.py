@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from mixedscope.inference.profiles.space import NEAR, Point, Space, point_of
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
-__all__ = ["TOLERANCE", "Held", "bounded_inverse", "hessian", "minimize"]
+__all__ = ["TOLERANCE", "Held", "bounded_inverse", "coarse", "hessian", "minimize"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 TOLERANCE: Final = 1e-10
 """Newton decrement, deviance units, at which the others count as optimised."""
+
+#: The same where it is to be seen whether another minimum is lower.
+_COARSE: Final = 1e-3
 
 _STEPS: Final = 80
 _HALVINGS: Final = 30
@@ -30,6 +33,10 @@ _STEP: Final = 1e-4
 _LEAST: Final = 1e-7
 #: A way down from a point of symmetry must lower the deviance by this, or have a slope of this.
 _GAIN: Final = 1e-9
+#: Curvature, downwards, that counts as some; first and last step along a way down, in units.
+_BENT: Final = 1e-6
+_FIRST: Final = 1e-4
+_LAST: Final = 3.0
 #: Newton decrement from which a search that ended is gone on with, and how often at most.
 _UNFINISHED: Final = 1e-6
 _RENEWALS: Final = 10
@@ -97,29 +104,29 @@ def minimize(
         x[kept] = np.maximum(np.abs(x[kept]), 2.0 * NEAR * space.unit(x)[kept])
     found = _quasi_newton(space, x, free, inverse, kept, tolerance)
     found = _finished(space, found, free, inverse, kept, tolerance)
+    for _ in range(_RENEWALS):
+        down = _beside(space, found.point, free, kept)
+        if down is None:
+            break
+        with suppress(*EVALUATION_ERRORS):
+            other = _quasi_newton(space, down.x, free, inverse, kept, tolerance, down)
+            if other.point.value < found.point.value - _GAIN:
+                found = _finished(space, other, free, inverse, kept, tolerance)
+                continue
+        break
     between = found.point
-    sides: dict[int, Point] = {}
     for i, beside in space.aside(between.x, free):
         try:
             there = space.evaluate(beside)
         except EVALUATION_ERRORS:
             continue
-        if space.symmetric[i] > 0.0:
-            sides.setdefault(i, there)
-        # Where the deviance is symmetric its slope is zero whether it is least there or not.
+        # Another minimum may lie further off than the curvature there tells.
         outwards = there.slope[i] * np.sign(beside[i] - between.x[i])
         if outwards > -_GAIN and there.value > found.point.value - _GAIN:
             continue
         other = _quasi_newton(space, beside, free, inverse, kept, tolerance, there)
         if other.point.value < found.point.value - _GAIN:
             found = other
-    if found.point is between and len(sides) > 1:
-        down = _beside_several(between, sides)
-        if down is not None:
-            with suppress(*EVALUATION_ERRORS):
-                other = _quasi_newton(space, down, free, inverse, kept, tolerance)
-                if other.point.value < found.point.value - _GAIN:
-                    found = other
     for i in kept:
         # It went as far as it may, or began there: zero is the limit of what can be reached.
         ends = [y for y in (found.point.x, begin) if abs(y[i]) <= 10.0 * NEAR * space.unit(y)[i]]
@@ -135,6 +142,23 @@ def minimize(
         if own.point.value < found.point.value:
             found = Held(own.point, inverse)
     return found
+
+
+def coarse(
+    space: Space, x: Floats, free: Ints, inverse: Floats, positive: Sequence[int]
+) -> Point | None:
+    """Where a search from x (m,) ends that need not be exact; as `minimize` otherwise.
+
+    None if it leads nowhere, or where a coordinate that must not change its sign has changed it.
+    """
+    kept = [i for i in positive if i in free]
+    if space.searcher is not None:
+        end = space.searcher.search(x, free, inverse, _COARSE)
+        if end is not None:
+            return point_of(end) if all(end.x[i] > 0.0 for i in kept) else None
+        if space.searcher.search(x, free[:0], inverse[:0, :0], 0.0) is not None:
+            return None
+    return _quasi_newton(space, x, free, inverse, kept, _COARSE).point
 
 
 def _finished(
@@ -167,21 +191,62 @@ def _finished(
     return found
 
 
-def _beside_several(between: Point, sides: Mapping[int, Point]) -> Floats | None:
-    """A way down (m,) that turns several angles at once, where no single one goes down.
+def _beside(space: Space, point: Point, free: Ints, positive: Sequence[int]) -> Point | None:
+    """A lower point beside one about which the deviance is symmetric; None if it bends upwards.
 
-    A covariance matrix of rank 1, say, may be left by two correlations together, as the slopes of
-    points beside it by each angle (second differences) tell. None if there is no such way.
+    Its slope vanishes there whether it is least there or not. What bends tell are second
+    derivatives, by all coordinates at once: a covariance matrix that vanishes, or is of rank 1, may
+    be left by a standard deviation and a correlation together where neither alone goes down.
     """
-    places = list(sides)
-    steps = np.array([there.x[i] - between.x[i] for i, there in sides.items()])
-    bends = np.array([(there.slope - between.slope)[places] for there in sides.values()]) * steps
-    values, vectors = np.linalg.eigh(0.5 * (bends + bends.T))
-    if values[0] > -_GAIN:
+    x, places, known = space.opened(point.x, free)
+    if not known:
         return None
-    x = sides[places[0]].x.copy()
-    x[places] = between.x[places] + steps * vectors[:, 0] / np.abs(vectors[:, 0]).max()
-    return x
+    steps = space.shortest(x)
+    units = space.unit(x)[places]
+    bends = np.zeros((len(places), len(places)))
+    try:
+        centre = point if x is point.x else space.evaluate(x)
+        for row, i in enumerate(places[:known]):
+            move = x.copy()
+            move[i] += steps[i]
+            bends[row] = (space.evaluate(move).slope - centre.slope)[places] / steps[i]
+    except EVALUATION_ERRORS:
+        return None
+    bends[known:, :known] = bends[:known, known:].T
+    bends *= np.outer(units, units)
+    values, vectors = np.linalg.eigh(0.5 * (bends + bends.T))
+    for value, vector in zip(values.tolist(), vectors.T, strict=True):
+        if value > -_BENT * max(1.0, values[-1]):
+            break
+        best = _along(space, centre, places, units * vector, positive)
+        if best is not None and best.value < point.value:
+            return best
+    return None
+
+
+def _along(
+    space: Space, centre: Point, places: Ints, way: Floats, positive: Sequence[int]
+) -> Point | None:
+    """The lowest of points further and further off along a line, to both of its sides."""
+    best = None
+    for sign in (1.0, -1.0):
+        lowest, size = centre.value, _FIRST
+        while size < _LAST:
+            x = centre.x.copy()
+            x[places] += sign * size * way
+            if any(x[i] <= 0.0 for i in positive):
+                break
+            try:
+                there = space.evaluate(x)
+            except EVALUATION_ERRORS:
+                break
+            if there.value >= lowest:
+                break
+            lowest = there.value
+            if best is None or lowest < best.value:
+                best = there
+            size *= 3.0
+    return best
 
 
 def _quasi_newton(

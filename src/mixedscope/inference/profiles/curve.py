@@ -38,7 +38,9 @@ _SMALL: Final = 1e-6
 #: By how much zeta may rise differently from what slopes at both ends of a step say; by less where
 #: something is collapsed at one end only.
 _MISFIT: Final = 0.05
-#: The same where between two points no root is looked for before they were mended.
+#: So much is allowed between points however near to each other.
+_LEAST: Final = 1e-6
+#: Misfit beyond which between two points no root is looked for before they were mended.
 _JUMP: Final = 0.3
 #: Points between which something collapses are no further apart in zeta.
 _KINK: Final = 0.02
@@ -94,6 +96,7 @@ class Curve:
         slope = math.sqrt(curvature / 2.0) if curvature > 0.0 else math.nan
         self.marks = [Mark(self._centre, 0.0, slope, knot, self._state(knot.point.x))]
         self._tried: set[tuple[float, ...]] = set()
+        self._looked: set[float] = set()
         self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
 
     def _at_end(self, side: int) -> bool:
@@ -156,8 +159,41 @@ class Curve:
             for level in sorted(levels):
                 self.find(side * level)
         self._refine()
+        for side in (-1, 1):
+            self.end(side * max(levels))
         for level in (*levels, *(-v for v in levels)):
             self.find(level)
+
+    def end(self, zeta: float) -> Mark | None:
+        """Find the point of this zeta, as `find`, and look whether the others are at their lowest.
+
+        Only at the last point of a side: what is lower there is followed back to where the two
+        minima are equally low.
+        """
+        side = 1 if zeta > 0.0 else -1
+        mark = self.find(zeta)
+        for _ in range(_TRIES):
+            if not self._look(side):
+                break
+            self._refine()
+            mark = self.find(zeta)
+        return mark
+
+    def _look(self, side: int) -> bool:
+        """Look for a lower minimum of the others at the last point of a side; whether one is."""
+        at = 0 if side < 0 else -1
+        last = self.marks[at]
+        if last.zeta == 0.0 or last.place in self._looked:
+            return False
+        self._looked.add(last.place)
+        try:
+            knot = self.restriction.look(last.knot)
+        except EVALUATION_ERRORS:
+            return False
+        if knot is None:
+            return False
+        self.marks[at] = self._mark(last.place, knot)
+        return True
 
     def _side(self, side: int) -> list[Mark]:
         """Points of one side, the optimum first."""
@@ -278,8 +314,7 @@ class Curve:
         for i in (*range(middle - 1, -1, -1), *range(middle, len(self.marks) - 1)):
             a, b = self.marks[i], self.marks[i + 1]
             pair = a.place, a.zeta, b.place, b.zeta
-            limit = _MISFIT if a.state == b.state else 0.02 * _MISFIT
-            if pair in self._tried or _misfit(a, b) <= limit:
+            if pair in self._tried or _misfit(a, b) <= self._allowed(a, b):
                 continue
             self._tried.add(pair)
             for at, own, other in ((i, a, b), (i + 1, b, a)):
@@ -295,6 +330,12 @@ class Curve:
                     self.marks[at] = found
                     lowered = True
         return lowered
+
+    @staticmethod
+    def _allowed(a: Mark, b: Mark) -> float:
+        """By how much zeta may rise from a to b otherwise than their slopes say."""
+        most = _MISFIT if a.state == b.state else 0.02 * _MISFIT
+        return max(_LEAST, min(most, _MISFIT / _STRIDE * _rise(a, b)))
 
     def _split(self) -> bool:
         """Add a point between two of which something is collapsed at one only; False if done."""
@@ -314,9 +355,14 @@ class Curve:
 
 def _misfit(a: Mark, b: Mark) -> float:
     """By how much zeta rises from a to b otherwise than their slopes say; 0 if they have none."""
+    expected = _rise(a, b)
+    return abs(b.zeta - a.zeta - expected) if math.isfinite(expected) else 0.0
+
+
+def _rise(a: Mark, b: Mark) -> float:
+    """By how much zeta rises from a to b as their slopes say; NaN if they have none."""
     slopes = [s for s in (a.slope, b.slope) if math.isfinite(s)]
-    expected = (b.place - a.place) * sum(slopes) / max(len(slopes), 1)
-    return abs(b.zeta - a.zeta - expected) if slopes else 0.0
+    return (b.place - a.place) * sum(slopes) / len(slopes) if slopes else math.nan
 
 
 def _through(known: list[tuple[float, Floats]], place: float) -> Floats:

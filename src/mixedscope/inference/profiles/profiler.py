@@ -217,7 +217,7 @@ class Profiler:
         own = curve.parameter
         found, remarks = [], []
         for side in (-1, 1):
-            mark = curve.find(side * zeta)
+            mark = curve.end(side * zeta)
             if mark is not None:
                 found.append(own.value(mark.place))
                 if curve.returns(mark):

@@ -17,11 +17,13 @@ from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.profiles.constrained import (
     Held,
     bounded_inverse,
+    coarse,
     hessian,
     minimize,
 )
 from mixedscope.inference.profiles.parameters import Parameter
 from mixedscope.inference.profiles.space import Point, Space
+from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["Base", "Knot", "Restriction"]
 
@@ -29,6 +31,11 @@ Floats = NDArray[np.float64]
 
 #: What the fit may be above the least deviance that is found: its own tolerance, many times.
 _LOWER: Final = 1e-5
+#: Observations up to which other minima are looked for. One found that is so little higher, and so
+#: far away in some coordinate, is finished to see which is lower.
+_ROWS: Final = 5_000
+_CLOSE: Final = 0.02
+_APART: Final = 0.02
 #: Deviances this near to each other are the same.
 _FLAT: Final = 1e-9
 
@@ -189,6 +196,38 @@ class Restriction:
         return self._template.moved(
             lambda: SearchableObjective(self._system.with_response(y - self._x @ values))
         )
+
+    def look(self, knot: Knot) -> Knot | None:
+        """Look for a lower minimum of the others elsewhere; None if none is found.
+
+        Searches from a few places that differ much: all standard deviations as large as sigma, or
+        several times that, and correlations of the other sign. No minimum is proved to be the
+        lowest. Only of models whose evaluations are fast.
+        """
+        space = self._space(knot.held)
+        own = knot.point
+        if len(self._free) < 2 or self.base.objective.system.n > _ROWS:
+            return None
+        units = space.unit(own.x)
+        for start in space.elsewhere(own.x):
+            x = own.x.copy()
+            x[self._free] = start[self._free]
+            try:
+                # Of some structures the derivatives overflow far from all data.
+                with np.errstate(all="ignore"):
+                    end = coarse(space, x, self._free, self.inverse, self._positive)
+            except EVALUATION_ERRORS:
+                continue
+            gap = end.value - own.value if end is not None else math.inf
+            if end is None or gap > _CLOSE:
+                continue
+            apart = np.abs(np.abs(end.x) - np.abs(own.x)) / units
+            if gap > -_CLOSE and apart[self._free].max() < _APART:
+                continue
+            other = self.hold(knot.held, end.x, self.inverse)
+            if other.point.value < own.value - _LOWER * _CLOSE:
+                return other
+        return None
 
     def _slopes(self, held: Floats, point: Point) -> tuple[Floats, Callable[[], Floats]]:
         """Derivatives by the held values, and what gives all fixed effects (r,)."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.covariance.base import CovarianceStructure
+from mixedscope.covariance.polar import row_axes
 from mixedscope.engine.search.searchable import SearchableObjective
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ NEAR: Final = 1e-3
 ASIDE: Final = 0.03
 #: The same for angles, of which a minimum further off than that is deep enough to count.
 _TURN: Final = 0.01
+#: From such steps second derivatives at a point of symmetry are taken. Of columns that are nearly
+#: collinear angles are told apart by very small ones.
+_SHORT: Final = 1e-3
+_SHORT_TURN: Final = 3e-5
 
 #: Logarithms of sigma beyond this have no square.
 _LARGEST: Final = 300.0
@@ -77,6 +82,16 @@ class _Part:
     own: slice
 
 
+def _rows(at: int, size: int, rank: int) -> list[tuple[int, list[int]]]:
+    """Where the length and the angles of each row of a triangle are, its coordinates from `at`."""
+    out, angle = [], at + size
+    for a in range(size):
+        width = min(a + 1, rank) - 1
+        out.append((at + a, list(range(angle, angle + width))))
+        angle += width
+    return out
+
+
 def point_of(end: PolarEnd) -> Point:
     """The point where a compiled search ended."""
     return Point(
@@ -115,6 +130,8 @@ class Space:
         units, symmetric, powers = [1.0], [math.nan], [0.0]
         # Angles after the first of a row, which mean nothing where one before them is ± pi/2.
         self._later: list[int] = []
+        # Of triangles: the lengths of the rows and the angles of each.
+        self._rows: list[list[tuple[int, list[int]]]] = []
         for term in objective.system.terms:
             begin = term.theta.start
             own: list[_Part] = []
@@ -122,6 +139,8 @@ class Space:
                 count = structure.n_theta
                 own.append(_Part(structure, slice(begin, begin + count), slice(at, at + count)))
                 scale = term.column_scale[list(part.columns)]
+                if structure.polar_axes == row_axes(structure.size, structure.rank):
+                    self._rows.append(_rows(at, structure.size, structure.rank))
                 for axis in structure.polar_axes:
                     is_sd = axis.kind == "sd"
                     if not is_sd and not axis.pairs:
@@ -222,6 +241,54 @@ class Space:
             return x
         theta, sigma, _ = self.theta(x)
         return self.coordinates(self._model.canonical(theta), sigma)
+
+    def opened(self, x: Floats, free: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp], int]:
+        """The same covariance written so that ways out of where x is symmetric can be seen.
+
+        Gives coordinates (m,); those that are free and where the deviance is symmetric, then those
+        that mean nothing at x but do beside it; and how many the former are. Of rows that vanish
+        together the angles are turned to one direction: their covariance, as it leaves zero, is of
+        rank 1.
+        """
+        collapsed = self.collapsed(x)
+        if not collapsed[free].any():
+            return x, free[:0], 0
+        loose: list[int] = []
+        own = set(free.tolist())
+        for rows in self._rows:
+            gone = [row for row, (length, _) in enumerate(rows) if collapsed[length]]
+            for row in gone:
+                angles = [i for i in rows[row][1] if i in own]
+                if len(gone) > 1 and len(angles) == len(rows[row][1]):
+                    x = x.copy()
+                    for j, i in enumerate(angles):
+                        ahead = math.copysign(_QUARTER, x[i]) if j == gone[0] else 0.0
+                        x[i] = ahead if j <= gone[0] else x[i]
+                loose += angles
+        places = free[collapsed[free]]
+        symmetric = [i for i in places.tolist() if i not in loose]
+        return x, np.array([*symmetric, *loose], dtype=np.intp), len(symmetric)
+
+    def shortest(self, x: Floats) -> Floats:
+        """Steps (m,) from which second derivatives are taken where the deviance is symmetric."""
+        lengths = _SHORT**self._powers * self.unit(x)
+        return np.where(self._is_sd, lengths, _SHORT_TURN)
+
+    def elsewhere(self, x: Floats) -> list[Floats]:
+        """Coordinates (m,) far from x, and from each other, with the same sigma."""
+        units = self.unit(x)
+        out = []
+        for size in (1.0, 4.0):
+            far = np.where(self._is_sd, size**self._powers * units, 0.0)
+            far[0] = x[0]
+            out.append(far)
+        if self._is_angle.any():
+            out.append(np.where(self._is_angle, -x, x))
+        # In no direction that is special.
+        lengths = np.abs(x) + 0.3**self._powers * units
+        turned = x + np.sin(1.0 + np.arange(self.size))
+        out.append(np.where(self._is_sd, lengths, np.where(self._is_angle, turned, x)))
+        return out
 
     def aside(self, x: Floats, free: NDArray[np.intp]) -> list[tuple[int, Floats]]:
         """Free coordinates at which x is where the deviance is symmetric, and points beside it.
