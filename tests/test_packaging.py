@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 import mixedscope
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.workflow import code_digest as code_digest_module
-from mixedscope.workflow.code_digest import code_digest, reachable_sources
+from mixedscope.workflow.code_digest import code_digest, forget_sources, reachable_sources
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -212,5 +212,6 @@ def test_the_digest_of_a_step_changes_with_what_the_code_does_alone(
     digests = []
     for text in (before, after):
         (tmp_path / "used.py").write_text(text, encoding="utf-8")
+        forget_sources()
         digests.append(code_digest("step"))
     assert (digests[0] != digests[1]) == differs

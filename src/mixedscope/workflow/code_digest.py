@@ -13,16 +13,14 @@ of them the job uses, and a change in the others is none of its.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
-__all__ = ["code_digest", "reachable_sources"]
+from mixedscope.workflow.read_code import ReadCode, Said
 
-_Node = TypeVar("_Node", bound=ast.AST)
+__all__ = ["code_digest", "forget_sources", "reachable_sources"]
 
 _PACKAGE = __name__.partition(".")[0]
 _ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +30,6 @@ _STEPS = ("workflow", "steps")
 
 #: Files that modules read from their own package.
 _BESIDE = (".css", ".html", ".js")
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def code_digest(step: str, modules: Iterable[str] = ()) -> str:
@@ -56,16 +52,13 @@ def code_digest(step: str, modules: Iterable[str] = ()) -> str:
     ValueError
         If there is no such step or module.
     """
-    home, own = _home(step)
+    code = _code(_ROOT)
+    home, (own, _) = _home(step)
     digest = hashlib.sha256()
     for path in reachable_sources(step, modules):
-        content = path.read_bytes()
-        if path == home:
-            content = "".join(ast.dump(_without_docstrings(node)) for node in own).encode()
-        elif path.suffix == ".py":
-            content, _ = _read(content, _module_name(path))
-        digest.update(f"{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
+        said = own if path == home else code.file(path)[0]
+        digest.update(f"{path.relative_to(_ROOT).as_posix()}\0{said}\0".encode())
+    code.keep()
     return digest.hexdigest()[:16]
 
 
@@ -88,114 +81,63 @@ def reachable_sources(step: str, modules: Iterable[str] = ()) -> list[Path]:
     ValueError
         If there is no such step or module.
     """
-    home, own = _home(step)
+    code = _code(_ROOT)
+    home, (_, names) = _home(step)
     found = {home}
-    todo = [path for node in own for path in _imported_by(node, _module_name(home))]
+    todo = [path for name in names for path in _files(_ROOT, name)]
     for module in modules:
         files = _files(_ROOT, module)
-        if not files or _module_name(files[-1]).removesuffix(".__init__") != module:
+        if not files or code.module_name(files[-1]).removesuffix(".__init__") != module:
             raise ValueError(f"there is no module {module!r}")
         todo += files
     while todo:
         path = todo.pop()
         if path not in found:
             found.add(path)
-            _, names = _read(path.read_bytes(), _module_name(path))
-            todo += [file for name in names for file in _files(_ROOT, name)]
-    beside = {path for folder in {p.parent for p in found} for path in folder.iterdir()}
-    return sorted(found | {path for path in beside if path.suffix in _BESIDE})
+            todo += _imported_by(_ROOT, path)
+    beside = {path for folder in {p.parent for p in found} for path in _beside(folder)}
+    return sorted(found | beside)
 
 
-def _home(step: str) -> tuple[Path, list[ast.stmt]]:
-    """The module of the pipeline that holds a step, and what in it belongs to the step.
+def forget_sources() -> None:
+    """Read files anew that have changed since: a process reads each once."""
+    for cached in (_code, _imported_by, _beside, _files):
+        cached.cache_clear()
 
-    These are its function, the functions and classes there whose names these use, and everything
-    that is neither, as the imports at the top.
-    """
+
+def _home(step: str) -> tuple[Path, Said]:
+    """The module of the pipeline that holds a step, and what in it belongs to the step."""
     known: list[str] = []
-    for path in sorted(_ROOT.joinpath(*_STEPS).glob("*.py")):
-        tree = _parsed(path.read_bytes())
-        named = {node.name: node for node in tree.body if isinstance(node, _DEFINITIONS)}
-        if step in named:
-            own = [node for node in tree.body if not isinstance(node, _DEFINITIONS)]
-            own = [node for node in own if not _is_list_of_names(node)]
-            used, todo = set(), [named[step], *own]
-            while todo:
-                for node in ast.walk(todo.pop()):
-                    if isinstance(node, ast.Name) and node.id in named and node.id not in used:
-                        used.add(node.id)
-                        todo.append(named[node.id])
-            used.add(step)
-            return path, [n for n in tree.body if n in own or getattr(n, "name", None) in used]
-        known += [name for name in named if not name.startswith("_")]
+    for path in _step_files(_ROOT):
+        parts = _code(_ROOT).functions(path)
+        if step in parts:
+            return path, parts[step]
+        known += parts
     raise ValueError(f"there is no step {step!r}; steps are {', '.join(known)}")
 
 
 # Steps share most of their files, and a run asks for the digests of all steps: each file is read,
 # and each name looked up, once.
-_parsed = cache(ast.parse)
+@cache
+def _code(root: Path) -> ReadCode:
+    return ReadCode(root, _PACKAGE)
 
 
 @cache
-def _read(source: bytes, module: str) -> tuple[bytes, tuple[str, ...]]:
-    """What source code says, its syntax tree without docstrings; and the names it imports."""
-    tree = ast.parse(source)
-    names = tuple(dict.fromkeys(_names(tree, module)))
-    tree.body = [node for node in tree.body if not _is_list_of_names(node)]
-    return ast.dump(_without_docstrings(tree)).encode(), names
+def _imported_by(root: Path, path: Path) -> frozenset[Path]:
+    """Source files of this package that one of them imports, inside functions included."""
+    _, names = _code(root).file(path)
+    return frozenset(file for name in names for file in _files(root, name))
 
 
-def _without_docstrings(tree: _Node) -> _Node:
-    """The same piece of code, its docstrings taken away."""
-    for node in _statements(tree):
-        if (
-            isinstance(node, (ast.Module, *_DEFINITIONS))
-            and node.body
-            and ast.get_docstring(node, clean=False)
-        ):
-            del node.body[0]
-    return tree
+@cache
+def _step_files(root: Path) -> tuple[Path, ...]:
+    return tuple(sorted(root.joinpath(*_STEPS).glob("*.py")))
 
 
-def _is_list_of_names(node: ast.stmt) -> bool:
-    """Whether a statement is ``__all__ = ...``, which computes nothing."""
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
-
-
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """A piece of code and all statements in it; expressions hold neither imports nor docstrings."""
-    todo = [tree]
-    while todo:
-        node = todo.pop()
-        yield node
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            todo += node.orelse
-            continue
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            todo += getattr(node, part, ())
-
-
-def _imported_by(tree: ast.AST, module: str) -> Iterator[Path]:
-    """Source files of this package that a piece of code imports, functions included."""
-    for name in dict.fromkeys(_names(tree, module)):
-        yield from _files(_ROOT, name)
-
-
-def _names(tree: ast.AST, module: str) -> Iterator[str]:
-    """Dotted names of what a piece of code imports: modules, and what is taken from them."""
-    for node in _statements(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = module.split(".")[: -node.level]
-                base = ".".join([*package, *([base] if base else [])])
-            yield base
-            for alias in node.names:
-                yield f"{base}.{alias.name}"
+@cache
+def _beside(folder: Path) -> tuple[Path, ...]:
+    return tuple(path for path in folder.iterdir() if path.suffix in _BESIDE)
 
 
 @cache
@@ -213,9 +155,3 @@ def _files(root: Path, module: str) -> tuple[Path, ...]:
         else:
             return (*found, *(path for path in [root / f"{part}.py"] if path.is_file()))
     return tuple(found)
-
-
-def _module_name(path: Path) -> str:
-    """Dotted name against which relative imports of a file are resolved."""
-    parts = path.relative_to(_ROOT).with_suffix("").parts
-    return ".".join((_PACKAGE, *parts))

@@ -24,7 +24,7 @@ from typing import (
     get_origin,
 )
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from mixedscope.core.errors import ModelError, suggest
@@ -108,7 +108,7 @@ class Options(Section):
             key: (cls.model_fields[key].annotation, cls.model_fields[key]) for key in keys
         }
         name = f"{chart.title()}Chart"
-        return create_model(name, __base__=Options, __doc__=summary(cls), **fields)
+        return create_model(name, __base__=_Made, __doc__=summary(cls), **fields)
 
     def studies(self, known: tuple[str, ...]) -> tuple[str, ...]:
         """The studies of a fit that the chart needs, of those it can show."""
@@ -117,6 +117,13 @@ class Options(Section):
     def chosen(self, tables: Mapping[str, Any], needed: tuple[str, ...]) -> list[Any]:
         """The tables that are drawn, of those that a function made."""
         return [tables[name] for name in needed]
+
+
+class _Made(Options):
+    """Options of a class that no source file holds: its fields bring their documentation along."""
+
+    # Looking for it would take half of what planning a run does.
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def summary(options: type[Options]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import MixedscopeError, suggest
@@ -79,10 +79,14 @@ class ChartSettings(Section):
 if TYPE_CHECKING:
     ChartsConfig = ChartSettings
 else:
+
+    class _Documented(ChartSettings):
+        model_config = ConfigDict(use_attribute_docstrings=False)  # inherits what is written above
+
     _SECTIONS = {n: spec.options.section(n, spec.keys) for n, spec in CHARTS.items() if spec.keys}
     ChartsConfig = create_model(
         "ChartsConfig",
-        __base__=ChartSettings,
+        __base__=_Documented,
         __module__=__name__,
         __doc__=ChartSettings.__doc__,
         **{name: (section, section()) for name, section in _SECTIONS.items()},
