@@ -207,3 +207,35 @@ def test_offsets_of_the_formula_are_not_added() -> None:
         "y ~ f + z + (1 | s)", data.assign(y=data["y"] - np.log(data["size"]))
     )
     assert given["mean"].tolist() == pytest.approx(by_hand.fit().means("f").table["mean"])
+
+
+def test_proportional_weights_are_those_of_combinations_whatever_rows_weigh() -> None:
+    i = np.arange(96)
+    data = pd.DataFrame(
+        {
+            "f": np.array(list("uvw"))[(i * i // 3) % 3],
+            "s": np.array(list("abc"))[(i // 2 + i // 7) % 3],
+            "t": np.array(list("xy"))[(i % 5 < 2) * 1],
+            "g": [f"g{k}" for k in i % 8],
+            "x": (i * 37 % 41) / 10,
+            "w": 1 + i % 4,
+        }
+    )
+    data["y"] = ((i * i * 13) % 97) / 10 + (data["f"] == "v") * data["x"] * 2
+    data["y"] += (data["s"] == "b") * (data["f"] == "w") * 5 + i % 8
+    fit = ms.lmer("y ~ f * s * x + t + (1 | g)", data, REML=True, weights="w")
+    # emmeans 1.8.4-1, weights = "proportional"; with "outer", which multiplies the shares of single
+    # factors, the first would be 9.87 and 9.37.
+    for of, at, expected in (
+        ("t", None, [10.06973523, 9.566518518]),
+        ("f", None, [8.355180186, 12.44010356, 10.18515425]),
+        ("t", {"s": ["a", "c"]}, [9.759396538, 9.256179825]),
+    ):
+        found = fit.means(of, at=at, weights="proportional", df="none").table
+        np.testing.assert_allclose(found["mean"], expected, rtol=1e-7)
+    with pytest.raises(ModelError, match="given twice"):
+        fit.means("t", at={"s": ["a", "a"]})
+    none = data[~((data["f"] == "v") & (data["s"] == "b"))]
+    few = ms.lmer("y ~ f + s + x + (1 | g)", none)
+    with pytest.raises(ModelError, match="no row has such a combination"):
+        few.means("x", at={"f": "v", "s": "b"}, weights="proportional")

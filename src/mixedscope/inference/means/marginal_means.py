@@ -83,7 +83,8 @@ def linear_means(
 ) -> LinearMeans:
     """Average a grid over what is neither in ``of`` nor in ``by``.
 
-    ``weights``: ``equal`` for all levels, or ``proportional`` to their shares of the rows.
+    ``weights``: ``equal`` for all levels, or ``proportional`` to how many rows have a combination
+    of the levels that are averaged over.
     """
     if weights not in WEIGHTINGS:
         raise ModelError(
@@ -94,13 +95,17 @@ def linear_means(
     places = {v.name: j for j, v in enumerate(grid.variables)}
     shape = [len(v.values) for v in grid.variables]
     x = grid.x.reshape(*shape, -1)
-    for j, variable in reversed(list(enumerate(grid.variables))):
-        if variable.name in kept:
-            continue
-        shares = np.full(shape[j], 1.0 / shape[j])
-        if weights == "proportional" and variable.is_factor:
-            shares = variable.shares
-        x = np.tensordot(shares, x, axes=(0, j))
+    averaged = [j for j, v in enumerate(grid.variables) if v.name not in kept]
+    shares = np.ones([shape[j] for j in averaged])
+    if weights == "proportional":
+        shares *= grid.counts.sum(axis=tuple(j for j in range(len(shape)) if j not in averaged))
+    if not shares.any():
+        words = ", ".join(repr(grid.variables[j].name) for j in averaged)
+        raise ModelError(
+            f"weights='proportional': no row has such a combination of levels of {words}. "
+            "Use weights='equal'."
+        )
+    x = np.tensordot(shares / shares.sum(), x, axes=(list(range(len(averaged))), averaged))
     left = [v.name for v in grid.variables if v.name in kept]
     order = [left.index(name) for name in reversed(kept)]
     # The variables of the means vary fastest, the first of them most.

@@ -44,15 +44,12 @@ class GridVariable:
         As they are in the data.
     labels : tuple of str
         The same as text.
-    shares : (c,) array
-        Of the rows used, of each level.
     """
 
     name: str
     is_factor: bool
     values: tuple[Any, ...]
     labels: tuple[str, ...]
-    shares: Floats
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,14 @@ class ReferenceGrid:
     variables : tuple of GridVariable
     x : (m, p) array
         Columns of X, those left out of the model too.
+    counts : array
+        Rows used with each combination of levels, an axis for each variable; of length 1 for
+        numbers.
     """
 
     variables: tuple[GridVariable, ...]
     x: Floats
+    counts: Floats
 
 
 def reference_grid(
@@ -108,7 +109,7 @@ def reference_grid(
         index=pd.RangeIndex(count),
     )
     if not variables:
-        return ReferenceGrid((), np.ones((1, design.X.shape[1])))
+        return ReferenceGrid((), np.ones((1, design.X.shape[1])), np.array(float(len(frame))))
     offset = np.zeros(count) if design.offset is not None else None
     # Columns that only offsets of the formula use: read with the others, added to nothing.
     for node in parse_formula(design.formula).offsets:
@@ -116,7 +117,19 @@ def reference_grid(
             if used.name not in table:
                 table[used.name] = frame[used.name].iloc[0]
     made = other_rows(design, table, offset=offset, what="the grid")
-    return ReferenceGrid(variables, made.X)
+    return ReferenceGrid(variables, made.X, _counts(frame, variables))
+
+
+def _counts(frame: pd.DataFrame, variables: Sequence[GridVariable]) -> Floats:
+    """Count the rows of each combination of levels."""
+    codes = np.zeros((len(variables), len(frame)), dtype=np.intp)
+    for j, variable in enumerate(variables):
+        if variable.is_factor:
+            there = [(frame[variable.name] == value).to_numpy(bool) for value in variable.values]
+            codes[j] = np.where(np.any(there, axis=0), np.argmax(there, axis=0), -1)
+    counts = np.zeros([len(v.values) if v.is_factor else 1 for v in variables])
+    np.add.at(counts, tuple(codes[:, (codes >= 0).all(axis=0)]), 1.0)
+    return counts
 
 
 def _columns(design: Design) -> Iterator[str]:
@@ -149,7 +162,7 @@ def _variable(
     else:
         chosen = np.array([values.mean()])
     labels = tuple(f"{value:g}" for value in chosen)
-    return GridVariable(name, False, tuple(chosen.tolist()), labels, np.full(len(chosen), np.nan))
+    return GridVariable(name, False, tuple(chosen.tolist()), labels)
 
 
 def _numbers(name: str, wanted: Any) -> Floats:
@@ -168,7 +181,6 @@ def _factor(column: pd.Series, name: str, wanted: Any) -> GridVariable:
     else:
         found = sorted(column.unique().tolist(), key=lambda v: (str(type(v)), v))
     labels = [label_of(value) for value in found]
-    shares = np.array([float((column == value).mean()) for value in found])
     if wanted is not None:
         items = [wanted] if isinstance(wanted, str) or not _is_listed(wanted) else list(wanted)
         places = []
@@ -179,12 +191,13 @@ def _factor(column: pd.Series, name: str, wanted: Any) -> GridVariable:
                     f"at: {label!r} is no level of {name!r}.{suggest(label, labels)} "
                     f"Levels: {', '.join(labels[:20])}."
                 )
-            places.append(labels.index(label))
+            if (place := labels.index(label)) in places:
+                raise ModelError(f"at: the level {label!r} of {name!r} is given twice.")
+            places.append(place)
         if not places:
             raise ModelError(f"at: {name!r} takes a level or several; none is given.")
         found, labels = [found[i] for i in places], [labels[i] for i in places]
-        shares = shares[places] / shares[places].sum()
-    return GridVariable(name, True, tuple(found), tuple(labels), shares)
+    return GridVariable(name, True, tuple(found), tuple(labels))
 
 
 def _is_listed(value: Any) -> bool:
