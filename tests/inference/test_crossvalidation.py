@@ -167,7 +167,7 @@ def test_a_fold_that_holds_a_fixed_effect_fails_and_is_counted() -> None:
     frame = pd.DataFrame({"g": group.astype(str), "treated": np.where(group == 3, "yes", "no")})
     frame["y"] = rng.normal(size=48) + rng.normal(size=8)[group]
     model = ms.LinearMixedModel("y ~ 1 + treated + (1 | g)", frame)
-    made = crossvalidation_tables({"full": model.design}, schemes=["new"])
+    made = crossvalidation_tables({"full": model.design}, model.data, schemes=["new"])
     fits = made["crossvalidation_fits"]
     assert list(fits["status"]).count("failed") == 1
     assert "treated" in fits.loc[fits["status"] == "failed", "error"].iloc[0]
@@ -209,3 +209,40 @@ def test_the_chart_shows_every_structure(found: ms.assess.Assessment, theme: str
 
 def test_the_first_factor_is_held_out_by_default(sleepstudy: pd.DataFrame) -> None:
     assert grouping(ms.LinearMixedModel(SLEEP, sleepstudy).design, None).group == "Subject"
+
+
+@pytest.mark.parametrize(
+    ("formula", "structure"),
+    [
+        ("y ~ ns(x, df = 3) + f + (1 | g)", "full"),
+        ("y ~ x + (1 + scale(x) | g)", "zerocorr"),
+        ("y ~ poly(x, 2) + (1 + center(x) | g)", "zerocorr"),
+    ],
+)
+def test_columns_learn_from_the_rows_that_are_not_held_out(formula: str, structure: str) -> None:
+    rng = np.random.default_rng(8)
+    n, levels = 60, np.repeat(np.arange(10), 6)
+    x = np.exp(rng.normal(size=n)) * (1 + levels)
+    data = pd.DataFrame(
+        {
+            "y": np.sqrt(x) + rng.normal(size=10)[levels] * (1 + 0.1 * x) + rng.normal(size=n),
+            "x": x,
+            "f": np.array(list("ab"))[np.arange(n) % 2],
+            "g": [f"g{i}" for i in levels],
+        },
+        index=np.arange(n)[::-1],
+    )
+    data.loc[[50, 12], "x"] = np.nan
+    model = ms.LinearMixedModel(formula, data, structure=structure)
+    found = ms.cross_validate(model, structures=[structure], schemes="new")
+    # Fits of their own to the rows that are left, which predict the others.
+    complete = data.dropna()
+    expected = []
+    for level in complete["g"].unique():
+        held = complete["g"] == level
+        own = ms.LinearMixedModel(formula, complete[~held], structure=structure).fit()
+        errors = complete.loc[held, "y"] - own.predict(complete[held], new_levels="population")
+        expected.append(float((errors**2).sum()))
+    groups = found.tables["crossvalidation_groups"].query("structure == @structure")
+    by_level = groups.set_index("level")["squared_error"]
+    np.testing.assert_allclose(by_level.loc[complete["g"].unique()], expected, rtol=1e-5)

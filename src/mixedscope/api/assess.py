@@ -167,6 +167,7 @@ def cross_validate(
     models, same = distinct_models(model, structures, own=True)
     tables = crossvalidation_tables(
         {name: m.design for name, m in models.items()},
+        model.data,
         by=by,
         schemes=[check_scheme(scheme) for scheme in schemes],
         folds=folds,

@@ -28,6 +28,17 @@ class Learned:
         """Whether what is learned is complete, so that rows looked at now are other rows."""
         return self._closed
 
+    @property
+    def numbers(self) -> bool:
+        """Whether anything was learned of numbers: keys of that are texts, other keys are not."""
+        return any(isinstance(key, str) for key in self._values)
+
+    def without_numbers(self) -> Learned:
+        """What was learned of levels and kinds of columns, open to learn of numbers anew."""
+        new = Learned()
+        new._values = {k: v for k, v in self._values.items() if not isinstance(k, str)}
+        return new
+
     def close(self) -> None:
         """Learn nothing from now on."""
         self._closed = True

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from mixedscope.core.errors import DataError, ModelError, UnsuitedError
 from mixedscope.core.vocabulary import UNSHRUNKEN
 from mixedscope.core.wording import counted
 from mixedscope.design.design import Design
+from mixedscope.design.relearned import relearned
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem, estimable_columns
 from mixedscope.inference.accuracy.folds import (
@@ -52,6 +53,7 @@ _FEWEST: Final = 3
 
 def crossvalidation_tables(
     designs: Mapping[str, Design],
+    data: Any,
     *,
     by: str | None = None,
     schemes: Sequence[Scheme] = SCHEMES,
@@ -61,9 +63,10 @@ def crossvalidation_tables(
 ) -> dict[str, pd.DataFrame]:
     """Cross-validate several structures of one model on the same folds.
 
-    ``designs`` are by structure, on the same rows; the first is the one that others are compared
-    with. Levels of the grouping factor ``by``, by default the first, are held out whole (scheme
-    "new") or in part ("known"). ``folds`` are those of
+    ``designs`` are by structure, on the same rows of ``data``; the first is the one that others are
+    compared with. What columns learn of numbers, as those of ``poly`` do, they learn in every fold
+    of the rows that are not held out. Levels of the grouping factor ``by``, by default the first,
+    are held out whole (scheme "new") or in part ("known"). ``folds`` are those of
     `mixedscope.inference.accuracy.folds.fold_of_rows`, and rows are dealt to them from ``seed``.
     Gives ``crossvalidation`` (per structure), ``crossvalidation_groups`` (per structure and level)
     and ``crossvalidation_fits`` (how each fit ended), see ``docs/formats.md``. Raises ModelError if
@@ -77,14 +80,14 @@ def crossvalidation_tables(
         for number in range(int(fold.max()) + 1):
             held = np.flatnonzero(fold == number)
             for structure, design in designs.items():
-                found, fit = _one_fold(design, held, group.group, reml=reml)
+                found, fit = _one_fold(design, data, held, group.group, reml=reml)
                 named = {"scheme": scheme, "fold": number, "structure": structure}
                 fits.append({**named, "by": group.group, **fit})
                 groups += [{**named, "by": group.group, **row} for row in found]
                 if structure == next(iter(designs)):
                     # The limit has no theta: it is the same under all structures.
                     named["structure"] = UNSHRUNKEN
-                    rows = _unshrunken(design, held, group.group)
+                    rows = _unshrunken(design, data, held, group.group)
                     groups += [{**named, "by": group.group, **row} for row in rows]
     order = {name: i for i, name in enumerate([*designs, UNSHRUNKEN])}
     table = pd.DataFrame(groups)
@@ -127,7 +130,7 @@ def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = Fal
     Densities are told by levels of the grouping factor ``by``. Raises ModelError or DataError if
     the rest cannot be fitted, or leaves a fixed effect undetermined.
     """
-    rest = np.setdiff1d(np.arange(len(design.y)), held)
+    rest = _rest(design, held)
     trained = subset(design, rest)
     system = _identified(design, trained)
     objective = SearchableObjective(system, reml=reml)
@@ -145,6 +148,11 @@ def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = Fal
         densities[group.levels[code]] = density.of(rows) - before
     settled = left is not None and left <= SETTLED
     return Prediction(mean, densities, "converged" if settled else "stopped")
+
+
+def _rest(design: Design, held: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Positions of the rows that are not held out."""
+    return np.setdiff1d(np.arange(len(design.y)), held)
 
 
 def _identified(design: Design, trained: Design) -> ProfiledSystem:
@@ -210,10 +218,11 @@ class _Density:
 
 
 def _one_fold(
-    design: Design, held: NDArray[np.intp], by: str, *, reml: bool
+    design: Design, data: Any, held: NDArray[np.intp], by: str, *, reml: bool
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Rows of the table of groups, and how the fit ended."""
     try:
+        design = relearned(design, data, _rest(design, held))
         found = predict(design, held, by, reml=reml)
     except (ModelError, DataError, *EVALUATION_ERRORS) as error:
         nothing = np.full(len(held), np.nan)
@@ -222,10 +231,13 @@ def _one_fold(
     return rows, {"status": found.status, "error": None}
 
 
-def _unshrunken(design: Design, held: NDArray[np.intp], by: str) -> list[dict[str, object]]:
+def _unshrunken(
+    design: Design, data: Any, held: NDArray[np.intp], by: str
+) -> list[dict[str, object]]:
     """Predictions without shrinkage: the joint least-squares limit of the rest."""
-    rest = np.setdiff1d(np.arange(len(design.y)), held)
+    rest = _rest(design, held)
     try:
+        design = relearned(design, data, rest)
         trained = subset(design, rest)
         system = _identified(design, trained)
         limit = joint_limit(system)

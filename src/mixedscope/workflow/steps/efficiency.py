@@ -148,7 +148,7 @@ def crossvalidation(
     designs = {structure: spec.design(frame) for structure, spec in specs.items()}
     first = specs[structures[0]]
     try:
-        tables = crossvalidation_tables(designs, **settings, reml=first.reml, seed=seed)
+        tables = crossvalidation_tables(designs, frame, **settings, reml=first.reml, seed=seed)
     except UnsuitedError as error:
         tables = _skipped("crossvalidation", schemas, str(error))
     for schema in schemas:
