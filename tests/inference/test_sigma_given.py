@@ -159,6 +159,10 @@ def test_structures_are_compared_at_the_same_sigma(known: Any) -> None:
     table = ladder.tables["structures"]
     assert (table["sigma"] == 25.0).all()
     free = ms.ladder(SLEEP, known.model.data)
+    given = ms.ladder(SLEEP, known.model.data, sigma=known.spec.sigma)
+    assert given.structures["objective"].tolist() == pytest.approx(
+        ladder.structures["objective"].tolist(), rel=1e-9
+    )
     for row, other in zip(
         ladder.tables["tests"].to_dict("records"),
         free.tables["tests"].to_dict("records"),

@@ -146,14 +146,18 @@ def ladder(
     reml: bool = False,
     contrasts: Mapping[str, Any] | None = None,
     weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    subset: str | ArrayLike | None = None,
+    sigma: float | None = None,
+    unidentified: str = "refuse",
 ) -> Ladder:
     """Fit a model with several covariance structures and set the fits side by side.
 
     Parameters
     ----------
     model : str, LinearMixedModel, Fit, or sequence of Fit
-        A formula; a model or a fit, whose formula, data, contrasts and weights are taken; or fits
-        of one model that are there already.
+        A formula; a model or a fit, which has its formula, data, contrasts, weights and the like;
+        or fits of one model that are there already.
     data : pandas, polars or pyarrow table, or mapping of columns
         With a formula only.
     structures : sequence of str, optional
@@ -163,9 +167,10 @@ def ladder(
         Responses simulated from the poorer model of every test, on which both are refitted.
     seed : int
         Of the bootstrap and of simulated weights.
-    optimizer, reml, contrasts, weights
-        As for :class:`mixedscope.LinearMixedModel` and its ``fit``; of a formula or, but for the
-        last two, a model.
+    optimizer, reml
+        As for ``fit`` of :class:`mixedscope.LinearMixedModel`; of a formula or a model.
+    contrasts, weights, offset, subset, sigma, unidentified
+        As for :class:`mixedscope.LinearMixedModel`; of a formula only.
 
     Returns
     -------
@@ -189,11 +194,29 @@ def ladder(
     if not isinstance(model, str | LinearMixedModel | Fit):
         model = each_fit(model, _WANTED)
     if not isinstance(model, str):
-        _refuse_given(model, data, structures, optimizer, reml, contrasts, weights)
+        given = {
+            "Data go": data,
+            "Contrasts go": contrasts,
+            "Weights go": weights,
+            "An offset goes": offset,
+            "A subset goes": subset,
+            "A known sigma goes": sigma,
+            "unidentified goes": None if unidentified == "refuse" else unidentified,
+        }
+        _refuse_given(model, given, structures, optimizer, reml)
     if isinstance(model, str):
         if data is None:
             raise ModelError("A ladder of a formula needs data.")
-        first = LinearMixedModel(model, data, contrasts=contrasts, weights=weights)
+        first = LinearMixedModel(
+            model,
+            data,
+            contrasts=contrasts,
+            weights=weights,
+            offset=offset,
+            subset=subset,
+            sigma=sigma,
+            unidentified=unidentified,
+        )
         fits = _fits(first, structures, optimizer, reml)
     elif isinstance(model, LinearMixedModel):
         fits = _fits(model, structures, optimizer, reml)
@@ -226,16 +249,13 @@ def ladder(
 
 def _refuse_given(
     model: Any,
-    data: Any,
+    given: Mapping[str, Any],
     structures: Sequence[str] | None,
     optimizer: str,
     reml: bool,
-    contrasts: Mapping[str, Any] | None,
-    weights: str | ArrayLike | None,
 ) -> None:
     """Refuse what a model or fits have already, and would leave unheard."""
-    own = {"Data go": data, "Contrasts go": contrasts, "Weights go": weights}
-    for what, value in own.items():
+    for what, value in given.items():
         if value is not None:
             raise ModelError(f"{what} with a formula only: a model or a fit has its own.")
     if isinstance(model, LinearMixedModel):
