@@ -377,6 +377,11 @@ def test_augment_stands_on_the_rows_of_the_data() -> None:
     assert np.allclose(table[".fitted"] + table[".resid"], table["y"])
     design = fit.model.design
     assert np.allclose(table[".fixed"], design.X @ fit.beta)
+    assert np.allclose(
+        table[".std.resid"], table[".resid"] / fit.sigma / np.sqrt(1 - table[".hat"])
+    )
+    shares = table[".hat"] / (1 - table[".hat"])
+    assert np.allclose(table[".cooksd"], table[".std.resid"] ** 2 * shares / len(fit.beta))
     whole = fit.augment(all_rows=True)
     assert whole.index.equals(data.index)
     assert whole.loc[105, [".fitted", ".resid", ".hat", ".fixed"]].isna().all()

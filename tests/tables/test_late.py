@@ -8,6 +8,11 @@ import pandas as pd
 import pytest
 
 from mixedscope.tables.late import LateTables
+from mixedscope.tables.schemas import SCHEMAS
+
+
+def ledger() -> pd.DataFrame:
+    return pd.DataFrame({name: [1.0] for name in SCHEMAS["ledger"].columns or ()})
 
 
 def test_a_table_is_made_once_at_the_first_look() -> None:
@@ -15,20 +20,32 @@ def test_a_table_is_made_once_at_the_first_look() -> None:
 
     def make() -> pd.DataFrame:
         made.append(1)
-        return pd.DataFrame({"a": [1.0]})
+        return ledger()
 
     tables = LateTables({"there": pd.DataFrame()})
-    tables.later("late", make)
-    assert (list(tables), len(tables), made) == (["there", "late"], 2, [])
-    assert tables["late"] is tables["late"]
+    tables.later("ledger", make)
+    assert (list(tables), len(tables), made) == (["there", "ledger"], 2, [])
+    assert tables["ledger"] is tables["ledger"]
     assert made == [1]
-    del tables["late"]
-    with pytest.raises(KeyError, match="late"):
-        tables["late"]
+    del tables["ledger"]
+    with pytest.raises(KeyError, match="ledger"):
+        tables["ledger"]
 
 
 def test_what_makes_a_table_stays_in_its_process() -> None:
     tables = LateTables()
-    tables.later("late", lambda: pd.DataFrame({"a": [1.0]}))
+    tables.later("ledger", ledger)
     again = pickle.loads(pickle.dumps(tables))
-    pd.testing.assert_frame_equal(again["late"], tables["late"])
+    pd.testing.assert_frame_equal(again["ledger"], tables["ledger"])
+
+
+def test_tables_have_the_types_that_reading_them_would_give() -> None:
+    tables = LateTables()
+    tables["ledger"] = ledger()
+    assert tables["ledger"]["evaluation"].dtype == "int32"
+    tables["parameters"] = pd.DataFrame(
+        {"evaluation": [1, 2], "kind": "sd", "group": ["g", None], "term": None, "term2": None,
+         "value": [1.0, None]}
+    )  # fmt: skip
+    assert tables["parameters"]["kind"].dtype == "str"
+    assert tables["parameters"]["group"].tolist() == ["g", None]

@@ -270,6 +270,7 @@ def test_bootstraps_are_the_same_bytes_however_many_jobs_draw(directory: Path) -
     for found in (drawn.confint(0.9, "basic"), own.confint(0.9, "bootstrap", interval="basic")):
         np.testing.assert_allclose(stored[["lower", "upper"]], found[["lower", "upper"]], rtol=1e-6)
     assert set(stored["interval"]) == {"basic"}
+    assert set(stored["method"]) == {"bootstrap"}
     assert set(stored["level"]) == {0.9}
 
 
@@ -295,6 +296,7 @@ def test_stored_profiles_are_those_of_the_fit(directory: Path) -> None:
         # A structure without correlations has none to be profiled, and that is no fault.
         found = read_table(output.with_name("profile_intervals.parquet"), "profile_intervals")
         assert list(dict.fromkeys(found["kind"])) == kinds
+        assert set(found["method"]) == {"profile"}
         own = ms.load_fit(Path(fit).parent)
         ends = own.profile(kinds, levels=[0.9, 0.95, 0.99]).confint(0.9)
         np.testing.assert_allclose(found["lower"], ends["lower"], rtol=1e-6, atol=1e-6)

@@ -61,7 +61,7 @@ class FitBootstrap(FitNumbers[M]):
     @door()
     def parametric_bootstrap(
         self,
-        count: int,
+        draws: int,
         *,
         seed: int = 0,
         beta: ArrayLike | None = None,
@@ -73,12 +73,12 @@ class FitBootstrap(FitNumbers[M]):
         progress: bool = False,
         file: str | os.PathLike[str] | None = None,
     ) -> Bootstrap:
-        """Refit the model to `count` responses drawn from it: random effects and residuals anew.
+        """Refit the model to `draws` responses drawn from it: random effects and residuals anew.
 
         Parameters
         ----------
-        count : int
-            Number of draws. Draw i, from 0, depends on the seed and i alone: draws that there are
+        draws : int
+            How many. Draw i, from 0, depends on the seed and i alone: draws that there are
             already, in `file` or with this fit, are not made again.
         seed : int
         beta : (r,) array_like, optional
@@ -145,7 +145,7 @@ class FitBootstrap(FitNumbers[M]):
                 return self.refit_many(observed(responses), start=start, seed=seed + first)
 
         return _bootstrap(
-            self, count, own, seed=seed, refit=make, progress=progress, file=file,
+            self, draws, own, seed=seed, refit=make, progress=progress, file=file,
             is_own=beta is None and sigma is None and theta is None, design=design,
         )  # fmt: skip
 

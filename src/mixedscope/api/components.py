@@ -10,6 +10,7 @@ from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import columns_used, index_of_rows
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError
+from mixedscope.core.result_table import ResultTable
 from mixedscope.design.frame import in_order_of
 from mixedscope.design.other_rows import whole_terms
 from mixedscope.inference.components.explained import Variances, intraclass, r_squared, variances_of
@@ -118,7 +119,7 @@ class FitComponents(FitNumbers[M]):
             ``variance``, ``adjusted``, ``unadjusted``: a row for each grouping factor, and one,
             ``all``, for their sum. Missing where the data do not determine a variance.
         """
-        return intraclass(self._parts())
+        return ResultTable(intraclass(self._parts()))
 
     def varcorr(self) -> pd.DataFrame:
         """Variances and covariances of the random effects, with the residual variance.
@@ -132,7 +133,8 @@ class FitComponents(FitNumbers[M]):
             (``sdcor`` is the correlation, missing where a standard deviation is zero). The last
             row, ``Residual``, is sigma.
         """
-        return variances_table(self._profiled, self.theta, self.certificate["unidentified"])
+        found = variances_table(self._profiled, self.theta, self.certificate["unidentified"])
+        return ResultTable(found)
 
     @door()
     def repca(self, *, standardised: bool = False) -> pd.DataFrame:
@@ -155,7 +157,8 @@ class FitComponents(FitNumbers[M]):
             positive).
         """
         unidentified = self.certificate["unidentified"]
-        return axes_table(self._profiled, self.theta, unidentified, standardised=standardised)
+        found = axes_table(self._profiled, self.theta, unidentified, standardised=standardised)
+        return ResultTable(found)
 
     @door()
     def coef(self, group: str | None = None, *, long: bool = False) -> pd.DataFrame:

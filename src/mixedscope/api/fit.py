@@ -26,7 +26,7 @@ from mixedscope.api.predictions import FitPredictions
 from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
-from mixedscope.data.storable import storable, with_index
+from mixedscope.data.storable import INDEX_NAME, storable, with_index
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.references import reference_info
 from mixedscope.inference.estimates.refit import (
@@ -403,6 +403,7 @@ class Fit(
             DATA,
             formula=self.formula,
             sha256=self.info["dataset"]["sha256"],
+            extra={INDEX_NAME: label if isinstance(label := model.data.index.name, str) else None},
         )
         return "data.parquet"
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope.api.model import Model
 from mixedscope.core.arguments import door
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.result_table import ResultTable, whole
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
 from mixedscope.design.spec import ModelSpec
@@ -27,7 +28,10 @@ from mixedscope.inference.estimates.estimates import estimates_table
 from mixedscope.inference.estimates.modes import keyframes, modes_table
 from mixedscope.inference.estimates.stored import data_file, stored_theta
 from mixedscope.optimize.driver import OptimizationResult
+from mixedscope.tables.kinds.estimates import ESTIMATES
+from mixedscope.tables.kinds.trace import TRACE
 from mixedscope.tables.store import FitTables
+from mixedscope.tables.table_files import conformed
 
 __all__ = ["KEYFRAMES", "FitNumbers"]
 
@@ -169,7 +173,7 @@ class FitNumbers(Generic[M]):
         """One row per evaluation of the objective, as stored in ``trace.parquet``."""
         self._hold()
         if self._tables.trace is None and self._result is not None:
-            self._tables.trace = self._result.trace.frame()
+            self._tables.trace = conformed(self._result.trace.frame(), TRACE)
         return self._tables.require("trace")
 
     @property
@@ -181,20 +185,27 @@ class FitNumbers(Generic[M]):
 
     @property
     def estimates(self) -> pd.DataFrame:
-        """Tidy parameters, as stored in ``estimates.parquet``."""
+        """Tidy parameters, as stored in ``estimates.parquet``.
+
+        Intervals, statistics and p values are those of the normal distribution.
+        """
         self._hold()
         if self._tables.estimates is None and self._result is not None:
-            self._tables.estimates = estimates_table(
+            found = estimates_table(
                 self._profiled, self.theta, unidentified=self.certificate["unidentified"]
             )
-        return self._tables.require("estimates")
+            self._tables.estimates = conformed(found, ESTIMATES)
+        frame = self._tables.require("estimates")
+        if not isinstance(frame, ResultTable):
+            frame = self._tables.estimates = whole(frame)
+        return frame
 
     def variance_components(self) -> pd.DataFrame:
         """Standard deviations and correlations of the random effects, and sigma."""
         frame = self.estimates
         chosen = frame["kind"].isin(["sd", "correlation", "sigma"])
         columns = ["kind", "group", "term", "term2", "estimate"]
-        return frame.loc[chosen, columns].reset_index(drop=True)
+        return ResultTable(frame.loc[chosen, columns].reset_index(drop=True))
 
     def conditional_modes(self) -> pd.DataFrame:
         """Conditional modes with standard deviations and references, a row per level and term."""

@@ -10,6 +10,7 @@ from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.intervals import FitIntervals
 from mixedscope.api.model import Model
 from mixedscope.core.arguments import door
+from mixedscope.core.result_table import ResultTable
 
 __all__ = ["FitFrames"]
 
@@ -65,7 +66,7 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
             table["conf.low"], table["conf.high"] = found["lower"], found["upper"]
         # broom.mixed: fixed effects, then the factors' parameters, the residual one last.
         order = rows["kind"].map({"beta": 0, "sd": 1, "correlation": 1, "sigma": 2})
-        return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+        return ResultTable(table.iloc[order.argsort(kind="stable")].reset_index(drop=True))
 
     def glance(self) -> pd.DataFrame:
         """The whole fit in one row, as broom.mixed's ``glance`` names it.
@@ -76,7 +77,7 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
             ``nobs``, ``sigma``, ``logLik``, ``AIC``, ``BIC``, ``deviance`` (−2 log-likelihood) of
             an ML fit or ``REMLcrit`` of a REML fit, ``df.residual`` (observations less parameters).
         """
-        return pd.DataFrame(
+        return ResultTable(
             {
                 "nobs": [int(self.info["dimensions"]["n"])],
                 # Missing where the data do not tell it from what random effects do.
@@ -102,8 +103,10 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
         -------
         pandas.DataFrame
             On the index of the data given: the columns of the model, then ``.fitted`` (random
-            effects included), ``.resid`` (response minus fitted values), ``.hat`` (leverage) and
-            ``.fixed`` (response minus marginal residual: ``X beta`` and the offset).
+            effects included), ``.resid`` (response minus fitted values), ``.hat`` (leverage),
+            ``.std.resid`` (residuals over their standard deviations), ``.cooksd`` (Cook's distance
+            from leverages, as lme4's ``cooks.distance``; see :meth:`cooks_distance`) and ``.fixed``
+            (response minus marginal residual: ``X beta`` and the offset).
         """
         fitted = self.fitted(all_rows=all_rows)
         residuals = self.residuals(all_rows=all_rows)
@@ -117,6 +120,8 @@ class FitFrames(FitIntervals[M], FitDiagnostics[M]):
                 ".fitted": fitted,
                 ".resid": residuals,
                 ".hat": self.leverage(all_rows=all_rows),
+                ".std.resid": self.residuals("standardised", all_rows=all_rows),
+                ".cooksd": self.cooks_distance(method="leverage", all_rows=all_rows),
                 ".fixed": fitted + residuals - marginal,
             }
         )

@@ -11,6 +11,7 @@ from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.marginal_means import Means
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
+from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.deletions import fixed_deletions, random_deletions
 from mixedscope.inference.hypotheses.methods import approximation
@@ -86,8 +87,8 @@ class FitHypotheses(FitNumbers[M]):
         contrasts = contrasts_of(self._profiled, hypotheses)
         method = approximation(df, self._profiled, self.theta)
         if joint:
-            return joint_table(method, contrasts)
-        return contrast_table(method, contrasts, level)
+            return ResultTable(joint_table(method, contrasts))
+        return ResultTable(contrast_table(method, contrasts, level))
 
     @door()
     def anova(self, *, type: str | int = "III", df: str = "satterthwaite") -> pd.DataFrame:
@@ -118,7 +119,7 @@ class FitHypotheses(FitNumbers[M]):
         UnsuitedError
             If the method cannot serve this fit.
         """
-        return anova_table(self._profiled, self.theta, type=type, df=df)
+        return ResultTable(anova_table(self._profiled, self.theta, type=type, df=df))
 
     @door()
     def drop1(self) -> pd.DataFrame:
@@ -134,7 +135,7 @@ class FitHypotheses(FitNumbers[M]):
             ``objective`` of the model without it, ``aic``, ``statistic``, ``df``, ``p_value``,
             ``distribution``, ``remark``.
         """
-        return fixed_deletions(self.model.profiled(reml=False), self.theta)
+        return ResultTable(fixed_deletions(self.model.profiled(reml=False), self.theta))
 
     @door()
     def ranova(self, *, draws: int = 100_000, seed: int = 0) -> pd.DataFrame:
@@ -162,7 +163,8 @@ class FitHypotheses(FitNumbers[M]):
             is singular they differ, and there is no ``p_value``), ``p_error`` of simulated values,
             ``remark``.
         """
-        return random_deletions(self._profiled, self.theta, draws=draws, seed=seed)
+        found = random_deletions(self._profiled, self.theta, draws=draws, seed=seed)
+        return ResultTable(found)
 
     @door()
     def means(
@@ -190,7 +192,8 @@ class FitHypotheses(FitNumbers[M]):
         at : mapping, optional
             Values of numbers, or levels of factors, in place of those: ``{"x": [0, 1]}``.
         weights : {"equal", "proportional"}
-            How levels count that are averaged over: alike, or by their share of the rows.
+            How levels count that are averaged over: alike, or by how many rows have their
+            combination, whatever the weights of rows (emmeans' ``weights`` of these names).
         df : str
             See above.
         level : float

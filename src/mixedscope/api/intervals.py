@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,9 +11,10 @@ import pandas as pd
 
 from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.core.arguments import door
+from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.estimates.estimates import wald_ends
 from mixedscope.inference.hypotheses.methods import approximation, df_method
-from mixedscope.inference.hypotheses.tables import coefficient_table
+from mixedscope.inference.hypotheses.tables import COEFFICIENT_COLUMNS, coefficient_table
 from mixedscope.inference.intervals.registry import intervals
 from mixedscope.inference.profiles.profile import (
     LEVELS,
@@ -46,10 +48,10 @@ class FitIntervals(FitNumbers[M]):
         Returns
         -------
         pandas.DataFrame
-            ``term``, ``estimate``, ``std_error``, ``lower``, ``upper``, ``statistic``, ``p_value``:
-            a row for each coefficient, all but the last two in units of the response over those of
-            the term. With degrees of freedom ``df`` stands behind the standard error, and
-            ``remark`` says what limits them.
+            ``term``, ``estimate``, ``std_error``, ``df``, ``lower``, ``upper``, ``statistic``,
+            ``p_value``, ``remark``: a row for each coefficient; estimates, errors and ends in units
+            of the response over those of the term. ``df`` is infinite for the normal distribution,
+            whose statistic is z; ``remark`` says what limits degrees of freedom.
 
         Raises
         ------
@@ -59,12 +61,14 @@ class FitIntervals(FitNumbers[M]):
             If the method cannot serve this fit.
         """
         if df_method(df) != "none":
-            return coefficient_table(approximation(df, self._profiled, self.theta), level)
-        columns = ["term", "estimate", "std_error", "lower", "upper", "statistic", "p_value"]
+            found = coefficient_table(approximation(df, self._profiled, self.theta), level)
+            return ResultTable(found)
         frame = self.estimates
-        table = frame.loc[frame["kind"] == "beta", columns].reset_index(drop=True)
-        table["lower"], table["upper"] = wald_ends(table["estimate"], table["std_error"], level)
-        return table
+        table = frame.loc[frame["kind"] == "beta"].reset_index(drop=True)
+        lower, upper = wald_ends(table["estimate"], table["std_error"], level)
+        nothing = pd.Series([None] * len(table), dtype=object)
+        table = table.assign(lower=lower, upper=upper, df=math.inf, remark=nothing)
+        return ResultTable(table[list(COEFFICIENT_COLUMNS)].astype({"term": "str"}))
 
     @door()
     def confint(self, level: float = 0.95, method: str = "wald", **settings: Any) -> pd.DataFrame:
@@ -112,9 +116,10 @@ class FitIntervals(FitNumbers[M]):
             from mixedscope.inference.bootstrap.result import Bootstrap
 
             settings["draws"] = Bootstrap.of_stored(stored)
-        return intervals(
+        found = intervals(
             self._profiled, self.theta, level, self.estimates, method=method, settings=settings
         )
+        return ResultTable(found)
 
     @door()
     def profile(

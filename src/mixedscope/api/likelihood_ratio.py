@@ -9,6 +9,7 @@ import pandas as pd
 from mixedscope.api.fit import Fit
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
+from mixedscope.core.result_table import ResultTable
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     ComparedFit,
@@ -69,8 +70,8 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
         given = [fit.model.fit(reml=False, name=fit.name) if fit.reml else fit for fit in given]
     compared = [_compared(fit) for fit in given]
     if len(compared) == 1:
-        return against_none(compared[0], draws=draws, seed=seed)
-    return likelihood_ratio_table(compared, seed=seed)
+        return ResultTable(against_none(compared[0], draws=draws, seed=seed))
+    return ResultTable(likelihood_ratio_table(compared, seed=seed))
 
 
 def _compared(fit: Fit) -> ComparedFit:

@@ -8,6 +8,7 @@ from functools import cached_property
 import pandas as pd
 
 from mixedscope.core.arguments import door
+from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.means.marginal_means import (
     LinearMeans,
@@ -41,7 +42,7 @@ class Means:
         units of the response, and ``remark``: what limits the degrees of freedom. A mean that the
         data do not determine is missing, and says so.
         """
-        return means_table(self._method, self._means, self.level)
+        return ResultTable(means_table(self._method, self._means, self.level))
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -74,18 +75,11 @@ class Means:
         ModelError
             If there is no such adjustment, or only one mean.
         """
-        return pairs_table(
-            self._method, self._means, self.level if level is None else level, adjust
-        )
-
-    def __str__(self) -> str:
-        table = self.table
-        if table["remark"].isna().all():
-            table = table.drop(columns="remark")
-        return str(table.to_string(index=False))
+        chosen = self.level if level is None else level
+        return ResultTable(pairs_table(self._method, self._means, chosen, adjust))
 
     def __repr__(self) -> str:
-        return str(self)
+        return repr(self.table)
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False, border=0))
+        return ResultTable(self.table)._repr_html_()

@@ -10,6 +10,7 @@ import pandas as pd
 from mixedscope.api.printing import html as printing_html
 from mixedscope.api.printing import text as printing_text
 from mixedscope.api.printing.document import Block, Figures, Formula, Paragraph, Table, Title
+from mixedscope.core.result_table import p_text
 from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.core.wording import counted
 from mixedscope.covariance.structure_names import structure_name
@@ -148,7 +149,7 @@ def _fixed_effects(estimates: pd.DataFrame, *, intervals: bool = False) -> _Tabl
                 f"{error:.6g}",
                 *([f"{end:.6g}" for end in ends] if intervals else []),
                 f"{statistic:.2f}",
-                "<1e-99" if p < 1e-99 else f"{p:.4f}" if p >= 1e-4 else f"{p:.0e}",
+                p_text(p),
             ]
         )
     between = ["95 % from", "to"] if intervals else []

@@ -63,6 +63,9 @@ _ELSEWHERE: Final = {
     "control": "settings",
     "verbose": "progress",
     "nsim": "count",
+    "nboot": "draws",
+    "count": "draws",
+    "draws": "count",
     "covariance": "structure",
     "correlation": "structure",
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "mid_sentence"]
+import re
+
+__all__ = ["as_remark", "counted", "mid_sentence"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -26,3 +28,15 @@ def mid_sentence(sentence: str) -> str:
     """
     begins_as_word = sentence[1:2].islower() or sentence[1:2] == " "
     return sentence[:1].lower() + sentence[1:] if begins_as_word else sentence
+
+
+def as_remark(sentences: str) -> str:
+    """Give sentences as a cell of a table has them: clauses, in lower case and without full stops.
+
+    Examples
+    --------
+    >>> as_remark("Tested: 1 variance. In large samples it is small.")
+    'tested: 1 variance; in large samples it is small'
+    """
+    parts = re.split(r"\.\s+(?=[A-Z])", sentences.strip().removesuffix("."))
+    return "; ".join(map(mid_sentence, parts))

@@ -17,10 +17,13 @@ from mixedscope.core.errors import StoreError
 from mixedscope.design.frame import is_numeric, numeric_column
 from mixedscope.formula.expressions import label_of
 
-__all__ = ["split_index", "storable", "with_index"]
+__all__ = ["INDEX_NAME", "split_index", "storable", "with_index"]
 
 #: Column of a stored table that holds the labels of its rows.
 _INDEX = ".index"
+
+#: Key of its metadata for what these labels are called.
+INDEX_NAME = "index_name"
 
 #: Objects, as `pandas.api.types.infer_dtype` calls them, that Arrow keeps as what they are.
 _KEPT = frozenset(
@@ -59,8 +62,9 @@ def split_index(frame: pd.DataFrame) -> pd.DataFrame:
     """Give a frame that `with_index` made the labels of its rows back."""
     if _INDEX not in frame.columns:
         return frame
-    out = frame.drop(columns=_INDEX).set_axis(pd.Index(frame[_INDEX], name=None))
-    out.attrs = frame.attrs
+    out = frame.drop(columns=_INDEX).set_axis(frame[_INDEX].array)
+    out.attrs = dict(frame.attrs)
+    out.index.name = out.attrs.pop(INDEX_NAME, None)
     return out
 
 

@@ -1,10 +1,15 @@
-"""Tables of a fit by name, some of them made only when they are asked for."""
+"""Tables of a fit by name, some of them made only when they are asked for.
+
+Whether a table was made just now or read from a file, its columns are the same and of one type.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
 import pandas as pd
+
+from mixedscope.tables.table_files import conformed
 
 __all__ = ["LateTables"]
 
@@ -28,12 +33,12 @@ class LateTables(MutableMapping[str, pd.DataFrame]):
         """Give a table, made now if it was not."""
         table = self._tables[name]
         if not isinstance(table, pd.DataFrame):
-            table = self._tables[name] = table()
+            table = self._tables[name] = _typed(name, table())
         return table
 
     def __setitem__(self, name: str, table: pd.DataFrame) -> None:
         """Put in a table."""
-        self._tables[name] = table
+        self._tables[name] = _typed(name, table)
 
     def __delitem__(self, name: str) -> None:
         """Take a table out."""
@@ -54,3 +59,8 @@ class LateTables(MutableMapping[str, pd.DataFrame]):
     def __getstate__(self) -> dict[str, object]:
         """Make all tables: what makes them stays in this process."""
         return {"_tables": dict(self)}
+
+
+def _typed(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """A table as it is read, whose schema tables that were read name."""
+    return table if "schema" in table.attrs else conformed(table, name)

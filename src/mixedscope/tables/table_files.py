@@ -25,7 +25,7 @@ from mixedscope.tables.files import atomic_write, first_line, plain, write_csv
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.tables.table_schema import TableSchema
 
-__all__ = ["read_table", "schema_of", "skipped_table", "table_bytes", "write_table"]
+__all__ = ["conformed", "read_table", "schema_of", "skipped_table", "table_bytes", "write_table"]
 
 _ROW_GROUP = 1 << 20
 
@@ -90,10 +90,8 @@ def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.Data
                 f"({', '.join(schema.columns)}). Delete it and make it again"
             )
         _check_content(table, schema, str(path))
-    if schema.columns is None:  # a user's columns
-        frame = frame_of_arrow(table)
-    else:
-        frame = table.to_pandas(ignore_metadata=True)
+    # Columns of a prepared data set are the user's.
+    frame = frame_of_arrow(table) if schema.columns is None else _as_frame(table, schema)
     attrs: dict[Any, Any] = {"schema": wanted}
     for key, value in meta.items():
         name = key.removeprefix("mixedscope.")
@@ -104,6 +102,18 @@ def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.Data
     return frame
 
 
+def conformed(frame: pd.DataFrame, kind: TableSchema | str) -> pd.DataFrame:
+    """Give a table as it would be read after it was written: columns in order, and their types.
+
+    Text that may be missing is of type object, None where it is; other text is of type str. Of
+    ``attrs`` all stay. Raises StoreError if the frame does not fit the schema.
+    """
+    schema = schema_of(kind)
+    out = _as_frame(_as_arrow(frame, schema, f"table {schema.kind!r}"), schema)
+    out.attrs = frame.attrs
+    return out
+
+
 def skipped_table(kind: TableSchema | str, study: str, reason: str) -> pd.DataFrame:
     """Stand for a table that cannot be made: its columns without rows, and why.
 
@@ -112,7 +122,7 @@ def skipped_table(kind: TableSchema | str, study: str, reason: str) -> pd.DataFr
     """
     columns = schema_of(kind).columns
     assert columns is not None
-    frame = pd.DataFrame({name: [] for name in columns})
+    frame = conformed(pd.DataFrame({name: [] for name in columns}), kind)
     frame.attrs["skipped"] = {"study": study, "reason": reason}
     return frame
 
@@ -150,6 +160,16 @@ def table_bytes(
     return bytes(sink.getvalue())
 
 
+def _as_frame(table: pa.Table, schema: TableSchema) -> pd.DataFrame:
+    """Columns of a schema as a frame, whose types do not depend on whether a text is missing."""
+    frame = pd.DataFrame(table.to_pandas(ignore_metadata=True))
+    for name, type_ in (schema.columns or {}).items():
+        if pa.types.is_string(type_) and name not in schema.required:
+            values = table.column(name).to_numpy(zero_copy_only=False)
+            frame[name] = pd.Series(values, dtype=object)
+    return frame
+
+
 def _as_arrow(frame: pd.DataFrame, schema: TableSchema, where: str) -> pa.Table:
     """Cast to the schema; a column too many or too few is an error, never dropped or filled."""
     names = [str(c) for c in frame.columns]
@@ -182,6 +202,8 @@ def _as_arrow(frame: pd.DataFrame, schema: TableSchema, where: str) -> pa.Table:
 
 
 def _column(values: pd.Series, type_: pa.DataType) -> pa.Array:
+    if pa.types.is_string(type_) and isinstance(values.dtype, pd.StringDtype):
+        return pa.array(values, from_pandas=True).cast(type_)
     if pa.types.is_string(type_):
         cells = [None if _is_null(v) else str(v) for v in values.tolist()]
         return pa.array(cells, type=type_)

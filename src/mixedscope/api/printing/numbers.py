@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from mixedscope.api.printing.document import Figures
+from mixedscope.core import result_table
 
 __all__ = ["MISSING", "decimals_of", "fixed"]
 
 #: In the place of a number that is not known.
-MISSING = Figures("\u2013")
+MISSING = Figures(result_table.MISSING)
 
 #: Most decimals, and digits before the point, that are written out.
 _MOST = 7

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
+from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.bootstrap.ends import check_interval, interval_ends
 from mixedscope.inference.estimates.refit import Refits
 from mixedscope.inference.intervals.columns import COLUMNS
@@ -195,8 +196,10 @@ class Bootstrap(Refits):
             rows.append((*key, estimate, *ends, "bootstrap", interval, count))
         frame = pd.DataFrame(rows, columns=[*COLUMNS, "interval", "draws"])
         texts = ("group", "term", "term2")
-        return frame.assign(
-            **{n: frame[n].astype(object).where(frame[n].notna(), None) for n in texts}
+        return ResultTable(
+            frame.assign(
+                **{n: frame[n].astype(object).where(frame[n].notna(), None) for n in texts}
+            )
         )
 
     def _parameters(self) -> Iterator[tuple[_Key, float, Floats]]:

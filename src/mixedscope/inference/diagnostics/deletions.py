@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import MixedscopeError, ModelError, OptimizerError, suggest
+from mixedscope.core.wording import as_remark
 from mixedscope.engine.deletion import Deletion
 from mixedscope.engine.objective import ProfiledSystem
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -213,9 +214,9 @@ class _Work:
             elif not (self._is_interior and self._searched(unit, rows)):
                 self._by_itself(unit, rows, lost)
         except (FloatingPointError, OptimizerError) as error:
-            out.notes[unit] = f"not estimated: {error}"
+            out.notes[unit] = f"not estimated: {as_remark(str(error))}"
         except MixedscopeError as error:
-            out.notes[unit] = f"no model is left: {error}"
+            out.notes[unit] = f"no model is left: {as_remark(str(error))}"
 
     def _nearby(self, unit: int, objective: SearchableObjective) -> None:
         """Take theta as it was, or after one Newton step with the Hessian of all observations."""

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, OptimizerError
+from mixedscope.core.wording import as_remark
 from mixedscope.covariance.registry import make_structure
 from mixedscope.design.design import Design, RandomDesign, TermPart
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -150,7 +151,7 @@ def _tested(
     try:
         found = minimize(poorer)
     except OptimizerError as error:
-        return _row(deletion.name, poorer, np.nan) | {"remark": str(error)}
+        return _row(deletion.name, poorer, np.nan) | {"remark": as_remark(str(error))}
     row = _row(deletion.name, poorer, found.evaluation.objective)
     if not deletion.is_nested:
         return row | {"remark": _NOT_NESTED}

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
+from mixedscope.core.wording import as_remark
 from mixedscope.design.design import Design
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.ladder.boundary import chi_squared
@@ -53,7 +54,7 @@ _INSIDE: Final = 1e-7
 _SLACK: Final = 1e-4
 
 _LARGE: Final = (
-    "Fixed effects: chi-squared is for large samples; in small ones anova() and test() are closer."
+    "fixed effects: chi-squared is for large samples, in small ones anova() and test() are closer"
 )
 
 
@@ -227,7 +228,7 @@ def _compared(poorer: ComparedFit, richer: ComparedFit, seed: int) -> dict[str, 
     made = reference(poorer.objective, poorer.theta, richer.objective, fixed=fixed, seed=seed)
     out = row | referred(made, statistic)
     if fixed:
-        out["remark"] = f"{out['remark']} {_LARGE}"
+        out["remark"] = f"{out['remark']}; {_LARGE}"
     return out
 
 
@@ -278,7 +279,7 @@ def referred(found: Reference, statistic: float) -> dict[str, Any]:
     return {
         **{name: values[name] for name in ("p_value", "p_error", "p_low", "p_high")},
         "distribution": words,
-        "remark": found.words,
+        "remark": as_remark(found.words),
     }
 
 

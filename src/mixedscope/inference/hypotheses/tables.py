@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
 
 __all__ = [
+    "COEFFICIENT_COLUMNS",
     "TERM_COLUMNS",
     "anova_table",
     "coefficient_table",
@@ -35,6 +36,9 @@ Floats = NDArray[np.float64]
 
 _SINGLE: Final = ("std_error", "df", "lower", "upper", "statistic", "p_value", "remark")
 _JOINT: Final = ("num_df", "den_df", "statistic", "p_value", "remark")
+
+#: Columns of the table of coefficients.
+COEFFICIENT_COLUMNS: Final = ("term", "estimate", *_SINGLE)
 
 #: Columns of the table of tests of terms.
 TERM_COLUMNS: Final = ("term", *_JOINT)

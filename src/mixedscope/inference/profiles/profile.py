@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError
+from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.intervals.columns import COLUMNS
 from mixedscope.inference.profiles.intervals import profile_intervals_of
 from mixedscope.inference.profiles.pairs import pair_table
@@ -105,7 +106,7 @@ class Profile:
         """
         table = profile_intervals_of(self._profiler, level, self._estimates, self._keys)
         table = table.assign(method="profile")
-        return table[[*COLUMNS, "remark"]]
+        return ResultTable(table[[*COLUMNS, "remark"]])
 
     @door()
     def zeta(self, parameter: str, values: ArrayLike) -> Floats:

@@ -26,14 +26,16 @@ BOOTSTRAP: Final = TableSchema(
 
 BOOTSTRAP_INTERVALS: Final = TableSchema(
     "bootstrap_intervals",
-    1,
+    2,
     {
         **dict.fromkeys(("kind", "group", "term", "term2"), TEXT),
-        **dict.fromkeys(("estimate", "level", "lower", "upper"), F64),
+        **dict.fromkeys(("estimate", "lower", "upper"), F64),
+        "method": TEXT,
+        "level": F64,
         "interval": TEXT,
         "draws": INT32,
     },
-    frozenset({"kind", "level", "interval", "draws"}),
+    frozenset({"kind", "method", "level", "interval", "draws"}),
     {
         "kind": frozenset({"beta", "sigma", "sd", "correlation"}),
         "interval": frozenset({"percentile", "shortest", "basic", "normal"}),

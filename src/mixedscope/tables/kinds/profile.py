@@ -54,12 +54,14 @@ PROFILE_PAIRS: Final = TableSchema(
 
 PROFILE_INTERVALS: Final = TableSchema(
     "profile_intervals",
-    1,
+    2,
     {
         **dict.fromkeys(("kind", "group", "term", "term2"), TEXT),
-        **dict.fromkeys(("estimate", "level", "lower", "upper"), F64),
+        **dict.fromkeys(("estimate", "lower", "upper"), F64),
+        "method": TEXT,
+        "level": F64,
         "remark": TEXT,
     },
-    frozenset({"kind", "level"}),
+    frozenset({"kind", "method", "level"}),
     {"kind": _KINDS},
 )

@@ -136,8 +136,8 @@ def profile(
         levels = sorted({*LEVELS, level})
         found = make_profile(profiler(), own, wanted(), levels)
         shown = {p.key for p in profiler().parameters(wanted())}
-        ends = profile_intervals_of(profiler(), level, own, shown).assign(level=level)
-        return [to_stored(found.table), ends]
+        ends = profile_intervals_of(profiler(), level, own, shown)
+        return [to_stored(found.table), ends.assign(method="profile", level=level)]
 
     def make_contours() -> list[pd.DataFrame]:
         pairs = settings["pairs"]
@@ -277,8 +277,7 @@ def fit_bootstrap(
     def make_intervals() -> list[pd.DataFrame]:
         level = settings["level"]
         try:
-            table = joined().confint(level, settings["interval"]).assign(level=level)
-            return [table.drop(columns="method")]
+            return [joined().confint(level, settings["interval"]).assign(level=level)]
         except ModelError as error:  # too few draws converged
             raise UnsuitedError(str(error)) from error
 
