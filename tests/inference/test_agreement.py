@@ -25,7 +25,7 @@ from mixedscope.tables.store import read_fit, write_fit
 NOT_HELD = {
     *("schema", "file_sha256", "n_filtered", "references", "variables", "settings", "versions"),
     *("stages", "search_excess", "certificate_evaluations", "certificate_hessians"),
-    # Of the certificate its gradient is computed again, its Hessian is not.
+    # Held to what tells one verdict from another, not to the digits of differences.
     *("newton_decrement", "min_hessian_eigenvalue"),
 }
 
@@ -171,6 +171,60 @@ def test_without_data_files_are_held_to_each_other(folder: Path) -> None:
 def test_a_verdict_is_held_to_its_own_number(folder: Path) -> None:
     loaded = edited(folder, lambda info: info["certificate"].update(newton_decrement=0.5))
     assert "asks for at most" in message_of(StoreError, lambda: loaded.certificate)
+
+
+def test_a_saddle_is_no_optimum_whatever_the_file_says(tmp_path: Path) -> None:
+    # Without variance of the group the deviance is flat by symmetry, and falls to both sides.
+    fit = build(formula="y ~ 1 + x + (1 | g)").fit(
+        "nlopt-bobyqa", start=[0.0], max_evaluations=1, polish=False
+    )
+    assert fit.certificate["verdict"] == "saddle"
+    fit.save(tmp_path)
+    assert ms.load_fit(tmp_path).certificate["verdict"] == "saddle"
+
+    def better(info: dict[str, Any]) -> None:
+        info["certificate"]["verdict"] = "boundary optimum"
+
+    said = message_of(StoreError, lambda: str(edited(tmp_path, better)))
+    assert "verdict is 'boundary optimum'" in said
+
+    def best(info: dict[str, Any]) -> None:
+        better(info)
+        info["certificate"].update(min_hessian_eigenvalue=3.0, newton_decrement=0.0)
+
+    said = message_of(StoreError, lambda: str(edited(tmp_path, best)))
+    assert "min_hessian_eigenvalue" in said
+
+
+def test_a_fit_that_stopped_early_is_no_optimum_whatever_the_file_says(tmp_path: Path) -> None:
+    fit = build().fit("nlopt-bobyqa", max_evaluations=5, polish=False)
+    assert fit.certificate["verdict"] == "not converged"
+    fit.save(tmp_path)
+    assert ms.load_fit(tmp_path).certificate == fit.certificate
+
+    def better(info: dict[str, Any]) -> None:
+        info["certificate"].update(verdict="optimum", newton_decrement=1e-12)
+
+    message_of(StoreError, lambda: str(edited(tmp_path, better)))
+
+    def unchecked(info: dict[str, Any]) -> None:
+        better(info)
+        info["certificate"].update(gradient_norm=None)
+
+    message_of(StoreError, lambda: str(edited(tmp_path, unchecked)))
+
+
+def test_what_is_not_determined_is_held(tmp_path: Path) -> None:
+    data = pd.DataFrame({"g": np.repeat(list("abcdef"), 4), "row": np.arange(24)})
+    data["y"] = np.sin(np.arange(24.0)) + np.repeat(np.arange(6.0), 4)
+    fit = ms.lmer("y ~ 1 + (1 | g) + (1 | row)", data, unidentified="allow")
+    fit.save(tmp_path)
+    assert ms.load_fit(tmp_path).estimates["estimate"].isna().any()
+
+    def told(info: dict[str, Any]) -> None:
+        info["certificate"]["unidentified"] = []
+
+    message_of(StoreError, lambda: str(edited(tmp_path, told)))
 
 
 def test_charts_of_stored_tables_need_no_model(

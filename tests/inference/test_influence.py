@@ -211,7 +211,7 @@ def test_what_is_left_with_one_level_is_said() -> None:
     data = frame().query("g in ['g1', 'g2']")
     fit = ms.LinearMixedModel("y ~ 1 + x + (1 | g)", data).fit()
     found = fit.influence("g", method="exact")
-    assert "Only one level of 'g' is left" in found.notes["g1"]
+    assert "only one level of 'g' is left" in found.notes["g1"]
     assert np.isnan(found.estimates.sigma).all()
 
 

@@ -2,8 +2,9 @@
 
 Theta is stored to the last digit, and everything else follows from it and the data: what differs by
 more than rounding was not computed from them. `check_consistent` compares the numbers of the files
-with each other, which takes no model; `check_agreement` compares them with the model's, at the cost
-of an evaluation and a gradient; `check_modes` does so for the conditional modes.
+with each other, which takes no model; `check_agreement` compares them with the model's, the verdict
+with a Hessian measured anew: fewer evaluations than any fit takes; `check_modes` does so for the
+conditional modes.
 
 Rounding differs between machines. What the objective may differ by an evaluation bounds
 (`Evaluation.rounding`). That bound over the degrees of freedom is the share of the residual sum of
@@ -36,8 +37,10 @@ from mixedscope.inference.estimates.estimates import (
     singularity,
 )
 from mixedscope.inference.estimates.modes import modes_alone
+from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.estimates.stored import allowed_difference, check_stored, stored_theta
-from mixedscope.optimize.certificate import VERDICT_TOLERANCE, tolerance_scale
+from mixedscope.optimize.certificate import VERDICT_TOLERANCE, certificate, tolerance_scale
+from mixedscope.optimize.curvature import exact_curvature, measure_curvature
 from mixedscope.optimize.problem import Problem
 from mixedscope.optimize.trace import Trace
 from mixedscope.tables.files import plain
@@ -53,6 +56,14 @@ _MACHINES: Final = 1e-7
 _MARGIN: Final = 100.0
 #: Relative difference of what is a formula of few stored numbers.
 _FORMULA: Final = 1e-9
+
+#: Share of the largest eigenvalue by which Hessians measured near each other may differ.
+_CURVED: Final = 0.05
+#: How many times a limit something is that is clearly beyond it.
+_CLEARLY: Final = 10.0
+
+#: Verdicts that say that a fit ended at a minimum.
+_OPTIMA: Final = ("optimum", "boundary optimum")
 
 _KEYS: Final = ("kind", "group", "term", "term2")
 _GIVE: Final = "its data and theta give"
@@ -139,7 +150,7 @@ def check_consistent(tables: FitTables, origin: Path) -> None:
         why = f"an objective of {_told(objective)} and {info['dof']} degrees of freedom give"
         files.hold("fit.json", name, info[name], value, _FORMULA * max(1.0, abs(objective)), why)
     verdict, left = (info["certificate"][key] for key in ("verdict", "newton_decrement"))
-    if verdict in ("optimum", "boundary optimum"):
+    if verdict in _OPTIMA:
         most = VERDICT_TOLERANCE * tolerance_scale(objective)
         known = _number(left)
         if known is None or not known <= most:
@@ -201,7 +212,7 @@ def check_agreement(tables: FitTables, objective: SearchableObjective, origin: P
     at_edge = np.abs(theta) == objective.edges
     active = [name for name, is_at in zip(objective.theta_names, at_edge, strict=True) if is_at]
     files.equal("fit.json", "active_bounds", info["certificate"]["active_bounds"], active)
-    _check_slope(files, info, objective, theta, allowed)
+    _check_certificate(files, info["certificate"], objective, theta, found)
     if tables.trace is not None:
         # The fit is one of the evaluations, but not the least where rounding is below it.
         values = tables.trace["objective"].dropna().to_numpy(dtype=float)
@@ -269,23 +280,54 @@ def _check_singular(files: _Files, stored: Any, own: Any) -> None:
             files.hold("fit.json", f"a share {where}", share, expected, _MACHINES, _GIVE)
 
 
-def _check_slope(
+def _check_certificate(
     files: _Files,
-    info: Mapping[str, Any],
+    stated: Mapping[str, Any],
     objective: SearchableObjective,
     theta: Floats,
-    allowed: float,
+    found: Evaluation,
 ) -> None:
-    """Refuse a certificate whose gradient is not the one at theta."""
-    stated = info["certificate"]["gradient_norm"]
-    if stated is None:
+    """Refuse a certificate whose gradient, curvature or verdict are not those at theta."""
+    file = "fit.json"
+    norm = stated["gradient_norm"]
+    if norm is None:
+        files.equal(file, "verdict", stated["verdict"], "not converged")
         return
     names = objective.theta_names, objective.beta_names, objective.scale, objective.parts
     problem = Problem(objective, Trace(*names))
-    slope = problem.gradient(problem.to_x(theta))
-    norm = None if slope is None else float(np.linalg.norm(slope))
-    most = allowed + _MACHINES * (norm or 0.0)
-    files.hold("fit.json", "gradient_norm", stated, norm, most, _GIVE)
+    x = problem.to_x(theta)
+    slope = problem.gradient(x)
+    own = None if slope is None else float(np.linalg.norm(slope))
+    most = allowed_difference(found) + _MACHINES * (own or 0.0)
+    files.hold(file, "gradient_norm", norm, own, most, _GIVE)
+    if slope is None or stated["newton_decrement"] is None:
+        return
+    exact = problem.second_derivatives(x)
+    if exact is not None:
+        curvature = exact_curvature(x, slope, *exact)
+    else:
+        measured = measure_curvature(problem.gradients, x, slope)
+        if measured is None:
+            return
+        curvature = measured
+    room = _CURVED * float(np.abs(curvature.values).max()) + _CLEARLY * curvature.floor
+    smallest = stated["min_hessian_eigenvalue"]
+    files.hold(file, "min_hessian_eigenvalue", smallest, curvature.smallest, room, _GIVE)
+    fresh = certificate(objective, theta, found.objective, slope, curvature, [])
+    files.equal(file, "residual", stated.get("residual", fresh["residual"]), fresh["residual"])
+    here, there = (undetermined(one.get("unidentified", ())) for one in (stated, fresh))
+    if here != there:
+        files.refuse(file, "unidentified", sorted(map(str, here)), sorted(map(str, there)), _GIVE)
+    if stated["verdict"] == fresh["verdict"]:
+        return
+    # What is so near a limit that rounding decides is not called another verdict.
+    most = VERDICT_TOLERANCE * tolerance_scale(found.objective)
+    is_near = (
+        most / _CLEARLY <= curvature.decrement <= most * _CLEARLY
+        or abs(curvature.smallest) <= _CLEARLY * curvature.floor
+    )
+    if not is_near or {stated["verdict"], fresh["verdict"]} <= set(_OPTIMA):
+        files.refuse(file, "verdict", stated["verdict"], fresh["verdict"], _GIVE)
 
 
 def _check_estimates(
