@@ -18,7 +18,7 @@ from PIL import Image
 import mixedscope as ms
 from mixedscope.charts.common.render import FORMATS, to_spec
 from mixedscope.charts.drawing import finish
-from mixedscope.charts.kinds.motion import film
+from mixedscope.charts.kinds.motion import film, marks
 from mixedscope.charts.kinds.motion.chart import motion
 from mixedscope.charts.kinds.motion.frames import MOST_LEVELS, course_of, scene_of, stops
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, blocks
@@ -57,7 +57,7 @@ def made(fits: list[FitTables]) -> bytes:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Films of a second."""
-    monkeypatch.setattr(film, "SECONDS", 0.6)
+    monkeypatch.setattr(marks, "SECONDS", 0.6)
     monkeypatch.setattr(film, "_BEFORE", 0.2)
     monkeypatch.setattr(film, "_AFTER", 0.2)
 
@@ -330,8 +330,8 @@ def test_film_shows_the_modes_where_the_tables_have_them(fits: list[FitTables]) 
     from mixedscope.charts.kinds.motion.scenes import modes_reel
 
     reel = modes_reel(scene, "title")
-    plan = [picture for picture, _ in film._pictures(reel, 2, keep=True)]
-    last = np.asarray(plan[-1]).astype(int)
+    for picture in film.pictures(reel, 2):
+        last = picture.pixels.astype(int)
     (actor,) = scene.actors
     (block,) = blocks([[(0, 1)]], 1, [actor.course])
     (box,) = block.boxes

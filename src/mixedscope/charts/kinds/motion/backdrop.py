@@ -19,10 +19,11 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.motion.frames import Course
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, Block, Box, TraceBox
+from mixedscope.charts.kinds.motion.marks import AHEAD, FILM, TRACE, point_radius
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 
-__all__ = ["Sheet", "key_of_phases", "text_width"]
+__all__ = ["Sheet", "key_of_phases", "mix", "text_width"]
 
 #: Mean width of a character of the font, as a share of its size.
 _CHARACTER: Final = 0.52
@@ -31,6 +32,15 @@ _CHARACTER: Final = 0.52
 def text_width(text: str, size: float) -> float:
     """Estimate the width of a text in pixels."""
     return _CHARACTER * size * len(text)
+
+
+def mix(colour: str, opacity: float, paper: str = "#FFFFFF") -> str:
+    """Give the colour that a translucent one has on paper."""
+    parts = [
+        round(opacity * int(colour[i : i + 2], 16) + (1 - opacity) * int(paper[i : i + 2], 16))
+        for i in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{p:02X}" for p in parts)
 
 
 @dataclass
@@ -47,18 +57,17 @@ class Sheet:
     parts: list[str]
 
     @classmethod
-    def new(cls, theme: str, *, paper: bool = True) -> Sheet:
-        """Start with an empty page, or with nothing behind."""
+    def new(cls, theme: str, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Sheet:
+        """Start with an empty page."""
         sheet = cls(theme, [])
-        if paper:
-            sheet.rect(0, 0, WIDTH, HEIGHT, ink(theme)["paper"])
+        sheet.rect(0, 0, *size, ink(theme)["paper"])
         return sheet
 
-    def svg(self) -> str:
+    def svg(self, width: int = WIDTH, height: int = HEIGHT) -> str:
         """Give the whole as a document."""
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-            f'viewBox="0 0 {WIDTH} {HEIGHT}">' + "".join(self.parts) + "</svg>"
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}">' + "".join(self.parts) + "</svg>"
         )
 
     def rect(self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none") -> None:
@@ -204,10 +213,11 @@ class Sheet:
         self.text(box.x + box.w / 2, box.y + box.h + 29, "evaluation", anchor="middle")
         name = "gap" if narrow else "objective \u2212 minimum"
         self.text(box.x - 50, box.y + box.h / 2, name, anchor="middle", turn=-90)
-        r = 1.5 if course.size > 150 else 2.2
+        mark, r = TRACE[0], FILM * point_radius(course.size)
         for i in np.flatnonzero(np.isfinite(course.gap)).tolist():
             x, y = float(box.across(i + 1.0)), float(box.up(course.gap[i], course))
-            self.circle(x, y, r, stroke=COLOURS["evaluation"], opacity=0.45)
+            stroke, width = COLOURS[mark.colour], FILM * mark.width
+            self.circle(x, y, r, stroke=stroke, width=width, opacity=AHEAD)
 
 
 def key_of_phases(courses: Sequence[Course]) -> list[tuple[str, str, str]]:

@@ -8,12 +8,11 @@
   const font = getComputedStyle(document.body).fontFamily;
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const FONT = "11px " + font; // of what is drawn
-  const SECONDS = 12; // of the whole at speed 1
-  const ARRIVAL = 0.45; // seconds in which marks move to where the next frame has them
-  const TRAIL = 8; // frames a trail reaches back
+  const marks = film.marks; // what is drawn, how and when: the same list as that of films
+  const named = (list) => Object.fromEntries(list.map((mark) => [mark.name, mark]));
   const MINUS = "\u2212";
 
-  const state = {track: "best", align: "evaluation", speed: 1, stops: [], at: 0, share: 0,
+  const state = {track: "best", align: "evaluation", speed: 1, stops: [], begins: [], at: 0, share: 0,
     playing: false, chosen: -1};
 
   // -- small things ------------------------------------------------------------------------------
@@ -47,16 +46,7 @@
   const longest = Math.max(...film.fits.map(last));
 
   function makeStops() {
-    const found = new Set();
-    for (const fit of film.fits) {
-      const n = last(fit);
-      const at = [1, n, ...fit.tracks[state.track].at];
-      fit.course.phase.forEach((p, i, all) => { if (i && p !== all[i - 1]) at.push(i + 1); });
-      for (const e of at) {
-        found.add(state.align === "share" ? Number(((e - 1) / Math.max(n - 1, 1)).toFixed(9)) : e);
-      }
-    }
-    state.stops = [...found].sort((a, b) => a - b);
+    Object.assign(state, film.clock[state.track][state.align]);
   }
 
   const clock = () => {
@@ -64,13 +54,8 @@
     return at + 1 < stops.length ? stops[at] + share * (stops[at + 1] - stops[at]) : stops[at];
   };
 
-  // Seconds from one stop to the next: half of the time goes to frames, half to evaluations.
-  const lasts = (i) => {
-    const {stops} = state;
-    const range = stops[stops.length - 1] - stops[0];
-    if (!range) return 0;
-    return SECONDS * (0.5 / (stops.length - 1) + 0.5 * (stops[i + 1] - stops[i]) / range);
-  };
+  // Seconds from one stop to the next, at speed 1.
+  const lasts = (i) => state.begins[i + 1] - state.begins[i];
 
   // Evaluation that a fit has reached, and the frame shown there.
   const position = (fit, reading) => state.align === "share"
@@ -97,7 +82,7 @@
     const to = frameAt(fit, reached(fit, stops[at + 1]));
     if (still.matches) return {from, to: from, way: 0};
     const whole = lasts(at);
-    const moving = Math.min(ARRIVAL, whole);
+    const moving = Math.min(marks.arrival, whole);
     const way = clamp((share * whole - whole + moving) / moving, 0, 1);
     return {from, to, way: way * way * (3 - 2 * way)};
   }
@@ -400,7 +385,8 @@
   const scaleY = (box, j) => (v) =>
     box.y + (film.axes[j][1] - v) / (film.axes[j][1] - film.axes[j][0]) * box.h;
   // Room at the foot for the bars of the distribution.
-  const rowY = (box, row) => box.y + 5 + (row + 0.5) / film.order.length * (box.h - 20);
+  const rowY = (box, row) => box.y + marks.dumbbell.above +
+    (row + 0.5) / film.order.length * (box.h - marks.dumbbell.room);
 
   // Places of level i in a box: of a value per term.
   function placer(fit, box) {
@@ -481,8 +467,8 @@
 
   function drawLevels(fit, ctx, box, now) {
     const q = fit.levels.length;
-    const dense = film.dense;
-    const size = clamp(Math.min(box.w, box.h) / 170, 0.6, 1); // small panels have small marks
+    // Small panels have small marks.
+    const small = clamp(Math.min(box.w, box.h) / marks.full, marks.smallest, 1);
     const place = placer(fit, box);
     const marked = state.chosen < 0 ? -1 : fit.levels.indexOf(film.levels[state.chosen]);
     const refs = [];
@@ -491,37 +477,40 @@
       refs.push(place(fit.reference, i));
       modes.push(place(now, i));
     }
-    // pull
-    ctx.strokeStyle = colour.movement;
-    ctx.globalAlpha = dense ? 0.3 : 0.75;
-    ctx.lineWidth = dense ? 0.6 : 1;
-    ctx.beginPath();
-    for (let i = 0; i < q; i++) {
-      if (!refs[i] || !modes[i]) continue;
-      ctx.moveTo(...refs[i]);
-      ctx.lineTo(...modes[i]);
+    const points = (mark, places, size) => {
+      ctx.beginPath();
+      for (const at of places) if (at) dot(ctx, at[0], at[1], size * mark.radius);
+    };
+    for (const mark of marks.levels[film.dense ? "many" : "few"]) {
+      const size = mark.scaled ? small : 1;
+      ctx.strokeStyle = ctx.fillStyle = colour[mark.colour];
+      ctx.globalAlpha = mark.opacity;
+      ctx.lineWidth = size * mark.width;
+      if (mark.name === "pull") {
+        ctx.beginPath();
+        for (let i = 0; i < q; i++) {
+          if (!refs[i] || !modes[i]) continue;
+          ctx.moveTo(...refs[i]);
+          ctx.lineTo(...modes[i]);
+        }
+        ctx.stroke();
+      } else if (mark.name === "reference") {
+        points(mark, refs, size);
+        if (mark.filled) {
+          ctx.fillStyle = film.ink.paper;
+          ctx.fill();
+        }
+        ctx.stroke();
+      } else if (mark.name === "mode") {
+        points(mark, modes, size);
+        ctx.fill();
+      } else if (mark.name === "trail") {
+        trails(fit, ctx, place, modes, mark);
+      } else {
+        ellipses(fit, ctx, box, mark);
+      }
     }
-    ctx.stroke();
     ctx.globalAlpha = 1;
-    if (!dense) ellipses(fit, ctx, box);
-    // references
-    ctx.strokeStyle = colour.reference;
-    ctx.globalAlpha = dense ? 0.55 : 1;
-    ctx.lineWidth = dense ? 0.9 : 1.5 * size;
-    ctx.fillStyle = film.ink.paper;
-    ctx.beginPath();
-    for (const at of refs) if (at) dot(ctx, at[0], at[1], dense ? 1.8 : 3.2 * size);
-    if (!dense) ctx.fill();
-    ctx.stroke();
-    trails(fit, ctx, place, modes, size);
-    // modes
-    ctx.globalAlpha = dense ? 0.75 : 1;
-    ctx.fillStyle = colour.mode;
-    ctx.beginPath();
-    for (const at of modes) if (at) dot(ctx, at[0], at[1], dense ? 1.9 : 3.4 * size);
-    ctx.fill();
-    ctx.globalAlpha = 1;
-    if (dense) ellipses(fit, ctx, box);
     if (marked >= 0 && modes[marked]) {
       whole(fit, ctx, place, marked, modes[marked]);
       ctx.lineWidth = 2;
@@ -535,25 +524,24 @@
     }
   }
 
-  function trails(fit, ctx, place, modes, size) {
+  // Where every level was, the oldest at first; moves that are too small to be seen are none.
+  function trails(fit, ctx, place, modes, mark) {
     const {from} = moment(fit);
     const frames = fit.tracks[state.track].values;
-    const back = film.dense ? 3 : TRAIL;
-    ctx.strokeStyle = colour.mode;
-    ctx.lineWidth = film.dense ? 0.8 : 2 * size;
-    for (let age = 0; age < back && from - age >= 0; age++) {
-      ctx.globalAlpha = (film.dense ? 0.4 : 0.7) * (1 - age / back);
+    for (let age = Math.min(mark.back, from + 1) - 1; age >= 0; age--) {
+      ctx.globalAlpha = mark.opacity * (1 - age / mark.back);
       ctx.beginPath();
       for (let i = 0; i < modes.length; i++) {
         const older = place(frames[from - age], i);
         const newer = age ? place(frames[from - age + 1], i) : modes[i];
         if (!older || !newer) continue;
+        const moved = Math.max(Math.abs(older[0] - newer[0]), Math.abs(older[1] - newer[1]));
+        if (moved <= marks.still) continue;
         ctx.moveTo(...older);
         ctx.lineTo(...newer);
       }
       ctx.stroke();
     }
-    ctx.globalAlpha = 1;
   }
 
   // The whole way of one level so far.
@@ -582,15 +570,14 @@
     return {sd: mix(fit.table.sd), cor: mix(fit.table.cor)};
   }
 
-  function ellipses(fit, ctx, box) {
+  function ellipses(fit, ctx, box, mark) {
     const {sd, cor} = covariance(fit);
     const x = scaleX(box, box.ix);
-    ctx.strokeStyle = colour.ellipse;
     if (film.kind === "dumbbell") {
       // One term: where a share of the levels is expected, as a bar at the foot of the panel.
       film.radii.forEach((r, n) => {
-        ctx.lineWidth = n ? 3 : 6;
-        const y = box.y + box.h - 5;
+        ctx.lineWidth = marks.bars[Math.min(n, 1)];
+        const y = box.y + box.h - marks.dumbbell.foot;
         line(ctx, x(-r * sd[0]), y, x(r * sd[0]), y);
       });
       return;
@@ -604,13 +591,12 @@
     const flat = s1 === 0 || s2 === 0 || Math.abs(rho) >= 1 - 1e-6;
     for (const r of film.radii) {
       if (s1 === 0 && s2 === 0) {
-        ctx.fillStyle = colour.ellipse;
         ctx.beginPath();
-        dot(ctx, x(0), y(0), 5);
+        dot(ctx, x(0), y(0), marks.collapsed.radius);
         ctx.fill();
         continue;
       }
-      ctx.lineWidth = flat ? 2.8 : 1.6;
+      ctx.lineWidth = flat ? marks.collapsed.width : mark.width;
       ctx.beginPath();
       for (let i = 0; i <= 72; i++) {
         const t = i / 72 * 2 * Math.PI;
@@ -658,28 +644,28 @@
       ctx.setLineDash([4, 3]);
       line(ctx, box.x, y(0), box.x + box.w, y(0));
       ctx.restore();
-      const back = 24;
-      for (let age = Math.min(back, from + 1); age >= 0; age--) {
-        const values = age ? frames[from - age + 1] : now;
-        const fresh = age === 0;
-        ctx.globalAlpha = fresh ? 1 : 0.5 * (1 - (age - 0.5) / back) ** 1.5;
-        values.forEach((v, j) => {
+      const {echo, stem, theta} = named(marks.theta);
+      const half = Math.min(room * marks.echo.share, marks.echo.most);
+      for (let age = Math.min(echo.back, from + 1); age > 0; age--) {
+        ctx.globalAlpha = echo.opacity * (1 - (age - 0.5) / echo.back) ** marks.echo.fading;
+        ctx.lineWidth = echo.width;
+        frames[from - age + 1].forEach((v, j) => {
           ctx.strokeStyle = fit.hues[j];
-          ctx.fillStyle = fit.hues[j];
-          const half = Math.min(room * 0.32, 16);
-          if (fresh) {
-            ctx.lineWidth = 1.2;
-            line(ctx, x(j), y(0), x(j), y(v));
-            ctx.beginPath();
-            dot(ctx, x(j), y(v), 5);
-            ctx.fill();
-          } else {
-            ctx.lineWidth = 1.5;
-            line(ctx, x(j) - half, y(v), x(j) + half, y(v));
-          }
+          line(ctx, x(j) - half, y(v), x(j) + half, y(v));
         });
       }
       ctx.globalAlpha = 1;
+      ctx.lineWidth = stem.width;
+      now.forEach((v, j) => {
+        ctx.strokeStyle = fit.hues[j];
+        line(ctx, x(j), y(0), x(j), y(v));
+      });
+      now.forEach((v, j) => {
+        ctx.fillStyle = fit.hues[j];
+        ctx.beginPath();
+        dot(ctx, x(j), y(v), theta.radius);
+        ctx.fill();
+      });
     });
   }
 
@@ -716,18 +702,21 @@
     upright(ctx, fitted(ctx, gap, box.h), 9, box.y + box.h / 2);
     const reading = clock();
     const here = position(fit, reading);
+    const {evaluation, best, cursor, shown} = named(marks.trace);
+    const radius = n > marks.crowd.more ? marks.crowd.radius : evaluation.radius;
     clipped(ctx, {x: box.x - 4, y: box.y - 4, w: box.w + 8, h: box.h + 8}, () => {
       ctx.strokeStyle = colour.evaluation;
       course.gap.forEach((g, i) => {
         if (g === null) return;
-        ctx.globalAlpha = i + 1 <= here ? 0.9 : 0.3;
+        ctx.globalAlpha = i + 1 <= here + 1e-6 ? evaluation.opacity : marks.ahead;
+        ctx.lineWidth = evaluation.width;
         ctx.beginPath();
-        dot(ctx, x(i + 1), y(g), n > 150 ? 1.5 : 2.2);
+        dot(ctx, x(i + 1), y(g), radius);
         ctx.stroke();
       });
       ctx.globalAlpha = 1;
       ctx.strokeStyle = colour.best;
-      ctx.lineWidth = 1.6;
+      ctx.lineWidth = best.width;
       ctx.beginPath();
       let begun = false;
       course.best.forEach((g, i) => {
@@ -740,15 +729,16 @@
       if (begun) ctx.lineTo(x(here), y(course.best[Math.floor(here + 1e-6) - 1]));
       ctx.stroke();
       ctx.strokeStyle = film.ink.ink;
-      ctx.lineWidth = 1.5;
+      ctx.lineWidth = cursor.width;
       line(ctx, x(here), box.y, x(here), box.y + box.h);
-      const shown = fit.tracks[state.track].at[moment(fit).from];
-      const g = course.gap[shown - 1];
+      const frame = fit.tracks[state.track].at[moment(fit).from];
+      const g = course.gap[frame - 1];
       if (g !== null) {
         ctx.fillStyle = colour.mode;
         ctx.strokeStyle = film.ink.paper;
+        ctx.lineWidth = shown.width;
         ctx.beginPath();
-        dot(ctx, x(shown), y(g), 4.5);
+        dot(ctx, x(frame), y(g), shown.radius);
         ctx.fill();
         ctx.stroke();
       }

@@ -22,7 +22,8 @@ from mixedscope.charts.common.legend import header_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, stops
+from mixedscope.charts.kinds.motion.marks import DENSE, begins, for_page
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
@@ -32,12 +33,9 @@ from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
 
-__all__ = ["DENSE", "modes_film", "page", "theta_film"]
+__all__ = ["modes_film", "page", "theta_film"]
 
 Floats = NDArray[np.float64]
-
-#: More levels than this are drawn small and half-transparent; more rows than this have no names.
-DENSE: Final = 60
 
 _COLOURS: Final = (*("reference", "mode", "movement", "ellipse", "zero", "evaluation", "best"),)
 
@@ -57,7 +55,7 @@ def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
     if scene.ellipses:
         key.append(("ellipse", f"{joined([share(c) for c in scene.ellipses])} of the distribution"))
     thinned = any(a.thinned for a in scene.actors)
-    film = _common([a.course for a in scene.actors], theme) | {
+    film = _common([a.course for a in scene.actors], [a.tracks for a in scene.actors], theme) | {
         "kind": "modes" if several else "dumbbell",
         "what": f"Conditional modes of {scene.group}",
         "shown": "modes of evaluation",
@@ -116,7 +114,7 @@ def theta_film(
                 "tracks": {name: _track(track) for name, track in own.items()},
             }
         )
-    film = _common(courses, theme) | {
+    film = _common(courses, tracks, theme) | {
         "kind": "theta",
         "what": "Components of θ",
         "shown": "θ of evaluation",
@@ -185,12 +183,17 @@ _PAGE: Final = """<!DOCTYPE html>
 # -- pieces of the film ----------------------------------------------------------------------------
 
 
-def _common(courses: Sequence[Course], theme: str) -> dict[str, Any]:
+def _common(
+    courses: Sequence[Course], tracks: Sequence[Mapping[str, Track]], theme: str
+) -> dict[str, Any]:
     floor, top = courses[0].floor, courses[0].top
+    known = set.intersection(*(set(own) for own in tracks))
     occur = set(np.concatenate([course.phase for course in courses]).tolist())
     return {
         "colours": {name: COLOURS[name] for name in _COLOURS},
         "ink": ink(theme),
+        "marks": for_page(),
+        "clock": {name: _clock(courses, [own[name] for own in tracks]) for name in known},
         "phases": [(words, COLOURS[name]) for name, words in PHASE_NAMES.items()],
         "gap": [floor, top],
         "gapTicks": gap_ticks(floor, top),
@@ -205,6 +208,18 @@ def _common(courses: Sequence[Course], theme: str) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _clock(courses: Sequence[Course], tracks: Sequence[Track]) -> dict[str, Any]:
+    """Where an animation can stand still, and when it is there, for each way to align fits."""
+    found = {}
+    for align in ("evaluation", "share") if len(courses) > 1 else ("evaluation",):
+        readings = stops(tracks, courses, align=align)
+        found[align] = {
+            "stops": readings.tolist(),
+            "begins": [round(time, 6) for time in begins(readings).tolist()],
+        }
+    return found
 
 
 def _fit(actor: Actor, scene: Scene) -> dict[str, Any]:
