@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import mixedscope as ms
 from mixedscope.design.design import Design, RandomDesign, TermPart
-from mixedscope.engine import blocked
+from mixedscope.engine import blocked, heads
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 
@@ -148,3 +150,39 @@ def test_one_compiled_call_gives_what_many_give(name, reml, monkeypatch):
     (many, slope), (whole, whole_slope) = found
     np.testing.assert_allclose(whole_slope, slope, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(np.hstack(whole), np.hstack(many), rtol=1e-11)
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_a_wide_tail_is_added_up_to_the_same_inside_blas(name, reml, monkeypatch):
+    design = _design(*CASES[name][0])
+    usual = SearchableObjective(ProfiledSystem(design), reml=reml)
+    monkeypatch.setattr(heads, "_ROWS", 1)
+    monkeypatch.setattr(heads, "_SOME", 0)
+    monkeypatch.setattr(heads, "_MANY", 0)
+    monkeypatch.setattr(heads, "_PIECE", 16)  # several pieces, the last of them smaller
+    wide = SearchableObjective(ProfiledSystem(design), reml=reml)
+    assert wide.system.blocked.small is None
+    theta = np.random.default_rng(6).normal(size=len(usual.theta_names))
+    for point in (theta, np.where(usual.columns == 0, 0.0, theta), np.zeros_like(theta)):
+        ours, gradient = wide.evaluate_gradient(point)
+        theirs, slope = usual.evaluate_gradient(point)
+        np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(np.hstack(ours), np.hstack(theirs), rtol=1e-10, atol=1e-9)
+
+
+def test_a_wide_tail_is_one_of_many_levels_and_many_fixed_effects():
+    rng = np.random.default_rng(9)
+    rows = 60_000
+
+    def made(levels, fixed):
+        frame = pd.DataFrame(
+            rng.normal(size=(rows, fixed)), columns=[f"x{j}" for j in range(fixed)]
+        )
+        frame["y"], frame["g"] = rng.normal(size=rows), np.arange(rows) % levels
+        formula = f"y ~ 1 + {' + '.join(frame.columns[:-2])} + (1 | g)"
+        return ms.LinearMixedModel(formula, frame).system
+
+    assert made(30_000, 18).blocked.small is None
+    assert made(30_000, 4).blocked.small is not None
+    assert made(300, 18).blocked.small is not None

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine import lapack
 from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.heads import eliminate_heads, is_wide
 from mixedscope.engine.kernels import elimination as kernels
 from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
@@ -302,9 +303,10 @@ class BlockedSystem:
     def _make_small(self) -> SmallSystem | None:
         """Give the system in the form for compiled code, if it is small."""
         cross, pattern, n = self.cross, self.pattern, len(self._s)
-        if len(pattern.sizes) == 1 and n <= SMALL:
+        if len(pattern.sizes) == 1 and n <= SMALL and not is_wide(cross):
             return SingleSystem(cross, self._s, self._coefficient)
-        if n > WHOLE or (pattern.n_rest and sparse_products(pattern) > WHOLE_PRODUCTS):
+        is_large = pattern.n_rest and sparse_products(pattern) > WHOLE_PRODUCTS
+        if n > WHOLE or is_large or is_wide(cross):
             return None
         return WholeSystem(
             cross, self._node, self._lam, self._s, self._diagonal, self._spherical,
@@ -428,12 +430,10 @@ class BlockedSystem:
                 )  # fmt: skip
                 offset += outer.d.shape[1]
             if self._dense_rows is not None and self._dense_out is not None:
-                kernels.dense_factor_rows(
-                    self._dense_rows, work.x, work.m, factors[tier.factor], self._dense_out
-                )
+                kernels.dense_factor_rows(self._dense_rows, work.m, self._dense_out)
                 lapack.subtract_outer(s, self._dense_out)
                 continue
-            kernels.eliminate_head(work.u, work.m, self.cross.n_tail, s)
+            eliminate_heads(work.u, work.m, self.cross.n_tail, s)
             if pattern.n_rest:
                 self._eliminate_sparse(tier, work)
         return log_det

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine import lapack
+from mixedscope.engine.heads import add_head_forms
 from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
 from mixedscope.engine.layout import squeezed
@@ -76,7 +77,7 @@ def tier_inverses(
             )  # fmt: skip
             offset += works[later].d.shape[1]
         if has_tail:
-            kernels_inverse.head_forms(work.u, work.w, tier.ptr, tier.idx, s, n_tail, forms)
+            add_head_forms(work.u, work.w, tier.ptr, tier.idx, s, n_tail, forms)
         if pattern.n_rest:
             sparse = kernels_scalar if work.m.shape[1] == 1 else kernels_inverse
             sparse.sparse_forms(

@@ -241,13 +241,13 @@ def eliminate_parent(
 
 
 @kernel
-def dense_factor_rows(rows: Floats, x: Floats, m: Floats, lam: Floats, out: Floats) -> None:
-    """Rows B of the densely crossed case, with ``B'B`` the sum of ``A M A'``.
+def dense_factor_rows(rows: Floats, m: Floats, out: Floats) -> None:
+    """Rows B of the levels as rows of a matrix, with ``B'B`` the sum of ``A M A'``.
 
-    `rows` and `out` are (q k, N): the levels' rows A' of the rest and the tail, one after another.
-    ``M = lam inv(H) lam' = G G'`` with G the (possibly singular) lower Cholesky factor of M.
+    `rows` and `out` are (q k, any): the levels' rows A', one after another. ``M = lam inv(H) lam' =
+    G G'`` with G the (possibly singular) lower Cholesky factor of M.
     """
-    q, k = x.shape[0], x.shape[1]
+    q, k = m.shape[0], m.shape[1]
     n = rows.shape[1]
     g = np.zeros((k, k))
     for i in range(q):
