@@ -56,6 +56,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output["left_out"] = session.config.stash.get(_COUNT, 0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _charts_are_held_to_their_schema() -> None:
+    from mixedscope.charts.common import vega
+
+    vega.CHECK_ALL = True
+
+
 class _Controller:
     """Hear from a worker how many tests it left out."""
 

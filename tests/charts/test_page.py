@@ -16,13 +16,13 @@ from sample_tables import fit_tables
 import mixedscope as ms
 from mixedscope.charts.common.page import (
     TALLEST_ASPECT,
-    VEGA_LITE,
     beside,
     drawn_size,
     drawn_to_fit,
     fitted,
 )
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.common.vega import VEGA_LITE
 from mixedscope.charts.drawing import draw
 
 #: Points across of a figure printed 170 mm wide, and of the smallest text that can be read.

@@ -9,11 +9,13 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
 from mixedscope.charts.common.page import fitted
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.common.vega import vouched
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.covariance.structure_names import structure_name
@@ -115,10 +117,11 @@ def figure(
     return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
 
 
+@debug_mode(False)
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
     """Give a chart its title, its description, its theme, and a page's height at most."""
     if chart.title is alt.Undefined:
         # As many characters of the bold title as a double column holds.
         lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)
         chart = chart.properties(title=lines)
-    return fitted(configure(chart.properties(description=caption), theme))
+    return vouched(fitted(configure(chart.properties(description=caption), theme)))

@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mixedscope.charts.common.glyphs import font_words
-from mixedscope.charts.common.render import Figure, to_spec
+from mixedscope.charts.common.render import Figure
+from mixedscope.charts.common.vega import compact
 from mixedscope.core.errors import MixedscopeError, ModelError
 from mixedscope.workflow.report.questions import is_timed
 
@@ -20,7 +21,7 @@ def print_font_words(figures: Iterable[Figure]) -> None:
     """Say in the log which characters of figures no font has."""
     written: set[str] = set()
     for figure in figures:
-        written.update(str(to_spec(figure.chart)))
+        written.update(compact(figure.spec))
     if warning := font_words("".join(sorted(written))):
         print(warning)
 

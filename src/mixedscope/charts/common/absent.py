@@ -41,7 +41,7 @@ def absent_figure(
         .encode(
             x=alt.value(0),
             y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.0)),
-            text="text:N",
+            text=alt.Text("text:N"),
         )
         .properties(
             width=DOUBLE_COLUMN,

@@ -148,7 +148,11 @@ def drawn_with(options: type[Options]) -> Callable[[Callable[..., R]], Callable[
             if options is None:
                 own = {name: named.pop(name) for name in [*named] if name in known}
                 options = chosen.of(own)
-            return function(*given, options=options, theme=theme, **named)
+            from altair.utils.schemapi import debug_mode
+
+            # Tests hold every chart to the schema; checking each part of each again is slow.
+            with debug_mode(False):
+                return function(*given, options=options, theme=theme, **named)
 
         return draw
 

@@ -12,14 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import altair as alt
-import vl_convert as vlc
 
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.common.vega import evaluated, to_spec
 
-__all__ = ["TALLEST_ASPECT", "VEGA_LITE", "beside", "drawn_size", "drawn_to_fit", "fitted"]
-
-#: Version of Vega-Lite that draws.
-VEGA_LITE: Final = "6.4"
+__all__ = ["TALLEST_ASPECT", "beside", "drawn_size", "drawn_to_fit", "fitted"]
 
 #: Height of a figure in terms of its width at most: that of a sheet of A4.
 TALLEST_ASPECT: Final = 1.4
@@ -56,7 +53,7 @@ def drawn_size(spec: dict[str, Any]) -> tuple[float, float]:
 
     ``spec``: of Vega-Lite. Gives width and height in pixels, with titles, axes and legends.
     """
-    found = _SIZE.search(vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE))
+    found = _SIZE.search(evaluated(spec))
     if found is None:
         raise ValueError("the renderer gave no size")
     return float(found[1]), float(found[2])
@@ -141,7 +138,7 @@ def fitted(chart: Any) -> Any:
 
 def _over(chart: Any) -> float:
     """By how many pixels a chart is taller than a page; not above zero where it fits."""
-    width, height = drawn_size(chart.to_dict(validate=False))
+    width, height = drawn_size(to_spec(chart))
     over = height - TALLEST_ASPECT * width
     # Heights of panels are rounded.
     return over + _ROUNDING if over > 0 else over

@@ -61,7 +61,7 @@ def bands(runs: pd.DataFrame, x: alt.X, theme: str) -> Any:
         .mark_rect(opacity=1 if theme == "print" else 0.75, aria=False, **stroke)
         .encode(
             x=x,
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             fill=alt.Fill(
                 "phase:N",
                 scale=alt.Scale(domain=list(PHASE_NAMES.values()), range=list(fills.values())),

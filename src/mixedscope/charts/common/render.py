@@ -10,21 +10,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import vl_convert as vlc
 
 from mixedscope.charts.common.embedding import embed_font, font_faces
-from mixedscope.charts.common.page import VEGA_LITE
+from mixedscope.charts.common.layers import in_few_layers
 from mixedscope.charts.common.pdf import normalise_pdf
+from mixedscope.charts.common.png import small_png
 from mixedscope.charts.common.theme import FONT
+from mixedscope.charts.common.vega import VEGA_LITE, compact, evaluated, to_spec
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.files import atomic_write, write_json
@@ -57,6 +58,11 @@ class Figure:
     caption: str
     files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """The Vega-Lite specification of the chart."""
+        return to_spec(self.chart)
+
     @door()
     def save(
         self, path: str | os.PathLike[str], formats: Sequence[str] | None = None
@@ -84,7 +90,7 @@ class Figure:
     def _repr_html_(self) -> str:
         """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
         make = self.files.get("html")
-        page = make() if make else _html(to_spec(self.chart))
+        page = make() if make else _html(self.spec)
         return (
             f'<iframe srcdoc="{html.escape(page.decode())}" sandbox="allow-scripts" '
             f'title="{html.escape(self.title)}" style="width: 100%; height: 44rem; border: 0">'
@@ -107,8 +113,8 @@ def save_figure(
     """
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
-    page = {"html": lambda: _html(to_spec(figure.chart), back)}
-    written = _write(figure.chart, os.fspath(stem), formats, {**page, **figure.files})
+    page = {"html": lambda: _html(figure.spec, back)}
+    written = _write(lambda: figure.spec, os.fspath(stem), formats, {**page, **figure.files})
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]
@@ -149,8 +155,8 @@ def save(
         If a file cannot be written.
     """
     if isinstance(chart, Figure):
-        chart, files = chart.chart, {**chart.files, **(files or {})}
-    if not hasattr(chart, "to_dict") or not hasattr(chart, "save"):
+        files = {**chart.files, **(files or {})}
+    elif not hasattr(chart, "to_dict") or not hasattr(chart, "save"):
         raise ModelError(
             "save writes a chart or a figure, as ms.charts.trace(fit) gives it, "
             f"not {named(chart)}."
@@ -161,6 +167,10 @@ def save(
             f"files must be a mapping of formats to functions that give bytes, not {named(files)}."
         )
     known = list(dict.fromkeys([*FORMATS, *others]))
+
+    def spec() -> dict[str, Any]:
+        return chart.spec if isinstance(chart, Figure) else to_spec(chart, check=True)
+
     name = os.fspath(path)
     ending = next((e for e in known if name.endswith(f".{e}")), None)
     if ending is not None:
@@ -171,24 +181,24 @@ def save(
                 f"{Path(name).name} ends in .{ending}, but {', '.join(wanted)} is asked for: leave "
                 "out the ending, or the formats."
             )
-        return _write(chart, stem, wanted, others)
+        return _write(spec, stem, wanted, others)
     if formats is None and (suffix := Path(name).suffix[1:]):
         raise _no_format(suffix, known)
-    return _write(chart, name, known if formats is None else formats, others)
+    return _write(spec, name, known if formats is None else formats, others)
 
 
 def _write(
-    chart: Any,
+    draw: Callable[[], dict[str, Any]],
     stem: str,
     formats: Sequence[str],
     others: Mapping[str, Callable[[], bytes]],
 ) -> list[Path]:
-    """Write a chart in formats whose endings are appended to a path."""
+    """Write what a function specifies in formats whose endings are appended to a path."""
     known = list(dict.fromkeys([*FORMATS, *others]))
     for name in formats:
         if name not in known:
             raise _no_format(name, known)
-    spec = to_spec(chart)
+    spec = draw() if any(name not in others for name in formats) else {}
     # Everything is rendered before the first file is touched.
     payloads = {
         Path(f"{stem}.{name}"): others[name]() if name in others else FORMATS[name](spec)
@@ -204,12 +214,6 @@ def _no_format(name: str, known: Sequence[str]) -> ModelError:
     )
 
 
-def to_spec(chart: Any) -> dict[str, Any]:
-    """Give the Vega-Lite specification of a chart, without what no text file may hold."""
-    cleaned: dict[str, Any] = _cleaned(chart.to_dict())
-    return cleaned
-
-
 def as_svg(chart: Any) -> str:
     """Give a chart as the text of an SVG file."""
     return _svg(to_spec(chart)).decode()
@@ -219,25 +223,16 @@ def as_svg(chart: Any) -> str:
 
 
 def _svg(spec: dict[str, Any]) -> bytes:
-    text: str = vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE)
-    # The renderer counts clips through all charts of a process.
-    numbers: dict[str, int] = {}
-    text = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", text)
-    return (embed_font(text) + "\n").encode()
-
-
-#: The number of a clip where it is used, and where it is defined.
-_CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
+    return (embed_font(evaluated(spec)) + "\n").encode()
 
 
 def _png(spec: dict[str, Any]) -> bytes:
-    return bytes(vlc.vegalite_to_png(spec, vl_version=VEGA_LITE, ppi=PPI))
+    return small_png(vlc.svg_to_png(in_few_layers(evaluated(spec)), ppi=PPI), PPI)
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:
-    text: str = vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE)
-    text = _SIZE.sub(_fitted, text, count=1)
-    return normalise_pdf(vlc.svg_to_pdf(_LEAF.sub(_paint_opacity, text)))
+    text = _SIZE.sub(_fitted, in_few_layers(evaluated(spec)), count=1)
+    return normalise_pdf(vlc.svg_to_pdf(text))
 
 
 #: Width and height of an SVG file; its viewBox keeps the coordinates.
@@ -250,34 +245,14 @@ def _fitted(match: re.Match[str]) -> str:
     return f'{match[1]} width="{scale * width:g}" height="{scale * height:g}"'
 
 
-#: A mark of an SVG file that is translucent as a whole.
-_LEAF: Final = re.compile(r'<(?:path|line|rect)\b[^>]* opacity="[^>]*/>')
-
-
-def _paint_opacity(match: re.Match[str]) -> str:
-    """Make the paint of a mark translucent in place of the mark.
-
-    In PDF a translucent mark is an object of its own, which makes files of many marks five times
-    as large.  Where there is only fill or only stroke it looks the same.
-    """
-    mark = match[0]
-    fill, stroke = (re.search(rf' {paint}="(?!none|transparent)', mark) for paint in _PAINTS)
-    if (fill is None) == (stroke is None) or "-opacity" in mark:
-        return mark
-    return mark.replace(' opacity="', f' {_PAINTS[0] if fill else _PAINTS[1]}-opacity="')
-
-
-_PAINTS: Final = ("fill", "stroke")
-
-
 def _vega_lite(spec: dict[str, Any]) -> bytes:
-    return (_json(spec) + "\n").encode()
+    return (compact(spec) + "\n").encode()
 
 
 def _html(spec: dict[str, Any], back: tuple[str, str] | None = None) -> bytes:
     title, caption = _title(spec), str(spec.get("description", ""))
     # A < or a line separator inside a script element would be read as HTML or break the line.
-    text = _json(spec)
+    text = compact(spec)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     # Charts that are moved by a pointer count its pixels: they keep their size.
@@ -375,29 +350,7 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _json(spec: dict[str, Any]) -> str:
-    return json.dumps(
-        spec, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
-
-
 def _title(spec: dict[str, Any]) -> str:
     title = spec.get("title", "")
     text = title.get("text", "") if isinstance(title, dict) else title
     return " ".join(text) if isinstance(text, list) else str(text)
-
-
-# Control characters and lone surrogates have no place in XML, not even escaped: the renderer aborts
-# the process over one.
-_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
-
-def _cleaned(node: Any) -> Any:
-    """Put the replacement character in place of what no text file may hold."""
-    if isinstance(node, str):
-        return _NO_TEXT.sub("\ufffd", node)
-    if isinstance(node, list):
-        return [_cleaned(item) for item in node]
-    if isinstance(node, dict):
-        return {_cleaned(key): _cleaned(value) for key, value in node.items()}
-    return node

@@ -10,9 +10,11 @@ and, by their lightness, in grey.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.embedding import FAMILY
 from mixedscope.core.errors import ModelError, suggest
@@ -85,6 +87,13 @@ def ink(theme: str) -> dict[str, str]:
 
 def configure(chart: Any, theme: str = "light") -> Any:
     """Apply the theme to a whole chart (the outermost one)."""
+    return chart.properties(config=_configuration(theme).copy())
+
+
+@cache
+@debug_mode(False)
+def _configuration(theme: str) -> alt.Config:
+    """What a theme configures."""
     colours = ink(theme)
     size = 11
     # Set at once: each configure_* of a chart would copy the whole of it.
@@ -142,7 +151,7 @@ def configure(chart: Any, theme: str = "light") -> Any:
         .configure_text(font=FONT)
         .configure_concat(spacing=14)
     )
-    return chart.properties(config=carrier.config)
+    return carrier.config
 
 
 # Altair is told once that large tables are meant; charts aggregate by their own stated rules.

@@ -210,7 +210,7 @@ def _numbers(
         .encode(
             y=_y(names, labels=False),
             x=alt.value(width - 4),
-            text="told:N",
+            text=alt.Text("told:N"),
             color=_colour(names),
         )
         .properties(view=alt.ViewConfig(stroke=None), width=width)
@@ -237,7 +237,7 @@ def _marks(
         .encode(x=alt.X("first:Q", scale=scale, axis=axis))
     )
     bars = base.mark_rule(strokeWidth=1.8, aria=False).encode(
-        x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour
+        x=alt.X("low:Q", scale=scale, axis=axis), x2=alt.X2("high:Q"), y=y, color=colour
     )
     points = base.mark_point(filled=True, size=46, opacity=1, aria=False).encode(
         x=alt.X(f"{name}:Q", scale=scale, axis=axis), y=y, color=colour, tooltip=list(tooltip)

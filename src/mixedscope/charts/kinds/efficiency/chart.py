@@ -163,7 +163,7 @@ def _errors(
     )
     bars = base.mark_rule(strokeWidth=1.6, aria=False).encode(
         x=alt.X("low:Q", scale=x_scale, axis=x_axis),
-        x2="high:Q",
+        x2=alt.X2("high:Q"),
         y=y,
         yOffset=offset,
         color=colour,
@@ -209,7 +209,7 @@ def _numbers(
     text = (
         data.chart(told)
         .mark_text(align="right", fontSize=10, color=colour, aria=False)
-        .encode(y=y, x=alt.value(_COLUMN - 6), text="told:N")
+        .encode(y=y, x=alt.value(_COLUMN - 6), text=alt.Text("told:N"))
     )
     return layered(_bands(data, labels, y, colours), text).properties(
         title=alt.TitleParams(

@@ -128,13 +128,15 @@ def _distance(
         alt.Tooltip("verdict:N", title="certificate"),
     ]
     line = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("zero:Q", axis=None), x2="above_objective:Q", color=colour
+        x=alt.X("zero:Q", axis=None), x2=alt.X2("above_objective:Q"), color=colour
     )
     start = base.mark_rule(color=colours["grid"]).encode(
         x=alt.value(0), y=alt.value(0), y2=alt.value("height")
     )
     point = base.mark_circle(size=70, opacity=1).encode(x=x, color=colour, tooltip=tooltip)
-    text = base.mark_text(align="left", dx=8, color=colours["ink"]).encode(x=x, text="text:N")
+    text = base.mark_text(align="left", dx=8, color=colours["ink"]).encode(
+        x=x, text=alt.Text("text:N")
+    )
     return layered(start, line, point, text).properties(
         width=_PANEL,
         title=_heading([criterion, "above the best"]),
@@ -158,7 +160,7 @@ def _criteria(data: Datasets, own: pd.DataFrame, order: list[str], colours: dict
     link = (
         data.chart(ends)
         .mark_rule(color=COLOURS["movement"], strokeWidth=1)
-        .encode(y=_y(order), x=alt.X("above_aic:Q"), x2="above_bic:Q")
+        .encode(y=_y(order), x=alt.X("above_aic:Q"), x2=alt.X2("above_bic:Q"))
     )
     shape = alt.Shape(
         "kind:N",
@@ -263,7 +265,7 @@ def _numbers(
     return (
         data.chart(rows)
         .mark_text(align="right", color=colours["ink"])
-        .encode(y=_y(order), x=alt.value(_NUMBER), text="text:N")
+        .encode(y=_y(order), x=alt.value(_NUMBER), text=alt.Text("text:N"))
         .properties(width=_NUMBER, title=_heading(heading, "end"), view=alt.ViewConfig(stroke=None))
     )
 
@@ -299,10 +301,10 @@ def _outcomes(
         )
     base = data.chart(lines).encode(y=_y(order))
     test = base.mark_text(align="left", dy=-6, fontSize=10, color=colours["ink"]).encode(
-        x=alt.value(0), text="test:N"
+        x=alt.value(0), text=alt.Text("test:N")
     )
     verdict = base.mark_text(align="left", dy=7, fontSize=10).encode(
-        x=alt.value(0), text="verdict:N", color=alt.Color("colour:N", scale=None)
+        x=alt.value(0), text=alt.Text("verdict:N"), color=alt.Color("colour:N", scale=None)
     )
     against = f"test against {worded(tops[0])}" if len(tops) == 1 else "test against the richest"
     return layered(test, verdict).properties(

@@ -179,7 +179,7 @@ def _plane(
     layers.append(
         data.chart(ground)
         .mark_rect(fill=bands[-1], aria=False, clip=True)
-        .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
+        .encode(x=x("x"), x2=alt.X2("x2:Q"), y=y("y"), y2=alt.Y2("y2:Q"))
     )
     for level in reversed(levels):
         own = outlines[outlines["level"] == level]
@@ -213,7 +213,7 @@ def _paths(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> 
     return (
         data.chart(frame[["part", "vertex", "x", "y"]])
         .mark_line(aria=False, clip=True, interpolate="linear", **mark)
-        .encode(x=x("x"), y=y("y"), detail="part:N", order="vertex:Q")
+        .encode(x=x("x"), y=y("y"), detail=alt.Detail("part:N"), order=alt.Order("vertex:Q"))
     )
 
 
@@ -232,7 +232,7 @@ def _beyond(data: Datasets, panel: pd.Series, x: Any, y: Any, theme: str) -> lis
         layers.append(
             data.chart(frame)
             .mark_rect(fill=colours["paper"], opacity=0.6, aria=False, clip=True)
-            .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q")
+            .encode(x=x("x"), x2=alt.X2("x2:Q"), y=y("y"), y2=alt.Y2("y2:Q"))
         )
         at = {letter: (x if letter == "x" else y)("bound")}
         layers.append(
@@ -272,7 +272,7 @@ def _visited(
         layers.append(
             data.chart(best[["evaluation", "x", "y"]])
             .mark_line(stroke=COLOURS["best"], strokeWidth=1.2, aria=False, clip=True)
-            .encode(x=x("x"), y=y("y"), order="evaluation:Q")
+            .encode(x=x("x"), y=y("y"), order=alt.Order("evaluation:Q"))
         )
     draw(best[best["stage"] == "search"], "best")
     for stage in dict.fromkeys(tried.loc[~searched, "stage"]):
@@ -335,7 +335,7 @@ def _interval(
         layers.append(
             data.chart(frame)
             .mark_rule(stroke=COLOURS["mode"], strokeWidth=2, aria=False)
-            .encode(x=x("x"), x2="x2:Q", y=y("y"))
+            .encode(x=x("x"), x2=alt.X2("x2:Q"), y=y("y"))
         )
         layers.append(
             data.chart(frame)
@@ -348,7 +348,7 @@ def _interval(
                 fill=colours["ink"],
                 aria=False,
             )
-            .encode(x=x("x"), y=y("y"), text="text:N")
+            .encode(x=x("x"), y=y("y"), text=alt.Text("text:N"))
         )
     return layers
 

@@ -185,7 +185,7 @@ def _numbers(fits: pd.DataFrame, y: alt.Y, theme: str, *, titled: bool) -> Any:
                     labelPadding=2,
                 ),
             ),
-            text="text:N",
+            text=alt.Text("text:N"),
         )
         .properties(view=alt.ViewConfig(stroke=None))
     )
@@ -218,7 +218,7 @@ def _bars(
                     labelFlush=False,
                 ),
             ),
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             fill=alt.Fill(
                 "piece:N",
                 scale=scale,
@@ -274,7 +274,7 @@ def _against(
     half = (
         alt.Chart(pd.DataFrame({"y": [0.5]}))
         .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
-        .encode(y="y:Q")
+        .encode(y=alt.Y("y:Q"))
     )
     legend = alt.Legend(
         title="optimiser", orient="bottom", direction="horizontal", titleOrient="left"

@@ -202,7 +202,7 @@ def _steps(data: Datasets, frame: pd.DataFrame, x: Any, y: Any, **mark: Any) -> 
     return (
         data.chart(rows[["run", "x", "gap"]])
         .mark_line(interpolate="step-after", aria=False, clip=True, **mark)
-        .encode(x=x, y=y, detail="run:N")
+        .encode(x=x, y=y, detail=alt.Detail("run:N"))
     )
 
 
@@ -288,7 +288,7 @@ def _ends_chart(
     joined = (
         data.chart(gaps)
         .mark_line(stroke=COLOURS["polish"], strokeWidth=0.8, aria=False)
-        .encode(x=x, y=y, detail=["entrant:N", "start:Q"])
+        .encode(x=x, y=y, detail=[alt.Detail("entrant:N"), alt.Detail("start:Q")])
     )
     limit = (
         data.chart([{"gap": CLOSE}])

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.gaps import power_labels
@@ -46,6 +47,7 @@ _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triang
 _DECADES: Final = 15.0
 
 
+@debug_mode(False)
 def sweep_chart(summary: Summary, *, theme: str = "light") -> tuple[Any, str, str]:
     """Draw one chart of a sweep.
 
@@ -275,7 +277,7 @@ class _Panel:
         if (self.frame["high"] > self.frame["low"]).any():
             layers.append(
                 base.mark_area(opacity=0.16, aria=False, **self._hue).encode(
-                    y=self.y("low"), y2="high:Q", **own
+                    y=self.y("low"), y2=alt.Y2("high:Q"), **own
                 )
             )
         layers += [
@@ -297,7 +299,7 @@ class _Panel:
         base = alt.Chart().encode(x=self.x(), **offset)
         return [
             base.mark_rule(strokeWidth=1.6, aria=False, **self._hue).encode(
-                y=self.y("low"), y2="high:Q", **own
+                y=self.y("low"), y2=alt.Y2("high:Q"), **own
             ),
             base.mark_point(filled=True, size=45, opacity=1, **self._hue).encode(
                 y=self.y(), tooltip=self._tooltip, **colours
@@ -326,7 +328,7 @@ class _Panel:
         mark = alt.Chart().mark_area if self.is_numeric else alt.Chart().mark_bar
         return [
             mark(**settings, aria=False).encode(
-                x=self.x(padding=0), y=y, y2="top:Q", fill=fill, tooltip=self._tooltip
+                x=self.x(padding=0), y=y, y2=alt.Y2("top:Q"), fill=fill, tooltip=self._tooltip
             )
         ]
 
@@ -361,7 +363,7 @@ class _Panel:
                 tooltip=self._tooltip,
             ),
             base.mark_text(fontSize=10, aria=False).encode(
-                x=self.x(), text="cell:N", color=alt.Color("text:N", scale=None)
+                x=self.x(), text=alt.Text("cell:N"), color=alt.Color("text:N", scale=None)
             ),
         ]
 
@@ -374,19 +376,19 @@ class _Panel:
         if "path" in self.frame:
             layers.append(
                 base.mark_line(strokeWidth=1.2, aria=False, **self._hue).encode(
-                    x=self.x(), y=self.y(), order="step:Q", **own
+                    x=self.x(), y=self.y(), order=alt.Order("step:Q"), **own
                 )
             )
         if (self.frame["high"] > self.frame["low"]).any():
             layers.append(
                 base.mark_rule(strokeWidth=1, opacity=0.45, aria=False, **self._hue).encode(
-                    x=self.x(), y=self.y("low"), y2="high:Q", **own
+                    x=self.x(), y=self.y("low"), y2=alt.Y2("high:Q"), **own
                 )
             )
         if self.by_measure and (self.frame["x_high"] > self.frame["x_low"]).any():
             layers.append(
                 base.mark_rule(strokeWidth=1, opacity=0.45, aria=False, **self._hue).encode(
-                    x=self.x("x_low"), x2="x_high:Q", y=self.y(), **own
+                    x=self.x("x_low"), x2=alt.X2("x_high:Q"), y=self.y(), **own
                 )
             )
         layers.append(

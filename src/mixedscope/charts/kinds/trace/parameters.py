@@ -151,7 +151,7 @@ def component_encodings(
         scale = alt.Scale(domain=list(colour), range=list(colour.values()))
         return {
             "color": alt.Color("group:N", scale=scale, legend=legend),
-            "detail": "component:N",
+            "detail": alt.Detail("component:N"),
         }
     names = list(owner)
     factors = list(owner.values())

@@ -1,0 +1,79 @@
+"""The renderer: what a chart specifies, evaluated once, as SVG.
+
+Measuring a chart, its SVG, PNG and PDF all begin with the same evaluation of the same
+specification, which is kept until the next charts are drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+import vl_convert as vlc
+
+__all__ = ["VEGA_LITE", "compact", "evaluated", "to_spec", "vouched"]
+
+#: Version of Vega-Lite that draws.
+VEGA_LITE: Final = "6.4"
+
+#: Whether all charts are held to the schema: tests turn it on, and draw some of every kind.
+CHECK_ALL = False
+
+_VOUCHED: Final = "_mixedscope_vouched"
+
+# Control characters and lone surrogates have no place in XML, not even escaped: the renderer aborts
+# the process over one.
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+#: The number of a clip where it is used, and where it is defined.
+_CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
+
+
+def vouched(chart: Any) -> Any:
+    """Mark a chart as one of ours: tests hold all of these to the schema; changed ones are not."""
+    object.__setattr__(chart, _VOUCHED, True)
+    return chart
+
+
+def to_spec(chart: Any, *, check: bool = False) -> dict[str, Any]:
+    """Give the Vega-Lite specification of a chart, without what no text file may hold.
+
+    ``check``: whether a chart that is not vouched for is held to the schema.
+    """
+    checked = CHECK_ALL or (check and not getattr(chart, _VOUCHED, False))
+    cleaned: dict[str, Any] = _cleaned(chart.to_dict(validate=checked))
+    return cleaned
+
+
+def evaluated(spec: dict[str, Any]) -> str:
+    """The SVG of a Vega-Lite specification; one of the last few is not evaluated again."""
+    return _svg(compact(spec))
+
+
+def compact(value: Any) -> str:
+    """JSON that is the same whenever the value is: sorted keys, no spaces, no number but finite."""
+    return json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+# A chart that is measured is drawn a few times before it is the one that is saved.
+@lru_cache(maxsize=2)
+def _svg(text: str) -> str:
+    svg: str = vlc.vegalite_to_svg(text, vl_version=VEGA_LITE)
+    # The renderer counts clips through all charts of a process.
+    numbers: dict[str, int] = {}
+    return _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", svg)
+
+
+def _cleaned(node: Any) -> Any:
+    """Put the replacement character in place of what no text file may hold."""
+    if isinstance(node, str):
+        return _NO_TEXT.sub("\ufffd", node)
+    if isinstance(node, list):
+        return [_cleaned(item) for item in node]
+    if isinstance(node, dict):
+        return {_cleaned(key): _cleaned(value) for key, value in node.items()}
+    return node

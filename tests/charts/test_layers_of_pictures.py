@@ -1,0 +1,138 @@
+"""Pictures of pixels are made from an SVG of few layers, and packed: they look the same."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert as vlc
+from PIL import Image
+
+from mixedscope.charts.common import vega
+from mixedscope.charts.common.layers import in_few_layers
+from mixedscope.charts.common.png import small_png
+from mixedscope.charts.common.render import FORMATS, save
+from mixedscope.charts.common.theme import configure
+from mixedscope.charts.drawing import finish
+
+HEAD = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="40" viewBox="0 0 60 40">'
+CLIPS = "".join(
+    f'<defs><clipPath id="clip{i}"><rect x="0" y="0" width="30" height="20"/></clipPath></defs>'
+    for i in range(3)
+)
+
+
+def drawn(marks: str) -> str:
+    return f'{HEAD}{CLIPS}<g fill="none" transform="translate(10,5)">{marks}</g></svg>'
+
+
+def clipped(mark: str, clip: int = 0) -> str:
+    return f'<g class="a" clip-path="url(#clip{clip})">{mark}</g>'
+
+
+def pixels(svg: str) -> np.ndarray:
+    image = Image.open(io.BytesIO(vlc.svg_to_png(svg, ppi=200))).convert("RGBA")
+    return np.asarray(image).astype(int)
+
+
+FONT = 'font-family="Liberation Sans" font-size="10"'
+LINE = '<path d="M-5,3L40,{y}" stroke="#0072B2" stroke-width="2"/>'
+DOT = '<path transform="translate({x},9)" d="M2,0A2,2,0,1,1,-2,0A2,2,0,1,1,2,0" fill="#D55E00"/>'
+BOX = '<path d="M5,5h10v8h-10Z" fill="#000000" opacity="0.5"/>'
+ROW = '<path d="M0,0h1v1h-1Z"/>'
+
+
+@pytest.mark.parametrize(
+    ("marks", "left"),
+    [
+        # Lines leave the clip, dots and boxes within do not; one at the edge does.
+        (clipped(LINE.format(y=30)), 1),
+        (clipped(DOT.format(x=15)) + clipped(BOX, 1), 0),
+        (clipped(DOT.format(x=29)), 1),
+        (clipped('<path d="M5,5h40v8h-40Z" fill="#000000"/>'), 1),
+        (clipped('<line transform="translate(5,5)" x2="50" y2="0" stroke="#000000"/>'), 1),
+        (clipped('<line transform="translate(8,8)" x2="2" y2="0" stroke="#000000"/>'), 0),
+        # Neighbours that are clipped alike are clipped once, also in groups of their own.
+        (clipped(LINE.format(y=30)) + clipped(LINE.format(y=8), 1), 1),
+        (
+            f"<g>{ROW}{clipped(LINE.format(y=30))}</g><g>{clipped(LINE.format(y=9), 2)}{ROW}</g>",
+            1,
+        ),
+        # Not where something that is not clipped stands between, or the place is another.
+        (clipped(LINE.format(y=30)) + BOX + clipped(LINE.format(y=8), 1), 2),
+        (f'{clipped(LINE.format(y=9))}<g transform="translate(9,9)">{clipped(BOX)}</g>', 1),
+        (
+            f"{clipped(LINE.format(y=9))}"
+            f'<g transform="translate(9,9)">{clipped(LINE.format(y=9))}</g>',
+            2,
+        ),
+        # What cannot be told stays clipped: text, marks that are scaled.
+        (clipped(f'<text x="12" y="12" fill="#000000" {FONT}>a</text>'), 1),
+        (clipped('<path transform="scale(3)" d="M1,1h9v9h-9Z" fill="#000000"/>'), 1),
+    ],
+)
+def test_few_layers_look_the_same(marks: str, left: int) -> None:
+    before = drawn(marks)
+    after = in_few_layers(before)
+    assert len(re.findall(r"<g[^>]* clip-path=", after)) == left
+    # Smoothing where the edge of a clip cuts a pixel may differ.
+    assert np.abs(pixels(before) - pixels(after)).max() <= 2
+    assert np.ptp(pixels(after)) > 100
+
+
+def test_marks_that_are_filled_and_stroked_stay_translucent_as_a_whole() -> None:
+    both = '<path d="M5,5h10v8h-10Z" fill="#FFFFFF" stroke="#000000" opacity="0.5"/>'
+    assert in_few_layers(drawn(both)) == drawn(both)
+    assert 'fill-opacity="0.5"' in in_few_layers(drawn(BOX))
+
+
+@pytest.mark.parametrize("background", ["#FFFFFF", "transparent"])
+def test_packed_pictures_have_the_same_pixels(background: str) -> None:
+    svg = f'{HEAD}<rect width="60" height="40" fill="{background}"/>{BOX}</svg>'
+    content = vlc.svg_to_png(svg, ppi=200)
+    packed = Image.open(io.BytesIO(small_png(content, 200)))
+    assert packed.mode == ("RGB" if background == "#FFFFFF" else "RGBA")
+    assert packed.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+    assert (np.asarray(packed.convert("RGBA")) == pixels(svg)).all()
+
+
+class Counting:
+    """The renderer, and what it evaluated."""
+
+    def __init__(self) -> None:
+        self.specs: list[str] = []
+
+    def vegalite_to_svg(self, spec: str, **settings: str) -> str:
+        self.specs.append(spec)
+        return str(vlc.vegalite_to_svg(spec, **settings))
+
+
+def test_a_chart_is_evaluated_once_for_all_formats(monkeypatch, tmp_path) -> None:
+    counting = Counting()
+    monkeypatch.setattr(vega, "vlc", counting)
+    frame = pd.DataFrame({"x": [1, 2, 3]})
+    # So tall that its panels are made lower, by a look at it or two: the last is the picture.
+    panels = [alt.Chart(frame, height=500).mark_point().encode(x="x:Q", y="x:Q") for _ in "ab"]
+    chart = finish(alt.vconcat(*panels), "Once", "One evaluation.")
+    looks = len(counting.specs)
+    assert looks >= 2
+    save(chart, tmp_path / "a", tuple(FORMATS))
+    assert len(counting.specs) == looks == len(set(counting.specs))
+
+
+def test_charts_that_were_changed_are_held_to_the_schema(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(vega, "CHECK_ALL", False)
+    frame = pd.DataFrame({"x": [1]})
+    ours = finish(alt.Chart(frame).mark_point().encode(x="x:Q"), "Ours", "A point.")
+    changed = ours.copy()
+    for chart in (ours, changed):
+        chart.mark = {"type": "pont"}
+    assert vega.to_spec(ours, check=True)
+    with pytest.raises(alt.utils.schemapi.SchemaValidationError, match="pont"):
+        save(changed, tmp_path / "a.svg")
+    with pytest.raises(alt.utils.schemapi.SchemaValidationError, match="pont"):
+        save(configure(changed), tmp_path / "a.svg")
