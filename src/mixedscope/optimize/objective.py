@@ -28,12 +28,17 @@ FloatArray = NDArray[np.float64]
 
 
 class ManyMinima(Protocol):
-    """Where an objective may have another minimum: rays of points, and points to search from."""
+    """Where an objective may have another minimum: rays of points, and points to search from.
+
+    At most so many searches are made where an evaluation takes microseconds.
+    """
 
     @property
     def rays(self) -> Sequence[FloatArray]: ...  # noqa: D102
     @property
     def starts(self) -> Sequence[FloatArray]: ...  # noqa: D102
+    @property
+    def searches(self) -> int: ...  # noqa: D102
 
 
 class CompiledSearch(Protocol):

@@ -25,7 +25,8 @@ _COARSE: Final = 1e-2
 _CLOSE: Final = 0.1
 _APART: Final = 0.05
 
-#: Searches made, and evaluations of each at most, where an evaluation takes microseconds.
+#: Searches made, at most, where an evaluation takes longer than microseconds, and evaluations of
+#: each.
 _SEARCHES: Final = 2
 _EVALUATIONS: Final = 25
 
@@ -61,7 +62,8 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     room = max(0, min(len(places.starts), (left - len(problem.trace)) // 2))
     others = [_value(problem, problem.to_x(theta)) for theta in places.starts[:room]]
     starts += [point for point in others if point is not None]
-    for start in sorted(starts, key=lambda p: p.objective)[:_SEARCHES]:
+    searches = places.searches if quick else _SEARCHES
+    for start in sorted(starts, key=lambda p: p.objective)[:searches]:
         most = min(_EVALUATIONS, left - len(problem.trace))
         if most < _FEWEST:
             break

@@ -17,6 +17,7 @@ from mixedscope.engine.kernels.single import refit_single
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.rounding import LARGE_RATIO
 from mixedscope.engine.search.search import bounded_inverse
+from mixedscope.engine.search.second_look import has_unequal_weights, spread_starts
 from mixedscope.engine.search.starting import standard_information
 from mixedscope.engine.small import SingleSystem, WholeSystem
 
@@ -26,6 +27,7 @@ __all__ = [
     "fixed_errors",
     "is_compilable",
     "keep_digits",
+    "other_starts",
     "residuals_of",
     "search_rows",
     "start_inverse",
@@ -115,6 +117,11 @@ def is_compilable(objective: ProfiledObjective) -> bool:
         and objective.entries is not None
         and system.design.sigma is None
     )
+
+
+def other_starts(objective: ProfiledObjective) -> list[Floats]:
+    """Thetas (k,) to search every response from too: none where all weights are equal."""
+    return spread_starts(objective) if has_unequal_weights(objective) else []
 
 
 def start_inverse(objective: ProfiledObjective, theta: Floats) -> Floats:

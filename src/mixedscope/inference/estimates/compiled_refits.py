@@ -2,9 +2,11 @@
 
 A search that begins where a variance is zero never leaves it: the gradient vanishes there by
 symmetry, whatever the response. All therefore begin inside the parameter space, and those that end
-near its boundary look a second time, from where random effects vary as much as residuals. What ends
-within reach of zero is put at exactly zero where that costs nothing, as any fit is. Rows in which a
-search did not settle, or in which rounding counts, are left to whoever asked.
+near its boundary look a second time, from where random effects vary as much as residuals. Where
+weights differ, observations of large weight and those of small weight may each suggest a variance:
+then every row is searched from several places. What ends within reach of zero is put at exactly
+zero where that costs nothing, as any fit is. Rows in which a search did not settle, or in which
+rounding counts, are left to whoever asked.
 """
 
 from __future__ import annotations
@@ -15,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.search.refits import Ends, keep_digits, search_rows, start_inverse
+from mixedscope.engine.search.refits import (
+    Ends,
+    keep_digits,
+    other_starts,
+    search_rows,
+    start_inverse,
+)
 from mixedscope.inference.ladder.tangent import SMALL
 from mixedscope.optimize.certificate import rounding
 
@@ -56,13 +64,22 @@ def compiled_refits(objective: ProfiledObjective, first: Start, residuals: Float
         known = start_inverse(objective, objective.start)
         for starts, guess in ((identity, known), (_raised(objective, ends.points[near]), inverse)):
             again = search_rows(objective, starts, guess, residuals[near], _MOST)
-            ends.counts[near] += again.counts
-            lower = again.values < ends.values[near] - _rounding(again.values)
-            ends.take(near, again, lower | ~np.isfinite(ends.values[near]))
+            _take_lower(ends, near, again)
+    for theta in other_starts(objective):
+        guess = start_inverse(objective, theta)
+        again = search_rows(objective, objective.to_entries(theta), guess, residuals, _MOST)
+        _take_lower(ends, np.arange(len(residuals)), again)
     _clean(objective, residuals, ends)
     ends.sure = (ends.decrements <= _SETTLED) & keep_digits(objective, ends)
     ends.sure &= np.isfinite(ends.values) & ~_hides_directions(objective, ends.points)
     return ends
+
+
+def _take_lower(ends: Ends, rows: NDArray[np.intp], other: Ends) -> None:
+    """Put ends of other searches of some rows in the place of those that they are lower than."""
+    ends.counts[rows] += other.counts
+    lower = other.values < ends.values[rows] - _rounding(other.values)
+    ends.take(rows, other, lower | ~np.isfinite(ends.values[rows]))
 
 
 def factors_of(objective: ProfiledObjective, points: Floats) -> list[Floats]:
