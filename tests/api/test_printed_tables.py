@@ -246,6 +246,20 @@ def test_stars_are_asked_for(fits: list[ms.Fit]) -> None:
     assert "* p < 0.05" in starred
 
 
+def test_notes_say_what_every_structure_made_of_the_formula() -> None:
+    formula = "y ~ x + (1 + x | g)"
+    fits = {
+        name: build(formula=formula, structure=name).fit()
+        for name in ("full", "zerocorr", "intercept")
+    }
+    text = ms.table(*fits.values(), names=list(fits), format="text")
+    for name, one in fits.items():
+        assert f"{name}: {one.info['formula']}; structure {name}." in plain(text)
+    # Where there is nothing to reduce nothing is said.
+    alone = build(formula="y ~ x + (1 | g)", structure="intercept").fit()
+    assert "structure" not in ms.table(alone, format="text")
+
+
 def test_models_have_the_names_that_they_were_given(fits: list[ms.Fit]) -> None:
     named = fits[0].model.fit(name="null")
     for made, header in [

@@ -22,6 +22,7 @@ from mixedscope.inference.bootstrap.draws import (
     bootstrap_part,
     described,
     origin_of,
+    refuse_vanishing,
     responses_of_draws,
 )
 from mixedscope.inference.bootstrap.other_data import digest_of, objective_for
@@ -116,6 +117,9 @@ class FitBootstrap(FitNumbers[M]):
             determine the fixed effects.
         DataError
             If the fixed effects explain a response exactly, or newdata lack a column.
+        UnsuitedError
+            If the objective does not rise while sigma vanishes, and neither sigma nor theta is
+            given.
         StoreError
             If the file is of another bootstrap, or cannot be read or written.
 
@@ -127,6 +131,8 @@ class FitBootstrap(FitNumbers[M]):
         >>> fit.parametric_bootstrap(500, seed=1).confint().kind.tolist()
         ['beta', 'sigma', 'sd']
         """
+        if sigma is None and theta is None:
+            refuse_vanishing(self._profiled, self.theta)
         own = truth_of(self, beta, sigma, theta)
         make = design = None
         quick = isinstance(start, str) and start == ESTIMATES

@@ -11,7 +11,9 @@ import pandas as pd
 
 from mixedscope.api.printing.document import Block, Figures, Paragraph, Section, Table
 from mixedscope.api.printing.numbers import MISSING, decimals_of, fixed
+from mixedscope.covariance.registry import STRUCTURES, named_structure
 from mixedscope.design.spec import KNOWN_SIGMA
+from mixedscope.formula.parse import parse_formula
 
 __all__ = ["Column", "columns_document"]
 
@@ -223,7 +225,11 @@ def _notes(
 
 
 def _structure(column: Column) -> str:
-    """Words on the structures of terms that could have another."""
+    """Words on the structures of terms that could have another, intercepts alone among them."""
+    asked = str(column.info["structure"])
+    written = parse_formula(str(column.info["formula"])).random
+    if STRUCTURES[named_structure(asked)[0]].intercept_only and any(t.terms for t in written):
+        return f"; structure {asked}"
     parts = [part for random in column.info["random"] for part in random["parts"]]
     own = list(dict.fromkeys(str(part["structure"]) for part in parts if len(part["columns"]) > 1))
     return f"; structure {' and '.join(own)}" if own else ""

@@ -12,21 +12,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.errors import UnsuitedError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.bootstrap.result import Bootstrap, Origin
 from mixedscope.inference.estimates.compiled_refits import below
 from mixedscope.inference.estimates.estimates import SINGULAR
 from mixedscope.inference.estimates.parameters import sds_and_correlations
 from mixedscope.inference.estimates.refit import Refits, refit_many
-from mixedscope.inference.estimates.simulated import Truth, drawn_responses
+from mixedscope.inference.estimates.simulated import Truth, drawn_responses, truth_at
 
-__all__ = ["bootstrap_part", "origin_of", "responses_of_draws"]
+__all__ = [
+    "bootstrap_part",
+    "described",
+    "estimated_truth",
+    "origin_of",
+    "refuse_vanishing",
+    "responses_of_draws",
+]
 
 Floats = NDArray[np.float64]
 
 #: Numbers of responses that are in memory at once, about.
 _AT_ONCE = 1 << 22
+
+
+def refuse_vanishing(objective: SearchableObjective, theta: Floats) -> None:
+    """Raise UnsuitedError if a fit that ended at theta (k,) has no sigma to draw with."""
+    value = objective.evaluate(theta).objective
+    if objective.residual_state(theta, value) == "vanishing":
+        raise UnsuitedError(
+            "the objective does not rise while sigma vanishes: there are no estimates to draw "
+            "responses from"
+        )
+
+
+def estimated_truth(objective: SearchableObjective, theta: Floats) -> Truth:
+    """Parameters estimated by a fit that ended at theta (k,); see `refuse_vanishing`."""
+    refuse_vanishing(objective, theta)
+    return truth_at(objective, theta)
 
 
 def origin_of(

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import named
 from mixedscope.core.errors import ModelError
-from mixedscope.inference.bootstrap.draws import bootstrap_part, origin_of
+from mixedscope.inference.bootstrap.draws import bootstrap_part, estimated_truth, origin_of
 from mixedscope.inference.bootstrap.ends import check_interval
 from mixedscope.inference.bootstrap.result import Bootstrap
-from mixedscope.inference.estimates.simulated import truth_at
 
 if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
@@ -44,7 +43,7 @@ def bootstrap_intervals(
             )
         missing = estimates.loc[estimates["kind"].isin(["sd", "correlation", "sigma"])]
         missing = missing.loc[missing["estimate"].isna(), ["kind", "group", "term", "term2"]]
-        truth = truth_at(objective, theta)
+        truth = estimated_truth(objective, theta)
         origin = origin_of(
             objective, truth, seed=seed, undetermined=missing.to_numpy(dtype=object).tolist()
         )

@@ -77,8 +77,9 @@ class Influence:
         """Cook's distance ``d' inv(C) d / r`` of the r fixed effects.
 
         d is :attr:`dfbeta` and C their covariance with all observations. Missing where a
-        coefficient is inestimable without the unit. lme4's ``cooks.distance`` of an ``influence``
-        is this times ``(m - r) / m``, with the number of units m; that of a fit is
+        coefficient is inestimable without the unit, and of a model without any. lme4's
+        ``cooks.distance`` of an ``influence`` is this times ``(m - r) / m``, with the number of
+        units m; that of a fit is
         ``fit.cooks_distance(method="leverage")``.
         """
         d = self.whole.beta - self.estimates.beta
@@ -87,6 +88,8 @@ class Influence:
         root = np.linalg.cholesky(self._covariance / np.outer(size, size))
         known = np.isfinite(d).all(axis=1)
         out = np.full(len(d), np.nan)
+        if not d.shape[1]:
+            return pd.Series(out, index=self.units, name="cooks_distance")
         out[known] = (np.linalg.solve(root, (d[known] / size).T) ** 2).sum(axis=0) / d.shape[1]
         return pd.Series(out, index=self.units, name="cooks_distance")
 

@@ -73,10 +73,15 @@ def residual_values(objective: ProfiledObjective, theta: Floats, kind: str) -> F
 
 
 def leverage_distances(objective: ProfiledObjective, theta: Floats) -> Floats:
-    """Cook's distances (n,) as lme4 has them of a fit: from leverages, as in a linear model."""
+    """Cook's distances (n,) as lme4 has them of a fit: from leverages, as in a linear model.
+
+    NaN of a model without fixed effects, which has nothing to be distant.
+    """
     evaluation, own = told_observations(objective, theta)
     pearson = residual_values(objective, theta, "pearson")
     left = 1.0 - own.leverage
-    size = evaluation.sigma**2 * objective.system.n_fixed * left**2
     out = np.full(objective.system.n, np.nan)
+    if not objective.system.n_fixed:
+        return out
+    size = evaluation.sigma**2 * objective.system.n_fixed * left**2
     return np.divide(pearson**2 * own.leverage, size, out=out, where=left > _EXACT)

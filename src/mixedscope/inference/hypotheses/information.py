@@ -238,14 +238,15 @@ class _Blocks:
         if source != self.first:
             return np.asarray(self.k_first_rest[:, self._part(source)] @ columns)
         levels, k = self.shapes[self.first]
-        own = np.einsum("lab,lbc->lac", self.d, columns.reshape(levels, k, -1))
-        return np.asarray(own.reshape(levels * k, -1) - self.y @ (self.u.T @ columns))
+        width = columns.shape[1]
+        own = np.einsum("lab,lbc->lac", self.d, columns.reshape(levels, k, width))
+        return np.asarray(own.reshape(levels * k, width) - self.y @ (self.u.T @ columns))
 
     def quadratic(self, places: Sequence[int], changed: Sequence[Floats]) -> Floats:
         """``Q`` (m, m, r, r) of all pairs: ``changed`` (q, k, r) are E C of a factor each."""
         m, r = len(places), changed[0].shape[2]
         out = np.empty((m, m, r, r))
-        flat = [c.reshape(-1, r) for c in changed]
+        flat = [c.reshape(c.shape[0] * c.shape[1], r) for c in changed]  # r may be 0
         for source in dict.fromkeys(places):
             own = [j for j in range(m) if places[j] == source]
             columns = np.hstack([flat[j] for j in own])

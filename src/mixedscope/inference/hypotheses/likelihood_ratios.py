@@ -239,7 +239,7 @@ def _more_fixed(poorer: ComparedFit, richer: ComparedFit) -> int:
     same = x.shape == y.shape and np.array_equal(x, y)
     if not same:
         weighted = x * two.root_weights[:, None]
-        left = np.array([two.project(column) for column in weighted.T]).reshape(x.shape[1], -1)
+        left = np.array([two.project(column) for column in weighted.T]).reshape(x.shape[::-1])
         sizes = np.linalg.norm(weighted, axis=0)
         if (np.linalg.norm(left, axis=1) > _INSIDE * sizes).any():
             at = int((np.linalg.norm(left, axis=1) / np.maximum(sizes, 1e-300)).argmax())

@@ -214,10 +214,8 @@ def fit_bootstrap_batch(
     ``fit``: ``fit.json``. ``draws``: the first draw, and the one after the last. ``output``: a
     Parquet file.
     """
-    from mixedscope.core.errors import UnsuitedError
-    from mixedscope.inference.bootstrap.draws import bootstrap_part, origin_of
+    from mixedscope.inference.bootstrap.draws import bootstrap_part, estimated_truth, origin_of
     from mixedscope.inference.estimates.parameters import undetermined
-    from mixedscope.inference.estimates.simulated import truth_at
     from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.tables.kinds.bootstrap import BOOTSTRAP
 
@@ -226,13 +224,7 @@ def fit_bootstrap_batch(
     missing = undetermined(stored.info["certificate"].get("unidentified", ()))
 
     def make() -> list[pd.DataFrame]:
-        value = stored.objective.evaluate(stored.theta).objective
-        if stored.objective.residual_state(stored.theta, value) == "vanishing":
-            raise UnsuitedError(
-                "the objective does not rise while sigma vanishes: there are no estimates to draw "
-                "responses from"
-            )
-        truth = truth_at(stored.objective, stored.theta)
+        truth = estimated_truth(stored.objective, stored.theta)
         origin = origin_of(
             stored.objective,
             truth,
