@@ -23,8 +23,7 @@ from mixedscope.tables.store import read_fit
 from mixedscope.tables.table_files import read_table
 from mixedscope.workflow.config.model import definitions_of, load_config
 from mixedscope.workflow.inference_plan import InferencePlan
-from mixedscope.workflow.plan import _MODEL_TABLES as MODEL_TABLES
-from mixedscope.workflow.plan import Plan, make_plan
+from mixedscope.workflow.plan import TABLES_OF_MODELS, Plan, make_plan
 from mixedscope.workflow.report.entries import caption_file, thumbnail_files
 
 
@@ -38,10 +37,10 @@ def promised_files(plan: Plan) -> list[str]:
         files += plan.fit_files(name)
     inference = InferencePlan(plan)
     files += inference.table_files() + inference.csv_files() + inference.printed_files()
-    files += plan.csv_files() + sweeps.csv_files()
+    files += plan.csv_files() + sweeps.csv_files() + sweeps.table_files()
     files += plan.compare_files() + study_files(plan) + table_files(plan) + plan.chart_files()
     for name in sweeps.sweeps:
-        files += [f"results/sweeps/{name}/{table}.parquet" for table in ("runs", "runs_timing")]
+        files += [f"results/sweeps/{name}/runs_timing.parquet"]
         files += sweeps.chart_files(name)
     captions = plan.caption_files() + sweeps.caption_files()
     files += thumbnail_files(captions, plan.caption_formats)
@@ -57,7 +56,11 @@ def table_files(plan: Plan) -> list[str]:
         for name, entry in plan.config.models.items()
         for tables in (
             ("tests", "components", "structures_timing"),
-            *(tables for key, tables in MODEL_TABLES.items() if getattr(entry, key) is not None),
+            *(
+                tables
+                for key, tables in TABLES_OF_MODELS.items()
+                if getattr(entry, key) is not None
+            ),
         )
         for table in tables
     ]

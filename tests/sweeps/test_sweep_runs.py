@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_sweep_grid import CONFIG, runs
+from sweep_plans import CONFIG, runs, told
 
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.charts.common import glyphs
@@ -36,11 +36,6 @@ SWEEP: dict[str, Any] = {
 
 
 STRUCTURES = ["full", "zerocorr"]
-
-
-def told(found: list[Run]) -> list[list[Any]]:
-    numbers = {o: i for i, o in enumerate(dict.fromkeys(r.objective for r in found), start=1)}
-    return [[r.id, numbers[r.objective], r.keys] for r in found]
 
 
 @pytest.fixture(scope="module")

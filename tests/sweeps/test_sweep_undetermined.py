@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_sweep_grid import runs
-from test_sweep_runs import told
+from sweep_plans import runs, told
 
 from mixedscope.summaries.runs import summarise
 from mixedscope.sweeps.run import execute

@@ -14,6 +14,7 @@ import yaml
 
 import mixedscope
 from mixedscope.inference.studies.registry import STUDIES
+from mixedscope.sweeps.keys import INTERVAL_MODULES
 from mixedscope.tables.schemas import SCHEMAS, schema_module
 from mixedscope.workflow import code_digest as code_digest_module
 from mixedscope.workflow import steps
@@ -24,7 +25,7 @@ PACKAGE = Path(mixedscope.__file__).parent
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Steps that find nothing in registries: the digest of each is that of its imports.
-PLAIN = set(steps.__all__) - {"job", "study", "charts"}
+PLAIN = set(steps.__all__) - {"job", "study", "charts", "sweep_batch"}
 
 #: Jobs that fit, and those that build a stored fit again.
 FITTING = {"fit", "race", "bootstrap", "efficiency_batch", "crossvalidation", "sweep_batch"}
@@ -44,6 +45,7 @@ def digests(plan: Plan) -> dict[str, str]:
     """The digest of every kind of job of a run, of the files as they are now."""
     forget_sources()
     found = {step: code_digest(step) for step in sorted(PLAIN)}
+    found["sweep_batch"] = code_digest("sweep_batch", INTERVAL_MODULES)
     for job in plan.studies():
         found[job] = code_digest("study", plan.study_modules(job))
     still = [chart for model in plan.config.models for chart in plan.still_charts(model)]
@@ -84,9 +86,11 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("inference/studies/motion.py", {"study"}),
         ("inference/searches/race.py", {"race"}),
         ("inference/ladder/ladder.py", {"compare", "bootstrap"}),
-        ("inference/hypotheses/terms.py", {"tests"}),
+        ("inference/hypotheses/terms.py", {"tests", "sweep_batch"}),
         ("inference/diagnostics/influence.py", {"influence"}),
-        ("tables/kinds/effect_tests.py", {"tests", "index"}),
+        ("inference/profiles/curve.py", {"profile", "sweep_batch"}),
+        ("summaries/performance.py", {"sweep_performance"}),
+        ("tables/kinds/effect_tests.py", {"tests", "index", "sweep_batch"}),
         ("charts/kinds/motion/film.py", {"film of motion", "film of theta"}),
         ("charts/kinds/theta/still.py", {"film of theta"}),
         ("charts/kinds/landscape/chart.py", {"landscapes"}),
@@ -103,7 +107,7 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("tables/kinds/race.py", {"race", "charts"}),
         ("tables/kinds/crossvalidation.py", {"crossvalidation", "charts"}),
         ("tables/kinds/phases.py", {"phases", "phases_charts"}),
-        ("tables/kinds/runs.py", {"sweep_gather", "sweep_charts"}),
+        ("tables/kinds/runs.py", {"sweep_gather", "sweep_charts", "sweep_performance"}),
         ("data/prepare.py", {"prepare", "sweep_batch"}),
         ("workflow/report/pages.py", {"index"}),
         ("api/fit.py", set()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.core.errors import ConfigError, ModelError
+from mixedscope.core.errors import ConfigError, ModelError, UnsuitedError
 from mixedscope.inference.bootstrap.ends import fewest_draws
 from mixedscope.inference.diagnostics.deletions import METHODS
 from mixedscope.inference.hypotheses.methods import DF_METHODS
@@ -316,6 +317,26 @@ def test_a_parameter_that_no_structure_has_names_its_key(directory: Path) -> Non
         )
 
 
+def test_the_library_refuses_what_the_workflow_leaves_out_in_the_same_words(
+    directory: Path,
+) -> None:
+    plan, (fit,) = fitted(data(noise=0.0), bootstrap=40)
+    bootstrapped(plan, fit, [(0, 40)])
+    stored = read_table(Path(fit).with_name("bootstrap.parquet"), "bootstrap")
+    reason = stored.attrs["skipped"]["reason"]
+    loaded = ms.load_fit(Path(fit).parent)
+    for call in (
+        lambda: loaded.parametric_bootstrap(10),
+        lambda: loaded.confint(method="bootstrap", draws=10),
+    ):
+        with pytest.raises(UnsuitedError) as caught:
+            call()
+        assert str(caught.value) == reason
+    # Parameters of one's own are something to draw from.
+    given = loaded.theta / np.abs(loaded.theta).max()
+    assert len(loaded.parametric_bootstrap(2, sigma=1.0, theta=given)) == 2
+
+
 def test_what_cannot_be_profiled_or_drawn_keeps_the_reason(directory: Path) -> None:
     plan, (fit,) = fitted(data(noise=0.0), profile={"pairs": True}, bootstrap=40)
     output = Path(fit).with_name("profile.parquet")
@@ -362,11 +383,22 @@ def test_a_table_without_its_intervals_says_why(directory: Path) -> None:
 
 
 def test_the_page_of_a_model_shows_what_follows_from_its_fits(directory: Path) -> None:
-    asked = {"tests": ["x = 1"], "table": ["html", "latex"], "bootstrap": 40}
+    asked = {
+        "tests": ["x = 1"],
+        "influence": ["observation", "g"],
+        "table": ["html", "latex"],
+        "bootstrap": 40,
+    }
     plan, (fit,) = fitted(data(), **asked)
     beside = Path(fit).parent
     settings = plan.settings("tests", "m")
     steps.tests(fit=fit, settings=settings, output=beside / "tests.parquet")
+    steps.influence(
+        fit=fit,
+        settings=plan.settings("influence", "m"),
+        observation=keys.OBSERVATION,
+        output=beside / "influence.parquet",
+    )
     bootstrapped(plan, fit, [(0, 40)])
     printed = plan.printed_files("m")
     steps.table(fits=[fit], intervals=[], settings=plan.printed_settings("m"), output=printed)
@@ -380,6 +412,9 @@ def test_the_page_of_a_model_shows_what_follows_from_its_fits(directory: Path) -
     page = Path("results/pages/m.html").read_text("utf-8")
     for words in (
         "Tests, degrees of freedom: satterthwaite",
+        "maximum likelihood: variances are not corrected for the fixed effects",
+        "Influence of observations, by one Newton step, the 5 largest of 54",
+        "Influence of levels of g, by one Newton step, the 5 largest of 9",
         '<th scope="row" class="name">hypothesis</th>',
         "Bootstrap intervals, 95\u00a0%, percentile, 40 draws",
         "<h2>Side by side</h2>",
@@ -389,5 +424,13 @@ def test_the_page_of_a_model_shows_what_follows_from_its_fits(directory: Path) -
     ):
         assert words in page, words
     assert "bootstrap.csv" not in page
+    influence = read_table(beside / "influence.parquet", "influence")
+    groups = influence[influence["by"] == "g"].sort_values("cooks_distance", ascending=False)
+    section = page[page.index("Influence of levels of g") :]
+    shown = re.findall(
+        r'<th scope="row" class="name">(.+?)</th>\s*<td>6</td><td>(.+?)</td>', section
+    )
+    assert [unit for unit, _ in shown] == groups["unit"].head(5).tolist()
+    assert [float(d) for _, d in shown] == pytest.approx(groups["cooks_distance"].head(5), rel=5e-3)
     # The table for papers is the one that is linked.
     assert "Standard errors in parentheses." in page

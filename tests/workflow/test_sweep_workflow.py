@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from test_sweep_grid import CONFIG
+from sweep_plans import CONFIG
 from test_workflow import configured, planned_jobs, snakemake
 
 from mixedscope.tables.table_files import read_table

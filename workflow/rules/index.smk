@@ -10,7 +10,7 @@ rule index:
         structures=PLAN.compare_files(),
         fits=PLAN.fit_files("fit.json"),
         estimates=PLAN.fit_files("estimates.parquet"),
-        tables=PLAN.shown_tables() + SWEEPS.run_files(),
+        tables=PLAN.shown_tables() + SWEEPS.table_files(),
         inference=INFERENCE.table_files(),
         printed=INFERENCE.printed_files(),
         csv=PLAN.csv_files() + INFERENCE.csv_files() + SWEEPS.csv_files(),

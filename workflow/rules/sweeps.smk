@@ -1,12 +1,13 @@
 """Sweeps: many small fits, batched; only runs that no stored batch holds are fitted."""
 
+from mixedscope.sweeps.keys import INTERVAL_MODULES
 from mixedscope.sweeps.plan import SweepPlan
 from mixedscope.workflow.config.model import definitions_of
 
 SWEEPS = SweepPlan(
     PLAN.config.sweeps,
     definitions_of(PLAN.config),
-    code_digest("sweep_batch"),
+    code_digest("sweep_batch", INTERVAL_MODULES),
     PLAN.config.charts.formats,
     root=ROOT,
 )
@@ -47,7 +48,7 @@ rule sweep_batch:
         mem_mb=RESOURCES.batch_memory(SWEEPS),
         runtime=RESOURCES.batch_minutes(SWEEPS),
     params:
-        code=code_digest("sweep_batch"),
+        code=SWEEPS.code,
     script:
         "../scripts/sweep_batch.py"
 
@@ -74,6 +75,25 @@ rule sweep_gather:
         code=code_digest("sweep_gather"),
     script:
         "../scripts/sweep_gather.py"
+
+
+rule sweep_performance:
+    input:
+        runs="results/sweeps/{sweep}/runs.parquet",
+    output:
+        performance="results/sweeps/{sweep}/performance.parquet",
+        csv="results/sweeps/{sweep}/performance.csv",
+    log:
+        "results/logs/sweeps/{sweep}/performance.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.gather_memory(SWEEPS),
+        runtime=RESOURCES.minutes("tables"),
+    params:
+        code=code_digest("sweep_performance"),
+    script:
+        "../scripts/sweep_performance.py"
 
 
 for number, sweep in enumerate(SWEEPS.sweeps, start=1):

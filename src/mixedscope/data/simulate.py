@@ -14,7 +14,8 @@ from mixedscope.core.errors import DataError, suggest
 from mixedscope.core.seeds import generator as stream
 from mixedscope.data.layout import lay_out
 from mixedscope.design.design import RandomDesign, random_designs
-from mixedscope.design.terms import TermColumns
+from mixedscope.design.fixed_terms import FixedTerms
+from mixedscope.design.terms import ColumnBlock, TermColumns
 from mixedscope.formula.parse import parse_formula
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class Simulation:
         Columns and levels of every grouping factor, for the rows of `frame`.
     mean : (n,) array
         Expectation of the response given the random effects drawn, ``Xβ + Zb``.
+    fixed : ColumnBlock
+        Fixed-effects columns X, for the rows of `frame`.
+    terms : FixedTerms
+        Which of them belong to which term.
+    offset : (n,) array or None
+        What the formula adds as it is; part of `mean`.
     """
 
     frame: pd.DataFrame
@@ -55,6 +62,9 @@ class Simulation:
     effects: pd.DataFrame
     designs: tuple[RandomDesign, ...]
     mean: Floats
+    fixed: ColumnBlock
+    terms: FixedTerms
+    offset: Floats | None = None
 
 
 def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
@@ -86,8 +96,11 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     X = columns.columns(formula.fixed.intercept, formula.fixed.terms)
     beta = _by_name(read.beta, X.names, "beta", "coefficients")
     y = np.einsum("ij,j->i", X.matrix, beta)  # not BLAS: same bytes with any number of threads
+    offset = None
     for node in formula.offsets:
-        y = y + columns.numeric(node, "The offset")
+        own = columns.numeric(node, "The offset")
+        offset = own if offset is None else offset + own
+        y = y + own
     designs = random_designs(formula, "full", columns)
     covariance: dict[str, Floats] = {}
     effects: list[pd.DataFrame] = []
@@ -107,6 +120,9 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
         effects=pd.concat(effects, ignore_index=True) if effects else pd.DataFrame(),
         designs=tuple(designs),
         mean=mean,
+        fixed=X,
+        terms=columns.assigned(formula.fixed.intercept, formula.fixed.terms),
+        offset=offset,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixedscope.data.simulate import Simulation, simulate_dataset
 from mixedscope.design.design import Design, RandomDesign
 
-__all__ = ["Truth", "effects_in_model", "true_effects"]
+__all__ = ["Truth", "effects_in_model", "rows_in_simulation", "true_designs", "true_effects"]
 
 Floats = NDArray[np.float64]
 
@@ -54,13 +54,12 @@ def true_effects(spec: Mapping[str, Any], design: Design) -> Truth | None:
 
 def effects_in_model(simulation: Simulation, design: Design) -> Truth | None:
     """Find the same in a simulation made before; see `true_effects`."""
-    rows = _rows(simulation, design)
+    rows = rows_in_simulation(simulation, design)
     if rows is None:
         return None
-    true = {own.group: own for own in simulation.designs}
     effects = []
-    for own in design.random:
-        found = _in_model(own, true.get(own.group), simulation, rows)
+    for own, origin in zip(design.random, true_designs(simulation, design, rows), strict=True):
+        found = _in_model(own, origin, simulation, rows)
         if found is None:
             return None
         effects.append(found)
@@ -68,8 +67,8 @@ def effects_in_model(simulation: Simulation, design: Design) -> Truth | None:
     return Truth(mean, simulation.sigma, tuple(effects))
 
 
-def _rows(simulation: Simulation, design: Design) -> NDArray[np.intp] | None:
-    """Row of the simulation that each row of the model is."""
+def rows_in_simulation(simulation: Simulation, design: Design) -> NDArray[np.intp] | None:
+    """Row of the simulation that each row (n,) of the model is; None if responses are others."""
     if design.response not in simulation.frame.columns:
         return None
     responses = simulation.frame[design.response]
@@ -87,6 +86,28 @@ def _rows(simulation: Simulation, design: Design) -> NDArray[np.intp] | None:
     place = np.minimum(np.searchsorted(drawn[order], observed - allowed), len(drawn) - 1)
     rows = order[place]
     return rows if (np.abs(drawn[rows] - observed) <= allowed).all() else None
+
+
+def true_designs(
+    simulation: Simulation, design: Design, rows: NDArray[np.intp]
+) -> list[RandomDesign | None]:
+    """Grouping factor of the simulation that each of a model is; None if it had no part.
+
+    By name, else by which rows it puts together: ``b:a`` is ``a:b``.
+    """
+    named = {own.group: own for own in simulation.designs}
+    left = [own for own in simulation.designs if own.group not in {d.group for d in design.random}]
+    return [
+        named.get(own.group)
+        or next((other for other in left if _alike(own.codes, other.codes[rows])), None)
+        for own in design.random
+    ]
+
+
+def _alike(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
+    """Whether two codings (n,) put the same rows together."""
+    pairs = len(np.unique(np.stack([one, other]), axis=1).T)
+    return pairs == len(np.unique(one)) == len(np.unique(other))
 
 
 def _in_model(

@@ -8,7 +8,13 @@ from typing import Final, Literal
 __all__ = ["MEASURES", "PARTS", "Measure"]
 
 #: Keys by which a measure of several values per run is told apart, and the column of their names.
-PARTS: Final = {"term": "terms", "coefficient": "beta_names", "phase": None}
+PARTS: Final = {
+    "term": "terms",
+    "coefficient": "beta_names",
+    "parameter": "interval_names",
+    "effect": "test_names",
+    "phase": None,
+}
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,9 @@ class Measure:
     short : str
         For sentences.
     column : str
-        Of ``runs.parquet`` or ``runs_timing.parquet``.
-    part : {"term", "coefficient", "phase"}, optional
+        Of ``runs.parquet`` or ``runs_timing.parquet``, or one that `mixedscope.summaries.truths`
+        makes of them.
+    part : {"term", "coefficient", "parameter", "effect", "phase"}, optional
         What its several values per run belong to.
     log : bool
         Whether it is shown on a logarithmic scale unless asked otherwise.
@@ -37,18 +44,27 @@ class Measure:
         Below this no inference could notice it.
     signed : bool
         Whether it is an estimate minus the truth, whose median is near 0 however large errors are.
+    nominal : {"level", "size"}, optional
+        What the share of runs is to be: the level of intervals, or the size of tests.
+    why : str, optional
+        Column that says why a run has no value.
+    key : str, optional
+        Key of the runs that it is measured of.
     """
 
     words: str
     short: str
     column: str
-    part: Literal["term", "coefficient", "phase"] | None = None
+    part: Literal["term", "coefficient", "parameter", "effect", "phase"] | None = None
     log: bool = False
     unit: Literal["", "s", "%"] = ""
     floor: float | None = None
     proportion: bool = False
     enough: float | None = None
     signed: bool = False
+    nominal: Literal["level", "size"] | None = None
+    why: str | None = None
+    key: str | None = None
 
 
 _GAP = "above the best run of the same objective (deviance units)"
@@ -161,5 +177,38 @@ MEASURES: Final[dict[str, Measure]] = {
         "beta_deviation",
         part="coefficient",
         signed=True,
+    ),
+    "coverage": Measure(
+        "Intervals that contain the truth",
+        "coverage",
+        "covered",
+        part="parameter",
+        unit="%",
+        proportion=True,
+        nominal="level",
+        why="interval_remarks",
+        key="intervals",
+    ),
+    "interval_width": Measure(
+        "Width of the interval",
+        "width of the interval",
+        "width",
+        part="parameter",
+        why="interval_remarks",
+        key="intervals",
+    ),
+    "rejection": Measure(
+        "Tests that reject",
+        "rate of rejection",
+        "rejected",
+        part="effect",
+        unit="%",
+        proportion=True,
+        nominal="size",
+        why="test_remarks",
+        key="tests",
+    ),
+    "p_value": Measure(
+        "p value", "p value", "p_value", part="effect", why="test_remarks", key="tests"
     ),
 }

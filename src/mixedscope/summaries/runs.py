@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.errors import ModelError, suggest
 from mixedscope.summaries.measures import MEASURES, PARTS, Measure
 from mixedscope.summaries.phase_columns import PHASE_COLUMNS
+from mixedscope.summaries.truths import size_of, with_outcomes
 
 __all__ = ["Summary", "summarise"]
 
@@ -42,7 +45,10 @@ class Summary:
         x is a measure; ``path``, the value of the key that tells the points of one line apart;
         ``count``, runs; ``middle_se``, a standard error of the middle over runs that differ by
         chance. Of estimates minus truth also ``mean`` and ``rmse``, the root mean square, with
-        ``mean_se`` and ``rmse_se``. Of one run no standard error is known.
+        ``mean_se`` and ``rmse_se``. Of one run no standard error is known. Of shares that are to
+        be a certain one, ``nominal``, and ``nominal_p``, the p value of an exact binomial test of
+        it; of rejections ``null``, the share of runs in which the hypothesis is true (NaN where
+        the truth is not known of all).
     orders : dict of str to list
         Values of every role in the order in which they are shown.
     pooled : tuple of str
@@ -50,9 +56,11 @@ class Summary:
     path : str or None
         The key along the lines of a chart of points.
     runs, failed, without : int
-        Runs considered; those that failed; those that have no value of x.
+        Runs considered; those that failed; those that lack a value shown, or one of x.
     reason : str or None
         Why the first of those that failed did.
+    lacking : str or None
+        Why most of those that lack a value do, as far as that is known.
     """
 
     chart: Mapping[str, Any]
@@ -64,6 +72,7 @@ class Summary:
     failed: int
     without: int
     reason: str | None = None
+    lacking: str | None = None
 
     @property
     def by_chance(self) -> bool:
@@ -83,9 +92,15 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
     stored table ``runs_timing``.
     """
     measure = MEASURES[chart["y"]]
+    if measure.key is not None:
+        runs = with_outcomes(runs)
     table = runs.merge(timing, on="run", validate="one_to_one")
+    parts: list[Any] | None = None
     for key, wanted in (chart.get("where") or {}).items():
         values_wanted = wanted if isinstance(wanted, list) else [wanted]
+        if key in PARTS:
+            parts = values_wanted
+            continue
         if key == "start":
             values_wanted = [str(value) for value in values_wanted]
         table = table[table[key].isin(values_wanted)]
@@ -94,9 +109,14 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
     reasons = table["error"][failed]
     table = table[~failed]
     values = _values(table, measure)
+    if parts is not None:
+        values = _only(values, parts, measure)
+    lacks = values["value"].isna()
+    complete = set(values["run"]) - set(values.loc[lacks, "run"])
+    values = values[~lacks].reset_index(drop=True)
     by_measure = chart["x"] in MEASURES
     roles = {role: chart.get(role) for role in _ROLES if chart.get(role) is not None}
-    frame = pd.DataFrame({"value": values["value"], "run": values["run"]})
+    frame = values[["value", "run", *(c for c in ("nominal", "null") if c in values)]].copy()
     sources = {**roles} if by_measure else {"x": chart["x"], **roles}
     rows = table.set_index("run").loc[values["run"]]
     for role, key in sources.items():
@@ -126,6 +146,8 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
     if path is not None:
         points["path"] = points[f"key {path}"]
         orders["path"] = _order(frame[f"key {path}"])
+    complete &= set(frame["run"])
+    lacking = [run not in complete for run in table["run"]]
     used = {column.removeprefix("key ") for column in by} | set(sources.values())
     return Summary(
         chart=dict(chart),
@@ -138,12 +160,42 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
         runs=considered,
         failed=int(failed.sum()),
         reason=str(reasons.iloc[0]) if len(reasons) else None,
-        without=len(table) - frame["run"].nunique(),
+        without=sum(lacking),
+        lacking=_why(table[lacking], measure),
     )
 
 
+def _only(values: pd.DataFrame, wanted: list[Any], measure: Measure) -> pd.DataFrame:
+    """Keep the values of these terms, coefficients, parameters or effects.
+
+    Raises ModelError if no run has one of them.
+    """
+    known = list(dict.fromkeys(values["part"]))
+    for name in wanted:
+        if known and name not in known:
+            raise ModelError(
+                f"where.{measure.part}: no run of the sweep has {name!r}."
+                f"{suggest(str(name), map(str, known))} Known: {', '.join(map(str, known))}."
+            )
+    return values[values["part"].isin(wanted)].reset_index(drop=True)
+
+
+def _why(lacking: pd.DataFrame, measure: Measure) -> str | None:
+    """Reason that most runs without a value give; None if they give none."""
+    if measure.why is None or lacking.empty:
+        return None
+    told = Counter(text for text in lacking[measure.why] if isinstance(text, str))
+    if told:
+        return max(told, key=lambda text: told[text])
+    return "the truth is not known" if measure.nominal == "level" else None
+
+
 def _values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """Values of a measure, a row per run and part: ``run``, ``part``, ``value``."""
+    """Values of a measure, a row per run and part: ``run``, ``part``, ``value``.
+
+    NaN where a run has none. Of measures with a nominal share also ``nominal``, and of rejections
+    ``null``, whether the hypothesis is true.
+    """
     out: list[tuple[str, Any, float]] = []
     if measure.part == "phase":
         counts = table[list(PHASE_COLUMNS.values())].to_numpy(dtype=float)
@@ -154,7 +206,7 @@ def _values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     elif measure.part is not None:
         names = table[str(PARTS[measure.part])]
         for run, told, row in zip(table["run"], names, table[measure.column], strict=True):
-            if row is not None:
+            if isinstance(row, list | np.ndarray):
                 out += [(run, name, v) for name, v in zip(json.loads(told), row, strict=True)]
     else:
         out = [
@@ -162,7 +214,19 @@ def _values(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
             for run, value in zip(table["run"], table[measure.column], strict=True)
         ]
     frame = pd.DataFrame(out, columns=["run", "part", "value"])
-    return frame[frame["value"].notna()].reset_index(drop=True)
+    if measure.nominal is not None:
+        levels = dict(zip(table["run"], table["level"], strict=True))
+        known = [float(levels[run]) for run in frame["run"]]
+        is_level = measure.nominal == "level"
+        frame["nominal"] = known if is_level else [size_of(level) for level in known]
+    if measure.nominal == "size":
+        frame["null"] = [
+            value
+            for row in table["null_true"]
+            if isinstance(row, list | np.ndarray)
+            for value in row
+        ]
+    return frame
 
 
 def _order(values: pd.Series) -> list[Any]:
@@ -195,6 +259,8 @@ def _points(
         point["middle_se"] = _middle_se(values, low, high, proportion=measure.proportion)
         if measure.signed:
             point |= _errors(values)
+        if measure.nominal is not None:
+            point |= _against_nominal(rows)
         if by_measure:
             point["x_low"], point["x"], point["x_high"] = _quartiles(
                 rows["x"].to_numpy(dtype=float)
@@ -230,6 +296,24 @@ def _errors(values: Floats) -> dict[str, float]:
         "rmse": rmse,
         "rmse_se": spread[1] / (2 * rmse) if rmse > 0 else 0.0,
     }
+
+
+def _against_nominal(rows: pd.DataFrame) -> dict[str, float]:
+    """What the share of ones of a point is to be, and how unlikely one as far off is then.
+
+    NaN where runs of the point differ in what it is to be.
+    """
+    from scipy.stats import binomtest
+
+    levels = rows["nominal"].unique()
+    nominal = float(levels[0]) if len(levels) == 1 else math.nan
+    p = math.nan
+    if not math.isnan(nominal):
+        p = float(binomtest(int(rows["value"].sum()), len(rows), nominal).pvalue)
+    out = {"nominal": nominal, "nominal_p": p}
+    if "null" in rows:
+        out["null"] = float(rows["null"].mean(skipna=False))
+    return out
 
 
 def _wilson(values: Floats) -> tuple[float, float, float]:

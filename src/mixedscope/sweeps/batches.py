@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any, cast
 
 from mixedscope.core.errors import StoreError
-from mixedscope.sweeps.costs import ModelSize, fit_seconds, size_on
+from mixedscope.sweeps.costs import ModelSize, fit_seconds, measuring_fits, size_on
 from mixedscope.sweeps.grid import Run
 from mixedscope.sweeps.identity import digest
 
@@ -61,15 +61,20 @@ class Costs:
     def seconds(self, spec: Mapping[str, Any]) -> float:
         """Estimate the seconds of one run."""
         known = self._measured.get(self.kind(spec)) if self._measured else None
-        return fit_seconds(_size(spec), spec["optimizer"]["backend"]) if known is None else known
+        if known is not None:
+            return known
+        size = _size(spec)
+        seconds = fit_seconds(size, spec["optimizer"]["backend"])
+        # Profiles and tests go by gradients, whatever the optimiser.
+        return seconds + fit_seconds(size, "auto") * measuring_fits(size, spec.get("inference"))
 
     @staticmethod
     def kind(spec: Mapping[str, Any]) -> str:
-        """What runs have to share to take about as long: model, structure, optimiser, size."""
+        """What runs have to share to take about as long: model, optimiser, size, what follows."""
         model, optimizer = spec["model"], spec["optimizer"]
         return digest(
             [model["formula"], model["structure"], optimizer["backend"], optimizer["polish"]]
-            + [_size(spec).rows]
+            + [_size(spec).rows, spec.get("inference")]
         )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from mixedscope.core.errors import ConfigError, suggest
 from mixedscope.core.sections import Section, fault
 from mixedscope.summaries.measures import MEASURES, PARTS
-from mixedscope.sweeps.keys import check_key, check_value
+from mixedscope.sweeps.keys import DF, TYPES, check_key, check_value
 
 __all__ = ["SweepChartConfig", "SweepConfig"]
 
@@ -34,7 +34,8 @@ class SweepChartConfig(Section):
     facet: str | None = None
     """The key with a panel for each of its values."""
     where: dict[str, Any] = {}
-    """Only runs that have this value, or one of these, of each key."""
+    """Only runs that have this value, or one of these, of each key; only these terms,
+    coefficients, parameters or effects."""
     scale: Literal["log", "linear"] | None = None
     """Scale of the measure; by default what suits it."""
     x_scale: Literal["log", "linear", "category"] | None = None
@@ -76,8 +77,15 @@ class SweepChartConfig(Section):
             except ConfigError as error:
                 raise fault(f"{role}: {error}") from None
         for key, wanted in self.where.items():
+            listed = wanted if isinstance(wanted, list) else [wanted]
+            if key in PARTS:
+                if key != part:
+                    raise fault(f"where.{key}: {self.y!r} is not measured by {key}")
+                if not all(isinstance(value, str) for value in listed):
+                    raise fault(f"where.{key}: names are text, not {wanted!r}")
+                continue
             try:
-                for value in wanted if isinstance(wanted, list) else [wanted]:
+                for value in listed:
                     check_value(key, value)
             except ConfigError as error:
                 raise fault(f"where.{key}: {error}") from None
@@ -89,8 +97,13 @@ class SweepChartConfig(Section):
             raise fault("the colours of a heat map show y: leave 'colour' out")
         if self.kind == "area" and (self.y != "phase_share" or self.colour != "phase"):
             raise fault("areas show phases: give y: phase_share and colour: phase")
-        if part is not None and part not in (self.x, self.rows, self.colour, self.facet):
-            raise fault(f"{self.y!r} has a value for each {part}: give colour: {part} or facet")
+        chosen = self.where.get(str(part))
+        one = isinstance(chosen, str) or (isinstance(chosen, list) and len(chosen) == 1)
+        if part not in (None, self.x, self.rows, self.colour, self.facet) and not one:
+            raise fault(
+                f"{self.y!r} has a value for each {part}: give colour: {part} or facet, or name "
+                f"one under where: {part}"
+            )
         return self
 
 
@@ -105,6 +118,10 @@ class SweepConfig(Section):
     """Values of keys that all runs share unless they say otherwise."""
     replicates: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How often each run is repeated, with other random numbers."""
+    type: str = "III"
+    """Hypotheses about terms that the key `tests` of a run is about: I, II or III."""
+    hypotheses: list[str] = []
+    """More that it tests, such as `x1 = x2`, each by itself; those with commas jointly."""
     batch_seconds: Annotated[float, Field(gt=0, strict=False)] = 15.0
     """About how many seconds of fitting are put into one job."""
     charts: list[SweepChartConfig] = []
@@ -130,6 +147,7 @@ class SweepConfig(Section):
                 check_value(key, value)
             except ConfigError as error:
                 raise fault(f"{where}: {error}") from None
+        self._check_hypotheses({key for _, key, _ in given})
         for key, values in self.grid.items():
             shown = [repr(value) for value in values]
             if len(set(shown)) < len(shown):
@@ -137,3 +155,27 @@ class SweepConfig(Section):
         if self.replicates is not None and any(key == "replicate" for _, key, _ in given):
             raise fault("give either 'replicates' or the key 'replicate', and not both")
         return self
+
+    def _check_hypotheses(self, keys: set[str]) -> None:
+        """Refuse hypotheses that are none, or that nothing tests."""
+        if self.type not in TYPES:
+            raise fault(
+                f"type: there are no hypotheses of type {self.type!r}."
+                f"{suggest(self.type, TYPES)} Known: {', '.join(TYPES)}"
+            )
+        for text in self.hypotheses:
+            if not text.strip():
+                raise fault(
+                    "hypotheses: one is empty: write one such as 'x1 = x2', or leave it out"
+                )
+            if self.hypotheses.count(text) > 1:
+                raise fault(f"hypotheses: {text!r} is listed twice")
+        if self.hypotheses and "tests" not in keys:
+            raise fault(
+                "hypotheses: no run tests them: give the key 'tests', the degrees of freedom "
+                f"({', '.join(DF)})"
+            )
+        if "level" in keys and not keys & {"intervals", "tests"}:
+            raise fault(
+                "'level' is that of intervals and tests: give the key 'intervals' or 'tests'"
+            )

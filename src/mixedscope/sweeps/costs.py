@@ -22,7 +22,15 @@ from mixedscope.formula.algebra import Term
 from mixedscope.formula.parse import RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
 
-__all__ = ["ModelSize", "fit_megabytes", "fit_minutes", "fit_seconds", "model_size", "size_on"]
+__all__ = [
+    "ModelSize",
+    "fit_megabytes",
+    "fit_minutes",
+    "fit_seconds",
+    "measuring_fits",
+    "model_size",
+    "size_on",
+]
 
 #: Copies of the columns of a model that are in memory at once: as read, coded, weighted, sorted.
 _COPIES = 8
@@ -172,6 +180,15 @@ def fit_megabytes(size: ModelSize) -> int:
     """Megabytes a fit needs beyond the loaded libraries."""
     data = 8 * size.rows * size.columns * _COPIES
     return math.ceil((data + 8 * size.factor * _FACTORS) / 1e6)
+
+
+def measuring_fits(size: ModelSize, inference: Mapping[str, Any] | None) -> float:
+    """As many fits as intervals and tests of a run take, about, beside the fit itself."""
+    if inference is None:
+        return 0.0
+    profiles = inference.get("intervals") == "profile"
+    small = "tests" in inference or inference.get("intervals", "wald") not in ("wald", "profile")
+    return 10.0 * (size.parameters + size.columns + 1) * profiles + 1.0 * small
 
 
 def fit_minutes(size: ModelSize) -> float:

@@ -27,6 +27,9 @@ __all__ = ["Definitions", "Run", "expand", "swept_keys"]
 #: Keys of simulated data under which a name has to be there already to be overridden.
 _NAMED = ("units", "conditions", "beta", "random", "covariates")
 
+#: Coverage of intervals, and one minus the size of tests.
+_LEVEL = 0.95
+
 
 @dataclass(frozen=True)
 class Definitions:
@@ -62,7 +65,8 @@ class Run:
     keys : dict
         Value of every key that is known of the run, those with defaults filled in.
     spec : dict
-        ``data``, ``draw``, ``model``, ``optimizer``, ``start`` and ``seed``.
+        ``data``, ``draw``, ``model``, ``optimizer``, ``start`` and ``seed``; ``inference`` where
+        intervals or tests are asked for.
     objective : str
         Digest of what makes the objective function: runs that share it minimise the same.
     """
@@ -89,7 +93,7 @@ def expand(sweep: SweepConfig, definitions: Definitions) -> list[Run]:
     """
     runs: dict[str, Run] = {}
     for keys in _combinations(sweep):
-        run = _run(keys, definitions)
+        run = _run(keys, definitions, sweep)
         runs.setdefault(run.id, run)
     return list(runs.values())
 
@@ -111,7 +115,7 @@ def _combinations(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
             yield keys
 
 
-def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
+def _run(keys: Mapping[str, Any], definitions: Definitions, sweep: SweepConfig) -> Run:
     name = keys.get("model")
     models = definitions.models
     if name is None:
@@ -155,6 +159,9 @@ def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
         "start": start,
         "seed": derive_seed(seed, "sweep optimizer", bits=32, model=name, **drawing),
     }
+    if inference := _inference(filled, sweep):
+        spec["inference"] = inference
+        filled["level"] = inference["level"]
     if drawing and "simulate" not in dataset and draw is None and start["name"] != "random":
         raise ConfigError(
             f"replicates of model {name!r} would all be the same: its data are not simulated, no "
@@ -163,6 +170,26 @@ def _run(keys: Mapping[str, Any], definitions: Definitions) -> Run:
     ordered = {key: filled[key] for key in KEYS if key in filled}
     ordered |= {SIMULATE + path: value for path, value in overrides.items()}
     return Run(digest(spec), ordered, spec, digest(objective))
+
+
+def _inference(keys: Mapping[str, Any], sweep: SweepConfig) -> dict[str, Any]:
+    """What is measured of the fit beside its estimates: intervals, tests, and their level."""
+    asked: dict[str, Any] = {}
+    if "intervals" in keys:
+        asked["intervals"] = keys["intervals"]
+    if "tests" in keys:
+        asked["tests"] = {
+            "df": keys["tests"], "type": sweep.type, "hypotheses": list(sweep.hypotheses),
+        }  # fmt: skip
+    if not asked:
+        return {}
+    for key in ("intervals", "tests"):
+        if keys.get(key) == "kenward-roger" and keys["criterion"] != "REML":
+            raise ConfigError(
+                f"{key}: Kenward and Roger's method is about REML: give criterion: REML, or "
+                f"another method (model {keys['model']!r})"
+            )
+    return {**asked, "level": keys.get("level", _LEVEL)}
 
 
 def _find(name: str, known: Mapping[str, Any], what: str, section: str) -> Mapping[str, Any]:

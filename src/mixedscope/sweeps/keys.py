@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.core.vocabulary import CRITERIA
 from mixedscope.covariance.registry import named_structure
 from mixedscope.data.simulation_spec import SIMULATE_KEYS
 from mixedscope.formula.expressions import parse_expression
+from mixedscope.inference.intervals.registry import METHODS
 from mixedscope.optimize.starts import START_NAMES
 from mixedscope.summaries.keys import KEYS, SIMULATE
 
-__all__ = ["check_key", "check_value"]
+__all__ = ["DF", "INTERVAL_MODULES", "TYPES", "check_key", "check_value"]
+
+#: Hypotheses about terms and degrees of freedom, which planning knows without loading what computes
+#: (`tests/workflow/test_inference_keys.py` holds them to it).
+TYPES: Final = ("I", "II", "III")
+DF: Final = ("satterthwaite", "kenward-roger", "residual", "none")
+#: Methods of intervals. Bootstraps would draw and refit in every run.
+_INTERVALS: Final = tuple(name for name in METHODS if name != "bootstrap")
+#: Modules of these methods, which runs find by name.
+INTERVAL_MODULES: Final = tuple(dict.fromkeys(METHODS[name].module for name in _INTERVALS))
 
 _STARTS = tuple(name for name in START_NAMES if name != "random")
 _TEXTS = ("model", "structure", "optimizer", "subset", "of")
@@ -67,6 +77,8 @@ def check_value(key: str, value: Any) -> Any:
         if wanted not in CRITERIA:
             raise ConfigError(f"criterion must be {' or '.join(CRITERIA)}, not {value!r}")
         return wanted
+    if key in ("intervals", "tests"):
+        return _method(key, value)
     if key == "start":
         if value in _STARTS or (_is_whole(value) and value >= 1):
             return value
@@ -75,6 +87,10 @@ def check_value(key: str, value: Any) -> Any:
             f"start must be {', '.join(_STARTS)}, or the number of a random start from 1, "
             f"not {value!r}.{near}"
         )
+    if key == "level":
+        if not _is_number(value) or not 0 < value < 1:
+            raise ConfigError(f"level must be a number between 0 and 1, not {value!r}")
+        return float(value)
     if key in ("tolerance", "share"):
         what = "above 0" if key == "tolerance" else "above 0 and at most 1"
         if not _is_number(value) or not 0 < value <= (math.inf if key == "tolerance" else 1):
@@ -85,6 +101,24 @@ def check_value(key: str, value: Any) -> Any:
     if not _is_whole(value) or value < least:
         raise ConfigError(f"{key} must be a whole number from {least}, not {value!r}")
     return int(value)
+
+
+def _method(key: str, value: Any) -> str:
+    """Check a method of intervals, or the degrees of freedom of tests."""
+    if key == "intervals" and value == "bootstrap":
+        raise ConfigError(
+            "intervals: a sweep has none by bootstrap, which would draw and refit in every run. "
+            f"Known: {', '.join(_INTERVALS)}"
+        )
+    known = _INTERVALS if key == "intervals" else DF
+    if value not in known:
+        near = suggest(value, known) if isinstance(value, str) else ""
+        what = "method of intervals" if key == "intervals" else "degrees of freedom"
+        raise ConfigError(
+            f"{key}: there {'is' if key == 'intervals' else 'are'} no {what} {value!r}.{near} "
+            f"Known: {', '.join(known)}"
+        )
+    return str(value)
 
 
 def _is_whole(value: object) -> bool:

@@ -134,16 +134,24 @@ class SweepPlan:
         return [f"results/pages/sweeps/{s}.html" for s in self.sweeps if self.charts(s)]
 
     def targets(self) -> list[str]:
-        """What the sweeps of a run come to: tables of runs and captions of charts."""
-        return [*self.run_files(), *self.caption_files()]
+        """What the sweeps of a run come to: tables and captions of charts."""
+        return [*self.table_files(), *self.caption_files()]
 
     def run_files(self) -> list[str]:
         """The tables of runs, one per sweep."""
         return [f"results/sweeps/{sweep}/runs.parquet" for sweep in self.sweeps]
 
+    def table_files(self) -> list[str]:
+        """The tables of runs, and of how those perform that have intervals or tests."""
+        return self.run_files() + [
+            f"results/sweeps/{sweep}/performance.parquet"
+            for sweep, runs in self.runs.items()
+            if any("inference" in run.spec for run in runs)
+        ]
+
     def csv_files(self) -> list[str]:
-        """The tables of runs as CSV, one per sweep."""
-        return [f"results/sweeps/{sweep}/runs.csv" for sweep in self.sweeps]
+        """The same tables as CSV."""
+        return [file.removesuffix(".parquet") + ".csv" for file in self.table_files()]
 
 
 def _directory(sweep: str) -> Path:

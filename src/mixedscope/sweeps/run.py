@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataWarning, MixedscopeError
 from mixedscope.data.simulate import Simulation
+from mixedscope.data.true_parameters import Key, true_parameters
 from mixedscope.data.truth import effects_in_model
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -30,6 +31,7 @@ from mixedscope.optimize.starts import named_start
 from mixedscope.summaries.phase_columns import PHASE_COLUMNS
 from mixedscope.sweeps.draws import rows_of
 from mixedscope.sweeps.identity import digest
+from mixedscope.sweeps.measured import measured
 from mixedscope.tables.kinds.sweep_batch import SWEEP_BATCH, SWEEP_BATCH_TIMING
 from mixedscope.tables.table_schema import TableSchema
 
@@ -76,8 +78,14 @@ def execute(
             result = _minimize(objective, spec)
             taken = {"seconds": result.seconds, "search_seconds": _search_seconds(result)}
             row |= _described(objective, result)
+            truth: dict[Key, float] = {}
             if shared.simulation is not None:
-                row |= _against_truth(objective, result, shared.simulation)
+                truth = true_parameters(
+                    shared.simulation, objective.system.design, objective.system.kept.tolist()
+                )
+                row |= _against_truth(objective, result, shared.simulation, truth)
+            if "inference" in spec:
+                row |= measured(objective, result, spec["inference"], truth)
         except (MixedscopeError, *EVALUATION_ERRORS) as error:
             row = {"run": run, "error": f"{type(error).__name__}: {error}"}
         rows.append(row)
@@ -208,29 +216,29 @@ def _kept(spread: Floats, conditional: Floats) -> Floats:
 
 
 def _against_truth(
-    objective: SearchableObjective, result: OptimizationResult, simulation: Simulation
+    objective: SearchableObjective,
+    result: OptimizationResult,
+    simulation: Simulation,
+    truth: Mapping[Key, float],
 ) -> dict[str, Any]:
-    """Estimates minus what the data were made with, where both have a name for it."""
+    """Estimates minus what the data were made with, in the coding of the model."""
     system, theta = objective.system, np.asarray(result.theta, dtype=float)
     evaluation = objective.evaluate(theta)
     beta = [
-        estimate - simulation.beta.get(name, np.nan)
+        estimate - truth.get(("beta", None, name, None), np.nan)
         for name, estimate in zip(objective.beta_names, evaluation.beta, strict=True)
     ]
-    true: dict[str, float] = {}
-    for design in simulation.designs:
-        sds = np.sqrt(np.diag(simulation.covariance[design.group]))
-        true |= {f"{name} | {design.group}": sd for name, sd in zip(design.names, sds, strict=True)}
     missing = undetermined(result.certificate["unidentified"])
     sds = _joined(_spreads(objective, theta, evaluation.sigma, missing))
-    sd = [s - true.get(name, np.nan) for name, s in zip(_terms(objective), sds, strict=True)]
-    truth = effects_in_model(simulation, system.design)
+    keys = [("sd", t.group, name, None) for t in system.terms for name in t.names]
+    sd = [s - truth.get(key, np.nan) for key, s in zip(keys, sds, strict=True)]
+    effects = effects_in_model(simulation, system.design)
     error = None
-    if truth is not None:
+    if effects is not None:
         error = _joined(
             [
                 np.sqrt(np.square(b - own).mean(axis=0))
-                for b, own in zip(system.modes(), truth.effects, strict=True)
+                for b, own in zip(system.modes(), effects.effects, strict=True)
             ]
         )
     return {"beta_deviation": beta, "sd_deviation": sd, "mode_rmse": error}

@@ -18,10 +18,10 @@ from mixedscope.tables.fit_names import WITHOUT_CSV
 from mixedscope.workflow.config.inference import OBSERVATION
 from mixedscope.workflow.plan import Plan
 
-__all__ = ["InferencePlan"]
+__all__ = ["TABLES_OF_KEYS", "InferencePlan"]
 
 #: Tables beside a fit by the key that asks for them, each as CSV too.
-_TABLES: Final = {
+TABLES_OF_KEYS: Final = {
     "tests": ("tests",),
     "influence": ("influence", "influence_parameters"),
     "profile": ("profile", "profile_intervals", "profile_pairs"),
@@ -54,11 +54,13 @@ class InferencePlan:
     def tables(self, model: str) -> list[str]:
         """Names of the tables beside each fit of a model."""
         entry = self.plan.config.models[model]
-        found = [t for key, own in _TABLES.items() if getattr(entry, key) is not None for t in own]
+        found = [
+            t for key, own in TABLES_OF_KEYS.items() if getattr(entry, key) is not None for t in own
+        ]
         if entry.profile is not None and not entry.profile.pairs:
             found.remove("profile_pairs")
         if entry.bootstrap is not None and "intervals" not in entry.bootstrap.of:
-            found = [name for name in found if name not in _TABLES["bootstrap"]]
+            found = [name for name in found if name not in TABLES_OF_KEYS["bootstrap"]]
         return found
 
     def table_files(self, model: str | None = None) -> list[str]:

@@ -32,11 +32,11 @@ from mixedscope.workflow.config.model import (
     validate_config,
 )
 
-__all__ = ["INFERENCE", "TOGETHER", "Plan", "make_plan"]
+__all__ = ["INFERENCE", "TABLES_OF_MODELS", "TOGETHER", "Plan", "make_plan"]
 
 
 #: Tables of a model as a whole, by the key that asks for them.
-_MODEL_TABLES = {
+TABLES_OF_MODELS = {
     "race": ("race", "race_ends", "race_timing"),
     "efficiency": ("efficiency", "efficiency_draws", "efficiency_refits", "efficiency_timing"),
     "crossvalidation": ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
@@ -191,7 +191,7 @@ class Plan:
                 "components",
                 *(
                     table
-                    for key, tables in _MODEL_TABLES.items()
+                    for key, tables in TABLES_OF_MODELS.items()
                     if getattr(entry, key) is not None
                     for table in tables
                     if not table.endswith("_timing")
@@ -384,7 +384,9 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
         "datasets": dataset_entries(config),
         "models": {
             name: without_defaults(
-                model.model_dump(exclude={"structures", "optimizers", *INFERENCE, *_MODEL_TABLES})
+                model.model_dump(
+                    exclude={"structures", "optimizers", *INFERENCE, *TABLES_OF_MODELS}
+                )
             )
             for name, model in config.models.items()
         },

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixedscope.data.layout import largest_layout
 from mixedscope.data.simulation_spec import read_spec
-from mixedscope.sweeps.costs import ModelSize, fit_megabytes, fit_minutes, size_on
+from mixedscope.sweeps.costs import ModelSize, fit_megabytes, fit_minutes, measuring_fits, size_on
 
 if TYPE_CHECKING:
     from mixedscope.sweeps.plan import SweepPlan
@@ -82,7 +82,9 @@ class JobResources:
         """Megabytes of a batch of a sweep: those of its largest run."""
         return _asked(
             _STARTING + _BASE["fit"],
-            lambda job: max(map(fit_megabytes, _batch_sizes(sweeps, job)), default=0),
+            lambda job: max(
+                (fit_megabytes(size) for _, size in _batch_runs(sweeps, job)), default=0
+            ),
             round_to=100,
         )
 
@@ -90,7 +92,10 @@ class JobResources:
         """Minutes of a batch of a sweep: those of all its runs."""
         return _asked(
             _MINUTES["fit"],
-            lambda job: sum(map(fit_minutes, _batch_sizes(sweeps, job))),
+            lambda job: sum(
+                fit_minutes(size) * (1 + measuring_fits(size, spec.get("inference")))
+                for spec, size in _batch_runs(sweeps, job)
+            ),
             round_to=5,
         )
 
@@ -154,13 +159,12 @@ def _asked(base: int, more: Callable[[Any], float], *, round_to: int) -> Asked:
     return asked
 
 
-def _batch_sizes(sweeps: SweepPlan, wildcards: Any) -> list[ModelSize]:
-    """Sizes of the runs of a batch; none of a batch that is not (or no longer) planned."""
+def _batch_runs(sweeps: SweepPlan, wildcards: Any) -> list[tuple[dict[str, Any], ModelSize]]:
+    """Runs of a batch and their sizes; none of a batch that is not (or no longer) planned."""
     for batch in sweeps.batches[wildcards.sweep]:
         if batch.name == wildcards.batch:
-            specs = batch.specs.values()
             return [
-                size_on(s["model"]["formula"], s["data"].get("file"), s["data"]["dataset"])
-                for s in specs
+                (s, size_on(s["model"]["formula"], s["data"].get("file"), s["data"]["dataset"]))
+                for s in batch.specs.values()
             ]
     return []

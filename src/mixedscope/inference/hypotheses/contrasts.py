@@ -20,7 +20,7 @@ from mixedscope.core.arguments import named, number_array
 from mixedscope.core.errors import FormulaError, ModelError, suggest
 from mixedscope.engine.objective import ProfiledObjective
 
-__all__ = ["Contrasts", "contrasts_of"]
+__all__ = ["Contrasts", "check_hypotheses", "contrasts_of"]
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +72,11 @@ def contrasts_of(objective: ProfiledObjective, hypotheses: Any) -> Contrasts:
     made = Contrasts(rows[:, kept], values, labels)
     _refuse_contradictions(made)
     return made
+
+
+def check_hypotheses(text: str, names: tuple[str, ...]) -> None:
+    """Raise what `contrasts_of` does of a text that cannot be read about these coefficients."""
+    _read(text, names, names)
 
 
 def _read(

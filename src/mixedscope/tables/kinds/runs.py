@@ -11,12 +11,14 @@ __all__ = ["RUNS", "RUNS_TIMING"]
 
 RUNS: Final = TableSchema(
     "runs",
-    2,
+    3,
     {
         "run": TEXT,
         **dict.fromkeys(("model", "structure", "optimizer"), TEXT),
         "tolerance": F64,
-        **dict.fromkeys(("start", "criterion", "subset", "of"), TEXT),
+        **dict.fromkeys(("start", "criterion", "intervals", "tests"), TEXT),
+        "level": F64,
+        **dict.fromkeys(("subset", "of"), TEXT),
         "share": F64,
         **dict.fromkeys(("size", "replicate", "seed"), INT64),
         "simulate": TEXT,

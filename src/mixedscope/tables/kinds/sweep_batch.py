@@ -26,7 +26,12 @@ RESULT: Final = {
     "sigma": F64,
     **dict.fromkeys(("theta", "beta", "beta_se", "search_beta", "sd", "kept"), F64S),
     **dict.fromkeys(("beta_deviation", "sd_deviation", "mode_rmse"), F64S),
-    **dict.fromkeys(("theta_names", "beta_names", "terms", "undetermined", "error"), TEXT),
+    **dict.fromkeys(("theta_names", "beta_names", "terms", "undetermined"), TEXT),
+    "interval_names": TEXT,
+    **dict.fromkeys(("interval_estimates", "lower", "upper", "interval_truths"), F64S),
+    **dict.fromkeys(("interval_remarks", "test_names"), TEXT),
+    **dict.fromkeys(("statistic", "num_df", "den_df", "p_value", "null_true"), F64S),
+    **dict.fromkeys(("test_remarks", "error"), TEXT),
 }
 
 #: How long it took.
@@ -35,6 +40,6 @@ RUN_SECONDS: Final = {
     **dict.fromkeys(("seconds", "search_seconds", "model_seconds", "cpu_seconds"), F64),
 }
 
-SWEEP_BATCH: Final = TableSchema("sweep_batch", 2, {"run": TEXT, **RESULT}, frozenset({"run"}))
+SWEEP_BATCH: Final = TableSchema("sweep_batch", 3, {"run": TEXT, **RESULT}, frozenset({"run"}))
 
 SWEEP_BATCH_TIMING: Final = TableSchema("sweep_batch_timing", 1, RUN_SECONDS, frozenset({"run"}))

@@ -16,6 +16,7 @@ from mixedscope.core.sections import Section, fault, listed_once
 from mixedscope.formula.parse import Formula
 from mixedscope.inference.bootstrap.ends import INTERVALS, fewest_draws
 from mixedscope.inference.intervals.registry import METHODS as INTERVAL_METHODS
+from mixedscope.sweeps.keys import DF, TYPES
 
 __all__ = [
     "DF",
@@ -40,8 +41,6 @@ OBSERVATION: Final = "observation"
 
 #: Names that planning knows without loading what computes (`tests/workflow/test_inference_keys.py`
 #: holds them to it).
-TYPES: Final = ("I", "II", "III")
-DF: Final = ("satterthwaite", "kenward-roger", "residual", "none")
 METHODS: Final = ("newton", "fixed", "exact")
 
 

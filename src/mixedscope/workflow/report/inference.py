@@ -15,6 +15,7 @@ import pandas as pd
 from mixedscope.charts.common import numerals
 from mixedscope.tables.kinds.bootstrap import BOOTSTRAP_INTERVALS
 from mixedscope.tables.kinds.effect_tests import EFFECT_TESTS
+from mixedscope.tables.kinds.influence import INFLUENCE
 from mixedscope.tables.kinds.profile import PROFILE_INTERVALS
 from mixedscope.tables.table_files import read_table
 
@@ -26,7 +27,11 @@ _SHOWN: Final = {
     "profile_intervals": PROFILE_INTERVALS,
     "bootstrap_intervals": BOOTSTRAP_INTERVALS,
     "tests": EFFECT_TESTS,
+    "influence": INFLUENCE,
 }
+
+#: Units that a page shows of each kind, those with most influence.
+_MOST: Final = 5
 
 
 def tables_beside(files: Sequence[Path]) -> list[PageTable]:
@@ -35,7 +40,10 @@ def tables_beside(files: Sequence[Path]) -> list[PageTable]:
     for name, table in _read(files).items():
         if "skipped" in table.attrs or table.empty:
             continue
-        shown.append(_tests(table) if name == "tests" else _intervals(name, table))
+        if name == "influence":
+            shown += [_influence(part) for _, part in table.groupby("by", sort=False, dropna=False)]
+        else:
+            shown.append(_tests(table) if name == "tests" else _intervals(name, table))
     return shown
 
 
@@ -97,12 +105,45 @@ def _tests(table: pd.DataFrame) -> PageTable:
                 ", ".join(shown),
                 _number(row["statistic"]),
                 _number(row["p_value"], 2),
+                _text(row["remark"]),
             ]
         )
-    header = ["", "", "Estimate", "Test", "df", "Statistic", "p"]
+    header = ["", "", "Estimate", "Test", "df", "Statistic", "p", "Remark"]
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
     method = str(table["method"].iloc[0])
     about = "in large samples" if method == "none" else f"degrees of freedom: {method}"
     return f"Tests, {about}", header, 2, rows
+
+
+def _influence(table: pd.DataFrame) -> PageTable:
+    """The units of one kind whose omission changes the fixed effects most."""
+    by, method = _text(table["by"].iloc[0]), str(table["method"].iloc[0])
+    what = f"levels of {by}" if by else "observations"
+    distances = table["cooks_distance"].astype(float)
+    ranked = table.loc[distances.sort_values(ascending=False, kind="stable").index].head(_MOST)
+    rows = [
+        [
+            str(row["unit"]),
+            f"{int(row['n_obs']):,}",
+            *(_number(row[column], 3) for column in ("cooks_distance", "covratio", "sigma")),
+            _text(row["note"]),
+        ]
+        for row in ranked.to_dict("records")
+    ]
+    header = ["", "Rows", "Cook's distance", "Ratio of covariances", "Sigma without it", "Note"]
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    count = f"all {len(table):,}"
+    if len(rows) < len(table):
+        order = "first" if distances.isna().all() else "largest"
+        count = f"the {len(rows)} {order} of {len(table):,}"
+    how = {
+        "fixed": "at fixed covariance parameters",
+        "newton": "by one Newton step",
+        "exact": "by refits",
+    }[method]
+    return f"Influence of {what}, {how}, {count}", header, 1, rows
 
 
 def _parameter(row: Mapping[Any, Any]) -> str:

@@ -18,7 +18,13 @@ from mixedscope.workflow.steps.inference import (
     tests,
 )
 from mixedscope.workflow.steps.job import job
-from mixedscope.workflow.steps.sweeps import sweep_batch, sweep_charts, sweep_gather, sweep_plan
+from mixedscope.workflow.steps.sweeps import (
+    sweep_batch,
+    sweep_charts,
+    sweep_gather,
+    sweep_performance,
+    sweep_plan,
+)
 
 __all__ = [
     "bootstrap",
@@ -42,6 +48,7 @@ __all__ = [
     "sweep_batch",
     "sweep_charts",
     "sweep_gather",
+    "sweep_performance",
     "sweep_plan",
     "table",
     "tests",

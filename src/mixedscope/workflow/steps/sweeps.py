@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["sweep_batch", "sweep_charts", "sweep_gather", "sweep_plan"]
+__all__ = ["sweep_batch", "sweep_charts", "sweep_gather", "sweep_performance", "sweep_plan"]
 
 
 def sweep_plan(*, content: str, output: str | os.PathLike[str]) -> None:
@@ -73,7 +73,8 @@ def sweep_gather(
 
     ``plan``: written by `sweep_plan`. ``batches``, ``timings``: written by `sweep_batch`.
     ``output``, ``timing``: the tables of all runs and of their seconds; as CSV beside them. Raises
-    ModelError if no run could be fitted; says why the first could not.
+    ModelError if no run could be fitted, or none has the intervals or tests that are asked for;
+    says why the first has not.
     """
     from mixedscope.core.errors import ModelError
     from mixedscope.sweeps.table import gather, gather_timing
@@ -86,13 +87,41 @@ def sweep_gather(
     runs, swept = told["runs"], {"swept": told["swept"]}
     digest = hashlib.sha256("".join(run[0] for run in runs).encode()).hexdigest()
     table = gather(runs, [read_table(path, SWEEP_BATCH) for path in batches])
-    if len(table) and table["error"].notna().all():
-        keys, first = runs[0][2], table["error"].iloc[0]
-        told = ", ".join(f"{key}: {value}" for key, value in keys.items())
-        raise ModelError(f"All {len(table)} runs of the sweep failed. The first ({told}): {first}")
+    for what, names, reasons in (
+        (None, "objective", "error"),
+        ("intervals", "interval_names", "interval_remarks"),
+        ("tests", "test_names", "test_remarks"),
+    ):
+        # Those that failed are no reason to say that there are no tests.
+        fits = table if what is None else table[table["error"].isna()]
+        asked = fits if what is None else fits[fits[what].notna()]
+        if len(asked) and asked[names].isna().all():
+            at = asked.index[0]
+            keys, first = runs[at][2], asked[reasons].loc[at]
+            told = ", ".join(f"{key}: {value}" for key, value in keys.items())
+            said = "failed" if what is None else f"are without {what}"
+            raise ModelError(
+                f"All {len(asked)} runs of the sweep {said}. The first ({told}): {first}"
+            )
     seconds = gather_timing(runs, [read_table(path, SWEEP_BATCH_TIMING) for path in timings])
     write_table(output, table, RUNS, formula="", sha256=digest, extra=swept, csv=True)
     write_table(timing, seconds, RUNS_TIMING, formula="", sha256=digest, csv=True)
+
+
+def sweep_performance(*, runs: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
+    """Tell how the intervals and tests of a sweep perform.
+
+    ``runs``: written by `sweep_gather`. ``output``: ``performance.parquet``; as CSV beside it too.
+    """
+    from mixedscope.summaries.performance import performance
+    from mixedscope.tables.kinds.performance import PERFORMANCE
+    from mixedscope.tables.kinds.runs import RUNS
+    from mixedscope.tables.table_files import read_table, write_table
+
+    frame = read_table(runs, RUNS)
+    digest = hashlib.sha256("".join(frame["run"]).encode()).hexdigest()
+    table = performance(frame)
+    write_table(output, table, PERFORMANCE, formula="", sha256=digest, csv=True)
 
 
 def sweep_charts(

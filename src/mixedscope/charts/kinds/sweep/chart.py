@@ -20,6 +20,7 @@ from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS
 from mixedscope.charts.kinds.sweep.names import (
     FLOOR_WORDS,
     named,
+    percent,
     phase_name,
     placed,
     told,
@@ -42,6 +43,9 @@ _GAP: Final = 16
 _PHASE_INKS: Final = {EXPLORATION: "#B8720A", CONVERGENCE: "#0072B2", FINE_TUNING: "#5A5A5A"}
 _MORE_COLOURS: Final = ("#882255", "#999933", "#6E6E6E")
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+#: Characters that a row of a legend has room for.
+_LEGEND: Final = 90
 
 #: Numbers along x spread over more than this are shown on a log scale.
 _DECADES: Final = 15.0
@@ -220,7 +224,38 @@ class _Panel:
         )
 
     def _spread(self, low: str, high: str) -> tuple[float, float]:
-        return float(self.frame[low].min()), float(self.frame[high].max())
+        least, most = float(self.frame[low].min()), float(self.frame[high].max())
+        if low == "low" and self._nominal:
+            nominal = self.frame["nominal"].astype(float)
+            return min(least, nominal.min()), max(most, nominal.max())
+        return least, most
+
+    @property
+    def _nominal(self) -> bool:
+        """Whether the shares are to be certain ones, which are drawn."""
+        return "nominal" in self.frame and bool(self.frame["nominal"].notna().all())
+
+    def nominal(self) -> list[Any]:
+        """Dashed lines at what the shares are to be."""
+        if not self._nominal:
+            return []
+        name = {"level": "nominal level", "size": "nominal size"}[str(self.measure.nominal)]
+        levels = sorted(set(self.frame["nominal"].astype(float)))
+        along = self.chart["x"] == "level" and self.is_numeric
+        name = name if along or len(levels) > 1 else f"{name} {percent(levels[0])}"
+        self.frame = self.frame.assign(**{"nominal name": name})
+        dash = alt.StrokeDash(
+            "nominal name:N",
+            scale=alt.Scale(domain=[name], range=[[5, 3]]),
+            legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=200),
+        )
+        axis = self.y("nominal")
+        settings: dict[str, Any] = {"color": ink(self.theme)["soft"], "strokeWidth": 1.2}
+        if along:
+            line = alt.Chart().mark_line(**settings, aria=False)
+            return [line.encode(x=self.x(), y=axis, strokeDash=dash)]
+        rule = alt.Chart().mark_rule(**settings, aria=False)
+        return [rule.encode(y=axis, strokeDash=dash)]
 
     def colours(self, *, legend: bool = True) -> dict[str, Any]:
         """Colour and shape of a key, or the colour of a single series."""
@@ -230,7 +265,7 @@ class _Panel:
         names = [named(key, v) for v in values]
         title = None if key == "phase" else key_words(key) if key != "term" else "term"
         shown = alt.Legend(
-            title=title, orient="top", titleOrient="left", columns=3 if len(names) > 4 else 0,
+            title=title, orient="top", titleOrient="left", columns=_legend_columns(names),
             symbolOpacity=1, symbolSize=50, labelLimit=200,
         )  # fmt: skip
         scale = alt.Scale(domain=names, range=_palette(key, values))
@@ -273,7 +308,7 @@ class _Panel:
         base = alt.Chart().encode(x=self.x())
         colours = self.colours()
         own = {"color": colours["color"]} if colours else {}
-        layers = []
+        layers = self.nominal()
         if (self.frame["high"] > self.frame["low"]).any():
             layers.append(
                 base.mark_area(opacity=0.16, aria=False, **self._hue).encode(
@@ -298,6 +333,7 @@ class _Panel:
             offset = {"xOffset": alt.XOffset("colour name:N", sort=names)}
         base = alt.Chart().encode(x=self.x(), **offset)
         return [
+            *self.nominal(),
             base.mark_rule(strokeWidth=1.6, aria=False, **self._hue).encode(
                 y=self.y("low"), y2=alt.Y2("high:Q"), **own
             ),
@@ -372,7 +408,7 @@ class _Panel:
         colours = self.colours()
         own = {"color": colours["color"]} if colours else {}
         base = alt.Chart()
-        layers = []
+        layers = self.nominal()
         if "path" in self.frame:
             layers.append(
                 base.mark_line(strokeWidth=1.2, aria=False, **self._hue).encode(
@@ -469,6 +505,13 @@ def _palette(key: str, values: Sequence[Any]) -> list[str]:
     if key == "structure":
         return structure_colours(values, spare)
     return [spare[i % len(spare)] for i in range(len(values))]
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """Columns of a legend; 0 for all in a row, where there is room."""
+    if max(map(len, names)) * len(names) > _LEGEND and len(names) > 2:
+        return 2
+    return 3 if len(names) > 4 else 0
 
 
 def _marks(key: str, values: Sequence[Any]) -> list[str]:

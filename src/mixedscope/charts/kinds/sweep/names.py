@@ -11,7 +11,17 @@ from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.summaries.keys import key_words
 from mixedscope.summaries.measures import MEASURES, Measure
 
-__all__ = ["FLOOR_WORDS", "capital", "named", "phase_name", "placed", "ranged", "told", "x_words"]
+__all__ = [
+    "FLOOR_WORDS",
+    "capital",
+    "named",
+    "percent",
+    "phase_name",
+    "placed",
+    "ranged",
+    "told",
+    "x_words",
+]
 
 #: How the tick of the smallest number drawn is labelled.
 FLOOR_WORDS: Final = "\u2264\u2009{}"
@@ -58,6 +68,8 @@ def placed(key: str, value: Any) -> str:
 
 def told(measure: Measure, value: float) -> str:
     """Write a value of a measure with its unit."""
+    if measure.nominal is not None:
+        return percent(value)
     if measure.unit == "%":
         return share(value)
     if measure.floor is not None and value <= measure.floor:
@@ -69,6 +81,14 @@ def told(measure: Measure, value: float) -> str:
     else:
         text = number(value, 3)
     return f"{text}\u00a0s" if measure.unit == "s" else text
+
+
+def percent(value: float) -> str:
+    """Write a share to a tenth of a percent, as shares are told that are to be a certain one."""
+    text = f"{100 * value:.1f}".removesuffix(".0")
+    if text in ("0", "100") and value not in (0.0, 1.0):
+        return share(value)
+    return f"{text}\u00a0%"
 
 
 def x_words(key: str) -> str:

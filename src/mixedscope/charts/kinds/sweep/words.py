@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from mixedscope.charts.common.numerals import power
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined
-from mixedscope.charts.kinds.sweep.names import capital, named, placed, ranged, told
+from mixedscope.charts.kinds.sweep.names import capital, named, percent, placed, ranged, told
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import FINE_TUNING
 from mixedscope.summaries.keys import key_words
@@ -23,6 +24,9 @@ __all__ = ["sweep_caption", "sweep_title"]
 
 #: More series than this are summarised in a caption, not told one by one.
 _MOST: Final = 12
+
+#: Characters of a reason that a caption has room for.
+_REASON: Final = 160
 
 #: More colours than this are not all named in a title.
 _COLOURS: Final = 4
@@ -117,6 +121,7 @@ def _change_title(summary: Summary) -> str:
         first, last = float(rows[column].iloc[0]), float(rows[column].iloc[-1])
         changes.append((_size(measure, first, last), name, rows))
     plural = words.split()[0].endswith("s")
+    words = _rate(summary) if measure.nominal == "size" else words
     along = _along(summary)
     shown = changes
     if len(changes) > 3:
@@ -144,7 +149,7 @@ def _change_title(summary: Summary) -> str:
         said = "" if verb == before else f"{verb} "
         parts.append(f"{said}for {name} {values}" if name else f"{said}{values}")
         before = verb
-    return f"{capital(words)} {joined(parts)} {along}{_bias(summary)}"
+    return f"{capital(words)} {joined(parts)} {along}{_bias(summary)}{_off_nominal(summary)}"
 
 
 def _headline(summary: Summary) -> tuple[str, str]:
@@ -187,6 +192,44 @@ def _bias(summary: Summary) -> str:
     clearest = frame.iloc[int((frame["mean"].abs() / frame["mean_se"]).to_numpy().argmax())]
     which = f"in {len(found)} of {len(frame)} points, clearest at " if len(frame) > 1 else "at "
     return f"; bias detectable {which}{_where(summary, clearest)} ({_mean(summary, clearest)})"
+
+
+def _rate(summary: Summary) -> str:
+    """What a rate of rejection is, as far as the truth is the same at all points."""
+    null = summary.frame["null"]
+    if (null == 1.0).all():
+        return "type I error"
+    return "power" if (null == 0.0).all() else MEASURES[summary.chart["y"]].short
+
+
+def _off_nominal(summary: Summary) -> str:
+    """Say of shares that are to be a certain one where they are not, by more than chance."""
+    frame = summary.frame
+    if MEASURES[summary.chart["y"]].nominal is None or not summary.by_chance:
+        return ""
+    what = ""
+    if "null" in frame:
+        what = "" if (frame["null"] == 1.0).all() else "type I error "
+        frame = frame[frame["null"] == 1.0]
+    if frame.empty or frame["nominal_p"].isna().any():
+        return ""
+    # All points are looked at: each has its part of the error of the first kind.
+    found = frame[frame["nominal_p"] < _LEVEL / len(frame)]
+    if found.empty:
+        return f"; {what}nowhere off {_nominal_words(frame)} by more than chance"
+    off = (found["middle"] - found["nominal"]).abs()
+    farthest = found.iloc[int(off.to_numpy().argmax())]
+    which = f"in {len(found)} of {len(frame)} points, farthest at " if len(frame) > 1 else "at "
+    value = percent(float(farthest["middle"]))
+    return (
+        f"; {what}off {_nominal_words(frame)} by more than chance {which}"
+        f"{_where(summary, farthest)} ({value})"
+    )
+
+
+def _nominal_words(frame: pd.DataFrame) -> str:
+    levels = sorted(set(frame["nominal"].astype(float)))
+    return joined([percent(level) for level in levels])
 
 
 def _mean(summary: Summary, point: Mapping[str, Any] | pd.Series) -> str:
@@ -237,13 +280,15 @@ def _extremes_title(summary: Summary) -> str:
     ranked = frame.sort_values(column, kind="stable")
     low, high = ranked.iloc[0], ranked.iloc[-1]
     verb = "are" if words.split()[0].endswith("s") else "is"
+    words = _rate(summary) if measure.nominal == "size" else words
     if told(measure, low[column]) == told(measure, high[column]):
-        return f"{capital(words)} {verb} {told(measure, low[column])} everywhere{_bias(summary)}"
+        rest = f"{_bias(summary)}{_off_nominal(summary)}"
+        return f"{capital(words)} {verb} {told(measure, low[column])} everywhere{rest}"
     verb = "range" if verb == "are" else "ranges"
     return (
         f"{capital(words)} {verb} from {told(measure, low[column])} "
         f"({_where(summary, low)}) to {told(measure, high[column])} ({_where(summary, high)})"
-        f"{_bias(summary)}"
+        f"{_bias(summary)}{_off_nominal(summary)}"
     )
 
 
@@ -334,11 +379,55 @@ def sweep_caption(summary: Summary) -> str:
             "What a level keeps: one minus the mean conditional variance of its effects over "
             "their fitted variance; all is 100\u00a0%, complete pooling 0."
         )
+    words += _about_nominal(summary, measure)
     if summary.failed:
         words.append(f"{_count(summary.failed)} failed and are left out.")
     if summary.without:
-        words.append(f"{_count(summary.without)} have no such value and are left out.")
+        has = "has" if summary.without == 1 else "have"
+        verb = "is" if summary.without == 1 else "are"
+        why = (
+            ""
+            if summary.lacking is None
+            else f" ({shorten(summary.lacking, _REASON, placeholder=' …')})"
+        )
+        words.append(f"{_count(summary.without)} {has} no such value and {verb} left out{why}.")
     return " ".join(words)
+
+
+def _about_nominal(summary: Summary, measure: Measure) -> list[str]:
+    """Say what a share is to be, and how well it is known."""
+    frame = summary.frame
+    if measure.nominal is None:
+        return []
+    known = frame["nominal"].dropna()
+    drawn = "" if summary.chart["kind"] == "heat" or known.empty else " (dashed line)"
+    words = []
+    if measure.nominal == "level":
+        level = f", of level {_nominal_words(known.to_frame())}{drawn}," if len(known) else ""
+        words.append(
+            f"Coverage: share of the intervals{level} that contain the value the data were made "
+            "with."
+        )
+    else:
+        size = f" below {_nominal_words(known.to_frame())}{drawn}" if len(known) else ""
+        true, false = int((frame["null"] == 1.0).sum()), int((frame["null"] == 0.0).sum())
+        rest = len(frame) - true - false
+        words.append(f"A test rejects where its p value is{size or ' below one minus the level'}.")
+        told = [
+            f"{what} at {count}"
+            for count, what in (
+                (true, "true (type I error)"),
+                (false, "false (power)"),
+                (rest, "not known to be either"),
+            )
+            if count
+        ]
+        words.append(f"Of {len(frame)} points the hypothesis is {joined(told)}.")
+    shares, counts = frame["middle"].astype(float), frame["count"].astype(float)
+    if summary.by_chance and counts.min() > 1:
+        largest = float(np.sqrt(shares * (1.0 - shares) / counts).max())
+        words.append(f"Monte Carlo standard errors are at most {percent(largest)}.")
+    return words
 
 
 def _is_log(summary: Summary, measure: Measure) -> bool:

@@ -1,0 +1,156 @@
+"""True parameters of simulated data, in the coding of a model that is fitted to them.
+
+Names alone do not tell: ``cb`` is a difference with an intercept and a mean without one.  The truth
+is therefore found from columns.  Where the model can express the expectation that the data were
+made with, its coefficients are those that do; where it leaves something out, a coefficient keeps
+the truth of the same column, unless it belongs to what is left out (marginality: without an
+interaction the main effects mean something else).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.data.simulate import Simulation
+from mixedscope.data.truth import rows_in_simulation, true_designs
+from mixedscope.design.design import Design, RandomDesign
+
+__all__ = ["Key", "true_parameters"]
+
+Floats = NDArray[np.float64]
+
+#: What names a parameter in every table: kind, group, term, second term.
+Key = tuple[str, str | None, str | None, str | None]
+
+#: Difference from a column space, relative to the largest number in it, that is rounding.
+_ROUNDING: Final = 1e-9
+
+
+def true_parameters(
+    simulation: Simulation, design: Design, kept: Sequence[int]
+) -> dict[Key, float]:
+    """Give the true value of each parameter of a model that has one.
+
+    ``kept``: columns of X whose coefficients are estimated. Fixed effects, standard deviations and
+    correlations of the random effects, and sigma are there by kind, group, term and second term. A
+    model that has fewer random effects than the simulation has the variances of the least-squares
+    coefficients of the true columns on its own (as its true random effects, see
+    `mixedscope.data.truth.true_effects`), and no true sigma, which takes up the rest. Nothing is
+    known where the response is not that of the simulation.
+    """
+    rows = rows_in_simulation(simulation, design)
+    if rows is None:
+        return {}
+    beta, is_exact = _true_beta(simulation, design, list(kept), rows)
+    found: dict[Key, float] = {
+        ("beta", None, design.x_names[column], None): value
+        for column, value in zip(kept, beta, strict=True)
+        if np.isfinite(value)
+    }
+    true = true_designs(simulation, design, rows)
+    for own, origin in zip(design.random, true, strict=True):
+        covariance, is_own = _true_covariance(own, origin, simulation, rows)
+        is_exact &= is_own
+        found |= _spread(own, covariance)
+    groups = {origin.group for origin in true if origin is not None}
+    is_exact &= not any(
+        c.any() for group, c in simulation.covariance.items() if group not in groups
+    )
+    if is_exact and design.weights is None and design.sigma is None:
+        found["sigma", None, None, None] = simulation.sigma
+    return found
+
+
+def _true_beta(
+    simulation: Simulation, design: Design, kept: list[int], rows: NDArray[np.intp]
+) -> tuple[Floats, bool]:
+    """True coefficients (r,) of the columns estimated, and whether they express the expectation.
+
+    NaN where there is no truth.
+    """
+    own, true = design.X[:, kept], simulation.fixed.matrix[rows]
+    beta = np.array(list(simulation.beta.values()))
+    offset = np.zeros(len(rows)) if simulation.offset is None else simulation.offset[rows]
+    beyond = design.adjusted(offset)  # what the model does not add as the simulation does
+    places = [
+        next((j for j in range(true.shape[1]) if np.array_equal(column, true[:, j])), None)
+        for column in own.T
+    ]
+    same = np.array([np.nan if j is None else beta[j] for j in places])
+    left_out = [j for j in np.flatnonzero(beta).tolist() if j not in places]
+    if not left_out and np.isfinite(same).all() and not _differs(beyond, 0.0 * beyond, offset):
+        return same, True
+    mean = true @ beta + beyond
+    solved = np.linalg.lstsq(own, mean, rcond=None)[0] if own.shape[1] else np.empty(0)
+    if not _differs(own @ solved, mean, true * beta):
+        return solved, True
+    # What is left out of the column space takes from the meaning of all that belongs to it.
+    basis = np.linalg.qr(own)[0]
+    lost = [
+        j
+        for j in np.flatnonzero(beta).tolist()
+        if _differs(basis @ (basis.T @ true[:, j]), true[:, j], true[:, j])
+    ]
+    missing = [
+        set(term.variables) for term in simulation.terms.terms if set(term.columns) & set(lost)
+    ]
+    for place, j in enumerate(places):
+        if j is None:
+            continue
+        variables = next(set(t.variables) for t in simulation.terms.terms if j in t.columns)
+        if any(variables <= others for others in missing):
+            same[place] = np.nan
+    return same, False
+
+
+def _differs(one: Floats, other: Floats, scale: Floats) -> bool:
+    """Whether two arrays differ by more than rounding at the size of the numbers in a third."""
+    if not one.size:
+        return False
+    largest = float(np.abs(scale).max(initial=0.0))
+    return bool(np.abs(one - other).max() > _ROUNDING * max(largest, np.finfo(float).tiny))
+
+
+def _true_covariance(
+    own: RandomDesign, true: RandomDesign | None, simulation: Simulation, rows: NDArray[np.intp]
+) -> tuple[Floats | None, bool]:
+    """True covariance (k, k) of the effects of a grouping factor, and whether it expresses all.
+
+    None where its levels are not those of the simulation.
+    """
+    if true is None:
+        return np.zeros((len(own.names), len(own.names))), True
+    codes = true.codes[rows]
+    level = np.empty(len(own.levels), dtype=np.int64)
+    level[own.codes] = codes
+    if not np.array_equal(level[own.codes], codes):
+        return None, False
+    columns = true.Z[rows]
+    covariance = simulation.covariance[true.group]
+    if np.array_equal(own.Z, columns):
+        return covariance, True
+    coding = np.linalg.lstsq(own.Z, columns, rcond=None)[0]
+    varies = np.diag(covariance) > 0.0
+    is_exact = not _differs((own.Z @ coding)[:, varies], columns[:, varies], columns)
+    return coding @ covariance @ coding.T, is_exact
+
+
+def _spread(own: RandomDesign, covariance: Floats | None) -> dict[Key, float]:
+    """Standard deviations and correlations of a covariance, by key."""
+    if covariance is None:
+        return {}
+    variances = np.diag(covariance)
+    sds = np.sqrt(np.where(variances > _ROUNDING**2 * variances.max(initial=0.0), variances, 0.0))
+    found: dict[Key, float] = {
+        ("sd", own.group, name, None): float(sd) for name, sd in zip(own.names, sds, strict=True)
+    }
+    for first, a in enumerate(own.names):
+        for second, b in enumerate(own.names[first + 1 :], start=first + 1):
+            if sds[first] > 0.0 and sds[second] > 0.0:
+                value = float(covariance[first, second] / (sds[first] * sds[second]))
+                found["correlation", own.group, a, b] = min(1.0, max(-1.0, value))
+    return found

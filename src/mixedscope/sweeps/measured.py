@@ -1,0 +1,183 @@
+"""Intervals and tests of a run, and the truth that they are about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import FormulaError, ModelError, UnsuitedError
+from mixedscope.data.true_parameters import Key
+from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.inference.estimates.estimates import estimates_table
+from mixedscope.inference.hypotheses.contrasts import contrasts_of
+from mixedscope.inference.hypotheses.effect_tests import effect_tests
+from mixedscope.inference.hypotheses.terms import term_hypotheses
+from mixedscope.inference.intervals.columns import fixed_only
+from mixedscope.inference.intervals.registry import intervals
+from mixedscope.inference.profiles.parameters import KEY, label_of
+from mixedscope.optimize.driver import OptimizationResult
+from mixedscope.optimize.problem import EVALUATION_ERRORS
+
+__all__ = ["measured"]
+
+Floats = NDArray[np.float64]
+
+#: Verdicts on fits that are an optimum.
+_OPTIMA: Final = ("optimum", "boundary optimum")
+
+#: Distance of a contrast from its value, over what its terms add, that is rounding.
+_ROUNDING: Final = 1e-8
+
+
+def measured(
+    objective: SearchableObjective,
+    result: OptimizationResult,
+    asked: Mapping[str, Any],
+    truth: Mapping[Key, float],
+) -> dict[str, Any]:
+    """Give the columns of ``sweep_batch`` about intervals and tests.
+
+    ``asked``: ``level``, and ``intervals`` (a method), ``tests`` (settings of `effect_tests`).
+    ``truth``: true parameters by key. What does not exist for this fit is missing, with the reason
+    in words; so is all of a fit that did not converge.
+    """
+    theta = np.asarray(result.theta, dtype=float)
+    verdict = str(result.certificate["verdict"])
+    refused = None if verdict in _OPTIMA else f"no optimum was found: {verdict}"
+    out: dict[str, Any] = {}
+    if "intervals" in asked:
+        method, level = asked["intervals"], asked["level"]
+
+        def ends() -> pd.DataFrame:
+            estimates = estimates_table(
+                objective, theta, unidentified=result.certificate["unidentified"]
+            )
+            return intervals(objective, theta, level, estimates, method=method, settings={})
+
+        table, reason = _made(ends, refused)
+        out |= {"interval_remarks": reason}
+        if table is not None:
+            out |= _interval_columns(table, method, truth)
+    if "tests" in asked:
+        settings = {**asked["tests"], "level": asked["level"]}
+        table, reason = _made(lambda: effect_tests(objective, theta, **settings), refused)
+        out |= {"test_remarks": reason}
+        if table is not None:
+            out |= _test_columns(objective, table, settings, truth)
+    return out
+
+
+def _made(
+    make: Callable[[], pd.DataFrame], refused: str | None
+) -> tuple[pd.DataFrame | None, str | None]:
+    """Make a table, or tell why there is none."""
+    if refused is not None:
+        return None, refused
+    try:
+        return make(), None
+    except (UnsuitedError, ModelError, FormulaError) as error:
+        return None, str(error)
+    except EVALUATION_ERRORS as error:
+        return None, f"it needs numbers that cannot be computed at this fit ({error})"
+
+
+def _interval_columns(
+    table: pd.DataFrame, method: str, truth: Mapping[Key, float]
+) -> dict[str, Any]:
+    remarks = table["remark"] if "remark" in table.columns else [None] * len(table)
+    none = fixed_only(method)
+    table = table.assign(said=pd.Series(list(remarks), dtype=object))
+    table = table[table["said"] != none]
+    keys = [_key(row) for row in table[list(KEY)].itertuples(index=False)]
+    others = {label_of(key) for key in keys if key[0] != "beta"}  # a column may be named sigma
+    names = [
+        str(key[2]) if key[0] == "beta" and key[2] not in others else label_of(key) for key in keys
+    ]
+    lower, upper = (table[end].to_numpy(dtype=float) for end in ("lower", "upper"))
+    lacking = np.isnan(lower) | np.isnan(upper)
+    return {
+        "interval_names": _listed(names),
+        "interval_estimates": table["estimate"].to_numpy(dtype=float),
+        "lower": lower,
+        "upper": upper,
+        "interval_truths": np.array([truth.get(key, np.nan) for key in keys]),
+        "interval_remarks": _remarks(names, table["said"], lacking),
+    }
+
+
+def _test_columns(
+    objective: SearchableObjective,
+    table: pd.DataFrame,
+    settings: Mapping[str, Any],
+    truth: Mapping[Key, float],
+) -> dict[str, Any]:
+    numbers = {
+        name: pd.to_numeric(table[name]).to_numpy(dtype=float)
+        for name in ("statistic", "num_df", "den_df", "p_value")
+    }
+    coefficients = set(table.loc[table["kind"] == "coefficient", "name"])
+    names = [
+        f"{kind} {name}"
+        if kind == "term" or (kind == "hypothesis" and name in coefficients)
+        else str(name)
+        for kind, name in zip(table["kind"], table["name"], strict=True)
+    ]
+    return {
+        "test_names": _listed(names),
+        **numbers,
+        "null_true": _null_true(objective, settings, truth),
+        "test_remarks": _remarks(names, table["remark"], np.isnan(numbers["p_value"])),
+    }
+
+
+def _null_true(
+    objective: SearchableObjective, settings: Mapping[str, Any], truth: Mapping[Key, float]
+) -> Floats:
+    """Whether each hypothesis holds of the truth, in the order of `effect_tests`: 1, 0, or NaN."""
+    system = objective.system
+    names = objective.beta_names
+    beta = np.array([truth.get(("beta", None, name, None), np.nan) for name in names])
+    # Solving for coefficients leaves errors as large as the largest part of the response allows.
+    sizes = np.abs(system.design.X[:, system.kept]).max(axis=0, initial=0.0)
+    largest = float(np.nanmax(np.abs(beta) * sizes, initial=0.0))
+    scale = np.maximum(np.abs(np.nan_to_num(beta)), largest / np.maximum(sizes, 1e-300))
+
+    def holds(rows: Floats, values: Floats) -> float:
+        used = np.any(rows != 0.0, axis=0)
+        if not len(rows) or np.isnan(beta[used]).any():
+            return np.nan
+        off = np.abs(rows[:, used] @ beta[used] - values)
+        return float((off <= _ROUNDING * (np.abs(rows) @ scale + np.abs(values))).all())
+
+    found = [holds(row[None], np.zeros(1)) for row in np.eye(len(names))]
+    for hypothesis in term_hypotheses(system.design, system.kept, settings["type"]):
+        rows = hypothesis.rows
+        found.append(holds(rows, np.zeros(len(rows))))
+    for text in settings["hypotheses"]:
+        contrasts = contrasts_of(objective, text)
+        found.append(holds(contrasts.rows, contrasts.values))
+    return np.array(found)
+
+
+def _key(row: Sequence[Any]) -> Key:
+    kind, group, term, term2 = (None if pd.isna(value) else str(value) for value in row)
+    return str(kind), group, term, term2
+
+
+def _listed(names: Sequence[str]) -> str:
+    return json.dumps(list(names), ensure_ascii=False)
+
+
+def _remarks(names: Sequence[str], said: Iterable[Any], lacking: Any) -> str | None:
+    """What is to be said of the entries that are missing; None if none is."""
+    told = [
+        f"{name}: {'not determined' if pd.isna(words) else words}"
+        for name, words, is_lacking in zip(names, said, lacking, strict=True)
+        if is_lacking
+    ]
+    return "; ".join(told) or None
