@@ -20,7 +20,7 @@ _NOT_NUMERICAL = (
     *("bad", "benchmarks", "browser", "charts", "cluster", "cold_start", "collector", "config"),
     *("data", "disk_cache", "efficiency_plan", "expressions", "formula", "frame", "hostile"),
     *("module", "motion", "packaging", "pipeline", "report", "resources", "store"),
-    *("sweep_charts", "sweep_grid", "sweep_workflow", "threads", "workflow"),
+    *("sweep_charts", "sweep_grid", "sweep_workflow", "scheduling", "threads", "warm", "workflow"),
 )
 
 

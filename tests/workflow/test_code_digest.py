@@ -178,6 +178,7 @@ def test_modules_are_found_by_name_in_registries_alone() -> None:
         "inference/studies/registry.py",
         "optimize/backends/base.py",  # libraries of others
         "tables/schemas.py",
+        "workflow/warm/server.py",  # what the steps import, before they do
     }
 
 

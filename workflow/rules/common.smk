@@ -13,6 +13,7 @@ from mixedscope.workflow.resources import JobResources
 from mixedscope.workflow.run_record import check_owner, record_run
 from mixedscope.workflow.scheduling import unhurried
 from mixedscope.workflow.shell_text import ShellText, odd_characters
+from mixedscope.workflow.warm.command import WarmPython
 
 if {"{", "}"} & set(workflow.current_basedir.get_path_or_uri(secret_free=True)):
     raise WorkflowError(
@@ -20,8 +21,10 @@ if {"{", "}"} & set(workflow.current_basedir.get_path_or_uri(secret_free=True)):
         f"from {workflow.current_basedir.get_path_or_uri(secret_free=True)}."
     )
 
-# Snakemake puts the path of Python into the commands of scripts as it is.
-sys.executable = ShellText(sys.executable)
+# Snakemake puts the path of Python into the commands of scripts as it is. Where it starts them
+# itself they are forks of one process that has loaded what they need.
+on_this_machine = workflow.is_main_process and not workflow.non_local_exec
+sys.executable = (WarmPython if on_this_machine else ShellText)(sys.executable)
 
 if workflow.non_local_exec and odd_characters(sys.executable):
     raise WorkflowError(

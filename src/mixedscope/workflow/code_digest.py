@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mixedscope.workflow.read_code import ReadCode, Said
 
-__all__ = ["code_digest", "forget_sources", "reachable_sources"]
+__all__ = ["code_digest", "forget_sources", "imported_by_step", "reachable_sources"]
 
 _PACKAGE = __name__.partition(".")[0]
 _ROOT = Path(__file__).resolve().parents[1]
@@ -97,6 +97,12 @@ def reachable_sources(step: str, modules: Iterable[str] = ()) -> list[Path]:
             todo += _imported_by(_ROOT, path)
     beside = {path for folder in {p.parent for p in found} for path in _beside(folder)}
     return sorted(found | beside)
+
+
+def imported_by_step(step: str) -> tuple[str, ...]:
+    """Dotted names of what a step imports, and of what it takes from that."""
+    _, (_, names) = _home(step)
+    return names
 
 
 def forget_sources() -> None:

@@ -28,6 +28,10 @@ def job(log: str | os.PathLike[str], *, threads: int = 1) -> Iterator[None]:
         os.environ[variable] = str(threads)
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
     os.environ["MIXEDSCOPE_THREADS"] = str(threads)
+    if "mixedscope.engine.lapack" in sys.modules:  # in the process that this one is a fork of
+        from mixedscope.engine.lapack import set_threads
+
+        set_threads(threads)
     from threadpoolctl import threadpool_limits
 
     path = Path(log)
