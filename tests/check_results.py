@@ -43,7 +43,7 @@ def promised_files(plan: Plan) -> list[str]:
         files += [f"results/sweeps/{name}/runs_timing.parquet"]
         files += sweeps.chart_files(name)
     captions = plan.caption_files() + sweeps.caption_files()
-    files += thumbnail_files(captions, plan.caption_formats)
+    files += thumbnail_files(captions, plan.config.charts.formats)
     files += [caption_file(name) for name in files if name.endswith(".caption.json")]
     return list(dict.fromkeys(files))
 

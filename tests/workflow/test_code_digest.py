@@ -25,13 +25,14 @@ PACKAGE = Path(mixedscope.__file__).parent
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Steps that find nothing in registries: the digest of each is that of its imports.
-PLAIN = set(steps.__all__) - {"job", "study", "charts", "sweep_batch"}
+PLAIN = set(steps.__all__) - {"job", "study", "charts", "films", "sweep_batch"}
 
 #: Jobs that fit, and those that build a stored fit again.
 FITTING = {"fit", "race", "bootstrap", "efficiency_batch", "crossvalidation", "sweep_batch"}
 REBUILDING = {"study", "study_landscape", "compare", "bootstrap", "efficiency", "efficiency_batch"}
 REBUILDING |= {"tests", "influence", "profile", "fit_bootstrap", "fit_bootstrap_batch", "table"}
-DRAWING = {"charts", "landscapes", "film of motion", "film of theta"}
+MOVING = {"motion", "theta", "films of motion", "films of theta"}
+DRAWING = {"charts", "landscapes", *MOVING}
 DRAWING_ALL = {*DRAWING, "phases_charts", "sweep_charts"}
 
 
@@ -52,12 +53,14 @@ def digests(plan: Plan) -> dict[str, str]:
     found["charts"] = code_digest("charts", plan.chart_modules(still))
     alone = {
         "landscapes": "landscape",
-        "film of motion": "motion-Subject",
-        "film of theta": "theta",
+        "motion": "motion-Subject",
+        "theta": "theta",
     }
     for job, chart in alone.items():
         assert chart not in still
         found[job] = code_digest("charts", plan.chart_modules([chart]))
+    for job in ("motion", "theta"):
+        found[f"films of {job}"] = code_digest("films", plan.chart_modules([alone[job]]))
     return found
 
 
@@ -91,14 +94,14 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("inference/profiles/curve.py", {"profile", "sweep_batch"}),
         ("summaries/performance.py", {"sweep_performance"}),
         ("tables/kinds/effect_tests.py", {"tests", "index", "sweep_batch"}),
-        ("charts/kinds/motion/film.py", {"film of motion", "film of theta"}),
-        ("charts/kinds/theta/still.py", {"film of theta"}),
+        ("charts/kinds/motion/film.py", MOVING),
+        ("charts/kinds/theta/still.py", {"theta", "films of theta"}),
         ("charts/kinds/landscape/chart.py", {"landscapes"}),
         ("charts/kinds/stopping/words.py", {"charts"}),
         ("charts/kinds/stopping/options.py", {"charts"}),
         ("charts/kinds/landscape/options.py", {"landscapes"}),
-        ("charts/kinds/motion/options.py", {"film of motion", "film of theta"}),
-        ("charts/kinds/theta/options.py", {"film of theta"}),
+        ("charts/kinds/motion/options.py", MOVING),
+        ("charts/kinds/theta/options.py", {"theta", "films of theta"}),
         ("charts/kinds/phases/options.py", {"phases_charts"}),
         ("charts/kinds/phases/chart.py", {"phases_charts"}),
         ("charts/kinds/sweep/chart.py", {"sweep_charts"}),
@@ -224,7 +227,7 @@ jobs = {
     "study_landscape": lambda: steps.study(fit=fit, studies={"landscape": {}}),
     "study": lambda: steps.study(fit=fit, studies={"parameters": {}}),
     "landscapes": lambda: draw("landscape"),
-    "film of theta": lambda: draw("theta"),
+    "theta": lambda: draw("theta"),
     "phases": lambda: steps.phases(fits=[fit], output="compare/phases.parquet"),
 }
 os.chdir(sys.argv[2])
@@ -245,7 +248,7 @@ def test_what_a_job_loads_is_behind_its_digest(plan: Plan, tmp_path: Path) -> No
         "study_landscape": reachable_sources("study", plan.study_modules("study_landscape")),
         "study": reachable_sources("study", plan.study_modules("study")),
         "landscapes": reachable_sources("charts", plan.chart_modules(["landscape"])),
-        "film of theta": reachable_sources("charts", plan.chart_modules(["theta"])),
+        "theta": reachable_sources("charts", plan.chart_modules(["theta"])),
         "phases": reachable_sources("phases"),
     }
     for job, sources in behind.items():

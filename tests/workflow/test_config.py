@@ -378,3 +378,19 @@ def test_a_study_may_be_called_by_the_name_that_it_had() -> None:
     ] == {"levels": 7}
     both = {"shrinkage_path": {}, "pooling": {}}
     assert "named twice" in message(changed("charts/studies", both))
+
+
+def test_films_are_made_where_they_are_asked_for_and_no_job_else_depends_on_it() -> None:
+    content = yaml.safe_load((ROOT / "config/small.yaml").read_text("utf-8"))
+    without = make_plan(content)
+    content["charts"]["films"] = True
+    made = make_plan(content)
+    films = made.film_files()
+    assert {Path(film).suffix for film in films} == {".gif", ".mp4"}
+    assert {Path(film).stem.partition("-")[0] for film in films} == {"motion", "theta"}
+    assert films == without.film_files()
+    assert set(made.chart_files()) - set(without.chart_files()) == set(films)
+    assert not set(without.chart_files()) & set(films)
+    for model, charts in made.charts().items():
+        assert made.chart_settings(charts) == without.chart_settings(charts)
+        assert made.shown(model, charts) == without.shown(model, charts)

@@ -25,7 +25,7 @@ from mixedscope.tables.store import write_fit
 from mixedscope.tables.table_files import write_table
 from mixedscope.workflow.report.captions import escaped, write_captions
 from mixedscope.workflow.report.entries import entries, thumbnail_files
-from mixedscope.workflow.report.figures import Figure
+from mixedscope.workflow.report.figures import Figure, read_figure
 from mixedscope.workflow.report.pages import HEAVY_SVG, write_pages
 from mixedscope.workflow.report.questions import question_of
 from mixedscope.workflow.report.structures import structure_rows
@@ -323,14 +323,14 @@ def test_the_workflow_promises_the_small_pictures_that_are_made(run: Run) -> Non
     captions = [
         run.caption,
         run.figure("charts/my sleep/trace-seconds"),
-        run.figure("charts/my sleep/theta", ["html"]),
+        run.figure("charts/my sleep/theta"),
         run.figure("charts/sweeps/s/a"),
     ]
     run.write(*captions[1:])
     made = {p.relative_to(run.root).as_posix() for p in (run.root / "thumbnails").rglob("*.png")}
     named = [f"results/{path.relative_to(run.root).as_posix()}" for path in captions]
-    formats = dict(zip(named, (["svg"], ["svg"], ["html"], ["png"]), strict=True))
-    assert {f"results/{name}" for name in made} == set(thumbnail_files(named, formats.__getitem__))
+    assert {f"results/{name}" for name in made} == set(thumbnail_files(named, ["png"]))
+    assert thumbnail_files(named, ["html"]) == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
@@ -467,9 +467,7 @@ def test_report_holds_stills_and_films_by_model_and_question(run: Run) -> None:
         "results/charts/phases.caption.json",
         "results/charts/sweeps/size/gap.caption.json",
     ]
-    found = entries(
-        captions, lambda c: ["png", "html", *(["mp4"] if "motion" in c else [])], "scope/results"
-    )
+    found = entries(captions, ["png", "html"], "scope/results")
     assert [(e.file, e.category, e.subcategory) for e in found] == [
         ("results/charts/my sleep/motion-a.png", "my sleep", "Shrinkage"),
         ("results/charts/my sleep/motion-a.html", "my sleep", "Shrinkage"),
@@ -477,6 +475,27 @@ def test_report_holds_stills_and_films_by_model_and_question(run: Run) -> None:
         ("results/charts/sweeps/size/gap.png", "Sweep: size", "Comparisons"),
     ]
     assert found[0].caption.endswith("/scope/results/report/my sleep/motion-a.rst")
+
+
+def test_films_are_shown_where_they_are_made(tmp_path: Path) -> None:
+    caption = tmp_path / "motion-a.caption.json"
+    write_json(caption, {"title": "t", "caption": "c", "formats": ["svg"]})
+    (tmp_path / "motion-a.svg").write_text("<svg/>")
+    figure = read_figure(caption)
+    assert list(figure.files) == ["svg"]
+    assert figure.unfilmed
+    for kind in ("gif", "mp4"):
+        (tmp_path / f"motion-a.{kind}").write_bytes(b"film")
+    figure = read_figure(caption)
+    assert [name for name, _ in figure.named_files] == ["SVG", "GIF", "film"]
+    assert not figure.unfilmed
+    # What does not move has none, whatever lies beside it.
+    caption.rename(tmp_path / "trace.caption.json")
+    for kind in ("svg", "gif", "mp4"):
+        (tmp_path / f"motion-a.{kind}").rename(tmp_path / f"trace.{kind}")
+    figure = read_figure(tmp_path / "trace.caption.json")
+    assert list(figure.files) == ["svg"]
+    assert not figure.unfilmed
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ INFERENCE = {
     *("tests", "influence", "profile", "profile_pairs", "fit_bootstrap", "fit_bootstrap_batch"),
     *("table_1", "table_2"),
 }
-DRAWING = {"charts_1", "charts_2", "film", "phases_charts"}
+DRAWING = {"charts_1", "charts_2", "animation", "phases_charts"}
 
 
 def command(directory: Path, *arguments: str) -> list[str]:
@@ -177,6 +177,20 @@ def test_new_structure_adds_one_fit(copied: Path) -> None:
     content["models"]["sleep"]["structures"].append("zerocorr")
     configured(copied, content)
     assert planned_jobs(snakemake(copied, "--dry-run")[1])["fit"] == 1
+
+
+@pytest.mark.exhaustive
+def test_films_that_are_asked_for_remake_no_still(
+    started: tuple[Path, set[str]], copied: Path
+) -> None:
+    if "animation" not in started[1]:
+        pytest.skip("nothing moves in this run")
+    films = {"film", "index", "total"}
+    assert set(planned_jobs(snakemake(copied, "--dry-run", "films")[1])) == {*films, "films"}
+    content = content_of(copied)
+    content["charts"]["films"] = True
+    configured(copied, content)
+    assert set(planned_jobs(snakemake(copied, "--dry-run")[1])) == {*films, "default"}
 
 
 @pytest.mark.exhaustive

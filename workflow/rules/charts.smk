@@ -1,5 +1,5 @@
-"""Charts: one job draws those of a model, in every format, with captions beside them; films, and charts
-of a costly study, have a job each."""
+"""Charts: one job draws those of a model, in every format, with captions beside them; what moves, and
+charts of a costly study, have a job each, and so have the films of what moves."""
 
 import re
 
@@ -41,10 +41,11 @@ for number, model in enumerate(PLAN.config.models, start=1):
             "../scripts/charts.py"
 
 
-# Charts that are drawn alone: films take long, others wait for a study that does.
-for rule_name, kinds, formats in (
-    ("film", PLAN.film_kinds(), PLAN.film_formats()),
-    ("costly_chart", PLAN.costly_kinds(), PLAN.config.charts.formats),
+# Charts that are drawn alone: what moves has settings of its own, others wait for a study that takes
+# long.
+for rule_name, kinds in (
+    ("animation", PLAN.film_kinds()),
+    ("costly_chart", PLAN.costly_kinds()),
 ):
 
     rule:
@@ -56,7 +57,7 @@ for rule_name, kinds, formats in (
         output:
             charts=expand(
                 "results/charts/{{model}}/{{chart}}.{format}",
-                format=formats,
+                format=PLAN.config.charts.formats,
             ),
             captions=["results/charts/{model}/{chart}.caption.json"],
         log:
@@ -72,12 +73,40 @@ for rule_name, kinds, formats in (
         params:
             shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
             settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
-            formats=formats,
+            formats=PLAN.config.charts.formats,
             code=lambda wildcards: code_digest(
                 "charts", PLAN.chart_modules([wildcards.chart])
             ),
         script:
             "../scripts/charts.py"
+
+
+rule film:
+    input:
+        fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
+        tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
+    output:
+        expand(
+            "results/charts/{{model}}/{{chart}}.{format}",
+            format=PLAN.film_formats() or ["gif"],
+        ),
+    log:
+        "results/logs/films/{model}/{chart}.log",
+    wildcard_constraints:
+        chart=rf"(?:{'|'.join(PLAN.film_kinds()) or '(?!)'})(?:-[^/]+)?",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("draw"),
+        runtime=RESOURCES.minutes("draw"),
+    params:
+        shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
+        settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
+        code=lambda wildcards: code_digest(
+            "films", PLAN.chart_modules([wildcards.chart])
+        ),
+    script:
+        "../scripts/films.py"
 
 
 rule phases_charts:

@@ -2,6 +2,17 @@
 
 from mixedscope.workflow.report.entries import caption_file, entries, thumbnail_files
 
+# Pages link to films that are asked for, by the configuration or as a target, and to those that are
+# there: none of these is stale.
+FILMS_ASKED = PLAN.config.charts.films or any(
+    argument == "films" or argument.endswith("_films") for argument in sys.argv
+)
+FILMS = [
+    film
+    for film in PLAN.film_files()
+    if FILMS_ASKED or Path(ROOT, *Path(film).parts[1:]).exists()
+]
+
 FIGURES = PLAN.caption_files() + PLAN.together_files() + SWEEPS.caption_files()
 
 
@@ -16,6 +27,7 @@ rule index:
         csv=PLAN.csv_files() + INFERENCE.csv_files() + SWEEPS.csv_files(),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
+        films=FILMS,
         figures=[
             report(
                 entry.file,
@@ -24,14 +36,14 @@ rule index:
                 subcategory=entry.subcategory,
                 labels=entry.labels,
             )
-            for entry in entries(FIGURES, PLAN.caption_formats, ROOT)
+            for entry in entries(FIGURES, PLAN.config.charts.formats, ROOT)
         ],
     output:
         index="results/index.html",
         timing="results/timing.html",
         pages=PLAN.page_files() + SWEEPS.page_files(),
         thumbnails=thumbnail_files(
-            PLAN.caption_files() + SWEEPS.caption_files(), PLAN.caption_formats
+            PLAN.caption_files() + SWEEPS.caption_files(), PLAN.config.charts.formats
         ),
         report=[caption_file(caption) for caption in FIGURES],
     log:

@@ -21,7 +21,7 @@ from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
-__all__ = ["draw", "draw_model_chart", "figure", "finish", "function_of"]
+__all__ = ["draw", "draw_films", "draw_model_chart", "figure", "finish", "function_of"]
 
 
 def function_of(spec: ChartSpec) -> Callable[..., tuple[Any, ...]]:
@@ -45,6 +45,45 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
     ``reference``, ``scale`` and ``ellipses``, say; what is missing has its default. Raises
     ModelError if the model has no such chart, or a setting is unknown.
     """
+    spec, source, options, missing = _asked(name, tables, settings)
+    theme = settings.get("theme", "light")
+    if source is None:
+        return _absent(spec, next(iter(missing.values())), theme)
+    try:
+        chart, title, caption, *files = function_of(spec)(*source, options=options, theme=theme)
+    except UnsuitedError as error:
+        return _absent(spec, str(error), theme)
+    return figure(chart, title, caption + left_out(missing), *files, theme=theme)
+
+
+def draw_films(
+    name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]
+) -> Mapping[str, Callable[[], bytes]]:
+    """Give what makes the films of one chart of a model, by format, without its still.
+
+    As `draw` otherwise. Raises ModelError if the chart has no films.
+    """
+    spec, source, options, missing = _asked(name, tables, settings)
+    theme = settings.get("theme", "light")
+    if not spec.formats:
+        raise ModelError(f"The chart {name!r} has no films.")
+    if source is None:
+        return _absent(spec, next(iter(missing.values())), theme).files
+    films = getattr(import_module(spec.module), f"{spec.folder}_films")
+    try:
+        found: Mapping[str, Callable[[], bytes]] = films(*source, options=options, theme=theme)
+    except UnsuitedError as error:
+        return _absent(spec, str(error), theme).files
+    return found
+
+
+def _asked(
+    name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]
+) -> tuple[ChartSpec, tuple[Any, ...] | None, Any, dict[str, str]]:
+    """The chart of a name, what it draws (nothing where all is missing), options, what is missing.
+
+    What is missing is the reason, by what a fit is called.
+    """
     if not tables:
         raise ModelError("There is no fit to draw: give at least one.")
     groups = [term["group"] for term in tables[0].info["random"]]
@@ -60,19 +99,12 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
             raise ModelError(
                 f"A {spec.name} chart has no setting {option!r}.{suggest(option, spec.keys)}"
             )
-    theme = settings.get("theme", "light")
     reasons = {_called(fit, tables): fit.skipped(spec.studies) for fit in tables}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
     shown = [fit for fit in tables if _called(fit, tables) not in missing]
-    if not shown:
-        return _absent(spec, next(iter(missing.values())), theme)
-    source = (shown, group) if spec.per_group else (shown,)
     options = spec.options.of({**chosen, **spec.fixed})
-    try:
-        chart, title, caption, *files = function_of(spec)(*source, options=options, theme=theme)
-    except UnsuitedError as error:
-        return _absent(spec, str(error), theme)
-    return figure(chart, title, caption + left_out(missing), *files, theme=theme)
+    source = ((shown, group) if spec.per_group else (shown,)) if shown else None
+    return spec, source, options, missing
 
 
 def _absent(spec: ChartSpec, reason: str, theme: str) -> Figure:

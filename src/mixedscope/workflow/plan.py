@@ -298,33 +298,37 @@ class Plan:
         ]
 
     def film_kinds(self) -> list[str]:
-        """Kinds of charts that have formats of their own, in the configuration."""
+        """Kinds of charts that there are films of, in the configuration."""
         return [kind for kind in self.config.charts.kinds if CHARTS[kind].formats]
 
     def film_formats(self) -> list[str]:
-        """Formats of these charts."""
-        own = dict.fromkeys(f for kind in self.film_kinds() for f in CHARTS[kind].formats)
-        return [*self.config.charts.formats, *own]
+        """Formats of films."""
+        return list(dict.fromkeys(f for kind in self.film_kinds() for f in CHARTS[kind].formats))
 
-    def chart_formats(self, chart: str) -> list[str]:
-        """Formats of one chart of a model."""
-        has_own = chart not in MODEL_CHARTS and chart_kind(chart).formats
-        return self.film_formats() if has_own else list(self.config.charts.formats)
+    def film_files(self) -> list[str]:
+        """Every film of every model, whether it is asked for or not."""
+        return [
+            f"results/charts/{model}/{chart}.{kind}"
+            for model, charts in self.charts().items()
+            for chart in charts
+            if chart not in MODEL_CHARTS
+            for kind in chart_kind(chart).formats
+        ]
 
     def chart_files(self) -> list[str]:
-        """Every file of every chart."""
+        """Every file of every chart that the configuration asks for."""
         of_models = [
             f"results/charts/{model}/{chart}.{kind}"
             for model, charts in self.charts().items()
             for chart in charts
-            for kind in (*self.chart_formats(chart), "caption.json")
+            for kind in (*self.config.charts.formats, "caption.json")
         ]
         of_all = [
             f"results/charts/{chart}.{kind}"
             for chart in TOGETHER
             for kind in (*self.config.charts.formats, "caption.json")
         ]
-        return of_models + of_all
+        return of_models + of_all + (self.film_files() if self.config.charts.films else [])
 
     def caption_files(self) -> list[str]:
         """The captions of the charts of every model."""
@@ -333,13 +337,6 @@ class Plan:
             for model, charts in self.charts().items()
             for chart in charts
         ]
-
-    def caption_formats(self, caption: str) -> list[str]:
-        """Formats of the chart that a caption belongs to."""
-        parts = Path(caption).parts
-        of_model = len(parts) == len(("results", "charts", "<model>", "<chart>"))
-        name = parts[-1].removesuffix(".caption.json")
-        return self.chart_formats(name) if of_model else list(self.config.charts.formats)
 
     def page_files(self) -> list[str]:
         """The pages of models."""
@@ -391,7 +388,9 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
             for name, model in config.models.items()
         },
         "optimizers": {name: o.model_dump() for name, o in config.optimizers.items()},
-        "charts": config.charts.model_dump(exclude={"formats", "keyframes", "kinds", "studies"}),
+        "charts": config.charts.model_dump(
+            exclude={"films", "formats", "keyframes", "kinds", "studies"}
+        ),
         "races": {
             name: {
                 "structure": model.race.structure or model.structures[0],

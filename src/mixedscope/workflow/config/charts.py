@@ -27,6 +27,8 @@ class ChartSettings(Section):
         "vl.json",
     ]
     """File formats of every chart."""
+    films: bool = False
+    """Whether films (GIF and MP4) are made of what moves; without, `snakemake films` makes them."""
     theme: Literal["light", "print"] = "light"
     """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40

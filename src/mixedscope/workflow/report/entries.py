@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mixedscope.tables.files import read_json
-from mixedscope.workflow.report.figures import CAPTION
+from mixedscope.workflow.report.figures import CAPTION, moves
 from mixedscope.workflow.report.questions import is_timed, question_of
 
 __all__ = ["Entry", "caption_file", "entries", "thumbnail_files"]
@@ -41,22 +41,19 @@ class Entry:
     labels: Callable[[Any], dict[str, str]]
 
 
-def entries(
-    captions: Sequence[str], formats: Callable[[str], Sequence[str]], root: str
-) -> list[Entry]:
+def entries(captions: Sequence[str], formats: Sequence[str], root: str) -> list[Entry]:
     """The files of figures that a report shows.
 
-    Of every figure the SVG (or else PNG), and of films the page that plays them: it is small, where
-    other interactive pages take a megabyte each. ``captions`` are the ``<chart>.caption.json`` of
-    all figures, in the order of the report, ``formats`` gives the formats of the chart of one, and
-    ``root`` is where ``results`` is found from the working directory.
+    Of every figure the SVG (or else PNG), and of what moves the page that plays it: it is small,
+    where other interactive pages take a megabyte each. ``captions`` are the
+    ``<chart>.caption.json`` of all figures, in the order of the report, ``formats`` those of all
+    charts, and ``root`` is where ``results`` is found from the working directory.
     """
     found = []
     for caption in captions:
         stem = caption.removesuffix(CAPTION)
-        known = formats(caption)
-        film = "mp4" in known and "html" in known
-        still = next((kind for kind in ("svg", "png") if kind in known), None)
+        film = "html" in formats and moves(Path(caption).name.removesuffix(CAPTION))
+        still = next((kind for kind in ("svg", "png") if kind in formats), None)
         wanted = {"still": still, "film": "html" if film else None}
         for form, kind in wanted.items():
             if kind is not None:
@@ -94,15 +91,13 @@ def caption_file(caption: str) -> str:
     return caption.replace("results/charts/", "results/report/", 1).removesuffix(CAPTION) + ".rst"
 
 
-def thumbnail_files(captions: Sequence[str], formats: Callable[[str], Sequence[str]]) -> list[str]:
+def thumbnail_files(captions: Sequence[str], formats: Sequence[str]) -> list[str]:
     """The small pictures of the overview: of figures of models and sweeps that show no seconds.
 
-    ``captions`` are their ``<chart>.caption.json``; ``formats`` gives the formats of the chart of
-    one.
+    ``captions`` are their ``<chart>.caption.json``; ``formats`` those of all charts.
     """
     return [
         caption.replace("results/charts/", "results/thumbnails/", 1).removesuffix(CAPTION) + ".png"
         for caption in captions
-        if not is_timed(Path(caption).name.removesuffix(CAPTION))
-        and {"svg", "png"} & set(formats(caption))
+        if not is_timed(Path(caption).name.removesuffix(CAPTION)) and {"svg", "png"} & set(formats)
     ]

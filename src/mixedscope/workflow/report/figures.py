@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mixedscope.charts.registry import name_of_slug
+from mixedscope.charts.registry import FILMS, name_of_slug, spec_of
 from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import read_json
 
-__all__ = ["CAPTION", "HEAVY_SVG", "Figure", "read_figure", "read_figures"]
+__all__ = ["CAPTION", "HEAVY_SVG", "Figure", "moves", "read_figure", "read_figures"]
 
 #: How the names of captions end.
 CAPTION: Final = ".caption.json"
@@ -63,6 +63,11 @@ class Figure:
         return [(_FORMAT_NAMES.get(kind, kind), file) for kind, file in order]
 
     @property
+    def unfilmed(self) -> bool:
+        """Whether it shows something that moves, and a film of it is not made."""
+        return moves(self.name) and not set(FILMS) <= set(self.files)
+
+    @property
     def label(self) -> str:
         """Its name for readers: names of grouping factors as the data have them."""
         kind, dash, factor = self.name.partition("-")
@@ -76,8 +81,14 @@ class Figure:
         return self.files.get("png") or self.files.get("svg")
 
 
+def moves(chart: str) -> bool:
+    """Whether a chart shows something that moves, of which films can be made."""
+    spec = spec_of(chart)
+    return spec is not None and bool(spec.formats)
+
+
 def read_figure(path: Path) -> Figure:
-    """Read a ``<chart>.caption.json``; the figure's files stand beside it.
+    """Read a ``<chart>.caption.json``; the figure's files stand beside it, films if they are made.
 
     Raises StoreError if the caption is damaged, or a file is missing.
     """
@@ -94,6 +105,9 @@ def read_figure(path: Path) -> Figure:
     for file in files.values():
         if not file.is_file():
             raise StoreError(f"there is no file {file}")
+    if moves(name):
+        films = {kind: path.with_name(f"{name}.{kind}") for kind in FILMS}
+        files |= {kind: file for kind, file in films.items() if file.is_file()}
     return Figure(name, title, caption, files)
 
 

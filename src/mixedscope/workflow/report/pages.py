@@ -211,6 +211,7 @@ def _index_page(
         sweeps=sweeps,
         together=shown,
         thumbnails={subject.heading: _thumbnails(subject, index.parent) for subject in subjects},
+        unfilmed=sum(figure.unfilmed for subject in subjects for figure in subject.figures),
     )
 
 

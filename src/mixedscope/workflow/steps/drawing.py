@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["charts", "index", "phases_charts"]
+__all__ = ["charts", "films", "index", "phases_charts"]
 
 
 def charts(
@@ -58,6 +58,33 @@ def charts(
             save_figure(figure, path, formats, back_to(path))
             figures.append(figure)
     print_font_words(figures)
+
+
+def films(
+    *,
+    fits: Sequence[str],
+    shows: Mapping[str, Sequence[str]],
+    settings: Mapping[str, Any],
+    output: Sequence[str],
+) -> None:
+    """Make the films of one chart of a model.
+
+    ``fits``, ``settings``: as for `charts`. ``shows``: what the chart shows. ``output``:
+    ``<chart>.<format>`` of each film. Raises ModelError if the chart cannot be drawn; names it.
+    """
+    from mixedscope.charts.drawing import draw_films
+    from mixedscope.tables.files import atomic_write
+    from mixedscope.tables.store import read_fit
+    from mixedscope.workflow.chart_tables import tables_of_fits
+    from mixedscope.workflow.figures import naming
+
+    folders = {"/".join(Path(fit).parts[-3:-1]): Path(fit).parent for fit in fits}
+    ((chart, shown),) = shows.items()
+    with naming(chart):
+        known = [read_fit(folders[fit], only=tables_of_fits(chart)) for fit in shown]
+        make = draw_films(chart, known, settings)
+        for path in map(Path, output):
+            atomic_write(path, make[path.suffix[1:]]())
 
 
 def phases_charts(

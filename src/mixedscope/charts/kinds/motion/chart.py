@@ -26,7 +26,7 @@ from mixedscope.charts.kinds.motion.words import (
 )
 from mixedscope.tables.store import FitTables
 
-__all__ = ["Motion", "film_of", "motion", "motion_chart"]
+__all__ = ["Motion", "film_of", "motion", "motion_chart", "motion_films"]
 
 #: A still of more bytes as SVG is put into the page as PNG.
 _MOST_SVG: Final = 700_000
@@ -60,7 +60,12 @@ class Motion:
     @property
     def files(self) -> dict[str, Callable[[], bytes]]:
         """Formats that are not made from the still, and what gives their bytes."""
-        return {"html": self.html, "gif": self.gif, "mp4": self.mp4}
+        return {"html": self.html, **self.films}
+
+    @property
+    def films(self) -> dict[str, Callable[[], bytes]]:
+        """Formats of films, and what gives their bytes."""
+        return {"gif": self.gif, "mp4": self.mp4}
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -107,6 +112,16 @@ def motion_chart(
     name, known = grouping_factor(tables, group)
     terms = chosen_terms(known, name, options.terms)
     return motion(tables, name, terms, options=options, theme=theme).parts
+
+
+@drawn_with(MotionOptions)
+def motion_films(
+    tables: Sequence[FitTables], group: str | None = None, *, options: MotionOptions, theme: str
+) -> dict[str, Callable[[], bytes]]:
+    """Give what makes the films of `motion`, by format."""
+    name, known = grouping_factor(tables, group)
+    terms = chosen_terms(known, name, options.terms)
+    return motion(tables, name, terms, options=options, theme=theme).films
 
 
 def film_of(

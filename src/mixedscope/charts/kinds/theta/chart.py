@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from mixedscope.charts.kinds.trace.chart import theta_span
 from mixedscope.core.running_best import improved_rows
 from mixedscope.tables.store import FitTables
 
-__all__ = ["theta_chart", "theta_motion"]
+__all__ = ["theta_chart", "theta_films", "theta_motion"]
 
 
 @drawn_with(ThetaOptions)
@@ -29,6 +29,14 @@ def theta_chart(
 ) -> tuple[Any, ...]:
     """Give the still of `theta_motion` with title, caption, page and films."""
     return theta_motion(tables, options=options, theme=theme).parts
+
+
+@drawn_with(ThetaOptions)
+def theta_films(
+    tables: Sequence[FitTables], *, options: ThetaOptions, theme: str
+) -> dict[str, Callable[[], bytes]]:
+    """Give what makes the films of `theta_motion`, by format."""
+    return theta_motion(tables, options=options, theme=theme).films
 
 
 @drawn_with(ThetaOptions)
