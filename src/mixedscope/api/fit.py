@@ -109,6 +109,9 @@ class FittableModel(Model):
     ) -> Fit:
         """Fit the model, recording every evaluation of the objective.
 
+        Before a fit whose evaluation takes more than a second, the logger ``mixedscope`` says how
+        long one takes, how many are expected and how much memory the model holds.
+
         Parameters
         ----------
         optimizer : str
@@ -152,6 +155,7 @@ class FittableModel(Model):
                 max_seconds=max_seconds,
                 polish=polish,
                 progress=progress,
+                announce=True,
                 seed=seed,
             )
         return Fit(FitTables({}), self, result=result, reml=reml, name=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["as_remark", "counted", "mid_sentence"]
+__all__ = ["as_remark", "counted", "duration", "gigabytes", "mid_sentence"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -16,6 +16,32 @@ def counted(number: int, noun: str) -> str:
     ('1 evaluation', '1,200 levels')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes, to two digits.
+
+    Examples
+    --------
+    >>> duration(1.34), duration(88), duration(700), duration(9000)
+    ('1.3 s', '88 s', '12 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.2g} s"
+    if seconds < 5970:
+        return f"{seconds / 60:.2g} min"
+    return f"{seconds / 3600:.2g} h" if seconds < 356_400 else f"{seconds / 3600:,.0f} h"
+
+
+def gigabytes(size: float) -> str:
+    """Say how much memory bytes are.
+
+    Examples
+    --------
+    >>> gigabytes(3.7e9), gigabytes(2.4e7), gigabytes(2.8e10)
+    ('3.7 GB', '0.024 GB', '28 GB')
+    """
+    return f"{size / 1e9:.2g} GB" if size < 9.95e10 else f"{size / 1e9:,.0f} GB"
 
 
 def mid_sentence(sentence: str) -> str:

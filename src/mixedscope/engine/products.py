@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine import gather
 from mixedscope.engine.basis import FixedBasis, products_of_rows
+from mixedscope.engine.memory import check_room
 from mixedscope.engine.pattern import Pattern, Scatter, make_pattern
 
 __all__ = ["CrossProducts", "GroupColumns", "Tier", "WorkingProducts", "cross_products"]
@@ -232,6 +233,7 @@ def cross_products(
         )
     else:
         scatter = pattern.scatter()
+    check_room(pattern, basis.q.shape[1] + 1, [f.group for f in factors])
     tiers, rest = _add_up(pattern, factors, basis.q, response, scatter)
     # The basis is orthonormal, and the response orthogonal to it.
     for i in range(pattern.n_rest, len(rest) - 1):

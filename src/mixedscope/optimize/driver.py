@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from mixedscope.core.errors import OptimizerError
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.optimize.announcement import GRADIENT, LONG, announce_fit, is_by_gradient
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
 from mixedscope.optimize.objective import FloatArray, Objective, SmoothObjective
@@ -69,6 +70,7 @@ def minimize(
     max_seconds: float | None = None,
     polish: bool = True,
     progress: bool | None = None,
+    announce: bool = False,
     seed: int = 0,
 ) -> OptimizationResult:
     """Minimise an objective from a start to a certified optimum.
@@ -93,6 +95,9 @@ def minimize(
         the search found, in canonical signs, and the certificate says what that is.
     progress : bool, optional
         Show a progress bar if the fit takes more than two seconds.
+    announce : bool
+        Tell the logger ``mixedscope`` how long the fit will take, and how much memory, if an
+        evaluation takes more than a second.
     seed : int
         For optimizers that draw random numbers.
 
@@ -126,6 +131,7 @@ def minimize(
     problem = Problem(
         objective,
         trace,
+        on_first=_announcement(objective, backend.name) if announce else None,
         max_evaluations=max_evaluations,
         max_seconds=max_seconds,
         progress=bool(progress),
@@ -188,6 +194,25 @@ def minimize(
         seconds=problem.seconds,
         compile_seconds=problem.compile_seconds,
     )
+
+
+def _announcement(objective: SmoothObjective, optimizer: str) -> Callable[[float], None] | None:
+    """Announce a long fit; if it is not known to be one, what to do with its first evaluation."""
+    if objective.is_quick:
+        return None
+    seconds, held = objective.workload()
+    parameters = len(objective.theta_names)
+    factor = GRADIENT if is_by_gradient(optimizer) else 1.0
+    if seconds * factor > LONG:
+        announce_fit(seconds, seconds * GRADIENT, parameters, optimizer, held=held, measured=False)
+        return None
+
+    def tell(took: float) -> None:
+        if took > LONG:
+            value = took / factor
+            announce_fit(value, value * GRADIENT, parameters, optimizer, held=held, measured=True)
+
+    return tell
 
 
 def _check_limit(name: str, value: float | None, *, whole: bool) -> None:

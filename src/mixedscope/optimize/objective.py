@@ -184,6 +184,10 @@ class SmoothObjective(Objective, Protocol):
         """
         ...
 
+    def workload(self) -> tuple[float, int]:
+        """Seconds that one evaluation will take, about, 0 if less than one; bytes that are held."""
+        ...
+
     # -- starts and metric
 
     def moment_start(self) -> FloatArray | None:

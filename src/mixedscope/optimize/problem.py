@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,8 @@ class Problem:
         From the construction of this object, compiling included.
     progress : bool
         Show a progress bar once the optimisation has lasted `PATIENCE` seconds.
+    on_first : callable, optional
+        Is told how many seconds the first evaluation took, compiling apart.
 
     Attributes
     ----------
@@ -111,6 +114,7 @@ class Problem:
         max_evaluations: int | None = None,
         max_seconds: float | None = None,
         progress: bool = False,
+        on_first: Callable[[float], None] | None = None,
     ) -> None:
         self.objective = objective
         self.trace = trace
@@ -123,6 +127,7 @@ class Problem:
         self.previous: Point | None = None
         self.certificate_evaluations = 0
         self.certificate_hessians = 0
+        self._on_first = on_first
         self._worst = -math.inf
         self._max_evaluations = max_evaluations
         self._max_seconds = max_seconds
@@ -208,6 +213,7 @@ class Problem:
         theta = self.to_theta(x)
         slope: FloatArray | None = None
         evaluation: Evaluation | None
+        before = self.seconds if self._on_first is not None else 0.0
         try:
             if gradient:
                 evaluation, slope = self.objective.evaluate_gradient(theta)
@@ -220,6 +226,9 @@ class Problem:
                 evaluation = slope = None
         except EVALUATION_ERRORS:
             evaluation = slope = None
+        if self._on_first is not None:
+            self._on_first(self.seconds - before)
+            self._on_first = None
         point = self._keep(x, theta, evaluation, slope)
         if self._bar is not None:
             self._show(evaluation)

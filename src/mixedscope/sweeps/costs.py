@@ -21,6 +21,7 @@ from mixedscope.data.simulation_spec import read_spec
 from mixedscope.formula.algebra import Term
 from mixedscope.formula.parse import RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
+from mixedscope.optimize.announcement import expected_evaluations
 
 __all__ = [
     "ModelSize",
@@ -207,8 +208,7 @@ def fit_seconds(size: ModelSize, backend: str) -> float:
     Py-BOBYQA, 1.5 ms and 60 µs a parameter for COBYQA, every evaluation.
     """
     parameters = size.parameters
-    by_gradient = backend in ("auto", "bfgs", "scipy-lbfgsb")
-    evaluations = 8 + parameters if by_gradient else 10 + 12 * parameters
+    evaluations = expected_evaluations(parameters, backend)
     own = {"pybobyqa": 7e-4 * parameters, "scipy-cobyqa": 1.5e-3 + 6e-5 * parameters}
     each = own.get(backend, 1e-4) + 3e-5 + 6e-9 * size.rows * size.columns
     return 0.01 + 4e-6 * size.rows + evaluations * each

@@ -86,6 +86,13 @@ class SearchableObjective(ProfiledObjective):
         blocked = self.system.blocked
         return blocked.small is None and is_worthwhile(blocked.cross, len(self.theta_names))
 
+    def workload(self) -> tuple[float, int]:
+        """Seconds that one evaluation will take, about, 0 if less than one; bytes that are held."""
+        from mixedscope.engine.search.workload import bytes_of, seconds_of_evaluation
+
+        with self.limited_threads():
+            return seconds_of_evaluation(self.system), bytes_of(self.system)
+
     @property
     def is_compiled(self) -> bool:
         """Whether the model is of a kind that `quasi_newton` serves."""

@@ -89,6 +89,7 @@ def fit(
             max_evaluations=optimizer["max_evaluations"],
             max_seconds=optimizer["max_seconds"],
             polish=optimizer["polish"],
+            announce=True,
             seed=seed,
         )
     tables = fit_tables(

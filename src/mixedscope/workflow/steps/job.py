@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -42,6 +43,10 @@ def job(log: str | os.PathLike[str], *, threads: int = 1) -> Iterator[None]:
         stack.enter_context(redirect_stdout(stream))
         stack.enter_context(redirect_stderr(stream))
         stack.enter_context(threadpool_limits(threads))
+        # What the package tells its logger, as how long a fit will take.
+        handler = logging.StreamHandler(stream)
+        logging.getLogger("mixedscope").addHandler(handler)
+        stack.callback(logging.getLogger("mixedscope").removeHandler, handler)
         # A fit prints what is doubtful about its data itself.
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", DataWarning)

@@ -1,0 +1,78 @@
+"""How much memory a model takes, known from its pattern before anything large is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from mixedscope.core.errors import ModelError
+from mixedscope.core.wording import counted, gigabytes
+from mixedscope.engine.pattern import Pattern
+
+__all__ = ["bytes_needed", "check_room"]
+
+# Below so many bytes no machine needs to be asked what it has.
+_LITTLE: Final = 2**28
+# Where Linux says what a container may use at most.
+_LIMITS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def bytes_needed(pattern: Pattern, n_tail: int) -> int:
+    """Bytes of the cross-products and of the factorisation of a model, without its columns.
+
+    Rest and tail take a square matrix in each; the tiers have blocks, head rows and sparse rows,
+    and every tier but the first a copy of them to be worked on.
+    """
+    numbers = 2 * (pattern.n_rest + n_tail) ** 2
+    head = n_tail + sum(pattern.sizes[f] for f in pattern.chain)
+    for position, tier in enumerate(pattern.tiers):
+        q, k = pattern.levels[tier.factor], pattern.sizes[tier.factor]
+        head -= k
+        own = q * k * (k + head) + len(tier.idx) * k
+        numbers += own * (1 if position == 0 else 2) + 2 * q * k * k + q * (head + 2 * k)
+    return 8 * numbers
+
+
+def check_room(pattern: Pattern, n_tail: int, groups: Sequence[str]) -> None:
+    """Refuse a model that does not fit into the memory of this machine, before it is made.
+
+    ``groups``: names of the grouping factors. Raises ModelError.
+    """
+    needed = bytes_needed(pattern, n_tail)
+    if needed < _LITTLE:
+        return
+    there = _memory_of_this_machine()
+    if there is None or needed <= there:
+        return
+    eliminated = ", ".join(repr(groups[f]) for f in pattern.chain)
+    rest = ", ".join(repr(groups[f]) for f in pattern.rest_factors)
+    fills = (
+        f": the levels of {eliminated} are eliminated one by one, and the "
+        f"{counted(pattern.n_rest, 'random effect')} of {rest} crossed with them fill a square "
+        "matrix"
+        if pattern.n_rest
+        else ""
+    )
+    raise ModelError(
+        f"The model needs {gigabytes(needed)} of memory, and there are {gigabytes(there)} in all"
+        f"{fills}. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
+        "machine with more memory."
+    )
+
+
+def _memory_of_this_machine() -> int | None:
+    """Bytes that this machine, or the container in it, has; None where it does not say."""
+    try:
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    except (AttributeError, OSError, ValueError):
+        return None
+    for name in _LIMITS:
+        try:
+            text = Path(name).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            found.append(int(text))
+    return min(found)
