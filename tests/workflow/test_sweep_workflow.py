@@ -17,6 +17,7 @@ from mixedscope.tables.table_files import read_table
 pytestmark = pytest.mark.slow
 
 TARGET = "results/sweeps/tiny/runs.parquet"
+PERFORMANCE = "results/sweeps/tiny/performance.parquet"
 
 
 def content(replicates: int) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def content(replicates: int) -> dict[str, Any]:
     out["sweeps"] = {
         "tiny": {
             "grid": {"optimizer": ["auto", "bobyqa"], "start": ["independent", 1]},
+            "fixed": {"intervals": "profile", "tests": "satterthwaite"},
             "replicates": replicates,
             "batch_seconds": 0.15,
             "charts": [{"x": "optimizer", "y": "search_evaluations"}],
@@ -37,7 +39,7 @@ def content(replicates: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = configured(tmp_path_factory.mktemp("sweep"), content(6))
-    snakemake(directory, "--cores", "1", TARGET, "results/charts/sweeps/tiny/"
+    snakemake(directory, "--cores", "1", TARGET, PERFORMANCE, "results/charts/sweeps/tiny/"
               "search_evaluations-by-optimizer.caption.json")  # fmt: skip
     return directory
 
@@ -57,6 +59,17 @@ def test_runs_are_csv_too(finished: Path) -> None:
         assert list(text.columns) == list(stored.columns)
         assert text["run"].tolist() == stored["run"].tolist()
         assert text.select_dtypes("number").notna().any(axis=None)
+
+
+def test_performance_is_over_the_replicates(finished: Path) -> None:
+    table = read_table(finished / PERFORMANCE, "performance")
+    assert (table["runs"] == 6).all()
+    assert (table[["failed", "missing"]] == 0).all(axis=None)
+    own = table[(table["name"] == "cb") & (table["quantity"] == "interval")]
+    assert own["truth"].tolist() == [1.0] * 4
+    # Optimisers and starts that find the same optimum have the same intervals.
+    for column in ("bias", "coverage", "width"):
+        assert own[column].to_numpy() == pytest.approx(own[column].iloc[0], rel=1e-3, abs=1e-4)
 
 
 def test_chart_lies_beside_its_caption(finished: Path) -> None:
@@ -89,10 +102,11 @@ def test_bytes_are_those_of_another_run_with_other_cores_and_batches(
     changed = content(6)
     changed["sweeps"]["tiny"]["batch_seconds"] = 0.1
     other = configured(tmp_path / "other", changed)
-    snakemake(other, "--cores", "4", TARGET)
+    snakemake(other, "--cores", "4", TARGET, PERFORMANCE)
     batches = [
         {path.name for path in (directory / "results/sweeps/tiny/batches").iterdir()}
         for directory in (finished, other)
     ]
     assert batches[0] != batches[1]
-    assert (finished / TARGET).read_bytes() == (other / TARGET).read_bytes()
+    for file in (TARGET, PERFORMANCE):
+        assert (finished / file).read_bytes() == (other / file).read_bytes(), file

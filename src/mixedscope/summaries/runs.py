@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.summaries.keys import SIMULATE
 from mixedscope.summaries.measures import MEASURES, PARTS, Measure
 from mixedscope.summaries.phase_columns import PHASE_COLUMNS
 from mixedscope.summaries.truths import size_of, with_outcomes
@@ -80,9 +81,19 @@ class Summary:
         return bool(self.pooled) and set(self.pooled) <= {"replicate", "seed"}
 
     @property
+    def is_sample(self) -> bool:
+        """Whether the runs of a point have data of their own, of several simulations perhaps.
+
+        Their number of hits is binomial then, or varies less.
+        """
+        free = set(self.pooled) - {"replicate", "seed"}
+        return len(free) < len(self.pooled) and all(key.startswith(SIMULATE) for key in free)
+
+    @property
     def independent(self) -> bool:
         """Whether points along x have random numbers of their own: other parameters, other data."""
-        return self.by_chance and str(self.chart["x"]).startswith("simulate.")
+        own = self.is_sample if MEASURES[self.chart["y"]].proportion else self.by_chance
+        return own and str(self.chart["x"]).startswith(SIMULATE)
 
 
 def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]) -> Summary:

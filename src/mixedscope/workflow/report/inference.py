@@ -136,8 +136,10 @@ def _influence(table: pd.DataFrame) -> PageTable:
         header, rows = header[:-1], [row[:-1] for row in rows]
     count = f"all {len(table):,}"
     if len(rows) < len(table):
-        order = "first" if distances.isna().all() else "largest"
-        count = f"the {len(rows)} {order} of {len(table):,}"
+        chosen = f"{len(rows)} largest"
+        if distances.isna().all():  # without fixed effects there are no distances
+            chosen = f"first {len(rows)}"
+        count = f"the {chosen} of {len(table):,}"
     how = {
         "fixed": "at fixed covariance parameters",
         "newton": "by one Newton step",

@@ -249,13 +249,13 @@ class _Panel:
             scale=alt.Scale(domain=[name], range=[[5, 3]]),
             legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=200),
         )
-        axis = self.y("nominal")
         settings: dict[str, Any] = {"color": ink(self.theme)["soft"], "strokeWidth": 1.2}
         if along:
             line = alt.Chart().mark_line(**settings, aria=False)
-            return [line.encode(x=self.x(), y=axis, strokeDash=dash)]
+            return [line.encode(x=self.x(), y=self.y("nominal"), strokeDash=dash)]
+        # One for all points of a panel: dashes drawn over each other would be no dashes.
         rule = alt.Chart().mark_rule(**settings, aria=False)
-        return [rule.encode(y=axis, strokeDash=dash)]
+        return [rule.encode(y=self.y("min(nominal)"), detail="nominal:Q", strokeDash=dash)]
 
     def colours(self, *, legend: bool = True) -> dict[str, Any]:
         """Colour and shape of a key, or the colour of a single series."""

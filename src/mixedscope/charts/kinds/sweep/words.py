@@ -205,7 +205,7 @@ def _rate(summary: Summary) -> str:
 def _off_nominal(summary: Summary) -> str:
     """Say of shares that are to be a certain one where they are not, by more than chance."""
     frame = summary.frame
-    if MEASURES[summary.chart["y"]].nominal is None or not summary.by_chance:
+    if MEASURES[summary.chart["y"]].nominal is None or not summary.is_sample:
         return ""
     what = ""
     if "null" in frame:
@@ -383,15 +383,22 @@ def sweep_caption(summary: Summary) -> str:
     if summary.failed:
         words.append(f"{_count(summary.failed)} failed and are left out.")
     if summary.without:
-        has = "has" if summary.without == 1 else "have"
-        verb = "is" if summary.without == 1 else "are"
-        why = (
-            ""
-            if summary.lacking is None
-            else f" ({shorten(summary.lacking, _REASON, placeholder=' …')})"
-        )
-        words.append(f"{_count(summary.without)} {has} no such value and {verb} left out{why}.")
+        words.append(_lacking(summary, measure))
     return " ".join(words)
+
+
+def _lacking(summary: Summary, measure: Measure) -> str:
+    """Say how many runs have not all that is shown, and why most of them have not."""
+    one = summary.without == 1
+    has, verb = ("has", "is") if one else ("have", "are")
+    several = measure.part in [_key(summary, role) for role in summary.orders]
+    what = "not all of the values" if several else "no such value"
+    there = f"where {'it has' if one else 'they have'} none" if several else ""
+    why = ""
+    if summary.lacking is not None:
+        why = f" ({shorten(summary.lacking, _REASON, placeholder=' …')})"
+    text = f"{_count(summary.without)} {has} {what} and {verb} left out {there}".rstrip()
+    return f"{text}{why}."
 
 
 def _about_nominal(summary: Summary, measure: Measure) -> list[str]:
@@ -424,7 +431,7 @@ def _about_nominal(summary: Summary, measure: Measure) -> list[str]:
         ]
         words.append(f"Of {len(frame)} points the hypothesis is {joined(told)}.")
     shares, counts = frame["middle"].astype(float), frame["count"].astype(float)
-    if summary.by_chance and counts.min() > 1:
+    if summary.is_sample and counts.min() > 1:
         largest = float(np.sqrt(shares * (1.0 - shares) / counts).max())
         words.append(f"Monte Carlo standard errors are at most {percent(largest)}.")
     return words
