@@ -80,6 +80,37 @@ def test_what_belongs_to_a_term_left_out_has_no_truth(simulation: Simulation) ->
     assert "beta (Intercept)" not in found
 
 
+def test_numbers_in_other_units_and_offsets_have_the_truth_of_the_column() -> None:
+    made = simulate_dataset(
+        {
+            "seed": 2,
+            "formula": "y ~ 1 + x + offset(w) + (1 + x | g)",
+            "units": {"g": 6},
+            "covariates": {"x": {"mean": 3.0, "sd": 2.0}, "w": {"mean": 5.0}},
+            "replicates": 8,
+            "beta": {"(Intercept)": 10, "x": 1},
+            "sigma": 2,
+            "random": {"g": {"sd": {"(Intercept)": 2, "x": 1}}},
+            "missing": {"x": 0.1},
+        }
+    )
+    x = made.frame["x"].dropna()
+    found = truths(made, "y ~ 1 + scale(x) + offset(w) + (1 + scale(x) | g)")
+    assert found["beta (Intercept)"] == pytest.approx(10 + x.mean())
+    assert found["beta scale(x)"] == pytest.approx(x.std())
+    assert found["sd g (Intercept)"] == pytest.approx(np.hypot(2, x.mean()))
+    assert found["sd g scale(x)"] == pytest.approx(x.std())
+    assert found["sigma"] == 2.0
+    found = truths(made, "y ~ 1 + x + w + (1 + x | g)")
+    assert {n: v for n, v in found.items() if n.startswith("beta")} == pytest.approx(
+        {"beta (Intercept)": 10, "beta x": 1, "beta w": 1}
+    )
+    # Without the offset the intercept takes its mean, and sigma the rest.
+    found = truths(made, "y ~ 1 + x + (1 + x | g)")
+    assert found["beta x"] == 1.0
+    assert not {"beta (Intercept)", "sigma"} & set(found)
+
+
 def test_responses_that_are_not_those_simulated_have_no_truth(simulation: Simulation) -> None:
     assert truths(simulation, "log(abs(y)) ~ 1 + c * d + (1 + c | g)") == {}
 

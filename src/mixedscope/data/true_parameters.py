@@ -47,7 +47,7 @@ def true_parameters(
         return {}
     beta, is_exact = _true_beta(simulation, design, list(kept), rows)
     found: dict[Key, float] = {
-        ("beta", None, design.x_names[column], None): value
+        ("beta", None, design.x_names[column], None): float(value)
         for column, value in zip(kept, beta, strict=True)
         if np.isfinite(value)
     }
@@ -98,6 +98,10 @@ def _true_beta(
     missing = [
         set(term.variables) for term in simulation.terms.terms if set(term.columns) & set(lost)
     ]
+    if _differs(beyond, 0.0 * beyond, offset):
+        missing.append(
+            set()
+        )  # an offset that is not the simulation's: the intercept takes its mean
     for place, j in enumerate(places):
         if j is None:
             continue
