@@ -265,3 +265,46 @@ def test_steps_of_the_workflow_open_what_has_no_estimates(
     opened = open_fit(tmp_path)
     assert np.array_equal(opened.theta, fit.theta)
     assert np.array_equal(ms.load_fit(tmp_path).theta, fit.theta)
+
+
+@pytest.mark.parametrize("method", ["fixed", "newton", "exact"])
+def test_influence_has_no_value_for_what_is_not_determined_and_says_why(
+    method: str, data: pd.DataFrame
+) -> None:
+    # Of the residual and an effect of each row only the sum is known; the variance of g is.
+    frame = data.assign(row=np.arange(len(data)))
+    formula = "y ~ x + (1 | g) + (1 | row)"
+    fit = ms.LinearMixedModel(formula, frame, unidentified="allow").fit()
+    found = fit.influence(method=method)
+    assert found.table["sigma"].isna().all()
+    assert found.table["note"].str.contains("only the sum of the variances").all()
+    plain = fitted("y ~ x + (1 | g)", data).influence(method=method)
+    own = found.parameters
+    missing = (own["kind"] == "sigma") | (
+        (own["group"] == "row") & own["kind"].isin(["sd", "theta"])
+    )
+    assert own.loc[missing, ["estimate", "change"]].isna().all(axis=None)
+    sd = "kind == 'sd' and group == 'g'"
+    # A Newton step is one of theta, which the two models have in different units.
+    loose = 10.0 if method == "newton" else 1.0
+    np.testing.assert_allclose(
+        own.query(sd)["estimate"], plain.parameters.query(sd)["estimate"], rtol=2e-3 * loose
+    )
+    np.testing.assert_allclose(found.dfbeta, plain.dfbeta, atol=1e-4 * loose)
+
+
+def test_draws_of_a_bootstrap_have_no_value_for_what_is_not_determined(data: pd.DataFrame) -> None:
+    frame = data.assign(row=np.arange(len(data)))
+    formula = "y ~ x + (1 | g) + (1 | row)"
+    fit = ms.LinearMixedModel(formula, frame, unidentified="allow").fit()
+    bootstrap = fit.parametric_bootstrap(50, seed=3)
+    table = bootstrap.table
+    for name in ("sigma", "sd row (Intercept)", "theta row.(Intercept)"):
+        assert table[name].isna().all()
+    assert table[["sd g (Intercept)", "beta x"]].notna().all(axis=None)
+    ends = bootstrap.confint().set_index(["kind", "group", "term"])[["lower", "upper"]]
+    assert ends.loc[("sigma", None, None)].isna().all()
+    assert ends.loc[("sd", "g", "(Intercept)")].notna().all()
+    # A sigma that is known is no estimate, and has its value.
+    known = ms.LinearMixedModel("y ~ x + (1 | g)", data, sigma=1.0).fit()
+    assert (known.parametric_bootstrap(3, seed=3).table["sigma"] == 1.0).all()

@@ -182,7 +182,7 @@ class FitDiagnostics(FitNumbers[M]):
         >>> fit.influence("Subject", method="exact").cooks_distance.head(2).round(3).tolist()
         [0.098, 0.157]
         """
-        return influence_of(self._profiled, self.theta, self._units(group), method)
+        return self._influence(group, method)
 
     @door()
     def cooks_distance(
@@ -225,11 +225,15 @@ class FitDiagnostics(FitNumbers[M]):
             self._refuse_undetermined("Leverages")
             values = leverage_distances(self._profiled, self.theta)
         else:
-            found = influence_of(self._profiled, self.theta, self._units(group), method)
+            found = self._influence(group, method)
             if group is not None:
                 return found.cooks_distance
             values = found.cooks_distance.to_numpy(dtype=float)
         return on_rows(self.model, values, "cooks_distance", all_rows=all_rows)
+
+    def _influence(self, group: str | None, method: str) -> Influence:
+        unidentified = self.certificate.get("unidentified", ())
+        return influence_of(self._profiled, self.theta, self._units(group), method, unidentified)
 
     def _refuse_undetermined(self, what: str) -> None:
         """Refuse what takes random effects along that the data do not tell from residuals."""

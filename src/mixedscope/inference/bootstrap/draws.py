@@ -139,7 +139,10 @@ def bootstrap_part(
 def described(
     objective: ProfiledObjective, refits: Refits, draws: Sequence[int], origin: Origin
 ) -> Bootstrap:
-    """Add what theta and sigma of the refits of some draws mean: (m, any) each."""
+    """Add what theta and sigma of the refits of some draws mean: (m, any) each.
+
+    Missing is what the data do not determine: a refit holds one value of many.
+    """
     sds: list[Floats] = []
     correlations: list[Floats] = []
     for term in objective.system.terms:
@@ -150,8 +153,15 @@ def described(
                 values = np.full(len(values), np.nan)
             (sds if kind == "sd" else correlations).append(values)
     m = len(refits.sigma)
+    sigma, theta = refits.sigma, refits.theta
+    if objective.system.design.sigma is None and ("sigma", None, None, None) in origin.undetermined:
+        sigma = np.full(m, np.nan)
+    names = [(t.group, name) for t in objective.system.terms for name in t.theta_names()]
+    open_ = [("theta", group, name, None) in origin.undetermined for group, name in names]
+    if any(open_):
+        theta = np.where(open_, np.nan, theta)
     return Bootstrap(
-        **vars(refits),
+        **{**vars(refits), "sigma": sigma, "theta": theta},
         origin=origin,
         draw=np.array(draws, dtype=np.int64),
         sd=np.array(sds).reshape(-1, m).T,

@@ -92,7 +92,8 @@ class Bootstrap(Refits):
     Attributes
     ----------
     theta_names, beta_names, objective, theta, beta, std_error, sigma, evaluations, converged
-        As of :class:`mixedscope.inference.estimates.refit.Refits`.
+        As of :class:`mixedscope.inference.estimates.refit.Refits`; sigma and theta are NaN where
+        the data do not determine them.
     origin : Origin
         What the draws are of: seed, parameters they were drawn from, names.
     draw : (m,) array of int

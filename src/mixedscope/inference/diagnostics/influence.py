@@ -7,8 +7,10 @@ of ``sigma**2 inv(X'X)``, as Demidenko & Stukel (2005, Stat. Med. 24, 893-909) h
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from mixedscope.inference.diagnostics.deletions import (
     estimates_without,
 )
 from mixedscope.inference.diagnostics.units import Units
-from mixedscope.inference.estimates.parameters import sds_and_correlations
+from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 
 __all__ = ["Influence", "influence_of"]
 
@@ -41,7 +43,8 @@ class Influence:
     units : pandas.Index
         The m units: labels of rows of the data, or levels.
     estimates : Estimates
-        Without each unit, arrays of m rows.
+        Without each unit, arrays of m rows. Where the data do not determine a parameter they hold
+        one value of many; in the tables it is missing.
     whole : Estimates
         With all of them, arrays of one row.
     """
@@ -54,6 +57,7 @@ class Influence:
     _objective: SearchableObjective
     _covariance: Floats
     _units: Units
+    _missing: Set[tuple[str, str | None, str | None, str | None]]
 
     @property
     def dfbeta(self) -> pd.DataFrame:
@@ -104,7 +108,10 @@ class Influence:
 
     @property
     def notes(self) -> pd.Series:
-        """What is to be said of units: inestimable coefficients, fits that did not converge."""
+        """What is to be said of units: inestimable coefficients, fits that did not converge.
+
+        Of all units alike: what the data do not determine.
+        """
         notes = pd.Series(self.estimates.notes, index=self.units, name="note", dtype=object)
         return notes[notes != ""]
 
@@ -117,7 +124,8 @@ class Influence:
         frame["method"] = self.method
         frame["cooks_distance"] = self.cooks_distance.to_numpy()
         frame["covratio"] = self.covratio.to_numpy()
-        frame["sigma"] = found.sigma
+        is_open = ("sigma", None, None, None) in self._missing
+        frame["sigma"] = np.nan if is_open else found.sigma
         frame["objective"] = found.objective
         frame["evaluations"] = found.evaluations
         frame["note"] = pd.Series([note or None for note in found.notes], dtype=object)
@@ -170,6 +178,8 @@ class Influence:
         values: Floats,
         whole: float,
     ) -> pd.DataFrame:
+        if (kind, group, term, term2) in self._missing:
+            values = np.full(len(values), np.nan)
         frame = self._named()
         frame["method"], frame["kind"] = self.method, kind
         for name, value in (("group", group), ("term", term), ("term2", term2)):
@@ -187,12 +197,17 @@ class Influence:
 
 
 def influence_of(
-    objective: SearchableObjective, theta: Floats, units: Units, method: str
+    objective: SearchableObjective,
+    theta: Floats,
+    units: Units,
+    method: str,
+    unidentified: Sequence[Mapping[str, Any]] = (),
 ) -> Influence:
     """Leave every unit out of the fit at theta (k,) in turn.
 
-    Raises ModelError if there is no such method, UnsuitedError if rounding leaves nothing of the
-    residuals.
+    ``unidentified``: what the data do not determine, as the certificate of the fit lists it: it is
+    missing without every unit, and notes say why. Raises ModelError if there is no such method,
+    UnsuitedError if rounding leaves nothing of the residuals.
     """
     known = check_method(method)
     evaluation = objective.evaluate(theta)
@@ -200,7 +215,12 @@ def influence_of(
     whole = Estimates.unknown(1, len(evaluation.beta), len(theta))
     whole.fill(0, objective, theta)
     found = estimates_without(objective, theta, units, known)
-    return Influence(units.by, known, units.labels, found, whole, objective, covariance, units)
+    reasons = [str(entry["reason"]) for entry in unidentified]
+    found.notes[:] = ["; ".join(filter(None, (note, *reasons))) for note in found.notes]
+    missing = undetermined(unidentified)
+    return Influence(
+        units.by, known, units.labels, found, whole, objective, covariance, units, missing
+    )
 
 
 def _factors(term: GroupEffects, thetas: Floats) -> Floats:

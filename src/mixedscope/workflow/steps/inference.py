@@ -63,9 +63,12 @@ def influence(
     stored = open_fit(Path(fit).parent)
     units = [_units(stored, None if by == observation else by) for by in settings["by"]]
 
+    unidentified = stored.info["certificate"].get("unidentified", ())
+
     def make() -> list[pd.DataFrame]:
         found = [
-            influence_of(stored.objective, stored.theta, own, settings["method"]) for own in units
+            influence_of(stored.objective, stored.theta, own, settings["method"], unidentified)
+            for own in units
         ]
         return [_together(f.table for f in found), _together(f.parameters for f in found)]
 
