@@ -196,6 +196,18 @@ _CASES = [
         simulate.experiment, ratio=158, long=frozenset({"lme4"}),
     ),
     Case(
+        "crossed-36", "240 × 73, 36 parameters, singular",
+        "y ~ 1 + a + b + c + d + e + (1 + a + b + c + d | item)"
+        " + (1 + a + b + c + d + e | subj)",
+        simulate.crossed_slopes, long=frozenset({"lme4"}),
+    ),
+    Case(
+        "children", "525,000 rows, 108,000 children in 515 schools × 9 cohorts, 20 fixed effects",
+        f"y ~ 1 + {' + '.join(f'x{j}' for j in range(1, 20))}"
+        " + (1 | child) + (1 | school) + (1 | cohort)",
+        simulate.children,
+    ),
+    Case(
         "nested-1m", "1 M rows, 50,000 groups, slopes", "y ~ 1 + x + (1 + x | g)",
         simulate.nested_slopes, ratio=39,
     ),

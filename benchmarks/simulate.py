@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["experiment", "nested_slopes", "ratings"]
+__all__ = ["children", "crossed_slopes", "experiment", "nested_slopes", "ratings"]
 
 Codes = NDArray[np.int64]
 
@@ -82,3 +82,54 @@ def ratings(rows: int, users: int, items: int, seed: int = 13) -> pd.DataFrame:
         + 0.9 * rng.standard_normal(rows)
     )
     return pd.DataFrame({"rating": y, "user": _factor(u, users), "item": _factor(i, items)})
+
+
+def crossed_slopes(
+    items: int = 240, subjects: int = 73, rows: int = 16_400, seed: int = 17
+) -> pd.DataFrame:
+    """Simulate subjects who met most items, with five covariates of the single trials.
+
+    Five effects of the items lie in three dimensions and six of the subjects in four: of models
+    with all slopes of `a` to `d` by item and `a` to `e` by subject four of eleven dimensions are
+    empty.
+    """
+    rng = np.random.default_rng(seed)
+    s, i = np.divmod(np.sort(rng.choice(items * subjects, rows, replace=False)), items)
+    x = rng.standard_normal((rows, 5))
+    z = np.column_stack([np.ones(rows), x])
+    by_item = rng.standard_normal((items, 3)) @ rng.normal(0.0, 0.35, (3, 5))
+    by_subject = rng.standard_normal((subjects, 4)) @ rng.normal(0.0, 0.35, (4, 6))
+    y = (
+        z @ np.array([5.0, 0.5, -0.3, 0.2, 0.0, 0.1])
+        + (z[:, :5] * by_item[i]).sum(axis=1)
+        + (z * by_subject[s]).sum(axis=1)
+        + rng.standard_normal(rows)
+    )
+    frame = pd.DataFrame(x, columns=list("abcde"))
+    return frame.assign(y=y, item=_factor(i, items), subj=_factor(s, subjects))
+
+
+def children(
+    rows: int = 525_000, count: int = 108_000, schools: int = 515, cohorts: int = 9, seed: int = 19
+) -> pd.DataFrame:
+    """Simulate some five scores of every child, in one school and one cohort, by 19 covariates."""
+    rng = np.random.default_rng(seed)
+    child = np.sort(np.concatenate([np.arange(count), rng.integers(0, count, rows - count)]))
+    school = rng.integers(0, schools, count)
+    school[:schools] = np.arange(schools)
+    cohort = rng.integers(0, cohorts, count)
+    x = rng.standard_normal((rows, 19))
+    y = (
+        1.0
+        + x @ rng.normal(0.0, 0.2, 19)
+        + 0.8 * rng.standard_normal(count)[child]
+        + 0.4 * rng.standard_normal(schools)[school[child]]
+        + 0.2 * rng.standard_normal(cohorts)[cohort[child]]
+        + rng.standard_normal(rows)
+    )
+    return pd.DataFrame(x, columns=[f"x{j}" for j in range(1, 20)]).assign(
+        y=y,
+        child=_factor(child, count),
+        school=_factor(school[child], schools),
+        cohort=_factor(cohort[child], cohorts),
+    )
