@@ -34,6 +34,9 @@ _REFUSED = b"!"
 _ALWAYS = ("snakemake.iocontainers", "snakemake.logging")
 _WITH_PANDAS = ("pyarrow.parquet", "pyarrow.dataset", "pyarrow.compute")
 
+#: What steps come to load by the name of an optimiser, or of a test.
+_IN_THE_END = {"fit": ("pybobyqa",), "race": ("pybobyqa",), "tests": ("scipy.stats",)}
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -137,7 +140,7 @@ def _read(client: socket.socket, files: list[int]) -> _Asked:
 
 def _load(step: str) -> None:
     """Import what a step does."""
-    for name in (*_ALWAYS, *imported_by_step(step)):
+    for name in (*_ALWAYS, *imported_by_step(step), *_IN_THE_END.get(step, ())):
         _import(name)
     if "pandas" in sys.modules:
         for name in _WITH_PANDAS:
