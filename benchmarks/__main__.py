@@ -13,6 +13,7 @@ import pandas as pd
 
 from mixedscope.core.errors import suggest
 
+from . import workflow
 from .cases import CASES
 from .charts import write_charts
 from .competitors import COMPETITORS, OURS, ROOT, Interpreters
@@ -26,7 +27,10 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; give the exit code."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["workflow"]:
+        return workflow.main(given[1:])
+    options = _parser().parse_args(given)
     names = _names(options.cases, CASES) if options.cases else list(CASES)
     if options.quick:
         names = [name for name in names if CASES[name].quick]
@@ -131,7 +135,11 @@ def _names(text: str, known: Mapping[str, object]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m benchmarks", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description=main.__doc__,
+        epilog="`python -m benchmarks workflow` measures a run of the workflow instead.",
+    )
     add = parser.add_argument
     add("--cases", metavar="A,B", help="some of the cases (--list names them)")
     add("--quick", action="store_true", help="the small cases, three rounds")

@@ -12,7 +12,15 @@ import pandas as pd
 from .charts import write_charts
 from .competitors import COMPETITORS, OURS
 
-__all__ = ["markdown", "tasks_section", "write_docs", "write_tasks"]
+__all__ = [
+    "WORKFLOW",
+    "markdown",
+    "put_section",
+    "table_of",
+    "tasks_section",
+    "write_docs",
+    "write_tasks",
+]
 
 _INTRODUCTION = """\
 # Benchmarks
@@ -27,6 +35,7 @@ differ from it by more than a tenth. A ✓ or ✗ says whether the target in par
 """
 
 _TASKS = "## What is asked of a fit\n"
+WORKFLOW = "## The workflow\n"
 _WORDS = """\
 CPU seconds; in brackets how many times ours that is, and the largest difference of the numbers that
 were found from ours: of leverages, standard errors and degrees of freedom as a part of them, of
@@ -50,7 +59,11 @@ def write_docs(
     figures.mkdir(parents=True, exist_ok=True)
     written = write_charts(table, figures, prefix="benchmarks-")
     text = markdown(table, targets, samples, answers, machine, [path.name for path in written])
-    (directory / "benchmarks.md").write_text(text, "utf-8")
+    page = directory / "benchmarks.md"
+    kept = _section(page.read_text("utf-8"), WORKFLOW) if page.exists() else ""
+    page.write_text(text, "utf-8")
+    if kept:  # of a command of its own
+        put_section(page, WORKFLOW, kept, before="## Not measured\n")
 
 
 def markdown(
@@ -114,7 +127,7 @@ def _seconds(table: pd.DataFrame) -> str:
             row = rows.get(name)
             cells += ["–" if row is None else _spread(row, what) for what in ("total", "fit")]
         body.append(cells)
-    return _table(header, body)
+    return table_of(header, body)
 
 
 def _waiting(table: pd.DataFrame) -> str:
@@ -141,7 +154,7 @@ def _targets(table: pd.DataFrame, targets: pd.DataFrame) -> str:
         for kind in shown:
             cells.append(_verdict(found[case, kind]) if (case, kind) in found else "")
         body.append(cells)
-    return _table(["case", *(kinds[k] for k in shown)], body)
+    return table_of(["case", *(kinds[k] for k in shown)], body)
 
 
 def _verdict(target: Mapping[Any, Any]) -> str:
@@ -176,7 +189,7 @@ def _ends(table: pd.DataFrame) -> str:
                 f"{_number(1e3 * row['floor_s'])} ({row['floor_dimension']})" if floor else "",
             ]
         )
-    return _table(header, body)
+    return table_of(header, body)
 
 
 def tasks_section(table: pd.DataFrame, samples: pd.DataFrame, answers: pd.DataFrame) -> str:
@@ -207,20 +220,29 @@ def write_tasks(
 ) -> None:
     """Put the section on tasks into ``benchmarks.md``, in the place of that it has."""
     path = directory / "benchmarks.md"
-    page = path.read_text("utf-8")
     told = (
         _TASKS
         + "\nThis section is of a run of its own, and its fits show its scale (see load):\n\n"
     )
     scale = samples.assign(what=samples["what"].replace("total", "(fit, from data)"))
     new = tasks_section(table, scale, answers).replace(_TASKS, told + _machine(table, machine))
-    start = page.find(_TASKS)
-    if start >= 0:
-        end = page.find("\n## ", start)
-        page = page[:start] + page[end + 1 :]
-    else:
-        start = page.index("## Growth\n")
-    path.write_text(page[:start] + new + "\n" + page[start:], "utf-8")
+    put_section(path, _TASKS, new, before="## Growth\n")
+
+
+def put_section(path: Path, heading: str, text: str, *, before: str) -> None:
+    """Put a section into a page, in the place of that it has, else before another."""
+    page = path.read_text("utf-8")
+    old = _section(page, heading)
+    start = page.index(heading if old else before)
+    page = page[:start] + page[start + len(old) :]
+    path.write_text(page[:start] + text.rstrip("\n") + "\n\n" + page[start:], "utf-8")
+
+
+def _section(page: str, heading: str) -> str:
+    """A section of a page with its heading; empty if it has none."""
+    start = page.find(heading)
+    end = page.find("\n## ", start)
+    return "" if start < 0 else page[start:] if end < 0 else page[start : end + 1]
 
 
 def _tasks(table: pd.DataFrame, samples: pd.DataFrame, answers: pd.DataFrame) -> str:
@@ -240,7 +262,7 @@ def _tasks(table: pd.DataFrame, samples: pd.DataFrame, answers: pd.DataFrame) ->
             else:
                 cells.append("")
         body.append(cells)
-    return _table(["case", "task", *names], body)
+    return table_of(["case", "task", *names], body)
 
 
 def _told(name: str, seconds: float, ours: float, answer: Mapping[Any, Any]) -> str:
@@ -267,7 +289,8 @@ def _missing(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def table_of(header: Sequence[str], body: Sequence[Sequence[object]]) -> str:
+    """Give a table in Markdown."""
     lines = [header, ["---"] * len(header), *body]
     return "".join("| " + " | ".join(map(str, cells)) + " |\n" for cells in lines)
 

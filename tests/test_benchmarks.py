@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -297,3 +298,52 @@ def test_simulated_ratings_have_every_user_and_item_and_repeat(bench: Any) -> No
     assert frame.equals(simulate.ratings(2000, 60, 40))
     assert frame[["user", "item"]].nunique().tolist() == [60, 40]
     assert simulate.nested_slopes(400, 20)["g"].value_counts().eq(20).all()
+
+
+def test_what_a_run_of_the_workflow_costs_is_told_by_kind(bench: Any, tmp_path: Path) -> None:
+    workflow = bench("workflow")
+    usage = [
+        {"command": f"/r/.snakemake/scripts/tmp{i}.fit.py", "cpu_seconds": s, "peak_mb": m}
+        for i, (s, m) in enumerate([(2.0, 300.0), (1.0, 400.0)])
+    ]
+    usage.append({"command": "/s/snakemake/__main__.py", "cpu_seconds": 4.0, "peak_mb": 200.0})
+    usage.append({"command": "/m/warm/server.py", "cpu_seconds": 0.5, "peak_mb": 250.0})
+    jobs = workflow.jobs_table(usage, 8.0)
+    assert jobs["kind"].tolist()[:2] == [workflow.SNAKEMAKE, "fit"]
+    assert set(jobs["kind"]) == {workflow.SNAKEMAKE, "fit", workflow.SERVER, workflow.REST}
+    by_kind = jobs.set_index("kind")
+    assert by_kind.loc["fit", ["processes", "cpu_seconds", "peak_mb"]].tolist() == [2, 3.0, 400.0]
+    assert by_kind.at[workflow.REST, "cpu_seconds"] == pytest.approx(0.5)
+    for name, size in (("a.png", 10), ("b/a.vl.json", 7), ("b/c.vl.json", 5), ("b/d.json", 1)):
+        path = tmp_path / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * size)
+    files = workflow.files_table(tmp_path / "results")
+    assert files.to_dict("list") == {
+        "ending": [".vl.json", ".png", ".json"],
+        "files": [2, 1, 1],
+        "bytes": [12, 10, 1],
+    }
+    run = {"config": "config/small.yaml", "cores": "4", "cpu_seconds": 8.0, "seconds": 5.0}
+    machine = bench("machine").describe_machine("the first of May")
+    text = workflow.section(jobs, files, run, machine)
+    assert "| fit | 2 | 3.0 | 400 |" in text
+    page = tmp_path / "benchmarks.md"
+    page.write_text("# Benchmarks\n\n## Not measured\n\nnothing\n", "utf-8")
+    docs = bench("docs")
+    docs.put_section(page, docs.WORKFLOW, text, before="## Not measured\n")
+    once = page.read_text("utf-8")
+    docs.put_section(page, docs.WORKFLOW, text, before="## Not measured\n")
+    assert page.read_text("utf-8") == once
+    assert once.index("| .png | 1 |") < once.index("## Not measured\n\nnothing\n")
+
+
+def test_processes_tell_what_they_have_used(bench: Any, tmp_path: Path) -> None:
+    accounting = bench("workflow")._ACCOUNTING
+    usage = tmp_path / "usage.jsonl"
+    environment = {"PYTHONPATH": str(accounting), "MIXEDSCOPE_USAGE": str(usage)}
+    code = "sum(range(3_000_000)); x = bytearray(50_000_000)"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    (told,) = map(json.loads, usage.read_text("utf-8").splitlines())
+    assert told["cpu_seconds"] > 0.01
+    assert told["peak_mb"] > 50
