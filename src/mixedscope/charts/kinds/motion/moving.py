@@ -175,7 +175,7 @@ class Components:
     def __init__(
         self, track: Track, box: Box, span: tuple[float, float], hues: Sequence[str]
     ) -> None:
-        self.hues = hues
+        self.box, self.hues = box, hues
         self.frames = box.up(track.modes[:, 0], span)
         self.zero = float(box.up(np.array(0.0), span))
         room = box.w / len(hues)

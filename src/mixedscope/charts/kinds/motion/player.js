@@ -587,8 +587,9 @@
     const rho = n < 0 || cor[n] === null ? 0 : clamp(cor[n], -1, 1);
     const [s1, s2] = [sd[box.ix], sd[box.iy]];
     if (s1 === null || s2 === null) return;
-    const turn = Math.acos(rho);
     const flat = s1 === 0 || s2 === 0 || Math.abs(rho) >= 1 - 1e-6;
+    const turn = flat ? rho >= 0 ? 0 : Math.PI : Math.acos(rho);
+    const steps = flat ? 1 : 72;
     for (const r of film.radii) {
       if (s1 === 0 && s2 === 0) {
         ctx.beginPath();
@@ -598,8 +599,8 @@
       }
       ctx.lineWidth = flat ? marks.collapsed.width : mark.width;
       ctx.beginPath();
-      for (let i = 0; i <= 72; i++) {
-        const t = i / 72 * 2 * Math.PI;
+      for (let i = 0; i <= steps; i++) {
+        const t = flat ? i * Math.PI : i / steps * 2 * Math.PI;
         const at = [x(s1 * r * Math.cos(t)), y(s2 * r * Math.cos(t - turn))];
         if (i) ctx.lineTo(...at);
         else ctx.moveTo(...at);

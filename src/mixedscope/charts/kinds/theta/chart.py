@@ -20,7 +20,7 @@ from mixedscope.charts.kinds.trace.chart import theta_span
 from mixedscope.core.running_best import improved_rows
 from mixedscope.tables.store import FitTables
 
-__all__ = ["theta_chart", "theta_films", "theta_motion"]
+__all__ = ["theta_chart", "theta_films", "theta_motion", "theta_tracks"]
 
 
 @drawn_with(ThetaOptions)
@@ -48,7 +48,7 @@ def theta_motion(tables: Sequence[FitTables], *, options: ThetaOptions, theme: s
     # Room for points at the edge.
     room = 0.04 * ((span[1] - span[0]) or 1.0)
     axis = (span[0] - room, span[1] + room)
-    tracks = [_theta_tracks(course) for course in courses]
+    tracks = [theta_tracks(course) for course in courses]
     outside = [int(((c.theta < axis[0]) | (c.theta > axis[1])).any(axis=1).sum()) for c in courses]
     title = theta_title(tables, courses)
     caption = theta_caption(tables, courses, outside)
@@ -64,7 +64,7 @@ def theta_motion(tables: Sequence[FitTables], *, options: ThetaOptions, theme: s
     )
 
 
-def _theta_tracks(course: Course) -> dict[str, Track]:
+def theta_tracks(course: Course) -> dict[str, Track]:
     """All evaluations that succeeded, and those that were better than all before."""
     good = np.flatnonzero(np.isfinite(course.objective))
     chosen = {"best": improved_rows(course.objective), "every": good}
