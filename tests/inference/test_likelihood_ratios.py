@@ -293,7 +293,7 @@ def test_factors_and_structures_are_left_out_whole_or_by_term() -> None:
         "cs(0 + f | s)": ["cs(0 + f | s)"],
         "(1 | s) + (1 | s:g)": ["(1 | s)", "(1 | s:g)"],
     }
-    from mixedscope.inference.hypotheses.deletions import _deletions
+    from mixedscope.inference.hypotheses.dropped_terms import _deletions
 
     for term, wanted in names.items():
         model = ms.LinearMixedModel(f"y ~ 1 + {term}", data)

@@ -13,7 +13,7 @@ from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
-from mixedscope.inference.hypotheses.deletions import fixed_deletions, random_deletions
+from mixedscope.inference.hypotheses.dropped_terms import fixed_deletions, random_deletions
 from mixedscope.inference.hypotheses.methods import approximation
 from mixedscope.inference.hypotheses.tables import anova_table, contrast_table, joint_table
 from mixedscope.inference.means.marginal_means import linear_means
