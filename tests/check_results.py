@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 
+from mixedscope.charts.common.assets import script_of
 from mixedscope.charts.registry import MODEL_CHARTS
 from mixedscope.sweeps.plan import SweepPlan
 from mixedscope.tables.store import read_fit
@@ -31,7 +32,7 @@ def promised_files(plan: Plan) -> list[str]:
     """Every file of a run, relative to its working directory."""
     sweeps = sweep_plan(plan)
     files = ["results/index.html", "results/timing.html"]
-    files += plan.page_files() + sweeps.page_files()
+    files += plan.page_files() + sweeps.page_files() + plan.asset_files()
     files += [f"results/data/{name}.parquet" for name in plan.config.datasets]
     for name in ("fit.json", *(f"{table}.parquet" for table in FIT_TABLES)):
         files += plan.fit_files(name)
@@ -168,6 +169,7 @@ def _checker(path: Path) -> Callable[[Path], None]:
         ".png": _check_png,
         ".pdf": _check_pdf,
         ".html": _check_html,
+        ".css": _check_asset,
         ".rst": _check_rst,
         ".csv": _check_csv,
         **dict.fromkeys((".txt", ".md", ".tex", ".typ", ".docx"), lambda path: None),
@@ -267,6 +269,14 @@ def _check_html(path: Path) -> None:
             raise ValueError(f"needs the network: {address}")
         if not (path.parent / unquote(address.partition("#")[0])).exists():
             raise ValueError(f"links to {address}, which is absent")
+
+
+def _check_asset(path: Path) -> None:
+    if "vegaEmbed" not in script_of(path):
+        raise ValueError("carries no Vega")
+    others = [other.name for other in path.parent.iterdir() if other != path]
+    if others:
+        raise ValueError(f"is not alone: {others}")
 
 
 def _check_size(path: Path) -> None:

@@ -14,6 +14,7 @@ import vl_convert as vlc
 from sample_tables import fit_tables
 
 import mixedscope as ms
+from mixedscope.charts.common.assets import VEGA_LITE
 from mixedscope.charts.common.page import (
     TALLEST_ASPECT,
     beside,
@@ -22,7 +23,6 @@ from mixedscope.charts.common.page import (
     fitted,
 )
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
-from mixedscope.charts.common.vega import VEGA_LITE
 from mixedscope.charts.drawing import draw
 
 #: Points across of a figure printed 170 mm wide, and of the smallest text that can be read.

@@ -3,6 +3,27 @@ charts of a costly study, have a job each, and so have the films of what moves."
 
 import re
 
+ASSETS = PLAN.asset_files()
+
+if ASSETS:
+
+    # What interactive pages share, once; named after what it is made of.
+    rule assets:
+        output:
+            asset=ASSETS,
+        log:
+            "results/logs/charts/assets.log",
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=RESOURCES.memory("tables"),
+            runtime=RESOURCES.minutes("tables"),
+        params:
+            code=code_digest("assets"),
+        script:
+            "../scripts/assets.py"
+
+
 # Models have different charts, hence a rule for each.
 for number, model in enumerate(PLAN.config.models, start=1):
 
@@ -13,6 +34,7 @@ for number, model in enumerate(PLAN.config.models, start=1):
             fits=PLAN.still_fits(model),
             tables=PLAN.still_tables(model),
             compared=PLAN.still_compared(model),
+            assets=ASSETS,
         output:
             charts=expand(
                 "results/charts/{{model}}/{chart}.{format}",
@@ -54,6 +76,7 @@ for rule_name, kinds in (
         input:
             fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
             tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
+            assets=ASSETS,
         output:
             charts=expand(
                 "results/charts/{{model}}/{{chart}}.{format}",
@@ -115,6 +138,7 @@ rule phases_charts:
         trend=rules.phases.output.trend,
         timing=rules.phases.output.timing,
         timing_trend=rules.phases.output.timing_trend,
+        assets=ASSETS,
     output:
         charts=expand(
             "results/charts/{chart}.{format}",

@@ -25,6 +25,7 @@ rule index:
         inference=INFERENCE.table_files(),
         printed=INFERENCE.printed_files(),
         csv=PLAN.csv_files() + INFERENCE.csv_files() + SWEEPS.csv_files(),
+        assets=ASSETS,
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
         films=FILMS,

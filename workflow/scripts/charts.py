@@ -10,4 +10,5 @@ with steps.job(snakemake.log[0], threads=snakemake.threads):
         settings=snakemake.params.settings,
         output=snakemake.output.captions,
         formats=snakemake.params.formats,
+        assets=snakemake.input.assets,
     )

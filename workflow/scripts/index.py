@@ -14,4 +14,5 @@ with steps.job(snakemake.log[0], threads=snakemake.threads):
         output=snakemake.output.index,
         timing=snakemake.output.timing,
         report=snakemake.output.report,
+        assets=snakemake.input.assets,
     )

@@ -10,4 +10,5 @@ with steps.job(snakemake.log[0], threads=snakemake.threads):
         settings=snakemake.params.settings,
         output=[path for path in snakemake.output.charts if path.endswith(".caption.json")],
         formats=snakemake.params.formats,
+        assets=snakemake.input.assets,
     )

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mixedscope.charts.common.assets import asset_name
 from mixedscope.charts.registry import CHARTS, MODEL_CHARTS, chart_kind, chart_names
 from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.core.seeds import derive_seed
@@ -330,6 +331,12 @@ class Plan:
         ]
         return of_models + of_all + (self.film_files() if self.config.charts.films else [])
 
+    def asset_files(self) -> list[str]:
+        """What the interactive pages of the run share; nothing where each holds everything."""
+        charts = self.config.charts
+        shared = charts.html == "shared" and "html" in charts.formats
+        return [f"results/assets/{asset_name()}"] if shared else []
+
     def caption_files(self) -> list[str]:
         """The captions of the charts of every model."""
         return [
@@ -389,7 +396,7 @@ def make_plan(content: Mapping[str, Any], *, files: Iterable[str | os.PathLike[s
         },
         "optimizers": {name: o.model_dump() for name, o in config.optimizers.items()},
         "charts": config.charts.model_dump(
-            exclude={"films", "formats", "keyframes", "kinds", "studies"}
+            exclude={"films", "formats", "html", "keyframes", "kinds", "studies"}
         ),
         "races": {
             name: {

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["FAMILY", "SLICES", "embed_font", "font_faces"]
+__all__ = ["FAMILY", "SLICES", "all_font_faces", "embed_font", "font_faces"]
 
 #: What the embedded font is called: no name that a machine's own fonts have.
 FAMILY: Final = "mixedscope Sans"
@@ -55,6 +55,12 @@ def font_faces(characters: Iterable[str], weight: str) -> str:
                 f"src:url(data:font/woff2;base64,{_slice(weight, name)})}}"
             )
     return "".join(rules)
+
+
+def all_font_faces() -> str:
+    """The rules that bring all of the font."""
+    everything = [chr(low) for ranges in SLICES.values() for low, _ in ranges]
+    return "".join(font_faces(everything, weight) for weight in ("400", "700"))
 
 
 def embed_font(svg: str) -> str:

@@ -7,25 +7,23 @@ every format.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import vl_convert as vlc
 
-from mixedscope.charts.common.embedding import embed_font, font_faces
+from mixedscope.charts.common.embedding import embed_font
+from mixedscope.charts.common.interactive import interactive_page
 from mixedscope.charts.common.layers import in_few_layers
 from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.png import small_png
-from mixedscope.charts.common.theme import FONT
-from mixedscope.charts.common.vega import VEGA_LITE, compact, evaluated, to_spec
+from mixedscope.charts.common.vega import compact, evaluated, to_spec
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.files import atomic_write, write_json
@@ -90,7 +88,7 @@ class Figure:
     def _repr_html_(self) -> str:
         """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
         make = self.files.get("html")
-        page = make() if make else _html(self.spec)
+        page = make() if make else interactive_page(self.spec)
         return (
             f'<iframe srcdoc="{html.escape(page.decode())}" sandbox="allow-scripts" '
             f'title="{html.escape(self.title)}" style="width: 100%; height: 44rem; border: 0">'
@@ -103,17 +101,20 @@ def save_figure(
     output: str | os.PathLike[str],
     formats: Sequence[str],
     back: tuple[str, str] | None = None,
+    assets: Sequence[str | os.PathLike[str]] = (),
 ) -> list[Path]:
     """Write a figure in every format, and its words.
 
     ``output``: ``<name>.caption.json``, which receives title, caption and formats; the other files
-    are written beside it. ``back``: where the interactive page leads back to. Gives the files, the
-    words last. Raises ModelError if a format is unknown; nothing is written then. Raises StoreError
-    if a file cannot be written.
+    are written beside it. ``back``: where the interactive page leads back to. ``assets``: the style
+    sheet that it shares with others; without one it holds everything. Gives the files, the words
+    last. Raises ModelError if a format is unknown; nothing is written then. Raises StoreError if a
+    file cannot be written.
     """
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
-    page = {"html": lambda: _html(figure.spec, back)}
+    shared = next(((Path(asset), path) for asset in assets), None)
+    page = {"html": lambda: interactive_page(figure.spec, back, shared)}
     written = _write(lambda: figure.spec, os.fspath(stem), formats, {**page, **figure.files})
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
@@ -249,108 +250,11 @@ def _vega_lite(spec: dict[str, Any]) -> bytes:
     return (compact(spec) + "\n").encode()
 
 
-def _html(spec: dict[str, Any], back: tuple[str, str] | None = None) -> bytes:
-    title, caption = _title(spec), str(spec.get("description", ""))
-    # A < or a line separator inside a script element would be read as HTML or break the line.
-    text = compact(spec)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    # Charts that are moved by a pointer count its pixels: they keep their size.
-    scale = "1" if "params" in spec else str(_SCALE)
-    scripts = [_bundle(), _START.replace("SCALE", scale).replace("SPEC", text)]
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    page = _PAGE.format(
-        title=html.escape(title) or "Chart",
-        heading=f"<h1>{html.escape(title)}</h1>" if title else "",
-        back=f'<p><a href="{html.escape(back[0])}">{html.escape(back[1])}</a></p>' if back else "",
-        # No script runs but these two, no attribute of an element does, nothing is fetched.
-        # (Vega compiles its own expressions, hence unsafe-eval.)
-        policy=f"default-src 'none'; script-src {hashes} 'unsafe-eval'; "
-        "style-src 'unsafe-inline'; font-src data:; img-src data: blob:",
-        font=FONT,
-        faces="".join(font_faces(text, weight) for weight in ("400", "700")),
-        caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
-        bundle=scripts[0],
-        start=scripts[1],
-    )
-    return page.encode()
-
-
 #: Formats and how each is made from a specification.
 FORMATS: Final[dict[str, Callable[[dict[str, Any]], bytes]]] = {
     "svg": _svg,
     "png": _png,
     "pdf": _pdf,
-    "html": _html,
+    "html": interactive_page,
     "vl.json": _vega_lite,
 }
-
-#: How much larger than drawn an interactive chart is shown, as on the pages of a run.
-_SCALE: Final = 1.25
-
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{faces}
-body {{ margin: 1rem; font: 15px/1.5 {font}; color: #222; background: #fff }}
-a {{ color: #0062a0 }}
-h1 {{ font-size: 1.2rem; line-height: 1.3; margin: 0 0 0.8rem; overflow-wrap: anywhere }}
-figure {{ margin: 0 }}
-#chart {{ overflow-x: auto; width: 100% }}
-#chart .vega-embed {{ display: block }}
-#chart svg.marks {{ max-width: 100%; height: auto }}
-figcaption {{ max-width: 46rem; margin-top: 0.5rem; color: #444 }}
-</style>
-</head>
-<body>
-{back}
-{heading}
-<figure>
-<div id="chart"></div>
-{caption}
-</figure>
-<script>{bundle}</script>
-<script>{start}</script>
-</body>
-</html>
-"""
-
-_START: Final = r"""
-"use strict";
-{
-  const escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"};
-  const sanitize = (value) => String(value).replace(/[&<>"']/g, (c) => escapes[c]);
-  // Text is measured as soon as the chart is drawn: the fonts have to be there.
-  Promise.all([...document.fonts].map((font) => font.load())).then(() => vegaEmbed("#chart", SPEC, {
-    renderer: "svg",
-    tooltip: {sanitize: sanitize},
-    actions: {export: true, source: true, compiled: false, editor: false},
-  })).then((shown) => {
-    const drawing = shown.view.container().querySelector("svg.marks");
-    drawing.style.width = SCALE * drawing.getAttribute("width") + "px";
-  }).catch((error) => {
-    document.getElementById("chart").textContent = "The chart cannot be drawn: " + error;
-  });
-}
-"""
-
-
-@cache
-def _bundle() -> str:
-    code: str = vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
-    return code.replace("</script", "<\\/script")
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _title(spec: dict[str, Any]) -> str:
-    title = spec.get("title", "")
-    text = title.get("text", "") if isinstance(title, dict) else title
-    return " ".join(text) if isinstance(text, list) else str(text)

@@ -13,10 +13,9 @@ from typing import Any, Final
 
 import vl_convert as vlc
 
-__all__ = ["VEGA_LITE", "compact", "evaluated", "to_spec", "vouched"]
+from mixedscope.charts.common.assets import VEGA_LITE
 
-#: Version of Vega-Lite that draws.
-VEGA_LITE: Final = "6.4"
+__all__ = ["compact", "evaluated", "to_spec", "vouched"]
 
 #: Whether all charts are held to the schema: tests turn it on, and draw some of every kind.
 CHECK_ALL = False

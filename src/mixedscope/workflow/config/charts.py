@@ -31,6 +31,8 @@ class ChartSettings(Section):
     """Whether films (GIF and MP4) are made of what moves; without, `snakemake films` makes them."""
     theme: Literal["light", "print"] = "light"
     """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
+    html: Literal["shared", "self-contained"] = "shared"
+    """Interactive pages share the scripts in ``results/assets``, or hold everything each."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
     """At how many evaluations of a fit its conditional modes are kept, at most."""
     kinds: list[str] = list(CHARTS)

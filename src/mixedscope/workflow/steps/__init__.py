@@ -6,7 +6,7 @@ which code a step depends on.
 """
 
 from mixedscope.workflow.steps.compare import bootstrap, compare, phases
-from mixedscope.workflow.steps.drawing import charts, films, index, phases_charts
+from mixedscope.workflow.steps.drawing import assets, charts, films, index, phases_charts
 from mixedscope.workflow.steps.efficiency import crossvalidation, efficiency, efficiency_batch
 from mixedscope.workflow.steps.fits import fit, prepare, race, study
 from mixedscope.workflow.steps.inference import (
@@ -27,6 +27,7 @@ from mixedscope.workflow.steps.sweeps import (
 )
 
 __all__ = [
+    "assets",
     "bootstrap",
     "charts",
     "compare",

@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["charts", "films", "index", "phases_charts"]
+__all__ = ["assets", "charts", "films", "index", "phases_charts"]
+
+
+def assets(*, output: str | os.PathLike[str]) -> None:
+    """Write the style sheet that the interactive pages of a run share, with Vega and the font.
+
+    ``output``: ``assets/<name>``, of `mixedscope.charts.common.assets.asset_name`.
+    """
+    from mixedscope.charts.common.assets import asset_content
+    from mixedscope.tables.files import atomic_write
+
+    atomic_write(Path(output), asset_content().encode())
 
 
 def charts(
@@ -18,6 +29,7 @@ def charts(
     settings: Mapping[str, Any],
     output: Sequence[str],
     formats: Sequence[str],
+    assets: Sequence[str] = (),
 ) -> None:
     """Draw charts of one model.
 
@@ -27,8 +39,8 @@ def charts(
     `mixedscope.charts.registry.MODEL_CHARTS` tables, as ``<kind>.parquet``. ``settings``:
     ``theme`` and the settings of these kinds of the configuration's ``charts``. ``output``:
     ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
-    beside it. ``formats``: formats of the charts. Raises ModelError if a chart cannot be drawn;
-    names it.
+    beside it. ``formats``: formats of the charts. ``assets``: what interactive pages share; nothing
+    where each holds everything. Raises ModelError if a chart cannot be drawn; names it.
     """
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.drawing import draw, draw_model_chart
@@ -55,7 +67,7 @@ def charts(
                 figure = draw_model_chart(chart, read, theme=theme)
             else:
                 figure = draw(chart, [known[fit] for fit in shown], settings)
-            save_figure(figure, path, formats, back_to(path))
+            save_figure(figure, path, formats, back_to(path), assets)
             figures.append(figure)
     print_font_words(figures)
 
@@ -93,12 +105,14 @@ def phases_charts(
     settings: Mapping[str, Any],
     output: Sequence[str],
     formats: Sequence[str],
+    assets: Sequence[str] = (),
 ) -> None:
     """Draw the phases of all optimisations of a run: evaluations alone, and seconds as well.
 
     ``phases``: ``phases.parquet``; the other tables of phases are beside it. ``settings``:
     ``theme`` of the configuration's ``charts``. ``output``: ``<chart>.caption.json`` of ``phases``
-    and of ``phases-seconds``; the charts' files are written beside them.
+    and of ``phases-seconds``; the charts' files are written beside them. ``assets``: what
+    interactive pages share; nothing where each holds everything.
     """
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.drawing import figure
@@ -121,7 +135,7 @@ def phases_charts(
         ]
         with naming(chart):
             figures.append(figure(*phases_chart(*tables, theme=theme), theme=theme))
-            save_figure(figures[-1], path, formats, back_to(path))
+            save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)
 
 
@@ -137,6 +151,7 @@ def index(
     output: str | os.PathLike[str],
     timing: str | os.PathLike[str],
     report: Sequence[str],
+    assets: Sequence[str] = (),
 ) -> None:
     """Write the pages that show every figure of a run, and captions for the report of Snakemake.
 
@@ -147,7 +162,7 @@ def index(
     tables for papers. ``output``: ``index.html``; the pages of models and sweeps are written into
     ``pages`` beside it. ``timing``: ``timing.html``: what shows seconds, which no other run
     repeats, has a page of its own. ``report``: ``<chart>.rst`` of every chart, those of models
-    first.
+    first. ``assets``: what interactive pages share; what others shared before is removed.
     """
     from mixedscope.workflow.report.captions import write_captions
     from mixedscope.workflow.report.pages import write_pages
@@ -164,3 +179,7 @@ def index(
         timing=timing,
     )
     write_captions([*captions, *together], report)
+    kept = {Path(asset).name for asset in assets}
+    for path in Path(output).with_name("assets").glob("vega-*.css"):
+        if path.name not in kept:
+            path.unlink()

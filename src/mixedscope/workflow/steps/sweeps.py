@@ -132,12 +132,14 @@ def sweep_charts(
     settings: Mapping[str, Any],
     output: Sequence[str],
     formats: Sequence[str],
+    assets: Sequence[str] = (),
 ) -> None:
     """Draw the charts of a sweep.
 
     ``runs``, ``timing``: written by `sweep_gather`. ``charts``: settings by name of chart.
     ``settings``: ``theme`` of the configuration's ``charts``. ``output``: ``<name>.caption.json``
-    of each; the chart's files are written beside it.
+    of each; the chart's files are written beside it. ``assets``: what interactive pages share;
+    nothing where each holds everything.
     """
     from mixedscope.charts.common.render import save_figure
     from mixedscope.charts.drawing import figure
@@ -155,5 +157,5 @@ def sweep_charts(
     for chart, path in zip(charts.values(), output, strict=True):
         drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
         figures.append(figure(*drawn, theme=theme))
-        save_figure(figures[-1], path, formats, back_to(path))
+        save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)
