@@ -105,7 +105,7 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("charts/kinds/phases/options.py", {"phases_charts"}),
         ("charts/kinds/phases/chart.py", {"phases_charts"}),
         ("charts/kinds/sweep/chart.py", {"sweep_charts"}),
-        ("charts/common/theme.py", {*DRAWING_ALL, "index"}),
+        ("charts/common/theme.py", {*DRAWING_ALL, "assets", "index"}),
         ("tables/kinds/landscape.py", {"study_landscape", "landscapes"}),
         ("tables/kinds/race.py", {"race", "charts"}),
         ("tables/kinds/crossvalidation.py", {"crossvalidation", "charts"}),

@@ -7,7 +7,8 @@ ASSETS = PLAN.asset_files()
 
 if ASSETS:
 
-    # What interactive pages share, once; named after what it is made of.
+    # What interactive pages share, once; named after what it is made of: pages need no other when it
+    # is made again.
     rule assets:
         output:
             asset=ASSETS,
@@ -34,7 +35,7 @@ for number, model in enumerate(PLAN.config.models, start=1):
             fits=PLAN.still_fits(model),
             tables=PLAN.still_tables(model),
             compared=PLAN.still_compared(model),
-            assets=ASSETS,
+            assets=ancient(ASSETS),
         output:
             charts=expand(
                 "results/charts/{{model}}/{chart}.{format}",
@@ -76,7 +77,7 @@ for rule_name, kinds in (
         input:
             fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
             tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
-            assets=ASSETS,
+            assets=ancient(ASSETS),
         output:
             charts=expand(
                 "results/charts/{{model}}/{{chart}}.{format}",
@@ -138,7 +139,7 @@ rule phases_charts:
         trend=rules.phases.output.trend,
         timing=rules.phases.output.timing,
         timing_trend=rules.phases.output.timing_trend,
-        assets=ASSETS,
+        assets=ancient(ASSETS),
     output:
         charts=expand(
             "results/charts/{chart}.{format}",

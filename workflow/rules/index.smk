@@ -25,7 +25,7 @@ rule index:
         inference=INFERENCE.table_files(),
         printed=INFERENCE.printed_files(),
         csv=PLAN.csv_files() + INFERENCE.csv_files() + SWEEPS.csv_files(),
-        assets=ASSETS,
+        assets=ancient(ASSETS),
         captions=PLAN.caption_files(),
         together=PLAN.together_files() + SWEEPS.caption_files(),
         films=FILMS,

@@ -104,7 +104,7 @@ for number, sweep in enumerate(SWEEPS.sweeps, start=1):
         input:
             runs=f"results/sweeps/{sweep}/runs.parquet",
             timing=f"results/sweeps/{sweep}/runs_timing.parquet",
-            assets=ASSETS,
+            assets=ancient(ASSETS),
         output:
             charts=SWEEPS.chart_files(sweep),
         log:

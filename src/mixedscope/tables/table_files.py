@@ -146,12 +146,15 @@ def table_bytes(
     table = table.replace_schema_metadata(
         {f"mixedscope.{k}".encode(): v.encode() for k, v in meta.items()}
     )
+    # Hardly two numbers of a column are the same: dictionaries of them would be larger.
+    repeated = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
         compression="zstd",
         compression_level=9,
+        use_dictionary=repeated or False,
         version="2.6",
         row_group_size=_ROW_GROUP,
         data_page_version="1.0",

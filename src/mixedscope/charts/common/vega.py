@@ -29,6 +29,10 @@ _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uf
 #: The number of a clip where it is used, and where it is defined.
 _CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
 
+#: Where marks are, and numbers of more decimals than a picture shows.
+_PLACES: Final = re.compile(r'(?<= (?:d|x|y)=")[^"]*|(?<= (?:x2|y2)=")[^"]*|(?<= transform=")[^"]*')
+_LONG: Final = re.compile(r"-?\d+\.\d{4,}(?:e[+-]?\d+)?")
+
 
 def vouched(chart: Any) -> Any:
     """Mark a chart as one of ours: tests hold all of these to the schema; changed ones are not."""
@@ -64,7 +68,13 @@ def _svg(text: str) -> str:
     svg: str = vlc.vegalite_to_svg(text, vl_version=VEGA_LITE)
     # The renderer counts clips through all charts of a process.
     numbers: dict[str, int] = {}
-    return _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", svg)
+    svg = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", svg)
+    return _PLACES.sub(lambda places: _LONG.sub(_short, places[0]), svg)
+
+
+def _short(number: re.Match[str]) -> str:
+    """A number with three decimals, those that the renderer writes in paths."""
+    return f"{float(number[0]):.3f}".rstrip("0").rstrip(".")
 
 
 def _cleaned(node: Any) -> Any:
