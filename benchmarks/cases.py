@@ -115,7 +115,8 @@ def _growing() -> list[Case]:
 
 
 _ALL = (
-    "leverage", "influence", "profile", "bootstrap", "predict", "satterthwaite", "kenward-roger",
+    "wald", "modes", "leverage", "influence", "profile", "bootstrap", "predict", "satterthwaite",
+    "kenward-roger",
 )  # fmt: skip
 
 _CASES = [
@@ -143,12 +144,12 @@ _CASES = [
     Case(
         "machines", "Machines", "score ~ 1 + Machine + (1 + Machine | Worker)",
         _published("nlme/Machines"), quick=True, means="Machine",
-        tasks=("profile", "predict", "satterthwaite", "kenward-roger", "means"),
+        tasks=("wald", "modes", "profile", "predict", "satterthwaite", "kenward-roger", "means"),
         statsmodels=StatsmodelsCall("score ~ Machine", "Worker", "~Machine"),
     ),
     Case(
         "scotssec", "ScotsSec", "attain ~ 1 + sex + (1 | primary) + (1 | second)",
-        _published("mlmRev/ScotsSec"), quick=True,
+        _published("mlmRev/ScotsSec"), quick=True, tasks=("wald", "modes"),
         statsmodels=StatsmodelsCall(
             "attain ~ sex", None, None, {"primary": "0 + C(primary)", "second": "0 + C(second)"}
         ),
@@ -175,7 +176,7 @@ _CASES = [
         "insteval-3", "InstEval, three factors",
         "y ~ 1 + service + (1 | s) + (1 | d) + (1 | dept)",
         _published("lme4/InstEval"), ratio=6, floor=True,
-        tasks=("predict",), long_tasks=("satterthwaite", "profile"),
+        tasks=("wald", "modes", "predict"), long_tasks=("satterthwaite", "profile"),
         hopeless=frozenset({("profile", "lme4")}),
     ),
     Case(

@@ -40,9 +40,9 @@ _WORDS = """\
 CPU seconds; in brackets how many times ours that is, and the largest difference of the numbers that
 were found from ours: of leverages, standard errors and degrees of freedom as a part of them, of
 dfbetas as they are, of means in standard errors, of ends of intervals in halves of their widths, of
-predictions in residual standard deviations, of bootstraps in errors of simulation. A program that
-differs by more than 0.01 (of bootstraps 5), or gives only some of the numbers, has no ratio, and
-one without the task no entry.
+conditional modes in their root mean squares, of predictions in residual standard deviations, of
+bootstraps in errors of simulation. A program that differs by more than 0.01 (of bootstraps 5), or
+gives only some of the numbers, has no ratio, and one without the task no entry.
 """
 
 

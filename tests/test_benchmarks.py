@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "no-such-interpreter"
 TASKS = (
-    "leverage", "influence", "profile", "bootstrap", "predict", "satterthwaite", "kenward-roger",
+    "wald", "modes", "leverage", "influence", "profile", "bootstrap", "predict", "satterthwaite",
+    "kenward-roger",
 )  # fmt: skip
 
 

@@ -90,6 +90,28 @@ need <- function(package) {
 
 # What can be asked of a fit, and the numbers found, by the labels that ours.py has too.
 tasks <- list(
+  wald = list(
+    do = function(fit) list(
+      error = sqrt(diag(as.matrix(vcov(fit)))),
+      ends = confint(fit, parm = "beta_", method = "Wald")
+    ),
+    tell = function(fit, found) c(
+      setNames(found$error, paste(names(fixef(fit)), "std_error")),
+      setNames(found$ends[, 1], paste(rownames(found$ends), "lower")),
+      setNames(found$ends[, 2], paste(rownames(found$ends), "upper"))
+    )
+  ),
+  modes = list(
+    do = function(fit) ranef(fit, condVar = FALSE),
+    tell = function(fit, found) unlist(lapply(names(found), function(group) {
+      modes <- as.matrix(found[[group]])
+      label <- paste(group, colnames(modes))
+      c(
+        setNames(sqrt(colMeans(modes^2)), paste(label, "rms")),
+        setNames(apply(modes, 2, max), paste(label, "largest"))
+      )
+    }))
+  ),
   leverage = list(
     do = function(fit) hatvalues(fit),
     tell = function(fit, found) c(sum = sum(found), largest = max(found))

@@ -55,6 +55,29 @@ def _ends(_: ms.Fit, found: pd.DataFrame) -> Told:
     return numbers, units
 
 
+def _wald(_: ms.Fit, found: pd.DataFrame) -> Told:
+    """Standard errors in themselves, ends of intervals in halves of their widths."""
+    numbers, units = {}, {}
+    for row in found.to_dict("records"):
+        half = (row["upper"] - row["lower"]) / 2.0
+        for what in ("std_error", "lower", "upper"):
+            numbers[f"{row['term']} {what}"] = row[what]
+            units[f"{row['term']} {what}"] = row[what] if what == "std_error" else half
+    return numbers, units
+
+
+def _modes(_: ms.Fit, found: Mapping[str, pd.DataFrame]) -> Told:
+    """Size and largest of the modes of each term, in their root mean squares."""
+    numbers, units = {}, {}
+    for group, table in found.items():
+        for term in table:
+            size = float((table[term] ** 2).mean() ** 0.5)
+            own = {f"{group} {term} rms": size, f"{group} {term} largest": table[term].max()}
+            numbers |= own
+            units |= dict.fromkeys(own, size)
+    return numbers, units
+
+
 def _draws(fit: ms.Fit, found: Any) -> Told:
     """Means of draws, in standard errors of the difference of two such means."""
     rows = fit.confint().to_dict("records")
@@ -110,6 +133,8 @@ class Ours(Session):
     def tasks(self) -> Mapping[str, Task]:
         """All tasks; of bootstraps 100 draws that were not made before."""
         return {
+            "wald": Task(lambda fit: fit.fixed_effects(), _wald),
+            "modes": Task(lambda fit: fit.ranef(), _modes),
             "leverage": Task(lambda fit: fit.leverage(), _leverages),
             "influence": Task(lambda fit: fit.influence(method="exact").dfbetas, _influences),
             "profile": Task(lambda fit: fit.confint(method="profile"), _ends),

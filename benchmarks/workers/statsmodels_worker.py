@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.workers.session import Session, serve
+import pandas as pd
+
+from benchmarks.workers.session import Numbers, Session, Task, serve
 
 
 class Statsmodels(Session):
@@ -30,6 +34,39 @@ class Statsmodels(Session):
     def version(self) -> str:
         """Version of statsmodels."""
         return str(self._package.__version__)
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """Wald intervals, and modes where factors are not all in one group of all rows."""
+        found = {"wald": Task(lambda fit: (fit.bse_fe, fit.conf_int()), self._wald)}
+        if self._call["groups"] and not self._call["vc"]:
+            found["modes"] = Task(lambda fit: fit.random_effects, self._modes)
+        return found
+
+    def _name(self, own: str) -> str:
+        """Name of a term as the others have it: ``Machine[T.B]`` is ``MachineB``."""
+        plain = re.sub(r"\[T\.(.*?)\]", r"\1", own)
+        return "(Intercept)" if plain in ("Intercept", "Group", self._call["groups"]) else plain
+
+    def _wald(self, _: Any, found: Any) -> tuple[Numbers, Numbers]:
+        errors, ends = found
+        numbers = {f"{self._name(name)} std_error": e for name, e in errors.items()}
+        for place, end in enumerate(("lower", "upper")):
+            numbers |= {f"{self._name(n)} {end}": ends.loc[n].iloc[place] for n in errors.index}
+        return numbers, {}
+
+    def _modes(self, _: Any, found: Any) -> tuple[Numbers, Numbers]:
+        table = pd.DataFrame(found).T
+        numbers: dict[str, float] = {}
+        for name in table:
+            label = f"{self._call['groups']} {self._name(str(name))}"
+            numbers[f"{label} rms"] = float((table[name] ** 2).mean() ** 0.5)
+            numbers[f"{label} largest"] = float(table[name].max())
+        return numbers, {}
+
+    def asked(self, *, reml: bool) -> Any:
+        """Fit made anew."""
+        return self.build().fit(reml=reml)
 
     def build(self) -> Any:
         """Build the model."""
