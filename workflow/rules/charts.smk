@@ -121,7 +121,7 @@ rule film:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=RESOURCES.memory("draw"),
+        mem_mb=RESOURCES.memory("film"),
         runtime=RESOURCES.minutes("draw"),
     params:
         shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),

@@ -29,7 +29,7 @@ __all__ = ["JobResources"]
 #: Megabytes of the two Snakemake processes that start and watch a job on its node.
 _STARTING = 550
 #: Megabytes of a process that has loaded what a step needs, with small tables and pictures.
-_BASE = {"prepare": 200, "fit": 500, "study": 700, "draw": 1200, "tables": 300}
+_BASE = {"prepare": 200, "fit": 500, "study": 700, "draw": 700, "film": 1200, "tables": 300}
 #: Minutes of a job on small data, compilation and a slow file system included.
 _MINUTES = {"prepare": 10, "fit": 10, "study": 20, "draw": 15, "tables": 10}
 #: A study evaluates the objective about so many times as often as a fit does.
@@ -59,7 +59,7 @@ class JobResources:
     plan: Plan
 
     def memory(self, step: str) -> Asked:
-        """Megabytes of the jobs of "prepare", "fit", "study", "draw" (pictures) or "tables"."""
+        """Megabytes of "prepare", "fit", "study", "draw" (pictures), "film" or "tables"."""
         return _asked(_STARTING + _BASE[step], lambda job: self._megabytes(step, job), round_to=100)
 
     def minutes(self, step: str) -> Asked:
@@ -115,7 +115,7 @@ class JobResources:
         size = self._size(wildcards)
         if size is None or step == "tables":
             return 0
-        if step == "draw":
+        if step in ("draw", "film"):
             return math.ceil(sum(size.effects) * _DRAWN_EFFECT / 1e6)
         return fit_megabytes(size)
 
