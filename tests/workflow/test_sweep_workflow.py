@@ -88,8 +88,10 @@ def test_added_points_are_all_that_runs(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, copy, symlinks=True)
     configured(copy, content(7))
     jobs = planned_jobs(snakemake(copy, "--dry-run", TARGET)[1])
-    assert jobs.pop("sweep_batch") == 1
-    assert jobs == {"sweep_plan": 1, "sweep_gather": 1, "total": 3}
+    # Four runs are new; how many of them make a job depends on what the others took.
+    batches = jobs.pop("sweep_batch")
+    assert 1 <= batches <= 4
+    assert jobs == {"sweep_plan": 1, "sweep_gather": 1, "total": batches + 2}
     configured(copy, content(5))
     jobs = planned_jobs(snakemake(copy, "--dry-run", TARGET)[1])
     assert "sweep_batch" not in jobs
@@ -100,7 +102,7 @@ def test_bytes_are_those_of_another_run_with_other_cores_and_batches(
     finished: Path, tmp_path: Path
 ) -> None:
     changed = content(6)
-    changed["sweeps"]["tiny"]["batch_seconds"] = 0.1
+    changed["sweeps"]["tiny"]["batch_seconds"] = 1000
     other = configured(tmp_path / "other", changed)
     snakemake(other, "--cores", "4", TARGET, PERFORMANCE)
     batches = [

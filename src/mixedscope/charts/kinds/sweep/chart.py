@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -15,8 +14,7 @@ from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.gaps import power_labels
 from mixedscope.charts.common.numerals import power_of_ten
 from mixedscope.charts.common.phase_bands import phase_fills
-from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.sweep.names import (
     FLOOR_WORDS,
     named,
@@ -26,9 +24,9 @@ from mixedscope.charts.kinds.sweep.names import (
     told,
     x_words,
 )
+from mixedscope.charts.kinds.sweep.palette import are_numbers, legend_columns, marks, palette
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
 from mixedscope.core.errors import ModelError
-from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 from mixedscope.summaries.keys import key_words
 from mixedscope.summaries.measures import MEASURES, Measure
 from mixedscope.summaries.runs import Summary
@@ -39,13 +37,6 @@ __all__ = ["sweep_chart"]
 _ROOM: Final = DOUBLE_COLUMN - 66
 _GAP: Final = 16
 
-#: Inks of the phases, in the hues of their bands.
-_PHASE_INKS: Final = {EXPLORATION: "#B8720A", CONVERGENCE: "#0072B2", FINE_TUNING: "#5A5A5A"}
-_MORE_COLOURS: Final = ("#882255", "#999933", "#6E6E6E")
-_SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-
-#: Characters that a row of a legend has room for.
-_LEGEND: Final = 90
 
 #: Numbers along x spread over more than this are shown on a log scale.
 _DECADES: Final = 15.0
@@ -115,7 +106,7 @@ class _Panel:
             self.height = max(60, 30 * len(orders["rows"]))
         self.by_measure = self.chart["x"] in MEASURES
         self.is_numeric = self.by_measure or (
-            _numbers(orders["x"])
+            are_numbers(orders["x"])
             and len(orders["x"]) > 1
             and self.chart["x_scale"] != "category"
             and self.chart["kind"] != "heat"
@@ -265,16 +256,16 @@ class _Panel:
         names = [named(key, v) for v in values]
         title = None if key == "phase" else key_words(key) if key != "term" else "term"
         shown = alt.Legend(
-            title=title, orient="top", titleOrient="left", columns=_legend_columns(names),
+            title=title, orient="top", titleOrient="left", columns=legend_columns(names),
             symbolOpacity=1, symbolSize=50, labelLimit=200,
         )  # fmt: skip
-        scale = alt.Scale(domain=names, range=_palette(key, values))
+        scale = alt.Scale(domain=names, range=palette(key, values))
         field: dict[str, Any] = {"field": "colour name", "type": "nominal", "sort": names}
         return {
             "color": alt.Color(**field, scale=scale, legend=shown if legend else None),
             "shape": alt.Shape(
                 **field,
-                scale=alt.Scale(domain=names, range=_marks(key, values)),
+                scale=alt.Scale(domain=names, range=marks(key, values)),
                 legend=shown if legend else None,
             ),
         }
@@ -489,38 +480,3 @@ def _measure_axis(
 def _lines(words: str, length: int) -> list[str]:
     """Break the title of an axis so that it fits its length in pixels."""
     return textwrap.wrap(words[:1].upper() + words[1:], max(14, int(length / 5.6)))
-
-
-def _numbers(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-
-
-def _palette(key: str, values: Sequence[Any]) -> list[str]:
-    """Colours of the values of a key: fixed ones where the theme has them, shades of numbers."""
-    if key == "phase":
-        return [_PHASE_INKS[v] for v in values]
-    if _numbers(values) and len(values) > 1:
-        return [_between("#6BAED6", "#08306B", i / (len(values) - 1)) for i in range(len(values))]
-    spare = (*GROUP_COLOURS, *_MORE_COLOURS)
-    if key == "structure":
-        return structure_colours(values, spare)
-    return [spare[i % len(spare)] for i in range(len(values))]
-
-
-def _legend_columns(names: Sequence[str]) -> int:
-    """Columns of a legend; 0 for all in a row, where there is room."""
-    if max(map(len, names)) * len(names) > _LEGEND and len(names) > 2:
-        return 2
-    return 3 if len(names) > 4 else 0
-
-
-def _marks(key: str, values: Sequence[Any]) -> list[str]:
-    """Shapes of the points of the values of a key."""
-    if key == "structure":
-        return structure_shapes(values, _SHAPES)
-    return [_SHAPES[i % len(_SHAPES)] for i in range(len(values))]
-
-
-def _between(first: str, second: str, part: float) -> str:
-    pairs = [(int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(a + (b - a) * part):02X}" for a, b in pairs)

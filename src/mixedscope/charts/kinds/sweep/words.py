@@ -14,6 +14,7 @@ from mixedscope.charts.common.numerals import power
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.charts.kinds.sweep.names import capital, named, percent, placed, ranged, told
+from mixedscope.charts.kinds.sweep.nominal import about_nominal, nominal_words, rate_words
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import FINE_TUNING
 from mixedscope.summaries.keys import key_words
@@ -121,7 +122,7 @@ def _change_title(summary: Summary) -> str:
         first, last = float(rows[column].iloc[0]), float(rows[column].iloc[-1])
         changes.append((_size(measure, first, last), name, rows))
     plural = words.split()[0].endswith("s")
-    words = _rate(summary) if measure.nominal == "size" else words
+    words = rate_words(summary) if measure.nominal == "size" else words
     along = _along(summary)
     shown = changes
     if len(changes) > 3:
@@ -194,14 +195,6 @@ def _bias(summary: Summary) -> str:
     return f"; bias detectable {which}{_where(summary, clearest)} ({_mean(summary, clearest)})"
 
 
-def _rate(summary: Summary) -> str:
-    """What a rate of rejection is, as far as the truth is the same at all points."""
-    null = summary.frame["null"]
-    if (null == 1.0).all():
-        return "type I error"
-    return "power" if (null == 0.0).all() else MEASURES[summary.chart["y"]].short
-
-
 def _off_nominal(summary: Summary) -> str:
     """Say of shares that are to be a certain one where they are not, by more than chance."""
     frame = summary.frame
@@ -216,20 +209,15 @@ def _off_nominal(summary: Summary) -> str:
     # All points are looked at: each has its part of the error of the first kind.
     found = frame[frame["nominal_p"] < _LEVEL / len(frame)]
     if found.empty:
-        return f"; {what}nowhere off {_nominal_words(frame)} by more than chance"
+        return f"; {what}nowhere off {nominal_words(frame)} by more than chance"
     off = (found["middle"] - found["nominal"]).abs()
     farthest = found.iloc[int(off.to_numpy().argmax())]
     which = f"in {len(found)} of {len(frame)} points, farthest at " if len(frame) > 1 else "at "
     value = percent(float(farthest["middle"]))
     return (
-        f"; {what}off {_nominal_words(frame)} by more than chance {which}"
+        f"; {what}off {nominal_words(frame)} by more than chance {which}"
         f"{_where(summary, farthest)} ({value})"
     )
-
-
-def _nominal_words(frame: pd.DataFrame) -> str:
-    levels = sorted(set(frame["nominal"].astype(float)))
-    return joined([percent(level) for level in levels])
 
 
 def _mean(summary: Summary, point: Mapping[str, Any] | pd.Series) -> str:
@@ -280,7 +268,7 @@ def _extremes_title(summary: Summary) -> str:
     ranked = frame.sort_values(column, kind="stable")
     low, high = ranked.iloc[0], ranked.iloc[-1]
     verb = "are" if words.split()[0].endswith("s") else "is"
-    words = _rate(summary) if measure.nominal == "size" else words
+    words = rate_words(summary) if measure.nominal == "size" else words
     if told(measure, low[column]) == told(measure, high[column]):
         rest = f"{_bias(summary)}{_off_nominal(summary)}"
         return f"{capital(words)} {verb} {told(measure, low[column])} everywhere{rest}"
@@ -379,7 +367,7 @@ def sweep_caption(summary: Summary) -> str:
             "What a level keeps: one minus the mean conditional variance of its effects over "
             "their fitted variance; all is 100\u00a0%, complete pooling 0."
         )
-    words += _about_nominal(summary, measure)
+    words += about_nominal(summary, measure)
     if summary.failed:
         words.append(f"{_count(summary.failed)} failed and are left out.")
     if summary.without:
@@ -399,42 +387,6 @@ def _lacking(summary: Summary, measure: Measure) -> str:
         why = f" ({shorten(summary.lacking, _REASON, placeholder=' …')})"
     text = f"{_count(summary.without)} {has} {what} and {verb} left out {there}".rstrip()
     return f"{text}{why}."
-
-
-def _about_nominal(summary: Summary, measure: Measure) -> list[str]:
-    """Say what a share is to be, and how well it is known."""
-    frame = summary.frame
-    if measure.nominal is None:
-        return []
-    known = frame["nominal"].dropna()
-    drawn = "" if summary.chart["kind"] == "heat" or known.empty else " (dashed line)"
-    words = []
-    if measure.nominal == "level":
-        level = f", of level {_nominal_words(known.to_frame())}{drawn}," if len(known) else ""
-        words.append(
-            f"Coverage: share of the intervals{level} that contain the value the data were made "
-            "with."
-        )
-    else:
-        size = f" below {_nominal_words(known.to_frame())}{drawn}" if len(known) else ""
-        true, false = int((frame["null"] == 1.0).sum()), int((frame["null"] == 0.0).sum())
-        rest = len(frame) - true - false
-        words.append(f"A test rejects where its p value is{size or ' below one minus the level'}.")
-        told = [
-            f"{what} at {count}"
-            for count, what in (
-                (true, "true (type I error)"),
-                (false, "false (power)"),
-                (rest, "not known to be either"),
-            )
-            if count
-        ]
-        words.append(f"Of {len(frame)} points the hypothesis is {joined(told)}.")
-    shares, counts = frame["middle"].astype(float), frame["count"].astype(float)
-    if summary.is_sample and counts.min() > 1:
-        largest = float(np.sqrt(shares * (1.0 - shares) / counts).max())
-        words.append(f"Monte Carlo standard errors are at most {percent(largest)}.")
-    return words
 
 
 def _is_log(summary: Summary, measure: Measure) -> bool:
