@@ -7,6 +7,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.engine.kernels.start import information_sums
+from mixedscope.engine.linking import steps_of_information
 from mixedscope.engine.objective import ProfiledObjective
 
 MODELS = {
@@ -67,6 +68,7 @@ def test_first_step_follows_the_information(model):
     places, _ = objective.entries
     information = np.empty((len(places), len(places)))
     information_sums(
+        steps_of_information(term.size),
         objective.system.cross.tiers[0].d,
         term.standard_factor(theta),
         places // term.size,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mixedscope.engine.products import CrossProducts, GroupColumns, Tier
 
 if TYPE_CHECKING:
+    from mixedscope.engine.kernels.single import Data as SingleData
     from mixedscope.engine.kernels.whole import Data, Pattern
 
 __all__ = ["Batch", "SingleSystem", "SmallSystem", "TierWork", "WholeSystem"]
@@ -196,10 +197,11 @@ class SingleSystem(SmallSystem):
         work = TierWork.of(tier, is_first=True)
         self.work = [work]
         self._n_basis = cross.n_tail - 1
-        self.pattern = (own.ptr, own.idx)
-        self.data = (tier.d, tier.u, tier.w, cross.rest)
+        self._where = (own.ptr, own.idx)
+        self._steps: dict[bool, Ints] = {}
+        self._data = (tier.d, tier.u, tier.w, cross.rest)
         self._lam = np.zeros((k, k))
-        self.arrays = (
+        self._arrays = (
             self._lam, work.x, work.m, work.head, work.forms, work.modes, np.empty((q, k, k)), s,
             coefficient, np.empty((k, k)),
         )  # fmt: skip
@@ -207,10 +209,20 @@ class SingleSystem(SmallSystem):
     def reload(self, cross: CrossProducts) -> None:
         """Those arrays are in use."""
 
-    def cleared(self) -> tuple[Floats, ...]:
-        """The arrays that the compiled code works in, the factor set to zero."""
+    def cleared(
+        self, *, reml: bool
+    ) -> tuple[tuple[Ints, NDArray[np.uint32], Ints], SingleData, tuple[Floats, ...]]:
+        """What the compiled code takes first, the factor set to zero.
+
+        Steps that have not been met before are compiled.
+        """
+        steps = self._steps.get(reml)
+        if steps is None:
+            from mixedscope.engine.linking import steps_of_single
+
+            steps = self._steps[reml] = steps_of_single(len(self._lam), reml=reml)
         self._lam[:] = 0.0
-        return self.arrays
+        return (*self._where, steps), self._data, self._arrays
 
     def places(self, entries: Ints) -> Ints:
         """There is one factor."""
@@ -224,9 +236,8 @@ class SingleSystem(SmallSystem):
 
         start, inverse, degrees, variance, reml, tolerance, search, derive = task
         return run_single(
-            self.pattern, self.data, self.cleared(), places, start, inverse, degrees, variance,
-            reml or None, tolerance, search, derive, batch.points, batch.gradients, batch.parts,
-            batch.betas,
+            *self.cleared(reml=reml), places, start, inverse, degrees, variance, reml, tolerance,
+            search, derive, batch.points, batch.gradients, batch.parts, batch.betas,
         )  # fmt: skip
 
 
@@ -266,7 +277,8 @@ class WholeSystem(SmallSystem):
         )
         begins = np.cumsum(lengths, axis=0) - lengths
         begins[:, -1] += len(lam)
-        self._table = np.ascontiguousarray(np.hstack([sizes, begins]))
+        self._steps: dict[bool, Ints] = {}
+        self._table = np.hstack([sizes, begins])
         totals = lengths.sum(axis=0)
         blocks, heads, sparse, modes, head = (int(totals[i]) for i in (0, 1, 2, 5, 6))
         self._pattern = (
@@ -329,11 +341,23 @@ class WholeSystem(SmallSystem):
             for name, flat in zip("duw", self._data, strict=False):
                 np.concatenate([getattr(s, name).ravel() for s in cross.tiers], out=flat)
 
-    def cleared(self) -> tuple[Ints, Pattern, Ints, Data, tuple[Floats, ...], int]:
+    def _linked(self, *, reml: bool) -> Ints:
+        """Table with the addresses of the steps; compiles those that it has not met before."""
+        table = self._steps.get(reml)
+        if table is None:
+            from mixedscope.engine.linking import steps_of_whole
+
+            _, _, widths, rows = self._table[:, :4].T.tolist()
+            steps = steps_of_whole(widths, rows, self._n_rest, reml=reml)
+            table = self._steps[reml] = np.ascontiguousarray(np.hstack([self._table, steps]))
+        return table
+
+    def cleared(self, *, reml: bool) -> tuple[Ints, Pattern, Ints, Data, tuple[Floats, ...], int]:
         """What the compiled code takes before the task, all factors set to zero."""
         self._lam[self._first_entry :] = 0.0
         self._lam[: self._first_entry - 1] = 0.0
-        return self._table, self._pattern, self._node, self._data, self._arrays, self._n_rest
+        table = self._linked(reml=reml)
+        return table, self._pattern, self._node, self._data, self._arrays, self._n_rest
 
     def response_places(
         self, factors: Sequence[GroupColumns]
@@ -363,7 +387,7 @@ class WholeSystem(SmallSystem):
     ) -> tuple[int, int, float]:
         from mixedscope.engine.kernels.whole import run_whole
 
-        table, pattern, node, data, work, n_rest = self.cleared()
+        table, pattern, node, data, work, n_rest = self.cleared(reml=task[4])
         return run_whole(
             table, pattern, node, data, work, n_rest, places, *task, known, batch.points,
             batch.gradients, batch.parts, batch.betas,

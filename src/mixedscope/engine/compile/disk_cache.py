@@ -28,8 +28,9 @@ __all__ = ["DiskCache", "keep_on_disk"]
 class DiskCache(FunctionCache):
     """The cache of one kernel."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, *, is_part: bool = False) -> None:
         super().__init__(function)
+        self._is_part = is_part
         self.lock = KernelLock(Path(self._cache_path) / f"{self._impl.filename_base}.lock")
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -85,7 +86,8 @@ class DiskCache(FunctionCache):
             self.disable()
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _sources_digest())
+        # The same function may be compiled as a part too, which Python cannot call.
+        return (*super()._index_key(sig, codegen), _sources_digest(), self._is_part)
 
 
 class _Failures(event.Listener):
@@ -113,7 +115,8 @@ def keep_on_disk(dispatcher: Any) -> None:
         Without cache so far. It stays so, with a warning, if no folder can be written.
     """
     try:
-        dispatcher._cache = DiskCache(dispatcher.py_func)
+        is_part = bool(dispatcher.targetoptions.get("no_cpython_wrapper"))
+        dispatcher._cache = DiskCache(dispatcher.py_func, is_part=is_part)
     except RuntimeError:
         _warn_once()
 
@@ -132,6 +135,8 @@ def _warn_once() -> None:
 def _sources_digest() -> str:
     digest = sha256()
     here = Path(__file__).parent
-    for path in sorted([here / "compiled.py", *(here.parent / "kernels").glob("*.py")]):
+    for path in sorted(
+        [here / "compiled.py", here / "step.py", *(here.parent / "kernels").glob("*.py")]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()

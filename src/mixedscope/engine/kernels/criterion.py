@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-def criterion_of(log_det: float, log_det_fixed: float, residual: float, reml: bool | None) -> float:
+def criterion_of(log_det: float, log_det_fixed: float, residual: float, reml: bool) -> float:
     """-2 log-likelihood, or REML criterion, of the parts of a solution, constants left out.
 
     Bates, Maechler, Bolker & Walker (2015), eq. 34 and 41.

@@ -22,6 +22,11 @@ from mixedscope.engine.kernels.narrow import (
     level_factors_1,
     level_factors_2,
 )
+from mixedscope.engine.kernels.wide import (
+    eliminate_head_wide,
+    eliminate_parent_wide,
+    level_factors_wide,
+)
 
 __all__ = [
     "back_solve_rest",
@@ -55,89 +60,21 @@ def level_factors(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
 
     Returns NaN where an H is not positive definite.
     """
-    q, k = d.shape[0], d.shape[1]
+    k = d.shape[1]
     if k == 1:
         return level_factors_1(d, lam, x, m)
     if k == 2:
         return level_factors_2(d, lam, x, m)
-    total = 0.0
-    h_ = np.empty((k, k))
-    t = np.empty((k, k))
-    for i in range(q):
-        for a in range(k):
-            for b in range(k):
-                value = 0.0
-                for c in range(b, k):
-                    value += d[i, a, c] * lam[c, b]
-                t[a, b] = value
-        for a in range(k):
-            for b in range(a + 1):
-                value = 1.0 if a == b else 0.0
-                for c in range(a, k):
-                    value += lam[c, a] * t[c, b]
-                h_[a, b] = value
-        # Cholesky of H in its lower triangle.
-        for a in range(k):
-            for b in range(a):
-                value = h_[a, b]
-                for c in range(b):
-                    value -= h_[a, c] * h_[b, c]
-                h_[a, b] = value / h_[b, b]
-            value = h_[a, a]
-            for c in range(a):
-                value -= h_[a, c] * h_[a, c]
-            if not value > 0.0:
-                return np.nan
-            total += np.log(value)
-            h_[a, a] = np.sqrt(value)
-        # X' = inv(H) lam', one column of lam' at a time.
-        for r in range(k):
-            for a in range(k):
-                value = lam[r, a]
-                for c in range(a):
-                    value -= h_[a, c] * t[c, r]
-                t[a, r] = value / h_[a, a]
-            for back in range(k):
-                a = k - 1 - back
-                value = t[a, r]
-                for c in range(a + 1, k):
-                    value -= h_[c, a] * t[c, r]
-                t[a, r] = value / h_[a, a]
-        for r in range(k):
-            for a in range(k):
-                x[i, r, a] = t[a, r]
-        for a in range(k):
-            for b in range(a + 1):
-                value = 0.0
-                for c in range(k):
-                    value += x[i, a, c] * lam[b, c]
-                m[i, a, b] = value
-                m[i, b, a] = value
-    return total
+    return level_factors_wide(d, lam, x, m)
 
 
 @kernel
 def eliminate_head(u: Floats, m: Floats, n_tail: int, s: Floats) -> None:
     """Subtract the share of all levels from the tail-by-tail corner of S."""
-    q, h, k = u.shape
-    if k <= 2:
+    if u.shape[2] <= 2:
         eliminate_head_narrow(u, m, n_tail, s)
-        return
-    first, corner = h - n_tail, len(s) - n_tail
-    um = np.empty((n_tail, k))
-    for i in range(q):
-        for t in range(n_tail):
-            for c in range(k):
-                value = 0.0
-                for e in range(k):
-                    value += u[i, first + t, e] * m[i, e, c]
-                um[t, c] = value
-        for t in range(n_tail):
-            for v in range(t, n_tail):
-                value = 0.0
-                for c in range(k):
-                    value += um[t, c] * u[i, first + v, c]
-                s[corner + t, corner + v] -= value
+    else:
+        eliminate_head_wide(u, m, n_tail, s)
 
 
 @kernel
@@ -208,36 +145,10 @@ def eliminate_parent(
 
     `offset` is where the parent's block begins among the head rows of the child.
     """
-    q, h, k = u.shape
-    size = parent_d.shape[1]
-    if len(w) == 0 and k <= 2 and size <= 2:
+    if len(w) == 0 and u.shape[2] <= 2 and parent_d.shape[1] <= 2:
         eliminate_parent_narrow(u, m, parent, offset, parent_d, parent_u)
-        return
-    um = np.empty((size, k))
-    for i in range(q):
-        outer = parent[i]
-        for a in range(size):
-            for c in range(k):
-                value = 0.0
-                for e in range(k):
-                    value += u[i, offset + a, e] * m[i, e, c]
-                um[a, c] = value
-        for a in range(size):
-            for b in range(size):
-                value = 0.0
-                for c in range(k):
-                    value += um[a, c] * u[i, offset + b, c]
-                parent_d[outer, b, a] -= value
-            for row in range(offset + size, h):
-                value = 0.0
-                for c in range(k):
-                    value += um[a, c] * u[i, row, c]
-                parent_u[outer, row - offset - size, a] -= value
-            for pos in range(ptr[i], ptr[i + 1]):
-                value = 0.0
-                for c in range(k):
-                    value += um[a, c] * w[pos, c]
-                parent_w[relative[pos], a] -= value
+    else:
+        eliminate_parent_wide(u, w, m, ptr, parent, relative, offset, parent_d, parent_u, parent_w)
 
 
 @kernel

@@ -17,6 +17,7 @@ from mixedscope.engine.kernels.narrow import (
     derivative_tier_2,
     parent_forms_narrow,
 )
+from mixedscope.engine.kernels.wide import derivative_tier_wide, parent_forms_wide
 
 __all__ = [
     "dense_forms",
@@ -301,27 +302,12 @@ def parent_forms(
 
     K is zero for head rows from `end` on.
     """
-    q, _, k = u.shape
-    size = parent_kd.shape[1]
-    if len(w) == 0 and k <= 2:
+    if len(w) == 0 and u.shape[2] <= 2:
         parent_forms_narrow(u, parent, offset, end, parent_kd, parent_ku, out)
-        return
-    t = np.empty(k)
-    for i in range(q):
-        outer = parent[i]
-        for p in range(size):
-            for c in range(k):
-                value = 0.0
-                for r in range(size):
-                    value += 0.5 * parent_kd[outer, p, r] * u[i, offset + r, c]
-                for row in range(offset + size, end):
-                    value += parent_ku[outer, row - offset - size, p] * u[i, row, c]
-                for pos in range(ptr[i], ptr[i + 1]):
-                    value += parent_kw[relative[pos], p] * w[pos, c]
-                t[c] = value
-            for a in range(k):
-                for b in range(k):
-                    out[i, a, b] += u[i, offset + p, a] * t[b] + t[a] * u[i, offset + p, b]
+    else:
+        parent_forms_wide(
+            u, w, ptr, parent, relative, offset, end, parent_kd, parent_ku, parent_kw, out
+        )
 
 
 @kernel
@@ -459,35 +445,10 @@ def derivative_tier(
     Twice the sum over levels of ``D X - G X + D M G X`` with ``G = A' K A + weight g g'``; `inner`
     (q, k, k) holds ``A' K A`` and `forms` (q, k) holds g.
     """
-    q, k = d.shape[0], d.shape[1]
+    k = d.shape[1]
     if k == 1:
         derivative_tier_1(d, x, m, inner, forms, weight, out)
-        return
-    if k == 2:
+    elif k == 2:
         derivative_tier_2(d, x, m, inner, forms, weight, out)
-        return
-    g = np.empty((k, k))
-    t = np.empty((k, k))
-    r = np.empty((k, k))
-    for i in range(q):
-        for a in range(k):
-            for b in range(k):
-                g[a, b] = inner[i, a, b] + weight * forms[i, a] * forms[i, b]
-        for a in range(k):
-            for b in range(k):
-                value = 0.0
-                for c in range(k):
-                    value += m[i, a, c] * g[c, b]
-                t[a, b] = value
-        for a in range(k):
-            for b in range(k):
-                value = d[i, a, b] - g[a, b]
-                for c in range(k):
-                    value += d[i, a, c] * t[c, b]
-                r[a, b] = value
-        for a in range(k):
-            for b in range(k):
-                value = 0.0
-                for c in range(k):
-                    value += r[a, c] * x[i, c, b]
-                out[a, b] += 2.0 * value
+    else:
+        derivative_tier_wide(d, x, m, inner, forms, weight, out)

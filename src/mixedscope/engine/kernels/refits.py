@@ -212,7 +212,7 @@ def fixed_errors_single(
     work: Work,
     places: Ints,
     degrees: int,
-    reml: bool | None,
+    reml: bool,
     r_inverse: Floats,
     points: Floats,
     errors: Floats,

@@ -11,18 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.kernels import steps
 from mixedscope.engine.kernels.criterion import (
     inlined_criterion,
     inlined_residual,
     inlined_weight,
 )
-from mixedscope.engine.kernels.elimination import (
-    back_solve_tier,
-    cholesky_small,
-    eliminate_head,
-    level_factors,
-)
-from mixedscope.engine.kernels.inverse import derivative_tier, head_forms, inverse_small
+from mixedscope.engine.kernels.elimination import cholesky_small
 from mixedscope.engine.kernels.search import (
     ACCEPT,
     DECREMENT,
@@ -37,9 +32,16 @@ __all__ = ["refit_single", "run_single"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Pattern = tuple[Ints, NDArray[np.uint32]]
+Pattern = tuple[Ints, NDArray[np.uint32], Ints]
 Data = tuple[Floats, Floats, Floats, Floats]
 Work = tuple[Floats, ...]
+
+_level_factors = steps.level_factors.call
+_eliminate_head = steps.eliminate_head.call
+_back_solve = steps.back_solve.call
+_inverse_small = steps.inverse_small.call
+_head_forms = steps.head_forms.call
+_derivative_tier = steps.derivative_tier.call
 
 
 @inlined
@@ -48,15 +50,15 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
 
     Factor and coefficients are left in the `s` and `coefficient` of `work`.
     """
-    ptr, idx = pattern
+    ptr, idx, step = pattern
     d, u, w, corner = data
     lam, x, m, head, forms, modes, _, s, coefficient, _ = work
     n = len(corner)
-    log_det = level_factors(d, lam, x, m)
+    log_det = _level_factors(step, d, lam, x, m)
     for i in range(n):
         for j in range(i, n):
             s[i, j] = corner[i, j]
-    eliminate_head(u, m, n, s)
+    _eliminate_head(step, u, m, n, s)
     for i in range(n):
         for j in range(i):
             s[i, j] = s[j, i]
@@ -77,7 +79,7 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
             for j in range(n):
                 head[i, j] = coefficient[j]
         pwrss = s[n - 1, n - 1] ** 2
-        penalty = back_solve_tier(u, w, x, m, ptr, idx, head, coefficient, forms, modes)
+        penalty = _back_solve(step, u, w, x, m, ptr, idx, head, coefficient, forms, modes)
     return log_det, log_det_fixed, pwrss, penalty
 
 
@@ -96,15 +98,15 @@ def _clear(data: Data, work: Work) -> None:
 @inlined
 def _add_fixed_part(pattern: Pattern, data: Data, work: Work) -> None:
     """Fill the forms with what the fixed effects add to the derivative under REML."""
-    ptr, idx = pattern
+    ptr, idx, step = pattern
     _, u, w, _ = data
     inner, s = work[6], work[7]
     n = len(s)
-    inverse_small(s, n - 1)
+    _inverse_small(step, s, n - 1)
     for i in range(n):
         for j in range(i, n):
             s[i, j] = s[j, i] if j < n - 1 else 0.0
-    head_forms(u, w, ptr, idx, s, n, inner)
+    _head_forms(step, u, w, ptr, idx, s, n, inner)
 
 
 @kernel
@@ -117,7 +119,7 @@ def run_single(
     inverse: Floats,
     degrees: int,
     variance: float,
-    reml: bool | None,
+    reml: bool,
     tolerance: float,
     search: bool,
     derive: bool,
@@ -131,7 +133,8 @@ def run_single(
     Parameters
     ----------
     pattern : tuple
-        ``ptr`` and ``idx`` of the tier.
+        ``ptr`` and ``idx`` of the tier, and the addresses of the steps, see
+        :mod:`mixedscope.engine.kernels.steps`.
     data : tuple
         ``d``, ``u``, ``w`` of the tier, and the cross-products of the tail.
     work : tuple
@@ -148,9 +151,7 @@ def run_single(
         n, or n - p under REML.
     variance : float
         Residual variance, internal units, where it is known; 0 where it is profiled out.
-    reml : bool or None
-        None under maximum likelihood, True under REML: what only the latter needs is then compiled
-        with its first fit.
+    reml : bool
     tolerance : float
         Newton decrement at which a search stops.
     search : bool
@@ -205,10 +206,10 @@ def run_single(
         if verdict == RETRY or not derive:
             continue
         _clear(data, work)
-        if reml is not None:
+        if reml:
             _add_fixed_part(pattern, data, work)
         weight = inlined_weight(pwrss, degrees, variance)
-        derivative_tier(data[0], x, m, inner, forms, weight, out)
+        _derivative_tier(pattern[2], data[0], x, m, inner, forms, weight, out)
         for i in range(p):
             gradients[count - 1, i] = out[places[i] // size, places[i] % size]
         if search:
@@ -235,7 +236,7 @@ def refit_single(
     start_inverse: Floats,
     degrees: int,
     variances: Floats,
-    reml: bool | None,
+    reml: bool,
     tolerance: float,
     most: int,
     points: Floats,

@@ -6,18 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel
-from mixedscope.engine.kernels.elimination import cholesky_small, level_factors
+from mixedscope.engine.kernels.elimination import cholesky_small
 from mixedscope.engine.kernels.inverse import inverse_small
+from mixedscope.engine.kernels.steps import level_factors
 
 __all__ = ["information_sums", "invert", "own_moments", "shared_moments", "solve_moments"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_level_factors = level_factors.call
+
 
 @kernel
 def information_sums(
-    d: Floats, lam: Floats, rows: Ints, cols: Ints, degrees: int, first: int, out: Floats
+    step: Ints,
+    d: Floats,
+    lam: Floats,
+    rows: Ints,
+    cols: Ints,
+    degrees: int,
+    first: int,
+    out: Floats,
 ) -> None:
     """Sum ``tr(B W_i B W_j)`` over levels, less the share of sigma.
 
@@ -28,6 +38,8 @@ def information_sums(
 
     Parameters
     ----------
+    step : array of int
+        What :func:`mixedscope.engine.linking.steps_of_information` gives.
     d : (q, k, k) array
         M is that of :func:`mixedscope.engine.kernels.elimination.level_factors`.
     lam : (k, k) array
@@ -41,7 +53,7 @@ def information_sums(
     q, k = d.shape[0], d.shape[1]
     x = np.empty(d.shape)
     m = np.empty(d.shape)
-    level_factors(d, lam, x, m)
+    _level_factors(step, d, lam, x, m)
     md = np.empty((k, k))
     b = np.empty((k, k))
     v = np.empty((k, k))

@@ -10,33 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import inlined, kernel, part
+from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.kernels import steps
 from mixedscope.engine.kernels.criterion import (
     inlined_criterion,
     inlined_residual,
     inlined_weight,
 )
-from mixedscope.engine.kernels.dense import derive_dense, scale_dense
-from mixedscope.engine.kernels.elimination import (
-    back_solve_rest,
-    back_solve_tier,
-    cholesky_small,
-    copy_upper,
-    eliminate_head,
-    eliminate_parent,
-    eliminate_sparse,
-    level_factors,
-)
-from mixedscope.engine.kernels.inverse import (
-    derivative_tier,
-    head_forms,
-    inverse_small,
-    parent_forms,
-    parent_products,
-    sparse_forms,
-    tier_inverse,
-)
-from mixedscope.engine.kernels.narrow import add_parent_narrow, back_solve_narrow
+from mixedscope.engine.kernels.elimination import cholesky_small
 from mixedscope.engine.kernels.search import (
     ACCEPT,
     DECREMENT,
@@ -46,35 +27,50 @@ from mixedscope.engine.kernels.search import (
     accept_or_halve,
     next_trial,
 )
+from mixedscope.engine.kernels.tiers import (
+    BLOCKS,
+    COLUMNS,
+    HEAD,
+    HEADS,
+    LAM,
+    MODES,
+    NNZ,
+    PTR,
+    ROWS,
+    SPARSE,
+    H,
+    K,
+    Q,
+    cube,
+    square,
+)
 
-__all__ = ["COLUMNS", "run_whole"]
+__all__ = ["run_whole"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# Columns of the table: numbers of levels, head rows, columns and sparse rows of a tier; then
-# where its part of every flat array begins.
-(
-    _Q, _H, _K, _NNZ, _BLOCKS, _HEADS, _SPARSE, _ROWS, _PTR, _MODES, _HEAD, _PARENT, _RELATIVE,
-    _LAM,
-) = range(14)  # fmt: skip
-COLUMNS = 14
 
 Pattern = tuple[Ints, NDArray[np.uint32], NDArray[np.int32], Ints, Ints, Ints, Ints]
 Data = tuple[Floats, Floats, Floats, Floats]
 Work = tuple[Floats, ...]
 
-
-@part
-def _cube(flat: Floats, at: int, q: int, h: int, k: int) -> Floats:
-    """Part (q, h, k) of a flat array."""
-    return flat[at : at + q * h * k].reshape((q, h, k))
-
-
-@part
-def _square(flat: Floats, at: int, q: int, k: int) -> Floats:
-    """Part (q, k) of a flat array."""
-    return flat[at : at + q * k].reshape((q, k))
+_level_factors = steps.level_factors.call
+_eliminate_parents = steps.eliminate_parents.call
+_eliminate_head = steps.eliminate_head.call
+_eliminate_sparse = steps.eliminate_sparse.call
+_scale_dense = steps.scale_dense.call
+_back_solve_rest = steps.back_solve_rest.call
+_add_parents = steps.add_parents.call
+_back_solve_narrow = steps.back_solve_narrow.call
+_modes_of_parents = steps.modes_of_parents.call
+_back_solve = steps.back_solve.call
+_inverse_small = steps.inverse_small.call
+_derive_dense = steps.derive_dense.call
+_parents_of_inverse = steps.parents_of_inverse.call
+_head_forms = steps.head_forms.call
+_sparse_forms = steps.sparse_forms.call
+_invert_tier = steps.invert_tier.call
+_derivative_tier = steps.derivative_tier.call
 
 
 @inlined
@@ -94,48 +90,44 @@ def _solve(
     n = len(rest)
     n_tail = n - n_rest
     tiers = len(table)
-    copy_upper(rest, s)
+    for i in range(n):
+        for j in range(i, n):
+            s[i, j] = rest[i, j]
     if tiers > 1:
         # Nothing is subtracted from the first tier: its cross-products are used as they are.
-        for i in range(table[1, _BLOCKS], len(own_d)):
+        for i in range(table[1, BLOCKS], len(own_d)):
             own_d[i] = first_d[i]
-        for i in range(table[1, _HEADS], len(own_u)):
+        for i in range(table[1, HEADS], len(own_u)):
             own_u[i] = first_u[i]
-        for i in range(table[1, _SPARSE], len(own_w)):
+        for i in range(table[1, SPARSE], len(own_w)):
             own_w[i] = first_w[i]
     log_det = 0.0
     for tier in range(tiers):
-        q, h, k, nnz = table[tier, _Q], table[tier, _H], table[tier, _K], table[tier, _NNZ]
-        d = _cube(first_d if tier == 0 else own_d, table[tier, _BLOCKS], q, k, k)
-        u = _cube(first_u if tier == 0 else own_u, table[tier, _HEADS], q, h, k)
-        w = _square(first_w if tier == 0 else own_w, table[tier, _SPARSE], nnz, k)
-        x = _cube(all_x, table[tier, _BLOCKS], q, k, k)
-        m = _cube(all_m, table[tier, _BLOCKS], q, k, k)
-        ptr = all_ptr[table[tier, _PTR] : table[tier, _PTR] + q + 1]
-        log_det += level_factors(d, _square(lam, table[tier, _LAM], k, k), x, m)
-        offset = int(np.int64(0))
-        for later in range(tier + 1, tiers):
-            outer_q, outer_h, size = table[later, _Q], table[later, _H], table[later, _K]
-            skipped = later - tier - 1
-            at = table[tier, _PARENT] + skipped * q
-            where = table[tier, _RELATIVE] + skipped * nnz
-            eliminate_parent(
-                u, w, m, ptr, all_parent[at : at + q], all_relative[where : where + nnz], offset,
-                _cube(own_d, table[later, _BLOCKS], outer_q, size, size),
-                _cube(own_u, table[later, _HEADS], outer_q, outer_h, size),
-                _square(own_w, table[later, _SPARSE], table[later, _NNZ], size),
+        q, h, k, nnz = table[tier, Q], table[tier, H], table[tier, K], table[tier, NNZ]
+        d = cube(first_d if tier == 0 else own_d, table[tier, BLOCKS], q, k, k)
+        u = cube(first_u if tier == 0 else own_u, table[tier, HEADS], q, h, k)
+        w = square(first_w if tier == 0 else own_w, table[tier, SPARSE], nnz, k)
+        x = cube(all_x, table[tier, BLOCKS], q, k, k)
+        m = cube(all_m, table[tier, BLOCKS], q, k, k)
+        ptr = all_ptr[table[tier, PTR] : table[tier, PTR] + q + 1]
+        step = table[tier, COLUMNS:]
+        log_det += _level_factors(step, d, square(lam, table[tier, LAM], k, k), x, m)
+        if tier + 1 < tiers:
+            _eliminate_parents(
+                step, table, tier, u, w, m, ptr, all_parent, all_relative,
+                own_d, own_u, own_w,
             )  # fmt: skip
-            offset += size
-        eliminate_head(u, m, n_tail, s)
+        _eliminate_head(step, u, m, n_tail, s)
         if n_rest > 0:
-            rows = table[tier, _ROWS]
+            rows = table[tier, ROWS]
             first = tier * (n_rest + 1)
-            eliminate_sparse(
-                u, w, m, ptr, all_idx[rows : rows + nnz], all_level[rows : rows + nnz],
+            _eliminate_sparse(
+                step, u, w, m, ptr, all_idx[rows : rows + nnz], all_level[rows : rows + nnz],
                 all_by_column[rows : rows + nnz], all_column_ptr[first : first + n_rest + 1],
                 n_tail, s,
             )  # fmt: skip
-    scale_dense(s, diagonal, node, lam, n_rest)
+    step = table[0, COLUMNS:]
+    _scale_dense(step, s, diagonal, node, lam, n_rest)
     log_det_fixed = pwrss = penalty = np.nan
     if np.isfinite(log_det) and cholesky_small(s):
         log_det_fixed = 0.0
@@ -145,45 +137,35 @@ def _solve(
             else:
                 log_det_fixed += 2.0 * np.log(s[i, i])
         pwrss = s[n - 1, n - 1] ** 2
-        penalty = back_solve_rest(s, node, lam, n_rest, spherical, coefficient)
+        penalty = _back_solve_rest(step, s, node, lam, n_rest, spherical, coefficient)
         for back in range(tiers):
             tier = tiers - 1 - back
-            q, h, k, nnz = table[tier, _Q], table[tier, _H], table[tier, _K], table[tier, _NNZ]
-            u = _cube(first_u if tier == 0 else own_u, table[tier, _HEADS], q, h, k)
-            x = _cube(all_x, table[tier, _BLOCKS], q, k, k)
-            m = _cube(all_m, table[tier, _BLOCKS], q, k, k)
-            forms = _square(all_forms, table[tier, _MODES], q, k)
-            modes = _square(all_modes, table[tier, _MODES], q, k)
-            offset = int(np.int64(0))
+            q, h, k, nnz = table[tier, Q], table[tier, H], table[tier, K], table[tier, NNZ]
+            u = cube(first_u if tier == 0 else own_u, table[tier, HEADS], q, h, k)
+            x = cube(all_x, table[tier, BLOCKS], q, k, k)
+            m = cube(all_m, table[tier, BLOCKS], q, k, k)
+            forms = square(all_forms, table[tier, MODES], q, k)
+            modes = square(all_modes, table[tier, MODES], q, k)
+            step = table[tier, COLUMNS:]
             if nnz == 0 and k <= 2:
-                for i in range(table[tier, _MODES], table[tier, _MODES] + q * k):
+                for i in range(table[tier, MODES], table[tier, MODES] + q * k):
                     all_forms[i] = 0.0
-                for later in range(tier + 1, tiers):
-                    size = table[later, _K]
-                    at = table[tier, _PARENT] + (later - tier - 1) * q
-                    add_parent_narrow(
-                        u, all_parent[at : at + q], offset,
-                        _square(all_modes, table[later, _MODES], table[later, _Q], size), forms,
-                    )  # fmt: skip
-                    offset += size
-                penalty += back_solve_narrow(u, x, m, coefficient[n_rest:], forms, modes)
+                if tier + 1 < tiers:
+                    _add_parents(step, table, tier, u, all_parent, all_modes, forms)
+                penalty += _back_solve_narrow(step, u, x, m, coefficient[n_rest:], forms, modes)
                 continue
-            head = _square(all_head, table[tier, _HEAD], q, h)
-            for later in range(tier + 1, tiers):
-                size = table[later, _K]
-                outer_modes = _square(all_modes, table[later, _MODES], table[later, _Q], size)
-                at = table[tier, _PARENT] + (later - tier - 1) * q
-                for i in range(q):
-                    for c in range(size):
-                        head[i, offset + c] = outer_modes[all_parent[at + i], c]
-                offset += size
+            head = square(all_head, table[tier, HEAD], q, h)
+            if tier + 1 < tiers:
+                _modes_of_parents(step, table, tier, all_parent, all_modes, head)
+            offset = h - n_tail
             for i in range(q):
                 for t in range(n_tail):
                     head[i, offset + t] = coefficient[n_rest + t]
-            rows = table[tier, _ROWS]
-            penalty += back_solve_tier(
-                u, _square(first_w if tier == 0 else own_w, table[tier, _SPARSE], nnz, k), x, m,
-                all_ptr[table[tier, _PTR] : table[tier, _PTR] + q + 1],
+            rows = table[tier, ROWS]
+            penalty += _back_solve(
+                step, u,
+                square(first_w if tier == 0 else own_w, table[tier, SPARSE], nnz, k), x, m,
+                all_ptr[table[tier, PTR] : table[tier, PTR] + q + 1],
                 all_idx[rows : rows + nnz], head, coefficient, forms, modes,
             )  # fmt: skip
     return log_det, log_det_fixed, pwrss, penalty
@@ -214,64 +196,48 @@ def _derive(
         out[i] = 0.0
     for i in range(len(inner)):
         inner[i] = 0.0
+    step = table[0, COLUMNS:]
     if n_inverse > 0:
-        inverse_small(s, n_inverse)
-    derive_dense(s, diagonal, node, lam, n_rest, n_inverse, spherical, coefficient, weight, out)
+        _inverse_small(step, s, n_inverse)
+    _derive_dense(
+        step, s, diagonal, node, lam, n_rest, n_inverse, spherical, coefficient, weight, out
+    )  # fmt: skip
     for back in range(tiers):
         tier = tiers - 1 - back
-        q, h, k, nnz = table[tier, _Q], table[tier, _H], table[tier, _K], table[tier, _NNZ]
-        d = _cube(first_d if tier == 0 else own_d, table[tier, _BLOCKS], q, k, k)
-        u = _cube(first_u if tier == 0 else own_u, table[tier, _HEADS], q, h, k)
-        w = _square(first_w if tier == 0 else own_w, table[tier, _SPARSE], nnz, k)
-        m = _cube(all_m, table[tier, _BLOCKS], q, k, k)
-        forms = _cube(inner, table[tier, _BLOCKS], q, k, k)
-        ptr = all_ptr[table[tier, _PTR] : table[tier, _PTR] + q + 1]
-        rows = table[tier, _ROWS]
+        q, h, k, nnz = table[tier, Q], table[tier, H], table[tier, K], table[tier, NNZ]
+        d = cube(first_d if tier == 0 else own_d, table[tier, BLOCKS], q, k, k)
+        u = cube(first_u if tier == 0 else own_u, table[tier, HEADS], q, h, k)
+        w = square(first_w if tier == 0 else own_w, table[tier, SPARSE], nnz, k)
+        m = cube(all_m, table[tier, BLOCKS], q, k, k)
+        forms = cube(inner, table[tier, BLOCKS], q, k, k)
+        ptr = all_ptr[table[tier, PTR] : table[tier, PTR] + q + 1]
+        rows = table[tier, ROWS]
         idx = all_idx[rows : rows + nnz]
-        kd = _cube(all_kd, table[tier, _BLOCKS], q, k, k)
-        ku = _cube(all_ku, table[tier, _HEADS], q, h, k)
-        kw = _square(all_kw, table[tier, _SPARSE], nnz, k)
-        # The entries of the inverse in the rows of a tier serve the tiers within it.
-        is_innermost = tier == 0
-        if not is_innermost:
-            for i in range(table[tier, _HEADS], table[tier, _HEADS] + q * h * k):
-                all_ku[i] = 0.0
-            for i in range(table[tier, _SPARSE], table[tier, _SPARSE] + nnz * k):
-                all_kw[i] = 0.0
-        offset = int(np.int64(0))
-        for later in range(tier + 1, tiers):
-            outer_q, outer_h, size = table[later, _Q], table[later, _H], table[later, _K]
-            skipped = later - tier - 1
-            at = table[tier, _PARENT] + skipped * q
-            where = table[tier, _RELATIVE] + skipped * nnz
-            parent = all_parent[at : at + q]
-            relative = all_relative[where : where + nnz]
-            outer_kd = _cube(all_kd, table[later, _BLOCKS], outer_q, size, size)
-            outer_ku = _cube(all_ku, table[later, _HEADS], outer_q, outer_h, size)
-            outer_kw = _square(all_kw, table[later, _SPARSE], table[later, _NNZ], size)
+        step = table[tier, COLUMNS:]
+        if tiers > 1:
             end = h if n_inverse > n_rest else h - n_tail
-            parent_forms(
-                u, w, ptr, parent, relative, offset, end, outer_kd, outer_ku, outer_kw, forms
-            )
-            if not is_innermost:
-                parent_products(
-                    u, w, ptr, parent, relative, offset, outer_kd, outer_ku, outer_kw, ku, kw
-                )
-            offset += size
+            _parents_of_inverse(
+                step, table, tier, end, u, w, ptr, all_parent,
+                all_relative, all_kd, all_ku, all_kw, forms,
+            )  # fmt: skip
         if n_inverse > n_rest:
-            head_forms(u, w, ptr, idx, s, n_tail, forms)
+            _head_forms(step, u, w, ptr, idx, s, n_tail, forms)
         if n_rest > 0:
             first = tier * (n_rest + 1)
-            sparse_forms(
-                w, ptr, idx, all_level[rows : rows + nnz], all_by_column[rows : rows + nnz],
-                all_column_ptr[first : first + n_rest + 1], s, n_rest, forms,
+            _sparse_forms(
+                step, w, ptr, idx, all_level[rows : rows + nnz],
+                all_by_column[rows : rows + nnz], all_column_ptr[first : first + n_rest + 1], s,
+                n_rest, forms,
             )  # fmt: skip
-        if not is_innermost:
-            tier_inverse(u, w, m, ptr, idx, n_tail, s, forms, kd, ku, kw)
-        derivative_tier(
-            d, _cube(all_x, table[tier, _BLOCKS], q, k, k), m, forms,
-            _square(all_forms, table[tier, _MODES], q, k), weight,
-            _square(out, table[tier, _LAM], k, k),
+        if tier > 0:
+            _invert_tier(
+                step, table, tier, u, w, m, ptr, idx, n_tail, s, forms, all_kd,
+                all_ku, all_kw,
+            )  # fmt: skip
+        _derivative_tier(
+            step, d, cube(all_x, table[tier, BLOCKS], q, k, k), m, forms,
+            square(all_forms, table[tier, MODES], q, k), weight,
+            square(out, table[tier, LAM], k, k),
         )  # fmt: skip
 
 

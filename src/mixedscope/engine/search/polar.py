@@ -80,7 +80,7 @@ class PolarSearch:
         whole = _whole(objective.system)
         self._places = whole.places(objective.entries[0])
         self._table, self._pattern, self._node, self._data, self._work, self._n_rest = (
-            whole.cleared()
+            whole.cleared(reml=objective.reml)
         )
         self._scales = np.ascontiguousarray(objective.entries[1], dtype=float)
         self._log_det_basis = objective.system.basis.log_det
@@ -117,8 +117,9 @@ class PolarSearch:
         self._centre = u, rest
         self._data = d, u.copy(), w, rest.copy()
         others = [system.with_response(system.design.y - x) for x in columns]
+        reml = self._objective.reml
         for other in others:
-            _, moved, _, moved_rest = _whole(other).cleared()[3]
+            _, moved, _, moved_rest = _whole(other).cleared(reml=reml)[3]
             self._moves.append((moved - u, moved_rest - rest))
         none = system.beta(np.zeros(system.n_fixed))
         self._shared = np.array([other.beta(np.zeros(system.n_fixed)) - none for other in others])

@@ -160,16 +160,17 @@ def search_rows(
     room = (ends.points, ends.values, ends.betas, ends.counts, ends.decrements)
     inverse = np.ascontiguousarray(inverse)
     if isinstance(small, SingleSystem):
+        own, data, work = small.cleared(reml=objective.reml)
         factor = system.factors[0]
         refit_single(
-            factor.codes, factor.z, residuals, small.pattern, small.data, small.cleared(), places,
-            starts, inverse, objective.degrees, variances, objective.reml or None, _TOLERANCE,
+            factor.codes, factor.z, residuals, own, data, work, places,
+            starts, inverse, objective.degrees, variances, objective.reml, _TOLERANCE,
             most, *room,
         )  # fmt: skip
     else:
         assert isinstance(small, WholeSystem)
         where, codes, z = small.response_places(system.factors)
-        table, pattern, node, data, work, n_rest = small.cleared()
+        table, pattern, node, data, work, n_rest = small.cleared(reml=objective.reml)
         refit_whole(
             where, codes, z, residuals, table, pattern, node, data, work, n_rest,
             small.places(places), starts, inverse, objective.degrees, variances, objective.reml,
@@ -191,13 +192,14 @@ def fixed_errors(objective: ProfiledObjective, points: Floats) -> Floats:
     points = np.array(points, order="C")
     out = np.empty((len(points), system.n_fixed))
     if isinstance(small, SingleSystem):
+        own, data, work = small.cleared(reml=objective.reml)
         fixed_errors_single(
-            small.pattern, small.data, small.cleared(), places, objective.degrees,
-            objective.reml or None, r_inverse, points, out,
+            own, data, work, places, objective.degrees,
+            objective.reml, r_inverse, points, out,
         )  # fmt: skip
     else:
         assert isinstance(small, WholeSystem)
-        table, pattern, node, data, work, n_rest = small.cleared()
+        table, pattern, node, data, work, n_rest = small.cleared(reml=objective.reml)
         fixed_errors_whole(
             table, pattern, node, data, work, n_rest, small.places(places), objective.degrees,
             objective.reml, r_inverse, points, out,

@@ -22,6 +22,7 @@ from mixedscope.engine.kernels.start import (
     shared_moments,
     solve_moments,
 )
+from mixedscope.engine.linking import steps_of_information
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 
 __all__ = [
@@ -253,7 +254,10 @@ def information_after(objective: ProfiledObjective, factors: list[Floats]) -> Fl
     out = np.zeros((k, k))
     for term, block, factor in zip(system.terms, system.blocked.blocks(), factors, strict=True):
         rows, cols = term.entry_places
-        information_sums(block, factor, rows, cols, objective.degrees, term.theta.start, out)
+        information_sums(
+            steps_of_information(len(factor)), block, factor, rows, cols, objective.degrees,
+            term.theta.start, out,
+        )  # fmt: skip
     return out
 
 

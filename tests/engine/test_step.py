@@ -1,0 +1,111 @@
+"""Steps: kernels that other kernels call by address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.errors import TypingError
+
+from mixedscope import LinearMixedModel
+from mixedscope.engine.compile.step import Step
+from mixedscope.engine.kernels import steps
+from mixedscope.engine.linking import steps_of_single, steps_of_whole
+
+half = Step(1, "float64", "float64[::1]", "int64")
+call = half.call
+
+
+@njit
+def first(x: Any, n: int) -> float:
+    return float(x[0] * n)
+
+
+@njit
+def last(x: Any, n: int) -> float:
+    if n < 0:
+        raise ValueError("negative")
+    return float(x[-1] * n)
+
+
+@njit
+def caller(addresses: Any, x: Any, n: int) -> float:
+    return float(call(addresses, x, n) + 0.5)
+
+
+def test_who_fills_in_the_address_says_what_is_called() -> None:
+    addresses, x = np.zeros(2, dtype=np.int64), np.array([2.0, 3.0])
+    half.put(addresses, first)
+    assert caller(addresses, x, 4) == 8.5
+    half.put(addresses, last)
+    assert caller(addresses, x, 4) == 12.5
+    assert addresses[0] == 0
+
+
+def test_errors_come_through() -> None:
+    addresses = np.zeros(2, dtype=np.int64)
+    half.put(addresses, last)
+    with pytest.raises(ValueError, match="negative"):
+        caller(addresses, np.ones(1), -1)
+
+
+def test_no_address_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="not linked"):
+        caller(np.zeros(2, dtype=np.int64), np.ones(1), 1)
+
+
+def test_other_types_do_not_compile() -> None:
+    with pytest.raises(TypingError):
+        caller(np.zeros(2, dtype=np.int64), np.ones((2, 2)), 1)
+
+
+def test_a_function_has_one_address() -> None:
+    one, other = np.zeros((2, 2), dtype=np.int64)
+    half.put(one, first)
+    half.put(other, first)
+    assert one[1] == other[1] != 0
+
+
+def linked(row: np.ndarray) -> set[str]:
+    named = {name: step for name, step in vars(steps).items() if isinstance(step, Step)}
+    assert len(named) == steps.STEPS == len(row)
+    return {name for name, step in named.items() if row[step._place]}
+
+
+def test_only_what_the_data_lead_to_is_compiled() -> None:
+    single = linked(steps_of_single(2, reml=False))
+    assert single == {"level_factors", "eliminate_head", "back_solve", "derivative_tier"}
+    assert linked(steps_of_single(2, reml=True)) - single == {"inverse_small", "head_forms"}
+    (crossed,) = steps_of_whole([1], [12], 3, reml=False)
+    assert not {n for n in linked(crossed) if "parent" in n or n in {"head_forms", "invert_tier"}}
+    inner, outer = steps_of_whole([1, 1], [0, 0], 0, reml=False)
+    assert {"eliminate_parent_narrow", "parent_forms_narrow"} <= linked(inner)
+    assert "invert_tier" in linked(outer) - linked(inner)
+    assert not {"eliminate_parent", "parent_forms", "eliminate_sparse"} & linked(inner)
+
+
+# Columns of the inner and of the outer factor: the steps for few columns meet those for many.
+@pytest.mark.parametrize("inner", ["1", "x", "x + z"])
+@pytest.mark.parametrize("outer", ["1", "x", "x + z"])
+@pytest.mark.parametrize("reml", [False, True])
+def test_every_width_finds_its_steps(inner: str, outer: str, reml: bool) -> None:
+    """Gradients by kernels are those by differences, whatever lies within what."""
+    rng = np.random.default_rng(1)
+    n = 240
+    g, h = np.arange(n) // 24, np.arange(n) // 6
+    data: dict[str, Any] = {"g": g, "h": h, "x": rng.normal(size=n), "z": rng.normal(size=n)}
+    data["item"] = np.arange(n) % 5
+    data["y"] = rng.normal(size=n) + rng.normal(size=10)[g] + rng.normal(size=40)[h]
+    for crossed in ("", " + (1 | item)"):
+        formula = f"y ~ x + z + ({inner} | h) + ({outer} | g){crossed}"
+        objective = LinearMixedModel(formula, data).profiled(reml=reml)
+        theta = objective.start + 0.1
+        _, slope = objective.evaluate_gradient(theta)
+        for i in range(len(theta)):
+            step = np.zeros(len(theta))
+            step[i] = 1e-5
+            above = objective.evaluate(theta + step).objective
+            below = objective.evaluate(theta - step).objective
+            assert slope[i] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-4)
