@@ -165,7 +165,7 @@ def test_a_kernel_changed_in_another_file_makes_compiled_code_stale(
     kernel: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel()(2)
-    monkeypatch.setattr(disk_cache, "_sources_digest", lambda: "of other sources")
+    monkeypatch.setattr(disk_cache, "sources_digest", lambda: "of other sources")
     again = kernel()
     assert again(2) == 4
     assert hits(again) == 0
@@ -196,7 +196,7 @@ def test_one_warning_says_where_to_put_compiled_code(
     assert [function(1.0) for function in functions] == [2.0, 3.0]
 
 
-def _nowhere(_: object) -> None:
+def _nowhere(_: object, *, is_part: bool) -> None:
     raise RuntimeError("cannot cache function: no locator available")
 
 

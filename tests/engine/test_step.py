@@ -77,7 +77,7 @@ def linked(row: np.ndarray) -> set[str]:
 def test_only_what_the_data_lead_to_is_compiled() -> None:
     single = linked(steps_of_single(2, reml=False))
     assert single == {"level_factors", "eliminate_head", "back_solve", "derivative_tier"}
-    assert linked(steps_of_single(2, reml=True)) - single == {"inverse_small", "head_forms"}
+    assert linked(steps_of_single(2, reml=True)) - single == {"fixed_forms"}
     (crossed,) = steps_of_whole([1], [12], 3, reml=False)
     assert not {n for n in linked(crossed) if "parent" in n or n in {"head_forms", "invert_tier"}}
     inner, outer = steps_of_whole([1, 1], [0, 0], 0, reml=False)

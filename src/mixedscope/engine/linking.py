@@ -32,7 +32,7 @@ def _put_factors(row: Ints, width: int) -> None:
     steps.level_factors.put(row, factors)
 
 
-def _put_common(row: Ints, width: int, *, reml: bool) -> None:
+def _put_common(row: Ints, width: int) -> None:
     """Steps that every tier has, levels having so many columns."""
     _put_factors(row, width)
     head = wide.eliminate_head_wide if width > 2 else narrow.eliminate_head_narrow
@@ -41,9 +41,6 @@ def _put_common(row: Ints, width: int, *, reml: bool) -> None:
         width, narrow.derivative_tier_1, narrow.derivative_tier_2, wide.derivative_tier_wide
     )
     steps.derivative_tier.put(row, derivative)
-    if reml:
-        steps.inverse_small.put(row, inverse.inverse_small)
-        steps.head_forms.put(row, inverse.head_forms)
 
 
 @cache
@@ -57,8 +54,10 @@ def steps_of_information(width: int) -> Ints:
 def steps_of_single(width: int, *, reml: bool) -> Ints:
     """Addresses (steps,) for one grouping factor whose levels have so many columns."""
     row = np.zeros(steps.STEPS, dtype=np.int64)
-    _put_common(row, width, reml=reml)
+    _put_common(row, width)
     steps.back_solve.put(row, elimination.back_solve_tier)
+    if reml:
+        steps.fixed_forms.put(row, inverse.fixed_forms)
     return row
 
 
@@ -70,7 +69,7 @@ def steps_of_whole(
     for tier, (row, width, rows) in enumerate(zip(out, widths, sparse_rows, strict=True)):
         later = widths[tier + 1 :]
         is_narrow = rows == 0 and width <= 2
-        _put_common(row, width, reml=reml)
+        _put_common(row, width)
         steps.scale_dense.put(row, dense.scale_dense)
         steps.back_solve_rest.put(row, elimination.back_solve_rest)
         steps.derive_dense.put(row, dense.derive_dense)
@@ -78,9 +77,12 @@ def steps_of_whole(
             steps.back_solve_narrow.put(row, narrow.back_solve_narrow)
         else:
             steps.back_solve.put(row, elimination.back_solve_tier)
+        if n_rest or reml:
+            steps.inverse_small.put(row, inverse.inverse_small)
+        if reml:
+            steps.head_forms.put(row, inverse.head_forms)
         if n_rest:
             steps.eliminate_sparse.put(row, elimination.eliminate_sparse)
-            steps.inverse_small.put(row, inverse.inverse_small)
             steps.sparse_forms.put(row, inverse.sparse_forms)
         if len(widths) > 1:
             steps.parents_of_inverse.put(row, nested.parents_of_inverse)

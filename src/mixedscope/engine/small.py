@@ -201,8 +201,9 @@ class SingleSystem(SmallSystem):
         self._steps: dict[bool, Ints] = {}
         self._data = (tier.d, tier.u, tier.w, cross.rest)
         self._lam = np.zeros((k, k))
+        self._inner = np.empty((q, k, k))
         self._arrays = (
-            self._lam, work.x, work.m, work.head, work.forms, work.modes, np.empty((q, k, k)), s,
+            self._lam, work.x, work.m, work.head, work.forms, work.modes, self._inner, s,
             coefficient, np.empty((k, k)),
         )  # fmt: skip
 
@@ -222,6 +223,8 @@ class SingleSystem(SmallSystem):
 
             steps = self._steps[reml] = steps_of_single(len(self._lam), reml=reml)
         self._lam[:] = 0.0
+        if not reml:
+            self._inner[:] = 0.0
         return (*self._where, steps), self._data, self._arrays
 
     def places(self, entries: Ints) -> Ints:

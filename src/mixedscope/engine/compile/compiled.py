@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
+from mixedscope.engine.compile.announcement import announce_compiling
 from mixedscope.engine.compile.collector import pause_while_compiling
 from mixedscope.engine.compile.compile_clock import start_compile_clock
 from mixedscope.engine.compile.disk_cache import keep_on_disk
@@ -17,6 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 pause_while_compiling()
 start_compile_clock()
+announce_compiling()
 
 
 def kernel(function: _Function) -> _Function:

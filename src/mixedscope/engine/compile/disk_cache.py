@@ -22,7 +22,7 @@ from numba.core.sigutils import normalize_signature
 
 from mixedscope.engine.compile.kernel_lock import KernelLock
 
-__all__ = ["DiskCache", "keep_on_disk"]
+__all__ = ["DiskCache", "keep_on_disk", "sources_digest"]
 
 
 class DiskCache(FunctionCache):
@@ -33,6 +33,11 @@ class DiskCache(FunctionCache):
         self._is_part = is_part
         self.lock = KernelLock(Path(self._cache_path) / f"{self._impl.filename_base}.lock")
 
+    def make_folder(self) -> Path:
+        """Give the folder where what compiles is kept; raises OSError if there can be none."""
+        self._impl.locator.ensure_cache_path()
+        return Path(self._cache_path)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Load compiled code, or give None where there is none to be trusted.
 
@@ -42,7 +47,7 @@ class DiskCache(FunctionCache):
         if found is not None or not self._enabled:
             return found
         try:
-            self._impl.locator.ensure_cache_path()
+            self.make_folder()
         except OSError:  # nothing can be saved, so nobody need wait
             self.disable()
             return None
@@ -87,7 +92,7 @@ class DiskCache(FunctionCache):
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         # The same function may be compiled as a part too, which Python cannot call.
-        return (*super()._index_key(sig, codegen), _sources_digest(), self._is_part)
+        return (*super()._index_key(sig, codegen), sources_digest(), self._is_part)
 
 
 class _Failures(event.Listener):
@@ -132,7 +137,8 @@ def _warn_once() -> None:
 
 
 @cache
-def _sources_digest() -> str:
+def sources_digest() -> str:
+    """Digest of all that compiled code comes of."""
     digest = sha256()
     here = Path(__file__).parent
     for path in sorted(

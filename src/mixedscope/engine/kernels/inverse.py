@@ -23,6 +23,7 @@ __all__ = [
     "dense_forms",
     "derivative_rest",
     "derivative_tier",
+    "fixed_forms",
     "head_forms",
     "inverse_small",
     "level_inverse",
@@ -282,6 +283,26 @@ def head_forms(
             for a in range(k):
                 for b in range(k):
                     out[i, a, b] += u[i, first + v, a] * t[v, b] + t[v, a] * u[i, first + v, b]
+
+
+@kernel
+def fixed_forms(
+    u: Floats, w: Floats, ptr: Ints, idx: NDArray[np.uint32], s: Floats, out: Floats
+) -> None:
+    """Fill `out` (q, k, k) with ``A' K A`` where fixed effects and response are all that follows.
+
+    S holds the Cholesky factor of these; its upper triangle receives K, its lower one is lost.
+    """
+    n = len(s)
+    for i in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            for b in range(out.shape[2]):
+                out[i, a, b] = 0.0
+    inverse_small(s, n - 1)
+    for i in range(n):
+        for j in range(i, n):
+            s[i, j] = s[j, i] if j < n - 1 else 0.0
+    head_forms(u, w, ptr, idx, s, n, out)
 
 
 @kernel

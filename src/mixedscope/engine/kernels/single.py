@@ -39,8 +39,7 @@ Work = tuple[Floats, ...]
 _level_factors = steps.level_factors.call
 _eliminate_head = steps.eliminate_head.call
 _back_solve = steps.back_solve.call
-_inverse_small = steps.inverse_small.call
-_head_forms = steps.head_forms.call
+_fixed_forms = steps.fixed_forms.call
 _derivative_tier = steps.derivative_tier.call
 
 
@@ -83,32 +82,6 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
     return log_det, log_det_fixed, pwrss, penalty
 
 
-@inlined
-def _clear(data: Data, work: Work) -> None:
-    """Set the derivative and the forms to zero."""
-    d, inner, out = data[0], work[6], work[9]
-    q, k = d.shape[0], d.shape[1]
-    for a in range(k):
-        for b in range(k):
-            out[a, b] = 0.0
-            for i in range(q):
-                inner[i, a, b] = 0.0
-
-
-@inlined
-def _add_fixed_part(pattern: Pattern, data: Data, work: Work) -> None:
-    """Fill the forms with what the fixed effects add to the derivative under REML."""
-    ptr, idx, step = pattern
-    _, u, w, _ = data
-    inner, s = work[6], work[7]
-    n = len(s)
-    _inverse_small(step, s, n - 1)
-    for i in range(n):
-        for j in range(i, n):
-            s[i, j] = s[j, i] if j < n - 1 else 0.0
-    _head_forms(step, u, w, ptr, idx, s, n, inner)
-
-
 @kernel
 def run_single(
     pattern: Pattern,
@@ -139,7 +112,7 @@ def run_single(
         ``d``, ``u``, ``w`` of the tier, and the cross-products of the tail.
     work : tuple
         ``lam`` (k, k), zero where theta does not stand; ``x``, ``m``, ``head``, ``forms``,
-        ``modes``, ``inner``, ``s``, ``coefficient`` of the sizes in
+        ``modes``, ``inner`` (zero unless under REML), ``s``, ``coefficient`` of the sizes in
         :mod:`mixedscope.engine.small`; ``out`` (k, k).
     places : (p,) array of int
         Where theta stands in the flattened factor.
@@ -205,9 +178,11 @@ def run_single(
             break
         if verdict == RETRY or not derive:
             continue
-        _clear(data, work)
+        for i in range(size):
+            for j in range(size):
+                out[i, j] = 0.0
         if reml:
-            _add_fixed_part(pattern, data, work)
+            _fixed_forms(pattern[2], data[1], data[2], pattern[0], pattern[1], s, inner)
         weight = inlined_weight(pwrss, degrees, variance)
         _derivative_tier(pattern[2], data[0], x, m, inner, forms, weight, out)
         for i in range(p):
