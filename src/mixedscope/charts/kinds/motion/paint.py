@@ -2,8 +2,8 @@
 
 Chosen by measurement: to draw the 5,200 lines, points and ellipses of a picture of a large film,
 each panel's marks of one kind in one call, takes aggdraw 28 ms of processor time, skia-python 30,
-cairo 41, matplotlib's AGG 21 (but its import 240 ms, and a list of the machine's fonts), resvg,
-which draws the other charts, 222, and the same marks by Pillow at three times the size some 80.
+cairo 41, matplotlib's AGG 21 (but its import 240 ms, and a list of the machine's fonts) and resvg,
+which draws the other charts, 222.
 pycairo has no wheels for Linux and macOS, skia-python's ask for OpenGL libraries that servers lack;
 aggdraw's are 1 MB and need nothing.  AGG computes in integers: the same on every machine.
 """
