@@ -156,7 +156,7 @@ def test_the_server_ends_with_the_process_that_started_it_and_its_forks(
         time.sleep(3)  # the script has started
         process.kill()
     ended = time.monotonic() + 60
-    while address.exists() or not (tmp_path / "made").exists():
+    while address.parent.exists() or not (tmp_path / "made").exists():
         assert time.monotonic() < ended
         time.sleep(0.02)
 

@@ -66,6 +66,8 @@ def main(address: str) -> None:
                 poll.unregister(listening)
                 listening.close()
                 os.unlink(address)
+                with suppress(OSError):  # made for it alone
+                    os.rmdir(os.path.dirname(address))
             elif descriptor == listening.fileno():
                 client, _ = listening.accept()
                 process = _serve(client, [listening, *(c for _, c in forks.values())])
