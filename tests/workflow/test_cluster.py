@@ -60,11 +60,9 @@ def batch_process(directory: Path) -> int | None:
     """A process that is computing a batch of the run in this directory: its log is open."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if any(w.startswith(str(directory)) and w.endswith(".sweep_batch.py") for w in words):
-                files = {os.readlink(file) for file in (path / "fd").iterdir()}
-                if any("results/logs/sweeps" in file for file in files):
-                    return int(path.name)
+            files = {os.readlink(file) for file in (path / "fd").iterdir()}
+            if any(file.startswith(f"{directory}/results/logs/sweeps") for file in files):
+                return int(path.name)
         except OSError:
             continue  # has ended meanwhile
     return None
