@@ -20,8 +20,9 @@ from browser import CHROMIUM, NO_CHROMIUM, Browser
 
 from mixedscope.charts.common.embedding import embed_font
 from mixedscope.charts.common.pdf import normalise_pdf
-from mixedscope.charts.common.render import FORMATS, PPI, TALLEST, Figure, save, save_figure
+from mixedscope.charts.common.render import FORMATS, PPI, TALLEST, Figure, as_svg, save, save_figure
 from mixedscope.charts.common.theme import FONT, configure
+from mixedscope.charts.common.vega import to_spec
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.workflow.figures import back_to
 
@@ -335,3 +336,15 @@ def test_pdf_fits_on_a_page(height: int, tmp_path: Path) -> None:
         [scale * float(side) for side in size.groups()], abs=1
     )
     assert float(box[2]) <= TALLEST + 1
+
+
+def test_numbers_that_are_not_finite_are_missing_in_every_format() -> None:
+    rows = [{"x": 1.0, "y": float("nan")}, {"x": float("inf"), "y": 2.0}, {"x": 2.0, "y": 3.0}]
+    chart = alt.Chart(alt.InlineData(values=rows)).mark_point().encode(x="x:Q", y="y:Q")
+    (values,) = to_spec(chart)["datasets"].values()
+    assert values == [
+        {"x": 1.0, "y": None},
+        {"x": None, "y": 2.0},
+        {"x": 2.0, "y": 3.0},
+    ]
+    assert "NaN" not in as_svg(chart)

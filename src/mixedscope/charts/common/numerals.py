@@ -19,6 +19,7 @@ __all__ = [
     "power",
     "power_of_ten",
     "share",
+    "share_in_tenths",
     "shares",
     "signed",
     "told_gap",
@@ -135,6 +136,14 @@ def share(value: float) -> str:
     elif left > 1e-6 and text == "100":
         text = f"{100 * value:.{1 - int(np.floor(np.log10(100 * left)))}f}".rstrip("0")
     return signed(f"{text}\u00a0%")
+
+
+def share_in_tenths(value: float) -> str:
+    """Write a share to a tenth of a percent, as shares are told that are to be a certain one."""
+    text = f"{100 * value:.1f}".removesuffix(".0")
+    if text in ("0", "100") and value not in (0.0, 1.0):
+        return share(value)
+    return f"{text}\u00a0%"
 
 
 def shares(values: Sequence[float]) -> list[str]:

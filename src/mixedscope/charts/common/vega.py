@@ -7,6 +7,7 @@ specification, which is kept until the next charts are drawn.
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import lru_cache
 from typing import Any, Final
@@ -78,9 +79,11 @@ def _short(number: re.Match[str]) -> str:
 
 
 def _cleaned(node: Any) -> Any:
-    """Put the replacement character in place of what no text file may hold."""
+    """Put the replacement character, or nothing, in place of what no text file may hold."""
     if isinstance(node, str):
         return _NO_TEXT.sub("\ufffd", node)
+    if isinstance(node, float) and not math.isfinite(node):
+        return None
     if isinstance(node, list):
         return [_cleaned(item) for item in node]
     if isinstance(node, dict):

@@ -45,7 +45,7 @@ LANDSCAPE_PANELS: Final = TableSchema(
         "scale": frozenset({"theta", "sd"}),
         "others": frozenset({"optimum", "profiled"}),
         "x_kind": frozenset({"theta", "sd", "correlation", "loading"}),
-        "y_kind": frozenset({"theta", "sd", "correlation"}),
+        "y_kind": frozenset({"theta", "sd", "correlation", "loading"}),
     },
     study=True,
 )

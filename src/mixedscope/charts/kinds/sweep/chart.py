@@ -12,13 +12,12 @@ from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.gaps import power_labels
-from mixedscope.charts.common.numerals import power_of_ten
+from mixedscope.charts.common.numerals import power_of_ten, share_in_tenths
 from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
 from mixedscope.charts.kinds.sweep.names import (
     FLOOR_WORDS,
     named,
-    percent,
     phase_name,
     placed,
     told,
@@ -233,7 +232,7 @@ class _Panel:
         name = {"level": "nominal level", "size": "nominal size"}[str(self.measure.nominal)]
         levels = sorted(set(self.frame["nominal"].astype(float)))
         along = self.chart["x"] == "level" and self.is_numeric
-        name = name if along or len(levels) > 1 else f"{name} {percent(levels[0])}"
+        name = name if along or len(levels) > 1 else f"{name} {share_in_tenths(levels[0])}"
         self.frame = self.frame.assign(**{"nominal name": name})
         dash = alt.StrokeDash(
             "nominal name:N",

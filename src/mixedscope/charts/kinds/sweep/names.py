@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mixedscope.charts.common.numerals import fixed, power
+from mixedscope.charts.common.numerals import fixed, power, share_in_tenths
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.summaries.keys import key_words
@@ -15,7 +15,6 @@ __all__ = [
     "FLOOR_WORDS",
     "capital",
     "named",
-    "percent",
     "phase_name",
     "placed",
     "ranged",
@@ -69,7 +68,7 @@ def placed(key: str, value: Any) -> str:
 def told(measure: Measure, value: float) -> str:
     """Write a value of a measure with its unit."""
     if measure.nominal is not None:
-        return percent(value)
+        return share_in_tenths(value)
     if measure.unit == "%":
         return share(value)
     if measure.floor is not None and value <= measure.floor:
@@ -81,14 +80,6 @@ def told(measure: Measure, value: float) -> str:
     else:
         text = number(value, 3)
     return f"{text}\u00a0s" if measure.unit == "s" else text
-
-
-def percent(value: float) -> str:
-    """Write a share to a tenth of a percent, as shares are told that are to be a certain one."""
-    text = f"{100 * value:.1f}".removesuffix(".0")
-    if text in ("0", "100") and value not in (0.0, 1.0):
-        return share(value)
-    return f"{text}\u00a0%"
 
 
 def x_words(key: str) -> str:

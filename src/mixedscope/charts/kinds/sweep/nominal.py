@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.numerals import share_in_tenths
 from mixedscope.charts.kinds.shrinkage.words import joined
-from mixedscope.charts.kinds.sweep.names import percent
 from mixedscope.summaries.measures import MEASURES, Measure
 from mixedscope.summaries.runs import Summary
 
@@ -24,7 +24,7 @@ def rate_words(summary: Summary) -> str:
 def nominal_words(frame: pd.DataFrame) -> str:
     """Write what the shares of some points are to be: ``95 %``, as a rule one number."""
     levels = sorted(set(frame["nominal"].astype(float)))
-    return joined([percent(level) for level in levels])
+    return joined([share_in_tenths(level) for level in levels])
 
 
 def about_nominal(summary: Summary, measure: Measure) -> list[str]:
@@ -59,5 +59,5 @@ def about_nominal(summary: Summary, measure: Measure) -> list[str]:
     shares, counts = frame["middle"].astype(float), frame["count"].astype(float)
     if summary.is_sample and counts.min() > 1:
         largest = float(np.sqrt(shares * (1.0 - shares) / counts).max())
-        words.append(f"Monte Carlo standard errors are at most {percent(largest)}.")
+        words.append(f"Monte Carlo standard errors are at most {share_in_tenths(largest)}.")
     return words

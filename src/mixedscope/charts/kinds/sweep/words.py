@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.numerals import power
+from mixedscope.charts.common.numerals import power, share_in_tenths
 from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import joined
-from mixedscope.charts.kinds.sweep.names import capital, named, percent, placed, ranged, told
+from mixedscope.charts.kinds.sweep.names import capital, named, placed, ranged, told
 from mixedscope.charts.kinds.sweep.nominal import about_nominal, nominal_words, rate_words
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import FINE_TUNING
@@ -213,7 +213,7 @@ def _off_nominal(summary: Summary) -> str:
     off = (found["middle"] - found["nominal"]).abs()
     farthest = found.iloc[int(off.to_numpy().argmax())]
     which = f"in {len(found)} of {len(frame)} points, farthest at " if len(frame) > 1 else "at "
-    value = percent(float(farthest["middle"]))
+    value = share_in_tenths(float(farthest["middle"]))
     return (
         f"; {what}off {nominal_words(frame)} by more than chance {which}"
         f"{_where(summary, farthest)} ({value})"
