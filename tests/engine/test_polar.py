@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mixedscope as ms
 from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.profiles.constrained import minimize
 from mixedscope.inference.profiles.space import Space
 
@@ -65,10 +68,8 @@ def test_a_compiled_evaluation_is_that_from_python(
         point = space.evaluate(x)
         space.searcher = searcher
         assert end.value == pytest.approx(point.value, rel=1e-12)
-        assert end.describe().objective == pytest.approx(point.value, rel=1e-12)
         np.testing.assert_allclose(end.theta, point.theta, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(end.slope, point.slope, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(end.describe().beta, point.evaluation.beta, rtol=1e-9)
         np.testing.assert_allclose(end.fixed_effects(), point.fixed_effects(), rtol=1e-9)
         system = space.objective.system
         system.solve(space.objective.factors(point.theta))
@@ -90,26 +91,41 @@ def test_a_compiled_search_ends_where_one_from_python_does(name: str) -> None:
         assert found.point.x[held] == start[held]
 
 
-@pytest.mark.parametrize("name", ["slopes", "crossed", "nested"])
-def test_columns_are_taken_off_the_response_without_forming_products_anew(name: str) -> None:
-    objective = _objective(name)
-    y = objective.system.design.y
-    columns = [FRAME["z"].to_numpy(), np.cos(np.arange(48.0))]
+@pytest.mark.parametrize("weights", [None, "w"])
+@pytest.mark.parametrize("columns", [[0], [1], [2], [2, 0], [0, 1, 2]])
+@pytest.mark.parametrize("random", ["(1 + x | g)", "(1 + x | g) + (1 + z | h)", "(1 | outer/g)"])
+def test_fixed_effects_are_held_without_forming_products_anew(
+    random: str, columns: list[int], weights: str | None
+) -> None:
+    # The dates lie far from zero: hardly to be told from the intercept.
+    frame = FRAME.assign(date=2020.0 + FRAME["z"])
+    model = ms.LinearMixedModel(f"y ~ 1 + x + date + {random}", frame, weights=weights)
+    objective = model.profiled(reml=False)
+    design = objective.system.design
     space = Space(objective)
     assert space.searcher is not None
     plain = space.evaluate(x := _places(space, 1)).value
-    space.searcher.vary(columns)
-    for multiples in ([0.0, 0.0], [2.0, -1.5], [-30.0, 4.0]):
-        space.searcher.set(np.array(multiples))
-        other = y - multiples[0] * columns[0] - multiples[1] * columns[1]
-        moved = Space(SearchableObjective(objective.system.with_response(other)))
-        own, expected = space.evaluate(x), moved.evaluate(x)
-        assert own.value == pytest.approx(expected.value, rel=1e-11)
-        np.testing.assert_allclose(own.slope, expected.slope, rtol=1e-9, atol=1e-9)
-        for found in (own.fixed_effects(), own.evaluation.beta):
-            np.testing.assert_allclose(found, expected.fixed_effects(), rtol=1e-9, atol=1e-10)
+    searcher = space.searcher.without(columns)
+    assert searcher is not None
+    rest = [c for c in range(3) if c not in columns]
+    for values in ([0.1, -0.2, 0.3], [-30.0, 4.0, 8.0]):
+        held = np.array(values)[: len(columns)]
+        searcher.hold(held)
+        other = replace(
+            design, X=np.ascontiguousarray(design.X[:, rest]),
+            x_names=tuple(design.x_names[c] for c in rest),
+            y=design.y - design.X[:, columns] @ held,
+        )  # fmt: skip
+        moved = Space(SearchableObjective(ProfiledSystem(other)))
+        own = searcher.search(x, NONE, NOTHING, 0.0)
+        expected = moved.evaluate(x)
+        assert own is not None
+        assert own.value == pytest.approx(expected.value, rel=1e-10)
+        assert own.log_det_fixed == pytest.approx(expected.log_det_fixed, abs=1e-8)
+        np.testing.assert_allclose(own.slope, expected.slope, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(own.fixed_effects(), expected.fixed_effects(), rtol=1e-8)
     # What was handed in has not changed.
-    assert Space(objective).evaluate(x).value == pytest.approx(plain, rel=1e-14)
+    assert space.evaluate(x).value == plain
 
 
 @pytest.mark.parametrize("formula", ["y ~ 1 + x + cs(1 + x | g)", "y ~ 1 + x + homdiag(1 + x | g)"])

@@ -102,11 +102,11 @@ def loses_digits(bound: float, objective: float) -> bool:
     return bound > _TOO_MUCH and bound > _TOO_MUCH * abs(objective) / 1e4
 
 
-def largest_ratio(n: int, pwrss: float, factors: Sequence[Floats]) -> float:
+def largest_ratio(squares: float, pwrss: float, factors: Sequence[Floats]) -> float:
     """Sum of squares of the response over that of its residual, or of the entries of the factors.
 
     Whichever is larger; infinite where the evaluation failed.
     """
     if not pwrss > 0.0:
         return math.inf
-    return max(n / pwrss, *[float(np.vdot(f, f)) for f in factors])
+    return max(squares / pwrss, *[float(np.vdot(f, f)) for f in factors])

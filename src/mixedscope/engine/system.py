@@ -225,6 +225,11 @@ class ProfiledSystem:
         return 0.0 if known is None else (known / self.y_scale) ** 2
 
     @property
+    def projection(self) -> Floats:
+        """Coefficients (r,) of the weighted response on the basis, units of the data."""
+        return self._projection
+
+    @property
     def kept(self) -> NDArray[np.intp]:
         """Columns of X (r,), ascending, whose fixed effects are estimated."""
         return self.basis.kept

@@ -1,26 +1,27 @@
 """Searches of small models with some coordinates held, see :mod:`mixedscope.engine.kernels.polar`.
 
-With responses that differ by multiples of given columns the cross-products of the tail are linear
-in the multiples: they are set, not formed, where fixed effects are held too.
+Where fixed effects are held too, cross-products are turned, not formed: in an orthonormal basis of
+which the last columns are what theirs add to the others', those are left out, and the response
+differs by multiples of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.evaluation import Evaluation
 from mixedscope.covariance.registry import Full, ReducedRank, ZeroCorr
 from mixedscope.engine.kernels.polar import DIAGONAL, TRIANGLE, search_polar
 from mixedscope.engine.layout import nodes_of_rest
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.products import CrossProducts, Tier
 from mixedscope.engine.rounding import LARGE_RATIO, largest_ratio
-from mixedscope.engine.small import Batch, WholeSystem
-from mixedscope.engine.system import ProfiledSystem
+from mixedscope.engine.small import WholeSystem
 
 __all__ = ["PolarEnd", "PolarSearch"]
 
@@ -41,10 +42,8 @@ class PolarEnd(NamedTuple):
     theta : (k,) array
     slope : (m,) array
     value : float
-    describe : callable
-        Gives the evaluation there.
     fixed_effects : callable
-        Gives the fixed effects (r,) there, without all the rest.
+        Gives the fixed effects (r,) there that are not held.
     log_det_fixed : float
         ``log |X' inv(V) X|``, V the covariance over sigma squared.
     inverse : (f, f) array
@@ -55,7 +54,6 @@ class PolarEnd(NamedTuple):
     theta: Floats
     slope: Floats
     value: float
-    describe: Callable[[], Evaluation]
     fixed_effects: Callable[[], Floats]
     log_det_fixed: float
     inverse: Floats
@@ -70,26 +68,43 @@ class PolarSearch:
         Of a small system, theta being entries of factors.
     layout : (parts, 5) array of int
         See :mod:`mixedscope.engine.kernels.polar`.
+    cross : CrossProducts
+        Of the system, or of one with fewer fixed effects.
+    triangle : (r, r) array
+        Columns of the fixed effects in the basis of `cross`.
+    projection : (r,) array
+        The response in that basis, units of the data.
     """
 
-    def __init__(self, objective: ProfiledObjective, layout: Ints) -> None:
+    def __init__(
+        self,
+        objective: ProfiledObjective,
+        layout: Ints,
+        cross: CrossProducts,
+        triangle: Floats,
+        projection: Floats,
+    ) -> None:
         assert objective.entries is not None
         self._objective = objective
         self._layout = layout
         # All kinds of small systems in one form.
-        whole = _whole(objective.system)
+        whole = _whole(cross)
         self._places = whole.places(objective.entries[0])
         self._table, self._pattern, self._node, self._data, self._work, self._n_rest = (
             whole.cleared(reml=objective.reml)
         )
         self._scales = np.ascontiguousarray(objective.entries[1], dtype=float)
-        self._log_det_basis = objective.system.basis.log_det
-        self._centre: tuple[Floats, Floats] | None = None
+        self._inverse, self._projection = np.linalg.inv(triangle), projection
+        self._log_det_basis = 2.0 * float(np.log(np.abs(np.diag(triangle))).sum())
+        p = len(self._places)
+        self._room = np.empty((1, p)), np.empty((1, p)), np.empty((1, 4))
+        # Of fixed effects that are held: what of the response goes with each column of the basis
+        # that is left out, and the columns of X in all of the basis.
+        self._first: tuple[Floats, Floats] | None = None
         self._moves: list[tuple[Floats, Floats]] = []
-        # What the columns taken off the response have in common with the fixed effects.
-        self._shared = np.empty((0, objective.system.n_fixed))
-        self._shift = np.zeros(objective.system.n_fixed)
-        self._corner = np.empty((0, 0))
+        self._share = np.empty(0)
+        self._among, self._own = np.empty((0, 0)), np.empty((0, 0))
+        self._given = projection
 
     @classmethod
     def of(cls, objective: ProfiledObjective) -> PolarSearch | None:
@@ -108,36 +123,63 @@ class PolarSearch:
                     return None
                 rows.append((kind, structure.size, structure.rank, own, at))
                 own, at = own + structure.n_theta, at + structure.n_theta
-        return cls(objective, np.array(rows, dtype=np.int64))
+        system = objective.system
+        layout = np.array(rows, dtype=np.int64)
+        return cls(objective, layout, system.cross, system.basis.r, system.projection)
 
-    def vary(self, columns: Sequence[Floats]) -> None:
-        """Let responses differ from that of the objective by multiples of columns (n,)."""
+    def without(self, columns: Sequence[int]) -> PolarSearch | None:
+        """Room for searches with some fixed effects held too, at values given to :meth:`hold`.
+
+        ``columns``: positions among those estimated. None where it must be made from data anew.
+        """
         system = self._objective.system
-        d, u, w, rest = self._data
-        self._centre = u, rest
-        self._data = d, u.copy(), w, rest.copy()
-        others = [system.with_response(system.design.y - x) for x in columns]
-        reml = self._objective.reml
-        for other in others:
-            _, moved, _, moved_rest = _whole(other).cleared(reml=reml)[3]
-            self._moves.append((moved - u, moved_rest - rest))
-        none = system.beta(np.zeros(system.n_fixed))
-        self._shared = np.array([other.beta(np.zeros(system.n_fixed)) - none for other in others])
-        apart = np.array([other.response - system.response for other in others])
-        inner = np.vstack([system.response, apart])
-        self._corner = inner @ inner.T
+        cross, r = system.cross, system.n_fixed
+        if self._objective.reml or cross.basis is not None:
+            return None
+        rest = [c for c in range(r) if c not in columns]
+        left = len(rest)
+        turn, triangle = np.linalg.qr(system.basis.r[:, [*rest, *columns]])
+        projection = turn.T @ system.projection
+        turned = [np.matmul(turn.T, tier.u[:, -r - 1 : -1]) for tier in cross.tiers]
+        heads = [
+            np.concatenate([tier.u[:, : -r - 1], own[:, :left], tier.u[:, -1:]], axis=1)
+            for tier, own in zip(cross.tiers, turned, strict=True)
+        ]
+        first = cross.pattern.n_rest
+        kept = [*range(first + left), first + r]
+        inner = cross.rest.copy()
+        inner[:first, first:-1] = inner[:first, first:-1] @ turn
+        tiers = [Tier(t.d, u, t.w) for t, u in zip(cross.tiers, heads, strict=True)]
+        fewer = replace(cross, tiers=tuple(tiers), rest=inner[np.ix_(kept, kept)], n_tail=left + 1)
+        other = PolarSearch(
+            self._objective, self._layout, fewer, triangle[:left, :left], projection[:left]
+        )
+        d, u, w, corner = other._data
+        other._first = u, corner
+        other._data = d, u.copy(), w, corner.copy()
+        other._share = projection[left:]
+        other._among, other._own = triangle[:left, left:], triangle[left:, left:]
+        for i in range(left, r):
+            moves = [np.zeros_like(head) for head in heads]
+            for move, own in zip(moves, turned, strict=True):
+                move[:, -1] = own[:, i]
+            response = inner[: first + left + 1, first + i].copy()
+            response[first:] = 0.0
+            other._moves.append((np.concatenate([m.ravel() for m in moves]), response))
+        other.hold(np.zeros(r - left))
+        return other
 
-    def set(self, multiples: Floats) -> None:
-        """Take so many of the columns off the response."""
-        assert self._centre is not None
+    def hold(self, values: Floats) -> None:
+        """Hold the fixed effects that were taken out at these values."""
+        assert self._first is not None
         _, u, _, rest = self._data
-        u[:], rest[:] = self._centre
-        for share, (by_u, by_rest) in zip(multiples.tolist(), self._moves, strict=True):
+        u[:], rest[:] = self._first
+        shares = (self._share - self._own @ values) / self._objective.system.y_scale
+        for share, (by_u, by_rest) in zip(shares.tolist(), self._moves, strict=True):
             u += share * by_u
-            rest += share * by_rest
-        self._shift = multiples @ self._shared
-        weights = np.concatenate([[1.0], multiples])
-        rest[-1, -1] = weights @ self._corner @ weights
+            rest[:, -1] += share * by_rest
+        rest[-1, -1] += shares @ shares
+        self._given = self._projection - self._among @ values
 
     def search(self, x: Floats, free: Ints, inverse: Floats, tolerance: float) -> PolarEnd | None:
         """Search from x (m,) by the free coordinates; None if it must be made from Python.
@@ -146,44 +188,39 @@ class PolarSearch:
         need more digits than doubles have are not made here.
         """
         objective = self._objective
-        p, r = len(self._places), objective.system.n_fixed
-        batch = Batch.empty(1, p, r)
         x, slope = np.array(x, dtype=float), np.zeros(len(x))
         inverse = np.array(inverse, dtype=float, order="C")
+        points, gradients, parts = self._room
+        betas = np.empty((1, len(self._inverse)))
+        unit = objective.system.y_scale
         count, found = search_polar(
             self._table, self._pattern, self._node, self._data, self._work, self._n_rest,
-            self._places, self._layout, self._scales, objective.system.y_scale, x, free, inverse,
-            objective.degrees, objective.reml, tolerance, _MOST, batch.points, batch.gradients,
-            batch.parts, batch.betas, slope,
+            self._places, self._layout, self._scales, unit, x, free, inverse, objective.degrees,
+            objective.reml, tolerance, _MOST, points, gradients, parts, betas, slope,
         )  # fmt: skip
         if not (found and count < _MOST and abs(x[0]) < _LARGEST):
             return None
-        variance = float(np.exp(x[0]) / objective.system.y_scale) ** 2
-        log_det, log_det_fixed, pwrss, _ = batch.parts[0].tolist()
+        variance = (math.exp(x[0]) / unit) ** 2
+        log_det, log_det_fixed, pwrss, _ = parts[0].tolist()
         value = objective.criterion(log_det, log_det_fixed, pwrss, variance)
         # NaN, where an evaluation failed, is no small ratio either.
-        is_safe = largest_ratio(objective.system.n, pwrss, [batch.points]) <= LARGE_RATIO
+        squares = float(self._data[3][-1, -1])
+        is_safe = largest_ratio(squares, pwrss, [points]) <= LARGE_RATIO
         if not (is_safe and math.isfinite(value)):
             return None
-
-        shift = self._shift
+        given, back = self._given, self._inverse
 
         def fixed_effects() -> Floats:
-            return objective.system.beta(batch.betas[0]) + shift
-
-        def describe() -> Evaluation:
-            evaluation = objective.describe_row(batch, 0, variance)
-            assert evaluation is not None
-            return evaluation._replace(beta=fixed_effects())
+            return np.asarray(back @ (betas[0] * unit + given))
 
         return PolarEnd(
-            x, batch.points[0] / self._scales, slope, value, describe, fixed_effects,
+            x, points[0] / self._scales, slope, value, fixed_effects,
             log_det_fixed + self._log_det_basis, inverse,
         )  # fmt: skip
 
 
-def _whole(system: ProfiledSystem) -> WholeSystem:
+def _whole(cross: CrossProducts) -> WholeSystem:
     """A small system in the form of those of several grouping factors."""
-    n = len(system.cross.rest)
+    n = len(cross.rest)
     room = np.empty((n, n)), np.empty(n), np.empty(n), np.empty(n)
-    return WholeSystem(system.cross, *nodes_of_rest(system.cross), *room)
+    return WholeSystem(cross, *nodes_of_rest(cross), *room)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mixedscope.engine.search.scoring import ScoringSearch
     from mixedscope.engine.search.search import SmallSearch
 
-__all__ = ["PolarEnd", "SearchableObjective", "objective_of"]
+__all__ = ["PolarEnd", "PolarSearch", "SearchableObjective", "objective_of"]
 
 Floats = NDArray[np.float64]
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.inference.profiles.space import NEAR, Point, Space, point_of
 from mixedscope.optimize.problem import EVALUATION_ERRORS
+
+if TYPE_CHECKING:
+    from mixedscope.engine.search.searchable import PolarEnd
 
 __all__ = ["TOLERANCE", "Held", "bounded_inverse", "coarse", "hessian", "minimize"]
 
@@ -104,6 +107,8 @@ def minimize(
         x[kept] = np.maximum(np.abs(x[kept]), 2.0 * NEAR * space.unit(x)[kept])
     found = _quasi_newton(space, x, free, inverse, kept, tolerance)
     found = _finished(space, found, free, inverse, kept, tolerance)
+    if not kept and not space.collapsed(found.point.x)[free].any():
+        return found
     for _ in range(_RENEWALS):
         down = _beside(space, found.point, free, kept)
         if down is None:
@@ -146,7 +151,7 @@ def minimize(
 
 def coarse(
     space: Space, x: Floats, free: Ints, inverse: Floats, positive: Sequence[int]
-) -> Point | None:
+) -> Point | PolarEnd | None:
     """Where a search from x (m,) ends that need not be exact; as `minimize` otherwise.
 
     None if it leads nowhere, or where a coordinate that must not change its sign has changed it.
@@ -155,7 +160,7 @@ def coarse(
     if space.searcher is not None:
         end = space.searcher.search(x, free, inverse, _COARSE)
         if end is not None:
-            return point_of(end) if all(end.x[i] > 0.0 for i in kept) else None
+            return end if all(end.x[i] > 0.0 for i in kept) else None
         if space.searcher.search(x, free[:0], inverse[:0, :0], 0.0) is not None:
             return None
     return _quasi_newton(space, x, free, inverse, kept, _COARSE).point

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from mixedscope.covariance.polar import PolarAxis
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 
-__all__ = ["KEY", "Parameter", "Permuted", "choose", "keys_of", "label_of", "parameters_of"]
+__all__ = ["KEY", "Parameter", "Permuted", "choose", "label_of", "parameters_of", "values_of"]
 
 Floats = NDArray[np.float64]
 #: What names a parameter in every table: kind, group, term, second term.
@@ -125,16 +125,13 @@ def label_of(key: Key) -> str:
     return words if group is None else f"{words} | {group}"
 
 
-def parameters_of(objective: SearchableObjective, estimates: pd.DataFrame) -> list[Parameter]:
-    """All parameters of a fit that are free, in the order of its table of estimates.
+def parameters_of(objective: SearchableObjective, values: Mapping[Key, float]) -> list[Parameter]:
+    """All parameters of a fit that are free, in the order of its estimates.
 
     What a structure makes equal, or a power of another, is one parameter with ties; what it fixes,
     as the correlations of rank 1, is none. Those without an estimate are left out: the data do not
     determine them, or a standard deviation of zero hides a correlation.
     """
-    is_free = (estimates["kind"] != "theta").to_numpy()
-    own = estimates["estimate"].to_numpy(dtype=float)[is_free].tolist()
-    values = dict(zip(keys_of(estimates), own, strict=True))
     found: dict[Key, Parameter] = {}
     for place, name in enumerate(objective.beta_names):
         key: Key = ("beta", None, name, None)
@@ -161,13 +158,15 @@ def parameters_of(objective: SearchableObjective, estimates: pd.DataFrame) -> li
     return [p for p in in_order if math.isfinite(p.estimate)]
 
 
-def keys_of(estimates: pd.DataFrame) -> list[Key]:
-    """What names each parameter of a table of estimates, but theta."""
+def values_of(estimates: pd.DataFrame) -> dict[Key, float]:
+    """The estimate of each parameter of a table of estimates, but theta, by what names it."""
     columns = [
         [value if isinstance(value, str) else None for value in estimates[name].tolist()]
         for name in KEY
     ]
-    return [key for key in zip(*columns, strict=True) if key[0] != "theta"]
+    values = estimates["estimate"].tolist()
+    keys = zip(*columns, strict=True)
+    return {key: value for key, value in zip(keys, values, strict=True) if key[0] != "theta"}
 
 
 def _orders(axes: Sequence[PolarAxis], size: int) -> list[tuple[int, ...]]:

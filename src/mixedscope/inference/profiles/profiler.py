@@ -19,9 +19,9 @@ from mixedscope.inference.profiles.parameters import (
     Parameter,
     Permuted,
     choose,
-    keys_of,
     label_of,
     parameters_of,
+    values_of,
 )
 from mixedscope.inference.profiles.restriction import Base, Knot, Restriction
 
@@ -73,10 +73,11 @@ class Profiler:
                 "the objective does not rise while sigma vanishes: there is no optimum from which "
                 "a profile could start"
             )
-        known = parameters_of(objective, estimates)
+        values = values_of(estimates)
+        known = parameters_of(objective, values)
         self.fixed = [p for p in known if p.kind == "beta"]
         self.known = [p for p in known if p.kind != "beta" or not objective.reml]
-        self.keys = keys_of(estimates)
+        self.keys = list(values)
         self._bases: dict[tuple[tuple[int, int, tuple[int, ...]], ...], tuple[Base, object]] = {}
         self._curves: dict[str, Curve] = {}
 

@@ -136,7 +136,7 @@ class Restriction:
         self._betas = [i for i, p in enumerate(parameters) if p.kind == "beta"]
         self._others = [i for i in range(len(parameters)) if i not in self._betas]
         self._places = [_place(base.space, parameters[i]) for i in self._others]
-        self._free = np.setdiff1d(base.free, self._places)
+        self._free = np.array([i for i in base.free.tolist() if i not in self._places], dtype=int)
         self._positive = [i for p in parameters for i in _lengths(base.space, p) if i in self._free]
         units = base.space.unit(base.centre.x)[self._free]
         own = base.hessian[np.ix_(self._free, self._free)]
@@ -168,34 +168,39 @@ class Restriction:
 
     def _reduce(self) -> None:
         """Take the columns of held fixed effects out of the design."""
-        system = self.base.objective.system
         self._columns = [self.parameters[i].place for i in self._betas]
+        searcher = self.base.space.searcher
+        self._searcher = None if searcher is None else searcher.without(self._columns)
+
+    @cached_property
+    def _system(self) -> ProfiledSystem:
+        """The model without the columns of held fixed effects."""
+        system = self.base.objective.system
         fixed = system.fixed_columns
-        self._x = fixed[:, self._columns]
         rest = [c for c in range(system.n_fixed) if c not in self._columns]
         centre = self.base.centre.fixed_effects()[self._columns]
         design = replace(
             system.design,
             X=np.ascontiguousarray(fixed[:, rest]),
             x_names=tuple(system.fixed_names[c] for c in rest),
-            y=system.design.y - self._x @ centre,
+            y=system.design.y - fixed[:, self._columns] @ centre,
         )
-        self._system = ProfiledSystem(design)
-        self._template = Space(SearchableObjective(self._system, reml=False))
-        if self._template.searcher is not None:
-            self._template.searcher.vary(list(self._x.T))
+        return ProfiledSystem(design)
 
     def _space(self, held: Floats) -> Space:
         """The space in which held fixed effects have these values."""
         if not self._betas:
             return self.base.space
         values = held[self._betas]
-        if self._template.searcher is not None:
-            self._template.searcher.set(values - self.centre.held[self._betas])
-        y = self.base.objective.system.design.y
-        return self._template.moved(
-            lambda: SearchableObjective(self._system.with_response(y - self._x @ values))
-        )
+        if self._searcher is not None:
+            self._searcher.hold(values)
+
+        def make() -> SearchableObjective:
+            system = self.base.objective.system
+            y = system.design.y - system.fixed_columns[:, self._columns] @ values
+            return SearchableObjective(self._system.with_response(y), reml=False)
+
+        return self.base.space.moved(make, self._searcher)
 
     def look(self, knot: Knot) -> Knot | None:
         """Look for a lower minimum of the others elsewhere; None if none is found.
@@ -208,21 +213,22 @@ class Restriction:
         own = knot.point
         if len(self._free) < 2 or self.base.objective.system.n > _ROWS:
             return None
-        units = space.unit(own.x)
+        free = self._free
+        sizes, near = np.abs(own.x), _APART * space.unit(own.x)
         for start in space.elsewhere(own.x):
             x = own.x.copy()
-            x[self._free] = start[self._free]
+            x[free] = start[free]
             try:
                 # Of some structures the derivatives overflow far from all data.
                 with np.errstate(all="ignore"):
-                    end = coarse(space, x, self._free, self.inverse, self._positive)
+                    end = coarse(space, x, free, self.inverse, self._positive)
             except EVALUATION_ERRORS:
                 continue
             gap = end.value - own.value if end is not None else math.inf
             if end is None or gap > _CLOSE:
                 continue
-            apart = np.abs(np.abs(end.x) - np.abs(own.x)) / units
-            if gap > -_CLOSE and apart[self._free].max() < _APART:
+            # What is held is no nearer or further.
+            if gap > -_CLOSE and (np.abs(np.abs(end.x) - sizes) < near).all():
                 continue
             other = self.hold(knot.held, end.x, self.inverse)
             if other.point.value < own.value - _LOWER * _CLOSE:

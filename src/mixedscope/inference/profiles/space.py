@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.evaluation import Evaluation
 from mixedscope.covariance.base import CovarianceStructure
 from mixedscope.covariance.polar import row_axes
 from mixedscope.engine.search.searchable import SearchableObjective
 
 if TYPE_CHECKING:
-    from mixedscope.engine.search.searchable import PolarEnd
+    from mixedscope.engine.search.searchable import PolarEnd, PolarSearch
 
 __all__ = ["NEAR", "Point", "Space", "point_of"]
 
@@ -51,8 +50,6 @@ class Point:
     theta : (k,) array
     value : float
     slope : (m,) array
-    describe : callable
-        Gives the evaluation there.
     fixed_effects : callable
         Gives the fixed effects (r,) there.
     log_det_fixed : float
@@ -63,14 +60,8 @@ class Point:
     theta: Floats
     value: float
     slope: Floats
-    describe: Callable[[], Evaluation]
     fixed_effects: Callable[[], Floats]
     log_det_fixed: float = math.nan
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """The evaluation there."""
-        return self.describe()
 
 
 @dataclass(frozen=True)
@@ -94,9 +85,7 @@ def _rows(at: int, size: int, rank: int) -> list[tuple[int, list[int]]]:
 
 def point_of(end: PolarEnd) -> Point:
     """The point where a compiled search ended."""
-    return Point(
-        end.x, end.theta, end.value, end.slope, end.describe, end.fixed_effects, end.log_det_fixed
-    )
+    return Point(end.x, end.theta, end.value, end.slope, end.fixed_effects, end.log_det_fixed)
 
 
 class Space:
@@ -162,10 +151,10 @@ class Space:
         every = [p.structure for own in self.parts for p in own]
         self._has_signs = any(structure.rank < structure.size for structure in every)
 
-    def moved(self, make: Callable[[], SearchableObjective]) -> Space:
-        """The same coordinates of the model with another response, made when it is needed."""
+    def moved(self, make: Callable[[], SearchableObjective], searcher: PolarSearch | None) -> Space:
+        """The same coordinates of the model with fixed effects held, made when it is needed."""
         other = copy(self)
-        other._objective, other._make = None, make
+        other._objective, other._make, other.searcher = None, make, searcher
         return other
 
     @property
@@ -215,9 +204,7 @@ class Space:
         evaluation, gradient, by_log = self.objective.evaluate_at_sigma(theta, sigma)
         slope = gradient @ slopes
         slope[0] += by_log
-        return Point(
-            x, theta, evaluation.objective, slope, lambda: evaluation, lambda: evaluation.beta
-        )
+        return Point(x, theta, evaluation.objective, slope, lambda: evaluation.beta)
 
     def collapsed(self, x: Floats) -> NDArray[np.bool_]:
         """Whether x is where the deviance is symmetric (m,): a standard deviation of 0, say."""
