@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class Base:
         before = self.space.evaluate(start)
         held = minimize(self.space, start, self.free, inverse, tolerance=1e-12)
         check_lower(held.point.value, before.value)
-        self.centre = replace(held.point, x=self.space.canonical(held.point.x))
+        self.centre = held.point._replace(x=self.space.canonical(held.point.x))
 
 
 def check_lower(value: float, least: float) -> None:
@@ -86,8 +86,7 @@ def check_lower(value: float, least: float) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Knot:
+class Knot(NamedTuple):
     """The least deviance at held values.
 
     Attributes
@@ -237,6 +236,8 @@ class Restriction:
 
     def _slopes(self, held: Floats, point: Point) -> tuple[Floats, Callable[[], Floats]]:
         """Derivatives by the held values, and what gives all fixed effects (r,)."""
+        if not self._betas and not self._two_fold:
+            return point.slope[self._places], point.fixed_effects
         out = np.empty(len(held))
         out[self._others] = point.slope[self._places]
         for i, place in zip(self._others, self._places, strict=True):
@@ -321,6 +322,8 @@ class Restriction:
 
     def _ways(self, held: Floats) -> list[Floats]:
         """Coordinates of the held values, in all ways to hold them."""
+        if not self._two_fold:
+            return [held[self._others]]
         ways = [held]
         for i in self._two_fold:
             is_sd = self.parameters[i].kind == "sd"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,7 @@ _NONE: Final = np.empty(0, dtype=np.int64)
 _NOTHING: Final = np.empty((0, 0))
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """The deviance at one point of a space.
 
     Attributes
@@ -224,7 +223,11 @@ class Space:
         """
         if self._has_signs:
             return x
-        if x[self._is_sd].min() >= 0.0 and np.abs(x[self._is_angle]).max(initial=0.0) <= _QUARTER:
+        _, *values = x.tolist()
+        for value, is_sd in zip(values, self._nears[2], strict=True):
+            if value < 0.0 if is_sd else not -_QUARTER <= value <= _QUARTER:
+                break
+        else:
             return x
         theta, sigma, _ = self.theta(x)
         return self.coordinates(self._model.canonical(theta), sigma)
