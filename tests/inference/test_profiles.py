@@ -394,7 +394,9 @@ def test_profiles_of_random_models_rise_and_are_no_higher_than_without_the_effec
         assert own.abs().max() <= without + 1e-5
 
 
-@pytest.mark.parametrize("number", [15, 16, 20, 43, 45])
+@pytest.mark.parametrize(
+    "number", [pytest.param(8, marks=pytest.mark.exhaustive), 15, 16, 20, 43, 45]
+)
 def test_the_others_have_no_lower_minimum_elsewhere_where_a_profile_ends(number: int) -> None:
     # Followed from the optimum out alone, profiles of these would miss that another minimum becomes
     # the lower one, by up to 0.6 of zeta.

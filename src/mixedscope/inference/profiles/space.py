@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -32,7 +32,6 @@ _TURN: Final = 0.01
 #: collinear angles are told apart by very small ones.
 _SHORT: Final = 1e-3
 _SHORT_TURN: Final = 3e-5
-
 #: Logarithms of sigma beyond this have no square.
 _LARGEST: Final = 300.0
 _QUARTER: Final = math.pi / 2
@@ -264,21 +263,25 @@ class Space:
         lengths = _SHORT**self._powers * self.unit(x)
         return np.where(self._is_sd, lengths, _SHORT_TURN)
 
-    def elsewhere(self, x: Floats) -> list[Floats]:
-        """Coordinates (m,) far from x, and from each other, with the same sigma."""
-        units = self.unit(x)
-        out = []
+    def elsewhere(self, x: Floats) -> Iterator[Floats]:
+        """Coordinates (m,) far from x, and from each other, with the same sigma.
+
+        Those come first that led to other minima most often, of random models.
+        """
+        units, places = self.unit(x), np.arange(self.size)
+        # In no direction that is special.
+        lengths = np.abs(x) + 0.3**self._powers * units
+        turned = x + np.sin(1.0 + places)
+        yield np.where(self._is_sd, lengths, np.where(self._is_angle, turned, x))
         for size in (1.0, 4.0):
             far = np.where(self._is_sd, size**self._powers * units, 0.0)
             far[0] = x[0]
-            out.append(far)
+            yield far
         if self._is_angle.any():
-            out.append(np.where(self._is_angle, -x, x))
-        # In no direction that is special.
-        lengths = np.abs(x) + 0.3**self._powers * units
-        turned = x + np.sin(1.0 + np.arange(self.size))
-        out.append(np.where(self._is_sd, lengths, np.where(self._is_angle, turned, x)))
-        return out
+            yield np.where(self._is_angle, -x, x)
+        lengths = np.exp(np.sin(2.0 + places) * self._powers) * units
+        turned = x + np.sin(1.0 + 2.0 * places)
+        yield np.where(self._is_sd, lengths, np.where(self._is_angle, turned, x))
 
     def aside(self, x: Floats, free: NDArray[np.intp]) -> list[tuple[int, Floats]]:
         """Free coordinates at which x is where the deviance is symmetric, and points beside it.
