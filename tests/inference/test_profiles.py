@@ -395,7 +395,8 @@ def test_profiles_of_random_models_rise_and_are_no_higher_than_without_the_effec
 
 
 @pytest.mark.parametrize(
-    "number", [pytest.param(8, marks=pytest.mark.exhaustive), 15, 16, 20, 43, 45]
+    "number",
+    [*(pytest.param(n, marks=pytest.mark.exhaustive) for n in (8, 62)), 15, 16, 20, 43, 45],
 )
 def test_the_others_have_no_lower_minimum_elsewhere_where_a_profile_ends(number: int) -> None:
     # Followed from the optimum out alone, profiles of these would miss that another minimum becomes

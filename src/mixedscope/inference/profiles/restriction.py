@@ -218,7 +218,7 @@ class Restriction:
             return None
         free = self._free
         sizes, near = np.abs(own.x), _APART * space.unit(own.x)
-        is_alone = True
+        is_alone, higher = True, None
         for number, start in enumerate(space.elsewhere(own.x)):
             if number == _ENOUGH and is_alone:
                 break
@@ -235,6 +235,8 @@ class Restriction:
             gap = end.value - own.value
             if gap > _CLOSE:
                 is_alone = False
+                if higher is None or end.value < higher.value:
+                    higher = end
                 continue
             # What is held is no nearer or further.
             if gap > -_CLOSE and (np.abs(np.abs(end.x) - sizes) < near).all():
@@ -244,6 +246,11 @@ class Restriction:
             if gap < -_LOWER * _CLOSE:
                 return other
             is_alone = is_alone and gap < _LOWER
+        if higher is not None:
+            # It may have ended in a narrow valley, as of nearly collinear columns, not at its foot.
+            other = self.hold(knot.held, higher.x, self.inverse)
+            if other.point.value < own.value - _LOWER * _CLOSE:
+                return other
         return None
 
     def _slopes(self, held: Floats, point: Point) -> tuple[Floats, Callable[[], Floats]]:
