@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,3 +114,44 @@ def test_every_width_finds_its_steps(inner: str, outer: str, reml: bool) -> None
             above = objective.evaluate(theta + step).objective
             below = objective.evaluate(theta - step).objective
             assert slope[i] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-4)
+
+
+_FORMULAS = ["y ~ x + (1 + x | g)", "y ~ x + (1 + x | g) + (1 | h)", "y ~ x + (1 | g) + (x | g:h)"]
+
+
+def _for_copies() -> dict[str, Any]:
+    rng = np.random.default_rng(8)
+    g, h = np.arange(120) % 12, np.arange(120) // 12 % 5
+    y = rng.normal(size=120) + rng.normal(size=12)[g] + rng.normal(size=5)[h]
+    return {"y": y, "x": rng.normal(size=120), "g": g, "h": h}
+
+
+@pytest.mark.parametrize("formula", _FORMULAS)
+@pytest.mark.parametrize("copied", [deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_of_a_model_that_was_fitted_fit_like_it(formula: str, copied: Any) -> None:
+    """Arrays that share memory in a system share it in a copy, whose results are the same."""
+    data = _for_copies()
+    model = LinearMixedModel(formula, data)
+    model.fit()
+    fit, again = model.fit(reml=True), copied(model).fit(reml=True)
+    np.testing.assert_array_equal(again.fitted(), fit.fitted())
+    old = fit.refit(np.sin(data["y"]))
+    np.testing.assert_array_equal(copied(fit).refit(np.sin(data["y"])).fitted(), old.fitted())
+
+
+def test_another_process_fits_a_model_that_was_fitted_here(tmp_path: Path) -> None:
+    """Addresses of code hold in one process only."""
+    fitted = {formula: LinearMixedModel(formula, _for_copies()) for formula in _FORMULAS}
+    values = {formula: model.fit().objective for formula, model in fitted.items()}
+    (tmp_path / "models").write_bytes(pickle.dumps(fitted))
+    code = (
+        "import pickle, sys; fitted = pickle.load(open(sys.argv[1], 'rb')); "
+        "print(*[repr(model.fit().objective) for model in fitted.values()])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "models")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(
+        [float(value) for value in done.stdout.split()], list(values.values()), rtol=1e-9
+    )

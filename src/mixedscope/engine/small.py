@@ -94,6 +94,11 @@ class SmallSystem(ABC):
 
     work: list[TierWork]
     _n_basis: int
+    _steps: dict[bool, Ints]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the addresses of steps, which hold within one process."""
+        return {**self.__dict__, "_steps": {}}
 
     @abstractmethod
     def reload(self, cross: CrossProducts) -> None:
@@ -198,7 +203,7 @@ class SingleSystem(SmallSystem):
         self.work = [work]
         self._n_basis = cross.n_tail - 1
         self._where = (own.ptr, own.idx)
-        self._steps: dict[bool, Ints] = {}
+        self._steps = {}
         self._data = (tier.d, tier.u, tier.w, cross.rest)
         self._lam = np.zeros((k, k))
         self._inner = np.empty((q, k, k))
@@ -280,7 +285,7 @@ class WholeSystem(SmallSystem):
         )
         begins = np.cumsum(lengths, axis=0) - lengths
         begins[:, -1] += len(lam)
-        self._steps: dict[bool, Ints] = {}
+        self._steps = {}
         self._table = np.hstack([sizes, begins])
         totals = lengths.sum(axis=0)
         blocks, heads, sparse, modes, head = (int(totals[i]) for i in (0, 1, 2, 5, 6))
@@ -311,6 +316,17 @@ class WholeSystem(SmallSystem):
         # The tiers eliminated first still hold their cross-products as they are.
         self.work[0].d, self.work[0].u, self.work[0].w = tiers[0].d, tiers[0].u, tiers[0].w
         self._translation = self._translate(cross)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Let a copy's arrays share memory as those do that were copied one by one."""
+        self.__dict__.update(state)
+        first = self.work[0]
+        d, u, w = first.d, first.u, first.w
+        for work, row in zip(self.work, self._table, strict=True):
+            work.__dict__.update(self._tier_work(row, self._arrays[1:9]).__dict__)
+        first.d, first.u, first.w = d, u, w
+        if len(self.work) == 1:
+            self._data = (d.ravel(), u.ravel(), w.ravel(), self._data[-1])
 
     @staticmethod
     def _tier_work(row: Ints, own: Sequence[Floats]) -> TierWork:
