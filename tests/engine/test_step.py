@@ -15,6 +15,7 @@ from numba import njit
 from numba.core.errors import TypingError
 
 from mixedscope import LinearMixedModel
+from mixedscope.engine import blocked
 from mixedscope.engine.compile.step import Step
 from mixedscope.engine.kernels import steps
 from mixedscope.engine.linking import steps_of_single, steps_of_whole
@@ -137,6 +138,17 @@ def test_copies_of_a_model_that_was_fitted_fit_like_it(formula: str, copied: Any
     np.testing.assert_array_equal(again.fitted(), fit.fitted())
     old = fit.refit(np.sin(data["y"]))
     np.testing.assert_array_equal(copied(fit).refit(np.sin(data["y"])).fitted(), old.fitted())
+
+
+def test_copies_of_an_objective_follow_theta(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where models are not worked on as a whole: the factors are views in a copy too."""
+    monkeypatch.setattr(blocked, "WHOLE", 0)
+    model = LinearMixedModel(_FORMULAS[1], _for_copies())
+    model.fit()
+    objective = model.profiled(reml=False)
+    other = deepcopy(objective)
+    for theta in (objective.start, objective.start + 0.3):
+        assert other.evaluate(theta).objective == objective.evaluate(theta).objective
 
 
 def test_another_process_fits_a_model_that_was_fitted_here(tmp_path: Path) -> None:

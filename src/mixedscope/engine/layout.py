@@ -16,6 +16,7 @@ __all__ = [
     "is_densely_crossed",
     "nodes_of_rest",
     "sparse_products",
+    "squares",
     "squeezed",
 ]
 
@@ -88,3 +89,9 @@ def flattened(factors: Sequence[Floats]) -> tuple[NDArray[np.int64], Floats]:
 def squeezed(array: Floats) -> Floats:
     """Drop the axes of length 1 that a single column has; a view."""
     return array.reshape(-1) if array.shape[-1] == 1 else array
+
+
+def squares(flat: Floats, sizes: Sequence[int]) -> list[Floats]:
+    """Cut entries into square matrices of these sizes, which share their memory."""
+    ends = np.cumsum([size**2 for size in sizes])
+    return [own.reshape(k, k) for own, k in zip(np.split(flat, ends[:-1]), sizes, strict=True)]

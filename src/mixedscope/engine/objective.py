@@ -32,6 +32,7 @@ from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.group_effects import inverse_of_lower, joined, numbered_apart
 from mixedscope.engine.kernels.criterion import criterion_of
 from mixedscope.engine.lapack import limited_for
+from mixedscope.engine.layout import squares
 from mixedscope.engine.rounding import (
     LARGE_RATIO,
     NOTHING_LEFT,
@@ -109,14 +110,15 @@ class ProfiledObjective(ABC):
         self._log_det_basis = system.basis.log_det if reml else 0.0
         self.count_rows()
         self._factors = np.zeros(sum(t.size**2 for t in system.terms))
-        self._views = []
-        first = 0
-        for size in [t.size for t in system.terms]:
-            self._views.append(self._factors[first : first + size**2].reshape(size, size))
-            first += size**2
+        self._views = squares(self._factors, [t.size for t in system.terms])
         self.entries = self._all_entries()
         self._bounded = np.flatnonzero(self.lower == 0.0).tolist()
         self._hiding = [t for t in system.terms if any(s.hides_directions for s in t.structures)]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's factors are views of its own entries again."""
+        self.__dict__.update(state)
+        self._views = squares(self._factors, [len(view) for view in self._views])
 
     def count_rows(self) -> None:
         """Take the number of observations from the system, where it has changed."""
