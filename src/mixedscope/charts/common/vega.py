@@ -15,6 +15,7 @@ from typing import Any, Final
 import vl_convert as vlc
 
 from mixedscope.charts.common.assets import VEGA_LITE
+from mixedscope.charts.common.records import quick_tables
 
 __all__ = ["compact", "evaluated", "to_spec", "vouched"]
 
@@ -47,7 +48,8 @@ def to_spec(chart: Any, *, check: bool = False) -> dict[str, Any]:
     ``check``: whether a chart that is not vouched for is held to the schema.
     """
     checked = CHECK_ALL or (check and not getattr(chart, _VOUCHED, False))
-    cleaned: dict[str, Any] = _cleaned(chart.to_dict(validate=checked))
+    with quick_tables():
+        cleaned: dict[str, Any] = _cleaned(chart.to_dict(validate=checked))
     return cleaned
 
 
