@@ -164,7 +164,7 @@ def test_every_job_asks_for_memory_and_minutes() -> None:
 
 
 def test_profile_groups_rules_that_exist() -> None:
-    assert set(PROFILE["groups"]) - {"animation"} <= set(rules())
+    assert set(PROFILE["groups"]) <= set(rules())
     assert set(PROFILE["groups"].values()) == set(PROFILE["group-components"])
 
 

@@ -99,8 +99,8 @@ def run(plan: Any) -> str:
         )
         names = plan.still_charts("lines")
         pipeline.charts(
-            fits=plan.still_fits("lines"),
-            tables=[t for t in plan.still_compared("lines") if "crossvalidation" not in t],
+            fits=plan.drawn_fits("lines", names),
+            tables=[t for t in plan.drawn_compared("lines", names) if "crossvalidation" not in t],
             shows={
                 name: shown
                 for name, shown in plan.shown("lines", names).items()

@@ -52,7 +52,7 @@ INFERENCE = {
     *("tests", "influence", "profile", "profile_pairs", "fit_bootstrap", "fit_bootstrap_batch"),
     *("table_1", "table_2"),
 }
-DRAWING = {"charts_1", "charts_2", "animation", "phases_charts"}
+DRAWING = {"charts_1", "charts_2", "moving_1", "moving_2", "phases_charts"}
 
 
 def command(directory: Path, *arguments: str) -> list[str]:
@@ -183,7 +183,7 @@ def test_new_structure_adds_one_fit(copied: Path) -> None:
 def test_films_that_are_asked_for_remake_no_still(
     started: tuple[Path, set[str]], copied: Path
 ) -> None:
-    if "animation" not in started[1]:
+    if "moving_1" not in started[1]:
         pytest.skip("nothing moves in this run")
     films = {"film", "index", "total"}
     assert set(planned_jobs(snakemake(copied, "--dry-run", "films")[1])) == {*films, "films"}

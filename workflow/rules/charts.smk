@@ -1,5 +1,6 @@
-"""Charts: one job draws those of a model, in every format, with captions beside them; what moves, and
-charts of a costly study, have a job each, and so have the films of what moves."""
+"""Charts: one job draws those of a model, in every format, with captions beside them; what moves is
+drawn by another, charts of a costly study by a third, and each film of what moves has its own.
+"""
 
 import re
 
@@ -25,29 +26,29 @@ if ASSETS:
             "../scripts/assets.py"
 
 
-# Models have different charts, hence a rule for each.
-for number, model in enumerate(PLAN.config.models, start=1):
+# Models have different charts, hence rules of their own.
+for rule_name, model, drawn in PLAN.drawing_jobs():
 
     rule:
         name:
-            f"charts_{number}"
+            rule_name
         input:
-            fits=PLAN.still_fits(model),
-            tables=PLAN.still_tables(model),
-            compared=PLAN.still_compared(model),
+            fits=PLAN.drawn_fits(model, drawn),
+            tables=PLAN.drawn_tables(model, drawn),
+            compared=PLAN.drawn_compared(model, drawn),
             assets=ancient(ASSETS),
         output:
             charts=expand(
                 "results/charts/{{model}}/{chart}.{format}",
-                chart=PLAN.still_charts(model),
+                chart=drawn,
                 format=PLAN.config.charts.formats,
             ),
             captions=expand(
                 "results/charts/{{model}}/{chart}.caption.json",
-                chart=PLAN.still_charts(model),
+                chart=drawn,
             ),
         log:
-            "results/logs/charts/{model}.log",
+            f"results/logs/charts/{{model}}/{rule_name}.log",
         wildcard_constraints:
             model=re.escape(model),
         conda:
@@ -56,51 +57,10 @@ for number, model in enumerate(PLAN.config.models, start=1):
             mem_mb=RESOURCES.memory("draw"),
             runtime=RESOURCES.minutes("draw"),
         params:
-            shows=PLAN.shown(model, PLAN.still_charts(model)),
-            settings=PLAN.chart_settings(PLAN.still_charts(model)),
+            shows=PLAN.shown(model, drawn),
+            settings=PLAN.chart_settings(drawn),
             formats=PLAN.config.charts.formats,
-            code=code_digest("charts", PLAN.chart_modules(PLAN.still_charts(model))),
-        script:
-            "../scripts/charts.py"
-
-
-# Charts that are drawn alone: what moves has settings of its own, others wait for a study that takes
-# long.
-for rule_name, kinds in (
-    ("animation", PLAN.film_kinds()),
-    ("costly_chart", PLAN.costly_kinds()),
-):
-
-    rule:
-        name:
-            rule_name
-        input:
-            fits=lambda wildcards: PLAN.chart_fits(wildcards.model, wildcards.chart),
-            tables=lambda wildcards: PLAN.chart_tables(wildcards.model, wildcards.chart),
-            assets=ancient(ASSETS),
-        output:
-            charts=expand(
-                "results/charts/{{model}}/{{chart}}.{format}",
-                format=PLAN.config.charts.formats,
-            ),
-            captions=["results/charts/{model}/{chart}.caption.json"],
-        log:
-            "results/logs/charts/{model}/{chart}.log",
-        wildcard_constraints:
-            # Names end where their extension begins.
-            chart=rf"(?:{'|'.join(kinds) or '(?!)'})(?:-[^/]+)?",
-        conda:
-            "../../environment.yml"
-        resources:
-            mem_mb=RESOURCES.memory("draw"),
-            runtime=RESOURCES.minutes("draw"),
-        params:
-            shows=lambda wildcards: PLAN.shown(wildcards.model, [wildcards.chart]),
-            settings=lambda wildcards: PLAN.chart_settings([wildcards.chart]),
-            formats=PLAN.config.charts.formats,
-            code=lambda wildcards: code_digest(
-                "charts", PLAN.chart_modules([wildcards.chart])
-            ),
+            code=code_digest("charts", PLAN.chart_modules(drawn)),
         script:
             "../scripts/charts.py"
 

@@ -240,30 +240,49 @@ class Plan:
             for path in self.fit_files(f"{name}.parquet", model=model, shows=shows)
         ]
 
+    def drawing_jobs(self) -> list[tuple[str, str, list[str]]]:
+        """Jobs that draw the charts of models: name, model, charts.
+
+        To start one takes about as long as to draw a chart: a model has one for what moves, one for
+        what waits for a costly study, and one for all others.
+        """
+        kinds = {"moving": self.film_kinds(), "costly": self.costly_kinds()}
+        jobs = []
+        for number, (model, names) in enumerate(self.charts().items(), start=1):
+            alone = {
+                job: [
+                    name
+                    for name in names
+                    if name not in MODEL_CHARTS and chart_kind(name).name in drawn
+                ]
+                for job, drawn in kinds.items()
+            }
+            jobs += [
+                (f"{job}_{number}", model, charts)
+                for job, charts in {"charts": self.still_charts(model), **alone}.items()
+                if charts
+            ]
+        return jobs
+
     def still_charts(self, model: str) -> list[str]:
-        """Charts of a model that one job draws: all but those drawn alone."""
+        """Charts of a model that one job draws: all but those drawn apart."""
         names = self.charts()[model]
-        alone = [*self.film_kinds(), *self.costly_kinds()]
+        apart = [*self.film_kinds(), *self.costly_kinds()]
         return [
-            name for name in names if name in MODEL_CHARTS or chart_kind(name).name not in alone
+            name for name in names if name in MODEL_CHARTS or chart_kind(name).name not in apart
         ]
 
-    def still_fits(self, model: str) -> list[str]:
-        """``fit.json`` of each fit that these charts show."""
-        return _distinct(self.chart_fits(model, chart) for chart in self._stills(model, own=False))
+    def drawn_fits(self, model: str, charts: Iterable[str]) -> list[str]:
+        """``fit.json`` of each fit that charts of a model show."""
+        return _distinct(self.chart_fits(model, c) for c in charts if c not in MODEL_CHARTS)
 
-    def still_tables(self, model: str) -> list[str]:
-        """The tables of fits that these charts read."""
-        return _distinct(self.chart_tables(model, name) for name in self._stills(model, own=False))
+    def drawn_tables(self, model: str, charts: Iterable[str]) -> list[str]:
+        """The tables of fits that charts of a model read."""
+        return _distinct(self.chart_tables(model, c) for c in charts if c not in MODEL_CHARTS)
 
-    def still_compared(self, model: str) -> list[str]:
-        """The tables of the model as a whole that these charts read."""
-        charts = self._stills(model, own=True)
-        return _distinct(self.model_chart_tables(model, chart) for chart in charts)
-
-    def _stills(self, model: str, *, own: bool) -> list[str]:
-        """Still charts of the model as a whole where ``own``, else those of its fits."""
-        return [name for name in self.still_charts(model) if (name in MODEL_CHARTS) is own]
+    def drawn_compared(self, model: str, charts: Iterable[str]) -> list[str]:
+        """The tables of the model as a whole that charts of it read."""
+        return _distinct(self.model_chart_tables(model, c) for c in charts if c in MODEL_CHARTS)
 
     def shown(self, model: str, charts: Iterable[str]) -> dict[str, list[str]]:
         """What each chart shows, without its directory: see `mixedscope.workflow.steps.charts`."""

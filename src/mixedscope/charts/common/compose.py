@@ -35,6 +35,13 @@ class _Whole(alt.TopLevelMixin):
             vars(twin)["_kwds"][name] = list(copied) if isinstance(copied, list) else copied
         return twin
 
+    def properties(self, **given: Any) -> Self:
+        """Set properties as Altair does, but for holding each to the schema: tests do, of all."""
+        twin = self.copy(deep=False)
+        for name, value in given.items():
+            setattr(twin, name, value)
+        return twin
+
 
 class _Layers(_Whole, alt.LayerChart): ...
 

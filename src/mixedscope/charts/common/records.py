@@ -37,8 +37,7 @@ def quick_tables() -> Generator[None]:
     def written(data: Any) -> Any:
         if id(data) not in known:
             rows = plain_records(data) if type(data) is pd.DataFrame else None
-            usual = alt.default_data_transformer
-            known[id(data)] = data, {"values": rows} if rows is not None else usual(data, None)
+            known[id(data)] = data, alt.to_values(data) if rows is None else {"values": rows}
         return known[id(data)][1]
 
     alt.data_transformers.register(_NAME, written)
