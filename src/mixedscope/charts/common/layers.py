@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -34,6 +35,8 @@ _MITRE: Final = 5.0
 _Clip = tuple[float, ...]
 
 
+# PNG and PDF are made of the same.
+@lru_cache(maxsize=1)
 def in_few_layers(svg: str) -> str:
     """Give an SVG of a chart that looks the same and takes less to paint.
 

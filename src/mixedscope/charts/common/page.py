@@ -14,7 +14,7 @@ from typing import Any, Final
 import altair as alt
 
 from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
-from mixedscope.charts.common.vega import evaluated, to_spec
+from mixedscope.charts.common.vega import evaluated, measured, to_spec
 
 __all__ = ["TALLEST_ASPECT", "beside", "drawn_size", "drawn_to_fit", "fitted"]
 
@@ -106,7 +106,7 @@ def drawn_to_fit(draw: Callable[[float], Any]) -> Any:
     """
     share, chart = 1.0, draw(1.0)
     for _ in range(_LOOKS):
-        over = _over(configure(chart))
+        over = _over(to_spec(configure(chart)))
         if over <= 0 or share <= _LEAST:
             break
         # What is not a panel keeps its height.
@@ -125,8 +125,10 @@ def fitted(chart: Any) -> Any:
         return chart
     share = 1.0
     for _ in range(_LOOKS):
-        over = _over(chart)
+        spec = to_spec(chart)
+        over = _over(spec)
         if over <= 0 or share <= _LEAST:
+            measured(chart, spec)
             break
         wanted = _stacked(chart) - over
         while _stacked(chart) > wanted and share > _LEAST:
@@ -136,9 +138,9 @@ def fitted(chart: Any) -> Any:
     return chart
 
 
-def _over(chart: Any) -> float:
+def _over(spec: dict[str, Any]) -> float:
     """By how many pixels a chart is taller than a page; not above zero where it fits."""
-    width, height = drawn_size(to_spec(chart))
+    width, height = drawn_size(spec)
     over = height - TALLEST_ASPECT * width
     # Heights of panels are rounded.
     return over + _ROUNDING if over > 0 else over
@@ -199,7 +201,7 @@ def _turned(chart: Any) -> bool:
 def _vertical(chart: Any) -> Iterator[dict[str, Any]]:
     """The vertical encodings of all layers of a panel."""
     for y in _encoded(chart, "y"):
-        yield y.to_dict(context={"data": None, "pre_transform": False})
+        yield y.to_dict(validate=False, context={"data": None, "pre_transform": False})
 
 
 def _named(chart: Any) -> bool:

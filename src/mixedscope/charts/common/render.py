@@ -23,7 +23,7 @@ from mixedscope.charts.common.interactive import interactive_page
 from mixedscope.charts.common.layers import in_few_layers
 from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.png import small_png
-from mixedscope.charts.common.vega import compact, evaluated, to_spec
+from mixedscope.charts.common.vega import compact, evaluated, measured, to_spec
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.files import atomic_write, write_json
@@ -114,8 +114,10 @@ def save_figure(
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
     shared = next(((Path(asset), path) for asset in assets), None)
-    page = {"html": lambda: interactive_page(figure.spec, back, shared)}
-    written = _write(lambda: figure.spec, os.fspath(stem), formats, {**page, **figure.files})
+    # Nobody has had this figure in hand since it was drawn.
+    spec = measured(figure.chart) or figure.spec
+    page = {"html": lambda: interactive_page(spec, back, shared)}
+    written = _write(lambda: spec, os.fspath(stem), formats, {**page, **figure.files})
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]

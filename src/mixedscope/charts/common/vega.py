@@ -17,16 +17,20 @@ import vl_convert as vlc
 from mixedscope.charts.common.assets import VEGA_LITE
 from mixedscope.charts.common.records import quick_tables
 
-__all__ = ["compact", "evaluated", "to_spec", "vouched"]
+__all__ = ["compact", "evaluated", "measured", "to_spec", "vouched"]
 
 #: Whether all charts are held to the schema: tests turn it on, and draw some of every kind.
 CHECK_ALL = False
 
 _VOUCHED: Final = "_mixedscope_vouched"
+_MEASURED: Final = "_mixedscope_measured"
 
 # Control characters and lone surrogates have no place in XML, not even escaped: the renderer aborts
 # the process over one.
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+#: How JSON writes these, and a few strings that are fine: where it is not found, all of them are.
+_MAY_BE_NO_TEXT: Final = re.compile(r"\\(?:u00[01]|[bf])|[\ud800-\udfff\ufffe\uffff]")
 
 #: The number of a clip where it is used, and where it is defined.
 _CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
@@ -49,8 +53,21 @@ def to_spec(chart: Any, *, check: bool = False) -> dict[str, Any]:
     """
     checked = CHECK_ALL or (check and not getattr(chart, _VOUCHED, False))
     with quick_tables():
-        cleaned: dict[str, Any] = _cleaned(chart.to_dict(validate=checked))
+        spec: dict[str, Any] = chart.to_dict(validate=checked)
+    found = _MAY_BE_NO_TEXT.search(json.dumps(spec, ensure_ascii=False))
+    cleaned: dict[str, Any] = spec if found is None else _cleaned(spec)
     return cleaned
+
+
+def measured(chart: Any, spec: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """Tell what a chart, as it was drawn, specified when it was measured; `spec`: to keep this.
+
+    None if it was not measured. Only for who knows that nobody has changed the chart since.
+    """
+    if spec is not None:
+        object.__setattr__(chart, _MEASURED, spec)
+    known: dict[str, Any] | None = vars(chart).get(_MEASURED)
+    return known
 
 
 def evaluated(spec: dict[str, Any]) -> str:
