@@ -1,4 +1,4 @@
-"""The step that draws the phases of a run."""
+"""The jobs that draw, and the step that draws the phases of a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,64 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from sample_tables import fit_tables
 
 from mixedscope.charts.common import glyphs
 from mixedscope.summaries.phases import phase_tables
 from mixedscope.tables.table_files import write_table
+from mixedscope.workflow.plan import Plan, make_plan
 from mixedscope.workflow.steps.drawing import phases_charts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def default_plan(**charts: dict[str, object]) -> Plan:
+    """The plan of the default run, with settings of charts."""
+    content = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+    return make_plan({**content, "charts": {**content["charts"], **charts}})
+
+
+def test_every_chart_of_a_model_is_drawn_by_one_of_three_jobs() -> None:
+    plan = default_plan()
+    drawn: dict[str, list[str]] = {}
+    for name, model, charts in plan.drawing_jobs():
+        drawn.setdefault(model, []).extend(charts)
+        kinds = {chart.partition("-")[0] for chart in charts}
+        assert name.startswith("moving") == (kinds <= {"motion", "theta"})
+        assert name.startswith("costly") == (kinds == {"landscape"})
+    assert {m: sorted(c) for m, c in drawn.items()} == {
+        m: sorted(c) for m, c in plan.charts().items()
+    }
+    names = [name for name, _, _ in plan.drawing_jobs()]
+    assert len(names) == len(set(names)) == 3 * len(plan.config.models)
+
+
+@pytest.mark.parametrize(
+    ("setting", "redrawn"),
+    [
+        ({"theta": {"frames": "best"}}, {"moving"}),
+        ({"motion": {"frames": "every"}}, {"moving"}),
+        ({"shrinkage": {"scale": "coef"}}, {"charts"}),
+    ],
+)
+def test_a_setting_redraws_what_has_it(
+    setting: dict[str, dict[str, object]], redrawn: set[str]
+) -> None:
+    before, after = default_plan(), default_plan(**setting)
+    changed = {
+        name.partition("_")[0]
+        for name, _, charts in before.drawing_jobs()
+        if before.chart_settings(charts) != after.chart_settings(charts)
+    }
+    assert changed == redrawn
+
+
+def test_only_the_job_of_landscapes_reads_their_study() -> None:
+    plan = default_plan()
+    for name, model, charts in plan.drawing_jobs():
+        reads = any("landscape" in Path(f).name for f in plan.drawn_tables(model, charts))
+        assert reads == name.startswith("costly")
 
 
 @pytest.mark.parametrize("model", ["\u5b66\u6821", "school"])
