@@ -29,7 +29,8 @@ _MEASURED: Final = "_mixedscope_measured"
 # the process over one.
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-#: How JSON writes these and numbers that are not finite, and a few strings that are fine: where it is not found, all of them are.
+#: How JSON writes these, numbers that are not finite, and a few strings that are fine: where it is
+#: not found, all are.
 _MAY_BE_NO_TEXT: Final = re.compile(r"\\(?:u00[01]|[bf])|[\ud800-\udfff\ufffe\uffff]|NaN|Infinity")
 
 #: The number of a clip where it is used, and where it is defined.
