@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
 
 from numba.core import event
 
 from mixedscope.engine.compile.disk_cache import DiskCache, sources_digest
+from mixedscope.engine.compile.own_kernels import COMPILE, OwnKernels
 
 __all__ = ["announce_compiling"]
 
-_PACKAGE = __name__.partition(".")[0] + "."
 # Seconds of compiling in a process after which it is worth a line.
 _PATIENCE = 1.0
 _LINE = (
@@ -27,31 +26,22 @@ _LINE = (
 )
 
 
-class _Announcement(event.Listener):
-    """Add up the seconds of a process; kernels compile those that they call."""
+class _Announcement(OwnKernels):
+    """Add up the seconds of a process."""
 
     def __init__(self) -> None:
-        self._depth = 0
+        super().__init__()
         self._began = 0.0
         self._total = 0.0
         self._is_done = False
 
-    def on_start(self, event: Any) -> None:
-        if self._depth or event.data["dispatcher"].py_func.__module__.startswith(_PACKAGE):
-            if not self._depth:
-                self._began = time.monotonic()
-            self._depth += 1
-            self._look()
+    def begin(self) -> None:
+        self._began = time.monotonic()
 
-    def on_end(self, event: Any) -> None:
-        if not self._depth:
-            return
-        self._look()
-        self._depth -= 1
-        if not self._depth:
-            self._total += time.monotonic() - self._began
+    def end(self) -> None:
+        self._total += time.monotonic() - self._began
 
-    def _look(self) -> None:
+    def look(self) -> None:
         if self._is_done or self._total + time.monotonic() - self._began < _PATIENCE:
             return
         self._is_done = True
@@ -72,4 +62,4 @@ def _is_first() -> bool:
 
 def announce_compiling() -> None:
     """From now on say so."""
-    event.register("numba:compile", _Announcement())
+    event.register(COMPILE, _Announcement())

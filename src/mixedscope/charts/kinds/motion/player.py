@@ -7,9 +7,7 @@ with ``textContent`` or on a canvas alone, so that it never is HTML.
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -18,10 +16,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.assets import digest
 from mixedscope.charts.common.legend import header_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
+from mixedscope.charts.common.vega import compact
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, stops
 from mixedscope.charts.kinds.motion.marks import DENSE, begins, for_page
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
@@ -136,16 +136,14 @@ def page(film: Mapping[str, Any], title: str, caption: str, still: bytes, kind: 
     ``kind``: its media type, such as ``image/svg+xml``. Gives UTF-8.
     """
     script, style = _resource("player.js"), _resource("player.css")
-    data = json.dumps(
-        film, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
+    data = compact(film)
     # A < inside a script element could end it.
     for character in "<>&\u2028\u2029":
         data = data.replace(character, f"\\u{ord(character):04x}")
     return _PAGE.format(
         # Nothing is fetched, one script runs, and no text can become code.
-        policy=f"default-src 'none'; script-src 'sha256-{_digest(script)}'; "
-        f"style-src 'sha256-{_digest(style)}'; img-src data:",
+        policy=f"default-src 'none'; script-src {digest(script)}; "
+        f"style-src {digest(style)}; img-src data:",
         title=html.escape(title),
         caption=html.escape(caption),
         style=style,
@@ -275,7 +273,3 @@ def _short(value: float) -> float:
 @cache
 def _resource(name: str) -> str:
     return (files(__package__) / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
