@@ -148,7 +148,7 @@ class Patch:
                 move(x, y)
                 line(to_x, to_y)
             self._sheet.path(path, pen)
-        elif one.shape == "loop":
+        elif one.shape == "loop" and len(at) > 2:  # AGG draws nothing where a ring has two ends
             self._sheet.polygon(at.ravel().tolist(), pen)
         else:
             self._sheet.line(at.ravel().tolist(), pen)
