@@ -29,7 +29,12 @@ class Question:
 
 #: In the order in which they are asked.
 QUESTIONS: Final = (
+    Question(
+        "Data", "What do the data of each group look like, and what does the model make of it?"
+    ),
+    Question("Estimates", "How large are the effects and the variation, and how sure is that?"),
     Question("Shrinkage", "How far, and which way, is each group's own estimate pulled?"),
+    Question("Check", "Does the model fit the data, and on which of them does it hang?"),
     Question("Structures", "What do richer covariance structures buy, and what do they cost?"),
     Question("Optimisation", "How was the fit found, and when was it good enough?"),
     Question("Optimisers", "How do other optimisers fare?"),
