@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from dense_models import dense_of
 from scipy.stats import chi2
 
 import mixedscope as ms
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.inference.hypotheses import information
 from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
-from mixedscope.inference.ladder.likelihood_ratio import reference
+from mixedscope.inference.ladder.likelihood_ratio import _information, reference
 
 LEVEL = 0.05
 DRAWS = 1000
@@ -135,3 +137,68 @@ def test_models_of_other_columns_are_refused() -> None:
     other = ms.LinearMixedModel("y ~ 1 + x + z + (1 + z | g)", FRAME).profiled()
     with pytest.raises(ModelError, match="not among those"):
         reference(first, theta, other)
+
+
+def rated(seed: int = 4) -> pd.DataFrame:
+    """Ratings of 9 items by 12 people, a tenth of them missing, with weights."""
+    rng = np.random.default_rng(seed)
+    p, i = (v.ravel() for v in np.meshgrid(np.arange(12), np.arange(9)))
+    kept = rng.random(len(p)) < 0.9
+    p, i = p[kept], i[kept]
+    x = rng.uniform(-1.0, 2.0, len(p))
+    y = rng.normal(size=12)[p] + 0.7 * rng.normal(size=9)[i] + rng.normal(size=len(p))
+    w = rng.uniform(0.5, 2.0, len(p))
+    return pd.DataFrame({"y": y, "x": x, "p": p.astype(str), "i": i.astype(str), "w": w})
+
+
+@pytest.mark.parametrize("sigma", [None, 1.3])
+@pytest.mark.parametrize("reml", [True, False])
+def test_information_is_that_of_dense_algebra(reml: bool, sigma: float | None) -> None:
+    data = rated()
+    poorer, richer = (
+        ms.LinearMixedModel(f"y ~ 1 + x + {terms}", data, weights="w", sigma=sigma)
+        for terms in ("(1 | p)", "(1 + x | p) + (1 | i)")
+    )
+    theta = poorer.fit(reml=reml).theta
+    covariances = [np.diag([theta[0] ** 2, 0.0]), np.zeros((1, 1))]
+    dense, design = dense_of(poorer, theta), richer.design
+    root = np.sqrt(data["w"].to_numpy())
+    changes = []
+    for random in design.random:
+        z = random.Z * root[:, None]
+        same = random.codes[:, None] == random.codes
+        for i, j in zip(*np.tril_indices(z.shape[1]), strict=True):
+            change = np.outer(z[:, i], z[:, j])
+            changes.append(same * (change if i == j else change + change.T))
+    moved = [dense.p @ change for change in changes]
+    expected = np.array([[np.vdot(a, b.T) for b in moved] for a in moved])
+    if sigma is None:
+        traces = np.array([np.trace(m) for m in moved])
+        expected -= np.outer(traces, traces) / (len(data) - 2)
+    found = _information(richer.profiled(reml=reml).system, covariances)
+    size = np.sqrt(np.diag(expected))
+    np.testing.assert_allclose(
+        found / size[:, None] / size, expected / size[:, None] / size, atol=1e-12
+    )
+
+
+def test_what_fixed_effects_explain_has_no_information() -> None:
+    data = rated()
+    system = ms.LinearMixedModel("y ~ 1 + p + (1 | p) + (1 | i)", data).profiled().system
+    found = _information(system, [np.zeros((1, 1)), np.ones((1, 1))])
+    assert found[0].tolist() == [0.0, 0.0]
+    assert found[1, 1] > 0.0
+
+
+def test_information_that_does_not_fit_into_memory_leaves_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = rated()
+    fits = [ms.lmer(f"y ~ 1 + x + {t}", data, reml=True) for t in ("(1 | p)", "(1 | p) + (1 | i)")]
+    monkeypatch.setattr(information, "_MOST_BYTES", 0)
+    with pytest.raises(UnsuitedError, match=r"0 GB of memory: ask for df=\"satterthwaite\""):
+        fits[1].fixed_effects(df="kenward-roger")
+    row = ms.lrtest(*fits).iloc[1]
+    assert np.isnan(row["p_value"])
+    assert (row["p_low"], row["p_high"]) == (0.0, 1.0)
+    assert "GB of memory" in row["remark"]

@@ -16,7 +16,7 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.leverage import DIGITS
 
-__all__ = ["Approximation", "JointTest", "Normal", "Residual"]
+__all__ = ["Approximation", "JointTest", "Normal", "Residual", "lost"]
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class Approximation(ABC):
     def __init__(self, objective: ProfiledObjective, theta: Floats) -> None:
         evaluation = objective.evaluate(theta)
         if not evaluation.rounding <= DIGITS:
-            raise _lost()
+            raise lost()
         self.objective, self.theta = objective, theta
         self.knows_sigma = objective.system.design.sigma is not None
         self.beta = evaluation.beta
@@ -106,7 +106,7 @@ class Approximation(ABC):
         back = self.objective.system.r_inverse * self.sigma
         differ = precision @ np.linalg.solve(back, np.linalg.solve(back, self.covariance).T)
         if not np.abs(differ - np.eye(len(precision))).max(initial=0.0) <= _DIGITS:
-            raise _lost()
+            raise lost()
 
     def _axes(self, rows: Floats, values: Floats) -> tuple[Floats, Floats, Floats]:
         """Contrasts that are uncorrelated (c', r), their variances (c',), and what is left of each.
@@ -127,7 +127,8 @@ class Approximation(ABC):
         return axes @ rows, sizes[::-1][:rank], axes @ (rows @ self.beta - values)
 
 
-def _lost() -> UnsuitedError:
+def lost() -> UnsuitedError:
+    """Give the error of a fit whose residuals leave no digits to a test."""
     return UnsuitedError(
         "The residual standard deviation all but vanishes beside the random effects: what the data "
         "tell about variances is lost to rounding, and with it degrees of freedom. Ask for "

@@ -37,6 +37,9 @@ Floats = NDArray[np.float64]
 #: Bytes of dense blocks up to which they are formed.
 _MOST_BYTES: Final = 4 * 2**30
 
+#: Precision of a fixed effect, over that without random effects, up to which it is but rounding.
+_LOST: Final = 1e-13
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -69,6 +72,10 @@ class Information:
         Covariance ``inv(X'S X)`` of the coefficients.
     products : list of (q, k, r) arrays
         ``C`` of every grouping factor.
+    traces : (m,) array
+        ``tr(S dV)`` of the directions.
+    degrees : int
+        n - r.
     """
 
     p: Floats
@@ -76,6 +83,8 @@ class Information:
     t: Floats
     phi: Floats
     products: list[Floats]
+    traces: Floats
+    degrees: int
 
     @property
     def expected(self) -> Floats:
@@ -85,14 +94,25 @@ class Information:
         made = self.t - 2.0 * np.einsum("ab,ijba->ij", self.phi, self.q) + crossed
         return np.asarray(0.5 * (made + made.T))
 
+    @property
+    def relative(self) -> Floats:
+        """The same of covariances over sigma squared, sigma being estimated too, (m, m).
+
+        What the directions share with V itself, whose size sigma is, is no information.
+        """
+        own = self.traces + np.einsum("ab,iba->i", self.phi, self.p[:-1])
+        return np.asarray(self.expected[:-1, :-1] - np.outer(own, own) / self.degrees)
+
 
 def information(
     system: ProfiledSystem, factors: Sequence[Floats], directions: Sequence[Direction]
 ) -> Information:
     """Form the moments of directions at a covariance.
 
-    ``factors`` (k, k): relative covariance factors for the engine's columns. Raises UnsuitedError
-    if the factors but the largest have so many random effects that blocks do not fit into memory.
+    ``factors`` (k, k): relative covariance factors for the engine's columns, or any other roots of
+    the covariances. Raises UnsuitedError if the factors but the largest have so many random effects
+    that blocks do not fit into memory, FloatingPointError if nothing but rounding is left of what
+    the data tell of a fixed effect.
     """
     blocks = _Blocks(system, factors)
     covariances = [factor @ factor.T for factor in factors]
@@ -114,6 +134,8 @@ def information(
     precision = blocks.precision
     # I = V - sum of Z G Z', in each place of a direction.
     r = precision.shape[0]
+    if not np.linalg.eigvalsh(precision).min(initial=1.0) > _LOST:
+        raise FloatingPointError("The precision of the fixed effects is lost to rounding.")
     p0 = -precision - p[m:].sum(axis=0)
     q0 = -p[:m] - q[m:, :m].sum(axis=0)
     q00 = -p0 - (-p[m:].sum(axis=0) - q[m:, m:].sum(axis=(0, 1)))
@@ -130,7 +152,9 @@ def information(
     all_t[:m, :m] = t[:m, :m]
     all_t[m, :m] = all_t[:m, m] = t0
     all_t[m, m] = t00
-    return Information(all_p, all_q, all_t, np.linalg.inv(precision), blocks.c)
+    return Information(
+        all_p, all_q, all_t, np.linalg.inv(precision), blocks.c, single[:m], system.n - r
+    )
 
 
 class _Blocks:
@@ -151,10 +175,9 @@ class _Blocks:
         n_rest, n_first = int(self.starts[-1]), sizes[self.first]
         if 8 * n_rest * (4 * n_first + 5 * n_rest) > _MOST_BYTES:
             raise UnsuitedError(
-                f"The Kenward-Roger adjustment of a model with {n_first} random effects of one "
+                f"the expected information of a model with {n_first} random effects of one "
                 f"grouping factor and {n_rest} of the others would take more than "
-                f'{_MOST_BYTES / 2**30:.0f} GB of memory: ask for df="satterthwaite", which needs '
-                "none of it"
+                f"{_MOST_BYTES / 2**30:.0f} GB of memory"
             )
         levels, k = self.shapes[self.first]
         basis = system.fixed_part(np.eye(system.n_fixed)).T

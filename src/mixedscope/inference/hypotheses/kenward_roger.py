@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.hypotheses.approximation import Approximation, JointTest
+from mixedscope.inference.hypotheses.approximation import Approximation, JointTest, lost
 from mixedscope.inference.hypotheses.directions import TermDirections, term_directions
 from mixedscope.inference.hypotheses.information import Direction, information
 
@@ -56,7 +56,15 @@ class KenwardRoger(Approximation):
             for position, made in enumerate(terms)
             for matrix in made.first
         ]
-        found = information(system, system.standard_factors(theta), directions)
+        try:
+            found = information(system, system.standard_factors(theta), directions)
+        except UnsuitedError as error:
+            raise UnsuitedError(
+                f"The Kenward-Roger adjustment is not to be had, for {error}: ask for "
+                'df="satterthwaite", which needs none of it.'
+            ) from error
+        except FloatingPointError as error:
+            raise lost() from error
         self._check_digits(np.asarray(np.linalg.inv(found.phi)))
         # The residual variance comes last, and is no parameter where it is known.
         m = len(directions) + (not self.knows_sigma)

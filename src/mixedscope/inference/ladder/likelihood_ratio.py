@@ -18,13 +18,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
-from mixedscope.core.seeds import generator
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.covariance.base import CovarianceStructure
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.leverage import DIGITS
-from mixedscope.inference.estimates.simulated import simulate_responses
+from mixedscope.inference.hypotheses.information import Direction, information
 from mixedscope.inference.ladder.boundary import (
     Cone,
     NullDistribution,
@@ -63,8 +62,11 @@ _NOTHING_MORE: Final = (
     "distributions of the response, and there is nothing to test."
 )
 
-#: Simulated responses over which the information is averaged.
-_RESPONSES: Final = 24
+#: Said where the information is too large to form.
+_TOO_LARGE: Final = "No distribution of the statistic is worked out here, for {}."
+
+#: Information, relative to what there would be with all else known, that counts as none.
+_FLAT: Final = 1e-10
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,8 @@ def reference(
 
     The poorer model is taken to be true at its estimates ``theta`` (k,); the richer one, of the
     same data, contains it, and has so many ``fixed`` effects more, of which in large samples
-    nothing depends on what is estimated of variances. ``seed`` is that of simulated responses, for
-    the information, and of simulated directions. Raises ModelError if the columns of the poorer
-    model are not among those of the richer one.
+    nothing depends on what is estimated of variances. ``seed`` is that of simulated directions.
+    Raises ModelError if the columns of the poorer model are not among those of the richer one.
     """
     parameters = richer.n_identified - poorer.n_identified
     if parameters == 0:
@@ -141,7 +142,6 @@ def reference(
     try:
         return _distribution(poorer, theta, richer, embeddings, parameters, fixed, seed)
     except FloatingPointError:
-        # Rounding left no residual of a response simulated with this sigma.
         return hidden
 
 
@@ -168,6 +168,23 @@ def _distribution(
 
     Without any embeddings the poorer one is the other without random effects.
     """
+    try:
+        return _from_cones(poorer, theta, richer, embeddings, parameters, fixed, seed)
+    except UnsuitedError as error:
+        words = _TOO_LARGE.format(error)
+        return Reference("bounds", parameters, None, (), None, words)
+
+
+def _from_cones(
+    poorer: ProfiledObjective,
+    theta: Floats,
+    richer: ProfiledObjective,
+    embeddings: Sequence[tuple[int, Floats]] | None,
+    parameters: int,
+    fixed: int,
+    seed: int,
+) -> Reference:
+    """The same where the information fits into memory; else raises UnsuitedError."""
     here = _Point(poorer, theta, richer, embeddings, fixed)
     if here.inner_is_plane and here.is_exact:
         found = null_distribution(here.cone(inner=True), here.cone(), seed=seed)
@@ -236,10 +253,7 @@ class _Point:
                 self.widest.append((place, tangent.embedded(there)))
         self.inner_is_plane = all(t.is_plane for _, t in self.inner)
         self.is_exact = all(t.is_exact for _, t in self.outer)
-        self._poorer, self._theta, self._system = poorer, theta, system
-        self._covariances = covariances
-        self._reml = richer.reml
-        self._degrees = richer.degrees
+        self._system, self._covariances = system, covariances
         self._coordinates: Floats | None = None
 
     def cone(self, *, inner: bool = False, widest: bool = False) -> Cone:
@@ -303,12 +317,12 @@ class _Point:
     def metric(self) -> Floats:
         """A root (d, entries of the covariances) of the information."""
         if self._coordinates is None:
-            information = _information(self)
-            # A column of zeros has no information, and no direction.
-            scale = np.sqrt(np.maximum(np.diag(information), 0.0))
+            known = _information(self._system, self._covariances)
+            # Entries that the data tell nothing of are no directions.
+            scale = np.sqrt(np.diag(known))
             units = np.where(scale > 0.0, scale, 1.0)
-            values, vectors = np.linalg.eigh(information / np.outer(units, units))
-            kept = values > 1e-10 * values[-1]
+            values, vectors = np.linalg.eigh(known / np.outer(units, units))
+            kept = values > _FLAT * values[-1]
             root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
             self._coordinates = root * scale
         return self._coordinates
@@ -319,55 +333,27 @@ def _behind(directions: Floats, count: int) -> Floats:
     return np.concatenate([np.zeros((count, *directions.shape[1:])), directions])
 
 
-def _information(point: _Point) -> Floats:
+def _information(system: ProfiledSystem, covariances: Sequence[Floats]) -> Floats:
     """Information about all entries of the covariances, beta and an unknown sigma estimated too.
 
-    The average information of Gilmour, Thompson & Cullis (1995, Biometrics 51, eq. 3), averaged
-    over responses simulated from the poorer model: its expectation is the expected information.
+    ``covariances`` (k, k) of the grouping factors, over sigma squared. Twice the expected
+    information, whose size does not matter here; zero where no more than rounding is left of it.
     """
-    system, poorer = point._system, point._poorer
-    factors = []
-    for term, covariance in zip(system.terms, point._covariances, strict=True):
-        standard = term.standard_covariance(covariance)
-        values, vectors = np.linalg.eigh(standard)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        factors.append(np.tril(np.asarray(np.linalg.qr(root.T, mode="r")).T))
-    rng = generator(0, "information")
-    responses = simulate_responses(poorer, point._theta, _RESPONSES, rng) * system.root_weights
-    total: Floats | None = None
-    for row in responses:
-        response = system.project(row) / system.y_scale
-        own = _average_information(system, factors, response, point._degrees)
-        total = own if total is None else total + own
-    assert total is not None
-    return total / _RESPONSES
-
-
-def _average_information(
-    system: ProfiledSystem, factors: Sequence[Floats], response: Floats, degrees: int
-) -> Floats:
-    solver = system.solver(response)
-    solution = solver.solve(factors)
-    residual = response - system.fixed_part(solution.beta) - system.random_part(solver.modes())
-    # Where sigma is estimated, what its derivative explains of the others is no information.
-    columns = [] if system.variance else [response]
-    first = len(columns)
-    for position, (term, factor) in enumerate(zip(system.terms, system.factors, strict=True)):
-        z = term.data_columns(factor.z)
-        score = system.sums_by_level(position, residual[:, None] * z)
-        levels = score[factor.codes]
+    directions = []
+    for position, term in enumerate(system.terms):
         for i, j in zip(*np.tril_indices(term.size), strict=True):
             # Entry (i, j) of the covariance in the units of the columns.
-            column = z[:, i] * levels[:, j]
-            if i != j:
-                column = column + z[:, j] * levels[:, i]
-            columns.append(column)
-    responses = np.column_stack([system.project(c) for c in columns])
-    triangle = system.solver(responses).trailing_factor(factors, len(columns) - first)
-    # What the factorisation adds to a column of zeros is no information.
-    there = np.array([bool(column.any()) for column in columns[first:]])
-    variance = system.variance or solution.pwrss / degrees
-    return np.asarray(triangle @ triangle.T / variance * np.outer(there, there))
+            entry = np.zeros((term.size, term.size))
+            entry[i, j] = entry[j, i] = 1.0
+            directions.append(Direction(position, term.standard_covariance(entry)))
+    roots = []
+    for term, covariance in zip(system.terms, covariances, strict=True):
+        values, vectors = np.linalg.eigh(term.standard_covariance(covariance))
+        roots.append(vectors * np.sqrt(np.maximum(values, 0.0)))
+    found = information(system, roots, directions)
+    made = found.expected[:-1, :-1] if system.variance else found.relative
+    there = np.diag(made) > _FLAT * np.diag(found.t)[:-1]
+    return np.asarray(made * np.outer(there, there))
 
 
 def _embedding(term: GroupEffects, system: ProfiledSystem) -> tuple[int, Floats]:
