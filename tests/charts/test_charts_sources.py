@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import numpy as np
+import pandas as pd
 import pytest
 from bad_input import build, message_of
 
 import mixedscope as ms
+from mixedscope.charts.common.options import Options
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.source import as_tables, made_tables, with_group
+from mixedscope.charts.registry import ChartSpec
 from mixedscope.core.errors import ModelError
+from mixedscope.tables.table_files import conformed, write_table
 
 #: Charts of one or more fits.
 OF_FITS = ["shrinkage", "dumbbell", "trace", "stopping", "ledger", "pooling", "principal"]
@@ -124,6 +129,70 @@ def test_what_is_no_fit_is_refused_with_what_to_do(
         said = message_of(ModelError, lambda o=other: chart(made[o]))  # type: ignore[misc]
         assert f"ms.charts.{other}" in said
     message_of(ModelError, lambda: chart([]))
+
+
+PROFILED = ChartSpec(
+    "zeta", beside=("profile",), also=("profile_intervals",), maker="fit.profile()"
+)
+DRAWN = ChartSpec("ridge", beside=("bootstrap", "bootstrap_intervals"), maker="fit.bootstrap()")
+
+
+def test_what_was_made_of_a_fit_is_taken_and_a_fit_that_has_it(tmp_path: Path) -> None:
+    fit = build().fit()
+    options = Options()
+    for spec, maker in ((PROFILED, "fit.profile()"), (DRAWN, "fit.bootstrap()")):
+        for source in (fit, fit.tables):
+            said = message_of(ModelError, lambda s=source, k=spec: as_tables(s, spec=k))  # type: ignore[misc]
+            assert maker in said
+            assert spec.beside[0] in said
+        for other in ({}, {"means": fit.estimates}):
+            with pytest.raises(ModelError, match="drawn from"):
+                as_tables(other, spec=spec, options=options)
+    profile, draws = fit.profile(), fit.parametric_bootstrap(60, seed=3)
+    wanted = {"profile": profile.confint(), "bootstrap": draws.confint()}
+    for spec, item in ((PROFILED, profile), (DRAWN, draws)):
+        name = spec.beside[0]
+        for source in (fit, item):
+            (tables,) = as_tables(source, spec=spec, options=options)
+            assert tables.info["structure"] == fit.info["structure"]
+            ends = tables.require(f"{name}_intervals")
+            assert ends["level"].eq(0.95).all()
+            for column in ("lower", "upper"):
+                np.testing.assert_allclose(ends[column], wanted[name][column], atol=1e-9)
+        (alone,) = as_tables({name: tables.require(name), f"{name}_intervals": ends}, spec=spec)
+        assert alone.info == {}
+        with pytest.raises(ModelError, match="no column 'kind'|no column 'draw'"):
+            as_tables({name: pd.DataFrame({"a": [1]}), f"{name}_intervals": ends}, spec=spec)
+    few = as_tables(fit.parametric_bootstrap(5), spec=DRAWN, options=options)[0]
+    assert "at least 39 draws" in str(few.skipped(["bootstrap"]))
+    assert few.optional("bootstrap_intervals") is None
+    # What a fit holds is left as it was, and tables beside a stored fit are read with it.
+    assert not {"profile_intervals", "bootstrap_intervals"} & set(fit.tables.studies)
+    fit.save(tmp_path)
+    (stored,) = as_tables(tmp_path, spec=PROFILED)
+    assert stored.get("profile_intervals") is None
+    table = conformed(wanted["profile"].assign(level=0.95), "profile_intervals")
+    sha256 = fit.info["dataset"]["sha256"]
+    file = tmp_path / "profile_intervals.parquet"
+    write_table(file, table, "profile_intervals", formula=fit.formula, sha256=sha256)
+    (stored,) = as_tables(tmp_path, spec=PROFILED)
+    assert stored.require("profile_intervals")["lower"].equals(table["lower"])
+
+
+def test_influence_names_its_tables() -> None:
+    found = build().fit().influence("g")
+    spec = ChartSpec("influence", beside=("influence",), also=("influence_parameters",))
+    (tables,) = as_tables(found, spec=spec, options=Options())
+    assert len(tables.require("influence")) == len(found.table)
+    assert len(tables.require("influence_parameters")) == len(found.parameters)
+
+
+def test_names_that_others_give_displays_lead_to_ours() -> None:
+    with pytest.raises(AttributeError, match=r"ms\.charts\.shrinkage draws that"):
+        ms.charts.shrinkageplot  # noqa: B018
+    with pytest.raises(AttributeError, match="Did you mean 'ledger'"):
+        ms.charts.legder  # noqa: B018
+    assert not hasattr(ms.charts, "__wrapped__")
 
 
 def test_a_table_that_is_missing_is_named(made: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +219,7 @@ def _bootstrap(
     )  # fmt: skip
     if is_own and refit is None and (known is None or len(drawn) > len(known)):
         studies["bootstrap"] = drawn.stored()
-    return drawn
+    return replace(drawn, info=fit.info)
 
 
 def _part(

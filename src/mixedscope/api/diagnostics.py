@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import pandas as pd
@@ -233,7 +234,8 @@ class FitDiagnostics(FitNumbers[M]):
 
     def _influence(self, group: str | None, method: str) -> Influence:
         unidentified = self.certificate.get("unidentified", ())
-        return influence_of(self._profiled, self.theta, self._units(group), method, unidentified)
+        found = influence_of(self._profiled, self.theta, self._units(group), method, unidentified)
+        return replace(found, info=self.info)
 
     def _refuse_undetermined(self, what: str) -> None:
         """Refuse what takes random effects along that the data do not tell from residuals."""

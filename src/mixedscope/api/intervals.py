@@ -176,9 +176,15 @@ class FitIntervals(FitNumbers[M]):
         """
         stored = self._tables.studies.get("profile")
         if parameters is None and levels is None and stored is not None:
-            return Profile(lambda: from_stored(stored), lambda: self._profiler, self.estimates)
+            return Profile(
+                lambda: from_stored(stored),
+                lambda: self._profiler,
+                self.estimates,
+                info=self.info,
+            )
         chosen = LEVELS if levels is None else levels
         found = make_profile(self._profiler, self.estimates, parameters, chosen)
+        found.info = self.info
         self._tables.later("profile", lambda: to_stored(found.table))
         return found
 

@@ -12,11 +12,31 @@ run reads the registry and loads nothing that draws.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from mixedscope.charts.registry import PUBLIC
+from mixedscope.core.errors import suggest
 
 __all__ = ["save", *PUBLIC]
+
+#: Displays by the names that MixedModelsMakie.jl, lme4 and lattice give them.
+_ELSEWHERE: Final = {
+    "shrinkageplot": "shrinkage",
+    "ranefinfo": "caterpillar",
+    "dotplot": "caterpillar",
+    "qqmath": "qqcaterpillar",
+    "coefplot": "coefficients",
+    "ridgeplot": "ridge",
+    "zetaplot": "zeta",
+    "densityplot": "profiledensity",
+    "qqnorm": "residuals",
+    "qqplot": "residuals",
+    "splomaxes": "splom",
+    "clevelandaxes": "panels",
+    "simplelinreg": "panels",
+    "xyplot": "panels",
+    "check_model": "check",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -27,7 +47,9 @@ def __getattr__(name: str) -> Any:
 
         found = public_function(name)
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        ours = _ELSEWHERE.get(name.lower().rstrip("_"))
+        hint = f"; ms.charts.{ours} draws that" if ours in PUBLIC else suggest(name, __all__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
     globals()[name] = found
     return found
 

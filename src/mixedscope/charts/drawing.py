@@ -99,7 +99,9 @@ def _asked(
             raise ModelError(
                 f"A {spec.name} chart has no setting {option!r}.{suggest(option, spec.keys)}"
             )
-    reasons = {_called(fit, tables): fit.skipped(spec.studies) for fit in tables}
+    # What a key of the configuration asks for is left out by the name of the key.
+    made = (*spec.studies, spec.key)
+    reasons = {_called(fit, tables): fit.skipped(made) for fit in tables}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
     shown = [fit for fit in tables if _called(fit, tables) not in missing]
     options = spec.options.of({**chosen, **spec.fixed})

@@ -46,9 +46,11 @@ def public_function(name: str) -> Callable[..., Any]:
             shown = options.chosen(tables, spec.tables)
         elif spec.per_group:
             fits, group = with_group(source, others, group)
-            shown = (as_tables(fits, *options.studies(spec.studies)), group)
+            own = as_tables(fits, *options.studies(spec.studies), spec=spec, options=options)
+            shown = (own, group)
         else:
-            shown = (as_tables([source, *others], *options.studies(spec.studies)),)
+            given_fits, studies = [source, *others], options.studies(spec.studies)
+            shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
         chart, title, caption, *files = function_of(spec)(*shown, options=options, theme=theme)
         if spec.formats:
             return figure(chart, title, caption, *files, theme=theme)
@@ -69,6 +71,8 @@ def _signature(spec: ChartSpec) -> inspect.Signature:
             places = {"source": "Made", "others": "Any"}
     elif spec.per_group:
         places["others"] = "Source | None"
+    elif spec.beside or spec.also:
+        places = {"source": "Source | Made", "others": "Source | Made"}
     kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
     named: dict[str, tuple[str, Any]] = {"group": ("str | None", None)} if spec.per_group else {}
     for option, field in spec.options.model_fields.items():
@@ -92,7 +96,13 @@ def _documentation(spec: ChartSpec) -> str:
     """The docstring of the function: what it draws, each parameter, what it gives and refuses."""
     told = ", ".join(f"``{table}``" for table in spec.tables)
     made = [f"What {spec.maker} gives, or its tables by name: {told}."]
-    if not spec.tables:
+    if spec.beside:
+        told = ", ".join(f"``{table}``" for table in spec.beside)
+        source = [
+            f"source, *others : object with tables, {_FITS}",
+            f"What {spec.maker} gives, fits that have it, or its tables by name: {told}.",
+        ]
+    elif not spec.tables:
         source = [f"source, *others : {_FITS}"]
         if spec.per_group:
             source.append("A text behind the first is the grouping factor.")
@@ -108,7 +118,9 @@ def _documentation(spec: ChartSpec) -> str:
     parameters += [described(name, field) for name, field in spec.options.model_fields.items()]
     parameters.append(['theme : {"light", "print"}'])
     film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
-    refused = "the source is another thing" if spec.tables else "there is nothing to draw"
+    refused = (
+        "the source is another thing" if spec.tables or spec.beside else "there is nothing to draw"
+    )
     group = "a grouping factor, a term or " if spec.per_group else ""
     raised = [
         ["ModelError", f"If {group}a setting is unknown, or {refused}."],

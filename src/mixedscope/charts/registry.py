@@ -69,6 +69,11 @@ class ChartSpec:
         those of the first structure by all optimisers, or the first of both alone.
     studies : tuple of str
         The studies of fits whose tables it reads.
+    beside : tuple of str
+        Tables beside each fit that it is drawn from, such as those of a profile, which `maker`
+        makes; the workflow draws it for the models that ask for them.
+    also : tuple of str
+        Tables beside each fit that it shows where they are there.
     formats : tuple of str
         Formats beyond those of every chart.
     tables : tuple of str
@@ -76,7 +81,7 @@ class ChartSpec:
     key : str
         The key of a model in the configuration that asks for these tables.
     maker : str
-        What makes these tables, as a user writes it.
+        What makes these tables, or those beside a fit, as a user writes it.
     of_fits : bool
         Whether `mixedscope.phase_tables` makes these tables of fits.
     """
@@ -91,6 +96,8 @@ class ChartSpec:
     several: bool = False
     shows: Literal["structures", "optimizers", "first"] = "structures"
     studies: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     key: str = ""

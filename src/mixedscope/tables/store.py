@@ -18,6 +18,7 @@ import pandas as pd
 from mixedscope.core.errors import StoreError, UnsuitedError, suggest
 from mixedscope.tables.files import atomic_write, json_bytes, read_json
 from mixedscope.tables.fit_names import BESIDE_FIT, FIT_TABLES
+from mixedscope.tables.kinds.effect_tests import EFFECT_TESTS
 from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.kinds.modes import MODES, MODES_TRACE
 from mixedscope.tables.kinds.timing import TIMING
@@ -28,7 +29,9 @@ from mixedscope.tables.table_files import read_table, table_bytes
 
 __all__ = ["FIT_SCHEMA", "FIT_TABLES", "FitTables", "read_fit", "write_fit"]
 
-_SCHEMAS: Final = {s.kind: s for s in (TRACE, ESTIMATES, MODES, MODES_TRACE, TIMING)}
+_SCHEMAS: Final = {s.kind: s for s in (TRACE, ESTIMATES, MODES, MODES_TRACE, TIMING)} | {
+    "tests": EFFECT_TESTS  # of fixed effects; those of a model compare its structures
+}
 
 #: Version of ``fit.json``, its ``schema`` key.
 FIT_SCHEMA = "fit/1"
@@ -91,6 +94,11 @@ class FitTables:
             return self.studies.get(name)
         frame: pd.DataFrame | None = getattr(self, name)
         return frame
+
+    def optional(self, name: str) -> pd.DataFrame | None:
+        """Give a table by name; None where it is not there, or could not be made of this fit."""
+        frame = self.get(name)
+        return None if frame is None or "skipped" in frame.attrs else frame
 
     def skipped(self, studies: Collection[str]) -> str | None:
         """Say why one of these studies could not be made of this fit; None if all were."""
@@ -177,7 +185,7 @@ def write_fit(
         for name in _studied(directory):
             if name not in chosen:
                 (directory / f"{name}.parquet").unlink(missing_ok=True)
-        for name in BESIDE_FIT:
+        for name in set(BESIDE_FIT) - set(chosen):
             for ending in ("parquet", "csv"):
                 (directory / f"{name}.{ending}").unlink(missing_ok=True)
     return list(payloads)
@@ -186,8 +194,8 @@ def write_fit(
 def read_fit(directory: str | os.PathLike[str], *, only: Iterable[str] | None = None) -> FitTables:
     """Read one fit as `write_fit` stored it; tables that were not stored are None.
 
-    ``only`` names some of `FIT_TABLES` and tables of studies. Raises StoreError if ``fit.json`` is
-    missing, a file is damaged, or a table belongs to another fit.
+    ``only`` names some of `FIT_TABLES`, tables of studies, and tables beside the fit. Raises
+    StoreError if ``fit.json`` is missing, a file is damaged, or a table belongs to another fit.
     """
     directory = Path(directory)
     path = directory / "fit.json"

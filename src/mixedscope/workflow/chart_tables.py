@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 from mixedscope.charts.registry import chart_kind
 from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.tables.fit_names import FIT_TABLES
 
-__all__ = ["tables_of_fits"]
+if TYPE_CHECKING:
+    from mixedscope.workflow.config.model import ModelConfig
+
+__all__ = ["TABLES_OF_KEYS", "tables_beside", "tables_of_fits"]
+
+#: Tables beside a fit by the key that asks for them, each as CSV too.
+TABLES_OF_KEYS: Final = {
+    "tests": ("tests",),
+    "influence": ("influence", "influence_parameters"),
+    "profile": ("profile", "profile_intervals", "profile_pairs"),
+    "bootstrap": ("bootstrap", "bootstrap_intervals"),
+}
+
+
+def tables_beside(entry: ModelConfig) -> list[str]:
+    """Name the tables beside each fit of a model, by the first optimiser."""
+    found = [
+        t for key, own in TABLES_OF_KEYS.items() if getattr(entry, key) is not None for t in own
+    ]
+    if entry.profile is not None and not entry.profile.pairs:
+        found.remove("profile_pairs")
+    if entry.bootstrap is not None and "intervals" not in entry.bootstrap.of:
+        found = [name for name in found if name not in TABLES_OF_KEYS["bootstrap"]]
+    return found
 
 
 def tables_of_fits(chart: str) -> list[str]:
-    """Name the tables of each fit that a chart of a model shows: its own, those of studies.
+    """Name the tables of each fit that a chart of a model shows: its own, of studies, beside it.
 
     Examples
     --------
     >>> tables_of_fits("stopping")[-2:]
     ['stopping', 'accuracy']
     """
-    studies = chart_kind(chart).studies
-    return [*FIT_TABLES, *(table for study in studies for table in STUDIES[study].tables)]
+    kind = chart_kind(chart)
+    studied = (table for study in kind.studies for table in STUDIES[study].tables)
+    return [*FIT_TABLES, *studied, *kind.beside, *kind.also]

@@ -15,18 +15,11 @@ from mixedscope.core.seeds import derive_seed
 from mixedscope.inference.intervals.registry import METHODS
 from mixedscope.sweeps.costs import ModelSize
 from mixedscope.tables.fit_names import WITHOUT_CSV
+from mixedscope.workflow.chart_tables import tables_beside
 from mixedscope.workflow.config.inference import OBSERVATION
 from mixedscope.workflow.plan import Plan
 
-__all__ = ["TABLES_OF_KEYS", "InferencePlan"]
-
-#: Tables beside a fit by the key that asks for them, each as CSV too.
-TABLES_OF_KEYS: Final = {
-    "tests": ("tests",),
-    "influence": ("influence", "influence_parameters"),
-    "profile": ("profile", "profile_intervals", "profile_pairs"),
-    "bootstrap": ("bootstrap", "bootstrap_intervals"),
-}
+__all__ = ["InferencePlan"]
 
 #: Methods of intervals whose tables stand beside each fit.
 _STORED_INTERVALS: Final = ("profile", "bootstrap")
@@ -53,15 +46,7 @@ class InferencePlan:
 
     def tables(self, model: str) -> list[str]:
         """Names of the tables beside each fit of a model."""
-        entry = self.plan.config.models[model]
-        found = [
-            t for key, own in TABLES_OF_KEYS.items() if getattr(entry, key) is not None for t in own
-        ]
-        if entry.profile is not None and not entry.profile.pairs:
-            found.remove("profile_pairs")
-        if entry.bootstrap is not None and "intervals" not in entry.bootstrap.of:
-            found = [name for name in found if name not in TABLES_OF_KEYS["bootstrap"]]
-        return found
+        return tables_beside(self.plan.config.models[model])
 
     def table_files(self, model: str | None = None) -> list[str]:
         """Every table beside a fit, of all models or of one."""

@@ -25,7 +25,7 @@ from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.sweeps.check import broken_simulations
 from mixedscope.tables.schemas import schema_module
-from mixedscope.workflow.chart_tables import tables_of_fits
+from mixedscope.workflow.chart_tables import tables_beside, tables_of_fits
 from mixedscope.workflow.config.model import (
     Config,
     dataset_entries,
@@ -212,7 +212,11 @@ class Plan:
         kinds = self.config.charts.kinds
         formulas = {n: parse_formula(entry.formula) for n, entry in self.config.models.items()}
         return {
-            name: chart_names(formulas[name].groups, kinds, formulas[name].scalar_groups)
+            name: [
+                c
+                for c in chart_names(formulas[name].groups, kinds, formulas[name].scalar_groups)
+                if set(chart_kind(c).beside) <= set(tables_beside(entry))
+            ]
             + [
                 c
                 for c, chart in MODEL_CHARTS.items()
@@ -234,9 +238,11 @@ class Plan:
     def chart_tables(self, model: str, chart: str) -> list[str]:
         """The tables of these fits that the chart reads."""
         shows = chart_kind(chart).shows
+        extra = set(chart_kind(chart).also) - set(tables_beside(self.config.models[model]))
         return [
             path
             for name in tables_of_fits(chart)
+            if name not in extra
             for path in self.fit_files(f"{name}.parquet", model=model, shows=shows)
         ]
 
@@ -305,7 +311,7 @@ class Plan:
         These are the charts themselves, and the schemas of the tables that they read.
         """
         kinds = [MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts]
-        tables = [table for kind in kinds for table in kind.tables]
+        tables = [t for kind in kinds for t in (*kind.tables, *kind.beside, *kind.also)]
         tables += [t for kind in kinds for study in kind.studies for t in STUDIES[study].tables]
         return _distinct([(kind.module for kind in kinds), map(schema_module, tables)])
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mixedscope.api.printing.endings import FORMATS
-from mixedscope.charts.registry import MODEL_CHARTS
+from mixedscope.charts.registry import CHARTS, MODEL_CHARTS
 from mixedscope.sweeps.plan import SweepPlan
-from mixedscope.workflow.inference_plan import TABLES_OF_KEYS, InferencePlan
+from mixedscope.workflow.chart_tables import TABLES_OF_KEYS
+from mixedscope.workflow.inference_plan import InferencePlan
 from mixedscope.workflow.plan import TABLES_OF_MODELS, Plan
 
 __all__ = ["remove_taken_out", "taken_out"]
@@ -73,6 +74,7 @@ def _of_model(plan: Plan, model: str, root: Path) -> Iterator[Path]:
     yield from (
         path for end in FORMATS.values() if (path := compared / f"table{end}") not in printed
     )
-    for chart in MODEL_CHARTS.keys() - set(plan.charts()[model]):
+    asked = {*MODEL_CHARTS, *(name for name, kind in CHARTS.items() if kind.beside)}
+    for chart in asked - set(plan.charts()[model]):
         for folder in ("charts", "thumbnails"):
             yield from sorted((root / folder / model).glob(f"{chart}.*"))

@@ -8,9 +8,10 @@ the function that draws is given. Nothing here draws.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, wraps
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     ClassVar,
@@ -27,10 +28,16 @@ from typing import (
 from pydantic import ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import MixedscopeError, ModelError, suggest
 from mixedscope.core.sections import Section
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mixedscope.tables.store import FitTables
+
 __all__ = [
+    "LEVEL",
     "Ellipses",
     "Frames",
     "Options",
@@ -42,6 +49,9 @@ __all__ = [
     "described",
     "drawn_with",
 ]
+
+LEVEL: Final = 0.95
+"""The coverage of intervals where none is asked for."""
 
 #: Options that several charts have.
 Terms: TypeAlias = Annotated[
@@ -113,6 +123,39 @@ class Options(Section):
     def studies(self, known: tuple[str, ...]) -> tuple[str, ...]:
         """The studies of a fit that the chart needs, of those it can show."""
         return known
+
+    def beside(
+        self, item: Any, tables: FitTables, names: Sequence[str]
+    ) -> Mapping[str, Callable[[], pd.DataFrame]]:
+        """What makes tables beside a fit, of a fit or of what was made of one, by name of table.
+
+        ``item``: a fit, a profile, a bootstrap. ``tables``: those it has. ``names``: those the
+        chart is drawn from, or shows. Intervals are given of profiles and draws that are there
+        already, of the chart's ``level`` where it has one.
+        """
+        from mixedscope.tables.table_files import conformed, skipped_table
+
+        level = getattr(self, "level", None) or LEVEL
+
+        def ends(method: str) -> pd.DataFrame:
+            table = f"{method}_intervals"
+            try:
+                # A fit's own profile, which may be kept, or draws; of others theirs.
+                if method == "profile" and hasattr(item, "profile"):
+                    found = item.profile().confint(level)
+                elif hasattr(item, "study"):
+                    found = item.confint(level, method)
+                else:
+                    found = item.confint(level)
+            except MixedscopeError as error:  # too few draws for the level, say
+                return skipped_table(table, method, str(error))
+            return conformed(found.assign(level=level), table)
+
+        return {
+            f"{method}_intervals": partial(ends, method)
+            for method in ("profile", "bootstrap")
+            if f"{method}_intervals" in names and method in tables.studies
+        }
 
     def chosen(self, tables: Mapping[str, Any], needed: tuple[str, ...]) -> list[Any]:
         """The tables that are drawn, of those that a function made."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 import pandas as pd
 
-from mixedscope.charts.registry import PUBLIC
+from mixedscope.charts.common.options import Options
+from mixedscope.charts.registry import PUBLIC, ChartSpec
 from mixedscope.core.arguments import named, way_out
 from mixedscope.core.errors import ModelError
+from mixedscope.tables.fit_names import FIT_TABLES
+from mixedscope.tables.late import LateTables
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.tables.store import FitTables, read_fit
 
@@ -39,20 +45,29 @@ Source: TypeAlias = _Single | Iterable[_Single]
 Made: TypeAlias = _Tabulated | Mapping[str, pd.DataFrame]
 """What a function made: its tables by name, or the object that has them."""
 
-#: What charts of no single fit are drawn from: what makes it, and the tables that are needed.
-_MAKERS: Final = {n: (spec.maker, spec.tables) for n, spec in PUBLIC.items() if spec.tables}
+#: What charts are drawn from that no fit has of itself: what makes it, and the tables needed.
+_MAKERS: Final = {
+    name: (spec.maker, spec.tables or spec.beside)
+    for name, spec in PUBLIC.items()
+    if spec.tables or spec.beside
+}
 
 
-def as_tables(source: Any, *studies: str) -> list[FitTables]:
+def as_tables(
+    source: Any, *studies: str, spec: ChartSpec | None = None, options: Options | None = None
+) -> list[FitTables]:
     """Bring what a chart is asked to show into a list of stored tables.
 
     ``source``: a fit, its tables, the directory it was saved in, or several to be shown side by
     side; an iterable may hold iterables of these. ``*studies``: studies the chart shows: those
-    missing are made for a fit (tables and directories have them or have not). Gives at least one,
-    in the order given. Raises ModelError if there is nothing to show, or something that is no fit.
-    Raises StoreError if a directory holds no fit.
+    missing are made for a fit (tables and directories have them or have not). ``spec``,
+    ``options``: of a chart that is drawn from tables beside a fit, or shows them where they are
+    there: what a function made of a fit, or its tables by name, is then taken for a fit that has
+    these alone. Gives at least one, in the order given. Raises ModelError if there is nothing to
+    show, or something that is no fit, or has not what the chart is drawn from. Raises StoreError
+    if a directory holds no fit.
     """
-    tables = [_one(item, studies) for item in _each(source)]
+    tables = [_one(item, studies, spec, options) for item in _each(source)]
     if not tables:
         raise ModelError("There is no fit to draw: give at least one.")
     return tables
@@ -136,7 +151,30 @@ def _each(source: Any) -> list[Any]:
     return [item for part in source for item in _each(part)]
 
 
-def _one(item: Any, studies: tuple[str, ...]) -> FitTables:
+def _one(
+    item: Any, studies: tuple[str, ...], spec: ChartSpec | None, options: Options | None
+) -> FitTables:
+    found = _tables_of(item, studies)
+    if spec is None or not (spec.beside or spec.also):
+        return _some(item, found)
+    beside = (*spec.beside, *spec.also)
+    own = _tables_by_name(item)
+    if found is None and own is not None and any(name in own for name in beside):
+        for name in [name for name in beside if name in own]:
+            _check_table(f"ms.charts.{spec.name} draws what {spec.maker} gives", name, own[name])
+        found = _as_fit(item, own)
+    whole = _with_beside(_some(item, found), item, beside, options)
+    for name in spec.beside:
+        if whole.get(name) is None:
+            raise ModelError(
+                f"ms.charts.{spec.name} draws what {spec.maker} gives, or a fit that has it; "
+                f"here the table {name!r} is missing."
+            )
+    return whole
+
+
+def _tables_of(item: Any, studies: tuple[str, ...]) -> FitTables | None:
+    """The tables of a fit; None of another thing."""
     if isinstance(item, FitTables):
         return item
     if isinstance(item, str | os.PathLike):
@@ -144,7 +182,50 @@ def _one(item: Any, studies: tuple[str, ...]) -> FitTables:
     if studies and hasattr(item, "study"):
         item.study(*studies)
     tables = getattr(item, "tables", None)
-    if isinstance(tables, FitTables):
+    return tables if isinstance(tables, FitTables) else None
+
+
+def _as_fit(item: Any, own: Mapping[str, Any]) -> FitTables:
+    """What was made of a fit, as a fit that has these tables alone."""
+    tables = FitTables(dict(getattr(item, "info", None) or {}))
+    known = LateTables()
+    for name in own:
+        if name in FIT_TABLES:
+            setattr(tables, name, own[name])
+        elif isinstance(own[name], pd.DataFrame):
+            known[name] = own[name]
+    return replace(tables, studies=known)
+
+
+def _with_beside(
+    tables: FitTables, item: Any, beside: tuple[str, ...], options: Options | None
+) -> FitTables:
+    """A fit with those tables beside it that are stored, or that what it came from can give."""
+    made: dict[str, Callable[[], pd.DataFrame]] = {}
+    if isinstance(item, str | os.PathLike):
+        stored = [n for n in beside if tables.get(n) is None and _is_stored(item, n)]
+        made = {name: partial(_read, item, name) for name in stored}
+    elif not isinstance(item, FitTables | Mapping) and options is not None:
+        made = dict(options.beside(item, tables, beside))
+    if not made:
+        return tables
+    known = LateTables(dict(tables.studies))
+    for name, make in made.items():
+        known.later(name, make)
+    return replace(tables, studies=known)
+
+
+def _is_stored(directory: Any, name: str) -> bool:
+    return Path(directory, f"{name}.parquet").is_file()
+
+
+def _read(directory: Any, name: str) -> pd.DataFrame:
+    return read_fit(directory, only=[name]).require(name)
+
+
+def _some(item: Any, tables: FitTables | None) -> FitTables:
+    """Tables of a fit; ModelError if there are none."""
+    if tables is not None:
         return tables
     raise ModelError(
         "A chart is drawn from a fit, its tables or the directory it was saved in, "
@@ -165,7 +246,10 @@ def _way_out(item: Any) -> str:
     if hasattr(item, "fit"):
         return way_out(item)
     tables = _tables_by_name(item)
-    for chart, (_, needed) in _MAKERS.items():
-        if tables is not None and all(name in tables for name in needed):
-            return f" This is drawn by ms.charts.{chart}."
+    if tables is not None:
+        drawn = [
+            f"ms.charts.{n}" for n, (_, needed) in _MAKERS.items() if set(needed) <= set(tables)
+        ]
+        if drawn:
+            return f" This is drawn by {' and '.join(drawn)}."
     return ""

@@ -28,8 +28,10 @@ LISTED: Final = 4
 def structure_label(info: Mapping[str, Any]) -> str:
     """Name the covariance structure of a fit in words; that of its terms if the formula gave it.
 
-    ``info``: what ``fit.json`` holds.
+    ``info``: what ``fit.json`` holds; tables without it are those of a fit.
     """
+    if "structure" not in info:
+        return "fit"
     asked = str(info["structure"])
     written = structures_written(info) if asked == "full" else [asked]
     return worded(written[0] if written else asked) if len(written) < 2 else "structures as written"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -67,13 +67,13 @@ class Origin:
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Origin:
         """Read what is stored with a table; of numbers null is NaN."""
-        return cls(**{field.name: _frozen(stored[field.name]) for field in fields(cls)})
+        return cls(**{own.name: _frozen(stored[own.name]) for own in fields(cls)})
 
     def difference(self, other: Origin) -> str | None:
         """Name the first thing in which two origins differ; None if there is none."""
-        for field in fields(self):
-            if repr(getattr(self, field.name)) != repr(getattr(other, field.name)):
-                return field.name
+        for own in fields(self):
+            if repr(getattr(self, own.name)) != repr(getattr(other, own.name)):
+                return own.name
         return None
 
 
@@ -104,6 +104,8 @@ class Bootstrap(Refits):
         NaN where a standard deviation is zero.
     singular : (m,) array of bool
         Whether a covariance matrix of random effects is singular, as `Fit.singular`.
+    info : mapping
+        What ``fit.json`` holds of the fit.
     """
 
     origin: Origin
@@ -111,6 +113,7 @@ class Bootstrap(Refits):
     sd: Floats
     correlation: Floats
     singular: NDArray[np.bool_]
+    info: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.draw)
@@ -148,6 +151,11 @@ class Bootstrap(Refits):
             columns |= {f"{kind} {name}": values[:, j] for j, name in enumerate(own)}
         last = ("singular", "evaluations", "converged")
         return pd.DataFrame(columns | {name: getattr(self, name) for name in last})
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The stored table ``bootstrap``, from which charts are drawn."""
+        return {"bootstrap": self.stored()}
 
     @door()
     def confint(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
@@ -280,12 +288,12 @@ class Bootstrap(Refits):
             "sd": len(origin.sd_names),
             "correlation": len(origin.correlation_names),
         }
-        lists = {
+        lists: dict[str, Any] = {
             name: np.array(frame[name].tolist(), dtype=float).reshape(len(frame), width)
             for name, width in widths.items()
         }
         whole = ("draw", "evaluations")
-        numbers = {name: frame[name].to_numpy() for name in _NUMBERS}
+        numbers: dict[str, Any] = {name: frame[name].to_numpy() for name in _NUMBERS}
         numbers |= {name: numbers[name].astype(np.int64) for name in whole}
         return cls(
             theta_names=origin.theta_names, beta_names=origin.beta_names, origin=origin,

@@ -8,7 +8,7 @@ of ``sigma**2 inv(X'X)``, as Demidenko & Stukel (2005, Stat. Med. 24, 893-909) h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,8 @@ class Influence:
         one value of many; in the tables it is missing.
     whole : Estimates
         With all of them, arrays of one row.
+    info : mapping
+        What ``fit.json`` holds of the fit.
     """
 
     by: str | None
@@ -58,6 +60,7 @@ class Influence:
     _covariance: Floats
     _units: Units
     _missing: Set[tuple[str, str | None, str | None, str | None]]
+    info: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def dfbeta(self) -> pd.DataFrame:
@@ -114,6 +117,11 @@ class Influence:
         """
         notes = pd.Series(self.estimates.notes, index=self.units, name="note", dtype=object)
         return notes[notes != ""]
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Both by the names of the stored tables, from which charts are drawn."""
+        return {"influence": self.table, "influence_parameters": self.parameters}
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from mixedscope.inference.profiles.pairs import pair_table
 from mixedscope.inference.profiles.parameters import KEY
 from mixedscope.inference.profiles.profiler import Profiler, quantile_of
 from mixedscope.tables.kinds.profile import PROFILE, PROFILE_PAIRS
+from mixedscope.tables.late import LateTables
 
 __all__ = [
     "LEVELS",
@@ -58,8 +59,11 @@ class Profile:
         profiler: Callable[[], Profiler],
         estimates: pd.DataFrame,
         keys: Set[tuple[object, ...]] | None = None,
+        info: Mapping[str, Any] | None = None,
     ) -> None:
         self._tabulate = table
+        #: What ``fit.json`` holds of the fit.
+        self.info = info or {}
         self._make = profiler
         self._made: Profiler | None = None
         self._estimates = estimates
@@ -69,6 +73,13 @@ class Profile:
     def table(self) -> pd.DataFrame:
         """The points of all profiles, a row each."""
         return self._tabulate()
+
+    @cached_property
+    def tables(self) -> LateTables:
+        """The stored table ``profile``, and the estimates, from which charts are drawn."""
+        tables = LateTables({"estimates": self._estimates})
+        tables.later("profile", lambda: to_stored(self.table))
+        return tables
 
     @cached_property
     def _keys(self) -> Set[tuple[object, ...]]:
