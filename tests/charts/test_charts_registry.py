@@ -29,7 +29,10 @@ def scalar() -> FitTables:
 def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
     formula = parse_formula("y ~ 1 + (1 + x | Subject) + (1 | Lot/Wafer) + (0 + x | Lot)")
     names = chart_names(formula.groups)
-    assert names[:7] == [
+    assert names[:10] == [
+        "panels-Subject",
+        "panels-Lot",
+        "panels-Lot.Wafer",
         "shrinkage-Subject",
         "shrinkage-Lot",
         "shrinkage-Lot.Wafer",
@@ -38,7 +41,9 @@ def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
         "motion-Lot.Wafer",
         "pooling",
     ]
-    assert [chart_kind(name) for name in names[3:7]] == [CHARTS["motion"]] * 3 + [CHARTS["pooling"]]
+    assert [chart_kind(name) for name in names[6:10]] == [CHARTS["motion"]] * 3 + [
+        CHARTS["pooling"]
+    ]
 
 
 def test_kinds_choose_among_charts() -> None:

@@ -19,7 +19,7 @@ from mixedscope.charts.registry import ChartSpec
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.table_files import conformed, write_table
 
-#: Charts of one or more fits.
+#: Charts of one or more fits; panels show the first alone.
 OF_FITS = ["shrinkage", "dumbbell", "trace", "stopping", "ledger", "pooling", "principal"]
 
 #: Charts of what a function made, with what makes it.

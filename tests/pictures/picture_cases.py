@@ -69,6 +69,7 @@ def _sweep(**settings: Any) -> Figure:
 
 
 CASES: Mapping[str, Callable[[], Any]] = {
+    "panels": lambda: charts.panels(FULL, "g"),
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
     "dumbbell": lambda: charts.dumbbell(FULL, "g"),

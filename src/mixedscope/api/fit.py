@@ -335,6 +335,7 @@ class Fit(
             joint_limit=lambda: model.joint_limit,
             truth=(model.source.get("description") or {}).get("simulate"),
             unidentified=self.certificate.get("unidentified", ()),
+            data=model.data,
         )
 
     def _complete(self) -> None:

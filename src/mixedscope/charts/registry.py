@@ -128,6 +128,10 @@ _SECONDS: Final = {"x": "seconds"}
 
 #: Every chart, in the order in which those of a model are shown.
 SPECS: Final = (
+    ChartSpec(
+        "panels", "Data", keys=("select", "order", "count"), per_group=True, shows="first",
+        studies=("panels",),
+    ),
     ChartSpec("shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True),
     ChartSpec(
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),

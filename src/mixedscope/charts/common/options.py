@@ -124,6 +124,10 @@ class Options(Section):
         """The studies of a fit that the chart needs, of those it can show."""
         return known
 
+    def settings(self) -> Mapping[str, Mapping[str, Any]]:
+        """Settings of these studies that follow from options, by name of study."""
+        return {}
+
     def beside(
         self, item: Any, tables: FitTables, names: Sequence[str]
     ) -> Mapping[str, Callable[[], pd.DataFrame]]:

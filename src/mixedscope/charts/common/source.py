@@ -60,7 +60,8 @@ def as_tables(
 
     ``source``: a fit, its tables, the directory it was saved in, or several to be shown side by
     side; an iterable may hold iterables of these. ``*studies``: studies the chart shows: those
-    missing are made for a fit (tables and directories have them or have not). ``spec``,
+    missing are made for a fit (tables and directories have them or have not), and those that
+    ``options`` have settings of anew. ``spec``,
     ``options``: of a chart that is drawn from tables beside a fit, or shows them where they are
     there: what a function made of a fit, or its tables by name, is then taken for a fit that has
     these alone. Gives at least one, in the order given. Raises ModelError if there is nothing to
@@ -154,7 +155,7 @@ def _each(source: Any) -> list[Any]:
 def _one(
     item: Any, studies: tuple[str, ...], spec: ChartSpec | None, options: Options | None
 ) -> FitTables:
-    found = _tables_of(item, studies)
+    found = _tables_of(item, studies, options)
     if spec is None or not (spec.beside or spec.also):
         return _some(item, found)
     beside = (*spec.beside, *spec.also)
@@ -173,7 +174,7 @@ def _one(
     return whole
 
 
-def _tables_of(item: Any, studies: tuple[str, ...]) -> FitTables | None:
+def _tables_of(item: Any, studies: tuple[str, ...], options: Options | None) -> FitTables | None:
     """The tables of a fit; None of another thing."""
     if isinstance(item, FitTables):
         return item
@@ -181,6 +182,8 @@ def _tables_of(item: Any, studies: tuple[str, ...]) -> FitTables | None:
         return read_fit(item)
     if studies and hasattr(item, "study"):
         item.study(*studies)
+        for name, own in (options.settings() if options else {}).items():
+            item.study(name, **own)
     tables = getattr(item, "tables", None)
     return tables if isinstance(tables, FitTables) else None
 

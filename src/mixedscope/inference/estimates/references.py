@@ -25,6 +25,7 @@ __all__ = [
     "joint_limit",
     "known_limit",
     "missing_limit",
+    "own_least_squares",
     "reference_info",
     "within_group",
 ]
@@ -156,23 +157,29 @@ def within_group(system: ProfiledSystem, beta: Floats) -> list[Floats]:
 
     ``beta`` (r,): fixed effects. Gives (q, k), NaN where the level cannot identify the coefficient.
     """
-    design = system.design
-    rest = (design.y - system.fixed_columns @ beta) * system.root_weights / system.y_scale
-    out = []
-    for position, factor in enumerate(system.factors):
-        k, q = factor.size, factor.n_levels
-        products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
-        gram = system.sums_by_level(position, products).reshape(q, k, k)
-        right = system.sums_by_level(position, rest[:, None] * factor.z)
-        # Every level's columns are brought to unit length before their rank is judged.
-        length = np.sqrt(np.einsum("qii->qi", gram))
-        scale = np.where(length > 0.0, length, 1.0)
-        gram = gram / (scale[:, :, None] * scale[:, None, :])
-        values, vectors = np.linalg.eigh(gram)
-        null = values <= _NULL * np.maximum(values[:, -1:], _NULL)
-        inverse = np.where(null, 0.0, 1.0 / np.where(null, 1.0, values))
-        solution = np.einsum("qij,qj,qkj,qk->qi", vectors, inverse, vectors, right / scale) / scale
-        share = np.einsum("qij,qj->qi", vectors**2, null.astype(float))
-        solution[(share > 1e-6) | (length == 0.0)] = np.nan
-        out.append(system.in_data_units(position, solution))
-    return out
+    rest = system.design.y - system.fixed_columns @ beta
+    return [own_least_squares(system, position, rest) for position in range(len(system.factors))]
+
+
+def own_least_squares(system: ProfiledSystem, position: int, rest: Floats) -> Floats:
+    """Regress values (n,), units of the response, within every level of one grouping factor.
+
+    Gives (q, k), NaN where the level cannot identify the coefficient.
+    """
+    factor = system.factors[position]
+    rest = rest * system.root_weights / system.y_scale
+    k, q = factor.size, factor.n_levels
+    products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
+    gram = system.sums_by_level(position, products).reshape(q, k, k)
+    right = system.sums_by_level(position, rest[:, None] * factor.z)
+    # Every level's columns are brought to unit length before their rank is judged.
+    length = np.sqrt(np.einsum("qii->qi", gram))
+    scale = np.where(length > 0.0, length, 1.0)
+    gram = gram / (scale[:, :, None] * scale[:, None, :])
+    values, vectors = np.linalg.eigh(gram)
+    null = values <= _NULL * np.maximum(values[:, -1:], _NULL)
+    inverse = np.where(null, 0.0, 1.0 / np.where(null, 1.0, values))
+    solution = np.einsum("qij,qj,qkj,qk->qi", vectors, inverse, vectors, right / scale) / scale
+    share = np.einsum("qij,qj->qi", vectors**2, null.astype(float))
+    solution[(share > 1e-6) | (length == 0.0)] = np.nan
+    return system.in_data_units(position, solution)

@@ -78,6 +78,11 @@ STUDIES: Final[dict[str, Study]] = {
         "principal_study",
         ("principal", "principal_loadings", "principal_levels"),
     ),
+    "panels": Study(
+        f"{_STUDIES}.panels",
+        "panels_study",
+        ("panels", "panels_axes", "panels_lines", "panels_points"),
+    ),
 }
 
 

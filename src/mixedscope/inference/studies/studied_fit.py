@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class StudiedFit:
         How the data were simulated (``simulate`` of the data set), where they were.
     unidentified : sequence of mapping
         What the certificate says that the data do not determine.
+    data : pandas.DataFrame
+        All rows given.
     """
 
     objective: ProfiledObjective
@@ -44,6 +46,12 @@ class StudiedFit:
     joint_limit: Callable[[], JointLimit]
     truth: Mapping[str, Any] | None
     unidentified: Sequence[Mapping[str, Any]] = ()
+    data: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The rows used, numbered from 0."""
+        return self.data.iloc[self.objective.system.design.rows].reset_index(drop=True)
 
     @classmethod
     def of(cls, stored: StoredFit) -> StudiedFit:
@@ -55,4 +63,5 @@ class StudiedFit:
             joint_limit=cache(lambda: known_limit(stored.objective.system)),
             truth=(stored.source.get("description") or {}).get("simulate"),
             unidentified=stored.info["certificate"].get("unidentified", ()),
+            data=stored.frame,
         )

@@ -1,0 +1,102 @@
+"""Keys of charts of points, lines and bands: each mark as it is drawn, with its words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.theme import FONT, ink
+
+__all__ = ["Keyed", "mark_key"]
+
+#: Mean width of a character of the font, as a share of its size; pixels of a row and of a mark.
+_CHARACTER: Final = 0.52
+_ROW: Final = 15.0
+_MARK: Final = 18.0
+_SIZE: Final = 10
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A mark and what it means.
+
+    Attributes
+    ----------
+    mark : {"line", "point", "band"}
+    words : str
+    style : dict
+        Settings of the mark in Vega-Lite.
+    """
+
+    mark: Literal["line", "point", "band"]
+    words: str
+    style: dict[str, Any]
+
+
+def mark_key(items: Sequence[Keyed], *, width: float, theme: str) -> Any:
+    """Draw a key: rows of marks in a width in pixels, one that would not fit beginning another."""
+    places: list[tuple[float, float]] = []
+    x, row = 0.0, 0
+    for item in items:
+        length = _MARK + 4 + len(item.words) * _SIZE * _CHARACTER
+        if x > 0 and x + length > width:
+            x, row = 0.0, row + 1
+        places.append((x, (row + 0.5) * _ROW))
+        x += length + 14
+    height = (row + 1) * _ROW
+
+    def axis(field: str, ends: list[float]) -> dict[str, Any]:
+        scale = alt.Scale(domain=ends, nice=False, zero=False)
+        return {"field": field, "type": "quantitative", "axis": None, "scale": scale}
+
+    across, down = [0.0, float(width)], [height, 0.0]
+    layers = []
+    for item, (left, middle) in zip(items, places, strict=True):
+        half = 4.0 if item.mark == "band" else 0.0
+        point = item.mark == "point"
+        base = alt.Chart(
+            pd.DataFrame(
+                [
+                    {
+                        "x": left + (_MARK / 2 if point else 0.0),
+                        "x2": left + _MARK,
+                        "y": middle - half,
+                        "y2": middle + half,
+                    }
+                ]
+            ),
+            width=width,
+            height=height,
+        )
+        mark = {
+            "point": base.mark_point,
+            "line": base.mark_rule,
+            "band": base.mark_rect,
+        }[item.mark](aria=False, **item.style)
+        ends: dict[str, Any] = {} if point else {"x2": alt.X2(field="x2")}
+        if item.mark == "band":
+            ends["y2"] = alt.Y2(field="y2")
+        layers.append(mark.encode(x=alt.X(**axis("x", across)), y=alt.Y(**axis("y", down)), **ends))
+    words = pd.DataFrame(
+        [
+            {"x": left + _MARK + 4, "y": middle, "text": item.words}
+            for item, (left, middle) in zip(items, places, strict=True)
+        ]
+    )
+    layers.append(
+        alt.Chart(words, width=width, height=height)
+        .mark_text(
+            align="left", baseline="middle", fontSize=_SIZE, font=FONT, color=ink(theme)["ink"]
+        )
+        .encode(
+            x=alt.X(**axis("x", across)),
+            y=alt.Y(**axis("y", down)),
+            text=alt.Text(field="text", type="nominal"),
+        )
+    )
+    return layered(*layers, view=alt.ViewConfig(stroke=None))

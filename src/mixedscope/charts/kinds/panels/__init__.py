@@ -1,0 +1,1 @@
+"""Panels of groups: the data with their own, mixed and population lines."""

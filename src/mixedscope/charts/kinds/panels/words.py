@@ -1,0 +1,82 @@
+"""What panels of groups say, in words made from the stored numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+
+from mixedscope.charts.common.numerals import fixed, number
+
+__all__ = ["panels_caption", "panels_title", "strip"]
+
+_ORDERS: Final = {
+    "own": "their own estimate of {}",
+    "mode": "the conditional mode of {}",
+    "pull": "their pull",
+    "n_obs": "their number of rows",
+}
+_SELECTED: Final = {
+    "pull": "those pulled most",
+    "few": "those of the fewest rows",
+    "random": "drawn at random (seed {})",
+}
+
+
+def strip(level: str, pull: float, most: int, decimals: int) -> str:
+    """Name a panel: the level, cut to so many characters, and its pull."""
+    name = level if len(level) <= most else f"{level[: most - 1]}…"
+    return f"{name} · {fixed(pull, decimals)}"
+
+
+def panels_title(panels: pd.DataFrame, axis: dict[str, Any], response: str) -> str:
+    """Say which group is pulled most, by how much, and what is usual.
+
+    ``panels``: all that are stored of the factor, the one that is pulled most among them.
+    """
+    group = str(axis["group"])
+    told = panels[panels["pull"].notna()].sort_values("by_pull")
+    if told.empty:
+        return f"{response} of each {group}: no group has a line of its own"
+    if not float(axis["median_pull"]) > 0.0 and not float(told["pull"].max()) > 0.0:
+        return f"{response} of each {group}: the model pulls no group"
+    most = told.iloc[0]
+    pull = number(float(most["pull"]))
+    return (
+        f"The model pulls the line of {group} {most['level']} most, by {pull}; "
+        f"half of {int(axis['told']):,} groups by no more than "
+        f"{number(float(axis['median_pull']))}"
+    )
+
+
+def panels_caption(
+    axis: dict[str, Any], *, shown: int, select: str, order: str, term: str, cut: bool, rows: bool
+) -> str:
+    """Say what the lines are, at which values, in which order, and which groups are drawn."""
+    group, count = str(axis["group"]), int(axis["levels"])
+    own = "least squares of its own rows"
+    if axis["others"] is not None:
+        own += f", effects of {axis['others']} taken off"
+    text = [
+        "Number: pull, root mean square gap between own and mixed line over the rows of a "
+        f"{group}, in units of the response. Own line: {own}."
+    ]
+    if not axis["varies"] and axis["kind"] != "order":
+        text.append(f"{axis['variable']} does not vary by {group}: own lines are parallel.")
+    if axis["own_values"] is not None:
+        text.append(f"At each group's own {axis['own_values']}.")
+    if axis["held"] is not None:
+        text.append(f"Lines are at {axis['held']}.")
+    if axis["held"] is not None or axis["others"] is not None:
+        text.append("Points are partial residuals: mixed line plus residual.")
+    if axis["offset"]:
+        text.append("The offset is subtracted.")
+    text.append(f"Panels run by {_ORDERS[order].format(term)}.")
+    if shown < count:
+        how = _SELECTED[select].format(axis["seed"]) if select in _SELECTED else "chosen by name"
+        text.append(f"Drawn are {shown} of {count:,}, {how}.")
+    if rows:
+        text.append("Of groups of many rows 120 are drawn, evenly spaced.")
+    if cut:
+        text.append("Lines that leave the data are cut.")
+    return " ".join(text)
