@@ -54,7 +54,14 @@ def test_options_are_parameters_of_the_function_with_their_defaults_and_document
         assert " ".join(field.description.split()) in text
         assert f"{option} : " in text
         assert all(f'"{value}"' in text for value in allowed(field) if value is not None)
-    assert set(parameters) - set(options.model_fields) <= {"source", "others", "group", "theme"}
+    assert set(parameters) - set(options.model_fields) <= {
+        "source",
+        "others",
+        "group",
+        "theme",
+        "width",
+        "title",
+    }
 
 
 @pytest.mark.parametrize("name", [name for name, spec in CHARTS.items() if spec.keys])

@@ -11,8 +11,8 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.charts.common.rows import rows_of
+from mixedscope.charts.common.sheet import across
 from mixedscope.charts.common.structure_names import fit_label
-from mixedscope.charts.common.theme import DOUBLE_COLUMN
 from mixedscope.charts.kinds.ledger.chart import ledger_chart
 from mixedscope.charts.kinds.shrinkage.chart import shrinkage_chart
 from mixedscope.charts.kinds.shrinkage.levels import drawn_terms, frame_of, pulls
@@ -123,7 +123,7 @@ def test_panels_keep_to_the_width_of_a_page(chart: Any, count: int, fits: list[F
     assert [block["columns"] for block in blocks] == ([3] if count == 3 else [4, 4])
     for block in blocks:
         widths = [panel["width"] for panel in block["concat"][: block["columns"]]]
-        assert sum(widths) < DOUBLE_COLUMN
+        assert sum(widths) < across()
     assert [t["text"] for t in _titles(spec)] == NAMES[:count]
 
 

@@ -22,7 +22,8 @@ from mixedscope.charts.common.page import (
     drawn_to_fit,
     fitted,
 )
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.theme import configure
 from mixedscope.charts.drawing import draw
 
 #: Points across of a figure printed 170 mm wide, and of the smallest text that can be read.
@@ -70,7 +71,7 @@ def test_blocks_of_panels_have_room_on_a_page(side: int, blocks: int) -> None:
     assert 1 <= count <= blocks
     assert count * (side * width + (side - 1) * gap) + (count - 1) * between <= room
     lines = -(-blocks // count)
-    assert lines * (head + side * height + (side - 1) * gap) <= TALLEST_ASPECT * DOUBLE_COLUMN
+    assert lines * (head + side * height + (side - 1) * gap) <= TALLEST_ASPECT * across()
     # The smallest, of five terms and four structures, are 16 mm wide in print.
     assert width >= 48
     assert height >= 38

@@ -13,8 +13,9 @@ from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
 from mixedscope.charts.common.page import fitted
-from mixedscope.charts.common.render import Figure
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.common.render import SCALE, Figure
+from mixedscope.charts.common.sheet import across, current
+from mixedscope.charts.common.theme import configure
 from mixedscope.charts.common.vega import vouched
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
@@ -37,7 +38,7 @@ def function_of(spec: ChartSpec) -> Callable[..., tuple[Any, ...]]:
 
 
 def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) -> Figure:
-    """Draw one chart of a model.
+    """Draw one chart of a model on the sheet that is drawn on.
 
     ``name``: one of `mixedscope.charts.registry.chart_names`. ``tables``: fits of one model, shown
     side by side; those of which what it shows cannot be made are left out, and the caption says
@@ -154,8 +155,13 @@ def figure(
 @debug_mode(False)
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
     """Give a chart its title, its description, its theme, and a page's height at most."""
-    if chart.title is alt.Undefined:
-        # As many characters of the bold title as a double column holds.
-        lines = textwrap.wrap(title, DOUBLE_COLUMN // 8, break_long_words=False)
+    drawn_on = current()
+    if not drawn_on.title:
+        chart = chart.properties(title=alt.Undefined)
+    elif chart.title is alt.Undefined:
+        # As many characters of the bold title as the sheet holds.
+        lines = textwrap.wrap(title, across() // 8, break_long_words=False)
         chart = chart.properties(title=lines)
+    if drawn_on.scale != 1.0:
+        chart = chart.properties(usermeta={SCALE: drawn_on.scale})
     return vouched(fitted(configure(chart.properties(description=caption), theme)))

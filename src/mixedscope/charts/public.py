@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mixedscope.charts.common.options import annotated, described
 from mixedscope.charts.common.render import Figure
+from mixedscope.charts.common.sheet import USUAL, sheet
 from mixedscope.charts.common.source import (
     Made,
     Source,
@@ -34,7 +35,18 @@ def public_function(name: str) -> Callable[..., Any]:
     """Make the function that draws one of `mixedscope.charts.registry.PUBLIC`."""
     spec = PUBLIC[name]
 
-    def draw(source: Any, *others: Any, theme: str = "light", **given: Any) -> Any:
+    def draw(
+        source: Any,
+        *others: Any,
+        theme: str = "light",
+        width: float = USUAL,
+        title: bool = True,
+        **given: Any,
+    ) -> Any:
+        with sheet(width, title=title):
+            return drawn(source, *others, theme=theme, **given)
+
+    def drawn(source: Any, *others: Any, theme: str, **given: Any) -> Any:
         group = given.pop("group", None)
         options = spec.options.of(given)
         shown: Sequence[Any]
@@ -51,10 +63,10 @@ def public_function(name: str) -> Callable[..., Any]:
         else:
             given_fits, studies = [source, *others], options.studies(spec.studies)
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
-        chart, title, caption, *files = function_of(spec)(*shown, options=options, theme=theme)
+        chart, told, caption, *files = function_of(spec)(*shown, options=options, theme=theme)
         if spec.formats:
-            return figure(chart, title, caption, *files, theme=theme)
-        return finish(chart, title, caption, theme=theme)
+            return figure(chart, told, caption, *files, theme=theme)
+        return finish(chart, told, caption, theme=theme)
 
     draw.__name__ = draw.__qualname__ = name
     draw.__doc__ = _documentation(spec)
@@ -79,6 +91,8 @@ def _signature(spec: ChartSpec) -> inspect.Signature:
         default = tuple(field.default) if isinstance(field.default, list) else field.default
         named[option] = (annotated(field), default)
     named["theme"] = ("str", "light")
+    named["width"] = ("float", USUAL)
+    named["title"] = ("bool", True)
     placed = zip(places.items(), kinds, strict=True)
     return inspect.Signature(
         [
@@ -117,6 +131,8 @@ def _documentation(spec: ChartSpec) -> str:
         )
     parameters += [described(name, field) for name, field in spec.options.model_fields.items()]
     parameters.append(['theme : {"light", "print"}'])
+    parameters.append(["width : float", "Millimetres that the figure is wide in print."])
+    parameters.append(["title : bool", "Whether the title stands above the figure."])
     film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
     refused = (
         "the source is another thing" if spec.tables or spec.beside else "there is nothing to draw"

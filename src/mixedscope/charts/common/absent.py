@@ -10,7 +10,8 @@ import pandas as pd
 
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.render import Figure, as_svg
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import configure, ink
 from mixedscope.core.wording import mid_sentence
 
 __all__ = ["absent_figure", "left_out"]
@@ -33,7 +34,7 @@ def absent_figure(
     """
     title = f"The chart “{kind}” is left out"
     caption = f"Left out: {mid_sentence(reason.rstrip('.'))}."
-    lines = title_lines(caption, DOUBLE_COLUMN, _SIZE)
+    lines = title_lines(caption, inner(), _SIZE)
     rows = pd.DataFrame({"line": range(len(lines)), "text": lines})
     words = (
         alt.Chart(rows)
@@ -44,9 +45,9 @@ def absent_figure(
             text=alt.Text("text:N"),
         )
         .properties(
-            width=DOUBLE_COLUMN,
+            width=inner(),
             height=_LINE * len(lines),
-            title=title_lines(title, DOUBLE_COLUMN),
+            title=title_lines(title, inner()),
             view=alt.ViewConfig(stroke=None),
         )
     )

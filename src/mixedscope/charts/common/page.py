@@ -13,15 +13,14 @@ from typing import Any, Final
 
 import altair as alt
 
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, configure
+from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.theme import configure
 from mixedscope.charts.common.vega import evaluated, measured, to_spec
 
 __all__ = ["TALLEST_ASPECT", "beside", "drawn_size", "drawn_to_fit", "fitted"]
 
 #: Height of a figure in terms of its width at most: that of a sheet of A4.
 TALLEST_ASPECT: Final = 1.4
-
-_TALLEST: Final = TALLEST_ASPECT * DOUBLE_COLUMN
 
 #: Pixels of the title and the key of a chart that blocks of panels leave.
 _TITLES: Final = 90
@@ -46,6 +45,11 @@ _ROUNDING: Final = 6
 _KEY: Final = 36
 
 _SIZE: Final = re.compile(r'<svg\b[^>]*? width="([0-9.]+)" height="([0-9.]+)"')
+
+
+def _tallest() -> float:
+    """Pixels that a figure is high at most."""
+    return TALLEST_ASPECT * across()
 
 
 def drawn_size(spec: dict[str, Any]) -> tuple[float, float]:
@@ -85,7 +89,7 @@ def beside(
     def panel(count: int) -> tuple[int, int]:
         across = (room - between * (count - 1) - gap * count * (columns - 1)) / (count * columns)
         lines = -(-blocks // count)
-        down = ((_TALLEST - _TITLES) / lines - head - gap * (rows - 1)) / rows
+        down = ((_tallest() - _TITLES) / lines - head - gap * (rows - 1)) / rows
         width = max(min(across, largest, down / flat), 1.0)
         return int(width), int(max(min(shape * width, down), 1.0))
 
@@ -121,7 +125,7 @@ def fitted(chart: Any) -> Any:
     ``chart``: with its configuration; its panels are changed. Gives the same.
     """
     panels = {id(panel): (panel, panel.height) for panel in _panels(chart)}
-    if not panels or _stacked(chart) < _SURE * _TALLEST or _turned(chart):
+    if not panels or _stacked(chart) < _SURE * _tallest() or _turned(chart):
         return chart
     share = 1.0
     for _ in range(_LOOKS):

@@ -8,6 +8,7 @@ every format.
 from __future__ import annotations
 
 import html
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +29,23 @@ from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.files import atomic_write, write_json
 
-__all__ = ["FORMATS", "PPI", "TALLEST", "Figure", "as_svg", "save", "save_figure", "to_spec"]
+__all__ = [
+    "FORMATS",
+    "PPI",
+    "SCALE",
+    "TALLEST",
+    "Figure",
+    "as_svg",
+    "save",
+    "save_figure",
+    "to_spec",
+]
 
 #: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
 PPI: Final = 200
+
+#: What a specification calls the size that it is printed in, as a share of that it is drawn in.
+SCALE: Final = "mixedscope:scale"
 
 #: The height of a PDF file in points at most, 250 mm: taller charts are made smaller, so that every
 #: figure fits on a page.
@@ -226,26 +240,35 @@ def as_svg(chart: Any) -> str:
 
 
 def _svg(spec: dict[str, Any]) -> bytes:
-    return (embed_font(evaluated(spec)) + "\n").encode()
+    return (embed_font(_printed(evaluated(spec), spec)) + "\n").encode()
 
 
 def _png(spec: dict[str, Any]) -> bytes:
-    return small_png(vlc.svg_to_png(in_few_layers(evaluated(spec)), ppi=PPI), PPI)
+    drawn = _printed(in_few_layers(evaluated(spec)), spec)
+    return small_png(vlc.svg_to_png(drawn, ppi=PPI), PPI)
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:
-    text = _SIZE.sub(_fitted, in_few_layers(evaluated(spec)), count=1)
-    return normalise_pdf(vlc.svg_to_pdf(text))
+    drawn = _printed(in_few_layers(evaluated(spec)), spec, tallest=TALLEST)
+    return normalise_pdf(vlc.svg_to_pdf(drawn))
 
 
 #: Width and height of an SVG file; its viewBox keeps the coordinates.
 _SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="([0-9.]+)" height="([0-9.]+)"')
 
 
-def _fitted(match: re.Match[str]) -> str:
-    width, height = float(match[2]), float(match[3])
-    scale = min(1.0, TALLEST / height)
-    return f'{match[1]} width="{scale * width:g}" height="{scale * height:g}"'
+def _printed(svg: str, spec: dict[str, Any], tallest: float = math.inf) -> str:
+    """An SVG in the size that its chart is printed in, and no taller than `tallest`."""
+    wanted = float(spec.get("usermeta", {}).get(SCALE, 1.0))
+    if wanted == 1.0 and math.isinf(tallest):
+        return svg
+
+    def sized(match: re.Match[str]) -> str:
+        width, height = float(match[2]), float(match[3])
+        scale = min(wanted, tallest / height)
+        return f'{match[1]} width="{scale * width:g}" height="{scale * height:g}"'
+
+    return _SIZE.sub(sized, svg, count=1)
 
 
 def _vega_lite(spec: dict[str, Any]) -> bytes:

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mixedscope.charts.common.compose import in_column, in_grid
-from mixedscope.charts.common.theme import DOUBLE_COLUMN
+from mixedscope.charts.common.sheet import inner
 
 __all__ = ["MOST_IN_A_ROW", "in_rows", "panel_width", "rows_of"]
 
 #: Fits whose panels stand beside each other; more begin another row.
 MOST_IN_A_ROW: Final = 4
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _NARROWEST: Final = 96
 
 
@@ -33,7 +32,7 @@ def panel_width(count: int, axis: int, gap: int) -> int:
     ``axis``, ``gap``: pixels for the vertical axis, and between panels. Gives pixels.
     """
     each = len(rows_of(count)[0])
-    return max(_NARROWEST, (_INNER - axis - gap * (each - 1)) // each)
+    return max(_NARROWEST, (inner() - axis - gap * (each - 1)) // each)
 
 
 def in_rows(

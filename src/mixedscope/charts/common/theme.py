@@ -22,20 +22,14 @@ from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 
 __all__ = [
     "COLOURS",
-    "DOUBLE_COLUMN",
     "FONT",
     "GROUP_COLOURS",
-    "SINGLE_COLUMN",
     "THEMES",
     "configure",
     "ink",
 ]
 
 FONT: Final = f"{FAMILY}, Liberation Sans, Arial, Helvetica, sans-serif"
-
-#: Widths of a printed column in pixels at 72 per inch: 85 mm and 180 mm.
-SINGLE_COLUMN: Final = 241
-DOUBLE_COLUMN: Final = 510
 
 #: Fixed meanings; names of stages and phases are those of the stored tables. Structures say their
 #: own colours (`mixedscope.charts.common.structure_names.structure_colours`).

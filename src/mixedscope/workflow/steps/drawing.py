@@ -37,12 +37,13 @@ def charts(
     ``tables``: the tables of the model as a whole that any of them shows. ``shows``: what each
     chart shows, in its order: fits side by side, as ``<structure>/<optimizer>``, or for one of
     `mixedscope.charts.registry.MODEL_CHARTS` tables, as ``<kind>.parquet``. ``settings``:
-    ``theme`` and the settings of these kinds of the configuration's ``charts``. ``output``:
-    ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are written
-    beside it. ``formats``: formats of the charts. ``assets``: what interactive pages share; nothing
-    where each holds everything. Raises ModelError if a chart cannot be drawn; names it.
+    ``theme``, ``width``, ``title`` and what concerns these kinds of the configuration's ``charts``.
+    ``output``: ``<chart>.caption.json`` of each: title, caption and formats; the chart's files are
+    written beside it. ``formats``: formats of the charts. ``assets``: what interactive pages share;
+    nothing where each holds everything. Raises ModelError if a chart cannot be drawn; names it.
     """
     from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.common.sheet import settled
     from mixedscope.charts.drawing import draw, draw_model_chart
     from mixedscope.charts.registry import MODEL_CHARTS
     from mixedscope.tables.store import read_fit
@@ -61,7 +62,7 @@ def charts(
     theme = settings.get("theme", "light")
     figures = []
     for (chart, shown), path in zip(shows.items(), output, strict=True):
-        with naming(chart):
+        with naming(chart), settled(settings):
             if chart in MODEL_CHARTS:
                 read = [read_table(stored[name], Path(name).stem) for name in shown]
                 figure = draw_model_chart(chart, read, theme=theme)
@@ -84,6 +85,7 @@ def films(
     ``fits``, ``settings``: as for `charts`. ``shows``: what the chart shows. ``output``:
     ``<chart>.<format>`` of each film. Raises ModelError if the chart cannot be drawn; names it.
     """
+    from mixedscope.charts.common.sheet import settled
     from mixedscope.charts.drawing import draw_films
     from mixedscope.tables.files import atomic_write
     from mixedscope.tables.store import read_fit
@@ -92,7 +94,7 @@ def films(
 
     folders = {"/".join(Path(fit).parts[-3:-1]): Path(fit).parent for fit in fits}
     ((chart, shown),) = shows.items()
-    with naming(chart):
+    with naming(chart), settled(settings):
         known = [read_fit(folders[fit], only=tables_of_fits(chart)) for fit in shown]
         make = draw_films(chart, known, settings)
         for path in map(Path, output):
@@ -110,11 +112,12 @@ def phases_charts(
     """Draw the phases of all optimisations of a run: evaluations alone, and seconds as well.
 
     ``phases``: ``phases.parquet``; the other tables of phases are beside it. ``settings``:
-    ``theme`` of the configuration's ``charts``. ``output``: ``<chart>.caption.json`` of ``phases``
-    and of ``phases-seconds``; the charts' files are written beside them. ``assets``: what
-    interactive pages share; nothing where each holds everything.
+    ``theme``, ``width`` and ``title`` of the configuration's ``charts``. ``output``:
+    ``<chart>.caption.json`` of ``phases`` and of ``phases-seconds``; the charts' files are written
+    beside them. ``assets``: what interactive pages share; nothing where each holds everything.
     """
     from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.common.sheet import settled
     from mixedscope.charts.drawing import figure
     from mixedscope.charts.kinds.phases.chart import phases_chart
     from mixedscope.charts.registry import TIMED
@@ -133,7 +136,7 @@ def phases_charts(
             read_table(Path(phases).with_name(f"{file}.parquet"), kind)
             for file, kind in wanted.items()
         ]
-        with naming(chart):
+        with naming(chart), settled(settings):
             figures.append(figure(*phases_chart(*tables, theme=theme), theme=theme))
             save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)

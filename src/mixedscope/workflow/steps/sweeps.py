@@ -137,11 +137,12 @@ def sweep_charts(
     """Draw the charts of a sweep.
 
     ``runs``, ``timing``: written by `sweep_gather`. ``charts``: settings by name of chart.
-    ``settings``: ``theme`` of the configuration's ``charts``. ``output``: ``<name>.caption.json``
-    of each; the chart's files are written beside it. ``assets``: what interactive pages share;
-    nothing where each holds everything.
+    ``settings``: ``theme``, ``width`` and ``title`` of the configuration's ``charts``.
+    ``output``: ``<name>.caption.json`` of each; the chart's files are written beside it.
+    ``assets``: what interactive pages share; nothing where each holds everything.
     """
     from mixedscope.charts.common.render import save_figure
+    from mixedscope.charts.common.sheet import settled
     from mixedscope.charts.drawing import figure
     from mixedscope.charts.kinds.sweep.chart import sweep_chart
     from mixedscope.summaries.runs import summarise
@@ -155,7 +156,8 @@ def sweep_charts(
     theme = settings.get("theme", "light")
     figures = []
     for chart, path in zip(charts.values(), output, strict=True):
-        drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
-        figures.append(figure(*drawn, theme=theme))
-        save_figure(figures[-1], path, formats, back_to(path), assets)
+        with settled(settings):
+            drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
+            figures.append(figure(*drawn, theme=theme))
+            save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)

@@ -16,8 +16,9 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import structure_colours
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
 from mixedscope.charts.kinds.crossvalidation.words import (
     WIDTH,
@@ -32,7 +33,6 @@ from mixedscope.core.vocabulary import UNSHRUNKEN
 
 __all__ = ["crossvalidation_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 96
 _GAP: Final = 8
 #: Pixels of a character in a column of numbers, and of the least such column.
@@ -66,7 +66,7 @@ def crossvalidation_chart(
     fields = ("difference", "density_difference")
     longest = (max(map(len, _told(summary, f)), default=0) for f in fields)
     columns = [max(_COLUMN, round(_CHARACTER * n) + 6) for n in longest]
-    width = (_INNER - _AXIS - 3 * _GAP - sum(columns)) // 2
+    width = (inner() - _AXIS - 3 * _GAP - sum(columns)) // 2
     height = _ROW * len(names)
     schemes = list(dict.fromkeys(summary["scheme"]))
     rows = []
@@ -94,7 +94,7 @@ def crossvalidation_chart(
         rows.append(row.properties(title=heading))
     title = crossvalidation_title(summary, groups, fits)
     chart = in_column(*rows, spacing=12)
-    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, inner())))
     return chart, title, crossvalidation_reading(summary, groups, fits)
 
 

@@ -18,7 +18,8 @@ from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
@@ -39,7 +40,6 @@ _EXTREMES = 20
 #: Most levels that have a row and a name of their own; beyond, the axis shows ranks.
 NAMED_LEVELS = 60
 
-_INNER = DOUBLE_COLUMN - 16
 _GAP = 8
 _ROW = 12
 _RANKED_HEIGHT = 400
@@ -79,7 +79,7 @@ def dumbbell_chart(
     named = len(order) <= NAMED_LEVELS
     left = _label_width(order) if named else 44
     per_row = min(len(fits), 3)
-    width = min((_INNER - left - _GAP * (per_row - 1)) // per_row, 360)
+    width = min((inner() - left - _GAP * (per_row - 1)) // per_row, 360)
     narrow = width < 250
     lines = [header_lines(p, group, narrow=narrow) for p in fits]
     tallest = max(len(x) for x in lines)
@@ -106,9 +106,9 @@ def dumbbell_chart(
         ("mode", "conditional mode"),
         ("zero", "population"),
     ]
-    key = key_row(items, width=_INNER, theme=theme)
+    key = key_row(items, width=inner(), theme=theme)
     chart = in_column(*rows, key, spacing=16).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
     )
     return chart, title, caption
 

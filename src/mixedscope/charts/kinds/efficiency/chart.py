@@ -19,8 +19,9 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import structure_colours
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.efficiency.options import EfficiencyOptions
 from mixedscope.charts.kinds.efficiency.words import (
     NO_SHRINKAGE,
@@ -35,7 +36,6 @@ from mixedscope.core.vocabulary import ORACLE, UNSHRUNKEN
 
 __all__ = ["efficiency_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 #: Ratios of errors below which an interval is not drawn.
 _LEAST: Final = 0.5
 #: Room for the names of rows, and for a column of numbers.
@@ -57,7 +57,7 @@ def efficiency_chart(
     shown = [n for n in [*structures, UNSHRUNKEN] if n in set(summary["structure"])]
     labels = list(dict.fromkeys(rows["label"]))
     columns = others if len(others) <= _COLUMNS else []
-    width = _INNER - _AXIS - _COLUMN * len(columns)
+    width = inner() - _AXIS - _COLUMN * len(columns)
     height = len(labels) * (_STEP * len(shown) + 10)
     data = Datasets(digits=5)
     panel = _errors(data, rows, labels, shown, colours).properties(width=width, height=height)
@@ -75,7 +75,7 @@ def efficiency_chart(
         f"{f', cut at {number(_LEAST)}' if (rows['low'] == _LEAST).any() else ''}."
     )
     chart = in_row(panel, *numbers, spacing=0, bounds="flush")
-    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, inner())))
     return chart, title, caption
 
 

@@ -17,7 +17,8 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.landscape.key import MARKS, band_colours, key
 from mixedscope.charts.kinds.landscape.options import LandscapeOptions
 from mixedscope.charts.kinds.landscape.words import (
@@ -31,12 +32,10 @@ from mixedscope.tables.store import FitTables
 
 __all__ = ["landscape_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 #: Room of an axis with its title, left of the first column.
 _AXIS: Final = 62
 _GAP: Final = 10
 #: Largest side of a panel, and what a panel measures up in terms of across.
-_LARGEST: Final = _INNER - _AXIS
 _ASPECT: Final = 0.88
 _TALLEST: Final = 300
 #: Points of evaluations drawn in one chart; the best points so far are always drawn.
@@ -70,10 +69,10 @@ def landscape_chart(
         outlines = fit.require("landscape_outlines")
         levels = sorted(outlines.loc[outlines["kind"] == "line", "level"].unique().tolist())
         body = _triangle(data, fit, panels, outlines, levels, theme)
-    legend = key(data, levels, marks, width=_INNER - _AXIS, theme=theme)
+    legend = key(data, levels, marks, width=inner() - _AXIS, theme=theme)
     chart = data.give(in_column(body, legend, spacing=12)).properties(
         title=alt.TitleParams(
-            text=title_lines(title, _INNER),
+            text=title_lines(title, inner()),
             subtitle=_subtitle(fit),
             subtitleColor=colours["soft"],
         )
@@ -113,7 +112,7 @@ def _triangle(
     """Panels in a triangle where they are all pairs of some parameters, in rows otherwise."""
     rows = _rows(panels)
     columns = max(len(row) for row in rows)
-    width = min(_LARGEST, (_INNER - _AXIS - _GAP * (columns - 1)) // columns)
+    width = (inner() - _AXIS - _GAP * (columns - 1)) // columns
     height = min(round(width * _ASPECT), _TALLEST)
     points = _thinned(fit.require("landscape_points"))
     triangle = len(rows) == 1 or len(rows[0]) < len(rows[-1])
@@ -313,7 +312,7 @@ def _curve(data: Datasets, fit: FitTables, panel: pd.Series, theme: str) -> Any:
     span = pd.Series({**panel.to_dict(), "y_low": -0.04 * top, "y_high": top, "y_bound": math.nan})
     layers += _beyond(data, span, x, y, theme)
     layers += _visited(data, points, x, y, theme, joined=False)
-    return layered(*layers).properties(width=_INNER - _AXIS, height=230)
+    return layered(*layers).properties(width=inner() - _AXIS, height=230)
 
 
 def _interval(

@@ -18,7 +18,8 @@ from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.ledger.options import LedgerOptions
 from mixedscope.charts.kinds.ledger.words import ledger_caption, ledger_title
@@ -31,7 +32,6 @@ OBSERVATIONS: Final = "observations (residual)"
 FIXED: Final = "fixed effects"
 
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
-_INNER: Final = DOUBLE_COLUMN - 16
 _AXIS: Final = 58
 _GAP: Final = 14
 # Room at the right of a single fit for the names of the lines, and height of one.
@@ -57,7 +57,7 @@ def ledger_chart(
     palette = {OBSERVATIONS: COLOURS["observations"], FIXED: COLOURS["fixed"]}
     palette |= {g: GROUP_COLOURS[i % len(GROUP_COLOURS)] for i, g in enumerate(groups)}
     single = len(books) == 1
-    width = _INNER - _AXIS - _NAMES if single else panel_width(len(books), _AXIS, _GAP)
+    width = inner() - _AXIS - _NAMES if single else panel_width(len(books), _AXIS, _GAP)
     style = _Style(palette, x_scale, width, colours, books)
 
     def panels(fits: range) -> list[Any]:

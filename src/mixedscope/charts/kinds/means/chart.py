@@ -15,13 +15,13 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.means.options import MeansOptions
 from mixedscope.charts.kinds.means.words import means_caption, means_title
 
 __all__ = ["means_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _GAP: Final = 10
 _LEFT: Final = 46
 _PER_ROW: Final = 3
@@ -49,7 +49,7 @@ def means_chart(means: pd.DataFrame, *, options: MeansOptions, theme: str) -> tu
     frame = (ends[0] - room, ends[1] + room)
     data = Datasets(digits=6)
     per_row = min(_PER_ROW, max(1, len(names)))
-    width = (_INNER - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
+    width = (inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
     panels = []
     for name in names or [None]:
         own = means if name is None else means[means["panel"] == name]
@@ -65,7 +65,7 @@ def means_chart(means: pd.DataFrame, *, options: MeansOptions, theme: str) -> tu
         for i in range(0, len(panels), per_row)
     ]
     chart = data.give(in_column(*rows, spacing=14)).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
     )
     return chart, title, caption
 

@@ -16,7 +16,8 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.shrinkage.levels import Pull, share
@@ -25,7 +26,6 @@ from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 
 __all__ = ["modes_still", "moments"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
 _GAP: Final = 20
 _LETTERS: Final = "ABCDEFGH"
@@ -79,7 +79,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     # Columns with vertical axes of their own need room for them.
     apart = not single and len({pair[1] for _, pair in columns}) > 1
     gap = _LEFT if apart else _GAP
-    width = (_INNER - _LEFT - gap * (per_row - 1)) // per_row
+    width = (inner() - _LEFT - gap * (per_row - 1)) // per_row
     height = round(share * width * (0.85 if per_row == 3 else 0.6))
     cells = []
     letters = [list(range(len(c))) for c in chosen]
@@ -111,7 +111,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     several = len(scene.actors) > 1
     # Letters at the ends of neighbouring traces do not touch.
     apart_by = _GAP if several else 0
-    wide = width if several else _INNER - _LEFT
+    wide = width if several else inner() - _LEFT
     along = Along("evaluation", 0.5, 1.0, [a.course.size + 0.5 for a in scene.actors[:_COLUMNS]])
     rows.append(
         in_row(
@@ -132,10 +132,10 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
             bounds="flush",
         )
     )
-    rows.append(key_row(_key(scene), width=_INNER, theme=theme))
+    rows.append(key_row(_key(scene), width=inner(), theme=theme))
     rows.append(_phases(theme))
     return in_column(*rows, spacing=14).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
     )
 
 
@@ -421,8 +421,8 @@ def _phases(theme: str) -> Any:
         places.append({"x": x, "x2": x + 14, "t": x + 20, "tint": COLOURS[name], "words": words})
         x += 20 + 5.4 * len(words) + 18
     frame = pd.DataFrame(places)
-    scale = alt.Scale(domain=[0, _INNER], nice=False, zero=False)
-    base = alt.Chart(frame, width=_INNER, height=11)
+    scale = alt.Scale(domain=[0, inner()], nice=False, zero=False)
+    base = alt.Chart(frame, width=inner(), height=11)
 
     def across(field: str) -> alt.X:
         return alt.X(field=field, type="quantitative", scale=scale, axis=None)

@@ -17,7 +17,8 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import phase_fills
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.phases.options import PhasesOptions
 from mixedscope.charts.kinds.phases.words import SIZE_NAMES, phases_caption, phases_title, trend_row
 from mixedscope.charts.kinds.trace.words import FEW, PHASE_NAMES
@@ -129,7 +130,7 @@ def _block(
     )
     height = _ROW * len(labels)
     numbers = 118
-    width = (DOUBLE_COLUMN - 16 - 96 - numbers - _BESIDE * len(columns)) // len(columns)
+    width = (inner() - 96 - numbers - _BESIDE * len(columns)) // len(columns)
     panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
     for name, bars, fmt in columns:
         pieces = bars.assign(few=bars["label"].isin(few))
@@ -317,7 +318,7 @@ def _against(
             ],
         )
     )
-    width = (DOUBLE_COLUMN - 16 - 64 - 28) // 3
+    width = (inner() - 64 - 28) // 3
     return layered(half, points).properties(
         width=width,
         height=_SCATTER,

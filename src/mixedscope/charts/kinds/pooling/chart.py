@@ -18,7 +18,8 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_row
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, GROUP_COLOURS, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.pooling.options import PoolingOptions
 from mixedscope.charts.kinds.pooling.words import (
     ZOOM,
@@ -35,7 +36,6 @@ from mixedscope.tables.store import FitTables
 __all__ = ["pooling_chart"]
 
 _AXES: Final = ("edf", "s")
-_INNER: Final = DOUBLE_COLUMN - 16
 # Labels of a vertical axis, its title, and room between panels.
 _LABELS: Final = 38
 _TITLE: Final = 22
@@ -68,7 +68,7 @@ def pooling_chart(
     spans = _spans(paths)
     drawn = [_row(row, style, spans) for row in rows]
     key = [("reference", reference_key(paths))]
-    drawn.append(key_row(key, width=_INNER, theme=theme))
+    drawn.append(key_row(key, width=inner(), theme=theme))
     if any(path.has_truth for path in paths):
         drawn.append(_error_key(style))
     chart = in_column(*drawn, spacing=10)
@@ -176,7 +176,7 @@ def _row(
 ) -> Any:
     """Panels beside one another, as wide as there is room."""
     count = len(row)
-    width = (_INNER - _TITLE - count * _LABELS - (count - 1) * _GAP) // count
+    width = (inner() - _TITLE - count * _LABELS - (count - 1) * _GAP) // count
     style = replace(style, width=min(width, 300))
     panels = []
     for i, cell in enumerate(row):
@@ -372,7 +372,7 @@ def _vertical(title: str | None) -> alt.Axis:
 def _error_key(style: _Style) -> Any:
     words = "●  the fit     ○  least error     —  squared error  =  - -  bias²  +  ···  variance"
     return (
-        alt.Chart(pd.DataFrame({"text": [words], "x": [0]}), width=_INNER, height=14)
+        alt.Chart(pd.DataFrame({"text": [words], "x": [0]}), width=inner(), height=14)
         .mark_text(align="left", fontSize=10, color=style.colours["ink"], aria=False)
         .encode(x=alt.value(4), y=alt.value(7), text=alt.Text(field="text", type="nominal"))
         .properties(view=alt.ViewConfig(stroke=None))

@@ -23,7 +23,8 @@ from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.principal.axes import Axes, read_axes
 from mixedscope.charts.kinds.principal.options import PrincipalOptions
 from mixedscope.charts.kinds.principal.words import principal_caption, principal_title
@@ -39,7 +40,6 @@ from mixedscope.tables.store import FitTables
 
 __all__ = ["principal_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 #: What a panel has to its left, and room between panels.
 _LEFT: Final = 46
 _GAP: Final = 8
@@ -90,7 +90,7 @@ def principal_chart(
     )
     dense = all(len(levels) > DENSE for levels in chosen)
     items = key_items(pulls[0], options.ellipses, ["population"], dense=dense)
-    key = key_row(items, width=_INNER, theme=theme)
+    key = key_row(items, width=inner(), theme=theme)
     arranged = _one if len(fits) == 1 else _columns
     drawn = _Drawn(group, frames, chosen, others, options.ellipses, theme)
 
@@ -100,7 +100,7 @@ def principal_chart(
             *_loadings(fits[:tables_of], theme, named=len(fits) > 1),
             key,
             spacing=14,
-            title=alt.TitleParams(text=title_lines(title, _INNER)),
+            title=alt.TitleParams(text=title_lines(title, inner())),
             description=caption,
         )
 
@@ -150,7 +150,7 @@ def _one(fits: Sequence[Axes], drawn: _Drawn, share: float) -> list[Any]:
     """One fit: a panel for each axis behind the first, side by side."""
     axes, others = fits[0], drawn.others
     per_row = min(_MOST_COLUMNS, len(others))
-    width = min((_INNER - per_row * _LEFT - (per_row - 1) * _GAP) // per_row, 340)
+    width = min((inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row, 340)
     size = (width, round(share * min(width, 260)))
     panels = [drawn.panel(0, axes, j, size, lowest=True, flat=True) for j in others]
     panels[0] = drawn.headed(panels[0], axes, 0, narrow=False)
@@ -165,7 +165,7 @@ def _columns(fits: Sequence[Axes], drawn: _Drawn, share: float) -> list[Any]:
         len(fits),
         columns=1,
         rows=len(others),
-        room=_INNER - _LEFT - _LINE,
+        room=inner() - _LEFT - _LINE,
         between=_GAP + _LEFT + _LINE,
         gap=_GAP,
         head=_HEAD + _ROW * (3 + len(others)),
@@ -201,7 +201,7 @@ def _others(count: int, most: int) -> list[int]:
 def _beside(fits: Sequence[Axes]) -> int:
     """How many tables stand side by side."""
     needed = _WORDS + max(axes.size for axes in fits) * _COLUMN
-    return max(1, min(len(fits), _MOST_COLUMNS, (_INNER - _LEFT) // (needed + 2 * _GAP)))
+    return max(1, min(len(fits), _MOST_COLUMNS, (inner() - _LEFT) // (needed + 2 * _GAP)))
 
 
 def _most_tables(fits: Sequence[Axes]) -> int:
@@ -215,7 +215,7 @@ def _loadings(fits: Sequence[Axes], theme: str, *, named: bool) -> list[Any]:
     terms = list(dict.fromkeys(term for axes in fits for term in axes.terms))
     most = max(axes.size for axes in fits)
     needed, per_row = _WORDS + most * _COLUMN, _beside(fits)
-    room = (_INNER - _LEFT - 2 * _GAP * (per_row - 1)) // per_row
+    room = (inner() - _LEFT - 2 * _GAP * (per_row - 1)) // per_row
     words = max(_WORDS, max(map(len, terms)) * _CHARACTER + 8)
     words = min(words, room - most * _COLUMN) if room > needed else _WORDS
     column = min((room - words) / most, 64.0)

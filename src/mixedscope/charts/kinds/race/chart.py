@@ -19,14 +19,14 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import power_labels, smallest_gap
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.race.options import RaceOptions
 from mixedscope.charts.kinds.race.words import CLOSE, race_caption, race_title
 from mixedscope.core.errors import ModelError
 
 __all__ = ["race_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 #: Room for the names of entrants, left of everything.
 _AXIS: Final = 100
 _GAP: Final = 10
@@ -69,7 +69,7 @@ def race_chart(
     top = _decade(max(float(runs["gap"].max()), 10 * floor))
     # Rows without empty places, where numbers allow.
     columns = len(entrants) if len(entrants) <= 5 else 4 if len(entrants) in (7, 8) else 3
-    width = (_INNER - _AXIS - _GAP * (columns - 1)) // columns
+    width = (inner() - _AXIS - _GAP * (columns - 1)) // columns
     finish = _finishes(ends, runs, floor)
     panels = [
         _panel(
@@ -91,7 +91,7 @@ def race_chart(
     below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
     chart = in_column(above, below, spacing=12).resolve_legend(shape="shared")
     title = race_title(race, ends, timing, x=x)
-    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, _INNER)))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, inner())))
     caption = race_caption(race, ends, floor=floor, x=x, timed=timing is not None)
     return chart, title, caption
 
@@ -274,7 +274,7 @@ def _ends_chart(
     colours: dict[str, str],
 ) -> Any:
     """A row per entrant: gaps where searches and runs ended, and the seconds that they took."""
-    width = _INNER - _AXIS
+    width = inner() - _AXIS
     left = width if timing is None else round(width * 0.62)
     gaps = finish.assign(gap=finish["shown"])
     y = alt.Y(

@@ -20,7 +20,7 @@ from mixedscope.charts.common.legend import header, header_lines, key_row, title
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
-from mixedscope.charts.common.theme import DOUBLE_COLUMN
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import (
@@ -53,7 +53,6 @@ _MOST_MARKS = 2400
 #: Most levels that are named beside their points.
 _NAMED = 20
 
-_INNER = DOUBLE_COLUMN - 16
 _LEFT = 44
 _GAP = 8
 
@@ -98,7 +97,7 @@ def shrinkage_chart(
     settings = {"ellipses": ellipses, "theme": theme, "limit": limit}
     dense = all(len(levels) > DENSE for levels in chosen)
     items = key_items(fits[0], ellipses, kinds, dense=dense)
-    key = key_row(items, width=_INNER, theme=theme)
+    key = key_row(items, width=inner(), theme=theme)
     arranged = _columns if len(names) == 2 else _blocks
 
     def draw(share: float) -> Any:
@@ -107,7 +106,7 @@ def shrinkage_chart(
             *arranged(fits, group, frames, chosen, settings, share),
             key,
             spacing=16,
-            title=alt.TitleParams(text=title_lines(title, _INNER)),
+            title=alt.TitleParams(text=title_lines(title, inner())),
             description=caption,
         )
 
@@ -193,7 +192,7 @@ def _columns(
 ) -> list[Any]:
     """Two terms: a panel per fit, side by side."""
     per_row = min(len(fits), 3)
-    width = (_INNER - _LEFT - _GAP * (per_row - 1)) // per_row
+    width = (inner() - _LEFT - _GAP * (per_row - 1)) // per_row
     width = min(width, 360)
     height = round(share * {1: 300, 2: 230}.get(per_row, 210))
     narrow = width < 250
@@ -237,7 +236,7 @@ def _blocks(
         len(fits),
         columns=side,
         rows=side,
-        room=_INNER + 20 - _LEFT,
+        room=inner() + 20 - _LEFT,
         between=20,
         gap=_GAP,
         head=_HEAD,

@@ -14,7 +14,8 @@ from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.gaps import power_labels
 from mixedscope.charts.common.numerals import power_of_ten, share_in_tenths
 from mixedscope.charts.common.phase_bands import phase_fills
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.sweep.names import (
     FLOOR_WORDS,
     named,
@@ -33,7 +34,8 @@ from mixedscope.summaries.runs import Summary
 __all__ = ["sweep_chart"]
 
 #: Room for panels beside the axis of a double column.
-_ROOM: Final = DOUBLE_COLUMN - 66
+#: Pixels of the axis and margins of a row.
+_BESIDE: Final = 66
 _GAP: Final = 16
 
 
@@ -99,7 +101,7 @@ class _Panel:
         orders = summary.orders
         facets = len(orders.get("facet", [None]))
         self.columns = facets if facets <= 3 else (2 if facets == 4 else 3)
-        self.width = (_ROOM - _GAP * (self.columns - 1)) // self.columns
+        self.width = (across() - _BESIDE - _GAP * (self.columns - 1)) // self.columns
         self.height = {1: 230, 2: 200, 3: 170}[self.columns]
         if self.chart["kind"] == "heat":
             self.height = max(60, 30 * len(orders["rows"]))

@@ -15,15 +15,15 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import structure_label
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
+from mixedscope.charts.common.theme import GROUP_COLOURS
 from mixedscope.charts.kinds.motion.frames import Course
 from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.tables.store import FitTables
 
 __all__ = ["theta_still"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
 _GAP: Final = 12
 #: Height of the heading of a fit and of the slanted names of its components.
@@ -49,12 +49,12 @@ def theta_still(
         len(tables),
         columns=1,
         rows=1,
-        room=_INNER - _LEFT,
+        room=inner() - _LEFT,
         between=_LEFT + _GAP,
         gap=0,
         head=_HEAD,
         shape=0.5,
-        largest=_INNER - _LEFT,
+        largest=inner() - _LEFT,
         flat=0.15,
     )
     size = (width, min(height, 170))
@@ -67,7 +67,7 @@ def theta_still(
         for i in range(0, len(drawn), across)
     ]
     return in_column(*rows, spacing=12).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
     )
 
 

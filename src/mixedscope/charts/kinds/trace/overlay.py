@@ -14,8 +14,9 @@ from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.gaps import gap_axis
 from mixedscope.charts.common.phase_bands import bands, phase_runs
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import structure_colours
-from mixedscope.charts.common.theme import DOUBLE_COLUMN, GROUP_COLOURS
+from mixedscope.charts.common.theme import GROUP_COLOURS
 from mixedscope.charts.kinds.trace.frames import kept_rows, rounded
 
 __all__ = ["line_rows", "overlay_chart"]
@@ -54,7 +55,7 @@ def overlay_chart(
     each fit is called. ``names``: its structure and its optimiser. ``span``: ends of the axis of
     gaps. ``kept``: (n,) bool per fit, the evaluations that its line goes through.
     """
-    width = DOUBLE_COLUMN - 16 - _NAMES
+    width = inner() - _NAMES
     strips = pd.concat(
         [phase_runs(frame).assign(fit=label) for frame, label in zip(frames, labels, strict=True)]
     )
