@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import pandas as pd
 from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
-from mixedscope.charts.common.page import fitted
+from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
-from mixedscope.charts.common.sheet import across, current
+from mixedscope.charts.common.sheet import across, current, sheet
 from mixedscope.charts.common.theme import configure
-from mixedscope.charts.common.vega import vouched
+from mixedscope.charts.common.vega import measured, to_spec, vouched
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
-__all__ = ["draw", "draw_films", "draw_model_chart", "figure", "finish", "function_of"]
+__all__ = [
+    "draw",
+    "draw_films",
+    "draw_model_chart",
+    "figure",
+    "finish",
+    "function_of",
+    "on_sheet",
+]
 
 
 def function_of(spec: ChartSpec) -> Callable[..., tuple[Any, ...]]:
@@ -152,6 +161,34 @@ def figure(
     return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
 
 
+Drawn = TypeVar("Drawn")
+
+
+def on_sheet(make: Callable[[], Drawn], *, width: float | None = None, title: bool = True) -> Drawn:
+    """Draw a figure, or a chart, on a sheet of this width in millimetres, and for its size.
+
+    ``make``: draws it, with theme and title. ``width``, ``title``: see
+    `mixedscope.charts.common.sheet.Sheet`. Raises ModelError if no figure has this width.
+    """
+    less = 0
+    while True:
+        with sheet(width, title=title, less=less) as used:
+            drawn = make()
+        if width is None:
+            return drawn
+        chart: Any = drawn.chart if isinstance(drawn, Figure) else drawn
+        spec = measured(chart) or to_spec(chart)
+        across, _ = drawn_size(spec)
+        over = math.ceil(across) - used.most
+        if over <= 0 or less > used.most // 2:
+            break
+        less += over
+    # What is measured is what is written, with the size it has in print beside it.
+    spec["usermeta"] = chart.usermeta = {SCALE: used.scale(across)}
+    measured(chart, spec)
+    return drawn
+
+
 @debug_mode(False)
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
     """Give a chart its title, its description, its theme, and a page's height at most."""
@@ -162,6 +199,4 @@ def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any
         # As many characters of the bold title as the sheet holds.
         lines = textwrap.wrap(title, across() // 8, break_long_words=False)
         chart = chart.properties(title=lines)
-    if drawn_on.scale != 1.0:
-        chart = chart.properties(usermeta={SCALE: drawn_on.scale})
     return vouched(fitted(configure(chart.properties(description=caption), theme)))

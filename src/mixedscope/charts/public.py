@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from mixedscope.charts.common.options import annotated, described
 from mixedscope.charts.common.render import Figure
-from mixedscope.charts.common.sheet import USUAL, sheet
 from mixedscope.charts.common.source import (
     Made,
     Source,
@@ -19,7 +18,7 @@ from mixedscope.charts.common.source import (
     made_tables,
     with_group,
 )
-from mixedscope.charts.drawing import figure, finish, function_of
+from mixedscope.charts.drawing import figure, finish, function_of, on_sheet
 from mixedscope.charts.registry import PUBLIC, ChartSpec
 from mixedscope.core.arguments import door
 from mixedscope.summaries.phases import phase_tables
@@ -39,12 +38,13 @@ def public_function(name: str) -> Callable[..., Any]:
         source: Any,
         *others: Any,
         theme: str = "light",
-        width: float = USUAL,
+        width: float | None = None,
         title: bool = True,
         **given: Any,
     ) -> Any:
-        with sheet(width, title=title):
-            return drawn(source, *others, theme=theme, **given)
+        return on_sheet(
+            lambda: drawn(source, *others, theme=theme, **given), width=width, title=title
+        )
 
     def drawn(source: Any, *others: Any, theme: str, **given: Any) -> Any:
         group = given.pop("group", None)
@@ -91,7 +91,7 @@ def _signature(spec: ChartSpec) -> inspect.Signature:
         default = tuple(field.default) if isinstance(field.default, list) else field.default
         named[option] = (annotated(field), default)
     named["theme"] = ("str", "light")
-    named["width"] = ("float", USUAL)
+    named["width"] = ("float | None", None)
     named["title"] = ("bool", True)
     placed = zip(places.items(), kinds, strict=True)
     return inspect.Signature(
@@ -131,7 +131,9 @@ def _documentation(spec: ChartSpec) -> str:
         )
     parameters += [described(name, field) for name, field in spec.options.model_fields.items()]
     parameters.append(['theme : {"light", "print"}'])
-    parameters.append(["width : float", "Millimetres that the figure is wide in print."])
+    parameters.append(
+        ["width : float, optional", "Millimetres that the figure is wide in print at most."]
+    )
     parameters.append(["title : bool", "Whether the title stands above the figure."])
     film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
     refused = (

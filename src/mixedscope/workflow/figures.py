@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from mixedscope.charts.common.glyphs import font_words
@@ -14,7 +15,7 @@ from mixedscope.charts.common.vega import compact
 from mixedscope.core.errors import MixedscopeError, ModelError
 from mixedscope.workflow.report.questions import is_timed
 
-__all__ = ["back_to", "naming", "print_font_words"]
+__all__ = ["back_to", "naming", "print_font_words", "sheet_of"]
 
 
 def print_font_words(figures: Iterable[Figure]) -> None:
@@ -24,6 +25,11 @@ def print_font_words(figures: Iterable[Figure]) -> None:
         written.update(compact(figure.spec))
     if warning := font_words("".join(sorted(written))):
         print(warning)
+
+
+def sheet_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What `mixedscope.charts.drawing.on_sheet` is told by the settings of charts."""
+    return {key: settings[key] for key in ("width", "title") if key in settings}
 
 
 @contextmanager

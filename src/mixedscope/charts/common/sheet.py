@@ -7,12 +7,12 @@ made smaller as a whole when it is written: as much as its smallest type can bea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from mixedscope.core.errors import ModelError
 
@@ -20,7 +20,6 @@ __all__ = [
     "LEAST_TYPE",
     "NARROWEST",
     "SMALLEST_TYPE",
-    "USUAL",
     "WIDEST",
     "Sheet",
     "across",
@@ -30,8 +29,8 @@ __all__ = [
 
 _PER_MILLIMETRE: Final = 72 / 25.4
 
-#: Usual width in millimetres, a double column; what is wider is drawn on a wider sheet.
-USUAL: Final = 180.0
+#: Pixels across of a drawing whose width nobody asked for: a double column of 180 mm.
+_DOUBLE: Final = 510
 
 #: Smallest type of any chart as it is drawn, and the smallest that is printed, in points.
 SMALLEST_TYPE: Final = 9.0
@@ -50,30 +49,36 @@ class Sheet:
 
     Attributes
     ----------
-    width : float
-        Millimetres that it is printed across.
+    width : float or None
+        Millimetres that it is printed across at most; None leaves it as large as it is drawn.
     title : bool
         Whether its title stands above it.
+    less : int
+        Pixels that it has less than would be its share, where a chart took more than it had.
     """
 
-    width: float = USUAL
+    width: float | None = None
     title: bool = True
+    less: int = 0
 
     @cached_property
     def printed(self) -> float:
         """Points of print across."""
-        return self.width * _PER_MILLIMETRE
+        return _DOUBLE if self.width is None else self.width * _PER_MILLIMETRE
 
     @cached_property
+    def most(self) -> int:
+        """Pixels across of the drawing at most: its smallest type can then be read in print."""
+        return int(max(min(_DOUBLE, SMALLEST_TYPE / LEAST_TYPE * self.printed), self.printed))
+
+    @property
     def across(self) -> int:
         """Pixels across of the drawing."""
-        most = SMALLEST_TYPE / LEAST_TYPE * self.printed
-        return round(max(min(USUAL * _PER_MILLIMETRE, most), self.printed))
+        return self.most - self.less
 
-    @cached_property
-    def scale(self) -> float:
-        """Points of print to a pixel of the drawing, at most one."""
-        return min(1.0, self.printed / self.across)
+    def scale(self, drawn: float) -> float:
+        """Points of print to a pixel of a drawing that has become so many pixels wide."""
+        return min(1.0, self.printed / max(self.most, drawn))
 
 
 _DEFAULT: Final = Sheet()
@@ -81,26 +86,21 @@ _CURRENT: ContextVar[Sheet | None] = ContextVar("sheet", default=None)
 
 
 @contextmanager
-def sheet(width: float | None = None, *, title: bool = True) -> Iterator[Sheet]:
+def sheet(width: float | None = None, *, title: bool = True, less: int = 0) -> Iterator[Sheet]:
     """Draw what is drawn within on a sheet of this width in millimetres.
 
-    Raises ModelError if no figure can be as narrow, or is as wide.
+    ``less``: pixels that it is narrower. Raises ModelError if no figure can be as narrow, or is as
+    wide.
     """
-    wanted = Sheet(title=title) if width is None else Sheet(float(width), title)
-    if not NARROWEST <= wanted.width <= WIDEST:
+    if width is not None and not NARROWEST <= width <= WIDEST:
         raise ModelError(
-            f"A figure is between {NARROWEST:g} and {WIDEST:g} mm wide, not {wanted.width:g}."
+            f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {width:g}."
         )
-    token = _CURRENT.set(wanted)
+    token = _CURRENT.set(Sheet(width, title, less))
     try:
-        yield wanted
+        yield current()
     finally:
         _CURRENT.reset(token)
-
-
-def settled(settings: Mapping[str, Any]) -> AbstractContextManager[Sheet]:
-    """The sheet that settings of charts ask for: ``width`` and ``title``, as for `sheet`."""
-    return sheet(settings.get("width"), title=settings.get("title", True))
 
 
 def current() -> Sheet:

@@ -73,7 +73,8 @@ def measured(chart: Any, spec: dict[str, Any] | None = None) -> dict[str, Any] |
 
 def evaluated(spec: dict[str, Any]) -> str:
     """The SVG of a Vega-Lite specification; one of the last few is not evaluated again."""
-    return _svg(compact(spec))
+    # What is written beside a specification is not drawn.
+    return _svg(compact({key: value for key, value in spec.items() if key != "usermeta"}))
 
 
 def compact(value: Any) -> str:

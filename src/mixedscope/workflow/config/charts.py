@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
-from mixedscope.charts.common.sheet import NARROWEST, USUAL, WIDEST
+from mixedscope.charts.common.sheet import NARROWEST, WIDEST
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import MixedscopeError, suggest
 from mixedscope.core.sections import Section, fault
@@ -32,8 +32,8 @@ class ChartSettings(Section):
     """Whether films (GIF and MP4) are made of what moves; without, `snakemake films` makes them."""
     theme: Literal["light", "print"] = "light"
     """Ink and paper of every chart: for screens (light), or without tints for paper (print)."""
-    width: Annotated[float, Field(ge=NARROWEST, le=WIDEST)] = USUAL
-    """Width of every figure in print in millimetres: 85 for a column of most journals, say."""
+    width: Annotated[float, Field(ge=NARROWEST, le=WIDEST)] | None = None
+    """Width of figures in print in millimetres, at most; by default some 180."""
     title: bool = True
     """Whether titles stand above figures; they are in captions and on pages in any case."""
     html: Literal["shared", "self-contained"] = "shared"

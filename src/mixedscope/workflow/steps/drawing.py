@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,13 @@ def charts(
     written beside it. ``formats``: formats of the charts. ``assets``: what interactive pages share;
     nothing where each holds everything. Raises ModelError if a chart cannot be drawn; names it.
     """
-    from mixedscope.charts.common.render import save_figure
-    from mixedscope.charts.common.sheet import settled
-    from mixedscope.charts.drawing import draw, draw_model_chart
+    from mixedscope.charts.common.render import Figure, save_figure
+    from mixedscope.charts.drawing import draw, draw_model_chart, on_sheet
     from mixedscope.charts.registry import MODEL_CHARTS
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import read_table
     from mixedscope.workflow.chart_tables import tables_of_fits
-    from mixedscope.workflow.figures import back_to, naming, print_font_words
+    from mixedscope.workflow.figures import back_to, naming, print_font_words, sheet_of
 
     needed: dict[str, dict[str, None]] = {}
     for chart, shown in shows.items():
@@ -60,16 +60,16 @@ def charts(
     known = {fit: read_fit(folders[fit], only=names) for fit, names in needed.items()}
     stored = {Path(path).name: path for path in tables}
     theme = settings.get("theme", "light")
-    figures = []
+    figures: list[Figure] = []
     for (chart, shown), path in zip(shows.items(), output, strict=True):
-        with naming(chart), settled(settings):
+        with naming(chart):
             if chart in MODEL_CHARTS:
                 read = [read_table(stored[name], Path(name).stem) for name in shown]
-                figure = draw_model_chart(chart, read, theme=theme)
+                make: Callable[[], Figure] = partial(draw_model_chart, chart, read, theme=theme)
             else:
-                figure = draw(chart, [known[fit] for fit in shown], settings)
-            save_figure(figure, path, formats, back_to(path), assets)
-            figures.append(figure)
+                make = partial(draw, chart, [known[fit] for fit in shown], settings)
+            figures.append(on_sheet(make, **sheet_of(settings)))
+            save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)
 
 
@@ -85,7 +85,6 @@ def films(
     ``fits``, ``settings``: as for `charts`. ``shows``: what the chart shows. ``output``:
     ``<chart>.<format>`` of each film. Raises ModelError if the chart cannot be drawn; names it.
     """
-    from mixedscope.charts.common.sheet import settled
     from mixedscope.charts.drawing import draw_films
     from mixedscope.tables.files import atomic_write
     from mixedscope.tables.store import read_fit
@@ -94,7 +93,7 @@ def films(
 
     folders = {"/".join(Path(fit).parts[-3:-1]): Path(fit).parent for fit in fits}
     ((chart, shown),) = shows.items()
-    with naming(chart), settled(settings):
+    with naming(chart):
         known = [read_fit(folders[fit], only=tables_of_fits(chart)) for fit in shown]
         make = draw_films(chart, known, settings)
         for path in map(Path, output):
@@ -116,14 +115,13 @@ def phases_charts(
     ``<chart>.caption.json`` of ``phases`` and of ``phases-seconds``; the charts' files are written
     beside them. ``assets``: what interactive pages share; nothing where each holds everything.
     """
-    from mixedscope.charts.common.render import save_figure
-    from mixedscope.charts.common.sheet import settled
-    from mixedscope.charts.drawing import figure
+    from mixedscope.charts.common.render import Figure, save_figure
+    from mixedscope.charts.drawing import figure, on_sheet
     from mixedscope.charts.kinds.phases.chart import phases_chart
     from mixedscope.charts.registry import TIMED
     from mixedscope.tables.kinds.phases import PHASES, PHASES_TIMING, PHASES_TREND
     from mixedscope.tables.table_files import read_table
-    from mixedscope.workflow.figures import back_to, naming, print_font_words
+    from mixedscope.workflow.figures import back_to, naming, print_font_words, sheet_of
 
     theme = settings.get("theme", "light")
     kinds = {"phases": PHASES, "phases_trend": PHASES_TREND}
@@ -136,8 +134,12 @@ def phases_charts(
             read_table(Path(phases).with_name(f"{file}.parquet"), kind)
             for file, kind in wanted.items()
         ]
-        with naming(chart), settled(settings):
-            figures.append(figure(*phases_chart(*tables, theme=theme), theme=theme))
+        with naming(chart):
+
+            def make(tables: Sequence[Any] = tables) -> Figure:
+                return figure(*phases_chart(*tables, theme=theme), theme=theme)
+
+            figures.append(on_sheet(make, **sheet_of(settings)))
             save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)
 

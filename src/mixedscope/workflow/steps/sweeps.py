@@ -141,23 +141,25 @@ def sweep_charts(
     ``output``: ``<name>.caption.json`` of each; the chart's files are written beside it.
     ``assets``: what interactive pages share; nothing where each holds everything.
     """
-    from mixedscope.charts.common.render import save_figure
-    from mixedscope.charts.common.sheet import settled
-    from mixedscope.charts.drawing import figure
+    from mixedscope.charts.common.render import Figure, save_figure
+    from mixedscope.charts.drawing import figure, on_sheet
     from mixedscope.charts.kinds.sweep.chart import sweep_chart
     from mixedscope.summaries.runs import summarise
     from mixedscope.sweeps.table import with_keys
     from mixedscope.tables.kinds.runs import RUNS, RUNS_TIMING
     from mixedscope.tables.table_files import read_table
-    from mixedscope.workflow.figures import back_to, print_font_words
+    from mixedscope.workflow.figures import back_to, print_font_words, sheet_of
 
     frame = with_keys(read_table(runs, RUNS))
     seconds = read_table(timing, RUNS_TIMING)
     theme = settings.get("theme", "light")
     figures = []
     for chart, path in zip(charts.values(), output, strict=True):
-        with settled(settings):
-            drawn = sweep_chart(summarise(frame, seconds, chart), theme=theme)
-            figures.append(figure(*drawn, theme=theme))
-            save_figure(figures[-1], path, formats, back_to(path), assets)
+        summary = summarise(frame, seconds, chart)
+
+        def make(summary: Any = summary) -> Figure:
+            return figure(*sweep_chart(summary, theme=theme), theme=theme)
+
+        figures.append(on_sheet(make, **sheet_of(settings)))
+        save_figure(figures[-1], path, formats, back_to(path), assets)
     print_font_words(figures)
