@@ -15,9 +15,9 @@ from altair.utils.schemapi import debug_mode
 from mixedscope.charts.common.absent import absent_figure, left_out
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
-from mixedscope.charts.common.sheet import across, current, sheet
+from mixedscope.charts.common.sheet import across, current, is_narrow, sheet
 from mixedscope.charts.common.theme import configure
-from mixedscope.charts.common.vega import measured, to_spec, vouched
+from mixedscope.charts.common.vega import STACKED, measured, to_spec, vouched
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.covariance.structure_names import structure_name
@@ -170,21 +170,26 @@ def on_sheet(make: Callable[[], Drawn], *, width: float | None = None, title: bo
     ``make``: draws it, with theme and title. ``width``, ``title``: see
     `mixedscope.charts.common.sheet.Sheet`. Raises ModelError if no figure has this width.
     """
-    less = 0
+    if width is None:
+        with sheet(title=title):
+            return make()
+    less, narrowest = 0, math.inf
     while True:
         with sheet(width, title=title, less=less) as used:
-            drawn = make()
-        if width is None:
-            return drawn
-        chart: Any = drawn.chart if isinstance(drawn, Figure) else drawn
+            again = make()
+        chart: Any = again.chart if isinstance(again, Figure) else again
         spec = measured(chart) or to_spec(chart)
         across, _ = drawn_size(spec)
-        over = math.ceil(across) - used.most
-        if over <= 0 or less > used.most // 2:
+        if across >= narrowest:  # less room has not made it narrower
             break
-        less += over
+        drawn, narrowest, kept = again, across, (chart, spec)
+        if across <= used.most:
+            break
+        less += math.ceil(across) - used.most
+    chart, spec = kept
     # What is measured is what is written, with the size it has in print beside it.
-    spec["usermeta"] = chart.usermeta = {SCALE: used.scale(across)}
+    beside = {} if chart.usermeta is alt.Undefined else chart.usermeta
+    spec["usermeta"] = chart.usermeta = {**beside, SCALE: used.scale(narrowest)}
     measured(chart, spec)
     return drawn
 
@@ -199,4 +204,6 @@ def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any
         # As many characters of the bold title as the sheet holds.
         lines = textwrap.wrap(title, across() // 8, break_long_words=False)
         chart = chart.properties(title=lines)
+    if is_narrow():
+        chart = chart.properties(usermeta={STACKED: True})
     return vouched(fitted(configure(chart.properties(description=caption), theme)))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.render import Figure, as_svg
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import configure, ink
 from mixedscope.core.wording import mid_sentence
 
@@ -47,7 +47,7 @@ def absent_figure(
         .properties(
             width=inner(),
             height=_LINE * len(lines),
-            title=title_lines(title, inner()),
+            title=title_lines(title, headline()),
             view=alt.ViewConfig(stroke=None),
         )
     )

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.charts.common.numerals import fixed
+from mixedscope.charts.common.sheet import is_narrow
 from mixedscope.tables.store import FitTables
 
 __all__ = ["X_TITLES", "Along", "places_along", "spent", "told_seconds"]
@@ -26,6 +27,9 @@ X_TITLES: Final = {
     "evaluation": "evaluation of the objective",
     "seconds": "seconds spent in evaluations",
 }
+
+#: The same on a narrow sheet.
+_SHORT: Final = {"evaluation": "evaluation", "seconds": "seconds"}
 
 #: Where the longest fit is so many times the shortest, the axis is logarithmic.
 _WIDE: Final = 10.0
@@ -133,7 +137,7 @@ class Along:
 
     def __call__(self, field: str, *, titled: bool = False, **axis: Any) -> alt.X:
         """Encode a field; `titled` where the axis is to say what it shows."""
-        title = X_TITLES[self.name] + (" (log)" if self.log else "")
+        title = (_SHORT if is_narrow() else X_TITLES)[self.name] + (" (log)" if self.log else "")
         # Numbers stand at their ticks, also at the ends.
         settings = {"grid": False, "zindex": 1, "labelFlush": False, **self.ticks(), **axis}
         return alt.X(

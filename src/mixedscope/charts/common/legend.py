@@ -15,11 +15,12 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 
-__all__ = ["header", "header_lines", "key_row", "title_lines"]
+__all__ = ["header", "header_lines", "key_columns", "key_row", "title_lines"]
 
 #: Mean width of a character of the font, as a share of its size.
 _CHARACTER = 0.52
@@ -74,6 +75,19 @@ def title_lines(text: str, width: float, size: float = 14.0) -> list[str]:
     # Bold is about a tenth wider.
     columns = max(int(width / (size * _CHARACTER * 1.08)), 20)
     return textwrap.wrap(text, columns, break_on_hyphens=False) or [""]
+
+
+def key_columns(labels: Sequence[str], *, beside: float = 0.0, symbol: float = 32.0) -> int:
+    """In how many columns the entries of a legend stand, so that it is no wider than the sheet.
+
+    ``beside``: pixels of a title to the left. ``symbol``: pixels of a symbol with what is about it.
+    """
+    room = inner() - beside
+    lengths = [len(label) * 10 * _CHARACTER + symbol for label in labels]
+    for columns in range(len(lengths), 1, -1):
+        if sum(max(lengths[i::columns]) for i in range(columns)) <= room:
+            return columns
+    return 1
 
 
 def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size: int = 10) -> Any:

@@ -111,7 +111,7 @@ def drawn_to_fit(draw: Callable[[float], Any]) -> Any:
     share, chart = 1.0, draw(1.0)
     for _ in range(_LOOKS):
         over = _over(to_spec(configure(chart)))
-        if over <= 0 or share <= _LEAST:
+        if over <= 0 or share <= _LEAST or not _stacked(chart, _KEY):
             break
         # What is not a panel keeps its height.
         share = max(share * (1.0 - over / _stacked(chart, _KEY)), _LEAST)

@@ -7,11 +7,15 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.legend import key_columns
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 
 __all__ = ["bands", "phase_fills", "phase_runs"]
+
+#: Pixels of the title of the key.
+_TITLE: Final = 44
 
 #: On paper: no tint, but three greys, lightest first.
 _GREYS: Final = {EXPLORATION: "#FFFFFF", CONVERGENCE: "#EBEBEB", FINE_TUNING: "#D4D4D4"}
@@ -46,11 +50,14 @@ def bands(runs: pd.DataFrame, x: alt.X, theme: str) -> Any:
     stroke: dict[str, Any] = (
         {"stroke": ink(theme)["grid"], "strokeWidth": 0.8} if theme == "print" else {}
     )
+    columns = key_columns(list(PHASE_NAMES.values()), beside=_TITLE)
+    below = columns < len(PHASE_NAMES)
     legend = alt.Legend(
         title="phase",
         orient="top",
         direction="horizontal",
-        titleOrient="left",
+        titleOrient="top" if below else "left",
+        columns=columns if below else alt.Undefined,
         symbolType="square",
         symbolStrokeColor=ink(theme)["soft"],
         symbolStrokeWidth=0.6,

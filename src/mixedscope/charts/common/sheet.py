@@ -24,6 +24,7 @@ __all__ = [
     "Sheet",
     "across",
     "inner",
+    "is_narrow",
     "sheet",
 ]
 
@@ -38,6 +39,9 @@ LEAST_TYPE: Final = 6.5
 
 #: Widths in millimetres that can be asked for.
 NARROWEST, WIDEST = 80.0, 300.0
+
+#: Drawings with fewer pixels across are for a single column of print.
+_COLUMN: Final = 400
 
 #: Pixels to the left and right of a chart that are left free.
 _MARGINS: Final = 16
@@ -116,3 +120,13 @@ def across() -> int:
 def inner() -> int:
     """Pixels that its panels have with their axes, without the margins."""
     return current().across - _MARGINS
+
+
+def is_narrow() -> bool:
+    """Whether it is a column of a journal, on which little stands side by side."""
+    return current().most < _COLUMN
+
+
+def headline() -> int:
+    """Pixels that its title has."""
+    return current().most - _MARGINS

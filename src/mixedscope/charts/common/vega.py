@@ -17,10 +17,13 @@ import vl_convert as vlc
 from mixedscope.charts.common.assets import VEGA_LITE
 from mixedscope.charts.common.records import quick_tables
 
-__all__ = ["compact", "evaluated", "measured", "to_spec", "vouched"]
+__all__ = ["STACKED", "compact", "evaluated", "measured", "to_spec", "vouched"]
 
 #: Whether all charts are held to the schema: tests turn it on, and draw some of every kind.
 CHECK_ALL = False
+
+#: What a specification calls that keys of several scales stand below each other.
+STACKED: Final = "mixedscope:stacked"
 
 _VOUCHED: Final = "_mixedscope_vouched"
 _MEASURED: Final = "_mixedscope_measured"
@@ -57,6 +60,10 @@ def to_spec(chart: Any, *, check: bool = False) -> dict[str, Any]:
         spec: dict[str, Any] = chart.to_dict(validate=checked)
     found = _MAY_BE_NO_TEXT.search(json.dumps(spec, ensure_ascii=False))
     cleaned: dict[str, Any] = spec if found is None else _cleaned(spec)
+    if cleaned.get("usermeta", {}).get(STACKED):
+        # Vega can, but the schema of Vega-Lite does not know it.
+        legends = cleaned.setdefault("config", {}).setdefault("legend", {})
+        legends["layout"] = {"bottom": {"anchor": "start", "direction": "vertical"}}
     return cleaned
 
 

@@ -16,7 +16,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
@@ -94,7 +94,7 @@ def crossvalidation_chart(
         rows.append(row.properties(title=heading))
     title = crossvalidation_title(summary, groups, fits)
     chart = in_column(*rows, spacing=12)
-    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, inner())))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     return chart, title, crossvalidation_reading(summary, groups, fits)
 
 

@@ -18,7 +18,7 @@ from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
 from mixedscope.charts.kinds.shrinkage.levels import (
@@ -108,7 +108,7 @@ def dumbbell_chart(
     ]
     key = key_row(items, width=inner(), theme=theme)
     chart = in_column(*rows, key, spacing=16).properties(
-        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
+        title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
     return chart, title, caption
 

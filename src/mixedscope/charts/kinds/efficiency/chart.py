@@ -19,7 +19,7 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.efficiency.options import EfficiencyOptions
@@ -41,6 +41,8 @@ _LEAST: Final = 0.5
 #: Room for the names of rows, and for a column of numbers.
 _AXIS: Final = 128
 _COLUMN: Final = 86
+#: The same on a narrow sheet.
+_NARROW: Final = (96, 66)
 #: Most columns of numbers; with more structures the numbers are in tooltips.
 _COLUMNS: Final = 2
 _STEP: Final = 9
@@ -57,13 +59,14 @@ def efficiency_chart(
     shown = [n for n in [*structures, UNSHRUNKEN] if n in set(summary["structure"])]
     labels = list(dict.fromkeys(rows["label"]))
     columns = others if len(others) <= _COLUMNS else []
-    width = inner() - _AXIS - _COLUMN * len(columns)
+    axis, column = _NARROW if is_narrow() else (_AXIS, _COLUMN)
+    width = inner() - axis - column * len(columns)
     height = len(labels) * (_STEP * len(shown) + 10)
     data = Datasets(digits=5)
     panel = _errors(data, rows, labels, shown, colours).properties(width=width, height=height)
     numbers = [
         _numbers(data, rows[rows["structure"] == name], labels, name, first, colours).properties(
-            width=_COLUMN, height=height
+            width=column, height=height
         )
         for name in columns
     ]
@@ -75,7 +78,7 @@ def efficiency_chart(
         f"{f', cut at {number(_LEAST)}' if (rows['low'] == _LEAST).any() else ''}."
     )
     chart = in_row(panel, *numbers, spacing=0, bounds="flush")
-    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, inner())))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     return chart, title, caption
 
 
@@ -136,7 +139,12 @@ def _errors(
         "label:N",
         sort=list(labels),
         title=None,
-        axis=alt.Axis(domain=False, ticks=False, grid=False, labelLimit=_AXIS - 8),
+        axis=alt.Axis(
+            domain=False,
+            ticks=False,
+            grid=False,
+            labelLimit=(_NARROW[0] if is_narrow() else _AXIS) - 8,
+        ),
         scale=alt.Scale(paddingInner=0.12, paddingOuter=0.06),
     )
     offset = alt.YOffset("name:N", sort=names, scale=alt.Scale(domain=names))
@@ -209,7 +217,9 @@ def _numbers(
     text = (
         data.chart(told)
         .mark_text(align="right", fontSize=10, color=colour, aria=False)
-        .encode(y=y, x=alt.value(_COLUMN - 6), text=alt.Text("told:N"))
+        .encode(
+            y=y, x=alt.value((_NARROW[1] if is_narrow() else _COLUMN) - 6), text=alt.Text("told:N")
+        )
     )
     return layered(_bands(data, labels, y, colours), text).properties(
         title=alt.TitleParams(

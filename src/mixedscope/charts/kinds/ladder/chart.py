@@ -6,17 +6,20 @@ the best, the principal axes of the random effects as squares, the rest in numbe
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.compose import in_row, layered
+from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.sheet import current, headline, inner
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.ladder.options import LadderOptions
@@ -42,8 +45,10 @@ _STEP: Final = _SQUARE + 3
 _SQUARES: Final = 130
 #: Most characters of a number beside its mark, and the room they need right of the largest.
 _ROOM: Final = 1.75
-#: Characters of the title in a line.
-_TITLE: Final = 92
+#: Pixels between panels, those of the title where all stand in a row, and of a letter of a name.
+_GAP: Final = 10
+_HEADLINE: Final = 730
+_CHARACTER: Final = 6.0
 
 
 @drawn_with(LadderOptions)
@@ -68,22 +73,50 @@ def ladder_chart(
     data = Datasets()
     height = _ROW * len(own)
     criterion = criterion_of(own)
-    panels = [
-        _distance(data, own, order, criterion, colours),
-        _criteria(data, own, order, colours),
-        _squares(data, own, axes, order, colours),
-        _numbers(data, own, order, "n_theta", ["covariance", "parameters"], ",.0f", colours),
-        _numbers(data, own, order, "edf", ["effective", "df"], ",.1f", colours),
-        _numbers(data, own, order, "evaluations", ["evalu-", "ations"], ",.0f", colours),
-        _outcomes(data, own, tested, order, colours),
+    makers = [
+        partial(_distance, data, own, order, criterion, colours),
+        partial(_criteria, data, own, order, colours),
+        partial(_squares, data, own, axes, order, colours),
+        partial(
+            _numbers, data, own, order, "n_theta", ["covariance", "parameters"], ",.0f", colours
+        ),
+        partial(_numbers, data, own, order, "edf", ["effective", "df"], ",.1f", colours),
+        partial(_numbers, data, own, order, "evaluations", ["evalu-", "ations"], ",.0f", colours),
+        partial(_outcomes, data, own, tested, order, colours),
     ]
     title = ladder_title(structures, tests, components)
-    chart = in_row(*(p.properties(height=height) for p in panels), spacing=10)
-    chart = chart.properties(title=textwrap.wrap(title, _TITLE, break_long_words=False))
+    rows = [
+        in_row(*(p.properties(height=height) for p in panels), spacing=_GAP)
+        for panels in _rows(makers, _CHARACTER * max(map(len, order)))
+    ]
+    chart: Any = rows[0] if len(rows) == 1 else in_column(*rows, spacing=16)
+    chart = chart.properties(
+        title=title_lines(title, max(headline(), _HEADLINE * (len(rows) == 1)))
+    )
     return data.give(chart), title, ladder_caption(structures, tests, components)
 
 
-def _y(order: list[str], *, labels: bool = False) -> alt.Y:
+def _rows(makers: Sequence[Callable[..., Any]], names: float) -> list[list[Any]]:
+    """Panels in as few rows as the sheet has room for; the first of each has the names.
+
+    ``names``: pixels that they take.  A sheet that nobody asked for has room for all.
+    """
+    if current().width is None:
+        return [[make(labels=i == 0) for i, make in enumerate(makers)]]
+    rows: list[list[Any]] = []
+    at = float(inner())
+    for make in makers:
+        panel = make(labels=False)
+        if at + panel.width > inner():
+            rows.append([make(labels=True)])
+            at = names + panel.width + _GAP
+        else:
+            rows[-1].append(panel)
+            at += panel.width + _GAP
+    return rows
+
+
+def _y(order: list[str], *, labels: bool) -> alt.Y:
     axis = (
         alt.Axis(title=None, domain=False, ticks=False, labelFontSize=11, labelPadding=10)
         if labels
@@ -105,7 +138,13 @@ def _heading(lines: list[str], anchor: Literal["start", "end"] = "start") -> alt
 
 
 def _distance(
-    data: Datasets, own: pd.DataFrame, order: list[str], criterion: str, colours: dict[str, str]
+    data: Datasets,
+    own: pd.DataFrame,
+    order: list[str],
+    criterion: str,
+    colours: dict[str, str],
+    *,
+    labels: bool,
 ) -> Any:
     """Objective above the smallest."""
     top = max(float(own["above_objective"].max()), 1e-6)
@@ -114,7 +153,7 @@ def _distance(
         text=[_size(v) for v in own["above_objective"]],
         colour=[_colour(s, colours) for s in own["structure"]],
     )
-    base = data.chart(rows).encode(y=_y(order, labels=True))
+    base = data.chart(rows).encode(y=_y(order, labels=labels))
     x = alt.X(
         "above_objective:Q",
         scale=alt.Scale(domain=[0.0, top * _ROOM], nice=False),
@@ -144,7 +183,9 @@ def _distance(
     )
 
 
-def _criteria(data: Datasets, own: pd.DataFrame, order: list[str], colours: dict[str, str]) -> Any:
+def _criteria(
+    data: Datasets, own: pd.DataFrame, order: list[str], colours: dict[str, str], *, labels: bool
+) -> Any:
     """AIC and BIC above their smallest."""
     top = max(float(own[["above_aic", "above_bic"]].max().max()), 1e-6)
     long = own.melt(
@@ -160,7 +201,7 @@ def _criteria(data: Datasets, own: pd.DataFrame, order: list[str], colours: dict
     link = (
         data.chart(ends)
         .mark_rule(color=COLOURS["movement"], strokeWidth=1)
-        .encode(y=_y(order), x=alt.X("above_aic:Q"), x2=alt.X2("above_bic:Q"))
+        .encode(y=_y(order, labels=labels), x=alt.X("above_aic:Q"), x2=alt.X2("above_bic:Q"))
     )
     shape = alt.Shape(
         "kind:N",
@@ -176,7 +217,7 @@ def _criteria(data: Datasets, own: pd.DataFrame, order: list[str], colours: dict
         data.chart(long)
         .mark_point(size=55, stroke=colours["ink"], strokeWidth=1.2, opacity=1)
         .encode(
-            y=_y(order),
+            y=_y(order, labels=labels),
             x=x,
             shape=shape,
             fill=fill,
@@ -198,6 +239,8 @@ def _squares(
     axes: pd.DataFrame,
     order: list[str],
     colours: dict[str, str],
+    *,
+    labels: bool,
 ) -> Any:
     """Principal axes of the random effects, by grouping factor."""
     axes = axes[axes["allowed"]]
@@ -230,7 +273,7 @@ def _squares(
         data.chart(rows)
         .mark_square(size=min(_SQUARE, 0.8 * step) ** 2, strokeWidth=1.2, opacity=1)
         .encode(
-            y=_y(order),
+            y=_y(order, labels=labels),
             x=x,
             fill=alt.Fill("fill:N", scale=None),
             stroke=alt.Stroke("stroke:N", scale=None),
@@ -259,13 +302,15 @@ def _numbers(
     heading: list[str],
     form: str,
     colours: dict[str, str],
+    *,
+    labels: bool,
 ) -> Any:
     """One number for each structure."""
     rows = own[["rung"]].assign(text=["–" if pd.isna(v) else format(v, form) for v in own[column]])
     return (
         data.chart(rows)
         .mark_text(align="right", color=colours["ink"])
-        .encode(y=_y(order), x=alt.value(_NUMBER), text=alt.Text("text:N"))
+        .encode(y=_y(order, labels=labels), x=alt.value(_NUMBER), text=alt.Text("text:N"))
         .properties(width=_NUMBER, title=_heading(heading, "end"), view=alt.ViewConfig(stroke=None))
     )
 
@@ -276,6 +321,8 @@ def _outcomes(
     tested: pd.DataFrame,
     order: list[str],
     colours: dict[str, str],
+    *,
+    labels: bool,
 ) -> Any:
     """The test against the richest structure that contains each, and the certificate."""
     richest = tested[tested["richest"].astype(bool)].set_index("poorer")
@@ -299,7 +346,7 @@ def _outcomes(
                 "colour": colours["soft"] if good else COLOURS["failed"],
             }
         )
-    base = data.chart(lines).encode(y=_y(order))
+    base = data.chart(lines).encode(y=_y(order, labels=labels))
     test = base.mark_text(align="left", dy=-6, fontSize=10, color=colours["ink"]).encode(
         x=alt.value(0), text=alt.Text("test:N")
     )

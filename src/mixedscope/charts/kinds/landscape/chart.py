@@ -17,7 +17,7 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.landscape.key import MARKS, band_colours, key
 from mixedscope.charts.kinds.landscape.options import LandscapeOptions
@@ -72,7 +72,7 @@ def landscape_chart(
     legend = key(data, levels, marks, width=inner() - _AXIS, theme=theme)
     chart = data.give(in_column(body, legend, spacing=12)).properties(
         title=alt.TitleParams(
-            text=title_lines(title, inner()),
+            text=title_lines(title, headline()),
             subtitle=_subtitle(fit),
             subtitleColor=colours["soft"],
         )

@@ -15,7 +15,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.means.options import MeansOptions
 from mixedscope.charts.kinds.means.words import means_caption, means_title
@@ -65,7 +65,7 @@ def means_chart(means: pd.DataFrame, *, options: MeansOptions, theme: str) -> tu
         for i in range(0, len(panels), per_row)
     ]
     chart = data.give(in_column(*rows, spacing=14)).properties(
-        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
+        title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
     return chart, title, caption
 

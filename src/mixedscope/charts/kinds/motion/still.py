@@ -16,7 +16,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
@@ -64,6 +64,10 @@ def moments(course: Course, track: Track, most: int) -> list[int]:
     return sorted(chosen)
 
 
+#: Pixels across of a moment below which its heading has no room.
+_READABLE: Final = 120
+
+
 def modes_still(scene: Scene, title: str, caption: str, *, theme: str = "light") -> Any:
     """Draw moments of an animation of conditional modes; the chart has no configuration."""
     return drawn_to_fit(lambda share: _still(scene, title, caption, theme, share))
@@ -75,12 +79,14 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     single = len(columns) == 1
     shown = 6 if single else 4
     chosen = [moments(a.course, a.tracks["best"], shown) for a in scene.actors]
-    per_row = _COLUMNS if single else len(columns)
+    per_row = len(columns)
+    if single:
+        per_row = max(2, min(_COLUMNS, (inner() - _LEFT) // _READABLE))
     # Columns with vertical axes of their own need room for them.
     apart = not single and len({pair[1] for _, pair in columns}) > 1
     gap = _LEFT if apart else _GAP
     width = (inner() - _LEFT - gap * (per_row - 1)) // per_row
-    height = round(share * width * (0.85 if per_row == 3 else 0.6))
+    height = round(share * width * (0.85 if single else 0.6))
     cells = []
     letters = [list(range(len(c))) for c in chosen]
     if single:
@@ -135,7 +141,7 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     rows.append(key_row(_key(scene), width=inner(), theme=theme))
     rows.append(_phases(theme))
     return in_column(*rows, spacing=14).properties(
-        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
+        title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
 
 
@@ -416,24 +422,33 @@ def _key(scene: Scene) -> list[tuple[str, str]]:
 
 def _phases(theme: str) -> Any:
     """Draw the key of the phases."""
-    places, x = [], 0.0
+    places, x, row = [], 0.0, 0
     for name, words in PHASE_NAMES.items():
-        places.append({"x": x, "x2": x + 14, "t": x + 20, "tint": COLOURS[name], "words": words})
-        x += 20 + 5.4 * len(words) + 18
+        length = 20 + 5.4 * len(words)
+        if x > 0 and x + length > inner():
+            x, row = 0.0, row + 1
+        at = {"x": x, "x2": x + 14, "t": x + 20, "y": 16 * row, "y2": 16 * row + 11}
+        places.append({**at, "middle": 16 * row + 6, "tint": COLOURS[name], "words": words})
+        x += length + 18
     frame = pd.DataFrame(places)
+    height = 16 * row + 11
     scale = alt.Scale(domain=[0, inner()], nice=False, zero=False)
-    base = alt.Chart(frame, width=inner(), height=11)
+    base = alt.Chart(frame, width=inner(), height=height)
+
+    def down(field: str) -> alt.Y:
+        lines = alt.Scale(domain=[height, 0], nice=False, zero=False)
+        return alt.Y(field=field, type="quantitative", scale=lines, axis=None)
 
     def across(field: str) -> alt.X:
         return alt.X(field=field, type="quantitative", scale=scale, axis=None)
 
     return layered(
         base.mark_rect(aria=False, opacity=0.75).encode(
-            x=across("x"), x2=alt.X2(field="x2"),
+            x=across("x"), x2=alt.X2(field="x2"), y=down("y"), y2=alt.Y2(field="y2"),
             fill=alt.Fill(field="tint", type="nominal", scale=None),
         ),
         base.mark_text(
             align="left", baseline="middle", fontSize=10, fill=ink(theme)["ink"], aria=False
-        ).encode(x=across("t"), y=alt.value(6), text=alt.Text(field="words", type="nominal")),
+        ).encode(x=across("t"), y=down("middle"), text=alt.Text(field="words", type="nominal")),
         view=alt.ViewConfig(stroke=None),
     )  # fmt: skip

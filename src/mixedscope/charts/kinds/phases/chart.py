@@ -14,10 +14,11 @@ import altair as alt
 import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
+from mixedscope.charts.common.legend import key_columns
 from mixedscope.charts.common.numerals import fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import phase_fills
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.phases.options import PhasesOptions
 from mixedscope.charts.kinds.phases.words import SIZE_NAMES, phases_caption, phases_title, trend_row
@@ -31,6 +32,9 @@ __all__ = ["phases_chart"]
 _POLISH: Final = "after the search"
 #: Polishing on paper, next to the greys of the phases.
 _GREY: Final = "#8A8A8A"
+#: Pixels of the names of fits, on sheets that are wide and narrow, and with what is about them.
+_NAMES: Final = {False: 130, True: 70}
+_LEFT: Final = 96
 _ROW: Final = 14
 _BESIDE: Final = 24
 _SCATTER: Final = 96
@@ -126,11 +130,12 @@ def _block(
         "label:N",
         sort=labels,
         scale=alt.Scale(domain=labels),
-        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=130),
+        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_NAMES[is_narrow()]),
     )
     height = _ROW * len(labels)
     numbers = 118
-    width = (inner() - 96 - numbers - _BESIDE * len(columns)) // len(columns)
+    rows = len(columns) if is_narrow() else 1
+    width = (inner() - _LEFT - numbers - _BESIDE * len(columns)) // len(columns) * rows
     panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
     for name, bars, fmt in columns:
         pieces = bars.assign(few=bars["label"].isin(few))
@@ -145,7 +150,14 @@ def _block(
             ).properties(width=width, height=height)
         )
     # Numbers at the ends of an axis stand out; blocks with and without one are alike all the same.
-    return in_row(*panels, spacing=_BESIDE, bounds="flush").properties(
+    block: Any = in_row(*panels[:2], spacing=_BESIDE, bounds="flush")
+    if rows == 1:
+        block = in_row(*panels, spacing=_BESIDE, bounds="flush")
+    elif len(panels) > 2:
+        again = _numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)
+        below = in_row(again, *panels[2:], spacing=_BESIDE, bounds="flush")
+        block = in_column(block, below, spacing=_BESIDE)
+    return block.properties(
         title=alt.TitleParams(
             text=f"by {optimizer}", fontSize=11, anchor="start", frame="group", offset=2
         )
@@ -228,7 +240,7 @@ def _bars(
                     orient="bottom",
                     direction="horizontal",
                     symbolType="square",
-                    columns=4,
+                    columns=min(4, key_columns([*PHASE_NAMES.values(), _POLISH])),
                 )
                 if labelled
                 else None,
@@ -251,10 +263,10 @@ def _scatter(phases: pd.DataFrame, trend: pd.DataFrame, theme: str) -> Any:
     rows = phases[phases["phase"] == FINE_TUNING].copy()
     rows["label"] = rows["model"] + ", " + rows["structure"]
     panels = [
-        _against(rows, trend, size, optimizers, theme, first=i == 0)
+        _against(rows, trend, size, optimizers, theme, first=i == 0 or is_narrow())
         for i, size in enumerate(SIZE_NAMES)
     ]
-    return in_row(*panels, spacing=14)
+    return (in_column if is_narrow() else in_row)(*panels, spacing=14)
 
 
 def _against(
@@ -318,7 +330,7 @@ def _against(
             ],
         )
     )
-    width = (inner() - 64 - 28) // 3
+    width = (inner() - 64 - 28) // (1 if is_narrow() else 3)
     return layered(half, points).properties(
         width=width,
         height=_SCATTER,

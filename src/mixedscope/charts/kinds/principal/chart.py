@@ -23,7 +23,7 @@ from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.principal.axes import Axes, read_axes
 from mixedscope.charts.kinds.principal.options import PrincipalOptions
@@ -100,7 +100,7 @@ def principal_chart(
             *_loadings(fits[:tables_of], theme, named=len(fits) > 1),
             key,
             spacing=14,
-            title=alt.TitleParams(text=title_lines(title, inner())),
+            title=alt.TitleParams(text=title_lines(title, headline())),
             description=caption,
         )
 

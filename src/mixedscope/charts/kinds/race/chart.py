@@ -19,7 +19,7 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import power_labels, smallest_gap
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.race.options import RaceOptions
 from mixedscope.charts.kinds.race.words import CLOSE, race_caption, race_title
@@ -30,6 +30,11 @@ __all__ = ["race_chart"]
 #: Room for the names of entrants, left of everything.
 _AXIS: Final = 100
 _GAP: Final = 10
+#: What the lower panel shows, and in how many lines on a narrow sheet.
+_ENDS: Final[dict[bool, str | list[str]]] = {
+    False: "gap at the end of the search and of the run",
+    True: ["gap at the end of", "the search and of the run"],
+}
 _HEIGHT: Final = 105
 _X_TITLES: Final = {
     "evaluation": "evaluations",
@@ -91,7 +96,7 @@ def race_chart(
     below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
     chart = in_column(above, below, spacing=12).resolve_legend(shape="shared")
     title = race_title(race, ends, timing, x=x)
-    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, inner())))
+    chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     caption = race_caption(race, ends, floor=floor, x=x, timed=timing is not None)
     return chart, title, caption
 
@@ -284,7 +289,7 @@ def _ends_chart(
         axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=_AXIS - 8),
     )
     highest = _decade(max(float(finish["shown"].max()), CLOSE * 10))
-    x = _log("X", "gap", (span[0] / 2, highest), "gap at the end of the search and of the run")
+    x = _log("X", "gap", (span[0] / 2, highest), _ENDS[is_narrow()])
     joined = (
         data.chart(gaps)
         .mark_line(stroke=COLOURS["polish"], strokeWidth=0.8, aria=False)
@@ -339,7 +344,7 @@ def _log(
     channel: str,
     field: str,
     domain: tuple[float, float],
-    title: str | None,
+    title: str | list[str] | None,
     *,
     labels: bool = True,
     most: int = 4,

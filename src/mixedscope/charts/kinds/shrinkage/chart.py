@@ -20,7 +20,7 @@ from mixedscope.charts.common.legend import header, header_lines, key_row, title
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import (
@@ -106,7 +106,7 @@ def shrinkage_chart(
             *arranged(fits, group, frames, chosen, settings, share),
             key,
             spacing=16,
-            title=alt.TitleParams(text=title_lines(title, inner())),
+            title=alt.TitleParams(text=title_lines(title, headline())),
             description=caption,
         )
 

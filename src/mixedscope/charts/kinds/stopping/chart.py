@@ -17,6 +17,7 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along, places_along, told_seconds
 from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.legend import key_columns
 from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
@@ -191,7 +192,7 @@ class _Panel:
             title=None,
             orient="bottom",
             direction="vertical",
-            columns=2,
+            columns=min(2, key_columns(names, symbol=40)),
             symbolType="stroke",
             symbolSize=250,
             symbolStrokeWidth=1.5,

@@ -185,7 +185,7 @@ class _Panel:
                 reverse=key == "tolerance",
             ),
             axis=alt.Axis(
-                title=x_words(key),
+                title=_lines(x_words(key), self.width),
                 values=shown,
                 format=".0e" if key == "tolerance" else ",.12~g",
                 grid=False,
@@ -348,7 +348,12 @@ class _Panel:
         total = 1.0 if self.measure.unit == "%" else float(frame["top"].max())
         axis = alt.Axis(title=_lines(self.measure.words, self.height), format="%", tickCount=5)
         y = alt.Y("bottom:Q", scale=alt.Scale(domain=[0, total], nice=False), axis=axis)
-        legend = alt.Legend(title=None, orient="top", symbolStrokeColor=ink(self.theme)["soft"])
+        legend = alt.Legend(
+            title=None,
+            orient="top",
+            columns=legend_columns(names),
+            symbolStrokeColor=ink(self.theme)["soft"],
+        )
         fill = alt.Fill(
             "colour name:N", sort=names, scale=alt.Scale(domain=names, range=fills), legend=legend
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mixedscope.charts.common.legend import key_columns
+from mixedscope.charts.common.sheet import is_narrow
 from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
 from mixedscope.charts.common.theme import GROUP_COLOURS
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
@@ -40,6 +42,8 @@ def legend_columns(names: Sequence[str]) -> int:
     """Columns of a legend; 0 for all in a row, where there is room."""
     if max(map(len, names)) * len(names) > _LEGEND and len(names) > 2:
         return 2
+    if is_narrow():
+        return key_columns(names)
     return 3 if len(names) > 4 else 0
 
 

@@ -15,7 +15,7 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import GROUP_COLOURS
 from mixedscope.charts.kinds.motion.frames import Course
@@ -67,7 +67,7 @@ def theta_still(
         for i in range(0, len(drawn), across)
     ]
     return in_column(*rows, spacing=12).properties(
-        title=alt.TitleParams(text=title_lines(title, inner())), description=caption
+        title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
 
 
