@@ -20,7 +20,8 @@ from mixedscope.charts.common.groups import grouping_factor
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, ink
+from mixedscope.charts.common.sheet import headline, inner
+from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.panels.options import PanelsOptions
 from mixedscope.charts.kinds.panels.words import panels_caption, panels_title, strip
 from mixedscope.core.errors import ModelError, suggest
@@ -28,7 +29,6 @@ from mixedscope.tables.store import FitTables
 
 __all__ = ["panels_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 40
 _GAP: Final = 6
 _MOST_COLUMNS: Final = 6
@@ -91,9 +91,9 @@ def panels_chart(
     facets = _Facets(axis, frame, width, height, response, theme)
     chart = in_column(
         facets.draw(lines, points, strips, columns),
-        mark_key(_key(axis, theme), width=_INNER - _LEFT, theme=theme),
+        mark_key(_key(axis, theme), width=inner() - _LEFT, theme=theme),
         spacing=10,
-        title=alt.TitleParams(text=title_lines(title, _INNER)),
+        title=alt.TitleParams(text=title_lines(title, headline())),
     )
     return chart, title, caption
 
@@ -140,7 +140,7 @@ def _ordered(panels: pd.DataFrame, order: str, term: int) -> pd.DataFrame:
 
 def _layout(count: int, longest: int) -> tuple[int, int, int]:
     """Columns, and width and height of a panel in pixels."""
-    room = _INNER - _LEFT
+    room = inner() - _LEFT
     needed = (min(longest, 14) + _NUMBER) * _CHARACTER
     most = max(2, min(_MOST_COLUMNS, int((room + _GAP) // (needed + _GAP))))
     # As square as rows without holes allow: 18 in three rows of six.
