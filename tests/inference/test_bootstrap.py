@@ -135,7 +135,17 @@ def test_draws_come_from_the_parameters_that_are_given() -> None:
     assert abs(drawn.beta.mean() - 5.0) < 4 * drawn.beta.std() / np.sqrt(2000)
     assert drawn.sigma.mean() == pytest.approx(2.0, rel=0.02)
     assert (drawn.sd[:, 0] ** 2).mean() == pytest.approx(36.0 * 23 / 24, rel=0.05)
-    assert drawn.confint()["estimate"].tolist() == pytest.approx([5.0, 2.0, 6.0, 1.0])
+    table = drawn.confint()
+    assert table["drawn_from"].tolist() == pytest.approx([5.0, 2.0, 6.0, 1.0])
+    known = fit.estimates.query("kind != 'theta'").set_index(["kind", "group", "term"])["estimate"]
+    own = table.set_index(["kind", "group", "term"])
+    assert own["estimate"].to_dict() == known.to_dict()
+    # Ends are of the draws, which do not know the estimates.
+    assert own.loc["beta", "lower"].item() < 5.0 < own.loc["beta", "upper"].item()
+    # Draws that were read without their fit do not know what it estimates.
+    apart = Bootstrap.of_stored(drawn.stored()).confint()
+    assert apart["estimate"].isna().all()
+    pd.testing.assert_frame_equal(apart.drop(columns="estimate"), table.drop(columns="estimate"))
     # They say nothing of the estimates, and do not stay with the fit.
     assert "bootstrap" not in fit.tables.studies
 

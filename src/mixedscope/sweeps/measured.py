@@ -17,7 +17,7 @@ from mixedscope.inference.estimates.estimates import estimates_table
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.effect_tests import effect_tests
 from mixedscope.inference.hypotheses.terms import term_hypotheses
-from mixedscope.inference.intervals.columns import fixed_only
+from mixedscope.inference.intervals.columns import FIXED_ONLY
 from mixedscope.inference.intervals.registry import intervals
 from mixedscope.inference.profiles.parameters import KEY, label_of
 from mixedscope.optimize.driver import OptimizationResult
@@ -90,9 +90,9 @@ def _interval_columns(
     table: pd.DataFrame, method: str, truth: Mapping[Key, float]
 ) -> dict[str, Any]:
     remarks = table["remark"] if "remark" in table.columns else [None] * len(table)
-    none = fixed_only(method)
     table = table.assign(said=pd.Series(list(remarks), dtype=object))
-    table = table[table["said"] != none]
+    if method in FIXED_ONLY:
+        table = table[table["kind"] == "beta"]
     keys = [_key(row) for row in table[list(KEY)].itertuples(index=False)]
     others = {label_of(key) for key in keys if key[0] != "beta"}  # a column may be named sigma
     names = [

@@ -48,9 +48,8 @@ def bootstrap_intervals(
             objective, truth, seed=seed, undetermined=missing.to_numpy(dtype=object).tolist()
         )
         draws = bootstrap_part(objective, truth, range(draws), origin)
-    table = draws.confint(level, interval)
+    table = draws.with_estimates(estimates).confint(level, interval)
     key = ["kind", "group", "term", "term2"]
-    wanted = estimates.loc[estimates["kind"] != "theta", [*key, "estimate"]].reset_index(drop=True)
+    wanted = estimates.loc[estimates["kind"] != "theta", key].fillna("")
     own = table.set_index(pd.MultiIndex.from_frame(table[key].fillna("")))
-    own = own.loc[pd.MultiIndex.from_frame(wanted[key].fillna(""))].reset_index(drop=True)
-    return own.assign(estimate=wanted["estimate"])
+    return own.loc[pd.MultiIndex.from_frame(wanted)].reset_index(drop=True)

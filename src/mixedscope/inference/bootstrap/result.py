@@ -15,7 +15,7 @@ from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.bootstrap.ends import check_interval, interval_ends
 from mixedscope.inference.estimates.refit import Refits
-from mixedscope.inference.intervals.columns import COLUMNS
+from mixedscope.inference.intervals.columns import COLUMNS, HIDDEN, KNOWN, UNDETERMINED
 
 __all__ = ["Bootstrap", "Origin"]
 
@@ -106,6 +106,9 @@ class Bootstrap(Refits):
         Whether a covariance matrix of random effects is singular, as `Fit.singular`.
     info : mapping
         What ``fit.json`` holds of the fit.
+    estimates : tuple of float or None
+        What the fit that was drawn from estimates, in the order of the intervals; None of draws
+        that were read without their fit.
     """
 
     origin: Origin
@@ -114,6 +117,7 @@ class Bootstrap(Refits):
     correlation: Floats
     singular: NDArray[np.bool_]
     info: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    estimates: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.draw)
@@ -121,7 +125,9 @@ class Bootstrap(Refits):
     def __repr__(self) -> str:
         left_out = int((~self.used).sum())
         more = f", {left_out} not converged" if left_out else ""
-        return f"<Bootstrap of {len(self)} draws, {int(self.singular.sum())} singular{more}>"
+        text = f"<Bootstrap of {len(self)} draws, {int(self.singular.sum())} singular{more}"
+        missing = [" ".join(filter(None, key)) for key in self._unknown()]
+        return f"{text}; {UNDETERMINED}: {', '.join(missing)}>" if missing else f"{text}>"
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -168,19 +174,20 @@ class Bootstrap(Refits):
         interval : {"percentile", "shortest", "basic", "normal"}
             ``percentile``: between quantiles of the draws, equally many beyond either end;
             ``shortest``: the shortest that holds so many draws (MixedModels.jl's); ``basic``:
-            quantiles of the draws mirrored at the estimate; ``normal``: the estimate less the mean
-            error of the draws, and so many of their standard deviations to each side. The last two
-            may reach beyond what a parameter can be.
+            quantiles of the draws mirrored at the value drawn from; ``normal``: that value less the
+            mean error of the draws, and so many of their standard deviations to each side. The last
+            two may reach beyond what a parameter can be.
 
         Returns
         -------
         pandas.DataFrame
             ``kind`` (``beta``, ``sigma``, ``sd``, ``correlation``), ``group``, ``term``, ``term2``,
-            ``estimate``: the parameter that responses were drawn from; ``lower``, ``upper``,
-            ``method`` (``bootstrap``), ``interval``, and ``draws``: how many count. Those that did
-            not converge do not, nor a correlation in draws where a standard deviation is zero.
-            Missing where the data do not determine the parameter, or the parameter itself is
-            missing.
+            ``estimate`` (of the fit; missing of draws that were read without it), ``lower``,
+            ``upper``, ``method`` (``bootstrap``), ``interval``, ``draws``: how many count,
+            ``drawn_from``: the parameter that responses were drawn from, the estimate unless
+            another was given, and ``remark``. Draws that did not converge do not count, nor those
+            of a correlation where a standard deviation is zero. Ends are missing where the data do
+            not determine the parameter or there is none to draw from, as ``remark`` says.
 
         Raises
         ------
@@ -196,20 +203,45 @@ class Bootstrap(Refits):
         """
         check_interval(interval)
         rows = []
-        for key, estimate, values in self._parameters():
-            count, ends = 0, (np.nan, np.nan)
-            if key not in self.origin.undetermined and np.isfinite(estimate):
+        for place, (key, truth, values) in enumerate(self._parameters()):
+            count, ends, remark = 0, (np.nan, np.nan), self._remark(key, truth)
+            if remark is None:
                 known = values[self.used & np.isfinite(values)]
                 count = len(known)
-                ends = interval_ends(known, estimate, level, interval, " ".join(filter(None, key)))
-            rows.append((*key, estimate, *ends, "bootstrap", interval, count))
-        frame = pd.DataFrame(rows, columns=[*COLUMNS, "interval", "draws"])
-        texts = ("group", "term", "term2")
+                ends = interval_ends(known, truth, level, interval, " ".join(filter(None, key)))
+            estimate = np.nan if self.estimates is None else self.estimates[place]
+            rows.append((*key, estimate, *ends, "bootstrap", interval, count, truth, remark))
+        frame = pd.DataFrame(rows, columns=[*COLUMNS, "interval", "draws", "drawn_from", "remark"])
+        texts = ("group", "term", "term2", "remark")
         return ResultTable(
             frame.assign(
                 **{n: frame[n].astype(object).where(frame[n].notna(), None) for n in texts}
             )
         )
+
+    def _unknown(self) -> list[_Key]:
+        """Give the parameters that the data do not determine."""
+        own = self._parameters()
+        return [key for key, truth, _ in own if self._remark(key, truth) == UNDETERMINED]
+
+    def _remark(self, key: _Key, truth: float) -> str | None:
+        """Say why a parameter that was drawn from has no interval; None if it has one."""
+        if not np.isfinite(truth):
+            return HIDDEN
+        if key in self.origin.undetermined:
+            # Of refits with a known sigma it is what each has.
+            is_known = key[0] == "sigma" and bool(np.isfinite(self.sigma).any())
+            return KNOWN if is_known else UNDETERMINED
+        return None
+
+    def with_estimates(self, estimates: pd.DataFrame) -> Bootstrap:
+        """Give the same draws with what the fit that they are of estimates (tidy parameters)."""
+        names = ["kind", "group", "term", "term2"]
+        keys = estimates[names].astype(object).where(estimates[names].notna(), None)
+        rows = zip(keys.itertuples(index=False, name=None), estimates["estimate"], strict=True)
+        known = dict(rows)
+        values = (float(known.get(key, np.nan)) for key, *_ in self._parameters())
+        return replace(self, estimates=tuple(values))
 
     def _parameters(self) -> Iterator[tuple[_Key, float, Floats]]:
         """Kind, group, term and second term of each parameter, its true value, its draws (m,)."""

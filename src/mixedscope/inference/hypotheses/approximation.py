@@ -16,7 +16,7 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.leverage import DIGITS
 
-__all__ = ["Approximation", "JointTest", "Normal", "Residual", "lost"]
+__all__ = ["Approximation", "JointTest", "Normal", "Residual", "f_tail", "lost"]
 
 Floats = NDArray[np.float64]
 
@@ -127,6 +127,18 @@ class Approximation(ABC):
         return axes @ rows, sizes[::-1][:rank], axes @ (rows @ self.beta - values)
 
 
+def f_tail(statistic: float, num_df: float, den_df: float) -> float:
+    """Probability of a larger F, chi-squared over its degrees of freedom if the others are endless.
+
+    SciPy's F has no endless ones.
+    """
+    from scipy.stats import chi2, f
+
+    if np.isinf(den_df):
+        return float(chi2.sf(num_df * statistic, num_df))
+    return float(f.sf(statistic, num_df, den_df))
+
+
 def lost() -> UnsuitedError:
     """Give the error of a fit whose residuals leave no digits to a test."""
     return UnsuitedError(
@@ -154,13 +166,11 @@ class Residual(Approximation):
         return np.full(len(rows), float(system.n - system.n_fixed))
 
     def joint(self, rows: Floats, values: Floats) -> JointTest:
-        from scipy.stats import f
-
         _, sizes, left = self._axes(rows, values)
         q = len(sizes)
         statistic = float((left**2 / sizes).sum() / q)
         df = float(self.degrees(rows[:1])[0])
-        return JointTest(statistic, q, df, float(f.sf(statistic, q, df)))
+        return JointTest(statistic, q, df, f_tail(statistic, q, df))
 
 
 class Normal(Approximation):

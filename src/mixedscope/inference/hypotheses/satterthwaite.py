@@ -22,11 +22,14 @@ from mixedscope.engine.group_effects import inverse_of_lower
 from mixedscope.engine.marginal_products import marginal_products
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
-from mixedscope.inference.hypotheses.approximation import Approximation, JointTest
+from mixedscope.inference.hypotheses.approximation import Approximation, JointTest, f_tail
 
 __all__ = ["Satterthwaite"]
 
 Floats = NDArray[np.float64]
+
+#: Degrees of freedom above which the variance owes no more than rounding to what is estimated.
+_ENDLESS: Final = 1e12
 
 #: Step of the differences, relative to the parameter, and its smallest reference.
 _STEP: Final = 1e-4
@@ -81,11 +84,10 @@ class Satterthwaite(Approximation):
         gradients = np.array([np.einsum("cr,rs,cs->c", own, s, own) for s in self._slopes])
         spread = np.einsum("ic,ij,jc->c", gradients, self._parameters, gradients)
         with np.errstate(divide="ignore"):  # a variance that owes nothing to what is estimated
-            return np.asarray(2.0 * variances**2 / spread)
+            found = 2.0 * variances**2 / spread
+        return np.where(found > _ENDLESS, np.inf, found)
 
     def joint(self, rows: Floats, values: Floats) -> JointTest:
-        from scipy.stats import f
-
         axes, sizes, left = self._axes(rows, values)
         q = len(sizes)
         own = self.degrees(axes)
@@ -97,7 +99,7 @@ class Satterthwaite(Approximation):
         else:
             expected = float((1.0 / (1.0 - 2.0 / own)).sum())
             df = 2.0 * expected / (expected - q)
-        return JointTest(statistic, q, df, float(f.sf(statistic, q, df)))
+        return JointTest(statistic, q, df, f_tail(statistic, q, df))
 
     def remark(self, rows: Floats) -> str:
         own = rows @ self.objective.system.r_inverse

@@ -15,7 +15,7 @@ from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.hypotheses.contrasts import Contrasts
 from mixedscope.inference.hypotheses.methods import approximation, df_method
 from mixedscope.inference.hypotheses.terms import TYPES, term_hypotheses
-from mixedscope.inference.intervals.columns import fixed_only
+from mixedscope.inference.intervals.columns import fixed_only, no_value
 
 if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
@@ -170,7 +170,11 @@ def _intervals(
         values = np.full(len(table), np.nan)
         values[is_fixed] = found[column]
         out[column] = values
-    words: list[str | None] = [fixed_only(name)] * len(table)
+    knows_sigma = objective.system.design.sigma is not None
+    words: list[str | None] = [
+        no_value(kind, estimate, knows_sigma=knows_sigma) or fixed_only(name)
+        for kind, estimate in zip(table["kind"], table["estimate"], strict=True)
+    ]
     for place, remark in zip(np.flatnonzero(is_fixed), found["remark"], strict=True):
         words[place] = remark
     out["remark"] = pd.Series(words, dtype=object)

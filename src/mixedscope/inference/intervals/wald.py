@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.inference.estimates.estimates import wald_ends
-from mixedscope.inference.intervals.columns import fixed_only
+from mixedscope.inference.intervals.columns import fixed_only, no_value
 
 if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
@@ -30,14 +30,22 @@ def wald_intervals(
     """
     table = estimates.loc[estimates["kind"] != "theta"].reset_index(drop=True)
     is_fixed = table["kind"] == "beta"
-    lower, upper = wald_ends(table["estimate"], table["std_error"].where(is_fixed), level)
+    errors = table["std_error"].where(is_fixed)
+    lower, upper = wald_ends(table["estimate"], errors, level)
+    knows_sigma = objective.system.design.sigma is not None
+    words = [
+        None
+        if kind == "beta"
+        else no_value(kind, estimate, knows_sigma=knows_sigma) or fixed_only("wald")
+        for kind, estimate in zip(table["kind"], table["estimate"], strict=True)
+    ]
     return pd.DataFrame(
         {
             **{name: table[name] for name in ("kind", "group", "term", "term2", "estimate")},
             "lower": lower,
             "upper": upper,
-            "remark": pd.Series(
-                [None if own else fixed_only("wald") for own in is_fixed], dtype=object
-            ),
+            "std_error": errors,
+            "df": np.where(is_fixed, np.inf, np.nan),
+            "remark": pd.Series(words, dtype=object),
         }
     )

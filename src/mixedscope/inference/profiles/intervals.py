@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.inference.intervals.columns import no_value
 from mixedscope.inference.profiles.parameters import KEY, Key
 from mixedscope.inference.profiles.profiler import NO_FIXED_EFFECTS, Profiler, quantile_of
 
@@ -74,10 +75,6 @@ def _missing(profiler: Profiler, key: Key, estimate: float) -> str:
     """Say why a parameter has no profile."""
     if key[0] == "beta":
         return NO_FIXED_EFFECTS
-    if key[0] == "sigma" and np.isfinite(estimate):
-        return "known"
-    if np.isfinite(estimate):
-        return "fixed by the structure"
-    if key[0] == "correlation":
-        return "not determined by the data, or hidden by a standard deviation of 0"
-    return "not determined by the data"
+    # A sigma that is estimated has a profile.
+    knows_sigma = bool(np.isfinite(estimate))
+    return no_value(key[0], estimate, knows_sigma=knows_sigma) or "fixed by the structure"

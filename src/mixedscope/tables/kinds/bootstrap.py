@@ -26,7 +26,7 @@ BOOTSTRAP: Final = TableSchema(
 
 BOOTSTRAP_INTERVALS: Final = TableSchema(
     "bootstrap_intervals",
-    2,
+    3,
     {
         **dict.fromkeys(("kind", "group", "term", "term2"), TEXT),
         **dict.fromkeys(("estimate", "lower", "upper"), F64),
@@ -34,6 +34,7 @@ BOOTSTRAP_INTERVALS: Final = TableSchema(
         "level": F64,
         "interval": TEXT,
         "draws": INT32,
+        "remark": TEXT,
     },
     frozenset({"kind", "method", "level", "interval", "draws"}),
     {

@@ -272,7 +272,8 @@ def fit_bootstrap(
     def make_intervals() -> list[pd.DataFrame]:
         level = settings["level"]
         try:
-            return [joined().confint(level, settings["interval"]).assign(level=level)]
+            draws = joined().with_estimates(stored.estimates)
+            return [draws.confint(level, settings["interval"]).assign(level=level)]
         except ModelError as error:  # too few draws converged
             raise UnsuitedError(str(error)) from error
 
