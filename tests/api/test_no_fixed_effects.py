@@ -33,7 +33,10 @@ def test_what_is_about_fixed_effects_is_empty_or_missing(reml: bool, tmp_path: P
         assert one.influence("g").table["sigma"].notna().all()
         for method in ("newton", "leverage"):
             assert one.cooks_distance(method=method).isna().all()
-        assert ms.table(one, format="text")
+        # Nothing is in parentheses or brackets, and no star is explained, where there is none.
+        for plain in (ms.table(one, stars=True), ms.table(one, intervals="wald")):
+            assert not any(w in str(plain) for w in ("parentheses", "brackets", "Fixed", "* p"))
+        assert "95 % intervals (profile) in brackets." in str(ms.table(one, intervals="profile"))
 
 
 def test_an_intercept_is_tested_against_none() -> None:

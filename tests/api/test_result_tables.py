@@ -55,6 +55,8 @@ def test_a_table_is_a_frame_in_all_else(fit: ms.Fit) -> None:
     assert type(again) is ResultTable
     pd.testing.assert_frame_equal(again, plain)
     pd.testing.assert_frame_equal(table, plain)
+    pd.testing.assert_frame_equal(plain, table.copy())
+    pd.testing.assert_frame_equal(plain, table, check_frame_type=False)
     file = io.BytesIO()
     table.to_parquet(file)
     pd.testing.assert_frame_equal(pd.read_parquet(file).drop(columns="remark"),

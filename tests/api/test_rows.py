@@ -140,3 +140,31 @@ def test_responses_and_values_of_new_rows_go_by_their_labels_too() -> None:
     np.testing.assert_array_equal(fit.simulate(2, newdata=new, **backwards), drawn)
     names = pd.Series(fit.beta, fit.model.fixed_names)
     np.testing.assert_array_equal(fit.simulate(beta=names[::-1]), fit.simulate(beta=fit.beta))
+
+
+def test_categories_of_numbers_are_numbers_again_in_a_loaded_fit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    cohort = np.tile([3, 1, 2], 20)
+    data = pd.DataFrame(
+        {
+            "y": rng.normal(size=60),
+            "cohort": pd.Categorical(cohort, categories=[3, 1, 2, 9], ordered=True),
+            "dose": pd.Categorical(cohort / 4),
+            "old": pd.Categorical(cohort > 2),
+            "mixed": pd.Categorical(["a" if c > 2 else 1 for c in cohort]),
+            "g": pd.Categorical(np.repeat(np.arange(10), 6) + 100),
+        }
+    )
+    fit = ms.lmer("y ~ cohort + dose + old + mixed + (1 | g)", data)
+    fit.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    for name, kind in {"cohort": "i", "dose": "f", "old": "b", "g": "i", "mixed": "O"}.items():
+        back, own = loaded.model.data[name], data[name]
+        assert back.dtype.categories.dtype.kind == kind, name
+        assert back.dtype.ordered == own.dtype.ordered
+        assert back.tolist() == ([*map(str, own)] if name == "mixed" else own.tolist())
+    assert loaded.model.data["cohort"].cat.categories.tolist() == [3, 1, 2]
+    pd.testing.assert_frame_equal(loaded.estimates, fit.estimates)
+    loaded.save(tmp_path / "again")
+    again = ms.load_fit(tmp_path / "again").model.data
+    pd.testing.assert_frame_equal(again, loaded.model.data)

@@ -274,6 +274,8 @@ def test_reduced_rank_of_all_columns_is_the_full_structure() -> None:
         ("ar1", {"hom": 0.0}, ("hetar1", {})),
         ("rr1", {}, ("rr", {"d": 1.0})),
         ("rr12", {}, ("rr", {"d": 12.0})),
+        ("rr(2)", {}, ("rr", {"d": 2.0})),
+        ("rr(d = 2)", {}, ("rr", {"d": 2.0})),
         ("rr", {UNNAMED: 3.0}, ("rr", {"d": 3.0})),
         ("ar1", {}, ("ar1", {})),
     ],

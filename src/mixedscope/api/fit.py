@@ -26,7 +26,7 @@ from mixedscope.api.predictions import FitPredictions
 from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
-from mixedscope.data.storable import INDEX_NAME, storable, with_index
+from mixedscope.data.storable import CATEGORIES, INDEX_NAME, category_types, storable, with_index
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.references import reference_info
 from mixedscope.inference.estimates.refit import (
@@ -408,7 +408,10 @@ class Fit(
             DATA,
             formula=self.formula,
             sha256=self.info["dataset"]["sha256"],
-            extra={INDEX_NAME: label if isinstance(label := model.data.index.name, str) else None},
+            extra={
+                INDEX_NAME: label if isinstance(label := model.data.index.name, str) else None,
+                CATEGORIES: category_types(model.data) or None,
+            },
         )
         return "data.parquet"
 

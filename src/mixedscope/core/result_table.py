@@ -43,6 +43,9 @@ class ResultTable(pd.DataFrame):
     Text is as wide as pandas' option ``display.width`` says, 80 columns by default: columns that
     find no room go on below, with the labels of their rows. What is made of it, a selection of
     columns or rows or a copy, is a plain frame.
+
+    ``pandas.testing.assert_frame_equal(frame, table)`` wants the first to be of the type of the
+    second: give it the table first, its copy, or ``check_frame_type=False``.
     """
 
     @property

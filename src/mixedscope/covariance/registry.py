@@ -31,6 +31,7 @@ __all__ = [
     "look_of",
     "make_structure",
     "named_structure",
+    "plain_name",
 ]
 
 STRUCTURES: dict[str, type[CovarianceStructure]] = {
@@ -65,20 +66,29 @@ _HOMOGENEOUS = {
 }
 
 _NUMBERED = re.compile(r"([a-z]+?)([0-9]+)\Z")
+_CALLED = re.compile(r"\s*([a-z]+)\(\s*(?:d\s*=\s*)?([0-9]+)\s*\)\s*\Z")
+
+
+def plain_name(name: str) -> str:
+    """Give the name of a structure as files have it: ``rr2`` of ``rr(2)`` and ``rr(d = 2)``."""
+    match = _CALLED.fullmatch(name) if isinstance(name, str) else None
+    short = f"{match[1]}{match[2]}" if match else name
+    return short if match and _numbered(short) else name
 
 
 def named_structure(name: str, settings: Settings | None = None) -> tuple[str, dict[str, float]]:
     """Find the structure that users mean, with its settings: a name of :data:`STRUCTURES`.
 
-    It may also be asked for as ``rr1``, ``rr2``, … for reduced rank with its d, or by a name that
-    glmmTMB and lme4 have for it (``us``, ``diag``); settings are as written in a formula, lme4's
-    ``hom`` among them. Raises ModelError if no structure has that name.
+    It may also be asked for as ``rr1``, ``rr2``, … or ``rr(1)`` for reduced rank with its d, or by
+    a name that glmmTMB and lme4 have for it (``us``, ``diag``); settings are as written in a
+    formula, lme4's ``hom`` among them. Raises ModelError if no structure has that name.
     """
     if not isinstance(name, str):
         raise ModelError(
             f"A covariance structure is named by a text such as 'full', not {name!r}. "
             f"Known are: {', '.join(STRUCTURES)}."
         )
+    name = plain_name(name)
     given = dict(settings or {})
     if UNNAMED in given and name in STRUCTURES and STRUCTURES[name].settings_names:
         given = {STRUCTURES[name].settings_names[0]: given[UNNAMED]}

@@ -7,7 +7,8 @@ which text keeps.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,29 @@ from mixedscope.core.errors import StoreError
 from mixedscope.design.frame import is_numeric, numeric_column
 from mixedscope.formula.expressions import label_of
 
-__all__ = ["INDEX_NAME", "split_index", "storable", "with_index"]
+__all__ = [
+    "CATEGORIES",
+    "INDEX_NAME",
+    "category_types",
+    "split_index",
+    "storable",
+    "with_categories",
+    "with_index",
+]
 
 #: Column of a stored table that holds the labels of its rows.
 _INDEX = ".index"
 
 #: Key of its metadata for what these labels are called.
 INDEX_NAME = "index_name"
+
+#: Key for the types of categories that are not text, by column.
+CATEGORIES = "categories"
+
+#: What reads a category of a type back from its label.
+_READ: Final[dict[str, Callable[[str], Any]]] = {
+    "integer": int, "number": float, "boolean": {"TRUE": True, "FALSE": False}.__getitem__,
+}  # fmt: skip
 
 #: Objects, as `pandas.api.types.infer_dtype` calls them, that Arrow keeps as what they are.
 _KEPT = frozenset(
@@ -39,6 +56,45 @@ def storable(frame: pd.DataFrame) -> pd.DataFrame:
     values, times nor text become the labels that they have as levels.
     """
     return pd.DataFrame({name: _column(frame[name]) for name in frame.columns}, index=frame.index)
+
+
+def category_types(frame: pd.DataFrame) -> dict[str, str]:
+    """Types of the categories that are read back from labels: ``integer``, ``number``, ``boolean``.
+
+    By column; others, mixed ones among them, are text when a file is read.
+    """
+    out = {}
+    for name in frame.columns:
+        dtype = frame[name].dtype
+        if not isinstance(dtype, pd.CategoricalDtype):
+            continue
+        values = dtype.categories
+        kinds = {"iu": "integer", "f": "number", "b": "boolean"}
+        kind = next(
+            (k for of, k in kinds.items() if getattr(values.dtype, "kind", "O") in of), None
+        )
+        if kind is None:
+            continue
+        try:
+            read = [_READ[kind](label_of(value)) for value in values.tolist()]
+        except (KeyError, ValueError):
+            continue
+        if read == values.tolist():
+            out[str(name)] = kind
+    return out
+
+
+def with_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give categories of numbers and truth values, stored as their labels, their types back."""
+    types = frame.attrs.get(CATEGORIES)
+    if not types:
+        return frame
+    out = frame.copy(deep=False)
+    for name, kind in types.items():
+        labels = out[name].cat.categories
+        out[name] = out[name].cat.rename_categories([_READ[kind](label) for label in labels])
+    out.attrs = {key: value for key, value in frame.attrs.items() if key != CATEGORIES}
+    return out
 
 
 def with_index(frame: pd.DataFrame) -> pd.DataFrame:

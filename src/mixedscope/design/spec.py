@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mixedscope.core.errors import ModelError
 from mixedscope.core.vocabulary import CRITERIA, Criterion
+from mixedscope.covariance.registry import plain_name
 
 if TYPE_CHECKING:
     from mixedscope.design.design import Design
@@ -61,6 +62,7 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
             raise ModelError(f"The criterion is {' or '.join(CRITERIA)}, not {self.criterion!r}.")
+        object.__setattr__(self, "structure", plain_name(self.structure))
         object.__setattr__(self, "contrasts", {k: _plain(v) for k, v in self.contrasts.items()})
 
     @classmethod

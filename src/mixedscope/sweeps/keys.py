@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest
 from mixedscope.core.vocabulary import CRITERIA
-from mixedscope.covariance.registry import named_structure
+from mixedscope.covariance.registry import named_structure, plain_name
 from mixedscope.data.simulation_spec import SIMULATE_KEYS
 from mixedscope.formula.expressions import parse_expression
 from mixedscope.inference.intervals.registry import METHODS
@@ -69,6 +69,7 @@ def check_value(key: str, value: Any) -> Any:
                 parse_expression(value)
             if key == "structure":
                 named_structure(value)
+                return plain_name(value)
         except MixedscopeError as error:
             raise ConfigError(f"{key}: {error}") from None
         return value

@@ -5,6 +5,10 @@ whoever looks into the folders, or loads a fit from them, and some of it would s
 made again from other data; so it is removed when a run starts.  Draws of bootstraps and
 simulations, in folders of their own, are kept: they cost most, and nothing reads them unless it is
 asked for again, when Snakemake sees whether they are of the fit that is there.
+
+Snakemake tells of a start only where there is something to do. There is: the pages have other
+inputs without the key, unless inputs are no reason to rerun (``--rerun-triggers mtime``) or the
+pages are no target; then the files stay until a run makes the pages.
 """
 
 from __future__ import annotations

@@ -184,16 +184,18 @@ def _notes(
     columns: Sequence[Column], intervals: str | None, level: float, stars: bool
 ) -> list[str]:
     """Sentences below the table: what is in brackets, what models are, what to beware of."""
-    within = "Standard errors in parentheses"
-    if intervals is not None:
-        within = f"{100 * level:g} % intervals ({intervals}) in brackets"
-    notes = [f"{within}."]
-    if stars:
+    entries = [entry for column in columns for entry in column.entries.values()]
+    notes = []
+    if any(not math.isnan(entry.lower) for entry in entries):
+        notes.append(f"{100 * level:g} % intervals ({intervals}) in brackets.")
+    elif any(not math.isnan(entry.error) for entry in entries):
+        notes.append("Standard errors in parentheses.")
+    if stars and any(key[0] == "beta" for column in columns for key in column.entries):
         limits = ", ".join(f"{'*' * (i + 1)} p < {most:g}" for i, most in enumerate(_STARS))
         notes.append(f"{limits} (normal distribution).")
     infos = [column.info for column in columns]
     notes += [f"{column.name}: {column.info['formula']}{_structure(column)}." for column in columns]
-    if any(math.isnan(entry.estimate) for c in columns for entry in c.entries.values()):
+    if any(math.isnan(entry.estimate) for entry in entries):
         notes.append(f"{MISSING}: not defined, or not determined by the data.")
     criteria = {info["criterion"] for info in infos}
     if len(criteria) > 1:

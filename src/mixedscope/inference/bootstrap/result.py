@@ -234,6 +234,14 @@ class Bootstrap(Refits):
             return KNOWN if is_known else UNDETERMINED
         return None
 
+    def from_estimates(self) -> Bootstrap:
+        """Give the same draws, whose parameters drawn from are known to be the estimates."""
+        values = (
+            np.nan if self._remark(key, truth) == UNDETERMINED else truth
+            for key, truth, _ in self._parameters()
+        )
+        return replace(self, estimates=tuple(values))
+
     def with_estimates(self, estimates: pd.DataFrame) -> Bootstrap:
         """Give the same draws with what the fit that they are of estimates (tidy parameters)."""
         names = ["kind", "group", "term", "term2"]

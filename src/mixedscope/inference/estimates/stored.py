@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import StoreError
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.data.digest import frame_digest
-from mixedscope.data.storable import split_index
+from mixedscope.data.storable import split_index, with_categories
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.search.searchable import SearchableObjective, objective_of
 from mixedscope.inference.estimates.parameters import undetermined
@@ -124,7 +124,7 @@ def stored_data(info: Mapping[str, Any], origin: Path) -> pd.DataFrame:
         raise StoreError(
             f"{path} is not what this fit was made from (its SHA-256 differs); fit again."
         )
-    return frame
+    return with_categories(frame)
 
 
 def check_stored(

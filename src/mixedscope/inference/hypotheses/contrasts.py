@@ -131,7 +131,7 @@ def _by_name(coefficients: Mapping[Any, Any], names: tuple[str, ...]) -> Floats:
         if name not in names:
             raise ModelError(
                 f"There is no fixed effect {name!r}.{suggest(str(name), names)} "
-                f"Known are: {', '.join(names)}."
+                f"Known are: {', '.join(names) or 'none'}."
             )
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
             raise ModelError(f"The coefficient of {name!r} must be a number, not {named(value)}.")
@@ -292,7 +292,7 @@ class _Reader:
         self._fail(
             self.at,
             f"There is no fixed effect {written!r}.{suggest(written, self.names)} "
-            f"Known are: {', '.join(self.names)}.",
+            f"Known are: {', '.join(self.names) or 'none'}.",
         )
 
     def _fail(self, position: int, message: str) -> NoReturn:

@@ -26,7 +26,7 @@ from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_h
 from mixedscope.core.faults import describe_faults
 from mixedscope.core.sections import Section, fault, listed_once
 from mixedscope.core.vocabulary import Criterion
-from mixedscope.covariance.registry import STRUCTURES, named_structure
+from mixedscope.covariance.registry import STRUCTURES, named_structure, plain_name
 from mixedscope.data.simulation_spec import AsWritten
 from mixedscope.data.sources import check_is_text
 from mixedscope.data.text_files import TEXT_KEYS, check_text_format
@@ -95,7 +95,7 @@ def _check_structure(name: str) -> str:
             f"unknown structure {name!r}.{suggest(name, STRUCTURES)} "
             f"Known: {', '.join(STRUCTURES)}, and rr1, rr2, … for a rank."
         ) from None
-    return name
+    return plain_name(name)
 
 
 def _check_expression(text: str) -> str:

@@ -272,8 +272,9 @@ def fit_bootstrap(
     def make_intervals() -> list[pd.DataFrame]:
         level = settings["level"]
         try:
-            draws = joined().with_estimates(stored.estimates)
-            return [draws.confint(level, settings["interval"]).assign(level=level)]
+            draws = joined().from_estimates()
+            made = draws.confint(level, settings["interval"]).drop(columns="drawn_from")
+            return [made.assign(level=level)]
         except ModelError as error:  # too few draws converged
             raise UnsuitedError(str(error)) from error
 
