@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sample_tables import fit_tables
 
 from mixedscope import charts
 from mixedscope.charts.common.source import as_tables
 from mixedscope.charts.drawing import draw
-from mixedscope.charts.registry import CHARTS, chart_kind, chart_names, file_slugs
+from mixedscope.charts.registry import CHARTS, chart_kind, chart_names, file_slugs, name_of_slug
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.formula.parse import parse_formula
 from mixedscope.tables.store import FitTables, write_fit
@@ -32,13 +34,13 @@ def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
     assert names[:10] == [
         "panels-Subject",
         "panels-Lot",
-        "panels-Lot.Wafer",
+        "panels-Lot+Wafer",
         "shrinkage-Subject",
         "shrinkage-Lot",
-        "shrinkage-Lot.Wafer",
+        "shrinkage-Lot+Wafer",
         "motion-Subject",
         "motion-Lot",
-        "motion-Lot.Wafer",
+        "motion-Lot+Wafer",
         "pooling",
     ]
     assert [chart_kind(name) for name in names[6:10]] == [CHARTS["motion"]] * 3 + [
@@ -60,7 +62,7 @@ def test_charts_of_several_terms_are_those_of_factors_that_have_them() -> None:
     assert formula.scalar_groups == ("a", "e")
     names = chart_names(formula.groups, ["principal", "shrinkage"], formula.scalar_groups)
     own = {name.partition("-")[2] for name in names if name.startswith("principal")}
-    assert own == {"b", "b.c", "a.d"}
+    assert own == {"b", "b+c", "a+d"}
     assert {name.partition("-")[2] for name in names if name.startswith("shrinkage")} == own | {
         "a",
         "e",
@@ -73,15 +75,39 @@ def test_unknown_kind_of_chart_suggests_a_known_one() -> None:
 
 
 def test_slugs_are_safe_and_never_shared() -> None:
-    groups = ["a:b", "a.b", "a b", "a/b", "a~20b", "Subject", "subject", "größe", "..", "a_b-c"]
+    groups = [
+        "a:b",
+        "a.b",
+        "a b",
+        "a/b",
+        "a+b",
+        "a++20b",
+        "Subject",
+        "subject",
+        "größe",
+        "..",
+        "a_b-c",
+    ]
+    groups += ["a:", "ö:be", "a:be", "a+-2", "a:-2", "x:y:z"]
     slugs = file_slugs(groups)
     assert len({slug.lower() for slug in slugs.values()}) == len(groups)
-    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.~")
+    # LaTeX takes these in names of files, but no ``~`` and no second ``.``.
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+")
     assert all(set(slug) <= allowed for slug in slugs.values())
-    assert slugs["a:b"] == "a.b"
-    assert slugs["a b"] == "a~20b"
-    assert slugs[".."] == "~2e~2e"
-    assert slugs["subject"] == "subject~2"
+    assert slugs["a:b"] == "a+b"
+    assert slugs["a b"] == "a++20b"
+    assert slugs[".."] == "++2e++2e"
+    assert slugs["subject"] == "subject+-2"
+    told = {group: name_of_slug(slug) for group, slug in slugs.items()}
+    assert told.pop("subject") == "subject (2)"
+    assert all(group == name for group, name in told.items())
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, unique_by=str.lower))
+def test_names_are_read_back_from_slugs(groups: list[str]) -> None:
+    groups = [group for group in groups if group.encode("utf-8", "replace").decode() == group]
+    for group, slug in file_slugs(groups).items():
+        assert name_of_slug(slug) == group
 
 
 @pytest.mark.parametrize("name", ["shrinkage-Subject", "trace"])

@@ -510,3 +510,17 @@ def test_films_are_shown_where_they_are_made(tmp_path: Path) -> None:
 )
 def test_names_of_figures_are_readable(name: str, label: str) -> None:
     assert Figure(name, "", "", {}).label == label
+
+
+def test_a_page_shows_the_first_eighty_words_of_a_caption_and_the_rest_when_asked() -> None:
+    sentences = [f"Sentence {n} has " + "word " * 20 + "end." for n in range(6)]
+    caption = " ".join(sentences)
+    figure = Figure("trace", "Title", caption, {})
+    assert f"{figure.lead} {figure.rest}" == caption
+    assert figure.lead == " ".join(sentences[:3])
+    assert len(figure.lead.split()) <= 80 < len(" ".join(sentences[:4]).split())
+    short = Figure("trace", "Title", "p = 0.5, σ 3.2 and e.g. this. (More.)", {})
+    assert (short.lead, short.rest) == (short.caption, "")
+    # A first sentence is never cut.
+    endless = Figure("trace", "Title", "word " * 100 + "end. Next.", {})
+    assert (len(endless.lead.split()), endless.rest) == (101, "Next.")

@@ -246,18 +246,21 @@ def spec_of(name: str) -> ChartSpec | None:
 
 
 def file_slugs(groups: Sequence[str]) -> dict[str, str]:
-    """Turn names of grouping factors into names that any file system and any URL takes.
+    """Turn names of grouping factors into names that any file system, any URL and LaTeX take.
 
-    ASCII letters, digits, ``_`` and ``-`` stay, ``:`` becomes ``.``, and every other byte of the
-    name in UTF-8 becomes ``~`` and two hexadecimal digits, so that two names never share a slug.
-    Names that differ in case alone are numbered: some file systems take them for one.
+    ASCII letters, digits, ``_`` and ``-`` stay, ``:`` becomes ``+``, and every other byte of the
+    name in UTF-8 becomes ``++`` and two hexadecimal digits, so that two names never share a slug:
+    where that could be read in two ways, ``:`` becomes such digits, too. Names that differ in case
+    alone are numbered: some file systems take them for one.
     """
     slugs: dict[str, str] = {}
     taken: dict[str, int] = {}
     for group in groups:
-        slug = "".join(_safe(character) for character in group)
+        # Between letters, as in interactions, it is surely told from the digits of a byte.
+        parts = re.split(r"(?<=[A-Za-z0-9_]):(?=[A-Za-z0-9_])", group)
+        slug = "+".join("".join(map(_safe, part)) for part in parts)
         taken[slug.lower()] = count = taken.get(slug.lower(), 0) + 1
-        slugs[group] = slug if count == 1 else f"{slug}~{count}"
+        slugs[group] = slug if count == 1 else f"{slug}+-{count}"
     return slugs
 
 
@@ -265,12 +268,15 @@ def name_of_slug(slug: str) -> str:
     """Give the name of a grouping factor whose slug `file_slugs` made, its number included."""
 
     def decoded(escaped: re.Match[str]) -> str:
-        return bytes.fromhex(escaped[0].replace("~", "")).decode("utf-8", errors="replace")
+        digits = escaped[0].replace("+", "")
+        return bytes.fromhex(digits).decode("utf-8", errors="replace")
 
-    return re.sub(r"(?:~[0-9a-f]{2})+", decoded, slug.replace(".", ":"))
+    head, numbered, number = slug.partition("+-")
+    name = re.sub(r"(?:\+\+[0-9a-f]{2})+", decoded, re.sub(r"(?<!\+)\+(?!\+)", ":", head))
+    return f"{name} ({number})" if numbered else name
 
 
 def _safe(character: str) -> str:
     if character.isascii() and (character.isalnum() or character in "_-"):
         return character
-    return "." if character == ":" else "".join(f"~{b:02x}" for b in character.encode())
+    return "".join(f"++{b:02x}" for b in character.encode())

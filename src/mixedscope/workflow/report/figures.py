@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,11 @@ CAPTION: Final = ".caption.json"
 
 #: An SVG of more bytes than this takes a browser long to draw; the PNG is shown if there is one.
 HEAVY_SVG: Final = 600_000
+
+#: Words of a caption that a page shows at once.
+_LEAD: Final = 80
+#: Where one sentence ends and another begins.
+_SENTENCES: Final = re.compile(r"(?<=[.!?]) (?=[A-Z0-9“(])")
 
 _FORMAT_NAMES: Final = {
     "gif": "GIF",
@@ -47,6 +55,23 @@ class Figure:
     title: str
     caption: str
     files: dict[str, Path]
+
+    @property
+    def lead(self) -> str:
+        """The first sentences of its caption, `_LEAD` words at most where these are several."""
+        return self._halves[0]
+
+    @property
+    def rest(self) -> str:
+        """The other sentences; a page shows them when asked for."""
+        return self._halves[1]
+
+    @cached_property
+    def _halves(self) -> tuple[str, str]:
+        sentences = _SENTENCES.split(self.caption)
+        words = list(accumulate(len(sentence.split()) for sentence in sentences))
+        first = max(1, sum(count <= _LEAD for count in words))
+        return " ".join(sentences[:first]), " ".join(sentences[first:])
 
     @property
     def picture(self) -> Path | None:

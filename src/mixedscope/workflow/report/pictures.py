@@ -19,6 +19,7 @@ SMALL: Final = 480
 _COLOURS: Final = 256
 
 _ROOT: Final = re.compile(rb"<svg\b[^>]*>")
+_BOX: Final = re.compile(r'\sviewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 _SIDE: Final = r'\s%s="([0-9.]+)(?:px)?"'
 
 
@@ -36,6 +37,9 @@ def natural_size(path: Path) -> tuple[float, float]:
             return width * 72 / PPI, height * 72 / PPI
         root = _ROOT.search(path.read_bytes()[:4096])
         head = root[0].decode() if root else ""
+        # Where a figure is printed smaller than it is drawn, on a page it is as large as drawn.
+        if box := _BOX.search(head):
+            return float(box[1]), float(box[2])
         sides = [float(re.search(_SIDE % name, head)[1]) for name in ("width", "height")]  # type: ignore[index]
         return sides[0], sides[1]
     except (OSError, TypeError, ValueError) as error:
