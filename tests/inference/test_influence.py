@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from reference.cases import RECIPES
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.diagnostics import deletions
 from mixedscope.inference.diagnostics.deletions import estimates_without
 from mixedscope.inference.diagnostics.units import by_level, by_observation
 from mixedscope.tables.table_files import read_table, write_table
@@ -85,7 +87,7 @@ def test_deletion_at_theta_agrees_with_dense_algebra(case: Any, position: int | 
             determinant -= np.linalg.slogdet(rest.phi)[1]
         objective = determinant + degrees * np.log(2 * np.pi * variance) + rest.pwrss / variance
         objective -= np.delete(logs, rows).sum()
-        got = found.estimates
+        got = found._without
         assert np.allclose(got.beta[unit], rest.beta, rtol=0, atol=1e-9)
         assert np.allclose(got.std_error[unit], np.sqrt(np.diag(covariance)), rtol=1e-9)
         assert got.sigma[unit] == pytest.approx(np.sqrt(variance), rel=1e-9)
@@ -114,9 +116,9 @@ def test_influence_on_sleepstudy_is_that_of_refits_by_lme4() -> None:
     of_rows, of_groups = known["by_observation"], known["by_group"]
     rows, groups = fit.influence(method="exact"), fit.influence("Subject", method="exact")
     for found, expected in ((rows, of_rows), (groups, of_groups)):
-        assert np.allclose(found.estimates.beta, expected["beta"], rtol=0, atol=1e-6)
-        assert np.allclose(found.estimates.sigma, expected["sigma"], rtol=0, atol=1e-5)
-        assert np.allclose(found.estimates.objective, expected["objective"], rtol=0, atol=1e-7)
+        assert np.allclose(found._without.beta, expected["beta"], rtol=0, atol=1e-6)
+        assert np.allclose(found._without.sigma, expected["sigma"], rtol=0, atol=1e-5)
+        assert np.allclose(found._without.objective, expected["objective"], rtol=0, atol=1e-7)
         assert np.allclose(found.cooks_distance, expected["cooks_exact"], rtol=1e-5, atol=1e-8)
     lme4 = np.array(of_rows["dfbetas_lme4_sign"])
     assert np.allclose(rows.dfbetas, -lme4, rtol=0, atol=1e-6)
@@ -132,7 +134,7 @@ def test_shortcuts_are_as_near_to_the_exact_as_said(
     method: str, errors: float, sigma: float
 ) -> None:
     fit, known = sleepstudy()
-    found, expected = fit.influence(method=method).estimates, known["by_observation"]
+    found, expected = fit.influence(method=method)._without, known["by_observation"]
     assert (np.abs(found.beta - expected["beta"]) / found.std_error).max() < errors
     assert np.abs(found.sigma - expected["sigma"]).max() < sigma
 
@@ -144,9 +146,9 @@ def test_a_newton_step_that_is_not_enough_is_said() -> None:
     fit = ms.LinearMixedModel("y ~ 1 + x + (1 + x | g)", data).fit()
     step, exact = fit.influence("g"), fit.influence("g", method="exact")
     assert "use method='exact'" in step.notes["g2"]
-    gaps = step.estimates.objective - exact.estimates.objective
+    gaps = step._without.objective - exact._without.objective
     assert (gaps >= -1e-8).all()
-    said = np.array([bool(note) for note in step.estimates.notes])
+    said = np.array([bool(note) for note in step._without.notes])
     assert (gaps[~said] < 0.2).all()
 
 
@@ -166,7 +168,7 @@ def test_exact_estimates_are_those_of_a_fit_to_the_other_rows(case: Any) -> None
                 formula, data[~rows], structure=structure, weights=weights, sigma=(*sigma, None)[0]
             ).fit(reml=reml)
             unit = list(found.units).index(label)
-            got = found.estimates
+            got = found._without
             assert got.objective[unit] <= rest.objective + 1e-6
             assert got.objective[unit] == pytest.approx(rest.objective, abs=1e-6)
             assert np.allclose(got.beta[unit], rest.beta, rtol=0, atol=2e-4)
@@ -183,11 +185,11 @@ def test_a_variance_that_is_zero_only_with_a_unit_is_found_without_it() -> None:
     fit = ms.LinearMixedModel("y ~ 1 + (1 | g)", data).fit()
     assert fit.theta[0] == 0.0
     found = fit.influence(method="exact")
-    assert found.estimates.theta[0, 0] > 0.2
+    assert found._without.theta[0, 0] > 0.2
     rest = ms.LinearMixedModel("y ~ 1 + (1 | g)", data.drop(index=0)).fit()
-    assert found.estimates.theta[0, 0] == pytest.approx(rest.theta[0], rel=1e-4)
+    assert found._without.theta[0, 0] == pytest.approx(rest.theta[0], rel=1e-4)
     # The slope by theta is zero there by symmetry: one Newton step stays.
-    assert fit.influence(method="newton").estimates.theta[0, 0] == 0.0
+    assert fit.influence(method="newton")._without.theta[0, 0] == 0.0
 
 
 # -- what cannot be told ---------------------------------------------------------------------------
@@ -212,7 +214,7 @@ def test_what_is_left_with_one_level_is_said() -> None:
     fit = ms.LinearMixedModel("y ~ 1 + x + (1 | g)", data).fit()
     found = fit.influence("g", method="exact")
     assert "only one level of 'g' is left" in found.notes["g1"]
-    assert np.isnan(found.estimates.sigma).all()
+    assert np.isnan(found._without.sigma).all()
 
 
 def test_groups_are_factors_of_the_model_or_columns_of_its_data() -> None:
@@ -297,14 +299,56 @@ def test_random_models_are_what_they_are_without_a_unit(number: int) -> None:
     dense, n = dense_of(fit.model, fit.theta), len(random.data)
     assert np.allclose(fit.leverage(), 1.0 - np.diag(dense.p), rtol=0, atol=1e-9)
     units = np.random.default_rng(number).choice(n, 3, replace=False)
-    fixed = fit.influence(method="fixed").estimates
+    fixed = fit.influence(method="fixed")._without
     for unit in units:
         error = fixed.beta[unit] - dense.without(np.array([unit])).beta
         assert (np.abs(error) / fixed.std_error[unit]).max() < 1e-7
     exact = fit.influence(fit.model.system.terms[-1].group, method="exact")
     for unit, rows in list(enumerate(exact._units.rows))[:3]:
-        if exact.estimates.notes[unit]:
+        if exact._without.notes[unit]:
             continue
         rest = random.data.iloc[np.setdiff1d(np.arange(n), rows)]
         alone = ms.LinearMixedModel(random.formula, rest).fit(reml=random.reml)
-        assert exact.estimates.objective[unit] == pytest.approx(alone.objective, abs=1e-6)
+        assert exact._without.objective[unit] == pytest.approx(alone.objective, abs=1e-6)
+
+
+def test_estimates_are_labelled_as_other_tables_are() -> None:
+    fit = fitted(*MODELS[0])
+    found = fit.influence("g", method="exact")
+    table, names = found.estimates, fit._profiled.beta_names
+    assert table.index.equals(found.units)
+    wide = table[[f"beta {name}" for name in names]].set_axis(list(names), axis=1)
+    own = fit.fixed_effects().set_index("term")["estimate"]
+    pd.testing.assert_frame_equal(own.to_numpy() - wide, found.dfbeta)
+    long = found.parameters.set_index(["kind", "term", "unit"])["estimate"]
+    for unit in table.index:
+        assert table.loc[unit, "sigma"] == long.loc[("sigma", np.nan, unit)].item()
+    assert [c for c in table if c.startswith("theta ")] == [
+        f"theta {name}" for name in fit._profiled.theta_names
+    ]
+    assert table["objective"].tolist() == found.table["objective"].tolist()
+
+
+def test_what_is_not_determined_is_missing_without_every_unit() -> None:
+    data = frame().assign(row=np.arange(54))
+    model = ms.LinearMixedModel("y ~ x + (1 | g) + (1 | row)", data, unidentified="allow")
+    table = model.fit().influence("g", method="fixed").estimates
+    assert table[["sigma", "theta row.(Intercept)"]].isna().all(axis=None)
+    assert table["beta x"].notna().all()
+    assert table["note"].str.contains("row").all()
+
+
+def test_what_takes_long_is_announced_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fit = fitted(*MODELS[0])
+    plain = fit.influence(method="newton").table
+    assert not caplog.records
+    monkeypatch.setattr(deletions, "_TRIED", 0.0)
+    monkeypatch.setattr(deletions, "_LONG", 0.0)
+    with caplog.at_level(logging.WARNING, logger="mixedscope"):
+        pd.testing.assert_frame_equal(fit.influence(progress=True).table, plain)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Leaving out one observation by method 'newton' takes ")
+    assert " here, the 53 that are left about " in said
+    assert said.endswith('method="fixed" takes none, theta staying as it was.')

@@ -141,7 +141,9 @@ class FitDiagnostics(FitNumbers[M]):
         return on_rows(self.model, own.leverage, "leverage", all_rows=all_rows)
 
     @door()
-    def influence(self, group: str | None = None, *, method: str = "newton") -> Influence:
+    def influence(
+        self, group: str | None = None, *, method: str = "newton", progress: bool = False
+    ) -> Influence:
         """Say what the estimates would be without each observation, or without each group.
 
         Parameters
@@ -157,16 +159,19 @@ class FitDiagnostics(FitNumbers[M]):
             on sleepstudy no coefficient is wrong by more than 0.0003 standard errors. Where the
             step does not reach, a note says so; a variance of zero stays zero. ``exact``: the fit
             without the unit, to the optimum. The last two, and groups, take some
-            evaluations of the objective for each unit.
+            evaluations of the objective for each unit: hours where there are many and the model is
+            large, which is announced.
+        progress : bool
+            Show a progress bar if it takes more than two seconds.
 
         Returns
         -------
         Influence
-            With ``table`` (a row per unit: Cook's distance, ratio of the determinants of the
-            covariance of the fixed effects, sigma, objective), ``parameters`` (a row per unit and
-            parameter), ``dfbeta``, ``dfbetas``, ``cooks_distance``, ``covratio`` and ``notes``:
-            what is to be said of units, such as coefficients that are inestimable without them,
-            which are missing then.
+            With ``estimates`` (a row per unit: what is estimated without it), ``table`` (a row per
+            unit: Cook's distance, ratio of the determinants of the covariance of the fixed effects,
+            sigma, objective), ``parameters`` (a row per unit and parameter), ``dfbeta``,
+            ``dfbetas``, ``cooks_distance``, ``covratio`` and ``notes``: what is to be said of
+            units, such as coefficients that are inestimable without them, which are missing then.
 
         Raises
         ------
@@ -183,7 +188,7 @@ class FitDiagnostics(FitNumbers[M]):
         >>> fit.influence("Subject", method="exact").cooks_distance.head(2).round(3).tolist()
         [0.098, 0.157]
         """
-        return self._influence(group, method)
+        return self._influence(group, method, progress=progress)
 
     @door()
     def cooks_distance(
@@ -232,9 +237,11 @@ class FitDiagnostics(FitNumbers[M]):
             values = found.cooks_distance.to_numpy(dtype=float)
         return on_rows(self.model, values, "cooks_distance", all_rows=all_rows)
 
-    def _influence(self, group: str | None, method: str) -> Influence:
+    def _influence(self, group: str | None, method: str, *, progress: bool = False) -> Influence:
         unidentified = self.certificate.get("unidentified", ())
-        found = influence_of(self._profiled, self.theta, self._units(group), method, unidentified)
+        found = influence_of(
+            self._profiled, self.theta, self._units(group), method, unidentified, progress=progress
+        )
         return replace(found, info=self.info)
 
     def _refuse_undetermined(self, what: str) -> None:

@@ -13,14 +13,17 @@ cross-products formed without them.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import MixedscopeError, ModelError, OptimizerError, suggest
-from mixedscope.core.wording import as_remark
+from mixedscope.core.progress import progress_bar
+from mixedscope.core.wording import as_remark, duration
 from mixedscope.engine.deletion import Deletion
 from mixedscope.engine.objective import ProfiledSystem
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -50,6 +53,12 @@ _MOST: Final = 100
 
 #: Criterion left to be gained after one Newton step, by its Hessian, from which on that is said.
 _LEFT: Final = 0.05
+
+#: Seconds after which it is told how long the rest takes, if that is as many seconds.
+_TRIED: Final = 2.0
+_LONG: Final = 20.0
+
+_LOGGER = logging.getLogger("mixedscope")
 
 #: Share of a coefficient's row in a direction that is lost, up to which it is none of its own.
 _APART: Final = 1e-9
@@ -119,11 +128,17 @@ def check_method(method: str) -> Method:
 
 
 def estimates_without(
-    objective: SearchableObjective, theta: Floats, units: Units, method: Method
+    objective: SearchableObjective,
+    theta: Floats,
+    units: Units,
+    method: Method,
+    *,
+    progress: bool = False,
 ) -> Estimates:
     """Estimates of the model of `objective`, fitted at theta (k,), without every unit in turn.
 
-    Raises UnsuitedError if rounding leaves nothing of the residuals.
+    What takes long is announced when it is known how long the first took; ``progress``: show a bar
+    as well. Raises UnsuitedError if rounding leaves nothing of the residuals.
     """
     evaluation, _ = told_observations(objective, theta)
     deletion = Deletion(objective)
@@ -134,9 +149,38 @@ def estimates_without(
     if not alone:
         return out
     work = _Work(objective, theta, deletion, method, out)
-    for unit in alone:
-        work.leave_out(unit, units.rows[unit])
+    bar = progress_bar(len(alone), "units") if progress else None
+    begin, announced = perf_counter(), False
+    try:
+        for done, unit in enumerate(alone):
+            taken = perf_counter() - begin
+            if not announced and done and taken > _TRIED:
+                announced = True
+                _announce(taken / done, len(alone) - done, method, units.by)
+            work.leave_out(unit, units.rows[unit])
+            if bar is not None:
+                bar.update(1)
+    finally:
+        if bar is not None:
+            bar.close()
     return out
+
+
+def _announce(each: float, left: int, method: Method, by: str | None) -> None:
+    """Say how long it takes to leave out as many units more, if that is long."""
+    if each * left < _LONG:
+        return
+    quicker = 'method="fixed"' if by is None else 'method="fixed" or "newton"'
+    instead = {
+        "exact": f" {quicker} takes fewer evaluations.",
+        "newton": f" {quicker} takes none, theta staying as it was." if by is None else "",
+        "fixed": "",
+    }[method]
+    what = "observation" if by is None else f"level of {by}"
+    _LOGGER.warning(
+        "Leaving out one %s by method %r takes %s here, the %s that are left about %s.%s",
+        what, method, duration(each), f"{left:,}", duration(each * left), instead,
+    )  # fmt: skip
 
 
 def _closed(

@@ -42,11 +42,6 @@ class Influence:
     method : {"fixed", "newton", "exact"}
     units : pandas.Index
         The m units: labels of rows of the data, or levels.
-    estimates : Estimates
-        Without each unit, arrays of m rows. Where the data do not determine a parameter they hold
-        one value of many; in the tables it is missing.
-    whole : Estimates
-        With all of them, arrays of one row.
     info : mapping
         What ``fit.json`` holds of the fit.
     """
@@ -54,13 +49,42 @@ class Influence:
     by: str | None
     method: str
     units: pd.Index
-    estimates: Estimates
-    whole: Estimates
+    # Arrays of m rows, and of one. Where the data do not determine a parameter they hold one value
+    # of many; in the tables it is missing.
+    _without: Estimates
+    _whole: Estimates
     _objective: SearchableObjective
     _covariance: Floats
     _units: Units
     _missing: Set[tuple[str, str | None, str | None, str | None]]
     info: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """What is estimated without each unit, a row each, labelled by it.
+
+        ``objective`` (criterion of the rows that are left), ``sigma``; ``beta`` and ``std_error``,
+        each followed by the name of the fixed effect, ``theta`` by that of the parameter;
+        ``evaluations`` of the objective and ``note``. Missing where the data, or the rows that are
+        left, do not determine a parameter.
+        """
+        found = self._without
+        names = self._objective.beta_names
+        is_open = ("sigma", None, None, None) in self._missing
+        columns: dict[str, Any] = {
+            "objective": found.objective,
+            "sigma": np.nan if is_open else found.sigma,
+        }
+        for kind, values in (("beta", found.beta), ("std_error", found.std_error)):
+            columns |= {f"{kind} {name}": values[:, j] for j, name in enumerate(names)}
+        terms = self._objective.system.terms
+        keys = [("theta", term.group, name, None) for term in terms for name in term.theta_names()]
+        for j, (name, key) in enumerate(zip(self._objective.theta_names, keys, strict=True)):
+            hidden = key in self._missing
+            columns[f"theta {name}"] = np.nan if hidden else found.theta[:, j]
+        note = pd.Series([text or None for text in found.notes], index=self.units, dtype=object)
+        columns |= {"evaluations": found.evaluations, "note": note}
+        return pd.DataFrame(columns, index=self.units)
 
     @property
     def dfbeta(self) -> pd.DataFrame:
@@ -69,7 +93,7 @@ class Influence:
         The sign is that of Belsley, Kuh & Welsch, of R's ``lm`` and of statsmodels: positive where
         the unit makes the coefficient larger. lme4's ``dfbeta`` of an ``influence`` has the other.
         """
-        return self._wide(self.whole.beta - self.estimates.beta)
+        return self._wide(self._whole.beta - self._without.beta)
 
     @property
     def dfbetas(self) -> pd.DataFrame:
@@ -77,7 +101,7 @@ class Influence:
 
         As in lme4, its sign apart.
         """
-        return self._wide((self.whole.beta - self.estimates.beta) / self.estimates.std_error)
+        return self._wide((self._whole.beta - self._without.beta) / self._without.std_error)
 
     @property
     def cooks_distance(self) -> pd.Series:
@@ -89,7 +113,7 @@ class Influence:
         units m; that of a fit is
         ``fit.cooks_distance(method="leverage")``.
         """
-        d = self.whole.beta - self.estimates.beta
+        d = self._whole.beta - self._without.beta
         # Coefficients have units of their own: correlations are what is inverted.
         size = np.sqrt(self._covariance.diagonal())
         root = np.linalg.cholesky(self._covariance / np.outer(size, size))
@@ -106,7 +130,7 @@ class Influence:
 
         Above 1 where the unit makes the fixed effects more precise.
         """
-        ratio = np.exp(self.estimates.log_det - self.whole.log_det)
+        ratio = np.exp(self._without.log_det - self._whole.log_det)
         return pd.Series(ratio, index=self.units, name="covratio")
 
     @property
@@ -115,7 +139,7 @@ class Influence:
 
         Of all units alike: what the data do not determine.
         """
-        notes = pd.Series(self.estimates.notes, index=self.units, name="note", dtype=object)
+        notes = pd.Series(self._without.notes, index=self.units, name="note", dtype=object)
         return notes[notes != ""]
 
     @property
@@ -126,7 +150,7 @@ class Influence:
     @cached_property
     def table(self) -> pd.DataFrame:
         """A row per unit, as the stored table ``influence`` (``docs/formats.md``)."""
-        found = self.estimates
+        found = self._without
         frame = self._named()
         frame["n_obs"] = np.array([len(rows) for rows in self._units.rows], dtype=np.int64)
         frame["method"] = self.method
@@ -146,7 +170,7 @@ class Influence:
         ``change`` is the estimate with all observations less that without the unit, ``scaled`` of a
         fixed effect its :attr:`dfbetas`.
         """
-        objective, found, whole = self._objective, self.estimates, self.whole
+        objective, found, whole = self._objective, self._without, self._whole
         frames = []
         for j, name in enumerate(objective.beta_names):
             scaled = self.dfbetas.iloc[:, j].to_numpy()
@@ -210,19 +234,22 @@ def influence_of(
     units: Units,
     method: str,
     unidentified: Sequence[Mapping[str, Any]] = (),
+    *,
+    progress: bool = False,
 ) -> Influence:
     """Leave every unit out of the fit at theta (k,) in turn.
 
     ``unidentified``: what the data do not determine, as the certificate of the fit lists it: it is
-    missing without every unit, and notes say why. Raises ModelError if there is no such method,
-    UnsuitedError if rounding leaves nothing of the residuals.
+    missing without every unit, and notes say why. ``progress``: show a bar if it takes more than
+    two seconds. Raises ModelError if there is no such method, UnsuitedError if rounding leaves
+    nothing of the residuals.
     """
     known = check_method(method)
     evaluation = objective.evaluate(theta)
     covariance = objective.system.beta_covariance(evaluation.sigma)
     whole = Estimates.unknown(1, len(evaluation.beta), len(theta))
     whole.fill(0, objective, theta)
-    found = estimates_without(objective, theta, units, known)
+    found = estimates_without(objective, theta, units, known, progress=progress)
     reasons = [str(entry["reason"]) for entry in unidentified]
     found.notes[:] = ["; ".join(filter(None, (note, *reasons))) for note in found.notes]
     missing = undetermined(unidentified)
