@@ -14,9 +14,10 @@ from PIL import Image
 
 from mixedscope.charts.common import vega
 from mixedscope.charts.common.layers import in_few_layers
+from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.png import small_png
 from mixedscope.charts.common.render import FORMATS, save
-from mixedscope.charts.common.theme import configure
+from mixedscope.charts.common.theme import THEMES, configure
 from mixedscope.charts.drawing import finish
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="40" viewBox="0 0 60 40">'
@@ -84,6 +85,32 @@ def test_few_layers_look_the_same(marks: str, left: int) -> None:
     assert np.ptp(pixels(after)) > 100
 
 
+@pytest.mark.parametrize(
+    ("points", "left"),
+    [
+        # Out to the right, along and back: what is in between is not there.
+        ([(5, 5), (200, 6), (900, 50), (900, 12), (20, 15)], 2),
+        # From corner to corner and past a side; a line that ends outside.
+        ([(-20, -20), (50, 40), (50, -300), (-20, -300), (15, 10), (15, 300), (15, 900)], 3),
+        ([(-300, -40), (300, -40)], 0),
+    ],
+)
+def test_lines_are_cut_where_a_clip_hides_them(points: list[tuple[int, int]], left: int) -> None:
+    way = "M" + "L".join(f"{x},{y}" for x, y in points)
+    before = drawn(clipped(f'<path d="{way}" stroke="#0072B2" stroke-width="2"/>') + BOX)
+    after = in_few_layers(before)
+    (kept,) = re.findall(r'd="([^"]*)" stroke=', after)
+    assert kept.count("L") == left
+    # The renderer counts how much of a pixel is covered in sixteenths.
+    assert np.abs(pixels(before) - pixels(after)).max() <= 16
+
+
+@pytest.mark.parametrize("more", ['fill="#000000"', 'stroke-dasharray="3,2"'])
+def test_lines_that_enclose_or_are_dashed_are_left_whole(more: str) -> None:
+    way = f'<path d="M5,5L200,6L900,50L900,12L20,15" stroke="#0072B2" {more}/>'
+    assert 'd="M5,5L200,6L900,50L900,12L20,15"' in in_few_layers(drawn(clipped(way)))
+
+
 def test_marks_that_are_filled_and_stroked_stay_translucent_as_a_whole() -> None:
     both = '<path d="M5,5h10v8h-10Z" fill="#FFFFFF" stroke="#000000" opacity="0.5"/>'
     assert in_few_layers(drawn(both)) == drawn(both)
@@ -122,6 +149,32 @@ def test_a_chart_is_evaluated_once_for_all_formats(monkeypatch, tmp_path) -> Non
     assert looks >= 2
     save(chart, tmp_path / "a", tuple(FORMATS))
     assert len(counting.specs) == looks == len(set(counting.specs))
+
+
+def test_pictures_are_those_of_charts_with_words_and_tooltips(monkeypatch) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [2.0, 1.0]})
+    base = alt.Chart(frame).encode(x="x:Q", y="y:Q", tooltip=["x:Q", "y:Q"])
+    # Labels for readers of screens say what a tooltip does; marks without such have none.
+    layers = alt.layer(base.mark_point(aria=False), base.mark_line(clip=True))
+    chart = alt.hconcat(layers, base.mark_bar(aria=False), description="Two panels.")
+    spec = chart.to_dict()
+    seen = vega.evaluated(spec)
+    monkeypatch.setattr(vega, "_pictured", lambda spec: spec)
+    assert seen == vega.evaluated(spec)
+    assert 'aria-label="x: ' in seen
+
+
+def test_a_chart_drawn_to_fit_specifies_what_was_measured() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0], "angle": [10.0, 20.0]})
+
+    def draw(share: float) -> alt.VConcatChart:
+        panel = alt.Chart(frame, height=round(300 * share)).mark_point()
+        own = panel.encode(x="x:Q", angle="angle:Q")
+        return alt.vconcat(own, own, title="Turned")
+
+    for theme in THEMES:
+        chart = finish(drawn_to_fit(draw), "Turned", "Marks that point.", theme=theme)
+        assert vega.measured(chart) == chart.to_dict()
 
 
 def test_charts_that_were_changed_are_held_to_the_schema(monkeypatch, tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -198,12 +199,24 @@ def on_sheet(make: Callable[[], Drawn], *, width: float | None = None, title: bo
 def finish(chart: Any, title: str, caption: str, *, theme: str = "light") -> Any:
     """Give a chart its title, its description, its theme, and a page's height at most."""
     drawn_on = current()
+    drawn = None if is_narrow() else measured(chart)
     if not drawn_on.title:
-        chart = chart.properties(title=alt.Undefined)
+        chart, drawn = chart.properties(title=alt.Undefined), None
     elif chart.title is alt.Undefined:
         # As many characters of the bold title as the sheet holds.
         lines = textwrap.wrap(title, across() // 8, break_long_words=False)
-        chart = chart.properties(title=lines)
+        chart, drawn = chart.properties(title=lines), None
     if is_narrow():
         chart = chart.properties(usermeta={STACKED: True})
-    return vouched(fitted(configure(chart.properties(description=caption), theme)))
+    whole = configure(chart.properties(description=caption), theme)
+    if drawn is not None:
+        # It was measured in the first theme; others differ in colours.
+        measured(whole, {**drawn, "config": _specified(theme), "description": caption})
+    return vouched(fitted(whole))
+
+
+@cache
+def _specified(theme: str) -> dict[str, Any]:
+    """What a theme configures, as specifications have it."""
+    config: dict[str, Any] = to_spec(configure(alt.Chart().mark_point(), theme))["config"]
+    return config

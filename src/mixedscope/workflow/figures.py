@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mixedscope.charts.common.glyphs import font_words
-from mixedscope.charts.common.render import Figure
+from mixedscope.charts.common.render import Figure, specified
 from mixedscope.charts.common.vega import compact
 from mixedscope.core.errors import MixedscopeError, ModelError
 from mixedscope.workflow.report.questions import is_timed
@@ -22,7 +22,7 @@ def print_font_words(figures: Iterable[Figure]) -> None:
     """Say in the log which characters of figures no font has."""
     written: set[str] = set()
     for figure in figures:
-        written.update(compact(figure.spec))
+        written.update(compact(specified(figure)))
     if warning := font_words("".join(sorted(written))):
         print(warning)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -29,6 +30,8 @@ _NUMBER: Final = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")
 _POINTS: Final = re.compile(r"[MLCZ\d.,e+\-]*")
 _BOX: Final = re.compile(r"M([^,]*),([^h]*)h([^v]*)v([^h]*)h[^Z]*Z")
 _PLACED: Final = re.compile(r"translate\(([^,]*),([^)]*)\)(?: rotate\([^)]*\))?")
+#: Lines between points, not closed, as the renderer writes them.
+_LINE: Final = re.compile(r"M[^MLCZ]+(?:L[^MLCZ]+)+")
 #: How far a corner of a stroke reaches beyond the line, in widths of the stroke, at most.
 _MITRE: Final = 5.0
 
@@ -69,8 +72,12 @@ def _merged(svg: str) -> str:
         _merge(group, clips)
     for group in root.iter("g"):
         clip = clips.get(group.get("clip-path", ""))
-        if clip is not None and _is_within(group, clip):
+        if clip is None:
+            continue
+        if _is_within(group, clip):
             del group.attrib["clip-path"]
+        else:
+            _cut(group, clip)
     return ElementTree.tostring(root, encoding="unicode").replace("<svg", f"<svg{_NAMESPACE}", 1)
 
 
@@ -136,6 +143,34 @@ def _is_within(group: Element, clip: _Clip) -> bool:
             if not (top + edge <= y <= top + height - edge):
                 return False
     return True
+
+
+def _cut(group: Element, clip: _Clip) -> None:
+    """Leave out pieces of lines that a clip surely hides: layers are as large as their marks."""
+    left, top, width, height = clip
+    for mark in group.iter("path"):
+        line = mark.get("d", "")
+        plain = mark.get("fill") in _UNPAINTED and not {"transform", "stroke-dasharray"} & {
+            *mark.attrib
+        }
+        if not plain or _LINE.fullmatch(line) is None:
+            continue
+        edge = _MITRE * float(mark.get("stroke-width", 1))
+        ends = line[1:].split("L")
+        sides = []
+        for x, y in ([float(number) for number in end.split(",")] for end in ends):
+            across = (x > left + width + edge) - (x < left - edge)
+            down = (y > top + height + edge) - (y < top - edge)
+            sides.append((across, down))
+        shown = [not (a[0] == b[0] != 0 or a[1] == b[1] != 0) for a, b in pairwise(sides)]
+        if not all(shown):
+            pieces = ""
+            for i, seen in enumerate(shown):
+                if seen:
+                    pieces += (
+                        f"L{ends[i + 1]}" if i and shown[i - 1] else f"M{ends[i]}L{ends[i + 1]}"
+                    )
+            mark.set("d", pieces)
 
 
 def _reached(mark: Element) -> Iterator[tuple[float, float]] | None:

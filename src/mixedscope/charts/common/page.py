@@ -110,8 +110,10 @@ def drawn_to_fit(draw: Callable[[float], Any]) -> Any:
     """
     share, chart = 1.0, draw(1.0)
     for _ in range(_LOOKS):
-        over = _over(to_spec(configure(chart)))
+        spec = to_spec(configure(chart))
+        over = _over(spec)
         if over <= 0 or share <= _LEAST or not _stacked(chart, _KEY):
+            measured(chart, spec)
             break
         # What is not a panel keeps its height.
         share = max(share * (1.0 - over / _stacked(chart, _KEY)), _LEAST)
@@ -124,6 +126,8 @@ def fitted(chart: Any) -> Any:
 
     ``chart``: with its configuration; its panels are changed. Gives the same.
     """
+    if measured(chart):
+        return chart
     panels = {id(panel): (panel, panel.height) for panel in _panels(chart)}
     if not panels or _stacked(chart) < _SURE * _tallest() or _turned(chart):
         return chart

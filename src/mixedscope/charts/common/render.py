@@ -38,6 +38,7 @@ __all__ = [
     "as_svg",
     "save",
     "save_figure",
+    "specified",
     "to_spec",
 ]
 
@@ -128,13 +129,17 @@ def save_figure(
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
     shared = next(((Path(asset), path) for asset in assets), None)
-    # Nobody has had this figure in hand since it was drawn.
-    spec = measured(figure.chart) or figure.spec
+    spec = specified(figure)
     page = {"html": lambda: interactive_page(spec, back, shared)}
     written = _write(lambda: spec, os.fspath(stem), formats, {**page, **figure.files})
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]
+
+
+def specified(figure: Figure) -> dict[str, Any]:
+    """What a figure specifies that nobody has had in hand since it was drawn."""
+    return measured(figure.chart) or figure.spec
 
 
 @door()

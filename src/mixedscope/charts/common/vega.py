@@ -36,6 +36,12 @@ _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uf
 #: not found, all are.
 _MAY_BE_NO_TEXT: Final = re.compile(r"\\(?:u00[01]|[bf])|[\ud800-\udfff\ufffe\uffff]|NaN|Infinity")
 
+#: What charts are made of.
+_PARTS: Final = ("concat", "hconcat", "layer", "spec", "vconcat")
+
+#: What is written beside what they are made of: it is not drawn.
+_BESIDE: Final = ("description", "usermeta")
+
 #: The number of a clip where it is used, and where it is defined.
 _CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
 
@@ -80,8 +86,32 @@ def measured(chart: Any, spec: dict[str, Any] | None = None) -> dict[str, Any] |
 
 def evaluated(spec: dict[str, Any]) -> str:
     """The SVG of a Vega-Lite specification; one of the last few is not evaluated again."""
-    # What is written beside a specification is not drawn.
-    return _svg(compact({key: value for key, value in spec.items() if key != "usermeta"}))
+    return _svg(compact(_pictured(spec)))
+
+
+def _pictured(node: Any) -> Any:
+    """A specification without what a picture does not show, down to its marks.
+
+    Vega writes the words of a tooltip for every mark, in which a picture has none; where marks have
+    labels for readers of screens, tooltips are part of these.
+    """
+    if isinstance(node, list):
+        return [_pictured(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    seen = {
+        key: _pictured(value) if key in _PARTS else value
+        for key, value in node.items()
+        if key not in _BESIDE
+    }
+    mark = seen.get("mark")
+    if (
+        isinstance(mark, dict)
+        and mark.get("aria") is False
+        and "tooltip" in seen.get("encoding", ())
+    ):
+        seen["encoding"] = {k: v for k, v in seen["encoding"].items() if k != "tooltip"}
+    return seen
 
 
 def compact(value: Any) -> str:
