@@ -70,6 +70,8 @@ def _sweep(**settings: Any) -> Figure:
 
 CASES: Mapping[str, Callable[[], Any]] = {
     "panels": lambda: charts.panels(FULL, "g"),
+    "check": lambda: charts.check(FULL),
+    "residuals": lambda: charts.residuals(FULL),
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
     "dumbbell": lambda: charts.dumbbell(FULL, "g"),

@@ -142,6 +142,8 @@ SPECS: Final = (
         "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,
         several=True, studies=("principal",),
     ),
+    ChartSpec("check", "Check", shows="first", studies=("residuals", "check")),
+    ChartSpec("residuals", "Check", shows="first", studies=("residuals",)),
     ChartSpec("trace", "Optimisation", keys=("parameters",), studies=("parameters",)),
     ChartSpec(
         "optimizers", "Optimisers", chart="trace", keys=("parameters", "overlay"),

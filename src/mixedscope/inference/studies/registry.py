@@ -83,6 +83,29 @@ STUDIES: Final[dict[str, Study]] = {
         "panels_study",
         ("panels", "panels_axes", "panels_lines", "panels_points"),
     ),
+    "residuals": Study(
+        f"{_STUDIES}.residuals",
+        "residuals_study",
+        (
+            "residuals_points",
+            "residuals_qq",
+            "residuals_contours",
+            "residuals_bins",
+            "residuals_groups",
+            "residuals_numbers",
+        ),
+    ),
+    "check": Study(
+        f"{_STUDIES}.check",
+        "check_study",
+        (
+            "check_density",
+            "check_effects",
+            "check_terms",
+            "check_collinearity",
+            "check_numbers",
+        ),
+    ),
 }
 
 

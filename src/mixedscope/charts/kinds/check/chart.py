@@ -1,0 +1,203 @@
+"""A sheet of checks: what should hold of a model and its data, a sentence to each panel.
+
+Where does the model not fit?  The panels are those of check_model of the R package performance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.compose import in_column, in_row, layered
+from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.keys import Keyed, mark_key
+from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN
+from mixedscope.charts.kinds.check.options import CheckOptions
+from mixedscope.charts.kinds.check.words import (
+    check_caption,
+    check_title,
+    collinearity_sentence,
+    density_sentence,
+    effects_sentence,
+    standing_out,
+)
+from mixedscope.charts.kinds.residuals.chart import ROOT
+from mixedscope.charts.kinds.residuals.parts import Sheet, headed
+from mixedscope.charts.kinds.residuals.words import (
+    leverage_sentence,
+    linear_sentence,
+    normal_sentence,
+    numbers_of,
+    spread_sentence,
+)
+from mixedscope.tables.store import FitTables
+
+__all__ = ["check_chart"]
+
+_INNER: Final = DOUBLE_COLUMN - 16
+_LEFT: Final = 44
+_GAP: Final = 14
+_HEIGHT: Final = 92
+#: Terms of random effects that have a panel: those least normal.
+_MOST: Final = 3
+_SIMULATED: Final[dict[str, Any]] = {"color": COLOURS["reference"], "opacity": 0.4}
+_OBSERVED: Final[dict[str, Any]] = {"color": COLOURS["mode"], "strokeWidth": 1.8}
+
+
+@drawn_with(CheckOptions)
+def check_chart(
+    tables: Sequence[FitTables], *, options: CheckOptions, theme: str
+) -> tuple[Any, str, str]:
+    """Draw the stored checks of the first fit."""
+    del options
+    fit = tables[0]
+    residuals = numbers_of(fit.require("residuals_numbers"))
+    numbers = numbers_of(fit.require("check_numbers"))
+    collinearity, terms = fit.require("check_collinearity"), fit.require("check_terms")
+    points = fit.require("residuals_points")
+    data = Datasets(digits=5)
+    width = (_INNER - 2 * _LEFT - _GAP) // 2
+    sheet = Sheet(fit, data, width, _HEIGHT, theme)
+    inflation = collinearity_sentence(collinearity)
+    normal = normal_sentence(residuals, fit.require("residuals_qq"))
+    panels = [
+        headed(_density(sheet), "Simulated data", density_sentence(numbers), 2),
+        headed(sheet.along("residual", 0.0), "Linearity", linear_sentence(residuals), 2),
+        headed(sheet.along("root", ROOT), "Spread", spread_sentence(residuals), 2),
+        headed(sheet.leverages(), "Influence", leverage_sentence(residuals, points), 2),
+        headed(_collinearity(sheet, collinearity), "Collinearity", inflation, 3),
+        headed(sheet.normal(), "Residuals", normal, 3),
+    ]
+    rows = [
+        in_row(*panels[i : i + 2], spacing=_GAP + _LEFT, bounds="flush")
+        for i in range(0, len(panels), 2)
+    ]
+    varying = terms[terms["varies"] & (terms["levels"] > 0)]
+    told = varying.loc[sorted(varying["gap"].nlargest(_MOST).index)]
+    rows.append(_effects(sheet, told))
+    keyed = [
+        *sheet.key(),
+        Keyed("line", "observed density", _OBSERVED),
+        Keyed("band", "95\u00a0% of simulated", _SIMULATED),
+    ]
+    rows.append(mark_key(keyed, width=_INNER - _LEFT, theme=theme))
+    title = check_title(standing_out(residuals, numbers, collinearity, terms))
+    caption = check_caption(len(points), int(residuals["told"]), len(told), len(varying))
+    chart = data.give(in_column(*rows, spacing=14)).properties(
+        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+    )
+    return chart, title, caption
+
+
+def _x(field: str, title: str) -> alt.X:
+    return alt.X(
+        field=field,
+        type="quantitative",
+        scale=alt.Scale(nice=False, zero=False),
+        axis=alt.Axis(title=title, grid=False, tickCount=5, labelFlush=False),
+    )
+
+
+def _density(sheet: Sheet) -> Any:
+    """Density of the response over the band of those of simulated responses."""
+    rows = sheet.fit.require("check_density")
+    # Beyond where all densities are a thousandth of the highest there is nothing to see.
+    most = rows[["observed", "upper"]].max(axis=1)
+    seen = most[most > 1e-3 * most.max()].index
+    base = sheet.data.chart(rows.loc[seen.min() : seen.max()])
+    response = str(sheet.fit.info.get("response") or "response")
+    x = _x("response", response)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(
+            field=field,
+            type="quantitative",
+            scale=alt.Scale(zero=True, nice=False),
+            axis=alt.Axis(title="density", tickCount=4, format="~g"),
+        )
+
+    return layered(
+        base.mark_area(aria=False, **_SIMULATED).encode(
+            x=x, y=y("lower"), y2=alt.Y2(field="upper")
+        ),
+        base.mark_line(aria=False, color=COLOURS["reference"], strokeWidth=1).encode(
+            x=x, y=y("middle")
+        ),
+        base.mark_line(aria=False, **_OBSERVED).encode(
+            x=x,
+            y=y("observed"),
+            tooltip=[
+                alt.Tooltip(field=name, type="quantitative", format=".3~g")
+                for name in ("response", "observed", "lower", "upper")
+            ],
+        ),
+        width=sheet.width,
+        height=sheet.height,
+    )
+
+
+def _collinearity(sheet: Sheet, table: pd.DataFrame) -> Any:
+    """Variance inflation factors of terms on a log axis, and where they become moderate, high."""
+    known = table[table["vif"].notna()]
+    if known.empty:
+        empty = alt.Chart(pd.DataFrame({"x": [0]}), width=sheet.width, height=sheet.height)
+        return empty.mark_point(opacity=0).properties(view=alt.ViewConfig(stroke=None))
+    known = known.nlargest(12, "vif")
+    top = max(12.0, 1.2 * float(known["vif"].max()))
+    x = alt.X(
+        field="vif",
+        type="quantitative",
+        scale=alt.Scale(type="log", domain=[0.95, top], nice=False),
+        axis=alt.Axis(
+            title="variance inflation factor (log)", grid=False, labelFlush=False, format="~g",
+            values=[v for v in (1, 2, 5, 10, 20, 50, 100, 1000, 10000) if v <= top],
+        ),
+    )  # fmt: skip
+    y = alt.Y(
+        field="term",
+        type="nominal",
+        sort=known["term"].tolist(),
+        axis=alt.Axis(title=None, labelLimit=_LEFT + 10, ticks=False, domain=False),
+    )
+    limits = pd.DataFrame({"vif": [v for v in (5.0, 10.0) if v <= top]})
+    base = sheet.data.chart(known)
+    tips = [
+        alt.Tooltip(field="term", type="nominal"),
+        alt.Tooltip(field="vif", type="quantitative", format=".4~g"),
+        alt.Tooltip(field="df", type="quantitative", title="coefficients"),
+    ]
+    return layered(
+        sheet.data.chart(limits)
+        .mark_rule(aria=False, color=COLOURS["zero"], strokeWidth=1.1, strokeDash=[4, 3])
+        .encode(x=x),
+        base.mark_point(aria=False, filled=True, size=40, opacity=1, color=COLOURS["mode"]).encode(
+            x=x, y=y, tooltip=tips
+        ),
+        width=sheet.width,
+        height=sheet.height,
+    )
+
+
+def _effects(sheet: Sheet, told: pd.DataFrame) -> Any:
+    """Standardised modes against normal quantiles: a panel for each term."""
+    if told.empty:
+        empty = alt.Chart(pd.DataFrame({"x": [0]}), width=sheet.width, height=1)
+        blank = empty.mark_point(opacity=0).properties(view=alt.ViewConfig(stroke=None))
+        return headed(blank, "Random effects", "No random effect varies.", 1)
+    rows = sheet.fit.require("check_effects")
+    width = (_INNER - len(told) * _LEFT - (len(told) - 1) * _GAP) // len(told)
+    small = replace(sheet, width=min(width, sheet.width), height=96)
+    panels = []
+    for row in told.to_dict("records"):
+        group, term = str(row["group"]), str(row["term"])
+        own = rows[(rows["group"] == group) & (rows["term"] == term)]
+        panel = small.quantiles(own, "mode / SD", [("level", group), ("value", "mode / SD")])
+        words = effects_sentence(int(row["outside"]), int(row["levels"]), float(row["gap"]))
+        panels.append(headed(panel, f"{group}: {term}", words, 2))
+    return in_row(*panels, spacing=_GAP + _LEFT, bounds="flush")

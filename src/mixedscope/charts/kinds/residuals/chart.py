@@ -1,0 +1,84 @@
+"""Standardised residuals: normal quantiles, fitted values, sizes, leverages, and by group.
+
+Do the residuals look as the model says, everywhere?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+
+from mixedscope.charts.common.compose import in_column, in_row
+from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.keys import mark_key
+from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.theme import DOUBLE_COLUMN
+from mixedscope.charts.kinds.residuals.options import ResidualsOptions
+from mixedscope.charts.kinds.residuals.parts import Sheet, headed
+from mixedscope.charts.kinds.residuals.words import (
+    levels_sentence,
+    leverage_sentence,
+    linear_sentence,
+    normal_sentence,
+    numbers_of,
+    residuals_caption,
+    residuals_title,
+    spread_sentence,
+)
+from mixedscope.tables.store import FitTables
+
+__all__ = ["ROOT", "residuals_chart"]
+
+_INNER: Final = DOUBLE_COLUMN - 16
+_LEFT: Final = 44
+_GAP: Final = 14
+_HEIGHT: Final = 140
+_GROUPS: Final = 3
+
+#: Root of the median size of a standard normal variable.
+ROOT: Final = 0.6744897501960817**0.5
+
+
+@drawn_with(ResidualsOptions)
+def residuals_chart(
+    tables: Sequence[FitTables], *, options: ResidualsOptions, theme: str
+) -> tuple[Any, str, str]:
+    """Draw the stored residuals of the first fit."""
+    del options
+    fit = tables[0]
+    numbers = numbers_of(fit.require("residuals_numbers"))
+    levels = fit.require("residuals_groups")
+    width = (_INNER - 2 * _LEFT - _GAP) // 2
+    data = Datasets(digits=5)
+    sheet = Sheet(fit, data, width, _HEIGHT, theme)
+    points = fit.require("residuals_points")
+    normal = normal_sentence(numbers, fit.require("residuals_qq"))
+    panels = [
+        headed(sheet.normal(), "Normality", normal, 4),
+        headed(sheet.along("residual", 0.0), "Linearity", linear_sentence(numbers), 4),
+        headed(sheet.along("root", ROOT), "Spread", spread_sentence(numbers)),
+        headed(sheet.leverages(), "Influence", leverage_sentence(numbers, points)),
+    ]
+    groups = list(dict.fromkeys(levels["group"]))
+    rows = [
+        in_row(*panels[i : i + 2], spacing=_GAP + _LEFT, bounds="flush") for i in range(0, 4, 2)
+    ]
+    for group in groups[:_GROUPS]:
+        own = levels[levels["group"] == group]
+        panel = sheet.levels(group, 2 * width + _LEFT + _GAP, 70)
+        rows.append(headed(panel, levels_sentence(group, own), "", 0))
+    rows.append(mark_key(sheet.key("levels"), width=_INNER - _LEFT, theme=theme))
+    title = residuals_title(numbers)
+    drawn = [
+        (group, len(own), int(own["levels"].iloc[0]))
+        for group in groups[:_GROUPS]
+        for own in [levels[levels["group"] == group]]
+    ]
+    caption = residuals_caption(numbers, len(points), drawn)
+    chart = data.give(in_column(*rows, spacing=16)).properties(
+        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+    )
+    return chart, title, caption
