@@ -173,7 +173,13 @@ class Browser:
             page.send("Page.addScriptToEvaluateOnNewDocument", source=before)
         page.send("Page.navigate", url=path.resolve().as_uri() + anchor)
         page.wait(lambda: page.loaded, "the page has loaded")
+        if scripting:
+            # Pages that play unpack their data first.
+            page.wait(lambda: page.js(_BUILT) or page.errors, "the player is there")
         return page
+
+
+_BUILT = "!document.getElementById('film') || document.querySelector('#player > *') !== null"
 
 
 class Page:

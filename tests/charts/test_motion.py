@@ -7,7 +7,10 @@ import hashlib
 import io
 import json
 import re
+import zlib
 from dataclasses import replace
+from html import escape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ from motion_fits import sleep_like
 from PIL import Image
 
 import mixedscope as ms
-from mixedscope.charts.common.render import FORMATS, to_spec
+from mixedscope.charts.common.render import FORMATS, Figure, save_figure, to_spec
 from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.motion import film, marks
 from mixedscope.charts.kinds.motion.chart import motion
@@ -64,7 +67,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def data_of(html: bytes) -> dict[str, object]:
     text = html.decode().partition('id="film">')[2].partition("</script>")[0]
-    return dict(json.loads(text))
+    return dict(json.loads(zlib.decompress(base64.b64decode(text))))
 
 
 # -- frames --------------------------------------------------------------------------------------
@@ -247,7 +250,7 @@ def test_text_of_the_data_cannot_leave_its_place() -> None:
 
 
 def test_title_and_caption_are_text() -> None:
-    html = page({"fits": []}, "<b>t</b>", 'c"<i>', b"<svg/>", "image/svg+xml").decode()
+    html = page({"fits": []}, "<b>t</b>", 'c"<i>', "still.svg").decode()
     assert "<title>&lt;b&gt;t&lt;/b&gt;</title>" in html
     assert 'alt="c&quot;&lt;i&gt;"' in html
 
@@ -258,6 +261,27 @@ def test_page_without_scripting_has_the_still(made: bytes) -> None:
     found = re.search(r"data:image/svg\+xml;base64,([^\"]*)", inside)
     assert found is not None
     assert base64.b64decode(found[1]).startswith(b"<svg")
+
+
+@pytest.mark.parametrize(
+    ("formats", "shown"), [("html svg png", "mo%20tion.svg"), ("html png", "mo%20tion.png")]
+)
+def test_page_of_a_run_shows_the_still_beside_it(
+    fits: list[FitTables], tmp_path: Path, formats: str, shown: str
+) -> None:
+    made = motion(fits[:1], "g", TERMS)
+    figure = Figure(
+        finish(made.still, made.title, made.caption), made.title, made.caption, made.files
+    )
+    caption = tmp_path / "mo tion.caption.json"
+    save_figure(figure, caption, formats.split(), assets=[tmp_path / "shared.css"])
+    text = (tmp_path / "mo tion.html").read_text("utf-8")
+    assert f'<img alt="{escape(made.caption)}" src="{shown}">' in text
+    assert "img-src 'self'\"" in text
+    # Nothing is beside a page that is moved alone.
+    for assets, others in (([], formats.split()), ([tmp_path / "shared.css"], ["html"])):
+        save_figure(figure, caption, others, assets=assets)
+        assert 'src="data:image/svg+xml' in (tmp_path / "mo tion.html").read_text("utf-8")
 
 
 def test_caption_states_the_rules(fits: list[FitTables]) -> None:

@@ -442,8 +442,17 @@ def test_with_less_motion_nothing_is_drawn_between_frames(
     assert drawn[False] > drawn[True]
 
 
-def test_without_scripting_the_still_is_shown(browser: Browser, pages: dict[str, Path]) -> None:
-    page = browser.open(pages["one"], scripting=False)
+@pytest.mark.parametrize("beside", [False, True])
+def test_without_scripting_the_still_is_shown(
+    browser: Browser, pages: dict[str, Path], fits: list[FitTables], tmp_path: Path, beside: bool
+) -> None:
+    path = pages["one"]
+    if beside:
+        path = tmp_path / "a run's #1.html"
+        still = '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="500"/>'
+        path.with_name("a still.svg").write_text(still)
+        path.write_bytes(motion(fits[:1], "g", TERMS).html("a still.svg"))
+    page = browser.open(path, scripting=False)
     assert page.errors == []
     # Nothing of the page runs; what is asked for here comes from the debugger's own world.
     tree = page.send("DOM.getDocument", depth=-1)["root"]
@@ -451,6 +460,7 @@ def test_without_scripting_the_still_is_shown(browser: Browser, pages: dict[str,
     box = page.send("DOM.getBoxModel", nodeId=image["nodeId"])["model"]
     assert box["width"] > 300
     assert box["height"] > 300
+    assert len(page.requests) == 1 + beside
     player = page.send("DOM.querySelector", nodeId=tree["nodeId"], selector="#player")
     children = page.send("DOM.describeNode", nodeId=player["nodeId"])["node"]["childNodeCount"]
     assert children == 0

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,13 +63,14 @@ class Figure:
         With theme, title and description.
     title, caption : str
     files : mapping of str to callable
-        Formats that are not made from the chart, and what gives their bytes.
+        Formats that are not made from the chart, and what gives their bytes; a page's takes the
+        name of a picture beside it, if it is to hold none.
     """
 
     chart: Any
     title: str
     caption: str
-    files: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    files: Mapping[str, Callable[..., bytes]] = field(default_factory=dict)
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -130,8 +131,12 @@ def save_figure(
     stem = path.with_name(path.name.removesuffix(".caption.json"))
     shared = next(((Path(asset), path) for asset in assets), None)
     spec = specified(figure)
-    page = {"html": lambda: interactive_page(spec, back, shared)}
-    written = _write(lambda: spec, os.fspath(stem), formats, {**page, **figure.files})
+    others = {"html": lambda: interactive_page(spec, back, shared), **figure.files}
+    beside = next((f"{stem.name}.{name}" for name in _PICTURES if name in formats), None)
+    if shared is not None and beside is not None and "html" in figure.files:
+        # Pages that play hold a picture for browsers without scripts: one is there already.
+        others["html"] = partial(figure.files["html"], beside)
+    written = _write(lambda: spec, os.fspath(stem), formats, others)
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)
     return [*written, path]
@@ -239,6 +244,10 @@ def _no_format(name: str, known: Sequence[str]) -> ModelError:
 def as_svg(chart: Any) -> str:
     """Give a chart as the text of an SVG file."""
     return _svg(to_spec(chart)).decode()
+
+
+#: Formats that browsers show as a picture.
+_PICTURES: Final = ("svg", "png")
 
 
 # -- one function per format ---------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Final
+from urllib.parse import quote
 
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.options import drawn_with
@@ -17,7 +18,7 @@ from mixedscope.charts.common.theme import configure, ink
 from mixedscope.charts.kinds.motion.film import Reel, gif, mp4
 from mixedscope.charts.kinds.motion.frames import scene_of
 from mixedscope.charts.kinds.motion.options import MotionOptions
-from mixedscope.charts.kinds.motion.player import modes_film, page
+from mixedscope.charts.kinds.motion.player import image_data, modes_film, page
 from mixedscope.charts.kinds.motion.scenes import modes_reel
 from mixedscope.charts.kinds.motion.still import modes_still
 from mixedscope.charts.kinds.motion.words import (
@@ -42,13 +43,14 @@ class Motion:
         Draws what is for print.
     title, caption : str
     html, gif, mp4 : callable
-        Give the bytes of the page and of the films.
+        Give the bytes of the page and of the films. The page holds its still, or takes it from
+        beside it: ``html(name)``.
     """
 
     draw: Callable[[], Any]
     title: str
     caption: str
-    html: Callable[[], bytes]
+    html: Callable[..., bytes]
     gif: Callable[[], bytes]
     mp4: Callable[[], bytes]
 
@@ -58,7 +60,7 @@ class Motion:
         return self.draw()
 
     @property
-    def files(self) -> dict[str, Callable[[], bytes]]:
+    def files(self) -> dict[str, Callable[..., bytes]]:
         """Formats that are not made from the still, and what gives their bytes."""
         return {"html": self.html, **self.films}
 
@@ -134,14 +136,16 @@ def film_of(
 ) -> Motion:
     """Put still, page and films of one animation together."""
 
-    def html() -> bytes:
+    def html(beside: str | None = None) -> bytes:
+        if beside is not None:
+            return page(film(), title, caption, quote(beside))
         from mixedscope.charts.common.render import FORMATS, to_spec
 
         spec = to_spec(configure(made.still, theme))
         image, kind = FORMATS["svg"](spec), "image/svg+xml"
         if len(image) > _MOST_SVG:
             image, kind = FORMATS["png"](spec), "image/png"
-        return page(film(), title, caption, image, kind)
+        return page(film(), title, caption, image_data(image, kind))
 
     # Both films show some of the same pictures.
     shared = cache(reel)

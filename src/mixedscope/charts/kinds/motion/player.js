@@ -1,8 +1,10 @@
 "use strict";
 // The player of an animation.  It shows what the page holds and computes no statistic: positions
 // between two frames are drawn on the way, numbers are always those of a stored evaluation.
-(() => {
-  const film = JSON.parse(document.getElementById("film").textContent);
+(async () => {
+  const packed = atob(document.getElementById("film").textContent);
+  const bytes = new Blob([Uint8Array.from(packed, (c) => c.charCodeAt(0))]).stream();
+  const film = await new Response(bytes.pipeThrough(new DecompressionStream("deflate"))).json();
   const root = document.getElementById("player");
   const colour = film.colours;
   const font = getComputedStyle(document.body).fontFamily;

@@ -1,7 +1,7 @@
-"""The player: one HTML file that holds data, script and style, and asks for nothing else.
+"""The player: one HTML file that holds data, script and style.
 
-The page shows numbers of stored tables.  Text from the data reaches the page as JSON and is written
-with ``textContent`` or on a canvas alone, so that it never is HTML.
+The page shows numbers of stored tables.  Text from the data reaches the page as packed JSON and is
+written with ``textContent`` or on a canvas alone, so that it never is HTML.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.charts.common.assets import digest
+from mixedscope.charts.common.assets import digest, packed
 from mixedscope.charts.common.legend import header_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.structure_names import structure_label
@@ -33,7 +33,7 @@ from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
 
-__all__ = ["modes_film", "page", "theta_film"]
+__all__ = ["image_data", "modes_film", "page", "theta_film"]
 
 Floats = NDArray[np.float64]
 
@@ -129,29 +129,31 @@ def theta_film(
     return film
 
 
-def page(film: Mapping[str, Any], title: str, caption: str, still: bytes, kind: str) -> bytes:
+def page(film: Mapping[str, Any], title: str, caption: str, still: str) -> bytes:
     """Assemble the page.
 
-    ``film``: from `modes_film` or `theta_film`. ``still``: image shown where no script runs.
-    ``kind``: its media type, such as ``image/svg+xml``. Gives UTF-8.
+    ``film``: from `modes_film` or `theta_film`. ``still``: address of the image that is shown where
+    no script runs: data, or a file beside the page. Gives UTF-8.
     """
     script, style = _resource("player.js"), _resource("player.css")
-    data = compact(film)
-    # A < inside a script element could end it.
-    for character in "<>&\u2028\u2029":
-        data = data.replace(character, f"\\u{ord(character):04x}")
+    images = "data:" if still.startswith("data:") else "'self'"
     return _PAGE.format(
-        # Nothing is fetched, one script runs, and no text can become code.
+        # Nothing else is fetched, one script runs, and no text can become code.
         policy=f"default-src 'none'; script-src {digest(script)}; "
-        f"style-src {digest(style)}; img-src data:",
+        f"style-src {digest(style)}; img-src {images}",
         title=html.escape(title),
         caption=html.escape(caption),
         style=style,
         script=script,
-        data=data,
-        still=f"{kind};base64,{base64.b64encode(still).decode()}",
+        data=packed(compact(film)),
+        still=html.escape(still),
         alternative=html.escape(caption),
     ).encode()
+
+
+def image_data(image: bytes, kind: str) -> str:
+    """An image as an address that holds it; ``kind``: its media type, such as ``image/png``."""
+    return f"data:{kind};base64,{base64.b64encode(image).decode()}"
 
 
 _PAGE: Final = """<!DOCTYPE html>
@@ -168,10 +170,10 @@ _PAGE: Final = """<!DOCTYPE html>
 <figure>
 <div id="player"></div>
 <noscript><p>Without scripting: moments of the animation.</p>
-<img alt="{alternative}" src="data:{still}"></noscript>
+<img alt="{alternative}" src="{still}"></noscript>
 <figcaption>{caption}</figcaption>
 </figure>
-<script type="application/json" id="film">{data}</script>
+<script type="text/plain" id="film">{data}</script>
 <script>{script}</script>
 </body>
 </html>
