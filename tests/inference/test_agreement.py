@@ -173,6 +173,30 @@ def test_a_verdict_is_held_to_its_own_number(folder: Path) -> None:
     assert "asks for at most" in message_of(StoreError, lambda: loaded.certificate)
 
 
+@pytest.mark.parametrize("words", ["All is well.", "", None])
+def test_words_of_a_certificate_are_those_of_what_it_states(
+    folder: Path, words: str | None
+) -> None:
+    loaded = edited(folder, lambda info: info["certificate"].update(words=words))
+    assert "the certificate in words is" in message_of(StoreError, lambda: str(loaded))
+
+
+def test_what_is_left_to_be_gained_is_held(tmp_path: Path) -> None:
+    fit = build().fit("nlopt-bobyqa", max_evaluations=5, polish=False)
+    fit.save(tmp_path)
+    left = fit.certificate["newton_decrement"]
+    assert left > 1e-3
+
+    def less(info: dict[str, Any]) -> None:
+        stated = info["certificate"]
+        stated.update(
+            newton_decrement=left / 2,
+            words=stated["words"].replace(f"{left:.1e}", f"{left / 2:.1e}"),
+        )
+
+    assert "newton_decrement is" in message_of(StoreError, lambda: str(edited(tmp_path, less)))
+
+
 def test_a_saddle_is_no_optimum_whatever_the_file_says(tmp_path: Path) -> None:
     # Without variance of the group the deviance is flat by symmetry, and falls to both sides.
     fit = build(formula="y ~ 1 + x + (1 | g)").fit(
@@ -225,6 +249,33 @@ def test_what_is_not_determined_is_held(tmp_path: Path) -> None:
         info["certificate"]["unidentified"] = []
 
     message_of(StoreError, lambda: str(edited(tmp_path, told)))
+    fit.save(tmp_path)
+
+    def reasoned(info: dict[str, Any]) -> None:
+        info["certificate"]["unidentified"][0]["reason"] = "nobody looked"
+
+    assert "reasons" in message_of(StoreError, lambda: str(edited(tmp_path, reasoned)))
+
+
+@pytest.mark.parametrize("case", ["vanishing", "singular", "escaped", "uncentred"])
+def test_words_of_all_kinds_agree(tmp_path: Path, case: str) -> None:
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(8), 6)
+    x = np.tile(np.arange(6.0), 8) + (2000.0 if case == "uncentred" else 0.0)
+    y = {
+        "vanishing": rng.normal(size=8)[g],
+        "singular": rng.normal(size=48),
+        "escaped": rng.normal(size=48) + rng.normal(size=8)[g],
+        "uncentred": rng.normal(size=48)
+        + rng.normal(size=8)[g]
+        + 0.3 * (x - 2000.0) * rng.normal(size=8)[g],
+    }[case]
+    data = pd.DataFrame({"y": y, "x": x, "g": g.astype(str)})
+    slopes, structure = ("1", "full") if case == "escaped" else ("1 + x", "zerocorr")
+    model = ms.LinearMixedModel(f"y ~ 1 + ({slopes} | g)", data, structure=structure)
+    fit = model.fit("nlopt-bobyqa", start=[0.0]) if case == "escaped" else model.fit()
+    fit.save(tmp_path)
+    assert ms.load_fit(tmp_path).certificate == fit.certificate
 
 
 def test_charts_of_stored_tables_need_no_model(

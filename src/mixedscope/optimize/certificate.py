@@ -13,6 +13,7 @@ exact or has an eigenvalue below a thousandth of the largest: see `polish`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "ROUNDING_TOLERANCE",
     "VERDICT_TOLERANCE",
     "certificate",
+    "certificate_words",
     "rounding",
     "tolerance_scale",
 ]
@@ -106,16 +108,8 @@ def certificate(
         and the ``reason``; ``tried``; ``words``, for people.  Numbers that were not computed are
         None.
     """
-    at_edge = [
-        (name, edge)
-        for name, value, edge in zip(
-            objective.theta_names, theta.tolist(), objective.edges.tolist(), strict=True
-        )
-        if abs(value) == edge
-    ]
-    zeros = [name for name, edge in at_edge if edge == 0.0]
-    ends = [name for name, edge in at_edge if edge != 0.0]
-    active = [name for name, _ in at_edge]
+    at_edge = np.abs(theta) == objective.edges
+    active = [name for name, is_at in zip(objective.theta_names, at_edge, strict=True) if is_at]
     tolerance = VERDICT_TOLERANCE * tolerance_scale(value)
     unidentified = _unidentified(objective, theta, curvature)
     if curvature is None or not curvature.decrement <= tolerance:
@@ -135,34 +129,53 @@ def certificate(
     if residual == "vanishing":
         verdict = "not converged"
         limit = objective.residual_limit(theta)
-    criterion, points = criterion_words(objective)
-    words = _RESIDUAL.get(residual, "").format(criterion)
-    words = words or _words(
-        verdict, curvature, zeros, ends, bool(unidentified), criterion=criterion, points=points
-    )
-    if unidentified:
-        words += _unidentified_words(unidentified)
-    if limit is not None:
-        words = _limit_words(limit, criterion) + words
-        limit = limit if math.isfinite(limit) else None
-    words += _centring_words(objective.uncentred)
-    if excess > tolerance:
-        words += (
-            f" The search itself had stopped {excess:.2g} {points} higher; "
-            "the stages after it (escape, polish, restart) made up for that."
-        )
-    return {
+    stated = {
         "verdict": verdict,
         "gradient_norm": None if gradient is None else math.sqrt(float(gradient @ gradient)),
         "newton_decrement": None if curvature is None else curvature.decrement,
         "min_hessian_eigenvalue": None if curvature is None else curvature.smallest,
         "active_bounds": active,
         "residual": residual,
-        "limit": limit,
+        "limit": limit if limit is not None and math.isfinite(limit) else None,
         "unidentified": unidentified,
         "tried": list(tried),
-        "words": words,
     }
+    return {**stated, "words": certificate_words(objective, stated, value, limit, excess)}
+
+
+def certificate_words(
+    objective: SmoothObjective,
+    stated: Mapping[str, Any],
+    value: float,
+    limit: float | None,
+    excess: float,
+) -> str:
+    """Put into words what a certificate states, of a fit that ended at this value.
+
+    ``limit`` is -inf where the objective falls without bound, which the certificate has as None;
+    ``excess`` is that of `certificate`.
+    """
+    criterion, points = criterion_words(objective)
+    edges = dict(zip(objective.theta_names, objective.edges.tolist(), strict=True))
+    active, unidentified = stated["active_bounds"], stated["unidentified"]
+    zeros = [name for name in active if edges[name] == 0.0]
+    ends = [name for name in active if edges[name] != 0.0]
+    words = _RESIDUAL.get(stated["residual"], "").format(criterion)
+    words = words or _words(
+        stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
+        criterion=criterion, points=points,
+    )  # fmt: skip
+    if unidentified:
+        words += _unidentified_words(unidentified)
+    if limit is not None:
+        words = _limit_words(limit, criterion) + words
+    words += _centring_words(objective.uncentred)
+    if excess > VERDICT_TOLERANCE * tolerance_scale(value):
+        words += (
+            f" The search itself had stopped {excess:.2g} {points} higher; "
+            "the stages after it (escape, polish, restart) made up for that."
+        )
+    return words
 
 
 def _unidentified(
@@ -250,7 +263,7 @@ def _upwards(is_flat: bool) -> str:
 
 def _words(
     verdict: str,
-    curvature: Curvature | None,
+    decrement: float | None,
     zeros: list[str],
     ends: list[str],
     is_flat: bool,
@@ -258,12 +271,12 @@ def _words(
     criterion: str,
     points: str,
 ) -> str:
-    if curvature is None:
+    if decrement is None:
         return (
             "The fit was not checked: it ran out of time, or the slope of the likelihood could "
             "not be computed here. Treat the estimates as provisional."
         )
-    left = f"{curvature.decrement:.1e}"
+    left = f"{decrement:.1e}"
     if verdict == "optimum":
         return (
             f"The fit ended at a minimum of the {criterion}: {_upwards(is_flat)}, and no "

@@ -39,7 +39,12 @@ from mixedscope.inference.estimates.estimates import (
 from mixedscope.inference.estimates.modes import modes_alone
 from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.estimates.stored import allowed_difference, check_stored, stored_theta
-from mixedscope.optimize.certificate import VERDICT_TOLERANCE, certificate, tolerance_scale
+from mixedscope.optimize.certificate import (
+    VERDICT_TOLERANCE,
+    certificate,
+    certificate_words,
+    tolerance_scale,
+)
 from mixedscope.optimize.curvature import exact_curvature, measure_curvature
 from mixedscope.optimize.problem import Problem
 from mixedscope.optimize.trace import Trace
@@ -61,6 +66,11 @@ _FORMULA: Final = 1e-9
 _CURVED: Final = 0.05
 #: How many times a limit something is that is clearly beyond it.
 _CLEARLY: Final = 10.0
+
+#: Share of the largest eigenvalue above which a Hessian measured nearby tells the smallest.
+_ROUND: Final = 0.02
+#: Share of what is left to be gained by which two Hessians may differ about it.
+_LEFT: Final = 0.25
 
 #: Verdicts that say that a fit ended at a minimum.
 _OPTIMA: Final = ("optimum", "boundary optimum")
@@ -213,6 +223,7 @@ def check_agreement(tables: FitTables, objective: SearchableObjective, origin: P
     active = [name for name, is_at in zip(objective.theta_names, at_edge, strict=True) if is_at]
     files.equal("fit.json", "active_bounds", info["certificate"]["active_bounds"], active)
     _check_certificate(files, info["certificate"], objective, theta, found)
+    _check_words(files, info, objective)
     if tables.trace is not None:
         # The fit is one of the evaluations, but not the least where rounding is below it.
         values = tables.trace["objective"].dropna().to_numpy(dtype=float)
@@ -315,9 +326,19 @@ def _check_certificate(
     files.hold(file, "min_hessian_eigenvalue", smallest, curvature.smallest, room, _GIVE)
     fresh = certificate(objective, theta, found.objective, slope, curvature, [])
     files.equal(file, "residual", stated.get("residual", fresh["residual"]), fresh["residual"])
+    limit = stated.get("limit", fresh["limit"])
+    room = _CURVED * VERDICT_TOLERANCE * max(1.0, abs(found.objective))
+    files.hold(file, "limit", limit, fresh["limit"], room, _GIVE)
+    sizes = np.abs(curvature.values)
+    if sizes.min(initial=np.inf) > max(_CLEARLY * curvature.floor, _ROUND * sizes.max(initial=0.0)):
+        most = VERDICT_TOLERANCE * tolerance_scale(found.objective)
+        left = most + _LEFT * curvature.decrement
+        here = stated["newton_decrement"]
+        files.hold(file, "newton_decrement", here, curvature.decrement, left, _GIVE)
     here, there = (undetermined(one.get("unidentified", ())) for one in (stated, fresh))
     if here != there:
         files.refuse(file, "unidentified", sorted(map(str, here)), sorted(map(str, there)), _GIVE)
+    files.equal(file, "reasons", _reasons(stated), _reasons(fresh))
     if stated["verdict"] == fresh["verdict"]:
         return
     # What is so near a limit that rounding decides is not called another verdict.
@@ -328,6 +349,26 @@ def _check_certificate(
     )
     if not is_near or {stated["verdict"], fresh["verdict"]} <= set(_OPTIMA):
         files.refuse(file, "verdict", stated["verdict"], fresh["verdict"], _GIVE)
+
+
+def _check_words(files: _Files, info: Mapping[str, Any], objective: SearchableObjective) -> None:
+    """Refuse words of a certificate that say anything else than what it states."""
+    stated = info["certificate"]
+    needed = {"verdict", "newton_decrement", "active_bounds", "residual", "limit", "unidentified"}
+    if "words" not in stated or not needed <= stated.keys():  # stored by earlier versions
+        return
+    excess = _number(info["optimizer"].get("search_excess")) or 0.0
+    limits = (None, -math.inf) if stated["limit"] is None else (stated["limit"],)
+    value = float(info["objective"])
+    known = [certificate_words(objective, stated, value, limit, excess) for limit in limits]
+    if stated["words"] not in known:
+        why = "what it states means"
+        files.refuse("fit.json", "the certificate in words", stated["words"], known[0], why)
+
+
+def _reasons(stated: Mapping[str, Any]) -> list[str]:
+    """Why parameters are not determined."""
+    return [str(entry["reason"]) for entry in stated.get("unidentified", ())]
 
 
 def _check_estimates(
