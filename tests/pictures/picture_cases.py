@@ -75,6 +75,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
     "dumbbell": lambda: charts.dumbbell(FULL, "g"),
+    "caterpillar": lambda: charts.caterpillar(FULL, ZERO, group="g"),
+    "qqcaterpillar": lambda: charts.qqcaterpillar(FULL),
     "motion": lambda: charts.motion(FULL, "g"),
     "theta": lambda: charts.theta(FULL),
     "pooling": lambda: charts.pooling(FULL, ZERO),

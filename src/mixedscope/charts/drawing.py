@@ -111,11 +111,11 @@ def _asked(
                 f"A {spec.name} chart has no setting {option!r}.{suggest(option, spec.keys)}"
             )
     # What a key of the configuration asks for is left out by the name of the key.
-    made = (*spec.studies, spec.key)
+    options = spec.options.of({**chosen, **spec.fixed})
+    made = (*options.studies(spec.studies), spec.key)
     reasons = {_called(fit, tables): fit.skipped(made) for fit in tables}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
     shown = [fit for fit in tables if _called(fit, tables) not in missing]
-    options = spec.options.of({**chosen, **spec.fixed})
     source = ((shown, group) if spec.per_group else (shown,)) if shown else None
     return spec, source, options, missing
 

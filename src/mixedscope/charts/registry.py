@@ -137,6 +137,14 @@ SPECS: Final = (
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
         per_group=True, studies=("parameters", "motion"), formats=FILMS,
     ),
+    ChartSpec(
+        "caterpillar", "Shrinkage", keys=("level", "order", "error", "reference", "scale"),
+        per_group=True, studies=("mode_distribution",),
+    ),
+    ChartSpec(
+        "qqcaterpillar", "Shrinkage", keys=("level",), per_group=True,
+        studies=("mode_distribution",),
+    ),
     ChartSpec("pooling", "Shrinkage", keys=("x",), shows="first", studies=("pooling",)),
     ChartSpec(
         "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,

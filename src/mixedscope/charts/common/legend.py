@@ -94,8 +94,11 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
     """Draw a key: rows of marks, each with its words.
 
     ``items``: kind and words; kinds are ``reference``, ``mode``, ``movement`` (``movement-line``
-    where it has no arrow head), ``ellipse``, ``population``, ``limit`` and ``zero``. ``width``:
-    pixels; an item that would not fit starts a new row. ``size``: font size.
+    where it has no arrow head), ``ellipse``, ``population``, ``limit``, ``zero``, and of intervals
+    ``clear``, ``unclear`` and ``interval``, and of quantiles ``expected``, ``effects`` and
+    ``outside``.
+    ``width``: pixels; an item that would not fit starts a new row.
+    ``size``: font size.
     """
     colours = ink(theme)
     places: list[dict[str, Any]] = []
@@ -143,6 +146,11 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             )
         elif kind == "mode":
             layers.append(draw(middle, color=COLOURS[kind], filled=True, size=30, opacity=1))
+        elif kind in ("clear", "unclear"):
+            is_clear = kind == "clear"
+            colour = COLOURS["mode" if is_clear else "zero"]
+            layers.append(line(rows, color=colour, strokeWidth=2.2 if is_clear else 1.0))
+            layers.append(draw(middle, color=colour, filled=True, size=26, opacity=1))
         elif kind == "movement-line":
             layers.append(line(rows, color=COLOURS["movement"], strokeWidth=1.2))
         elif kind == "movement":
@@ -160,6 +168,16 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             )
         elif kind == "ellipse":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1.6))
+        elif kind == "expected":
+            layers.append(line(rows, color=COLOURS["population"], strokeWidth=1.2))
+        elif kind == "effects":
+            settings = {"strokeDash": [2, 3], "strokeWidth": 1.2}
+            layers.append(line(rows, color=COLOURS["movement"], **settings))
+        elif kind == "outside":
+            settings = {"shape": "diamond", "color": COLOURS["failed"], "filled": True}
+            layers.append(draw(middle, **settings, size=44, opacity=1))
+        elif kind == "interval":
+            layers.append(line(rows, color=COLOURS["zero"], strokeWidth=0.8))
         elif kind == "zero":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1, strokeDash=[3, 2]))
         else:

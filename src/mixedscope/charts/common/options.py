@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEVEL",
+    "Coverage",
     "Ellipses",
     "Frames",
     "Options",
@@ -76,6 +77,9 @@ Scale: TypeAlias = Annotated[
 Ellipses: TypeAlias = Annotated[
     list[Annotated[float, Field(gt=0, lt=1)]],
     Field(description="Coverages of the contours of the fitted distribution of random effects."),
+]
+Coverage: TypeAlias = Annotated[
+    float, Field(gt=0, lt=1, description="Coverage of the intervals, between 0 and 1.")
 ]
 Frames: TypeAlias = Annotated[
     Literal["best", "every"],

@@ -106,6 +106,11 @@ STUDIES: Final[dict[str, Study]] = {
             "check_numbers",
         ),
     ),
+    "mode_distribution": Study(
+        f"{_STUDIES}.mode_distribution",
+        "mode_distribution_study",
+        ("mode_errors", "mode_quantiles", "mode_normality"),
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Conditional modes of all levels, each with its interval."""

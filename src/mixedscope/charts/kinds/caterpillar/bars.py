@@ -1,0 +1,37 @@
+"""What a caterpillar plot draws of the levels of one fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.charts.kinds.shrinkage.levels import Pull
+
+__all__ = ["Bars"]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What is drawn of the levels of one fit.
+
+    Attributes
+    ----------
+    pull : Pull
+        Modes and references on the scale of the chart.
+    spread : ndarray, shape (q, k)
+        Half the length of the bars; NaN where the term does not vary.
+    reach : ndarray, shape (k,)
+        Half the width of the band of the fitted distribution.
+    """
+
+    pull: Pull
+    spread: NDArray[np.float64]
+    reach: NDArray[np.float64]
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Bars (q, k) that exclude the population."""
+        apart = np.abs(self.pull.mode - self.pull.population)
+        return np.asarray(np.isfinite(self.spread) & (apart > self.spread))

@@ -1,0 +1,96 @@
+"""What a caterpillar plot shows, in words made from the numbers drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.kinds.caterpillar.bars import Bars
+from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
+from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
+
+__all__ = ["caterpillar_caption", "caterpillar_title", "key_items"]
+
+
+def caterpillar_title(first: Bars, group: str, options: CaterpillarOptions) -> str:
+    """Say how many bars of the first fit exclude the population, term by term."""
+    pull = first.pull
+    told = [j for j in range(len(pull.terms)) if np.isfinite(first.spread[:, j]).any()]
+    if not told:
+        return f"Levels of {group}: the fit leaves no variation between them"
+    counts = [f"{int(first.clear[:, j].sum()):,} in {pull.terms[j]}" for j in told]
+    what = "0" if options.scale == "b" else "the population"
+    return (
+        f"Levels of {group}: of {len(pull.levels):,} intervals at {share(options.level)}, "
+        f"{joined(counts)} exclude {what}"
+    )
+
+
+def caterpillar_caption(
+    found: Sequence[Bars],
+    group: str,
+    options: CaterpillarOptions,
+    *,
+    drawn: int,
+    levels: int,
+    named: bool,
+) -> str:
+    """Say what the marks are, what the intervals may be read for, and which levels are drawn.
+
+    ``drawn``, ``levels``: how many are drawn, of how many. ``named``: whether each has a name.
+    """
+    first = found[0].pull
+    z = number(NormalDist().inv_cdf(0.5 * (1.0 + options.level)), 3)
+    sd = (
+        "the conditional SD, the fixed effects taken as known"
+        if options.error == "conditional"
+        else "the SD of its error, the fixed effects estimated too"
+    )
+    text = [f"Bars: conditional mode ± {z} times {sd}; open: {reference_key(first)}."]
+    spreads = [
+        f"{number(float(sd))} in {term}"
+        for term, sd in zip(first.terms, first.sds, strict=True)
+        if sd > 0
+    ]
+    if spreads:
+        whose = f" ({first.label})" if len(found) > 1 else ""
+        text.append(
+            f"Band: the middle {share(options.level)} of the fitted distribution, "
+            f"SD {joined(spreads)}{whose}."
+        )
+    for one in found[1:]:
+        told = [j for j in range(len(first.terms)) if np.isfinite(one.spread[:, j]).any()]
+        counts = [f"{int(one.clear[:, j].sum()):,} in {first.terms[j]}" for j in told]
+        text.append(
+            f"{one.pull.label[:1].upper()}{one.pull.label[1:]}: "
+            + (f"{joined(counts)} exclude it." if counts else "no variation.")
+        )
+    text.append("Each interval is about one level by itself, not about all at once or differences.")
+    sizes = first.n_obs
+    if len(sizes):
+        low, high = int(sizes.min()), int(sizes.max())
+        text.append(
+            f"Each level has {low:,} observations."
+            if low == high
+            else f"Levels have {low:,} to {high:,} observations."
+        )
+    if drawn < levels:
+        text.append(f"Drawn are {drawn:,} of {levels:,} levels, evenly in rank.")
+    if not named:
+        text.append("Levels at either end are named.")
+    return " ".join(text)
+
+
+def key_items(first: Bars, options: CaterpillarOptions) -> list[tuple[str, str]]:
+    """Marks with their words, for `key_row`."""
+    what = "0" if options.scale == "b" else "the population"
+    items = []
+    if np.isfinite(first.spread).any():
+        items = [("clear", f"excludes {what}"), ("unclear", f"includes {what}")]
+    items += [("reference", reference_key(first.pull)), ("zero", "population")]
+    if (first.reach > 0).any():
+        items.append(("ellipse", f"{share(options.level)} of fit"))
+    return items

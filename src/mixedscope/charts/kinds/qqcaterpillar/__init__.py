@@ -1,0 +1,1 @@
+"""Ordered conditional modes against normal quantiles, with the envelope of the fit."""
