@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN, configure
+from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.theme import COLOURS, configure
 
 from .cases import CASES
 from .competitors import COMPETITORS, OURS
@@ -75,7 +76,7 @@ def ratio_chart(table: pd.DataFrame) -> Any | None:
         goals = base.transform_filter("isValid(datum.target)")
         layers.append(goals.mark_tick(color="black", thickness=2).encode(x="target:Q"))
     chart = alt.layer(*layers).properties(
-        width=DOUBLE_COLUMN - 150,
+        width=across() - 150,
         height=alt.Step(24),
         title=alt.TitleParams(
             "Time of the others over mixedscope's",
@@ -103,7 +104,7 @@ def growth_chart(table: pd.DataFrame) -> Any | None:
             color=_colour(names),
         )
         .properties(
-            width=DOUBLE_COLUMN - 150,
+            width=across() - 150,
             height=260,
             title=alt.TitleParams(
                 "How the time grows",
