@@ -74,6 +74,7 @@ def make_tables() -> None:
         "phases": ms.phase_tables([fits["full"], fits["zerocorr"]]),
         "efficiency": ms.efficiency(fits["full"], draws=40).tables,
         "crossvalidation": ms.cross_validate(models["full"]).tables,
+        "influence": fits["full"].influence("g").tables,
         "means": factorial("a * b * c").means(["a", "b"], by="c", df="kenward-roger").tables,
         "effects": factorial("a + c + x * b").means(["x", "b"], at={"x": range(6)}).tables,
     }

@@ -152,6 +152,10 @@ SPECS: Final = (
     ),
     ChartSpec("check", "Check", shows="first", studies=("residuals", "check")),
     ChartSpec("residuals", "Check", shows="first", studies=("residuals",)),
+    ChartSpec(
+        "influence", "Check", keys=("names",), shows="first",
+        beside=("influence", "influence_parameters"), maker="fit.influence()",
+    ),
     ChartSpec("trace", "Optimisation", keys=("parameters",), studies=("parameters",)),
     ChartSpec(
         "optimizers", "Optimisers", chart="trace", keys=("parameters", "overlay"),

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from mixedscope.core.arguments import door
+from mixedscope.core.density import bandwidth, counted_density
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
 from mixedscope.design.other_rows import whole_terms
@@ -88,16 +88,9 @@ def check_study(fit: StudiedFit, *, draws: int = 200, seed: int = 0) -> dict[str
 
 
 def _density(fit: StudiedFit, draws: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Kernel densities of the response and of responses drawn, one bandwidth for all.
-
-    It is Silverman's, ``0.9 min(sd, IQR / 1.34) n**-0.2``, of the response. Values are counted in
-    256 bins first.
-    """
+    """Kernel densities of the response and of responses drawn, its bandwidth for all."""
     y = fit.objective.system.design.y
-    q1, q3 = np.quantile(y, [0.25, 0.75])
-    size = float(y.std(ddof=1))
-    spread = min(size, float(q3 - q1) / 1.34) or size or 1.0
-    width = 0.9 * spread * len(y) ** -0.2
+    width = bandwidth(y)
     per_time = max(1, _AT_ONCE // len(y))
     edges = None
     densities = []
@@ -108,26 +101,19 @@ def _density(fit: StudiedFit, draws: int, rng: np.random.Generator) -> pd.DataFr
             ends = np.quantile(drawn, [0.002, 0.998])
             low, high = min(ends[0], y.min()), max(ends[1], y.max())
             edges = np.linspace(low - 3.0 * width, high + 3.0 * width, _PLACES + 1)
-        densities += [_smooth(row, edges, width) for row in drawn]
+        densities += [counted_density(row, edges, width) for row in drawn]
     assert edges is not None
     tail = 0.5 * (1.0 - COVERAGE)
     lower, middle, upper = np.quantile(np.array(densities), [tail, 0.5, 1.0 - tail], axis=0)
     return pd.DataFrame(
         {
             "response": 0.5 * (edges[1:] + edges[:-1]),
-            "observed": _smooth(y, edges, width),
+            "observed": counted_density(y, edges, width),
             "lower": lower,
             "middle": middle,
             "upper": upper,
         }
     )
-
-
-def _smooth(values: Floats, edges: Floats, width: float) -> Floats:
-    """Density of values in bins, smoothed by a normal kernel."""
-    step = float(edges[1] - edges[0])
-    counts = np.histogram(values, edges)[0] / (len(values) * step)
-    return np.asarray(gaussian_filter1d(counts, width / step, mode="constant", truncate=6.0))
 
 
 def _effects(fit: StudiedFit) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -17,7 +17,8 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.theme import COLOURS, DOUBLE_COLUMN
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
+from mixedscope.charts.common.theme import COLOURS
 from mixedscope.charts.kinds.check.options import CheckOptions
 from mixedscope.charts.kinds.check.words import (
     check_caption,
@@ -28,7 +29,7 @@ from mixedscope.charts.kinds.check.words import (
     standing_out,
 )
 from mixedscope.charts.kinds.residuals.chart import ROOT
-from mixedscope.charts.kinds.residuals.parts import Sheet, headed
+from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed
 from mixedscope.charts.kinds.residuals.words import (
     leverage_sentence,
     linear_sentence,
@@ -40,7 +41,6 @@ from mixedscope.tables.store import FitTables
 
 __all__ = ["check_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
 _GAP: Final = 14
 _HEIGHT: Final = 92
@@ -62,8 +62,9 @@ def check_chart(
     collinearity, terms = fit.require("check_collinearity"), fit.require("check_terms")
     points = fit.require("residuals_points")
     data = Datasets(digits=5)
-    width = (_INNER - 2 * _LEFT - _GAP) // 2
-    sheet = Sheet(fit, data, width, _HEIGHT, theme)
+    per_row = 1 if is_narrow() else 2
+    width = (inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
+    sheet = ResidualPanels(fit, data, width, _HEIGHT, theme)
     inflation = collinearity_sentence(collinearity)
     normal = normal_sentence(residuals, fit.require("residuals_qq"))
     panels = [
@@ -75,8 +76,8 @@ def check_chart(
         headed(sheet.normal(), "Residuals", normal, 3),
     ]
     rows = [
-        in_row(*panels[i : i + 2], spacing=_GAP + _LEFT, bounds="flush")
-        for i in range(0, len(panels), 2)
+        in_row(*panels[i : i + per_row], spacing=_GAP + _LEFT, bounds="flush")
+        for i in range(0, len(panels), per_row)
     ]
     varying = terms[terms["varies"] & (terms["levels"] > 0)]
     told = varying.loc[sorted(varying["gap"].nlargest(_MOST).index)]
@@ -86,11 +87,11 @@ def check_chart(
         Keyed("line", "observed density", _OBSERVED),
         Keyed("band", "95\u00a0% of simulated", _SIMULATED),
     ]
-    rows.append(mark_key(keyed, width=_INNER - _LEFT, theme=theme))
+    rows.append(mark_key(keyed, width=inner() - _LEFT, theme=theme))
     title = check_title(standing_out(residuals, numbers, collinearity, terms))
     caption = check_caption(len(points), int(residuals["told"]), len(told), len(varying))
     chart = data.give(in_column(*rows, spacing=14)).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+        title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
     return chart, title, caption
 
@@ -104,7 +105,7 @@ def _x(field: str, title: str) -> alt.X:
     )
 
 
-def _density(sheet: Sheet) -> Any:
+def _density(sheet: ResidualPanels) -> Any:
     """Density of the response over the band of those of simulated responses."""
     rows = sheet.fit.require("check_density")
     # Beyond where all densities are a thousandth of the highest there is nothing to see.
@@ -142,7 +143,7 @@ def _density(sheet: Sheet) -> Any:
     )
 
 
-def _collinearity(sheet: Sheet, table: pd.DataFrame) -> Any:
+def _collinearity(sheet: ResidualPanels, table: pd.DataFrame) -> Any:
     """Variance inflation factors of terms on a log axis, and where they become moderate, high."""
     known = table[table["vif"].notna()]
     if known.empty:
@@ -184,14 +185,15 @@ def _collinearity(sheet: Sheet, table: pd.DataFrame) -> Any:
     )
 
 
-def _effects(sheet: Sheet, told: pd.DataFrame) -> Any:
+def _effects(sheet: ResidualPanels, told: pd.DataFrame) -> Any:
     """Standardised modes against normal quantiles: a panel for each term."""
     if told.empty:
         empty = alt.Chart(pd.DataFrame({"x": [0]}), width=sheet.width, height=1)
         blank = empty.mark_point(opacity=0).properties(view=alt.ViewConfig(stroke=None))
         return headed(blank, "Random effects", "No random effect varies.", 1)
     rows = sheet.fit.require("check_effects")
-    width = (_INNER - len(told) * _LEFT - (len(told) - 1) * _GAP) // len(told)
+    per_row = 1 if is_narrow() else len(told)
+    width = (inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
     small = replace(sheet, width=min(width, sheet.width), height=96)
     panels = []
     for row in told.to_dict("records"):
@@ -200,4 +202,6 @@ def _effects(sheet: Sheet, told: pd.DataFrame) -> Any:
         panel = small.quantiles(own, "mode / SD", [("level", group), ("value", "mode / SD")])
         words = effects_sentence(int(row["outside"]), int(row["levels"]), float(row["gap"]))
         panels.append(headed(panel, f"{group}: {term}", words, 2))
+    if per_row == 1:
+        return in_column(*panels, spacing=14)
     return in_row(*panels, spacing=_GAP + _LEFT, bounds="flush")

@@ -15,9 +15,9 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.theme import DOUBLE_COLUMN
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.kinds.residuals.options import ResidualsOptions
-from mixedscope.charts.kinds.residuals.parts import Sheet, headed
+from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed
 from mixedscope.charts.kinds.residuals.words import (
     levels_sentence,
     leverage_sentence,
@@ -32,7 +32,6 @@ from mixedscope.tables.store import FitTables
 
 __all__ = ["ROOT", "residuals_chart"]
 
-_INNER: Final = DOUBLE_COLUMN - 16
 _LEFT: Final = 44
 _GAP: Final = 14
 _HEIGHT: Final = 140
@@ -51,9 +50,10 @@ def residuals_chart(
     fit = tables[0]
     numbers = numbers_of(fit.require("residuals_numbers"))
     levels = fit.require("residuals_groups")
-    width = (_INNER - 2 * _LEFT - _GAP) // 2
+    per_row = 1 if is_narrow() else 2
+    width = (inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
     data = Datasets(digits=5)
-    sheet = Sheet(fit, data, width, _HEIGHT, theme)
+    sheet = ResidualPanels(fit, data, width, _HEIGHT, theme)
     points = fit.require("residuals_points")
     normal = normal_sentence(numbers, fit.require("residuals_qq"))
     panels = [
@@ -64,13 +64,14 @@ def residuals_chart(
     ]
     groups = list(dict.fromkeys(levels["group"]))
     rows = [
-        in_row(*panels[i : i + 2], spacing=_GAP + _LEFT, bounds="flush") for i in range(0, 4, 2)
+        in_row(*panels[i : i + per_row], spacing=_GAP + _LEFT, bounds="flush")
+        for i in range(0, len(panels), per_row)
     ]
     for group in groups[:_GROUPS]:
         own = levels[levels["group"] == group]
-        panel = sheet.levels(group, 2 * width + _LEFT + _GAP, 70)
+        panel = sheet.levels(group, inner() - _LEFT, 70)
         rows.append(headed(panel, levels_sentence(group, own), "", 0))
-    rows.append(mark_key(sheet.key("levels"), width=_INNER - _LEFT, theme=theme))
+    rows.append(mark_key(sheet.key("levels"), width=inner() - _LEFT, theme=theme))
     title = residuals_title(numbers)
     drawn = [
         (group, len(own), int(own["levels"].iloc[0]))
@@ -79,6 +80,6 @@ def residuals_chart(
     ]
     caption = residuals_caption(numbers, len(points), drawn)
     chart = data.give(in_column(*rows, spacing=16)).properties(
-        title=alt.TitleParams(text=title_lines(title, _INNER)), description=caption
+        title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
     return chart, title, caption

@@ -15,7 +15,7 @@ from mixedscope.charts.common.keys import Keyed
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.tables.store import FitTables
 
-__all__ = ["Sheet", "headed"]
+__all__ = ["ResidualPanels", "headed"]
 
 _Style = dict[str, Any]
 
@@ -45,7 +45,7 @@ def headed(chart: Any, name: str, sentence: str, lines: int = 3) -> Any:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ResidualPanels:
     """The stored residuals of one fit, and how large panels are.
 
     Attributes

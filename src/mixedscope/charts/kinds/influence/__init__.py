@@ -1,0 +1,1 @@
+"""Influence of observations and of groups."""
