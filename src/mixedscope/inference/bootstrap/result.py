@@ -26,6 +26,8 @@ _Key = tuple[str, str | None, str | None, str | None]
 _LISTS = ("beta", "std_error", "theta", "sd", "correlation")
 #: And those that are not.
 _NUMBERS = ("draw", "objective", "sigma", "singular", "evaluations", "converged")
+#: What its intervals add to the columns of all methods.
+_ADDED = ("mean", "interval", "draws", "drawn_from", "remark")
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,8 @@ class Bootstrap(Refits):
         pandas.DataFrame
             ``kind`` (``beta``, ``sigma``, ``sd``, ``correlation``), ``group``, ``term``, ``term2``,
             ``estimate`` (of the fit; missing of draws that were read without it), ``lower``,
-            ``upper``, ``method`` (``bootstrap``), ``interval``, ``draws``: how many count,
+            ``upper``, ``method`` (``bootstrap``), ``mean`` (of the draws: less what they were drawn
+            from it is the bias), ``interval``, ``draws``: how many count,
             ``drawn_from``: the parameter that responses were drawn from, the estimate unless
             another was given, and ``remark``. Draws that did not converge do not count, nor those
             of a correlation where a standard deviation is zero. Ends are missing where the data do
@@ -205,13 +208,14 @@ class Bootstrap(Refits):
         rows = []
         for place, (key, truth, values) in enumerate(self._parameters()):
             count, ends, remark = 0, (np.nan, np.nan), self._remark(key, truth)
+            mean = np.nan
             if remark is None:
                 known = values[self.used & np.isfinite(values)]
-                count = len(known)
+                count, mean = len(known), float(known.mean()) if len(known) else np.nan
                 ends = interval_ends(known, truth, level, interval, " ".join(filter(None, key)))
             estimate = np.nan if self.estimates is None else self.estimates[place]
-            rows.append((*key, estimate, *ends, "bootstrap", interval, count, truth, remark))
-        frame = pd.DataFrame(rows, columns=[*COLUMNS, "interval", "draws", "drawn_from", "remark"])
+            rows.append((*key, estimate, *ends, "bootstrap", mean, interval, count, truth, remark))
+        frame = pd.DataFrame(rows, columns=[*COLUMNS, *_ADDED])
         texts = ("group", "term", "term2", "remark")
         return ResultTable(
             frame.assign(

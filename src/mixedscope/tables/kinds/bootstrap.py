@@ -26,12 +26,13 @@ BOOTSTRAP: Final = TableSchema(
 
 BOOTSTRAP_INTERVALS: Final = TableSchema(
     "bootstrap_intervals",
-    3,
+    4,
     {
         **dict.fromkeys(("kind", "group", "term", "term2"), TEXT),
         **dict.fromkeys(("estimate", "lower", "upper"), F64),
         "method": TEXT,
         "level": F64,
+        "mean": F64,
         "interval": TEXT,
         "draws": INT32,
         "remark": TEXT,
