@@ -156,6 +156,8 @@ def estimates_without(
             taken = perf_counter() - begin
             if not announced and done and taken > _TRIED:
                 announced = True
+                if bar is not None:
+                    bar.clear()
                 _announce(taken / done, len(alone) - done, method, units.by)
             work.leave_out(unit, units.rows[unit])
             if bar is not None:
