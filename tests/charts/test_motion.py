@@ -422,6 +422,14 @@ def test_theta_moves_through_every_trial(fits: list[FitTables]) -> None:
 
 
 @pytest.mark.usefixtures("short")
+def test_films_made_together_are_those_made_one_by_one(fits: list[FitTables]) -> None:
+    for made in (motion(fits[:1], "g", TERMS), theta_motion(fits[:1])):
+        together = made.all_films
+        assert together["gif"]() == made.gif()
+        assert together["mp4"]() == made.mp4()
+
+
+@pytest.mark.usefixtures("short")
 def test_theta_has_a_film_and_a_still(fits: list[FitTables]) -> None:
     made = theta_motion(fits[:1])
     assert Image.open(io.BytesIO(made.gif())).n_frames > 3

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -15,134 +13,14 @@ import pandas as pd
 import pytest
 from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
 from PIL import Image
-from sample_tables import fit_tables
+from report_run import NASTY, SVG, Page, Run
 
-from mixedscope.charts.registry import file_slugs
 from mixedscope.core.errors import StoreError
-from mixedscope.inference.ladder.compare import compare_structures
-from mixedscope.tables.files import write_csv, write_json
-from mixedscope.tables.store import write_fit
-from mixedscope.tables.table_files import write_table
-from mixedscope.workflow.report.captions import escaped, write_captions
-from mixedscope.workflow.report.entries import entries, thumbnail_files
-from mixedscope.workflow.report.figures import Figure, read_figure
+from mixedscope.tables.files import write_json
+from mixedscope.workflow.report.entries import thumbnail_files
 from mixedscope.workflow.report.pages import HEAVY_SVG, write_pages
 from mixedscope.workflow.report.questions import question_of
 from mixedscope.workflow.report.structures import structure_rows
-
-SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="360" height="480" viewBox="0 0 360 480">'
-    '<rect width="360" height="480" fill="#abc"/></svg>'
-)
-NASTY = "<script>alert(1)</script> & a|b \" onload='x' {{ 6 * 7 }}"
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, and the text of the page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(path.read_text("utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def values(self, attribute: str) -> list[str]:
-        return [a[attribute] or "" for _, a in self.elements if attribute in a]
-
-    def broken(self) -> list[str]:
-        """Links that lead to no file, or to no element of a page."""
-        found = []
-        for address in self.values("href") + self.values("src"):
-            file, _, anchor = address.partition("#")
-            target = self.path.parent / unquote(file) if file else self.path
-            if not target.is_file() or (anchor and anchor not in Page(target).values("id")):
-                found.append(address)
-        return found
-
-
-class Run:
-    """The files of a run that its pages are made of."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.fits = [
-            fit_tables(structure=structure, max_evaluations=60, group=f"g {NASTY}")
-            for structure in ("full", "intercept")
-        ]
-        for fit in self.fits:
-            fit.info |= {"model": "my sleep", "formula": f"y ~ {NASTY}"}
-            estimates = fit.require("estimates")
-            beta = estimates["kind"] == "beta"
-            estimates.loc[beta, "std_error"] = [3.21, 0.765]
-            # As the engine stores them: the earlier term first.
-            if (pairs := estimates["kind"] == "correlation").any():
-                estimates.loc[pairs, ["term", "term2"]] = ["(Intercept)", "Days"]
-            for end, sign in (("lower", -1.96), ("upper", 1.96)):
-                reach = sign * estimates.loc[beta, "std_error"]
-                estimates.loc[beta, end] = estimates.loc[beta, "estimate"] + reach
-            fit.info["dataset"] |= {"source": f"{NASTY}.csv", "n_dropped": 1234}
-        self.infos: list[dict[str, Any]] = [fit.info for fit in self.fits]
-        self.infos[1]["singular"][0]["singular"] = True
-        self.structures = root / "compare/my sleep/structures.parquet"
-        table = compare_structures(self.infos)
-        formula, digest = self.infos[0]["formula"], "0" * 64
-        write_table(self.structures, table, "structures", formula=formula, sha256=digest)
-        write_csv(self.structures.with_suffix(".csv"), table)
-        self.formats = ["svg", "png", "html"]
-        self.caption = self.figure("charts/my sleep/shrinkage-a~20b")
-
-    def figure(self, stem: str, formats: list[str] | None = None) -> Path:
-        """A figure, its files and its caption."""
-        caption = self.root / f"{stem}.caption.json"
-        content = {"title": f"Title {NASTY}", "caption": f"Caption {NASTY}"}
-        write_json(caption, {**content, "formats": formats or self.formats})
-        for name in formats or self.formats:
-            path = self.root / f"{stem}.{name}"
-            if name == "png":
-                # 200 pixels where a chart has 72.
-                Image.new("RGB", (1000, 500), "white").save(path)
-            else:
-                path.write_text(SVG if name == "svg" else "x")
-        return caption
-
-    def stored_fits(self) -> list[Path]:
-        """The fits as the workflow stores them, with what their pages link to."""
-        directories = [self.root / f"fits/my sleep/{i['structure']}/auto" for i in self.infos]
-        for fit, directory in zip(self.fits, directories, strict=True):
-            write_fit(directory, fit)
-            for name in ("estimates", "modes"):
-                write_csv(directory / f"{name}.csv", fit.require(name))
-        return [directory / "fit.json" for directory in directories]
-
-    def table(self, stem: str) -> Path:
-        """A table that a page links to, whatever it holds, and its CSV."""
-        path = self.root / f"{stem}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for file in (path, path.with_suffix(".csv")):
-            file.write_text("x")
-        return path
-
-    def write(self, *others: Path, tables: Sequence[Path] = ()) -> list[Path]:
-        of_model = [path for path in others if path.parts[-3:-1] == ("charts", "my sleep")]
-        return write_pages(
-            structures=[str(self.structures)],
-            captions=[str(self.caption), *map(str, of_model)],
-            together=[str(path) for path in others if path not in of_model],
-            fits=self.stored_fits(),
-            tables=tables,
-            output=self.root / "index.html",
-            timing=self.root / "timing.html",
-        )
-
-    def page(self, name: str = "pages/my sleep.html") -> Page:
-        return Page(self.root / name)
 
 
 @pytest.fixture(scope="module")
@@ -443,84 +321,3 @@ def test_caption_without_title_is_an_error(run: Run) -> None:
     write_json(run.caption, {"caption": "only"})
     with pytest.raises(StoreError, match="title"):
         run.write()
-
-
-# -- the report of Snakemake -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("text", [NASTY, "{{ 1 + 1 }} {% x %} {# y #}", "*a* `b`_ |c| **d** ::"])
-def test_caption_of_a_report_says_what_the_chart_says(text: str) -> None:
-    jinja2 = pytest.importorskip("jinja2", reason="comes with Snakemake")
-    core = pytest.importorskip("docutils.core", reason="comes with Snakemake")
-    rendered = jinja2.Environment().from_string(escaped(text)).render()
-    assert core.publish_doctree(rendered).astext() == text
-
-
-def test_captions_of_a_report_are_written_side_by_side(run: Run) -> None:
-    (written,) = write_captions([run.caption], [run.root / "report/shrinkage-a~20b.rst"])
-    assert "Interactive" in written.read_text("utf-8")
-
-
-def test_report_holds_stills_and_films_by_model_and_question(run: Run) -> None:
-    captions = [
-        "results/charts/my sleep/motion-a.caption.json",
-        "results/charts/phases.caption.json",
-        "results/charts/sweeps/size/gap.caption.json",
-    ]
-    found = entries(captions, ["png", "html"], "scope/results")
-    assert [(e.file, e.category, e.subcategory) for e in found] == [
-        ("results/charts/my sleep/motion-a.png", "my sleep", "Shrinkage"),
-        ("results/charts/my sleep/motion-a.html", "my sleep", "Shrinkage"),
-        ("results/charts/phases.png", "All models", "Comparisons"),
-        ("results/charts/sweeps/size/gap.png", "Sweep: size", "Comparisons"),
-    ]
-    assert found[0].caption.endswith("/scope/results/report/my sleep/motion-a.rst")
-
-
-def test_films_are_shown_where_they_are_made(tmp_path: Path) -> None:
-    caption = tmp_path / "motion-a.caption.json"
-    write_json(caption, {"title": "t", "caption": "c", "formats": ["svg"]})
-    (tmp_path / "motion-a.svg").write_text("<svg/>")
-    figure = read_figure(caption)
-    assert list(figure.files) == ["svg"]
-    assert figure.unfilmed
-    for kind in ("gif", "mp4"):
-        (tmp_path / f"motion-a.{kind}").write_bytes(b"film")
-    figure = read_figure(caption)
-    assert [name for name, _ in figure.named_files] == ["SVG", "GIF", "film"]
-    assert not figure.unfilmed
-    # What does not move has none, whatever lies beside it.
-    caption.rename(tmp_path / "trace.caption.json")
-    for kind in ("svg", "gif", "mp4"):
-        (tmp_path / f"motion-a.{kind}").rename(tmp_path / f"trace.{kind}")
-    figure = read_figure(tmp_path / "trace.caption.json")
-    assert list(figure.files) == ["svg"]
-    assert not figure.unfilmed
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [
-        ("trace-seconds", "trace-seconds"),
-        ("ladder", "ladder"),
-        ("shrinkage-Subject", "shrinkage of Subject"),
-        (f"motion-{file_slugs(['Subj. Nr'])['Subj. Nr']}", "motion of Subj. Nr"),
-        (f"dumbbell-{file_slugs(['学校:a~b.c'])['学校:a~b.c']}", "dumbbell of 学校:a~b.c"),
-    ],
-)
-def test_names_of_figures_are_readable(name: str, label: str) -> None:
-    assert Figure(name, "", "", {}).label == label
-
-
-def test_a_page_shows_the_first_eighty_words_of_a_caption_and_the_rest_when_asked() -> None:
-    sentences = [f"Sentence {n} has " + "word " * 20 + "end." for n in range(6)]
-    caption = " ".join(sentences)
-    figure = Figure("trace", "Title", caption, {})
-    assert f"{figure.lead} {figure.rest}" == caption
-    assert figure.lead == " ".join(sentences[:3])
-    assert len(figure.lead.split()) <= 80 < len(" ".join(sentences[:4]).split())
-    short = Figure("trace", "Title", "p = 0.5, σ 3.2 and e.g. this. (More.)", {})
-    assert (short.lead, short.rest) == (short.caption, "")
-    # A first sentence is never cut.
-    endless = Figure("trace", "Title", "word " * 100 + "end. Next.", {})
-    assert (len(endless.lead.split()), endless.rest) == (101, "Next.")

@@ -28,8 +28,9 @@ __all__ = ["JobResources"]
 
 #: Megabytes of the two Snakemake processes that start and watch a job on its node.
 _STARTING = 550
-#: Megabytes of a process that has loaded what a step needs, with small tables and pictures.
-_BASE = {"prepare": 200, "fit": 500, "study": 700, "draw": 700, "film": 1200, "tables": 300}
+#: Megabytes of a process that has loaded what a step needs, with small tables and pictures; of
+#: films with those of the encoder, which is a process of its own.
+_BASE = {"prepare": 200, "fit": 500, "study": 700, "draw": 700, "film": 600, "tables": 300}
 #: Minutes of a job on small data, compilation and a slow file system included.
 _MINUTES = {"prepare": 10, "fit": 10, "study": 20, "draw": 15, "tables": 10}
 #: A study evaluates the objective about so many times as often as a fit does.

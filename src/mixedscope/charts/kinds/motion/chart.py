@@ -15,7 +15,7 @@ from urllib.parse import quote
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.theme import configure, ink
-from mixedscope.charts.kinds.motion.film import Reel, gif, mp4
+from mixedscope.charts.kinds.motion.film import Reel, gif, gif_and_mp4, mp4
 from mixedscope.charts.kinds.motion.frames import scene_of
 from mixedscope.charts.kinds.motion.options import MotionOptions
 from mixedscope.charts.kinds.motion.player import image_data, modes_film, page
@@ -45,6 +45,8 @@ class Motion:
     html, gif, mp4 : callable
         Give the bytes of the page and of the films. The page holds its still, or takes it from
         beside it: ``html(name)``.
+    both : callable
+        Gives the bytes of GIF and MP4 in less time than one after the other.
     """
 
     draw: Callable[[], Any]
@@ -53,6 +55,7 @@ class Motion:
     html: Callable[..., bytes]
     gif: Callable[[], bytes]
     mp4: Callable[[], bytes]
+    both: Callable[[], tuple[bytes, bytes]]
 
     @cached_property
     def still(self) -> Any:
@@ -68,6 +71,12 @@ class Motion:
     def films(self) -> dict[str, Callable[[], bytes]]:
         """Formats of films, and what gives their bytes."""
         return {"gif": self.gif, "mp4": self.mp4}
+
+    @property
+    def all_films(self) -> dict[str, Callable[[], bytes]]:
+        """As `films`, for who wants all of them: they are made together."""
+        made = cache(self.both)
+        return {"gif": lambda: made()[0], "mp4": lambda: made()[1]}
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -123,7 +132,7 @@ def motion_films(
     """Give what makes the films of `motion`, by format."""
     name, known = grouping_factor(tables, group)
     terms = chosen_terms(known, name, options.terms)
-    return motion(tables, name, terms, options=options, theme=theme).films
+    return motion(tables, name, terms, options=options, theme=theme).all_films
 
 
 def film_of(
@@ -149,5 +158,13 @@ def film_of(
 
     # Both films show some of the same pictures.
     shared = cache(reel)
-    made = Motion(draw, title, caption, html, lambda: gif(shared()), lambda: mp4(shared()))
+    made = Motion(
+        draw,
+        title,
+        caption,
+        html,
+        lambda: gif(shared()),
+        lambda: mp4(shared()),
+        lambda: gif_and_mp4(shared()),
+    )
     return made

@@ -18,7 +18,7 @@ from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH
 from mixedscope.charts.kinds.motion.paint import Patch
 from mixedscope.core.errors import ModelError
 
-__all__ = ["Picture", "encoded_gif", "encoded_mp4"]
+__all__ = ["GifEncoder", "Picture", "encoded_gif", "encoded_mp4"]
 
 Bytes = NDArray[np.uint8]
 
@@ -51,30 +51,47 @@ def encoded_gif(pictures: Iterable[Picture], samples: Sequence[Bytes], rate: int
 
     ``samples``: pictures from which the palette is chosen. ``rate``: pictures per second.
     """
-    palette = _palette(samples)
-    colour_of = _nearest(palette)
-    now = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
-    shown = np.full_like(now, _SAME)
-    blocks: list[bytes] = []
-    waiting: tuple[Bytes, tuple[int, int], int] | None = None
+    encoder = GifEncoder(samples, rate)
     for picture in pictures:
+        encoder.take(picture)
+    return encoder.content()
+
+
+class GifEncoder:
+    """A GIF in the making, see `encoded_gif`."""
+
+    def __init__(self, samples: Sequence[Bytes], rate: int) -> None:
+        self._rate = rate
+        self._palette = _palette(samples)
+        self._colour_of = _nearest(self._palette)
+        self._now = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+        self._shown = np.full_like(self._now, _SAME)
+        self._blocks: list[bytes] = []
+        self._waiting: tuple[Bytes, tuple[int, int], int] | None = None
+
+    def take(self, picture: Picture) -> None:
+        """Add a picture."""
+        now, shown, waiting = self._now, self._shown, self._waiting
         for patch in picture.changed:
-            now[patch.place] = colour_of[_short(picture.pixels[patch.place])]
+            now[patch.place] = self._colour_of[_short(picture.pixels[patch.place])]
         new = now != shown
         rows, columns = np.flatnonzero(new.any(axis=1)), np.flatnonzero(new.any(axis=0))
         if waiting is not None and not rows.size:
-            waiting = (*waiting[:2], waiting[2] + picture.count)
-            continue
-        blocks += _block(waiting, palette, rate)
+            self._waiting = (*waiting[:2], waiting[2] + picture.count)
+            return
+        self._blocks += _block(waiting, self._palette, self._rate)
         place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         part = np.where(new[place], now[place], np.uint8(_SAME))
-        waiting = (part, (int(columns[0]), int(rows[0])), picture.count)
+        self._waiting = (part, (int(columns[0]), int(rows[0])), picture.count)
         shown[place] = now[place]
-    blocks += _block(waiting, palette, rate)
-    first = Image.new("P", (WIDTH, HEIGHT))
-    first.putpalette(palette.tobytes())
-    header, _ = GifImagePlugin.getheader(first, info={"loop": 0, "optimize": False})
-    return b"".join([*header, *blocks, b";"])
+
+    def content(self) -> bytes:
+        """The file of all pictures so far."""
+        first = Image.new("P", (WIDTH, HEIGHT))
+        first.putpalette(self._palette.tobytes())
+        header, _ = GifImagePlugin.getheader(first, info={"loop": 0, "optimize": False})
+        last = _block(self._waiting, self._palette, self._rate)
+        return b"".join([*header, *self._blocks, *last, b";"])
 
 
 def _block(

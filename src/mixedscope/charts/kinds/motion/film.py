@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mixedscope.charts.kinds.motion.backdrop import Sheet
-from mixedscope.charts.kinds.motion.encode import Picture, encoded_gif, encoded_mp4
+from mixedscope.charts.kinds.motion.encode import GifEncoder, Picture, encoded_gif, encoded_mp4
 from mixedscope.charts.kinds.motion.frames import Course, Track, stops
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH
 from mixedscope.charts.kinds.motion.marks import begins, eased
@@ -32,6 +32,7 @@ __all__ = [
     "Moment",
     "Reel",
     "gif",
+    "gif_and_mp4",
     "mp4",
     "pictures",
     "schedule",
@@ -41,8 +42,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
-#: Pictures per second; a GIF has half as many.
+#: Pictures per second; a GIF has every other.
 RATE: Final = 20
+_EVERY: Final = 2
+_GIF_RATE: Final = RATE // _EVERY
 
 #: Seconds of stillness before and after the motion.
 _BEFORE: Final = 0.8
@@ -161,12 +164,38 @@ def schedule(readings: Floats, rate: int = RATE) -> list[tuple[int, float, float
 
 def gif(reel: Reel) -> bytes:
     """Make an animated GIF, one palette for all pictures, that repeats for ever."""
-    plan = schedule(stops(reel.tracks, reel.courses), RATE // 2)
-    samples = []
+    return encoded_gif(pictures(reel, _GIF_RATE), _samples(reel), _GIF_RATE)
+
+
+def gif_and_mp4(reel: Reel) -> tuple[bytes, bytes]:
+    """Make both films of the same pictures, each drawn once; the GIF has every other."""
+    encoder = GifEncoder(_samples(reel), _GIF_RATE)
+
+    def watched() -> Iterator[Picture]:
+        pending: list[Patch] = []
+        begin = 0
+        for picture in pictures(reel, RATE):
+            pending += picture.changed
+            end = begin + picture.count
+            # Motion begins with a picture of an odd number: pictures at rest are even in number.
+            if count := end // _EVERY - begin // _EVERY:
+                encoder.take(Picture(picture.pixels, pending, count))
+                pending = []
+            begin = end
+            yield picture
+
+    film = encoded_mp4(watched(), RATE)
+    return encoder.content(), film
+
+
+def _samples(reel: Reel) -> list[Bytes]:
+    """Pictures that have the colours of all."""
+    plan = schedule(stops(reel.tracks, reel.courses), _GIF_RATE)
+    found = []
     for at in sorted({0, len(plan) // 2, len(plan) - 1}):
         reel.show.turn(*plan[at])
-        samples.append(reel.show.picture.copy())
-    return encoded_gif(pictures(reel, RATE // 2), samples, RATE // 2)
+        found.append(reel.show.picture.copy())
+    return found
 
 
 def mp4(reel: Reel) -> bytes:
@@ -191,8 +220,8 @@ def standing(svg: str) -> dict[str, Callable[[], bytes]]:
         return Picture(np.asarray(sheet), [_ALL], 2 * rate)
 
     def as_gif() -> bytes:
-        picture = still(RATE // 2)
-        return encoded_gif([picture], [picture.pixels], RATE // 2)
+        picture = still(_GIF_RATE)
+        return encoded_gif([picture], [picture.pixels], _GIF_RATE)
 
     return {"gif": as_gif, "mp4": lambda: encoded_mp4([still(RATE)], RATE)}
 

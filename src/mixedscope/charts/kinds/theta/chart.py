@@ -36,7 +36,7 @@ def theta_films(
     tables: Sequence[FitTables], *, options: ThetaOptions, theme: str
 ) -> dict[str, Callable[[], bytes]]:
     """Give what makes the films of `theta_motion`, by format."""
-    return theta_motion(tables, options=options, theme=theme).films
+    return theta_motion(tables, options=options, theme=theme).all_films
 
 
 @drawn_with(ThetaOptions)

