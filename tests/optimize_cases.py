@@ -55,7 +55,7 @@ class KnowsNoMore:
         return []
 
     def second_look(self, theta):
-        return SimpleNamespace(rays=(), starts=())
+        return SimpleNamespace(rays=(), starts=(), hopeful=())
 
     def unidentified(self, theta):
         return []

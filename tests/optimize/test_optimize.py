@@ -457,6 +457,7 @@ def test_auto_leaves_the_last_steps_to_polishing_where_evaluations_are_dear():
     given = minimize(simulated(4), settings={"ftol": 1e-3}).optimizer["settings"]
     assert given["ftol"] == 1e-3
     quick = simulated(4)
-    quick.is_quick = True
+    quick.is_quick = quick.is_compiled = True
+    quick.gradients = lambda thetas: np.array([quick.evaluate_gradient(t)[1] for t in thetas])
     assert minimize(quick).optimizer["settings"]["ftol"] == 1e-9
     assert dear.certificate["newton_decrement"] < 1e-11

@@ -225,19 +225,23 @@ class CovarianceStructure(ABC):
 
     @abstractmethod
     def factor(self, theta: Floats) -> Floats:
-        """Relative covariance factor, shape (k, k), lower triangular."""
+        """Relative covariance factors, lower triangular, (..., k, k) for theta (..., n_theta)."""
 
     @abstractmethod
     def derivatives(self, theta: Floats) -> list[Floats]:
-        """Derivative (k, k), lower triangular, of the factor by every entry of theta."""
+        """Derivative of the factor by every entry of theta, lower triangular.
+
+        (..., k, k) for theta (..., n_theta), or (k, k) where it is the same for all.
+        """
 
     def pullback(self, theta: Floats, gradient: Floats) -> Floats:
-        """Turn a derivative by the factor, shape (k, k), into one by theta, shape (n_theta,).
+        """Turn derivatives by the factor, (..., k, k), into those by theta, (..., n_theta).
 
         Only the lower triangle of `gradient` is looked at.
         """
         lower = np.tril(gradient)
-        return np.array([np.vdot(lower, d) for d in self.derivatives(theta)])
+        each = [np.einsum("...ij,...ij->...", lower, d) for d in self.derivatives(theta)]
+        return np.stack(each, axis=-1)
 
     @abstractmethod
     def nearest(self, covariance: Floats) -> Floats:
@@ -256,6 +260,14 @@ class CovarianceStructure(ABC):
         ``scale`` (n_theta,) is what :meth:`scale` gives for the columns: 1 / scale is a step of
         common size. Empty unless theta is at an edge beside which the covariance could grow in
         directions that no second derivative at theta shows.
+        """
+        return []
+
+    def elsewhere(self, theta: Floats, scale: Floats) -> list[Floats]:
+        """Points (..., n_theta) beside which other minima were seen, from minima (..., n_theta).
+
+        Worth a search where the objective is not much higher there. ``scale`` as for
+        :meth:`beyond`. Empty for structures of which one was never seen.
         """
         return []
 

@@ -25,9 +25,15 @@ __all__ = ["Ar1", "CompoundSymmetry", "HetAr1", "HomCompoundSymmetry"]
 
 
 # Where a standard deviation is zero, an angle may be anything: these are looked at, with standard
-# deviations of this share of sigma.
-_ANGLES = (-1.2, -0.6, 0.0, 0.6, 1.2)
+# deviations of these shares of sigma.
+_ANGLES = (-1.5, -1.2, -0.6, 0.0, 0.6, 1.2, 1.5)
 _PROBE = 0.1
+_SMALL_PROBE = 0.02
+
+# Where one standard deviation of many vanishes (this theta, columns of unit root mean square) the
+# others may have another correlation, even one as far as it goes: one of these angles.
+_VANISHING = 0.05
+_FAR = (-1.5, -0.6, 0.6, 1.5)
 
 
 class _OneCorrelation(CovarianceStructure):
@@ -116,11 +122,11 @@ class _EqualSds(_OneCorrelation):
         return np.array([common_size(column_scale), 1.0])
 
     def factor(self, theta: Floats) -> Floats:
-        return theta[0] * self.correlation.root(float(theta[1]))[0]
+        return theta[..., :1, None] * self.correlation.root(theta[..., 1])[0]
 
     def derivatives(self, theta: Floats) -> list[Floats]:
-        root, slope = self.correlation.root(float(theta[1]))
-        return [root, theta[0] * slope]
+        root, slope = self.correlation.root(theta[..., 1])
+        return [root, theta[..., :1, None] * slope]
 
     def nearest(self, covariance: Floats) -> Floats:
         sds, angle = self._split(covariance)
@@ -130,7 +136,11 @@ class _EqualSds(_OneCorrelation):
         # Without variance no angle matters, but the slope of the variance depends on it.
         if theta[0] != 0.0:
             return []
-        return [np.array([_PROBE / scale[0], angle]) for angle in _ANGLES]
+        return [
+            np.array([probe / scale[0], angle])
+            for probe in (_PROBE, _SMALL_PROBE)
+            for angle in _ANGLES
+        ]
 
     def theta_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return "sd", self.correlation.angle_name
@@ -165,14 +175,15 @@ class _OwnSds(_OneCorrelation):
         return np.append(np.sqrt(column_scale), 1.0)
 
     def factor(self, theta: Floats) -> Floats:
-        return theta[:-1, None] ** 2 * self.correlation.root(float(theta[-1]))[0]
+        return theta[..., :-1, None] ** 2 * self.correlation.root(theta[..., -1])[0]
 
     def derivatives(self, theta: Floats) -> list[Floats]:
-        root, slope = self.correlation.root(float(theta[-1]))
-        out = np.zeros((self.n_theta, self.size, self.size))
+        root, slope = self.correlation.root(theta[..., -1])
+        out = np.zeros((self.n_theta, *root.shape))
         each = np.arange(self.size)
-        out[each, each] = 2.0 * theta[:-1, None] * root
-        out[-1] = theta[:-1, None] ** 2 * slope
+        own = 2.0 * theta[..., :-1, None] * root
+        out[each, ..., each, :] = np.moveaxis(own, -2, 0)
+        out[-1] = theta[..., :-1, None] ** 2 * slope
         return list(out)
 
     def nearest(self, covariance: Floats) -> Floats:
@@ -194,6 +205,18 @@ class _OwnSds(_OneCorrelation):
             for angle in angles:
                 point = np.append(theta[:-1], angle)
                 point[i] = lifted[i]
+                out.append(point)
+        return out
+
+    def elsewhere(self, theta: Floats, scale: Floats) -> list[Floats]:
+        # One minimum has one standard deviation of zero, the other has another, or none.
+        lifted = np.maximum(np.abs(theta), np.sqrt(_PROBE) / scale)
+        out = []
+        for i in range(self.size):
+            for angle in _FAR:
+                point = lifted.copy()
+                point[..., i] = _VANISHING / scale[i]
+                point[..., -1] = angle
                 out.append(point)
         return out
 
@@ -363,43 +386,47 @@ class HomCompoundSymmetry(CovarianceStructure):
         return sd * np.array([apart, mean]), slopes
 
     def _with_slopes(self, theta: Floats) -> Floats:
-        """The factor and its derivatives by a and by m, (3, k, k)."""
+        """The factor and its derivatives by a and by m, (3, ..., k, k)."""
         k = self.size
-        a, m = (float(value) for value in theta)
-        out = np.zeros((3, k, k))
-        if a == 0.0 and m == 0.0:
-            # The factor has a corner here. The objective has not, and its derivative by the
-            # factor is zero: the derivatives along the axes serve as well as any.
-            out[1] = np.eye(k)
-            out[2, :, 0] = 1.0
-            return out
+        a, m = theta[..., :1], theta[..., 1:]
+        # The factor has a corner where both are zero. The objective has not, and its derivative by
+        # the factor is zero: the derivatives along the axes serve as well as any.
+        corner = (a == 0.0) & (m == 0.0)
+        if corner.any():
+            a, m = np.where(corner, 1.0, a), np.where(corner, 1.0, m)
+        out = np.zeros((3, *a.shape[:-1], k, k))
         c = m**2 - a**2 / k
         e = a**2 + np.arange(1, k) * c  # e_0 ... e_{k-2}
-        # Derivatives by (a, m) of a, m, c and e, one row each.
-        d_a, d_m = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+        # Derivatives by a and by m of c and of e.
         d_c = np.array([-2.0 * a / k, 2.0 * m])
-        d_e = np.array([2.0 * a, 0.0])[:, None] + np.arange(1, k) * d_c[:, None]
-        first = np.sqrt(e[0])
-        out[0, 0, 0] = first
-        out[1:, 0, 0] = d_e[:, 0] / (2.0 * first)
-        out[0, 1:, 0] = c / first
-        out[1:, 1:, 0] = (d_c / first - c * d_e[:, 0] / (2.0 * first**3))[:, None]
-        before, here = e[:-1], e[1:]
-        d_before, d_here = d_e[:, :-1], d_e[:, 1:]
+        d_e = np.arange(1, k) * d_c
+        d_e[0] += 2.0 * a
+        d_a, d_m = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+        shape = (2, *(1,) * a.ndim)
+        d_a, d_m = d_a.reshape(shape), d_m.reshape(shape)
+        first = np.sqrt(e[..., :1])
+        out[0, ..., 0, 0] = first[..., 0]
+        out[1:, ..., 0, 0] = (d_e[..., :1] / (2.0 * first))[..., 0]
+        out[0, ..., 1:, 0] = c / first
+        out[1:, ..., 1:, 0] = d_c / first - c * d_e[..., :1] / (2.0 * first**3)
+        before, here = e[..., :-1], e[..., 1:]
+        d_before, d_here = d_e[..., :-1], d_e[..., 1:]
         inner = np.arange(1, k - 1)
         ratio = np.sqrt(here / before)
-        out[0, inner, inner] = a * ratio
-        out[1:, inner, inner] = d_a[:, None] * ratio + a * ratio / 2 * (
-            d_here / here - d_before / before
-        )
+        grows = d_here / here - d_before / before
+        out[0, ..., inner, inner] = np.moveaxis(a * ratio, -1, 0)
+        out[1:, ..., inner, inner] = d_a * ratio + a * ratio / 2 * grows
         both = 1.0 / np.sqrt(before * here)
         below = np.tril(np.ones((k, k)), -1)[:, 1 : k - 1]
-        out[0, :, 1 : k - 1] += below * (a * c * both)
-        change = (d_a * c + a * d_c)[:, None] * both - a * c * both / 2 * (
-            d_here / here + d_before / before
-        )
-        out[1:, :, 1 : k - 1] += below * change[:, None, :]
-        end = np.sqrt(k / e[-1])
-        out[0, -1, -1] = a * m * end
-        out[1:, -1, -1] = (d_a * m + a * d_m) * end - a * m * end * d_e[:, -1] / (2.0 * e[-1])
+        out[0, ..., 1 : k - 1] += below * (a * c * both)[..., None, :]
+        change = (d_a * c + a * d_c) * both - a * c * both / 2 * (d_here / here + d_before / before)
+        out[1:, ..., 1 : k - 1] += below * change[..., None, :]
+        end = np.sqrt(k / e[..., -1:])
+        last = (d_a * m + a * d_m) * end - a * m * end * d_e[..., -1:] / (2.0 * e[..., -1:])
+        out[0, ..., -1, -1] = (a * m * end)[..., 0]
+        out[1:, ..., -1, -1] = last[..., 0]
+        if corner.any():
+            axes = np.zeros((3, k, k))
+            axes[1], axes[2, :, 0] = np.eye(k), 1.0
+            out = np.where(corner[..., None], axes.reshape(3, *(1,) * (a.ndim - 1), k, k), out)
         return out

@@ -61,8 +61,11 @@ class Correlation(ABC):
         """Lowest and highest correlation for which the matrix is positive semi-definite."""
 
     @abstractmethod
-    def root(self, angle: float) -> tuple[Floats, Floats]:
-        """Lower-triangular root of the matrix, and its derivative by the angle, both (k, k)."""
+    def root(self, angle: float | Floats) -> tuple[Floats, Floats]:
+        """Lower-triangular roots of the matrix, and their derivatives by the angle.
+
+        Of any number of angles (...): both (..., k, k).
+        """
 
     @abstractmethod
     def typical(self, matrix: Floats) -> float:
@@ -132,39 +135,41 @@ class CompoundCorrelation(Correlation):
         k = self.size
         return float((matrix.sum() - np.trace(matrix)) / (k * (k - 1)))
 
-    def root(self, angle: float) -> tuple[Floats, Floats]:
+    def root(self, angle: float | Floats) -> tuple[Floats, Floats]:
         k = self.size
+        low, high = self.limits
+        angle = np.asarray(angle, dtype=float)[..., None]
         psi = angle / 2 + np.pi / 4
-        rho = self.value(angle)
+        rho = (low + high) / 2 + (high - low) / 2 * np.sin(angle)
         d_rho = k / (2 * (k - 1)) * np.cos(angle)
         # Roots of 1 - rho and of 1 + (k-1) rho, with their signs, and derivatives by the angle.
         apart = np.sqrt(k / (k - 1)) * np.cos(psi)
         d_apart = -np.sqrt(k / (k - 1)) * np.sin(psi) / 2
         last = np.sqrt(k) * np.sin(psi)
         d_last = np.sqrt(k) * np.cos(psi) / 2
-        root, slope = np.zeros((k, k)), np.zeros((k, k))
-        root[0, 0] = 1.0
-        root[1:, 0], slope[1:, 0] = rho, d_rho
+        shape = (*angle.shape[:-1], k, k)
+        root, slope = np.zeros(shape), np.zeros(shape)
+        root[..., 0, 0] = 1.0
+        root[..., 1:, 0], slope[..., 1:, 0] = rho, d_rho
         j = np.arange(1, k - 1)
         before, here = 1.0 + (j - 1) * rho, 1.0 + j * rho
         ratio = np.sqrt(here / before)
         # d log sqrt(c_j / c_{j-1}) and d log 1 / sqrt(c_{j-1} c_j) by rho.
         grows = (j / here - (j - 1) / before) / 2
         falls = -(j / here + (j - 1) / before) / 2
-        root[j, j] = apart * ratio
-        slope[j, j] = d_apart * ratio + apart * ratio * grows * d_rho
+        root[..., j, j] = apart * ratio
+        slope[..., j, j] = d_apart * ratio + apart * ratio * grows * d_rho
         both = 1.0 / np.sqrt(before * here)
         below = np.tril(np.ones((k, k)), -1)[:, 1 : k - 1]
-        root[:, 1 : k - 1] += below * (rho * apart * both)
-        slope[:, 1 : k - 1] += below * (
-            both * (d_rho * apart + rho * d_apart + rho * apart * falls * d_rho)
-        )
+        root[..., 1 : k - 1] += below * (rho * apart * both)[..., None, :]
+        change = both * (d_rho * apart + rho * d_apart + rho * apart * falls * d_rho)
+        slope[..., 1 : k - 1] += below * change[..., None, :]
         if k > 1:
             c = 1.0 + (k - 2) * rho
-            root[-1, -1] = apart * last / np.sqrt(c)
-            slope[-1, -1] = (
-                d_apart * last + apart * d_last - apart * last * (k - 2) * d_rho / (2 * c)
-            ) / np.sqrt(c)
+            end = apart * last / np.sqrt(c)
+            d_end = d_apart * last + apart * d_last - apart * last * (k - 2) * d_rho / (2 * c)
+            root[..., -1, -1] = end[..., 0]
+            slope[..., -1, -1] = (d_end / np.sqrt(c))[..., 0]
         return root, slope
 
 
@@ -188,15 +193,19 @@ class AutoregressiveCorrelation(Correlation):
     def typical(self, matrix: Floats) -> float:
         return float(np.mean(np.diag(matrix, -1)))
 
-    def root(self, angle: float) -> tuple[Floats, Floats]:
+    def root(self, angle: float | Floats) -> tuple[Floats, Floats]:
         k = self.size
+        angle = np.asarray(angle, dtype=float)[..., None]
         rho, other = np.sin(angle), np.cos(angle)
-        powers = np.concatenate([[1.0], np.cumprod(np.full(k, rho))])  # rho**0 ... rho**k
+        one = np.ones(angle.shape)
+        powers = np.concatenate([one, np.cumprod(np.repeat(rho, k, axis=-1), axis=-1)], axis=-1)
         lag = np.arange(k)[:, None] - np.arange(k)
         at = np.maximum(lag, 0)
         # By the product rule; a power below zero has the factor lag = 0 before it.
-        root = powers[at] * other
-        slope = lag * powers[np.maximum(lag - 1, 0)] * other**2 - powers[at + 1]
-        root[:, 0] = powers[:k]
-        slope[:, 0] = np.arange(k) * powers[np.maximum(np.arange(k) - 1, 0)] * other
-        return np.tril(root), np.tril(slope)
+        root = powers[..., at] * other[..., None]
+        slope = (
+            lag * powers[..., np.maximum(lag - 1, 0)] * (other**2)[..., None] - powers[..., at + 1]
+        )
+        root[..., 0] = powers[..., :k]
+        slope[..., 0] = np.arange(k) * powers[..., np.maximum(np.arange(k) - 1, 0)] * other
+        return np.ascontiguousarray(np.tril(root)), np.ascontiguousarray(np.tril(slope))

@@ -60,12 +60,12 @@ class _Pattern(CovarianceStructure):
         return np.asarray(column_scale[self._rows], dtype=float)
 
     def factor(self, theta: Floats) -> Floats:
-        lam = np.zeros((self.size, self.size))
-        lam[self._rows, self._cols] = theta
+        lam = np.zeros((*np.shape(theta)[:-1], self.size, self.size))
+        lam[..., self._rows, self._cols] = theta
         return lam
 
     def pullback(self, theta: Floats, gradient: Floats) -> Floats:
-        return np.asarray(gradient[self._rows, self._cols], dtype=float)
+        return np.asarray(gradient[..., self._rows, self._cols], dtype=float)
 
     def derivatives(self, theta: Floats) -> list[Floats]:
         out = np.zeros((self.n_theta, self.size, self.size))
@@ -349,7 +349,7 @@ class HomDiag(CovarianceStructure):
         return np.array([common_size(column_scale)])
 
     def factor(self, theta: Floats) -> Floats:
-        return np.eye(self.size) * theta[0]
+        return np.eye(self.size) * np.asarray(theta)[..., None]
 
     def derivatives(self, theta: Floats) -> list[Floats]:
         return [np.eye(self.size)]

@@ -96,10 +96,13 @@ class GroupEffects:
         ]
 
     def factor(self, theta: Floats) -> Floats:
-        """Relative covariance factor (k, k) in the units of the columns, from the term's theta."""
-        lam = np.zeros((self.size, self.size))
+        """Relative covariance factors (..., k, k) in the units of the columns.
+
+        ``theta`` (..., n_theta): the term's.
+        """
+        lam = np.zeros((*theta.shape[:-1], self.size, self.size))
         for columns, structure, part in self._split(theta):
-            lam[columns, columns] = structure.factor(part)
+            lam[..., columns, columns] = structure.factor(part)
         return lam
 
     @cached_property
@@ -154,9 +157,9 @@ class GroupEffects:
         return np.asarray(self._from_units @ blocks @ self._from_units.T)
 
     def pullback(self, theta: Floats, gradient: Floats) -> Floats:
-        """Turn a derivative by :meth:`standard_factor` into one by the term's theta.
+        """Turn derivatives (..., k, k) by :meth:`standard_factor` into those by the term's theta.
 
-        Only the lower triangle of the derivative counts.
+        Only the lower triangles of the derivatives count.
         """
         if self._units is None:
             own = gradient * self.column_scale[:, None]
@@ -164,9 +167,10 @@ class GroupEffects:
             own = self._units.T @ np.tril(gradient)
         return np.concatenate(
             [
-                structure.pullback(part, own[columns, columns])
+                structure.pullback(part, own[..., columns, columns])
                 for columns, structure, part in self._split(theta)
-            ]
+            ],
+            axis=-1,
         )
 
     def entries(self) -> tuple[NDArray[np.intp], Floats] | None:
@@ -331,7 +335,7 @@ class GroupEffects:
         )
 
     def _split(self, theta: Floats) -> list[tuple[slice, CovarianceStructure, Floats]]:
-        return [(columns, structure, theta[own]) for columns, structure, own in self._layout]
+        return [(columns, structure, theta[..., own]) for columns, structure, own in self._layout]
 
     @cached_property
     def _layout(self) -> list[tuple[slice, CovarianceStructure, slice]]:

@@ -118,7 +118,8 @@ def minimize(
             f"; optimizer {optimizer!r} has {', '.join(backend.settings) or 'none'}."
         )
     # Elsewhere the last digits cost less by the objective's own search than by polishing.
-    if optimizer == "auto" and polish and not (objective.is_quick or objective.has_scoring):
+    own = objective.is_compiled and (objective.is_quick or objective.has_scoring)
+    if optimizer == "auto" and polish and not own:
         settings = {**backend.hastened, **(settings or {})}
     resolved = backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)

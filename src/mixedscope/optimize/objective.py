@@ -30,7 +30,7 @@ FloatArray = NDArray[np.float64]
 class ManyMinima(Protocol):
     """Where an objective may have another minimum: rays of points, and points to search from.
 
-    At most so many searches are made where an evaluation takes microseconds.
+    From hopeful ones only where the objective is not much higher there.
     """
 
     @property
@@ -38,7 +38,7 @@ class ManyMinima(Protocol):
     @property
     def starts(self) -> Sequence[FloatArray]: ...  # noqa: D102
     @property
-    def searches(self) -> int: ...  # noqa: D102
+    def hopeful(self) -> Sequence[FloatArray]: ...  # noqa: D102
 
 
 class CompiledSearch(Protocol):

@@ -7,7 +7,7 @@ this costs nothing. No minimum is proved to be the lowest: a few likely places a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,19 +16,28 @@ from mixedscope.optimize.backends.scipy import descend
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import Point, Problem
 
-__all__ = ["look_again"]
+__all__ = ["HOPE", "HOPEFUL", "look_again"]
 
-#: Predicted decrease at which a search for another minimum stops: enough to tell it is lower.
+#: Predicted decrease at which a search for another minimum stops: enough to tell it is lower; less
+#: in compiled code, for searches rest on plateaus on their way.
 _COARSE: Final = 1e-2
+_FINE: Final = 1e-4
 
 #: A search that ended so little above, and this far away, is finished to see which is lower.
 _CLOSE: Final = 0.1
 _APART: Final = 0.05
 
-#: Searches made, at most, where an evaluation takes longer than microseconds, and evaluations of
-#: each.
+#: How much higher a hopeful point may be, and how many of these are searched from at most.
+HOPE: Final = 5.0
+HOPEFUL: Final = 2
+
+#: Searches made, at most, without compiled code, and evaluations of each.
 _SEARCHES: Final = 2
 _EVALUATIONS: Final = 25
+
+#: Evaluations of each search in compiled code; and of all where they take microseconds.
+_MANY: Final = 80
+_MOST: Final = 500
 
 #: Where it takes longer, the whole look may have this share of the gradients and values so far.
 _SHARE: Final = 0.2
@@ -44,14 +53,14 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     lower, but not polished; None if none was found. May raise LimitReached.
     """
     places = problem.objective.second_look(problem.to_theta(here.x))
-    if not places.rays and not places.starts:
+    if not (places.rays or places.starts or places.hopeful):
         return None
-    quick = problem.objective.is_quick
-    allowed = _SEARCHES * _EVALUATIONS * 10 if quick else int(_SHARE * problem.effort)
+    allowed = _MOST if problem.objective.is_quick else int(_SHARE * problem.effort)
+    quick = _is_compiled(problem)
     left = len(problem.trace) + allowed
     problem.stage = "restart"
     note("a second look for a lower minimum")
-    starts = []
+    starts: list[Point] = []
     for ray in places.rays:
         if left - len(problem.trace) < len(ray):
             break
@@ -59,18 +68,30 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     found = [s for s in starts if s.at_most < here.objective - here.rounding]
     if found:
         return min(found, key=lambda p: p.at_most)
-    room = max(0, min(len(places.starts), (left - len(problem.trace)) // 2))
-    others = [_value(problem, problem.to_x(theta)) for theta in places.starts[:room]]
-    starts += [point for point in others if point is not None]
-    searches = places.searches if quick else _SEARCHES
+    starts += _values(problem, places.starts, left)
+    hopeful = _values(problem, places.hopeful, left)
+    starts += [p for p in hopeful[:HOPEFUL] if p.objective < here.objective + HOPE]
+    searches = len(starts) if quick else _SEARCHES
     for start in sorted(starts, key=lambda p: p.objective)[:searches]:
-        most = min(_EVALUATIONS, left - len(problem.trace))
+        most = min(_MANY if quick else _EVALUATIONS, left - len(problem.trace))
         if most < _FEWEST:
             break
         lower = _search(problem, start, here, most)
         if lower is not None:
             return lower
     return None
+
+
+def _is_compiled(problem: Problem) -> bool:
+    """Whether all of a search takes no longer than an evaluation of larger models."""
+    return problem.objective.is_compiled and problem.objective.is_quick
+
+
+def _values(problem: Problem, thetas: Sequence[FloatArray], left: int) -> list[Point]:
+    """Evaluate at points (k,), as far as that leaves half of what is left; the lowest first."""
+    room = max(0, min(len(thetas), (left - len(problem.trace)) // 2))
+    points = [_value(problem, problem.to_x(theta)) for theta in thetas[:room]]
+    return sorted([p for p in points if p is not None], key=lambda p: p.objective)
 
 
 def _value(problem: Problem, x: FloatArray) -> Point | None:
@@ -96,7 +117,8 @@ def _search(problem: Problem, start: Point, here: Point, most: int) -> Point | N
     best, previous = problem.best, problem.previous
     problem.best = problem.previous = None
     try:
-        ended = descend(problem, start.x, ftol=_COARSE, most=most)
+        ftol = _FINE if _is_compiled(problem) else _COARSE
+        ended = descend(problem, start.x, ftol=ftol, most=most)
         found = problem.best
         if found is not None and ended and _is_another(problem, found, here):
             descend(problem, found.x, ftol=1e-9, most=_EVALUATIONS)

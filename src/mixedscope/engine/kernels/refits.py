@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel
 from mixedscope.engine.kernels.criterion import inlined_criterion, inlined_residual
+from mixedscope.engine.kernels.search import RETRY, STOP, accept_or_halve, next_trial
 from mixedscope.engine.kernels.single import Data, run_single
 from mixedscope.engine.kernels.single import Pattern as SinglePattern
 from mixedscope.engine.kernels.whole import Pattern as WholePattern
 from mixedscope.engine.kernels.whole import run_whole
 
-__all__ = ["fixed_errors_single", "fixed_errors_whole", "project_rows", "refit_whole"]
+__all__ = [
+    "advance_rows",
+    "fixed_errors_single",
+    "fixed_errors_whole",
+    "project_rows",
+    "refit_whole",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -114,6 +121,7 @@ def refit_whole(
     points: Floats,
     values: Floats,
     betas: Floats,
+    gradients: Floats,
     counts: Ints,
     decrements: Floats,
 ) -> None:
@@ -175,6 +183,7 @@ def refit_whole(
             values[row] = np.nan
             for i in range(k):
                 points[row, i] = starts[row, i]
+                gradients[row, i] = np.nan
             for i in range(r + 1):
                 betas[row, i] = np.nan
             continue
@@ -182,9 +191,60 @@ def refit_whole(
         values[row] = inlined_criterion(all_parts[best, 0], all_parts[best, 1], residual, reml)
         for i in range(k):
             points[row, i] = all_points[best, i]
+            gradients[row, i] = all_gradients[best, i]
         for i in range(r):
             betas[row, i] = all_betas[best, i]
         betas[row, r] = all_parts[best, 2]
+
+
+@kernel
+def advance_rows(
+    rows: Ints,
+    values: Floats,
+    slopes: Floats,
+    points: Floats,
+    gradients: Floats,
+    inverses: Floats,
+    directions: Floats,
+    states: Floats,
+    tolerance: float,
+    verdicts: Ints,
+) -> None:
+    """Go on with some of many searches by BFGS, after an evaluation of each.
+
+    `rows` (a,): which searches. `values` (a,), `slopes` (a, k): objective and gradient at their
+    trials. `points`, `gradients` (m, 2, k): of each search the best so far, then the trial, which
+    is given anew; where there is none yet the first gradient is NaN. `inverses` (m, k, k),
+    `directions` (m, k), `states` (m, STATE): see :mod:`mixedscope.engine.kernels.search`.
+    `verdicts` (a,) receives whether a trial was taken (bit 1) and whether its search is done (2).
+    """
+    k = points.shape[2]
+    trial, scratch = np.empty(k), np.empty((3, k))
+    for i in range(len(rows)):
+        row = rows[i]
+        verdicts[i] = 0
+        best = -1 if np.isnan(gradients[row, 0, 0]) else 0
+        for a in range(k):
+            trial[a] = points[row, 1, a]
+        verdict = accept_or_halve(values[i], best, points[row], directions[row], trial, states[row])
+        if verdict == STOP:
+            verdicts[i] = 2
+            continue
+        if verdict == RETRY:
+            for a in range(k):
+                points[row, 1, a] = trial[a]
+            continue
+        for a in range(k):
+            gradients[row, 1, a] = slopes[i, a]
+        done = next_trial(
+            values[i], best, 1, points[row], gradients[row], inverses[row], tolerance,
+            directions[row], trial, scratch, states[row],
+        )  # fmt: skip
+        verdicts[i] = 3 if done else 1
+        for a in range(k):
+            points[row, 0, a] = points[row, 1, a]
+            gradients[row, 0, a] = gradients[row, 1, a]
+            points[row, 1, a] = trial[a]
 
 
 @inlined

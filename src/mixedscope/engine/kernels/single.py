@@ -217,6 +217,7 @@ def refit_single(
     points: Floats,
     values: Floats,
     betas: Floats,
+    gradients: Floats,
     counts: Ints,
     decrements: Floats,
 ) -> None:
@@ -226,8 +227,8 @@ def refit_single(
     residual variance where it is known, 0 where it is profiled out. `points` (m, k)
     receives theta in internal units, `values` (m,) the objective without its constants (NaN: it
     could not be evaluated at the start), `betas` (m, r + 1) the basis coefficients and the
-    penalised residual, `counts` and `decrements` (m,) the evaluations made and the Newton decrement
-    at the end.
+    penalised residual, `gradients` (m, k) the gradient, `counts` and `decrements` (m,) the
+    evaluations made and the Newton decrement at the end.
     """
     d, u, w, corner = data
     h, size = u.shape[1], u.shape[2]
@@ -263,6 +264,7 @@ def refit_single(
             values[row] = np.nan
             for i in range(k):
                 points[row, i] = starts[row, i]
+                gradients[row, i] = np.nan
             for i in range(h):
                 betas[row, i] = np.nan
             continue
@@ -270,6 +272,7 @@ def refit_single(
         values[row] = inlined_criterion(all_parts[best, 0], all_parts[best, 1], residual, reml)
         for i in range(k):
             points[row, i] = all_points[best, i]
+            gradients[row, i] = all_gradients[best, i]
         for i in range(h - 1):
             betas[row, i] = all_betas[best, i]
         betas[row, h - 1] = all_parts[best, 2]

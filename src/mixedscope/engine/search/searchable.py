@@ -122,8 +122,8 @@ class SearchableObjective(ProfiledObjective):
 
     @property
     def is_quick(self) -> bool:
-        """Whether an evaluation in compiled code takes some microseconds."""
-        if self.system.blocked.small is None or self.entries is None:
+        """Whether the compiled code of an evaluation takes some microseconds."""
+        if self.system.blocked.small is None:
             return False
         cross = self.system.cross
         return len(cross.rest) ** 3 + sum(s.u.size for s in cross.tiers) <= _QUICK

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from mixedscope.engine.group_effects import GroupEffects
     from mixedscope.engine.objective import ProfiledObjective
 
-__all__ = ["SecondLook", "has_unequal_weights", "second_look", "spread_starts"]
+__all__ = [
+    "SecondLook",
+    "elsewhere",
+    "has_unequal_weights",
+    "second_look",
+    "spread_starts",
+]
 
 Floats = NDArray[np.float64]
 
@@ -34,15 +40,18 @@ _NEAR: Final = np.array([0.0, 0.3, 1.0, 3.0])
 _ALL: Final = (0.1, 10.0)
 _OTHERS: Final = 0.05
 
-#: Searches made where all weights are equal; where they are not, one from each start.
-_SEARCHES: Final = 2
+#: Where a single standard deviation vanishes, others may do so with it: all of them together.
+_TOGETHER: Final = (0.3, 1.0, 3.0)
 
 #: Correlations from here on, and standard deviations over sigma up to here, are nearly singular.
 _CORRELATED: Final = 0.9
 _SMALL: Final = 0.1
 
-#: How many times larger one standard deviation of a nearly singular term is made.
+#: How many times larger one standard deviation of a nearly singular term is made; and standard
+#: deviations over sigma that all of them are made, which led to other minima of models of few
+#: levels.
 _LARGER: Final = 10.0
+_EQUAL: Final = (1.0, 10.0)
 
 
 class SecondLook(NamedTuple):
@@ -55,13 +64,25 @@ class SecondLook(NamedTuple):
         neighbours tells of a minimum close by.
     starts : list of (k,) arrays
         Points to search from; the lowest first.
-    searches : int
-        How many of the starts are searched from at most.
+    hopeful : list of (k,) arrays
+        Points to search from where the objective is not much higher there.
     """
 
     rays: list[Floats]
     starts: list[Floats]
-    searches: int = _SEARCHES
+    hopeful: list[Floats]
+
+
+def elsewhere(objective: ProfiledObjective, thetas: Floats) -> list[Floats]:
+    """Points (..., k) beside which structures have other minima than those at thetas (..., k)."""
+    out = []
+    for term, _, columns, structure, own in _parts(objective):
+        scale = structure.scale(term.column_scale[columns])
+        for part in structure.elsewhere(thetas[..., own], scale):
+            point = np.array(thetas, dtype=float)
+            point[..., own] = part
+            out.append(point)
+    return out
 
 
 def has_unequal_weights(objective: ProfiledObjective) -> bool:
@@ -92,16 +113,19 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
     ``theta`` (k,): a minimum, canonical.
 
     Rays are tried for single standard deviations that are nearly zero, and for all where weights
-    differ. For a term whose columns are nearly perfectly correlated, or hardly vary, each start
-    has one of its standard deviations ten times as large and no correlations. Where weights
-    differ and there are several parameters, the identity and `spread_starts` are starts too.
+    differ; where there are several parameters all standard deviations together are hopeful then.
+    For a term whose columns are nearly perfectly correlated, or hardly vary, starts have no
+    correlations, and one of the standard deviations ten times as large or all of them equal. Where
+    weights differ and there are several parameters, the identity and `spread_starts` are starts
+    too. What structures know of themselves is hopeful, see `elsewhere`.
     """
     weighted = has_unequal_weights(objective)
-    rays, starts = [], []
+    rays: list[Floats] = []
+    starts: list[Floats] = []
     sizes = _RAY if weighted else _NEAR
     factors = objective.factors(theta)
-    for term, factor, columns, structure, own in _parts(objective, factors):
-        size = structure.size
+    for term, at, columns, structure, own in _parts(objective):
+        factor, size = factors[at], structure.size
         if size == 1 or not structure.correlates:
             # One parameter is one standard deviation, but for structures that share them.
             if structure.n_theta != size:
@@ -120,31 +144,35 @@ def second_look(objective: ProfiledObjective, theta: Floats) -> SecondLook:
         sds = _nearly_singular(rows)
         if sds is None:
             continue
-        for j in range(size):
-            larger = np.maximum(sds, _SMALL)
-            larger[j] *= _LARGER
+        least = np.maximum(sds, _SMALL)
+        larger = least + np.diag(least) * (_LARGER - 1.0)
+        for row in [*larger, *(np.full(size, value) for value in _EQUAL)]:
             variances = np.ones(term.size)
-            variances[columns] = larger**2
+            variances[columns] = row**2
             start = theta.copy()
             start[own] = term.nearest_theta(np.diag(variances))[
                 own.start - term.theta.start : own.stop - term.theta.start
             ]
             starts.append(start)
-    if weighted and len(theta) > 1:
-        starts += [np.asarray(objective.start, dtype=float), *spread_starts(objective)]
-        return SecondLook(rays, starts, len(starts))
-    return SecondLook(rays, starts)
+    hopeful = elsewhere(objective, theta)
+    if len(theta) > 1:
+        identity = np.asarray(objective.start, dtype=float)
+        if weighted:
+            starts += [identity, *spread_starts(objective)]
+        elif rays and objective.entries is not None:
+            hopeful += [size * identity for size in _TOGETHER]
+    return SecondLook(rays, starts, hopeful)
 
 
 def _parts(
-    objective: ProfiledObjective, factors: Sequence[Floats]
-) -> Iterator[tuple[GroupEffects, Floats, list[int], CovarianceStructure, slice]]:
-    """Grouping factor, its factor, columns, structure and place in theta of every term."""
-    for term, factor in zip(objective.system.terms, factors, strict=True):
+    objective: ProfiledObjective,
+) -> Iterator[tuple[GroupEffects, int, list[int], CovarianceStructure, slice]]:
+    """Term, its number, columns, structure and place in theta of every part of a term."""
+    for number, term in enumerate(objective.system.terms):
         first = term.theta.start
         for part, structure in zip(term.design.parts, term.structures, strict=True):
             own = slice(first, first + structure.n_theta)
-            yield term, factor, list(part.columns), structure, own
+            yield term, number, list(part.columns), structure, own
             first = own.stop
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.search.refits import to_points
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.bootstrap.result import Bootstrap, Origin
 from mixedscope.inference.estimates.compiled_refits import below
@@ -146,7 +147,7 @@ def described(
     sds: list[Floats] = []
     correlations: list[Floats] = []
     for term in objective.system.terms:
-        factors = _factors(term, refits.theta[:, term.theta])
+        factors = term.factor(refits.theta[:, term.theta])
         for kind, first, second, values in sds_and_correlations(term, factors, refits.sigma):
             name = (kind, term.group, first, second)
             if name in origin.undetermined:
@@ -170,25 +171,13 @@ def described(
     )
 
 
-def _factors(term: Any, thetas: Floats) -> Floats:
-    """Relative covariance factors (m, k, k), units of the columns, of rows of a term's theta."""
-    if term.entries() is None:
-        if not len(thetas):
-            return np.empty((0, term.size, term.size))
-        return np.array([term.factor(theta) for theta in thetas])
-    rows, columns = term.entry_places
-    out = np.zeros((len(thetas), term.size, term.size))
-    out[:, rows, columns] = thetas
-    return out
-
-
 def _singular(objective: ProfiledObjective, refits: Refits) -> NDArray[np.bool_]:
     """Whether a covariance matrix of each refit is singular; False where the refit failed."""
     fine: NDArray[np.bool_] = np.asarray(np.isfinite(refits.theta).all(axis=1))
     out: NDArray[np.bool_] = np.zeros(len(refits.theta), dtype=bool)
-    if objective.entries is None or objective.coordinates is not None:
+    if objective.coordinates is not None:
         for row in np.flatnonzero(fine).tolist():
             out[row] = objective.rank_deficient(refits.theta[row], SINGULAR)
         return out
-    out[fine] = below(objective, objective.to_entries(refits.theta[fine]), SINGULAR)
+    out[fine] = below(objective, to_points(objective, refits.theta[fine]), SINGULAR)
     return out

@@ -31,7 +31,8 @@ from mixedscope.inference.accuracy.folds import subset
 from mixedscope.inference.diagnostics.leverage import told_observations
 from mixedscope.inference.diagnostics.residuals import residual_values
 from mixedscope.inference.diagnostics.units import Units
-from mixedscope.inference.estimates.refit import SETTLED, inverse_hessian
+from mixedscope.inference.estimates.compiled_refits import inverse_hessian
+from mixedscope.inference.estimates.refit import SETTLED
 from mixedscope.inference.ladder.tangent import SMALL
 from mixedscope.optimize.driver import minimize
 

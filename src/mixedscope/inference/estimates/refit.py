@@ -9,16 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, OptimizerError
-from mixedscope.engine.group_effects import inverse_of_lower
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.search.refits import (
     fixed_errors,
+    from_points,
     is_compilable,
     residuals_of,
     start_inverse,
 )
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits
+from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, inverse_hessian
 from mixedscope.inference.ladder.tangent import raised
 from mixedscope.optimize.driver import minimize
 
@@ -26,7 +26,6 @@ __all__ = [
     "SETTLED",
     "Refits",
     "check_responses",
-    "inverse_hessian",
     "refit_many",
 ]
 
@@ -86,29 +85,6 @@ class Refits:
         return frame.assign(evaluations=self.evaluations, converged=self.converged)
 
 
-def inverse_hessian(objective: ProfiledObjective, theta: Floats) -> Floats:
-    """Inverse Hessian of the objective at theta (k, k), theta units, made positive definite.
-
-    By central differences of the exact gradient in internal units; eigenvalues below 1/1000 of the
-    largest count as that, negative ones as positive, so that a first step is bounded and downhill.
-    """
-    shape = np.diag(objective.scale) if objective.coordinates is None else objective.coordinates
-    back = inverse_of_lower(shape)
-    x = shape @ theta
-    k = len(x)
-    hessian = np.empty((k, k))
-    for i in range(k):
-        step = np.zeros(k)
-        step[i] = 1e-4 * max(abs(x[i]), 0.1)
-        _, above = objective.evaluate_gradient(back @ (x + step))
-        _, below = objective.evaluate_gradient(back @ (x - step))
-        hessian[i] = (above - below) @ back / (2.0 * step[i])
-    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    sizes = np.abs(values)
-    values = np.maximum(sizes, 1e-3 * sizes.max())
-    return np.asarray(back @ ((vectors / values) @ vectors.T) @ back.T)
-
-
 def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
     """Give responses (m, n) back if the model can be fitted to them, else raise a DataError."""
     system = objective.system
@@ -165,6 +141,8 @@ def _first_inverse(objective: ProfiledObjective, start: Floats) -> Floats:
     try:
         return inverse_hessian(objective, start)
     except FloatingPointError:  # the model's own response has no objective there
+        if objective.entries is None:
+            return np.diag(1.0 / objective.scale**2)
         return objective.from_entries(objective.from_entries(start_inverse(objective, start)).T)
 
 
@@ -181,36 +159,38 @@ def _compiled(
     exact = np.flatnonzero(unit <= _EXPLAINED * residuals.largest)
     if len(exact):
         raise _explained(number + int(exact[0]))
-    ends = compiled_refits(objective, first, residuals.rows)
+    ends = compiled_refits(objective, first, residuals)
     # Kernels leave constants out, and these responses have units of their own.
-    constant = objective.criterion(0.0, 0.0, 1.0)
-    scales = 2.0 * objective.degrees * np.log(unit / system.y_scale)
+    if system.design.sigma is None:
+        constant = objective.criterion(0.0, 0.0, 1.0)
+        scales = 2.0 * objective.degrees * np.log(unit / system.y_scale)
+        out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
+    else:
+        variance = system.variance
+        constant = objective.criterion(0.0, 0.0, variance, variance) - 1.0
+        scales = np.zeros(1)
+        out.sigma[:] = system.design.sigma
     out.objective[:] = ends.values + (constant + scales)
-    out.theta[:] = _canonical(objective, _thetas(objective, ends.points))
+    out.theta[:] = _canonical(objective, from_points(objective, ends.points))
     coefficients = ends.betas[:, :-1] * unit[:, None] + residuals.coefficients
     # Column by column: what a product of matrices gives a row depends on how many there are.
     out.beta[:] = 0.0
     for j in range(coefficients.shape[1]):
         out.beta[:] += coefficients[:, j, None] * system.r_inverse[:, j]
-    out.sigma[:] = np.sqrt(ends.betas[:, -1] / objective.degrees) * unit
     out.std_error[:] = fixed_errors(objective, ends.points) * out.sigma[:, None]
     out.evaluations[:] = ends.counts
     out.converged[:] = ends.decrements <= SETTLED
     return ends.sure
 
 
-def _thetas(objective: ProfiledObjective, points: Floats) -> Floats:
-    """Theta (m, k) of points in internal units, each as by itself."""
-    if objective.coordinates is None:
-        return objective.from_entries(points)
-    return np.array([objective.from_entries(point) for point in points])
-
-
 def _canonical(objective: ProfiledObjective, thetas: Floats) -> Floats:
-    """Bring every row of thetas (m, k), entries of factors, to its canonical range."""
+    """Bring every row of thetas (m, k) to its canonical range."""
     out = thetas + 0.0
-    # Only columns may change their signs: most rows are as they should be.
-    for row in np.flatnonzero(~(thetas[:, objective.lower == 0.0] > 0.0).all(axis=1)).tolist():
+    edges = objective.edges
+    # Signs of columns and turns of angles: most rows are as they should be.
+    fine = (thetas[:, objective.lower == 0.0] > 0.0).all(axis=1)
+    fine &= ~(np.abs(thetas) > np.where(edges > 0.0, edges, np.inf)).any(axis=1)
+    for row in np.flatnonzero(~fine).tolist():
         out[row] = objective.canonical(thetas[row])
     return out
 
