@@ -77,6 +77,8 @@ def elsewhere(objective: ProfiledObjective, thetas: Floats) -> list[Floats]:
     """Points (..., k) beside which structures have other minima than those at thetas (..., k)."""
     out = []
     for term, _, columns, structure, own in _parts(objective):
+        if not structure.hides_directions:  # others have none
+            continue
         scale = structure.scale(term.column_scale[columns])
         for part in structure.elsewhere(thetas[..., own], scale):
             point = np.array(thetas, dtype=float)
