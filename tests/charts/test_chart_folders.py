@@ -61,6 +61,8 @@ def test_options_are_parameters_of_the_function_with_their_defaults_and_document
         "theme",
         "width",
         "title",
+        "labels",
+        "units",
     }
 
 

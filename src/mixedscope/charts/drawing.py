@@ -14,6 +14,7 @@ import pandas as pd
 from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
+from mixedscope.charts.common.labels import labelled
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
 from mixedscope.charts.common.sheet import across, current, is_narrow, sheet
@@ -61,7 +62,9 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
     if source is None:
         return _absent(spec, next(iter(missing.values())), theme)
     try:
-        chart, title, caption, *files = function_of(spec)(*source, options=options, theme=theme)
+        chart, title, caption, *files = function_of(spec)(
+            *labelled(source), options=options, theme=theme
+        )
     except UnsuitedError as error:
         return _absent(spec, str(error), theme)
     return figure(chart, title, caption + left_out(missing), *files, theme=theme)
@@ -82,7 +85,9 @@ def draw_films(
         return _absent(spec, next(iter(missing.values())), theme).files
     films = getattr(import_module(spec.module), f"{spec.folder}_films")
     try:
-        found: Mapping[str, Callable[[], bytes]] = films(*source, options=options, theme=theme)
+        found: Mapping[str, Callable[[], bytes]] = films(
+            *labelled(source), options=options, theme=theme
+        )
     except UnsuitedError as error:
         return _absent(spec, str(error), theme).files
     return found
@@ -136,7 +141,7 @@ def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = 
             return absent_figure(name, str(table.attrs["skipped"]["reason"]), theme=theme)
     spec = MODEL_CHARTS[name]
     options = spec.options.of(spec.fixed)
-    return figure(*function_of(spec)(*tables, options=options, theme=theme), theme=theme)
+    return figure(*function_of(spec)(*labelled(tables), options=options, theme=theme), theme=theme)
 
 
 def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:
@@ -165,18 +170,18 @@ def figure(
 Drawn = TypeVar("Drawn")
 
 
-def on_sheet(make: Callable[[], Drawn], *, width: float | None = None, title: bool = True) -> Drawn:
+def on_sheet(make: Callable[[], Drawn], *, width: float | None = None, **asked: Any) -> Drawn:
     """Draw a figure, or a chart, on a sheet of this width in millimetres, and for its size.
 
-    ``make``: draws it, with theme and title. ``width``, ``title``: see
-    `mixedscope.charts.common.sheet.Sheet`. Raises ModelError if no figure has this width.
+    ``make``: draws it, with theme and title. ``width`` and ``asked``: as for
+    `mixedscope.charts.common.sheet.sheet`, which says what it refuses.
     """
     if width is None:
-        with sheet(title=title):
+        with sheet(**asked):
             return make()
     less, narrowest = 0, math.inf
     while True:
-        with sheet(width, title=title, less=less) as used:
+        with sheet(width, **asked, less=less) as used:
             again = make()
         chart: Any = again.chart if isinstance(again, Figure) else again
         spec = measured(chart) or to_spec(chart)

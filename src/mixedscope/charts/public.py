@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, Final
 
+from mixedscope.charts.common.labels import labelled
 from mixedscope.charts.common.options import annotated, described
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.source import (
@@ -24,7 +25,7 @@ from mixedscope.core.arguments import door
 from mixedscope.summaries.phases import phase_tables
 
 # The names that annotations of these functions are written with can be looked up here.
-__all__ = ["Any", "Figure", "Made", "Sequence", "Source", "public_function"]
+__all__ = ["Any", "Figure", "Made", "Mapping", "Sequence", "Source", "public_function"]
 
 _WIDTH: Final = 92
 _FITS: Final = "Fit, FitTables, path, or sequence of these"
@@ -40,10 +41,16 @@ def public_function(name: str) -> Callable[..., Any]:
         theme: str = "light",
         width: float | None = None,
         title: bool = True,
+        labels: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
         **given: Any,
     ) -> Any:
         return on_sheet(
-            lambda: drawn(source, *others, theme=theme, **given), width=width, title=title
+            lambda: drawn(source, *others, theme=theme, **given),
+            width=width,
+            title=title,
+            labels=labels,
+            units=units,
         )
 
     def drawn(source: Any, *others: Any, theme: str, **given: Any) -> Any:
@@ -63,7 +70,9 @@ def public_function(name: str) -> Callable[..., Any]:
         else:
             given_fits, studies = [source, *others], options.studies(spec.studies)
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
-        chart, told, caption, *files = function_of(spec)(*shown, options=options, theme=theme)
+        chart, told, caption, *files = function_of(spec)(
+            *labelled(shown), options=options, theme=theme
+        )
         if spec.formats:
             return figure(chart, told, caption, *files, theme=theme)
         return finish(chart, told, caption, theme=theme)
@@ -93,6 +102,7 @@ def _signature(spec: ChartSpec) -> inspect.Signature:
     named["theme"] = ("str", "light")
     named["width"] = ("float | None", None)
     named["title"] = ("bool", True)
+    named["labels"] = named["units"] = ("Mapping[str, str] | None", None)
     placed = zip(places.items(), kinds, strict=True)
     return inspect.Signature(
         [
@@ -135,6 +145,8 @@ def _documentation(spec: ChartSpec) -> str:
         ["width : float, optional", "Millimetres that the figure is wide in print at most."]
     )
     parameters.append(["title : bool", "Whether the title stands above the figure."])
+    told = "What variables are called, and what they are measured in, by their names in the data."
+    parameters.append(["labels, units : mapping of str to str, optional", told])
     film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
     refused = (
         "the source is another thing" if spec.tables or spec.beside else "there is nothing to draw"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from mixedscope.charts.common.glyphs import font_words
@@ -27,9 +27,13 @@ def print_font_words(figures: Iterable[Figure]) -> None:
         print(warning)
 
 
+#: Keys of all charts that tell of the sheet they are drawn on.
+_SHEET: Final = ("width", "title", "labels", "units")
+
+
 def sheet_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What `mixedscope.charts.drawing.on_sheet` is told by the settings of charts."""
-    return {key: settings[key] for key in ("width", "title") if key in settings}
+    return {key: settings[key] for key in _SHEET if key in settings}
 
 
 @contextmanager

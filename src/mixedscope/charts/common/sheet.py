@@ -7,10 +7,10 @@ made smaller as a whole when it is written: as much as its smallest type can bea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -23,6 +23,7 @@ __all__ = [
     "WIDEST",
     "Sheet",
     "across",
+    "check_labels",
     "inner",
     "is_narrow",
     "sheet",
@@ -57,12 +58,16 @@ class Sheet:
         Millimetres that it is printed across at most; None leaves it as large as it is drawn.
     title : bool
         Whether its title stands above it.
+    labels, units : mapping of str to str
+        What variables are called, and what they are measured in, by their names in the data.
     less : int
         Pixels that it has less than would be its share, where a chart took more than it had.
     """
 
     width: float | None = None
     title: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     less: int = 0
 
     @cached_property
@@ -90,21 +95,42 @@ _CURRENT: ContextVar[Sheet | None] = ContextVar("sheet", default=None)
 
 
 @contextmanager
-def sheet(width: float | None = None, *, title: bool = True, less: int = 0) -> Iterator[Sheet]:
-    """Draw what is drawn within on a sheet of this width in millimetres.
+def sheet(
+    width: float | None = None,
+    *,
+    title: bool = True,
+    labels: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    less: int = 0,
+) -> Iterator[Sheet]:
+    """Draw what is drawn within on such a `Sheet`.
 
-    ``less``: pixels that it is narrower. Raises ModelError if no figure can be as narrow, or is as
-    wide.
+    Raises ModelError if no figure can be as narrow, or is as wide, or two variables would be called
+    the same.
     """
+    check_labels(labels or {})
     if width is not None and not NARROWEST <= width <= WIDEST:
         raise ModelError(
             f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {width:g}."
         )
-    token = _CURRENT.set(Sheet(width, title, less))
+    token = _CURRENT.set(Sheet(width, title, labels or {}, units or {}, less))
     try:
         yield current()
     finally:
         _CURRENT.reset(token)
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raise ModelError if a label is empty, or two variables have the same."""
+    owners: dict[str, str] = {}
+    for name, label in labels.items():
+        if not label.strip():
+            raise ModelError(f"The label of {name!r} is empty: write one, or leave it out.")
+        if label in owners:
+            raise ModelError(
+                f"{owners[label]!r} and {name!r} have the same label, {label!r}: tell them apart."
+            )
+        owners[label] = name
 
 
 def current() -> Sheet:

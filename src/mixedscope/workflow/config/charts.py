@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
-from mixedscope.charts.common.sheet import NARROWEST, WIDEST
+from mixedscope.charts.common.sheet import NARROWEST, WIDEST, check_labels
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import MixedscopeError, suggest
 from mixedscope.core.sections import Section, fault
@@ -36,6 +36,10 @@ class ChartSettings(Section):
     """Width of figures in print in millimetres, at most; by default some 180."""
     title: bool = True
     """Whether titles stand above figures; they are in captions and on pages in any case."""
+    labels: dict[str, str] = {}
+    """What variables are called in figures, by their names in the data."""
+    units: dict[str, str] = {}
+    """What variables are measured in, by their names in the data: axes say it."""
     html: Literal["shared", "self-contained"] = "shared"
     """Interactive pages share the scripts in ``results/assets``, or hold everything each."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
@@ -44,6 +48,15 @@ class ChartSettings(Section):
     """Kinds of charts to draw; all by default."""
     studies: dict[str, dict[str, Any]] = {}
     """Settings of the studies behind charts, by name of study."""
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_told_apart(cls, labels: dict[str, str]) -> dict[str, str]:
+        try:
+            check_labels(labels)
+        except MixedscopeError as error:
+            raise fault(str(error)) from None
+        return labels
 
     @field_validator("kinds")
     @classmethod

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
+from mixedscope.charts.common.labels import variable_words
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
@@ -241,7 +242,7 @@ def _y_title(group: str, *, named: bool) -> str:
 def _axis_title(pull: Pull, group: str, scale: str) -> str:
     term = pull.terms[0]
     response = pull.info.get("response")
-    of = f" ({response})" if response else ""
+    of = f" ({variable_words(response)})" if response else ""
     return f"{term}{of}" if scale == "coef" else f"{term}: deviation{of}"
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.labels import variable_words
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
@@ -172,7 +173,7 @@ def _degrees_panel(book: Books, style: _Style, *, first: bool) -> Any:
 
 
 def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
-    unit = f" ({book.info['response']})" if book.info.get("response") else ""
+    unit = f" ({variable_words(book.info['response'])})" if book.info.get("response") else ""
     axis = _y(f"SD of contribution{unit}", [0, style.deviation], first=first, tickCount=4)
     frames = []
     labels: list[tuple[str, str, float]] = []

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.labels import variable_title
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
@@ -124,7 +125,7 @@ def _levels(
     levels = list(dict.fromkeys(own["level"]))
     step = max(_ROW, _SERIES * len(series) + 6)
     scale = alt.Scale(domain=list(frame), nice=False, zero=False)
-    axis = alt.Axis(title=str(own["response"].iloc[0]), tickCount=4, domain=False)
+    axis = alt.Axis(title=variable_title(str(own["response"].iloc[0])), tickCount=4, domain=False)
     y: dict[str, Any] = {
         "y": alt.Y(
             field="level",
@@ -173,10 +174,10 @@ def _along(
         field="value",
         type="quantitative",
         scale=alt.Scale(domain=[values.min(), values.max()], nice=False, zero=False),
-        axis=alt.Axis(title=str(own["variable"].iloc[0]), tickCount=5),
+        axis=alt.Axis(title=variable_title(str(own["variable"].iloc[0])), tickCount=5),
     )
     scale = alt.Scale(domain=list(frame), nice=False, zero=False)
-    axis = alt.Axis(title=str(own["response"].iloc[0]), tickCount=4)
+    axis = alt.Axis(title=variable_title(str(own["response"].iloc[0])), tickCount=4)
     base = data.chart(own[own["mean"].notna()])
     opacity = 0.18 if theme == "light" else 0.25
     band = base.mark_area(opacity=opacity, aria=False).encode(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, in_row, layered
+from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
@@ -224,7 +225,7 @@ def _moment(
             height=size[1],
             frames=scene.axes,
             chosen=np.arange(len(pull.levels)),
-            titles=scene.terms,
+            titles=[term_title(t, actor.pull.info) for t in scene.terms],
             x_labels=x,
             y_labels=y,
         )

@@ -18,6 +18,7 @@ import pandas as pd
 from mixedscope.charts.common.compose import in_column
 from mixedscope.charts.common.groups import grouping_factor
 from mixedscope.charts.common.keys import Keyed, mark_key
+from mixedscope.charts.common.labels import variable_title
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
@@ -273,7 +274,8 @@ class _Facets:
         )
         less = " less the offset" if self.axis["offset"] else ""
         title = alt.TitleParams(
-            text=f"{self.response}{less}, up, against {self._variable}, right",
+            text=f"{variable_title(self.response)}{less}, up, against "
+            f"{variable_title(self._variable)}, right",
             fontSize=11,
             fontWeight="normal",
             anchor="start",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.compose import in_column, in_row
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
+from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
@@ -210,7 +211,7 @@ def _columns(
                 height=height,
                 frames=frames,
                 chosen=chosen[s],
-                titles=fits[s].terms,
+                titles=[term_title(t, fits[s].info) for t in fits[s].terms],
                 x_labels=True,
                 y_labels=s == start,
                 name_levels=len(chosen[s]) <= _NAMED,
@@ -291,7 +292,7 @@ def _triangle(
                 height=size[1],
                 frames=frames,
                 chosen=chosen,
-                titles=pull.terms,
+                titles=[term_title(t, pull.info) for t in pull.terms],
                 x_labels=bottom[j] == i,
                 y_labels=y_labels and not row,
             )

@@ -1,0 +1,224 @@
+"""What variables are called in figures, and in which units they are measured.
+
+Labels take the place of names in all that a chart reads, so that axes, keys, titles and captions
+agree; a formula stays as it was written.  Units stand on axes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from itertools import permutations
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import pandas as pd
+
+from mixedscope.charts.common.sheet import current
+from mixedscope.tables.late import LateTables
+from mixedscope.tables.store import FitTables
+
+__all__ = ["labelled", "term_title", "variable_title", "variable_words"]
+
+_INTERCEPT: Final = "(Intercept)"
+
+#: Columns that hold names of variables, of terms or of grouping factors.
+_NAMED: Final = (
+    "group", "term", "term2", "variable", "response", "by",
+    "x_group", "x_name", "y_group", "y_name",
+)  # fmt: skip
+#: Columns that hold sentences, or names put together.
+_TOLD: Final = ("name", "words", "others")
+Source = TypeVar("Source")
+
+
+def labelled(source: Source) -> Source:
+    """Give fits, or tables, in which variables are called by their labels.
+
+    ``source``: stored tables of a fit, a table, or sequences and mappings of these. Without labels
+    it is given as it is.
+    """
+    labels = current().labels
+    if not labels:
+        return source
+    found: Any = _Names(labels).all_of(source)
+    result: Source = found
+    return result
+
+
+def variable_title(name: str) -> str:
+    """The title of an axis of a variable, with its unit where that is known."""
+    unit = _units().get(name)
+    return f"{name} ({unit})" if unit else name
+
+
+def variable_words(name: str) -> str:
+    """A variable with its unit, where it stands in brackets."""
+    unit = _units().get(name)
+    return f"{name}, {unit}" if unit else name
+
+
+def term_title(term: str, info: Mapping[str, Any]) -> str:
+    """The title of an axis of the coefficient of a term, with its unit where that is known.
+
+    It is the unit of the response, for one unit of each variable of the term that has one.
+    ``info``: of the fit.
+    """
+    units = _units()
+    unit = units.get(str(info.get("response") or ""))
+    if not unit:
+        return term
+    variables = info.get("variables") or {}
+    factors = [name for name, known in variables.items() if known.get("kind") == "categorical"]
+    per = []
+    for part in term.split(":"):
+        if part == _INTERCEPT or any(part.startswith(name) for name in factors):
+            continue
+        if part not in units:
+            return term
+        per.append(units[part])
+    return f"{term} ({'/'.join([unit, *per])})"
+
+
+def _units() -> dict[str, str]:
+    """Units by what their variables are called in figures."""
+    drawn_on = current()
+    return {drawn_on.labels.get(name, name): unit for name, unit in drawn_on.units.items()}
+
+
+class _Names:
+    """Labels in place of names."""
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self.labels = labels
+        names = "|".join(re.escape(name) for name in sorted(labels, key=len, reverse=True))
+        # A name as such, or before the level of a factor; not as a part of another name.
+        self._in_text = re.compile(rf"(?<![\w.])(?:{names})(?![\w.(])")
+
+    def text(self, text: str) -> str:
+        """A sentence, or names put together."""
+        return self._in_text.sub(lambda match: self.labels[match[0]], text)
+
+    def name(self, name: Any) -> Any:
+        """The name of a variable, a term or a factor; what is no text is left as it is."""
+        if not isinstance(name, str):
+            return name
+        if name in self.components:
+            return self.components[name]
+        return ":".join(self._part(part) for part in name.split(":"))
+
+    def _part(self, part: str) -> str:
+        if part in self.labels:
+            return self.labels[part]
+        # The level of a factor follows its name.
+        for name in sorted(self.levelled, key=len, reverse=True):
+            if part.startswith(name) and len(part) > len(name):
+                return f"{self.labels[name]} {part[len(name) :]}"
+        return self.text(part)
+
+    #: Of a fit: factors with labels, and components of theta by what they are called.
+    levelled: tuple[str, ...] = ()
+    components: Mapping[str, str] = MappingProxyType({})
+
+    def all_of(self, source: Any) -> Any:
+        if isinstance(source, FitTables):
+            return self.fit(source)
+        if isinstance(source, pd.DataFrame):
+            return self.table(source)
+        if isinstance(source, Mapping):
+            return {key: self.all_of(value) for key, value in source.items()}
+        if isinstance(source, list | tuple):
+            return type(source)(self.all_of(value) for value in source)
+        return self.name(source)
+
+    def table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table with names replaced; numbers and levels are those of the given one."""
+        found = table.copy(deep=False)
+        for column in found.columns:
+            if column not in _NAMED and column not in _TOLD:
+                continue
+            change = self.name if column in _NAMED else self.text
+            known = {text: change(text) for text in found[column] if isinstance(text, str)}
+            if any(text != label for text, label in known.items()):
+                found[column] = [
+                    known[text] if isinstance(text, str) else text for text in found[column]
+                ]
+        return found
+
+    def fit(self, fit: FitTables) -> FitTables:
+        """The tables of a fit with names replaced; those of studies when they are asked for."""
+        variables = fit.info.get("variables") or {}
+        own = copy(self)
+        own.levelled = tuple(
+            name
+            for name, known in variables.items()
+            if name in self.labels and known.get("kind") == "categorical"
+        )
+        own.components = own.named_components(fit.info.get("random") or [])
+        studies = LateTables()
+        for name in fit.studies:
+            studies.later(name, partial(own.study, fit, name))
+        return replace(
+            fit,
+            info=own.info(fit.info),
+            estimates=None if fit.estimates is None else own.table(fit.estimates),
+            modes=None if fit.modes is None else own.table(fit.modes),
+            modes_trace=None if fit.modes_trace is None else own.table(fit.modes_trace),
+            studies=studies,
+        )
+
+    def study(self, fit: FitTables, name: str) -> pd.DataFrame:
+        """A table of a study of a fit."""
+        return self.table(fit.studies[name])
+
+    def info(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """The information of a fit: what names variables, terms and factors in it."""
+        found = dict(info)
+        if "response" in found:
+            found["response"] = self.name(found["response"])
+        for key in ("fixed_names", "dropped_coefficients"):
+            found[key] = [self.name(name) for name in found.get(key) or []]
+        found["variables"] = self._keys(found.get("variables") or {})
+        if "dimensions" in found:
+            groups = self._keys(found["dimensions"].get("groups") or {})
+            found["dimensions"] = {**found["dimensions"], "groups": groups}
+        found["random"] = [
+            {
+                **part,
+                "group": self.name(part["group"]),
+                "names": list(map(self.name, part["names"])),
+            }
+            for part in found.get("random") or []
+        ]
+        found["singular"] = [self._collapse(part) for part in found.get("singular") or []]
+        if references := found.get("references"):
+            found["references"] = {
+                key: {**value, "beta": self._keys(value["beta"])} if "beta" in value else value
+                for key, value in references.items()
+            }
+        return found
+
+    def named_components(self, random: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """What the components of theta are called: a factor, a term, perhaps another."""
+        found = {}
+        for part in random:
+            group, names = part["group"], part["names"]
+            for rest in [(name,) for name in names] + [*permutations(names, 2)]:
+                found[".".join((group, *rest))] = ".".join(map(self.name, (group, *rest)))
+        return found
+
+    def _collapse(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Which terms of a factor have lost a dimension."""
+        told = part.get("collapsed")
+        return {
+            **part,
+            "group": self.name(part["group"]),
+            "terms": [self.name(term) for term in part["terms"]],
+            "collapsed": self.text(told) if isinstance(told, str) else told,
+        }
+
+    def _keys(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+        return {self.name(key): value for key, value in mapping.items()}
