@@ -193,6 +193,8 @@ class _Names:
             }
             for part in found.get("random") or []
         ]
+        if "theta_names" in found:
+            found["theta_names"] = [self.name(component) for component in found["theta_names"]]
         found["singular"] = [self._collapse(part) for part in found.get("singular") or []]
         if references := found.get("references"):
             found["references"] = {

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
+from mixedscope.core.arguments import named
 from mixedscope.core.errors import ModelError
 
 __all__ = [
@@ -109,6 +110,7 @@ def sheet(
     the same.
     """
     check_labels(labels or {})
+    _check_texts("units", units or {})
     if width is not None and not NARROWEST <= width <= WIDEST:
         raise ModelError(
             f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {width:g}."
@@ -122,6 +124,7 @@ def sheet(
 
 def check_labels(labels: Mapping[str, str]) -> None:
     """Raise ModelError if a label is empty, or two variables have the same."""
+    _check_texts("labels", labels)
     owners: dict[str, str] = {}
     for name, label in labels.items():
         if not label.strip():
@@ -131,6 +134,18 @@ def check_labels(labels: Mapping[str, str]) -> None:
                 f"{owners[label]!r} and {name!r} have the same label, {label!r}: tell them apart."
             )
         owners[label] = name
+
+
+def _check_texts(name: str, given: Any) -> None:
+    """Refuse what gives no texts by names of variables."""
+    texts = isinstance(given, Mapping) and all(
+        isinstance(text, str) for pair in given.items() for text in pair
+    )
+    if not texts:
+        raise ModelError(
+            f"{name} is a mapping of names of variables to texts, "
+            f'such as {name}={{"Reaction": "ms"}}, not {named(given)}.'
+        )
 
 
 def current() -> Sheet:
