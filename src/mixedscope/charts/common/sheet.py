@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from typing import Any, Final
 
 from mixedscope.core.arguments import named
@@ -109,13 +110,16 @@ def sheet(
     Raises ModelError if no figure can be as narrow, or is as wide, or two variables would be called
     the same.
     """
-    check_labels(labels or {})
-    _check_texts("units", units or {})
-    if width is not None and not NARROWEST <= width <= WIDEST:
+    labels, units = ({} if given is None else given for given in (labels, units))
+    check_labels(labels)
+    _check_texts("units", units)
+    known = isinstance(width, Real) and not isinstance(width, bool)
+    if width is not None and not (known and NARROWEST <= width <= WIDEST):
+        told = f"{width:g}" if known else named(width)
         raise ModelError(
-            f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {width:g}."
+            f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {told}."
         )
-    token = _CURRENT.set(Sheet(width, title, labels or {}, units or {}, less))
+    token = _CURRENT.set(Sheet(width, title, labels, units, less))
     try:
         yield current()
     finally:
