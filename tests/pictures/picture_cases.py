@@ -76,6 +76,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
     "dumbbell": lambda: charts.dumbbell(FULL, "g"),
+    "coefficients": lambda: charts.coefficients(_made("intervals")),
+    "coefficients-beside": lambda: charts.coefficients(FULL, ZERO),
     "caterpillar": lambda: charts.caterpillar(FULL, ZERO, group="g"),
     "qqcaterpillar": lambda: charts.qqcaterpillar(FULL),
     "motion": lambda: charts.motion(FULL, "g"),

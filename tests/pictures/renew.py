@@ -68,7 +68,13 @@ def make_tables() -> None:
         fit = ms.LinearMixedModel(formula, rows, structure=structure).fit()
         fit.study("principal")
         fit.save(TABLES / folder)
+    draws = fits["full"].parametric_bootstrap(200, seed=4)
+    intervals = {
+        "profile_intervals": fits["full"].profile().confint().assign(level=0.95),
+        "bootstrap_intervals": draws.confint().drop(columns="drawn_from").assign(level=0.95),
+    }
     made = {
+        "intervals": {**intervals, "estimates": fits["full"].estimates},
         "ladder": ms.ladder([fits["full"], fits["zerocorr"]]).tables,
         "race": models["full"].race(["pybobyqa", "auto"], starts=2),
         "phases": ms.phase_tables([fits["full"], fits["zerocorr"]]),

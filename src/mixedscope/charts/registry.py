@@ -132,6 +132,10 @@ SPECS: Final = (
         "panels", "Data", keys=("select", "order", "count"), per_group=True, shows="first",
         studies=("panels",),
     ),
+    ChartSpec(
+        "coefficients", "Estimates", keys=("kinds", "intervals", "level"),
+        also=("profile_intervals", "bootstrap_intervals", "tests"),
+    ),
     ChartSpec("shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True),
     ChartSpec(
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),

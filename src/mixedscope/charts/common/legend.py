@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -20,7 +20,10 @@ from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 
-__all__ = ["header", "header_lines", "key_columns", "key_row", "title_lines"]
+__all__ = ["MEAN_SHAPE", "header", "header_lines", "key_columns", "key_row", "title_lines"]
+
+#: An upright stroke: where draws have their mean.
+MEAN_SHAPE: Final = "M0,-1L0,1"
 
 #: Mean width of a character of the font, as a share of its size.
 _CHARACTER = 0.52
@@ -96,7 +99,8 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
     ``items``: kind and words; kinds are ``reference``, ``mode``, ``movement`` (``movement-line``
     where it has no arrow head), ``ellipse``, ``population``, ``limit``, ``zero``, and of intervals
     ``clear``, ``unclear`` and ``interval``, and of quantiles ``expected``, ``effects`` and
-    ``outside``.
+    ``outside``, of estimates
+    ``mean`` and ``boundary``.
     ``width``: pixels; an item that would not fit starts a new row.
     ``size``: font size.
     """
@@ -176,6 +180,11 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
         elif kind == "outside":
             settings = {"shape": "diamond", "color": COLOURS["failed"], "filled": True}
             layers.append(draw(middle, **settings, size=44, opacity=1))
+        elif kind == "mean":
+            settings = {"shape": MEAN_SHAPE, "stroke": colours["ink"], "strokeWidth": 1.6}
+            layers.append(draw(middle, **settings, size=90, opacity=1))
+        elif kind == "boundary":
+            layers.append(line(rows, color=colours["ink"], strokeWidth=2))
         elif kind == "interval":
             layers.append(line(rows, color=COLOURS["zero"], strokeWidth=0.8))
         elif kind == "zero":

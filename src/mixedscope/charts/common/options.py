@@ -107,12 +107,15 @@ class Options(Section):
         Raises ModelError if a value is none of those that an option can have.
         """
         for name, value in given.items():
-            known = allowed(cls.model_fields[name])
-            if known and value not in known:
-                raise ModelError(
-                    f"There is no {name} {value!r}.{suggest(value, map(str, known))} "
-                    f"Known are: {', '.join(str(k) for k in known if k is not None)}."
-                )
+            field = cls.model_fields[name]
+            known, several = allowed(field), _several(field)
+            for one in value if several and value is not None else [value]:
+                if (known or several) and one not in (*known, *several):
+                    raise ModelError(
+                        f"There is no {name} {one!r}.{suggest(one, map(str, known or several))} "
+                        f"Known are: {', '.join(str(k) for k in known or several if k)}."
+                    )
+            _check_range(name, value, field)
         return cls.model_construct(**given)
 
     @classmethod
@@ -145,6 +148,7 @@ class Options(Section):
         from mixedscope.tables.table_files import conformed, skipped_table
 
         level = getattr(self, "level", None) or LEVEL
+        asked = getattr(self, "intervals", None) or ()
 
         def ends(method: str) -> pd.DataFrame:
             table = f"{method}_intervals"
@@ -164,7 +168,8 @@ class Options(Section):
         return {
             f"{method}_intervals": partial(ends, method)
             for method in ("profile", "bootstrap")
-            if f"{method}_intervals" in names and method in tables.studies
+            if f"{method}_intervals" in names
+            and (method in tables.studies or (method in asked and hasattr(item, "study")))
         }
 
     def chosen(self, tables: Mapping[str, Any], needed: tuple[str, ...]) -> list[Any]:
@@ -225,6 +230,24 @@ def allowed(field: FieldInfo) -> tuple[Any, ...]:
     return (*values, *([None] if type(None) in kinds else []))
 
 
+def _several(field: FieldInfo) -> tuple[Any, ...]:
+    """The values that an option may have some of; empty for others."""
+    lists = [kind for kind in _kinds(field.annotation) if get_origin(kind) is list]
+    items = [get_args(kind)[0] for kind in lists]
+    return tuple(v for item in items if get_origin(item) is Literal for v in get_args(item))
+
+
+def _check_range(name: str, value: Any, field: FieldInfo) -> None:
+    """Refuse a number that an option cannot be."""
+    above = next((m.gt for m in field.metadata if hasattr(m, "gt")), None)
+    below = next((m.lt for m in field.metadata if hasattr(m, "lt")), None)
+    if above is None or below is None or value is None:
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not above < value < below:
+        raise ModelError(f"{name} is a number between {above:g} and {below:g}, not {value!r}.")
+
+
 #: Options of these kinds in signatures, and in documentation.
 _WRITTEN: Final = {
     str: ("str", "str"),
@@ -251,6 +274,9 @@ def _written(field: FieldInfo) -> tuple[str, str]:
     if values := allowed(field):
         shown = ", ".join(f'"{value}"' for value in values if value is not None)
         return "str", f"{{{shown}}}"
+    if values := _several(field):
+        shown = ", ".join(f'"{value}"' for value in values)
+        return "Sequence[str]", f"sequence of {{{shown}}}"
     (kind,) = (kind for kind in _kinds(field.annotation) if kind is not type(None))
     return _WRITTEN[_bare(kind)]
 

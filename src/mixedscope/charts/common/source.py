@@ -160,7 +160,9 @@ def _one(
         return _some(item, found)
     beside = (*spec.beside, *spec.also)
     own = _tables_by_name(item)
-    if found is None and own is not None and any(name in own for name in beside):
+    # Of a profile and of draws there are intervals.
+    takes = {*beside, *(name.removesuffix("_intervals") for name in beside)}
+    if found is None and own is not None and any(name in own for name in takes):
         for name in [name for name in beside if name in own]:
             _check_table(f"ms.charts.{spec.name} draws what {spec.maker} gives", name, own[name])
         found = _as_fit(item, own)

@@ -1,0 +1,1 @@
+"""Fixed effects, standard deviations and correlations of fits, with their intervals."""
