@@ -8,7 +8,7 @@ import pytest
 from numba import njit
 from numba.extending import overload
 
-from mixedscope.engine.compile import compiled
+from mixedscope.engine.compile import compiler
 
 
 def probe(seen):
@@ -60,7 +60,7 @@ def test_the_collector_works_on_while_others_compile(own_thresholds):
 
 
 def test_a_kernel_that_fails_to_compile_leaves_the_collector_as_it_was(own_thresholds):
-    broken = njit(of_the_package(lambda: compiled.no_such_name))
+    broken = njit(of_the_package(lambda: compiler.no_such_name))
     with pytest.raises(Exception, match="no_such_name"):
         broken()
     assert gc.get_threshold() == own_thresholds

@@ -13,7 +13,7 @@ import sys
 from itertools import count
 from types import SimpleNamespace
 from numba import njit
-from mixedscope.engine.compile import announcement, compiled
+from mixedscope.engine.compile import announcement, compiler
 
 step = float(sys.argv[1])
 clock = count()

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 from numba.core.errors import TypingError
 
 from mixedscope import LinearMixedModel
 from mixedscope.engine import blocked
+from mixedscope.engine.compile.compiled import kernel
 from mixedscope.engine.compile.step import Step
 from mixedscope.engine.kernels import steps
 from mixedscope.engine.linking import steps_of_single, steps_of_whole
@@ -24,54 +24,72 @@ half = Step(1, "float64", "float64[::1]", "int64")
 call = half.call
 
 
-@njit
+@kernel
 def first(x: Any, n: int) -> float:
     return float(x[0] * n)
 
 
-@njit
+@kernel
 def last(x: Any, n: int) -> float:
     if n < 0:
         raise ValueError("negative")
     return float(x[-1] * n)
 
 
-@njit
+@kernel
 def caller(addresses: Any, x: Any, n: int) -> float:
     return float(call(addresses, x, n) + 0.5)
 
 
-def test_who_fills_in_the_address_says_what_is_called() -> None:
-    addresses, x = np.zeros(2, dtype=np.int64), np.array([2.0, 3.0])
-    half.put(addresses, first)
-    assert caller(addresses, x, 4) == 8.5
-    half.put(addresses, last)
-    assert caller(addresses, x, 4) == 12.5
-    assert addresses[0] == 0
+def numbers_of(function: Any, *, linked: bool) -> np.ndarray:
+    numbers = np.zeros(2, dtype=np.int64)
+    half.put(numbers, function)
+    if linked:
+        half.link(numbers)
+    return numbers
 
 
-def test_errors_come_through() -> None:
-    addresses = np.zeros(2, dtype=np.int64)
-    half.put(addresses, last)
+def run(is_compiled: bool) -> Any:
+    return caller.compiled if is_compiled else caller.interpreted  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_who_fills_in_the_number_says_what_is_called(is_compiled: bool) -> None:
+    x = np.array([2.0, 3.0])
+    numbers = numbers_of(first, linked=is_compiled)
+    assert run(is_compiled)(numbers, x, 4) == 8.5
+    assert numbers[0] == 0
+    assert run(is_compiled)(numbers_of(last, linked=is_compiled), x, 4) == 12.5
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_errors_come_through(is_compiled: bool) -> None:
+    numbers = numbers_of(last, linked=is_compiled)
     with pytest.raises(ValueError, match="negative"):
-        caller(addresses, np.ones(1), -1)
+        run(is_compiled)(numbers, np.ones(1), -1)
 
 
-def test_no_address_is_an_error() -> None:
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_no_number_is_an_error(is_compiled: bool) -> None:
     with pytest.raises(RuntimeError, match="not linked"):
-        caller(np.zeros(2, dtype=np.int64), np.ones(1), 1)
+        run(is_compiled)(np.zeros(2, dtype=np.int64), np.ones(1), 1)
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_numbers_of_the_other_way_are_an_error(is_compiled: bool) -> None:
+    """Compiled code calls no address that is none, nor does Python take one."""
+    with pytest.raises(RuntimeError, match="not linked"):
+        run(is_compiled)(numbers_of(first, linked=not is_compiled), np.ones(1), 1)
 
 
 def test_other_types_do_not_compile() -> None:
     with pytest.raises(TypingError):
-        caller(np.zeros(2, dtype=np.int64), np.ones((2, 2)), 1)
+        run(True)(np.zeros(2, dtype=np.int64), np.ones((2, 2)), 1)
 
 
 def test_a_function_has_one_address() -> None:
-    one, other = np.zeros((2, 2), dtype=np.int64)
-    half.put(one, first)
-    half.put(other, first)
-    assert one[1] == other[1] != 0
+    one, other = numbers_of(first, linked=True), numbers_of(first, linked=True)
+    assert one[1] == other[1] > 0
 
 
 def linked(row: np.ndarray) -> set[str]:
@@ -80,7 +98,7 @@ def linked(row: np.ndarray) -> set[str]:
     return {name for name, step in named.items() if row[step._place]}
 
 
-def test_only_what_the_data_lead_to_is_compiled() -> None:
+def test_only_what_the_data_lead_to_is_named() -> None:
     single = linked(steps_of_single(2, reml=False))
     assert single == {"level_factors", "eliminate_head", "back_solve", "derivative_tier"}
     assert linked(steps_of_single(2, reml=True)) - single == {"fixed_forms"}

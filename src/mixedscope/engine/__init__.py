@@ -16,4 +16,5 @@ does not document (`tests/test_layers.py`):
 - `search.searchable`: the objective with what optimisers ask for
 - `search.refits`: searches for many responses at once
 - `lapack`: the number of threads
+- `compile.interpreter`: whether Python may run the kernels of small models
 """

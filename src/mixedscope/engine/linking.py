@@ -1,8 +1,9 @@
 """Which steps the data of a small model call for, and where they are.
 
-A row of addresses, a column for every step, is handed to the kernels of
-:mod:`mixedscope.engine.kernels.single` and :mod:`mixedscope.engine.kernels.whole`. Steps that the
-data never lead to have none, and are not compiled.
+A row of numbers, a column for every step, is handed to the kernels of
+:mod:`mixedscope.engine.kernels.single` and :mod:`mixedscope.engine.kernels.whole`: numbers for
+Python, or addresses of compiled code once they are linked. Steps that the data never lead to have
+none, and are not compiled.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.kernels import dense, elimination, inverse, narrow, nested, steps, wide
 
-__all__ = ["steps_of_information", "steps_of_single", "steps_of_whole"]
+__all__ = ["link", "steps_of_information", "steps_of_single", "steps_of_whole"]
 
 Ints = NDArray[np.int64]
 
@@ -43,16 +44,25 @@ def _put_common(row: Ints, width: int) -> None:
     steps.derivative_tier.put(row, derivative)
 
 
+def link(numbers: Ints) -> None:
+    """Put addresses of compiled code, which compiles or is loaded, for numbers (..., steps)."""
+    for row in np.atleast_2d(numbers):
+        for step in steps.ALL:
+            step.link(row)
+
+
 @cache
-def steps_of_information(width: int) -> Ints:
-    """Addresses (steps,) for the information of a factor whose levels have so many columns."""
+def steps_of_information(width: int, *, linked: bool) -> Ints:
+    """Numbers (steps,) for the information of a factor whose levels have so many columns."""
     row = np.zeros(steps.STEPS, dtype=np.int64)
     _put_factors(row, width)
+    if linked:
+        link(row)
     return row
 
 
 def steps_of_single(width: int, *, reml: bool) -> Ints:
-    """Addresses (steps,) for one grouping factor whose levels have so many columns."""
+    """Numbers (steps,) for one grouping factor whose levels have so many columns."""
     row = np.zeros(steps.STEPS, dtype=np.int64)
     _put_common(row, width)
     steps.back_solve.put(row, elimination.back_solve_tier)
@@ -64,7 +74,7 @@ def steps_of_single(width: int, *, reml: bool) -> Ints:
 def steps_of_whole(
     widths: Sequence[int], sparse_rows: Sequence[int], n_rest: int, *, reml: bool
 ) -> Ints:
-    """Addresses (tiers, steps) for tiers of so many columns and sparse rows, and a rest."""
+    """Numbers (tiers, steps) for tiers of so many columns and sparse rows, and a rest."""
     out = np.zeros((len(widths), steps.STEPS), dtype=np.int64)
     for tier, (row, width, rows) in enumerate(zip(out, widths, sparse_rows, strict=True)):
         later = widths[tier + 1 :]

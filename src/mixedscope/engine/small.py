@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.compile.compiled import chosen
 from mixedscope.engine.products import CrossProducts, GroupColumns, Tier
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ Ints = NDArray[np.int64]
 # Start, inverse Hessian, degrees, variance, reml, tolerance, search, derive: see run_single of
 # kernels/single.py.
 Task = tuple[Floats, Floats, int, float, bool, float, bool, bool]
+
+# Evaluations of a search that one must reckon with, and how many more for each parameter.
+_FEW, _MORE = 5, 5
 
 
 @dataclass
@@ -94,10 +98,10 @@ class SmallSystem(ABC):
 
     work: list[TierWork]
     _n_basis: int
-    _steps: dict[bool, Ints]
+    _steps: dict[tuple[bool, bool], Ints]
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the addresses of steps, which hold within one process."""
+        """All but the numbers of steps, which hold within one process."""
         return {**self.__dict__, "_steps": {}}
 
     @abstractmethod
@@ -205,6 +209,7 @@ class SingleSystem(SmallSystem):
         self._where = (own.ptr, own.idx)
         self._steps = {}
         self._data = (tier.d, tier.u, tier.w, cross.rest)
+        self._size = sum(part.size for part in self._data)
         self._lam = np.zeros((k, k))
         self._inner = np.empty((q, k, k))
         self._arrays = (
@@ -216,17 +221,19 @@ class SingleSystem(SmallSystem):
         """Those arrays are in use."""
 
     def cleared(
-        self, *, reml: bool
+        self, *, reml: bool, linked: bool = True
     ) -> tuple[tuple[Ints, NDArray[np.uint32], Ints], SingleData, tuple[Floats, ...]]:
         """What the compiled code takes first, the factor set to zero.
 
-        Steps that have not been met before are compiled.
+        Steps that have not been met before are compiled if they are to be `linked`.
         """
-        steps = self._steps.get(reml)
+        steps = self._steps.get((reml, linked))
         if steps is None:
-            from mixedscope.engine.linking import steps_of_single
+            from mixedscope.engine.linking import link, steps_of_single
 
-            steps = self._steps[reml] = steps_of_single(len(self._lam), reml=reml)
+            steps = self._steps[reml, linked] = steps_of_single(len(self._lam), reml=reml)
+            if linked:
+                link(steps)
         self._lam[:] = 0.0
         if not reml:
             self._inner[:] = 0.0
@@ -243,9 +250,11 @@ class SingleSystem(SmallSystem):
         from mixedscope.engine.kernels.single import run_single
 
         start, inverse, degrees, variance, reml, tolerance, search, derive = task
-        return run_single(
-            *self.cleared(reml=reml), places, start, inverse, degrees, variance, reml, tolerance,
-            search, derive, batch.points, batch.gradients, batch.parts, batch.betas,
+        run, linked = chosen(run_single, self._size * _passes(batch, search=search))
+        return run(
+            *self.cleared(reml=reml, linked=linked), places, start, inverse, degrees, variance,
+            reml, tolerance, search, derive, batch.points, batch.gradients, batch.parts,
+            batch.betas,
         )  # fmt: skip
 
 
@@ -304,6 +313,7 @@ class WholeSystem(SmallSystem):
             _join([s.w.ravel() for s in tiers], np.float64),
             cross.rest,
         )
+        self._size = sum(part.size for part in self._data)
         # The rest's factors, a 1 for the tail, then the factors of the tiers.
         self._first_entry = len(lam)
         self._lam = np.concatenate([lam, np.zeros(int(totals[-1]))])
@@ -360,22 +370,27 @@ class WholeSystem(SmallSystem):
             for name, flat in zip("duw", self._data, strict=False):
                 np.concatenate([getattr(s, name).ravel() for s in cross.tiers], out=flat)
 
-    def _linked(self, *, reml: bool) -> Ints:
-        """Table with the addresses of the steps; compiles those that it has not met before."""
-        table = self._steps.get(reml)
+    def _with_steps(self, *, reml: bool, linked: bool) -> Ints:
+        """Table with the numbers of the steps; to link compiles those not met before."""
+        table = self._steps.get((reml, linked))
         if table is None:
-            from mixedscope.engine.linking import steps_of_whole
+            from mixedscope.engine.linking import link, steps_of_whole
 
             _, _, widths, rows = self._table[:, :4].T.tolist()
             steps = steps_of_whole(widths, rows, self._n_rest, reml=reml)
-            table = self._steps[reml] = np.ascontiguousarray(np.hstack([self._table, steps]))
+            if linked:
+                link(steps)
+            table = np.ascontiguousarray(np.hstack([self._table, steps]))
+            self._steps[reml, linked] = table
         return table
 
-    def cleared(self, *, reml: bool) -> tuple[Ints, Pattern, Ints, Data, tuple[Floats, ...], int]:
+    def cleared(
+        self, *, reml: bool, linked: bool = True
+    ) -> tuple[Ints, Pattern, Ints, Data, tuple[Floats, ...], int]:
         """What the compiled code takes before the task, all factors set to zero."""
         self._lam[self._first_entry :] = 0.0
         self._lam[: self._first_entry - 1] = 0.0
-        table = self._linked(reml=reml)
+        table = self._with_steps(reml=reml, linked=linked)
         return table, self._pattern, self._node, self._data, self._arrays, self._n_rest
 
     def response_places(
@@ -406,11 +421,18 @@ class WholeSystem(SmallSystem):
     ) -> tuple[int, int, float]:
         from mixedscope.engine.kernels.whole import run_whole
 
-        table, pattern, node, data, work, n_rest = self.cleared(reml=task[4])
-        return run_whole(
+        run, linked = chosen(run_whole, self._size * _passes(batch, search=task[6]))
+        table, pattern, node, data, work, n_rest = self.cleared(reml=task[4], linked=linked)
+        return run(
             table, pattern, node, data, work, n_rest, places, *task, known, batch.points,
             batch.gradients, batch.parts, batch.betas,
         )  # fmt: skip
+
+
+def _passes(batch: Batch, *, search: bool) -> int:
+    """Evaluations that are made, or that one must reckon with in a search."""
+    evaluations, k = batch.points.shape
+    return min(evaluations, _FEW + _MORE * k) if search else evaluations
 
 
 def _sizes(tier: Tier) -> tuple[int, int, int, int]:

@@ -2,23 +2,23 @@
 
 A fit is not slow because it is the first: what this clock counted meanwhile is taken off its
 seconds. Numba tells when its compiler is entered and left; the time in between is compiling,
-loading, or waiting for another thread that compiles.
+loading, or waiting for another thread that compiles. To load numba itself counts too.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from numba.core import event
-
-__all__ = ["compiling_seconds", "start_compile_clock"]
+__all__ = ["compiling", "compiling_seconds", "start_compile_clock"]
 
 _COMPILER = "numba:compiler_lock"
 
 
-class _Clock(threading.local, event.Listener):
+class _Clock(threading.local):
     """Seconds of a thread; kernels compile those that they call, and only the outermost counts."""
 
     def __init__(self) -> None:
@@ -26,12 +26,14 @@ class _Clock(threading.local, event.Listener):
         self._entered = 0.0
         self.total = 0.0
 
-    def on_start(self, event: Any) -> None:
+    def enter(self) -> None:
+        """Count from now on."""
         if not self._depth:
             self._entered = time.perf_counter()
         self._depth += 1
 
-    def on_end(self, event: Any) -> None:
+    def leave(self) -> None:
+        """Count no more, if all that was entered was left."""
         # A thread that was inside the compiler when the clock was started leaves it uncounted.
         if not self._depth:
             return
@@ -44,10 +46,29 @@ _clock = _Clock()
 
 
 def start_compile_clock() -> None:
-    """From now on count."""
-    event.register(_COMPILER, _clock)
+    """From now on count what the compiler does."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        def on_start(self, event: Any) -> None:
+            _clock.enter()
+
+        def on_end(self, event: Any) -> None:
+            _clock.leave()
+
+    event.register(_COMPILER, Listener())
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Count what happens meanwhile."""
+    _clock.enter()
+    try:
+        yield
+    finally:
+        _clock.leave()
 
 
 def compiling_seconds() -> float:
-    """Seconds that this thread has spent inside the compiler since the clock was started."""
+    """Seconds that this thread has spent so."""
     return _clock.total

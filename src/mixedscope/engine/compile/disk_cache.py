@@ -142,7 +142,8 @@ def sources_digest() -> str:
     digest = sha256()
     here = Path(__file__).parent
     for path in sorted(
-        [here / "compiled.py", here / "step.py", *(here.parent / "kernels").glob("*.py")]
+        [here / f"{name}.py" for name in ("compiled", "compiler", "logarithm", "step")]
+        + list((here.parent / "kernels").glob("*.py"))
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -3,28 +3,28 @@
 A call of one compiled function by another brings the code of the one into the other: it is
 optimised once more with each of its callers, whether the data at hand ever lead there or not. A
 :class:`Step` is a place in a kernel where one of several functions of the same types is called, by
-the address that stands in an array. Which one is decided by who fills the array in: what is not
-named there is neither compiled nor loaded.
+the number that stands in an array. Which one is decided by who fills the array in: what is not
+named there is neither compiled nor loaded. Numbers below 0 are for Python; compiled code takes
+addresses, which :meth:`Step.link` puts in their place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from inspect import Parameter, Signature
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.core.errors import TypingError
-from numba.core.sigutils import normalize_signature
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import part
+from mixedscope.engine.compile.compiled import PART, Kernel, Twofold
 
 __all__ = ["Step"]
+
+# Functions by their numbers: the first is -1, the next -2.
+_numbered: list[Kernel] = []
+_NOT_LINKED = "A kernel was not linked."
 
 
 class Step:
@@ -33,7 +33,7 @@ class Step:
     Parameters
     ----------
     place : int
-        Where in an array of addresses that of the function stands.
+        Where in an array of numbers that of the function stands.
     result : str
     *arguments : str
         Types of what is called, as numba writes them; checked when a kernel that calls compiles.
@@ -41,42 +41,84 @@ class Step:
     Attributes
     ----------
     call : callable
-        For kernels: takes the addresses (steps,), then the arguments. An address of 0 is an error.
+        For kernels: takes the numbers (steps,), then the arguments. A number of 0 is an error, and
+        so is one for Python in compiled code, or an address in Python.
     """
 
     def __init__(self, place: int, result: str, *arguments: str) -> None:
         self._place = place
-        signature = f"{result}({', '.join(arguments)})"
-        self._arguments, self._result = normalize_signature(signature)
-        self.call = _caller(place, self._arguments, self._result)
-        self._addresses: dict[Any, int] = {}
+        self._types = f"{result}({', '.join(arguments)})"
+        self.call: Any = _Call(place, self._types, len(arguments))
+        self._addresses: dict[Kernel, int] = {}
 
-    def put(self, addresses: NDArray[np.int64], function: Callable[..., Any]) -> None:
-        """Let kernels that are handed these addresses (steps,) call the function here.
+    def put(self, numbers: NDArray[np.int64], function: Callable[..., Any]) -> None:
+        """Let Python call a function, a kernel or a part of one, here for who has these numbers."""
+        assert isinstance(function, Kernel)
+        if function not in _numbered:
+            _numbered.append(function)
+        numbers[self._place] = -1 - _numbered.index(function)
 
-        It is compiled, or loaded, when first put anywhere. Addresses hold within one process.
+    def link(self, numbers: NDArray[np.int64]) -> None:
+        """Let compiled code call here what Python calls: compiled, or loaded, when first linked.
 
-        ``function``: a kernel or a part of one, of which what Python code would need to call it is
-        left out.
+        What Python code would need to call it is left out.
         """
-        found = self._addresses.get(function)
-        if found is None:
-            found = self._addresses[function] = self._link(function)
-        addresses[self._place] = found
+        number = int(numbers[self._place])
+        if number < 0:
+            function = _numbered[-1 - number]
+            if function not in self._addresses:
+                self._addresses[function] = self._link(function)
+            numbers[self._place] = self._addresses[function]
 
-    def _link(self, function: Any) -> int:
-        linked: Any = part(function.py_func)
-        linked.compile(self._result(*self._arguments))
-        code = linked.overloads[self._arguments]
+    def _link(self, function: Kernel) -> int:
+        linked = function.compile_as(PART)
+        arguments, result = _signature(self._types)
+        linked.compile(result(*arguments))
+        code = linked.overloads[arguments]
         # Whoever has an address keeps the code: neither is ever given up.
-        self._addresses[linked] = address = int(
-            code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
-        )
-        return address
+        _kept.append(linked)
+        return int(code.library.get_pointer_to_function(code.fndesc.llvm_func_name))
 
 
-def _caller(place: int, arguments: tuple[Any, ...], result: Any) -> Any:
+_kept: list[Any] = []
+
+
+def _signature(types: str) -> tuple[tuple[Any, ...], Any]:
+    """Types of arguments and result."""
+    from numba.core.sigutils import normalize_signature
+
+    arguments, result = normalize_signature(types)
+    return arguments, result
+
+
+class _Call(Twofold):
+    """The call of what stands at a place of some numbers."""
+
+    def __init__(self, place: int, types: str, n_arguments: int) -> None:
+        self._place, self._types, self._n_arguments = place, types, n_arguments
+
+    @cached_property
+    def compiled(self) -> Any:
+        """A function for compiled code."""
+        return _caller(self._place, self._types, self._n_arguments)
+
+    def interpreted(self, numbers: NDArray[np.int64], *arguments: Any) -> Any:
+        """Call a function as Python runs it."""
+        number = int(numbers[self._place])
+        if number >= 0:
+            raise RuntimeError(_NOT_LINKED)
+        return _numbered[-1 - number].interpreted(*arguments)
+
+
+def _caller(place: int, declared_types: str, n_arguments: int) -> Any:
     """Give a function for compiled code that calls what stands at a place of some addresses."""
+    from numba import types
+    from numba.core import cgutils
+    from numba.core.errors import TypingError
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array
+
+    arguments, result = _signature(declared_types)
     row = types.Array(types.int64, 1, "C")
 
     def call(typing_context: Any, addresses: Any, *given: Any) -> Any:
@@ -89,8 +131,9 @@ def _caller(place: int, arguments: tuple[Any, ...], result: Any) -> Any:
             array = make_array(row)(context, builder, values[0])
             at = context.get_constant(types.intp, place)
             address = builder.load(builder.gep(array.data, [at]))
-            with cgutils.if_unlikely(builder, cgutils.is_null(builder, address)):
-                convention.return_user_exc(builder, RuntimeError, ("A kernel was not linked.",))
+            is_none = builder.icmp_signed("<=", address, address.type(0))
+            with cgutils.if_unlikely(builder, is_none):
+                convention.return_user_exc(builder, RuntimeError, (_NOT_LINKED,))
             function = convention.get_function_type(result, arguments).as_pointer()
             status, out = convention.call_function(
                 builder, builder.inttoptr(address, function), result, arguments, values[1:]
@@ -102,7 +145,7 @@ def _caller(place: int, arguments: tuple[Any, ...], result: Any) -> Any:
         return result(row, *arguments), code
 
     # Numba asks how many arguments there are, and brings them to the types that are declared.
-    names = ["typing_context", "addresses", *(f"argument_{i}" for i in range(len(arguments)))]
+    names = ["typing_context", "addresses", *(f"argument_{i}" for i in range(n_arguments))]
     kind = Parameter.POSITIONAL_OR_KEYWORD
     signature = Signature([Parameter(name, kind) for name in names])
     call.__signature__ = signature  # type: ignore[attr-defined]

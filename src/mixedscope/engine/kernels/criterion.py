@@ -5,9 +5,8 @@ The residual variance is profiled out, or known; `variance` is 0 where it is pro
 
 from __future__ import annotations
 
-import numpy as np
-
 from mixedscope.engine.compile.compiled import inlined
+from mixedscope.engine.compile.logarithm import log
 
 __all__ = [
     "criterion_of",
@@ -32,7 +31,7 @@ def criterion_of(log_det: float, log_det_fixed: float, residual: float, reml: bo
 
 def residual_part(pwrss: float, degrees: int, variance: float) -> float:
     """Share of the penalised residual in the criterion; `degrees` are n, or n - p under REML."""
-    return pwrss / variance if variance > 0.0 else degrees * np.log(pwrss)
+    return pwrss / variance if variance > 0.0 else degrees * log(pwrss)
 
 
 def residual_weight(pwrss: float, degrees: int, variance: float) -> float:

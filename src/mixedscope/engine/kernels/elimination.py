@@ -302,7 +302,7 @@ def back_solve_rest(
                 value += lam[offset + a * k + c] * spherical[i0 + c]
             coefficient[i0 + a] = value
             if i0 < n_rest:
-                penalty += spherical[i0 + a] ** 2
+                penalty += spherical[i0 + a] * spherical[i0 + a]
     return penalty
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import kernel
+from mixedscope.engine.compile.compiled import compiled_kernel, kernel
 from mixedscope.engine.kernels.narrow import (
     derivative_tier_1,
     derivative_tier_2,
@@ -331,7 +331,7 @@ def parent_forms(
         )
 
 
-@kernel
+@compiled_kernel
 def dense_forms(rows: Floats, product: Floats, out: Floats) -> None:
     """Fill `out` (q, k, k) with ``A' K A`` from the dense rows A' and their product with K."""
     q, k = out.shape[0], out.shape[1]

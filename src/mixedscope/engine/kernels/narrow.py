@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import part
+from mixedscope.engine.compile.logarithm import log
 
 __all__ = [
     "add_parent_narrow",
@@ -45,13 +46,13 @@ def level_factors_1(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
         x[i, 0, 0] = share
         m[i, 0, 0] = s * share
         if h > _PRODUCT:
-            total += np.log(h)
+            total += log(h)
             continue
         product *= h
         if product > _PRODUCT:
-            total += np.log(product)
+            total += log(product)
             product = 1.0
-    return total + np.log(product)
+    return total + log(product)
 
 
 @part
@@ -83,13 +84,13 @@ def level_factors_2(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
         m[i, 1, 0] = head * a
         m[i, 1, 1] = head * b + last * c
         if h > _PRODUCT or e > _PRODUCT:
-            total += np.log(h) + np.log(e)
+            total += log(h) + log(e)
             continue
         product *= h * e
         if product > _PRODUCT:
-            total += np.log(product)
+            total += log(product)
             product = 1.0
-    return total + np.log(product)
+    return total + log(product)
 
 
 @part

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import kernel, part
+from mixedscope.engine.compile.compiled import compiled_kernel, part
 from mixedscope.engine.kernels.search import (
     DECREMENT,
     RETRY,
@@ -97,7 +97,7 @@ def _pull_back(x: Floats, layout: Ints, scales: Floats, gradient: Floats, slope:
             first += width - 1
 
 
-@kernel
+@compiled_kernel
 def search_polar(
     table: Ints,
     pattern: Pattern,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.compile.compiled import compiled_kernel, inlined
 from mixedscope.engine.kernels.criterion import inlined_criterion, inlined_residual
 from mixedscope.engine.kernels.search import RETRY, STOP, accept_or_halve, next_trial
 from mixedscope.engine.kernels.single import Data, run_single
@@ -48,7 +48,7 @@ def _dot(a: Floats, b: Floats) -> float:
     return (s0 + s1) + (s2 + s3)
 
 
-@kernel
+@compiled_kernel
 def project_rows(
     responses: Floats,
     root_weights: Floats,
@@ -98,7 +98,7 @@ def project_rows(
                 y[i] /= unit
 
 
-@kernel
+@compiled_kernel
 def refit_whole(
     places_of_factors: Ints,
     codes: Ints,
@@ -197,7 +197,7 @@ def refit_whole(
         betas[row, r] = all_parts[best, 2]
 
 
-@kernel
+@compiled_kernel
 def advance_rows(
     rows: Ints,
     values: Floats,
@@ -265,7 +265,7 @@ def _errors(s: Floats, first: int, r_inverse: Floats, solved: Floats, errors: Fl
         errors[i] = np.sqrt(total)
 
 
-@kernel
+@compiled_kernel
 def fixed_errors_single(
     pattern: SinglePattern,
     data: Data,
@@ -301,7 +301,7 @@ def fixed_errors_single(
                 errors[row, i] = np.nan
 
 
-@kernel
+@compiled_kernel
 def fixed_errors_whole(
     table: Ints,
     pattern: WholePattern,

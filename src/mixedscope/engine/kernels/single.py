@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.compile.compiled import compiled_kernel, inlined, kernel
+from mixedscope.engine.compile.logarithm import log
 from mixedscope.engine.kernels import steps
 from mixedscope.engine.kernels.criterion import (
     inlined_criterion,
@@ -65,7 +66,7 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
     if np.isfinite(log_det) and cholesky_small(s):
         log_det_fixed = 0.0
         for i in range(n - 1):
-            log_det_fixed += 2.0 * np.log(s[i, i])
+            log_det_fixed += 2.0 * log(s[i, i])
             coefficient[i] = s[n - 1, i]
         for back in range(n - 1):
             j = n - 2 - back
@@ -77,7 +78,7 @@ def _solve(pattern: Pattern, data: Data, work: Work) -> tuple[float, float, floa
         for i in range(len(head)):
             for j in range(n):
                 head[i, j] = coefficient[j]
-        pwrss = s[n - 1, n - 1] ** 2
+        pwrss = s[n - 1, n - 1] * s[n - 1, n - 1]
         penalty = _back_solve(step, u, w, x, m, ptr, idx, head, coefficient, forms, modes)
     return log_det, log_det_fixed, pwrss, penalty
 
@@ -198,7 +199,7 @@ def run_single(
     return count, best, state[DECREMENT]
 
 
-@kernel
+@compiled_kernel
 def refit_single(
     codes: Ints,
     z: Floats,

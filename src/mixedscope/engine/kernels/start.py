@@ -119,7 +119,7 @@ def invert(matrix: Floats, inverse: Floats) -> float:
     for i in range(k):
         for j in range(k):
             inverse[i, j] = matrix[i, j]
-            one += matrix[i, j] ** 2
+            one += matrix[i, j] * matrix[i, j]
     if not cholesky_small(inverse):
         return np.inf
     inverse_small(inverse, k)
@@ -127,8 +127,8 @@ def invert(matrix: Floats, inverse: Floats) -> float:
     for i in range(k):
         for j in range(i):
             inverse[j, i] = inverse[i, j]
-            other += 2.0 * inverse[i, j] ** 2
-        other += inverse[i, i] ** 2
+            other += 2.0 * (inverse[i, j] * inverse[i, j])
+        other += inverse[i, i] * inverse[i, i]
     return float(np.sqrt(one * other))
 
 
@@ -150,7 +150,7 @@ def solve_moments(forms: Floats, traces: Floats, times: Floats, tol: float) -> b
     if not cholesky_small(scaled):
         return False
     for i in range(n):
-        if not scaled[i, i] ** 2 > tol:
+        if not scaled[i, i] * scaled[i, i] > tol:
             return False
     for i in range(n):
         value = forms[i] / size[i]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 from mixedscope.engine.compile.step import Step
 
 _F1, _F2, _F3 = "float64[::1]", "float64[:,::1]", "float64[:,:,::1]"
@@ -11,11 +9,13 @@ _I1, _I2, _IDX, _LEVEL = "int64[::1]", "int64[:,::1]", "uint32[::1]", "int32[::1
 _N, _X = "int64", "float64"
 
 
-_places = count()
+#: All of them.
+ALL: list[Step] = []
 
 
 def _step(result: str, *arguments: str) -> Step:
-    return Step(next(_places), result, *arguments)
+    ALL.append(Step(len(ALL), result, *arguments))
+    return ALL[-1]
 
 
 # In the order in which they are taken.
@@ -45,4 +45,4 @@ invert_tier = _step("void", _I2, _N, _F3, _F2, _F3, _I1, _IDX, _N, _F2, _F3, _F1
 derivative_tier = _step("void", _F3, _F3, _F3, _F3, _F2, _X, _F2)
 
 #: How many there are.
-STEPS = next(_places)
+STEPS = len(ALL)

@@ -6,14 +6,13 @@ A table tells where, a row per tier, and holds the addresses of its steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
-from numba import types
-from numba.core.imputils import impl_ret_borrowed
-from numba.extending import intrinsic
-from numba.np import arrayobj
 from numpy.typing import NDArray
+
+from mixedscope.engine.compile.compiled import Twofold
 
 __all__ = [
     "BLOCKS",
@@ -50,6 +49,10 @@ def _part_of_flat(flat: Any, *shape: Any) -> Any:
 
     A slice and its new shape, both of which numba checks, are ten times as much code.
     """
+    from numba import types
+    from numba.core.imputils import impl_ret_borrowed
+    from numba.np import arrayobj
+
     ndim = len(shape)
     out_type = types.Array(flat.dtype, ndim, "C")
     signature = out_type(flat, types.intp, *[types.intp] * ndim)
@@ -87,5 +90,27 @@ def _square(typing_context: Any, flat: Any, at: Any, q: Any, k: Any) -> Any:
     return _part_of_flat(flat, q, k)
 
 
-cube: Callable[..., Floats] = intrinsic(_cube)
-square: Callable[..., Floats] = intrinsic(_square)
+class _View(Twofold):
+    """A part of a flat array, from a place on, in a shape that is handed on after it."""
+
+    def __init__(self, typed: Callable[..., Any]) -> None:
+        self._typed = typed
+
+    @cached_property
+    def compiled(self) -> Any:
+        """A function for compiled code."""
+        from numba.extending import intrinsic
+
+        return intrinsic(self._typed)
+
+    @staticmethod
+    def interpreted(flat: Floats, at: int, *shape: int) -> Floats:
+        """Do the same by numpy."""
+        length = 1
+        for size in shape:
+            length *= int(size)
+        return flat[at : at + length].reshape(shape)
+
+
+cube = cast(Callable[..., Floats], _View(_cube))
+square = cast(Callable[..., Floats], _View(_square))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import inlined, kernel
+from mixedscope.engine.compile.logarithm import log
 from mixedscope.engine.kernels import steps
 from mixedscope.engine.kernels.criterion import (
     inlined_criterion,
@@ -133,10 +134,10 @@ def _solve(
         log_det_fixed = 0.0
         for i in range(n - 1):
             if i < n_rest:
-                log_det += 2.0 * np.log(s[i, i])
+                log_det += 2.0 * log(s[i, i])
             else:
-                log_det_fixed += 2.0 * np.log(s[i, i])
-        pwrss = s[n - 1, n - 1] ** 2
+                log_det_fixed += 2.0 * log(s[i, i])
+        pwrss = s[n - 1, n - 1] * s[n - 1, n - 1]
         penalty = _back_solve_rest(step, s, node, lam, n_rest, spherical, coefficient)
         for back in range(tiers):
             tier = tiers - 1 - back

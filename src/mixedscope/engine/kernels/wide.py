@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compiled import part
+from mixedscope.engine.compile.logarithm import log
 
 __all__ = [
     "derivative_tier_wide",
@@ -56,7 +57,7 @@ def level_factors_wide(d: Floats, lam: Floats, x: Floats, m: Floats) -> float:
                 value -= h_[a, c] * h_[a, c]
             if not value > 0.0:
                 return np.nan
-            total += np.log(value)
+            total += log(value)
             h_[a, a] = np.sqrt(value)
         # X' = inv(H) lam', one column of lam' at a time.
         for r in range(k):

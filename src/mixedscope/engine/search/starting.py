@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.compile.compiled import chosen
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.kernels.start import (
     information_sums,
@@ -254,9 +255,10 @@ def information_after(objective: ProfiledObjective, factors: list[Floats]) -> Fl
     out = np.zeros((k, k))
     for term, block, factor in zip(system.terms, system.blocked.blocks(), factors, strict=True):
         rows, cols = term.entry_places
-        information_sums(
-            steps_of_information(len(factor)), block, factor, rows, cols, objective.degrees,
-            term.theta.start, out,
+        sums, linked = chosen(information_sums, block.size)
+        sums(
+            steps_of_information(len(factor), linked=linked), block, factor, rows, cols,
+            objective.degrees, term.theta.start, out,
         )  # fmt: skip
     return out
 

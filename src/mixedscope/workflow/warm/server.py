@@ -164,9 +164,11 @@ def _load_compiled() -> None:
     import pandas as pd
 
     from mixedscope.design.spec import ModelSpec
+    from mixedscope.engine.compile.interpreter import compile_always
     from mixedscope.engine.search.searchable import objective_of
     from mixedscope.optimize.driver import minimize
 
+    compile_always()
     rows = np.arange(24)
     frame = pd.DataFrame(
         {"y": np.sin(rows * rows), "x": rows % 4, "g": [f"g{i}" for i in rows // 4]}
