@@ -72,6 +72,7 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "panels": lambda: charts.panels(FULL, "g"),
     "check": lambda: charts.check(FULL),
     "residuals": lambda: charts.residuals(FULL),
+    "splom": lambda: charts.splom(SINGULAR),
     "influence": lambda: charts.influence(_made("influence")),
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, Final
 
+import pandas as pd
+
 from mixedscope.charts.common.labels import labelled
 from mixedscope.charts.common.options import annotated, described
 from mixedscope.charts.common.render import Figure
@@ -22,6 +24,7 @@ from mixedscope.charts.common.source import (
 from mixedscope.charts.drawing import figure, finish, function_of, on_sheet
 from mixedscope.charts.registry import PUBLIC, ChartSpec
 from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError
 from mixedscope.summaries.phases import phase_tables
 
 # The names that annotations of these functions are written with can be looked up here.
@@ -63,6 +66,10 @@ def public_function(name: str) -> Callable[..., Any]:
             else:
                 tables = phase_tables(as_tables([source, *others]))
             shown = options.chosen(tables, spec.tables)
+        elif spec.of_columns and isinstance(source, pd.DataFrame):
+            if others or group is not None:
+                raise ModelError(f"ms.charts.{name} draws one table, without a grouping factor.")
+            shown = (source, None)
         elif spec.per_group:
             fits, group = with_group(source, others, group)
             own = as_tables(fits, *options.studies(spec.studies), spec=spec, options=options)
@@ -127,7 +134,8 @@ def _documentation(spec: ChartSpec) -> str:
             f"What {spec.maker} gives, fits that have it, or its tables by name: {told}.",
         ]
     elif not spec.tables:
-        source = [f"source, *others : {_FITS}"]
+        kinds = f"{_FITS}; or DataFrame" if spec.of_columns else _FITS
+        source = [f"source, *others : {kinds}"]
         if spec.per_group:
             source.append("A text behind the first is the grouping factor.")
     elif spec.of_fits:

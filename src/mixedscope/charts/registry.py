@@ -84,6 +84,8 @@ class ChartSpec:
         What makes these tables, or those beside a fit, as a user writes it.
     of_fits : bool
         Whether `mixedscope.phase_tables` makes these tables of fits.
+    of_columns : bool
+        Whether any table of numbers can be drawn in place of fits.
     """
 
     name: str
@@ -103,6 +105,7 @@ class ChartSpec:
     key: str = ""
     maker: str = ""
     of_fits: bool = False
+    of_columns: bool = False
 
     @property
     def folder(self) -> str:
@@ -153,6 +156,10 @@ SPECS: Final = (
     ChartSpec(
         "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,
         several=True, studies=("principal",),
+    ),
+    ChartSpec(
+        "splom", "Shrinkage", keys=("values", "ellipses"), per_group=True, several=True,
+        shows="first", of_columns=True,
     ),
     ChartSpec("check", "Check", shows="first", studies=("residuals", "check")),
     ChartSpec("residuals", "Check", shows="first", studies=("residuals",)),

@@ -1,0 +1,1 @@
+"""Scatter-plot matrices of conditional modes, references, or columns of any table."""
