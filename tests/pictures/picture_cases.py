@@ -83,6 +83,7 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "qqcaterpillar": lambda: charts.qqcaterpillar(FULL),
     "motion": lambda: charts.motion(FULL, "g"),
     "theta": lambda: charts.theta(FULL),
+    "explorer": lambda: charts.explorer(FULL, ZERO),
     "pooling": lambda: charts.pooling(FULL, ZERO),
     "principal": lambda: charts.principal(SINGULAR),
     "principal-beside": lambda: charts.principal([SINGULAR, APART]),

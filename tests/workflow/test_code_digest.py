@@ -32,7 +32,7 @@ FITTING = {"fit", "race", "bootstrap", "efficiency_batch", "crossvalidation", "s
 REBUILDING = {"study", "study_landscape", "compare", "bootstrap", "efficiency", "efficiency_batch"}
 REBUILDING |= {"tests", "influence", "profile", "fit_bootstrap", "fit_bootstrap_batch", "table"}
 MOVING = {"motion", "theta", "films of motion", "films of theta"}
-DRAWING = {"charts", "landscapes", *MOVING}
+DRAWING = {"charts", "landscapes", "explorer", *MOVING}
 DRAWING_ALL = {*DRAWING, "phases_charts", "sweep_charts"}
 
 
@@ -55,6 +55,7 @@ def digests(plan: Plan) -> dict[str, str]:
         "landscapes": "landscape",
         "motion": "motion-Subject",
         "theta": "theta",
+        "explorer": "explorer",
     }
     for job, chart in alone.items():
         assert chart not in still
@@ -97,7 +98,8 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("charts/kinds/motion/film.py", MOVING),
         ("charts/kinds/theta/still.py", {"theta", "films of theta"}),
         ("charts/kinds/landscape/chart.py", {"landscapes"}),
-        ("charts/kinds/stopping/words.py", {"charts"}),
+        ("charts/kinds/stopping/words.py", {"charts", "explorer"}),
+        ("charts/kinds/explorer/words.py", {"explorer"}),
         ("charts/kinds/stopping/options.py", {"charts"}),
         ("charts/kinds/landscape/options.py", {"landscapes"}),
         ("charts/kinds/motion/options.py", MOVING),
@@ -106,7 +108,7 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("charts/kinds/phases/chart.py", {"phases_charts"}),
         ("charts/kinds/sweep/chart.py", {"sweep_charts"}),
         ("charts/common/theme.py", {*DRAWING_ALL, "assets", "index"}),
-        ("tables/kinds/landscape.py", {"study_landscape", "landscapes"}),
+        ("tables/kinds/landscape.py", {"study_landscape", "landscapes", "explorer"}),
         ("tables/kinds/race.py", {"race", "charts"}),
         ("tables/kinds/crossvalidation.py", {"crossvalidation", "charts"}),
         ("tables/kinds/phases.py", {"phases", "phases_charts"}),

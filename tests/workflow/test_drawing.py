@@ -25,7 +25,7 @@ def default_plan(**charts: dict[str, object]) -> Plan:
     return make_plan({**content, "charts": {**content["charts"], **charts}})
 
 
-def test_every_chart_of_a_model_is_drawn_by_one_of_three_jobs() -> None:
+def test_every_chart_of_a_model_is_drawn_by_one_of_four_jobs() -> None:
     plan = default_plan()
     drawn: dict[str, list[str]] = {}
     for name, model, charts in plan.drawing_jobs():
@@ -33,11 +33,12 @@ def test_every_chart_of_a_model_is_drawn_by_one_of_three_jobs() -> None:
         kinds = {chart.partition("-")[0] for chart in charts}
         assert name.startswith("moving") == (kinds <= {"motion", "theta"})
         assert name.startswith("costly") == (kinds == {"landscape"})
+        assert name.startswith("linked") == (kinds == {"explorer"})
     assert {m: sorted(c) for m, c in drawn.items()} == {
         m: sorted(c) for m, c in plan.charts().items()
     }
     names = [name for name, _, _ in plan.drawing_jobs()]
-    assert len(names) == len(set(names)) == 3 * len(plan.config.models)
+    assert len(names) == len(set(names)) == 4 * len(plan.config.models)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ def test_every_chart_of_a_model_is_drawn_by_one_of_three_jobs() -> None:
         ({"theta": {"frames": "best"}}, {"moving"}),
         ({"motion": {"frames": "every"}}, {"moving"}),
         ({"shrinkage": {"scale": "coef"}}, {"charts"}),
+        ({"explorer": {"ellipses": [0.5]}}, {"linked"}),
     ],
 )
 def test_a_setting_redraws_what_has_it(
@@ -60,11 +62,11 @@ def test_a_setting_redraws_what_has_it(
     assert changed == redrawn
 
 
-def test_only_the_job_of_landscapes_reads_their_study() -> None:
+def test_only_the_jobs_that_show_landscapes_read_their_study() -> None:
     plan = default_plan()
     for name, model, charts in plan.drawing_jobs():
         reads = any("landscape" in Path(f).name for f in plan.drawn_tables(model, charts))
-        assert reads == name.startswith("costly")
+        assert reads == name.startswith(("costly", "linked"))
 
 
 @pytest.mark.parametrize("model", ["\u5b66\u6821", "school"])

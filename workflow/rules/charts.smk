@@ -1,5 +1,6 @@
 """Charts: one job draws those of a model, in every format, with captions beside them; what moves is
-drawn by another, charts of a costly study by a third, and each film of what moves has its own.
+drawn by another, charts of a costly study by a third, the page that links all by a fourth, and each
+film of what moves has its own.
 """
 
 import re

@@ -19,6 +19,7 @@ from mixedscope.charts.common.source import (
     as_tables,
     is_made,
     made_tables,
+    study_first,
     with_group,
 )
 from mixedscope.charts.drawing import figure, finish, function_of, on_sheet
@@ -77,10 +78,11 @@ def public_function(name: str) -> Callable[..., Any]:
         else:
             given_fits, studies = [source, *others], options.studies(spec.studies)
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
+            study_first(given_fits, *options.studies(spec.of_first))
         chart, told, caption, *files = function_of(spec)(
             *labelled(shown), options=options, theme=theme
         )
-        if spec.formats:
+        if spec.paged:
             return figure(chart, told, caption, *files, theme=theme)
         return finish(chart, told, caption, theme=theme)
 
@@ -119,7 +121,7 @@ def _signature(spec: ChartSpec) -> inspect.Signature:
                 for name, (written, default) in named.items()
             ),
         ],
-        return_annotation="Figure" if spec.formats else "Any",
+        return_annotation="Figure" if spec.paged else "Any",
     )
 
 
@@ -156,6 +158,7 @@ def _documentation(spec: ChartSpec) -> str:
     told = "What variables are called, and what they are measured in, by their names in the data."
     parameters.append(["labels, units : mapping of str to str, optional", told])
     film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
+    page = "Shown in a notebook as the page; `save` writes that page, and pictures of how it opens."
     refused = (
         "the source is another thing" if spec.tables or spec.beside else "there is nothing to draw"
     )
@@ -166,7 +169,7 @@ def _documentation(spec: ChartSpec) -> str:
     ]
     sections = {
         "Parameters": parameters,
-        "Returns": [["Figure", film] if spec.formats else ["altair chart"]],
+        "Returns": [["Figure", film if spec.formats else page] if spec.paged else ["altair chart"]],
         "Raises": raised[: 1 if spec.tables else 2],
     }
     text = inspect.cleandoc(spec.options.__doc__ or "")

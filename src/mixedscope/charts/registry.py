@@ -74,8 +74,12 @@ class ChartSpec:
         makes; the workflow draws it for the models that ask for them.
     also : tuple of str
         Tables beside each fit that it shows where they are there.
+    of_first : tuple of str
+        Studies whose tables it reads of the first fit alone, where they can be made.
+    page : bool
+        Whether its interactive form is a page of its own, in place of the chart's.
     formats : tuple of str
-        Formats beyond those of every chart.
+        Formats beyond those of every chart, of what moves on a page of its own.
     tables : tuple of str
         The tables it is drawn from in place of those of fits, in the order in which it reads them.
     key : str
@@ -100,12 +104,19 @@ class ChartSpec:
     studies: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    of_first: tuple[str, ...] = ()
+    page: bool = False
     formats: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     key: str = ""
     maker: str = ""
     of_fits: bool = False
     of_columns: bool = False
+
+    @property
+    def paged(self) -> bool:
+        """Whether it brings its interactive page itself."""
+        return self.page or bool(self.formats)
 
     @property
     def folder(self) -> str:
@@ -181,6 +192,11 @@ SPECS: Final = (
         studies=("parameters",),
     ),
     ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
+    ChartSpec(
+        "explorer", "Explorer", keys=("reference", "ellipses"),
+        studies=("parameters", "motion", "stopping", "ledger"), of_first=("landscape",),
+        page=True,
+    ),
     ChartSpec("dumbbell", drawn="", per_group=True),
     ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),
     ChartSpec(

@@ -11,7 +11,7 @@ from mixedscope.tables.fit_names import FIT_TABLES
 if TYPE_CHECKING:
     from mixedscope.workflow.config.model import ModelConfig
 
-__all__ = ["TABLES_OF_KEYS", "tables_beside", "tables_of_fits"]
+__all__ = ["TABLES_OF_KEYS", "tables_beside", "tables_of_first_fits", "tables_of_fits"]
 
 #: Tables beside a fit by the key that asks for them, each as CSV too.
 TABLES_OF_KEYS: Final = {
@@ -45,3 +45,8 @@ def tables_of_fits(chart: str) -> list[str]:
     kind = chart_kind(chart)
     studied = (table for study in kind.studies for table in STUDIES[study].tables)
     return [*FIT_TABLES, *studied, *kind.beside, *kind.also]
+
+
+def tables_of_first_fits(chart: str) -> list[str]:
+    """Name the tables that a chart of a model shows of the first of its fits alone."""
+    return [t for study in chart_kind(chart).of_first for t in STUDIES[study].tables]

@@ -25,7 +25,7 @@ from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.sweeps.check import broken_simulations
 from mixedscope.tables.schemas import schema_module
-from mixedscope.workflow.chart_tables import tables_beside, tables_of_fits
+from mixedscope.workflow.chart_tables import tables_beside, tables_of_first_fits, tables_of_fits
 from mixedscope.workflow.config.model import (
     Config,
     dataset_entries,
@@ -153,7 +153,8 @@ class Plan:
 
         A costly study has a job of its own; ``study`` makes the others.
         """
-        wanted = {study for kind in self.config.charts.kinds for study in CHARTS[kind].studies}
+        kinds = [CHARTS[kind] for kind in self.config.charts.kinds]
+        wanted = {study for kind in kinds for study in (*kind.studies, *kind.of_first)}
         jobs: dict[str, dict[str, dict[str, Any]]] = {}
         for name, study in STUDIES.items():
             if name in wanted:
@@ -244,15 +245,19 @@ class Plan:
             for name in tables_of_fits(chart)
             if name not in extra
             for path in self.fit_files(f"{name}.parquet", model=model, shows=shows)
+        ] + [
+            path
+            for name in tables_of_first_fits(chart)
+            for path in self.fit_files(f"{name}.parquet", model=model, shows="first")
         ]
 
     def drawing_jobs(self) -> list[tuple[str, str, list[str]]]:
         """Jobs that draw the charts of models: name, model, charts.
 
         To start one takes about as long as to draw a chart: a model has one for what moves, one for
-        what waits for a costly study, and one for all others.
+        what waits for a costly study, one for the page that links all, and one for all others.
         """
-        kinds = {"moving": self.film_kinds(), "costly": self.costly_kinds()}
+        kinds = self._kinds_apart()
         jobs = []
         for number, (model, names) in enumerate(self.charts().items(), start=1):
             alone = {
@@ -273,10 +278,18 @@ class Plan:
     def still_charts(self, model: str) -> list[str]:
         """Charts of a model that one job draws: all but those drawn apart."""
         names = self.charts()[model]
-        apart = [*self.film_kinds(), *self.costly_kinds()]
+        apart = [kind for kinds in self._kinds_apart().values() for kind in kinds]
         return [
             name for name in names if name in MODEL_CHARTS or chart_kind(name).name not in apart
         ]
+
+    def _kinds_apart(self) -> dict[str, list[str]]:
+        """Kinds of charts that jobs of their own draw, by the name of the job."""
+        return {
+            "moving": self.film_kinds(),
+            "costly": self.costly_kinds(),
+            "linked": self.page_kinds(),
+        }
 
     def drawn_fits(self, model: str, charts: Iterable[str]) -> list[str]:
         """``fit.json`` of each fit that charts of a model show."""
@@ -312,7 +325,8 @@ class Plan:
         """
         kinds = [MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts]
         tables = [t for kind in kinds for t in (*kind.tables, *kind.beside, *kind.also)]
-        tables += [t for kind in kinds for study in kind.studies for t in STUDIES[study].tables]
+        studies = [study for kind in kinds for study in (*kind.studies, *kind.of_first)]
+        tables += [table for study in studies for table in STUDIES[study].tables]
         return _distinct([(kind.module for kind in kinds), map(schema_module, tables)])
 
     def costly_kinds(self) -> list[str]:
@@ -322,6 +336,10 @@ class Plan:
             for kind in self.config.charts.kinds
             if any(STUDIES[study].costly for study in CHARTS[kind].studies)
         ]
+
+    def page_kinds(self) -> list[str]:
+        """Kinds of charts, in the configuration, that are pages of their own and do not move."""
+        return [kind for kind in self.config.charts.kinds if CHARTS[kind].page]
 
     def film_kinds(self) -> list[str]:
         """Kinds of charts that there are films of, in the configuration."""

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["FAMILY", "SLICES", "all_font_faces", "embed_font", "font_faces"]
+__all__ = ["FAMILY", "SLICES", "all_font_faces", "embed_font", "font_faces", "image_data"]
 
 #: What the embedded font is called: no name that a machine's own fonts have.
 FAMILY: Final = "mixedscope Sans"
@@ -77,6 +77,11 @@ def embed_font(svg: str) -> str:
     if not faces or root is None:
         return svg
     return f"{svg[: root.end()]}<style>{faces}</style>{svg[root.end() :]}"
+
+
+def image_data(image: bytes, kind: str) -> str:
+    """An image as an address that holds it; ``kind``: its media type, such as ``image/png``."""
+    return f"data:{kind};base64,{base64.b64encode(image).decode()}"
 
 
 @cache

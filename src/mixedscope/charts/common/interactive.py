@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import html
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from mixedscope.charts.common.assets import PROPERTY, bundle, digest, packed, script_of
@@ -16,10 +18,74 @@ from mixedscope.charts.common.embedding import font_faces
 from mixedscope.charts.common.theme import FONT
 from mixedscope.charts.common.vega import compact
 
-__all__ = ["interactive_page"]
+__all__ = ["LOADER", "Brought", "Page", "interactive_page"]
 
 #: How much larger than drawn an interactive chart is shown, as on the pages of a run.
 _SCALE: Final = 1.25
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of scripts of its own, which can share Vega and the font with others.
+
+    Attributes
+    ----------
+    make : callable
+        ``(back, shared, still)``, the first two as for `interactive_page`, gives its bytes;
+        ``still`` is the name of a picture beside it, if it is to hold none.
+    """
+
+    make: Callable[[tuple[str, str] | None, tuple[Path, Path] | None, str | None], bytes]
+
+    def __call__(self) -> bytes:
+        """The page that holds everything."""
+        return self.make(None, None, None)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a page has of Vega and the font: within it, or in the style sheet that it shares.
+
+    Attributes
+    ----------
+    link, faces, script : str
+        Of the style sheet; rules that bring the font; the element that holds Vega, packed.
+    vega, styles : str
+        What a content-security policy calls the script, and where styles come from.
+    """
+
+    link: str
+    faces: str
+    script: str
+    vega: str
+    styles: str
+
+    @classmethod
+    def by(cls, text: str, shared: tuple[Path, Path] | None) -> Self:
+        """What a page needs that shows the characters of a text.
+
+        ``shared``: as for `interactive_page`.
+        """
+        if shared is None:
+            code = bundle()
+            held = f'<script type="text/plain" id="vega">{packed(code)}</script>'
+            faces = "".join(font_faces(text, weight) for weight in ("400", "700"))
+            return cls("", faces, held, digest(code), "'unsafe-inline'")
+        asset, page = shared
+        address = quote(Path(os.path.relpath(asset, page.parent)).as_posix())
+        link = f'<link rel="stylesheet" href="{address}">'
+        return cls(link, "", "", digest(script_of(asset)), "'self' 'unsafe-inline'")
+
+    def policy(self, start: str, images: str = "data: blob:") -> str:
+        """The content-security policy of a page whose own script is ``start``.
+
+        No script runs but this and Vega, no attribute of an element does, nothing is fetched. (Vega
+        compiles its own expressions, hence unsafe-eval.)
+        """
+        return (
+            f"default-src 'none'; script-src {self.vega} {digest(start)} 'unsafe-eval'; "
+            f"style-src {self.styles}; font-src data:; img-src {images}"
+        )
 
 
 def interactive_page(
@@ -35,33 +101,20 @@ def interactive_page(
     """
     title, caption = _title(spec), str(spec.get("description", ""))
     text = compact(spec)
-    if shared is None:
-        script, source = bundle(), "'unsafe-inline'"
-        faces = "".join(font_faces(text, weight) for weight in ("400", "700"))
-        carried = f'<script type="text/plain" id="vega">{packed(script)}</script>'
-        link = ""
-    else:
-        asset, page = shared
-        script, source = script_of(asset), "'self' 'unsafe-inline'"
-        faces, carried = "", ""
-        address = quote(Path(os.path.relpath(asset, page.parent)).as_posix())
-        link = f'<link rel="stylesheet" href="{address}">'
+    brought = Brought.by(text, shared)
     return _PAGE.format(
         title=html.escape(title) or "Chart",
         heading=f"<h1>{html.escape(title)}</h1>" if title else "",
         back=f'<p><a href="{html.escape(back[0])}">{html.escape(back[1])}</a></p>' if back else "",
-        # No script runs but these two, no attribute of an element does, nothing is fetched.
-        # (Vega compiles its own expressions, hence unsafe-eval.)
-        policy=f"default-src 'none'; script-src {digest(script)} {digest(_START)} 'unsafe-eval'; "
-        f"style-src {source}; font-src data:; img-src data: blob:",
-        link=link,
+        policy=brought.policy(_START),
+        link=brought.link,
         font=FONT,
-        faces=faces,
+        faces=brought.faces,
         caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
         # Charts that are moved by a pointer count its pixels: they keep their size.
         scale=1 if "params" in spec else _SCALE,
         chart=packed(text),
-        carried=carried,
+        carried=brought.script,
         start=_START,
     ).encode()
 
@@ -100,10 +153,9 @@ figcaption {{ max-width: 46rem; margin-top: 0.5rem; color: #444 }}
 </html>
 """
 
-_START: Final = (
+#: What unpacks and starts Vega in a page; its text is written as text by `sanitize`.
+LOADER: Final = (
     r"""
-"use strict";
-{
   const escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"};
   const sanitize = (value) => String(value).replace(/[&<>"']/g, (c) => escapes[c]);
   const held = (id) => document.getElementById(id)?.textContent;
@@ -116,8 +168,7 @@ _START: Final = (
   const packed = () => held("vega") ??
     getComputedStyle(document.documentElement).getPropertyValue("PROPERTY").trim().slice(1, -1);
   const shared = document.querySelector("link[rel=stylesheet]")?.getAttribute("href");
-  const chart = document.getElementById("chart");
-  const draw = async () => {
+  const loadVega = async () => {
     const text = packed();
     if (!text) {
       throw `${decodeURI(shared)} is missing. Keep this page in its folder of results, and move ` +
@@ -134,6 +185,18 @@ _START: Final = (
     }
     // Text is measured as soon as the chart is drawn: the fonts have to be there.
     await Promise.all([...document.fonts].map((font) => font.load()));
+  };
+"""
+).replace("PROPERTY", PROPERTY)
+
+_START: Final = (
+    r"""
+"use strict";
+{
+LOADER
+  const chart = document.getElementById("chart");
+  const draw = async () => {
+    await loadVega();
     const shown = await vegaEmbed("#chart", JSON.parse(await unpacked(held("specification"))), {
       renderer: "svg",
       tooltip: {sanitize: sanitize},
@@ -147,7 +210,7 @@ _START: Final = (
   });
 }
 """
-).replace("PROPERTY", PROPERTY)
+).replace("LOADER", LOADER.strip("\n"))
 
 
 def _title(spec: dict[str, Any]) -> str:

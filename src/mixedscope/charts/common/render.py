@@ -20,7 +20,7 @@ from typing import Any, Final
 import vl_convert as vlc
 
 from mixedscope.charts.common.embedding import embed_font
-from mixedscope.charts.common.interactive import interactive_page
+from mixedscope.charts.common.interactive import Page, interactive_page
 from mixedscope.charts.common.layers import in_few_layers
 from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.png import small_png
@@ -133,9 +133,12 @@ def save_figure(
     spec = specified(figure)
     others = {"html": lambda: interactive_page(spec, back, shared), **figure.files}
     beside = next((f"{stem.name}.{name}" for name in _PICTURES if name in formats), None)
-    if shared is not None and beside is not None and "html" in figure.files:
-        # Pages that play hold a picture for browsers without scripts: one is there already.
-        others["html"] = partial(figure.files["html"], beside)
+    still = beside if shared is not None else None
+    # Pages of their own hold a picture for browsers without scripts, if none is there already.
+    if isinstance(linked := figure.files.get("html"), Page):
+        others["html"] = partial(linked.make, back, shared, still)
+    elif still is not None and linked is not None:
+        others["html"] = partial(linked, still)
     written = _write(lambda: spec, os.fspath(stem), formats, others)
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     write_json(path, words)

@@ -14,13 +14,13 @@ import pandas as pd
 from mixedscope.charts.common.options import Options
 from mixedscope.charts.registry import PUBLIC, ChartSpec
 from mixedscope.core.arguments import named, way_out
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.tables.fit_names import FIT_TABLES
 from mixedscope.tables.late import LateTables
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.tables.store import FitTables, read_fit
 
-__all__ = ["Made", "Source", "as_tables", "is_made", "made_tables", "with_group"]
+__all__ = ["Made", "Source", "as_tables", "is_made", "made_tables", "study_first", "with_group"]
 
 
 class _Fitted(Protocol):
@@ -72,6 +72,19 @@ def as_tables(
     if not tables:
         raise ModelError("There is no fit to draw: give at least one.")
     return tables
+
+
+def study_first(source: Any, *studies: str) -> None:
+    """Make studies of the first fit of a call; where one cannot be made its tables say why.
+
+    ``source``: as for `as_tables`; tables and directories have them or have not.
+    """
+    first = _each(source)[0]
+    for study in studies if hasattr(first, "study") else ():
+        try:
+            first.study(study)
+        except UnsuitedError as error:
+            first.skip_study(study, str(error))
 
 
 def with_group(

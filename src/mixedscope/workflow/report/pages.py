@@ -62,6 +62,11 @@ class _Subject:
         told: list[str] = [f"{int(n):,} observations"] * (not pd.isna(n))
         return ", ".join(told + [str(criterion)] * (not pd.isna(criterion)))
 
+    @property
+    def explorer(self) -> Path | None:
+        """The page where its displays are linked."""
+        return next((f.files.get("html") for f in self.figures if f.name == "explorer"), None)
+
     def shown(self, timed: bool) -> list[Figure]:
         return [figure for figure in self.figures if is_timed(figure.name) is timed]
 

@@ -29,6 +29,7 @@ class Question:
 
 #: In the order in which they are asked.
 QUESTIONS: Final = (
+    Question("Explorer", "Where are all displays linked, level by level and step by step?"),
     Question(
         "Data", "What do the data of each group look like, and what does the model make of it?"
     ),

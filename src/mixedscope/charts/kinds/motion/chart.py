@@ -12,13 +12,14 @@ from functools import cache, cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
+from mixedscope.charts.common.embedding import image_data
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.theme import configure, ink
 from mixedscope.charts.kinds.motion.film import Reel, gif, gif_and_mp4, mp4
 from mixedscope.charts.kinds.motion.frames import scene_of
 from mixedscope.charts.kinds.motion.options import MotionOptions
-from mixedscope.charts.kinds.motion.player import image_data, modes_film, page
+from mixedscope.charts.kinds.motion.player import modes_film, page
 from mixedscope.charts.kinds.motion.scenes import modes_reel
 from mixedscope.charts.kinds.motion.still import modes_still
 from mixedscope.charts.kinds.motion.words import (

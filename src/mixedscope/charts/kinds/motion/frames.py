@@ -225,16 +225,16 @@ def scene_of(
     courses = course_of(tables)
     actors = []
     for fit, pull, course, rows in zip(tables, whole, courses, chosen, strict=True):
-        all_levels = _track(fit.require("modes_trace"), pull, group)
+        all_levels = track_of(fit.require("modes_trace"), pull, group)
         tracks = {"best": Track(all_levels.evaluations, all_levels.modes[:, rows])}
         every = fit.get("modes_every")
         thinned = False
         if every is not None:
-            found = _track(every, pull, group)
+            found = track_of(every, pull, group)
             tracks["every"] = Track(found.evaluations, found.modes[:, rows])
             thinned = len(found.evaluations) < int(np.isfinite(course.objective).sum())
         settled, between = _settled(all_levels, pull, course)
-        sds, correlations, correlated = _covariances(fit, group, pull.terms, course.size)
+        sds, correlations, correlated = covariances_of(fit, group, pull.terms, course.size)
         actors.append(
             Actor(
                 pull=_rows(pull, rows),
@@ -329,7 +329,7 @@ def _rows(pull: Pull, rows: Integers) -> Pull:
     )
 
 
-def _track(table: pd.DataFrame, pull: Pull, group: str) -> Track:
+def track_of(table: pd.DataFrame, pull: Pull, group: str) -> Track:
     """Arrange a table of modes by evaluation, level and term; a term the fit lacks stays at 0."""
     own = table[table["group"] == group]
     evaluations, frame = np.unique(own["evaluation"].to_numpy(), return_inverse=True)
@@ -341,7 +341,7 @@ def _track(table: pd.DataFrame, pull: Pull, group: str) -> Track:
     return Track(evaluations.astype(np.int64), modes)
 
 
-def _covariances(
+def covariances_of(
     fit: FitTables, group: str, terms: Sequence[str], size: int
 ) -> tuple[Floats, Floats, tuple[tuple[int, int], ...]]:
     table = fit.require("parameters")

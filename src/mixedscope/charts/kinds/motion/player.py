@@ -6,7 +6,6 @@ written with ``textContent`` or on a canvas alone, so that it never is HTML.
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -33,7 +32,7 @@ from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
 
-__all__ = ["image_data", "modes_film", "page", "theta_film"]
+__all__ = ["modes_film", "page", "theta_film"]
 
 Floats = NDArray[np.float64]
 
@@ -149,11 +148,6 @@ def page(film: Mapping[str, Any], title: str, caption: str, still: str) -> bytes
         still=html.escape(still),
         alternative=html.escape(caption),
     ).encode()
-
-
-def image_data(image: bytes, kind: str) -> str:
-    """An image as an address that holds it; ``kind``: its media type, such as ``image/png``."""
-    return f"data:{kind};base64,{base64.b64encode(image).decode()}"
 
 
 _PAGE: Final = """<!DOCTYPE html>

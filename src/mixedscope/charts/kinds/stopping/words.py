@@ -14,7 +14,13 @@ from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.tables.store import FitTables
 
-__all__ = ["MEASURE_NAMES", "stopping_caption", "stopping_sentence", "stopping_title"]
+__all__ = [
+    "MEASURE_NAMES",
+    "final_from",
+    "stopping_caption",
+    "stopping_sentence",
+    "stopping_title",
+]
 
 #: Measures of the estimates in the stored tables, and what they are called in a picture.
 MEASURE_NAMES: Final = {
@@ -47,9 +53,8 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     changes no coefficient by more than 0.001 standard errors and saves 28 % of the time".
     """
     total = len(fit.require("stopping"))
-    where = {m: _evaluation(fit, m, accuracy) for m in MEASURE_NAMES}
-    everything = None if None in where.values() else max(n or 0 for n in where.values())
-    beta = where["beta"]
+    everything = final_from(fit, accuracy)
+    beta = _evaluation(fit, "beta", accuracy)
     rest = (
         f"neither a standard error nor \u03c3 by more than {_percent(accuracy)}, nor a conditional "
         f"mode by more than {number(accuracy)} of its conditional standard deviation"
@@ -86,6 +91,12 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
         return first + ("." if everything is None else f"; it also changes {rest}.")
     saved = _saved(fit, everything, clock)
     return f"{first}; to change {rest} it takes {everything:,}, and saves {saved}."
+
+
+def final_from(fit: FitTables, accuracy: float) -> int | None:
+    """The evaluation from which on every measure is within an accuracy studied; None if none is."""
+    where = [_evaluation(fit, measure, accuracy) for measure in MEASURE_NAMES]
+    return None if None in where else max(n or 0 for n in where)
 
 
 def stopping_title(

@@ -1,0 +1,1 @@
+"""All displays of a model on one page, linked."""
