@@ -226,11 +226,15 @@ def test_marks_can_be_clicked(page: Page, fits: list[FitTables]) -> None:
     height = page.js("linked.views.caterpillar.view.height()")
     pads = page.js("linked.views.caterpillar.view.padding()")
     wanted = bars[2]
+    page.js(f"linked.choose({{level: {bars[-1]['i']}}})")
     # The rows stand evenly between both ends of the axis.
     y = pads["top"] + height * (1 - wanted["row"] / (len(bars) + 1))
-    *_, whole = page.place("#plot-caterpillar canvas")
+    left, top, across, whole = page.place("#plot-caterpillar canvas")
+    page.hover(left + 0.7 * across, top + y)
     page.click("#plot-caterpillar canvas", x=0.7, y=y / whole)
     page.wait(lambda: page.js("linked.state.level") == wanted["i"], "the level is chosen")
+    left, top, across, whole = page.place("#plot-trace canvas")
+    page.hover(left + 0.5 * across, top + 0.4 * whole)
     page.click("#plot-trace canvas", x=0.5, y=0.4)
     page.wait(lambda: page.js("linked.state.at") < len(fits[0].require("trace")), "a moment")
 

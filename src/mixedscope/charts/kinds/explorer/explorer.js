@@ -757,11 +757,11 @@
       padding: {left, right, top, bottom}}, {renderer: "canvas", actions: false, tooltip: {sanitize}});
     views[name] = {view: shown.view, holder, keys: {}};
     const picks = {picked: (chosen) => choose({level: chosen.i[0]}), pointed: (chosen) => choose({at: chosen.e[0]})};
-    for (const [signal, act] of Object.entries(picks)) {
-      // Its own change is not under way any more when the others are drawn.
-      if (shown.view.getState().signals[signal] !== undefined) {
+    for (const layer of spec.layer) {
+      for (const {name: signal} of layer.params ?? []) {
         shown.view.addSignalListener(signal, (_, chosen) => {
-          if (Object.keys(chosen).length) setTimeout(() => act(chosen));
+          // Its own change is not under way any more when the others are drawn.
+          if (Object.keys(chosen).length) setTimeout(() => picks[signal](chosen));
         });
       }
     }

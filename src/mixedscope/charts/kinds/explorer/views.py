@@ -82,7 +82,7 @@ def _picked(name: str, field: str, channels: Sequence[str], on: str = "click") -
 _CHOSEN_LEVEL: Final = [{"filter": "datum.i === level"}]
 #: Sizes of points and widths of intervals, by how many levels are drawn.
 _SIZES: Final = [{"name": "dot", "value": 26}, {"name": "bar", "value": 1.6}]
-_DRAG: Final = "pointerdown, [pointerdown, window:pointerup] > pointermove"
+_DRAG: Final = "click, pointerdown, [pointerdown, window:pointerup] > pointermove"
 _LABEL_SIZE: Final = 12
 
 
