@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.explorer.options import ExplorerOptions
 from mixedscope.charts.kinds.landscape.key import band_colours
@@ -267,6 +268,7 @@ def _factor_data(factor: Factor) -> dict[str, Any]:
     return {
         "name": factor.name,
         "terms": list(factor.terms),
+        "titles": [term_title(term, first.info) for term in factor.terms],
         "levels": list(factor.levels),
         "n": factor.n_obs.tolist(),
         "drawn": factor.drawn.tolist(),

@@ -358,7 +358,7 @@
   }
 
   function words() {
-    const terms = factor().terms;
+    const terms = factor().titles;
     say("statement", statement());
     const phase = data.phases[fit().phase[state.at - 1]][0];
     const moment = `${grouped(String(state.at))} of ${grouped(String(fit().size))}, ${phase}`;
