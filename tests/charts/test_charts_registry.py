@@ -31,10 +31,11 @@ def scalar() -> FitTables:
 def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
     formula = parse_formula("y ~ 1 + (1 + x | Subject) + (1 | Lot/Wafer) + (0 + x | Lot)")
     names = chart_names(formula.groups)
-    assert names[:9] == [
+    assert names[:10] == [
         "panels-Subject",
         "panels-Lot",
         "panels-Lot+Wafer",
+        "coefficients",
         "shrinkage-Subject",
         "shrinkage-Lot",
         "shrinkage-Lot+Wafer",
@@ -42,7 +43,7 @@ def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
         "motion-Lot",
         "motion-Lot+Wafer",
     ]
-    assert [chart_kind(name) for name in names[6:9]] == [CHARTS["motion"]] * 3
+    assert [chart_kind(name) for name in names[7:10]] == [CHARTS["motion"]] * 3
     # Each kind has its three together, one for each factor in the order of the formula.
     kinds = [chart_kind(name).name for name in names if chart_kind(name).per_group]
     assert kinds == [kind for kind in dict.fromkeys(kinds) for _ in range(3)]

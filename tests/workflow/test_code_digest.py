@@ -94,7 +94,7 @@ def before(plan: Plan, tree: Path) -> dict[str, str]:
         ("inference/diagnostics/influence.py", {"influence"}),
         ("inference/profiles/curve.py", {"profile", "sweep_batch"}),
         ("summaries/performance.py", {"sweep_performance"}),
-        ("tables/kinds/effect_tests.py", {"tests", "index", "sweep_batch"}),
+        ("tables/kinds/effect_tests.py", {"tests", "index", "sweep_batch", "charts"}),
         ("charts/kinds/motion/film.py", MOVING),
         ("charts/kinds/theta/still.py", {"theta", "films of theta"}),
         ("charts/kinds/landscape/chart.py", {"landscapes"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BESIDE_FIT", "FIT_TABLES", "WITHOUT_CSV"]
+__all__ = ["BESIDE_FIT", "FIT_TABLES", "WITHOUT_CSV", "kind_beside"]
 
 #: The Parquet tables of one fit; the attribute of `FitTables` and the stem of the file.
 FIT_TABLES: Final = ("trace", "estimates", "modes", "modes_trace", "timing")
@@ -20,3 +20,8 @@ BESIDE_FIT: Final = (
 
 WITHOUT_CSV: Final = ("profile", "profile_pairs", "bootstrap")
 """Tables that the workflow makes of a fit whose rows are of use to programs alone."""
+
+
+def kind_beside(name: str) -> str:
+    """The kind of a table beside a fit: tests are of its fixed effects, not of structures."""
+    return "effect_tests" if name == "tests" else name

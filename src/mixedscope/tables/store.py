@@ -17,8 +17,7 @@ import pandas as pd
 
 from mixedscope.core.errors import StoreError, UnsuitedError, suggest
 from mixedscope.tables.files import atomic_write, json_bytes, read_json
-from mixedscope.tables.fit_names import BESIDE_FIT, FIT_TABLES
-from mixedscope.tables.kinds.effect_tests import EFFECT_TESTS
+from mixedscope.tables.fit_names import BESIDE_FIT, FIT_TABLES, kind_beside
 from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.kinds.modes import MODES, MODES_TRACE
 from mixedscope.tables.kinds.timing import TIMING
@@ -29,9 +28,7 @@ from mixedscope.tables.table_files import read_table, table_bytes
 
 __all__ = ["FIT_SCHEMA", "FIT_TABLES", "FitTables", "read_fit", "write_fit"]
 
-_SCHEMAS: Final = {s.kind: s for s in (TRACE, ESTIMATES, MODES, MODES_TRACE, TIMING)} | {
-    "tests": EFFECT_TESTS  # of fixed effects; those of a model compare its structures
-}
+_SCHEMAS: Final = {s.kind: s for s in (TRACE, ESTIMATES, MODES, MODES_TRACE, TIMING)}
 
 #: Version of ``fit.json``, its ``schema`` key.
 FIT_SCHEMA = "fit/1"
@@ -211,7 +208,7 @@ def read_fit(directory: str | os.PathLike[str], *, only: Iterable[str] | None = 
         file = directory / f"{name}.parquet"
         if not file.exists():
             continue
-        frame = read_table(file, _SCHEMAS.get(name, name))
+        frame = read_table(file, _SCHEMAS.get(name) or kind_beside(name))
         for key, mine in (("formula", info["formula"]), ("sha256", sha256)):
             if frame.attrs[key] != mine:
                 raise StoreError(

@@ -24,6 +24,7 @@ from mixedscope.design.spec import without_defaults
 from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.sweeps.check import broken_simulations
+from mixedscope.tables.fit_names import kind_beside
 from mixedscope.tables.schemas import schema_module
 from mixedscope.workflow.chart_tables import tables_beside, tables_of_first_fits, tables_of_fits
 from mixedscope.workflow.config.model import (
@@ -324,7 +325,8 @@ class Plan:
         These are the charts themselves, and the schemas of the tables that they read.
         """
         kinds = [MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts]
-        tables = [t for kind in kinds for t in (*kind.tables, *kind.beside, *kind.also)]
+        tables = [t for kind in kinds for t in kind.tables]
+        tables += [kind_beside(t) for kind in kinds for t in (*kind.beside, *kind.also)]
         studies = [study for kind in kinds for study in (*kind.studies, *kind.of_first)]
         tables += [table for study in studies for table in STUDIES[study].tables]
         return _distinct([(kind.module for kind in kinds), map(schema_module, tables)])

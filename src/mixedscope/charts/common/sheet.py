@@ -15,7 +15,6 @@ from functools import cached_property
 from numbers import Real
 from typing import Any, Final
 
-from mixedscope.core.arguments import named
 from mixedscope.core.errors import ModelError
 
 __all__ = [
@@ -115,6 +114,8 @@ def sheet(
     _check_texts("units", units)
     known = isinstance(width, Real) and not isinstance(width, bool)
     if width is not None and not (known and NARROWEST <= width <= WIDEST):
+        from mixedscope.core.arguments import named  # which loads what plans do not need
+
         told = f"{width:g}" if known else named(width)
         raise ModelError(
             f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {told}."
@@ -146,6 +147,8 @@ def _check_texts(name: str, given: Any) -> None:
         isinstance(text, str) for pair in given.items() for text in pair
     )
     if not texts:
+        from mixedscope.core.arguments import named
+
         raise ModelError(
             f"{name} is a mapping of names of variables to texts, "
             f'such as {name}={{"Reaction": "ms"}}, not {named(given)}.'
