@@ -100,8 +100,8 @@ FRAMES = {"curved": curved, "many": many, "crossed": crossed}
 
 
 @claims(
-    rf"(?P<share>{SHARE}) of the residuals lie outside their normal envelope \(5\u00a0% by "
-    rf"chance\); medians are off in (?P<first>\d+), sizes in (?P<second>\d+) of (?P<bins>\d+) bins"
+    rf"(?P<share>{SHARE}) of the residuals lie outside their normal envelope; "
+    rf"medians are off in (?P<first>\d+), sizes in (?P<second>\d+) of (?P<bins>\d+) bins"
 )
 def residuals_title(found: Any, sheet: Sheet) -> None:
     share = len(sheet.outside(sheet.residual)) / len(sheet.residual)
@@ -113,7 +113,8 @@ def residuals_title(found: Any, sheet: Sheet) -> None:
 
 @claims(
     rf"(?P<outside>{NUMBER}) of (?P<told>{NUMBER}) \((?P<share>{SHARE})\) lie outside the "
-    rf"envelope, 5\u00a0% by chance\. The middle half is like SD (?P<sd>{NUMBER}); largest "
+    rf"envelope, 5\u00a0% of independent ones\. The middle half is like SD (?P<sd>{NUMBER}); "
+    rf"largest "
     rf"(?P<most>{NUMBER}) \(row (?P<row>\S+)\)\."
 )
 def normality(found: Any, sheet: Sheet) -> None:
@@ -173,10 +174,10 @@ def levels(found: Any, sheet: Sheet) -> None:
 
 
 @claims(
-    r"Standardised residuals: over σ√\(1 − leverage\)\. Envelope: each order statistic of as many "
-    r"independent normal values lies in it with 95\u00a0%, pointwise\. Medians are of bins of "
-    r"fitted values, with 95\u00a0% sign intervals\. Cook's distances are from leverages, as "
-    r"lme4's\. Below, levels by median: range, quartiles, median\."
+    r"Standardised residuals: over σ√\(1 − leverage\)\. Envelope: pointwise, 95\u00a0% of each "
+    r"order statistic of independent normal values\. Medians, with 95\u00a0% sign intervals, are "
+    r"of bins of population values: shrunken modes correlate with residuals\. Cook's distances are "
+    r"from leverages, as lme4's\. Below, levels by median\."
 )
 def what_is_drawn(_: Any, sheet: Sheet) -> None:
     left = 1.0 - sheet.fit.leverage()
@@ -188,7 +189,7 @@ def what_is_drawn(_: Any, sheet: Sheet) -> None:
 
 @claims(
     rf"Drawn are (?P<shown>{NUMBER}) of (?P<told>{NUMBER})(?: observations, extremes among them|: "
-    r"the 50 largest by each measure, others evenly spaced in fitted values)\."
+    r"the 50 largest by each measure, others evenly spaced in population values)\."
 )
 def sampled(found: Any, sheet: Sheet) -> None:
     points = sheet.tables.require("residuals_points")

@@ -42,11 +42,10 @@ def test_residuals_of_sleepstudy_are_those_of_lme4(sleep: tuple[ms.Fit, FitTable
     cooks = [0.004963133, 0.040206202, 0.226099185, 0.007313247, 0.050573042, 0.361951373]
     np.testing.assert_allclose(points["cooks_distance"][:6], cooks, rtol=2e-4)
     assert points["leverage"][0] == pytest.approx(0.2293, abs=1e-4)
-    # R: r <- residuals(fm1, "pearson"); anova(lm(I(r^2 / (174 * sigma(fm1)^2 / 180)) ~
-    # fitted(fm1)))[1, 2] / 2. The R package performance 0.10 takes -2 log L for sigma^2 here.
+    # R: anova(lm(I(rstudent(fm1)^2) ~ predict(fm1, re.form = NA)))[1, 2] / 2
     found = numbers(tables, "residuals_numbers")
-    assert found["breusch_pagan"] == pytest.approx(15.13213777, rel=1e-4)
-    assert found["breusch_pagan_p"] == pytest.approx(1.0e-4, rel=0.02)
+    assert found["breusch_pagan"] == pytest.approx(10.09758267, rel=1e-4)
+    assert found["breusch_pagan_p"] == pytest.approx(0.0014846394, rel=1e-3)
     assert found["cooks_above_one"] == (points["cooks_distance"] > 1).sum() == 3
 
 
@@ -108,7 +107,7 @@ def test_medians_have_intervals_that_hold_them() -> None:
     fit, tables = studied("y ~ x + (1 | g)", frame, "residuals")
     bins = tables.require("residuals_bins").query("of == 'residual'")
     residual = fit.residuals("standardised").to_numpy()
-    fitted = fit.fitted().to_numpy()
+    fitted = fit.predict(levels="population").to_numpy()
     assert bins["n_obs"].sum() == 600
     for row in bins.itertuples():
         own = np.sort(residual[(fitted >= row.low) & (fitted <= row.high)])
@@ -125,6 +124,37 @@ def test_medians_have_intervals_that_hold_them() -> None:
     assert found["residual_worst"] == pytest.approx(bins["median"][missed].abs().max())
     assert found["root_most"] > 1.5 * found["root_least"]
     assert found["breusch_pagan_p"] < 1e-4
+
+
+def test_a_model_that_is_right_does_not_seem_to_be_wrong() -> None:
+    rng = np.random.default_rng(14)
+    # Two rows a level: modes are shrunken by half, and residuals follow fitted values.
+    g = np.repeat(np.arange(600), 2)
+    frame = pd.DataFrame({"g": [f"g{i}" for i in g], "x": rng.normal(size=1200)})
+    frame["y"] = rng.normal(size=600)[g] + frame["x"] + 1.4 * rng.normal(size=1200)
+    fit, tables = studied("y ~ x + (1 | g)", frame, "residuals")
+    residual = fit.residuals("standardised")
+    assert np.corrcoef(fit.fitted(), residual)[0, 1] > 0.2
+    assert abs(np.corrcoef(fit.predict(levels="population"), residual)[0, 1]) < 1e-3
+    found = numbers(tables, "residuals_numbers")
+    assert found["residual_missed"] <= found["residual_likely"]
+    assert found["root_missed"] <= found["root_likely"]
+    assert found["breusch_pagan_p"] > 0.01
+
+
+def test_without_a_covariate_residuals_run_by_rows_and_levels_are_bins_of_their_own() -> None:
+    rng = np.random.default_rng(15)
+    frame = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(10)], 8)})
+    frame["a"] = np.resize(["p", "q"], 80)
+    frame["y"] = rng.normal(size=80)
+    _, tables = studied("y ~ 1 + (1 | g)", frame, "residuals")
+    assert numbers(tables, "residuals_numbers")["by_rows"] == 1
+    points = tables.require("residuals_points")
+    np.testing.assert_array_equal(points["along"], points["row"])
+    _, tables = studied("y ~ a + (1 | g)", frame, "residuals")
+    bins = tables.require("residuals_bins").query("of == 'residual'")
+    assert bins["n_obs"].tolist() == [40, 40]
+    assert (bins["low"] == bins["high"]).all()
 
 
 def test_of_many_observations_extremes_are_kept() -> None:

@@ -1,9 +1,13 @@
 """Residuals of a fit, brought to a standard deviation of 1, as pictures of them are drawn.
 
 Standardised residuals are those of `mixedscope.inference.diagnostics.residuals`: Pearson residuals
-over ``sigma sqrt(1 - h)``, given theta. Where they depend on the fitted values is said by medians:
-of bins of about equally many observations, each with the interval between two order statistics
-that holds the median of the distribution with a probability of 95 % at least, whatever it is.
+over ``sigma sqrt(1 - h)``, given theta.  They are set against the population values ``X beta``,
+with which they do not correlate if the model holds, as ``X' P = 0`` and residuals are ``sigma**2 P
+y``.  With fitted values that hold modes they do, by ``sigma**2 (V - sigma**2 I) P``: as much as
+modes are shrunken, and a model that is right would seem to be wrong.  Whether they depend on
+population values is said by medians: of bins of about equally many observations, each with the
+interval between two order statistics that holds the median of the distribution with a probability
+of 95 % at least, whatever it is.
 """
 
 from __future__ import annotations
@@ -64,8 +68,8 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     fit : StudiedFit
     most : int
         Observations kept at most; of more the extremes by residual, leverage and Cook's distance,
-        and others evenly spaced in the order of fitted values. Bins, quantiles and numbers are of
-        all.
+        and others evenly spaced in the order of population values. Bins, quantiles and numbers are
+        of all.
 
     Returns
     -------
@@ -92,13 +96,18 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):
         raise UnsuitedError("every observation is fitted exactly: there are no residuals")
-    evaluation, own = told_observations(fit.objective, fit.theta)
+    _, own = told_observations(fit.objective, fit.theta)
     rows = design.rows[known]
+    along = fitted_values(fit.objective, fit.theta, modes=False)
+    by_rows = not float(np.ptp(along)) > 1e-9 * float(np.abs(along).max(initial=0.0))
+    if by_rows:
+        along = design.rows.astype(float)
     table = pd.DataFrame(
         {
             "row": rows.astype(np.int64),
             "unit": [str(label) for label in fit.data.index[rows]],
             "fitted": fitted_values(fit.objective, fit.theta)[known],
+            "along": along[known],
             "residual": values[known],
             "leverage": own.leverage[known],
             "cooks_distance": leverage_distances(fit.objective, fit.theta)[known],
@@ -108,11 +117,11 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     quantiles = normal_quantiles(residual)
     kept = spaced(len(table), _QUANTILES, _ENDS)
     ordered = table.iloc[quantiles.order[kept]].reset_index(drop=True)
-    fitted = table["fitted"].to_numpy()
+    places = table["along"].to_numpy()
     bins = pd.concat(
         [
-            _medians(fitted, residual).assign(of="residual"),
-            _medians(fitted, np.sqrt(np.abs(residual))).assign(of="root"),
+            _medians(places, residual).assign(of="residual"),
+            _medians(places, np.sqrt(np.abs(residual))).assign(of="root"),
         ],
         ignore_index=True,
     )
@@ -120,11 +129,12 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
         "observations": len(values),
         "told": len(known),
         "coefficients": fit.objective.system.n_fixed,
+        "by_rows": int(by_rows),
         "outside": int(quantiles.outside.sum()),
         "gap": quantiles.gap(residual),
         # The spread of the middle half, as that of a normal distribution.
         "middle_sd": float(np.ptp(np.quantile(residual, [0.25, 0.75]))) / (2.0 * _MEDIAN),
-        **_breusch_pagan(fit, evaluation.sigma),
+        **_breusch_pagan(places, residual),
         **_summed(bins, "residual", 0.0),
         **_summed(bins, "root", _ROOT),
         "cooks_above_half": int((table["cooks_distance"] > 0.5).sum()),
@@ -157,7 +167,7 @@ def _kept(table: pd.DataFrame, most: int) -> pd.DataFrame:
     if len(table) <= most:
         return table
     others = np.flatnonzero(~extreme)
-    others = others[np.argsort(table["fitted"].to_numpy()[others], kind="stable")]
+    others = others[np.argsort(table["along"].to_numpy()[others], kind="stable")]
     some = others[spaced(len(others), most - int(extreme.sum()), 1)]
     return table.iloc[np.sort([*np.flatnonzero(extreme), *some])].reset_index(drop=True)
 
@@ -178,15 +188,16 @@ def _contours(table: pd.DataFrame, coefficients: int) -> pd.DataFrame:
     )
 
 
-def _medians(fitted: Floats, values: Floats) -> pd.DataFrame:
-    """Medians in bins of fitted values, equal ones together, each with its interval."""
+def _medians(along: Floats, values: Floats) -> pd.DataFrame:
+    """Medians in bins of another variable, equal values of it together, each with its interval."""
     count = max(1, min(_BINS, len(values) // _LEAST))
-    codes = pd.qcut(fitted, count, labels=False, duplicates="drop") if np.ptp(fitted) > 0 else None
-    codes = np.zeros(len(values), dtype=int) if codes is None else codes
+    distinct, codes = np.unique(along, return_inverse=True)
+    if len(distinct) > count:
+        codes = pd.qcut(along, count, labels=False, duplicates="drop")
     rows = []
     for code in np.unique(codes):
         own = np.sort(values[codes == code])
-        at = fitted[codes == code]
+        at = along[codes == code]
         n = len(own)
         # As many smaller ones, at most, as leave the tail: one less is the rank from 0.
         rank = int(binom.ppf(0.5 * (1.0 - COVERAGE), n, 0.5)) - 1
@@ -194,7 +205,7 @@ def _medians(fitted: Floats, values: Floats) -> pd.DataFrame:
             {
                 "low": at.min(),
                 "high": at.max(),
-                "fitted": np.median(at),
+                "along": np.median(at),
                 "n_obs": n,
                 "median": np.median(own),
                 "lower": own[rank] if rank >= 0 else np.nan,
@@ -220,22 +231,17 @@ def _summed(bins: pd.DataFrame, of: str, expected: float) -> dict[str, float]:
     }
 
 
-def _breusch_pagan(fit: StudiedFit, sigma: float) -> dict[str, float]:
-    """The score test of Breusch & Pagan (1979) for a variance that follows the fitted values.
+def _breusch_pagan(along: Floats, residual: Floats) -> dict[str, float]:
+    """The score test of Breusch & Pagan (1979) for a variance that follows a variable.
 
-    As the R package performance has it: Pearson residuals squared over their mean under the model
-    are regressed on the fitted values; half the sum of squares explained is chi-squared, 1 df.
+    Squared standardised residuals, 1 on average if the model holds, are regressed on it; half the
+    sum of squares explained is chi-squared with 1 degree of freedom.
     """
-    pearson = residual_values(fit.objective, fit.theta, "pearson")
-    fitted = fitted_values(fit.objective, fit.theta)
-    system = fit.objective.system
-    left = system.n - system.n_fixed - len(fit.theta) - (system.design.sigma is None)
-    spread = fitted - fitted.mean()
+    spread = along - along.mean()
     square = float(spread @ spread)
-    if left <= 0 or not square > 0.0:
+    if not square > 0.0:
         return {"breusch_pagan": np.nan, "breusch_pagan_p": np.nan}
-    scaled = pearson**2 / (left * sigma**2 / system.n)
-    statistic = 0.5 * float(spread @ scaled) ** 2 / square
+    statistic = 0.5 * float(spread @ residual**2) ** 2 / square
     return {"breusch_pagan": statistic, "breusch_pagan_p": float(chi2.sf(statistic, 1))}
 
 

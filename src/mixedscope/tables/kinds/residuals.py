@@ -22,12 +22,13 @@ RESIDUALS_POINTS: Final = TableSchema(
         "row": INT64,
         "unit": TEXT,
         "fitted": F64,
+        "along": F64,
         "residual": F64,
         "leverage": F64,
         "cooks_distance": F64,
         "extreme": BOOL,
     },
-    frozenset({"row", "unit", "fitted", "residual", "leverage", "extreme"}),
+    frozenset({"row", "unit", "fitted", "along", "residual", "leverage", "extreme"}),
     study=True,
 )
 
@@ -52,11 +53,11 @@ RESIDUALS_BINS: Final = TableSchema(
     1,
     {
         "of": TEXT,
-        **dict.fromkeys(("low", "high", "fitted"), F64),
+        **dict.fromkeys(("low", "high", "along"), F64),
         "n_obs": INT64,
         **dict.fromkeys(("median", "lower", "upper"), F64),
     },
-    frozenset({"of", "low", "high", "fitted", "n_obs", "median"}),
+    frozenset({"of", "low", "high", "along", "n_obs", "median"}),
     {"of": frozenset({"residual", "root"})},
     study=True,
 )

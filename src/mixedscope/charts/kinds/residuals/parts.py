@@ -116,7 +116,7 @@ class ResidualPanels:
         )
 
     def along(self, of: str, expected: float) -> Any:
-        """Residuals (``residual``), or roots of their sizes (``root``), against fitted values."""
+        """Residuals (``residual``), or roots of their sizes (``root``), by population value."""
         points = self.fit.require("residuals_points")
         bins = self.fit.require("residuals_bins")
         bins = bins[bins["of"] == of]
@@ -124,8 +124,11 @@ class ResidualPanels:
         if of == "root":
             title = "√ |residual|"
             points = points.assign(residual=points["residual"].abs() ** 0.5)
-        response = self.fit.info.get("response")
-        x = _axis("fitted", f"fitted {response}" if response else "fitted value", few=True)
+        response = self.fit.info.get("response") or "response"
+        numbers = self.fit.require("residuals_numbers").set_index("name")["value"]
+        by_rows = numbers["by_rows"] == 1
+        what = "row, in the order of the data" if by_rows else f"population value of {response}"
+        x = _axis("along", what, few=True)
         low, high = float(points["residual"].min()), float(points["residual"].max())
         frame = [min(low, 0.0) - 0.06 * (high - low), high + 0.1 * (high - low)]
         if of == "root":
@@ -154,11 +157,11 @@ class ResidualPanels:
             ).encode(
                 x=alt.X(**x),
                 y=_y("median", title, frame),
-                tooltip=_tips([("n_obs", "rows"), ("low", "fitted from"), ("high", "to"),
+                tooltip=_tips([("n_obs", "rows"), ("low", "from"), ("high", "to"),
                                ("median", "median"), ("lower", "lower"), ("upper", "upper")]),
             ),
             *self._names(
-                points.loc[largest], "fitted", x, title, frame
+                points.loc[largest], "along", x, title, frame
             ),
             width=self.width,
             height=self.height,

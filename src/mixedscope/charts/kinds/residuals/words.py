@@ -41,8 +41,8 @@ def normal_sentence(numbers: Mapping[str, float], qq: pd.DataFrame) -> str:
     outside, told = int(numbers["outside"]), int(numbers["told"])
     most = qq.iloc[int(qq["residual"].abs().to_numpy().argmax())]
     return (
-        f"{outside:,} of {told:,} ({share(outside / told)}) lie outside the envelope, 5\u00a0% by "
-        f"chance. The middle half is like SD {number(numbers['middle_sd'], 2)}; largest "
+        f"{outside:,} of {told:,} ({share(outside / told)}) lie outside the envelope, 5\u00a0% of "
+        f"independent ones. The middle half is like SD {number(numbers['middle_sd'], 2)}; largest "
         f"{fixed(float(most['residual']), 2)} (row {most['unit']})."
     )
 
@@ -98,8 +98,8 @@ def residuals_title(numbers: Mapping[str, float]) -> str:
     missed = int(numbers["residual_missed"]), int(numbers["root_missed"])
     bins = int(numbers["residual_bins"])
     return (
-        f"{share(outside / told)} of the residuals lie outside their normal envelope (5\u00a0% by "
-        f"chance); medians are off in {missed[0]}, sizes in {missed[1]} of {bins} {_bins(bins)}"
+        f"{share(outside / told)} of the residuals lie outside their normal envelope; "
+        f"medians are off in {missed[0]}, sizes in {missed[1]} of {bins} {_bins(bins)}"
     )
 
 
@@ -112,10 +112,10 @@ def residuals_caption(
     """
     told, whole = int(numbers["told"]), int(numbers["observations"])
     text = [
-        "Standardised residuals: over σ√(1 − leverage). Envelope: each order statistic of as many "
-        "independent normal values lies in it with 95\u00a0%, pointwise. Medians are of bins of "
-        "fitted values, with 95\u00a0% sign intervals. Cook's distances are from "
-        "leverages, as lme4's. Below, levels by median: range, quartiles, median."
+        "Standardised residuals: over σ√(1 − leverage). Envelope: pointwise, 95\u00a0% of each "
+        "order statistic of independent normal values. Medians, with 95\u00a0% sign intervals, are "
+        "of bins of population values: shrunken modes correlate with residuals. Cook's distances are from "
+        "leverages, as lme4's. Below, levels by median."
     ]
     if told < whole:
         gone = whole - told
@@ -123,7 +123,7 @@ def residuals_caption(
     if shown < told:
         text.append(
             f"Drawn are {shown:,} of {told:,}: the 50 largest by each measure, others evenly "
-            "spaced in fitted values."
+            "spaced in population values."
         )
     cut = [f"{some} of {count:,} of {group}" for group, some, count in groups if some < count]
     if cut:
