@@ -178,6 +178,9 @@ SPECS: Final = (
         "influence", "Check", keys=("names",), shows="first",
         beside=("influence", "influence_parameters"), maker="fit.influence()",
     ),
+    ChartSpec(
+        "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",)
+    ),
     ChartSpec("trace", "Optimisation", keys=("parameters",), studies=("parameters",)),
     ChartSpec(
         "optimizers", "Optimisers", chart="trace", keys=("parameters", "overlay"),

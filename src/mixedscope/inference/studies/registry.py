@@ -78,6 +78,7 @@ STUDIES: Final[dict[str, Study]] = {
         "principal_study",
         ("principal", "principal_loadings", "principal_levels"),
     ),
+    "lens": Study(f"{_STUDIES}.lens", "lens_study", ("lens", "lens_kept")),
     "panels": Study(
         f"{_STUDIES}.panels",
         "panels_study",

@@ -1,0 +1,1 @@
+"""Shrinkage as a lens over the plane of two terms."""
