@@ -10,7 +10,9 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.charts.common.render import to_spec
+from mixedscope.charts.kinds.lens.words import lens_caption, lens_title
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.studies.lens import lens_study
 
 
 def rows(seed: int = 5, *, balanced: bool = False) -> pd.DataFrame:
