@@ -35,7 +35,6 @@ def test_every_grouping_factor_has_charts_before_those_of_the_model() -> None:
         "panels-Subject",
         "panels-Lot",
         "panels-Lot+Wafer",
-        "coefficients",
         "shrinkage-Subject",
         "shrinkage-Lot",
         "shrinkage-Lot+Wafer",
