@@ -147,7 +147,8 @@ def _collinearity(sheet: ResidualPanels, table: pd.DataFrame) -> Any:
     """Variance inflation factors of terms on a log axis, and where they become moderate, high."""
     known = table[table["vif"].notna()]
     if known.empty:
-        empty = alt.Chart(pd.DataFrame({"x": [0]}), width=sheet.width, height=sheet.height)
+        height = 1 if is_narrow() else sheet.height
+        empty = alt.Chart(pd.DataFrame({"x": [0]}), width=sheet.width, height=height)
         return empty.mark_point(opacity=0).properties(view=alt.ViewConfig(stroke=None))
     known = known.nlargest(12, "vif")
     top = max(12.0, 1.2 * float(known["vif"].max()))

@@ -12,6 +12,7 @@ import pandas as pd
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed
+from mixedscope.charts.common.sheet import is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.tables.store import FitTables
 
@@ -34,7 +35,11 @@ _CONTOUR: Final[_Style] = {"color": "#CC3311", "strokeWidth": 1.1, "strokeDash":
 
 
 def headed(chart: Any, name: str, sentence: str, lines: int = 3) -> Any:
-    """Put the name of a panel and a sentence above it, so many lines of words at least."""
+    """Put the name of a panel and a sentence above it.
+
+    ``lines``: lines of words at least, where panels stand side by side.
+    """
+    lines = 0 if is_narrow() else lines
     found = textwrap.wrap(sentence, int((chart.width + _BEYOND) / _CHARACTER))
     found += [" "] * (lines - len(found))
     words: _Style = {"subtitle": found, "subtitleFontSize": 10} if found else {}

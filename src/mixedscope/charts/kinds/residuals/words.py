@@ -114,8 +114,8 @@ def residuals_caption(
     text = [
         "Standardised residuals: over σ√(1 − leverage). Envelope: pointwise, 95\u00a0% of each "
         "order statistic of independent normal values. Medians, with 95\u00a0% sign intervals, are "
-        "of bins of population values: shrunken modes correlate with residuals. Cook's distances are from "
-        "leverages, as lme4's. Below, levels by median."
+        "of bins of population values: shrunken modes correlate with residuals. Cook's distances "
+        "are from leverages, as lme4's. Below, levels by median."
     ]
     if told < whole:
         gone = whole - told
