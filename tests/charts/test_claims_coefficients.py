@@ -12,6 +12,7 @@ from caption_claims import agrees
 from scipy.stats import norm
 
 import mixedscope as ms
+from mixedscope.charts.drawing import draw
 from mixedscope.charts.kinds.coefficients.chart import panels_of
 from mixedscope.charts.kinds.coefficients.parameters import labels_of
 from mixedscope.core.errors import ModelError
@@ -174,3 +175,11 @@ def test_every_kind_has_its_boundary(fit: ms.Fit) -> None:
     ends = [t for t in spec["datasets"].values() if t and set(t[0]) == {"p"}]
     assert [{"p": -1.0}, {"p": 1.0}] in ends
     assert [{"p": 0.0}] in ends
+
+
+def test_a_configuration_may_leave_all_to_the_chart(fit: ms.Fit) -> None:
+    settings = {"kinds": ["beta", "sd"], "intervals": None, "level": None}
+    figure = draw("coefficients", [fit.tables], {"coefficients": settings})
+    assert "by Wald" in figure.caption
+    with pytest.raises(ModelError, match="Did you mean 'sd'"):
+        draw("coefficients", [fit.tables], {"coefficients": {"kinds": ["sds"]}})

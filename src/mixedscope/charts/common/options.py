@@ -109,7 +109,9 @@ class Options(Section):
         for name, value in given.items():
             field = cls.model_fields[name]
             known, several = allowed(field), _several(field)
-            for one in value if several and value is not None else [value]:
+            if several and value is None:
+                continue
+            for one in value if several else [value]:
                 if (known or several) and one not in (*known, *several):
                     raise ModelError(
                         f"There is no {name} {one!r}.{suggest(one, map(str, known or several))} "
