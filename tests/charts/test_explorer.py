@@ -35,7 +35,7 @@ NASTY = [
 
 @pytest.fixture(scope="module")
 def fits() -> list[FitTables]:
-    return sleep_like(("full", "zerocorr", "intercept"), studies=STUDIES)
+    return sleep_like(("full", "zerocorr", "intercept"), studies=(*STUDIES, "panels"))
 
 
 def contents_of(tables: list[FitTables]) -> dict[str, Any]:
@@ -108,6 +108,42 @@ def test_page_holds_references_intervals_and_the_numbers_of_moments(fits: list[F
             np.testing.assert_allclose(values, ledger[name], rtol=1e-5)
         shares = np.array([values for _, values in shown["ledger"]["shares"]])
         np.testing.assert_allclose(shares.sum(axis=0), 1.0, rtol=1e-5)
+
+
+def test_page_holds_the_rows_and_lines_of_every_structure(fits: list[FitTables]) -> None:
+    contents = contents_of(fits)
+    (factor,) = contents["factors"]
+    for fit, shown in zip(fits, contents["fits"], strict=True):
+        panels = shown["factors"][0]["panels"]
+        points, lines = fit.require("panels_points"), fit.require("panels_lines")
+        assert [factor["levels"][i] for i in panels["levels"]] == fit.require("panels")[
+            "level"
+        ].tolist()
+        for i, level in enumerate(fit.require("panels")["level"]):
+            rows = points[points["level"] == level]
+            np.testing.assert_allclose(panels["points"][i], rows[["x", "y"]].T, rtol=1e-5)
+            own = lines.loc[lines["level"] == level, ["x", "own", "mixed", "population"]]
+            np.testing.assert_allclose(panels["lines"][i], own.T, rtol=1e-5)
+        assert not panels["partial"]
+    without = replace(fits[0], studies={n: fits[0].studies[n] for n in ("parameters",)})
+    shown = contents_of([without])["fits"][0]["factors"][0]["panels"]
+    assert shown == {"missing": "The rows of groups are not stored."}
+
+
+def test_of_categories_the_places_have_names() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        {"g": np.repeat([f"s{i}" for i in range(8)], 6), "c": np.tile(["one", "two", "three"], 16)}
+    )
+    frame["y"] = np.repeat(rng.normal(size=8), 6) + rng.normal(size=48)
+    fit = ms.LinearMixedModel("y ~ c + (1 + c | g)", frame).fit()
+    fit.study("parameters", "panels")
+    (shown,) = contents_of([fit.tables])["fits"]
+    panels = shown["factors"][0]["panels"]
+    points = fit.tables.require("panels_points")
+    own = points[points["level"] == "s0"]
+    told = [panels["categories"][int(x)] for x in panels["points"][0][0]]
+    assert told == own["category"].tolist()
 
 
 @pytest.mark.exhaustive

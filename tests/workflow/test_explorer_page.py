@@ -21,7 +21,7 @@ from mixedscope.tables.store import FitTables
 from mixedscope.workflow.figures import back_to
 from mixedscope.workflow.steps import assets
 
-STUDIES = ("parameters", "motion", "stopping", "ledger")
+STUDIES = ("parameters", "motion", "stopping", "ledger", "panels")
 READY = "document.getElementById('explorer').dataset.ready === ''"
 NAMES = [f"S{i:02d}" for i in range(9)] + [
     "<img src=x onerror=alert(1)>",
@@ -58,7 +58,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, path: Path) -> Iterator[Page]:
-    found = browser.open(path)
+    # Scrolling takes no time: what is clicked stands where it was found.
+    found = browser.open(path, reduced_motion=True)
     found.wait(lambda: found.js(READY), "pictures", 120.0)
     yield found
     assert found.errors == []
@@ -117,6 +118,10 @@ def test_a_level_that_is_found_by_its_name_is_marked_everywhere(
             own = modes.loc[(name, term)]
             assert end["reference"] == pytest.approx(own["joint_limit"], abs=1e-2)
             assert end["low"] == pytest.approx(own["mode"] - 1.96 * own["std_dev"], abs=1e-2)
+            shown = rows(page, "panel", "points")
+            data = fits[0].require("panels_points")
+            stored_rows = data.loc[data["level"] == name, "y"].tolist()
+            assert [row["y"] for row in shown] == pytest.approx(stored_rows, rel=1e-5)
             for row in rows(page, view, f"path{letter}")[:-1]:
                 stored = spread(fits[0], row["e"])[name, term]
                 assert row["v"] == pytest.approx(stored, abs=1e-2)
@@ -247,7 +252,7 @@ def test_page_opens_on_a_phone_without_scrolling_sideways(browser: Browser, path
     # The page, and the style sheet that it shares.
     assert [Path(address).suffix for address in found.requests] == [".html", ".css"]
     drawn = found.js("document.querySelectorAll('figure:not([hidden]) canvas').length")
-    assert drawn == 8
+    assert drawn == 9
     found.close()
 
 
@@ -257,7 +262,7 @@ def test_page_opens_in_firefox(path: Path) -> None:
     with Firefox() as browser:
         browser.open(path)
         browser.wait(lambda: browser.js(READY), "pictures")
-        assert browser.js("document.querySelectorAll('figure canvas').length") == 8
+        assert browser.js("document.querySelectorAll('figure canvas').length") == 9
 
 
 def number(text: str) -> float:

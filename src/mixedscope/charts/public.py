@@ -19,7 +19,7 @@ from mixedscope.charts.common.source import (
     as_tables,
     is_made,
     made_tables,
-    study_first,
+    study_where_possible,
     with_group,
 )
 from mixedscope.charts.drawing import figure, finish, function_of, on_sheet
@@ -78,7 +78,8 @@ def public_function(name: str) -> Callable[..., Any]:
         else:
             given_fits, studies = [source, *others], options.studies(spec.studies)
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
-            study_first(given_fits, *options.studies(spec.of_first))
+            possible = [options.studies(found) for found in (spec.where_made, spec.of_first)]
+            study_where_possible(given_fits, *possible)
         chart, told, caption, *files = function_of(spec)(
             *labelled(shown), options=options, theme=theme
         )

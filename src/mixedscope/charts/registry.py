@@ -74,8 +74,10 @@ class ChartSpec:
         makes; the workflow draws it for the models that ask for them.
     also : tuple of str
         Tables beside each fit that it shows where they are there.
+    where_made : tuple of str
+        Studies whose tables it shows of fits of which they can be made.
     of_first : tuple of str
-        Studies whose tables it reads of the first fit alone, where they can be made.
+        Of these, such as it shows of the first fit alone.
     page : bool
         Whether its interactive form is a page of its own, in place of the chart's.
     formats : tuple of str
@@ -104,6 +106,7 @@ class ChartSpec:
     studies: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    where_made: tuple[str, ...] = ()
     of_first: tuple[str, ...] = ()
     page: bool = False
     formats: tuple[str, ...] = ()
@@ -112,6 +115,11 @@ class ChartSpec:
     maker: str = ""
     of_fits: bool = False
     of_columns: bool = False
+
+    @property
+    def shown_studies(self) -> tuple[str, ...]:
+        """The studies that it reads or shows, of whichever fits."""
+        return (*self.studies, *self.where_made, *self.of_first)
 
     @property
     def paged(self) -> bool:
@@ -197,7 +205,8 @@ SPECS: Final = (
     ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
     ChartSpec(
         "explorer", "Explorer", keys=("reference", "ellipses"),
-        studies=("parameters", "motion", "stopping", "ledger"), of_first=("landscape",),
+        studies=("parameters", "motion", "stopping", "ledger"),
+        where_made=("panels",), of_first=("landscape",),
         page=True,
     ),
     ChartSpec("dumbbell", drawn="", per_group=True),

@@ -43,7 +43,8 @@ def tables_of_fits(chart: str) -> list[str]:
     ['stopping', 'accuracy']
     """
     kind = chart_kind(chart)
-    studied = (table for study in kind.studies for table in STUDIES[study].tables)
+    studies = (*kind.studies, *kind.where_made)
+    studied = (table for study in studies for table in STUDIES[study].tables)
     return [*FIT_TABLES, *studied, *kind.beside, *kind.also]
 
 

@@ -155,7 +155,7 @@ class Plan:
         A costly study has a job of its own; ``study`` makes the others.
         """
         kinds = [CHARTS[kind] for kind in self.config.charts.kinds]
-        wanted = {study for kind in kinds for study in (*kind.studies, *kind.of_first)}
+        wanted = {study for kind in kinds for study in kind.shown_studies}
         jobs: dict[str, dict[str, dict[str, Any]]] = {}
         for name, study in STUDIES.items():
             if name in wanted:
@@ -327,7 +327,7 @@ class Plan:
         kinds = [MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts]
         tables = [t for kind in kinds for t in kind.tables]
         tables += [kind_beside(t) for kind in kinds for t in (*kind.beside, *kind.also)]
-        studies = [study for kind in kinds for study in (*kind.studies, *kind.of_first)]
+        studies = [study for kind in kinds for study in kind.shown_studies]
         tables += [table for study in studies for table in STUDIES[study].tables]
         return _distinct([(kind.module for kind in kinds), map(schema_module, tables)])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,15 @@ from mixedscope.tables.late import LateTables
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.tables.store import FitTables, read_fit
 
-__all__ = ["Made", "Source", "as_tables", "is_made", "made_tables", "study_first", "with_group"]
+__all__ = [
+    "Made",
+    "Source",
+    "as_tables",
+    "is_made",
+    "made_tables",
+    "study_where_possible",
+    "with_group",
+]
 
 
 class _Fitted(Protocol):
@@ -74,17 +82,18 @@ def as_tables(
     return tables
 
 
-def study_first(source: Any, *studies: str) -> None:
-    """Make studies of the first fit of a call; where one cannot be made its tables say why.
+def study_where_possible(source: Any, studies: Sequence[str], of_first: Sequence[str]) -> None:
+    """Make studies of the fits of a call; where one cannot be made its tables say why.
 
-    ``source``: as for `as_tables`; tables and directories have them or have not.
+    ``source``: as for `as_tables`; tables and directories have them or have not. ``of_first``:
+    studies of the first alone.
     """
-    first = _each(source)[0]
-    for study in studies if hasattr(first, "study") else ():
-        try:
-            first.study(study)
-        except UnsuitedError as error:
-            first.skip_study(study, str(error))
+    for i, item in enumerate(_each(source)):
+        for study in (*studies, *(of_first if i == 0 else ())) if hasattr(item, "study") else ():
+            try:
+                item.study(study)
+            except UnsuitedError as error:
+                item.skip_study(study, str(error))
 
 
 def with_group(

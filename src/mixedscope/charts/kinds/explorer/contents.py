@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.charts.common.labels import term_title
+from mixedscope.charts.common.labels import term_title, variable_title
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.explorer.options import ExplorerOptions
 from mixedscope.charts.kinds.landscape.key import band_colours
@@ -317,7 +317,9 @@ def _fit_data(fit: FitTables, course: Course, factors: Sequence[Factor], i: int)
         "phase": course.phase.tolist(),
         "ledger": _ledger_data(fit),
         "stopping": _stopping_data(fit),
-        "factors": [_in_fit(factor, i) for factor in factors],
+        "factors": [
+            _in_fit(factor, i) | {"panels": _panels_data(fit, factor)} for factor in factors
+        ],
     }
     return found
 
@@ -338,8 +340,50 @@ def _in_fit(factor: Factor, i: int) -> dict[str, Any]:
         "steps": steps,
         "sds": [_short(row) for row in moments.sds],
         "correlations": [_short(row) for row in moments.correlations],
-        "population": [0.0] * len(factor.terms),
     }
+
+
+def _panels_data(fit: FitTables, factor: Factor) -> dict[str, Any]:
+    """Rows and lines of the levels of a factor that are stored; else why there are none."""
+    panels = fit.get("panels")
+    if panels is None:
+        return {"missing": "The rows of groups are not stored."}
+    if "skipped" in panels.attrs:
+        return {"missing": f"No rows: {panels.attrs['skipped']['reason']}"}
+    axes, own, lines, points = (
+        table[table["group"] == factor.name]
+        for table in (
+            fit.require("panels_axes"),
+            panels,
+            fit.require("panels_lines"),
+            fit.require("panels_points"),
+        )
+    )
+    axis = axes.iloc[0]
+    categories: list[str] = []
+    if axis["kind"] == "categorical":
+        categories = list(dict.fromkeys(lines["category"].tolist()))
+        places = {name: float(i) for i, name in enumerate(categories)}
+        lines = lines.assign(x=lines["category"].map(places))
+        points = points.assign(x=points["category"].map(places))
+    partial = axis["held"] is not None or axis["others"] is not None or bool(axis["offset"])
+    at = {level: i for i, level in enumerate(factor.levels)}
+    rows, drawn = (dict(list(table.groupby("level", sort=False))) for table in (points, lines))
+    return {
+        "variable": "row" if axis["kind"] == "order" else variable_title(str(axis["variable"])),
+        "response": variable_title(str(fit.info["response"])),
+        "partial": partial,
+        "categories": categories,
+        "levels": [at[level] for level in own["level"]],
+        "points": [_columns(rows[level], ("x", "y")) for level in own["level"]],
+        "lines": [
+            _columns(drawn[level], ("x", "own", "mixed", "population")) for level in own["level"]
+        ],
+    }
+
+
+def _columns(table: pd.DataFrame, names: Sequence[str]) -> list[list[float | None]]:
+    return [_short(table[name].to_numpy(dtype=float)) for name in names]
 
 
 def _ledger_data(fit: FitTables) -> dict[str, Any] | None:

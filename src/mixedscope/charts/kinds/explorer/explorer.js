@@ -68,7 +68,17 @@
         if (value !== null && (fit.objective[best] === null || value < fit.objective[best])) best = i;
         return best + 1;
       });
-      fit.factors.forEach((own, f) => decoded(own, data.factors[f]));
+      fit.factors.forEach((own, f) => {
+        decoded(own, data.factors[f]);
+        if (!own.panels.missing) {
+          // Axes that all levels share, so that one can be compared with another.
+          const every = (parts, from) => parts.flatMap((columns) => columns.slice(...from).flat());
+          const {points, lines} = own.panels;
+          const [x0, x1] = spanOf([...every(points, [0, 1]), ...every(lines, [0, 1])], 0.05);
+          const [y0, y1] = spanOf([...every(points, [1]), ...every(lines, [1])], 0.04);
+          own.panels.span = {x0, x1, y0, y1};
+        }
+      });
     }
     data.factors.forEach((factor) => {
       factor.isDrawn = new Set(factor.drawn);
@@ -224,6 +234,12 @@
       better: bestAt[evaluation - 1] === evaluation}));
   }
 
+  // The place of the chosen level among those whose rows are stored.
+  const stored = () => own().panels.levels?.indexOf(state.level) ?? -1;
+
+  const zipped = (columns, names) => columns[0].map((_, i) =>
+    Object.fromEntries(names.map((name, j) => [name, columns[j][i]])));
+
   // -- pictures ----------------------------------------------------------------------------------
 
   // Brings a picture up to date: its tables where what they depend on has changed, and parameters.
@@ -262,6 +278,14 @@
       const ends = bars.flatMap((row) => [row.low, row.high]).filter(known);
       bring(name, {rows: [now, () => bars]}, {x0: Math.min(low, ...ends), x1: Math.max(high, ...ends),
         y0: rows[0], y1: rows[1], named: named && letter === "x", ...sizes});
+    }
+    const at = stored();
+    if (at >= 0) {
+      const panels = own().panels;
+      const key = `${state.fit}/${state.factor}/${state.level}`;
+      bring("panel", {points: [key, () => zipped(panels.points[at], ["x", "y"])],
+        lines: [key, () => zipped(panels.lines[at], ["x", "own", "mixed", "population"])]},
+      {...panels.span, names: panels.categories.length ? panels.categories : null});
     }
     const time = [0.5 - 0.01 * fit().size, fit().size + 0.5 + 0.02 * fit().size];
     bring("trace", {trace: [String(state.fit), traceRows], phases: [String(state.fit), phaseRows]},
@@ -382,6 +406,15 @@
     if (state.fit === 0 && data.landscape) {
       const plane = data.landscape.panels[state.plane];
       say("landscape", `${plane.names[1]} ↑ against ${plane.names[0]} →`);
+    }
+    const panels = own().panels;
+    ui.panel.hidden = stored() < 0;
+    ui.rowless.hidden = stored() >= 0;
+    ui.rowless.textContent = panels.missing ?? `The rows of ${factor().levels[state.level]} are not stored: ` +
+      `those of ${plural(panels.levels.length, "level")} are, pulled most, of the fewest rows, or drawn at random.`;
+    if (!panels.missing) {
+      say("panel", `${factor().levels[state.level]}: ${panels.response} ↑ against ${panels.variable} →` +
+        (panels.partial ? "; points are the model’s line plus residuals" : ""));
     }
     ui.landscapeFigure.hidden = state.fit !== 0 || !data.landscape;
     ui.contours.hidden = ui.landscapeFigure.hidden;
@@ -664,6 +697,10 @@
     const caterpillar = block("caterpillar", "Caterpillar: how sure each mode is", ui.pair,
       key([stroke(`3px solid ${c.ellipse}`), "mode ± 1.96 conditional SD"],
         [ring(c.reference, c.paper), "reference"], [stroke(`1px dashed ${c.zero}`), "population"]));
+    ui.rowless = element("p");
+    const panel = block("panel", "Data: the rows of the chosen level", picture("panel", "Rows of the chosen level"),
+      ui.rowless, key([ring(c.evaluation, c.evaluation), "row"], [stroke(`2px dashed ${c.reference}`), "own least squares"],
+        [stroke(`2px solid ${c.mode}`), "mixed model"], [stroke(`1px dashed ${c.population}`), "population"]));
     const phases = [...new Set(data.fits.flatMap((one) => one.phase))].sort();
     const trace = block("trace", "Optimisation: when was it over",
       picture("trace", "Trace of the optimiser"),
@@ -709,7 +746,7 @@
       element("div", {class: "columns"},
         element("div", {}, shrinkage, ui.landscape),
         element("div", {}, caterpillar, books),
-        element("div", {}, trace)), hint);
+        element("div", {}, panel, trace)), hint);
     ui.findings = [...document.querySelectorAll("[data-finding]")];
     ui.findings.forEach((one, i) => {
       one.setAttribute("aria-pressed", "false");
@@ -720,10 +757,10 @@
   // Room for labels beside each picture, and its height.
   const PADS = {
     shrinkage: [44, 8, 8, 22], caterpillar: [96, 8, 4, 22], caterpillar2: [8, 8, 4, 22],
-    trace: [58, 8, 6, 22], path: [58, 8, 6, 22], path2: [58, 8, 6, 22], ledger: [44, 8, 6, 22],
+    panel: [44, 8, 6, 22], trace: [58, 8, 6, 22], path: [58, 8, 6, 22], path2: [58, 8, 6, 22], ledger: [44, 8, 6, 22],
     landscape: [50, 8, 6, 22],
   };
-  const HEIGHTS = {trace: 130, path: 96, path2: 96, ledger: 90};
+  const HEIGHTS = {panel: 190, trace: 130, path: 96, path2: 96, ledger: 90};
 
   function sizeOf(name) {
     const [left, right, top, bottom] = PADS[name];

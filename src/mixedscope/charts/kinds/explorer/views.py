@@ -32,6 +32,7 @@ def views(gap: tuple[float, float], groups: Sequence[str], *, theme: str) -> dic
         "shrinkage": _shrinkage(colours),
         "caterpillar": _caterpillar(colours, "x"),
         "caterpillar2": _caterpillar(colours, "y"),
+        "panel": _panel(colours),
         "trace": _trace(colours, gap),
         "path": _path(colours, "x"),
         "path2": _path(colours, "y"),
@@ -299,6 +300,66 @@ def _caterpillar(colours: Spec, letter: str) -> Spec:
             ],
         ],
     }  # fmt: skip
+
+
+def _panel(colours: Spec) -> Spec:
+    """The rows of the chosen level, with its own line, the model's, and that of the population."""
+    x = _axis("x", labelExpr="names ? names[datum.value] : datum.label", labelLimit=90)
+    x["axis"]["tickMinStep"] = {"expr": "names ? 1 : 0"}
+    y = _axis("y")
+    styles: tuple[tuple[str, Spec], ...] = (
+        ("population", {"color": colours["population"], "strokeWidth": 1.2, "strokeDash": [2, 2]}),
+        ("own", {"color": colours["reference"], "strokeWidth": 1.8, "strokeDash": [5, 2]}),
+        ("mixed", {"color": colours["mode"], "strokeWidth": 2.2}),
+    )
+    lines: list[Spec] = [
+        {
+            "data": {"name": "lines"},
+            "transform": [{"filter": "!names"}],
+            "mark": {"type": "line", "clip": True, "aria": False, **style},
+            "encoding": _place("x", "x", x) | _place("y", name, y),
+        }
+        for name, style in styles
+    ]
+    # Of categories there is nothing between: a tick at each.
+    ticks: list[Spec] = [
+        {
+            "data": {"name": "lines"},
+            "transform": [{"filter": "names"}],
+            "mark": {
+                "type": "point",
+                "shape": "stroke",
+                "size": 300,
+                "clip": True,
+                "aria": False,
+                "strokeWidth": 2.4,
+                "color": style["color"],
+                "opacity": 1,
+            },
+            "encoding": _place("x", "x", x) | _place("y", name, y),
+        }
+        for name, style in styles
+    ]
+    return {
+        "params": [*_params("x0", "x1", "y0", "y1"), {"name": "names", "value": None}],
+        "data": {"name": "points"},
+        "layer": [
+            {
+                "mark": {
+                    "type": "point",
+                    "filled": True,
+                    "size": 22,
+                    "color": colours["evaluation"],
+                    "opacity": 0.8,
+                    "clip": True,
+                    "aria": False,
+                },
+                "encoding": _place("x", "x", x) | _place("y", "y", y),
+            },
+            *lines,
+            *ticks,
+        ],
+    }
 
 
 # -- evaluations -----------------------------------------------------------------------------------
