@@ -368,7 +368,9 @@
       for (const [name, words, told] of [["beta", "coefficients off by, in SE", number],
         ["std_error", "standard errors off by", percent], ["sigma", "σ off by", percent],
         ["modes", "modes off by, in their SD", number]]) {
-        rows.push([`stopping:${name}`, words, told(stopping[name][state.at - 1]), "0"]);
+        // What is smaller is rounding.
+        const off = stopping[name][state.at - 1];
+        rows.push([`stopping:${name}`, words, told(off !== null && off < 1e-9 ? 0 : off), told(0)]);
       }
     }
     ui.numbers.replaceChildren(...rows.map(([name, words, here, there]) => element("tr", {},

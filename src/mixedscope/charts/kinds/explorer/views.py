@@ -305,7 +305,7 @@ def _caterpillar(colours: Spec, letter: str) -> Spec:
 def _panel(colours: Spec) -> Spec:
     """The rows of the chosen level, with its own line, the model's, and that of the population."""
     x = _axis("x", labelExpr="names ? names[datum.value] : datum.label", labelLimit=90)
-    x["axis"]["tickMinStep"] = {"expr": "names ? 1 : 0"}
+    x["axis"]["tickCount"] = {"expr": "names ? max(length(names) - 1, 1) : 5"}
     y = _axis("y")
     styles: tuple[tuple[str, Spec], ...] = (
         ("population", {"color": colours["population"], "strokeWidth": 1.2, "strokeDash": [2, 2]}),
