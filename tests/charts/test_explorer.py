@@ -215,6 +215,24 @@ def test_who_moved_most_is_recomputed_from_the_modes(fits: list[FitTables]) -> N
     assert levels[found["set"]["level"]] == level
 
 
+def test_who_moved_is_ranked_and_told_beside_the_figure(fits: list[FitTables]) -> None:
+    figure = ms.charts.explorer(fits)
+    modes = fits[0].require("modes").set_index(["level", "term"])
+    unit = modes["joint_limit"].unstack().std(ddof=1)
+    steps = (modes["mode"] - modes["joint_limit"]).unstack() / unit
+    moved = np.sqrt((steps**2).sum(axis=1)).sort_values(ascending=False)
+    rows = figure.told["movers"]
+    assert [row["level"] for row in rows] == moved.index[: len(rows)].tolist()
+    for row in rows:
+        assert float(row["moved"]) == pytest.approx(moved[row["level"]], rel=0.06)
+        assert row["term"] == steps.loc[row["level"]].abs().idxmax()
+        at = modes.loc[(row["level"], row["term"])]
+        told = float(row["start"].replace("\u2212", "-")), float(row["end"].replace("\u2212", "-"))
+        assert told == pytest.approx((at["joint_limit"], at["mode"]), rel=0.06)
+        assert row["n"] == str(at["n_obs"])
+    assert [found["question"] for found in figure.told["findings"]] == list(answers(fits))
+
+
 def test_when_it_was_over_is_recomputed_from_the_costs_of_stopping(fits: list[FitTables]) -> None:
     stopping = fits[0].require("stopping")
     measures = stopping[["beta", "std_error", "sigma", "modes"]].to_numpy()

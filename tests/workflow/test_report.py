@@ -16,7 +16,7 @@ from PIL import Image
 from report_run import NASTY, SVG, Page, Run
 
 from mixedscope.core.errors import StoreError
-from mixedscope.tables.files import write_json
+from mixedscope.tables.files import read_json, write_json
 from mixedscope.workflow.report.entries import thumbnail_files
 from mixedscope.workflow.report.pages import HEAVY_SVG, write_pages
 from mixedscope.workflow.report.questions import question_of
@@ -43,6 +43,26 @@ def test_figure_is_shown_with_title_caption_and_links(run: Run) -> None:
     assert page.values("alt") == [f"Title {NASTY}"]
     for name in run.formats:
         assert f"../charts/my%20sleep/shrinkage-a~20b.{name}" in page.values("href")
+
+
+def test_findings_and_who_moved_most_are_told_as_text(run: Run) -> None:
+    explorer = run.figure("charts/my sleep/explorer")
+    content = read_json(explorer)
+    content["findings"] = [{"question": "Who moved most?", "text": f"It was {NASTY}."}]
+    keys = ("group", "level", "n", "term", "start", "end", "moved")
+    content["movers"] = [{key: f"{key} {NASTY}" for key in keys}]
+    write_json(explorer, content)
+    run.write(explorer)
+    for page in (run.page(), run.page("index.html")):
+        assert "Who moved most?" in page.text
+        assert f"It was {NASTY}." in page.text
+        assert page.broken() == []
+    page = run.page()
+    assert all(f"{key} {NASTY}" in page.text for key in keys)
+    assert "script" not in {tag for tag, _ in page.elements}
+    # What there is before any model comes first, then numbers of fits, then what they answer.
+    places = [page.values("id").index(name) for name in ("Explorer", "Fits", "Shrinkage")]
+    assert places == sorted(places)
 
 
 def test_links_lead_to_files_or_into_pages(run: Run) -> None:

@@ -39,8 +39,8 @@ __all__ = [
 def function_of(spec: ChartSpec) -> Callable[..., tuple[Any, ...]]:
     """The function that draws a chart: ``<folder>_chart`` of its folder's ``chart.py``.
 
-    It takes what it draws, ``options`` and ``theme``, and gives the chart, title, caption, and the
-    `files` of the `Figure` where it has any.
+    It takes what it draws, ``options`` and ``theme``, and gives the chart, title, caption, and
+    `files` and `told` of the `Figure` where it has any.
     """
     function: Callable[..., tuple[Any, ...]] = getattr(
         import_module(spec.module), f"{spec.folder}_chart"
@@ -157,14 +157,16 @@ def figure(
     title: str,
     caption: str,
     files: Mapping[str, Callable[[], bytes]] | None = None,
+    told: Mapping[str, Any] | None = None,
     *,
     theme: str = "light",
 ) -> Figure:
     """Make a figure of what the function of a chart gave.
 
-    ``files``: formats that are not made from the chart.
+    ``files``: formats that are not made from the chart. ``told``: what is told beside it.
     """
-    return Figure(finish(chart, title, caption, theme=theme), title, caption, files or {})
+    drawn = finish(chart, title, caption, theme=theme)
+    return Figure(drawn, title, caption, files or {}, told or {})
 
 
 Drawn = TypeVar("Drawn")

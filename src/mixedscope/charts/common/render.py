@@ -65,12 +65,15 @@ class Figure:
     files : mapping of str to callable
         Formats that are not made from the chart, and what gives their bytes; a page's takes the
         name of a picture beside it, if it is to hold none.
+    told : mapping
+        What else is told in words and numbers, for pages that show the figure.
     """
 
     chart: Any
     title: str
     caption: str
     files: Mapping[str, Callable[..., bytes]] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def save_figure(
         others["html"] = partial(linked, still)
     written = _write(lambda: spec, os.fspath(stem), formats, others)
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
-    write_json(path, words)
+    write_json(path, {**words, **figure.told})
     return [*written, path]
 
 

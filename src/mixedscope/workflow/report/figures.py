@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -49,12 +49,17 @@ class Figure:
     title, caption : str
     files : dict of str to pathlib.Path
         By format.
+    findings, movers : sequence of mapping
+        What it answers, and which levels move most, where it tells that; see
+        `mixedscope.charts.kinds.explorer.words`.
     """
 
     name: str
     title: str
     caption: str
     files: dict[str, Path]
+    findings: Sequence[Mapping[str, str]] = ()
+    movers: Sequence[Mapping[str, str]] = ()
 
     @property
     def lead(self) -> str:
@@ -133,7 +138,9 @@ def read_figure(path: Path) -> Figure:
     if moves(name):
         films = {kind: path.with_name(f"{name}.{kind}") for kind in FILMS}
         files |= {kind: file for kind, file in films.items() if file.is_file()}
-    return Figure(name, title, caption, files)
+    return Figure(
+        name, title, caption, files, content.get("findings") or (), content.get("movers") or ()
+    )
 
 
 def read_figures(paths: Iterable[Path]) -> list[Figure]:

@@ -6,7 +6,7 @@ They need no network and no script: figures are the files beside them.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -66,6 +66,16 @@ class _Subject:
     def explorer(self) -> Path | None:
         """The page where its displays are linked."""
         return next((f.files.get("html") for f in self.figures if f.name == "explorer"), None)
+
+    @property
+    def findings(self) -> Sequence[Mapping[str, str]]:
+        """Questions and their answers, where its figures tell them."""
+        return next((figure.findings for figure in self.figures if figure.findings), ())
+
+    @property
+    def movers(self) -> Sequence[Mapping[str, str]]:
+        """The levels that move most, of every factor the farthest first."""
+        return next((figure.movers for figure in self.figures if figure.movers), ())
 
     def shown(self, timed: bool) -> list[Figure]:
         return [figure for figure in self.figures if is_timed(figure.name) is timed]
@@ -243,9 +253,10 @@ def _subject_page(
     shown = subject.shown(timed=False)
     groups = by_question(shown, [figure.name for figure in shown])
     links = [(_link(index, subject.page), "Overview")]
+    links += [_inside(question.name) for question, _ in groups if question.comes_first]
     links += [_inside("Fits")] * bool(subject.fits)
     links += [_inside("Side by side")] * bool(subject.printed)
-    links += [_inside(question.name) for question, _ in groups]
+    links += [_inside(question.name) for question, _ in groups if not question.comes_first]
     if subject.shown(timed=True):
         address, _ = _inside(subject.heading)
         links.append((_link(seconds, subject.page) + address, "Seconds"))

@@ -21,17 +21,26 @@ class Question:
         The section of charts in `mixedscope.charts.registry`.
     text : str
         The question they answer.
+    comes_first : bool
+        Whether they stand before the numbers of fits: what is there before any model.
     """
 
     name: str
     text: str
+    comes_first: bool = False
 
 
 #: In the order in which they are asked.
 QUESTIONS: Final = (
-    Question("Explorer", "Where are all displays linked, level by level and step by step?"),
     Question(
-        "Data", "What do the data of each group look like, and what does the model make of it?"
+        "Explorer",
+        "Where are all displays linked, level by level and step by step?",
+        comes_first=True,
+    ),
+    Question(
+        "Data",
+        "What do the data of each group look like, and what does the model make of it?",
+        comes_first=True,
     ),
     Question("Estimates", "How large are the effects and the variation, and how sure is that?"),
     Question("Shrinkage", "How far, and which way, is each group's own estimate pulled?"),

@@ -20,6 +20,7 @@ from mixedscope.charts.kinds.explorer.words import (
     explorer_caption,
     explorer_title,
     findings,
+    movers,
 )
 from mixedscope.tables.store import FitTables
 
@@ -29,8 +30,8 @@ __all__ = ["explorer_chart"]
 @drawn_with(ExplorerOptions)
 def explorer_chart(
     tables: Sequence[FitTables], *, options: ExplorerOptions, theme: str
-) -> tuple[Any, str, str, dict[str, Callable[[], bytes]]]:
-    """Draw the page as it opens, and give what makes the page."""
+) -> tuple[Any, str, str, dict[str, Callable[[], bytes]], dict[str, Any]]:
+    """Draw the page as it opens; give what makes the page, and what it answers."""
     factors = factors_of(tables, options)
     found = findings(tables, factors)
     title, caption = explorer_title(factors), explorer_caption(tables, factors)
@@ -59,4 +60,8 @@ def explorer_chart(
         image = beside or image_data(FORMATS["png"](configured), "image/png")
         return explorer_page(shown, title, caption, image, back, shared)
 
-    return still, title, caption, {"html": Page(page)}
+    told = {
+        "findings": [{key: one[key] for key in ("question", "text")} for one in found],
+        "movers": movers(factors),
+    }
+    return still, title, caption, {"html": Page(page)}, told

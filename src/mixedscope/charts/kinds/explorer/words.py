@@ -21,7 +21,7 @@ from mixedscope.core.vocabulary import CRITERION_NAMES, FINE_TUNING
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
-__all__ = ["OPENED", "explorer_caption", "explorer_title", "findings"]
+__all__ = ["OPENED", "explorer_caption", "explorer_title", "findings", "movers"]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +30,9 @@ OPENED: Final = 1
 
 _TOLD: Final = 3
 """So many structures that collapsed are told one by one."""
+
+_MOST: Final = 5
+"""So many levels of each factor are ranked by how far they move."""
 
 _ACCURACY: Final = 1e-3
 """The fit is over where all estimates are so close to their end, or by the strictest studied."""
@@ -69,6 +72,36 @@ def findings(tables: Sequence[FitTables], factors: Sequence[Factor]) -> list[dic
         {"question": question, "text": text, "set": chosen, "show": show}
         for question, (text, chosen, show) in asked.items()
     ]
+
+
+def movers(factors: Sequence[Factor], most: int = _MOST) -> list[dict[str, Any]]:
+    """Rank levels by how far the first fit moves them from their own estimates.
+
+    ``most``: of each factor. Gives for each ``group``, ``level``, ``n``, the ``term`` that is moved
+    most, ``start`` and ``end`` in it, and ``moved``, all terms together in standard deviations of
+    the references.
+    """
+    found = []
+    for factor in factors:
+        pull = factor.pulls[0]
+        moved = _known(movement(pull))
+        steps = np.abs(_known((pull.mode - pull.reference) / _spread(pull.reference)))
+        for level in np.argsort(-moved, kind="stable")[:most].tolist():
+            if not moved[level] > 0.0:
+                break
+            j = int(np.argmax(steps[level]))
+            found.append(
+                {
+                    "group": factor.name,
+                    "level": str(factor.levels[level]),
+                    "n": f"{int(factor.n_obs[level]):,}",
+                    "term": pull.terms[j],
+                    "start": number(float(pull.reference[level, j])),
+                    "end": number(_clear(pull, level, j)),
+                    "moved": number(float(moved[level]), 2),
+                }
+            )
+    return found
 
 
 _Answer = tuple[str, dict[str, Any], str]
