@@ -69,6 +69,11 @@ class Profile:
         self._estimates = estimates
         self._known_keys = keys
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Make the table, and what finds more: what makes them stays in this process."""
+        _ = self.table
+        return {**self.__dict__, "_made": self._profiler, "_make": None, "_tabulate": None}
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """The points of all profiles, a row each."""

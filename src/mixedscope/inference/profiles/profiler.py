@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,7 @@ class Profiler:
     ) -> None:
         self.objective = objective
         self.theta = np.asarray(theta, dtype=float)
+        self._estimates = estimates
         value = objective.evaluate(self.theta).objective
         if objective.residual_state(self.theta, value) == "vanishing":
             raise UnsuitedError(
@@ -80,6 +82,10 @@ class Profiler:
         self.keys = list(values)
         self._bases: dict[tuple[tuple[int, int, tuple[int, ...]], ...], tuple[Base, object]] = {}
         self._curves: dict[str, Curve] = {}
+
+    def __reduce__(self) -> tuple[type[Profiler], tuple[Any, ...]]:
+        """Let a copy follow the profiles anew: what was found is bound to arrays of this one."""
+        return Profiler, (self.objective, self.theta, self._estimates)
 
     def parameters(self, wanted: Sequence[object] | None) -> list[Parameter]:
         """Those asked for, all by default.
