@@ -12,6 +12,7 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file
 import mixedscope as ms
 from mixedscope.charts.common.render import to_spec
 from mixedscope.charts.kinds.panels.chart import panels_chart
+from mixedscope.charts.kinds.panels.words import strip
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
@@ -178,3 +179,9 @@ def test_the_public_function_studies_what_is_asked_for() -> None:
         ms.charts.panels(fit, term="z")
     with pytest.raises(ModelError, match="levels: no grouping factor has a level 'g3'"):
         ms.charts.panels(fit, levels=["g3"])
+
+
+def test_long_names_of_levels_keep_their_ends() -> None:
+    assert strip("a level with a long name 12", 1.25, 11, 1) == "a lev…me 12 · 1.2"
+    assert strip("308", 8.9, 11, 1) == "308 · 8.9"
+    assert strip("308", float("nan"), 11, 1) == "308 · –"

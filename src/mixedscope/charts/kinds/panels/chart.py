@@ -301,9 +301,7 @@ class _Facets:
             return alt.X("category:N", sort=order, scale=alt.Scale(paddingOuter=0.3), axis=axis)
         low, high = float(lines["x"].min()), float(lines["x"].max())
         room = 0.04 * (high - low) or 0.5
-        axis = alt.Axis(
-            title=None, grid=False, labelFlush=False, tickCount=max(2, self.width // 36)
-        )
+        axis = alt.Axis(title=None, grid=False, labelBound=True, tickCount=max(2, self.width // 36))
         scale = alt.Scale(domain=[low - room, high + room], nice=False)
         return alt.X("x:Q", scale=scale, axis=axis)
 

@@ -24,8 +24,14 @@ _SELECTED: Final = {
 
 
 def strip(level: str, pull: float, most: int, decimals: int) -> str:
-    """Name a panel: the level, cut to so many characters, and its pull."""
-    name = level if len(level) <= most else f"{level[: most - 1]}…"
+    """Name a panel: the level and its pull.
+
+    A name of more characters than `most` loses some of its middle: names often differ at the end.
+    """
+    name = level
+    if len(level) > most:
+        tail = (most - 1) // 2
+        name = f"{level[: most - 1 - tail]}…{level[len(level) - tail :]}"
     return f"{name} · {fixed(pull, decimals)}"
 
 
