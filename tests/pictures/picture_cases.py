@@ -42,6 +42,8 @@ _ZERO = 1e-9
 FULL, ZERO, OTHER = TABLES / "full", TABLES / "zerocorr", TABLES / "lbfgsb"
 #: Three terms, of which one direction has no variance.
 SINGULAR, APART = TABLES / "singular", TABLES / "apart"
+#: Drawn from and profiled; a standard deviation may be zero.
+DRAWN = TABLES / "drawn"
 
 
 def _made(name: str) -> dict[str, pd.DataFrame]:
@@ -100,6 +102,12 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "efficiency": lambda: charts.efficiency(_made("efficiency")),
     "means": lambda: charts.means(_made("means")),
     "means-along": lambda: charts.means(_made("effects")),
+    "ridge": lambda: charts.ridge(DRAWN),
+    "ridge2d": lambda: charts.ridge2d(DRAWN),
+    "zeta": lambda: charts.zeta(DRAWN),
+    "zeta-absolute": lambda: charts.zeta(DRAWN, parameters=["sd", "x"], absolute=True),
+    "profiledensity": lambda: charts.profiledensity(DRAWN),
+    "profilepairs": lambda: charts.profilepairs(DRAWN),
     "crossvalidation": lambda: charts.crossvalidation(_made("crossvalidation")),
     "sweep-line": lambda: _sweep(),
     "sweep-area": lambda: _sweep(kind="area", y="phase_share", colour="phase", facet="optimizer"),

@@ -50,6 +50,15 @@ def factorial(right: str) -> ms.Fit:
     return model.fit(reml=True)
 
 
+def drawn() -> ms.Fit:
+    """Draw from and profile a fit of which one standard deviation may well be zero."""
+    fit = ms.LinearMixedModel("y ~ 1 + x + (1 + z | g)", data(), structure="zerocorr").fit()
+    fit.parametric_bootstrap(150, seed=4)
+    fit.profile()
+    fit.profile_pairs(["sigma", "sd"], vertices=16)
+    return fit
+
+
 def make_tables() -> None:
     """Fit, study and compare, and store what charts read."""
     formula, rows = "y ~ 1 + x + (1 + x | g)", data()
@@ -68,6 +77,7 @@ def make_tables() -> None:
         fit = ms.LinearMixedModel(formula, rows, structure=structure).fit()
         fit.study("principal")
         fit.save(TABLES / folder)
+    drawn().save(TABLES / "drawn")
     draws = fits["full"].parametric_bootstrap(200, seed=4)
     intervals = {
         "profile_intervals": fits["full"].profile().confint().assign(level=0.95),

@@ -1,5 +1,6 @@
 """What follows from each fit where its model asks for it: tests, influence, intervals."""
 
+from mixedscope.workflow.chart_tables import TABLES_OF_KEYS
 from mixedscope.workflow.config.inference import OBSERVATION
 from mixedscope.workflow.inference_plan import InferencePlan
 
@@ -74,8 +75,7 @@ for pairs in (True, False):
             profile="results/fits/{model}/{structure}/{optimizer}/profile.parquet",
             others=expand(
                 "results/fits/{{model}}/{{structure}}/{{optimizer}}/{table}",
-                table=["profile_intervals.parquet", "profile_intervals.csv"]
-                + ["profile_pairs.parquet"] * pairs,
+                table=["profile_intervals.csv", *INFERENCE.profile_files(pairs)],
             ),
         log:
             "results/logs/profile/{model}/{structure}/{optimizer}.log",
@@ -128,7 +128,10 @@ rule fit_bootstrap:
         ),
     output:
         draws="results/fits/{model}/{structure}/{optimizer}/bootstrap.parquet",
-        intervals="results/fits/{model}/{structure}/{optimizer}/bootstrap_intervals.parquet",
+        others=expand(
+            "results/fits/{{model}}/{{structure}}/{{optimizer}}/{table}.parquet",
+            table=[t for t in TABLES_OF_KEYS["bootstrap"] if t != "bootstrap"],
+        ),
         csv="results/fits/{model}/{structure}/{optimizer}/bootstrap_intervals.csv",
     log:
         "results/logs/bootstrap/{model}/{structure}/{optimizer}.log",

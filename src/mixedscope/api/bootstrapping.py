@@ -60,6 +60,14 @@ class FitBootstrap(FitNumbers[M]):
             self, newdata: Any, weights: str | ArrayLike | None
         ) -> str | ArrayLike | None: ...
 
+    @property
+    def draws(self) -> Bootstrap | None:
+        """Draws from the estimates, made last or stored with the fit; None where there are none."""
+        stored = self._tables.studies.get("bootstrap")
+        if stored is None or "skipped" in stored.attrs:
+            return None
+        return replace(Bootstrap.of_stored(stored), info=self.info)
+
     @door()
     def parametric_bootstrap(
         self,
@@ -219,6 +227,8 @@ def _bootstrap(
     )  # fmt: skip
     if is_own and refit is None and (known is None or len(drawn) > len(known)):
         studies["bootstrap"] = drawn.stored()
+        for name, made in drawn.pictured().items():
+            fit._tables.later(name, made)
     return replace(drawn.with_estimates(fit.estimates), info=fit.info)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ from mixedscope.inference.estimates.estimates import wald_ends
 from mixedscope.inference.hypotheses.methods import approximation, df_method
 from mixedscope.inference.hypotheses.tables import COEFFICIENT_COLUMNS, coefficient_table
 from mixedscope.inference.intervals.registry import intervals
+from mixedscope.inference.profiles.drawn import PAIRED, contour_tables, single_level
 from mixedscope.inference.profiles.profile import (
     LEVELS,
     PAIR_LEVELS,
@@ -145,7 +146,7 @@ class FitIntervals(FitNumbers[M]):
             only: the REML criterion is no function of them.
         levels : sequence of float, optional
             Coverages whose ends are points of each profile, exactly; the largest says how far it
-            is followed. 0.95 and 0.99 by default.
+            is followed. 0.5, 0.8, 0.9, 0.95 and 0.99 by default.
 
         Returns
         -------
@@ -186,6 +187,8 @@ class FitIntervals(FitNumbers[M]):
         found = make_profile(self._profiler, self.estimates, parameters, chosen)
         found.info = self.info
         self._tables.later("profile", lambda: to_stored(found.table))
+        for name, make in found.pictured().items():
+            self._tables.later(name, make)
         return found
 
     @door()
@@ -233,6 +236,15 @@ class FitIntervals(FitNumbers[M]):
         """
         table = make_pairs(self._profiler, parameters, levels, vertices)
         self._tables.studies["profile_pairs"] = to_stored(table)
+
+        @cache
+        def pictured() -> dict[str, pd.DataFrame]:
+            reach = [*LEVELS, *(single_level(level) for level in levels)]
+            alone = make_profile(self._profiler, self.estimates, parameters, reach)
+            return contour_tables(alone.table, table)
+
+        for name in PAIRED:
+            self._tables.later(name, partial(lambda own: pictured()[own], name))
         return table
 
     @cached_property

@@ -146,6 +146,9 @@ class ChartSpec:
 
 _RACE: Final = ("race", "race_ends")
 _PHASES: Final = ("phases", "phases_trend")
+_DRAWS: Final = "fit.parametric_bootstrap(...)"
+_RIDGE: Final = ("bootstrap_parameters", "bootstrap_densities")
+_PROFILE: Final = ("profile_parameters", "profile_coverage", "profile_curves")
 _SECONDS: Final = {"x": "seconds"}
 
 #: Every chart, in the order in which those of a model are shown.
@@ -203,6 +206,28 @@ SPECS: Final = (
         studies=("parameters",),
     ),
     ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
+    ChartSpec(
+        "ridge", "Estimates", shows="first", beside=_RIDGE, key="bootstrap",
+        maker=_DRAWS,
+    ),
+    ChartSpec(
+        "ridge2d", "Estimates", shows="first",
+        beside=("bootstrap", "bootstrap_pairs", "bootstrap_regions"),
+        also=("profile_contours",), key="bootstrap", maker=_DRAWS,
+    ),
+    ChartSpec(
+        "zeta", "Estimates", keys=("absolute",), shows="first", beside=_PROFILE, key="profile",
+        maker="fit.profile()",
+    ),
+    ChartSpec(
+        "profiledensity", "Estimates", shows="first", beside=_PROFILE, key="profile",
+        maker="fit.profile()",
+    ),
+    ChartSpec(
+        "profilepairs", "Estimates", shows="first",
+        beside=("profile_contours", "profile_traces"), key="profile",
+        maker="a fit after fit.profile_pairs()",
+    ),
     ChartSpec(
         "explorer", "Explorer", keys=("reference", "ellipses"),
         studies=("parameters", "motion", "stopping", "ledger"),

@@ -18,7 +18,20 @@ BESIDE_FIT: Final = (
 )
 """Files of tables that the workflow makes of a fit, and that are not read with it."""
 
-WITHOUT_CSV: Final = ("profile", "profile_pairs", "bootstrap")
+WITHOUT_CSV: Final = (
+    "profile",
+    "profile_pairs",
+    "profile_parameters",
+    "profile_coverage",
+    "profile_curves",
+    "profile_contours",
+    "profile_traces",
+    "bootstrap",
+    "bootstrap_parameters",
+    "bootstrap_densities",
+    "bootstrap_pairs",
+    "bootstrap_regions",
+)
 """Tables that the workflow makes of a fit whose rows are of use to programs alone."""
 
 

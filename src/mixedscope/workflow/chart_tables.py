@@ -11,15 +11,30 @@ from mixedscope.tables.fit_names import FIT_TABLES
 if TYPE_CHECKING:
     from mixedscope.workflow.config.model import ModelConfig
 
-__all__ = ["TABLES_OF_KEYS", "tables_beside", "tables_of_first_fits", "tables_of_fits"]
+__all__ = [
+    "OF_PAIRS",
+    "TABLES_OF_KEYS",
+    "tables_beside",
+    "tables_of_first_fits",
+    "tables_of_fits",
+]
 
 #: Tables beside a fit by the key that asks for them, each as CSV too.
 TABLES_OF_KEYS: Final = {
     "tests": ("tests",),
     "influence": ("influence", "influence_parameters"),
-    "profile": ("profile", "profile_intervals", "profile_pairs"),
-    "bootstrap": ("bootstrap", "bootstrap_intervals"),
-}
+    "profile": (
+        "profile", "profile_intervals", "profile_parameters", "profile_coverage", "profile_curves",
+        "profile_pairs", "profile_contours", "profile_traces",
+    ),
+    "bootstrap": (
+        "bootstrap", "bootstrap_intervals", "bootstrap_parameters", "bootstrap_densities",
+        "bootstrap_pairs", "bootstrap_regions",
+    ),
+}  # fmt: skip
+
+#: Those of profiles that are of pairs.
+OF_PAIRS: Final = ("profile_pairs", "profile_contours", "profile_traces")
 
 
 def tables_beside(entry: ModelConfig) -> list[str]:
@@ -28,7 +43,7 @@ def tables_beside(entry: ModelConfig) -> list[str]:
         t for key, own in TABLES_OF_KEYS.items() if getattr(entry, key) is not None for t in own
     ]
     if entry.profile is not None and not entry.profile.pairs:
-        found.remove("profile_pairs")
+        found = [name for name in found if name not in OF_PAIRS]
     if entry.bootstrap is not None and "intervals" not in entry.bootstrap.of:
         found = [name for name in found if name not in TABLES_OF_KEYS["bootstrap"]]
     return found

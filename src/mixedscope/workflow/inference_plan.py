@@ -15,7 +15,7 @@ from mixedscope.core.seeds import derive_seed
 from mixedscope.inference.intervals.registry import METHODS
 from mixedscope.sweeps.costs import ModelSize
 from mixedscope.tables.fit_names import WITHOUT_CSV
-from mixedscope.workflow.chart_tables import tables_beside
+from mixedscope.workflow.chart_tables import OF_PAIRS, TABLES_OF_KEYS, tables_beside
 from mixedscope.workflow.config.inference import OBSERVATION
 from mixedscope.workflow.plan import Plan
 
@@ -79,6 +79,14 @@ class InferencePlan:
             if entry.profile is not None and bool(entry.profile.pairs) is pairs
         ]
         return "|".join(names) or "(?!)"
+
+    def profile_files(self, pairs: bool) -> list[str]:
+        """Tables that profiling writes beside the profile, with contours of pairs or without."""
+        return [
+            f"{name}.parquet"
+            for name in TABLES_OF_KEYS["profile"]
+            if name != "profile" and (pairs or name not in OF_PAIRS)
+        ]
 
     def printed_files(self, model: str | None = None) -> list[str]:
         """The tables for papers, of all models or of one, in every format."""

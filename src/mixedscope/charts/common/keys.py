@@ -27,13 +27,14 @@ class Keyed:
 
     Attributes
     ----------
-    mark : {"line", "point", "band"}
+    mark : {"line", "point", "band", "upright"}
+        The last is a line that stands.
     words : str
     style : dict
         Settings of the mark in Vega-Lite.
     """
 
-    mark: Literal["line", "point", "band"]
+    mark: Literal["line", "point", "band", "upright"]
     words: str
     style: dict[str, Any]
 
@@ -57,14 +58,19 @@ def mark_key(items: Sequence[Keyed], *, width: float, theme: str) -> Any:
     across, down = [0.0, float(width)], [height, 0.0]
     layers = []
     for item, (left, middle) in zip(items, places, strict=True):
-        half = 4.0 if item.mark == "band" else 0.0
+        half = {"band": 4.0, "upright": 6.0}.get(item.mark, 0.0)
         point = item.mark == "point"
+        begin, end = (left, left + _MARK)
+        if item.mark in ("point", "upright"):
+            begin = left + _MARK / 2
+        if item.mark == "upright":
+            end = begin
         base = alt.Chart(
             pd.DataFrame(
                 [
                     {
-                        "x": left + (_MARK / 2 if point else 0.0),
-                        "x2": left + _MARK,
+                        "x": begin,
+                        "x2": end,
                         "y": middle - half,
                         "y2": middle + half,
                     }
@@ -76,10 +82,11 @@ def mark_key(items: Sequence[Keyed], *, width: float, theme: str) -> Any:
         mark = {
             "point": base.mark_point,
             "line": base.mark_rule,
+            "upright": base.mark_rule,
             "band": base.mark_rect,
         }[item.mark](aria=False, **item.style)
         ends: dict[str, Any] = {} if point else {"x2": alt.X2(field="x2")}
-        if item.mark == "band":
+        if half:
             ends["y2"] = alt.Y2(field="y2")
         layers.append(mark.encode(x=alt.X(**axis("x", across)), y=alt.Y(**axis("y", down)), **ends))
     words = pd.DataFrame(

@@ -188,7 +188,7 @@ def _one(
         for name in [name for name in beside if name in own]:
             _check_table(f"ms.charts.{spec.name} draws what {spec.maker} gives", name, own[name])
         found = _as_fit(item, own)
-    whole = _with_beside(_some(item, found), item, beside, options)
+    whole = _with_beside(_some(item, found, spec), item, beside, options)
     for name in spec.beside:
         if whole.get(name) is None:
             raise ModelError(
@@ -250,10 +250,15 @@ def _read(directory: Any, name: str) -> pd.DataFrame:
     return read_fit(directory, only=[name]).require(name)
 
 
-def _some(item: Any, tables: FitTables | None) -> FitTables:
+def _some(item: Any, tables: FitTables | None, spec: ChartSpec | None = None) -> FitTables:
     """Tables of a fit; ModelError if there are none."""
     if tables is not None:
         return tables
+    if spec is not None and spec.beside:
+        raise ModelError(
+            f"ms.charts.{spec.name} is drawn from what {spec.maker} gives, or a fit that has it, "
+            f"not from {named(item)}.{_way_out(item)}"
+        )
     raise ModelError(
         "A chart is drawn from a fit, its tables or the directory it was saved in, "
         f"not from {named(item)}.{_way_out(item)}"

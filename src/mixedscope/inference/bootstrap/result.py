@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from functools import cache, cached_property, partial
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,14 +14,17 @@ from numpy.typing import NDArray
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
+from mixedscope.inference.bootstrap.densities import densities_of
+from mixedscope.inference.bootstrap.drawn import Drawn, Key
 from mixedscope.inference.bootstrap.ends import check_interval, interval_ends
+from mixedscope.inference.bootstrap.regions import REGION_LEVELS, regions_of
 from mixedscope.inference.estimates.refit import Refits
 from mixedscope.inference.intervals.columns import COLUMNS, HIDDEN, KNOWN, UNDETERMINED
+from mixedscope.tables.late import LateTables
 
 __all__ = ["Bootstrap", "Origin"]
 
 Floats = NDArray[np.float64]
-_Key = tuple[str, str | None, str | None, str | None]
 
 #: Columns of the stored table that are lists.
 _LISTS = ("beta", "std_error", "theta", "sd", "correlation")
@@ -160,10 +164,88 @@ class Bootstrap(Refits):
         last = ("singular", "evaluations", "converged")
         return pd.DataFrame(columns | {name: getattr(self, name) for name in last})
 
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The stored table ``bootstrap``, from which charts are drawn."""
-        return {"bootstrap": self.stored()}
+    @cached_property
+    def tables(self) -> LateTables:
+        """The stored table ``bootstrap`` and what pictures show of it, by name."""
+        tables = LateTables()
+        tables.later("bootstrap", self.stored)
+        for name, make in self.pictured().items():
+            tables.later(name, make)
+        return tables
+
+    def pictured(
+        self, level: float = 0.95, interval: str = "percentile"
+    ) -> dict[str, Callable[[], pd.DataFrame]]:
+        """Give what makes the tables that pictures of draws are made from, by name.
+
+        ``level``, ``interval``: of the intervals, see :meth:`confint`; missing where there are too
+        few draws for the level.
+        """
+
+        @cache
+        def densities() -> dict[str, pd.DataFrame]:
+            try:
+                ends = self.confint(level, interval)
+            except ModelError:
+                check_interval(interval)
+                ends = pd.DataFrame(columns=[*COLUMNS])
+            used = self.used
+            singular = int((self.singular & used).sum())
+            return densities_of(
+                self._drawn, ends, level=level, interval=interval, used=int(used.sum()),
+                singular=singular,
+            )  # fmt: skip
+
+        regions = cache(self.regions)
+        made: dict[str, Callable[[], pd.DataFrame]] = {}
+        for make, names in ((densities, _DENSITIES), (regions, _REGIONS)):
+            made |= {name: partial(_made, make, name) for name in names}
+        return made
+
+    @door()
+    def regions(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        levels: Sequence[float] = REGION_LEVELS,
+    ) -> dict[str, pd.DataFrame]:
+        """Regions of pairs of parameters that hold shares of the draws.
+
+        Parameters
+        ----------
+        parameters : sequence of str, optional
+            All pairs of these: kinds (``beta``, ``sigma``, ``sd``, ``correlation``), names of fixed
+            effects, or names such as ``sd Days | Subject``. By default the 20 pairs of all that
+            depend on each other most, by Spearman's correlation.
+        levels : sequence of float
+            Shares of the draws inside the ranges that regions hold.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            ``bootstrap_pairs``: a row for each pair, with its rank correlation and how many draws
+            are at ends of ranges; ``bootstrap_regions``: lines about the regions, a row for each
+            vertex (``docs/formats.md``).
+
+        Raises
+        ------
+        ModelError
+            If there is no such parameter, or only one is named, or a level is no number between 0
+            and 1.
+        """
+        for level in levels:
+            if not 0.0 < level < 1.0:
+                raise ModelError(f"levels: a share is a number between 0 and 1, not {level!r}.")
+        return regions_of(self._drawn, parameters, levels)
+
+    @cached_property
+    def _drawn(self) -> list[Drawn]:
+        """The draws that count, of every parameter that the data determine."""
+        return [
+            Drawn(key, estimate, np.where(self.used, values, np.nan))
+            for key, estimate, values in self._parameters()
+            if key not in self.origin.undetermined
+        ]
 
     @door()
     def confint(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
@@ -223,12 +305,12 @@ class Bootstrap(Refits):
             )
         )
 
-    def _unknown(self) -> list[_Key]:
+    def _unknown(self) -> list[Key]:
         """Give the parameters that the data do not determine."""
         own = self._parameters()
         return [key for key, truth, _ in own if self._remark(key, truth) == UNDETERMINED]
 
-    def _remark(self, key: _Key, truth: float) -> str | None:
+    def _remark(self, key: Key, truth: float) -> str | None:
         """Say why a parameter that was drawn from has no interval; None if it has one."""
         if not np.isfinite(truth):
             return HIDDEN
@@ -255,7 +337,7 @@ class Bootstrap(Refits):
         values = (float(known.get(key, np.nan)) for key, *_ in self._parameters())
         return replace(self, estimates=tuple(values))
 
-    def _parameters(self) -> Iterator[tuple[_Key, float, Floats]]:
+    def _parameters(self) -> Iterator[tuple[Key, float, Floats]]:
         """Kind, group, term and second term of each parameter, its true value, its draws (m,)."""
         origin = self.origin
         for j, name in enumerate(origin.beta_names):
@@ -343,6 +425,16 @@ class Bootstrap(Refits):
             theta_names=origin.theta_names, beta_names=origin.beta_names, origin=origin,
             **lists, **numbers,
         )  # fmt: skip
+
+
+#: Tables of pictures, made together.
+_DENSITIES: Final = ("bootstrap_parameters", "bootstrap_densities")
+_REGIONS: Final = ("bootstrap_pairs", "bootstrap_regions")
+
+
+def _made(make: Callable[[], Mapping[str, pd.DataFrame]], name: str) -> pd.DataFrame:
+    """One of several tables that are made together."""
+    return make()[name]
 
 
 def _without_nulls(stored: Mapping[str, Any]) -> dict[str, Any]:

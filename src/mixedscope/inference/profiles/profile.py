@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.intervals.columns import COLUMNS
+from mixedscope.inference.profiles.drawn import COVERAGES, PICTURED, profile_tables
 from mixedscope.inference.profiles.intervals import profile_intervals_of
 from mixedscope.inference.profiles.pairs import pair_table
 from mixedscope.inference.profiles.parameters import KEY
@@ -33,7 +34,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-LEVELS: Final = (0.95, 0.99)
+LEVELS: Final = COVERAGES
 """Coverages whose ends are points of every profile."""
 
 PAIR_LEVELS: Final = (0.5, 0.8, 0.95)
@@ -81,10 +82,17 @@ class Profile:
 
     @cached_property
     def tables(self) -> LateTables:
-        """The stored table ``profile``, and the estimates, from which charts are drawn."""
+        """The estimates, the stored table ``profile`` and what pictures show of it, by name."""
         tables = LateTables({"estimates": self._estimates})
         tables.later("profile", lambda: to_stored(self.table))
+        for name, make in self.pictured().items():
+            tables.later(name, make)
         return tables
+
+    def pictured(self) -> dict[str, Callable[[], pd.DataFrame]]:
+        """Give what makes the tables that pictures of profiles are made from, by name."""
+        made = cache(lambda: profile_tables(self.table))
+        return {name: partial(_one_of, made, name) for name in PICTURED}
 
     @cached_property
     def _keys(self) -> Set[tuple[object, ...]]:
@@ -169,6 +177,11 @@ class Profile:
             f"<Profile: {count} parameters, {len(self.table)} points, |zeta| up to "
             f"{self.table['zeta'].abs().max():.3g}>"
         )
+
+
+def _one_of(make: Callable[[], Mapping[str, pd.DataFrame]], name: str) -> pd.DataFrame:
+    """One of several tables that are made together."""
+    return make()[name]
 
 
 def make_profile(

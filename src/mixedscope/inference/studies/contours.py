@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Outline", "outlines", "refine"]
+__all__ = ["Outline", "outlines", "refine", "simplified"]
 
 Floats = NDArray[np.float64]
 
@@ -93,18 +93,18 @@ def outlines(x: Floats, y: Floats, gap: Floats, levels: Sequence[float]) -> Iter
         for ring, starts in zip(points, offsets, strict=True):
             yield Outline("region", level, _one_path(ring, starts, extent))
         for line in generator.lines(height):
-            yield Outline("line", level, _simplified(np.asarray(line), extent))
+            yield Outline("line", level, simplified(np.asarray(line), extent))
 
 
 def _one_path(points: Floats, starts: NDArray[np.uint32], extent: Floats) -> Floats:
     """Join an outer ring and its holes into one path that fills to the same region."""
-    rings = [_simplified(points[a:b], extent) for a, b in pairwise(starts)]
+    rings = [simplified(points[a:b], extent) for a, b in pairwise(starts)]
     # Out to a hole and back along the same way, so that the ways add nothing to the area.
     home = rings[0][:1]
     return np.concatenate([rings[0], *[part for ring in rings[1:] for part in (ring, home)]])
 
 
-def _simplified(points: Floats, extent: Floats) -> Floats:
+def simplified(points: Floats, extent: Floats) -> Floats:
     """Leave out vertices that are nearly on the line between those kept before and after.
 
     The first and the last vertex stay (Reumann & Witkam's idea with a window that grows: a vertex

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +101,17 @@ def profile(
 
     ``fit``: ``fit.json``. ``estimates``: tables of estimates of all structures of the model: what
     one of the others has and this one has not is left out. ``settings``: ``profile`` of the model
-    in the configuration. ``output``: ``profile.parquet``; ``profile_intervals``, as CSV too, and
-    ``profile_pairs``, where there are pairs, are written beside it.
+    in the configuration. ``output``: ``profile.parquet``; beside it are written
+    ``profile_intervals``, as CSV too, what pictures show, and where there are pairs their contours.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.profiles.drawn import PAIRED, PICTURED, contour_tables
     from mixedscope.inference.profiles.intervals import profile_intervals_of
     from mixedscope.inference.profiles.profile import (
         LEVELS,
         PAIR_LEVELS,
+        Profile,
         make_pairs,
         make_profile,
         to_stored,
@@ -117,6 +119,7 @@ def profile(
     from mixedscope.inference.profiles.profiler import Profiler
     from mixedscope.tables.kinds.estimates import ESTIMATES
     from mixedscope.tables.kinds.profile import PROFILE, PROFILE_INTERVALS, PROFILE_PAIRS
+    from mixedscope.tables.schemas import SCHEMAS
     from mixedscope.tables.table_files import read_table
 
     stored = open_fit(Path(fit).parent)
@@ -133,14 +136,18 @@ def profile(
         names = settings["parameters"]
         return names and [name for name in names if _has(profiler(), name, others)]
 
-    def make() -> list[pd.DataFrame]:
+    @cache
+    def followed() -> Profile:
         if wanted() == []:
             raise UnsuitedError("this fit has none of the parameters that are to be profiled")
-        levels = sorted({*LEVELS, level})
-        found = make_profile(profiler(), own, wanted(), levels)
+        return make_profile(profiler(), own, wanted(), sorted({*LEVELS, level}))
+
+    def make() -> list[pd.DataFrame]:
+        found = followed()
         shown = {p.key for p in profiler().parameters(wanted())}
         ends = profile_intervals_of(profiler(), level, own, shown)
-        return [to_stored(found.table), ends.assign(method="profile", level=level)]
+        drawn = [make() for make in found.pictured().values()]
+        return [to_stored(found.table), ends.assign(method="profile", level=level), *drawn]
 
     def make_contours() -> list[pd.DataFrame]:
         pairs = settings["pairs"]
@@ -159,14 +166,20 @@ def profile(
         if not tables:
             raise UnsuitedError(reason)
         together = _together(tables)
+        # Pairs may be of parameters that are not profiled by themselves.
+        names = [name for name in dict.fromkeys(chain(*pairs)) if _has(profiler(), name, others)]
+        alone = make_profile(profiler(), own, names, LEVELS)
+        drawn = contour_tables(alone.table, together)
         together.attrs["parameters"] = tables[0].attrs["parameters"]
-        return [together]
+        return [together, *(drawn[name] for name in PAIRED)]
 
     directory = Path(output).parent
-    files = {Path(output): PROFILE, directory / "profile_intervals.parquet": PROFILE_INTERVALS}
+    kinds = (PROFILE, PROFILE_INTERVALS, *(SCHEMAS[name] for name in PICTURED))
+    files = {directory / f"{schema.kind}.parquet": schema for schema in kinds}
     _write_made("profile", stored, files, make)
     if settings["pairs"]:
-        files = {directory / "profile_pairs.parquet": PROFILE_PAIRS}
+        kinds = (PROFILE_PAIRS, *(SCHEMAS[name] for name in PAIRED))
+        files = {directory / f"{schema.kind}.parquet": schema for schema in kinds}
         _write_made("profile", stored, files, make_contours)
 
 
@@ -250,12 +263,19 @@ def fit_bootstrap(
     """Put the parts of a bootstrap together, and give intervals.
 
     ``fit``: ``fit.json``. ``batches``: written by `fit_bootstrap_batch`, in any order.
-    ``settings``: ``interval`` and ``level``. ``output``: ``bootstrap.parquet``;
-    ``bootstrap_intervals``, as CSV too, is written beside it.
+    ``settings``: ``interval`` and ``level``. ``output``: ``bootstrap.parquet``; beside it are
+    written ``bootstrap_intervals``, as CSV too, and what pictures show.
     """
     from mixedscope.core.errors import ModelError, UnsuitedError
     from mixedscope.inference.bootstrap.result import Bootstrap
-    from mixedscope.tables.kinds.bootstrap import BOOTSTRAP, BOOTSTRAP_INTERVALS
+    from mixedscope.tables.kinds.bootstrap import (
+        BOOTSTRAP,
+        BOOTSTRAP_DENSITIES,
+        BOOTSTRAP_INTERVALS,
+        BOOTSTRAP_PAIRS,
+        BOOTSTRAP_PARAMETERS,
+        BOOTSTRAP_REGIONS,
+    )
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import read_table
 
@@ -281,6 +301,13 @@ def fit_bootstrap(
     _write_made("bootstrap", stored, {Path(output): BOOTSTRAP}, lambda: [joined().stored()])
     path = Path(output).with_name("bootstrap_intervals.parquet")
     _write_made("bootstrap", stored, {path: BOOTSTRAP_INTERVALS}, make_intervals)
+
+    def pictured() -> list[pd.DataFrame]:
+        return [make() for make in joined().pictured(**settings).values()]
+
+    kinds = (BOOTSTRAP_PARAMETERS, BOOTSTRAP_DENSITIES, BOOTSTRAP_PAIRS, BOOTSTRAP_REGIONS)
+    files = {Path(output).with_name(f"{schema.kind}.parquet"): schema for schema in kinds}
+    _write_made("bootstrap", stored, files, pictured)
 
 
 def table(

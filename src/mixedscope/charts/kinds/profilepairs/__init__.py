@@ -1,0 +1,1 @@
+"""Contours of the likelihood as pairs of parameters are moved."""

@@ -1,0 +1,375 @@
+"""Profile pairs: contours of the likelihood of two parameters, all others optimised.
+
+Which parameters trade for each other, and how far from normal is the likelihood?
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from mixedscope.charts.common.compose import in_column, in_grid, layered
+from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.keys import Keyed, mark_key
+from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.parameters import (
+    Key,
+    chosen_rows,
+    kept_whole,
+    keys_of,
+    parameter_name,
+)
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
+from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
+from mixedscope.charts.kinds.profilepairs.options import ProfilepairsOptions
+from mixedscope.charts.kinds.profilepairs.words import (
+    profilepairs_caption,
+    profilepairs_title,
+)
+from mixedscope.core.errors import ModelError
+from mixedscope.tables.store import FitTables
+
+__all__ = ["profilepairs_chart"]
+
+_LEFT: Final = 24
+_RIGHT: Final = 38
+_GAP: Final = 5
+_LARGEST: Final = 150
+#: Parameters drawn where none are named, and on a narrow sheet.
+_MOST: Final = 6
+_FEWER: Final = 4
+_WIDTHS: Final = (1.6, 1.1, 0.7)
+#: Colours of the trace along what is across, and along what is up.
+_TRACES: Final = {"x": GROUP_COLOURS[1], "y": GROUP_COLOURS[2]}
+_DASHES: Final = {"x": [1, 0], "y": [4, 2]}
+
+
+@drawn_with(ProfilepairsOptions)
+def profilepairs_chart(
+    tables: Sequence[FitTables], *, options: ProfilepairsOptions, theme: str
+) -> tuple[Any, str, str]:
+    """Draw the tables ``profile_contours`` and ``profile_traces`` of one fit."""
+    if len(tables) != 1:
+        raise ModelError(f"A profilepairs chart is that of one fit, not of {len(tables)}.")
+    contours = tables[0].require("profile_contours")
+    traces = tables[0].require("profile_traces")
+    x, y = list(keys_of(contours, "x_")), list(keys_of(contours, "y_"))
+    # A pair has its parameters in the order of the fit.
+    known = _in_order(x, y)
+    shown = _chosen(known, options.parameters)
+    kept = [a in shown and b in shown for a, b in zip(x, y, strict=True)]
+    contours = contours[kept]
+    if not len(contours):
+        raise ModelError("The table profile_contours has no pair of these parameters.")
+    traces = traces[
+        [
+            a in shown and b in shown
+            for a, b in zip(keys_of(traces, "x_"), keys_of(traces, "y_"), strict=True)
+        ]
+    ]
+    data = Datasets(digits=5)
+    grid = _Grid.of(data, theme, shown, contours, traces)
+    size = len(shown)
+    cells = [
+        grid.name(i) if i == j else grid.plain(i, j) if j > i else grid.normal(i, j)
+        for i in range(size)
+        for j in range(size)
+    ]
+    found = {frozenset(pair) for pair in zip(x, y, strict=True)}
+    missing = sum(
+        frozenset((a, b)) not in found for i, a in enumerate(shown) for b in shown[i + 1 :]
+    )
+    title = profilepairs_title(traces)
+    caption = profilepairs_caption(contours, shown, total=len(known), missing=missing)
+    body = in_grid(*cells, columns=size, spacing=_GAP, bounds="flush")
+    chart = in_column(body, _key(contours, theme), spacing=26)
+    chart = data.give(chart).properties(
+        title=alt.TitleParams(text=title_lines(kept_whole(title), headline()), offset=20)
+    )
+    return chart, title, caption
+
+
+def _in_order(x: Sequence[Key], y: Sequence[Key]) -> list[Key]:
+    """Parameters of pairs, each before those that it stands before in a pair."""
+    after: dict[Key, set[Key]] = {}
+    for a, b in zip(x, y, strict=True):
+        after.setdefault(a, set()).add(b)
+        after.setdefault(b, set())
+    return sorted(after, key=lambda key: -len(after[key]))
+
+
+def _chosen(known: Sequence[Key], wanted: Sequence[str] | None) -> list[Key]:
+    """The parameters drawn: those named, or some of them all, those of variances first."""
+    if wanted is not None:
+        shown = [known[i] for i in chosen_rows(known, wanted)]
+        if len(shown) < 2:
+            raise ModelError(
+                f"A pair is of two parameters: name two at least, not {parameter_name(shown[0])!r}."
+            )
+        return shown
+    first = [key for key in known if key[0] != "beta"]
+    most = _FEWER if is_narrow() else _MOST
+    return sorted([*first, *(k for k in known if k[0] == "beta")][:most], key=known.index)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Contours and traces of a pair, whichever of the two is across in the tables."""
+
+    contours: pd.DataFrame
+    traces: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Panels of all pairs: in units above the diagonal, on the scale of zeta below."""
+
+    data: Datasets
+    theme: str
+    shown: list[Key]
+    pairs: dict[tuple[int, int], _Pair]
+    domains: list[list[float]]
+    reach: float
+    side: int
+    levels: list[float]
+
+    @classmethod
+    def of(
+        cls,
+        data: Datasets,
+        theme: str,
+        shown: list[Key],
+        contours: pd.DataFrame,
+        traces: pd.DataFrame,
+    ) -> _Grid:
+        """Sort the rows of the tables by pair."""
+        tables = []
+        for table in (contours, traces):
+            known = list(zip(keys_of(table, "x_"), keys_of(table, "y_"), strict=True))
+            tables.append((table, known))
+        pairs: dict[tuple[int, int], _Pair] = {}
+        for i, across in enumerate(shown):
+            for j, up in enumerate(shown):
+                if i == j:
+                    continue
+                own = []
+                for table, known in tables:
+                    straight = table[[k == (across, up) for k in known]]
+                    turned = table[[k == (up, across) for k in known]]
+                    names = {"x": "y", "y": "x", "x_zeta": "y_zeta", "y_zeta": "x_zeta"}
+                    turned = turned.rename(columns=names)
+                    if "along" in turned.columns:
+                        turned = turned.assign(along=turned["along"].map({"x": "y", "y": "x"}))
+                    both = pd.concat([straight, turned], ignore_index=True)
+                    for axis, key in (("x", across), ("y", up)):
+                        both[f"{axis}_end"] = _at_end(key, both[axis])
+                    own.append(both)
+                if len(own[0]):
+                    pairs[i, j] = _Pair(*own)
+        domains = []
+        for i in range(len(shown)):
+            values = pd.concat([p.contours["x"] for (a, _), p in pairs.items() if a == i])
+            low, high = float(values.min()), float(values.max())
+            room = 0.08 * (high - low) or 0.5
+            domains.append([low - room, high + room])
+        levels = sorted(contours["level"].unique().tolist())
+        reach = math.sqrt(-2.0 * math.log1p(-levels[-1])) + 0.3
+        room = inner() - _LEFT - _RIGHT - _GAP * (len(shown) - 1)
+        return cls(
+            data, theme, shown, pairs, domains, reach, min(_LARGEST, room // len(shown)), levels
+        )
+
+    def name(self, i: int) -> Any:
+        """The name of a parameter, on the diagonal."""
+        columns = max(int(self.side / 5.6), 8)
+        name = parameter_name(self.shown[i])
+        lines = textwrap.wrap(name, columns, break_on_hyphens=False)[:5]
+        step = 12.0
+        rows = [
+            {"y": self.side / 2 + step * (at - (len(lines) - 1) / 2), "words": line}
+            for at, line in enumerate(lines)
+        ]
+        scale = alt.Scale(domain=[self.side, 0], nice=False, zero=False)
+        return (
+            self.data.chart(rows)
+            .mark_text(
+                align="center", baseline="middle", fontSize=10, fill=ink(self.theme)["ink"],
+                limit=self.side,
+            )
+            .encode(
+                x=alt.value(self.side / 2),
+                y=alt.Y(field="y", type="quantitative", axis=None, scale=scale),
+                text=alt.Text(field="words", type="nominal"),
+            )
+            .properties(width=self.side, height=self.side, view=alt.ViewConfig(stroke=None))
+        )  # fmt: skip
+
+    def plain(self, i: int, j: int) -> Any:
+        """A pair in units: the parameter of column j across, that of row i up."""
+        x = self._encoding(alt.X, self.domains[j], shown=i == 0, orient="top", ticks=3)
+        is_last = j == len(self.shown) - 1
+        y = self._encoding(alt.Y, self.domains[i], shown=is_last, orient="right", ticks=4)
+        return self._panel(self.pairs.get((j, i)), "x", "y", x, y)
+
+    def normal(self, i: int, j: int) -> Any:
+        """The same on the scale of zeta."""
+        domain, values = [-self.reach, self.reach], [-2, 0, 2]
+        is_bottom = i == len(self.shown) - 1
+        x = self._encoding(alt.X, domain, shown=is_bottom, orient="bottom", values=values)
+        y = self._encoding(alt.Y, domain, shown=j == 0, orient="left", values=values)
+        return self._panel(self.pairs.get((j, i)), "x_zeta", "y_zeta", x, y)
+
+    def _encoding(
+        self,
+        channel: Any,
+        domain: list[float],
+        *,
+        shown: bool,
+        orient: str,
+        ticks: int = 3,
+        values: list[int] | None = None,
+    ) -> Any:
+        settings: dict[str, Any] = {
+            "title": None, "labels": shown, "ticks": shown, "grid": values is not None,
+            "domain": False, "orient": orient, "labelFlush": False, "labelFontSize": 9,
+            "labelOverlap": True, "labelBound": True,
+        }  # fmt: skip
+        if orient in ("left", "right"):
+            extent = (_LEFT if orient == "left" else _RIGHT) - 6 if shown else 0
+            settings |= {"minExtent": extent, "maxExtent": extent}
+        settings |= {"values": values, "format": "d"} if values else {"tickCount": ticks}
+        scale = alt.Scale(domain=domain, nice=False, zero=False)
+
+        def encoding(field: str) -> Any:
+            return channel(field=field, type="quantitative", scale=scale, axis=alt.Axis(**settings))
+
+        return encoding
+
+    def _panel(self, pair: _Pair | None, across: str, up: str, x: Any, y: Any) -> Any:
+        colours = ink(self.theme)
+        if pair is None:
+            words = [{"words": "\u2013"}]
+            return (
+                self.data.chart(words)
+                .mark_text(fill=colours["soft"])
+                .encode(
+                    x=alt.value(self.side / 2), y=alt.value(self.side / 2),
+                    text=alt.Text(field="words", type="nominal"),
+                )
+                .properties(width=self.side, height=self.side)
+            )  # fmt: skip
+        layers: list[Any] = []
+        for along in ("x", "y"):
+            own = pair.traces.loc[pair.traces["along"] == along, ["point", across, up]]
+            if len(own) > 1:
+                layers.append(
+                    self.data.chart(own.rename(columns={across: "x", up: "y"}))
+                    .mark_line(
+                        stroke=_TRACES[along], strokeDash=_DASHES[along], strokeWidth=0.9,
+                        clip=True, aria=False,
+                    )
+                    .encode(x=x("x"), y=y("y"), order=alt.Order(field="point", type="quantitative"))
+                )  # fmt: skip
+        for level, stroke in zip(self.levels, _strokes(self.levels), strict=True):
+            own = pair.contours[(pair.contours["level"] - level).abs() < 1e-9]
+            layers += self._contour(own, across, up, x, y, stroke)
+        is_zeta = across == "x_zeta"
+        middle = {"x": 0.0, "y": 0.0}
+        if not is_zeta:
+            at = pair.traces[pair.traces["x_zeta"].abs() + pair.traces["y_zeta"].abs() < 1e-9]
+            middle = {"x": float(at["x"].iloc[0]), "y": float(at["y"].iloc[0])} if len(at) else {}
+        if middle:
+            layers.append(
+                self.data.chart([middle])
+                .mark_point(
+                    filled=True, color=COLOURS["population"], size=16, opacity=1, aria=False
+                )
+                .encode(x=x("x"), y=y("y"))
+            )
+        return layered(*layers, width=self.side, height=self.side)
+
+    def _contour(
+        self, own: pd.DataFrame, across: str, up: str, x: Any, y: Any, stroke: float
+    ) -> list[Any]:
+        """A contour; pieces along an end of a range are of another colour."""
+        own = own.sort_values("vertex")
+        closed = pd.concat([own, own.head(1)], ignore_index=True)
+        closed = closed.assign(vertex=range(len(closed)))
+        # Pieces between neighbours that are both at one end of a range are that end itself.
+        kinds = [
+            any(v[0] and v[1] and abs(v[0] - v[1]) < 0.5 for v in zip(a, b, strict=True))
+            for a, b in pairwise(zip(closed["x_end"], closed["y_end"], strict=True))
+        ]
+        pieces: list[pd.DataFrame] = []
+        start = 0
+        for i in range(1, len(kinds) + 1):
+            if i == len(kinds) or kinds[i] != kinds[start]:
+                piece = closed.iloc[start : i + 1]
+                pieces.append(piece.assign(piece=len(pieces), end=kinds[start]))
+                start = i
+        layers = []
+        for is_end, colour in ((False, COLOURS["mode"]), (True, COLOURS["failed"])):
+            parts = [p for p in pieces if bool(p["end"].iloc[0]) is is_end]
+            if not parts:
+                continue
+            frame = pd.concat(parts, ignore_index=True)[["piece", "vertex", across, up]]
+            tips = [
+                alt.Tooltip(field="x", type="quantitative", format=".4~g"),
+                alt.Tooltip(field="y", type="quantitative", format=".4~g"),
+            ]
+            layers.append(
+                self.data.chart(frame.rename(columns={across: "x", up: "y"}))
+                .mark_line(
+                    stroke=colour, strokeWidth=stroke if not is_end else max(stroke, 1.2),
+                    clip=True, aria=False,
+                )
+                .encode(
+                    x=x("x"), y=y("y"), detail=alt.Detail(field="piece", type="nominal"),
+                    order=alt.Order(field="vertex", type="quantitative"), tooltip=tips,
+                )
+            )  # fmt: skip
+        return layers
+
+
+def _at_end(key: Key, values: pd.Series) -> pd.Series:
+    """At which end of its range a parameter is: -1, 1, or 0 for neither."""
+    if key[0] == "sd":
+        return -(values <= 1e-8 * float(values.max())).astype(float)
+    if key[0] == "correlation":
+        return (values >= 1.0 - 1e-7).astype(float) - (values <= -1.0 + 1e-7).astype(float)
+    return 0.0 * values
+
+
+def _strokes(levels: Sequence[float]) -> list[float]:
+    return [_WIDTHS[min(i, len(_WIDTHS) - 1)] for i in range(len(levels))]
+
+
+def _key(contours: pd.DataFrame, theme: str) -> Any:
+    levels = sorted(contours["level"].unique().tolist())
+    items: list[Keyed] = [
+        Keyed(
+            "line",
+            f"{100 * level:g}\u00a0% jointly",
+            {"stroke": COLOURS["mode"], "strokeWidth": stroke},
+        )
+        for level, stroke in zip(levels, _strokes(levels), strict=True)
+    ]
+    items.append(
+        Keyed("point", "estimate", {"color": COLOURS["population"], "filled": True, "size": 16})
+    )
+    for along, words in (("x", "the column's parameter held"), ("y", "the row's held")):
+        line = {"stroke": _TRACES[along], "strokeDash": _DASHES[along], "strokeWidth": 1.1}
+        items.append(Keyed("line", words, line))
+    if contours["at_end"].any():  # of which the pieces of another colour are
+        items.append(
+            Keyed("line", "the range ends", {"stroke": COLOURS["failed"], "strokeWidth": 1.4})
+        )
+    return mark_key(items, width=inner(), theme=theme)

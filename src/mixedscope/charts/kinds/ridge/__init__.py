@@ -1,0 +1,1 @@
+"""Distributions of the parameters over the draws of a bootstrap."""

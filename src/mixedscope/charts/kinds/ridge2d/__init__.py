@@ -1,0 +1,1 @@
+"""Pairs of parameters over the draws of a bootstrap."""

@@ -1,0 +1,1 @@
+"""Profiles: zeta of every parameter."""
