@@ -254,7 +254,7 @@ def _panel(
             alt.Tooltip(field=field, type="quantitative", title=words, format=".4~g")
             for field, words in (
                 ("estimate", "estimate"), ("lower", "lower"), ("upper", "upper"),
-                ("mean", "mean of draws"),
+                *([("mean", "mean of draws")] if own["mean"].notna().any() else []),
             )
         ),
     ]  # fmt: skip
