@@ -191,7 +191,7 @@ class _Grid:
         """The name of a parameter, on the diagonal."""
         columns = max(int(self.side / 5.6), 8)
         name = parameter_name(self.shown[i])
-        lines = textwrap.wrap(name, columns, break_on_hyphens=False)[:5]
+        lines = textwrap.wrap(name, columns, break_on_hyphens=False, break_long_words=False)[:5]
         step = 12.0
         rows = [
             {"y": self.side / 2 + step * (at - (len(lines) - 1) / 2), "words": line}

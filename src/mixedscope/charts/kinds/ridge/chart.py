@@ -18,7 +18,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import share
+from mixedscope.charts.common.numerals import number, share_in_tenths
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     KINDS,
@@ -233,7 +233,7 @@ def _panel(data: Datasets, panel: Sequence[Ridge], width: float, theme: str) -> 
                         "y": foot,
                         "top": foot - tall,
                         "label": foot - _TALL,
-                        "words": f"{share(part)} at {float(row[f'range_{end}']):g}",
+                        "words": f"{share_in_tenths(part)} at {number(at_end)}",
                         "side": end,
                         "name": parameter_name(ridge.key),
                     }
