@@ -153,13 +153,14 @@ def spread(found: Any, sheet: Sheet) -> None:
 
 @claims(
     rf"Cook's distance exceeds 1 in (?P<one>{NUMBER}) rows?, 0\.5 in (?P<half>{NUMBER}); largest "
-    rf"(?P<most>{NUMBER}) \(row (?P<row>\S+)\)\."
+    rf"(?P<most>{NUMBER}) \(row (?P<row>\S+)\)\. Of fixed effects alone: (?P<fixed>{NUMBER})\."
 )
 def influence(found: Any, sheet: Sheet) -> None:
     assert read(found["one"]) == (sheet.cooks > 1).sum()
     assert read(found["half"]) == (sheet.cooks > 0.5).sum()
     assert agrees(found["most"], sheet.cooks.max())
     assert found["row"] == str(sheet.cooks.idxmax())
+    assert agrees(found["fixed"], sheet.fit.cooks_distance().max())
 
 
 @claims(
@@ -211,11 +212,11 @@ def check_title(found: Any, sheet: Sheet) -> None:
 
 
 @claims(
-    r"A check stands out where over 5\u00a0% of the observed mass lie outside the band, medians "
-    r"are off in more bins than chance makes likely and one by over 0\.3, sizes likewise and over "
-    r"2-fold, Cook's distance exceeds 1, variance inflation reaches 5, or a value outside its "
-    r"envelope is off by over 0\.5\. Residuals and modes are over their standard deviations under "
-    r"the model; bands are pointwise\."
+    r"A check stands out where over 5\u00a0% of observed mass lie outside the band, medians are "
+    r"off in more bins than chance makes likely and one by over 0\.3, sizes likewise and over "
+    r"2-fold, Cook's distance of fixed effects exceeds 1, variance inflation reaches 5, or a value "
+    r"outside its envelope is off by over 0\.5\. Residuals and modes are over their standard "
+    r"deviations under the model; bands are pointwise\."
 )
 def rules(_: Any, sheet: Sheet) -> None:
     names = sheet.standing()
@@ -225,7 +226,7 @@ def rules(_: Any, sheet: Sheet) -> None:
     root = sheet.tables.require("residuals_bins").query("of == 'root'")["median"]
     apart = root.max() ** 2 > 2 * root.min() ** 2
     assert ("spread" in names) == (len(sheet.missed("root")) > likely and apart)
-    assert ("influence" in names) == (sheet.cooks.max() > 1)
+    assert ("influence" in names) == (sheet.fit.cooks_distance().max() > 1)
     vif = sheet.tables.require("check_collinearity")["vif"]
     assert ("collinearity" in names) == (vif >= 5).any()
     assert ("residuals" in names) == (sheet.outside(sheet.residual).max(initial=0) > 0.5)

@@ -23,6 +23,7 @@ from scipy.stats import binom, chi2
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.other_rows import whole_terms
+from mixedscope.engine.observations import Observations
 from mixedscope.inference.diagnostics.leverage import told_observations
 from mixedscope.inference.diagnostics.normal_quantiles import COVERAGE, normal_quantiles, spaced
 from mixedscope.inference.diagnostics.residuals import (
@@ -96,7 +97,8 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):
         raise UnsuitedError("every observation is fitted exactly: there are no residuals")
-    _, own = told_observations(fit.objective, fit.theta)
+    evaluation, own = told_observations(fit.objective, fit.theta)
+    moved = _fixed_distances(fit, own, evaluation.sigma)[known]
     rows = design.rows[known]
     along = fitted_values(fit.objective, fit.theta, modes=False)
     by_rows = not float(np.ptp(along)) > 1e-9 * float(np.abs(along).max(initial=0.0))
@@ -137,6 +139,9 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
         **_breusch_pagan(places, residual),
         **_summed(bins, "residual", 0.0),
         **_summed(bins, "root", _ROOT),
+        # Of the fixed effects alone, theta as it is; the others are about all that is fitted.
+        "fixed_cooks_most": float(moved.max(initial=0.0)),
+        "fixed_cooks_row": int(rows[int(moved.argmax())]),
         "cooks_above_half": int((table["cooks_distance"] > 0.5).sum()),
         "cooks_above_one": int((table["cooks_distance"] > 1.0).sum()),
     }
@@ -170,6 +175,27 @@ def _kept(table: pd.DataFrame, most: int) -> pd.DataFrame:
     others = others[np.argsort(table["along"].to_numpy()[others], kind="stable")]
     some = others[spaced(len(others), most - int(extreme.sum()), 1)]
     return table.iloc[np.sort([*np.flatnonzero(extreme), *some])].reset_index(drop=True)
+
+
+def _fixed_distances(fit: StudiedFit, own: Observations, sigma: float) -> Floats:
+    """Cook's distances (n,) of the fixed effects without each observation, theta as it is.
+
+    As `mixedscope.inference.diagnostics.deletions` has the change of the estimates; NaN at leverage
+    1 counts as none.
+    """
+    count = fit.objective.system.n_fixed
+    pearson = residual_values(fit.objective, fit.theta, "pearson")
+    if not count:
+        return np.zeros(len(pearson))
+    fit.objective.evaluate(fit.theta)
+    covariance = fit.objective.system.beta_covariance(sigma)
+    left = 1.0 - own.leverage
+    change = np.divide(pearson, left, out=np.zeros_like(pearson), where=left > 1e-10)
+    moved = own.pull * change[:, None]
+    # Coefficients have units of their own: correlations are what is inverted.
+    size = np.sqrt(covariance.diagonal())
+    root = np.linalg.cholesky(covariance / np.outer(size, size))
+    return np.asarray((np.linalg.solve(root, (moved / size).T) ** 2).sum(axis=0) / count)
 
 
 def _contours(table: pd.DataFrame, coefficients: int) -> pd.DataFrame:

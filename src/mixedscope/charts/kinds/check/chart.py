@@ -70,8 +70,8 @@ def check_chart(
     panels = [
         headed(_density(sheet), "Simulated data", density_sentence(numbers), 2),
         headed(sheet.along("residual", 0.0), "Linearity", linear_sentence(residuals), 2),
-        headed(sheet.along("root", ROOT), "Spread", spread_sentence(residuals), 2),
-        headed(sheet.leverages(), "Influence", leverage_sentence(residuals, points), 2),
+        headed(sheet.along("root", ROOT), "Spread", spread_sentence(residuals), 3),
+        headed(sheet.leverages(), "Influence", leverage_sentence(residuals, points), 3),
         headed(_collinearity(sheet, collinearity), "Collinearity", inflation, 3),
         headed(sheet.normal(), "Residuals", normal, 3),
     ]

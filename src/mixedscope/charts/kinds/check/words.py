@@ -67,7 +67,7 @@ def standing_out(
         and residuals["residual_worst"] > _OFF,
         "spread": residuals["root_missed"] > residuals["root_likely"]
         and most**2 > _TIMES * least**2,
-        "influence": residuals["cooks_above_one"] > 0,
+        "influence": residuals["fixed_cooks_most"] > 1.0,
         "collinearity": bool((collinearity["vif"] >= _MODERATE).any()),
         "residuals": residuals["gap"] > _GAP,
         "random effects": bool((terms["gap"] > _GAP).any()),
@@ -89,11 +89,11 @@ def check_caption(shown: int, told: int, drawn: int, terms: int) -> str:
     ``drawn``: terms of random effects with a panel, of those that vary.
     """
     text = [
-        "A check stands out where over 5\u00a0% of the observed mass lie outside the band, medians "
-        "are off in more bins than chance makes likely and one by over 0.3, sizes likewise and "
-        "over 2-fold, Cook's distance exceeds 1, variance inflation reaches 5, or a value outside "
-        "its envelope is off by over 0.5. Residuals and modes are over their standard deviations "
-        "under the model; bands are pointwise."
+        "A check stands out where over 5\u00a0% of observed mass lie outside the band, medians are "
+        "off in more bins than chance makes likely and one by over 0.3, sizes likewise and over "
+        "2-fold, Cook's distance of fixed effects exceeds 1, variance inflation reaches 5, or a "
+        "value outside its envelope is off by over 0.5. Residuals and modes are over their "
+        "standard deviations under the model; bands are pointwise."
     ]
     if shown < told:
         text.append(f"Drawn are {shown:,} of {told:,} observations, extremes among them.")

@@ -79,7 +79,7 @@ def leverage_sentence(numbers: Mapping[str, float], points: pd.DataFrame) -> str
     return (
         f"Cook's distance exceeds 1 in {counted(int(numbers['cooks_above_one']), 'row')}, 0.5 in "
         f"{int(numbers['cooks_above_half']):,}; largest {number(float(most['cooks_distance']), 2)} "
-        f"(row {most['unit']})."
+        f"(row {most['unit']}). Of fixed effects alone: {number(numbers['fixed_cooks_most'], 2)}."
     )
 
 
