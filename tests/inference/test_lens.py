@@ -140,6 +140,10 @@ def test_words_of_the_lens_are_those_of_its_tables() -> None:
     assert f"the most {least} % to {most} %" in title
     assert "under full covariance" in title
     assert len(spec["description"].split()) <= 90
+    # A fit without one of the terms is left out, with the reason.
+    short = ms.LinearMixedModel("y ~ x + (x | g)", rows(), structure="intercept").fit()
+    words = to_spec(ms.charts.lens(short, fit))["description"]
+    assert "Not shown is intercepts only: g has no random effect 'x' there." in words
 
 
 def test_a_lens_is_over_two_terms_of_the_model() -> None:

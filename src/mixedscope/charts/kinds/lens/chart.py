@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.absent import left_out
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
@@ -46,13 +47,16 @@ def lens_chart(
     tables: Sequence[FitTables], group: str | None = None, *, options: LensOptions, theme: str
 ) -> tuple[Any, str, str]:
     """Draw the stored study ``lens`` of fits side by side: a row for each level."""
-    name = _factor(tables[0], group)
-    fits = [_Lens(fit, name) for fit in tables]
-    terms = _pair(fits[0], options.terms)
-    for lens in fits:
-        if any(term not in lens.terms for term in terms):
-            lost = next(term for term in terms if term not in lens.terms)
-            raise UnsuitedError(f"{lens.label} has no random effect {lost!r} of {name!r}")
+    name = _factor(tables, group)
+    found = [_Lens(fit, name) for fit in tables]
+    richest = max(found, key=lambda lens: len(lens.terms))
+    terms = _pair(richest, options.terms)
+    fits = [lens for lens in found if set(terms) <= set(lens.terms)]
+    missing = {
+        lens.label: f"{name} has no random effect {lost!r} there"
+        for lens in found
+        for lost in [term for term in terms if term not in lens.terms][:1]
+    }
     data = Datasets(digits=5)
     roles = [role for role in ROLES if role in fits[0].roles]
     width = min((inner() - _LEFT - _GAP * (len(fits) - 1)) // len(fits), _LARGEST)
@@ -71,7 +75,7 @@ def lens_chart(
     title = lens_title(kept, name)
     caption = lens_caption(
         kept, [fits[0].level(role) for role in roles], terms, others=len(fits[0].terms) - 2
-    )
+    ) + left_out(missing)
     key = mark_key(
         [
             Keyed(
@@ -94,14 +98,15 @@ def lens_chart(
     return chart, title, caption
 
 
-def _factor(fit: FitTables, group: str | None) -> str:
+def _factor(tables: Sequence[FitTables], group: str | None) -> str:
     """The grouping factor that is drawn: the first of several terms where none is asked for."""
-    several = [term["group"] for term in fit.info["random"] if len(term["names"]) > 1]
+    random = [term for fit in tables for term in fit.info["random"]]
+    several = [term["group"] for term in random if len(term["names"]) > 1]
     if group is None:
         if not several:
             raise ModelError("A lens is over two terms, and every factor here has a single one.")
         return str(several[0])
-    known = [term["group"] for term in fit.info["random"]]
+    known = list(dict.fromkeys(term["group"] for term in random))
     if group not in known:
         raise ModelError(f"There is no grouping factor {group!r}.{suggest(group, known)}")
     if group not in several:
