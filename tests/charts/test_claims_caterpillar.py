@@ -16,7 +16,7 @@ from test_claims_shrinkage import LABELS
 import mixedscope as ms
 from mixedscope.charts.kinds.caterpillar.chart import caterpillar_chart
 from mixedscope.charts.kinds.qqcaterpillar.chart import qqcaterpillar_chart
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.tables.store import FitTables
 
 PERCENT = r"(?P<level>[\d.]+)\u00a0%"
@@ -283,6 +283,17 @@ def test_what_cannot_be_drawn_is_said(fits: list[FitTables]) -> None:
         caterpillar_chart(fits, "g", error="marginal", scale="coef")
     with pytest.raises(ModelError, match="'z'"):
         qqcaterpillar_chart(fits, "g", terms=["z"])
+
+
+def test_variation_that_is_not_determined_is_not_said_to_be_none() -> None:
+    rows = frame().assign(o=[str(i) for i in range(54)])
+    model = ms.LinearMixedModel("y ~ 1 + x + (1 | o) + (1 | g)", rows, unidentified="allow")
+    fit = model.fit()
+    for draw in (ms.charts.caterpillar, ms.charts.qqcaterpillar):
+        with pytest.raises(UnsuitedError, match="do not determine"):
+            draw(fit, "o")
+        title = draw(fit, "g").to_dict()["title"]["text"]
+        assert "no variation" not in str(title)
 
 
 def test_every_claim_is_made(request: pytest.FixtureRequest) -> None:

@@ -60,7 +60,8 @@ def mode_distribution_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     modes = system.modes()
     effects = sum(len(term.design.levels) * term.size for term in system.terms)
     whole = modes_covariance(system, fit.theta, sigma) if effects <= _JOINT else None
-    open_groups = {group for _, group, _, _ in undetermined(fit.unidentified)}
+    # Where sigma is not determined theta is not either, though its random effects may be.
+    open_groups = {g for kind, g, _, _ in undetermined(fit.unidentified) if kind != "theta"}
     errors, quantiles, normality, first = [], [], [], 0
     for position, term in enumerate(system.terms):
         levels = np.asarray(term.design.levels, dtype=object)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.charts.kinds.shrinkage.levels import Pull
+from mixedscope.core.errors import UnsuitedError
 
-__all__ = ["Bars"]
+__all__ = ["Bars", "not_determined"]
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,11 @@ class Bars:
         """Bars (q, k) that exclude the population."""
         apart = np.abs(self.pull.mode - self.pull.population)
         return np.asarray(np.isfinite(self.spread) & (apart > self.spread))
+
+
+def not_determined(group: str) -> UnsuitedError:
+    """Give the error of a grouping factor whose variation the data do not tell from others."""
+    return UnsuitedError(
+        f"The data do not determine how much the levels of {group!r} vary, so that their modes "
+        "have no intervals and no distribution"
+    )

@@ -24,7 +24,7 @@ from mixedscope.charts.common.page import TALLEST_ASPECT
 from mixedscope.charts.common.rows import rows_of
 from mixedscope.charts.common.sheet import across, headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
-from mixedscope.charts.kinds.caterpillar.bars import Bars
+from mixedscope.charts.kinds.caterpillar.bars import Bars, not_determined
 from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
 from mixedscope.charts.kinds.caterpillar.words import (
     caterpillar_caption,
@@ -82,6 +82,8 @@ def caterpillar_chart(
     group, known = grouping_factor(tables, group)
     terms = drawn_terms(tables, group, chosen_terms(known, group, options.terms))
     found = _bars(tables, group, terms, options)
+    if all(np.isnan(one.pull.sds).all() for one in found):
+        raise not_determined(group)
     order = _ordered(tables, [one.pull for one in found], group, options)
     ranks = sample_ranks(len(order), _MOST, first=_EXTREMES, last=_EXTREMES)
     rows = {order[rank]: rank + 1 for rank in ranks.tolist()}

@@ -25,6 +25,7 @@ from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import rows_of
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.kinds.caterpillar.bars import not_determined
 from mixedscope.charts.kinds.qqcaterpillar.options import QqcaterpillarOptions
 from mixedscope.charts.kinds.qqcaterpillar.ordered import Ordered
 from mixedscope.charts.kinds.qqcaterpillar.words import (
@@ -66,6 +67,8 @@ def qqcaterpillar_chart(
         [_ordered(fit, pull.label, group, term) for term in terms]
         for fit, pull in zip(tables, found, strict=True)
     ]
+    if all(np.isnan(pull.sds).all() for pull in found):
+        raise not_determined(group)
     title = qqcaterpillar_title(fits[0], group)
     # Of several fits each term has a row; a single one, and those in a column, their terms in rows.
     across_fits = len(fits) > 1 and not is_narrow()
