@@ -47,7 +47,7 @@ MOST_DRAWN: Final = 400
 
 #: At most so many values of modes along the optimisation are put into a page, and no fewer moments
 #: of any fit than these.
-_MOST_VALUES: Final = 400_000
+_MOST_VALUES: Final = 300_000
 _FEWEST_MOMENTS: Final = 6
 
 #: Values of a term are told in units so fine that its axis has at least so many.

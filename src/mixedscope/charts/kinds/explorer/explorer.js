@@ -272,12 +272,16 @@
     const rows = [0, many + 1];
     for (const [name, term, letter] of [["caterpillar", x, "x"], ["caterpillar2", y, "y"]]) {
       if (letter === "y" && single()) continue;
-      const bars = caterpillarRows(term, letter);
-      const [low, high] = factor().axes[term];
-      // Wide intervals are shown whole; references that are cut in other pictures are cut here.
-      const ends = bars.flatMap((row) => [row.low, row.high]).filter(known);
-      bring(name, {rows: [now, () => bars]}, {x0: Math.min(low, ...ends), x1: Math.max(high, ...ends),
-        y0: rows[0], y1: rows[1], named: named && letter === "x", ...sizes});
+      if (views[name].keys.rows !== now) {
+        const bars = caterpillarRows(term, letter);
+        const [low, high] = factor().axes[term];
+        // Wide intervals are shown whole; references that are cut in other pictures are cut here.
+        const ends = bars.flatMap((row) => [row.low, row.high]).filter(known);
+        Object.assign(views[name], {bars, x0: Math.min(low, ...ends), x1: Math.max(high, ...ends)});
+      }
+      const {bars, x0: low, x1: high} = views[name];
+      bring(name, {rows: [now, () => bars]}, {x0: low, x1: high, y0: rows[0], y1: rows[1],
+        named: named && letter === "x", ...sizes});
     }
     const at = stored();
     if (at >= 0) {
@@ -459,7 +463,10 @@
     state.at = state.at < 0 ? fit().size : clamp(Math.round(state.at), 1, fit().size);
     const began = performance.now();
     words();
-    resize();
+    // How many rows there are, and which pictures, says how much room each has.
+    const room = `${state.fit}/${state.factor}/${drawn().length}/${stored() < 0}`;
+    if (room !== state.room) resize();
+    state.room = room;
     draw();
     state.took = performance.now() - began;
   }
