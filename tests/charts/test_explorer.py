@@ -233,6 +233,17 @@ def test_who_moved_is_ranked_and_told_beside_the_figure(fits: list[FitTables]) -
     assert [found["question"] for found in figure.told["findings"]] == list(answers(fits))
 
 
+def test_that_a_factor_has_no_variance_is_why_its_levels_moved() -> None:
+    frame = pd.DataFrame({"g": np.repeat([f"s{i}" for i in range(6)], 4)})
+    # All means are equal: no variance is left for them.
+    frame["y"] = np.tile([1.0, -1.0, 2.0, -2.0], 6) + np.repeat([0.1, -0.1, 0, 0, 0.05, -0.05], 4)
+    fit = ms.LinearMixedModel("y ~ 1 + (1 | g)", frame).fit()
+    fit.study("parameters")
+    assert fit.tables.info["singular"][0]["rank"] == 0
+    text = answers([fit.tables])["Who moved most, and why?"]["text"]
+    assert text.endswith("; the fit leaves (Intercept) no variance.")
+
+
 def test_when_it_was_over_is_recomputed_from_the_costs_of_stopping(fits: list[FitTables]) -> None:
     stopping = fits[0].require("stopping")
     measures = stopping[["beta", "std_error", "sigma", "modes"]].to_numpy()

@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 OPENED: Final = 1
 """The question whose answer the page shows as it opens: who moved most."""
 
+_NO_VARIANCE: Final = 1e-6
+"""SDs of this part of sigma are rounding."""
+
 _TOLD: Final = 3
 """So many structures that collapsed are told one by one."""
 
@@ -163,7 +166,7 @@ def _moved(factors: Sequence[Factor]) -> _Answer:
     text = (
         f"{factor.levels[level]} of {factor.name}, by {number(moved[at][level], 2)} SD of the "
         f"references ({joined(ways)}): its own estimate lies {number(away[level], 2)} SD out, "
-        f"{farthest} of {len(factor.levels):,}, and rests on {rows}."
+        f"{farthest} of {len(factor.levels):,}, and rests on {rows}{_gone(pull)}."
     )
     chosen: dict[str, Any] = {"fit": 0, "factor": at, "level": level, "at": -1}
     if len(order) > 1:
@@ -281,6 +284,16 @@ def _spread(reference: Floats) -> Floats:
         ]
     )
     return np.where(spread > 0, spread, np.inf)
+
+
+def _gone(pull: Pull) -> str:
+    """Which terms the fit leaves no variance: every level's own estimate of them is given up."""
+    gone = [
+        term
+        for term, sd, varies in zip(pull.terms, pull.sds.tolist(), pull.varies, strict=True)
+        if varies and sd <= _NO_VARIANCE * float(pull.info["sigma"])
+    ]
+    return f"; the fit leaves {joined(gone)} no variance" if gone else ""
 
 
 def _clear(pull: Pull, level: int, j: int) -> float:
