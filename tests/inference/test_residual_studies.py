@@ -110,7 +110,7 @@ def test_medians_have_intervals_that_hold_them() -> None:
     fitted = fit.predict(levels="population").to_numpy()
     assert bins["n_obs"].sum() == 600
     for row in bins.itertuples():
-        own = np.sort(residual[(fitted >= row.low) & (fitted <= row.high)])
+        own = np.sort(residual[(fitted >= row.begin) & (fitted <= row.end)])
         assert len(own) == row.n_obs
         assert row.median == pytest.approx(np.median(own))
         below, above = (own < row.lower).sum(), (own > row.upper).sum()
@@ -154,7 +154,7 @@ def test_without_a_covariate_residuals_run_by_rows_and_levels_are_bins_of_their_
     _, tables = studied("y ~ a + (1 | g)", frame, "residuals")
     bins = tables.require("residuals_bins").query("of == 'residual'")
     assert bins["n_obs"].tolist() == [40, 40]
-    assert (bins["low"] == bins["high"]).all()
+    assert (bins["begin"] == bins["end"]).all()
 
 
 def test_of_many_observations_extremes_are_kept() -> None:

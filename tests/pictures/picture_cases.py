@@ -89,6 +89,7 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "pooling": lambda: charts.pooling(FULL, ZERO),
     "principal": lambda: charts.principal(SINGULAR),
     "principal-beside": lambda: charts.principal([SINGULAR, APART]),
+    "lens": lambda: charts.lens(FULL, ZERO),
     "trace": lambda: charts.trace(FULL, ZERO),
     "optimizers": lambda: charts.trace([FULL, OTHER], overlay=True),
     "trace-seconds": lambda: charts.trace(FULL, x="seconds"),

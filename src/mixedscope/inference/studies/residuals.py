@@ -229,8 +229,8 @@ def _medians(along: Floats, values: Floats) -> pd.DataFrame:
         rank = int(binom.ppf(0.5 * (1.0 - COVERAGE), n, 0.5)) - 1
         rows.append(
             {
-                "low": at.min(),
-                "high": at.max(),
+                "begin": at.min(),
+                "end": at.max(),
                 "along": np.median(at),
                 "n_obs": n,
                 "median": np.median(own),

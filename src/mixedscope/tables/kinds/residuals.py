@@ -53,11 +53,11 @@ RESIDUALS_BINS: Final = TableSchema(
     1,
     {
         "of": TEXT,
-        **dict.fromkeys(("low", "high", "along"), F64),
+        **dict.fromkeys(("begin", "end", "along"), F64),
         "n_obs": INT64,
         **dict.fromkeys(("median", "lower", "upper"), F64),
     },
-    frozenset({"of", "low", "high", "along", "n_obs", "median"}),
+    frozenset({"of", "begin", "end", "along", "n_obs", "median"}),
     {"of": frozenset({"residual", "root"})},
     study=True,
 )

@@ -162,7 +162,7 @@ class ResidualPanels:
             ).encode(
                 x=alt.X(**x),
                 y=_y("median", title, frame),
-                tooltip=_tips([("n_obs", "rows"), ("low", "from"), ("high", "to"),
+                tooltip=_tips([("n_obs", "rows"), ("begin", "from"), ("end", "to"),
                                ("median", "median"), ("lower", "lower"), ("upper", "upper")]),
             ),
             *self._names(
