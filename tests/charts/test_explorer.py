@@ -312,7 +312,7 @@ def test_which_structure_collapsed_is_what_the_fits_say(fits: list[FitTables]) -
 def nasty() -> str:
     tables = sleep_like(names=NASTY, studies=STUDIES)
     tables[0].info["formula"] = "<b>y</b>"
-    *_, files = explorer_chart(tables)
+    _, _, _, files, _ = explorer_chart(tables)
     return files["html"]().decode()
 
 
