@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,18 @@ def test_a_fit_of_which_everything_was_asked_is_copied(formula: str, copied: Any
     theirs, ours = again.refit_many(responses), fit.refit_many(responses)
     np.testing.assert_array_equal(theirs.theta, ours.theta)
     pd.testing.assert_frame_equal(again.influence("g").table, answers["influence"].table)
+
+
+@pytest.mark.parametrize("copied", [deepcopy, _pickled])
+def test_a_loaded_fit_is_copied_before_and_after_its_model_is_built(
+    copied: Any, tmp_path: Path
+) -> None:
+    fit = ms.lmer("y ~ x + (1 | g)", _data(), weights="w")
+    known = fit.profile(["sigma"]).confint()
+    fit.save(tmp_path / "fit")
+    loaded = ms.load_fit(tmp_path / "fit")
+    for again in (copied(loaded), copied(copied(loaded).profile(["sigma"]))):
+        found = again.profile(["sigma"]) if isinstance(again, ms.Fit) else again
+        pd.testing.assert_frame_equal(found.confint(), known, rtol=1e-6)
+    assert loaded.evaluate().objective == pytest.approx(fit.objective, rel=1e-12)
+    np.testing.assert_array_equal(copied(loaded).fitted(), loaded.fitted())

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
-from mixedscope.core.errors import ModelError, StoreError
+from mixedscope.core.errors import DataError, ModelError, StoreError
 
 FORMULA = "y ~ 1 + x + (1 | g)"
 LABELS: dict[str, Any] = {
@@ -131,6 +131,16 @@ def test_responses_and_values_of_new_rows_go_by_their_labels_too() -> None:
         assert fit.refit(response).objective == pytest.approx(fit.objective, abs=1e-9)
     with pytest.raises(ModelError, match="29 finite values"):
         fit.refit(data["y"].to_numpy())
+    # Rows of a frame are responses, its columns the rows of data.
+    many = pd.DataFrame([used, 2.0 * used])
+    for frames in (many, many.iloc[:, ::-1], many.to_numpy()):
+        assert fit.refit_many(frames).objective[0] == pytest.approx(fit.objective, abs=1e-9)
+    missing = used.to_numpy(copy=True)
+    missing[2] = np.nan
+    with pytest.raises(ModelError, match=r"row 3 of these \(counted from 1\) is nan"):
+        fit.refit(missing)
+    with pytest.raises(DataError, match="response 2 has nan for row 3"):
+        fit.refit_many([used.to_numpy(), missing])
     new = data.drop(index="r4")
     by_place = {key: new["w"].to_numpy() for key in ("offset", "weights")}
     backwards = dict.fromkeys(("offset", "weights"), new["w"][::-1])
@@ -140,6 +150,12 @@ def test_responses_and_values_of_new_rows_go_by_their_labels_too() -> None:
     np.testing.assert_array_equal(fit.simulate(2, newdata=new, **backwards), drawn)
     names = pd.Series(fit.beta, fit.model.fixed_names)
     np.testing.assert_array_equal(fit.simulate(beta=names[::-1]), fit.simulate(beta=fit.beta))
+    model = ms.LinearMixedModel("y ~ x + (1 + x | g)", data)
+    theta = pd.Series([0.5, 0.2, 0.3], index=list(model.theta_names))
+    assert model.objective(theta[::-1]) == model.objective(theta.to_numpy())
+    one = model.fit()
+    drawn = one.simulate(theta=theta.to_numpy())
+    np.testing.assert_array_equal(one.simulate(theta=theta[::-1]), drawn)
 
 
 def test_categories_of_numbers_are_numbers_again_in_a_loaded_fit(tmp_path: Path) -> None:

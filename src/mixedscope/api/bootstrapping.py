@@ -170,9 +170,10 @@ def truth_of(
 ) -> Truth:
     """Parameters that are given, and those of the fit for the others."""
     ordered = in_order_of(beta, pd.Index(fit._profiled.beta_names))
+    factors = in_order_of(theta, pd.Index(fit._profiled.theta_names))
     return truth_at(
         fit._profiled,
-        fit.theta if theta is None else number_array("theta", theta, "numbers"),
+        fit.theta if theta is None else number_array("theta", factors, "numbers"),
         beta=fit.beta if beta is None else number_array("beta", ordered, "numbers"),
         sigma=fit.sigma if sigma is None else sigma,
     )

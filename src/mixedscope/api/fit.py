@@ -27,6 +27,7 @@ from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door, named, number_array
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.data.storable import CATEGORIES, INDEX_NAME, category_types, storable, with_index
+from mixedscope.design.frame import in_order_of
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.references import reference_info
 from mixedscope.inference.estimates.refit import (
@@ -240,10 +241,15 @@ class Fit(
         Parameters
         ----------
         responses : (m, n) array_like
+            Columns of a frame that has the labels of the rows used are put in their order.
         start, seed
             As for :meth:`refit`. Starts other than ``estimates`` make each a fit of its own, many
             times slower; of random starts each has its own.
         """
+        if isinstance(responses, pd.DataFrame):
+            places = pd.Series(np.arange(responses.shape[1]), index=responses.columns)
+            used = self.model.data.index[self.model.design.rows]
+            responses = responses.iloc[:, in_order_of(places, used)]
         given = number_array("responses", responses, "numbers, a row for each response")
         rows = check_responses(self._profiled, given)
         if isinstance(start, str) and start == ESTIMATES:

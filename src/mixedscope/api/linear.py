@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,9 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     """
     origin = Path(directory)
     tables = read_fit(origin)
+    # No function of this call's own: a fit can be pickled before its model is built.
+    return Fit(tables, None, rebuild=partial(_rebuilt, tables.info, origin), origin=origin)
 
-    def rebuilt() -> LinearMixedModel:
-        return LinearMixedModel.of(ModelSpec.of(tables.info), stored_data(tables.info, origin))
 
-    return Fit(tables, None, rebuild=rebuilt, origin=origin)
+def _rebuilt(info: dict[str, Any], origin: Path) -> LinearMixedModel:
+    return LinearMixedModel.of(ModelSpec.of(info), stored_data(info, origin))

@@ -249,10 +249,17 @@ class Model:
             response = response.iloc[self.design.rows]
         response = in_order_of(response, labels[self.design.rows])
         response = number_array("response", response, "an array of numbers, one per row used")
-        if response.shape != self.design.y.shape or not np.isfinite(response).all():
+        if response.shape != self.design.y.shape:
             raise ModelError(
                 f"A response for this model has {len(self.design.y)} finite values, one per row "
                 f"of data used; got shape {response.shape}."
+            )
+        if bad := np.flatnonzero(~np.isfinite(response)).tolist():
+            more = f", {len(bad)} in all" if len(bad) > 1 else ""
+            raise ModelError(
+                f"A response for this model has {len(response)} finite values, one per row of data "
+                f"used; that of row {bad[0] + 1} of these (counted from 1) is {response[bad[0]]}"
+                f"{more}."
             )
         written = parse_formula(self.formula).response
         data = self.data.iloc[self.design.rows]
@@ -284,8 +291,9 @@ class Model:
 
     def _theta(self, theta: ArrayLike) -> Floats:
         wanted = f"an array of {len(self.theta_names)} numbers, {', '.join(self.theta_names)}"
-        values = number_array("theta (a start, too)", theta, wanted)
         names = self.theta_names
+        ordered = in_order_of(theta, pd.Index(names))
+        values = number_array("theta (a start, too)", ordered, wanted)
         if values.shape != (len(names),):
             raise ModelError(
                 f"theta has {values.size} values in shape {values.shape}; this model has "

@@ -93,8 +93,12 @@ def check_responses(objective: ProfiledObjective, responses: Floats) -> Floats:
             f"Responses have shape {responses.shape}; expected (any number, {system.n}), one "
             "value per row of data used."
         )
-    if not np.isfinite(responses).all():
-        raise DataError("Responses contain values that are not finite.")
+    if (bad := np.argwhere(~np.isfinite(responses))).size:
+        row, place = bad[0].tolist()
+        raise DataError(
+            f"Responses must be finite numbers: response {row + 1} has {responses[row, place]} for "
+            f"row {place + 1} of the data used (both counted from 1)."
+        )
     return responses
 
 
