@@ -8,17 +8,28 @@ filter by a parameter, so that nothing else is drawn anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from mixedscope.charts.common.gaps import gap_axis
 from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.kinds.explorer.pieces import (
+    CHOSEN_LEVEL,
+    DRAG,
+    SIZES,
+    Spec,
+    axis,
+    full,
+    hollow,
+    named,
+    params,
+    picked,
+    place,
+    ringed,
+    rule,
+    sized,
+)
 
-__all__ = ["CHOSEN", "views"]
-
-#: What is chosen: the position of a level, and an evaluation (that chosen, and the best until it).
-CHOSEN: Final = ("level", "at", "best")
-
-Spec = dict[str, Any]
+__all__ = ["views"]
 
 
 def views(gap: tuple[float, float], groups: Sequence[str], *, theme: str) -> dict[str, Spec]:
@@ -41,130 +52,18 @@ def views(gap: tuple[float, float], groups: Sequence[str], *, theme: str) -> dic
     }
 
 
-# -- pieces ----------------------------------------------------------------------------------------
-
-
-def _params(*names: str) -> list[Spec]:
-    return [{"name": name, "value": 0 if name in CHOSEN else None} for name in (*CHOSEN, *names)]
-
-
-def _axis(letter: str, **axis: Any) -> Spec:
-    """An axis of numbers between two parameters; the page says in words what it measures."""
-    ends = {"domainMin": {"expr": f"{letter}0"}, "domainMax": {"expr": f"{letter}1"}}
-    return {
-        "type": "quantitative",
-        "scale": {"nice": False, "zero": False, **ends},
-        "axis": {"title": None, "tickCount": 5, "labelFlush": False, **axis},
-    }
-
-
-def _place(letter: str, field: str, axis: Spec) -> Spec:
-    return {letter: {"field": field, **axis}}
-
-
-def _picked(name: str, field: str, channels: Sequence[str], on: str = "click") -> list[Spec]:
-    """A selection of the mark that is nearest to the pointer."""
-    return [
-        {
-            "name": name,
-            "select": {
-                "type": "point",
-                "fields": [field],
-                "nearest": True,
-                "encodings": list(channels),
-                "on": on,
-                "toggle": False,
-                "clear": False,
-            },
-        }
-    ]
-
-
-_CHOSEN_LEVEL: Final = [{"filter": "datum.i === level"}]
-#: Sizes of points and widths of intervals, by how many levels are drawn.
-_SIZES: Final = [{"name": "dot", "value": 26}, {"name": "bar", "value": 1.6}]
-_DRAG: Final = "click, pointerdown, [pointerdown, window:pointerup] > pointermove"
-_LABEL_SIZE: Final = 12
-
-
-def _named(colours: Spec, encoding: Spec, **mark: Any) -> list[Spec]:
-    """The name of the level that is chosen, with paper around it."""
-    shared = {
-        "type": "text",
-        "fontSize": _LABEL_SIZE,
-        "fontWeight": "bold",
-        "limit": 180,
-        "aria": False,
-        **mark,
-    }
-    halo = {"stroke": colours["paper"], "strokeWidth": 4, "strokeJoin": "round"}
-    text = {**encoding, "text": {"field": "name"}}
-    return [
-        {"transform": _CHOSEN_LEVEL, "mark": {**shared, **halo}, "encoding": text},
-        {"transform": _CHOSEN_LEVEL, "mark": {**shared, "color": colours["ink"]}, "encoding": text},
-    ]
-
-
-def _hollow(colours: Spec, size: int, width: float) -> Spec:
-    return {
-        "type": "point",
-        "shape": "circle",
-        "stroke": colours["reference"],
-        "fill": colours["paper"],
-        "size": size,
-        "strokeWidth": width,
-        "opacity": 1,
-        "clip": True,
-        "aria": False,
-    }
-
-
-def _full(colours: Spec, size: int) -> Spec:
-    return {
-        "type": "point",
-        "shape": "circle",
-        "filled": True,
-        "color": colours["mode"],
-        "size": size,
-        "opacity": 1,
-        "clip": True,
-        "aria": False,
-    }
-
-
-def _rule(colour: str, width: float, **mark: Any) -> Spec:
-    return {
-        "type": "rule",
-        "color": colour,
-        "strokeWidth": width,
-        "clip": True,
-        "aria": False,
-        **mark,
-    }
-
-
-def _ringed(colours: Spec, size: int) -> Spec:
-    """The mark of what is chosen."""
-    return {**_full(colours, size), "stroke": colours["ink"], "strokeWidth": 1.4}
-
-
-def _sized(mark: Spec) -> Spec:
-    """A point of the size that there is room for."""
-    return {**mark, "size": {"expr": "dot"}}
-
-
 # -- levels ----------------------------------------------------------------------------------------
 
 
 def _shrinkage(colours: Spec) -> Spec:
     """Reference, pull and mode of every level in the plane of two terms, or by rank for one."""
-    x, y = _axis("x"), _axis("y", labelExpr="ranked ? '' : datum.label")
-    start = _place("x", "rx", x) | _place("y", "ry", y)
-    end = _place("x", "mx", x) | _place("y", "my", y)
+    x, y = axis("x"), axis("y", labelExpr="ranked ? '' : datum.label")
+    start = place("x", "rx", x) | place("y", "ry", y)
+    end = place("x", "mx", x) | place("y", "my", y)
     pull = start | {"x2": {"field": "mx"}, "y2": {"field": "my"}}
-    marked = {"transform": _CHOSEN_LEVEL}
+    marked = {"transform": CHOSEN_LEVEL}
     return {
-        "params": [*_params("x0", "x1", "y0", "y1", "ranked"), *_SIZES],
+        "params": [*params("x0", "x1", "y0", "y1", "ranked"), *SIZES],
         "data": {"name": "levels"},
         "layer": [
             {
@@ -176,8 +75,8 @@ def _shrinkage(colours: Spec) -> Spec:
                     "clip": True,
                     "aria": False,
                 },
-                "encoding": _place("x", "x", x)
-                | _place("y", "y", y)
+                "encoding": place("x", "x", x)
+                | place("y", "y", y)
                 | {"detail": {"field": "c"}, "order": {"field": "o"}},
             },
             {
@@ -193,19 +92,19 @@ def _shrinkage(colours: Spec) -> Spec:
                     "clip": True,
                     "aria": False,
                 },
-                "encoding": _place("x", "x", x) | _place("y", "y", y),
+                "encoding": place("x", "x", x) | place("y", "y", y),
             },
             {
                 "data": {"values": [{"x": 0}]},
                 "transform": [{"filter": "ranked"}],
-                "mark": _rule(colours["zero"], 1, strokeDash=[3, 2]),
-                "encoding": _place("x", "x", x),
+                "mark": rule(colours["zero"], 1, strokeDash=[3, 2]),
+                "encoding": place("x", "x", x),
             },
-            {"mark": _rule(colours["movement"], 1.2, opacity=0.75), "encoding": pull},
-            {"mark": _sized(_hollow(colours, 30, 1.4)), "encoding": start},
+            {"mark": rule(colours["movement"], 1.2, opacity=0.75), "encoding": pull},
+            {"mark": sized(hollow(colours, 30, 1.4)), "encoding": start},
             {
-                "params": _picked("picked", "i", ["x", "y"]),
-                "mark": {**_sized(_full(colours, 30)), "cursor": "pointer"},
+                "params": picked("picked", "i", ["x", "y"]),
+                "mark": {**sized(full(colours, 30)), "cursor": "pointer"},
                 "encoding": end | {"tooltip": _TOLD},
             },
             {
@@ -221,10 +120,10 @@ def _shrinkage(colours: Spec) -> Spec:
                 },
                 "encoding": end | {"text": {"field": "name"}},
             },
-            {**marked, "mark": _rule(colours["ink"], 2.4), "encoding": pull},
-            {**marked, "mark": _hollow(colours, 110, 2.6), "encoding": start},
-            {**marked, "mark": _ringed(colours, 110), "encoding": end},
-            *_named(colours, end, dy=-13),
+            {**marked, "mark": rule(colours["ink"], 2.4), "encoding": pull},
+            {**marked, "mark": hollow(colours, 110, 2.6), "encoding": start},
+            {**marked, "mark": ringed(colours, 110), "encoding": end},
+            *named(colours, end, dy=-13),
         ],
     }  # fmt: skip
 
@@ -241,29 +140,29 @@ _TOLD: Final = [
 
 def _caterpillar(colours: Spec, letter: str) -> Spec:
     """Mode ± 1.96 conditional standard deviations of every level, and the reference."""
-    x, y = _axis("x"), _axis("y", labels=False, ticks=False, grid=False, domain=False)
-    row = _place("y", "row", y)
+    x, y = axis("x"), axis("y", labels=False, ticks=False, grid=False, domain=False)
+    row = place("y", "row", y)
     reference, mode = f"r{letter}", f"m{letter}"
-    bar = _place("x", "low", x) | row | {"x2": {"field": "high"}}
-    at_mode, at_reference = _place("x", mode, x) | row, _place("x", reference, x) | row
-    marked = {"transform": _CHOSEN_LEVEL}
+    bar = place("x", "low", x) | row | {"x2": {"field": "high"}}
+    at_mode, at_reference = place("x", mode, x) | row, place("x", reference, x) | row
+    marked = {"transform": CHOSEN_LEVEL}
     return {
-        "params": [*_params("x0", "x1", "y0", "y1"), {"name": "named", "value": False}, *_SIZES],
+        "params": [*params("x0", "x1", "y0", "y1"), {"name": "named", "value": False}, *SIZES],
         "data": {"name": "rows"},
         "layer": [
             {
                 "data": {"values": [{"x": 0}]},
-                "mark": _rule(colours["zero"], 1, strokeDash=[3, 2]),
-                "encoding": _place("x", "x", x),
+                "mark": rule(colours["zero"], 1, strokeDash=[3, 2]),
+                "encoding": place("x", "x", x),
             },
             {
-                "mark": {**_rule(colours["ellipse"], 1.6), "strokeWidth": {"expr": "bar"}},
+                "mark": {**rule(colours["ellipse"], 1.6), "strokeWidth": {"expr": "bar"}},
                 "encoding": bar,
             },
-            {"mark": _sized(_hollow(colours, 24, 1.2)), "encoding": at_reference},
+            {"mark": sized(hollow(colours, 24, 1.2)), "encoding": at_reference},
             {
-                "params": _picked("picked", "i", ["y"]),
-                "mark": {**_sized(_full(colours, 24)), "cursor": "pointer"},
+                "params": picked("picked", "i", ["y"]),
+                "mark": {**sized(full(colours, 24)), "cursor": "pointer"},
                 "encoding": at_mode,
             },
             {
@@ -278,9 +177,9 @@ def _caterpillar(colours: Spec, letter: str) -> Spec:
                 },
                 "encoding": row | {"x": {"value": -6}, "text": {"field": "name"}},
             },
-            {**marked, "mark": _rule(colours["mode"], 3), "encoding": bar},
-            {**marked, "mark": _hollow(colours, 90, 2.4), "encoding": at_reference},
-            {**marked, "mark": _ringed(colours, 90), "encoding": at_mode},
+            {**marked, "mark": rule(colours["mode"], 3), "encoding": bar},
+            {**marked, "mark": hollow(colours, 90, 2.4), "encoding": at_reference},
+            {**marked, "mark": ringed(colours, 90), "encoding": at_mode},
             {
                 "transform": [{"filter": "named && datum.i === level"}],
                 "mark": {
@@ -296,7 +195,7 @@ def _caterpillar(colours: Spec, letter: str) -> Spec:
             },
             *[
                 {**layer, "transform": [{"filter": "!named && datum.i === level"}]}
-                for layer in _named(colours, at_mode, dy=-11)
+                for layer in named(colours, at_mode, dy=-11)
             ],
         ],
     }  # fmt: skip
@@ -304,9 +203,9 @@ def _caterpillar(colours: Spec, letter: str) -> Spec:
 
 def _panel(colours: Spec) -> Spec:
     """The rows of the chosen level, with its own line, the model's, and that of the population."""
-    x = _axis("x", labelExpr="names ? names[datum.value] : datum.label", labelLimit=90)
+    x = axis("x", labelExpr="names ? names[datum.value] : datum.label", labelLimit=90)
     x["axis"]["tickCount"] = {"expr": "names ? max(length(names) - 1, 1) : 5"}
-    y = _axis("y")
+    y = axis("y")
     styles: tuple[tuple[str, Spec], ...] = (
         ("population", {"color": colours["population"], "strokeWidth": 1.2, "strokeDash": [2, 2]}),
         ("own", {"color": colours["reference"], "strokeWidth": 1.8, "strokeDash": [5, 2]}),
@@ -317,7 +216,7 @@ def _panel(colours: Spec) -> Spec:
             "data": {"name": "lines"},
             "transform": [{"filter": "!names"}],
             "mark": {"type": "line", "clip": True, "aria": False, **style},
-            "encoding": _place("x", "x", x) | _place("y", name, y),
+            "encoding": place("x", "x", x) | place("y", name, y),
         }
         for name, style in styles
     ]
@@ -336,12 +235,12 @@ def _panel(colours: Spec) -> Spec:
                 "color": style["color"],
                 "opacity": 1,
             },
-            "encoding": _place("x", "x", x) | _place("y", name, y),
+            "encoding": place("x", "x", x) | place("y", name, y),
         }
         for name, style in styles
     ]
     return {
-        "params": [*_params("x0", "x1", "y0", "y1"), {"name": "names", "value": None}],
+        "params": [*params("x0", "x1", "y0", "y1"), {"name": "names", "value": None}],
         "data": {"name": "points"},
         "layer": [
             {
@@ -354,7 +253,7 @@ def _panel(colours: Spec) -> Spec:
                     "clip": True,
                     "aria": False,
                 },
-                "encoding": _place("x", "x", x) | _place("y", "y", y),
+                "encoding": place("x", "x", x) | place("y", "y", y),
             },
             *lines,
             *ticks,
@@ -369,13 +268,13 @@ def _cursor(colours: Spec, x: Spec) -> Spec:
     return {
         "data": {"values": [{}]},
         "transform": [{"calculate": "at", "as": "at"}],
-        "mark": _rule(colours["ink"], 1.4),
-        "encoding": _place("x", "at", x),
+        "mark": rule(colours["ink"], 1.4),
+        "encoding": place("x", "at", x),
     }
 
 
 def _evaluations() -> Spec:
-    return _axis("x", tickMinStep=1, grid=False, format=",d")
+    return axis("x", tickMinStep=1, grid=False, format=",d")
 
 
 def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
@@ -387,15 +286,15 @@ def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
         "scale": {"type": "log", "domain": [gap[0] / 4, gap[1]], "nice": False},
         "axis": {"title": None, **gap_axis(gap), "labelFlush": False},
     }
-    at_gap = _place("x", "e", x) | _place("y", "gap", y)
+    at_gap = place("x", "e", x) | place("y", "gap", y)
     return {
-        "params": _params("x0", "x1"),
+        "params": params("x0", "x1"),
         "data": {"name": "trace"},
         "layer": [
             {
                 "data": {"name": "phases"},
                 "mark": {"type": "rect", "aria": False, "clip": True, "opacity": 0.55},
-                "encoding": _place("x", "from", x)
+                "encoding": place("x", "from", x)
                 | {"x2": {"field": "to"}, "fill": {"field": "colour", "scale": None}},
             },
             {
@@ -407,10 +306,10 @@ def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
                     "aria": False,
                     "clip": True,
                 },
-                "encoding": _place("x", "e", x) | _place("y", "best", y),
+                "encoding": place("x", "e", x) | place("y", "best", y),
             },
             {
-                "params": _picked("pointed", "e", ["x"], _DRAG),
+                "params": picked("pointed", "e", ["x"], DRAG),
                 "mark": {
                     "type": "point",
                     "filled": True,
@@ -426,7 +325,7 @@ def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
             _cursor(colours, x),
             {
                 "transform": [{"filter": "datum.e === best"}],
-                "mark": _ringed(colours, 90),
+                "mark": ringed(colours, 90),
                 "encoding": at_gap,
             },
         ],
@@ -435,10 +334,10 @@ def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
 
 def _path(colours: Spec, letter: str) -> Spec:
     """The mode of the chosen level while the optimiser moved, its reference and its interval."""
-    x, y = _evaluations(), _axis("y")
-    line = _place("x", "e", x) | _place("y", "v", y)
+    x, y = _evaluations(), axis("y")
+    line = place("x", "e", x) | place("y", "v", y)
     return {
-        "params": _params("x0", "x1", "y0", "y1"),
+        "params": params("x0", "x1", "y0", "y1"),
         "data": {"name": f"path{letter}"},
         "layer": [
             {
@@ -450,17 +349,17 @@ def _path(colours: Spec, letter: str) -> Spec:
                     "aria": False,
                     "clip": True,
                 },
-                "encoding": _place("y", "low", y) | {"y2": {"field": "high"}},
+                "encoding": place("y", "low", y) | {"y2": {"field": "high"}},
             },
             {
                 "data": {"name": f"end{letter}"},
-                "mark": _rule(colours["reference"], 2, strokeDash=[5, 3]),
-                "encoding": _place("y", "reference", y),
+                "mark": rule(colours["reference"], 2, strokeDash=[5, 3]),
+                "encoding": place("y", "reference", y),
             },
             {
                 "data": {"values": [{"z": 0}]},
-                "mark": _rule(colours["zero"], 1, strokeDash=[3, 2]),
-                "encoding": _place("y", "z", y),
+                "mark": rule(colours["zero"], 1, strokeDash=[3, 2]),
+                "encoding": place("y", "z", y),
             },
             {
                 "mark": {
@@ -474,14 +373,14 @@ def _path(colours: Spec, letter: str) -> Spec:
                 "encoding": line,
             },
             {
-                "params": _picked("pointed", "e", ["x"], _DRAG),
-                "mark": {**_full(colours, 16), "cursor": "ew-resize"},
+                "params": picked("pointed", "e", ["x"], DRAG),
+                "mark": {**full(colours, 16), "cursor": "ew-resize"},
                 "encoding": line,
             },
             _cursor(colours, x),
             {
                 "data": {"name": f"now{letter}"},
-                "mark": _ringed(colours, 90),
+                "mark": ringed(colours, 90),
                 "encoding": line,
             },
         ],
@@ -498,7 +397,7 @@ def _ledger(colours: Spec, groups: Sequence[str]) -> Spec:
         "axis": {"title": None, "format": ".0%", "tickCount": 4, "labelFlush": False},
     }
     return {
-        "params": _params("x0", "x1"),
+        "params": params("x0", "x1"),
         "data": {"name": "shares"},
         "layer": [
             {
@@ -511,8 +410,8 @@ def _ledger(colours: Spec, groups: Sequence[str]) -> Spec:
                     "stroke": colours["paper"],
                     "strokeWidth": 0.8,
                 },
-                "encoding": _place("x", "e", x)
-                | _place("y", "share", y)
+                "encoding": place("x", "e", x)
+                | place("y", "share", y)
                 | {
                     "fill": {
                         "field": "part",
@@ -530,24 +429,24 @@ def _ledger(colours: Spec, groups: Sequence[str]) -> Spec:
 
 def _landscape(colours: Spec) -> Spec:
     """The objective over two parameters, and where the optimiser was."""
-    x, y = _axis("x", grid=False), _axis("y", grid=False)
-    place = _place("x", "x", x) | _place("y", "y", y)
+    x, y = axis("x", grid=False), axis("y", grid=False)
+    where = place("x", "x", x) | place("y", "y", y)
     outline = {"detail": {"field": "part"}, "order": {"field": "o"}}
     band = {"field": "fill", "type": "nominal", "scale": None}
     return {
-        "params": _params("x0", "x1", "y0", "y1"),
+        "params": params("x0", "x1", "y0", "y1"),
         "data": {"name": "visited"},
         "layer": [
             {
                 "data": {"name": "regions"},
                 "mark": {"type": "line", "filled": True, "strokeWidth": 0, "aria": False,
                          "clip": True, "interpolate": "linear"},
-                "encoding": place | outline | {"fill": band},
+                "encoding": where | outline | {"fill": band},
             },
             {
                 "data": {"name": "lines"},
                 "mark": {"type": "line", "aria": False, "clip": True, "interpolate": "linear"},
-                "encoding": place
+                "encoding": where
                 | outline
                 | {
                     "stroke": {
@@ -561,22 +460,22 @@ def _landscape(colours: Spec) -> Spec:
                 },
             },
             {
-                "params": _picked("pointed", "e", ["x", "y"]),
+                "params": picked("pointed", "e", ["x", "y"]),
                 "mark": {"type": "point", "filled": True, "size": 14, "opacity": 0.7,
                          "color": colours["evaluation"], "clip": True, "aria": False,
                          "cursor": "pointer"},
-                "encoding": place,
+                "encoding": where,
             },
             {
                 "transform": [{"filter": "datum.better && datum.e <= at"}],
                 "mark": {"type": "line", "color": colours["best"], "strokeWidth": 1.8,
                          "interpolate": "linear", "clip": True, "aria": False},
-                "encoding": place | {"order": {"field": "e"}},
+                "encoding": where | {"order": {"field": "e"}},
             },
             {
                 "transform": [{"filter": "datum.e === best"}],
-                "mark": _ringed(colours, 100),
-                "encoding": place,
+                "mark": ringed(colours, 100),
+                "encoding": where,
             },
         ],
     }  # fmt: skip
