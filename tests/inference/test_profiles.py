@@ -31,7 +31,7 @@ from random_models import random_model
 from scipy.optimize import minimize
 
 import mixedscope as ms
-from mixedscope.core.errors import UnsuitedError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.covariance.registry import make_structure
 from mixedscope.inference.profiles.curve import Curve, Mark
 
@@ -411,3 +411,10 @@ def test_a_lower_deviance_than_that_of_the_fit_is_said_and_not_used() -> None:
     text = message_of(UnsuitedError, fit.profile)
     assert "lower" in text
     assert "fit again" in text
+
+
+def test_an_unknown_parameter_is_answered_with_each_known_one_once() -> None:
+    message = message_of(ModelError, lambda: sleepstudy().profile(["sd Day | Subject"]))
+    assert "Did you mean 'sd Days | Subject'?" in message
+    known = message.partition("Known are: ")[2]
+    assert known.count("'sigma'") == known.count("'correlation'") == 1

@@ -207,7 +207,7 @@ def choose(known: Sequence[Parameter], wanted: Sequence[object]) -> list[Paramet
             or any(one in (label_of(key), key) for key, _ in p.ties)
         ]
         if not matching:
-            names = [*dict.fromkeys(p.kind for p in known), *(p.label for p in known)]
+            names = list(dict.fromkeys([p.kind for p in known] + [p.label for p in known]))
             hint = suggest(one, names) if isinstance(one, str) else ""
             raise ModelError(
                 f"There is no parameter {one!r} to be profiled.{hint} "
