@@ -121,3 +121,17 @@ def test_fewer_random_effects_take_the_variance_by_least_squares_and_leave_no_si
     found = truths(simulation, "y ~ 1 + c * d + (1 | g) + (1 | g:h)")
     assert found["sd g (Intercept)"] == pytest.approx(np.sqrt(4 + 0.25 + 1))
     assert "sigma" not in found
+
+
+def test_what_takes_up_a_factor_that_is_left_out_has_no_truth(simulation: Simulation) -> None:
+    found = truths(simulation, "y ~ 1 + c * d + (1 | g:h)")
+    assert not any(name.startswith("sd") for name in found)
+    assert "sigma" not in found
+    assert found["beta cb"] == 1.0
+    # Combinations of groups and conditions take up what varies between groups.
+    assert not any(n.startswith("sd") for n in truths(simulation, "y ~ 1 + c * d + (1 | g:c)"))
+    # What is left out within the levels of a factor stays out of its truth, as before.
+    assert truths(simulation, "y ~ 1 + c * d + (1 + c | g)")["sd g (Intercept)"] == 2.0
+    # A factor that had no part has none, beside those that had.
+    found = truths(simulation, SPEC["formula"] + " + (1 | g:c)")
+    assert (found["sd g:c (Intercept)"], found["sd g:h (Intercept)"]) == (0.0, 1.0)

@@ -39,8 +39,9 @@ def true_parameters(
     correlations of the random effects, and sigma are there by kind, group, term and second term. A
     model that has fewer random effects than the simulation has the variances of the least-squares
     coefficients of the true columns on its own (as its true random effects, see
-    `mixedscope.data.truth.true_effects`), and no true sigma, which takes up the rest. Nothing is
-    known where the response is not that of the simulation.
+    `mixedscope.data.truth.true_effects`), and no true sigma, which takes up the rest. Of a factor
+    nested in one that the model leaves out nothing is known: it takes up what that does. Nor is
+    anything where the response is not that of the simulation.
     """
     rows = rows_in_simulation(simulation, design)
     if rows is None:
@@ -52,14 +53,20 @@ def true_parameters(
         if np.isfinite(value)
     }
     true = true_designs(simulation, design, rows)
+    groups = {origin.group for origin in true if origin is not None}
+    left_out = [
+        other
+        for other in simulation.designs
+        if other.group not in groups and simulation.covariance[other.group].any()
+    ]
     for own, origin in zip(design.random, true, strict=True):
         covariance, is_own = _true_covariance(own, origin, simulation, rows)
         is_exact &= is_own
-        found |= _spread(own, covariance)
-    groups = {origin.group for origin in true if origin is not None}
-    is_exact &= not any(
-        c.any() for group, c in simulation.covariance.items() if group not in groups
-    )
+        # What varies between the levels of a factor that is left out varies between those of a
+        # factor that is nested in it, which takes it up.
+        if not any(_nested(own.codes, other.codes[rows]) for other in left_out):
+            found |= _spread(own, covariance)
+    is_exact &= not left_out
     if is_exact and design.weights is None and design.sigma is None:
         found["sigma", None, None, None] = simulation.sigma
     return found
@@ -129,9 +136,7 @@ def _true_covariance(
     if true is None:
         return np.zeros((len(own.names), len(own.names))), True
     codes = true.codes[rows]
-    level = np.empty(len(own.levels), dtype=np.int64)
-    level[own.codes] = codes
-    if not np.array_equal(level[own.codes], codes):
+    if not _nested(own.codes, codes):
         return None, False
     columns = true.Z[rows]
     covariance = simulation.covariance[true.group]
@@ -141,6 +146,13 @@ def _true_covariance(
     varies = np.diag(covariance) > 0.0
     is_exact = not _differs((own.Z @ coding)[:, varies], columns[:, varies], columns)
     return coding @ covariance @ coding.T, is_exact
+
+
+def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
+    """Whether all rows (n,) of a level of one coding are of one level of another."""
+    level = np.empty(int(inner.max(initial=-1)) + 1, dtype=np.int64)
+    level[inner] = outer
+    return bool(np.array_equal(level[inner], outer))
 
 
 def _spread(own: RandomDesign, covariance: Floats | None) -> dict[Key, float]:
