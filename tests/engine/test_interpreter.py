@@ -170,7 +170,7 @@ def test_so_do_fits_by_all_other_kernels(
         for python in (True, False):
             way(monkeypatch, python=python)
             fit = LinearMixedModel(formula, data, weights="w").fit(optimizer, **options)
-            found.append(bits(fit) + fit.influence()["cooks_distance"].to_numpy().tobytes())
+            found.append(bits(fit) + fit.influence().cooks_distance.to_numpy().tobytes())
         assert found[0] == found[1]
 
 

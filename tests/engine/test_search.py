@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mixedscope as ms
+from mixedscope.engine.compile.compiled import chosen
 from mixedscope.engine.kernels.start import information_sums
 from mixedscope.engine.linking import steps_of_information
 from mixedscope.engine.objective import ProfiledObjective
@@ -67,9 +68,11 @@ def test_first_step_follows_the_information(model):
     term = objective.system.terms[0]
     places, _ = objective.entries
     information = np.empty((len(places), len(places)))
-    information_sums(
-        steps_of_information(term.size),
-        objective.system.cross.tiers[0].d,
+    block = objective.system.cross.tiers[0].d
+    sums, linked = chosen(information_sums, block.size)
+    sums(
+        steps_of_information(term.size, linked=linked),
+        block,
         term.standard_factor(theta),
         places // term.size,
         places % term.size,
