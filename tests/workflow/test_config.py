@@ -13,10 +13,13 @@ import yaml
 from pydantic import BaseModel
 
 from mixedscope.charts.common.theme import THEMES
+from mixedscope.charts.registry import CHARTS, PUBLIC
 from mixedscope.core.errors import ConfigError
+from mixedscope.inference.studies.registry import STUDIES, settings_of
 from mixedscope.optimize.backends import optimizer_names
 from mixedscope.workflow.config.model import Config, json_schema, load_config, validate_config
 from mixedscope.workflow.plan import make_plan
+from mixedscope.workflow.report.questions import by_question
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,6 +151,43 @@ def test_themes_are_those_of_the_charts() -> None:
 def test_backends_are_documented() -> None:
     text = (ROOT / "config/README.md").read_text("utf-8")
     assert not [name for name in optimizer_names() if f"`{name}`" not in text]
+
+
+def documented_rows(head: str) -> dict[str, str]:
+    """Rows of the table of the documentation with this head, by each of their names."""
+    text = (ROOT / "config/README.md").read_text("utf-8")
+    table = text[text.index(head) :].split("\n\n")[0]
+    return {
+        name: row
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`(.*?)`", row[: row.index(" | ")])
+    }
+
+
+def test_kinds_of_charts_are_documented_in_the_order_of_pages_with_their_options() -> None:
+    rows = documented_rows("| kind | question | options |")
+    names = list(CHARTS)
+    assert list(rows) == [name for _, own in by_question(names, names) for name in own]
+    # Those of shrinkage have rows of their own among the keys.
+    elsewhere = documented_rows("| key | default | meaning |\n|---|---|---|\n| `formats` | all |")
+    for name, spec in CHARTS.items():
+        said = rows[name].rsplit("|", 2)[1]
+        known = elsewhere if name == "shrinkage" else re.findall(r"`(\w+)`", said)
+        assert not set(spec.keys) - set(known), name
+
+
+def test_settings_of_studies_are_documented() -> None:
+    rows = documented_rows("| study | settings |")
+    assert set(rows) == set(STUDIES)
+    for name, row in rows.items():
+        said = set(re.findall(r"`(\w+)`", row.split(" | ")[1]))
+        assert set(settings_of(name)) <= said, name
+        assert ("none" in row) == (not settings_of(name)), name
+
+
+def test_readme_names_every_chart() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert not [name for name in PUBLIC if not re.search(rf"\b{name}\b", text)]
 
 
 def test_exported_schema_is_up_to_date() -> None:
