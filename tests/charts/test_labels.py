@@ -13,9 +13,17 @@ import pytest
 
 import mixedscope as ms
 from mixedscope import charts
-from mixedscope.charts.common.labels import labelled, term_title, variable_title, variable_words
+from mixedscope.charts.common.labels import (
+    labelled,
+    labelled_options,
+    term_title,
+    variable_title,
+    variable_words,
+)
+from mixedscope.charts.common.options import Options
 from mixedscope.charts.common.render import Figure, to_spec
 from mixedscope.charts.common.sheet import sheet
+from mixedscope.charts.registry import PUBLIC
 from mixedscope.core.errors import ModelError
 from mixedscope.workflow.config.model import load_config
 
@@ -102,6 +110,36 @@ def test_levels_of_a_labelled_factor_follow_its_label() -> None:
     assert told.modes["group"].unique().tolist() == ["d"]
     assert told.modes["level"].tolist() == fit.tables.modes["level"].tolist()
     assert fit.tables.modes["group"].unique().tolist() == ["g"]
+
+
+@pytest.mark.parametrize(
+    ("chart", "asked", "understood"),
+    [
+        ("zeta", ["sd", "db", "sd (Intercept) | g"], ["sd", "dose b", "sd (Intercept) | d"]),
+        # What is asked for by a label, or has none, is left as it is.
+        ("zeta", ["dose b", "sigma", "sdb"], ["dose b", "sigma", "sdb"]),
+        ("coefficients", ["db", "(Intercept)"], ["dose b", "(Intercept)"]),
+        ("dumbbell", "(Intercept)", "(Intercept)"),
+        ("caterpillar", "mode", "mode"),
+        ("trace", "sd", "sd"),
+    ],
+)
+def test_options_name_terms_as_the_data_do(chart: str, asked: Any, understood: Any) -> None:
+    rows = pd.DataFrame(
+        {
+            "y": [1.0, 2.5, 3.0, 4.2, 5.9, 6.1, 7.3, 8.8],
+            "d": list("abababab"),
+            "g": list("wwxxyyzz"),
+        }
+    )
+    fit = ms.lmer("y ~ d + (1 | g)", rows)
+    options: type[Options] = PUBLIC[chart].options
+    name = next(n for n in ("parameters", "terms", "term", "order") if n in options.model_fields)
+    given = options.of({name: asked})
+    with sheet(labels={"d": "dose", "g": "d"}):
+        found = labelled_options(given, ([fit.tables],))
+    assert getattr(found, name) == understood
+    assert getattr(given, name) == asked
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import mixedscope
 from mixedscope.charts.common.numerals import (
     deviation,
     fixed,
+    in_full,
     number,
     percent,
     power,
@@ -23,6 +24,7 @@ from mixedscope.charts.common.numerals import (
     share,
     shares,
     told_gap,
+    told_level,
 )
 
 
@@ -168,6 +170,11 @@ def test_data_counts_and_documentation_are_not_mistaken_for_numbers_written_by_h
         (power_of_ten(-3), "0.001"),
         (power_of_ten(4), "10,000"),
         (power_of_ten(-9), "1e\u22129"),
+        (in_full(39.99), "39.99"),
+        (in_full(12345.5), "12,345.5"),
+        (told_level(0.975), "97.5\u00a0%"),
+        (told_level(0.07), "7\u00a0%"),
+        (told_level(0.5, 0.9, 0.9999), "50, 90 and 99.99\u00a0%"),
     ],
 )
 def test_one_style_of_powers_signs_and_percentages(text: str, written: str) -> None:

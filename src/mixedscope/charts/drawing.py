@@ -14,7 +14,7 @@ import pandas as pd
 from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
-from mixedscope.charts.common.labels import labelled
+from mixedscope.charts.common.labels import labelled, labelled_options
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
 from mixedscope.charts.common.sheet import across, current, is_narrow, sheet
@@ -63,7 +63,7 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
         return _absent(spec, next(iter(missing.values())), theme)
     try:
         chart, title, caption, *files = function_of(spec)(
-            *labelled(source), options=options, theme=theme
+            *labelled(source), options=labelled_options(options, source), theme=theme
         )
     except UnsuitedError as error:
         return _absent(spec, str(error), theme)
@@ -86,7 +86,7 @@ def draw_films(
     films = getattr(import_module(spec.module), f"{spec.folder}_films")
     try:
         found: Mapping[str, Callable[[], bytes]] = films(
-            *labelled(source), options=options, theme=theme
+            *labelled(source), options=labelled_options(options, source), theme=theme
         )
     except UnsuitedError as error:
         return _absent(spec, str(error), theme).files
@@ -141,7 +141,12 @@ def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = 
             return absent_figure(name, str(table.attrs["skipped"]["reason"]), theme=theme)
     spec = MODEL_CHARTS[name]
     options = spec.options.of(spec.fixed)
-    return figure(*function_of(spec)(*labelled(tables), options=options, theme=theme), theme=theme)
+    return figure(
+        *function_of(spec)(
+            *labelled(tables), options=labelled_options(options, tables), theme=theme
+        ),
+        theme=theme,
+    )
 
 
 def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from mixedscope.charts.common.labels import labelled
+from mixedscope.charts.common.labels import labelled, labelled_options
 from mixedscope.charts.common.options import annotated, described
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.source import (
@@ -80,8 +80,11 @@ def public_function(name: str) -> Callable[..., Any]:
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
             possible = [options.studies(found) for found in (spec.where_made, spec.of_first)]
             study_where_possible(given_fits, *possible)
+        # Columns of a table are called what they are called.
+        own_names = spec.of_columns and isinstance(source, pd.DataFrame)
+        named = options if own_names else labelled_options(options, shown)
         chart, told, caption, *files = function_of(spec)(
-            *labelled(shown), options=options, theme=theme
+            *labelled(shown), options=named, theme=theme
         )
         if spec.paged:
             return figure(chart, told, caption, *files, theme=theme)

@@ -17,22 +17,31 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
+from mixedscope.charts.common.options import Options, allowed
+from mixedscope.charts.common.parameters import KINDS
 from mixedscope.charts.common.sheet import current
 from mixedscope.tables.late import LateTables
 from mixedscope.tables.store import FitTables
 
-__all__ = ["labelled", "term_title", "variable_title", "variable_words"]
+__all__ = ["labelled", "labelled_options", "term_title", "variable_title", "variable_words"]
 
 _INTERCEPT: Final = "(Intercept)"
 
 #: Columns that hold names of variables, of terms or of grouping factors.
 _NAMED: Final = (
     "group", "term", "term2", "variable", "response", "by",
-    "x_group", "x_name", "y_group", "y_name",
+    "x_group", "x_term", "x_term2", "x_name", "y_group", "y_term", "y_term2", "y_name",
 )  # fmt: skip
 #: Columns that hold sentences, or names put together.
 _TOLD: Final = ("name", "words", "others")
+#: What an origin of draws says of names; the last with a kind before them.
+_DRAWN: Final = ("beta_names", "theta_names", "sd_names", "correlation_names", "undetermined")
+#: Options that name terms, variables, or parameters.
+_ASKED: Final = ("term", "terms", "parameters", "x", "order")
+#: Orders of levels that are no terms.
+_ORDERS: Final = ("mode", "reference", "n")
 Source = TypeVar("Source")
+Asked = TypeVar("Asked", bound=Options)
 
 
 def labelled(source: Source) -> Source:
@@ -47,6 +56,58 @@ def labelled(source: Source) -> Source:
     found: Any = _Names(labels).all_of(source)
     result: Source = found
     return result
+
+
+def labelled_options(options: Asked, source: Any) -> Asked:
+    """Give options that name terms and variables by the labels of these, as `labelled` has them.
+
+    ``source``: what is drawn, under its own names. What is named by a label is left as it is.
+    """
+    labels = current().labels
+    fields = type(options).model_fields
+    asked = {
+        name: value
+        for name in _ASKED
+        if name in fields and not allowed(fields[name]) and (value := getattr(options, name))
+    }
+    if not labels or not asked:
+        return options
+    names = _Names(labels)
+    called = dict(labels)
+    for fit in _fits(source):
+        called |= names.of_fit(fit).all_names(fit.info)
+    words = "|".join(re.escape(name) for name in sorted(called, key=len, reverse=True))
+    within = re.compile(rf"(?<![\w.])(?:{words})(?![\w.(])")
+
+    terms = {
+        term for fit in _fits(source) for part in fit.info.get("random") or []
+        for term in part["names"]
+    }  # fmt: skip
+    # Kinds of parameters are meant before terms of that name, orders of levels after them.
+    kept = {"parameters": set(KINDS), "order": set(_ORDERS) - terms}
+
+    def change(option: str, text: str) -> str:
+        if text in kept.get(option, ()):
+            return text
+        return within.sub(lambda match: called[match[0]], text)
+
+    return options.model_copy(
+        update={
+            name: change(name, value)
+            if isinstance(value, str)
+            else [change(name, text) for text in value]
+            for name, value in asked.items()
+        }
+    )
+
+
+def _fits(source: Any) -> list[FitTables]:
+    """The fits of what is drawn."""
+    if isinstance(source, FitTables):
+        return [source]
+    if isinstance(source, list | tuple):
+        return [fit for part in source for fit in _fits(part)]
+    return []
 
 
 def variable_title(name: str) -> str:
@@ -146,10 +207,21 @@ class _Names:
                 found[column] = [
                     known[text] if isinstance(text, str) else text for text in found[column]
                 ]
+        if "origin" in found.attrs:
+            found.attrs["origin"] = self._origin(found.attrs["origin"])
         return found
 
-    def fit(self, fit: FitTables) -> FitTables:
-        """The tables of a fit with names replaced; those of studies when they are asked for."""
+    def _origin(self, origin: Mapping[str, Any]) -> dict[str, Any]:
+        """What draws are of: its names are those that columns of the draws are found by."""
+        own = {key: self.all_of(origin[key]) for key in _DRAWN if key in origin}
+        if "undetermined" in own:
+            own["undetermined"] = [
+                (kind, *self.all_of(names)) for kind, *names in origin["undetermined"]
+            ]
+        return {**origin, **own}
+
+    def of_fit(self, fit: FitTables) -> _Names:
+        """The same labels for the names of a fit."""
         variables = fit.info.get("variables") or {}
         own = copy(self)
         own.levelled = tuple(
@@ -158,6 +230,18 @@ class _Names:
             if name in self.labels and known.get("kind") == "categorical"
         )
         own.components = own.named_components(fit.info.get("random") or [])
+        return own
+
+    def all_names(self, info: Mapping[str, Any]) -> dict[str, str]:
+        """Names of terms, variables and factors of a fit that are replaced, by themselves."""
+        random = info.get("random") or []
+        known = [*(info.get("fixed_names") or []), *(info.get("variables") or {}), *self.components]
+        known += [name for part in random for name in (part["group"], *part["names"])]
+        return {name: label for name in known if (label := self.name(name)) != name}
+
+    def fit(self, fit: FitTables) -> FitTables:
+        """The tables of a fit with names replaced; those of studies when they are asked for."""
+        own = self.of_fit(fit)
         studies = LateTables()
         for name in fit.studies:
             studies.later(name, partial(own.study, fit, name))

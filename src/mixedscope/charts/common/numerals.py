@@ -14,6 +14,7 @@ __all__ = [
     "counted",
     "deviation",
     "fixed",
+    "in_full",
     "number",
     "percent",
     "power",
@@ -23,6 +24,7 @@ __all__ = [
     "shares",
     "signed",
     "told_gap",
+    "told_level",
 ]
 
 #: Powers of ten that are written out.
@@ -54,6 +56,17 @@ def fixed(value: float, decimals: int = 0) -> str:
     ('1,234', '−0.46')
     """
     return signed(f"{value:,.{decimals}f}") if np.isfinite(value) else "\u2013"
+
+
+def in_full(value: float) -> str:
+    """Write a number that somebody chose: all its digits, without those that rounding adds.
+
+    Examples
+    --------
+    >>> in_full(0.5), in_full(100 * 0.975), in_full(39.99), in_full(100 * 0.07)
+    ('0.5', '97.5', '39.99', '7')
+    """
+    return signed(f"{value:,.12g}") if np.isfinite(value) else "\u2013"
 
 
 def power(value: float, digits: int = 2) -> str:
@@ -136,6 +149,18 @@ def share(value: float) -> str:
     elif left > 1e-6 and text == "100":
         text = f"{100 * value:.{1 - int(np.floor(np.log10(100 * left)))}f}".rstrip("0")
     return signed(f"{text}\u00a0%")
+
+
+def told_level(*levels: float) -> str:
+    """Write the level of intervals or regions, or those of several, as percentages in full.
+
+    Examples
+    --------
+    >>> told_level(0.975).replace("\u00a0", ""), told_level(0.5, 0.9).replace("\u00a0", "")
+    ('97.5%', '50 and 90%')
+    """
+    *others, last = (in_full(100 * level) for level in levels)
+    return f"{', '.join(others)} and {last}\u00a0%" if others else f"{last}\u00a0%"
 
 
 def share_in_tenths(value: float) -> str:

@@ -247,7 +247,11 @@ def _check_range(name: str, value: Any, field: FieldInfo) -> None:
         return
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not above < value < below:
-        raise ModelError(f"{name} is a number between {above:g} and {below:g}, not {value!r}.")
+        from mixedscope.charts.common.numerals import in_full  # which loads what plans do not need
+
+        raise ModelError(
+            f"{name} is a number between {in_full(above)} and {in_full(below)}, not {value!r}."
+        )
 
 
 #: Options of these kinds in signatures, and in documentation.

@@ -114,11 +114,14 @@ def sheet(
     _check_texts("units", units)
     known = isinstance(width, Real) and not isinstance(width, bool)
     if width is not None and not (known and NARROWEST <= width <= WIDEST):
-        from mixedscope.core.arguments import named  # which loads what plans do not need
+        # These load what plans do not need.
+        from mixedscope.charts.common.numerals import in_full
+        from mixedscope.core.arguments import named
 
-        told = f"{width:g}" if known else named(width)
+        told = in_full(width) if known else named(width)
         raise ModelError(
-            f"The width of a figure is between {NARROWEST:g} and {WIDEST:g} mm, not {told}."
+            f"The width of a figure is between {in_full(NARROWEST)} and {in_full(WIDEST)} mm, "
+            f"not {told}."
         )
     token = _CURRENT.set(Sheet(width, title, labels, units, less))
     try:

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.numerals import number, told_level
 from mixedscope.charts.kinds.caterpillar.bars import Bars
 from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
 from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
@@ -24,7 +24,7 @@ def caterpillar_title(first: Bars, group: str, options: CaterpillarOptions) -> s
     counts = [f"{int(first.clear[:, j].sum()):,} in {pull.terms[j]}" for j in told]
     what = "0" if options.scale == "b" else "the population"
     return (
-        f"Levels of {group}: of {len(pull.levels):,} intervals at {share(options.level)}, "
+        f"Levels of {group}: of {len(pull.levels):,} intervals at {told_level(options.level)}, "
         f"{joined(counts)} exclude {what}"
     )
 
@@ -58,7 +58,7 @@ def caterpillar_caption(
     if spreads:
         whose = f" ({first.label})" if len(found) > 1 else ""
         text.append(
-            f"Band: the middle {share(options.level)} of the fitted distribution, "
+            f"Band: the middle {told_level(options.level)} of the fitted distribution, "
             f"SD {joined(spreads)}{whose}."
         )
     for one in found[1:]:
@@ -92,5 +92,5 @@ def key_items(first: Bars, options: CaterpillarOptions) -> list[tuple[str, str]]
         items = [("clear", f"excludes {what}"), ("unclear", f"includes {what}")]
     items += [("reference", reference_key(first.pull)), ("zero", "population")]
     if (first.reach > 0).any():
-        items.append(("ellipse", f"{share(options.level)} of fit"))
+        items.append(("ellipse", f"{told_level(options.level)} of fit"))
     return items

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.numerals import number, told_level
 from mixedscope.charts.kinds.coefficients.parameters import METHODS, NAMES
 from mixedscope.charts.kinds.shrinkage.words import joined
 
@@ -83,7 +83,7 @@ def coefficients_caption(
     text = ["Points: estimates."]
     if methods:
         text[0] = (
-            f"Points: estimates; bars: intervals at {share(level)} by "
+            f"Points: estimates; bars: intervals at {told_level(level)} by "
             f"{joined([NAMES[m] for m in methods])}."
         )
     if table["mean"].notna().any():

@@ -312,4 +312,4 @@ def _nothing(value: float) -> float:
 
 
 def _relative(value: float) -> str:
-    return f"{number(100 * _nothing(value), 2)} %"
+    return f"{number(100 * _nothing(value), 2)}\u00a0%"

@@ -17,7 +17,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.numerals import number, share, told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import Key, kept_whole, keys_of, parameter_name
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
@@ -210,7 +210,7 @@ def _key(parameters: pd.DataFrame, theme: str) -> Any:
         Keyed("point", "estimate", {"color": COLOURS["population"], "filled": True, "size": 26}),
         Keyed(
             "line",
-            f"{100 * LEVEL:g}\u00a0% interval",
+            f"{told_level(LEVEL)} interval",
             {"stroke": COLOURS["mode"], "strokeWidth": 2.6},
         ),
     ]

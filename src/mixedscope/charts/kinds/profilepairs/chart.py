@@ -19,6 +19,7 @@ from mixedscope.charts.common.compose import in_column, in_grid, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     Key,
@@ -357,7 +358,7 @@ def _key(contours: pd.DataFrame, theme: str) -> Any:
     items: list[Keyed] = [
         Keyed(
             "line",
-            f"{100 * level:g}\u00a0% jointly",
+            f"{told_level(level)} jointly",
             {"stroke": COLOURS["mode"], "strokeWidth": stroke},
         )
         for level, stroke in zip(levels, _strokes(levels), strict=True)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.numerals import fixed, number
+from mixedscope.charts.common.numerals import fixed, number, told_level
 from mixedscope.charts.common.parameters import Key, keys_of, parameter_name
 from mixedscope.charts.kinds.shrinkage.words import joined
 
@@ -60,9 +60,9 @@ def profilepairs_caption(
 ) -> str:
     """Say what the contours hold, what the traces are, and where ranges end."""
     levels = sorted(contours["level"].unique().tolist())
-    told = joined([f"{100 * level:g}" for level in levels])
+    told = told_level(*levels)
     text = [
-        f"Contours are joint {told}\u00a0% confidence regions (chi-squared, 2 degrees of "
+        f"Contours are joint {told} confidence regions (chi-squared, 2 degrees of "
         "freedom), each vertex a refit: above the diagonal in the parameters' units, below on "
         "the scale of \u03b6, where a normal likelihood has ellipses.",
     ]
@@ -70,7 +70,7 @@ def profilepairs_caption(
     radius = math.sqrt(-2.0 * math.log1p(-largest))
     single = 2.0 * NormalDist().cdf(radius) - 1.0
     text.append(
-        f"One parameter's shadow of the {100 * largest:g}\u00a0% region is its own "
+        f"One parameter's shadow of the {told_level(largest)} region is its own "
         f"{fixed(100 * single, 1)}\u00a0% interval."
     )
     if contours["at_end"].any():

@@ -20,7 +20,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
-from mixedscope.charts.common.numerals import share
+from mixedscope.charts.common.numerals import share, told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import rows_of
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
@@ -264,7 +264,7 @@ def _key(fits: Sequence[Sequence[Ordered]], options: QqcaterpillarOptions) -> li
     told = [one for fit in fits for one in fit if one.counts is not None]
     items = [("mode", "mode")]
     if any(len(one.rows) <= _DENSE for one in told):
-        items.append(("interval", f"its interval at {share(options.level)}"))
+        items.append(("interval", f"its interval at {told_level(options.level)}"))
     if told:
         items += [
             ("expected", "SD of modes"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.numerals import number, share, told_level
 from mixedscope.charts.kinds.qqcaterpillar.ordered import Ordered
 from mixedscope.charts.kinds.shrinkage.words import joined
 
@@ -34,8 +34,8 @@ def qqcaterpillar_caption(
     """
     told = [one for fit in fits for one in fit if one.counts is not None]
     text = [
-        f"Conditional modes of {group} in order, with intervals at {share(level)}, against normal "
-        "quantiles."
+        f"Conditional modes of {group} in order, with intervals at {told_level(level)}, "
+        "against normal quantiles."
     ]
     if not told:
         return " ".join([*text, "A term that does not vary has none."])

@@ -12,6 +12,7 @@ import pandas as pd
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed
+from mixedscope.charts.common.numerals import in_full
 from mixedscope.charts.common.sheet import is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.tables.store import FitTables
@@ -189,7 +190,7 @@ class ResidualPanels:
             ignore_index=True,
         )
         ends = own[own["residual"] > 0].tail(1)
-        listed = ", ".join(f"{d:g}" for d in dict.fromkeys(own["distance"]))
+        listed = ", ".join(in_full(d) for d in dict.fromkeys(own["distance"]))
         ends = ends.assign(text=f"D = {listed}")
         base = self.data.chart(points)
         layers = [

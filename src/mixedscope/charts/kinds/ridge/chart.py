@@ -18,7 +18,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import number, share_in_tenths
+from mixedscope.charts.common.numerals import in_full, number, share_in_tenths, told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     KINDS,
@@ -72,8 +72,8 @@ def ridge_chart(
         raise ModelError("No parameter of this bootstrap has draws: none of them converged.")
     if options.level is not None and abs(parameters["level"].iloc[0] - options.level) > 1e-9:
         raise ModelError(
-            f"The stored intervals are of level {parameters['level'].iloc[0]:g}, not "
-            f"{options.level:g}: give the draws, or a fit that has them."
+            f"The stored intervals are of level {in_full(parameters['level'].iloc[0])}, not "
+            f"{in_full(options.level)}: give the draws, or a fit that has them."
         )
     chosen = chosen_rows(keys, options.parameters)
     rows = [Ridge.of(keys[i], parameters.iloc[i], densities) for i in chosen]
@@ -327,7 +327,7 @@ def _told(data: Datasets, marks: Sequence[dict[str, Any]], x: Any, y: Any, theme
 
 
 def _key(rows: Sequence[Ridge], theme: str) -> Any:
-    level = f"{100 * float(rows[0].row['level']):g}\u00a0%"
+    level = told_level(float(rows[0].row["level"]))
     colours = ink(theme)
     items: list[Keyed] = [
         Keyed("band", "draws", {"fill": COLOURS["ellipse"], "fillOpacity": 0.4}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mixedscope.charts.common.numerals import number, share_in_tenths
+from mixedscope.charts.common.numerals import number, share_in_tenths, told_level
 from mixedscope.charts.common.parameters import keys_of, parameter_name
 from mixedscope.charts.kinds.shrinkage.words import joined
 
@@ -55,7 +55,7 @@ def ridge_caption(parameters: pd.DataFrame, *, shared: bool) -> str:
         text.append(singular)
     if told := ends_told(parameters):
         text.append(f"Bars are draws at an end of a range: {told}.")
-    level = f"{100 * float(first['level']):g}\u00a0%"
+    level = told_level(float(first["level"]))
     if parameters["lower"].notna().any():
         text.append(f"Intervals: {level}, {first['interval']}.")
     else:

@@ -18,7 +18,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import share_in_tenths
+from mixedscope.charts.common.numerals import in_full, share_in_tenths, told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     Key,
@@ -305,10 +305,10 @@ def _key(
     ]
     for level, stroke in zip(levels, _strokes(levels), strict=True):
         line = {"stroke": COLOURS["mode"], "strokeWidth": stroke}
-        items.append(Keyed("line", f"{100 * level:g}\u00a0% of the draws", line))
+        items.append(Keyed("line", f"{told_level(level)} of the draws", line))
     if likelihood:
         line = {"stroke": COLOURS["population"], "strokeWidth": 0.9, "strokeDash": [3, 2]}
-        told = ", ".join(f"{100 * level:g}" for level in likelihood)
+        told = ", ".join(map(in_full, (100 * level for level in likelihood)))
         items.append(Keyed("line", f"likelihood, {told}\u00a0% jointly", line))
     if at_ends:
         point = {"color": COLOURS["failed"], "filled": True, "size": 16}

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from mixedscope.charts.common.numerals import fixed, number, share_in_tenths
+from mixedscope.charts.common.numerals import fixed, number, share_in_tenths, told_level
 from mixedscope.charts.common.parameters import of_key, parameter_name
 from mixedscope.charts.kinds.shrinkage.words import joined
 
@@ -41,7 +41,7 @@ def ridge2d_caption(
     is_chosen: bool,
 ) -> str:  # fmt: skip
     """Say which pairs, which regions, and what is at ends of ranges."""
-    told = joined([f"{100 * level:g}" for level in levels])
+    told = told_level(*levels)
     count = int(pairs["draws"].max())
     text = []
     if not is_chosen and total > len(pairs):
@@ -49,16 +49,15 @@ def ridge2d_caption(
     text.append(
         f"Estimates of {count:,} simulated responses"
         + (f" ({drawn:,} drawn)" if drawn < count else "")
-        + f"; lines hold {told}\u00a0% of those inside the ranges: where a normal kernel density "
+        + f"; lines hold {told} of those inside the ranges: where a normal kernel density "
         "(Scott's rule, reflected at ends of ranges) is highest."
     )
     if counts := _at_ends(pairs):
         text.append(f"At ends of ranges, on the frame: {counts}.")
     if likelihood:
-        told = joined([f"{100 * level:g}" for level in likelihood])
+        told = told_level(*likelihood)
         text.append(
-            f"Dashed: the likelihood's joint {told}\u00a0% regions (chi-squared, 2 degrees of "
-            "freedom)."
+            f"Dashed: the likelihood's joint {told} regions (chi-squared, 2 degrees of freedom)."
         )
     return " ".join(text)
 

@@ -18,7 +18,7 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import fixed
+from mixedscope.charts.common.numerals import fixed, told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
@@ -220,7 +220,7 @@ class _Matrix:
         """What marks mean."""
         items = [Keyed("point", "level" if self._columns.values else "row", self._point())]
         if self._columns.values is not None and self._ellipses:
-            told = ", ".join(f"{100 * c:g}\u00a0%" for c in self._ellipses)
+            told = ", ".join(map(told_level, self._ellipses))
             items.append(Keyed("line", f"fitted distribution, {told}", _ELLIPSE))
         items.append(Keyed("band", "density", {"color": self._colour, "opacity": 0.35}))
         return items

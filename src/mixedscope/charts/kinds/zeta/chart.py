@@ -17,7 +17,7 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
-from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.numerals import number, share, told_level
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.parameters import (
     Key,
@@ -217,7 +217,7 @@ def _level_labels(
         for side in sides:
             if all(abs(cutoffs[i] - other) >= near for other in taken[side]):
                 taken[side].append(cutoffs[i])
-                told.append({"y": side * cutoffs[i], "words": f"{100 * levels[i]:g}\u00a0%"})
+                told.append({"y": side * cutoffs[i], "words": told_level(levels[i])})
                 break
     return told
 
@@ -227,7 +227,7 @@ def _drops(style: _Style, ends: pd.DataFrame, row: pd.Series, x: Any, y: Any) ->
     rows = []
     for _, end in ends.iterrows():
         cutoff = NormalDist().inv_cdf(0.5 + float(end["level"]) / 2.0)
-        words = f"{100 * float(end['level']):g}\u00a0%"
+        words = told_level(float(end["level"]))
         for name, sign, zeta in (
             ("lower", -1.0, row["zeta_low"]), ("upper", 1.0, row["zeta_high"]),
         ):  # fmt: skip
@@ -340,7 +340,7 @@ def _key(parameters: pd.DataFrame, theme: str) -> Any:
         ),
         Keyed("upright", "end of an interval", {"stroke": COLOURS["zero"], "strokeWidth": 0.7}),
         Keyed(
-            "upright", f"of {100 * LEVEL:g}\u00a0%", {"stroke": COLOURS["zero"], "strokeWidth": 1.7}
+            "upright", f"of {told_level(LEVEL)}", {"stroke": COLOURS["zero"], "strokeWidth": 1.7}
         ),
     ]
     if parameters[["at_low", "at_high"]].notna().to_numpy().any():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixedscope.charts.common.numerals import number, share
+from mixedscope.charts.common.numerals import number, share, told_level
 from mixedscope.charts.common.parameters import Key, keys_of, parameter_name
 from mixedscope.charts.kinds.shrinkage.words import joined
 
@@ -98,13 +98,12 @@ def zeta_caption(
     parameters: pd.DataFrame, coverage: pd.DataFrame, *, absolute: bool, levels: Sequence[float]
 ) -> str:
     """Say what zeta is, what the lines are, and what is at ends of ranges."""
-    told = joined([f"{100 * level:g}" for level in levels])
+    told = told_level(*levels)
     what = "The size of zeta" if absolute else "Zeta"
     text = [
         f"{what}, the{'' if absolute else ' signed'} root of the rise of the deviance as one "
         "parameter is moved and all others are optimised again (dots: points found so).",
-        f"Level lines mark intervals of {told}\u00a0%. Dashed: Wald's, from the slope at the "
-        "estimate.",
+        f"Level lines mark intervals of {told}. Dashed: Wald's, from the slope at the estimate.",
     ]
     ends = boundary_told(coverage)
     if ends:
