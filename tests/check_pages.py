@@ -19,6 +19,7 @@ from mixedscope.workflow.config.model import load_config
 from mixedscope.workflow.plan import Plan, make_plan
 
 SLIDER = "input[type=range]"
+EXPLORER = "main#explorer"
 
 
 def pages(plan: Plan) -> Iterator[str]:
@@ -30,6 +31,9 @@ def look(page: Page, path: Path, plan: Plan, root: Path) -> None:
     """Raise if a page does not show what it should."""
     if "charts" not in path.relative_to(root).parts:
         _read(page)
+        return
+    if page.js(f"document.querySelector('{EXPLORER}') !== null"):
+        _explore(page, path)
         return
     if page.js(f"document.querySelector('{SLIDER}') !== null"):
         _play(page, path, plan, root)
@@ -56,6 +60,18 @@ def _read(page: Page) -> None:
     broken = page.js("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)")
     if broken:
         raise ValueError(f"pictures that cannot be drawn: {broken[:3]}")
+
+
+def _explore(page: Page, path: Path) -> None:
+    """Wait for its pictures, and compare its answers with those told beside the figure."""
+    page.wait(
+        lambda: page.js(f"document.querySelector('{EXPLORER}').dataset.ready === ''"),
+        "the explorer is ready",
+    )
+    text = page.js("document.body.textContent")
+    for found in json.loads(path.with_suffix(".caption.json").read_text("utf-8"))["findings"]:
+        if found["question"] not in text or found["text"] not in text:
+            raise ValueError(f"it does not answer {found['question']!r} as its caption does")
 
 
 def _play(page: Page, path: Path, plan: Plan, root: Path) -> None:
