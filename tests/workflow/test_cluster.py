@@ -61,7 +61,9 @@ def batch_process(directory: Path) -> int | None:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             files = {os.readlink(file) for file in (path / "fd").iterdir()}
-            if any(file.startswith(f"{directory}/results/logs/sweeps") for file in files):
+            logs = [f for f in files if f.startswith(f"{directory}/results/logs/sweeps")]
+            # The job that plans a sweep has a log there too.
+            if any(Path(log).stem not in ("plan", "gather", "performance") for log in logs):
                 return int(path.name)
         except OSError:
             continue  # has ended meanwhile
