@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.data.simulate import Simulation
-from mixedscope.data.truth import rows_in_simulation, true_designs
+from mixedscope.data.truth import containing_levels, rows_in_simulation, true_designs
 from mixedscope.design.design import Design, RandomDesign
 
 __all__ = ["Key", "true_parameters"]
@@ -64,7 +64,8 @@ def true_parameters(
         is_exact &= is_own
         # What varies between the levels of a factor that is left out varies between those of a
         # factor that is nested in it, which takes it up.
-        if not any(_nested(own.codes, other.codes[rows]) for other in left_out):
+        outside = (containing_levels(own.codes, other.codes[rows]) for other in left_out)
+        if all(level is None for level in outside):
             found |= _spread(own, covariance)
     is_exact &= not left_out
     if is_exact and design.weights is None and design.sigma is None:
@@ -135,8 +136,7 @@ def _true_covariance(
     """
     if true is None:
         return np.zeros((len(own.names), len(own.names))), True
-    codes = true.codes[rows]
-    if not _nested(own.codes, codes):
+    if containing_levels(own.codes, true.codes[rows]) is None:
         return None, False
     columns = true.Z[rows]
     covariance = simulation.covariance[true.group]
@@ -146,13 +146,6 @@ def _true_covariance(
     varies = np.diag(covariance) > 0.0
     is_exact = not _differs((own.Z @ coding)[:, varies], columns[:, varies], columns)
     return coding @ covariance @ coding.T, is_exact
-
-
-def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
-    """Whether all rows (n,) of a level of one coding are of one level of another."""
-    level = np.empty(int(inner.max(initial=-1)) + 1, dtype=np.int64)
-    level[inner] = outer
-    return bool(np.array_equal(level[inner], outer))
 
 
 def _spread(own: RandomDesign, covariance: Floats | None) -> dict[Key, float]:

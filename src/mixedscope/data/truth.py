@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from mixedscope.data.simulate import Simulation, simulate_dataset
 from mixedscope.design.design import Design, RandomDesign
 
-__all__ = ["Truth", "effects_in_model", "rows_in_simulation", "true_designs", "true_effects"]
+__all__ = [
+    "Truth",
+    "containing_levels",
+    "effects_in_model",
+    "rows_in_simulation",
+    "true_designs",
+    "true_effects",
+]
 
 Floats = NDArray[np.float64]
 
@@ -104,6 +111,18 @@ def true_designs(
     ]
 
 
+def containing_levels(
+    inner: NDArray[np.int64], outer: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """Of two codings (n,), the level of the second that each level of the first is within.
+
+    None if rows of one level are of several.
+    """
+    level = np.empty(int(inner.max(initial=-1)) + 1, dtype=np.int64)
+    level[inner] = outer
+    return level if np.array_equal(level[inner], outer) else None
+
+
 def _alike(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
     """Whether two codings (n,) put the same rows together."""
     pairs = len(np.unique(np.stack([one, other]), axis=1).T)
@@ -119,10 +138,8 @@ def _in_model(
     """True effects of one grouping factor of the model, (q, k)."""
     if true is None:
         return np.zeros((len(own.levels), len(own.names)))
-    codes = true.codes[rows]
-    level = np.empty(len(own.levels), dtype=np.int64)
-    level[own.codes] = codes
-    if not np.array_equal(level[own.codes], codes):
+    level = containing_levels(own.codes, true.codes[rows])
+    if level is None:
         return None
     table = simulation.effects
     drawn = table.loc[table["group"] == true.group, "effect"].to_numpy(dtype=float)
