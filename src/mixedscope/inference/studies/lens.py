@@ -27,8 +27,6 @@ __all__ = ["lens_study"]
 
 Floats = NDArray[np.float64]
 
-#: A level's columns are dependent where the least eigenvalue has this share of the largest.
-_DEPENDENT: Final = 1e-9
 #: Levels whose maps differ by no more than this, as shares kept, have the same.
 _SAME: Final = 1e-6
 
@@ -55,17 +53,16 @@ def lens_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
         k, q = factor.size, factor.n_levels
         products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
         gram = system.sums_by_level(position, products).reshape(q, k, k)
-        values = np.linalg.eigvalsh(_of_unit_length(gram))
-        told = np.flatnonzero(values[:, 0] > _DEPENDENT * values[:, -1])
+        told = np.flatnonzero(np.isfinite(own[position]).all(axis=1))
         if not told.size:
             continue
         units = term.data_modes(np.eye(k)).T
         relative = np.linalg.solve(units, term.factor(fit.theta[term.theta]))
         inner = np.swapaxes(relative, -1, -2) @ gram[told] @ relative
-        shares = np.linalg.eigvalsh(inner)
-        shares = (shares / (1.0 + shares))[:, ::-1].clip(0.0, 1.0)
+        values = np.linalg.eigvalsh(inner)[:, ::-1].clip(0.0)
+        shares = values / (1.0 + values)
         # The more of volume is kept, the more the data are; collapsed directions say nothing.
-        volume = np.log1p(np.linalg.eigvalsh(inner).clip(0.0)).sum(axis=1)
+        volume = np.log1p(values).sum(axis=1)
         order = np.argsort(volume, kind="stable")
         chosen = {"least": order[0], "median": order[(len(order) - 1) // 2], "most": order[-1]}
         if np.abs(shares - shares[order[0]]).max() <= _SAME:
@@ -95,13 +92,6 @@ def lens_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
                 pd.DataFrame({**common, "direction": np.arange(1, k + 1), "kept": shares[at]})
             )
     return {"lens": _joined(rows, LENS), "lens_kept": _joined(kept, LENS_KEPT)}
-
-
-def _of_unit_length(gram: Floats) -> Floats:
-    """Cross-products (q, k, k) of columns that are brought to unit length."""
-    length = np.sqrt(np.einsum("qii->qi", gram))
-    scale = np.where(length > 0.0, length, 1.0)
-    return np.asarray(gram / (scale[:, :, None] * scale[:, None, :]))
 
 
 def _spread(own: Floats) -> Floats:
