@@ -96,6 +96,17 @@ def influence_chart(
     return chart, title, caption
 
 
+def _names(order: Sequence[str]) -> alt.Y:
+    """A row for each name, in their order."""
+    return alt.Y(
+        field="name",
+        type="nominal",
+        sort=None,
+        scale=alt.Scale(domain=list(order)),
+        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_LEFT, grid=True),
+    )
+
+
 def _other(theme: str) -> dict[str, Any]:
     return {"filled": True, "color": ink(theme)["soft"], "size": 12, "opacity": 0.6}
 
@@ -135,13 +146,7 @@ class _Block:
             order.append(y_others)
             ranks = sample_ranks(len(others), _MOST, first=_ENDS, last=_ENDS)
             others = others.iloc[ranks].assign(name=y_others)
-        y = alt.Y(
-            field="name",
-            type="nominal",
-            sort=None,
-            scale=alt.Scale(domain=order),
-            axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_LEFT, grid=True),
-        )
+        y = _names(order)
         tips = [
             alt.Tooltip(field="unit", type="nominal", title=self._units.noun),
             alt.Tooltip(field="cooks_distance", type="quantitative", format=".4~g"),
@@ -178,13 +183,7 @@ class _Block:
                 tickCount=4, labelFlush=False, format="+.1~%" if percent else "+~g",
             ),
         )  # fmt: skip
-        y = alt.Y(
-            field="name",
-            type="nominal",
-            sort=None,
-            scale=alt.Scale(domain=names),
-            axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_LEFT, grid=True),
-        )
+        y = _names(names)
         tips = [
             alt.Tooltip(field="unit", type="nominal", title=self._units.noun),
             alt.Tooltip(field="name", type="nominal", title="parameter"),
