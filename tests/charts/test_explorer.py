@@ -250,7 +250,7 @@ def test_when_it_was_over_is_recomputed_from_the_costs_of_stopping(fits: list[Fi
     beyond = np.flatnonzero((measures > 1e-3).any(axis=1))
     where = int(beyond[-1]) + 2
     found = answers(fits)["When was it over?"]
-    assert found["text"].startswith(f"From evaluation {where} of {len(stopping)} (full)")
+    assert found["text"].startswith(f"From evaluation {where} of {len(stopping)} (full covariance)")
     assert f"{len(stopping) - where} evaluations came after" in found["text"]
     assert found["set"] == {"fit": 0, "at": where}
 

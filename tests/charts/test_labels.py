@@ -155,3 +155,14 @@ def test_labels_tell_variables_apart(labels: dict[str, str], words: str, tmp_pat
     path.write_text(config, "utf-8")
     with pytest.raises(Exception, match=words):
         load_config(path)
+
+
+def test_errors_that_name_labels_say_whose_they_are() -> None:
+    with pytest.raises(ModelError, match=r"speed.*By the labels given, 'speed' is x"):
+        charts.caterpillar(FULL, group="g", order="z", labels={"x": "speed", "y": "way"})
+    with pytest.raises(ModelError, match=r"'driver' is g") as caught:
+        charts.shrinkage(FULL, "h", labels={"g": "driver", "y": "way"})
+    assert "way" not in str(caught.value)
+    # Either name is understood.
+    for group in ("g", "driver"):
+        charts.shrinkage(FULL, group, labels={"g": "driver"})

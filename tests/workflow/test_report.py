@@ -15,6 +15,7 @@ from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
 from PIL import Image
 from report_run import NASTY, SVG, Page, Run
 
+from mixedscope.charts.common.sheet import sheet
 from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import read_json, write_json
 from mixedscope.workflow.report.entries import thumbnail_files
@@ -341,3 +342,31 @@ def test_caption_without_title_is_an_error(run: Run) -> None:
     write_json(run.caption, {"caption": "only"})
     with pytest.raises(StoreError, match="title"):
         run.write()
+
+
+def test_labels_and_units_of_variables_stand_in_tables_of_fits(run: Run) -> None:
+    labels = {"Days": "day of trial", run.infos[0]["response"]: "time"}
+    with sheet(labels=labels, units={run.infos[0]["response"]: "ms", "Days": "d"}):
+        run.write()
+    assert {"day of trial (ms/d)", "(Intercept) (ms)", "day of trial"} <= words(run)
+    assert not {"Days", "Days (ms/d)"} & words(run)
+    assert "time (ms)" in run.page().text
+    run.write()
+    assert "Days" in words(run)
+
+
+def test_the_overview_answers_in_short_before_any_model(run: Run) -> None:
+    explorer = run.figure("charts/my sleep/explorer")
+    content = read_json(explorer)
+    content["findings"] = [
+        {"question": f"Who {NASTY}?", "text": "370 moved most.", "short": f"370 {NASTY}"}
+    ]
+    write_json(explorer, content)
+    run.write(explorer)
+    page = run.page("index.html")
+    assert f"Who {NASTY}?" in page.text
+    assert f"370 {NASTY}" in page.text
+    assert "370 moved most." not in page.text
+    assert page.values("id").index("Answers%20in%20short") < page.values("id").index("my%20sleep")
+    assert "370 moved most." in run.page().text
+    assert page.broken() == []

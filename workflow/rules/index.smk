@@ -55,6 +55,8 @@ rule index:
         mem_mb=RESOURCES.memory("tables"),
         runtime=RESOURCES.minutes("tables"),
     params:
+        labels=PLAN.config.charts.labels,
+        units=PLAN.config.charts.units,
         code=code_digest("index"),
     script:
         "../scripts/index.py"

@@ -15,4 +15,6 @@ with steps.job(snakemake.log[0], threads=snakemake.threads):
         timing=snakemake.output.timing,
         report=snakemake.output.report,
         assets=snakemake.input.assets,
+        labels=snakemake.params.labels,
+        units=snakemake.params.units,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from mixedscope.api.fit import Fit
 from mixedscope.api.printing.columns import Column, columns_document
 from mixedscope.api.printing.formats import Printed, printed
+from mixedscope.charts.common.sheet import sheet
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
 
@@ -27,6 +28,8 @@ def table(
     level: float = 0.95,
     digits: int = 3,
     stars: bool = False,
+    labels: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> Printed:
     r"""Set fits side by side in one table, as papers print them.
 
@@ -57,6 +60,9 @@ def table(
     stars : bool
         Mark coefficients by the p values of :meth:`mixedscope.Fit.fixed_effects`: \* below 0.05,
         \*\* below 0.01, \*\*\* below 0.001.
+    labels, units : mapping of str to str, optional
+        What variables are called, and what they are measured in, by their names in the data. Notes
+        on formulas have the names of the data.
 
     Returns
     -------
@@ -79,7 +85,8 @@ def table(
     if digits < 1:
         raise ModelError(f"digits must be a whole number from 1, not {digits}.")
     given = _named(fits, names)
-    columns = [_column(name, fit, intervals, level, stars) for name, fit in given]
+    with sheet(labels=labels, units=units):
+        columns = [_column(name, fit, intervals, level, stars) for name, fit in given]
     return printed(columns_document(columns, intervals, level, digits, stars), format, file)
 
 

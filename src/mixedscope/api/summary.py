@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -16,9 +16,12 @@ from mixedscope.core.wording import counted
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.design.variables import variable_words
 
-__all__ = ["document", "html", "remarks", "tables", "text", "title"]
+__all__ = ["FIXED_EFFECTS", "document", "html", "remarks", "tables", "text", "title"]
 
 _Table = tuple[list[str], list[list[str]]]
+
+FIXED_EFFECTS: Final = "Fixed effects"
+"""Caption of the table of coefficients on a page."""
 
 
 def text(info: Mapping[str, Any], estimates: pd.DataFrame) -> str:
@@ -75,7 +78,7 @@ def tables(info: Mapping[str, Any], estimates: pd.DataFrame) -> dict[str, _Table
         By what they hold: their header and rows.
     """
     return {
-        "Fixed effects": _fixed_effects(estimates, intervals=True),
+        FIXED_EFFECTS: _fixed_effects(estimates, intervals=True),
         "Variance components": _variance_components(info, estimates),
     }
 

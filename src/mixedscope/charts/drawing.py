@@ -14,15 +14,15 @@ import pandas as pd
 from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
-from mixedscope.charts.common.labels import labelled, labelled_options
+from mixedscope.charts.common.labels import explaining_labels, labelled, labelled_options
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
 from mixedscope.charts.common.sheet import across, current, is_narrow, sheet
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import configure
 from mixedscope.charts.common.vega import STACKED, measured, to_spec, vouched
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
-from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = [
@@ -62,9 +62,10 @@ def draw(name: str, tables: Sequence[FitTables], settings: Mapping[str, Any]) ->
     if source is None:
         return _absent(spec, next(iter(missing.values())), theme)
     try:
-        chart, title, caption, *files = function_of(spec)(
-            *labelled(source), options=labelled_options(options, source), theme=theme
-        )
+        with explaining_labels():
+            chart, title, caption, *files = function_of(spec)(
+                *labelled(source), options=labelled_options(options, source), theme=theme
+            )
     except UnsuitedError as error:
         return _absent(spec, str(error), theme)
     return figure(chart, title, caption + left_out(missing), *files, theme=theme)
@@ -151,8 +152,8 @@ def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = 
 
 def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:
     """Name a fit by what tells it from the others."""
-    name = structure_name(fit.info)
-    if len({structure_name(other.info) for other in tables}) == len(tables):
+    name = structure_label(fit.info)
+    if len({structure_label(other.info) for other in tables}) == len(tables):
         return name
     return f"{name} by {fit.info['optimizer']['name']}"
 

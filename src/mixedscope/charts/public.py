@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from mixedscope.charts.common.labels import labelled, labelled_options
+from mixedscope.charts.common.labels import explaining_labels, labelled, labelled_options
 from mixedscope.charts.common.options import annotated, described
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.source import (
@@ -83,9 +83,10 @@ def public_function(name: str) -> Callable[..., Any]:
         # Columns of a table are called what they are called.
         own_names = spec.of_columns and isinstance(source, pd.DataFrame)
         named = options if own_names else labelled_options(options, shown)
-        chart, told, caption, *files = function_of(spec)(
-            *labelled(shown), options=named, theme=theme
-        )
+        with explaining_labels():
+            chart, told, caption, *files = function_of(spec)(
+                *labelled(shown), options=named, theme=theme
+            )
         if spec.paged:
             return figure(chart, told, caption, *files, theme=theme)
         return finish(chart, told, caption, theme=theme)

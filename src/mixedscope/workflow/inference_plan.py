@@ -99,7 +99,9 @@ class InferencePlan:
 
     def printed_settings(self, model: str) -> dict[str, Any]:
         """How the table of a model is printed; its level is that of what it shows."""
+        charts = self.plan.config.charts
         settings = self.settings("table", model)
+        settings |= {"labels": charts.labels, "units": charts.units}
         if settings["level"] is None:
             source = getattr(self.plan.config.models[model], str(settings["intervals"]), None)
             settings["level"] = getattr(source, "level", 0.95)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedscope.api.printing.document import Block, Figures, Paragraph, Section, Table
 from mixedscope.api.printing.numbers import MISSING, decimals_of, fixed
+from mixedscope.charts.common.labels import labelled_fit, response_unit, term_unit
 from mixedscope.covariance.registry import STRUCTURES, named_structure
 from mixedscope.design.spec import KNOWN_SIGMA
 from mixedscope.formula.parse import parse_formula
@@ -56,7 +57,7 @@ _Key = tuple[str, str | None, frozenset[str]]
 
 
 class Column:
-    """What one fit has in the table.
+    """What one fit has in the table, under labels and with units of the sheet that is drawn on.
 
     Parameters
     ----------
@@ -84,8 +85,10 @@ class Column:
         stars: bool = False,
         remark: str | None = None,
     ) -> None:
+        own = [estimates] if intervals is None else [estimates, intervals]
         self.name = name
-        self.info = dict(info)
+        self.info, (estimates, *others) = labelled_fit(info, *own)
+        intervals = others[0] if others else None
         self.remark = remark
         self.labels: dict[_Key, str] = {}
         self.entries: dict[_Key, _Entry] = {}
@@ -106,16 +109,18 @@ class Column:
                 error = errors[terms[0]] if intervals is None else math.nan
                 count = sum(p_values[terms[0]] < most for most in _STARS) if stars else 0
             key = (str(kind), where, frozenset(terms))
-            self.labels[key] = _label(str(kind), where, terms)
+            self.labels[key] = _label(str(kind), where, terms, self.info)
             self.entries[key] = _Entry(estimate, error, lower, upper, count)
 
 
-def _label(kind: str, group: str | None, terms: Sequence[str]) -> str:
-    if kind == "beta":
-        return terms[0]
-    if kind == "sigma":
-        return "SD Residual"
-    return f"{_KINDS[kind]} {group}: {', '.join(terms)}"
+def _label(kind: str, group: str | None, terms: Sequence[str], info: Mapping[str, Any]) -> str:
+    words = {"beta": terms[0] if terms else "", "sigma": "SD Residual"}.get(kind)
+    if words is None:
+        words = f"{_KINDS[kind]} {group}: {', '.join(terms)}"
+    unit = None
+    if kind != "correlation":
+        unit = term_unit(terms[0], info) if terms else response_unit(info)
+    return f"{words} ({unit})" if unit else words
 
 
 def columns_document(

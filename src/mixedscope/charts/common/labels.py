@@ -7,7 +7,8 @@ agree; a formula stays as it was written.  Units stand on axes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -20,10 +21,21 @@ import pandas as pd
 from mixedscope.charts.common.options import Options, allowed
 from mixedscope.charts.common.parameters import KINDS
 from mixedscope.charts.common.sheet import current
+from mixedscope.core.errors import ModelError
 from mixedscope.tables.late import LateTables
 from mixedscope.tables.store import FitTables
 
-__all__ = ["labelled", "labelled_options", "term_title", "variable_title", "variable_words"]
+__all__ = [
+    "explaining_labels",
+    "labelled",
+    "labelled_fit",
+    "labelled_options",
+    "response_unit",
+    "term_title",
+    "term_unit",
+    "variable_title",
+    "variable_words",
+]
 
 _INTERCEPT: Final = "(Intercept)"
 
@@ -44,6 +56,22 @@ Source = TypeVar("Source")
 Asked = TypeVar("Asked", bound=Options)
 
 
+@contextmanager
+def explaining_labels() -> Iterator[None]:
+    """Say, in an error that names labels, whose labels these are."""
+    try:
+        yield
+    except ModelError as error:
+        named = [
+            f"{label!r} is {name}"
+            for name, label in current().labels.items()
+            if label in str(error)
+        ]
+        if not named:
+            raise
+        raise type(error)(f"{error} By the labels given, {', '.join(named)}.") from error
+
+
 def labelled(source: Source) -> Source:
     """Give fits, or tables, in which variables are called by their labels.
 
@@ -56,6 +84,20 @@ def labelled(source: Source) -> Source:
     found: Any = _Names(labels).all_of(source)
     result: Source = found
     return result
+
+
+def labelled_fit(
+    info: Mapping[str, Any], *tables: pd.DataFrame
+) -> tuple[dict[str, Any], list[pd.DataFrame]]:
+    """Give the information of a fit, and tables beside it, with labels in the place of names.
+
+    ``info``: content of ``fit.json``.
+    """
+    labels = current().labels
+    if not labels:
+        return dict(info), list(tables)
+    own = _Names(labels).of_info(info)
+    return own.info(info), [own.table(table) for table in tables]
 
 
 def labelled_options(options: Asked, source: Any) -> Asked:
@@ -125,13 +167,27 @@ def variable_words(name: str) -> str:
 def term_title(term: str, info: Mapping[str, Any]) -> str:
     """The title of an axis of the coefficient of a term, with its unit where that is known.
 
+    ``info``: of the fit.
+    """
+    unit = term_unit(term, info)
+    return f"{term} ({unit})" if unit else term
+
+
+def response_unit(info: Mapping[str, Any]) -> str | None:
+    """The unit of the response of a fit, where it is known."""
+    return _units().get(str(info.get("response") or ""))
+
+
+def term_unit(term: str, info: Mapping[str, Any]) -> str | None:
+    """The unit of the coefficient of a term, where it is known.
+
     It is the unit of the response, for one unit of each variable of the term that has one.
     ``info``: of the fit.
     """
     units = _units()
-    unit = units.get(str(info.get("response") or ""))
+    unit = response_unit(info)
     if not unit:
-        return term
+        return None
     variables = info.get("variables") or {}
     factors = [name for name, known in variables.items() if known.get("kind") == "categorical"]
     per = []
@@ -139,9 +195,9 @@ def term_title(term: str, info: Mapping[str, Any]) -> str:
         if part == _INTERCEPT or any(part.startswith(name) for name in factors):
             continue
         if part not in units:
-            return term
+            return None
         per.append(units[part])
-    return f"{term} ({'/'.join([unit, *per])})"
+    return "/".join([unit, *per])
 
 
 def _units() -> dict[str, str]:
@@ -222,14 +278,18 @@ class _Names:
 
     def of_fit(self, fit: FitTables) -> _Names:
         """The same labels for the names of a fit."""
-        variables = fit.info.get("variables") or {}
+        return self.of_info(fit.info)
+
+    def of_info(self, info: Mapping[str, Any]) -> _Names:
+        """The same labels for the names of a fit of which this is stored."""
+        variables = info.get("variables") or {}
         own = copy(self)
         own.levelled = tuple(
             name
             for name, known in variables.items()
             if name in self.labels and known.get("kind") == "categorical"
         )
-        own.components = own.named_components(fit.info.get("random") or [])
+        own.components = own.named_components(info.get("random") or [])
         return own
 
     def all_names(self, info: Mapping[str, Any]) -> dict[str, str]:

@@ -37,9 +37,9 @@ class ChartSettings(Section):
     title: bool = True
     """Whether titles stand above figures; they are in captions and on pages in any case."""
     labels: dict[str, str] = {}
-    """What variables are called in figures, by their names in the data."""
+    """What variables are called in figures and tables, by their names in the data."""
     units: dict[str, str] = {}
-    """What variables are measured in, by their names in the data: axes say it."""
+    """What variables are measured in, by their names in the data: axes and tables say it."""
     html: Literal["shared", "self-contained"] = "shared"
     """Interactive pages share the scripts in ``results/assets``, or hold everything each."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +12,17 @@ import pandas as pd
 
 from mixedscope.api import summary
 from mixedscope.charts.common import numerals
+from mixedscope.charts.common.labels import labelled_fit, term_title, variable_title
 from mixedscope.core.errors import StoreError
 from mixedscope.tables.files import read_json
 from mixedscope.tables.kinds.estimates import ESTIMATES
 from mixedscope.tables.table_files import read_table
-from mixedscope.workflow.report.inference import files_beside, left_out, tables_beside
+from mixedscope.workflow.report.inference import (
+    files_beside,
+    left_out,
+    read_shown,
+    tables_beside,
+)
 
 __all__ = ["StoredFit", "read_fits", "signed"]
 
@@ -45,16 +51,20 @@ class StoredFit:
     directory : pathlib.Path
         Where its files are; its name is that of the optimiser in the configuration.
     info : mapping
-        Content of ``fit.json``.
+        Content of ``fit.json``, under labels of variables.
     estimates : pandas.DataFrame
+        Under these too.
     beside : sequence of pathlib.Path
         Tables of what follows from it, where it was asked for.
+    shown : mapping of str to pandas.DataFrame
+        Those of them that the page shows, by name.
     """
 
     directory: Path
     info: Mapping[str, Any]
     estimates: pd.DataFrame
     beside: Sequence[Path] = ()
+    shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -70,7 +80,7 @@ class StoredFit:
     @property
     def remarks(self) -> Sequence[str]:
         """The sentences below the tables of ``print(fit)``."""
-        return [*summary.remarks(self.info), *left_out(self.beside)]
+        return [*summary.remarks(self.info), *left_out(self.shown)]
 
     @property
     def tables(self) -> list[tuple[str, Sequence[str], int, Sequence[Sequence[str]]]]:
@@ -82,8 +92,20 @@ class StoredFit:
                 next(i for i, title in enumerate(header) if title not in ("", "Column")),
                 rows,
             )
-            for caption, (header, rows) in summary.tables(self.info, self.estimates).items()
-        ] + tables_beside(self.beside)
+            for caption, (header, rows) in self._own_tables().items()
+        ] + tables_beside(self.shown, self.info)
+
+    def _own_tables(self) -> dict[str, tuple[list[str], list[list[str]]]]:
+        """The tables of the printed fit, coefficients with their units."""
+        own = summary.tables(self.info, self.estimates)
+        for row in own[summary.FIXED_EFFECTS][1]:
+            row[0] = term_title(row[0], self.info)
+        return own
+
+    @property
+    def response(self) -> str:
+        """Its response, with its unit."""
+        return variable_title(str(self.info["response"]))
 
     @property
     def files(self) -> dict[str, list[tuple[str, Path]]]:
@@ -127,8 +149,11 @@ def _read(path: Path, beside: Sequence[Path]) -> StoredFit:
     info = read_json(path)
     if not isinstance(info, dict) or "certificate" not in info:
         raise StoreError(f"{path} is not a fit. Delete it and fit again")
-    estimates = read_table(path.with_name("estimates.parquet"), ESTIMATES)
-    return StoredFit(path.parent, info, estimates, beside)
+    found = read_shown(beside)
+    tables = [read_table(path.with_name("estimates.parquet"), ESTIMATES), *found.values()]
+    info, (estimates, *others) = labelled_fit(info, *tables)
+    shown = dict(zip(found, others, strict=True))
+    return StoredFit(path.parent, info, estimates, beside, shown)
 
 
 def signed(text: str) -> str:

@@ -13,13 +13,14 @@ from typing import Any, Final
 import pandas as pd
 
 from mixedscope.charts.common import numerals
+from mixedscope.charts.common.labels import response_unit, term_unit
 from mixedscope.tables.kinds.bootstrap import BOOTSTRAP_INTERVALS
 from mixedscope.tables.kinds.effect_tests import EFFECT_TESTS
 from mixedscope.tables.kinds.influence import INFLUENCE
 from mixedscope.tables.kinds.profile import PROFILE_INTERVALS
 from mixedscope.tables.table_files import read_table
 
-__all__ = ["PageTable", "files_beside", "left_out", "tables_beside"]
+__all__ = ["PageTable", "files_beside", "left_out", "read_shown", "tables_beside"]
 
 PageTable = tuple[str, Sequence[str], int, Sequence[Sequence[str]]]
 
@@ -34,23 +35,26 @@ _SHOWN: Final = {
 _MOST: Final = 5
 
 
-def tables_beside(files: Sequence[Path]) -> list[PageTable]:
-    """Give the tables that a page shows of those beside a fit; none of those that are left out."""
+def tables_beside(tables: Mapping[str, pd.DataFrame], info: Mapping[str, Any]) -> list[PageTable]:
+    """Give the tables that a page shows of those beside a fit; none of those that are left out.
+
+    ``tables``: as read by `read_shown`. ``info``: of the fit.
+    """
     shown: list[PageTable] = []
-    for name, table in _read(files).items():
+    for name, table in tables.items():
         if "skipped" in table.attrs or table.empty:
             continue
         if name == "influence":
             shown += [_influence(part) for _, part in table.groupby("by", sort=False, dropna=False)]
         else:
-            shown.append(_tests(table) if name == "tests" else _intervals(name, table))
+            shown.append(_tests(table) if name == "tests" else _intervals(name, table, info))
     return shown
 
 
-def left_out(files: Sequence[Path]) -> list[str]:
+def left_out(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Say which of them could not be made of the fit, and why."""
     told: dict[str, None] = {}
-    for table in _read(files).values():
+    for table in tables.values():
         if why := table.attrs.get("skipped"):
             told[f"Left out: {why['study']}: {str(why['reason']).rstrip('.')}."] = None
     return list(told)
@@ -65,11 +69,12 @@ def files_beside(files: Sequence[Path]) -> dict[str, list[Path]]:
     return found
 
 
-def _read(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
+def read_shown(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Read those of the tables beside a fit that a page shows, by name."""
     return {file.stem: read_table(file, _SHOWN[file.stem]) for file in files if file.stem in _SHOWN}
 
 
-def _intervals(name: str, table: pd.DataFrame) -> PageTable:
+def _intervals(name: str, table: pd.DataFrame, info: Mapping[str, Any]) -> PageTable:
     level = f"{numerals.number(100 * float(table['level'].iloc[0]))}\u00a0%"
     if name == "profile_intervals":
         caption = f"Profile intervals, {level}"
@@ -78,7 +83,7 @@ def _intervals(name: str, table: pd.DataFrame) -> PageTable:
         caption = f"Bootstrap intervals, {level}, {kind}, {draws:,} draws"
     rows = [
         [
-            _parameter(row),
+            _parameter(row, info),
             *(_number(row[column]) for column in ("estimate", "lower", "upper")),
             _text(row.get("remark")),
         ]
@@ -148,12 +153,15 @@ def _influence(table: pd.DataFrame) -> PageTable:
     return f"Influence of {what}, {how}, {count}", header, 1, rows
 
 
-def _parameter(row: Mapping[Any, Any]) -> str:
-    terms = [_text(row[name]) for name in ("term", "term2")]
-    words = " ~ ".join(term for term in terms if term)
-    named = " ".join(part for part in (str(row["kind"]), words) if part)
-    group = _text(row["group"])
-    return f"{named} | {group}" if group else named
+def _parameter(row: Mapping[Any, Any], info: Mapping[str, Any]) -> str:
+    terms = [text for name in ("term", "term2") if (text := _text(row[name]))]
+    words = [str(row["kind"]), *([" ~ ".join(terms)] if terms else [])]
+    if group := _text(row["group"]):
+        words += ["|", group]
+    unit = None
+    if row["kind"] in ("beta", "sd", "sigma"):
+        unit = term_unit(terms[0], info) if terms else response_unit(info)
+    return " ".join([*words, f"({unit})"] if unit else words)
 
 
 def _text(value: Any) -> str:

@@ -212,7 +212,10 @@ def _index_page(
     shown = [figure for figure in everything if not is_timed(figure.name)]
     fits = sum(len(subject.table) for subject in models if subject.table is not None)
     drawn = len(everything) + sum(len(subject.figures) for subject in subjects)
-    sections = [subject.heading for subject in models] + ["All models"] * bool(shown)
+    answered = [(subject, _answers(subject)) for subject in models if subject.findings]
+    questions = list(dict.fromkeys(asked for _, answers in answered for asked in answers))
+    sections = ["Answers in short"] * bool(questions) + [subject.heading for subject in models]
+    sections += ["All models"] * bool(shown)
     sections += [subject.heading for subject in sweeps]
     return _rendered(
         "overview.html",
@@ -222,12 +225,19 @@ def _index_page(
         lead=f"{_count(len(models), 'model')}, {_count(fits, 'fit')}, {_count(drawn, 'figure')}. "
         f"A model's name, or any of its pictures, opens its page. {ABOUT_STRUCTURES}",
         links=[*map(_inside, sections), (_link(seconds, index), "Measured seconds")],
+        questions=questions,
+        answered=answered,
         models=models,
         sweeps=sweeps,
         together=shown,
         thumbnails={subject.heading: _thumbnails(subject, index.parent) for subject in subjects},
         unfilmed=sum(figure.unfilmed for subject in subjects for figure in subject.figures),
     )
+
+
+def _answers(subject: _Subject) -> dict[str, str]:
+    """What a model answers to each question, in as few words as it is told in."""
+    return {found["question"]: found.get("short", found["text"]) for found in subject.findings}
 
 
 def _thumbnails(subject: _Subject, root: Path) -> list[tuple[Figure, Path | None, tuple[int, int]]]:

@@ -158,6 +158,8 @@ def index(
     timing: str | os.PathLike[str],
     report: Sequence[str],
     assets: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> None:
     """Write the pages that show every figure of a run, and captions for the report of Snakemake.
 
@@ -169,21 +171,24 @@ def index(
     ``pages`` beside it. ``timing``: ``timing.html``: what shows seconds, which no other run
     repeats, has a page of its own. ``report``: ``<chart>.rst`` of every chart, those of models
     first. ``assets``: what interactive pages share; what others shared before is removed.
+    ``labels``, ``units``: of variables, by their names in the data.
     """
+    from mixedscope.charts.common.sheet import sheet
     from mixedscope.workflow.report.captions import write_captions
     from mixedscope.workflow.report.pages import write_pages
 
-    write_pages(
-        structures=structures,
-        captions=captions,
-        together=together,
-        fits=fits,
-        tables=tables,
-        inference=inference,
-        printed=printed,
-        output=output,
-        timing=timing,
-    )
+    with sheet(labels=labels, units=units):
+        write_pages(
+            structures=structures,
+            captions=captions,
+            together=together,
+            fits=fits,
+            tables=tables,
+            inference=inference,
+            printed=printed,
+            output=output,
+            timing=timing,
+        )
     write_captions([*captions, *together], report)
     kept = {Path(asset).name for asset in assets}
     for path in Path(output).with_name("assets").glob("vega-*.css"):

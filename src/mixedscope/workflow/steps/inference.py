@@ -320,11 +320,12 @@ def table(
     """Set the structures of a model side by side, as papers print them.
 
     ``fits``: ``fit.json`` of every structure. ``intervals``: their stored intervals, where the
-    method has some. ``settings``: ``table`` of the model in the configuration, its level filled in.
-    ``output``: a file in each of its formats.
+    method has some. ``settings``: ``table`` of the model in the configuration, its level filled in,
+    with ``labels`` and ``units`` of variables. ``output``: a file in each of its formats.
     """
     from mixedscope.api.printing.columns import Column, columns_document
     from mixedscope.api.printing.formats import printed
+    from mixedscope.charts.common.sheet import sheet
 
     method, level, stars = (settings[key] for key in ("intervals", "level", "stars"))
     columns = []
@@ -334,7 +335,8 @@ def table(
         )
         remark = None if reason is None else f"no intervals: {reason.rstrip('.')}"
         name = str(info["structure"])
-        columns.append(Column(name, info, estimates, found, stars=stars, remark=remark))
+        with sheet(labels=settings.get("labels"), units=settings.get("units")):
+            columns.append(Column(name, info, estimates, found, stars=stars, remark=remark))
     document = columns_document(columns, method, level, settings["digits"], stars)
     for kind, file in zip(settings["formats"], output, strict=True):
         printed(document, kind, file)

@@ -61,7 +61,7 @@ def explorer_chart(
         return explorer_page(shown, title, caption, image, back, shared)
 
     told = {
-        "findings": [{key: one[key] for key in ("question", "text")} for one in found],
+        "findings": [{key: one[key] for key in ("question", "text", "short")} for one in found],
         "movers": movers(factors),
     }
     return still, title, caption, {"html": Page(page)}, told

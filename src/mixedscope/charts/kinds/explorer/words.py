@@ -12,7 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.labels import term_title, term_unit
 from mixedscope.charts.common.numerals import counted, number, percent, told_gap
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.explorer.contents import Factor
 from mixedscope.charts.kinds.shrinkage.levels import Pull, movement
 from mixedscope.charts.kinds.shrinkage.words import joined, pull_title
@@ -61,8 +63,9 @@ def explorer_caption(tables: Sequence[FitTables], factors: Sequence[Factor]) -> 
 def findings(tables: Sequence[FitTables], factors: Sequence[Factor]) -> list[dict[str, Any]]:
     """Answer the five questions.
 
-    Gives for each ``question``, ``text``, ``set`` (what is to be chosen: ``fit``, ``factor``,
-    ``terms``, ``level``, ``at``; empty where nothing shows more) and ``show``, the picture.
+    Gives for each ``question``, ``text``, ``short`` (its numbers alone), ``set`` (what is to be
+    chosen: ``fit``, ``factor``, ``terms``, ``level``, ``at``; empty where nothing shows more) and
+    ``show``, the picture.
     """
     asked = {
         "Which structure collapsed?": _collapsed(tables, factors),
@@ -72,8 +75,8 @@ def findings(tables: Sequence[FitTables], factors: Sequence[Factor]) -> list[dic
         "What did the correlation buy?": _correlation(tables, factors),
     }
     return [
-        {"question": question, "text": text, "set": chosen, "show": show}
-        for question, (text, chosen, show) in asked.items()
+        {"question": question, "text": text, "short": short, "set": chosen, "show": show}
+        for question, (text, short, chosen, show) in asked.items()
     ]
 
 
@@ -98,7 +101,7 @@ def movers(factors: Sequence[Factor], most: int = _MOST) -> list[dict[str, Any]]
                     "group": factor.name,
                     "level": str(factor.levels[level]),
                     "n": f"{int(factor.n_obs[level]):,}",
-                    "term": pull.terms[j],
+                    "term": term_title(pull.terms[j], pull.info),
                     "start": number(float(pull.reference[level, j])),
                     "end": number(_clear(pull, level, j)),
                     "moved": number(float(moved[level]), 2),
@@ -107,7 +110,7 @@ def movers(factors: Sequence[Factor], most: int = _MOST) -> list[dict[str, Any]]
     return found
 
 
-_Answer = tuple[str, dict[str, Any], str]
+_Answer = tuple[str, str, dict[str, Any], str]
 
 
 def _collapsed(tables: Sequence[FitTables], factors: Sequence[Factor]) -> _Answer:
@@ -120,16 +123,20 @@ def _collapsed(tables: Sequence[FitTables], factors: Sequence[Factor]) -> _Answe
     ]
     if not found:
         if any(fit.info.get("singular") is None for fit in tables):
-            return "Whether a fit is singular was not examined.", {}, "structures"
+            return "Whether a fit is singular was not examined.", "not examined", {}, "structures"
         ranks = [
             f"{sum(e['rank'] for e in fit.info['singular'])} of "
             f"{sum(e['full_rank'] for e in fit.info['singular'])}"
             for fit in tables
         ]
         which = "None: the fit keeps" if len(tables) == 1 else f"None: the {len(tables)} fits keep"
-        return f"{which} {joined(ranks)} dimensions.", {}, "structures"
+        return f"{which} {joined(ranks)} dimensions.", "none", {}, "structures"
     parts = [
         f"{_label(factors, i)}, rank {entry['rank']} of {entry['size']} in {entry['group']}"
+        for i, entry in found[:_TOLD]
+    ]
+    brief = [
+        f"{_label(factors, i)}: {entry['rank']} of {entry['size']} in {entry['group']}"
         for i, entry in found[:_TOLD]
     ]
     more = f"; {len(found) - _TOLD} more" if len(found) > _TOLD else ""
@@ -140,14 +147,14 @@ def _collapsed(tables: Sequence[FitTables], factors: Sequence[Factor]) -> _Answe
     # The plane of the term that varies least, beside the one that varies most.
     if len(sds) > 1:
         chosen["terms"] = _pair(int(np.argmax(sds)), int(np.argmin(sds)))
-    return _sentence("; ".join(parts) + more), chosen, "shrinkage"
+    return _sentence("; ".join(parts) + more), "; ".join(brief) + more, chosen, "shrinkage"
 
 
 def _moved(factors: Sequence[Factor]) -> _Answer:
     moved = [_known(movement(factor.pulls[0])) for factor in factors]
     at = int(np.argmax([m.max(initial=0.0) for m in moved]))
     if not moved[at].max(initial=0.0) > 0:
-        return "No level has an estimate of its own to be pulled from.", {}, "shrinkage"
+        return "No level has an estimate of its own to be pulled from.", "none", {}, "shrinkage"
     factor, pull = factors[at], factors[at].pulls[0]
     level = int(np.argmax(moved[at]))
     away = _known(movement(replace(pull, mode=np.zeros_like(pull.mode))))
@@ -159,7 +166,8 @@ def _moved(factors: Sequence[Factor]) -> _Answer:
     steps = np.abs(_known((pull.mode - pull.reference)[level]) / _spread(pull.reference))
     order = np.argsort(-steps, kind="stable")
     ways = [
-        f"{number(pull.reference[level, j])} → {number(_clear(pull, level, j))} in {pull.terms[j]}"
+        f"{number(pull.reference[level, j])} → {number(_clear(pull, level, j))}"
+        f"{_unit(pull, j)} in {pull.terms[j]}"
         for j in order[:2].tolist()
         if steps[j] > 0
     ]
@@ -168,26 +176,28 @@ def _moved(factors: Sequence[Factor]) -> _Answer:
         f"references ({joined(ways)}): its own estimate lies {number(away[level], 2)} SD out, "
         f"{farthest} of {len(factor.levels):,}, and rests on {rows}{_gone(pull)}."
     )
+    short = f"{factor.levels[level]} of {factor.name}, {number(moved[at][level], 2)} SD: {ways[0]}"
     chosen: dict[str, Any] = {"fit": 0, "factor": at, "level": level, "at": -1}
     if len(order) > 1:
         chosen["terms"] = _pair(*order[:2].tolist())
-    return text, chosen, "shrinkage"
+    return text, short, chosen, "shrinkage"
 
 
 def _over(fit: FitTables, tables: Sequence[FitTables]) -> _Answer:
     accuracy = fit.get("accuracy")
     total = len(fit.require("trace"))
     if accuracy is None or "skipped" in accuracy.attrs:
-        return "What stopping would have cost was not studied.", {}, "trace"
+        return "What stopping would have cost was not studied.", "not studied", {}, "trace"
     studied = accuracy["accuracy"].unique().tolist()
     told = _ACCURACY if _ACCURACY in studied else min(studied)
     where = final_from(fit, told)
     if where is None:
         text = f"At none of {counted(total)} are all estimates final to within {number(told)}."
-        return text, {}, "trace"
+        return text, f"at none of {total:,}", {}, "trace"
     of = _of(fit, tables)
     if total == 1:
-        return f"At once: the search began at its end{of}.", {"fit": 0, "at": 1}, "trace"
+        text = f"At once: the search began at its end{of}."
+        return text, "at once", {"fit": 0, "at": 1}, "trace"
     text = (
         f"From evaluation {where:,} of {total:,}{of} no estimate is farther than {number(told)} "
         f"from its end, in standard errors or relative; {counted(total - where)} came after."
@@ -195,20 +205,21 @@ def _over(fit: FitTables, tables: Sequence[FitTables]) -> _Answer:
         else f"At the last of {counted(total)}{of}: before, some estimate was farther than "
         f"{number(told)} from its end, in standard errors or relative."
     )
-    return text, {"fit": 0, "at": where}, "trace"
+    return text, f"from {where:,} of {counted(total)}", {"fit": 0, "at": where}, "trace"
 
 
 def _cost(fit: FitTables, tables: Sequence[FitTables]) -> _Answer:
     stopping = fit.get("stopping")
     if stopping is None or "skipped" in stopping.attrs:
-        return "What stopping would have cost was not studied.", {}, "trace"
+        return "What stopping would have cost was not studied.", "not studied", {}, "trace"
     total = len(stopping)
     phase = fit.require("trace")["phase"].to_numpy()
     tuning = np.flatnonzero(phase == FINE_TUNING)
     at = int(tuning[0]) if tuning.size else total
     of = _of(fit, tables)
     if at in (0, total):
-        return f"There is no earlier phase to stop at: {counted(total)}{of}.", {}, "ledger"
+        text = f"There is no earlier phase to stop at: {counted(total)}{of}."
+        return text, "no earlier phase", {}, "ledger"
     row = stopping.iloc[at - 1]
     text = (
         f"Stopping at evaluation {at:,} of {total:,}{of}, before the fine tuning, would have moved "
@@ -216,7 +227,11 @@ def _cost(fit: FitTables, tables: Sequence[FitTables]) -> _Answer:
         f"{_relative(row['sigma'])} and a mode by {told_gap(_nothing(row['modes']))} of its SD at "
         f"most, and saved {percent((total - at) / total)} of the evaluations."
     )
-    return text, {"fit": 0, "at": at}, "ledger"
+    short = (
+        f"at {at:,}: a mode off by {told_gap(_nothing(row['modes']))} SD, "
+        f"{percent((total - at) / total)} saved"
+    )
+    return text, short, {"fit": 0, "at": at}, "ledger"
 
 
 def _correlation(tables: Sequence[FitTables], factors: Sequence[Factor]) -> _Answer:
@@ -224,13 +239,14 @@ def _correlation(tables: Sequence[FitTables], factors: Sequence[Factor]) -> _Ans
     if not any(counts):
         many = any(len(factor.terms) > 1 for factor in factors)
         why = "no fit here estimates any" if many else "every factor has a single random effect"
-        return f"There is none to buy with: {why}.", {}, "structures"
+        return f"There is none to buy with: {why}.", "none is fitted", {}, "structures"
     rich = int(np.argmax(counts))
     names = [structure_name(fit.info) for fit in tables]
     poor = next((i for i, name in enumerate(names) if name == "zerocorr"), None)
     if poor is None:
         return (
             "No fit without correlations is here to compare with: give structure='zerocorr' too.",
+            "no fit without any",
             {},
             "structures",
         )
@@ -245,7 +261,11 @@ def _correlation(tables: Sequence[FitTables], factors: Sequence[Factor]) -> _Ans
         f"{more} parameter{'s' * (more != 1)} more; AIC is {number(abs(aic))} "
         f"{'higher' if aic > 0 else 'lower'} with {'it' if counts[rich] == 1 else 'them'}."
     )
-    return text, {"fit": poor, "at": -1}, "structures"
+    short = (
+        f"{CRITERION_NAMES[first['criterion']]} lower by {told_gap(max(gain, 0.0))}, AIC "
+        f"{'higher' if aic > 0 else 'lower'} by {number(abs(aic))}"
+    )
+    return text, short, {"fit": poor, "at": -1}, "structures"
 
 
 # -- pieces ----------------------------------------------------------------------------------------
@@ -256,7 +276,7 @@ def _label(factors: Sequence[Factor], fit: int) -> str:
 
 
 def _of(fit: FitTables, tables: Sequence[FitTables]) -> str:
-    return f" ({structure_name(fit.info)})" if len(tables) > 1 else ""
+    return f" ({structure_label(fit.info)})" if len(tables) > 1 else ""
 
 
 def _correlations(fit: FitTables) -> int:
@@ -294,6 +314,12 @@ def _gone(pull: Pull) -> str:
         if varies and sd <= _NO_VARIANCE * float(pull.info["sigma"])
     ]
     return f"; the fit leaves {joined(gone)} no variance" if gone else ""
+
+
+def _unit(pull: Pull, j: int) -> str:
+    """The unit of a term behind a number; nothing where it is not known."""
+    unit = term_unit(pull.terms[j], pull.info)
+    return f"\u00a0{unit}" if unit else ""
 
 
 def _clear(pull: Pull, level: int, j: int) -> float:
