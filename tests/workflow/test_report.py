@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import CHROMIUM, FAMILIES, NO_CHROMIUM, Browser
+from markupsafe import escape
 from PIL import Image
 from report_run import NASTY, SVG, Page, Run
 
@@ -41,7 +42,8 @@ def test_figure_is_shown_with_title_caption_and_links(run: Run) -> None:
     assert f"Title {NASTY}." in page.text
     assert f"Caption {NASTY}" in page.text
     assert page.values("src") == ["../charts/my%20sleep/shrinkage-a~20b.svg"]
-    assert page.values("alt") == [f"Title {NASTY}"]
+    # The title is read with the caption, not twice.
+    assert page.values("alt") == ["shrinkage of a~20b"]
     for name in run.formats:
         assert f"../charts/my%20sleep/shrinkage-a~20b.{name}" in page.values("href")
 
@@ -136,6 +138,27 @@ def test_overview_shows_each_figure_small_and_leads_to_it(run: Run) -> None:
     ]
     assert "pages/my%20sleep.html#trace" in page.values("href")
     assert "Caption" not in page.text
+
+
+def test_overview_says_what_each_figure_found(run: Run) -> None:
+    run.write(run.figure("charts/my sleep/motion-a"))
+    content = (run.root / "index.html").read_text("utf-8")
+    assert content.count(f'<span class="finding">Title {escape(NASTY)}</span>') == 2
+    assert re.findall(r'class="label">([^<]*)(<span aria-hidden="true">\u25b6)?', content) == [
+        ("shrinkage of a~20b", ""),
+        ("motion of a ", '<span aria-hidden="true">\u25b6'),
+    ]
+
+
+def test_what_a_picture_says_above_itself_is_not_seen_twice(run: Run) -> None:
+    run.write()
+    content = (run.root / "pages/my sleep.html").read_text("utf-8")
+    assert f'<strong class="drawn">Title {escape(NASTY)}.</strong>' in content
+    words = json.loads(run.caption.read_text("utf-8"))
+    run.caption.write_text(json.dumps(words | {"titled": False}), "utf-8")
+    run.write()
+    content = (run.root / "pages/my sleep.html").read_text("utf-8")
+    assert f"<strong>Title {escape(NASTY)}.</strong>" in content
 
 
 def test_page_of_a_model_shows_its_fits(run: Run) -> None:

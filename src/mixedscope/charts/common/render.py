@@ -124,11 +124,11 @@ def save_figure(
 ) -> list[Path]:
     """Write a figure in every format, and its words.
 
-    ``output``: ``<name>.caption.json``, which receives title, caption and formats; the other files
-    are written beside it. ``back``: where the interactive page leads back to. ``assets``: the style
-    sheet that it shares with others; without one it holds everything. Gives the files, the words
-    last. Raises ModelError if a format is unknown; nothing is written then. Raises StoreError if a
-    file cannot be written.
+    ``output``: ``<name>.caption.json``, which receives title, caption and formats, and ``titled``,
+    false where the title does not stand above the picture; the other files are written beside it.
+    ``back``: where the interactive page leads back to. ``assets``: the style sheet that it shares
+    with others; without one it holds everything. Gives the files, the words last. Raises ModelError
+    if a format is unknown; nothing is written then. Raises StoreError if a file cannot be written.
     """
     path = Path(output)
     stem = path.with_name(path.name.removesuffix(".caption.json"))
@@ -144,7 +144,8 @@ def save_figure(
         others["html"] = partial(linked, still)
     written = _write(lambda: spec, os.fspath(stem), formats, others)
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
-    write_json(path, {**words, **figure.told})
+    above = {} if "title" in spec else {"titled": False}
+    write_json(path, {**words, **above, **figure.told})
     return [*written, path]
 
 

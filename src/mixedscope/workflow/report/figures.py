@@ -52,6 +52,8 @@ class Figure:
     findings, movers : sequence of mapping
         What it answers, and which levels move most, where it tells that; see
         `mixedscope.charts.kinds.explorer.words`.
+    titled : bool
+        Whether its title stands above its picture.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Figure:
     files: dict[str, Path]
     findings: Sequence[Mapping[str, str]] = ()
     movers: Sequence[Mapping[str, str]] = ()
+    titled: bool = True
 
     @property
     def lead(self) -> str:
@@ -91,6 +94,11 @@ class Figure:
         """What readers call each of its files, and the file; what is interactive first."""
         order = sorted(self.files.items(), key=lambda item: item[0] != "html")
         return [(_FORMAT_NAMES.get(kind, kind), file) for kind, file in order]
+
+    @property
+    def moving(self) -> bool:
+        """Whether it shows something that moves."""
+        return moves(self.name)
 
     @property
     def unfilmed(self) -> bool:
@@ -139,7 +147,13 @@ def read_figure(path: Path) -> Figure:
         films = {kind: path.with_name(f"{name}.{kind}") for kind in FILMS}
         files |= {kind: file for kind, file in films.items() if file.is_file()}
     return Figure(
-        name, title, caption, files, content.get("findings") or (), content.get("movers") or ()
+        name,
+        title,
+        caption,
+        files,
+        content.get("findings") or (),
+        content.get("movers") or (),
+        titled=content.get("titled") is not False,
     )
 
 
