@@ -133,6 +133,23 @@ def test_standard_deviations_have_no_mirror_image() -> None:
     }
 
 
+def test_bold_contours_bounds_and_veils_have_a_key() -> None:
+    def keyed(fit: FitTables) -> set[str]:
+        spec = drawn(fit)[0]
+        texts = [
+            row["text"] for table in spec["datasets"].values() for row in table if "text" in row
+        ]
+        return set(texts) & {
+            "5.99: a region of 95\u00a0%",
+            "bound of a parameter",
+            "beyond it: the other sign",
+        }
+
+    assert len(keyed(tables())) == 3
+    assert keyed(tables(scale="sd")) == {"5.99: a region of 95\u00a0%"}
+    assert keyed(curve("Dyestuff2")) == {"bound of a parameter"}
+
+
 def test_chart_of_one_parameter_is_a_valid_specification() -> None:
     chart, title, caption = landscape_chart([curve("Dyestuff")])
     assert to_spec(finish(chart, title, caption))

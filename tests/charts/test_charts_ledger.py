@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -119,13 +120,41 @@ def test_caption_says_what_the_penalty_is_worth(full: FitTables) -> None:
 
 
 def test_several_fits_have_common_vertical_axes(full: FitTables, intercept: FitTables) -> None:
-    _, parts = panels([full, intercept])
+    spec = ledger_chart([full, intercept])[0].to_dict()
+    parts = spec["vconcat"][0]["concat"]
     assert len(parts) == 8
     for left, right in zip(parts[::2], parts[1::2], strict=True):
         both = [p["layer"][0] if "layer" in p else p for p in (left, right)]
         domains = [p["encoding"]["y"]["scale"]["domain"] for p in both]
         assert domains[0] == domains[1]
     assert [p["title"]["text"] for p in parts[:2]] == ["full", "intercept"]
+
+
+def test_lines_of_several_fits_have_keys_by_panel(full: FitTables, intercept: FitTables) -> None:
+    spec = ledger_chart([full, intercept])[0].to_dict()
+    keys = spec["vconcat"][1:]
+    told = [
+        [row["text"] for row in rows(spec, key["layer"][-1]).to_dict("records")] for key in keys
+    ]
+    assert told == [
+        ["SD of contribution", "observations, \u03c3", "(Intercept)", "x", "z"],
+        ["degrees of freedom", "what the penalty is worth, in \u03c3\u00b2"],
+        ["objective \u2212 final", "objective", "n log \u03c3\u00b2", "log-determinant"],
+    ]
+    drawn = spec["vconcat"][0]["concat"]
+    dashes = {
+        json.dumps(layer["mark"].get("strokeDash"))
+        for panel in drawn[4:]
+        for layer in panel["layer"]
+        if layer["mark"]["type"] == "line"
+    }
+    keyed = {
+        json.dumps(layer["mark"].get("strokeDash"))
+        for key in keys[1:]
+        for layer in key["layer"]
+        if layer["mark"]["type"] == "rule"
+    }
+    assert dashes == keyed
 
 
 def test_one_improvement_is_drawn(full: FitTables) -> None:

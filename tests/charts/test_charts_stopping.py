@@ -39,7 +39,9 @@ def drawn(*fits: ms.Fit, **settings: Any) -> tuple[dict[str, Any], str, str]:
 
 def rows(spec: dict[str, Any], panel: int, mark: str) -> pd.DataFrame:
     layer = next(
-        la for la in spec["concat"][panel]["layer"] if la["mark"]["type"] == mark and la["encoding"]
+        la
+        for la in spec["vconcat"][0]["concat"][panel]["layer"]
+        if la["mark"]["type"] == mark and la["encoding"]
     )
     return pd.DataFrame(spec["datasets"][layer["data"]["name"]])
 
@@ -90,6 +92,26 @@ def test_points_stand_where_the_accuracy_is_kept() -> None:
     assert set(points["what"]) <= set(MEASURE_NAMES.values())
 
 
+def test_points_and_straight_lines_have_a_key() -> None:
+    spec = drawn(fitted())[0]
+    (texts,) = [
+        [row["text"] for row in spec["datasets"][layer["data"]["name"]]]
+        for layer in spec["vconcat"][1]["layer"]
+        if layer["mark"]["type"] == "text"
+    ]
+    assert texts == [
+        "from here on within the accuracy of its line",
+        "accuracies",
+        "from here on all within 0.001",
+    ]
+    (told,) = [
+        spec["datasets"][layer["data"]["name"]][0]["text"]
+        for layer in spec["vconcat"][0]["concat"][1]["layer"]
+        if layer["mark"]["type"] == "text"
+    ]
+    assert re.search(r"0\.001 from evaluation (\d+)", drawn(fitted())[1])[1] == told.split()[-1]  # type: ignore[index]
+
+
 def test_lines_are_the_table_down_to_the_floor() -> None:
     fit = fitted()
     lines = rows(drawn(fit)[0], 1, "line")
@@ -102,7 +124,7 @@ def test_lines_are_the_table_down_to_the_floor() -> None:
 
 def test_structures_stand_side_by_side_on_one_scale() -> None:
     spec, title, caption = drawn(fitted("full"), fitted("zerocorr"))
-    panels = spec["concat"]
+    panels = spec["vconcat"][0]["concat"]
     assert [p["title"]["text"] for p in panels[:2]] == ["full", "zerocorr"]
     scales = [p["layer"][2]["encoding"]["y"]["scale"]["domain"] for p in panels[2:]]
     assert scales[0] == scales[1]
@@ -113,7 +135,7 @@ def test_structures_stand_side_by_side_on_one_scale() -> None:
 def test_seconds_run_to_their_sum() -> None:
     fit = fitted()
     spec = drawn(fit, x="seconds")[0]
-    x = spec["concat"][0]["layer"][0]["encoding"]["x"]
+    x = spec["vconcat"][0]["concat"][0]["layer"][0]["encoding"]["x"]
     low, high = x["scale"]["domain"]
     total = fit.timing["seconds"].sum()
     assert low <= 0.0
@@ -130,7 +152,8 @@ def test_caption_names_a_tolerance_that_would_have_sufficed() -> None:
 
 
 def test_paper_has_no_tint_behind_the_lines() -> None:
-    fill = drawn(fitted(), theme="print")[0]["concat"][0]["layer"][0]["encoding"]["fill"]
+    fill = drawn(fitted(), theme="print")[0]["vconcat"][0]["concat"][0]
+    fill = fill["layer"][0]["encoding"]["fill"]
     for colour in fill["scale"]["range"]:
         assert len({colour[1:3], colour[3:5], colour[5:7]}) == 1
 

@@ -180,6 +180,33 @@ def test_single_wild_trial_does_not_stretch_the_axis_of_theta(full: FitTables) -
     assert "1 trial leaves it" in drawn([wild])[2]
 
 
+def test_lines_of_parameters_leave_out_what_was_tried_elsewhere(full: FitTables) -> None:
+    trace = full.require("trace")
+    theta = [np.array(t) + 1e3 * (i == 1) for i, t in enumerate(trace["theta"].iloc[-3:])]
+    far = trace.iloc[-3:].assign(stage="restart", theta=theta)
+    far["objective"] += 50.0
+    far["evaluation"] += 3
+    looked = with_trace(full, pd.concat([trace, far], ignore_index=True))
+    spec, _, caption = drawn([looked])
+    assert len(rows(spec, 0, -2)) == len(trace) + 3
+    assert rows(spec, 1, -1)["x"].max() == len(trace)
+    assert "leave out trials that looked for a lower minimum and found none" in caption
+    assert "leaves it" not in caption
+    assert "leave out" not in drawn([full])[2]
+    # What found a lower one is part of the way.
+    far["objective"] -= 60.0
+    lower = far.assign(best=far["objective"].cummin())
+    found = with_trace(full, pd.concat([trace, lower], ignore_index=True))
+    assert rows(drawn([found])[0], 1, -1)["x"].max() == len(trace) + 1
+
+
+def test_optimisers_of_one_structure_are_told_apart_by_their_names(full: FitTables) -> None:
+    other = replace(full, info=full.info | {"optimizer": full.info["optimizer"] | {"name": "own"}})
+    titles = [p["title"] for p in drawn([full, other])[0]["concat"][:2]]
+    assert [title["text"] for title in titles] == ["nelder-mead", "own"]
+    assert all(title["subtitle"][0].startswith("full, ") for title in titles)
+
+
 def test_long_traces_are_thinned_and_say_so(full: FitTables) -> None:
     fit = lengthened(full, 5 * POINT_LIMIT)
     spec, _, caption = drawn([fit])

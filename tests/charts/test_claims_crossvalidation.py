@@ -12,6 +12,7 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 
 import mixedscope as ms
+from mixedscope.charts.kinds.crossvalidation.chart import crossvalidation_chart
 from mixedscope.charts.kinds.crossvalidation.words import (
     crossvalidation_reading,
     crossvalidation_title,
@@ -75,7 +76,7 @@ def same(value: float, written: str, half: str, truth: tuple[float, float]) -> N
 
 @claims(r"Root mean squared error of predictions with (?P<name>.+?): (?P<parts>.+)$")
 def title_of_one(m: re.Match[str], case: Held) -> None:
-    for scheme, written in re.findall(rf"(new|known) \S+ ({NUMBER})", m["parts"]):
+    for scheme, written in re.findall(rf"(new|known) levels of \S+ ({NUMBER})", m["parts"]):
         assert agrees(written, case.rmse(NAMES[m["name"]], scheme))
 
 
@@ -90,7 +91,8 @@ def apart(m: re.Match[str], case: Held) -> None:
     for part in m["parts"].split("; "):
         name, words = part.split(" has ")
         for what, where in re.findall(
-            r"((?:larger|smaller) errors|a (?:better|worse) density) for (new and known|new|known)",
+            r"((?:larger|smaller) errors|a (?:higher|lower) log density) "
+            r"for (new and known|new|known) levels of",
             words,
         ):
             found |= {(NAMES[name], what, scheme) for scheme in where.split(" and ")}
@@ -107,13 +109,14 @@ def told_apart(case: Held) -> set[tuple[str, str, str]]:
                 out.add((structure, "larger errors" if value > 0 else "smaller errors", scheme))
             value, error = case.density(structure, scheme)
             if abs(value) > 2 * error:
-                out.add((structure, f"a {'better' if value > 0 else 'worse'} density", scheme))
+                out.add((structure, f"a {'higher' if value > 0 else 'lower'} log density", scheme))
     return out
 
 
 @claims(
-    r"(?P<scheme>New|Known) (?P<by>\S+): in (?P<folds>\d+) folds (?:whole levels were held out and "
-    r"predicted by fits to the others, (?P<n>[\d,]+) observations of (?P<q>[\d,]+) levels\. "
+    r"(?P<scheme>New|Known) levels of (?P<by>\S+): in (?P<folds>\d+) folds (?:whole levels were "
+    r"held out and predicted by fits to the others, (?P<n>[\d,]+) observations of "
+    r"(?P<q>[\d,]+) levels\. "
     r"Nothing "
     r"is known of a new level: its prediction is that of the population, and of levels of other "
     r"factors that are known|some observations of every level were held out and predicted by fits "
@@ -277,6 +280,28 @@ def test_fits_that_failed_or_stopped(failed: Sequence[tuple[str, str, int]], sto
     tables = failing(failed, stopped)
     for words in (crossvalidation_title, crossvalidation_reading):
         claims.read(words(*tables.values()), Held(tables))
+
+
+def test_pictures_show_differences_and_numbers_the_value_they_are_from() -> None:
+    tables = failing([], 0)
+    summary = tables["crossvalidation"]
+    spec = crossvalidation_chart(*tables.values())[0].to_dict()
+    for (scheme, own), row in zip(
+        summary.groupby("scheme", sort=False), spec["vconcat"], strict=True
+    ):
+        errors, numbers, densities, _ = row["hconcat"]
+        for panel, field in ((errors, "difference"), (densities, "density_difference")):
+            bars, points = (spec["datasets"][la["data"]["name"]] for la in panel["layer"][1:])
+            assert bars == points
+            drawn = {r["name"]: (r["low"], r[field], r["high"]) for r in points}
+            for one in own[own["structure"] != "unshrunken"].to_dict("records"):
+                half = 2 * one[f"{field}_se"]
+                expected = np.array([one[field] - half, one[field], one[field] + half])
+                if one["structure"] == "full" or (field == "difference" and scheme == "new"):
+                    expected = np.zeros(3)
+                assert drawn[one["structure"]] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+        told = {r["name"]: r["told"] for r in spec["datasets"][numbers["data"]["name"]]}
+        assert agrees(told["full"], own["rmse"].iloc[0])
 
 
 def test_a_level_that_is_left_out_makes_no_difference() -> None:

@@ -29,6 +29,7 @@ from mixedscope.charts.kinds.motion.player import page
 from mixedscope.charts.kinds.motion.still import moments
 from mixedscope.charts.kinds.motion.words import component_names, theta_title
 from mixedscope.charts.kinds.theta.chart import theta_motion
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.core.running_best import improved_rows
 from mixedscope.inference.estimates.modes import keyframes
@@ -440,6 +441,23 @@ def test_theta_has_a_film_and_a_still(fits: list[FitTables]) -> None:
     end = course.theta[int(np.nanargmin(course.objective))]
     reach = np.abs(course.theta[fine] - end).max()
     assert f"at most {reach:.2g}" in made.title
+
+
+def test_a_still_of_theta_shows_the_range_of_each_phase(fits: list[FitTables]) -> None:
+    spec = theta_motion(fits).still.to_dict()
+    tables = [pd.DataFrame(rows) for rows in spec["datasets"].values()]
+    ranges = [table for table in tables if {"phase", "min", "max"} <= set(table)]
+    assert len(ranges) == len(fits)
+    for fit, drawn in zip(fits, ranges, strict=True):
+        trace = fit.require("trace")
+        theta = pd.DataFrame(trace["theta"].tolist(), columns=fit.info["theta_names"])
+        for phase, words in PHASE_NAMES.items():
+            own = theta[((trace["phase"] == phase) & (trace["stage"] == "search")).to_numpy()]
+            found = drawn[drawn["phase"] == words].set_index("component")
+            assert set(found.index) == (set(theta) if len(own) else set())
+            for name in found.index:
+                assert found.loc[name, "min"] == pytest.approx(own[name].min(), rel=1e-5, abs=1e-9)
+                assert found.loc[name, "max"] == pytest.approx(own[name].max(), rel=1e-5, abs=1e-9)
 
 
 def test_far_points_of_a_second_look_are_no_fine_tuning(fits: list[FitTables]) -> None:

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,10 +19,13 @@ from mixedscope.core.errors import ModelError
 
 sys.path.append(str(Path(__file__).parents[1] / "pictures"))
 
-from picture_cases import CASES, FULL
+from picture_cases import CASES, FULL, specification
 
 #: Drawn in plain runs: those with the least room to spare of each way of putting panels together.
 FEW = ("trace", "ladder", "race")
+
+#: Share of a picture that may be free on the right: titles are broken where all would fit.
+LEFT_FREE = 0.2
 
 
 def printed(case: str, width: float, **options: bool) -> tuple[float, float, str]:
@@ -52,6 +56,23 @@ def test_a_figure_is_as_wide_as_asked_for_and_can_be_read(
     assert across <= width * 72 / 25.4 + 0.5
     # Sizes of the drawing are whole pixels.
     assert smallest >= LEAST_TYPE - 0.05
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("coefficients-beside", "race", "stopping"),
+        *(
+            pytest.param(name, marks=pytest.mark.exhaustive)
+            for name in CASES
+            if name not in ("coefficients-beside", "race", "stopping")
+        ),
+    ],
+)
+def test_no_figure_has_much_empty_paper_at_its_side(case: str) -> None:
+    picture = Image.open(io.BytesIO(FORMATS["png"](specification(case)))).convert("L")
+    columns = np.flatnonzero((np.asarray(picture) < 250).any(axis=0))
+    assert columns[-1] > (1 - LEFT_FREE) * picture.width
 
 
 def test_one_width_that_is_asked_for_of_a_public_function() -> None:

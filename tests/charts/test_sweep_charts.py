@@ -82,6 +82,35 @@ def test_tolerances_run_from_loose_to_tight() -> None:
     assert '"reverse": true' in str(spec).replace("'", '"').replace("True", "true")
 
 
+def axes_along(node: Any) -> list[dict[str, Any]]:
+    """The horizontal encodings of all layers."""
+    if isinstance(node, list):
+        return [found for part in node for found in axes_along(part)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["encoding"]["x"]] if "x" in node.get("encoding", {}) else []
+    return own + [found for part in node.values() for found in axes_along(part)]
+
+
+@pytest.mark.parametrize(
+    "chart", [{"kind": "heat", "rows": "optimizer", "y": "singular"}, {"x_scale": "category"}]
+)
+def test_axes_that_say_tighter_to_the_right_run_to_the_tightest(chart: dict[str, Any]) -> None:
+    for x in axes_along(draw(**chart)[0]):
+        assert x["axis"]["title"] == "tolerance (tighter to the right)"
+        assert x["sort"] == ["0.01", "1e\u22124", "1e\u22126"]
+
+
+def test_tolerances_are_written_alike_on_axes_and_in_titles() -> None:
+    spec, title, _ = draw(colour="optimizer")
+    (labels,) = {x["axis"]["labelExpr"] for x in axes_along(spec)}
+    # Values stand in the order of the tables, on an axis that is turned round.
+    assert (
+        labels == "['1e\u22126', '1e\u22124', '0.01'][indexof([1e-06, 0.0001, 0.01], datum.value)]"
+    )
+    assert "0.01 to 1e\u22126" in title
+
+
 def test_points_tell_what_being_near_enough_costs() -> None:
     _, title, caption = draw(kind="points", x="search_evaluations", colour="optimizer")
     assert title == (

@@ -51,6 +51,8 @@ _NEAR: Final = 2.0
 #: Pixels of a row, of one of its series, of a character of its name, and of names at most.
 _ROW: Final = 18
 _SERIES: Final = (5, 10)
+#: Largest area of a mark.
+_MARK: Final = 46.0
 _CHARACTER: Final = 5.6
 _LONGEST: Final = 170
 #: Pixels about the panels of a page: title and key, and the axis of each.
@@ -112,7 +114,8 @@ def coefficients_chart(
         items.append(("boundary", "end of the range"))
     if table["mean"].notna().any():
         items.append(("mean", "mean of draws"))
-    key = [key_row(items, width=inner(), theme=theme)] if items else []
+    # It begins where the panels do.
+    key = [key_row(items, width=inner() - left, theme=theme)] if items else []
     chart = data.give(in_column(*drawn, *key, spacing=14)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
@@ -199,7 +202,8 @@ def _frame(own: pd.DataFrame, kind: str) -> tuple[tuple[float, float], bool]:
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
     pad = 0.05 * (high - low) or 0.5 * max(abs(high), 1.0)
-    return (low - (0.02 if kind == "sd" else 1.0) * pad, high + pad), has_zero
+    # Room for half a mark at zero.
+    return (low - (0.4 if kind == "sd" else 1.0) * pad, high + pad), has_zero
 
 
 def _panel(
@@ -208,17 +212,17 @@ def _panel(
     rows: Sequence[str],
     series: Sequence[_Series],
     axis: tuple[tuple[float, float], bool],
-    size: tuple[int, int, int],
+    places: tuple[int, int, int],
     theme: str,
 ) -> Any:
     """Draw the parameters of one kind and size."""
-    (frame, has_zero), (left, width, step) = axis, size
+    (frame, has_zero), (left, width, step) = axis, places
     kind = str(own["kind"].iloc[0])
 
     def x(field: str) -> alt.X:
         scale = alt.Scale(domain=list(frame), nice=False, zero=False)
         ticks = alt.Axis(title=None, domain=False, tickCount=5, labelOverlap=True, labelBound=4,
-                         labelSeparation=5)  # fmt: skip
+                         labelSeparation=5, labelFlush=False)  # fmt: skip
         return alt.X(field=field, type="quantitative", scale=scale, axis=ticks)
 
     labels = [one.label for one in series]
@@ -267,7 +271,9 @@ def _panel(
         layers.append(
             rule.encode(x=x("lower"), x2=alt.X2(field="upper"), color=colour, tooltip=tips, **y)
         )
-    points = data.chart(known).mark_point(filled=True, size=46, opacity=1, clip=True, aria=False)
+    # Marks of neighbours keep apart.
+    size = min(_MARK, 0.8 * (step / len(series)) ** 2)
+    points = data.chart(known).mark_point(filled=True, size=size, opacity=1, clip=True, aria=False)
     layers.append(points.encode(x=x("estimate"), color=colour, shape=shape, tooltip=tips, **y))
     means = known[known["mean"].notna()]
     if len(means):

@@ -1,7 +1,7 @@
 """Cross-validation: how well each structure predicts what it has not seen.
 
-For every way of holding out, on the left the size of the errors, on the right how much more, or
-less, probable each structure calls what was observed than the first one does.
+For every way of holding out, on the left how much larger, or smaller, errors are than those of the
+first structure, on the right how much more, or less, probable each calls what was observed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import pandas as pd
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.sheet import headline, inner
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
@@ -39,6 +40,8 @@ _GAP: Final = 8
 _CHARACTER: Final = 5.6
 _COLUMN: Final = 60
 _ROW: Final = 20
+#: What the differences are of.
+_VALUES: Final = {"difference": "rmse", "density_difference": "log_density"}
 _HELD_OUT: Final = {
     "new": "all observations of some levels are held out",
     "known": "some observations of every level are held out",
@@ -66,18 +69,23 @@ def crossvalidation_chart(
     fields = ("difference", "density_difference")
     longest = (max(map(len, _told(summary, f)), default=0) for f in fields)
     columns = [max(_COLUMN, round(_CHARACTER * n) + 6) for n in longest]
-    width = (inner() - _AXIS - 3 * _GAP - sum(columns)) // 2
+    beside = not is_narrow()
+    width = inner() - _AXIS - _GAP - max(columns)
+    if beside:
+        width = (inner() - _AXIS - 3 * _GAP - sum(columns)) // 2
     height = _ROW * len(names)
     schemes = list(dict.fromkeys(summary["scheme"]))
     rows = []
     for scheme in schemes:
         own = summary[summary["scheme"] == scheme].reset_index(drop=True)
-        titled = scheme == schemes[-1]
+        titled = scheme == schemes[-1] or not beside
         parts = [
             _errors(data, own, names, response, titled=titled).properties(width=width),
-            _numbers(data, own, names, fields[0], columns[0]),
-            _densities(data, own, names, structures, titled=titled).properties(width=width),
-            _numbers(data, own, names, fields[1], columns[1]),
+            _numbers(data, own, names, fields[0], columns[0], colours),
+            _densities(data, own, names, structures, titled=titled, labels=not beside).properties(
+                width=width
+            ),
+            _numbers(data, own, names, fields[1], columns[1], colours),
         ]
         panels = [part.properties(height=height) for part in parts]
         heading = alt.TitleParams(
@@ -90,12 +98,16 @@ def crossvalidation_chart(
             frame="group",
             offset=3,
         )
-        row = in_row(*panels, spacing=_GAP, bounds="flush")
-        rows.append(row.properties(title=heading))
+        pairs = [panels] if beside else [panels[:2], panels[2:]]
+        lines = [in_row(*pair, spacing=_GAP, bounds="flush") for pair in pairs]
+        block = lines[0] if beside else in_column(*lines, spacing=8)
+        rows.append(block.properties(title=heading))
     title = crossvalidation_title(summary, groups, fits)
     chart = in_column(*rows, spacing=12)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
-    return chart, title, crossvalidation_reading(summary, groups, fits)
+    caption = crossvalidation_reading(summary, groups, fits)
+    caption += f" In numbers: the values with {structures[0]}, and how the others differ from them."
+    return chart, title, caption
 
 
 def _label(name: str) -> str:
@@ -131,17 +143,23 @@ def _errors(
     *,
     titled: bool,
 ) -> Any:
-    """Root mean squared errors, with intervals of their difference from the first."""
-    half = WIDTH * own["difference_se"]
-    first = float(own["rmse"].iloc[0])
-    frame = own[["rmse", "rmse_se", "difference", "difference_se", "n"]].assign(
-        name=own["structure"].map(_label), low=own["rmse"] - half, high=own["rmse"] + half
+    """Root mean squared errors minus that of the first structure."""
+    # What differs by rounding alone does not differ.
+    same = [is_same(row) for _, row in own.iterrows()]
+    told = own[["difference", "difference_se"]].mask(pd.Series(same, index=own.index), 0.0)
+    half = WIDTH * told["difference_se"].fillna(0.0)
+    frame = own[["rmse", "n"]].assign(
+        name=own["structure"].map(_label),
+        difference=told["difference"],
+        difference_se=told["difference_se"],
+        low=told["difference"] - half,
+        high=told["difference"] + half,
     )
-    low, high = float(frame["low"].min()), float(frame["high"].max())
-    room = max(0.08 * (high - low), 0.01 * high)
-    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
-    words = ["root mean squared error", f"({response})" if response else "of predictions"]
-    axis = alt.Axis(title=words if titled else None, tickCount=3, grid=False)
+    scale, ticks = _around_zero(frame)
+    words = ["root mean squared error", *[f"({response})"] * bool(response)]
+    axis = alt.Axis(
+        title=[*words, f"minus that of {names[0]}"] if titled else None, grid=False, **ticks
+    )
     tooltip = [
         alt.Tooltip("name:N", title="structure"),
         alt.Tooltip("rmse:Q", title="root mean squared error", format=".5~g"),
@@ -149,7 +167,7 @@ def _errors(
         alt.Tooltip("difference_se:Q", title="its standard error", format=".2~g"),
         alt.Tooltip("n:Q", title="observations"),
     ]
-    return _marks(data, frame, names, ("rmse", first), scale, axis, tooltip, labels=True)
+    return _marks(data, frame, names, "difference", scale, axis, tooltip, labels=True)
 
 
 def _densities(
@@ -159,6 +177,7 @@ def _densities(
     structures: Sequence[str],
     *,
     titled: bool,
+    labels: bool,
 ) -> Any:
     """Log densities minus that of the first structure."""
     told = own[own["structure"].isin(structures)]
@@ -167,13 +186,11 @@ def _densities(
     frame = told[["density_difference", "density_difference_se", "log_density"]].assign(
         name=told["structure"].map(_label), low=gained - half, high=gained + half
     )
-    low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
-    room = max(0.08 * (high - low), 0.1)
-    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+    scale, ticks = _around_zero(frame)
     axis = alt.Axis(
         title=["log density of the data", f"minus that of {structures[0]}"] if titled else None,
-        tickCount=3,
         grid=False,
+        **ticks,
     )
     tooltip = [
         alt.Tooltip("name:N", title="structure"),
@@ -181,16 +198,26 @@ def _densities(
         alt.Tooltip("density_difference:Q", title="against the first", format="+.3~g"),
         alt.Tooltip("density_difference_se:Q", title="its standard error", format=".2~g"),
     ]
-    return _marks(
-        data, frame, names, ("density_difference", 0.0), scale, axis, tooltip, labels=False
-    )
+    return _marks(data, frame, names, "density_difference", scale, axis, tooltip, labels=labels)
+
+
+def _around_zero(frame: pd.DataFrame) -> tuple[alt.Scale, dict[str, Any]]:
+    """Give the axis of differences: zero, and what the intervals reach, where there is any."""
+    low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
+    if low == high:
+        return alt.Scale(domain=[-1.0, 1.0], nice=False), {"values": [0]}
+    room = 0.08 * (high - low)
+    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+    return scale, {"tickCount": 3}
 
 
 def _told(own: pd.DataFrame, field: str) -> list[str]:
-    """Differences from the first structure, with two standard errors; empty where there is none."""
+    """The value of the first structure; differences from it, with two standard errors."""
     words = []
     for _, row in own.iterrows():
-        if pd.isna(row[field]) or row["structure"] == own["structure"].iloc[0]:
+        if row["structure"] == own["structure"].iloc[0]:
+            words.append(number(row[_VALUES[field]], 4))
+        elif pd.isna(row[field]):
             words.append("")
         elif field == "difference" and is_same(row):
             words.append("the same")
@@ -200,18 +227,22 @@ def _told(own: pd.DataFrame, field: str) -> list[str]:
 
 
 def _numbers(
-    data: Datasets, own: pd.DataFrame, names: Sequence[str], field: str, width: int
+    data: Datasets,
+    own: pd.DataFrame,
+    names: Sequence[str],
+    field: str,
+    width: int,
+    colours: dict[str, str],
 ) -> Any:
-    """Draw differences from the first structure as a column of numbers."""
+    """Draw the first structure's value and differences from it as a column of numbers."""
     frame = pd.DataFrame({"name": own["structure"].map(_label), "told": _told(own, field)})
     return (
         data.chart(frame)
-        .mark_text(align="right", fontSize=10, aria=False)
+        .mark_text(align="right", fontSize=10, color=colours["ink"], aria=False)
         .encode(
             y=_y(names, labels=False),
             x=alt.value(width - 4),
             text=alt.Text("told:N"),
-            color=_colour(names),
         )
         .properties(view=alt.ViewConfig(stroke=None), width=width)
     )
@@ -221,18 +252,17 @@ def _marks(
     data: Datasets,
     frame: pd.DataFrame,
     names: Sequence[str],
-    field: tuple[str, float],
+    name: str,
     scale: alt.Scale,
     axis: alt.Axis,
     tooltip: Sequence[alt.Tooltip],
     *,
     labels: bool,
 ) -> Any:
-    name, first = field
     y, colour = _y(names, labels=labels), _colour(names)
     base = data.chart(frame)
     rule = (
-        data.chart([{"first": first}])
+        data.chart([{"first": 0.0}])
         .mark_rule(color=COLOURS["zero"], strokeDash=[3, 2], strokeWidth=0.9, aria=False)
         .encode(x=alt.X("first:Q", scale=scale, axis=axis))
     )

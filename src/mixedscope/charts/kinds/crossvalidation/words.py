@@ -33,7 +33,7 @@ _MUCH: Final = 0.5
 
 def scheme_name(scheme: str, by: str) -> str:
     """Name what was held out."""
-    return f"new {by}" if scheme == "new" else f"known {by}"
+    return f"{'new' if scheme == 'new' else 'known'} levels of {by}"
 
 
 def _of(table: pd.DataFrame, scheme: str) -> pd.DataFrame:
@@ -76,10 +76,12 @@ def _clear(summary: pd.DataFrame, name: str) -> str:
             found.setdefault("larger errors" if error > 0 else "smaller errors", []).append(where)
         gained, width = row["density_difference"], WIDTH * row["density_difference_se"]
         if abs(gained) > width:
-            words = "a better density" if gained > 0 else "a worse density"
+            words = "a higher log density" if gained > 0 else "a lower log density"
             found.setdefault(words, []).append(where)
     by = summary["by"].iloc[0]
-    return joined([f"{words} for {' and '.join(where)} {by}" for words, where in found.items()])
+    return joined(
+        [f"{words} for {' and '.join(where)} levels of {by}" for words, where in found.items()]
+    )
 
 
 def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.DataFrame) -> str:
@@ -107,14 +109,15 @@ def _held_out(scheme: str, own: pd.DataFrame, folds: int) -> str:
     by, count, n = own["by"].iloc[0], int(own["groups"].iloc[0]), int(own["n"].iloc[0])
     if scheme == "new":
         return (
-            f"New {by}: in {folds} folds whole levels were held out and predicted by fits to the "
-            f"others, {n:,} observations of {count:,} levels. Nothing is known of a new level: its "
-            "prediction is that of the population, and of levels of other factors that are known."
+            f"New levels of {by}: in {folds} folds whole levels were held out and predicted by "
+            f"fits to the others, {n:,} observations of {count:,} levels. Nothing is known of a "
+            "new level: its prediction is that of the population, and of levels of other factors "
+            "that are known."
         )
     return (
-        f"Known {by}: in {folds} folds some observations of every level were held out and "
-        f"predicted by fits to the others, {n:,} observations of {count:,} levels. What the level "
-        "is like is known from its other observations, so that shrinkage matters."
+        f"Known levels of {by}: in {folds} folds some observations of every level were held out "
+        f"and predicted by fits to the others, {n:,} observations of {count:,} levels. What the "
+        "level is like is known from its other observations, so that shrinkage matters."
     )
 
 

@@ -204,7 +204,7 @@ def _numbers(
     first: str,
     colours: dict[str, str],
 ) -> Any:
-    """A column of differences in numbers, in the colour of the structure."""
+    """A column of differences in numbers."""
     y = alt.Y(
         "label:N",
         sort=list(labels),
@@ -213,10 +213,9 @@ def _numbers(
         scale=alt.Scale(paddingInner=0.12, paddingOuter=0.06),
     )
     told = rows[["label", "told"]]
-    (colour,) = structure_colours([name], GROUP_COLOURS)
     text = (
         data.chart(told)
-        .mark_text(align="right", fontSize=10, color=colour, aria=False)
+        .mark_text(align="right", fontSize=10, color=colours["ink"], aria=False)
         .encode(
             y=y, x=alt.value((_NARROW[1] if is_narrow() else _COLUMN) - 6), text=alt.Text("told:N")
         )
@@ -229,7 +228,6 @@ def _numbers(
             subtitleFontSize=10,
             anchor="end",
             frame="group",
-            color=colour,
             subtitleColor=colours["soft"],
             offset=4,
             dx=-6,

@@ -33,7 +33,9 @@ from mixedscope.tables.store import FitTables
 
 __all__ = ["influence_chart"]
 
-_LEFT: Final = 70
+#: Room for names of rows, at least and at most.
+_LEAST: Final = 56
+_LONGEST: Final = 116
 _GAP: Final = 12
 _ROW: Final = 15
 _CHARACTER: Final = 5.6
@@ -61,7 +63,9 @@ def influence_chart(
     blocks = read_units(tables)
     data = Datasets(digits=5)
     per_row = 1 if is_narrow() else 2
-    width = (inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
+    units_room, rows_room = _rooms(blocks)
+    names_room = max(units_room, rows_room) if per_row == 1 else units_room + rows_room
+    width = (inner() - names_room - (per_row - 1) * _GAP) // per_row
     rows = []
     for units in blocks:
         drawn = _Block(units, options.names, data, width, theme)
@@ -86,14 +90,27 @@ def influence_chart(
             rows += [left, *right]
         else:
             rows.append(
-                in_row(left, in_column(*right, spacing=12), spacing=_GAP + _LEFT, bounds="flush")
+                in_row(
+                    left, in_column(*right, spacing=12), spacing=_GAP + rows_room, bounds="flush"
+                )
             )
-    rows.append(mark_key(_key(theme), width=inner() - _LEFT, theme=theme))
+    rows.append(mark_key(_key(theme), width=inner() - units_room, theme=theme))
     title, caption = influence_title(blocks), influence_caption(blocks)
     chart = data.give(in_column(*rows, spacing=20)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
     return chart, title, caption
+
+
+def _rooms(blocks: Sequence[Units]) -> tuple[int, int]:
+    """Pixels that names of units, and of parameters, take beside their panels."""
+    units = [str(unit) for one in blocks for unit in one.table["unit"]]
+    parameters = [str(n) for one in blocks for n in (*one.effects["term"], *one.sds["name"])]
+    return _room([*units, "9,999 others"]), _room(parameters)
+
+
+def _room(names: Sequence[str]) -> int:
+    return min(max(_LEAST, round(_CHARACTER * max(map(len, names))) + 4), _LONGEST)
 
 
 def _names(order: Sequence[str]) -> alt.Y:
@@ -103,7 +120,13 @@ def _names(order: Sequence[str]) -> alt.Y:
         type="nominal",
         sort=None,
         scale=alt.Scale(domain=list(order)),
-        axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_LEFT, grid=True),
+        axis=alt.Axis(
+            title=None,
+            ticks=False,
+            domain=False,
+            labelLimit=_LONGEST,
+            grid=True,
+        ),
     )
 
 
@@ -181,6 +204,7 @@ class _Block:
             axis=alt.Axis(
                 title="change over the estimate" if percent else "dfbetas, in standard errors",
                 tickCount=4, labelFlush=False, format="+.1~%" if percent else "+~g",
+                labelExpr="datum.value == 0 ? '0' : datum.label",
             ),
         )  # fmt: skip
         y = _names(names)

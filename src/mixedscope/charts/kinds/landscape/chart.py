@@ -14,6 +14,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.options import drawn_with
@@ -40,6 +41,13 @@ _ASPECT: Final = 0.88
 _TALLEST: Final = 300
 #: Points of evaluations drawn in one chart; the best points so far are always drawn.
 _MOST: Final = 3000
+#: The contour that bounds a likelihood region of two parameters, and how it is drawn.
+_REGION: Final = 5.99
+_REGION_WORDS: Final = "5.99: a region of 95\u00a0%"
+_BOLD: Final = 1.1
+#: A bound, and the paper over what lies beyond it.
+_BOUND: Final[dict[str, Any]] = {"strokeDash": [4, 2], "strokeWidth": 0.9}
+_VEIL: Final = 0.6
 #: Fields of a rectangle, and the end of the range each stands for.
 _CORNERS: Final = {"x": "low", "x2": "high", "y": "low", "y2": "high"}
 
@@ -70,7 +78,9 @@ def landscape_chart(
         levels = sorted(outlines.loc[outlines["kind"] == "line", "level"].unique().tolist())
         body = _triangle(data, fit, panels, outlines, levels, theme)
     legend = key(data, levels, marks, width=inner() - _AXIS, theme=theme)
-    chart = data.give(in_column(body, legend, spacing=12)).properties(
+    lines = _lines(panels, levels, theme)
+    below = [mark_key(lines, width=inner() - _AXIS, theme=theme)] if lines else []
+    chart = data.give(in_column(body, legend, *below, spacing=8)).properties(
         title=alt.TitleParams(
             text=title_lines(title, headline()),
             subtitle=_subtitle(fit),
@@ -78,6 +88,26 @@ def landscape_chart(
         )
     )
     return chart, title, caption
+
+
+def _lines(panels: pd.DataFrame, levels: Sequence[float], theme: str) -> list[Keyed]:
+    """What the bold contour, dashed lines and veils are, where there are any."""
+    colours = ink(theme)
+    found = []
+    if _REGION in levels:
+        found.append(Keyed("line", _REGION_WORDS, {"stroke": colours["ink"], "strokeWidth": _BOLD}))
+    if any(_is_inside(panel, letter) for _, panel in panels.iterrows() for letter in "xy"):
+        veil = {"fill": band_colours(len(levels), theme)[-1], "opacity": 1 - _VEIL}
+        found.append(Keyed("line", "bound of a parameter", {"stroke": colours["ink"], **_BOUND}))
+        if levels:  # On a curve there is nothing to veil but lines.
+            found.append(Keyed("band", "beyond it: the other sign", veil))
+    return found
+
+
+def _is_inside(panel: pd.Series, letter: str) -> bool:
+    """Whether the bound of a parameter lies in a panel; one at the edge needs no line."""
+    low, bound = panel[f"{letter}_low"], panel[f"{letter}_bound"]
+    return bool(math.isfinite(bound) and low < bound <= panel[f"{letter}_high"])
 
 
 def _subtitle(fit: FitTables) -> list[str]:
@@ -192,7 +222,7 @@ def _plane(
     for level in levels:
         lines = outlines[(outlines["level"] == level) & (outlines["kind"] == "line")]
         if len(lines):
-            bold = level == 5.99
+            bold = level == _REGION
             layers.append(
                 _paths(
                     data,
@@ -200,7 +230,7 @@ def _plane(
                     x,
                     y,
                     stroke=colours["ink"] if bold else colours["soft"],
-                    strokeWidth=1.1 if bold else 0.5,
+                    strokeWidth=_BOLD if bold else 0.5,
                 )
             )
     layers += _beyond(data, panel, x, y, theme)
@@ -221,23 +251,20 @@ def _beyond(data: Datasets, panel: pd.Series, x: Any, y: Any, theme: str) -> lis
     colours = ink(theme)
     layers: list[Any] = []
     for letter in "xy":
-        low, bound = panel[f"{letter}_low"], panel[f"{letter}_bound"]
-        # A bound at the edge needs no line.
-        if not (math.isfinite(bound) and low < bound <= panel[f"{letter}_high"]):
+        if not _is_inside(panel, letter):
             continue
+        bound = panel[f"{letter}_bound"]
         span = {key: panel[f"{key[0]}_{end}"] for key, end in _CORNERS.items()}
         span[f"{letter}2"] = bound
         frame = pd.DataFrame([span | {"bound": bound}])
         layers.append(
             data.chart(frame)
-            .mark_rect(fill=colours["paper"], opacity=0.6, aria=False, clip=True)
+            .mark_rect(fill=colours["paper"], opacity=_VEIL, aria=False, clip=True)
             .encode(x=x("x"), x2=alt.X2("x2:Q"), y=y("y"), y2=alt.Y2("y2:Q"))
         )
         at = {letter: (x if letter == "x" else y)("bound")}
         layers.append(
-            data.chart(frame)
-            .mark_rule(stroke=colours["ink"], strokeDash=[4, 2], strokeWidth=0.9, aria=False)
-            .encode(**at)
+            data.chart(frame).mark_rule(stroke=colours["ink"], aria=False, **_BOUND).encode(**at)
         )
     return layers
 

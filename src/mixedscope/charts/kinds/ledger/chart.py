@@ -6,6 +6,7 @@ contributions are, what the fit spends in degrees of freedom, and what the objec
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -14,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
-from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.compose import in_column, layered
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.labels import variable_words
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.ledger.options import LedgerOptions
@@ -34,12 +36,22 @@ FIXED: Final = "fixed effects"
 
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
 _AXIS: Final = 58
+#: Characters of a line of a title on a narrow sheet.
+_SHORT: Final = 12
 _GAP: Final = 14
 # Room at the right of a single fit for the names of the lines, and height of one.
 _NAMES: Final = 128
 _LINE: Final = 11
 # Upper end of the shares: room for half a label, which would push the headers apart.
 _ROOF: Final = 1.07
+#: Lines of the penalty, of the observations, and of the objective and its parts.
+_PENALTY: Final[dict[str, Any]] = {"strokeWidth": 1.2, "strokeDash": [4, 2]}
+_THICK: Final = 3.0
+_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "objective": {"strokeWidth": 2.2},
+    "n log σ²": {"strokeWidth": 1.3, "strokeDash": [6, 2]},
+    "log-determinant": {"strokeWidth": 1.3, "strokeDash": [2, 2]},
+}
 _HEIGHTS: Final = {"share": 96, "deviation": 128, "degrees": 96, "objective": 110}
 
 
@@ -73,6 +85,8 @@ def ledger_chart(
         return out
 
     chart = in_rows(len(books), panels, ["fill", "stroke", "strokeDash"], ["color"])
+    if not single:
+        chart = in_column(chart, *_keys(style, theme), spacing=6)
     return chart, ledger_title(books), ledger_caption(books)
 
 
@@ -120,18 +134,13 @@ class _Style:
 
     def dash(self) -> alt.StrokeDash:
         """Dashes of the terms, one kind per name of term."""
-        legend = None
-        if not self.single:
-            legend = alt.Legend(
-                title="standard deviations",
-                orient="bottom",
-                direction="horizontal",
-                symbolType="stroke",
-                symbolSize=250,
-            )
-        dashes = [_DASHES[i % len(_DASHES)] for i in range(len(self.terms))]
-        scale = alt.Scale(domain=self.terms, range=dashes)
-        return alt.StrokeDash("dash:N", scale=scale, legend=legend)
+        scale = alt.Scale(domain=self.terms, range=list(self.dashes.values()))
+        return alt.StrokeDash("dash:N", scale=scale, legend=None)
+
+    @property
+    def dashes(self) -> dict[str, list[int]]:
+        """The dashes of every term by name."""
+        return {name: _DASHES[i % len(_DASHES)] for i, name in enumerate(self.terms)}
 
 
 # -- panels ----------------------------------------------------------------------------------------
@@ -151,13 +160,7 @@ def _degrees_panel(book: Books, style: _Style, *, first: bool) -> Any:
     worth = book.steps(book.ledger["edf_fixed"] + book.ledger["part_penalty"])
     line = (
         alt.Chart(worth)
-        .mark_line(
-            interpolate="step-after",
-            stroke=style.colours["ink"],
-            strokeDash=[4, 2],
-            strokeWidth=1.2,
-            aria=False,
-        )
+        .mark_line(interpolate="step-after", stroke=style.colours["ink"], aria=False, **_PENALTY)
         .encode(x=style.x(book, titled=False), y=axis)
     )
     layers = [_stack(book, style, parts, axis), line]
@@ -173,7 +176,8 @@ def _degrees_panel(book: Books, style: _Style, *, first: bool) -> Any:
 
 
 def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
-    unit = f" ({variable_words(book.info['response'])})" if book.info.get("response") else ""
+    told = book.info.get("response") and not is_narrow()
+    unit = f" ({variable_words(book.info['response'])})" if told else ""
     axis = _y(f"SD of contribution{unit}", [0, style.deviation], first=first, tickCount=4)
     frames = []
     labels: list[tuple[str, str, float]] = []
@@ -185,7 +189,9 @@ def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
         name = "observations, σ" if group is None else f"{group}: {term}"
         labels.append((f"{name} {number(last)}", part, last))
     rows = pd.concat(frames, ignore_index=True)
-    scale = alt.Scale(domain=list(style.palette), range=list(style.palette.values()))
+    # The grey of areas is too light for a line.
+    strokes = style.palette | {OBSERVATIONS: style.colours["soft"]}
+    scale = alt.Scale(domain=list(strokes), range=list(strokes.values()))
     colour = alt.Stroke("part:N", scale=scale, legend=None)
     base: dict[str, Any] = {"interpolate": "step-after", "aria": False}
     encoding = {
@@ -195,7 +201,7 @@ def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
         "tooltip": [alt.Tooltip("line:N"), alt.Tooltip("y:Q", title="SD", format=".4~g")],
     }
     layers = [
-        alt.Chart(rows[rows["part"] == OBSERVATIONS]).mark_line(strokeWidth=3, **base),
+        alt.Chart(rows[rows["part"] == OBSERVATIONS]).mark_line(strokeWidth=_THICK, **base),
         alt.Chart(rows[rows["part"] != OBSERVATIONS]).mark_line(strokeWidth=1.4, **base),
     ]
     drawn: list[Any] = [
@@ -213,17 +219,12 @@ def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
     low, high = style.objective
     domain = [low - 0.04 * (high - low or 1.0), high + 0.04 * (high - low or 1.0)]
     axis = _y("objective − final", domain, first=first, tickCount=4)
-    looks: dict[str, dict[str, Any]] = {
-        "objective": {"strokeWidth": 2.2},
-        "n log σ²": {"strokeWidth": 1.3, "strokeDash": [6, 2]},
-        "log-determinant": {"strokeWidth": 1.3, "strokeDash": [2, 2]},
-    }
     layers: list[Any] = []
     for name, values in _changes(book).items():
         layers.append(
             alt.Chart(book.steps(values).assign(part=name))
             .mark_line(
-                interpolate="step-after", stroke=style.colours["ink"], aria=False, **looks[name]
+                interpolate="step-after", stroke=style.colours["ink"], aria=False, **_PARTS[name]
             )
             .encode(
                 x=style.x(book, titled=True),
@@ -321,8 +322,35 @@ def _y(title: str, domain: Sequence[float], *, first: bool, **axis: Any) -> alt.
     return alt.Y(
         "y:Q",
         scale=alt.Scale(domain=list(domain), nice=False, zero=False),
-        axis=alt.Axis(title=title if first else None, labels=first, **axis),
+        axis=alt.Axis(title=_broken(title) if first else None, labels=first, **axis),
     )
+
+
+def _keys(style: _Style, theme: str) -> list[Any]:
+    """What the lines of fits side by side are, a key for every row of panels that has some."""
+    ink_, soft = style.colours["ink"], style.colours["soft"]
+    observed = Keyed("line", "observations, σ", {"stroke": soft, "strokeWidth": _THICK})
+    terms = [
+        Keyed("line", name, {"stroke": ink_, "strokeWidth": 1.4, "strokeDash": dash})
+        for name, dash in style.dashes.items()
+    ]
+    worth = Keyed("line", "what the penalty is worth, in σ²", {"stroke": ink_, **_PENALTY})
+    parts = [Keyed("line", name, {"stroke": ink_, **look}) for name, look in _PARTS.items()]
+    rows = {
+        "SD of contribution": [observed, *terms],
+        "degrees of freedom": [worth],
+        "objective − final": parts,
+    }
+    longest = max(rows, key=len)
+    return [
+        mark_key(items, heading=(heading, longest), width=inner() - _AXIS, theme=theme)
+        for heading, items in rows.items()
+    ]
+
+
+def _broken(title: str) -> str | list[str]:
+    """Break the title of an axis on a narrow sheet, whose panels are low."""
+    return textwrap.wrap(title, _SHORT) if is_narrow() else title
 
 
 # -- what is drawn ---------------------------------------------------------------------------------

@@ -173,7 +173,9 @@ def theta_caption(
     """Describe the marks and each run; ``outside``: per fit, trials outside the axis."""
     text = [
         "Components of θ, the relative covariance parameters, while the optimiser moves, coloured "
-        "by grouping factor. Point: the evaluation shown; bars: those before it, fading. Either "
+        "by grouping factor. Still: the trials of each phase and their range, phases from left to "
+        "right, without those that look for a lower minimum elsewhere; point: the optimum. In "
+        "motion, the point is the evaluation shown and bars are those before it, fading: either "
         "the best so far, whenever a better one is found, or every trial."
     ]
     for fit, course in zip(tables, courses, strict=True):

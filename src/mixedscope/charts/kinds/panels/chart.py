@@ -38,6 +38,9 @@ _TALL: Final = 560
 _TALLEST: Final = 150
 #: Characters of names in strips, from a panel's width in pixels.
 _CHARACTER: Final = 5.6
+#: Pixels of a character of labels below panels, and of the longest that stands aslant.
+_LABEL: Final = 5.2
+_LONGEST_LABEL: Final = 80
 _NUMBER: Final = 7
 _ROWS: Final = 120
 
@@ -295,8 +298,13 @@ class _Facets:
     def _x(self, lines: pd.DataFrame) -> alt.X:
         if self._is_categorical:
             order = list(dict.fromkeys(lines["category"]))
+            each = self.width / (len(order) + 0.6)
+            level = max(len(str(name)) for name in order) * _LABEL <= each
             axis = alt.Axis(
-                title=None, labelAngle=0, grid=False, labelLimit=self.width // max(1, len(order))
+                title=None,
+                grid=False,
+                labelAngle=0 if level else -35,
+                labelLimit=round(each) if level else _LONGEST_LABEL,
             )
             return alt.X("category:N", sort=order, scale=alt.Scale(paddingOuter=0.3), axis=axis)
         low, high = float(lines["x"].min()), float(lines["x"].max())

@@ -373,4 +373,4 @@ def _key(contours: pd.DataFrame, theme: str) -> Any:
         items.append(
             Keyed("line", "the range ends", {"stroke": COLOURS["failed"], "strokeWidth": 1.4})
         )
-    return mark_key(items, width=inner(), theme=theme)
+    return mark_key(items, width=inner() - _LEFT, theme=theme)

@@ -1,7 +1,7 @@
 """A race of optimisers: how fast each came down, and where each ended, before and after polishing.
 
 A small panel per entrant, its runs before those of all others, and below a line per entrant with
-the gaps where its searches and its runs ended.
+how far its searches and its runs ended from the best of all, and how long that took.
 """
 
 from __future__ import annotations
@@ -17,12 +17,20 @@ import pandas as pd
 from mixedscope.charts.common.compose import in_column, in_grid, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import power_labels, smallest_gap
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.numerals import told_gap
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.race.options import RaceOptions
-from mixedscope.charts.kinds.race.words import CLOSE, race_caption, race_title
+from mixedscope.charts.kinds.race.words import (
+    ARRIVED,
+    CLOSE,
+    race_caption,
+    race_title,
+    spent_to_close,
+)
 from mixedscope.core.errors import ModelError
 
 __all__ = ["race_chart"]
@@ -31,11 +39,23 @@ __all__ = ["race_chart"]
 _AXIS: Final = 100
 _GAP: Final = 10
 #: What the lower panel shows, and in how many lines on a narrow sheet.
-_ENDS: Final[dict[bool, str | list[str]]] = {
-    False: "gap at the end of the search and of the run",
-    True: ["gap at the end of", "the search and of the run"],
+_ENDS: Final = ["objective − best where", "search and run ended"]
+_ABOVE: Final[dict[bool, str | list[str]]] = {
+    False: "objective − best",
+    True: ["objective", "− best"],
 }
 _HEIGHT: Final = 105
+#: Rings where searches ended, and lines of the usual start, of others and at what is close.
+_RING: Final[dict[str, Any]] = {
+    "filled": False,
+    "size": 50,
+    "strokeWidth": 1.2,
+    "shape": "circle",
+    "opacity": 1,
+}
+_WIDTHS: Final = {True: 1.8, False: 0.8}
+_OTHERS: Final[dict[str, Any]] = {"stroke": COLOURS["observations"], "strokeWidth": 0.8}
+_CLOSE: Final[dict[str, Any]] = {"strokeDash": [3, 2], "strokeWidth": 0.8}
 _X_TITLES: Final = {
     "evaluation": "evaluations",
     "seconds": "seconds",
@@ -74,6 +94,7 @@ def race_chart(
     top = _decade(max(float(runs["gap"].max()), 10 * floor))
     # Rows without empty places, where numbers allow.
     columns = len(entrants) if len(entrants) <= 5 else 4 if len(entrants) in (7, 8) else 3
+    columns = min(columns, 3) if is_narrow() else columns
     width = (inner() - _AXIS - _GAP * (columns - 1)) // columns
     finish = _finishes(ends, runs, floor)
     panels = [
@@ -93,12 +114,35 @@ def race_chart(
         for i, entrant in enumerate(entrants)
     ]
     above = in_grid(*panels, columns=columns, spacing=_GAP)
-    below = _ends_chart(data, entrants, finish, runs, timing, (floor, top), colours)
-    chart = in_column(above, below, spacing=12).resolve_legend(shape="shared")
+    close = spent_to_close(race, None, "evaluation") if timing is None else None
+    below = _ends_chart(data, entrants, finish, (timing, close), (floor, top), colours)
+    marks = mark_key(_key(runs, finish, colours), width=inner() - _AXIS, theme=theme)
+    chart = in_column(above, below, marks, spacing=12).resolve_legend(shape="shared")
     title = race_title(race, ends, timing, x=x)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     caption = race_caption(race, ends, floor=floor, x=x, timed=timing is not None)
     return chart, title, caption
+
+
+def _key(runs: pd.DataFrame, finish: pd.DataFrame, colours: dict[str, str]) -> list[Keyed]:
+    """The marks that occur, and what they mean."""
+    blue, pink = COLOURS["best"], COLOURS["polish"]
+    items = [Keyed("line", "from the usual start", {"stroke": blue, "strokeWidth": _WIDTHS[True]})]
+    if (runs["start"] > 0).any():
+        thin = {"stroke": blue, "strokeWidth": _WIDTHS[False]}
+        items.append(Keyed("line", "from random starts", thin))
+    if runs["entrant"].nunique() > 1:
+        items.append(Keyed("line", "other entrants", _OTHERS))
+    if not runs["search"].all():
+        items.append(Keyed("line", "after the search", {"stroke": pink, "strokeWidth": 1.2}))
+    arrived = finish.loc[finish["point"] == "search", "verdict"].isin(ARRIVED)
+    if arrived.any():
+        items.append(Keyed("point", "search ended at an optimum", _RING | {"stroke": blue}))
+    if not arrived.all():
+        red = COLOURS["failed"]
+        items.append(Keyed("point", "search ended uncertified", _RING | {"stroke": red}))
+    near = {"stroke": colours["soft"], **_CLOSE}
+    return [*items, Keyed("upright", f"{told_gap(CLOSE, 1)} above the best", near)]
 
 
 # -- tables behind the picture --------------------------------------------------------------------
@@ -161,14 +205,15 @@ def _panel(
     (low, high), (floor, top) = spans
     title = _X_TITLES[name] if last else None
     x = _log("X", "x", (low, high), title, most=3 if short else 4)
-    y = _log("Y", "gap", (floor / 2, top), "gap" if first else None, labels=first)
+    above = _ABOVE[is_narrow()] if first else None
+    y = _log("Y", "gap", (floor / 2, top), above, labels=first)
     own = runs[runs["entrant"] == entrant]
     # All runs, and its own before them: one table for all panels.
-    layers: list[Any] = [_steps(data, runs, x, y, stroke=colours["grid"], strokeWidth=0.8)]
+    layers: list[Any] = [_steps(data, runs, x, y, **_OTHERS)]
     polished = own[~own["search"] | (own["search"] != own["search"].shift(-1))]
     polished = polished[polished.groupby("start")["start"].transform("size") > 1]
     for bold in (False, True):
-        width = 1.8 if bold else 0.8
+        width = _WIDTHS[bold]
         part = own[own["search"] & ((own["start"] == 0) == bold)]
         if len(part):
             layers.append(_steps(data, part, x, y, stroke=COLOURS["best"], strokeWidth=width))
@@ -229,12 +274,10 @@ def _end_marks(
         alt.Tooltip("message:N"),
     ]
     search, last = shown[shown["point"] == "search"], shown[shown["point"] == "end"]
-    arrived = search["verdict"].isin(["optimum", "boundary optimum"])
+    arrived = search["verdict"].isin(ARRIVED)
     rings = [
         data.chart(rows)
-        .mark_point(
-            filled=False, size=50, strokeWidth=1.2, shape="circle", stroke=colour, aria=False
-        )
+        .mark_point(stroke=colour, aria=False, **_RING)
         .encode(x=x, y=y, tooltip=tooltip)
         for rows, colour in (
             (search[arrived], COLOURS["best"]),
@@ -273,14 +316,16 @@ def _ends_chart(
     data: Datasets,
     entrants: list[str],
     finish: pd.DataFrame,
-    runs: pd.DataFrame,
-    timing: pd.DataFrame | None,
+    spent: tuple[pd.DataFrame | None, pd.Series | None],
     span: tuple[float, float],
     colours: dict[str, str],
 ) -> Any:
-    """A row per entrant: gaps where searches and runs ended, and the seconds that they took."""
+    """A row per entrant: where searches and runs ended, and what they took.
+
+    ``spent``: seconds of evaluations, or else evaluations of runs until they came close.
+    """
     width = inner() - _AXIS
-    left = width if timing is None else round(width * 0.62)
+    left = round(width * 0.55)
     gaps = finish.assign(gap=finish["shown"])
     y = alt.Y(
         "entrant:N",
@@ -289,7 +334,7 @@ def _ends_chart(
         axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=_AXIS - 8),
     )
     highest = _decade(max(float(finish["shown"].max()), CLOSE * 10))
-    x = _log("X", "gap", (span[0] / 2, highest), _ENDS[is_narrow()])
+    x = _log("X", "gap", (span[0] / 2, highest), _ENDS, most=3 if is_narrow() else 4)
     joined = (
         data.chart(gaps)
         .mark_line(stroke=COLOURS["polish"], strokeWidth=0.8, aria=False)
@@ -297,7 +342,7 @@ def _ends_chart(
     )
     limit = (
         data.chart([{"gap": CLOSE}])
-        .mark_rule(stroke=colours["soft"], strokeDash=[3, 2], strokeWidth=0.8, aria=False)
+        .mark_rule(stroke=colours["soft"], aria=False, **_CLOSE)
         .encode(x=x)
     )
     lines = data.chart([{"entrant": entrant} for entrant in entrants]).mark_rule(
@@ -310,16 +355,18 @@ def _ends_chart(
         *_end_marks(data, gaps.assign(x=gaps["gap"]), x, y, _shape(finish), colours),
     )
     height = 17 * len(entrants)
-    if timing is None:
-        return first.properties(width=left, height=height)
-    total = timing.groupby(["entrant", "start"], sort=False)["seconds"].sum().reset_index()
-    ticks = [float(total["seconds"].min()), float(total["seconds"].max())]
-    x2 = _log(
-        "X",
-        "seconds",
-        (_decade(ticks[0], down=True), _decade(ticks[1])),
-        "seconds of a whole run",
-    )
+    timing, close = spent
+    if timing is not None:
+        name, title = "seconds", ["seconds", "of a whole run"]
+        sums = timing.groupby(["entrant", "start"], sort=False)[name].sum()
+    elif close is not None and len(close):
+        name, title = "evaluations", ["evaluations to within", f"{told_gap(CLOSE, 1)} of the best"]
+        sums = close.rename(name)
+    else:
+        return first.properties(width=width, height=height)
+    total = sums.reset_index()
+    ends = (_decade(float(sums.min()), down=True), _decade(float(sums.max())))
+    x2 = _log("X", name, ends, title, most=3 if is_narrow() else 4)
     bare = alt.Y("entrant:N", sort=entrants, scale=alt.Scale(type="point", padding=0.5), axis=None)
     second = (
         data.chart(total)
@@ -327,7 +374,7 @@ def _ends_chart(
         .encode(
             x=x2,
             y=bare,
-            tooltip=[alt.Tooltip("entrant:N"), alt.Tooltip("start:Q"), alt.Tooltip("seconds:Q")],
+            tooltip=[alt.Tooltip("entrant:N"), alt.Tooltip("start:Q"), alt.Tooltip(f"{name}:Q")],
         )
     )
     return in_row(

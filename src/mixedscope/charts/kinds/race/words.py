@@ -10,10 +10,10 @@ from mixedscope.charts.common.along import told_seconds
 from mixedscope.charts.common.numerals import fixed, told_gap
 from mixedscope.charts.kinds.shrinkage.words import joined
 
-__all__ = ["CLOSE", "race_caption", "race_title"]
+__all__ = ["ARRIVED", "CLOSE", "race_caption", "race_title", "spent_to_close"]
 
 #: Verdicts of an optimum.
-_ARRIVED: Final = ("optimum", "boundary optimum")
+ARRIVED: Final = ("optimum", "boundary optimum")
 
 #: A search that ended this little above the best of the race counts as having arrived.
 CLOSE: Final = 1e-6
@@ -26,44 +26,27 @@ def race_title(
     *,
     x: str = "evaluation",
 ) -> str:
-    """Say who came down fastest, how many runs arrived, and how many searches stopped short.
+    """Say who came down fastest, and how many runs arrived.
 
     ``race``, ``ends``: the tables ``race`` and ``race_ends``. ``timing``: the table
     ``race_timing``, for seconds. ``x``: what is spent (one of "evaluation", "seconds").
     """
     last = ends[ends["point"] == "end"]
-    search = ends[ends["point"] == "search"]
     runs, same = len(last), int(last["same_optimum"].sum())
     who = f"all {runs}" if same == runs else f"{same} of {runs}"
     parts = [f"{who} runs ended at the same optimum"]
     if winner := _fastest(race, ends, timing, x):
         parts.insert(0, winner)
-    doubtful = int((~last["verdict"].isin(_ARRIVED)).sum())
+    doubtful = int((~last["verdict"].isin(ARRIVED)).sum())
     if doubtful:
         parts[-1] += f", {doubtful} uncertified"
-    short = search[~search["verdict"].isin(_ARRIVED)]
-    if len(short):
-        parts.append(
-            f"{len(short)} of {runs} searches stopped uncertified (red), at most "
-            f"{told_gap(float(short['gap'].max()), 3)} above the best"
-        )
-    else:
-        parts.append("every search ended at an optimum by itself")
     text = "; ".join(parts)
     return text[:1].upper() + text[1:] if parts[0].startswith("all ") else text
 
 
 def _fastest(race: pd.DataFrame, ends: pd.DataFrame, timing: pd.DataFrame | None, x: str) -> str:
     """Name the entrants that needed least and most, all starts together, to come close."""
-    keys = ["entrant", "start"]
-    steps = race[[*keys, "evaluation", "gap"]]
-    if x == "seconds":
-        assert timing is not None
-        steps = steps.merge(timing, on=[*keys, "evaluation"], validate="one_to_one")
-        steps = steps.assign(spent=steps.groupby(keys, sort=False)["seconds"].cumsum())
-    else:
-        steps = steps.assign(spent=steps["evaluation"].astype(float))
-    needed = steps[steps["gap"] <= CLOSE].groupby(keys, sort=False)["spent"].min()
+    needed = spent_to_close(race, timing, x)
     runs = ends[ends["point"] == "end"].groupby("entrant", sort=False).size()
     own = {
         entrant: needed[entrant]
@@ -81,6 +64,19 @@ def _fastest(race: pd.DataFrame, ends: pd.DataFrame, timing: pd.DataFrame | None
     if len(own) < len(runs):
         text += f", {joined([e for e in runs.index if e not in own])} did not from every start"
     return text
+
+
+def spent_to_close(race: pd.DataFrame, timing: pd.DataFrame | None, x: str) -> pd.Series:
+    """Evaluations, or seconds, of every run that came close until it did, by entrant and start."""
+    keys = ["entrant", "start"]
+    steps = race[[*keys, "evaluation", "gap"]]
+    if x == "seconds":
+        assert timing is not None
+        steps = steps.merge(timing, on=[*keys, "evaluation"], validate="one_to_one")
+        steps = steps.assign(spent=steps.groupby(keys, sort=False)["seconds"].cumsum())
+    else:
+        steps = steps.assign(spent=steps["evaluation"].astype(float))
+    return steps[steps["gap"] <= CLOSE].groupby(keys, sort=False)["spent"].min()
 
 
 def _range(values: pd.Series, x: str) -> str:
@@ -107,12 +103,17 @@ def race_caption(
         "Several optimisers on one objective"
         + (f", that of {formula}" if formula else "")
         + f": the best so far minus the best of all runs, against {along} (both on log scales; "
-        f"gaps below {told_gap(floor, 1)} are drawn there). In every panel one entrant is blue and "
-        "the others are grey; the bold line begins where a fit would"
+        f"differences below {told_gap(floor, 1)} are drawn there). In every panel one entrant is "
+        "blue and the others are grey; the bold line begins where a fit would"
         + (f", the thin ones at {starts} random starts that all share" if starts else "")
         + ". A ring marks where the search ended, red where its certificate was not that of an "
         "optimum; what follows it, such as polishing, is pink."
-        + (" Seconds of a whole run include what follows, and no compiling." if timed else "")
+        + (
+            " Seconds of a whole run include what follows, and no compiling."
+            if timed
+            else " Below on the right, the evaluations of runs that came within "
+            f"{told_gap(CLOSE, 1)} of the best until they did."
+        )
     ]
     for entrant in dict.fromkeys(ends["entrant"]):
         text.append(_sentence(entrant, ends[ends["entrant"] == entrant], floor))
@@ -131,7 +132,7 @@ def _sentence(entrant: str, own: pd.DataFrame, floor: float) -> str:
     words = f"{named}: searches of {count} evaluations ended at most {told_gap(before, 3)} above"
     if after < before:
         words += f", {told_gap(after, 3)} at the end"
-    astray = search[~search["verdict"].isin(_ARRIVED)]
+    astray = search[~search["verdict"].isin(ARRIVED)]
     if len(astray):
         words += f" ({len(astray)} of {len(search)} not at an optimum before)"
     other = int((~last["same_optimum"].astype(bool)).sum())

@@ -65,8 +65,10 @@ def spread_sentence(numbers: Mapping[str, float]) -> str:
     test = f" Breusch–Pagan {told_p(p)}." if p == p else ""
     if bins == 1 or not least > 0.0:
         return f"Too few observations to compare spreads.{test}"
+    fold = (most / least) ** 2
     return (
-        f"Typical size differs {number((most / least) ** 2, 2)}-fold between bins, off in "
+        f"Typical size differs {fixed(fold, 2) if fold < 1.1 else number(fold, 2)}-fold between "
+        f"bins, off in "
         f"{int(numbers['root_missed'])} of {bins}.{test}"
     )
 

@@ -313,4 +313,4 @@ def _key(
     if at_ends:
         point = {"color": COLOURS["failed"], "filled": True, "size": 16}
         items.append(Keyed("point", "draw at an end of a range", point))
-    return mark_key(items, width=inner(), theme=theme)
+    return mark_key(items, width=inner() - _LEFT, theme=theme)

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along, places_along, told_seconds
-from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.compose import in_column, layered
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import key_columns
 from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.stopping.options import StoppingOptions
 from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES, stopping_caption, stopping_title
@@ -51,6 +53,9 @@ _GAP_FLOOR: Final = 1e-9
 _AXIS: Final = 74
 _GAP: Final = 14
 _HEIGHTS: Final = (110, 170)
+#: Points where a measure becomes accurate enough, and lines at the accuracies.
+_POINT: Final[dict[str, Any]] = {"filled": True, "size": 26, "opacity": 1, "strokeWidth": 0.5}
+_ACCURACY: Final[dict[str, Any]] = {"strokeWidth": 0.7, "strokeDash": [1, 2]}
 
 
 @drawn_with(StoppingOptions)
@@ -83,8 +88,24 @@ def stopping_chart(
         return [*above, *below]
 
     chart = in_rows(len(tables), panels, ["color", "fill", "strokeDash"], [])
+    chart = in_column(chart, _key(accuracy, theme), spacing=6)
     caption = stopping_caption(tables, accuracy, clock=x == "seconds")
     return chart, stopping_title(tables, accuracy, clock=x == "seconds"), caption
+
+
+def _key(accuracy: float, theme: str) -> Any:
+    """What points and straight lines are."""
+    colours = ink(theme)
+    marks: list[tuple[Literal["line", "point", "upright"], str, dict[str, Any]]] = [
+        (
+            "point",
+            "from here on within the accuracy of its line",
+            _POINT | {"fill": colours["ink"]},
+        ),
+        ("line", "accuracies", {"stroke": colours["soft"], **_ACCURACY}),
+        ("upright", f"from here on all within {number(accuracy)}", {"stroke": colours["ink"]}),
+    ]
+    return mark_key([Keyed(*mark) for mark in marks], width=inner() - _AXIS, theme=theme)
 
 
 def _frame(fit: FitTables, x: str) -> pd.DataFrame:
@@ -227,14 +248,7 @@ class _Panel:
         )
         points = (
             alt.Chart(_rounded(marks))
-            .mark_point(
-                filled=True,
-                size=26,
-                opacity=1,
-                stroke=ink(self.theme)["paper"],
-                strokeWidth=0.5,
-                aria=False,
-            )
+            .mark_point(stroke=ink(self.theme)["paper"], aria=False, **_POINT)
             .encode(
                 x=self.x("x", titled=True),
                 y=y,
@@ -249,9 +263,7 @@ class _Panel:
         )
         limits = (
             alt.Chart(pd.DataFrame({"value": sorted(set(known["accuracy"]))}))
-            .mark_rule(
-                stroke=ink(self.theme)["soft"], strokeWidth=0.7, strokeDash=[1, 2], aria=False
-            )
+            .mark_rule(stroke=ink(self.theme)["soft"], aria=False, **_ACCURACY)
             .encode(y=y)
         )
         return layered(
@@ -272,8 +284,8 @@ class _Panel:
             return []
         last = int(rows["evaluation"].max())
         at = float(self.frame.set_index("evaluation")["x"].loc[last])
-        where = told_seconds(at) if self.x.name == "seconds" else f"{last:,}"
-        data = pd.DataFrame({"at": [at], "text": [f"all \u2264 {number(self.accuracy)}: {where}"]})
+        where = f"after {told_seconds(at)}" if self.x.name == "seconds" else f"from {last:,}"
+        data = pd.DataFrame({"at": [at], "text": [f"final {where}"]})
         colours = ink(self.theme)
         x = self.x("at", titled=titled)
         rule = (

@@ -36,7 +36,7 @@ __all__ = ["sweep_chart"]
 #: Room for panels beside the axis of a double column.
 #: Pixels of the axis and margins of a row.
 _BESIDE: Final = 66
-_GAP: Final = 16
+_GAP: Final = 24
 
 
 #: Numbers along x spread over more than this are shown on a log scale.
@@ -164,7 +164,7 @@ class _Panel:
         if not self.is_numeric:
             return alt.X(
                 "x name:N",
-                sort=[named(key, v) for v in self.summary.orders["x"]],
+                sort=self._names_along,
                 axis=alt.Axis(
                     title=x_words(key), labelAngle=0 if self._short else -30, labelLimit=150
                 ),
@@ -187,16 +187,24 @@ class _Panel:
             axis=alt.Axis(
                 title=_lines(x_words(key), self.width),
                 values=shown,
-                format=".0e" if key == "tolerance" else ",.12~g",
+                labelExpr=f"{[named(key, v) for v in shown]}[indexof({shown}, datum.value)]",
                 grid=False,
+                # Numbers stand at their ticks, also at the ends.
+                labelFlush=False,
                 labelOverlap=True,
             ),
         )
 
     @property
+    def _names_along(self) -> list[str]:
+        """Values of a key that stand beside each other: tolerances from loose to tight."""
+        key, values = self.chart["x"], list(self.summary.orders["x"])
+        tight = key == "tolerance" and all(isinstance(v, (int, float)) for v in values)
+        return [named(key, v) for v in (sorted(values, reverse=True) if tight else values)]
+
+    @property
     def _short(self) -> bool:
-        names = [named(self.chart["x"], v) for v in self.summary.orders["x"]]
-        return sum(len(n) for n in names) * 6 < self.width
+        return sum(len(n) for n in self._names_along) * 6 < self.width
 
     @property
     def _x_log(self) -> bool:
@@ -352,6 +360,7 @@ class _Panel:
             title=None,
             orient="top",
             columns=legend_columns(names),
+            symbolType="square",
             symbolStrokeColor=ink(self.theme)["soft"],
         )
         fill = alt.Fill(
@@ -485,4 +494,4 @@ def _measure_axis(
 
 def _lines(words: str, length: int) -> list[str]:
     """Break the title of an axis so that it fits its length in pixels."""
-    return textwrap.wrap(words[:1].upper() + words[1:], max(14, int(length / 5.6)))
+    return textwrap.wrap(words[:1].lower() + words[1:], max(14, int(length / 5.6)))

@@ -87,7 +87,6 @@ def x_words(key: str) -> str:
     if key in MEASURES:
         return MEASURES[key].words
     words = key_words(key)
-    words = words[:1].upper() + words[1:]
     return f"{words} (tighter to the right)" if key == "tolerance" else words
 
 

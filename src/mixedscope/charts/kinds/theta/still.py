@@ -1,4 +1,4 @@
-"""θ in motion for print: where every evaluation put its components."""
+"""θ in motion for print: where every evaluation put its components, phase by phase."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
-from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.keys import Keyed, mark_key
+from mixedscope.charts.common.legend import key_columns, title_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
+from mixedscope.charts.common.phase_bands import phase_fills
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.structure_names import structure_label
-from mixedscope.charts.common.theme import GROUP_COLOURS
+from mixedscope.charts.common.theme import GROUP_COLOURS, ink
 from mixedscope.charts.kinds.motion.frames import Course
 from mixedscope.charts.kinds.motion.words import component_names
+from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.tables.store import FitTables
 
 __all__ = ["theta_still"]
 
 _LEFT: Final = 44
 _GAP: Final = 12
+#: Part of its place that a component fills with its phases.
+_FILLED: Final = 0.8
 #: Height of the heading of a fit and of the slanted names of its components.
 _HEAD: Final = 120
 
@@ -39,7 +44,7 @@ def theta_still(
     *,
     theme: str = "light",
 ) -> Any:
-    """Draw where every evaluation put the components of θ, the later the darker.
+    """Draw where every evaluation put the components of θ, a column for every phase.
 
     ``span``: axis of θ. The chart has no configuration.
     """
@@ -58,81 +63,141 @@ def theta_still(
         flat=0.15,
     )
     size = (width, min(height, 170))
+    # One place for a component in all fits; where these stand below each other one name, too.
+    named = {name: words for fit in tables for name, words in _named(fit).items()}
     drawn = [
-        _theta_row(fit, course, span, groups, scale, size)
+        _theta_row(
+            fit,
+            course,
+            span,
+            scale,
+            size,
+            theme,
+            names=named,
+            labels=across > 1 or fit is tables[-1],
+        )
         for fit, course in zip(tables, courses, strict=True)
     ]
     rows = [
         drawn[i] if across == 1 else in_row(*drawn[i : i + across], spacing=_GAP)
         for i in range(0, len(drawn), across)
     ]
-    return in_column(*rows, spacing=12).properties(
+    colours = ink(theme)
+    keyed = mark_key(
+        [
+            Keyed("line", "a trial", {"stroke": colours["soft"], "strokeWidth": 1.2}),
+            Keyed("point", "the optimum", {"filled": True, "size": 45, "fill": colours["ink"]}),
+        ],
+        width=inner() - _LEFT,
+        theme=theme,
+    )
+    return in_column(*rows, keyed, spacing=12).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
+
+
+def _named(fit: FitTables) -> dict[str, str]:
+    """Components of θ by name, and how they are written below an axis.
+
+    Names are places on the axis and have to differ; what is written leaves out the factor, which
+    the colour tells, for the tails of long names are what tells components apart.
+    """
+    return dict(zip(fit.info["theta_names"], component_names(fit), strict=True))
+
+
+def _phases(fit: FitTables) -> pd.Series:
+    """The phase of every evaluation in words, without one where it was tried elsewhere."""
+    trace = fit.require("trace")
+    way = trace["stage"].isin(["search", "polish"])
+    return trace["phase"].map(PHASE_NAMES).where(way).reset_index(drop=True)
 
 
 def _theta_row(
     fit: FitTables,
     course: Course,
     span: tuple[float, float],
-    groups: Sequence[str],
     scale: alt.Scale,
     size: tuple[int, int],
+    theme: str,
+    *,
+    names: dict[str, str],
+    labels: bool,
 ) -> Any:
     estimates = fit.require("estimates")
     owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
-    # Names are places on the axis and have to differ; what is written leaves out the factor, which
-    # the colour tells, for the tails of long names are what tells components apart.
-    names, shown = list(fit.info["theta_names"]), component_names(fit)
+    own, places, shown = list(fit.info["theta_names"]), list(names), list(names.values())
     n, p = course.theta.shape
+    lanes, phase = list(PHASE_NAMES.values()), _phases(fit)
     step = -(-n // 200)
     kept = np.unique(np.append(np.arange(0, n, step), n - 1))
     best = course.best_at(n) - 1
     frame = pd.DataFrame(
         {
-            "component": np.tile(names, len(kept)),
+            "component": np.tile(own, len(kept)),
             "group": np.tile(owners, len(kept)),
+            "phase": np.repeat(phase.to_numpy()[kept], p),
             "value": [rounded(v) for v in course.theta[kept].ravel().tolist()],
-            "evaluation": np.repeat(kept + 1, p),
+        }
+    ).dropna(subset="phase")
+    long = pd.DataFrame(
+        {
+            "component": np.tile(own, n),
+            "phase": np.repeat(phase.to_numpy(), p),
+            "value": course.theta.ravel(),
         }
     )
+    spread = long.groupby(["component", "phase"], sort=False)["value"].agg(["min", "max"])
+    ranges = spread.map(rounded).reset_index()
     final = pd.DataFrame(
         {
-            "component": names, "group": owners,
+            "component": own, "group": owners, "phase": lanes[-1],
             "value": [rounded(v) for v in course.theta[best].tolist()],
         }
     )  # fmt: skip
     x = alt.X(
-        "component:N", sort=names, scale=alt.Scale(domain=names),
+        "component:N", sort=places,
+        scale=alt.Scale(domain=places, paddingInner=1 - _FILLED, paddingOuter=(1 - _FILLED) / 2),
         axis=alt.Axis(title=None, labelAngle=0 if len("".join(shown)) < size[0] / 8 else -45,
-                      labelExpr=f"{json.dumps(dict(zip(names, shown, strict=True)))}[datum.value]",
+                      labelExpr=f"{json.dumps(names)}[datum.value]", labels=labels,
                       labelLimit=240, grid=False),
     )  # fmt: skip
-    y = alt.Y(
-        "value:Q",
-        scale=alt.Scale(domain=list(span), nice=False, zero=False),
-        axis=alt.Axis(title="θ", tickCount=5),
+    offset = alt.XOffset("phase:N", sort=lanes, scale=alt.Scale(domain=lanes))
+    fill = alt.Fill(
+        "phase:N",
+        scale=alt.Scale(domain=lanes, range=list(phase_fills(theme).values())),
+        legend=alt.Legend(
+            title=None,
+            orient="bottom",
+            symbolType="square",
+            symbolStrokeColor=ink(theme)["soft"],
+            symbolStrokeWidth=0.6,
+            columns=key_columns(lanes),
+        ),
     )
+    axis: dict[str, Any] = {
+        "scale": alt.Scale(domain=list(span), nice=False, zero=False),
+        "axis": alt.Axis(title="θ", tickCount=5),
+    }
+    y = alt.Y("value:Q", **axis)
     colour = alt.Color("group:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
+    width = _FILLED * size[0] / (len(places) * len(lanes))
+    bars = (
+        alt.Chart(ranges, width=size[0], height=size[1])
+        .mark_bar(stroke=ink(theme)["soft"], strokeWidth=0.4, clip=True, aria=False)
+        .encode(x=x, xOffset=offset, y=alt.Y("min:Q", **axis), y2=alt.Y2("max:Q"), fill=fill)
+    )
     ticks = (
-        alt.Chart(frame, width=size[0], height=size[1])
-        .mark_tick(thickness=1.2, size=min(26, 2 * size[0] // (3 * p)), clip=True, aria=False)
-        .encode(
-            x=x, y=y, color=colour,
-            opacity=alt.Opacity(
-                "evaluation:Q",
-                scale=alt.Scale(domain=[1, n], range=[0.12, 0.7]),
-                legend=None,
-            ),
-        )
-    )  # fmt: skip
+        alt.Chart(frame)
+        .mark_tick(thickness=0.8, size=max(2.0, 0.9 * width), opacity=0.5, clip=True, aria=False)
+        .encode(x=x, xOffset=offset, y=y, color=colour)
+    )
     ends = (
         alt.Chart(final)
         .mark_point(filled=True, size=45, opacity=1, clip=True, aria=False)
-        .encode(x=x, y=y, color=colour)
+        .encode(x=x, xOffset=offset, y=y, color=colour)
     )
     info = fit.info
-    return layered(ticks, ends).properties(
+    return layered(bars, ticks, ends).properties(
         title=alt.TitleParams(
             text=structure_label(info), subtitle=f"{info['optimizer']['name']}, {counted(n)}",
             fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,

@@ -111,7 +111,7 @@ def trace_chart(
                 theme,
                 first=i == fits[0],
             )
-            title = _header(tables[i], len(fits))
+            title = _header(tables[i], tables, len(fits))
             out.append(panel.properties(width=width, height=heights[0], title=title))
         for number, row in enumerate(rows):
             for i in fits:
@@ -300,12 +300,18 @@ def _none(theme: str, width: int, y: alt.YDatum) -> Any:
 # -- details ---------------------------------------------------------------------------------------
 
 
-def _header(fit: FitTables, beside: int) -> alt.TitleParams:
+def _header(fit: FitTables, tables: Sequence[FitTables], beside: int) -> alt.TitleParams:
+    """What tells a fit from those beside it, and how it ended."""
     info = fit.info
     verdict = (info.get("certificate") or {}).get("verdict") or "not examined"
-    cost = [str(info["optimizer"]["name"]), counted(len(fit.require("trace")))]
+    names = [structure_name(info), str(info["optimizer"]["name"])]
+    structures = {structure_name(other.info) for other in tables}
+    optimizers = {str(other.info["optimizer"]["name"]) for other in tables}
+    # Several optimisers of one structure are told apart by their own names.
+    first, second = names if len(structures) > 1 or len(optimizers) == 1 else reversed(names)
+    cost = [second, counted(len(fit.require("trace")))]
     return alt.TitleParams(
-        text=structure_name(info),
+        text=first,
         subtitle=[
             *(cost if beside > 2 else [", ".join(cost)]),
             f"objective {fixed(info['objective'], 4)}",

@@ -19,6 +19,7 @@ __all__ = [
     "headroom",
     "kept_rows",
     "next_power",
+    "on_the_way",
     "rounded",
     "same_problem",
     "theta_span",
@@ -101,6 +102,17 @@ def evaluation_frame(
             "rho": trace["rho"].to_numpy(dtype=float),
         }
     )
+
+
+def on_the_way(frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Find the evaluations that led to the end: all but trials elsewhere that found nothing lower.
+
+    ``frame``: as made by `evaluation_frame`.
+    """
+    elsewhere = frame["stage"].isin(["escape", "restart"]).to_numpy()
+    lower = (frame["gap"] <= frame["best"]).to_numpy()
+    first = np.append(True, (frame["best"] < frame["best"].shift()).to_numpy()[1:])
+    return ~elsewhere | (lower & first)
 
 
 def kept_rows(frame: pd.DataFrame, limit: int) -> np.ndarray[Any, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.theme import GROUP_COLOURS, ink
-from mixedscope.charts.kinds.trace.frames import kept_rows, theta_span
+from mixedscope.charts.kinds.trace.frames import kept_rows, on_the_way, theta_span
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.tables.store import FitTables
 
@@ -64,7 +64,9 @@ class ParameterRow:
     raised : tuple of int
         Values per fit that are drawn at the lower end of a log axis, being smaller.
     kept : tuple of int
-        Evaluations per fit that lines go through.
+        Evaluations per fit that lines go through, with those of `elsewhere`.
+    elsewhere : int
+        Evaluations of all fits that they leave out, having looked elsewhere.
     """
 
     title: str
@@ -74,6 +76,7 @@ class ParameterRow:
     beyond: tuple[int, ...]
     raised: tuple[int, ...]
     kept: tuple[int, ...]
+    elsewhere: int
 
 
 def chosen_parameters(tables: Sequence[FitTables], parameters: str | None) -> str:
@@ -259,13 +262,15 @@ def _row(
     """Bring values into the shape in which they are drawn, thinned by the rule of the trace."""
     low, high = span
     out, beyond, raised, kept = [], [], [], []
+    elsewhere = 0
     for own, frame in zip(values, frames, strict=True):
         outside = np.zeros(len(frame), dtype=bool)
         below = 0
-        keep = kept_rows(frame, max(2, limit // max(1, len(own))))
+        way = on_the_way(frame)
+        keep = kept_rows(frame, max(2, limit // max(1, len(own)))) & way
         parts = []
         for name, (group, series) in own.items():
-            outside |= (series > high) | ((series < low) & (not log))
+            outside |= ((series > high) | ((series < low) & (not log))) & way
             below += int((series[keep] < low).sum()) if log else 0
             shown = np.maximum(series, low) if log else series
             parts.append(
@@ -283,6 +288,7 @@ def _row(
         out.append(joined.dropna(subset=["value"]))
         beyond.append(int(outside.sum()))
         raised.append(below)
-        kept.append(int(keep.sum()))
-    counts = (tuple(beyond), tuple(raised), tuple(kept))
+        kept.append(int((keep | ~way).sum()))
+        elsewhere += int((~way).sum())
+    counts = (tuple(beyond), tuple(raised), tuple(kept), elsewhere)
     return ParameterRow(title, tuple(out), (low, high), log, *counts)

@@ -126,6 +126,8 @@ def trace_caption(
             f"Standard deviations below {number(rows[0].span[0])} are drawn at the foot of their "
             "axis."
         )
+    if any(row.elsewhere for row in rows):
+        words.append("Lines below leave out trials that looked for a lower minimum and found none.")
     if beyond := sum(rows[0].beyond):
         name = "\u03b8" if rows[0].title == "\u03b8" else "the standard deviations"
         words.append(

@@ -346,4 +346,4 @@ def _key(parameters: pd.DataFrame, theme: str) -> Any:
     if parameters[["at_low", "at_high"]].notna().to_numpy().any():
         square = {"shape": "square", "color": COLOURS["failed"], "filled": True, "size": 34}
         items.append(Keyed("point", "the range ends", square))
-    return mark_key(items, width=inner(), theme=theme)
+    return mark_key(items, width=inner() - _LEFT, theme=theme)
