@@ -98,7 +98,7 @@ def test_title_and_caption_say_whether_the_last_phase_comes_to_dominate() -> Non
     _, title, caption = drawn()
     assert title.replace("\u00a0", " ") == (
         "Fine tuning comes to dominate in large models: by a, 29 % of 70 evaluations with the "
-        "fewest covariance parameters (m0, full), 84 % of 310 evaluations with the most (m4, full)"
+        "fewest covariance parameters (1), 84 % of 310 evaluations with the most (5)"
     )
     assert "By a, fine tuning and verification took more than half" in caption
     assert "1.00 with the number of covariance parameters" in caption

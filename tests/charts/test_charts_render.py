@@ -157,6 +157,12 @@ def test_browser_shows_text_and_runs_none_of_it(saved: dict[str, Path], tmp_path
 def test_policy_of_the_page_lets_the_chart_be_drawn(saved: dict[str, Path]) -> None:
     body = dumped(saved["html"]).partition('<div id="chart"')[2].partition("<figcaption>")[0]
     assert "Ärger &amp; Söhne" in body
+    # Axes are read aloud, and no mark by the names of its columns.
+    assert set(re.findall(r'aria-roledescription="([^"]+)"', body)) <= SPOKEN
+
+
+#: What of a page is described to screen readers besides its caption.
+SPOKEN = {"visualization", "group mark container", "axis", "legend", "header", "title"}
 
 
 def dumped(page: Path) -> str:

@@ -205,11 +205,13 @@ def of(optimizer: str) -> list[FitTables]:
 
 @claims(
     r"Fine tuning (?P<verb>comes|does not come) to dominate in large models: by pybobyqa, "
-    r"(?P<small>.+?)(?: evaluations)? with the fewest covariance parameters \(sleep, intercept\), "
-    r"(?P<large>.+?)(?: evaluations)? with the most \(sleep, full\)$"
+    r"(?P<small>.+?)(?: evaluations)? with the fewest covariance parameters \((?P<fewest>\d+)\), "
+    r"(?P<large>.+?)(?: evaluations)? with the most \((?P<most>\d+)\)$"
 )
 def dominates(m: re.Match[str], x: str) -> None:
     fits = {f.info["structure"]: f for f in of("pybobyqa")}
+    sizes = [len(fits[name].info["theta_names"]) for name in ("intercept", "full")]
+    assert [int(m["fewest"]), int(m["most"])] == sizes
     parts = []
     for words, name in ((m["small"], "intercept"), (m["large"], "full")):
         part, total = fine(fits[name], x)

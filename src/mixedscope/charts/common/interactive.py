@@ -100,7 +100,7 @@ def interactive_page(
     page holds everything. Raises StoreError if that style sheet is damaged.
     """
     title, caption = _title(spec), str(spec.get("description", ""))
-    text = compact(spec)
+    text = compact(_unspoken(spec))
     brought = Brought.by(text, shared)
     return _PAGE.format(
         title=html.escape(title) or "Chart",
@@ -117,6 +117,12 @@ def interactive_page(
         carried=brought.script,
         start=_START,
     ).encode()
+
+
+def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
+    """A chart none of whose marks is read aloud, by the names of its columns: its caption is."""
+    config = spec.get("config", {})
+    return {**spec, "config": {**config, "mark": {**config.get("mark", {}), "aria": False}}}
 
 
 _PAGE: Final = """<!DOCTYPE html>

@@ -133,7 +133,7 @@ def _block(
         axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=_NAMES[is_narrow()]),
     )
     height = _ROW * len(labels)
-    numbers = 118
+    numbers = 126
     rows = len(columns) if is_narrow() else 1
     width = (inner() - _LEFT - numbers - _BESIDE * len(columns)) // len(columns) * rows
     panels = [_numbers(fits, y, theme, titled=first).properties(width=numbers, height=height)]
@@ -307,7 +307,8 @@ def _against(
             ),
             y=alt.Y(
                 "share:Q",
-                scale=alt.Scale(domain=[0, 1]),
+                # Room for half a label, which would push the words above apart, and for points.
+                scale=alt.Scale(domain=[-0.05, 1.07], nice=False),
                 axis=alt.Axis(
                     title=["share of", "fine tuning"] if first else None,
                     format="%",

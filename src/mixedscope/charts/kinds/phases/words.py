@@ -45,11 +45,12 @@ def phases_title(
     if len(own) == 1:
         return f"Fine tuning and verification took {last}"
     by = f"by {optimizer}, " if trend["optimizer"].nunique() > 1 else ""
-    names = [f"{own['model'].iloc[i]}, {own['structure'].iloc[i]}" for i in (0, -1)]
-    ends = f"{by}{first} with the fewest {SIZE_NAMES[order]} ({names[0]}), {last} with the most "
+    # The rows say which fits these are.
+    least, most = (f"{int(own[order].iloc[i]):,}" for i in (0, -1))
+    ends = f"{by}{first} with the fewest {SIZE_NAMES[order]} ({least}), {last} with the most "
     grows = high > low and row["rank_correlation"] > 0
     verb = "comes" if grows and high > 0.5 else "does not come"
-    return f"Fine tuning {verb} to dominate in large models: {ends}({names[1]})"
+    return f"Fine tuning {verb} to dominate in large models: {ends}({most})"
 
 
 def _ordered(phases: pd.DataFrame, order: str) -> pd.DataFrame:

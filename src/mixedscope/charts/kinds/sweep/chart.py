@@ -467,7 +467,12 @@ def _measure_axis(
         return channel(
             f"{field}:Q",
             scale=alt.Scale(domain=[bottom, top], nice=False, zero=False),
-            axis=alt.Axis(title=title, format="%" if measure.unit == "%" else ",.6~g", tickCount=5),
+            axis=alt.Axis(
+                title=title,
+                format="%" if measure.unit == "%" else ",.6~g",
+                tickCount=5,
+                labelFlush=False,
+            ),
         )
     low, high = math.log10(span[0]), math.log10(span[1])
     room = max(0.15, 0.04 * (high - low))
