@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -82,14 +83,14 @@ def test_tolerances_run_from_loose_to_tight() -> None:
     assert '"reverse": true' in str(spec).replace("'", '"').replace("True", "true")
 
 
-def axes_along(node: Any) -> list[dict[str, Any]]:
-    """The horizontal encodings of all layers."""
+def axes_along(node: Any, channel: str = "x") -> list[dict[str, Any]]:
+    """The encodings of all layers in a channel."""
     if isinstance(node, list):
-        return [found for part in node for found in axes_along(part)]
+        return [found for part in node for found in axes_along(part, channel)]
     if not isinstance(node, dict):
         return []
-    own = [node["encoding"]["x"]] if "x" in node.get("encoding", {}) else []
-    return own + [found for part in node.values() for found in axes_along(part)]
+    own = [node["encoding"][channel]] if channel in node.get("encoding", {}) else []
+    return own + [found for part in node.values() for found in axes_along(part, channel)]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,22 @@ def test_tolerances_are_written_alike_on_axes_and_in_titles() -> None:
         labels == "['1e\u22126', '1e\u22124', '0.01'][indexof([1e-06, 0.0001, 0.01], datum.value)]"
     )
     assert "0.01 to 1e\u22126" in title
+
+
+@pytest.mark.parametrize(
+    ("chart", "told"),
+    [
+        ({"y": "search_evaluations"}, "median and quartiles"),
+        ({"y": "singular"}, "with its 95\u00a0% interval"),
+        ({"y": "search_evaluations", "where": {"replicate": 1}, "colour": "optimizer"}, ""),
+    ],
+)
+def test_axes_say_what_bands_are_where_there_are_any(chart: dict[str, Any], told: str) -> None:
+    spec = draw(**chart)[0]
+    titles = {" ".join(v["axis"]["title"]) for v in axes_along(spec, "y") if v.get("axis")}
+    areas = '"type": "area"' in json.dumps(spec)
+    assert areas == bool(told)
+    assert all((told in title) if told else ("quartiles" not in title) for title in titles)
 
 
 def test_points_tell_what_being_near_enough_costs() -> None:

@@ -220,8 +220,21 @@ class _Panel:
         """Give the axis of the measure."""
         span = self._spread("low", "high")
         return _measure_axis(
-            alt.Y, field, self.measure, span, log=self._is_log(self.measure), length=self.height
+            alt.Y,
+            field,
+            self.measure,
+            span,
+            log=self._is_log(self.measure),
+            length=self.height,
+            beside=self._beside,
         )
+
+    @property
+    def _beside(self) -> str:
+        """What the bands or bars are, where there are any: they have no key of their own."""
+        if not (self.frame["high"] > self.frame["low"]).any():
+            return ""
+        return "with its 95\u00a0% interval" if self.measure.proportion else "median and quartiles"
 
     def _spread(self, low: str, high: str) -> tuple[float, float]:
         least, most = float(self.frame[low].min()), float(self.frame[high].max())
@@ -452,9 +465,13 @@ def _measure_axis(
     *,
     log: bool,
     length: int,
+    beside: str = "",
 ) -> Any:
-    """Give the axis of a measure: powers of ten, percentages or plain numbers."""
-    title = _lines(measure.words, length)
+    """Give the axis of a measure: powers of ten, percentages or plain numbers.
+
+    ``beside``: words below its name.
+    """
+    title = [*_lines(measure.words, length), *[beside] * bool(beside)]
     if not log or span[0] <= 0:
         low, high = span
         room = 0.05 * (high - low or abs(high) or 1.0)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mixedscope.charts.common.numerals import fixed, power, share_in_tenths
+from mixedscope.charts.kinds.coefficients.parameters import NAMES
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.summaries.keys import key_words
@@ -41,6 +42,8 @@ def named(key: str, value: Any) -> str:
     """Write the value of a key for readers."""
     if key == "phase":
         return phase_name(value)
+    if key in ("intervals", "tests"):
+        return NAMES.get(value, str(value))
     if key == "start":
         return _STARTS.get(value, f"random start {value}")
     if isinstance(value, bool):
