@@ -258,6 +258,13 @@ def test_the_chart_answers_in_its_title(tables: dict[str, Any], theme: str) -> N
     assert "no shrinkage" in json.dumps(chart.to_dict())
 
 
+def test_structures_are_told_apart_without_colours(tables: dict[str, Any]) -> None:
+    chart = efficiency_chart(tables["efficiency"], tables["efficiency_refits"])[0].to_dict()
+    panel = chart["hconcat"][0]["layer"]
+    (shape,) = [layer["encoding"]["shape"] for layer in panel if "shape" in layer["encoding"]]
+    assert len(set(shape["scale"]["range"])) == len(shape["scale"]["domain"]) > 2
+
+
 def test_nothing_is_told_of_estimates_without_shrinkage_that_do_not_exist(
     sleepstudy: pd.DataFrame,
 ) -> None:

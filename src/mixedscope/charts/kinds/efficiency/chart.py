@@ -46,6 +46,9 @@ _NARROW: Final = (96, 66)
 #: Most columns of numbers; with more structures the numbers are in tooltips.
 _COLUMNS: Final = 2
 _STEP: Final = 9
+#: Marks of structures, and of estimates without shrinkage; no strokes, which intervals are.
+_SHAPES: Final = ("circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right")
+_UNSHRUNKEN: Final = "diamond"
 
 
 @drawn_with(EfficiencyOptions)
@@ -148,11 +151,12 @@ def _errors(
         scale=alt.Scale(paddingInner=0.12, paddingOuter=0.06),
     )
     offset = alt.YOffset("name:N", sort=names, scale=alt.Scale(domain=names))
-    colour = alt.Color(
-        "name:N",
-        scale=alt.Scale(domain=names, range=palette),
-        legend=alt.Legend(title=None, orient="bottom", direction="horizontal", symbolSize=60),
-    )
+    legend = alt.Legend(title=None, orient="bottom", direction="horizontal", symbolSize=60)
+    colour = alt.Color("name:N", scale=alt.Scale(domain=names, range=palette), legend=legend)
+    # In grey, too, a structure is told from the others.
+    marks = [_SHAPES[i % len(_SHAPES)] for i in range(len(structures))]
+    marks += [_UNSHRUNKEN] * (UNSHRUNKEN in shown)
+    shape = alt.Shape("name:N", scale=alt.Scale(domain=names, range=marks), legend=legend)
     tooltip = [
         alt.Tooltip("label:N", title="error of"),
         alt.Tooltip("name:N", title="structure"),
@@ -181,6 +185,7 @@ def _errors(
         y=y,
         yOffset=offset,
         color=colour,
+        shape=shape,
         tooltip=tooltip,
     )
     bands = _bands(data, labels, y, colours)
