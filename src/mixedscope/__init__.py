@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "Fit",
+    "GeneralizedFit",
+    "GeneralizedLinearMixedModel",
     "LinearMixedModel",
     "__version__",
     "charts",
     "cross_validate",
     "efficiency",
     "errors",
+    "glmer",
     "ladder",
     "lmer",
     "load_dataset",
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from mixedscope import charts
     from mixedscope.api.assess import cross_validate, efficiency
     from mixedscope.api.fit import Fit
+    from mixedscope.api.generalized.fit import GeneralizedFit
+    from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel, glmer
     from mixedscope.api.likelihood_ratio import lrtest
     from mixedscope.api.linear import LinearMixedModel, load_fit
     from mixedscope.api.lmer import lmer
@@ -51,9 +56,12 @@ if TYPE_CHECKING:
 # engine's import, nor the engine for that of the charts.
 _HOME = {
     "Fit": "mixedscope.api.fit",
+    "GeneralizedFit": "mixedscope.api.generalized.fit",
+    "GeneralizedLinearMixedModel": "mixedscope.api.generalized.glmer",
     "LinearMixedModel": "mixedscope.api.linear",
     "cross_validate": "mixedscope.api.assess",
     "efficiency": "mixedscope.api.assess",
+    "glmer": "mixedscope.api.generalized.glmer",
     "ladder": "mixedscope.api.structure_ladder",
     "lmer": "mixedscope.api.lmer",
     "load_dataset": "mixedscope.data.prepare",

@@ -62,7 +62,7 @@ class Model:
                 "contrasts must name the coding of each variable, as "
                 f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
             )
-        of_rows = {"weights": weights, "offset": offset, "subset": subset}
+        of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
         if isinstance(data, pd.DataFrame):
             of_rows = {key: in_order_of(value, data.index) for key, value in of_rows.items()}
         named: dict[str, Any] = {

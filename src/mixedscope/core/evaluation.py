@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluated", "Evaluation"]
+
+
+class Evaluated(Protocol):
+    """What an evaluation of any objective yields; its parts are named by the objective."""
+
+    @property
+    def objective(self) -> float: ...  # noqa: D102
+    @property
+    def beta(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def rounding(self) -> float: ...  # noqa: D102
 
 
 class Evaluation(NamedTuple):
-    """One evaluation of the objective, in the units of the response.
+    """One evaluation of the profiled objective, in the units of the response.
 
     Attributes
     ----------

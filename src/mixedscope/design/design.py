@@ -20,6 +20,7 @@ from mixedscope.design.frame import (
     as_frame,
 )
 from mixedscope.design.identifiable import ALLOW, REFUSE, check_levels, refuse_residual
+from mixedscope.design.responses import Observed, read_response
 from mixedscope.design.rows import named_offset, read_offset, read_subset, read_weights, usable_rows
 from mixedscope.design.structure_choice import (
     Choice,
@@ -30,7 +31,7 @@ from mixedscope.design.structure_choice import (
 from mixedscope.design.terms import INTERCEPT, ColumnBlock, TermColumns
 from mixedscope.design.training import VALUES, Training
 from mixedscope.formula.expressions import columns_in
-from mixedscope.formula.parse import Formula, RandomTerm, parse_formula
+from mixedscope.formula.parse import TRIALS, Formula, RandomTerm, parse_formula
 from mixedscope.formula.tree import Call, Name, names_in, unparse
 
 __all__ = [
@@ -138,6 +139,10 @@ class Design:
         Which columns of X belong to which term, and the variables that they are made of.
     training : Training or None
         What makes the columns of other rows; None of a design that was not made from a formula.
+    trials : (n,) array or None
+        Of a response of a family: of how many trials `y` is the share of successes.
+    success : str or None
+        Of a response of a family: the category that counts as 1, of two.
     """
 
     formula: str
@@ -159,6 +164,8 @@ class Design:
     notes: tuple[str, ...] = ()
     fixed: FixedTerms = field(default_factory=FixedTerms)
     training: Training | None = None
+    trials: NDArray[np.float64] | None = None
+    success: str | None = None
 
     def observed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values (..., n) on the scale of `y` as ones of the response: the offset is added."""
@@ -238,8 +245,13 @@ def design_of_frame(
     subset: str | ArrayLike | None = None,
     sigma: float | None = None,
     unidentified: str = REFUSE,
+    of_family: bool = False,
 ) -> Design:
-    """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`."""
+    """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`.
+
+    ``of_family``: the response is that of a family, with trials or of two categories; it is kept as
+    it is, with an offset or without, and no random effects are taken for residuals.
+    """
     chooser = StructureChooser(parsed, structure)
     if not parsed.random:
         raise ModelError(
@@ -275,14 +287,23 @@ def design_of_frame(
     _refuse_own_offset(parsed, offset, frame)
 
     response = written = unparse(parsed.response)
-    y = columns.numeric(parsed.response, "The response")
+    if of_family:
+        seen = read_response(parsed.response, columns)
+    elif isinstance(parsed.response, Call) and parsed.response.function == TRIALS:
+        raise ModelError(
+            f"The response {response!r} is of successes and failures: that is for a generalised "
+            "model, ms.glmer(..., family='binomial')."
+        )
+    else:
+        seen = Observed(columns.numeric(parsed.response, "The response"))
+    y = seen.y
     added = [columns.numeric(node, "The offset") for node in parsed.offsets]
     if isinstance(offset, str):
         added.append(named_offset(offset, frame, rows, columns.learned))
     elif all_offsets is not None:
         added.append(all_offsets[rows])
     total = np.sum(added, axis=0) if added else None
-    if total is not None:
+    if total is not None and not of_family:
         response = f"{response} less its offset"
         y = y - total
     if y.min() == y.max():
@@ -295,7 +316,7 @@ def design_of_frame(
     random = _random_designs(parsed, chooser, columns)
     for made in random:
         check_levels(made.group, made.levels)
-        if sigma is None and unidentified == REFUSE:
+        if sigma is None and unidentified == REFUSE and not of_family:
             _refuse_residuals(made, kept_weights)
     fixed = columns.assigned(parsed.fixed.intercept, parsed.fixed.terms)
     variables = columns.described(parsed.response)
@@ -333,6 +354,8 @@ def design_of_frame(
             _expression_of(offset, frame),
             columns.learned,
         ),
+        trials=seen.trials,
+        success=seen.success,
     )
 
 

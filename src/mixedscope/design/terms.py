@@ -168,6 +168,10 @@ class TermColumns:
         variable = self._variable(node)
         return len(variable.levels if isinstance(variable, Factor) else variable.names)
 
+    def variable(self, node: Node) -> ColumnBlock | Factor:
+        """What a node is: columns of numbers, or categories."""
+        return self._variable(node)
+
     def numeric(self, node: Node, where: str) -> NDArray[np.float64]:
         """Evaluate the response, or another node that must be one numeric column."""
         variable = self._variable(node)

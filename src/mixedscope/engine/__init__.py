@@ -15,6 +15,8 @@ does not document (`tests/test_layers.py`):
 - `blocks`: how a model is cut into blocks, and what an evaluation costs
 - `search.searchable`: the objective with what optimisers ask for
 - `search.refits`: searches for many responses at once
+- `generalized.system`: a design with a family in internal units
+- `generalized.laplace`: -2 log-likelihood of a generalised model, with its exact gradient
 - `lapack`: the number of threads
 - `compile.interpreter`: whether Python may run the kernels of small models
 """

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine import lapack
 from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.generalized.products import WeightedProducts
 from mixedscope.engine.heads import eliminate_heads, is_wide
 from mixedscope.engine.kernels import elimination as kernels
 from mixedscope.engine.kernels import inverse as kernels_inverse
@@ -102,10 +103,10 @@ class BlockedSystem:
     def reform(self, weights: Floats, response: Floats) -> None:
         """Factorise the same system with other weights (n,) and another response (n,) from now on.
 
-        One pass over the observations; the pattern stays. For systems of `WorkingProducts`, whose
-        :meth:`~mixedscope.engine.products.WorkingProducts.reform` says what the arguments mean.
+        One pass over the observations; the pattern stays. For systems of `WorkingProducts`, or of
+        `WeightedProducts`, whose ``reform`` says what the arguments mean.
         """
-        if not isinstance(self.cross, WorkingProducts):
+        if not isinstance(self.cross, WorkingProducts | WeightedProducts):
             raise TypeError("Only a system of WorkingProducts can be formed again.")
         with lapack.limited_for(len(weights)):
             self.cross.reform(weights, response)

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.generalized.products import WeightedProducts
 from mixedscope.engine.kernels.observations import add_rest, add_tier
 from mixedscope.engine.system import ProfiledSystem
 
-__all__ = ["Observations", "observations"]
+__all__ = ["Observations", "observations", "row_forms"]
 
 Floats = NDArray[np.float64]
 
@@ -46,15 +48,35 @@ def observations(system: ProfiledSystem, factors: Sequence[Floats]) -> Observati
     ``factors`` (k, k): relative covariance factors for columns of unit root mean square. Overwrites
     the factorisation. Raises FloatingPointError if the system is not positive definite to rounding.
     """
-    blocked, cross = system.blocked, system.cross
+    blocked = system.blocked
     blocked.solve(factors)
     root = blocked.fixed_factor()
-    s, tiers = blocked.selected_inverse()
-    pattern = cross.pattern
     basis = np.ascontiguousarray(system.basis.q)
+    leverage, fixed = _forms(blocked, basis, blocked.pattern.scatter().rest_column)
+    # X'S e = inv(Phi) Phi X'S e, and the quadratic form of it is what P lacks of S.
+    taken = ((fixed @ root) ** 2).sum(axis=1)
+    return Observations(leverage, 1.0 - leverage + taken, fixed @ system.r_inverse.T)
+
+
+def row_forms(blocked: BlockedSystem) -> Floats:
+    """``z' Lambda inv(H) Lambda' z`` (n,) of every row z of random-effects columns.
+
+    Of a system of `WeightedProducts` without fixed effects, whose columns are unweighted, as it was
+    last solved. Overwrites the factorisation.
+    """
+    cross = blocked.cross
+    assert isinstance(cross, WeightedProducts)
+    return _forms(blocked, cross.q, cross.rest_column)[0]
+
+
+def _forms(
+    blocked: BlockedSystem, basis: Floats, rest_column: NDArray[np.int32]
+) -> tuple[Floats, Floats]:
+    """Quadratic forms (n,) of the inverse in the rows, and its products (n, r) with the basis."""
+    cross, pattern = blocked.cross, blocked.pattern
+    s, tiers = blocked.selected_inverse()
     n, r = basis.shape
     leverage, fixed = np.zeros(n), np.zeros((n, r))
-    rest_column = pattern.scatter().rest_column
     rest_z = np.empty((n, 0))
     if pattern.rest_factors:
         rest_z = np.hstack([cross.factors[f].z for f in pattern.rest_factors])
@@ -68,6 +90,4 @@ def observations(system: ProfiledSystem, factors: Sequence[Floats]) -> Observati
             factor.codes, factor.z, np.hstack([*outer, basis]), rest_column, rest_z, *own,
             tier.ptr, tier.idx, leverage, fixed,
         )  # fmt: skip
-    # X'S e = inv(Phi) Phi X'S e, and the quadratic form of it is what P lacks of S.
-    taken = ((fixed @ root) ** 2).sum(axis=1)
-    return Observations(leverage, 1.0 - leverage + taken, fixed @ system.r_inverse.T)
+    return leverage, fixed

@@ -29,7 +29,7 @@ from mixedscope.engine.basis import FixedBasis, products_of_rows
 from mixedscope.engine.memory import check_room
 from mixedscope.engine.pattern import Pattern, Scatter, make_pattern
 
-__all__ = ["CrossProducts", "GroupColumns", "Tier", "WorkingProducts", "cross_products"]
+__all__ = ["CrossProducts", "GroupColumns", "Tier", "WorkingProducts", "cross_products", "room_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -179,7 +179,7 @@ class WorkingProducts(CrossProducts):
             replace(f, z=room.setdefault(id(f.z), np.empty(f.z.shape))) for f in cross.factors
         )
         tail = np.empty((cross.n_tail, len(basis.q)))
-        tiers, rest = _room(cross.pattern, cross.n_tail)
+        tiers, rest = room_of(cross.pattern, cross.n_tail)
         return cls(
             cross.pattern, factors, tiers, rest, cross.n_tail, tail[:-1], cross.factors,
             np.ascontiguousarray(basis.q.T), tail, cross.pattern.scatter(),
@@ -242,7 +242,7 @@ def cross_products(
     return CrossProducts(pattern, factors, tiers, rest, len(rest) - pattern.n_rest, None)
 
 
-def _room(pattern: Pattern, n_tail: int) -> tuple[tuple[Tier, ...], Floats]:
+def room_of(pattern: Pattern, n_tail: int) -> tuple[tuple[Tier, ...], Floats]:
     """Room for the cross-products of the tiers, and of rest and tail."""
     tiers = []
     head = n_tail + sum([pattern.sizes[f] for f in pattern.chain])

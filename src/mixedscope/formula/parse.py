@@ -38,7 +38,10 @@ from mixedscope.formula.tree import (
     unparse,
 )
 
-__all__ = ["FUNCTIONS", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
+__all__ = ["FUNCTIONS", "TRIALS", "Fixed", "Formula", "RandomTerm", "Term", "parse_formula"]
+
+#: The function of a response of successes and failures.
+TRIALS = "cbind"
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ def _sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
 
 def _response(text: str, tokens: list[Token]) -> Node:
     """The left-hand side: a column, a function of columns, or arithmetic with them."""
-    node = Parser(text, tokens, FUNCTIONS, formula=True).parse()
+    node = Parser(text, tokens, (*FUNCTIONS, TRIALS), formula=True).parse()
     if _find_bar(node) is not None:
         raise FormulaError(
             text, node.position, "The response cannot be a random-effects term; move it behind '~'."
@@ -219,7 +222,7 @@ def _find_bar(node: Node) -> Binary | Call | None:
             waiting.append(node.inner)
         elif isinstance(node, Unary):
             waiting.append(node.operand)
-        elif isinstance(node, Call) and node.function not in FUNCTIONS:
+        elif isinstance(node, Call) and node.function not in (*FUNCTIONS, TRIALS):
             return node
     return None
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from mixedscope.core.errors import OptimizerError
-from mixedscope.core.evaluation import Evaluation
 from mixedscope.optimize.announcement import GRADIENT, LONG, announce_fit, is_by_gradient
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
@@ -30,7 +29,7 @@ class OptimizationResult:
     ----------
     theta : (k,) array
         The optimum in canonical signs, theta units.
-    evaluation : Evaluation
+    evaluation : what `Objective.evaluate` yields
         The objective and its parts there.
     trace : Trace
         Every evaluation.
@@ -52,7 +51,7 @@ class OptimizationResult:
     """
 
     theta: FloatArray
-    evaluation: Evaluation
+    evaluation: Any
     trace: Trace
     certificate: dict[str, Any]
     optimizer: dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluated
 
 __all__ = [
     "CompiledSearch",
@@ -59,7 +59,7 @@ class CompiledSearch(Protocol):
     @property
     def objectives(self) -> list[float]: ...  # noqa: D102
 
-    def evaluation(self, number: int, /) -> Evaluation | None:
+    def evaluation(self, number: int, /) -> Evaluated | None:
         """Give all of one evaluation, counted from 0; None if it failed."""
         ...
 
@@ -102,7 +102,7 @@ class Objective(Protocol):
     @property
     def scale(self) -> FloatArray: ...  # noqa: D102
 
-    def evaluate(self, theta: FloatArray, /) -> Evaluation:
+    def evaluate(self, theta: FloatArray, /) -> Evaluated:
         """Evaluate the objective at theta."""
         ...
 
@@ -160,7 +160,7 @@ class SmoothObjective(Objective, Protocol):
 
     # -- values and slopes
 
-    def evaluate_gradient(self, theta: FloatArray, /) -> tuple[Evaluation, FloatArray]:
+    def evaluate_gradient(self, theta: FloatArray, /) -> tuple[Evaluated, FloatArray]:
         """Evaluate the objective and its exact gradient with respect to theta."""
         ...
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluated
 from mixedscope.core.progress import progress_bar
 from mixedscope.core.wording import counted
 from mixedscope.optimize.certificate import rounding
@@ -46,14 +46,14 @@ class Point:
     ----------
     x : (k,) array
         Standardised units.
-    evaluation : Evaluation
+    evaluation : Evaluated
     gradient : (k,) array or None
         In standardised units; None if not computed.
     """
 
     __slots__ = ("evaluation", "gradient", "x")
 
-    def __init__(self, x: FloatArray, evaluation: Evaluation, gradient: FloatArray | None) -> None:
+    def __init__(self, x: FloatArray, evaluation: Evaluated, gradient: FloatArray | None) -> None:
         self.x = x
         self.evaluation = evaluation
         self.gradient = gradient
@@ -212,7 +212,7 @@ class Problem:
         x = np.array(x, dtype=np.float64)
         theta = self.to_theta(x)
         slope: FloatArray | None = None
-        evaluation: Evaluation | None
+        evaluation: Evaluated | None
         before = self.seconds if self._on_first is not None else 0.0
         try:
             if gradient:
@@ -238,7 +238,7 @@ class Problem:
         self,
         x: FloatArray,
         theta: FloatArray,
-        evaluation: Evaluation | None,
+        evaluation: Evaluated | None,
         slope: FloatArray | None,
     ) -> Point | None:
         """Record one evaluation, and keep it if it is the best."""
@@ -376,7 +376,7 @@ class Problem:
             return 0.0
         return self._worst + max(1.0, self._worst - self.best.objective)
 
-    def _show(self, evaluation: Evaluation | None) -> None:
+    def _show(self, evaluation: Evaluated | None) -> None:
         if evaluation is not None:
             best = evaluation.objective
             if self.best is not None:

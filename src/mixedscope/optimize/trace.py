@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluated
 from mixedscope.optimize.objective import CompiledSearch, FloatArray
 from mixedscope.optimize.phases import label_phases
 
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
     stage: str
     theta: FloatArray
-    evaluation: Evaluation | None
+    evaluation: Evaluated | None
     gradient: FloatArray | None
     seconds: float
     compiling: float
@@ -137,7 +137,7 @@ class Trace:
         self,
         stage: str,
         theta: FloatArray,
-        evaluation: Evaluation | None,
+        evaluation: Evaluated | None,
         gradient: FloatArray | None,
         seconds: float,
         compiling: float = 0.0,
@@ -227,7 +227,7 @@ class Trace:
         )
 
 
-def _column(evaluations: list[Evaluation | None], part: str) -> FloatArray:
+def _column(evaluations: list[Evaluated | None], part: str) -> FloatArray:
     return np.array([np.nan if e is None else getattr(e, part) for e in evaluations], dtype=float)
 
 

@@ -1,0 +1,1 @@
+"""Generalised mixed models as users meet them."""

@@ -1,0 +1,247 @@
+"""A fitted generalised mixed model: its numbers and tables."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedscope.api.generalized import summary
+from mixedscope.api.generalized.model import GeneralizedModel
+from mixedscope.api.printing import html as printing_html
+from mixedscope.api.printing import text as printing_text
+from mixedscope.api.printing.document import Block
+from mixedscope.api.printing.formats import Printed, printed
+from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.result_table import ResultTable
+from mixedscope.inference.estimates.estimates import criteria_of, normal_statistics
+from mixedscope.inference.generalized import (
+    modes_table,
+    parameter_covariance,
+    variance_table,
+)
+from mixedscope.optimize.driver import OptimizationResult
+
+__all__ = ["GeneralizedFit"]
+
+Floats = NDArray[np.float64]
+
+#: Scales of fitted values.
+_SCALES = ("response", "link")
+
+
+class GeneralizedFit:
+    """A fitted generalised linear mixed model.
+
+    Made by :meth:`mixedscope.GeneralizedLinearMixedModel.fit` or :func:`mixedscope.glmer`.
+
+    Attributes
+    ----------
+    model : GeneralizedModel
+    name : str
+    """
+
+    def __init__(
+        self,
+        model: GeneralizedModel,
+        result: OptimizationResult,
+        name: str,
+    ) -> None:
+        self.model = model
+        self.name = name
+        self._result = result
+
+    # -- numbers ----------------------------------------------------------------------------------
+
+    @property
+    def formula(self) -> str:
+        """Formula as written."""
+        return self.model.formula
+
+    @property
+    def objective(self) -> float:
+        """-2 log-likelihood by the Laplace approximation, all constants included."""
+        return float(self._result.evaluation.objective)
+
+    @property
+    def parameters(self) -> pd.Series:
+        """All that was searched, by name: theta, fixed effects, logarithm of the dispersion."""
+        names = list(self.model.laplace.theta_names)
+        return pd.Series(self._result.theta, index=names, name="estimate")
+
+    @property
+    def theta(self) -> Floats:
+        """Covariance parameters (k,), in the order of the formula."""
+        return np.array(self._result.theta[: self.model.laplace.n_theta])
+
+    @property
+    def beta(self) -> Floats:
+        """Fixed effects (r,)."""
+        return self.model.laplace.split(self._result.theta)[1].copy()
+
+    @property
+    def dispersion(self) -> float | None:
+        """Size, shape or dispersion of the family, None where it has none."""
+        if self.model.family.dispersion is None:
+            return None
+        return self.model.laplace.split(self._result.theta)[2]
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood."""
+        return -0.5 * self.objective
+
+    @property
+    def dof(self) -> int:
+        """Number of parameters."""
+        return len(self.model.laplace.theta_names)
+
+    @property
+    def nobs(self) -> int:
+        """Number of observations used."""
+        return len(self.model.design.y)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion."""
+        return criteria_of(self.objective, self.dof, self.nobs)["aic"]
+
+    @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples (NaN if undefined)."""
+        return criteria_of(self.objective, self.dof, self.nobs)["aicc"]
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion."""
+        return criteria_of(self.objective, self.dof, self.nobs)["bic"]
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """Convergence verdict: is this a minimum, and if not, what was tried."""
+        return dict(self._result.certificate)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the certificate found a minimum, at a boundary or not."""
+        return self.certificate["verdict"] in ("optimum", "boundary optimum")
+
+    @property
+    def n_evaluations(self) -> int:
+        """Evaluations of the objective, all stages together."""
+        return len(self._result.trace)
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        """One row per evaluation of the objective, its parts and Newton steps among the columns."""
+        return self._result.trace.frame()
+
+    @property
+    def timing(self) -> pd.DataFrame:
+        """Seconds that every evaluation took."""
+        return self._result.trace.timing_frame()
+
+    @cached_property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance of all parameters: twice the inverse of the Hessian of the objective.
+
+        That of the whole, theta among them, as glmmTMB has it; MixedModels.jl holds theta fixed.
+        Rows of parameters along which the objective is flat are missing.
+        """
+        names = list(self.model.laplace.theta_names)
+        matrix = parameter_covariance(self.model.laplace, self._result.theta)
+        return pd.DataFrame(matrix, index=names, columns=names)
+
+    @door()
+    def fixed_effects(self, level: float = 0.95) -> pd.DataFrame:
+        """Fixed effects with standard errors, Wald intervals, z statistics and p values.
+
+        Parameters
+        ----------
+        level : float
+            Coverage of the intervals.
+        """
+        if not 0.0 < level < 1.0:
+            raise ModelError(f"level must lie between 0 and 1, not {level:g}.")
+        names = list(self.model.fixed_names)
+        errors = np.sqrt(np.diag(self.vcov.loc[names, names].to_numpy()))
+        normal = normal_statistics(self.beta, errors, level)
+        return ResultTable({"term": names, "estimate": self.beta, "std_error": errors, **normal})
+
+    def variance_components(self) -> pd.DataFrame:
+        """Standard deviations and correlations of the random effects, on the link's scale."""
+        return ResultTable(variance_table(self.model.laplace, self.theta))
+
+    def conditional_modes(self) -> pd.DataFrame:
+        """Conditional modes, with standard deviations and what each level says by itself.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``group``, ``level``, ``term``, ``mode``, ``std_error`` (given the parameters), and
+            ``reference``: one step without penalty from the mode, ``b + inv(Z'WZ) Z'd``, the
+            level's own estimate, linearised at the mode; missing where its rows do not tell.
+        """
+        return ResultTable(modes_table(self.model.laplace, self._result.theta))
+
+    def ranef(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes, as lme4's ``ranef``: by grouping factor, levels by terms."""
+        modes = self.conditional_modes()
+        tables = {}
+        for group, own in modes.groupby("group", sort=False):
+            table = own.pivot(index="level", columns="term", values="mode")
+            order = list(dict.fromkeys(own["level"])), list(dict.fromkeys(own["term"]))
+            tables[str(group)] = table.loc[order[0], order[1]].rename_axis(columns=None)
+        return tables
+
+    @door()
+    def fitted(self, scale: str = "response") -> pd.Series:
+        """Fitted values of the rows used, random effects included.
+
+        Parameters
+        ----------
+        scale : {"response", "link"}
+            Means, or linear predictors.
+        """
+        if scale not in _SCALES:
+            raise ModelError(
+                f"scale must be {' or '.join(map(repr, _SCALES))}, not {scale!r}."
+                f"{suggest(scale, _SCALES)}"
+            )
+        self.model.laplace.reset()
+        eta = self.model.laplace.modes_at(self._result.theta).eta
+        values = eta if scale == "link" else self.model.family.link.mean(eta)
+        return pd.Series(values, index=self.model.labels(), name="fitted")
+
+    # -- display ----------------------------------------------------------------------------------
+
+    @door()
+    def summary(
+        self, format: str | None = None, *, file: str | os.PathLike[str] | None = None
+    ) -> Printed:
+        """Print the fit in one of several formats, to a file too; see `mixedscope.Fit.summary`."""
+        return printed(self._document(), format, file)
+
+    def _document(self) -> list[Block]:
+        criteria = {"logLik": self.loglik, "-2 logLik": self.objective}
+        criteria |= {"AIC": self.aic, "AICc": self.aicc, "BIC": self.bic}
+        return summary.document(
+            self.model, criteria, self.variance_components(), self.fixed_effects(),
+            self.dispersion, self.certificate, self.n_evaluations,
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        return printing_text.write(self._document())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return printing_html.write(self._document())

@@ -1,0 +1,1 @@
+"""Generalised mixed models: conditional modes, Laplace approximation, its exact gradient."""

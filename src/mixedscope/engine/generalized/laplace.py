@@ -1,0 +1,362 @@
+"""-2 log-likelihood of a generalised mixed model by the Laplace approximation, exactly derived.
+
+With H = I + Lambda'Z'WZ Lambda at the conditional modes u,
+
+    F(theta, beta, log phi) = -2 sum of log-likelihoods + |u|**2 + log|H|,
+
+all constants included: -2 log-likelihood. W is the observed information, as in glmmTMB, or the
+expected one, as in lme4 and MixedModels.jl. What is searched are theta, the fixed effects and, of
+families that have one, the logarithm of the dispersion parameter, together.
+
+Its gradient: with s the leverages ``z' Lambda inv(H) Lambda' z`` of the rows, w' the derivative of
+the weights by the linear predictor, ``t = s w'``, ``v = inv(H) Lambda'Z't`` (H of the observed
+information w) and ``q = Z Lambda v``,
+
+    r = -2 d + t - w q,    dF/dbeta = X'r,
+    dF/dLambda = sum over levels of (Z'r) u' + (Z'd) v' + 2 (Z'WZ Lambda inv(H)).
+
+Nothing is divided by Lambda, so that theta = 0 is ordinary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.compile.compile_clock import compiling_seconds
+from mixedscope.engine.generalized.modes import Modes, find_modes
+from mixedscope.engine.generalized.starting import (
+    generalized_linear_fit,
+    information_at,
+    moments_at,
+)
+from mixedscope.engine.generalized.system import GeneralizedSystem
+from mixedscope.engine.group_effects import joined, numbered_apart
+from mixedscope.engine.lapack import limited_for
+from mixedscope.engine.observations import row_forms
+
+__all__ = ["GeneralizedEvaluation", "LaplaceObjective"]
+
+Floats = NDArray[np.float64]
+
+
+class GeneralizedEvaluation(NamedTuple):
+    """One evaluation of the Laplace approximation.
+
+    Attributes
+    ----------
+    objective : float
+        -2 log-likelihood.
+    beta : (r,) array
+        The fixed effects at which it was evaluated.
+    dispersion : float
+        The family's parameter; 1 for families without one.
+    log_det : float
+        ``log |H|``.
+    conditional_deviance : float
+        -2 log-likelihood given the modes.
+    penalty : float
+        ``|u|**2``.
+    newton_steps, halvings : int
+        Steps to the conditional modes, and how often one was shortened.
+    rounding : float
+        What rounding may have changed the objective by.
+    """
+
+    objective: float
+    beta: Floats
+    dispersion: float
+    log_det: float
+    conditional_deviance: float
+    penalty: float
+    newton_steps: int
+    halvings: int
+    rounding: float = 0.0
+
+
+class ManyStarts(NamedTuple):
+    """Where another minimum may lie: nowhere that is known of."""
+
+    rays: Sequence[Floats] = ()
+    starts: Sequence[Floats] = ()
+    hopeful: Sequence[Floats] = ()
+
+
+class LaplaceObjective:
+    """The objective of a generalised model; satisfies the protocols of :mod:`mixedscope.optimize`.
+
+    Parameters
+    ----------
+    system : GeneralizedSystem
+    expected : bool
+        Expected in place of observed information in the determinant.
+
+    Attributes
+    ----------
+    theta_names : tuple of str
+        Of all that is searched: theta, fixed effects, logarithm of the dispersion.
+    n_theta, n_fixed : int
+        How many of these are theta, and fixed effects.
+    """
+
+    parts = (
+        "dispersion",
+        "log_det",
+        "conditional_deviance",
+        "penalty",
+        "newton_steps",
+        "halvings",
+    )
+    criterion_name = "deviance"
+    is_compiled = False
+    is_quick = False
+    has_scoring = False
+    uncentred: tuple[tuple[str, str], ...] = ()
+
+    compiling_seconds = staticmethod(compiling_seconds)
+
+    def __init__(self, system: GeneralizedSystem, *, expected: bool = False) -> None:
+        self.system = system
+        self.expected = expected and not system.family.is_canonical
+        self.beta_names = system.fixed_names
+        self.n_theta = sum(t.n_theta for t in system.terms)
+        self.n_fixed = r = len(self.beta_names)
+        dispersion = system.family.dispersion
+        more = () if dispersion is None else (f"log({dispersion})",)
+        self.theta_names = (
+            *(name for t in system.terms for name in t.theta_names()),
+            *self.beta_names,
+            *more,
+        )
+        free = r + len(more)
+        self.lower = joined([*(t.lower for t in system.terms), np.full(free, -np.inf)])
+        self.edges = joined([*(t.edges for t in system.terms), np.full(free, np.nan)])
+        self.columns = numbered_apart(
+            [*(t.columns for t in system.terms), np.full(free, -1, dtype=np.intp)]
+        )
+        sizes = np.sqrt((system.X**2).mean(axis=0))
+        self.scale = joined([*(t.scale for t in system.terms), sizes, np.ones(len(more))])
+        self._modes: Modes | None = None
+        self._at: tuple[Floats, Modes] | None = None
+
+    # -- values and slopes
+
+    def split(self, point: Floats) -> tuple[Floats, Floats, float]:
+        """Theta, fixed effects and dispersion of a point (k,) of the search."""
+        k, r = self.n_theta, self.n_fixed
+        dispersion = math.exp(point[-1]) if len(point) > k + r else 1.0
+        return point[:k], point[k : k + r], dispersion
+
+    def modes_at(self, point: Floats) -> Modes:
+        """Find the conditional modes, from those of the evaluation before.
+
+        Raises FloatingPointError if the point is not finite, or has none.
+        """
+        point = np.asarray(point, dtype=float)
+        if self._at is not None and np.array_equal(self._at[0], point):
+            return self._at[1]
+        if not np.isfinite(point).all():
+            raise FloatingPointError("The parameters are not finite.")
+        theta, beta, dispersion = self.split(point)
+        if not 0.0 < dispersion < math.inf:
+            raise FloatingPointError("The dispersion is beyond floating-point numbers.")
+        start = None if self._modes is None else self._modes.g
+        modes = find_modes(
+            self.system, self.system.standard_factors(theta), self.system.fixed_part(beta),
+            dispersion, start, expected=self.expected,
+        )  # fmt: skip
+        self._modes = modes
+        self._at = point.copy(), modes
+        return modes
+
+    def reset(self) -> None:
+        """Begin anew: the next modes are searched from zero, so that equal fits are equal."""
+        self._modes = self._at = None
+
+    def forget(self) -> None:
+        """Forget that the factorisation is that of the last evaluation: something overwrote it."""
+        self._at = None
+
+    def evaluate(self, point: Floats) -> GeneralizedEvaluation:
+        """Evaluate the objective at a point (k,).
+
+        Raises FloatingPointError if there are no conditional modes there.
+        """
+        modes = self.modes_at(point)
+        _, beta, dispersion = self.split(np.asarray(point, dtype=float))
+        system = self.system
+        constant = system.family.constant(system.response, dispersion)
+        deviance = -2.0 * (modes.rows.log_likelihood + constant)
+        log_det = modes.solution.log_det
+        value = deviance + modes.penalty + log_det
+        size = abs(deviance) + modes.penalty + abs(log_det)
+        return GeneralizedEvaluation(
+            value, beta.copy(), dispersion, log_det, deviance, modes.penalty, modes.steps,
+            modes.halvings, 4.0 * np.finfo(float).eps * size + modes.residual**2,
+        )  # fmt: skip
+
+    def evaluate_gradient(self, point: Floats) -> tuple[GeneralizedEvaluation, Floats]:
+        """Evaluate the objective and its exact gradient, shape (k,)."""
+        evaluation = self.evaluate(point)
+        return evaluation, self._gradient(np.asarray(point, dtype=float))
+
+    def _gradient(self, point: Floats) -> Floats:
+        system, family, response = self.system, self.system.family, self.system.response
+        theta, _, dispersion = self.split(point)
+        modes = self.modes_at(point)
+        factors = system.standard_factors(theta)
+        modal = system.modal
+        with np.errstate(all="ignore"):
+            slopes = family.slopes(response, modes.eta, dispersion)
+        observed, score = modes.rows.weight, modes.rows.score
+        own = slopes.expected_slope if self.expected else slopes.weight
+        used = slopes.expected if self.expected else observed
+        by_factor = modal.derivatives(factors, modes.solution, 0, reml=False)
+        # That has overwritten the factorisation.
+        modal.reform(used, score + used * modes.random)
+        modal.solve(factors)
+        leverage = row_forms(modal)
+        t = leverage * own
+        adjoint = system.adjoint
+        adjoint.reform(observed, t)
+        adjoint.solve(factors)
+        q = system.random_part(adjoint.modes())
+        turned = t - observed * q
+        r = turned - 2.0 * score
+        sums_r, sums_d, sums_v = (system.level_sums(x) for x in (r, score, turned))
+        parts = []
+        for term, factor, made, of_r, of_d, of_v, g in zip(
+            system.terms, factors, by_factor, sums_r, sums_d, sums_v, modes.g, strict=True
+        ):
+            whole = made + of_r.T @ (g @ factor) + of_d.T @ (of_v @ factor)
+            parts.append(term.pullback(theta[term.theta], whole))
+        parts.append(system.X.T @ r)
+        if slopes.dispersion is not None:
+            value, by_score, by_weight, by_expected = slopes.dispersion
+            more = by_expected if self.expected else by_weight
+            parts.append(np.array([-2.0 * value + leverage @ more + q @ by_score]))
+        self.forget()
+        return np.concatenate(parts)
+
+    def gradients(self, points: Floats) -> Floats:
+        """Exact gradients at every row of `points` (m, k), NaN where one fails."""
+        out = np.empty_like(points)
+        for i, point in enumerate(points):
+            try:
+                out[i] = self.evaluate_gradient(point)[1]
+            except FloatingPointError:
+                out[i] = np.nan
+        return out
+
+    def second_derivatives(self, point: Floats) -> None:
+        """Differences of gradients are all that there is."""
+
+    def quasi_newton(self, point: Floats, tolerance: float, most: int) -> None:
+        """Searches are made step by step."""
+
+    def workload(self) -> tuple[float, int]:
+        """Seconds of one evaluation are not known beforehand; bytes of the columns."""
+        held = sum(f.z.nbytes for f in self.system.factors) + self.system.X.nbytes
+        return 0.0, held
+
+    def limited_threads(self) -> AbstractContextManager[None]:
+        """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
+        return limited_for(self.system.n)
+
+    # -- starts and metric
+
+    @cached_property
+    def _without_random(self) -> Floats:
+        """Fixed effects of the generalised linear model, without random effects."""
+        return generalized_linear_fit(self.system)
+
+    def _point(self, theta: Floats) -> Floats:
+        """A point of the search with these theta."""
+        family = self.system.family
+        more = [] if family.dispersion is None else [math.log(family.initial_dispersion())]
+        return np.concatenate([theta, self._without_random, more])
+
+    @cached_property
+    def start(self) -> Floats:
+        """Standard deviations of 1 on columns of unit root mean square; fixed effects without."""
+        return self._point(joined([t.start for t in self.system.terms]))
+
+    def moment_start(self) -> Floats:
+        """Variances by moments of the scores of the generalised linear model."""
+        return self._point(moments_at(self.system, self._without_random))
+
+    def initial_hessian(self, point: Floats) -> Floats:
+        """Expected information of theta and of the fixed effects at a point, (k, k)."""
+        theta, _, _ = self.split(np.asarray(point, dtype=float))
+        modes = self.modes_at(point)
+        k, r = self.n_theta, self.n_fixed
+        # Of a dispersion each row tells about one half.
+        out = np.diag(np.full(len(point), self.system.n / 2.0))
+        out[:k, :k], out[k : k + r, k : k + r] = information_at(self.system, theta, modes)
+        self.forget()
+        return out
+
+    # -- the parameter space
+
+    def canonical(self, point: Floats) -> Floats:
+        """The point of the same covariances whose diagonals are not negative."""
+        k = self.n_theta
+        theta = [t.canonical(point[t.theta]) for t in self.system.terms]
+        return np.concatenate([*theta, point[k:]])
+
+    @cached_property
+    def coordinates(self) -> Floats | None:
+        """Fixed effects as coefficients of orthonormal columns; theta not collinear."""
+        out = np.diag(self.scale)
+        for term in self.system.terms:
+            block = term.coordinates
+            if block is not None:
+                out[term.theta, term.theta] = block
+        own = slice(self.n_theta, self.n_theta + self.n_fixed)
+        out[own, own] = self.system.basis.r / math.sqrt(self.system.n)
+        return out
+
+    def rank_deficient(self, point: Floats, tol: float = 1e-4) -> bool:
+        """Whether a covariance factor has less than the rank of its structure."""
+        factors = self.system.standard_factors(np.asarray(point, dtype=float)[: self.n_theta])
+        return any(
+            np.linalg.svd(factor, compute_uv=False)[term.rank - 1] <= tol
+            for term, factor in zip(self.system.terms, factors, strict=True)
+        )
+
+    def beyond(self, point: Floats) -> list[Floats]:
+        """Points from which to look past one where a variance of zero hides directions."""
+        out = []
+        for term in self.system.terms:
+            if any(s.hides_directions for s in term.structures):
+                for part in term.beyond(point[term.theta]):
+                    other = np.array(point, dtype=float)
+                    other[term.theta] = part
+                    out.append(other)
+        return out
+
+    def second_look(self, point: Floats) -> ManyStarts:
+        """No other minima were seen."""
+        return ManyStarts()
+
+    # -- what a certificate tells
+
+    def unidentified(self, point: Floats) -> list[dict[str, Any]]:
+        """Directions in which the objective is flat: none are known of beforehand."""
+        return []
+
+    def residual_state(
+        self, point: Floats, value: float
+    ) -> Literal["identified", "shared", "vanishing"]:
+        """There is no residual standard deviation to be told apart."""
+        return "identified"
+
+    def residual_limit(self, point: Floats) -> float:
+        """Nor a way on which it vanishes."""
+        return math.nan

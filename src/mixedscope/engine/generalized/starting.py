@@ -1,0 +1,152 @@
+"""Where a generalised model is searched from, and how curved its objective is there."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.engine.generalized.modes import Modes
+from mixedscope.engine.generalized.system import GeneralizedSystem
+
+__all__ = ["generalized_linear_fit", "information_at", "moments_at"]
+
+Floats = NDArray[np.float64]
+
+#: Steps of the generalised linear model at most, and where they end, relative to the deviance.
+_STEPS: Final = 50
+_SETTLED: Final = 1e-10
+
+#: Variance that the start keeps at least, as a share of what the data tell it from zero by.
+_LEAST: Final = 0.05
+
+#: Least curvature of the search's first metric, and least standard deviation it is taken at.
+_FLAT: Final = 1e-4
+_SMALL: Final = 1e-3
+
+
+def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
+    """Fixed effects (r,) of the model without random effects, by Fisher scoring.
+
+    Where the data separate, and they have no end, those after some steps.
+    """
+    family, response = system.family, system.response
+    dispersion = family.initial_dispersion()
+    q = system.basis.q
+    with np.errstate(all="ignore"):
+        eta = family.link.predictor(family.initial_mean(response))
+        coefficients = q.T @ (eta - system.offset)
+        eta_now, value = _predictor(system, coefficients, dispersion)
+        if not math.isfinite(value):
+            # Links that not every predictor has a mean for: the weighted mean of all.
+            eta_now, value, coefficients = _constant(system, eta, dispersion)
+        for _ in range(_STEPS):
+            slopes = family.slopes(response, eta_now, dispersion)
+            weight = slopes.expected
+            if not np.isfinite(weight).all():
+                weight = np.maximum(family.rows(response, eta_now, dispersion).weight, 0.0)
+            score = q.T @ family.rows(response, eta_now, dispersion).score
+            information = (q * weight[:, None]).T @ q
+            step = _solve(information, score)
+            length = 1.0
+            while length > 1e-6:
+                ahead = coefficients + length * step
+                eta_ahead, ahead_value = _predictor(system, ahead, dispersion)
+                if ahead_value >= value - 1e-12 * abs(value):
+                    break
+                length *= 0.5
+            else:
+                break
+            gain = ahead_value - value
+            coefficients, eta_now, value = ahead, eta_ahead, ahead_value
+            if gain < _SETTLED * (1.0 + abs(value)):
+                break
+    return np.asarray(system.basis.r_inverse @ coefficients)
+
+
+def _predictor(
+    system: GeneralizedSystem, coefficients: Floats, dispersion: float
+) -> tuple[Floats, float]:
+    """Linear predictor and log-likelihood of coefficients of the orthonormal basis."""
+    eta = system.offset + system.basis.q @ coefficients
+    return eta, system.family.rows(system.response, eta, dispersion).log_likelihood
+
+
+def _constant(
+    system: GeneralizedSystem, eta: Floats, dispersion: float
+) -> tuple[Floats, float, Floats]:
+    """The point whose predictor is nearest to one and the same of all rows."""
+    mean = system.family.initial_mean(system.response).mean()
+    level = system.family.link.predictor(np.full(system.n, mean)) - system.offset
+    coefficients = system.basis.q.T @ level
+    eta, value = _predictor(system, coefficients, dispersion)
+    if not math.isfinite(value):
+        raise FloatingPointError("No fixed effects to start from give every row a mean.")
+    return eta, value, coefficients
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve a symmetric system; along directions without information nothing happens."""
+    values, vectors = np.linalg.eigh(matrix)
+    top = float(values[-1]) if len(values) else 0.0
+    keep = values > 1e-12 * top
+    turned = vectors[:, keep]
+    return np.asarray(turned @ ((turned.T @ right) / values[keep]))
+
+
+def moments_at(system: GeneralizedSystem, beta: Floats) -> Floats:
+    """Theta by one step of moments from the scores without random effects.
+
+    Of every column ``(sum (z'd)**2 - sum z'Wz) / sum (z'Wz)**2`` over levels estimates its variance
+    there; correlations start at zero.
+    """
+    family, response = system.family, system.response
+    dispersion = family.initial_dispersion()
+    with np.errstate(all="ignore"):
+        rows = family.rows(response, system.fixed_part(beta), dispersion)
+    weight = np.maximum(rows.weight, 0.0)
+    scores = system.level_sums(rows.score)
+    parts = []
+    for term, factor, own in zip(system.terms, system.factors, scores, strict=True):
+        variances = []
+        for j in range(factor.size):
+            blocks = np.bincount(factor.codes, factor.z[:, j] ** 2 * weight, factor.n_levels)
+            squares = float(blocks @ blocks)
+            excess = float(own[:, j] @ own[:, j]) - float(blocks.sum())
+            least = _LEAST * float(blocks.sum())
+            variances.append(max(excess, least) / squares if squares > 0.0 else 1.0)
+        parts.append(term.nearest_theta(np.diag(variances)))
+    return np.concatenate(parts)
+
+
+def information_at(system: GeneralizedSystem, theta: Floats, modes: Modes) -> tuple[Floats, Floats]:
+    """Expected information, times two, of theta (k, k) by factor, and of the fixed effects.
+
+    That of the working linear model: of theta ``tr(Q D Q D)`` summed over levels, Q the diagonal
+    blocks of ``Z' inv(V) Z`` and D the derivative of a covariance. After `modes` were found, whose
+    factorisation it overwrites.
+    """
+    out = np.diag(np.full(len(theta), _FLAT))
+    factors = system.standard_factors(theta)
+    covariances = system.modal.conditional_covariances()
+    for term, factor, covariance in zip(system.terms, factors, covariances, strict=True):
+        square = factor @ factor.T + _SMALL**2 * np.eye(term.size)
+        inverse = np.linalg.inv(square)
+        blocks = inverse - inverse @ covariance @ inverse
+        changes = []
+        for derivative in term.standard_derivatives(theta[term.theta]):
+            change = derivative @ factor.T
+            changes.append(blocks @ (change + change.T))
+        for i, one in enumerate(changes):
+            for j, other in enumerate(changes[: i + 1]):
+                value = float(np.einsum("qab,qba->", one, other))
+                at = term.theta.start + i, term.theta.start + j
+                out[at] = out[at[::-1]] = value + (_FLAT if i == j else 0.0)
+    joint = system.joint
+    weight = np.maximum(modes.rows.weight, 0.0)
+    joint.reform(weight, modes.rows.score + weight * modes.random)
+    joint.solve(factors)
+    root = joint.fixed_factor().T @ system.basis.r
+    return out, 2.0 * root.T @ root

@@ -1,0 +1,136 @@
+"""A design with a family, brought to the internal units of the engine, with its factorisations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, ModelError
+from mixedscope.core.wording import counted
+from mixedscope.design.design import Design
+from mixedscope.engine.basis import FixedBasis, fixed_basis
+from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.gather import sums_by_level
+from mixedscope.engine.generalized.products import WeightedProducts
+from mixedscope.engine.group_effects import GroupEffects, group_effects
+from mixedscope.engine.pattern import make_pattern
+from mixedscope.engine.products import GroupColumns
+from mixedscope.engine.system import has_intercept
+from mixedscope.families.family import Family, Response
+
+__all__ = ["GeneralizedSystem"]
+
+Floats = NDArray[np.float64]
+
+
+class GeneralizedSystem:
+    """What does not change with the parameters of a generalised mixed model.
+
+    Random-effects columns have unit root mean square, as of linear models. Prior weights belong to
+    the log-likelihood and are not in the columns.
+
+    Parameters
+    ----------
+    design : Design
+    response : Response
+        One value per row of the design; checked by the family.
+    family : Family
+
+    Attributes
+    ----------
+    n : int
+    terms : tuple of GroupEffects
+    factors : tuple of GroupColumns
+    basis : FixedBasis
+    offset : (n,) array
+    modal : BlockedSystem
+        Of the random effects alone, fixed effects known.
+    """
+
+    def __init__(self, design: Design, response: Response, family: Family) -> None:
+        if not design.random:
+            raise ModelError(
+                "The formula has no random-effects term; add one such as (1 | group), or fit an "
+                "ordinary generalised linear model."
+            )
+        self.design = design
+        self.response = response
+        self.family = family
+        self.n = len(response.y)
+        self.terms: tuple[GroupEffects, ...] = group_effects(design.random, None)
+        self.basis: FixedBasis = fixed_basis(design.X, intercept=has_intercept(design))
+        if self.n < len(self.basis.kept):
+            raise DataError(
+                f"The model has {counted(len(self.basis.kept), 'fixed effect')} for "
+                f"{counted(self.n, 'observation')}; leave out fixed effects or add data."
+            )
+        self.X = np.ascontiguousarray(design.X[:, self.basis.kept])
+        self.offset = np.zeros(self.n) if design.offset is None else design.offset
+        self.factors = tuple(
+            GroupColumns(t.group, len(t.design.levels), t.design.codes, t.standard)
+            for t in self.terms
+        )
+        self.pattern, self._scatter = make_pattern(
+            tuple(f.codes for f in self.factors),
+            tuple(f.n_levels for f in self.factors),
+            tuple(f.size for f in self.factors),
+        )
+        self.modal = self._system(np.empty((self.n, 0)))
+
+    @cached_property
+    def joint(self) -> BlockedSystem:
+        """The system of random and fixed effects together."""
+        return self._system(np.ascontiguousarray(self.basis.q))
+
+    @cached_property
+    def adjoint(self) -> BlockedSystem:
+        """One more of the random effects alone, which leaves the factorisation of `modal` alone."""
+        return self._system(np.empty((self.n, 0)))
+
+    def _system(self, q: Floats) -> BlockedSystem:
+        return BlockedSystem(WeightedProducts.of(self.pattern, self._scatter, self.factors, q))
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects that are estimated."""
+        return tuple(self.design.x_names[j] for j in self.basis.kept)
+
+    @property
+    def dropped_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects left out because X is rank-deficient."""
+        kept = set(self.basis.kept.tolist())
+        return tuple(name for j, name in enumerate(self.design.x_names) if j not in kept)
+
+    def fixed_part(self, beta: Floats) -> Floats:
+        """``offset + X beta`` (n,)."""
+        return self.offset + self.X @ beta
+
+    def standard_factors(self, theta: Floats) -> list[Floats]:
+        """Covariance factors for the internal units, one per grouping factor."""
+        return [t.standard_factor(theta[t.theta]) for t in self.terms]
+
+    def random_part(self, modes: Sequence[Floats]) -> Floats:
+        """``Z b`` (n,) of modes (q, k) per grouping factor, internal units."""
+        total = np.zeros(self.n)
+        for factor, b in zip(self.factors, modes, strict=True):
+            if factor.size == 1:
+                total += factor.z[:, 0] * b[:, 0].take(factor.codes)
+            else:
+                total += np.einsum("ij,ij->i", factor.z, b.take(factor.codes, axis=0))
+        return total
+
+    def level_sums(self, values: Floats) -> list[Floats]:
+        """``Z' values`` as sums (q, k) by level, per grouping factor."""
+        out: list[Floats] = []
+        for factor in self.factors:
+            if factor.size == 1:
+                own = factor.z[:, 0] * values
+                sums = np.asarray(np.bincount(factor.codes, own, factor.n_levels), dtype=float)
+                out.append(sums[:, None])
+            else:
+                products = factor.z * values[:, None]
+                out.append(sums_by_level(factor.codes, products, factor.n_levels))
+        return out

@@ -1,0 +1,1 @@
+"""Families of responses: one class a family, one a link."""

@@ -1,0 +1,84 @@
+"""Successes of trials: the Bernoulli and binomial family."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from mixedscope.families.family import ProbabilityFamily, Response, Rows, Slopes, refuse
+
+__all__ = ["Binomial"]
+
+Floats = NDArray[np.float64]
+
+
+class Binomial(ProbabilityFamily):
+    """Successes out of a number of trials; of one trial each it is called Bernoulli."""
+
+    name = "binomial"
+    links = ("logit", "probit", "cloglog", "log")
+
+    @property
+    def is_canonical(self) -> bool:
+        """With the logit link."""
+        return self.link.name == "logit"
+
+    def check(self, response: Response, name: str) -> None:
+        """Shares between 0 and 1, which are whole numbers of trials."""
+        y = response.y
+        if response.trials is None:
+            refuse(
+                response, name, (y != 0.0) & (y != 1.0), "0 or 1, or successes with their trials"
+            )
+            return
+        wrong = (y < 0.0) | (y > 1.0)
+        refuse(response, name, wrong, "a share of successes between 0 and 1")
+        successes = y * response.trials
+        wrong = np.abs(successes - np.rint(successes)) > 1e-6 * np.maximum(response.trials, 1.0)
+        refuse(response, name, wrong, "a whole number of successes over that of trials")
+
+    def initial_mean(self, response: Response) -> Floats:
+        """The share of successes, drawn a little to one half."""
+        trials = 1.0 if response.trials is None else response.trials
+        return np.asarray((trials * response.y + 0.5) / (trials + 1.0))
+
+    def constant(self, response: Response, dispersion: float) -> float:
+        """Logarithms of binomial coefficients."""
+        m = response.trials
+        if m is None:
+            return 0.0
+        k = np.rint(response.y * m)
+        made = special.gammaln(m + 1.0) - special.gammaln(k + 1.0) - special.gammaln(m - k + 1.0)
+        return float(made.sum() if response.weights is None else response.weights @ made)
+
+    def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:
+        """Log-likelihood, score and observed information at a linear predictor (n,)."""
+        yes, no = self.link.log_probabilities(eta)
+        y, counts = response.y, response.counts
+        rest = 1.0 - y
+        # A share of nothing counts as nothing, however impossible it is.
+        likelihood = _times(y, yes[0]) + _times(rest, no[0])
+        score = y * yes[1] + rest * no[1]
+        weight = -(y * yes[2] + rest * no[2])
+        if counts is None:
+            return Rows(float(likelihood.sum()), score, weight)
+        return Rows(float(counts @ likelihood), counts * score, counts * weight)
+
+    def slopes(self, response: Response, eta: Floats, dispersion: float) -> Slopes:
+        """Further derivatives at a linear predictor (n,)."""
+        yes, no = self.link.log_probabilities(eta)
+        y, counts = response.y, response.counts
+        times = np.ones(len(y)) if counts is None else counts
+        third = y * yes[3] + (1.0 - y) * no[3]
+        # The information is minus the product of both first derivatives, whatever the link.
+        return Slopes(
+            -times * third,
+            -times * yes[1] * no[1],
+            -times * (yes[2] * no[1] + yes[1] * no[2]),
+        )
+
+
+def _times(share: Floats, logs: Floats | float) -> Floats:
+    """Product in which a share of zero takes an infinite logarithm away."""
+    return np.asarray(np.where(share > 0.0, share * logs, 0.0))

@@ -1,0 +1,180 @@
+"""Counts: the Poisson and the negative binomial families."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from mixedscope.families.family import MeanFamily, Response, refuse
+
+__all__ = ["NegativeBinomial1", "NegativeBinomial2", "Poisson"]
+
+Floats = NDArray[np.float64]
+
+
+class _Counts(MeanFamily):
+    """What families of counts have in common."""
+
+    links = ("log", "identity", "sqrt")
+
+    def check(self, response: Response, name: str) -> None:
+        """Counts are whole and not negative."""
+        y = response.y
+        refuse(response, name, (y < 0.0) | (y != np.rint(y)), "counts: whole numbers from 0 on")
+
+    def initial_mean(self, response: Response) -> Floats:
+        """The counts, a little above zero."""
+        return response.y + 0.1
+
+
+class Poisson(_Counts):
+    """Counts whose variance is their mean."""
+
+    name = "poisson"
+
+    @property
+    def is_canonical(self) -> bool:
+        """With the log link."""
+        return self.link.name == "log"
+
+    def constant(self, response: Response, dispersion: float) -> float:
+        """Logarithms of factorials."""
+        return -_total(special.gammaln(response.y + 1.0), response.weights)
+
+    def _of_log_mean(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        mean = np.exp(log_mean)
+        return y * log_mean - mean, y - mean, -mean
+
+    def _further(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        mean = np.exp(log_mean)
+        return -mean, mean, mean
+
+
+class NegativeBinomial2(_Counts):
+    """Counts of variance ``mu + mu**2 / size``: Poisson ones of gamma-distributed rates."""
+
+    name = "nbinom2"
+    dispersion = "size"
+
+    def constant(self, response: Response, dispersion: float) -> float:
+        """What gamma functions leave: ``sum over j < y of log(1 + j / size)``, less factorials."""
+        made = _rising(response.y, dispersion)[0] - special.gammaln(response.y + 1.0)
+        return _total(made, response.weights)
+
+    def _of_log_mean(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        ratio = np.exp(log_mean) / dispersion
+        share = special.expit(log_mean - math.log(dispersion))
+        total = y + dispersion
+        return (
+            y * log_mean - total * np.log1p(ratio),
+            y - total * share,
+            -total * share * (1.0 - share),
+        )
+
+    def _further(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        share = special.expit(log_mean - math.log(dispersion))
+        spread = share * (1.0 - share)
+        return (
+            -(y + dispersion) * spread * (1.0 - 2.0 * share),
+            dispersion * share,
+            dispersion * spread,
+        )
+
+    def _by_dispersion(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        ratio = np.exp(log_mean) / dispersion
+        share = special.expit(log_mean - math.log(dispersion))
+        spread = share * (1.0 - share)
+        total = y + dispersion
+        return (
+            total * share - dispersion * np.log1p(ratio) + _rising(y, dispersion)[1],
+            total * spread - dispersion * share,
+            total * spread * (1.0 - 2.0 * share) - dispersion * spread,
+            dispersion * (share - spread),
+        )
+
+
+class NegativeBinomial1(_Counts):
+    """Counts of variance ``mu (1 + dispersion)``: a negative binomial of size ``mu / dispersion``.
+
+    Its expected information has no closed form; the Laplace approximation is that of the observed.
+    """
+
+    name = "nbinom1"
+    dispersion = "dispersion"
+
+    def constant(self, response: Response, dispersion: float) -> float:
+        """Factorials, and the power of the dispersion."""
+        y = response.y
+        made = y * (math.log(dispersion) - math.log1p(dispersion)) - special.gammaln(y + 1.0)
+        return _total(made, response.weights)
+
+    def _of_log_mean(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        size = np.exp(log_mean) / dispersion
+        rise = special.digamma(y + size) - special.digamma(size)
+        fall = math.log1p(dispersion)
+        first = size * (rise - fall)
+        bend = special.polygamma(1, y + size) - special.polygamma(1, size)
+        likelihood = special.gammaln(y + size) - special.gammaln(size) - size * fall
+        return likelihood, first, first + size * size * bend
+
+    def _further(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        size = np.exp(log_mean) / dispersion
+        _, _, second = self._of_log_mean(y, log_mean, dispersion)
+        bend = special.polygamma(1, y + size) - special.polygamma(1, size)
+        twist = special.polygamma(2, y + size) - special.polygamma(2, size)
+        unknown = np.full(len(y), np.nan)
+        return second + 2.0 * size**2 * bend + size**3 * twist, unknown, unknown
+
+    def _by_dispersion(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        # The size falls as the dispersion rises: derivatives by the one are those by the other,
+        # but for the dispersion's own.
+        size = np.exp(log_mean) / dispersion
+        _, first, second = self._of_log_mean(y, log_mean, dispersion)
+        third, unknown, _ = self._further(y, log_mean, dispersion)
+        odds = dispersion / (1.0 + dispersion)
+        return (
+            -first - size * odds + y * (1.0 - odds),
+            -second - size * odds,
+            -third - size * odds,
+            unknown,
+        )
+
+
+def _rising(y: Floats, size: float) -> tuple[Floats, Floats]:
+    """``sum over j < y of log(1 + j / size)``, and its derivative by the logarithm of size.
+
+    From a table of all counts up to the largest: gamma functions of large sizes cancel.
+    """
+    most = int(y.max(initial=0.0))
+    if most > 10_000_000:
+        value = special.gammaln(y + size) - special.gammaln(size) - y * math.log(size)
+        slope = size * (special.digamma(y + size) - special.digamma(size)) - y
+        return value, slope
+    j = np.arange(most, dtype=np.float64)
+    at = y.astype(np.int64)
+    value = np.concatenate([[0.0], np.cumsum(np.log1p(j / size))])
+    slope = np.concatenate([[0.0], np.cumsum(-j / (size + j))])
+    return value[at], slope[at]
+
+
+def _total(values: Floats, weights: Floats | None) -> float:
+    return float(values.sum() if weights is None else weights @ values)

@@ -1,0 +1,235 @@
+"""What a family of responses is: its log-likelihood as a function of the linear predictor.
+
+All that is asked of a family are sums and rows of the log-likelihood of a response with its weights
+(a row of weight 2 counts as two rows, in every family), and their derivatives by the linear
+predictor: of the observed information, which the Laplace approximation is made of, and of the
+expected one, which lme4 and MixedModels.jl put in its place.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import DataError, ModelError, suggest
+from mixedscope.families.links import LINKS, Link, MeanLink, ProbabilityLink
+
+__all__ = ["Family", "MeanFamily", "Response", "Rows", "Slopes"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What was observed.
+
+    Attributes
+    ----------
+    y : (n,) array
+        Of binomial families the share of successes.
+    weights : (n,) array or None
+        How many rows each row counts as; one each where there are none.
+    trials : (n,) array or None
+        Of binomial families, where it is not one each.
+    """
+
+    y: Floats
+    weights: Floats | None = None
+    trials: Floats | None = None
+
+    @property
+    def counts(self) -> Floats | None:
+        """By what the log-likelihood of a row is multiplied, None for one each."""
+        if self.trials is None:
+            return self.weights
+        return self.trials if self.weights is None else self.trials * self.weights
+
+
+class Rows(NamedTuple):
+    """The log-likelihood at a linear predictor.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Sum over rows, without the constant of :meth:`Family.constant`.
+    score : (n,) array
+        Derivative of each row.
+    weight : (n,) array
+        Negative second derivative: the observed information.
+    """
+
+    log_likelihood: float
+    score: Floats
+    weight: Floats
+
+
+class Slopes(NamedTuple):
+    """Further derivatives at a linear predictor.
+
+    Attributes
+    ----------
+    weight : (n,) array
+        Derivative of the observed information.
+    expected : (n,) array
+        Expected information.
+    expected_slope : (n,) array
+        Its derivative.
+    dispersion : tuple of float and three (n,) arrays, or None
+        Derivatives by the logarithm of the dispersion parameter: of the log-likelihood, all
+        constants included, of the score, of the observed and of the expected information.
+    """
+
+    weight: Floats
+    expected: Floats
+    expected_slope: Floats
+    dispersion: tuple[float, Floats, Floats, Floats] | None = None
+
+
+class Family(ABC):
+    """A family with a link.
+
+    Parameters
+    ----------
+    link : str, optional
+        Name of the link; by default the first of :attr:`links`.
+
+    Attributes
+    ----------
+    name : str
+        As in glmmTMB: ``nbinom2``.
+    dispersion : str or None
+        What its parameter besides the mean is called, if it has one: ``size``, ``shape``.
+    """
+
+    name: ClassVar[str]
+    links: ClassVar[tuple[str, ...]]
+    dispersion: ClassVar[str | None] = None
+    _kind: ClassVar[str]
+
+    def __init__(self, link: str | None = None) -> None:
+        name = self.links[0] if link is None else link
+        if name not in self.links:
+            raise ModelError(
+                f"The family {self.name!r} has the links {', '.join(self.links)}, not {name!r}."
+                f"{suggest(name, self.links)}"
+            )
+        self.link: Link = next(one for one in LINKS[self._kind] if one.name == name)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({self.link.name})"
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether observed and expected information are the same for every response."""
+        return False
+
+    @abstractmethod
+    def check(self, response: Response, name: str) -> None:
+        """Refuse a response of another family; raises DataError that names a row.
+
+        ``name``: what the response is called.
+        """
+
+    @abstractmethod
+    def initial_mean(self, response: Response) -> Floats:
+        """A mean (n,) near each response, inside of what means can be."""
+
+    def initial_dispersion(self) -> float:
+        """A parameter to start from; 1 for families that have none."""
+        return 1.0
+
+    @abstractmethod
+    def constant(self, response: Response, dispersion: float) -> float:
+        """What :attr:`Rows.log_likelihood` leaves out because no linear predictor changes it."""
+
+    @abstractmethod
+    def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:
+        """Log-likelihood, score and observed information at a linear predictor (n,)."""
+
+    @abstractmethod
+    def slopes(self, response: Response, eta: Floats, dispersion: float) -> Slopes:
+        """Further derivatives at a linear predictor (n,)."""
+
+
+class MeanFamily(Family):
+    """A family whose log-likelihood is a function of the logarithm of its mean."""
+
+    _kind = "mean"
+    link: MeanLink
+
+    @abstractmethod
+    def _of_log_mean(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        """Log-likelihood of each row and its first two derivatives by the logarithm of the mean."""
+
+    @abstractmethod
+    def _further(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        """Third derivative by the logarithm of the mean; expected information, its derivative."""
+
+    def _by_dispersion(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats, Floats] | None:
+        """By the logarithm of the dispersion: log-likelihood, both derivatives, information."""
+        return None
+
+    def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:
+        """Log-likelihood, score and observed information at a linear predictor (n,)."""
+        value, one, two, _ = self.link.log_mean(eta)
+        likelihood, first, second = self._of_log_mean(response.y, value, dispersion)
+        score, weight = first * one, -second * (one * one)
+        if np.ndim(two):
+            weight = weight - first * two
+        counts = response.counts
+        if counts is None:
+            return Rows(float(likelihood.sum()), score, weight)
+        return Rows(float(counts @ likelihood), counts * score, counts * weight)
+
+    def slopes(self, response: Response, eta: Floats, dispersion: float) -> Slopes:
+        """Further derivatives at a linear predictor (n,)."""
+        y = response.y
+        value, one, two, three = self.link.log_mean(eta)
+        _, first, second = self._of_log_mean(y, value, dispersion)
+        third, expected, slope = self._further(y, value, dispersion)
+        counts = response.counts
+        times = np.ones(len(y)) if counts is None else counts
+        made = self._by_dispersion(y, value, dispersion)
+        by_dispersion = None
+        if made is not None:
+            likelihood, own_first, own_second, own_expected = made
+            by_dispersion = (
+                float(times @ likelihood),
+                times * own_first * one,
+                -times * (own_second * (one * one) + own_first * two),
+                times * own_expected * (one * one),
+            )
+        return Slopes(
+            -times * (third * one**3 + 3.0 * second * one * two + first * three),
+            times * expected * (one * one),
+            times * (slope * one**3 + 2.0 * expected * one * two),
+            by_dispersion,
+        )
+
+
+def refuse(response: Response, name: str, bad: NDArray[np.bool_], wanted: str) -> None:
+    """Raise the error on the first bad row, if there is one."""
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        more = f", {len(rows)} in all" if len(rows) > 1 else ""
+        raise DataError(
+            f"The response {name!r} must be {wanted}; in row {rows[0] + 1} of those used it is "
+            f"{response.y[rows[0]]:g}{more}."
+        )
+
+
+class ProbabilityFamily(Family):
+    """A family whose mean is a probability."""
+
+    _kind = "probability"
+    link: ProbabilityLink

@@ -1,0 +1,72 @@
+"""Amounts above zero: the gamma family."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from mixedscope.families.family import MeanFamily, Response, refuse
+
+__all__ = ["Gamma"]
+
+Floats = NDArray[np.float64]
+
+
+class Gamma(MeanFamily):
+    """Amounts above zero of variance ``mu**2 / shape``."""
+
+    name = "gamma"
+    dispersion = "shape"
+    links = ("log", "inverse", "identity")
+
+    @property
+    def is_canonical(self) -> bool:
+        """With the inverse link."""
+        return self.link.name == "inverse"
+
+    def check(self, response: Response, name: str) -> None:
+        """Amounts are above zero."""
+        refuse(response, name, ~(response.y > 0.0), "above 0")
+
+    def initial_mean(self, response: Response) -> Floats:
+        """The amounts themselves."""
+        return response.y
+
+    def constant(self, response: Response, dispersion: float) -> float:
+        """What the shape and the amounts give."""
+        made = (dispersion - 1.0) * np.log(response.y) + (
+            dispersion * math.log(dispersion) - special.gammaln(dispersion)
+        )
+        return float(made.sum() if response.weights is None else response.weights @ made)
+
+    def _of_log_mean(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        ratio = y * np.exp(-log_mean)
+        return (
+            -dispersion * (log_mean + ratio),
+            dispersion * (ratio - 1.0),
+            -dispersion * ratio,
+        )
+
+    def _further(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats]:
+        ratio = y * np.exp(-log_mean)
+        return dispersion * ratio, np.full(len(y), dispersion), np.zeros(len(y))
+
+    def _by_dispersion(
+        self, y: Floats, log_mean: Floats, dispersion: float
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        ratio = y * np.exp(-log_mean)
+        known = math.log(dispersion) + 1.0 - float(special.digamma(dispersion))
+        _, first, second = self._of_log_mean(y, log_mean, dispersion)
+        return (
+            dispersion * (known + np.log(y) - log_mean - ratio),
+            first,
+            second,
+            np.full(len(y), dispersion),
+        )

@@ -1,0 +1,173 @@
+"""Families: values against scipy's distributions, derivatives against differences, far tails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mixedscope.core.errors import DataError, ModelError
+from mixedscope.families.family import Family, Response
+from mixedscope.families.registry import FAMILIES, make_family
+
+COMBINATIONS = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
+
+
+def made(name: str, link: str) -> tuple[Family, Response, np.ndarray, float]:
+    """A family with a response, a linear predictor inside what it has means for, a dispersion."""
+    rng = np.random.default_rng(5)
+    family = make_family(name, link)
+    n = 40
+    eta = rng.normal(size=n)
+    if link == "log" and name == "binomial":
+        eta = -np.abs(eta) - 0.05
+    elif link in ("identity", "inverse", "sqrt"):
+        eta = np.abs(eta) + 0.3
+    if name == "binomial":
+        trials = rng.integers(1, 9, n).astype(float)
+        response = Response(rng.binomial(trials.astype(int), 0.4) / trials, None, trials)
+    elif name == "gamma":
+        response = Response(rng.gamma(2.0, size=n))
+    else:
+        response = Response(rng.poisson(3.0, n).astype(float))
+    return family, response, eta, 2.7
+
+
+def log_likelihoods(family: Family, response: Response, eta: np.ndarray, d: float) -> np.ndarray:
+    """What scipy's distributions say."""
+    mean, y = family.link.mean(eta), response.y
+    if family.name == "binomial":
+        assert response.trials is not None
+        return stats.binom.logpmf(np.rint(y * response.trials), response.trials, mean)
+    if family.name == "poisson":
+        return stats.poisson.logpmf(y, mean)
+    if family.name == "nbinom2":
+        return stats.nbinom.logpmf(y, d, d / (d + mean))
+    if family.name == "nbinom1":
+        return stats.nbinom.logpmf(y, mean / d, 1.0 / (1.0 + d))
+    return stats.gamma.logpdf(y, d, scale=mean / d)
+
+
+@pytest.mark.parametrize(("name", "link"), COMBINATIONS)
+def test_log_likelihoods_are_those_of_the_distributions(name: str, link: str) -> None:
+    family, response, eta, d = made(name, link)
+    value = family.rows(response, eta, d).log_likelihood + family.constant(response, d)
+    assert value == pytest.approx(log_likelihoods(family, response, eta, d).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "link"), COMBINATIONS)
+def test_derivatives_are_those_of_differences(name: str, link: str) -> None:
+    family, response, eta, d = made(name, link)
+    step = 1e-5
+    rows, slopes = family.rows(response, eta, d), family.slopes(response, eta, d)
+    above, below = (family.rows(response, eta + s, d) for s in (step, -step))
+    np.testing.assert_allclose(
+        rows.weight, -(above.score - below.score) / (2 * step), rtol=1e-7, atol=1e-7
+    )
+    np.testing.assert_allclose(
+        slopes.weight, (above.weight - below.weight) / (2 * step), rtol=1e-7, atol=1e-6
+    )
+    for i in range(len(eta)):
+        own = eta.copy()
+        own[i] += step
+        up = family.rows(response, own, d).log_likelihood
+        own[i] -= 2 * step
+        down = family.rows(response, own, d).log_likelihood
+        assert rows.score[i] == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-5)
+    if name != "nbinom1":
+        up, down = (family.slopes(response, eta + s, d) for s in (step, -step))
+        np.testing.assert_allclose(
+            slopes.expected_slope, (up.expected - down.expected) / (2 * step), rtol=1e-6, atol=1e-7
+        )
+    if family.dispersion is None:
+        assert slopes.dispersion is None
+        return
+    assert slopes.dispersion is not None
+    one, other = d * np.exp(step), d * np.exp(-step)
+    rise = (
+        family.rows(response, eta, one).log_likelihood + family.constant(response, one)
+        - family.rows(response, eta, other).log_likelihood - family.constant(response, other)
+    )  # fmt: skip
+    assert slopes.dispersion[0] == pytest.approx(rise / (2 * step), rel=1e-6, abs=1e-6)
+    up, down = family.rows(response, eta, one), family.rows(response, eta, other)
+    for found, name_of in zip(slopes.dispersion[1:3], ("score", "weight"), strict=True):
+        change = (getattr(up, name_of) - getattr(down, name_of)) / (2 * step)
+        np.testing.assert_allclose(found, change, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "link"), [c for c in COMBINATIONS if c[0] != "nbinom1"])
+def test_the_expected_information_is_the_mean_of_the_observed(name: str, link: str) -> None:
+    family, _, eta, d = made(name, link)
+    mean = family.link.mean(eta[:3])
+    for at, value in zip(eta[:3], mean, strict=True):
+        if name == "gamma":
+            nodes, weights = np.polynomial.legendre.leggauss(400)
+            y = (nodes + 1.0) * 30.0 * value
+            share = stats.gamma.pdf(y, d, scale=value / d) * weights * 30.0 * value
+            response = Response(y)
+        elif name == "binomial":
+            y, share = np.array([0.0, 1.0]), np.array([1.0 - value, value])
+            response = Response(y)
+        else:
+            y = np.arange(600.0)
+            law = stats.poisson(value) if name == "poisson" else stats.nbinom(d, d / (d + value))
+            share, response = law.pmf(y), Response(y)
+        rows = family.rows(response, np.full(len(y), at), d)
+        expected = family.slopes(response, np.full(len(y), at), d).expected
+        assert share @ rows.weight == pytest.approx(expected[0], rel=1e-6)
+        assert share @ rows.score == pytest.approx(0.0, abs=1e-6 * expected[0] + 1e-9)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_tails_keep_their_digits(link: str) -> None:
+    family = make_family("binomial", link)
+    eta = np.array([-600.0, -200.0, -99.0, -30.0, 30.0, 99.0, 200.0, 600.0])
+    for success in (0.0, 1.0):
+        response = Response(np.full(len(eta), success))
+        rows, slopes = family.rows(response, eta, 1.0), family.slopes(response, eta, 1.0)
+        for values in (rows.score, rows.weight, slopes.weight, slopes.expected):
+            assert np.isfinite(values).all()
+        assert (rows.weight >= 0.0).all()
+        assert np.isfinite(rows.log_likelihood)
+    if link == "probit":
+        # The inverse Mills ratio far out, and minus its derivative, by their series.
+        far = family.rows(Response(np.ones(1)), np.array([-200.0]), 1.0)
+        assert far.score[0] == pytest.approx(200.0 + 1.0 / 200.0 - 2.0 / 200.0**3, rel=1e-12)
+        assert far.weight[0] == pytest.approx(1.0 - 1.0 / 200.0**2 + 6.0 / 200.0**4, rel=1e-9)
+
+
+def test_a_large_size_is_the_poisson_family() -> None:
+    rng = np.random.default_rng(2)
+    y, eta = rng.poisson(4.0, 30).astype(float), rng.normal(size=30)
+    poisson, negative = make_family("poisson"), make_family("nbinom2")
+    response = Response(y)
+    for size, error in ((1e6, 1e-3), (1e12, 1e-9)):
+        one, other = poisson.rows(response, eta, 1.0), negative.rows(response, eta, size)
+        np.testing.assert_allclose(one.score, other.score, atol=error)
+        np.testing.assert_allclose(one.weight, other.weight, atol=error)
+        whole = one.log_likelihood + poisson.constant(response, 1.0)
+        assert other.log_likelihood + negative.constant(response, size) == pytest.approx(
+            whole, abs=error
+        )
+
+
+def test_names_and_links_are_suggested() -> None:
+    with pytest.raises(ModelError, match="Did you mean 'poisson'"):
+        make_family("poison")
+    with pytest.raises(ModelError, match="has the links logit, probit, cloglog, log, not 'logti'"):
+        make_family("binomial", "logti")
+    assert make_family("Bernoulli").name == "binomial"
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "words"),
+    [
+        ("poisson", [1.0, 2.5], "must be counts: whole numbers from 0 on; in row 2 of those used"),
+        ("poisson", [1.0, -1.0], "counts"),
+        ("binomial", [0.0, 2.0], "must be 0 or 1"),
+        ("gamma", [1.0, 0.0], "must be above 0"),
+    ],
+)
+def test_responses_of_other_families_are_refused(name: str, y: list[float], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        make_family(name).check(Response(np.array(y)), "y")
