@@ -37,10 +37,38 @@ class Doors:
         self.chart = ms.charts.trace(self.fit)
         self.figure = self.ladder.figure()
         self.folder = folder
+        self.counted = self.data.assign(y=np.arange(len(self.data)) % 4)
+        generalized = ms.GeneralizedLinearMixedModel(FORMULA, self.counted, "poisson")
+        counts = generalized.fit()
         y, theta = self.model.design.y, self.fit.theta
         #: Callables by name, with arguments by name.
         self.calls: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "LinearMixedModel": (ms.LinearMixedModel, {"formula": FORMULA, "data": self.data}),
+            "GeneralizedLinearMixedModel": (
+                ms.GeneralizedLinearMixedModel,
+                {"formula": FORMULA, "data": self.counted, "family": "poisson"},
+            ),
+            "glmer": (ms.glmer, {"formula": FORMULA, "data": self.counted, "family": "poisson"}),
+            "GeneralizedLinearMixedModel.fit": (generalized.fit, {"max_evaluations": 9}),
+            "GeneralizedLinearMixedModel.objective": (
+                generalized.objective,
+                {"parameters": counts.parameters},
+            ),
+            "GeneralizedLinearMixedModel.evaluate": (
+                generalized.evaluate,
+                {"parameters": counts.parameters},
+            ),
+            "GeneralizedLinearMixedModel.objective_gradient": (
+                generalized.objective_gradient,
+                {"parameters": counts.parameters},
+            ),
+            "GeneralizedFit": (
+                ms.GeneralizedFit,
+                {"model": generalized, "result": counts._result, "name": "counts"},
+            ),
+            "GeneralizedFit.fixed_effects": (counts.fixed_effects, {}),
+            "GeneralizedFit.fitted": (counts.fitted, {}),
+            "GeneralizedFit.summary": (counts.summary, {}),
             "lmer": (ms.lmer, {"formula": FORMULA, "data": self.data}),
             "LinearMixedModel.profiled": (self.model.profiled, {}),
             "LinearMixedModel.blocks": (self.model.blocks, {}),
@@ -132,7 +160,8 @@ def public() -> list[str]:
     """Names of all public functions, and of the methods of what they give."""
     names = [name for name in ms.__all__ if callable(getattr(ms, name))]
     names += [f"charts.{name}" for name in ms.charts.__all__]
-    for kind in (ms.LinearMixedModel, ms.Fit, Ladder, Figure):
+    kinds = (ms.LinearMixedModel, ms.Fit, ms.GeneralizedLinearMixedModel, ms.GeneralizedFit)
+    for kind in (*kinds, Ladder, Figure):
         for name, method in inspect.getmembers(kind, inspect.isfunction):
             if not name.startswith("_") and len(inspect.signature(method).parameters) > 1:
                 names.append(f"{kind.__name__}.{name}")

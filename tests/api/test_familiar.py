@@ -150,7 +150,10 @@ def test_calls_that_words_name_can_be_made(fit: ms.Fit) -> None:
     tried = {
         call
         for call in tried
-        if "race" not in call and "1000" not in call and "directory" not in call
+        if "race" not in call
+        and "1000" not in call
+        and "directory" not in call
+        and "glmer" not in call  # whose response is of another kind
     }
     assert len(tried) > 12
     for call in sorted(tried):

@@ -104,9 +104,7 @@ MODEL_WORDS: Final[dict[str, str]] = {
 }
 
 _ONE_CALL: Final = "use ms.lmer(formula, data), or ms.LinearMixedModel(formula, data).fit()"
-_LINEAR: Final = (
-    "mixedscope fits linear mixed models, with normal residuals: ms.lmer(formula, data)"
-)
+_GENERALIZED: Final = 'use ms.glmer(formula, data, "poisson"), or ms.lmer(formula, data)'
 _OF_A_FIT: Final = "it is a method of a fit, as {}"
 
 #: What the module has not by this name, and what to use.
@@ -119,10 +117,8 @@ MODULE_WORDS: Final[dict[str, str]] = {
     "lme4": _ONE_CALL,
     "glmmTMB": _ONE_CALL,
     "fit": _ONE_CALL,
-    "glmer": _LINEAR,
-    "GLMM": _LINEAR,
-    "GeneralizedLinearMixedModel": _LINEAR,
-    "BinomialBayesMixedGLM": _LINEAR,
+    "GLMM": _GENERALIZED,
+    "BinomialBayesMixedGLM": _GENERALIZED,
     "fixef": _OF_A_FIT.format("fit.fixef()"),
     "ranef": _OF_A_FIT.format("fit.ranef()"),
     "confint": _OF_A_FIT.format("fit.confint()"),

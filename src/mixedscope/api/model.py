@@ -16,6 +16,7 @@ from mixedscope.api.familiar import MODEL_WORDS, no_attribute
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import EvaluationError, ModelError, warn_of
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.design.contrasts import check_codings
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.design.spec import ModelSpec
@@ -57,11 +58,7 @@ class Model:
         unidentified: str = "refuse",
     ) -> None:
         frame = as_frame(data)
-        if contrasts is not None and not isinstance(contrasts, Mapping):
-            raise ModelError(
-                "contrasts must name the coding of each variable, as "
-                f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
-            )
+        check_codings(contrasts)
         of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
         if isinstance(data, pd.DataFrame):
             of_rows = {key: in_order_of(value, data.index) for key, value in of_rows.items()}

@@ -98,7 +98,7 @@ def door(
         checks.pop("self", None)
         is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
         called = _called(function)
-        _DOORS[called] = tuple(checks)
+        _DOORS[function.__qualname__.removesuffix(".__init__")] = tuple(checks)
 
         # An argument too many has no check: Python says so when the function is called.
         rest = [repeat(star) for star in stars] or [repeat(("", None))]
@@ -376,24 +376,35 @@ def _unknown(
 ) -> str:
     """Words on arguments that a function does not have: the one that was meant, or where it is."""
     name = next(name for name in given if name not in known)
+    homes = _HOMES[called in ("glmer", _GENERALIZED)]
     folded = name.lower()
     other = _ELSEWHERE.get(folded, folded)
     if folded in known:
         hint = f" Did you mean {folded}={named(given[name])}?"
     elif other in known:
         hint = f" Did you mean {other!r}?"
-    elif home := next((door for door in _HOMES if other in _DOORS.get(door, ())), None):
-        hint = f" It belongs to {_HOMES[home].format(other)}."
+    elif home := next((door for door in homes if other in _DOORS.get(door, ())), None):
+        hint = f" It belongs to {homes[home].format(other)}."
     else:
         hint = suggest(name, known)
     return f"{called} has no argument {name!r}.{hint} Known are: {', '.join(known) or 'none'}."
 
 
-#: Doors whose arguments are looked for at others, and how they are given there.
-_HOMES: Final = {
-    "LinearMixedModel": "the model: LinearMixedModel(formula, data, {}=...)",
-    "fit": "the fit: model.fit({}=...)",
-}
+#: The class of generalised models.
+_GENERALIZED: Final = "GeneralizedLinearMixedModel"
+
+#: Doors whose arguments are looked for at others, and how they are given there: of linear models,
+#: and of generalised ones.
+_HOMES: Final = (
+    {
+        "LinearMixedModel": "the model: LinearMixedModel(formula, data, {}=...)",
+        "FittableModel.fit": "the fit: model.fit({}=...)",
+    },
+    {
+        _GENERALIZED: f"the model: {_GENERALIZED}(formula, data, {{}}=...)",
+        f"{_GENERALIZED}.fit": "the fit: model.fit({}=...)",
+    },
+)
 
 
 def _refuse_misfits(

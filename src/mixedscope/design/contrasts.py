@@ -19,7 +19,15 @@ from mixedscope.core.errors import ModelError, suggest, yaml_hint
 from mixedscope.design.polynomials import orthogonal_polynomials
 from mixedscope.formula.expressions import label_of
 
-__all__ = ["CODINGS", "Coding", "ContrastSpec", "contrast_matrix", "full_dummies", "read_contrast"]
+__all__ = [
+    "CODINGS",
+    "Coding",
+    "ContrastSpec",
+    "check_codings",
+    "contrast_matrix",
+    "full_dummies",
+    "read_contrast",
+]
 
 ContrastSpec = str | Mapping[str, Any] | Sequence[Any]
 CODINGS = (
@@ -77,6 +85,15 @@ class Coding:
 def full_dummies(levels: Sequence[str]) -> Coding:
     """One indicator column per level: what R uses where the margin is absent."""
     return Coding("full", np.eye(len(levels)), tuple(levels), tuple(levels))
+
+
+def check_codings(contrasts: object) -> None:
+    """Refuse contrasts that do not name the coding of each variable."""
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise ModelError(
+            "contrasts must name the coding of each variable, as "
+            f'contrasts={{"condition": "sum"}}, not {contrasts!r}.'
+        )
 
 
 def contrast_matrix(variable: str, levels: Sequence[str], spec: ContrastSpec | None) -> Coding:

@@ -46,12 +46,15 @@ class GeneralizedFit:
     name : str
     """
 
+    @door()
     def __init__(
         self,
         model: GeneralizedModel,
         result: OptimizationResult,
         name: str,
     ) -> None:
+        if not (isinstance(model, GeneralizedModel) and isinstance(result, OptimizationResult)):
+            raise ModelError("A fit of a generalised model is made by model.fit() or ms.glmer().")
         self.model = model
         self.name = name
         self._result = result

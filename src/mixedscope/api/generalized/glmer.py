@@ -119,7 +119,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         if isinstance(start, str):
             first = named_start(objective, start, seed=seed)
         else:
-            first = None if start is None else self.point(start)
+            first = None if start is None else self._point(start)
         objective.reset()
         with objective.limited_threads():
             result = minimize(

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import EvaluationError, ModelError, suggest, warn_of
+from mixedscope.design.contrasts import check_codings
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.engine.generalized.laplace import GeneralizedEvaluation, LaplaceObjective
@@ -53,6 +54,7 @@ class GeneralizedModel:
                 f"information must be {' or '.join(map(repr, _INFORMATION))}, not {information!r}."
                 f"{suggest(information, _INFORMATION)}"
             )
+        check_codings(contrasts)
         self.formula = formula
         self.structure = structure
         self.family: Family = make_family(family, link)
@@ -130,12 +132,12 @@ class GeneralizedModel:
     @door()
     def evaluate(self, parameters: ArrayLike) -> GeneralizedEvaluation:
         """-2 log-likelihood with its parts, at parameters (k,)."""
-        return self._tried(lambda: self.laplace.evaluate(self.point(parameters)))
+        return self._tried(lambda: self.laplace.evaluate(self._point(parameters)))
 
     @door()
     def objective_gradient(self, parameters: ArrayLike) -> tuple[float, Floats]:
         """-2 log-likelihood and its exact gradient, shape (k,), at parameters (k,)."""
-        point = self.point(parameters)
+        point = self._point(parameters)
         evaluation, gradient = self._tried(lambda: self.laplace.evaluate_gradient(point))
         return evaluation.objective, gradient
 
@@ -148,7 +150,7 @@ class GeneralizedModel:
             reason = str(error).rstrip(".")
             raise EvaluationError(f"The objective cannot be computed there ({reason}).") from None
 
-    def point(self, parameters: ArrayLike) -> Floats:
+    def _point(self, parameters: ArrayLike) -> Floats:
         """Parameters as the search has them; raises ModelError if they are not as many."""
         names = self.parameter_names
         wanted = f"an array of {len(names)} numbers, {', '.join(names)}"
