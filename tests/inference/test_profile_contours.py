@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from profile_fits import (
     dense_deviance,
     fitted,
     label,
+    machines,
     sleepstudy,
 )
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.profiles.restriction import Knot, Restriction
 
 Floats = NDArray[np.float64]
 
@@ -120,7 +123,7 @@ def test_where_sigma_is_known_it_has_no_profile_and_the_others_are_given_it() ->
     np.testing.assert_allclose(fit.profile().table["sigma"], 25.0, rtol=1e-14)
     # Where sigma is held at 25 in the model that estimates it, the others are these estimates.
     free = sleepstudy().profile("sigma")
-    assert free._profiler.curve(free._profiler.parameters(["sigma"])[0]).hold(
+    assert free._curve(free._profiler.parameters(["sigma"])[0]).hold(
         math.log(25.0)
     ).knot.point.value == pytest.approx(fit.objective, abs=1e-8)
     for _, row in fit.profile(levels=[0.95]).table.iterrows():
@@ -134,3 +137,77 @@ def test_an_offset_moves_no_interval_but_what_it_stands_for() -> None:
     expected = sleepstudy().confint(method="profile")[["lower", "upper"]].to_numpy(dtype=float)
     expected[1] -= 3.0
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_what_a_profile_finds_does_not_depend_on_what_was_asked_before(tmp_path: Path) -> None:
+    model = sleepstudy().model
+    first, second = model.fit(), model.fit()
+    table = first.profile().table
+    ends = {level: first.profile().confint(level) for level in (0.5, 0.95, 0.99, 0.999)}
+    second.confint(0.9, method="profile")
+    second.profile(["sd"], levels=[0.7]).confint(0.8)
+    second.profile_pairs(["sigma", "Days"], levels=[0.5], vertices=4)
+    profile = second.profile(["sigma", "correlation"])
+    profile.zeta("sigma", [20.0, 40.0])
+    for level in (0.999, 0.99, 0.5, 0.95):
+        found = profile.confint(level)
+        own = ends[level][ends[level]["kind"].isin(["sigma", "correlation"])]
+        pd.testing.assert_frame_equal(found, own.reset_index(drop=True), check_exact=True)
+    pd.testing.assert_frame_equal(second.profile().table, table, check_exact=True)
+    # Nor on what was asked for of a fit that was read.
+    first.save(tmp_path)
+    loaded = ms.load_fit(tmp_path)
+    assert len(loaded.profile(["sigma"]).table) < len(loaded.profile().table) == len(table)
+    # Levels of one's own say how far it is followed.
+    wide = second.profile(["sigma"], levels=[0.999]).table["zeta"].abs().max()
+    assert wide == pytest.approx(3.29052673, abs=1e-6)
+
+
+def test_ends_of_other_coverages_are_found_from_the_path_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = 0
+    hold = Restriction.hold
+
+    def counted(self: Restriction, *arguments: Any) -> Knot:
+        nonlocal held
+        held += 1
+        return hold(self, *arguments)
+
+    monkeypatch.setattr(Restriction, "hold", counted)
+    profile = sleepstudy().model.fit().profile()
+    # Three steps to each of 12 ends, and one try more.
+    assert held <= 48
+    held = 0
+    profile.confint()
+    assert held == 0
+    # Of 36 ends between points that were walked past; those of 99 % are further out.
+    for level in (0.5, 0.8, 0.9):
+        profile.confint(level)
+    assert held <= 1.5 * 36
+    held = 0
+    profile.confint(0.99)
+    assert held <= 3 * 12
+    held = 0
+    _ = profile.table
+    assert held == 0
+
+
+@pytest.mark.parametrize("structure", ["full", "cs", "hetar1", "homdiag"])
+def test_refits_at_the_ends_of_intervals_have_the_zeta_of_their_level(structure: str) -> None:
+    profile = machines(structure).profile()
+    coverage = profile.tables["profile_coverage"]
+    for level in (0.5, 0.8, 0.9, 0.95, 0.99):
+        cutoff = NormalDist().inv_cdf(0.5 + level / 2.0)
+        ends = profile.confint(level)
+        drawn = coverage[coverage["level"] == level]
+        known = {label(row): row for _, row in drawn.iterrows()}
+        for parameter in profile._profiler.known:
+            name = parameter.label
+            row = next(row for _, row in ends.iterrows() if label(row) == name)
+            places = [(row["lower"], -1.0), (row["upper"], 1.0)]
+            inside = [(v, side) for v, side in places if v not in (0.0, -1.0, 1.0)]
+            zeta = profile.zeta(name, [v for v, _ in inside])
+            np.testing.assert_allclose(zeta, [s * cutoff for _, s in inside], rtol=0.0, atol=1e-7)
+            assert known[name]["lower"] == pytest.approx(row["lower"], rel=1e-6, abs=1e-7)
+            assert known[name]["upper"] == pytest.approx(row["upper"], rel=1e-6, abs=1e-7)

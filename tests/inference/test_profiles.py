@@ -120,10 +120,10 @@ def test_rows_of_a_profile_are_parameters_with_the_deviance_that_zeta_says(
 def test_nothing_beside_the_end_of_an_interval_is_lower(structure: str, reml: bool) -> None:
     # The others, as they are at an end, are moved at random: none of them improves on it.
     fit = machines(structure, reml=reml)
-    profiler = fit.profile(levels=[0.95])._profiler
+    profile = fit.profile(levels=[0.95])
     rng = np.random.default_rng(8)
-    for parameter in profiler.known:
-        curve = profiler.curve(parameter)
+    for parameter in profile._profiler.known:
+        curve = profile._curve(parameter)
         free = curve.restriction._free
         for mark in (curve.marks[0], curve.marks[-1]):
             space = curve.restriction._space(mark.knot.held)
@@ -305,9 +305,9 @@ def test_profiles_of_random_models_rise_and_are_no_higher_than_without_the_effec
     model = random_model(number)
     fit = model.build().fit(reml=model.reml)
     profile = fit.profile(levels=[0.95, 0.99])
-    table, profiler = profile.table, profile._profiler
-    for parameter in profiler.known:
-        curve = profiler.curve(parameter)
+    table = profile.table
+    for parameter in profile._profiler.known:
+        curve = profile._curve(parameter)
         for low, high in pairwise(curve.marks):
             if high.zeta < low.zeta - 1e-5:
                 # The deviance may have two minima, and a rise between them that is one.
@@ -331,9 +331,9 @@ def test_the_others_have_no_lower_minimum_elsewhere_where_a_profile_ends(number:
     # the lower one, by up to 0.6 of zeta.
     model = random_model(number)
     fit = model.build().fit(reml=model.reml)
-    profiler = fit.profile(levels=[0.99])._profiler
-    for parameter in profiler.known:
-        curve = profiler.curve(parameter)
+    profile = fit.profile(levels=[0.99])
+    for parameter in profile._profiler.known:
+        curve = profile._curve(parameter)
         for mark in (curve.marks[0], curve.marks[-1]):
             assert improvement(curve, mark, number) <= 1e-5
 
@@ -341,8 +341,8 @@ def test_the_others_have_no_lower_minimum_elsewhere_where_a_profile_ends(number:
 @pytest.mark.parametrize("slope", [0.0, -0.0, 1e-15, -1e-15])
 def test_a_stretch_where_the_deviance_is_level_is_walked_over(slope: float) -> None:
     # As where a correlation is held and one of its two effects has vanished.
-    profiler = sleepstudy().profile("sigma")._profiler
-    curve = profiler.curve(profiler.parameters(["correlation"])[0])
+    profile = sleepstudy().profile("correlation")
+    curve = profile._curve(profile._profiler.parameters(["correlation"])[0])
     at = curve.marks[0].place
     level = [replace(curve.marks[0], place=at - p, zeta=-2.0, slope=slope) for p in (0.2, 0.3)]
     step = curve._step([curve.marks[0], *level], 0.5)

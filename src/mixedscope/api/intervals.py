@@ -34,6 +34,9 @@ __all__ = ["FitIntervals"]
 class FitIntervals(FitNumbers[M]):
     """How far the parameters of a fit are known."""
 
+    #: Whether profiles of this fit were followed here, and none stands for those it was read with.
+    _has_profiled: bool = False
+
     @door()
     def fixed_effects(self, *, level: float = 0.95, df: str = "none") -> pd.DataFrame:
         """Fixed effects with standard errors, intervals, statistics and p values.
@@ -145,8 +148,9 @@ class FitIntervals(FitNumbers[M]):
             one correlation, one is profiled. Fixed effects have a profile under maximum likelihood
             only: the REML criterion is no function of them.
         levels : sequence of float, optional
-            Coverages whose ends are points of each profile, exactly; the largest says how far it
-            is followed. 0.5, 0.8, 0.9, 0.95 and 0.99 by default.
+            Coverages whose ends are points of each profile, exactly; the largest says how far it is
+            followed. By default it is followed as far as 0.95 at once, and to the ends of 0.5, 0.8,
+            0.9 and 0.99 when its table is asked for, a picture is made or the fit is saved.
 
         Returns
         -------
@@ -164,6 +168,8 @@ class FitIntervals(FitNumbers[M]):
 
         Notes
         -----
+        What is found does not depend on what was asked before.
+
         Parameters are moved in coordinates in which zeta is nearly straight: the logarithm of
         sigma, standard deviations, angles whose sines are the correlations. A standard deviation
         of zero and a correlation of ± 1 are points of the curve, where it ends; kinks, where
@@ -175,17 +181,19 @@ class FitIntervals(FitNumbers[M]):
         --------
         >>> fit.profile("sd").confint(0.9)  # doctest: +SKIP
         """
-        stored = self._tables.studies.get("profile")
+        is_read = self._result is None and not self._has_profiled
+        stored = self._tables.studies.get("profile") if is_read else None
         if parameters is None and levels is None and stored is not None:
             return Profile(
                 lambda: from_stored(stored),
                 lambda: self._profiler,
                 self.estimates,
-                info=self.info,
+                info=lambda: self.info,
             )
-        chosen = LEVELS if levels is None else levels
-        found = make_profile(self._profiler, self.estimates, parameters, chosen)
-        found.info = self.info
+        found = make_profile(
+            self._profiler, self.estimates, parameters, levels, info=lambda: self.info
+        )
+        self._has_profiled = True
         self._tables.later("profile", lambda: to_stored(found.table))
         for name, make in found.pictured().items():
             self._tables.later(name, make)
@@ -239,8 +247,8 @@ class FitIntervals(FitNumbers[M]):
 
         @cache
         def pictured() -> dict[str, pd.DataFrame]:
-            reach = [*LEVELS, *(single_level(level) for level in levels)]
-            alone = make_profile(self._profiler, self.estimates, parameters, reach)
+            more = [*LEVELS, *(single_level(level) for level in levels)]
+            alone = make_profile(self._profiler, self.estimates, parameters, more=more)
             return contour_tables(alone.table, table)
 
         for name in PAIRED:

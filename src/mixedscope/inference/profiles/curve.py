@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from mixedscope.inference.profiles.restriction import Knot, Restriction
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
-__all__ = ["Curve", "Mark"]
+__all__ = ["Curve", "Mark", "together"]
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +45,8 @@ _LEAST: Final = 1e-6
 _JUMP: Final = 0.3
 #: Points between which something collapses are no further apart in zeta.
 _KINK: Final = 0.02
+#: Share of their distance from a place by which points are apart from which a start there is made.
+_APART: Final = 0.2
 #: Steps beyond the first point that a side may grow by, in slopes of the start.
 _WIDEST: Final = 8.0
 
@@ -99,6 +102,14 @@ class Curve:
         self._looked: set[float] = set()
         self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
 
+    def further(self, levels: Sequence[float]) -> Curve:
+        """The same followed until |zeta| is each of these too; this one stays as it is."""
+        other = copy(self)
+        other.marks, other.ended = list(self.marks), dict(self.ended)
+        other._tried, other._looked = set(self._tried), set(self._looked)
+        other.reach(levels)
+        return other
+
     def _at_end(self, side: int) -> bool:
         """Whether the estimate is at the end of the range on one side."""
         end = self._low if side < 0 else self._high
@@ -147,9 +158,19 @@ class Curve:
         return next(i for i, m in enumerate(self.marks) if m.zeta == 0.0)
 
     def _near(self, place: float) -> list[Mark]:
-        """Up to three points to start from, the nearest first, all on one side of the optimum."""
+        """Up to three points to start from, the nearest first, all on one side of the optimum.
+
+        None is next to another, seen from the place: what solutions lack would count many times.
+        """
         side = [m for m in self.marks if (m.place - self._centre) * (place - self._centre) >= 0.0]
-        return sorted(side, key=lambda m: abs(m.place - place))[:3]
+        found: list[Mark] = []
+        for m in sorted(side, key=lambda m: abs(m.place - place)):
+            least = _APART * abs(m.place - place)
+            if all(abs(m.place - other.place) >= least for other in found):
+                found.append(m)
+                if len(found) == 3:
+                    break
+        return found
 
     # -- walking ----------------------------------------------------------------------------------
 
@@ -253,6 +274,20 @@ class Curve:
 
     def find(self, zeta: float) -> Mark | None:
         """Find the point of this zeta; None if the profile ends, or is followed, no further."""
+        before = self.marks.copy()
+        found = self._find(zeta)
+        if found is not None and len(self.marks) > len(before) + 1:
+            # Tries next to it tell nothing more.
+            known = {m.place for m in before}
+            self.marks = [
+                m for m in self.marks
+                if m is found or m.place in known or m.state != found.state
+                or abs(m.zeta - found.zeta) > _CLOSE
+            ]  # fmt: skip
+        return found
+
+    def _find(self, zeta: float) -> Mark | None:
+        """Walk to about this zeta, and look for the root there."""
         side = 1 if zeta > 0.0 else -1
         self._walk(side, abs(zeta))
         for _ in range(_TRIES):
@@ -351,6 +386,15 @@ class Curve:
         state = self.restriction.base.space.collapsed(x)
         state[self.restriction._places] = False
         return state.tobytes()
+
+
+def together(curves: Sequence[Curve]) -> list[Mark]:
+    """The points of several curves of one parameter, the lower where they differ at a place."""
+    found: dict[float, Mark] = {}
+    for mark in (m for curve in curves for m in curve.marks):
+        if mark.place not in found or abs(mark.zeta) < abs(found[mark.place].zeta):
+            found[mark.place] = mark
+    return [found[place] for place in sorted(found)]
 
 
 def _misfit(a: Mark, b: Mark) -> float:

@@ -33,21 +33,24 @@ def profile_intervals_of(
     level: float,
     estimates: pd.DataFrame,
     shown: Collection[tuple[object, ...]] | None = None,
+    levels: tuple[float, ...] = (),
 ) -> pd.DataFrame:
     """Give a row for each parameter, or for some: ends, and in ``remark`` what is to be said.
 
     What a structure makes equal has the same interval. That of a power of a correlation, as ``ar1``
     has between effects further apart, is the image of the interval of the correlation: the profile
     of a function of a parameter is least over all its values of which it is one. ``shown``: keys of
-    the rows wanted; parameters tied to them are among them.
+    the rows wanted; parameters tied to them are among them. ``levels``: of profiles followed so
+    far, from where ends are looked for; by default they are followed as far as this level.
     """
     quantile_of(level)
+    levels = levels or (level,)
     found: dict[Key, tuple[float, float, str | None]] = {}
     for parameter in profiler.known:
         keys = [parameter.key, *(key for key, _ in parameter.ties)]
         if shown is not None and not any(key in shown for key in keys):
             continue
-        low, high, remark = profiler.ends(parameter, level)
+        low, high, remark = profiler.ends(parameter, level, levels)
         found[parameter.key] = low, high, remark
         for key, power in parameter.ties:
             found[key] = *_power(low, high, power), remark

@@ -14,15 +14,17 @@ from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.intervals.columns import COLUMNS
+from mixedscope.inference.profiles.curve import Curve
 from mixedscope.inference.profiles.drawn import COVERAGES, PICTURED, profile_tables
 from mixedscope.inference.profiles.intervals import profile_intervals_of
 from mixedscope.inference.profiles.pairs import pair_table
-from mixedscope.inference.profiles.parameters import KEY
+from mixedscope.inference.profiles.parameters import KEY, Parameter
 from mixedscope.inference.profiles.profiler import Profiler, quantile_of
 from mixedscope.tables.kinds.profile import PROFILE, PROFILE_PAIRS
 from mixedscope.tables.late import LateTables
 
 __all__ = [
+    "FOLLOWED",
     "LEVELS",
     "PAIR_LEVELS",
     "Profile",
@@ -35,7 +37,11 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 LEVELS: Final = COVERAGES
-"""Coverages whose ends are points of every profile."""
+"""Coverages whose ends are points of the tables of profiles."""
+
+FOLLOWED: Final = (0.95,)
+"""Coverages to whose ends a profile is followed at once; the ends of others are found from there,
+when they are asked for."""
 
 PAIR_LEVELS: Final = (0.5, 0.8, 0.95)
 """Coverages of the contours of pairs."""
@@ -60,11 +66,12 @@ class Profile:
         profiler: Callable[[], Profiler],
         estimates: pd.DataFrame,
         keys: Set[tuple[object, ...]] | None = None,
-        info: Mapping[str, Any] | None = None,
+        info: Callable[[], Mapping[str, Any]] = dict,
+        levels: tuple[float, ...] = FOLLOWED,
     ) -> None:
         self._tabulate = table
-        #: What ``fit.json`` holds of the fit.
-        self.info = info or {}
+        self._levels = levels
+        self._describe = info
         self._make = profiler
         self._made: Profiler | None = None
         self._estimates = estimates
@@ -72,8 +79,19 @@ class Profile:
 
     def __getstate__(self) -> dict[str, Any]:
         """Make the table, and what finds more: what makes them stays in this process."""
-        _ = self.table
-        return {**self.__dict__, "_made": self._profiler, "_make": None, "_tabulate": None}
+        _ = self.table, self.info
+        return {
+            **self.__dict__,
+            "_describe": dict,
+            "_made": self._profiler,
+            "_make": None,
+            "_tabulate": None,
+        }
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """What ``fit.json`` holds of the fit."""
+        return self._describe()
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -107,6 +125,10 @@ class Profile:
             self._made = self._make()
         return self._made
 
+    def _curve(self, parameter: Parameter) -> Curve:
+        """One of the profiles, as far as all were followed at once."""
+        return self._profiler.curve(parameter, self._levels)
+
     @door()
     def confint(self, level: float = 0.95) -> pd.DataFrame:
         """Profile intervals: where the size of zeta is at most the quantile of the normal law.
@@ -120,15 +142,18 @@ class Profile:
         -------
         pandas.DataFrame
             As `mixedscope.Fit.confint` gives, for the parameters profiled. Ends are roots of zeta
-            to 1e-7, found by refits. ``remark`` says where a limit is an end of the range rather
-            than such a root (``0 is inside``, ``at the end of the range``).
+            to 1e-7, found by refits, where they were not found before. ``remark`` says where a
+            limit is an end of the range rather than such a root (``0 is inside``, ``at the end of
+            the range``).
 
         Raises
         ------
         ModelError
             If the level is no number between 0 and 1.
         """
-        table = profile_intervals_of(self._profiler, level, self._estimates, self._keys)
+        table = profile_intervals_of(
+            self._profiler, level, self._estimates, self._keys, self._levels
+        )
         table = table.assign(method="profile")
         return ResultTable(table[[*COLUMNS, "remark"]])
 
@@ -154,7 +179,7 @@ class Profile:
                 f"{parameter!r} names {len(chosen)} parameters: "
                 f"{', '.join(p.label for p in chosen)}"
             )
-        curve = self._profiler.curve(chosen[0])
+        curve = self._curve(chosen[0])
         own = curve.parameter
         places = np.atleast_1d(number_array("values", values, "numbers"))
         low, high = own.limits
@@ -188,14 +213,20 @@ def make_profile(
     profiler: Profiler,
     estimates: pd.DataFrame,
     parameters: Sequence[object] | None,
-    levels: Sequence[float],
+    levels: Sequence[float] | None = None,
+    more: Sequence[float] = LEVELS,
+    info: Callable[[], Mapping[str, Any]] = dict,
 ) -> Profile:
     """Follow the profiles of parameters, all by default, to the ends of intervals of these levels.
 
+    By default to those of `FOLLOWED`, and where the table is asked for to those of `more` too.
     Raises ModelError if a parameter or level is none, UnsuitedError for fixed effects under REML.
     """
-    reach = [quantile_of(level) for level in levels]
-    if not reach:
+    for level in more if levels is None else levels:
+        quantile_of(level)
+    own = FOLLOWED if levels is None else tuple(sorted(set(levels)))
+    others = sorted(set(more) - set(own)) if levels is None else []
+    if not own:
         raise ModelError("levels must name one coverage at least, such as 0.95.")
     chosen = profiler.parameters(parameters)
     if not chosen:
@@ -203,10 +234,13 @@ def make_profile(
             "There is nothing to profile: name parameters by kind, such as 'sd', or one by one."
         )
     for parameter in chosen:
-        profiler.curve(parameter).reach(reach)
-    points = profiler.points(chosen)
+        profiler.curve(parameter, own)
+
+    def table() -> pd.DataFrame:
+        return profiler.table(profiler.points(chosen, own, others))
+
     keys = {parameter.key for parameter in chosen}
-    return Profile(lambda: profiler.table(points), lambda: profiler, estimates, keys)
+    return Profile(table, lambda: profiler, estimates, keys, info, own)
 
 
 def make_pairs(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.parameters import sds_and_correlations
-from mixedscope.inference.profiles.curve import Curve, Mark
+from mixedscope.inference.profiles.curve import Curve, Mark, together
 from mixedscope.inference.profiles.parameters import (
     KEY,
     Key,
@@ -69,8 +69,9 @@ class Profiler:
         self.objective = objective
         self.theta = np.asarray(theta, dtype=float)
         self._estimates = estimates
-        value = objective.evaluate(self.theta).objective
-        if objective.residual_state(self.theta, value) == "vanishing":
+        evaluation = objective.evaluate(self.theta)
+        self._sigma = evaluation.sigma
+        if objective.residual_state(self.theta, evaluation.objective) == "vanishing":
             raise UnsuitedError(
                 "the objective does not rise while sigma vanishes: there is no optimum from which "
                 "a profile could start"
@@ -81,7 +82,10 @@ class Profiler:
         self.known = [p for p in known if p.kind != "beta" or not objective.reml]
         self.keys = list(values)
         self._bases: dict[tuple[tuple[int, int, tuple[int, ...]], ...], tuple[Base, object]] = {}
-        self._curves: dict[str, Curve] = {}
+        self._restrictions: dict[str, Restriction] = {}
+        # What is asked for must not depend on what was asked before: a curve for each request.
+        self._curves: dict[tuple[str, tuple[float, ...]], Curve] = {}
+        self._further: dict[tuple[str, tuple[float, ...], float], Curve] = {}
 
     def __reduce__(self) -> tuple[type[Profiler], tuple[Any, ...]]:
         """Let a copy follow the profiles anew: what was found is bound to arrays of this one."""
@@ -129,10 +133,10 @@ class Profiler:
         if key not in self._bases:
             if orders:
                 permuted = Permuted(self.objective, orders)
-                base = Base(permuted.objective, permuted.theta(self.theta))
+                base = Base(permuted.objective, permuted.theta(self.theta), self._sigma)
                 self._bases[key] = base, permuted
             else:
-                self._bases[key] = Base(self.objective, self.theta), None
+                self._bases[key] = Base(self.objective, self.theta, self._sigma), None
         return self._bases[key][0]
 
     def _columns(self, parameter: Parameter) -> tuple[int, ...]:
@@ -163,11 +167,25 @@ class Profiler:
                 )  # fmt: skip
         raise AssertionError(f"{parameter.label} is no coordinate")
 
-    def curve(self, parameter: Parameter) -> Curve:
-        """The profile of one parameter, as far as it has been followed."""
-        if parameter.label not in self._curves:
-            self._curves[parameter.label] = Curve(self.restriction([parameter]))
-        return self._curves[parameter.label]
+    def curve(self, parameter: Parameter, levels: tuple[float, ...]) -> Curve:
+        """The profile of one parameter, followed to the ends of intervals of these coverages."""
+        name = parameter.label
+        if name not in self._restrictions:
+            self._restrictions[name] = self.restriction([parameter])
+        if (name, levels) not in self._curves:
+            curve = self._curves[name, levels] = Curve(self._restrictions[name])
+            curve.reach([quantile_of(level) for level in levels])
+        return self._curves[name, levels]
+
+    def further(self, parameter: Parameter, levels: tuple[float, ...], level: float) -> Curve:
+        """The same, and from there to the ends of one more interval."""
+        if level in levels:
+            return self.curve(parameter, levels)
+        key = parameter.label, levels, level
+        if key not in self._further:
+            curve = self.curve(parameter, levels)
+            self._further[key] = curve.further([quantile_of(level)])
+        return self._further[key]
 
     # -- what holds along a curve -----------------------------------------------------------------
 
@@ -198,9 +216,16 @@ class Profiler:
                 found[kind, term.group, first, second] = values
         return np.column_stack([found[key] for key in self.keys])
 
-    def points(self, parameters: Sequence[Parameter]) -> list[tuple[Curve, list[Mark]]]:
-        """The points that the profiles of parameters have now."""
-        return [(curve := self.curve(p), list(curve.marks)) for p in parameters]
+    def points(
+        self, parameters: Sequence[Parameter], levels: tuple[float, ...], more: Sequence[float]
+    ) -> list[tuple[Curve, list[Mark]]]:
+        """The points of profiles that were followed to some levels, and to more of them."""
+        out = []
+        for parameter in parameters:
+            curves = [self.further(parameter, levels, level) for level in more]
+            own = self.curve(parameter, levels)
+            out.append((own, together([own, *curves])))
+        return out
 
     def table(self, points: Sequence[tuple[Curve, Sequence[Mark]]]) -> pd.DataFrame:
         """The points of profiles: value, zeta, slope, then all parameters."""
@@ -218,9 +243,15 @@ class Profiler:
         every = dict(zip(self.labels, np.concatenate(values).T, strict=True))
         return pd.DataFrame({**texts, **numbers, **every})
 
-    def ends(self, parameter: Parameter, level: float) -> tuple[float, float, str | None]:
-        """Lower and upper end of an interval, and what is to be said of them."""
-        curve, zeta = self.curve(parameter), quantile_of(level)
+    def ends(
+        self, parameter: Parameter, level: float, levels: tuple[float, ...]
+    ) -> tuple[float, float, str | None]:
+        """Lower and upper end of an interval, and what is to be said of them.
+
+        Of a profile followed to `levels`.
+        """
+        zeta = quantile_of(level)
+        curve = self.further(parameter, levels, level)
         own = curve.parameter
         found, remarks = [], []
         for side in (-1, 1):

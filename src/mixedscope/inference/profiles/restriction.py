@@ -51,6 +51,8 @@ class Base:
     objective : SearchableObjective
     theta : (k,) array
         Of the fit.
+    sigma : float
+        There.
 
     Attributes
     ----------
@@ -63,11 +65,10 @@ class Base:
         Second derivatives of the deviance there.
     """
 
-    def __init__(self, objective: SearchableObjective, theta: Floats) -> None:
+    def __init__(self, objective: SearchableObjective, theta: Floats, sigma: float) -> None:
         self.objective = objective
         self.space = Space(objective)
         theta = objective.canonical(np.asarray(theta, dtype=float))
-        sigma = objective.evaluate(theta).sigma
         start = self.space.coordinates(theta, sigma)
         self.hessian = hessian(self.space, start)
         self.free = np.arange(0 if objective.system.design.sigma is None else 1, self.space.size)
@@ -297,8 +298,7 @@ class Restriction:
         cross[self._others] = full[self._places][:, self._free]
         if self._betas:
             x = self.base.centre.x
-            _, covariance = self._fixed_effects(self.base.centre.theta)
-            own = np.linalg.inv(covariance[self._block(self._columns)])
+            own = self._information()
             second[self._block(self._betas)] = 2.0 * own / math.exp(x[0]) ** 2
             for i in self._betas:
                 step = np.zeros(size)
@@ -310,6 +310,16 @@ class Restriction:
                 cross[i] = mixed[self._free]
                 second[i, self._others] = second[self._others, i] = mixed[self._places]
         return second - cross @ self.inverse @ cross.T
+
+    def _information(self) -> Floats:
+        """Inverse covariance over sigma**2 of the held fixed effects at the optimum, (b, b)."""
+        centre = self.base.centre
+        if len(self._betas) == 1 and math.isfinite(centre.log_det_fixed):
+            fewer = self._space(self.centre.held).evaluate(centre.x)
+            if math.isfinite(fewer.log_det_fixed):
+                return np.array([[math.exp(centre.log_det_fixed - fewer.log_det_fixed)]])
+        _, covariance = self._fixed_effects(centre.theta)
+        return np.asarray(np.linalg.inv(covariance[self._block(self._columns)]))
 
     @staticmethod
     def _block(places: list[int]) -> tuple[NDArray[np.intp], ...]:

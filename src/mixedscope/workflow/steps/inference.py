@@ -107,7 +107,6 @@ def profile(
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.inference.profiles.drawn import PAIRED, PICTURED, contour_tables
-    from mixedscope.inference.profiles.intervals import profile_intervals_of
     from mixedscope.inference.profiles.profile import (
         LEVELS,
         PAIR_LEVELS,
@@ -140,14 +139,13 @@ def profile(
     def followed() -> Profile:
         if wanted() == []:
             raise UnsuitedError("this fit has none of the parameters that are to be profiled")
-        return make_profile(profiler(), own, wanted(), sorted({*LEVELS, level}))
+        return make_profile(profiler(), own, wanted(), more=(*LEVELS, level))
 
     def make() -> list[pd.DataFrame]:
         found = followed()
-        shown = {p.key for p in profiler().parameters(wanted())}
-        ends = profile_intervals_of(profiler(), level, own, shown)
+        ends = found.confint(level)
         drawn = [make() for make in found.pictured().values()]
-        return [to_stored(found.table), ends.assign(method="profile", level=level), *drawn]
+        return [to_stored(found.table), ends.assign(level=level), *drawn]
 
     def make_contours() -> list[pd.DataFrame]:
         pairs = settings["pairs"]
@@ -168,7 +166,7 @@ def profile(
         together = _together(tables)
         # Pairs may be of parameters that are not profiled by themselves.
         names = [name for name in dict.fromkeys(chain(*pairs)) if _has(profiler(), name, others)]
-        alone = make_profile(profiler(), own, names, LEVELS)
+        alone = make_profile(profiler(), own, names)
         drawn = contour_tables(alone.table, together)
         together.attrs["parameters"] = tables[0].attrs["parameters"]
         return [together, *(drawn[name] for name in PAIRED)]
