@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from mixedscope.charts.common.embedding import embed_font
 from mixedscope.charts.common.interactive import Page, interactive_page
 from mixedscope.charts.common.layers import in_few_layers
 from mixedscope.charts.common.pdf import normalise_pdf
-from mixedscope.charts.common.png import small_png
+from mixedscope.charts.common.png import png_of
 from mixedscope.charts.common.vega import compact, evaluated, measured, to_spec
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
@@ -266,12 +266,25 @@ def _svg(spec: dict[str, Any]) -> bytes:
 
 def _png(spec: dict[str, Any]) -> bytes:
     drawn = _printed(in_few_layers(evaluated(spec)), spec)
-    return small_png(vlc.svg_to_png(drawn, ppi=PPI), PPI)
+    return png_of(_document(drawn), PPI, opaque=_OPAQUE.search(drawn) is not None)
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:
-    drawn = _printed(in_few_layers(evaluated(spec)), spec, tallest=TALLEST)
-    return normalise_pdf(vlc.svg_to_pdf(drawn))
+    return normalise_pdf(_document(_printed(in_few_layers(evaluated(spec)), spec, tallest=TALLEST)))
+
+
+# A chart that is not taller than a page is the same in both.
+@lru_cache(maxsize=1)
+def _document(svg: str) -> bytes:
+    """An SVG as PDF, its objects in the order in which the renderer came upon them."""
+    document: bytes = vlc.svg_to_pdf(svg)
+    return document
+
+
+#: What covers an SVG file as a whole, if its colour does.
+_OPAQUE: Final = re.compile(
+    r'<rect width="[0-9.]+" height="[0-9.]+" fill="(?:#[0-9A-Fa-f]{6}|white)"/>'
+)
 
 
 #: Width and height of an SVG file; its viewBox keeps the coordinates.

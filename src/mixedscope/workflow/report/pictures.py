@@ -59,8 +59,11 @@ def small_picture(path: Path, output: Path) -> tuple[int, int]:
     if path.suffix == ".svg":
         import vl_convert as vlc
 
-        drawn = vlc.svg_to_png(path.read_text("utf-8"), scale=2 * SMALL / max(width, height))
-        image = Image.open(io.BytesIO(drawn))
+        from mixedscope.charts.common.png import pixels_of
+
+        document = vlc.svg_to_pdf(path.read_text("utf-8"))
+        drawn = pixels_of(document, 2 * SMALL / max(width, height), opaque=True)
+        image = Image.fromarray(drawn)
     else:
         image = Image.open(path)
     small = image.convert("RGB")
