@@ -63,6 +63,7 @@ def test_options_are_parameters_of_the_function_with_their_defaults_and_document
         "title",
         "labels",
         "units",
+        "colours",
     }
 
 

@@ -165,7 +165,8 @@ def coefficients(m: re.Match[str], case: Case) -> None:
 
 
 @pull(
-    r"Cross: fitted population\. Diamond: population of the joint limit"
+    r"(?:Cross: fitted population\. Diamond, joined to it|Dashed: fitted population\. Dotted): "
+    r"population of the joint limit"
     r"(; open points are deviations from it)?\."
 )
 def populations(m: re.Match[str], case: Case) -> None:
@@ -180,6 +181,7 @@ def populations(m: re.Match[str], case: Case) -> None:
     r"(?P<label>Full covariance|Zero correlations|Intercepts only|Rank \d+)"
     r"(?:: SD over levels of references \u2192 modes (?P<sds>.+?))?"
     r"(?:; level (?P<level>[^;]+?) moves most, (?P<ways>[^;]+?))?"
+    r"(?:; the population moves by (?P<shift>[^;]+?))?"
     r"(?:; every level keeps the same share, (?P<kept>[^;]+?))?"
     r"(?:; singular, (?P<singular>.+?))?"
     r"(?:; the structure leaves (?P<left>\d+) of (?P<size>\d+) dimensions, and every level is "
@@ -205,6 +207,13 @@ def one_fit(m: re.Match[str], case: Case) -> None:
         for before, after, term in ways:
             assert agrees(before, own.loc[term, "reference"] + limit.get(term, 0.0))
             assert agrees(after, own.loc[term, "mode"] + beta.get(term, 0.0))
+    if m["shift"]:
+        limit = fit.info["references"]["joint_limit"]["beta"]
+        fitted = fit.estimates.query("kind == 'beta'").set_index("term")["estimate"]
+        shifts = re.findall(rf"[+]?({NUMBER}) in (.+?)(?=, [+]?{NUMBER}| and |$)", m["shift"])
+        assert shifts
+        for by, term in shifts:
+            assert agrees(by, fitted[term] - limit[term])
     ratio = rows.assign(ratio=rows["mode"] / rows["reference"])
     ratio = ratio[ratio["reference"].abs() > 1e-6 * rows["reference"].abs().max()]
     ends = ratio.groupby("term", sort=False)["ratio"].agg(["min", "max", "median", "size"])

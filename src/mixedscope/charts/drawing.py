@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ import pandas as pd
 from altair.utils.schemapi import debug_mode
 
 from mixedscope.charts.common.absent import absent_figure, left_out
+from mixedscope.charts.common.interactive import Page
 from mixedscope.charts.common.labels import explaining_labels, labelled, labelled_options
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
@@ -118,7 +120,7 @@ def _asked(
             )
     # What a key of the configuration asks for is left out by the name of the key.
     options = spec.options.of({**chosen, **spec.fixed})
-    made = (*options.studies(spec.studies), spec.key)
+    made = (*options.studies((*spec.studies, *spec.of_options)), spec.key)
     reasons = {_called(fit, tables): fit.skipped(made) for fit in tables}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
     shown = [fit for fit in tables if _called(fit, tables) not in missing]
@@ -172,7 +174,16 @@ def figure(
     ``files``: formats that are not made from the chart. ``told``: what is told beside it.
     """
     drawn = finish(chart, title, caption, theme=theme)
-    return Figure(drawn, title, caption, files or {}, told or {})
+    made = {name: _on_this_sheet(make) for name, make in (files or {}).items()}
+    return Figure(drawn, title, caption, made, told or {})
+
+
+def _on_this_sheet(make: Callable[..., bytes]) -> Callable[..., bytes]:
+    """The same, done on the sheet that is drawn on now whenever it is called."""
+    context = copy_context()
+    if isinstance(make, Page):
+        return Page(lambda *given: context.copy().run(make.make, *given))
+    return lambda *given: context.copy().run(make, *given)
 
 
 Drawn = TypeVar("Drawn")

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from mixedscope.charts.common.labels import explaining_labels, labelled, labelled_options
-from mixedscope.charts.common.options import annotated, described
+from mixedscope.charts.common.options import Options, annotated, described
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.source import (
     Made,
@@ -47,6 +47,7 @@ def public_function(name: str) -> Callable[..., Any]:
         title: bool = True,
         labels: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
+        colours: Mapping[str, str] | None = None,
         **given: Any,
     ) -> Any:
         return on_sheet(
@@ -55,6 +56,7 @@ def public_function(name: str) -> Callable[..., Any]:
             title=title,
             labels=labels,
             units=units,
+            colours=colours,
         )
 
     def drawn(source: Any, *others: Any, theme: str, **given: Any) -> Any:
@@ -73,10 +75,11 @@ def public_function(name: str) -> Callable[..., Any]:
             shown = (source, None)
         elif spec.per_group:
             fits, group = with_group(source, others, group)
-            own = as_tables(fits, *options.studies(spec.studies), spec=spec, options=options)
+            own = as_tables(fits, *_read(spec, options), spec=spec, options=options)
             shown = (own, group)
+            study_where_possible(fits, options.studies(spec.where_made), ())
         else:
-            given_fits, studies = [source, *others], options.studies(spec.studies)
+            given_fits, studies = [source, *others], _read(spec, options)
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
             possible = [options.studies(found) for found in (spec.where_made, spec.of_first)]
             study_where_possible(given_fits, *possible)
@@ -95,6 +98,11 @@ def public_function(name: str) -> Callable[..., Any]:
     draw.__doc__ = _documentation(spec)
     draw.__signature__ = _signature(spec)  # type: ignore[attr-defined]
     return door()(draw)
+
+
+def _read(spec: ChartSpec, options: Options) -> tuple[str, ...]:
+    """The studies that a chart with these options reads."""
+    return options.studies((*spec.studies, *spec.of_options))
 
 
 def _signature(spec: ChartSpec) -> inspect.Signature:
@@ -116,7 +124,8 @@ def _signature(spec: ChartSpec) -> inspect.Signature:
     named["theme"] = ("str", "light")
     named["width"] = ("float | None", None)
     named["title"] = ("bool", True)
-    named["labels"] = named["units"] = ("Mapping[str, str] | None", None)
+    for name in ("labels", "units", "colours"):
+        named[name] = ("Mapping[str, str] | None", None)
     placed = zip(places.items(), kinds, strict=True)
     return inspect.Signature(
         [
@@ -162,6 +171,8 @@ def _documentation(spec: ChartSpec) -> str:
     parameters.append(["title : bool", "Whether the title stands above the figure."])
     told = "What variables are called, and what they are measured in, by their names in the data."
     parameters.append(["labels, units : mapping of str to str, optional", told])
+    told = "Colours of your own, as #0072B2, by what they mean: mode, reference, best, full, ..."
+    parameters.append(["colours : mapping of str to str, optional", told])
     film = "Shown in a notebook as a page to play with; `save` writes that page, films and stills."
     page = "Shown in a notebook as the page; `save` writes that page, and pictures of how it opens."
     refused = (

@@ -78,6 +78,8 @@ class ChartSpec:
         Studies whose tables it shows of fits of which they can be made.
     of_first : tuple of str
         Of these, such as it shows of the first fit alone.
+    of_options : tuple of str
+        Studies whose tables it reads where its options ask for that.
     page : bool
         Whether its interactive form is a page of its own, in place of the chart's.
     formats : tuple of str
@@ -108,6 +110,7 @@ class ChartSpec:
     also: tuple[str, ...] = ()
     where_made: tuple[str, ...] = ()
     of_first: tuple[str, ...] = ()
+    of_options: tuple[str, ...] = ()
     page: bool = False
     formats: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
@@ -120,6 +123,12 @@ class ChartSpec:
     def shown_studies(self) -> tuple[str, ...]:
         """The studies that it reads or shows, of whichever fits."""
         return (*self.studies, *self.where_made, *self.of_first)
+
+    def asked_studies(self, chosen: Mapping[str, Any]) -> tuple[str, ...]:
+        """The studies that options ask for, as a configuration sets them."""
+        if not self.of_options:
+            return ()
+        return self.options.of({**chosen, **self.fixed}).studies(self.of_options)
 
     @property
     def paged(self) -> bool:
@@ -154,21 +163,23 @@ _SECONDS: Final = {"x": "seconds"}
 #: Every chart, in the order in which those of a model are shown.
 SPECS: Final = (
     ChartSpec(
-        "panels", "Data", keys=("select", "order", "count"), per_group=True, shows="first",
-        studies=("panels",),
+        "panels", "Data", keys=("select", "order", "count"), per_group=True, studies=("panels",),
     ),
     ChartSpec(
         "coefficients", "Estimates", keys=("kinds", "intervals", "level"),
         also=("profile_intervals", "bootstrap_intervals", "tests"),
     ),
-    ChartSpec("shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True),
+    ChartSpec(
+        "shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True,
+        where_made=("mode_correlations",), of_options=("reference",),
+    ),
     ChartSpec(
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
         per_group=True, studies=("parameters", "motion"), formats=FILMS,
     ),
     ChartSpec(
         "caterpillar", "Shrinkage", keys=("level", "order", "error", "reference", "scale"),
-        per_group=True, studies=("mode_distribution",),
+        per_group=True, studies=("mode_distribution",), of_options=("reference",),
     ),
     ChartSpec(
         "qqcaterpillar", "Shrinkage", keys=("level",), per_group=True,
@@ -234,7 +245,7 @@ SPECS: Final = (
         where_made=("panels",), of_first=("landscape",),
         page=True,
     ),
-    ChartSpec("dumbbell", drawn="", per_group=True),
+    ChartSpec("dumbbell", drawn="", per_group=True, of_options=("reference",)),
     ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),
     ChartSpec(
         "ladder", "Structures", drawn="asked", key="structures",

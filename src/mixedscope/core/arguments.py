@@ -261,6 +261,20 @@ def _texts(_: str, value: Any) -> tuple[str, ...]:
     return items
 
 
+def _texts_or_places(_: str, value: Any) -> tuple[str | int, ...]:
+    """Texts and whole numbers one by one; one alone is one of them."""
+    items = (value,) if isinstance(value, str) or _is_whole(value) else _items(value)
+    if items is None or not all(isinstance(item, str) or _is_whole(item) for item in items):
+        raise _Unwanted("a list of names or positions")
+    return tuple(item if isinstance(item, str) else int(item) for item in items)
+
+
+def _text_or_place(_: str, value: Any) -> str | int:
+    if isinstance(value, str) or _is_whole(value):
+        return value if isinstance(value, str) else int(value)
+    raise _Unwanted("a name or a position")
+
+
 def _numbers(name: str, value: Any) -> tuple[float, ...]:
     """Numbers one by one; a number alone is one of them."""
     items = (value,) if isinstance(value, Real) else _items(value)
@@ -269,6 +283,24 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:
     if name in _ABOVE_ZERO and not (items and all(0 < item < math.inf for item in items)):
         raise _Unwanted("a list of numbers above 0")
     return tuple(float(item) for item in items)
+
+
+def _named_numbers(name: str, value: Any) -> Any:
+    """One number, several, or numbers by name."""
+    if isinstance(value, pd.Series) and not isinstance(value.index, pd.RangeIndex):
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        named_well = all(isinstance(key, str) for key in value)
+        if named_well and all(_is_number(v) and math.isfinite(v) for v in value.values()):
+            return {key: float(number) for key, number in value.items()}
+    elif not isinstance(value, bool):
+        try:
+            found = (value,) if isinstance(value, Real) else _numbers("", value)
+        except _Unwanted:
+            found = ()
+        if found and all(map(math.isfinite, found)):
+            return float(found[0]) if isinstance(value, Real) else found
+    raise _Unwanted("a finite number, a list of these, or these by name")
 
 
 def _pairs(_: str, value: Any) -> tuple[tuple[str, ...], ...]:
@@ -303,7 +335,10 @@ _ANNOTATED: Final[dict[str, Callable[[str, Any], Any]]] = {
     "Sequence[str]": _texts,
     "Iterable[str]": _texts,
     "Sequence[float]": _numbers,
+    "Sequence[str | int]": _texts_or_places,
+    "str | int": _text_or_place,
     "Sequence[Sequence[str]]": _pairs,
+    "float | Sequence[float] | Mapping[str, float]": _named_numbers,
     "str | os.PathLike[str]": _path,
 }
 
@@ -329,6 +364,10 @@ def _check_of(parameter: inspect.Parameter) -> _Check | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _items(value: Any) -> tuple[Any, ...] | None:

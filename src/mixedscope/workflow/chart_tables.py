@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from mixedscope.charts.registry import chart_kind
 from mixedscope.inference.studies.registry import STUDIES
@@ -49,8 +50,10 @@ def tables_beside(entry: ModelConfig) -> list[str]:
     return found
 
 
-def tables_of_fits(chart: str) -> list[str]:
+def tables_of_fits(chart: str, settings: Mapping[str, Any] | None = None) -> list[str]:
     """Name the tables of each fit that a chart of a model shows: its own, of studies, beside it.
+
+    ``settings``: those of charts, by kind: some ask for studies.
 
     Examples
     --------
@@ -59,6 +62,7 @@ def tables_of_fits(chart: str) -> list[str]:
     """
     kind = chart_kind(chart)
     studies = (*kind.studies, *kind.where_made)
+    studies += kind.asked_studies((settings or {}).get(kind.name, {}))
     studied = (table for study in studies for table in STUDIES[study].tables)
     return [*FIT_TABLES, *studied, *kind.beside, *kind.also]
 

@@ -28,7 +28,7 @@ def print_font_words(figures: Iterable[Figure]) -> None:
 
 
 #: Keys of all charts that tell of the sheet they are drawn on.
-_SHEET: Final = ("width", "title", "labels", "units")
+_SHEET: Final = ("width", "title", "labels", "units", "colours")
 
 
 def sheet_of(settings: Mapping[str, Any]) -> dict[str, Any]:

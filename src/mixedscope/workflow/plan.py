@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from mixedscope.charts.common.assets import asset_name
-from mixedscope.charts.registry import CHARTS, MODEL_CHARTS, chart_kind, chart_names
+from mixedscope.charts.registry import (
+    CHARTS,
+    MODEL_CHARTS,
+    ChartSpec,
+    chart_kind,
+    chart_names,
+)
 from mixedscope.core.errors import ConfigError, DataError
 from mixedscope.core.seeds import derive_seed
 from mixedscope.data.sources import RDATASETS, source_digest
@@ -155,13 +161,18 @@ class Plan:
         A costly study has a job of its own; ``study`` makes the others.
         """
         kinds = [CHARTS[kind] for kind in self.config.charts.kinds]
-        wanted = {study for kind in kinds for study in kind.shown_studies}
+        wanted = {study for kind in kinds for study in self._shown_studies(kind)}
         jobs: dict[str, dict[str, dict[str, Any]]] = {}
         for name, study in STUDIES.items():
             if name in wanted:
                 job = jobs.setdefault(f"study_{name}" if study.costly else "study", {})
                 job[name] = self.config.charts.studies.get(name, {})
         return jobs
+
+    def _shown_studies(self, kind: ChartSpec) -> tuple[str, ...]:
+        """The studies that a chart reads or shows, with those that its options ask for."""
+        chosen = self.parameters["charts"].get(kind.name, {})
+        return (*kind.shown_studies, *kind.asked_studies(chosen))
 
     def study_tables(self, job: str) -> list[str]:
         """Names of the tables that one of these jobs makes."""
@@ -243,7 +254,7 @@ class Plan:
         extra = set(chart_kind(chart).also) - set(tables_beside(self.config.models[model]))
         return [
             path
-            for name in tables_of_fits(chart)
+            for name in tables_of_fits(chart, self.parameters["charts"])
             if name not in extra
             for path in self.fit_files(f"{name}.parquet", model=model, shows=shows)
         ] + [
@@ -327,7 +338,7 @@ class Plan:
         kinds = [MODEL_CHARTS.get(chart) or chart_kind(chart) for chart in charts]
         tables = [t for kind in kinds for t in kind.tables]
         tables += [kind_beside(t) for kind in kinds for t in (*kind.beside, *kind.also)]
-        studies = [study for kind in kinds for study in kind.shown_studies]
+        studies = [study for kind in kinds for study in self._shown_studies(kind)]
         tables += [table for study in studies for table in STUDIES[study].tables]
         return _distinct([(kind.module for kind in kinds), map(schema_module, tables)])
 

@@ -111,8 +111,7 @@ def interactive_page(
         font=FONT,
         faces=brought.faces,
         caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
-        # Charts that are moved by a pointer count its pixels: they keep their size.
-        scale=1 if "params" in spec else _SCALE,
+        scale=1 if _counts_pixels(spec) else _SCALE,
         chart=packed(text),
         carried=brought.script,
         start=_START,
@@ -123,6 +122,15 @@ def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
     """A chart none of whose marks is read aloud, by the names of its columns: its caption is."""
     config = spec.get("config", {})
     return {**spec, "config": {**config, "mark": {**config.get("mark", {}), "aria": False}}}
+
+
+def _counts_pixels(spec: dict[str, Any]) -> bool:
+    """Whether a pointer is told by where it is, not by what it is over: the size has to be kept."""
+    selects = [param.get("select") for param in spec.get("params", ()) if "select" in param]
+    return any(
+        not isinstance(select, dict) or select["type"] != "point" or bool(select.get("nearest"))
+        for select in selects
+    )
 
 
 _PAGE: Final = """<!DOCTYPE html>

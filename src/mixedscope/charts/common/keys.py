@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -32,13 +32,13 @@ class Keyed:
     mark : {"line", "point", "band", "upright"}
         The last is a line that stands.
     words : str
-    style : dict
+    style : mapping
         Settings of the mark in Vega-Lite.
     """
 
     mark: Literal["line", "point", "band", "upright"]
     words: str
-    style: dict[str, Any]
+    style: Mapping[str, Any]
 
 
 def mark_key(

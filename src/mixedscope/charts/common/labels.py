@@ -110,7 +110,11 @@ def labelled_options(options: Asked, source: Any) -> Asked:
     asked = {
         name: value
         for name in _ASKED
-        if name in fields and not allowed(fields[name]) and (value := getattr(options, name))
+        if name in fields
+        and not allowed(fields[name])
+        and (value := getattr(options, name))
+        # Positions are none of names.
+        and not isinstance(value, int)
     }
     if not labels or not asked:
         return options
@@ -137,7 +141,7 @@ def labelled_options(options: Asked, source: Any) -> Asked:
         update={
             name: change(name, value)
             if isinstance(value, str)
-            else [change(name, text) for text in value]
+            else [change(name, text) if isinstance(text, str) else text for text in value]
             for name, value in asked.items()
         }
     )

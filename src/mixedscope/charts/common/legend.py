@@ -15,12 +15,21 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed
-from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.sheet import inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 
-__all__ = ["MEAN_SHAPE", "header", "header_lines", "key_columns", "key_row", "title_lines"]
+__all__ = [
+    "MEAN_SHAPE",
+    "header",
+    "header_lines",
+    "key_columns",
+    "key_row",
+    "limit_line",
+    "population_mark",
+    "title_lines",
+]
 
 #: An upright stroke: where draws have their mean.
 MEAN_SHAPE: Final = "M0,-1L0,1"
@@ -35,10 +44,11 @@ def header_lines(pull: Pull, group: str, *, narrow: bool) -> list[str]:
     name = CRITERION_SYMBOLS[info["criterion"]]
     objective = fixed(info["objective"], 2)
     evaluations = (info.get("optimizer") or {}).get("evaluations")
-    counts = f"{info['dof']} parameters"
+    counts = [f"{info['dof']} parameters"]
     if evaluations is not None:
-        counts += f", {evaluations} evaluation{'' if evaluations == 1 else 's'}"
-    lines = [f"{name} {objective}", counts]
+        counts.append(f"{evaluations} evaluation{'' if evaluations == 1 else 's'}")
+    # In a column of a journal both would reach into the block beside.
+    lines = [f"{name} {objective}", *(counts if is_narrow() else [", ".join(counts)])]
     if not narrow:
         lines = [", ".join(lines)]
     if found := pull.singular(group):
@@ -97,7 +107,8 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
     """Draw a key: rows of marks, each with its words.
 
     ``items``: kind and words; kinds are ``reference``, ``mode``, ``movement`` (``movement-line``
-    where it has no arrow head), ``ellipse``, ``population``, ``limit``, ``zero``, and of intervals
+    where it has no arrow head), ``ellipse``, ``population``, ``limit`` (``limit-line`` where it is
+    a line), ``zero``, and of intervals
     ``clear``, ``unclear`` and ``interval``, and of quantiles ``expected``, ``effects`` and
     ``outside``, of estimates
     ``mean`` and ``boundary``.
@@ -187,6 +198,8 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             layers.append(line(rows, color=colours["ink"], strokeWidth=2))
         elif kind == "interval":
             layers.append(line(rows, color=COLOURS["zero"], strokeWidth=0.8))
+        elif kind == "limit-line":
+            layers.append(line(rows, **limit_line()))
         elif kind == "zero":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1, strokeDash=[3, 2]))
         else:
@@ -206,6 +219,16 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
         )
     )
     return layered(*layers, view=alt.ViewConfig(stroke=None))
+
+
+def limit_line() -> dict[str, Any]:
+    """Settings of the line of the population that the reference has, where it is another."""
+    return {
+        "color": COLOURS["population"],
+        "strokeWidth": 1.2,
+        "strokeDash": [1.5, 2],
+        "aria": False,
+    }
 
 
 def population_mark(kind: str, theme: str) -> dict[str, Any]:

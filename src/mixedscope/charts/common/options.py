@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import (
     TYPE_CHECKING,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEVEL",
+    "AnyReference",
+    "Compared",
     "Coverage",
     "Ellipses",
     "Frames",
@@ -54,9 +57,30 @@ __all__ = [
 LEVEL: Final = 0.95
 """The coverage of intervals where none is asked for."""
 
+
+@dataclass(frozen=True)
+class Written:
+    """How the annotation of an option is written that takes more than a configuration can say.
+
+    Attributes
+    ----------
+    annotation : str
+        In signatures.
+    kind : str
+        What it takes beside its names, in documentation.
+    """
+
+    annotation: str
+    kind: str
+
+
 #: Options that several charts have.
 Terms: TypeAlias = Annotated[
-    list[str] | None, Field(description="Terms in the order of the panels; by default all.")
+    list[str | int] | None,
+    Field(
+        description="Terms in the order of the panels, by name or by position (from 0); by default "
+        "all."
+    ),
 ]
 Reference: TypeAlias = Annotated[
     Literal["auto", "joint_limit", "within_group"],
@@ -66,6 +90,18 @@ Reference: TypeAlias = Annotated[
         "estimate (within_group); by default (auto) the first, or the second where least squares "
         "cannot tell the factor from others."
     ),
+]
+AnyReference: TypeAlias = Annotated[
+    Literal["auto", "joint_limit", "within_group", "theta"],
+    Field(
+        description="Where arrows start: the limit of the conditional modes as the penalty "
+        "vanishes for all factors together (joint_limit), or each group's own least-squares "
+        "estimate (within_group); by default (auto) the first, or the second where least squares "
+        "cannot tell the factor from others. The modes at a theta of your own (theta), which a "
+        "fit can be given in its place: an array, numbers by the names of theta, or one number, "
+        "of so many sigma every random effect is then, uncorrelated (0: complete pooling)."
+    ),
+    Written("str | float | Sequence[float] | Mapping[str, float]", "theta"),
 ]
 Scale: TypeAlias = Annotated[
     Literal["b", "coef"],
@@ -179,6 +215,34 @@ class Options(Section):
         return [tables[name] for name in needed]
 
 
+class Compared(Options):
+    """Options of a chart whose conditional modes are compared with any reference.
+
+    A theta is taken in its place: the study ``reference`` is then made of the fits at that one.
+    """
+
+    _theta: Any = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """As for any options; a reference that is no text is theta."""
+        theta = given.get("reference", "auto")
+        if theta is None or isinstance(theta, str):
+            return super().of(given)
+        options = super().of({**given, "reference": "theta"})
+        options._theta = theta
+        return options
+
+    def studies(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """No modes at a theta where they are compared with another reference."""
+        compared = getattr(self, "reference", "auto") == "theta"
+        return tuple(study for study in known if study != "reference" or compared)
+
+    def settings(self) -> Mapping[str, Mapping[str, Any]]:
+        """The theta that was given."""
+        return {} if self._theta is None else {"reference": {"theta": self._theta}}
+
+
 class _Made(Options):
     """Options of a class that no source file holds: its fields bring their documentation along."""
 
@@ -261,6 +325,8 @@ _WRITTEN: Final = {
     int: ("int", "int"),
     float: ("float", "float"),
     (list, str): ("Sequence[str]", "sequence of str"),
+    (list, str | int): ("Sequence[str | int]", "sequence of str or int"),
+    (str, int): ("str | int", "str or int"),
     (list, float): ("Sequence[float]", "sequence of float"),
 }
 
@@ -279,12 +345,15 @@ def described(name: str, field: FieldInfo) -> list[str]:
 def _written(field: FieldInfo) -> tuple[str, str]:
     if values := allowed(field):
         shown = ", ".join(f'"{value}"' for value in values if value is not None)
+        for more in field.metadata:
+            if isinstance(more, Written):
+                return more.annotation, f"{{{shown}}} or {more.kind}"
         return "str", f"{{{shown}}}"
     if values := _several(field):
         shown = ", ".join(f'"{value}"' for value in values)
         return "Sequence[str]", f"sequence of {{{shown}}}"
-    (kind,) = (kind for kind in _kinds(field.annotation) if kind is not type(None))
-    return _WRITTEN[_bare(kind)]
+    kinds = tuple(kind for kind in _kinds(field.annotation) if kind is not type(None))
+    return _WRITTEN[_bare(kinds[0]) if len(kinds) == 1 else kinds]
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

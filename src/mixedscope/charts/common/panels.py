@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -14,10 +14,17 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.legend import population_mark
 from mixedscope.charts.common.theme import COLOURS, ink
-from mixedscope.charts.kinds.shrinkage.ellipse import contour
+from mixedscope.charts.kinds.shrinkage.ellipse import contour, radius
 from mixedscope.charts.kinds.shrinkage.levels import Pull
 
-__all__ = ["DENSE", "Panel", "panel_chart", "rounded"]
+__all__ = [
+    "DENSE",
+    "Panel",
+    "factor_words",
+    "panel_chart",
+    "pointed_level",
+    "rounded",
+]
 
 #: More levels than this are drawn with thin, half-transparent strokes and no arrow heads.
 DENSE = 60
@@ -51,6 +58,8 @@ class Panel:
         Whether the panel stands at the outside.
     name_levels : bool
         Whether levels are named beside their reference.
+    name : str
+        Of the points of its modes among those of all panels, where a pointer over one shows more.
     """
 
     x: int
@@ -63,22 +72,30 @@ class Panel:
     x_labels: bool
     y_labels: bool
     name_levels: bool = False
+    name: str = ""
 
 
 def panel_chart(
-    pull: Pull, panel: Panel, *, ellipses: Sequence[float], theme: str, limit: bool
+    pull: Pull,
+    panel: Panel,
+    *,
+    ellipses: Sequence[float],
+    theme: str,
+    limit: bool,
+    hover: float | None = None,
 ) -> Any:
     """Draw one panel.
 
     ``ellipses``: coverages of the contours of the fitted distribution. ``limit``: whether the
-    population of the joint limit has a mark of its own.
+    population of the joint limit has a mark of its own. ``hover``: coverage of the region about the
+    mode of the level that a pointer is over (see `pointed_level`).
     """
     rows = level_rows(pull, panel)
     dense = len(rows) > DENSE
     size = 26 if panel.width >= _SMALL else _SMALL_POINT
     paper = ink(theme)["paper"]
     whole = [r for r in rows if r["rx"] is not None and r["ry"] is not None]
-    tips = _tooltips(pull.terms[panel.x], pull.terms[panel.y])
+    tips = _tooltips(pull.terms[panel.x], pull.terms[panel.y], factor_words(pull))
 
     def chart(values: list[dict[str, Any]]) -> alt.Chart:
         return alt.Chart(pd.DataFrame(values), width=panel.width, height=panel.height)
@@ -108,7 +125,10 @@ def panel_chart(
         aria=False,
     )
     layers.append(points.encode(**at, tooltip=tips))
-    filled = chart(rows).mark_point(
+    modes = chart(rows)
+    if hover is not None:
+        layers.append(_region(pull, panel, modes, hover, theme))
+    filled = modes.mark_point(
         shape="circle",
         filled=True,
         color=COLOURS["mode"],
@@ -117,13 +137,17 @@ def panel_chart(
         clip=True,
         aria=False,
     )
+    if panel.name and hover is not None:
+        filled = filled.properties(name=panel.name)
     layers.append(filled.encode(**there, tooltip=tips))
     if dense:
         # A cloud of points would hide the contours, and a line hides little of a cloud.
         layers += _contours(pull, panel, ellipses, chart)
     layers += _populations(pull, panel, theme, chart, limit=limit)
     if panel.name_levels:
-        names = chart(_placed(panel, whole)).mark_text(
+        # Modes at one theta may be all the same: there levels are named where they go.
+        ends = ("m", "r") if pull.compared == "theta" else ("r", "m")
+        names = chart(_placed(panel, whole, *ends)).mark_text(
             fontSize=9, color=ink(theme)["soft"], baseline="middle", align="center", clip=True
         )
         text = alt.Text(field="level", type="nominal")
@@ -144,6 +168,8 @@ def level_rows(pull: Pull, panel: Panel) -> list[dict[str, Any]]:
     for i in panel.chosen.tolist():
         row: dict[str, Any] = {"level": pull.levels[i], "n": int(pull.n_obs[i])}
         row |= {name: rounded(values[i]) for name, values in columns.items()}
+        if pull.dependence is not None:
+            row["c"] = rounded(pull.dependence[i, panel.x, panel.y])
         out.append(row)
     return out
 
@@ -151,6 +177,48 @@ def level_rows(pull: Pull, panel: Panel) -> list[dict[str, Any]]:
 def rounded(value: float, digits: int = 6) -> float | None:
     """Shorten a number for the file, finer than any pixel; null where it is not a number."""
     return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+
+
+_POINTED: Final = "pointed_level"
+
+
+def pointed_level(panels: Sequence[str]) -> alt.TopLevelParameter:
+    """The level whose mode a pointer is over, in any of these panels."""
+    return alt.TopLevelSelectionParameter(
+        name=_POINTED,
+        select=alt.PointSelectionConfig(
+            type="point", fields=["level"], on="pointerover", clear="pointerout"
+        ),
+        views=list(panels),
+    )
+
+
+def _region(pull: Pull, panel: Panel, modes: alt.Chart, coverage: float, theme: str) -> alt.Chart:
+    """The region that holds a share of the random effects of the level that a pointer is over.
+
+    Given its data and the fixed effects: an ellipse about its mode, of its conditional SDs and
+    correlation, as `mixedscope.charts.kinds.shrinkage.ellipse.contour` draws them.
+    """
+    reach = radius(coverage)
+    turns = {
+        "turn": "sequence(0, 6.30, 0.07)",
+        "ex": f"datum.mx + {reach:.6g} * datum.sx * cos(datum.turn)",
+        "ey": f"datum.my + {reach:.6g} * datum.sy * cos(datum.turn - acos(datum.c))",
+    }
+    known = " && ".join(f"isValid(datum.{name})" for name in ("sx", "sy", "c"))
+    chosen = modes.transform_filter(alt.ParameterPredicate(param=_POINTED, empty=False))
+    return (
+        chosen.transform_filter(known)
+        .transform_calculate(turn=turns["turn"])
+        .transform_flatten(["turn"])
+        .transform_calculate(ex=turns["ex"], ey=turns["ey"])
+        .mark_line(color=ink(theme)["ink"], strokeWidth=1.2, clip=True, aria=False)
+        .encode(
+            x=_x(panel, "ex"),
+            y=_y(panel, "ey"),
+            order=alt.Order(field="turn", type="quantitative"),
+        )
+    )
 
 
 # -- axes ----------------------------------------------------------------------------------------
@@ -194,7 +262,12 @@ def _ticks(shown: bool) -> dict[str, Any]:
     return {"labels": shown, "ticks": shown, "domain": False, "tickCount": 4, **apart}
 
 
-def _tooltips(x: str, y: str) -> list[alt.Tooltip]:
+def factor_words(pull: Pull) -> str:
+    """What the share of its reference is that a mode keeps."""
+    return "mode over reference" if pull.compared == "theta" else "shrinkage factor"
+
+
+def _tooltips(x: str, y: str, factor: str) -> list[alt.Tooltip]:
     """Titles are literal text; fields have fixed names."""
     out = [
         alt.Tooltip(field="level", type="nominal", title="level"),
@@ -204,7 +277,7 @@ def _tooltips(x: str, y: str) -> list[alt.Tooltip]:
         "r": "reference",
         "m": "mode",
         "d": "movement",
-        "f": "shrinkage factor",
+        "f": factor,
         "s": "conditional SD",
     }
     for axis, term in (("x", x), ("y", y)):
@@ -260,6 +333,15 @@ def _populations(
     pull: Pull, panel: Panel, theme: str, chart: Any, *, limit: bool
 ) -> list[alt.Chart]:
     out = []
+    if limit:
+        ends = {"x": panel.x, "y": panel.y}
+        way = {name: rounded(pull.limit[j]) for name, j in ends.items()}
+        way |= {f"{name}2": rounded(pull.population[j]) for name, j in ends.items()}
+        line = chart([way]).mark_rule(
+            color=COLOURS["population"], strokeWidth=1.1, clip=True, aria=False
+        )
+        to = {"x2": alt.X2(field="x2"), "y2": alt.Y2(field="y2")}
+        out.append(line.encode(x=_x(panel, "x"), y=_y(panel, "y"), **to))
     for kind, at in (("limit", pull.limit), ("population", pull.population)):
         if kind == "limit" and not limit:
             continue
@@ -313,9 +395,12 @@ def _heads(panel: Panel, rows: list[dict[str, Any]], chart: Any) -> list[alt.Cha
     return [mark.encode(x=_x(panel, "x"), y=_y(panel, "y"), angle=turned)]
 
 
-def _placed(panel: Panel, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Place names beside reference points where there is room, the largest movers first."""
-    ends = [(_pixels(panel, r["rx"], r["ry"]), _pixels(panel, r["mx"], r["my"])) for r in rows]
+def _placed(panel: Panel, rows: list[dict[str, Any]], near: str, far: str) -> list[dict[str, Any]]:
+    """Place names beside one end of each pull where there is room, the largest movers first.
+
+    ``near``, ``far``: ``r`` for references, ``m`` for modes.
+    """
+    ends = [tuple(_pixels(panel, r[f"{end}x"], r[f"{end}y"]) for end in (near, far)) for r in rows]
     taken = [(x - 3.5, y - 3.5, x + 3.5, y + 3.5) for pair in ends for x, y in pair]
     lengths = [float(np.hypot(b[0] - a[0], b[1] - a[1])) for a, b in ends]
     out = []

@@ -61,6 +61,8 @@ class Sheet:
         Whether its title stands above it.
     labels, units : mapping of str to str
         What variables are called, and what they are measured in, by their names in the data.
+    colours : mapping of str to str
+        Colours of the user's own, by what they mean.
     less : int
         Pixels that it has less than would be its share, where a chart took more than it had.
     """
@@ -69,6 +71,7 @@ class Sheet:
     title: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, str] = field(default_factory=dict)
     less: int = 0
 
     @cached_property
@@ -102,14 +105,20 @@ def sheet(
     title: bool = True,
     labels: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    colours: Mapping[str, str] | None = None,
     less: int = 0,
 ) -> Iterator[Sheet]:
     """Draw what is drawn within on such a `Sheet`.
 
-    Raises ModelError if no figure can be as narrow, or is as wide, or two variables would be called
-    the same.
+    Raises ModelError if no figure can be as narrow, or is as wide, two variables would be called
+    the same, or a colour could not be read.
     """
     labels, units = ({} if given is None else given for given in (labels, units))
+    colours = {} if colours is None else colours
+    if not isinstance(colours, dict) or colours:
+        from mixedscope.charts.common.palette import check_colours  # which plans do not need
+
+        check_colours(colours)
     check_labels(labels)
     _check_texts("units", units)
     known = isinstance(width, Real) and not isinstance(width, bool)
@@ -123,7 +132,7 @@ def sheet(
             f"The width of a figure is between {in_full(NARROWEST)} and {in_full(WIDEST)} mm, "
             f"not {told}."
         )
-    token = _CURRENT.set(Sheet(width, title, labels, units, less))
+    token = _CURRENT.set(Sheet(width, title, labels, units, colours, less))
     try:
         yield current()
     finally:

@@ -200,13 +200,22 @@ def _one(
 
 def _tables_of(item: Any, studies: tuple[str, ...], options: Options | None) -> FitTables | None:
     """The tables of a fit; None of another thing."""
+    settings = options.settings() if options else {}
+    if "reference" in settings and isinstance(item, FitTables | str | os.PathLike):
+        raise ModelError(
+            "Modes at a theta of your own are computed of a fit, not of its stored tables: load "
+            "it, ms.load_fit(directory); or store them, fit.study('reference', theta=...), and "
+            'ask for reference="theta".'
+        )
     if isinstance(item, FitTables):
         return item
     if isinstance(item, str | os.PathLike):
         return read_fit(item)
     if studies and hasattr(item, "study"):
-        item.study(*studies)
-        for name, own in (options.settings() if options else {}).items():
+        # Without names it would make all.
+        if plain := [study for study in studies if study not in settings]:
+            item.study(*plain)
+        for name, own in settings.items():
             item.study(name, **own)
     tables = getattr(item, "tables", None)
     return tables if isinstance(tables, FitTables) else None

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from mixedscope.charts.common.colours import structure_colour
 from mixedscope.covariance.registry import look_of
 from mixedscope.covariance.structure_names import structure_name, structures_written
 from mixedscope.tables.store import FitTables
@@ -66,7 +67,8 @@ def worded(name: str) -> str:
 
 def structure_colours(names: Sequence[str], spare: Sequence[str]) -> list[str]:
     """Give each of different structures its colour; one of `spare` where it has none alone."""
-    return _dealt(names, {name: look.colour for name in names if (look := look_of(name))}, spare)
+    own = {name: colour for name in names if (colour := structure_colour(name))}
+    return _dealt(names, own, spare)
 
 
 def structure_shapes(names: Sequence[str], spare: Sequence[str]) -> list[str]:

@@ -16,9 +16,10 @@ from typing import Any, Final
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
+from mixedscope.charts.common.colours import COLOURS
 from mixedscope.charts.common.embedding import FAMILY
+from mixedscope.charts.common.palette import GROUP_COLOURS, THEMES
 from mixedscope.core.errors import ModelError, suggest
-from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 
 __all__ = [
     "COLOURS",
@@ -30,41 +31,6 @@ __all__ = [
 ]
 
 FONT: Final = f"{FAMILY}, Liberation Sans, Arial, Helvetica, sans-serif"
-
-#: Fixed meanings; names of stages and phases are those of the stored tables. Structures say their
-#: own colours (`mixedscope.charts.common.structure_names.structure_colours`).
-COLOURS: Final[dict[str, str]] = {
-    # shrinkage
-    "reference": "#E69F00",
-    "mode": "#0072B2",
-    "population": "#000000",
-    "movement": "#9A9A9A",
-    "ellipse": "#56B4E9",
-    "zero": "#6E6E6E",
-    # levels of variance and of degrees of freedom; grouping factors have `GROUP_COLOURS`
-    "observations": "#BDBDBD",
-    "fixed": "#6E6E6E",
-    # phases of an optimisation
-    EXPLORATION: "#F3D9B1",
-    CONVERGENCE: "#BFDDF0",
-    FINE_TUNING: "#DCDCDC",
-    # evaluations
-    "evaluation": "#7A7A7A",
-    "best": "#0072B2",
-    "failed": "#CC3311",
-    "polish": "#CC79A7",
-    "escape": "#882255",
-    "restart": "#44AA99",
-}
-
-#: Colours of grouping factors, in the order of the formula.
-GROUP_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-
-#: Ink and paper of every theme: "light" for screens, "print" for paper (no tint anywhere).
-THEMES: Final[dict[str, dict[str, str]]] = {
-    "light": {"ink": "#222222", "soft": "#5A5A5A", "grid": "#E6E6E6", "paper": "#FFFFFF"},
-    "print": {"ink": "#000000", "soft": "#333333", "grid": "#DDDDDD", "paper": "#FFFFFF"},
-}
 
 
 def ink(theme: str) -> dict[str, str]:

@@ -112,6 +112,12 @@ STUDIES: Final[dict[str, Study]] = {
         "mode_distribution_study",
         ("mode_errors", "mode_quantiles", "mode_normality"),
     ),
+    "mode_correlations": Study(
+        f"{_STUDIES}.mode_correlations", "mode_correlations_study", ("mode_correlations",)
+    ),
+    "reference": Study(
+        f"{_STUDIES}.reference", "reference_study", ("reference_modes", "reference_estimates")
+    ),
 }
 
 

@@ -6,7 +6,15 @@ from typing import Final
 
 from mixedscope.tables.table_schema import BOOL, F64, INT32, TEXT, TableSchema
 
-__all__ = ["MODE_ERRORS", "MODE_NORMALITY", "MODE_QUANTILES"]
+__all__ = ["MODE_CORRELATIONS", "MODE_ERRORS", "MODE_NORMALITY", "MODE_QUANTILES"]
+
+MODE_CORRELATIONS: Final = TableSchema(
+    "mode_correlations",
+    1,
+    {**dict.fromkeys(("group", "level", "term", "term2"), TEXT), "correlation": F64},
+    frozenset({"group", "level", "term", "term2"}),
+    study=True,
+)
 
 MODE_ERRORS: Final = TableSchema(
     "mode_errors",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
+from mixedscope.charts.common.palette import check_colours
 from mixedscope.charts.common.sheet import NARROWEST, WIDEST, check_labels
 from mixedscope.charts.registry import CHARTS
 from mixedscope.core.errors import MixedscopeError, suggest
@@ -40,6 +41,8 @@ class ChartSettings(Section):
     """What variables are called in figures and tables, by their names in the data."""
     units: dict[str, str] = {}
     """What variables are measured in, by their names in the data: axes and tables say it."""
+    colours: dict[str, str] = {}
+    """Colours of your own, as "#0072B2", by what they mean: mode, reference, best, full, ..."""
     html: Literal["shared", "self-contained"] = "shared"
     """Interactive pages share the scripts in ``results/assets``, or hold everything each."""
     keyframes: Annotated[int, Field(ge=2, le=1000)] = 40
@@ -57,6 +60,15 @@ class ChartSettings(Section):
         except MixedscopeError as error:
             raise fault(str(error)) from None
         return labels
+
+    @field_validator("colours")
+    @classmethod
+    def _colours_can_be_read(cls, colours: dict[str, str]) -> dict[str, str]:
+        try:
+            check_colours(colours)
+        except MixedscopeError as error:
+            raise fault(str(error)) from None
+        return colours
 
     @field_validator("kinds")
     @classmethod

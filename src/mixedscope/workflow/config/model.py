@@ -403,10 +403,16 @@ def _broken_references(config: Config) -> list[str]:
         )
         faults += [f"models.{name}.{fault}" for fault in told]
     factors = [g for m in config.models.values() for g in parse_formula(m.formula).groups]
-    for key in chain(*config.charts.studies.get("landscape", {}).get("pairs") or ()):
+    studied = config.charts.studies
+    theta = studied.get("reference", {}).get("theta")
+    parameters = {
+        "landscape.pairs": chain(*studied.get("landscape", {}).get("pairs") or ()),
+        "reference.theta": theta if isinstance(theta, dict) else (),
+    }
+    for setting, key in ((setting, key) for setting, keys in parameters.items() for key in keys):
         if not key.startswith(tuple(f"{group}." for group in factors)):
             faults.append(
-                f"charts.studies.landscape.pairs: {key!r} is a parameter of no model: names begin "
+                f"charts.studies.{setting}: {key!r} is a parameter of no model: names begin "
                 f"with a grouping factor and a dot.{suggest(key.partition('.')[0], factors)} "
                 f"Known: {', '.join(dict.fromkeys(factors))}."
             )

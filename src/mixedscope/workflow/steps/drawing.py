@@ -55,7 +55,7 @@ def charts(
     for chart, shown in shows.items():
         if chart not in MODEL_CHARTS:
             for fit in shown:
-                needed.setdefault(fit, {}).update(dict.fromkeys(tables_of_fits(chart)))
+                needed.setdefault(fit, {}).update(dict.fromkeys(tables_of_fits(chart, settings)))
             needed[shown[0]].update(dict.fromkeys(tables_of_first_fits(chart)))
     folders = {"/".join(Path(fit).parts[-3:-1]): Path(fit).parent for fit in fits}
     known = {fit: read_fit(folders[fit], only=names) for fit, names in needed.items()}
@@ -86,19 +86,21 @@ def films(
     ``fits``, ``settings``: as for `charts`. ``shows``: what the chart shows. ``output``:
     ``<chart>.<format>`` of each film. Raises ModelError if the chart cannot be drawn; names it.
     """
+    from mixedscope.charts.common.sheet import sheet
     from mixedscope.charts.drawing import draw_films
     from mixedscope.tables.files import atomic_write
     from mixedscope.tables.store import read_fit
     from mixedscope.workflow.chart_tables import tables_of_fits
-    from mixedscope.workflow.figures import naming
+    from mixedscope.workflow.figures import naming, sheet_of
 
     folders = {"/".join(Path(fit).parts[-3:-1]): Path(fit).parent for fit in fits}
     ((chart, shown),) = shows.items()
     with naming(chart):
-        known = [read_fit(folders[fit], only=tables_of_fits(chart)) for fit in shown]
-        make = draw_films(chart, known, settings)
-        for path in map(Path, output):
-            atomic_write(path, make[path.suffix[1:]]())
+        known = [read_fit(folders[fit], only=tables_of_fits(chart, settings)) for fit in shown]
+        with sheet(**sheet_of(settings)):
+            make = draw_films(chart, known, settings)
+            for path in map(Path, output):
+                atomic_write(path, make[path.suffix[1:]]())
 
 
 def phases_charts(

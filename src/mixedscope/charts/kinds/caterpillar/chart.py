@@ -17,7 +17,7 @@ import numpy as np
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
-from mixedscope.charts.common.groups import chosen_terms, grouping_factor
+from mixedscope.charts.common.groups import chosen_terms, grouping_factor, one_term
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import TALLEST_ASPECT
@@ -80,7 +80,10 @@ def caterpillar_chart(
 ) -> tuple[Any, str, str]:
     """Draw modes with bars, references and the band, term by term, fits side by side."""
     group, known = grouping_factor(tables, group)
-    terms = drawn_terms(tables, group, chosen_terms(known, group, options.terms))
+    terms = drawn_terms(tables, group, chosen_terms(known, repr(group), options.terms))
+    if isinstance(options.order, int):
+        by_term = one_term(known, repr(group), options.order)
+        options = options.model_copy(update={"order": by_term})
     found = _bars(tables, group, terms, options)
     if all(np.isnan(one.pull.sds).all() for one in found):
         raise not_determined(group)
@@ -115,7 +118,7 @@ def caterpillar_chart(
         for one in found
     }
     tallest = max(map(len, lines.values())) if across_fits else 0
-    by = options.order
+    by = str(options.order)
     ordered = terms.index(by) if by in terms else 0 if by in ("mode", "reference") else None
     place = _Place(rows, group, named, counted, by, ordered, width, height, theme)
     drawn: list[Any] = []
@@ -171,7 +174,7 @@ def _ordered(
     tables: Sequence[FitTables], found: Sequence[Pull], group: str, options: CaterpillarOptions
 ) -> list[str]:
     """Levels from the top down; those that the first fit lacks come after."""
-    first, by = found[0], options.order
+    first, by = found[0], str(options.order)
     if by in first.terms:
         values = [pull.mode[:, first.terms.index(by)] for pull in found]
     elif by in ("mode", "reference"):

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mixedscope.charts.common.options import Coverage, Options, Reference, Scale, Terms
+from mixedscope.charts.common.options import AnyReference, Compared, Coverage, Scale, Terms
 
 __all__ = ["CaterpillarOptions"]
 
 
-class CaterpillarOptions(Options):
+class CaterpillarOptions(Compared):
     """Draw the conditional mode of every level with its interval, ordered, beside its reference.
 
     A column for each term; several fits stand side by side, term by term, on the same axes.
@@ -21,9 +21,10 @@ class CaterpillarOptions(Options):
 
     terms: Terms = None
     level: Coverage = 0.95
-    order: str = "mode"
+    order: str | int = "mode"
     """Levels from the highest down by the mode of the first term (mode), its reference (reference)
-    or the number of observations (n), or by the mode of the term that is named."""
+    or the number of observations (n), or by the mode of the term that is named or whose position
+    (from 0) is given."""
     error: Annotated[
         Literal["conditional", "marginal"],
         Field(
@@ -32,9 +33,10 @@ class CaterpillarOptions(Options):
             "estimated too (marginal)."
         ),
     ] = "conditional"
-    reference: Reference = "auto"
+    reference: AnyReference = "auto"
     scale: Scale = "b"
 
     def studies(self, known: tuple[str, ...]) -> tuple[str, ...]:
-        """The study of the errors of modes where bars are those."""
-        return known if self.error == "marginal" else ()
+        """The study of the errors of modes where bars are those, of a theta where it is given."""
+        wanted = super().studies(known)
+        return tuple(s for s in wanted if s != "mode_distribution" or self.error == "marginal")

@@ -12,6 +12,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
@@ -46,8 +47,8 @@ _GAP: Final = 14
 _HEIGHT: Final = 92
 #: Terms of random effects that have a panel: those least normal.
 _MOST: Final = 3
-_SIMULATED: Final[dict[str, Any]] = {"color": COLOURS["reference"], "opacity": 0.4}
-_OBSERVED: Final[dict[str, Any]] = {"color": COLOURS["mode"], "strokeWidth": 1.8}
+_SIMULATED: Final = Style({"opacity": 0.4}, color="reference")
+_OBSERVED: Final = Style({"strokeWidth": 1.8}, color="mode")
 
 
 @drawn_with(CheckOptions)

@@ -27,8 +27,11 @@ class CoefficientsOptions(Options):
     example = 'chart = ms.charts.coefficients(fit, intervals=["wald", "profile"])'
 
     terms: Annotated[
-        list[str] | None,
-        Field(description="Fixed effects in the order of their rows; by default all."),
+        list[str | int] | None,
+        Field(
+            description="Fixed effects in the order of their rows, by name or by position (from "
+            "0); by default all."
+        ),
     ] = None
     kinds: Annotated[
         list[Literal["beta", "sd", "correlation"]],

@@ -9,10 +9,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.groups import chosen_terms
 from mixedscope.charts.common.options import LEVEL
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.coefficients.options import CoefficientsOptions
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
 __all__ = ["METHODS", "NAMES", "labels_of", "level_of", "parameters_of"]
@@ -197,13 +198,8 @@ def _asked(table: pd.DataFrame, options: CoefficientsOptions) -> pd.DataFrame:
     out = table[table["kind"].isin(kinds)]
     if options.terms is not None:
         known = list(_ordered(table.loc[table["kind"] == "beta", "term"]))
-        for term in options.terms:
-            if term not in known:
-                raise ModelError(
-                    f"There is no coefficient {term!r}.{suggest(term, known)} "
-                    f"Known are: {', '.join(known)}."
-                )
-        place = {term: i for i, term in enumerate(options.terms)}
+        chosen = chosen_terms(known, "the model", options.terms, what="fixed effect")
+        place = {term: i for i, term in enumerate(chosen)}
         beta = out[(out["kind"] == "beta") & out["term"].isin(place)]
         beta = beta.assign(at=beta["term"].map(place)).sort_values("at", kind="stable")
         out = pd.concat([beta.drop(columns="at"), out[out["kind"] != "beta"]], ignore_index=True)

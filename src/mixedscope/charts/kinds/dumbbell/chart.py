@@ -14,22 +14,35 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
-from mixedscope.charts.common.groups import chosen_terms, grouping_factor
+from mixedscope.charts.common.groups import grouping_factor, one_term
 from mixedscope.charts.common.labels import variable_words
-from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.legend import (
+    header,
+    header_lines,
+    key_row,
+    limit_line,
+    title_lines,
+)
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.panels import rounded
+from mixedscope.charts.common.panels import factor_words, rounded
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
     frame_of,
+    limit_differs,
     outside,
     pulls,
     sample_ranks,
 )
-from mixedscope.charts.kinds.shrinkage.words import pull_caption, pull_title, reference_key
+from mixedscope.charts.kinds.shrinkage.words import (
+    limit_key,
+    pull_caption,
+    pull_key,
+    pull_title,
+    reference_key,
+)
 from mixedscope.tables.store import FitTables
 
 __all__ = ["MOST_LEVELS", "NAMED_LEVELS", "dumbbell_chart"]
@@ -52,7 +65,7 @@ def dumbbell_chart(
 ) -> tuple[Any, str, str]:
     """Draw reference, pull and conditional mode of every level for one term, on the same axes."""
     group, known = grouping_factor(tables, group)
-    terms = chosen_terms(known, group, [known[0] if options.term is None else options.term])
+    terms = [one_term(known, repr(group), 0 if options.term is None else options.term)]
     reference, scale = options.reference, options.scale
     fits = pulls(tables, group, terms, reference=reference, scale=scale)
     order = _ordered(fits)
@@ -68,12 +81,14 @@ def dumbbell_chart(
         np.concatenate([p.mode[:, 0] for p in fits]),
         [float(p.population[0]) for p in fits],
     )
+    limit = fits[0].compared != "within_group" and limit_differs(fits, [frame])
     title = pull_title(fits[0], group)
     caption = pull_caption(
         fits,
         group,
         scale=scale,
-        kinds=["population"],
+        kinds=["population", *(["limit"] if limit else [])],
+        lines=True,
         sampling=sampling,
         out_of_frame=[outside(p, [frame]) for p in fits],
     )
@@ -93,6 +108,7 @@ def dumbbell_chart(
             title=_axis_title(pull, group, scale),
             y_title=_y_title(group, named=named) if i % per_row == 0 else None,
             named=named,
+            limit=limit,
             theme=theme,
         ).properties(title=header(pull.label, line, tallest, theme))
         for i, (pull, line) in enumerate(zip(fits, lines, strict=True))
@@ -103,10 +119,12 @@ def dumbbell_chart(
     ]
     items = [
         ("reference", reference_key(fits[0])),
-        ("movement-line", "pull"),
+        ("movement-line", pull_key(fits[0])),
         ("mode", "conditional mode"),
         ("zero", "population"),
     ]
+    if limit:
+        items.append(("limit-line", limit_key(fits[0])))
     key = key_row(items, width=inner(), theme=theme)
     chart = in_column(*rows, key, spacing=16).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
@@ -123,6 +141,7 @@ def _panel(
     title: str,
     y_title: str | None,
     named: bool,
+    limit: bool,
     theme: str,
 ) -> Any:
     """Draw one fit; `ranks` are those of the levels drawn, in order from 1."""
@@ -154,7 +173,7 @@ def _panel(
                 ("r", "reference"),
                 ("m", "mode"),
                 ("d", "movement"),
-                ("f", "shrinkage factor"),
+                ("f", factor_words(pull)),
                 ("s", "conditional SD"),
             )
         ),
@@ -195,8 +214,12 @@ def _panel(
         size=28 if named else 6,
         opacity=1.0 if named else 0.8,
     )
+    centres = [zero.encode(x=x("p"))]
+    if limit:
+        there = chart(pd.DataFrame([{"p": rounded(pull.limit[0])}])).mark_rule(**limit_line())
+        centres.append(there.encode(x=x("p")))
     return layered(
-        zero.encode(x=x("p")),
+        *centres,
         pull_line.encode(x=x("r"), x2=alt.X2(field="m"), y=y),
         reference.encode(x=x("r"), y=y, tooltip=tips),
         mode.encode(x=x("m"), y=y, tooltip=tips),

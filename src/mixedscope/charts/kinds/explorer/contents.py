@@ -155,10 +155,12 @@ def page_data(
         "factors": [_factor_data(factor) for factor in factors],
         "fits": [
             _fit_data(fit, course, factors, i)
+            | {
+                "landscape": _landscape_data(fit, theme) if options.landscape else None,
+                "noLandscape": _no_landscape(fit, options),
+            }
             for i, (fit, course) in enumerate(zip(tables, courses, strict=True))
         ],
-        "landscape": _landscape_data(tables[0], theme) if options.landscape else None,
-        "noLandscape": _no_landscape(tables[0], options),
         "findings": list(findings),
     }
 
@@ -210,6 +212,7 @@ def _in_order(pull: Pull, levels: tuple[str, ...]) -> Pull:
             name: taken(getattr(pull, name), np.nan)
             for name in ("reference", "mode", "std_dev", "factor")
         },
+        dependence=None if pull.dependence is None else taken(pull.dependence, np.nan),
     )
 
 

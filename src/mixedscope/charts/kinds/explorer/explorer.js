@@ -221,7 +221,7 @@
   }
 
   function outlineRows(plane, region) {
-    const {levels, bands} = data.landscape;
+    const {levels, bands} = fit().landscape;
     return plane.shapes.flatMap(([isRegion, level, at], part) => isRegion !== region ? [] :
       Array.from({length: at.length / 2}, (_, o) => ({part, o, x: at[2 * o], y: at[2 * o + 1],
         fill: bands[level], bold: levels[level] === 5.99})));
@@ -229,7 +229,7 @@
 
   function visitedRows(plane) {
     const [e, x, y] = plane.points;
-    const bestAt = data.fits[0].bestAt;
+    const {bestAt} = fit();
     return e.map((evaluation, i) => ({e: evaluation, x: x[i], y: y[i],
       better: bestAt[evaluation - 1] === evaluation}));
   }
@@ -306,9 +306,9 @@
       {x0: time[0], x1: time[1], y0: span[0], y1: span[1]});
     }
     bring("ledger", {shares: [String(state.fit), shareRows]}, {x0: time[0], x1: time[1]});
-    if (data.landscape && state.fit === 0) {
-      const plane = data.landscape.panels[state.plane];
-      const key = String(state.plane);
+    if (fit().landscape) {
+      const plane = fit().landscape.panels[state.plane];
+      const key = `${state.fit}/${state.plane}`;
       bring("landscape", {regions: [key, () => outlineRows(plane, true)],
         lines: [key, () => outlineRows(plane, false)], visited: [key, () => visitedRows(plane)]},
       {x0: plane.x[0], x1: plane.x[1], y0: plane.y[0], y1: plane.y[1]});
@@ -409,9 +409,12 @@
       say("path2", `${factor().levels[state.level]}: ${terms[state.y]}`);
     }
     ui.reference.textContent = `reference: ${reference}`;
-    if (state.fit === 0 && data.landscape) {
-      const plane = data.landscape.panels[state.plane];
+    const {landscape} = fit();
+    if (landscape) {
+      const plane = landscape.panels[state.plane];
       say("landscape", `${plane.names[1]} ↑ against ${plane.names[0]} →`);
+      ui.levels.textContent = `Contours: ${data.criterion} above the minimum of this structure by ` +
+        `${landscape.levels.map((level) => number(level)).join(", ")}.`;
     }
     const panels = own().panels;
     ui.panel.hidden = stored() < 0;
@@ -422,10 +425,10 @@
       say("panel", `${factor().levels[state.level]}: ${panels.response} ↑ against ${panels.variable} →` +
         (panels.partial ? "; points are the model’s line plus residuals" : ""));
     }
-    ui.landscapeFigure.hidden = state.fit !== 0 || !data.landscape;
-    ui.contours.hidden = ui.landscapeFigure.hidden;
-    ui.planeRow.hidden = state.fit !== 0 || !data.landscape || data.landscape.panels.length < 2;
-    ui.elsewhere.hidden = state.fit === 0 && Boolean(data.landscape);
+    ui.landscapeFigure.hidden = ui.contours.hidden = !landscape;
+    ui.planeRow.hidden = !landscape || landscape.panels.length < 2;
+    ui.elsewhere.hidden = Boolean(landscape);
+    ui.elsewhere.textContent = fit().noLandscape;
     ui.ledger.hidden = !fit().ledger;
     for (const name of ["caterpillar2", "path2"]) ui[name].hidden = single();
     ui.contour.closest("li")?.toggleAttribute("hidden", single());
@@ -457,6 +460,7 @@
       change = {x: 0, y: terms > 1 ? 1 : 0, level: data.factors[change.factor].drawn[0], ...change};
       ui.offer(change.factor);
     }
+    if ("fit" in change && change.fit !== state.fit) change = {plane: samePlane(change.fit), ...change};
     Object.assign(state, change);
     if (!keep) Object.assign(state, {finding: -1, shown: ""});
     if ("fit" in change && ended && !("at" in change)) state.at = fit().size;
@@ -469,6 +473,16 @@
     state.room = room;
     draw();
     state.took = performance.now() - began;
+  }
+
+  // Planes that a fit has, by the names of their axes.
+  const planes = (one) => (one.landscape?.panels ?? []).map((panel) => `${panel.names[0]} – ${panel.names[1]}`);
+
+  // The plane of another fit that is shown now, or its first; its planes are offered from now on.
+  function samePlane(at) {
+    const offered = planes(data.fits[at]);
+    ui.offerPlanes(offered);
+    return Math.max(offered.indexOf(planes(fit())[state.plane]), 0);
   }
 
   // What a question asks to be chosen.
@@ -733,16 +747,16 @@
       element("div", {class: "scroll"}, element("table", {"aria-label": "Ledger"},
         element("thead", {}, element("tr", {}, element("td"), ui.here,
           element("th", {scope: "col", text: "end"}))), ui.numbers)));
-    const plane = select("plane", "Plane", (data.landscape?.panels ?? [])
-      .map((panel) => `${panel.names[0]} – ${panel.names[1]}`));
+    const plane = select("plane", "Plane", planes(fit()));
+    ui.offerPlanes = plane.fill;
     ui.planeRow = element("p", {}, plane.label);
     ui.landscapeFigure = picture("landscape", "Landscape of the objective");
-    ui.elsewhere = element("p", {text: data.noLandscape || `The landscape is that of ${data.fits[0].label} alone.`});
+    ui.elsewhere = element("p");
+    ui.levels = element("p");
     ui.contours = element("div", {},
       key([ring(c.mode, c.mode), "best so far"], [stroke(`2px solid ${c.best}`), "its path"],
         [ring(c.evaluation, c.evaluation), "evaluation"], [stroke(`2px solid ${c.ink}`), "5.99 above the minimum"]),
-      element("p", {text: data.landscape ? `Contours: ${data.criterion} above the minimum by ` +
-        `${data.landscape.levels.map((level) => number(level)).join(", ")}.` : ""}));
+      ui.levels);
     ui.landscape = block("landscape", "Landscape: where the optimiser was", ui.planeRow,
       ui.landscapeFigure, ui.elsewhere,
       ui.contours);

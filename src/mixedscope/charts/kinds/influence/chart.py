@@ -11,13 +11,14 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
-from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.common.theme import ink
 from mixedscope.charts.kinds.influence.options import InfluenceOptions
 from mixedscope.charts.kinds.influence.units import Units, read_units
 from mixedscope.charts.kinds.influence.words import (
@@ -45,14 +46,9 @@ _ENDS: Final = 40
 #: Coefficients and standard deviations that have a row.
 _ROWS: Final = 12
 
-_BAR: Final[dict[str, Any]] = {"color": COLOURS["mode"], "strokeWidth": 1.6}
-_NAMED: Final[dict[str, Any]] = {
-    "filled": True,
-    "color": COLOURS["mode"],
-    "size": 40,
-    "opacity": 1,
-}
-_LIMIT: Final[dict[str, Any]] = {"color": COLOURS["zero"], "strokeWidth": 1, "strokeDash": [4, 3]}
+_BAR: Final = Style({"strokeWidth": 1.6}, color="mode")
+_NAMED: Final = Style({"filled": True, "size": 40, "opacity": 1}, color="mode")
+_LIMIT: Final = Style({"strokeWidth": 1, "strokeDash": [4, 3]}, color="zero")
 
 
 @drawn_with(InfluenceOptions)

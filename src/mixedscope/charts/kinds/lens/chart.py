@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.absent import left_out
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
+from mixedscope.charts.common.groups import chosen_terms
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import title_lines
@@ -114,18 +115,13 @@ def _factor(tables: Sequence[FitTables], group: str | None) -> str:
     return group
 
 
-def _pair(lens: _Lens, asked: Sequence[str] | None) -> tuple[str, str]:
+def _pair(lens: _Lens, asked: Sequence[str | int] | None) -> tuple[str, str]:
     """The two terms: those asked for, or those of which one's data speak most for the other."""
     if asked is not None:
-        for term in asked:
-            if term not in lens.terms:
-                raise ModelError(
-                    f"There is no random effect {term!r} of {lens.group!r}."
-                    f"{suggest(term, lens.terms)}"
-                )
-        if len(asked) != 2 or asked[0] == asked[1]:
-            raise ModelError(f"A lens is over two terms; terms has {len(asked)}: give two.")
-        return asked[0], asked[1]
+        chosen = chosen_terms(lens.terms, repr(lens.group), asked)
+        if len(chosen) != 2:
+            raise ModelError(f"A lens is over two terms; terms has {len(chosen)}: give two.")
+        return chosen[0], chosen[1]
     k = len(lens.terms)
     pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
     weight = np.abs(lens.weights(lens.roles[0], lens.terms, relative=True))

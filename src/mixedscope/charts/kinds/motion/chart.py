@@ -122,7 +122,7 @@ def motion_chart(
 ) -> tuple[Any, ...]:
     """Give the still of `motion` with title, caption, page and films."""
     name, known = grouping_factor(tables, group)
-    terms = chosen_terms(known, name, options.terms)
+    terms = chosen_terms(known, repr(name), options.terms)
     return motion(tables, name, terms, options=options, theme=theme).parts
 
 
@@ -132,7 +132,7 @@ def motion_films(
 ) -> dict[str, Callable[[], bytes]]:
     """Give what makes the films of `motion`, by format."""
     name, known = grouping_factor(tables, group)
-    terms = chosen_terms(known, name, options.terms)
+    terms = chosen_terms(known, repr(name), options.terms)
     return motion(tables, name, terms, options=options, theme=theme).all_films
 
 

@@ -326,6 +326,7 @@ def _rows(pull: Pull, rows: Integers) -> Pull:
             name: getattr(pull, name)[rows]
             for name in ("n_obs", "reference", "mode", "std_dev", "factor")
         },
+        dependence=None,
     )
 
 

@@ -7,7 +7,7 @@ common axes, after the panels of lattice that Bates draws lmList fits in.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,17 +15,21 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.absent import left_out
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column
-from mixedscope.charts.common.groups import grouping_factor
+from mixedscope.charts.common.groups import grouping_factor, one_term
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.labels import variable_title
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
-from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.common.structure_names import fit_label, structure_colours
+from mixedscope.charts.common.theme import GROUP_COLOURS, ink
 from mixedscope.charts.kinds.panels.options import PanelsOptions
 from mixedscope.charts.kinds.panels.words import panels_caption, panels_title, strip
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["panels_chart"]
@@ -49,22 +53,18 @@ _ROWS: Final = 120
 def panels_chart(
     tables: Sequence[FitTables], group: str | None = None, *, options: PanelsOptions, theme: str
 ) -> tuple[Any, str, str]:
-    """Draw panels of the first fit."""
+    """Draw panels of the first fit, with the lines of all."""
     fit = tables[0]
     group, _ = grouping_factor(tables[:1], group)
     axis = _row(fit.require("panels_axes"), group)
+    others, missing = _others(tables, group, axis)
     if options.x is not None and options.x != axis["variable"]:
         raise ModelError(
             f"The stored panels of {group!r} are along {axis['variable']!r}, not {options.x!r}: "
             f"draw the fit itself, or study it anew, fit.study('panels', x={options.x!r})."
         )
     terms = next(list(e["names"]) for e in fit.info["random"] if e["group"] == group)
-    term = terms[0] if options.term is None else options.term
-    if term not in terms:
-        raise ModelError(
-            f"No random effect {term!r} of {group!r}.{suggest(term, terms)} "
-            f"Known are: {', '.join(terms)}."
-        )
+    term = one_term(terms, repr(group), 0 if options.term is None else options.term)
     stored = fit.require("panels")
     stored = stored[stored["group"] == group]
     panels = _selected(stored, group, options)
@@ -73,14 +73,16 @@ def panels_chart(
         _of(fit.require(name), group, panels["level"].tolist())
         for name in ("panels_lines", "panels_points")
     )
+    mixed = [_Line(fit_label(fit, tables), axis["median_pull"], lines, _MIXED)]
+    if others:
+        mixed = _lines([fit, *others], tables, group, panels["level"].tolist())
     response = str(fit.info.get("response") or "response")
     columns, width, height = _layout(len(panels), panels["level"].map(len).max())
     most = max(6, int(width / _CHARACTER) - _NUMBER)
     strips = _strips(panels, most, _decimals(axis["median_pull"]))
     frame = _frame(points["y"])
-    cut = bool(
-        ((lines[["own", "mixed"]] < frame[0]) | (lines[["own", "mixed"]] > frame[1])).any(axis=None)
-    )
+    ends = [lines["own"], *(one.table["mixed"] for one in mixed)]
+    cut = any(bool(((values < frame[0]) | (values > frame[1])).any()) for values in ends)
     title = panels_title(stored, axis, response)
     select = options.select if options.levels is None else ""
     caption = panels_caption(
@@ -91,15 +93,79 @@ def panels_chart(
         term=term,
         cut=cut,
         rows=bool((panels["n_obs"] > _ROWS).any()),
-    )
-    facets = _Facets(axis, frame, width, height, response, theme)
+        pulls=[(one.label, one.pull) for one in mixed],
+    ) + left_out(missing)
+    facets = _Facets(axis, frame, width, height, response, theme, mixed)
     chart = in_column(
         facets.draw(lines, points, strips, columns),
-        mark_key(_key(axis, theme), width=inner() - _LEFT, theme=theme),
+        mark_key(_key(axis, mixed, theme), width=inner() - _LEFT, theme=theme),
         spacing=10,
         title=alt.TitleParams(text=title_lines(title, headline())),
     )
     return chart, title, caption
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What one fit makes of the groups.
+
+    Attributes
+    ----------
+    label : str
+    pull : float
+        Median over all groups; NaN where no group has a line of its own.
+    table : DataFrame
+        Rows of ``panels_lines``.
+    style : mapping
+        Of its line.
+    """
+
+    label: str
+    pull: float
+    table: pd.DataFrame
+    style: Mapping[str, Any]
+
+
+def _others(
+    tables: Sequence[FitTables], group: str, axis: Mapping[str, Any]
+) -> tuple[list[FitTables], dict[str, str]]:
+    """The other fits whose panels are along the same variable; why any is left out."""
+    found, missing = [], {}
+    for fit in tables[1:]:
+        label = fit_label(fit, tables)
+        axes = fit.require("panels_axes")
+        if not (axes["group"] == group).any():
+            missing[label] = f"it has no grouping factor {group!r}"
+            continue
+        own = _row(axes, group)
+        if any(own[name] != axis[name] for name in _SAME):
+            along = own["variable"] or "the order of the rows"
+            missing[label] = f"its panels are along {along}, at {own['held'] or 'all values'}"
+            continue
+        found.append(fit)
+    return found, missing
+
+
+def _lines(
+    fits: Sequence[FitTables], tables: Sequence[FitTables], group: str, levels: Sequence[str]
+) -> list[_Line]:
+    """The lines of several fits, in the colours of their structures."""
+    names = [structure_name(fit.info) for fit in fits]
+    colours = structure_colours(list(dict.fromkeys(names)), GROUP_COLOURS)
+    colour = dict(zip(dict.fromkeys(names), colours, strict=True))
+    return [
+        _Line(
+            fit_label(fit, tables),
+            float(_row(fit.require("panels_axes"), group)["median_pull"]),
+            _of(fit.require("panels_lines"), group, levels),
+            {
+                "color": colour[name],
+                "strokeWidth": 1.9 if i == 0 else 1.4,
+                "strokeDash": _DASHES[min(i, len(_DASHES) - 1)],
+            },
+        )
+        for i, (fit, name) in enumerate(zip(fits, names, strict=True))
+    ]
 
 
 def _row(table: pd.DataFrame, group: str) -> dict[str, Any]:
@@ -180,45 +246,60 @@ def _frame(values: pd.Series) -> tuple[float, float]:
     return low - room, high + room
 
 
-_Style = dict[str, Any]
+_Style = Mapping[str, Any]
 
-_OWN: Final[_Style] = {"color": COLOURS["reference"], "strokeWidth": 1.6, "strokeDash": [5, 2]}
-_MIXED: Final[_Style] = {"color": COLOURS["mode"], "strokeWidth": 1.9}
-_POPULATION: Final[_Style] = {
-    "color": COLOURS["population"],
-    "strokeWidth": 1.0,
-    "strokeDash": [1.5, 2],
-}
-_GAP_STYLE: Final[_Style] = {"color": COLOURS["reference"], "opacity": 0.35}
-_OWN_MEAN: Final[_Style] = {
-    "shape": "circle",
-    "size": 34,
-    "stroke": COLOURS["reference"],
-    "strokeWidth": 1.6,
-    "fill": "transparent",
-    "opacity": 1,
-}
-_MIXED_MEAN: Final[_Style] = {"filled": True, "size": 26, "color": COLOURS["mode"], "opacity": 1}
+_OWN: Final = Style({"strokeWidth": 1.6, "strokeDash": [5, 2]}, color="reference")
+_MIXED: Final = Style({"strokeWidth": 1.9}, color="mode")
+_POPULATION: Final = Style({"strokeWidth": 1.0, "strokeDash": [1.5, 2]}, color="population")
+_GAP_STYLE: Final = Style({"opacity": 0.35}, color="reference")
+_OWN_MEAN: Final = Style(
+    {"shape": "circle", "size": 34, "strokeWidth": 1.6, "fill": "transparent", "opacity": 1},
+    stroke="reference",
+)
+#: Lines of several fits, the first and the others in turn, and means of the others.
+_DASHES: Final = ([1, 0], [7, 2], [2.5, 1.5], [7, 2, 1.5, 2])
+_SHAPES: Final = ("square", "triangle-up", "diamond")
+#: What panels of several fits have in common.
+_SAME: Final = ("variable", "kind", "held", "offset")
+
+
+def _mean(style: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    """The mark of a mean of the mixed model: that of the first fit, or one that shows it within."""
+    if number == 0:
+        return {"filled": True, "size": 26, "opacity": 1, "color": style["color"]}
+    return {
+        "shape": _SHAPES[min(number, len(_SHAPES)) - 1],
+        "size": 54,
+        "opacity": 1,
+        "strokeWidth": 1.3,
+        "stroke": style["color"],
+        "fill": "transparent",
+    }
 
 
 def _observation(theme: str, size: int) -> _Style:
     return {"filled": True, "color": ink(theme)["soft"], "size": size, "opacity": 0.9}
 
 
-def _key(axis: dict[str, Any], theme: str) -> list[Keyed]:
+def _key(axis: dict[str, Any], mixed: Sequence[_Line], theme: str) -> list[Keyed]:
     partial = axis["held"] is not None or axis["others"] is not None
     first = "partial residual" if partial else "observation"
     items = [
         Keyed("point", first, _observation(theme, 14)),
         Keyed("band", "pull (number above)", _GAP_STYLE),
     ]
-    if axis["kind"] == "categorical":
-        items += [
-            Keyed("point", "own mean", _OWN_MEAN),
-            Keyed("point", "mixed model", _MIXED_MEAN),
-        ]
-    else:
-        items += [Keyed("line", "own line", _OWN), Keyed("line", "mixed model", _MIXED)]
+    categorical = axis["kind"] == "categorical"
+    items.append(
+        Keyed("point", "own mean", _OWN_MEAN) if categorical else Keyed("line", "own line", _OWN)
+    )
+    for i, one in enumerate(mixed):
+        words = one.label if len(mixed) > 1 else "mixed model"
+        mark = (
+            Keyed("point", words, _mean(one.style, i))
+            if categorical
+            else Keyed("line", words, one.style)
+        )
+        items.append(mark)
     return [*items, Keyed("line", "population", _POPULATION)]
 
 
@@ -235,6 +316,8 @@ class _Facets:
     width, height : int
         Pixels of a panel.
     response, theme : str
+    mixed : sequence of _Line
+        Of each fit.
     """
 
     axis: dict[str, Any]
@@ -243,6 +326,7 @@ class _Facets:
     height: int
     response: str
     theme: str
+    mixed: Sequence[_Line]
 
     @property
     def _is_categorical(self) -> bool:
@@ -262,6 +346,10 @@ class _Facets:
             [
                 points[["level", "row", field, "y"]].assign(kind="point"),
                 lines[["level", field, "own", "mixed", "population"]].assign(kind="line"),
+                *(
+                    one.table[["level", field, "mixed"]].assign(kind="other", fit=i)
+                    for i, one in enumerate(self.mixed[1:], start=1)
+                ),
             ],
             ignore_index=True,
         )
@@ -338,13 +426,21 @@ class _Facets:
         def line(name: str, style: _Style) -> alt.Chart:
             return base.mark_line(clip=True, aria=False, **style).encode(x=x, y=self._y(name))
 
+        others = [
+            alt.Chart()
+            .transform_filter(f"datum.fit === {i}")
+            .mark_line(clip=True, aria=False, **one.style)
+            .encode(x=x, y=self._y("mixed"))
+            for i, one in enumerate(self.mixed[1:], start=1)
+        ]
         gap = base.mark_area(clip=True, aria=False, **_GAP_STYLE)
         return [
             gap.encode(x=x, y=self._y("own"), y2="mixed:Q"),
             self._points(x),
             line("population", _POPULATION),
             line("own", _OWN),
-            line("mixed", _MIXED),
+            line("mixed", self.mixed[0].style),
+            *others,
         ]
 
     def _means(self, x: alt.X) -> list[alt.Chart]:
@@ -355,6 +451,13 @@ class _Facets:
                 x=x, y=self._y(name), tooltip=self._tips((name, words))
             )
 
+        others = [
+            alt.Chart()
+            .transform_filter(f"datum.fit === {i}")
+            .mark_point(aria=False, clip=True, **_mean(one.style, i))
+            .encode(x=x, y=self._y("mixed"), tooltip=self._tips(("mixed", one.label)))
+            for i, one in enumerate(self.mixed[1:], start=1)
+        ]
         population = base.mark_line(clip=True, aria=False, **_POPULATION)
         gap = base.mark_rule(strokeWidth=5, clip=True, aria=False, **_GAP_STYLE)
         return [
@@ -362,7 +465,8 @@ class _Facets:
             gap.encode(x=x, y=self._y("own"), y2="mixed:Q"),
             self._points(x),
             mean("own", "own mean", _OWN_MEAN),
-            mean("mixed", "mixed model", _MIXED_MEAN),
+            mean("mixed", "mixed model", _mean(self.mixed[0].style, 0)),
+            *others,
         ]
 
 

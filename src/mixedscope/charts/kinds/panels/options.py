@@ -31,8 +31,9 @@ class PanelsOptions(Options):
     order: Literal["own", "mode", "pull", "n_obs"] = "own"
     """Order of panels: by the own least-squares estimate of `term`, by its conditional mode, by the
     pull, or by the number of rows."""
-    term: str | None = None
-    """The term that panels are ordered by; by default the first of the group."""
+    term: str | int | None = None
+    """The term that panels are ordered by, by name or by position (from 0); by default the first of
+    the group."""
     count: Annotated[int, Field(ge=1, le=60)] = 24
     """Most panels."""
 

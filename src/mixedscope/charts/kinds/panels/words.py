@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
 
 from mixedscope.charts.common.numerals import fixed, number
+from mixedscope.charts.kinds.shrinkage.words import joined
 
 __all__ = ["panels_caption", "panels_title", "strip"]
 
@@ -56,9 +59,20 @@ def panels_title(panels: pd.DataFrame, axis: dict[str, Any], response: str) -> s
 
 
 def panels_caption(
-    axis: dict[str, Any], *, shown: int, select: str, order: str, term: str, cut: bool, rows: bool
+    axis: dict[str, Any],
+    *,
+    shown: int,
+    select: str,
+    order: str,
+    term: str,
+    cut: bool,
+    rows: bool,
+    pulls: Sequence[tuple[str, float]],
 ) -> str:
-    """Say what the lines are, at which values, in which order, and which groups are drawn."""
+    """Say what the lines are, at which values, in which order, and which groups are drawn.
+
+    ``pulls``: what each fit is called, and the median of its pulls.
+    """
     group, count = str(axis["group"]), int(axis["levels"])
     own = "least squares of its own rows"
     if axis["others"] is not None:
@@ -67,6 +81,12 @@ def panels_caption(
         "Number: pull, root mean square gap between own and mixed line over the rows of a "
         f"{group}, in units of the response. Own line: {own}."
     ]
+    if len(pulls) > 1:
+        told = [f"{number(pull)} ({label})" for label, pull in pulls if not math.isnan(pull)]
+        text.append(
+            f"Own lines, band and numbers are those of {pulls[0][0]}; half the groups are pulled "
+            f"by no more than {joined(told)}, each structure from own lines of its terms."
+        )
     if not axis["varies"] and axis["kind"] != "order":
         text.append(f"{axis['variable']} does not vary by {group}: own lines are parallel.")
     if axis["own_values"] is not None:

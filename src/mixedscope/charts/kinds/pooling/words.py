@@ -8,12 +8,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.kinds.shrinkage.levels import (
+from mixedscope.charts.kinds.shrinkage.levels import number, share
+from mixedscope.charts.kinds.shrinkage.references import (
     confounded_in,
     missing_limit,
-    number,
     reference_of,
-    share,
 )
 from mixedscope.charts.kinds.shrinkage.words import NO_LIMIT, joined
 from mixedscope.tables.store import FitTables

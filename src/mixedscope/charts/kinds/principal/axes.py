@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.numerals import number, shares
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
-    confounded_in,
     fit_labels,
     kept_share,
-    missing_limit,
     need_references,
+)
+from mixedscope.charts.kinds.shrinkage.references import (
+    confounded_in,
+    missing_limit,
     reference_of,
 )
 from mixedscope.core.errors import UnsuitedError

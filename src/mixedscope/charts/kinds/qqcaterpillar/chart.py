@@ -61,7 +61,7 @@ def qqcaterpillar_chart(
 ) -> tuple[Any, str, str]:
     """Draw the ordered modes of each term with line and envelope, fits side by side."""
     group, known = grouping_factor(tables, group)
-    terms = drawn_terms(tables, group, chosen_terms(known, group, options.terms))
+    terms = drawn_terms(tables, group, chosen_terms(known, repr(group), options.terms))
     found = pulls(tables, group, terms)
     fits = [
         [_ordered(fit, pull.label, group, term) for term in terms]

@@ -14,6 +14,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column, in_grid, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.gaps import power_labels, smallest_gap
@@ -54,7 +55,7 @@ _RING: Final[dict[str, Any]] = {
     "opacity": 1,
 }
 _WIDTHS: Final = {True: 1.8, False: 0.8}
-_OTHERS: Final[dict[str, Any]] = {"stroke": COLOURS["observations"], "strokeWidth": 0.8}
+_OTHERS: Final = Style({"strokeWidth": 0.8}, stroke="observations")
 _CLOSE: Final[dict[str, Any]] = {"strokeDash": [3, 2], "strokeWidth": 0.8}
 _X_TITLES: Final = {
     "evaluation": "evaluations",

@@ -9,6 +9,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed
@@ -27,10 +28,10 @@ _BEYOND: Final = 24
 #: Observations that are named beside their point.
 _NAMED: Final = 3
 
-_LINE: Final[_Style] = {"color": COLOURS["mode"], "strokeWidth": 1.8}
-_INTERVAL: Final[_Style] = {"color": COLOURS["mode"], "opacity": 0.22}
-_ENVELOPE: Final[_Style] = {"color": COLOURS["movement"], "opacity": 0.35}
-_EXPECTED: Final[_Style] = {"color": COLOURS["zero"], "strokeWidth": 1.1, "strokeDash": [4, 3]}
+_LINE: Final = Style({"strokeWidth": 1.8}, color="mode")
+_INTERVAL: Final = Style({"opacity": 0.22}, color="mode")
+_ENVELOPE: Final = Style({"opacity": 0.35}, color="movement")
+_EXPECTED: Final = Style({"strokeWidth": 1.1, "strokeDash": [4, 3]}, color="zero")
 _BANDS: Final = alt.Scale(paddingInner=0.4, paddingOuter=0.3)
 _CONTOUR: Final[_Style] = {"color": "#CC3311", "strokeWidth": 1.1, "strokeDash": [2, 2]}
 

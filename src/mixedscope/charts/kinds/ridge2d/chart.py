@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.keys import Keyed, mark_key
@@ -216,10 +217,9 @@ def _panel(
     return layered(*layers, width=width, height=height)
 
 
-_ESTIMATE: Final[dict[str, Any]] = {
-    "shape": "diamond", "stroke": COLOURS["population"], "strokeWidth": 1.6, "size": 60,
-    "opacity": 1,
-}  # fmt: skip
+_ESTIMATE: Final = Style(
+    {"shape": "diamond", "strokeWidth": 1.6, "size": 60, "opacity": 1}, stroke="population"
+)
 
 
 def _strokes(levels: Sequence[float]) -> list[float]:

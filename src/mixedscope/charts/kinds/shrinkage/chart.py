@@ -20,7 +20,7 @@ from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
-from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
+from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, pointed_level
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
@@ -28,6 +28,7 @@ from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
     drawn_terms,
     frame_of,
+    limit_differs,
     movement,
     outside,
     pulls,
@@ -35,7 +36,14 @@ from mixedscope.charts.kinds.shrinkage.levels import (
     share,
 )
 from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
-from mixedscope.charts.kinds.shrinkage.words import joined, pull_caption, pull_title, reference_key
+from mixedscope.charts.kinds.shrinkage.words import (
+    joined,
+    limit_key,
+    pull_caption,
+    pull_key,
+    pull_title,
+    reference_key,
+)
 from mixedscope.tables.store import FitTables
 
 __all__ = [
@@ -70,7 +78,7 @@ def shrinkage_chart(
     Fits stand side by side on the same axes; where only one term varies, they are dumbbells.
     """
     group, known = grouping_factor(tables, group)
-    names = drawn_terms(tables, group, chosen_terms(known, group, options.terms))
+    names = drawn_terms(tables, group, chosen_terms(known, repr(group), options.terms))
     reference, scale, ellipses = options.reference, options.scale, options.ellipses
     if len(names) == 1:
         return dumbbell_chart(
@@ -80,22 +88,29 @@ def shrinkage_chart(
         radius(coverage)
     fits = pulls(tables, group, names, reference=reference, scale=scale)
     frames = [shared_frame(fits, j, ellipses) for j in range(len(names))]
-    limit = fits[0].compared == "joint_limit" and _limit_differs(fits, frames)
+    limit = fits[0].compared != "within_group" and limit_differs(fits, frames)
     chosen, sampling = choose_levels(
         fits, most_levels(sum(len(pull.told_pairs()) for pull in fits))
     )
     title = pull_title(fits[0], group)
     kinds = ["population", *(["limit"] if limit else [])]
+    known_regions = any(pull.dependence is not None for pull in fits)
+    hover = max(ellipses, default=0.95) if known_regions else None
     caption = pull_caption(
         fits,
         group,
+        hover=hover,
         scale=scale,
         kinds=kinds,
         sampling=sampling,
         out_of_frame=[outside(p, frames) for p in fits],
         ellipses=ellipses,
     )
-    settings = {"ellipses": ellipses, "theme": theme, "limit": limit}
+    settings = {"ellipses": ellipses, "theme": theme, "limit": limit, "hover": hover}
+    pairs = [(0, 1)] if len(names) == 2 else None
+    panels = [
+        _panel_name(s, x, y) for s, pull in enumerate(fits) for x, y in pairs or pull.told_pairs()
+    ]
     dense = all(len(levels) > DENSE for levels in chosen)
     items = key_items(fits[0], ellipses, kinds, dense=dense)
     key = key_row(items, width=inner(), theme=theme)
@@ -109,6 +124,7 @@ def shrinkage_chart(
             spacing=16,
             title=alt.TitleParams(text=title_lines(title, headline())),
             description=caption,
+            **({} if hover is None else {"params": [pointed_level(panels)]}),
         )
 
     return drawn_to_fit(draw), title, caption
@@ -155,28 +171,20 @@ def shared_frame(fits: Sequence[Pull], j: int, ellipses: Sequence[float]) -> tup
     )
 
 
-def _limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) -> bool:
-    """Whether the two populations are apart by more than a hair of the frame, and in it."""
-    low, high = np.array(frames).T
-    apart = max(float(np.max(np.abs(p.limit - p.population) / (high - low))) for p in fits)
-    inside = all(bool(((p.limit > low) & (p.limit < high)).all()) for p in fits)
-    return apart > 0.01 and inside
-
-
 def key_items(
     pull: Pull, ellipses: Sequence[float], kinds: Sequence[str], *, dense: bool
 ) -> list[tuple[str, str]]:
     """Marks of a shrinkage chart with their words, for `key_row`."""
     items = [
         ("reference", reference_key(pull)),
-        ("movement-line" if dense else "movement", "pull"),
+        ("movement-line" if dense else "movement", pull_key(pull)),
         ("mode", "conditional mode"),
     ]
     if ellipses:
         items.append(("ellipse", f"{joined([share(c) for c in ellipses])} of fit"))
     items.append(("population", "population"))
     if "limit" in kinds:
-        items.append(("limit", "population of the limit"))
+        items.append(("limit", limit_key(pull)))
     return items
 
 
@@ -215,6 +223,7 @@ def _columns(
                 x_labels=True,
                 y_labels=s == start,
                 name_levels=len(chosen[s]) <= _NAMED,
+                name=_panel_name(s, 0, 1),
             )
             chart = panel_chart(fits[s], panel, **settings)
             title = header(fits[s].label, lines[s], tallest, settings["theme"])
@@ -256,6 +265,7 @@ def _blocks(
             blocks.append(
                 _triangle(
                     fits[s],
+                    s,
                     frames,
                     chosen[s],
                     settings,
@@ -269,8 +279,14 @@ def _blocks(
     return rows
 
 
+def _panel_name(fit: int, x: int, y: int) -> str:
+    """Name the points of a panel: of which fit, and of which two terms."""
+    return f"modes_{fit}_{x}_{y}"
+
+
 def _triangle(
     pull: Pull,
+    number: int,
     frames: Sequence[tuple[float, float]],
     chosen: NDArray[np.int64],
     settings: dict[str, Any],
@@ -295,6 +311,7 @@ def _triangle(
                 titles=[term_title(t, pull.info) for t in pull.terms],
                 x_labels=bottom[j] == i,
                 y_labels=y_labels and not row,
+                name=_panel_name(number, j, i),
             )
             row.append(panel_chart(pull, panel, **settings))
         rows.append(in_row(*row, spacing=_GAP, bounds="flush"))

@@ -7,7 +7,7 @@ be the same for every structure of a model.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,33 +18,35 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.numerals import number, share
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.shrinkage.ellipse import correlation_matrix
+from mixedscope.charts.kinds.shrinkage.references import (
+    REFERENCES,
+    asked_for,
+    confounded_in,
+    missing_limit,
+    reference_of,
+    theta_words,
+)
 from mixedscope.core.errors import ModelError, StoreError, suggest
 from mixedscope.tables.store import FitTables
 
 __all__ = [
-    "REFERENCES",
     "Pull",
-    "confounded_in",
     "drawn_terms",
     "fit_labels",
     "frame_of",
     "kept_share",
-    "missing_limit",
+    "limit_differs",
     "movement",
     "need_references",
     "number",
     "outside",
     "pulls",
-    "reference_of",
     "sample_ranks",
     "share",
     "term_names",
 ]
 
 Floats = NDArray[np.float64]
-
-#: Columns of the stored modes that a conditional mode may be compared with, or whichever is right.
-REFERENCES = ("auto", "joint_limit", "within_group")
 
 _SCALES = ("b", "coef")
 _INTERCEPT = "(Intercept)"
@@ -68,14 +70,19 @@ class Pull:
     n_obs : ndarray, shape (q,)
     reference, mode, std_dev : ndarray, shape (q, k)
         On the scale of the chart; NaN where there is none.
+    dependence : ndarray, shape (q, k, k)
+        Conditional correlations of the random effects of a level; None where none are stored.
     factor : ndarray, shape (q, k)
         Mode over reference, both as deviations from their own population.
     sds, correlations : ndarray, shapes (k,) and (k, k)
         Of the fitted distribution of the random effects.
     population, limit : ndarray, shape (k,)
-        Fitted population, and that of the joint limit, on the scale of the chart.
+        Fitted population, and that of the joint limit, or at the theta that modes are compared
+        with, on the scale of the chart.
     compared : str
-        The column of the stored modes that is the reference.
+        What is the reference: a column of the stored modes, or ``theta``.
+    at, meaning : str
+        That theta in symbols, and what it means where that can be said.
     confounded : tuple of str
         Factors that least squares cannot tell apart, if the grouping factor is one of them.
     has_limit : bool
@@ -96,7 +103,10 @@ class Pull:
     correlations: Floats
     population: Floats
     limit: Floats
+    dependence: Floats | None = None
     compared: str = "joint_limit"
+    at: str = ""
+    meaning: str = ""
     confounded: tuple[str, ...] = ()
     has_limit: bool = True
 
@@ -191,9 +201,9 @@ def pulls(
     """Read what each fit does to each level, on one scale.
 
     ``group``: name of the grouping factor. ``terms``: terms wanted, in this order. ``reference``:
-    see `reference_of` (one of "auto", "joint_limit", "within_group"). ``scale``: deviations from
-    the population, or population plus deviation (one of "b", "coef"). Raises ModelError if a name
-    is unknown. Raises StoreError if a table is missing, or has no references.
+    see `reference_of` (one of "auto", "joint_limit", "within_group", "theta"). ``scale``:
+    deviations from the population, or population plus deviation (one of "b", "coef"). Raises
+    ModelError if a name is unknown. Raises StoreError if a table is missing, or has no references.
     """
     known = term_names(tables, group)
     for term in terms:
@@ -238,37 +248,6 @@ def need_references(
             )
 
 
-def reference_of(tables: Sequence[FitTables], group: str) -> str:
-    """Choose what the conditional modes of a grouping factor are compared with.
-
-    The joint limit is what the levels would be without shrinkage, all factors together; where
-    least squares cannot tell the factor from another it is no estimate, or where it could not be
-    computed, the rows of each level alone are left.
-
-    ``tables``: fits that are drawn together.
-    """
-    apart = all(not _confounded(fit, group) for fit in tables)
-    return "joint_limit" if apart and not missing_limit(tables) else "within_group"
-
-
-def missing_limit(tables: Sequence[FitTables]) -> str:
-    """Why the joint limit of one of some fits could not be computed; empty where all have it."""
-    limits = [(fit.info.get("references") or {}).get("joint_limit", {}) for fit in tables]
-    return next((str(limit["missing"]) for limit in limits if "missing" in limit), "")
-
-
-def confounded_in(fit: FitTables) -> tuple[str, ...]:
-    """Grouping factors that least squares cannot tell apart; all, if the fit never asked.
-
-    Where there is no joint limit nothing is known of them, and nothing said.
-    """
-    limit = (fit.info.get("references") or {}).get("joint_limit", {})
-    if "missing" in limit:
-        return ()
-    groups = [str(entry["group"]) for entry in fit.info["random"]]
-    return tuple(limit.get("confounded", groups if len(groups) > 1 else ()))
-
-
 def _confounded(fit: FitTables, group: str) -> tuple[str, ...]:
     found = confounded_in(fit)
     return found if group in found else ()
@@ -291,16 +270,14 @@ def _pull(
     source = {t: t if t in here else _INTERCEPT for t in terms if t in here or t in cells}
 
     def wide(column: str) -> Floats:
-        out = np.zeros((len(levels), len(terms)))
-        for j, term in enumerate(terms):
-            if term in source:
-                values = rows.loc[rows["term"] == source[term]].set_index("level")[column]
-                out[:, j] = pd.to_numeric(values.reindex(list(levels))).to_numpy(dtype=float)
-        return out
+        return _wide(rows, levels, terms, source, column)
 
     mode = wide("mode")
-    # What a level's own rows leave open the joint limit sets by its smallest norm.
-    own = np.where(np.isnan(wide("within_group")), np.nan, wide(reference))
+    if reference == "theta":
+        own = _wide(asked_for(fit, "reference_modes", group), levels, terms, source, "mode")
+    else:
+        # What a level's own rows leave open the joint limit sets by its smallest norm.
+        own = np.where(np.isnan(wide("within_group")), np.nan, wide(reference))
     varies = tuple(term in source for term in terms)
     counts = rows.drop_duplicates("level").set_index("level")["n_obs"]
     sds, correlations = correlation_matrix(fit.require("estimates"), group, terms)
@@ -311,10 +288,17 @@ def _pull(
         correlations[np.ix_(shared, shared)] = 1.0
     fitted = _betas(fit, terms)
     limits = (fit.info.get("references") or {}).get("joint_limit", {}).get("beta", {})
+    at = meaning = ""
+    if reference == "theta":
+        at, meaning = theta_words(fit)
+        there = asked_for(fit, "reference_estimates")
+        there = there[there["kind"] == "beta"]
+        limits = dict(zip(there["term"], there["estimate"], strict=True))
     limit = np.array([float(limits.get(t, f)) for t, f in zip(terms, fitted, strict=True)])
     base = fitted if scale == "coef" else np.zeros(len(terms))
-    # The joint limit is measured from its own population, a group's own estimate from the fitted.
-    own_base = limit if scale == "coef" and reference == "joint_limit" else base
+    # Modes, and the joint limit, are measured from their own population, a group's own estimate
+    # from the fitted.
+    own_base = limit if scale == "coef" and reference != "within_group" else base
     return Pull(
         label=label,
         info=fit.info,
@@ -330,10 +314,54 @@ def _pull(
         correlations=correlations,
         population=base,
         limit=limit if scale == "coef" else limit - fitted,
+        dependence=_dependence(fit, group, levels, terms, source),
         compared=reference,
+        at=at,
+        meaning=meaning,
         confounded=_confounded(fit, group),
         has_limit=not missing_limit([fit]),
     )
+
+
+def _wide(
+    rows: pd.DataFrame,
+    levels: Sequence[str],
+    terms: Sequence[str],
+    source: Mapping[str, str],
+    column: str,
+) -> Floats:
+    """A column of a table by level and term, (q, k); 0 for terms that the fit lacks.
+
+    ``source``: the term of the table that each of its terms is read from.
+    """
+    out = np.zeros((len(levels), len(terms)))
+    for j, term in enumerate(terms):
+        if term in source:
+            values = rows.loc[rows["term"] == source[term]].set_index("level")[column]
+            out[:, j] = pd.to_numeric(values.reindex(list(levels))).to_numpy(dtype=float)
+    return out
+
+
+def _dependence(
+    fit: FitTables,
+    group: str,
+    levels: Sequence[str],
+    terms: Sequence[str],
+    source: Mapping[str, str],
+) -> Floats | None:
+    """Conditional correlations (q, k, k) of the terms of each level, where they are stored."""
+    table = fit.optional("mode_correlations")
+    if table is None:
+        return None
+    out = np.full((len(levels), len(terms), len(terms)), np.nan)
+    own = table[table["group"] == group]
+    for (first, second), rows in own.groupby(["term", "term2"], sort=False):
+        values = rows.set_index("level")["correlation"].reindex(list(levels)).to_numpy(dtype=float)
+        for i, one in enumerate(terms):
+            for j, other in enumerate(terms):
+                if {source.get(one), source.get(other)} == {first, second}:
+                    out[:, i, j] = values
+    return out
 
 
 def kept_share(reference: Floats, mode: Floats) -> Floats:
@@ -404,6 +432,14 @@ def frame_of(
     return low - pad, high + pad
 
 
+def limit_differs(fits: Sequence[Pull], frames: Sequence[tuple[float, float]]) -> bool:
+    """Whether the two populations are apart by more than a hair of the frame, and in it."""
+    low, high = np.array(frames).T
+    apart = max(float(np.max(np.abs(p.limit - p.population) / (high - low))) for p in fits)
+    inside = all(bool(((p.limit > low) & (p.limit < high)).all()) for p in fits)
+    return apart > 0.01 and inside
+
+
 def outside(pull: Pull, frames: Sequence[tuple[float, float]]) -> int:
     """Count the levels with a reference or a mode outside the frame in some term."""
     low, high = np.array(frames).T
@@ -428,11 +464,20 @@ def sample_ranks(n: int, limit: int, *, first: int = 0, last: int = 0) -> NDArra
 def movement(pull: Pull) -> Floats:
     """How far each level moves from reference to mode, in SDs of the references of each term.
 
-    The root of the sum of squares over terms, (q,); what has no reference does not count.
+    The root of the sum of squares over terms, (q,); what has no reference does not count. Modes at
+    a theta that was given may vary little, or not at all: there it is the larger of both SDs.
     """
     step = np.where(np.isnan(pull.reference), 0.0, pull.mode - pull.reference)
-    known = (~np.isnan(pull.reference)).sum(axis=0)
-    mean = np.nansum(pull.reference, axis=0) / np.maximum(known, 1)
-    square = np.nansum((pull.reference - mean) ** 2, axis=0) / np.maximum(known - 1, 1)
+    square = _square(pull.reference)
+    if pull.compared == "theta":
+        square = np.maximum(square, _square(pull.mode))
     spread = np.where(square > 0, np.sqrt(square), np.inf)
     return np.asarray(np.sqrt(((step / spread) ** 2).sum(axis=1)))
+
+
+def _square(values: Floats) -> Floats:
+    """Variances (k,) over the levels that have a value, (q, k)."""
+    known = (~np.isnan(values)).sum(axis=0)
+    mean = np.nansum(values, axis=0) / np.maximum(known, 1)
+    found: Floats = np.nansum((values - mean) ** 2, axis=0) / np.maximum(known - 1, 1)
+    return found

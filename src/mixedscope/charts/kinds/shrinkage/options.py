@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mixedscope.charts.common.options import Ellipses, Options, Reference, Scale, Terms
+from mixedscope.charts.common.options import AnyReference, Compared, Ellipses, Scale, Terms
 
 __all__ = ["ShrinkageOptions"]
 
 
-class ShrinkageOptions(Options):
+class ShrinkageOptions(Compared):
     """Draw how far the model pulls each group from what the group alone would say.
 
     A panel for every pair of terms; a dumbbell chart where there is a single term.
@@ -16,6 +16,6 @@ class ShrinkageOptions(Options):
     example = 'chart = ms.charts.shrinkage(full, zerocorr, group="Subject")'
 
     terms: Terms = None
-    reference: Reference = "auto"
+    reference: AnyReference = "auto"
     scale: Scale = "b"
     ellipses: Ellipses = [0.5, 0.95]

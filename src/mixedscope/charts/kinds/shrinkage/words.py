@@ -12,7 +12,9 @@ from mixedscope.charts.kinds.shrinkage.levels import Pull, movement, number, sha
 __all__ = [
     "NO_LIMIT",
     "joined",
+    "limit_key",
     "pull_caption",
+    "pull_key",
     "pull_title",
     "reference_key",
     "reference_words",
@@ -29,8 +31,11 @@ NO_LIMIT = (
 #: SD of modes over that of references above which something other than shrinkage must be going on.
 _SHARED = 1.02
 
-#: An SD of modes that is so small a part of that of the references is none.
+#: An SD, of modes or references, that is so small a part of the other is none.
 _NOTHING = 1e-6
+
+#: A shift of the population below this share of the SDs between levels is not told.
+_UNSEEN = 1e-2
 
 #: Shares of a deviation that differ by less are the same.
 _CONSTANT = 1e-6
@@ -38,6 +43,8 @@ _CONSTANT = 1e-6
 
 def reference_words(pull: Pull) -> str:
     """Say what the reference is, for a sentence about a level."""
+    if pull.compared == "theta":
+        return f"its conditional mode at {pull.at}" + (f" ({pull.meaning})" if pull.meaning else "")
     if pull.compared == "within_group":
         return "its own least-squares estimate (this group's rows alone)"
     if pull.confounded:
@@ -50,15 +57,27 @@ def reference_words(pull: Pull) -> str:
 
 def reference_key(pull: Pull) -> str:
     """Name the reference in a key."""
+    if pull.compared == "theta":
+        return f"mode at {pull.at}"
     if pull.compared == "within_group":
         return "own least squares"
     return "joint limit of smallest norm" if pull.confounded else "without shrinkage (joint limit)"
 
 
+def pull_key(pull: Pull) -> str:
+    """Name the line from reference to mode in a key."""
+    return "way to the fit" if pull.compared == "theta" else "pull"
+
+
+def limit_key(pull: Pull) -> str:
+    """Name the population of the reference in a key."""
+    return f"population {f'at {pull.at}' if pull.compared == 'theta' else 'of the limit'}"
+
+
 def spreads(pull: Pull) -> list[tuple[str, float, float]]:
     """SD over levels of reference and of mode, for every term that varies and can be compared.
 
-    Levels that have a reference count, and are two at least; an SD of modes that is rounding is 0.
+    Levels that have a reference count, and are two at least; an SD that is rounding is 0.
     """
     out = []
     for j, term in enumerate(pull.terms):
@@ -67,22 +86,27 @@ def spreads(pull: Pull) -> list[tuple[str, float, float]]:
             continue
         before = float(np.std(pull.reference[known, j], ddof=1))
         after = float(np.std(pull.mode[known, j], ddof=1))
-        out.append((term, before, after if after > _NOTHING * before else 0.0))
+        # An SD that is so small a part of the other is rounding.
+        least = _NOTHING * max(before, after)
+        out.append((term, before if before > least else 0.0, after if after > least else 0.0))
     return out
 
 
 def pull_title(pull: Pull, group: str) -> str:
     """Say how far apart levels are before and after shrinkage, in the first fit drawn."""
     told = spreads(pull)
+    subject = f"Shrinkage of {group}"
+    if pull.compared == "theta":
+        subject = f"{group} from {pull.at} to the fit"
     if not any(pull.varies) or (told and not any(after for _, _, after in told)):
-        return f"Shrinkage of {group}: the fit leaves no variation between its levels"
+        return f"{subject}: the fit leaves no variation between its levels"
     if not told:
         return f"Conditional modes of {group}: no level's own rows suffice for an estimate"
     where = f"; level {pull.levels[int(np.argmax(movement(pull)))]} moves most"
     if len(pull.terms) == 1:
-        return f"Shrinkage of {group}: SD between levels {_change(*told[0][1:])}{where}"
+        return f"{subject}: SD between levels {_change(*told[0][1:])}{where}"
     parts = [f"{_change(before, after)} in {term}" for term, before, after in told]
-    return f"Shrinkage of {group}: SD between levels {joined(parts)}{where}"
+    return f"{subject}: SD between levels {joined(parts)}{where}"
 
 
 def _change(before: float, after: float) -> str:
@@ -98,18 +122,21 @@ def pull_caption(
     sampling: str = "",
     out_of_frame: Sequence[int] = (),
     ellipses: Sequence[float] = (),
+    lines: bool = False,
+    hover: float | None = None,
 ) -> str:
     """Say what the marks are, and what they show, fit by fit.
 
     ``kinds``: which marks of populations are drawn. ``sampling``: the rule by which levels were
     chosen, if not all are drawn. ``out_of_frame``: per fit, the levels outside the axes.
-    ``ellipses``: coverages drawn.
+    ``ellipses``: coverages drawn. ``lines``: whether populations are lines, not points.
+    ``hover``: coverage of the regions that a pointer shows in pages.
     """
     first = fits[0]
     text = [
         f"For each of the {len(first.levels):,} levels of {group}: open point, "
-        f"{reference_words(first)}; filled point, its conditional mode; the line between is the "
-        "pull of the model."
+        f"{reference_words(first)}; filled point, its conditional mode; the line between is "
+        + ("how it moves." if first.compared == "theta" else "the pull of the model.")
     ]
     if first.compared == "within_group":
         text += _own_rows(fits)
@@ -119,17 +146,17 @@ def pull_caption(
     if scale == "coef":
         text.append("Values are coefficients: population plus deviation.")
     if "limit" in kinds:
+        where = f"at {first.at}" if first.compared == "theta" else "of the joint limit"
+        marks = ("Dashed", "Dotted") if lines else ("Cross", "Diamond, joined to it")
         text.append(
-            "Cross: fitted population. Diamond: population of the joint limit"
-            + (
-                "; open points are deviations from it."
-                if scale == "b" and first.compared == "joint_limit"
-                else "."
-            )
+            f"{marks[0]}: fitted population. {marks[1]}: population {where}"
+            + ("; open points are deviations from it." if scale == "b" else ".")
         )
+    several = len({pull.at for pull in fits}) > 1
     for pull in fits:
-        text.append(_one_fit(pull, group))
-    if any(after > _SHARED * before for p in fits for _, before, after in spreads(p)):
+        text.append(_one_fit(pull, group, shift="limit" in kinds, at=several))
+    shrunken = first.compared != "theta"
+    if shrunken and any(b > _SHARED * a for p in fits for _, a, b in spreads(p)):
         text.append(
             "Where modes vary more than references it is no shrinkage: the fit gives this term "
             "some of what the reference gives to other terms or factors."
@@ -144,6 +171,11 @@ def pull_caption(
         text.append(
             "The axes are cut where few levels would squash all others; "
             f"levels partly outside: {gone}."
+        )
+    if hover is not None:
+        text.append(
+            f"In the page, a pointer over a mode shows the region that holds {share(hover)} of the "
+            "level's random effects, given its data."
         )
     return " ".join(text)
 
@@ -167,8 +199,11 @@ def _own_rows(fits: Sequence[Pull]) -> list[str]:
     return text
 
 
-def _one_fit(pull: Pull, group: str) -> str:
+def _one_fit(pull: Pull, group: str, *, shift: bool, at: bool) -> str:
+    """Tell what one fit does; where asked for, how its population moves, and from which theta."""
     label = pull.label[:1].upper() + pull.label[1:]
+    if at:
+        label += f" (from {pull.at})"
     told = spreads(pull)
     if told:
         changes = joined([f"{_change(a, b)} for {term}" for term, a, b in told])
@@ -178,12 +213,14 @@ def _one_fit(pull: Pull, group: str) -> str:
     moved = movement(pull)
     if told and moved.max() > 0:
         parts.append(_mover(pull, int(np.argmax(moved))))
+    if shift and (ways := _shifts(pull)):
+        parts.append(f"the population moves by {joined(ways)}")
     kept = [
         f"{share(factor)} of {term}"
         for term, factor in zip(pull.terms, _constant(pull), strict=True)
         if np.isfinite(factor)
     ]
-    if kept:
+    if kept and pull.compared != "theta":
         parts.append(f"every level keeps the same share, {joined(kept)}")
     if found := pull.singular(group):
         words = found["collapsed"] or f"rank {found['rank']} of {found['size']}"
@@ -209,6 +246,21 @@ def _mover(pull: Pull, at: int) -> str:
         if pull.varies[j]
     ]
     return f"level {pull.levels[at]} moves most, {joined(ways)}"
+
+
+def _shifts(pull: Pull) -> list[str]:
+    """By how much the population moves from that of the reference, in terms where that shows."""
+    found = []
+    for j, term in enumerate(pull.terms):
+        by = float(pull.population[j] - pull.limit[j])
+        apart = [
+            float(np.std(v[np.isfinite(v)]))
+            for v in (pull.reference[:, j], pull.mode[:, j])
+            if np.isfinite(v).any()
+        ]
+        if abs(by) > _UNSEEN * max(apart, default=0.0):
+            found.append(f"{'+' if by > 0 else ''}{number(by)} in {term}")
+    return found
 
 
 def _clear(pull: Pull, at: int, j: int) -> float:

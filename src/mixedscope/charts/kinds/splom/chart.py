@@ -13,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
@@ -26,7 +27,7 @@ from mixedscope.charts.kinds.shrinkage.ellipse import contour, correlation_matri
 from mixedscope.charts.kinds.shrinkage.levels import sample_ranks
 from mixedscope.charts.kinds.splom.options import SplomOptions
 from mixedscope.charts.kinds.splom.words import WHAT, splom_caption, splom_title
-from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.summaries.columns import column_correlations, column_densities
 from mixedscope.tables.store import FitTables
 
@@ -48,7 +49,7 @@ _TICKS: Final[dict[str, Any]] = {
     "labelOverlap": True,
 }
 _AREA: Final[dict[str, Any]] = {"opacity": 0.35, "strokeWidth": 1.2}
-_ELLIPSE: Final[dict[str, Any]] = {"color": COLOURS["ellipse"], "strokeWidth": 1.5}
+_ELLIPSE: Final = Style({"strokeWidth": 1.5}, color="ellipse")
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _of_fit(tables: Sequence[FitTables], group: str | None, options: SplomOption
     """Levels of a factor, a column per term."""
     fit = tables[0]
     group, known = grouping_factor(tables[:1], group)
-    names = chosen_terms(known, group, options.terms)
+    names = chosen_terms(known, repr(group), options.terms)
     modes = fit.require("modes")
     own = modes[(modes["group"] == group) & modes["term"].isin(names)]
     wide = own.pivot(index="level", columns="term", values=options.values)[names]
@@ -169,13 +170,7 @@ def _of_table(table: pd.DataFrame, options: SplomOptions) -> _Columns:
         if pd.api.types.is_numeric_dtype(table[name])
         and not pd.api.types.is_bool_dtype(table[name])
     ]
-    for name in options.terms or ():
-        if name not in numbers:
-            raise ModelError(
-                f"The table has no column of numbers {name!r}.{suggest(str(name), numbers)} "
-                f"It has: {', '.join(numbers) or 'none'}."
-            )
-    names = numbers if options.terms is None else list(map(str, options.terms))
+    names = chosen_terms(numbers, "the table", options.terms, what="column of numbers")
     left_out = () if options.terms else tuple(n for n in table.columns if n not in numbers)
     frame = table[names].reset_index(drop=True)
     frame.insert(0, ".name", [str(label) for label in table.index])

@@ -38,7 +38,6 @@ __all__ = ["STOPPING_LIMIT", "stopping_chart"]
 STOPPING_LIMIT: Final = 1500
 
 _COLOURS: Final = {
-    "gap": COLOURS["best"],
     "beta": GROUP_COLOURS[1],
     "std_error": GROUP_COLOURS[4],
     "sigma": GROUP_COLOURS[2],
@@ -194,7 +193,7 @@ class _Panel:
         y = self.y("gap", _GAP_FLOOR, top, ["objective", "\u2212 minimum"], 6, _HEIGHTS[0])
         line = (
             alt.Chart(_rounded(self.shown.assign(gap=np.maximum(self.shown["gap"], _GAP_FLOOR))))
-            .mark_line(interpolate="step-after", strokeWidth=1.3, color=_COLOURS["gap"], aria=False)
+            .mark_line(interpolate="step-after", strokeWidth=1.3, color=COLOURS["best"], aria=False)
             .encode(x=self.x("x"), y=y)
         )
         return layered(self.bands(), line, *self._enough(), self._hover(["gap"]))
