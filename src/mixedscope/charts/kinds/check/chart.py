@@ -30,7 +30,7 @@ from mixedscope.charts.kinds.check.words import (
     standing_out,
 )
 from mixedscope.charts.kinds.residuals.chart import ROOT
-from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed
+from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed, in_headed_rows
 from mixedscope.charts.kinds.residuals.words import (
     leverage_sentence,
     linear_sentence,
@@ -69,16 +69,16 @@ def check_chart(
     inflation = collinearity_sentence(collinearity)
     normal = normal_sentence(residuals, fit.require("residuals_qq"))
     panels = [
-        headed(_density(sheet), "Simulated data", density_sentence(numbers), 2),
-        headed(sheet.along("residual", 0.0), "Linearity", linear_sentence(residuals), 2),
-        headed(sheet.along("root", ROOT), "Spread", spread_sentence(residuals), 3),
-        headed(sheet.leverages(), "Influence", leverage_sentence(residuals, points), 3),
-        headed(_collinearity(sheet, collinearity), "Collinearity", inflation, 3),
-        headed(sheet.normal(), "Residuals", normal, 3),
+        (_density(sheet), "Simulated data", density_sentence(numbers)),
+        (sheet.along("residual", 0.0), "Linearity", linear_sentence(residuals)),
+        (sheet.along("root", ROOT), "Spread", spread_sentence(residuals)),
+        (sheet.leverages(), "Influence", leverage_sentence(residuals, points)),
+        (_collinearity(sheet, collinearity), "Collinearity", inflation),
+        (sheet.normal(), "Residuals", normal),
     ]
     rows = [
-        in_row(*panels[i : i + per_row], spacing=_GAP + _LEFT, bounds="flush")
-        for i in range(0, len(panels), per_row)
+        in_row(*row, spacing=_GAP + _LEFT, bounds="flush")
+        for row in in_headed_rows(panels, per_row)
     ]
     varying = terms[terms["varies"] & (terms["levels"] > 0)]
     told = varying.loc[sorted(varying["gap"].nlargest(_MOST).index)]
@@ -203,7 +203,8 @@ def _effects(sheet: ResidualPanels, told: pd.DataFrame) -> Any:
         own = rows[(rows["group"] == group) & (rows["term"] == term)]
         panel = small.quantiles(own, "mode / SD", [("level", group), ("value", "mode / SD")])
         words = effects_sentence(int(row["outside"]), int(row["levels"]), float(row["gap"]))
-        panels.append(headed(panel, f"{group}: {term}", words, 2))
+        panels.append((panel, f"{group}: {term}", words))
+    drawn = in_headed_rows(panels, per_row)
     if per_row == 1:
-        return in_column(*panels, spacing=14)
-    return in_row(*panels, spacing=_GAP + _LEFT, bounds="flush")
+        return in_column(*(panel for row in drawn for panel in row), spacing=14)
+    return in_row(*drawn[0], spacing=_GAP + _LEFT, bounds="flush")

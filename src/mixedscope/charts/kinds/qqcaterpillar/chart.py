@@ -32,6 +32,7 @@ from mixedscope.charts.kinds.qqcaterpillar.words import (
     qqcaterpillar_caption,
     qqcaterpillar_title,
 )
+from mixedscope.charts.kinds.residuals.parts import cleared
 from mixedscope.charts.kinds.shrinkage.levels import drawn_terms, pulls, sample_ranks
 from mixedscope.tables.store import FitTables
 
@@ -81,6 +82,7 @@ def qqcaterpillar_chart(
     frames = {term: _frame([fit[j] for fit in fits], z) for j, term in enumerate(terms)}
     reach = max((one.rows["normal"].abs().max() for fit in fits for one in fit if len(one.rows)),
                 default=2.0)  # fmt: skip
+    reach = cleared(-1.08 * reach, 1.08 * reach, min(_HEIGHT, width))[1]
     headers = {p.label: header_lines(p, group, narrow=across_fits and width < 250) for p in found}
     tallest = max(map(len, headers.values())) if across_fits else 0
     data = Datasets(digits=6)
@@ -89,7 +91,7 @@ def qqcaterpillar_chart(
     for block in blocks:
         panels = []
         for at, (one, pull) in enumerate(block):
-            panel = _panel(data, one, frames[one.term], 1.08 * reach, z, theme, first=at == 0)
+            panel = _panel(data, one, frames[one.term], reach, z, theme, first=at == 0)
             panel = panel.properties(width=width, height=min(_HEIGHT, width))
             if len(fits) > 1 and pull.label not in headed:
                 headed.add(pull.label)

@@ -17,7 +17,7 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.kinds.residuals.options import ResidualsOptions
-from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed
+from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed, in_headed_rows
 from mixedscope.charts.kinds.residuals.words import (
     levels_sentence,
     leverage_sentence,
@@ -57,15 +57,15 @@ def residuals_chart(
     points = fit.require("residuals_points")
     normal = normal_sentence(numbers, fit.require("residuals_qq"))
     panels = [
-        headed(sheet.normal(), "Normality", normal, 4),
-        headed(sheet.along("residual", 0.0), "Linearity", linear_sentence(numbers), 4),
-        headed(sheet.along("root", ROOT), "Spread", spread_sentence(numbers)),
-        headed(sheet.leverages(), "Influence", leverage_sentence(numbers, points)),
+        (sheet.normal(), "Normality", normal),
+        (sheet.along("residual", 0.0), "Linearity", linear_sentence(numbers)),
+        (sheet.along("root", ROOT), "Spread", spread_sentence(numbers)),
+        (sheet.leverages(), "Influence", leverage_sentence(numbers, points)),
     ]
     groups = list(dict.fromkeys(levels["group"]))
     rows = [
-        in_row(*panels[i : i + per_row], spacing=_GAP + _LEFT, bounds="flush")
-        for i in range(0, len(panels), per_row)
+        in_row(*row, spacing=_GAP + _LEFT, bounds="flush")
+        for row in in_headed_rows(panels, per_row)
     ]
     for group in groups[:_GROUPS]:
         own = levels[levels["group"] == group]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,9 +17,10 @@ from mixedscope.charts.common.keys import Keyed
 from mixedscope.charts.common.numerals import in_full
 from mixedscope.charts.common.sheet import is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
+from mixedscope.charts.kinds.motion.ticks import nice_ticks
 from mixedscope.tables.store import FitTables
 
-__all__ = ["ResidualPanels", "headed"]
+__all__ = ["ResidualPanels", "cleared", "headed", "in_headed_rows"]
 
 _Style = dict[str, Any]
 
@@ -33,7 +35,36 @@ _INTERVAL: Final = Style({"opacity": 0.22}, color="mode")
 _ENVELOPE: Final = Style({"opacity": 0.35}, color="movement")
 _EXPECTED: Final = Style({"strokeWidth": 1.1, "strokeDash": [4, 3]}, color="zero")
 _BANDS: Final = alt.Scale(paddingInner=0.4, paddingOuter=0.3)
+#: Numbers on a vertical axis, about, and half the height of one in pixels.
+_TICKS: Final = 5
+_HALF: Final = 7.0
 _CONTOUR: Final[_Style] = {"color": "#CC3311", "strokeWidth": 1.1, "strokeDash": [2, 2]}
+
+
+def cleared(low: float, high: float, height: int) -> list[float]:
+    """Ends of a vertical axis, the upper one with room for half a label above its highest number.
+
+    A label that stands out of a panel pushes its heading away from those beside it.
+    ``height``: of the panel in pixels.
+    """
+    for _ in range(2):  # More room may be room for another number.
+        ticks = nice_ticks(low, high, _TICKS)
+        if ticks:
+            high = max(high, ticks[-1][0] + _HALF * (high - low) / height)
+    return [low, high]
+
+
+def in_headed_rows(panels: Sequence[tuple[Any, str, str]], per_row: int) -> list[list[Any]]:
+    """Panels with their names and sentences, whose headings are alike high in a row."""
+    rows = [panels[i : i + per_row] for i in range(0, len(panels), per_row)]
+    highest = [max(len(_wrapped(chart, words)) for chart, _, words in row) for row in rows]
+    return [
+        [headed(*panel, lines) for panel in row] for row, lines in zip(rows, highest, strict=True)
+    ]
+
+
+def _wrapped(chart: Any, sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, int((chart.width + _BEYOND) / _CHARACTER))
 
 
 def headed(chart: Any, name: str, sentence: str, lines: int = 3) -> Any:
@@ -42,7 +73,7 @@ def headed(chart: Any, name: str, sentence: str, lines: int = 3) -> Any:
     ``lines``: lines of words at least, where panels stand side by side.
     """
     lines = 0 if is_narrow() else lines
-    found = textwrap.wrap(sentence, int((chart.width + _BEYOND) / _CHARACTER))
+    found = _wrapped(chart, sentence)
     found += [" "] * (lines - len(found))
     words: _Style = {"subtitle": found, "subtitleFontSize": 10} if found else {}
     title = alt.TitleParams(
@@ -106,7 +137,7 @@ class ResidualPanels:
         x = _axis("normal", "normal quantile")
         low = min(rows["value"].min(), rows["normal"].min())
         high = max(rows["value"].max(), rows["normal"].max())
-        frame = [float(low) - 0.3, float(high) + 0.3]
+        frame = cleared(float(low) - 0.3, float(high) + 0.3, self.height)
         lines = pd.DataFrame({"normal": rows["normal"].iloc[[0, -1]].to_numpy()})
         return layered(
             base.mark_area(clip=True, aria=False, **_ENVELOPE).encode(
@@ -137,9 +168,8 @@ class ResidualPanels:
         what = "row, in the order of the data" if by_rows else f"population value of {response}"
         x = _axis("along", what, few=True)
         low, high = float(points["residual"].min()), float(points["residual"].max())
-        frame = [min(low, 0.0) - 0.06 * (high - low), high + 0.1 * (high - low)]
-        if of == "root":
-            frame[0] = 0.0
+        foot = 0.0 if of == "root" else min(low, 0.0) - 0.06 * (high - low)
+        frame = cleared(foot, high + 0.1 * (high - low), self.height)
         rule = pd.DataFrame({"y": [expected]})
         largest = points["residual"].abs().nlargest(_NAMED).index
         base = self.data.chart(points)
@@ -181,7 +211,7 @@ class ResidualPanels:
         title = "residual"
         x = _axis("leverage", "leverage", few=True)
         most = 1.12 * float(points["residual"].abs().max())
-        frame = [-most, most]
+        frame = cleared(-most, most, self.height)
         own = contours[contours["residual"] <= most]
         own = pd.concat(
             [
@@ -193,6 +223,8 @@ class ResidualPanels:
         ends = own[own["residual"] > 0].tail(1)
         listed = ", ".join(in_full(d) for d in dict.fromkeys(own["distance"]))
         ends = ends.assign(text=f"D = {listed}")
+        # Below the line where there is no room above.
+        above = not (ends["residual"] > 0.6 * frame[1]).any()
         base = self.data.chart(points)
         layers = [
             base.mark_point(aria=False, **self.points_style(len(points))).encode(
@@ -219,7 +251,8 @@ class ResidualPanels:
                 ),
                 self.data.chart(ends)
                 .mark_text(
-                    aria=False, align="right", baseline="bottom", dx=-2, dy=-5, fontSize=9,
+                    aria=False, align="right", baseline="bottom" if above else "top",
+                    dx=-2, dy=-5 if above else 5, fontSize=9,
                     color=_CONTOUR["color"],
                 )
                 .encode(
@@ -330,7 +363,7 @@ def _y(field: str, title: str, frame: list[float]) -> alt.Y:
         field=field,
         type="quantitative",
         scale=alt.Scale(domain=frame, nice=False, zero=False),
-        axis=alt.Axis(title=title, tickCount=5),
+        axis=alt.Axis(title=title, tickCount=_TICKS),
     )
 
 
