@@ -77,12 +77,11 @@ def public_function(name: str) -> Callable[..., Any]:
             fits, group = with_group(source, others, group)
             own = as_tables(fits, *_read(spec, options), spec=spec, options=options)
             shown = (own, group)
-            study_where_possible(fits, options.studies(spec.where_made), ())
+            study_where_possible(fits, options.studies(spec.where_made))
         else:
             given_fits, studies = [source, *others], _read(spec, options)
             shown = (as_tables(given_fits, *studies, spec=spec, options=options),)
-            possible = [options.studies(found) for found in (spec.where_made, spec.of_first)]
-            study_where_possible(given_fits, *possible)
+            study_where_possible(given_fits, options.studies(spec.where_made))
         # Columns of a table are called what they are called.
         own_names = spec.of_columns and isinstance(source, pd.DataFrame)
         named = options if own_names else labelled_options(options, shown)

@@ -76,8 +76,6 @@ class ChartSpec:
         Tables beside each fit that it shows where they are there.
     where_made : tuple of str
         Studies whose tables it shows of fits of which they can be made.
-    of_first : tuple of str
-        Of these, such as it shows of the first fit alone.
     of_options : tuple of str
         Studies whose tables it reads where its options ask for that.
     page : bool
@@ -109,7 +107,6 @@ class ChartSpec:
     beside: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     where_made: tuple[str, ...] = ()
-    of_first: tuple[str, ...] = ()
     of_options: tuple[str, ...] = ()
     page: bool = False
     formats: tuple[str, ...] = ()
@@ -122,7 +119,7 @@ class ChartSpec:
     @property
     def shown_studies(self) -> tuple[str, ...]:
         """The studies that it reads or shows, of whichever fits."""
-        return (*self.studies, *self.where_made, *self.of_first)
+        return (*self.studies, *self.where_made)
 
     def asked_studies(self, chosen: Mapping[str, Any]) -> tuple[str, ...]:
         """The studies that options ask for, as a configuration sets them."""
@@ -242,7 +239,7 @@ SPECS: Final = (
     ChartSpec(
         "explorer", "Explorer", keys=("reference", "ellipses"),
         studies=("parameters", "motion", "stopping", "ledger"),
-        where_made=("panels",), of_first=("landscape",),
+        where_made=("panels", "landscape"),
         page=True,
     ),
     ChartSpec("dumbbell", drawn="", per_group=True, of_options=("reference",)),

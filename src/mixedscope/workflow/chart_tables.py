@@ -16,7 +16,6 @@ __all__ = [
     "OF_PAIRS",
     "TABLES_OF_KEYS",
     "tables_beside",
-    "tables_of_first_fits",
     "tables_of_fits",
 ]
 
@@ -65,8 +64,3 @@ def tables_of_fits(chart: str, settings: Mapping[str, Any] | None = None) -> lis
     studies += kind.asked_studies((settings or {}).get(kind.name, {}))
     studied = (table for study in studies for table in STUDIES[study].tables)
     return [*FIT_TABLES, *studied, *kind.beside, *kind.also]
-
-
-def tables_of_first_fits(chart: str) -> list[str]:
-    """Name the tables that a chart of a model shows of the first of its fits alone."""
-    return [t for study in chart_kind(chart).of_first for t in STUDIES[study].tables]

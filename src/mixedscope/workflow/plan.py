@@ -32,7 +32,7 @@ from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.sweeps.check import broken_simulations
 from mixedscope.tables.fit_names import kind_beside
 from mixedscope.tables.schemas import schema_module
-from mixedscope.workflow.chart_tables import tables_beside, tables_of_first_fits, tables_of_fits
+from mixedscope.workflow.chart_tables import tables_beside, tables_of_fits
 from mixedscope.workflow.config.model import (
     Config,
     dataset_entries,
@@ -257,10 +257,6 @@ class Plan:
             for name in tables_of_fits(chart, self.parameters["charts"])
             if name not in extra
             for path in self.fit_files(f"{name}.parquet", model=model, shows=shows)
-        ] + [
-            path
-            for name in tables_of_first_fits(chart)
-            for path in self.fit_files(f"{name}.parquet", model=model, shows="first")
         ]
 
     def drawing_jobs(self) -> list[tuple[str, str, list[str]]]:

@@ -82,14 +82,13 @@ def as_tables(
     return tables
 
 
-def study_where_possible(source: Any, studies: Sequence[str], of_first: Sequence[str]) -> None:
+def study_where_possible(source: Any, studies: Sequence[str]) -> None:
     """Make studies of the fits of a call; where one cannot be made its tables say why.
 
-    ``source``: as for `as_tables`; tables and directories have them or have not. ``of_first``:
-    studies of the first alone.
+    ``source``: as for `as_tables`; tables and directories have them or have not.
     """
-    for i, item in enumerate(_each(source)):
-        for study in (*studies, *(of_first if i == 0 else ())) if hasattr(item, "study") else ():
+    for item in _each(source):
+        for study in studies if hasattr(item, "study") else ():
             try:
                 item.study(study)
             except UnsuitedError as error:

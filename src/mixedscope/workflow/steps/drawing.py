@@ -48,7 +48,7 @@ def charts(
     from mixedscope.charts.registry import MODEL_CHARTS
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import read_table
-    from mixedscope.workflow.chart_tables import tables_of_first_fits, tables_of_fits
+    from mixedscope.workflow.chart_tables import tables_of_fits
     from mixedscope.workflow.figures import back_to, naming, print_font_words, sheet_of
 
     needed: dict[str, dict[str, None]] = {}
@@ -56,7 +56,6 @@ def charts(
         if chart not in MODEL_CHARTS:
             for fit in shown:
                 needed.setdefault(fit, {}).update(dict.fromkeys(tables_of_fits(chart, settings)))
-            needed[shown[0]].update(dict.fromkeys(tables_of_first_fits(chart)))
     folders = {"/".join(Path(fit).parts[-3:-1]): Path(fit).parent for fit in fits}
     known = {fit: read_fit(folders[fit], only=names) for fit, names in needed.items()}
     stored = {Path(path).name: path for path in tables}

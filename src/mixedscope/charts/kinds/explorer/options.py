@@ -27,8 +27,8 @@ class ExplorerOptions(Options):
     landscape: Annotated[
         bool,
         Field(
-            description="Whether the landscape of the objective around the first fit is shown: "
-            "where it is not stored yet, it costs many evaluations."
+            description="Whether the landscape of the objective around each fit is shown: where it "
+            "is not stored yet, it costs many evaluations."
         ),
     ] = True
 
