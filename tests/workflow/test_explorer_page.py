@@ -14,8 +14,9 @@ from firefox import FIREFOX, NO_FIREFOX, Firefox
 from motion_fits import sleep_like
 
 from mixedscope.charts.common.assets import asset_name
-from mixedscope.charts.common.render import save_figure
+from mixedscope.charts.common.render import save, save_figure
 from mixedscope.charts.drawing import figure
+from mixedscope.charts.kinds.explorer import contents
 from mixedscope.charts.kinds.explorer.chart import explorer_chart
 from mixedscope.tables.store import FitTables
 from mixedscope.workflow.figures import back_to
@@ -252,6 +253,67 @@ def test_marks_can_be_clicked(page: Page, fits: list[FitTables]) -> None:
     page.hover(left + 0.5 * across, top + 0.4 * whole)
     page.click("#plot-trace canvas", x=0.5, y=0.4)
     page.wait(lambda: page.js("linked.state.at") < len(fits[0].require("trace")), "a moment")
+
+
+@pytest.mark.exhaustive
+def test_levels_beyond_those_drawn_come_and_go_and_pictures_are_those_of_a_fresh_page(
+    browser: Browser, fits: list[FitTables], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "MOST_DRAWN", 6)
+    (path,) = save(figure(*explorer_chart(fits)), tmp_path / "explorer.html")
+    page = browser.open(path, reduced_motion=True)
+    page.wait(lambda: page.js(READY), "pictures", 120.0)
+    at_first = rows(page, "caterpillar", "rows")
+    drawn = {row["i"]: row["row"] for row in at_first}
+    assert sorted(drawn.values())[-1] <= 6
+    beyond = [i for i in range(len(NAMES)) if i not in drawn][:3]
+    last = len(fits[0].require("trace"))
+    terms = {"x": "(Intercept)", "y": "x"}
+    for evaluation, level in zip((last, 4, 9), beyond, strict=True):
+        page.js(f"linked.choose({{level: {level}, at: {evaluation}}})")
+        stored = spread(fits[0], best_at(fits[0], evaluation))
+        # What was added before is gone; what is added stands between its neighbours.
+        shown = rows(page, "shrinkage", "levels")
+        assert {row["i"] for row in shown} == {*drawn, level} - {i for i in beyond if i != level}
+        for row in shown:
+            assert row["mx"] == pytest.approx(stored[row["name"], terms["x"]], abs=1e-2)
+            assert row["my"] == pytest.approx(stored[row["name"], terms["y"]], abs=1e-2)
+        bars = {row["i"]: row for row in rows(page, "caterpillar", "rows")}
+        ends = {i: row["low"] + row["high"] for i, row in bars.items()}
+        below = sum(ends[i] < ends[level] for i in bars)
+        assert bars[level]["row"] == below + 0.5
+        for row in bars.values():
+            assert row["mx"] == pytest.approx(stored[row["name"], terms["x"]], abs=1e-2)
+    page.js("linked.choose({fit: 1}); linked.choose({fit: 2}); linked.choose({at: 3})")
+    state = f"{{fit: 1, level: {beyond[1]}, at: 5}}"
+    page.js(f"linked.choose({state})")
+    fresh = browser.open(path, reduced_motion=True)
+    fresh.wait(lambda: fresh.js(READY), "pictures", 120.0)
+    fresh.js(f"linked.choose({state})")
+    seen = page.js("Object.keys(linked.views).filter((v) => linked.views[v].holder.clientWidth)")
+    assert len(seen) >= 7
+    for view in seen:
+        tables = [name for name in ("levels", "rows", "ellipses") if view in HOLDS[name]]
+        for table in tables:
+            found = [sorted(map(repr, rows(one, view, table))) for one in (page, fresh)]
+            assert found[0] == found[1], (view, table)
+        assert picture_of(page, view) == picture_of(fresh, view), view
+    assert page.errors == fresh.errors == []
+    page.close()
+    fresh.close()
+
+
+#: Pictures by the tables whose rows move.
+HOLDS = {
+    "levels": ("shrinkage",),
+    "rows": ("caterpillar", "caterpillar2"),
+    "ellipses": ("shrinkage",),
+}
+
+
+def picture_of(page: Page, view: str) -> str:
+    """A picture of the page, drawn once more as a whole."""
+    return str(page.js(f"linked.views.{view}.view.toCanvas().then((c) => c.toDataURL())"))
 
 
 def test_page_opens_on_a_phone_without_scrolling_sideways(browser: Browser, path: Path) -> None:

@@ -105,15 +105,25 @@
   const frame = () => reached(own().at, best());
   const value = (values, level, term) => values[level * factor().terms.length + term];
 
-  // The levels that are drawn, that which is chosen among them.
-  const drawn = () => factor().isDrawn.has(state.level)
-    ? factor().drawn : [...factor().drawn, state.level];
+  // The levels that are drawn, that which is chosen among them: others are drawn while they are.
+  const drawn = () => factor().drawn;
+  const added = () => factor().isDrawn.has(state.level) ? [] : [state.level];
 
   // Levels in the order of a number of each; what has none comes first.
   const ranked = (levels, key) => [...levels].sort((a, b) =>
     (key(a) ?? -Infinity) - (key(b) ?? -Infinity) || a - b);
   const last = () => own().frames[own().frames.length - 1];
-  const order = () => ranked(drawn(), (i) => value(last(), i, state.x));
+  const order = () => ranked([...drawn(), ...added()], (i) => value(last(), i, state.x));
+  // The rows of levels in the order of a number of each; what is added stands between two.
+  function rowsBy(key) {
+    const levels = ranked(drawn(), key);
+    const rows = new Map(levels.map((i, at) => [i, at + 1]));
+    for (const more of added()) {
+      const before = ranked([...levels, more], key).indexOf(more);
+      rows.set(more, before + 0.5);
+    }
+    return rows;
+  }
 
   // -- tables of the pictures --------------------------------------------------------------------
 
@@ -124,10 +134,9 @@
     if (single()) {
       // By the reference of the first fit, so that a level stands where it stood.
       const first = data.fits[0].factors[state.factor];
-      const key = (i) => value(first.reference, i, 0) ?? value(first.frames[first.frames.length - 1], i, 0);
-      rank = new Map(ranked(drawn(), key).map((i, r) => [i, r + 1]));
+      rank = rowsBy((i) => value(first.reference, i, 0) ?? value(first.frames[first.frames.length - 1], i, 0));
     }
-    const rows = drawn().map((i) => ({
+    const rows = [...drawn(), ...added()].map((i) => ({
       i, name: factor().levels[i], n: factor().n[i],
       rx: value(references, i, state.x), mx: value(modes, i, state.x),
       ry: rank ? rank.get(i) : value(references, i, state.y),
@@ -170,10 +179,10 @@
 
   function caterpillarRows(term, letter) {
     const modes = own().frames[frame()];
-    return order().map((i, row) => {
+    return [...rowsBy((i) => value(last(), i, state.x))].map(([i, row]) => {
       const end = value(last(), i, term);
       const sd = value(own().sd, i, term);
-      return {i, name: factor().levels[i], row: row + 1, ["r" + letter]: value(own().reference, i, term),
+      return {i, name: factor().levels[i], row, ["r" + letter]: value(own().reference, i, term),
         ["m" + letter]: value(modes, i, term), low: known(sd) ? end - 1.96 * sd : null,
         high: known(sd) ? end + 1.96 * sd : null};
     });
@@ -246,33 +255,57 @@
   function bring(name, tables, parameters) {
     const shown = views[name];
     if (!shown) return;
-    for (const [table, [key, rows]] of Object.entries(tables)) {
-      if (shown.keys[table] === key) continue;
+    for (const [table, [key, rows, moving]] of Object.entries(tables)) {
+      if (shown.keys[table] !== key) shown.view.data(table, rows());
+      else if (moving && shown.moved[table] !== moving.key) move(shown.view, table, rows(), moving.fields);
       shown.keys[table] = key;
-      shown.view.data(table, rows());
+      shown.moved[table] = moving?.key;
     }
     const at = {level: state.level, at: state.at, best: best(), ...parameters};
     for (const [key, given] of Object.entries(at)) shown.view.signal(key, given);
     shown.view.run();
   }
 
+  // What makes Vega's sets of changes: its views make some of their own, but hand on none.
+  function changesOf(view, table) {
+    let found;
+    view.pulse = (_, changes) => {
+      found = changes.constructor;
+    };
+    view.insert(table, []);
+    delete view.pulse;
+    return found;
+  }
+
+  // Changes some fields of the rows of a table, of levels each: marks that stay are not made anew.
+  function move(view, table, rows, fields) {
+    const fresh = new Map(rows.map((row) => [row.i, row]));
+    const known = new Set(view.data(table).map((row) => row.i));
+    const change = changesOf(view, table)().remove((row) => !fresh.has(row.i))
+      .insert(rows.filter((row) => !known.has(row.i)));
+    for (const name of fields) {
+      change.modify((row) => fresh.has(row.i) && row[name] !== fresh.get(row.i)[name], name,
+        (row) => fresh.get(row.i)[name]);
+    }
+    view.change(table, change);
+  }
+
   function draw() {
     const {x, y} = state;
-    const onPlane = `${state.fit}/${state.factor}/${x}/${y}`;
-    // A level that is not drawn by itself is drawn where it is chosen.
-    const more = factor().isDrawn.has(state.level) ? "" : `/${state.level}`;
-    const now = `${onPlane}/${frame()}${more}/${views.shrinkage.size}`;
+    const onPlane = `${state.factor}/${x}/${y}`;
+    const now = `${onPlane}/${state.fit}/${frame()}/${added()}/${views.shrinkage.size}`;
     const [x0, x1] = factor().axes[x];
     const many = drawn().length;
     const named = many <= 40;
     const sizes = many <= 60 ? {dot: 26, bar: 1.6} : {dot: many <= 200 ? 12 : 7, bar: many <= 200 ? 1 : 0.6};
     const [y0, y1] = single() ? [0, many + 1] : factor().axes[y];
-    bring("shrinkage", {levels: [now, levelRows], ellipses: [now, ellipseRows]},
+    bring("shrinkage", {levels: [onPlane, levelRows, {key: now, fields: ["rx", "ry", "mx", "my", "told"]}],
+      ellipses: [`${onPlane}/${state.fit}/${frame()}`, ellipseRows]},
       {x0, x1, y0, y1, ranked: single(), ...sizes});
     const rows = [0, many + 1];
     for (const [name, term, letter] of [["caterpillar", x, "x"], ["caterpillar2", y, "y"]]) {
       if (letter === "y" && single()) continue;
-      if (views[name].keys.rows !== now) {
+      if (views[name].moved.rows !== now) {
         const bars = caterpillarRows(term, letter);
         const [low, high] = factor().axes[term];
         // Wide intervals are shown whole; references that are cut in other pictures are cut here.
@@ -280,7 +313,8 @@
         Object.assign(views[name], {bars, x0: Math.min(low, ...ends), x1: Math.max(high, ...ends)});
       }
       const {bars, x0: low, x1: high} = views[name];
-      bring(name, {rows: [now, () => bars]}, {x0: low, x1: high, y0: rows[0], y1: rows[1],
+      const fields = ["row", "low", "high", "r" + letter, "m" + letter];
+      bring(name, {rows: [onPlane, () => bars, {key: now, fields}]}, {x0: low, x1: high, y0: rows[0], y1: rows[1],
         named: named && letter === "x", ...sizes});
     }
     const at = stored();
@@ -815,7 +849,7 @@
     const [left, right, top, bottom] = PADS[name];
     const shown = await vegaEmbed(holder, {...spec, config: data.config, autosize: "none", width: 200, height: 100,
       padding: {left, right, top, bottom}}, {renderer: "canvas", actions: false, tooltip: {sanitize}});
-    views[name] = {view: shown.view, holder, keys: {}};
+    views[name] = {view: shown.view, holder, keys: {}, moved: {}};
     const picks = {picked: (chosen) => choose({level: chosen.i[0]}), pointed: (chosen) => choose({at: chosen.e[0]})};
     for (const layer of spec.layer) {
       for (const {name: signal} of layer.params ?? []) {

@@ -37,7 +37,8 @@ def params(*names: str) -> list[Spec]:
 
 def axis(letter: str, **axis: Any) -> Spec:
     """An axis of numbers between two parameters; the page says in words what it measures."""
-    ends = {"domainMin": {"expr": f"{letter}0"}, "domainMax": {"expr": f"{letter}1"}}
+    # Both ends at once: of one alone Vega looks for the other in the data of every layer.
+    ends = {"domain": [{"expr": f"{letter}0"}, {"expr": f"{letter}1"}]}
     return {
         "type": "quantitative",
         "scale": {"nice": False, "zero": False, **ends},
