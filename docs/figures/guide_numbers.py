@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import pandas as pd
 
@@ -112,6 +113,36 @@ def sleep(run: Run) -> dict[str, str]:
     }
 
 
+def schools(run: Run) -> dict[str, str]:
+    """The model of pupils with few tests each."""
+    panels = run.fit("schools", "panels").query("group == 'childid'")
+    most = panels.sort_values("by_pull").iloc[0]
+    axis = run.fit("schools", "panels_axes").set_index("group").loc["childid"]
+    modes = run.fit("schools", "modes").query("group == 'childid' and within_group.notna()")
+    spread = modes.groupby("term")[["within_group", "mode"]].std()
+    kept = run.fit("schools", "lens_kept").query("group == 'childid'").groupby("role")["kept"]
+    school = run.fit("schools", "modes").query("group == 'schoolid'")
+    clear = school[school["mode"].abs() > NormalDist().inv_cdf(0.975) * school["std_dev"]]
+    test = run.test("schools", "zerocorr", "full")
+    table = run.fit("schools", "estimates").query("kind == 'correlation'").set_index("group")
+    return {
+        "schools.pull-most": _two(most["pull"]),
+        "schools.pull-rows": str(int(most["n_obs"])),
+        "schools.pull-median": _two(axis["median_pull"]),
+        "schools.before-year": _two(spread.loc["year", "within_group"]),
+        "schools.after-year": f"{spread.loc['year', 'mode']:.2f}",
+        "schools.before-intercept": _two(spread.loc["(Intercept)", "within_group"]),
+        "schools.after-intercept": _two(spread.loc["(Intercept)", "mode"]),
+        "schools.least": _percents(kept.get_group("least")),
+        "schools.most": _percents(kept.get_group("most")),
+        "schools.clear-year": str(int((clear["term"] == "year").sum())),
+        "schools.clear-intercept": str(int((clear["term"] == "(Intercept)").sum())),
+        "schools.correlation": f"{table.loc['childid', 'estimate']:.2f}",
+        "schools.correlation-school": f"{table.loc['schoolid', 'estimate']:.2f}",
+        "schools.cost-zerocorr": _whole(test["statistic"]),
+    }
+
+
 def machines(run: Run) -> dict[str, str]:
     """The model of six workers."""
     test, fitted = run.test("machines", "zerocorr", "full"), run.fitted("machines")
@@ -196,6 +227,10 @@ def _percent(value: float) -> str:
     return f"{100 * value:.0f}\u00a0%"
 
 
+def _percents(values: pd.Series) -> str:
+    return f"{100 * values.min():.0f} to {100 * values.max():.0f}\u00a0%"
+
+
 def _p(value: float) -> str:
     if not 0.0 <= value <= 1.0:
         raise SystemExit("a p-value of the guide is missing: was the whole configuration run?")
@@ -218,7 +253,7 @@ def _plus_minus(value: float, error: float) -> str:
 def main(results: Path) -> None:
     """Write the table and the guide."""
     run = Run(results)
-    values = sleep(run) | machines(run) | maximal(run) | phases(run)
+    values = sleep(run) | machines(run) | maximal(run) | schools(run) | phases(run)
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("name", "text"), *values.items()])
     GUIDE.write_text(fill(GUIDE.read_text(encoding="utf-8"), values), encoding="utf-8")

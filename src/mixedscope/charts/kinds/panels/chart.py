@@ -57,7 +57,6 @@ def panels_chart(
     fit = tables[0]
     group, _ = grouping_factor(tables[:1], group)
     axis = _row(fit.require("panels_axes"), group)
-    others, missing = _others(tables, group, axis)
     if options.x is not None and options.x != axis["variable"]:
         raise ModelError(
             f"The stored panels of {group!r} are along {axis['variable']!r}, not {options.x!r}: "
@@ -73,6 +72,7 @@ def panels_chart(
         _of(fit.require(name), group, panels["level"].tolist())
         for name in ("panels_lines", "panels_points")
     )
+    others, missing = _others(tables, group, axis, panels["level"].tolist())
     mixed = [_Line(fit_label(fit, tables), axis["median_pull"], lines, _MIXED)]
     if others:
         mixed = _lines([fit, *others], tables, group, panels["level"].tolist())
@@ -127,9 +127,9 @@ class _Line:
 
 
 def _others(
-    tables: Sequence[FitTables], group: str, axis: Mapping[str, Any]
+    tables: Sequence[FitTables], group: str, axis: Mapping[str, Any], levels: Sequence[str]
 ) -> tuple[list[FitTables], dict[str, str]]:
-    """The other fits whose panels are along the same variable; why any is left out."""
+    """The other fits that have panels of these levels along the same variable; why any has not."""
     found, missing = [], {}
     for fit in tables[1:]:
         label = fit_label(fit, tables)
@@ -141,6 +141,11 @@ def _others(
         if any(own[name] != axis[name] for name in _SAME):
             along = own["variable"] or "the order of the rows"
             missing[label] = f"its panels are along {along}, at {own['held'] or 'all values'}"
+            continue
+        stored = fit.require("panels")
+        count = int(stored.loc[stored["group"] == group, "level"].isin(levels).sum())
+        if count < len(levels):
+            missing[label] = f"of these {len(levels)} groups its own are stored of {count}"
             continue
         found.append(fit)
     return found, missing
@@ -161,7 +166,7 @@ def _lines(
             {
                 "color": colour[name],
                 "strokeWidth": 1.9 if i == 0 else 1.4,
-                "strokeDash": _DASHES[min(i, len(_DASHES) - 1)],
+                **({"strokeDash": _DASHES[min(i, len(_DASHES)) - 1]} if i else {}),
             },
         )
         for i, (fit, name) in enumerate(zip(fits, names, strict=True))
@@ -256,8 +261,8 @@ _OWN_MEAN: Final = Style(
     {"shape": "circle", "size": 34, "strokeWidth": 1.6, "fill": "transparent", "opacity": 1},
     stroke="reference",
 )
-#: Lines of several fits, the first and the others in turn, and means of the others.
-_DASHES: Final = ([1, 0], [7, 2], [2.5, 1.5], [7, 2, 1.5, 2])
+#: Lines, and means, of fits beside the first, in turn.
+_DASHES: Final = ([7, 2], [2.5, 1.5], [7, 2, 1.5, 2])
 _SHAPES: Final = ("square", "triangle-up", "diamond")
 #: What panels of several fits have in common.
 _SAME: Final = ("variable", "kind", "held", "offset")
