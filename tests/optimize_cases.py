@@ -63,6 +63,9 @@ class KnowsNoMore:
     def residual_state(self, theta, value):
         return "identified"
 
+    def at_infinity(self, theta):
+        return ()
+
     def residual_limit(self, theta):
         return np.nan
 

@@ -95,11 +95,13 @@ def certificate(
     -------
     dict
         ``verdict``, one of ``optimum`` (no slope, no downward curvature), ``boundary optimum``
-        (the same with a singular Λ), ``saddle`` (downward curvature remains) and ``not
-        converged`` (more than `VERDICT_TOLERANCE` may still be gained, or it could not be
-        checked); ``gradient_norm``, Euclidean, standardised units; ``newton_decrement``,
-        deviance units; ``min_hessian_eigenvalue``, standardised units; ``active_bounds``, names
-        of the theta at an end of their range, which is 0 unless they are angles of correlations;
+        (the same with a singular Λ), ``at infinity`` (the likelihood rises for ever along the
+        parameters named in ``at_infinity``, a key that others do not have), ``saddle`` (downward
+        curvature remains) and ``not converged`` (more than `VERDICT_TOLERANCE` may still be gained,
+        or it could not be checked); ``gradient_norm``, Euclidean, standardised units;
+        ``newton_decrement``, deviance units; ``min_hessian_eigenvalue``, standardised units;
+        ``active_bounds``, names of the theta at an end of their range, which is 0 unless they are
+        angles of correlations;
         ``residual``, whether sigma is ``identified``, ``shared`` with random effects or
         ``vanishing`` (the deviance does not rise on the way to zero; the verdict is then ``not
         converged``); ``limit``, where it then goes, None if it is not known or falls without
@@ -129,6 +131,9 @@ def certificate(
     if residual == "vanishing":
         verdict = "not converged"
         limit = objective.residual_limit(theta)
+    endless = list(objective.at_infinity(theta))
+    if endless:
+        verdict = "at infinity"
     stated = {
         "verdict": verdict,
         "gradient_norm": None if gradient is None else math.sqrt(float(gradient @ gradient)),
@@ -139,6 +144,7 @@ def certificate(
         "limit": limit if limit is not None and math.isfinite(limit) else None,
         "unidentified": unidentified,
         "tried": list(tried),
+        **({"at_infinity": endless} if endless else {}),
     }
     return {**stated, "words": certificate_words(objective, stated, value, limit, excess)}
 
@@ -161,6 +167,8 @@ def certificate_words(
     zeros = [name for name in active if edges[name] == 0.0]
     ends = [name for name in active if edges[name] != 0.0]
     words = _RESIDUAL.get(stated["residual"], "").format(criterion)
+    if stated["verdict"] == "at infinity":
+        words = _INFINITE.format(", ".join(stated["at_infinity"]))
     words = words or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
@@ -234,6 +242,15 @@ _RESIDUAL = {
         "one choice among many. Choose a structure with fewer parameters, or leave out the term."
     ),
 }
+
+
+#: What is said where fixed effects have no end.
+_INFINITE = (
+    "The likelihood has no maximum: it rises for ever as {} go to infinity, for together they tell "
+    "some responses without a miss (the data separate). Their estimates and standard errors are "
+    "only where the search gave up; so are no others that hang on them. Leave out a term, join "
+    "categories, or find out why these responses are certain."
+)
 
 
 def _limit_words(limit: float, criterion: str) -> str:

@@ -225,6 +225,10 @@ class SmoothObjective(Objective, Protocol):
         """``parameters`` and ``reason`` of each direction in which it is flat at theta."""
         ...
 
+    def at_infinity(self, theta: FloatArray, /) -> Sequence[str]:
+        """Parameters that have no finite optimum, seen from where a search ended."""
+        ...
+
     def residual_state(
         self, theta: FloatArray, value: float, /
     ) -> Literal["identified", "shared", "vanishing"]:

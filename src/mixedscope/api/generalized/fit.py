@@ -21,6 +21,9 @@ from mixedscope.core.errors import ModelError, suggest
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.estimates.estimates import criteria_of, normal_statistics
 from mixedscope.inference.generalized import (
+    Approximation,
+    approximation,
+    is_quick,
     modes_table,
     parameter_covariance,
     variance_table,
@@ -128,6 +131,16 @@ class GeneralizedFit:
     def certificate(self) -> dict[str, Any]:
         """Convergence verdict: is this a minimum, and if not, what was tried."""
         return dict(self._result.certificate)
+
+    @cached_property
+    def approximation(self) -> Approximation:
+        """How far the Laplace approximation may be off, by its second-order term.
+
+        ``correction`` is what that term would add to -2 log-likelihood; where one level's share,
+        ``largest``, exceeds 0.1 the variances are doubtful (few observations of two outcomes, large
+        variances), and :meth:`summary` says so.
+        """
+        return approximation(self.model.laplace, self._result.theta)
 
     @property
     def converged(self) -> bool:
@@ -238,6 +251,7 @@ class GeneralizedFit:
         return summary.document(
             self.model, criteria, self.variance_components(), self.fixed_effects(),
             self.dispersion, self.certificate, self.n_evaluations,
+            self.approximation if is_quick(self.model.laplace) else None,
         )  # fmt: skip
 
     def __str__(self) -> str:

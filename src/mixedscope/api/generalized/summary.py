@@ -11,6 +11,7 @@ from mixedscope.api.generalized.model import GeneralizedModel
 from mixedscope.api.printing.document import Block, Figures, Formula, Paragraph, Table, Title
 from mixedscope.core.result_table import p_text
 from mixedscope.core.wording import counted
+from mixedscope.inference.generalized import Approximation
 
 __all__ = ["document"]
 
@@ -23,6 +24,7 @@ def document(
     dispersion: float | None,
     certificate: Mapping[str, Any],
     evaluations: int,
+    checked: Approximation | None,
 ) -> list[Block]:
     """Put together what is printed of a fit, for any format."""
     family = model.family
@@ -38,6 +40,7 @@ def document(
         Paragraph(_counts(model), indented=True),
         _coefficients(coefficients),
         *map(Paragraph, _remarks(model, certificate, evaluations)),
+        *([] if checked is None else [Paragraph(_quality(checked))]),
     ]
 
 
@@ -96,3 +99,19 @@ def _remarks(
         f"{certificate.get('words', '')}".rstrip()
     )
     return remarks
+
+
+def _quality(checked: Approximation) -> str:
+    """Say how good the approximation is."""
+    said = (
+        "The second-order term of the Laplace approximation would change -2 logLik by "
+        f"{checked.correction:+.2g}, by {checked.largest:.2g} for {checked.group} {checked.level}, "
+        "more than for any other."
+    )
+    if not checked.is_doubtful:
+        return said
+    return (
+        f"{said} For one level that is much: the approximation is doubtful, and variances, with "
+        "all that hangs on them, may be far off. There are few observations per level for so large "
+        "a variance."
+    )

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.generalized.modes import Modes, find_modes
+from mixedscope.engine.generalized.separation import separating
 from mixedscope.engine.generalized.starting import (
     generalized_linear_fit,
     information_at,
@@ -350,6 +351,10 @@ class LaplaceObjective:
     def unidentified(self, point: Floats) -> list[dict[str, Any]]:
         """Directions in which the objective is flat: none are known of beforehand."""
         return []
+
+    def at_infinity(self, point: Floats) -> list[str]:
+        """Fixed effects along which the likelihood rises for ever: the data separate."""
+        return separating(self.system, self.split(point)[1])
 
     def residual_state(
         self, point: Floats, value: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,10 @@ class SearchableObjective(ProfiledObjective):
     def residual_state(self, theta: Floats, value: float) -> Residual:
         """Whether sigma is identified; see :func:`mixedscope.engine.residual.residual_state`."""
         return residual_state(self, theta, value)
+
+    def at_infinity(self, theta: Floats) -> Sequence[str]:
+        """Of linear models no estimate is infinite but where sigma vanishes."""
+        return ()
 
     def residual_limit(self, theta: Floats) -> float:
         """Limit of the objective as sigma vanishes; see `mixedscope.engine.residual`."""

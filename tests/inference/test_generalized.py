@@ -1,0 +1,123 @@
+"""What is told of a generalised fit: the next term of Laplace, separation, covariances.
+
+Values of adaptive quadrature: ``reference/glmm.json``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from reference.glmm_cases import GLMM, frame_of, model_arguments
+
+import mixedscope as ms
+from mixedscope.inference.generalized import approximation
+
+
+def fitted(name: str) -> ms.GeneralizedFit:
+    return ms.GeneralizedLinearMixedModel(data=frame_of(name), **model_arguments(name)).fit()
+
+
+def dense_correction(fit: ms.GeneralizedFit) -> float:
+    """The second-order term by dense algebra, all pairs of rows."""
+    objective = fit.model.laplace
+    system, point = objective.system, fit.parameters.to_numpy()
+    objective.reset()
+    modes = objective.modes_at(point)
+    theta, _, dispersion = objective.split(point)
+    columns = []
+    for factor, own in zip(system.factors, system.standard_factors(theta), strict=True):
+        for level in range(factor.n_levels):
+            columns.append(np.where((factor.codes == level)[:, None], factor.z, 0.0) @ own)
+    zl = np.hstack(columns)
+    h = np.eye(zl.shape[1]) + zl.T @ (modes.rows.weight[:, None] * zl)
+    c = zl @ np.linalg.solve(h, zl.T)
+
+    def slope(step: float) -> np.ndarray:
+        return system.family.slopes(system.response, modes.eta + step, dispersion).weight
+
+    third, fourth = slope(0.0), (slope(1e-4) - slope(-1e-4)) / 2e-4
+    own = np.diag(c)
+    total = -0.125 * fourth @ own**2 + 0.125 * (third * own) @ c @ (third * own)
+    return -2.0 * float(total + third @ c**3 @ third / 12.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "quadrature", "error"),
+    [
+        ("cbpp-agq1", "cbpp-agq25", 0.05),
+        ("contraception-agq1", "contraception-agq7", 0.05),
+        ("epil-agq1", "epil-agq11", 0.05),
+    ],
+)
+def test_the_next_term_is_about_what_quadrature_adds(
+    name: str, quadrature: str, error: float
+) -> None:
+    fit = fitted(name)
+    gained = GLMM[quadrature]["neg2loglik"] - fit.objective
+    assert fit.approximation.correction == pytest.approx(gained, rel=error)
+    assert not fit.approximation.is_doubtful
+    assert "doubtful" not in str(fit)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("cbpp-agq1", 1e-6), ("contraception-slope", 1e-6), ("epil-olre", 0.2)],
+)
+def test_the_next_term_is_that_of_dense_algebra(name: str, error: float) -> None:
+    fit = fitted(name)
+    # With several factors a part of it comes from draws.
+    assert fit.approximation.correction == pytest.approx(dense_correction(fit), rel=error)
+
+
+@pytest.mark.exhaustive
+def test_the_alarm_rings_for_few_answers_of_large_variance() -> None:
+    fit = fitted("ohio-agq1")
+    assert fit.approximation.is_doubtful
+    assert "the approximation is doubtful" in str(fit)
+    # Quadrature moves the objective by more than five here.
+    assert abs(GLMM["ohio-agq25"]["neg2loglik"] - fit.objective) > 5.0
+
+
+def separated() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"g": np.repeat(np.arange(20), 12).astype(str)})
+    frame["x"] = rng.choice(["a", "b", "c"], len(frame))
+    frame["z"] = rng.normal(size=len(frame))
+    frame["y"] = rng.integers(0, 2, len(frame))
+    frame["count"] = rng.poisson(2.0, len(frame))
+    frame.loc[frame["x"] == "c", ["y", "count"]] = 1, 0
+    return frame
+
+
+@pytest.mark.parametrize(("response", "family"), [("y", "binomial"), ("count", "poisson")])
+def test_a_category_of_one_outcome_has_no_finite_estimate(response: str, family: str) -> None:
+    fit = ms.glmer(f"{response} ~ x + z + (1 | g)", separated(), family)
+    assert fit.certificate["verdict"] == "at infinity"
+    assert fit.certificate["at_infinity"] == ["xc"]
+    assert not fit.converged
+    assert "rises for ever as xc go to infinity" in str(fit)
+    # The rest is what the other rows say by themselves.
+    frame = separated()
+    rest = ms.glmer(f"{response} ~ x + z + (1 | g)", frame[frame["x"] != "c"], family)
+    assert fit.objective == pytest.approx(rest.objective, abs=1e-4)
+
+
+def test_categories_of_both_outcomes_are_no_separation() -> None:
+    frame = separated()
+    first = frame.index[frame["x"] == "c"][0]
+    frame.loc[first, "y"] = 0
+    fit = ms.glmer("y ~ x + z + (1 | g)", frame)
+    assert fit.certificate["verdict"] in ("optimum", "boundary optimum")
+    assert "at_infinity" not in fit.certificate
+
+
+def test_numbers_do_not_depend_on_what_was_asked_before() -> None:
+    fit = fitted("cbpp-agq1")
+    one = fit.conditional_modes(), fit.fitted(), approximation(fit.model.laplace, fit.parameters)
+    _ = fit.vcov
+    fit.model.objective(fit.parameters * 1.3)
+    other = fit.conditional_modes(), fit.fitted(), approximation(fit.model.laplace, fit.parameters)
+    pd.testing.assert_frame_equal(one[0], other[0], check_exact=True)
+    pd.testing.assert_series_equal(one[1], other[1], check_exact=True)
+    assert one[2] == other[2]
