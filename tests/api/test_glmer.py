@@ -162,3 +162,24 @@ def test_weights_below_zero_and_names_of_no_column_are_refused() -> None:
 def test_linear_models_say_where_successes_and_failures_go() -> None:
     with pytest.raises(ModelError, match="ms.glmer"):
         ms.lmer("cbind(successes, failures) ~ x + (1 | g)", frame())
+
+
+def test_quadrature_is_refused_where_the_integral_has_no_levels() -> None:
+    data = frame().assign(h=lambda d: (d.index % 5).astype(str))
+    with pytest.raises(ModelError, match="models with one grouping factor"):
+        ms.glmer("count ~ x + (1 | g) + (1 | h)", data, "poisson", nAGQ=9)
+    with pytest.raises(ModelError, match="choose 27 points or fewer"):
+        ms.glmer("count ~ x + (1 + x + exposure | g)", data, "poisson", quadrature=40)
+    with pytest.raises(ModelError, match="quadrature must be a whole number from 1, not 0"):
+        ms.glmer("count ~ x + (1 | g)", data, "poisson", nAGQ=0)
+    with pytest.raises(ModelError, match="give one of them"):
+        ms.glmer("count ~ x + (1 | g)", data, "poisson", nAGQ=5, quadrature=5)
+
+
+def test_quadrature_is_told() -> None:
+    fit = ms.glmer("answer ~ x + (1 | g)", frame(), nAGQ=9)
+    assert "(adaptive quadrature, 9 points)" in str(fit)
+    # Where Laplace's next term is small it says where quadrature goes.
+    laplace = ms.glmer("answer ~ x + (1 | g)", frame())
+    gained = fit.objective - laplace.objective
+    assert laplace.approximation.correction == pytest.approx(gained, rel=0.2)

@@ -20,6 +20,16 @@ KINDS = [
     for name in LAPLACE
     for kind in (["observed", "expected"] if "observed" in GLMM[name] else ["observed"])
 ]
+FAMILIES = [
+    ("yes", "binomial", "logit"),
+    ("yes", "binomial", "probit"),
+    ("successes / trials", "binomial", "cloglog"),
+    ("count", "poisson", "log"),
+    ("count", "poisson", "sqrt"),
+    ("count", "nbinom2", "log"),
+    ("count", "nbinom1", "log"),
+    ("amount", "gamma", "log"),
+]
 #: Those whose searches take a second or more in all.
 LONG = {"guimmun", "verbagg-probit", "grouseticks", "ohio-agq1"}
 
@@ -74,6 +84,65 @@ def test_the_default_search_ends_at_the_optimum_of_the_reference(name: str, kind
         np.testing.assert_allclose(fit.fixed_effects()["std_error"], expected, rtol=2e-5)
 
 
+QUADRATURE = [name for name, case in GLMM.items() if case["nAGQ"] > 1]
+
+
+@pytest.mark.parametrize("name", QUADRATURE)
+def test_quadrature_is_that_of_the_reference(name: str) -> None:
+    values = GLMM[name]
+    made = ms.GeneralizedLinearMixedModel(
+        data=frame_of(name), quadrature=values["nAGQ"], **model_arguments(name)
+    )
+    value, gradient = made.objective_gradient(point_of(made, values))
+    assert value == pytest.approx(values["neg2loglik"], abs=1e-8)
+    assert np.abs(gradient).max() < 1e-6
+    fit = made.fit()
+    assert fit.objective == pytest.approx(values["neg2loglik"], abs=1e-7)
+    assert fit.certificate["verdict"] == "optimum"
+
+
+def test_quadrature_of_several_random_effects_converges_to_one_value() -> None:
+    """Values: ``glmm.json``'s ``contraception-slope``, product rules of 5, 9, 15 and 25 points."""
+    expected = {5: 2360.02458400338, 9: 2360.023448438912, 15: 2360.023447621476}
+    for points, value in expected.items():
+        made = ms.GeneralizedLinearMixedModel(
+            data=frame_of("contraception-slope"), quadrature=points,
+            **model_arguments("contraception-slope"),
+        )  # fmt: skip
+        found = made.objective(point_of(made, GLMM["contraception-slope"]))
+        # The values were read off with four decimals of theta.
+        assert found == pytest.approx(value, abs=2e-7)
+
+
+@pytest.mark.parametrize(("response", "family", "link"), FAMILIES)
+def test_gradients_of_quadrature_are_those_of_differences(
+    response: str, family: str, link: str
+) -> None:
+    for random, points in (("(1 | g)", 4), ("(1 + x | g)", 3)):
+        made = ms.GeneralizedLinearMixedModel(
+            f"{response} ~ x + f + {random}", simulated(), family, link, weights="w",
+            quadrature=points,
+        )  # fmt: skip
+        point = np.array(made.laplace.start)
+        k = made.laplace.n_theta
+        point[:k] = 0.6 * point[:k] + 0.1
+        gradient, expected = made.objective_gradient(point)[1], differences(made, point)
+        scale = 1.0 + np.abs(expected)
+        np.testing.assert_allclose(gradient / scale, expected / scale, atol=2e-6)
+
+
+def test_one_point_is_laplace() -> None:
+    from mixedscope.engine.generalized.quadrature import QuadratureObjective
+
+    made = ms.GeneralizedLinearMixedModel("yes ~ x + (1 + x | g)", simulated())
+    one = QuadratureObjective(made.system, 1)
+    point = made.laplace.start
+    value, gradient = made.objective_gradient(point)
+    evaluation, other = one.evaluate_gradient(point)
+    assert evaluation.objective == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(other, gradient, rtol=1e-8, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", ["cbpp-agq1", "epil-olre", "contraception-slope", "grouseticks"])
 def test_conditional_modes_are_those_of_the_reference(name: str) -> None:
     values = GLMM[name]
@@ -119,16 +188,6 @@ RANDOM = [
     "(1 | g/k) + (1 | h)",
     "cs(0 + f | g)",
     "ar1(0 + f | g) + (1 + z | h)",
-]
-FAMILIES = [
-    ("yes", "binomial", "logit"),
-    ("yes", "binomial", "probit"),
-    ("successes / trials", "binomial", "cloglog"),
-    ("count", "poisson", "log"),
-    ("count", "poisson", "sqrt"),
-    ("count", "nbinom2", "log"),
-    ("count", "nbinom1", "log"),
-    ("amount", "gamma", "log"),
 ]
 
 

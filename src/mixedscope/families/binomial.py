@@ -62,8 +62,8 @@ class Binomial(ProbabilityFamily):
         score = y * yes[1] + rest * no[1]
         weight = -(y * yes[2] + rest * no[2])
         if counts is None:
-            return Rows(float(likelihood.sum()), score, weight)
-        return Rows(float(counts @ likelihood), counts * score, counts * weight)
+            return Rows(likelihood, score, weight)
+        return Rows(counts * likelihood, counts * score, counts * weight)
 
     def slopes(self, response: Response, eta: Floats, dispersion: float) -> Slopes:
         """Further derivatives at a linear predictor (n,)."""

@@ -54,17 +54,22 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    log_likelihood : float
-        Sum over rows, without the constant of :meth:`Family.constant`.
+    values : (n,) array
+        Of each row, without the constant of :meth:`Family.constant`.
     score : (n,) array
         Derivative of each row.
     weight : (n,) array
         Negative second derivative: the observed information.
     """
 
-    log_likelihood: float
+    values: Floats
     score: Floats
     weight: Floats
+
+    @property
+    def log_likelihood(self) -> float:
+        """Sum over rows."""
+        return float(self.values.sum())
 
 
 class Slopes(NamedTuple):
@@ -78,7 +83,7 @@ class Slopes(NamedTuple):
         Expected information.
     expected_slope : (n,) array
         Its derivative.
-    dispersion : tuple of float and three (n,) arrays, or None
+    dispersion : tuple of four (n,) arrays, or None
         Derivatives by the logarithm of the dispersion parameter: of the log-likelihood, all
         constants included, of the score, of the observed and of the expected information.
     """
@@ -86,7 +91,7 @@ class Slopes(NamedTuple):
     weight: Floats
     expected: Floats
     expected_slope: Floats
-    dispersion: tuple[float, Floats, Floats, Floats] | None = None
+    dispersion: tuple[Floats, Floats, Floats, Floats] | None = None
 
 
 class Family(ABC):
@@ -188,8 +193,8 @@ class MeanFamily(Family):
             weight = weight - first * two
         counts = response.counts
         if counts is None:
-            return Rows(float(likelihood.sum()), score, weight)
-        return Rows(float(counts @ likelihood), counts * score, counts * weight)
+            return Rows(likelihood, score, weight)
+        return Rows(counts * likelihood, counts * score, counts * weight)
 
     def slopes(self, response: Response, eta: Floats, dispersion: float) -> Slopes:
         """Further derivatives at a linear predictor (n,)."""
@@ -204,7 +209,7 @@ class MeanFamily(Family):
         if made is not None:
             likelihood, own_first, own_second, own_expected = made
             by_dispersion = (
-                float(times @ likelihood),
+                times * likelihood,
                 times * own_first * one,
                 -times * (own_second * (one * one) + own_first * two),
                 times * own_expected * (one * one),

@@ -17,7 +17,7 @@ from mixedscope.api.printing import text as printing_text
 from mixedscope.api.printing.document import Block
 from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.estimates.estimates import criteria_of, normal_statistics
 from mixedscope.inference.generalized import (
@@ -71,7 +71,7 @@ class GeneralizedFit:
 
     @property
     def objective(self) -> float:
-        """-2 log-likelihood by the Laplace approximation, all constants included."""
+        """-2 log-likelihood by Laplace's approximation or quadrature, all constants included."""
         return float(self._result.evaluation.objective)
 
     @property
@@ -140,6 +140,11 @@ class GeneralizedFit:
         ``largest``, exceeds 0.1 the variances are doubtful (few observations of two outcomes, large
         variances), and :meth:`summary` says so.
         """
+        if self.model.quadrature > 1:
+            raise UnsuitedError(
+                "The model was fitted by quadrature: fit it with other numbers of points to see "
+                "how good that is."
+            )
         return approximation(self.model.laplace, self._result.theta)
 
     @property
@@ -248,10 +253,11 @@ class GeneralizedFit:
     def _document(self) -> list[Block]:
         criteria = {"logLik": self.loglik, "-2 logLik": self.objective}
         criteria |= {"AIC": self.aic, "AICc": self.aicc, "BIC": self.bic}
+        is_checked = self.model.quadrature == 1 and is_quick(self.model.laplace)
         return summary.document(
             self.model, criteria, self.variance_components(), self.fixed_effects(),
             self.dispersion, self.certificate, self.n_evaluations,
-            self.approximation if is_quick(self.model.laplace) else None,
+            self.approximation if is_checked else None,
         )  # fmt: skip
 
     def __str__(self) -> str:

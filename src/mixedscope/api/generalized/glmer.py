@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from mixedscope.api.generalized.fit import GeneralizedFit
 from mixedscope.api.generalized.model import GeneralizedModel
 from mixedscope.core.arguments import divided, door
+from mixedscope.core.errors import ModelError
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.starts import named_start
 
@@ -36,6 +37,10 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         Of what the determinant is made: the observed information, which is the Laplace
         approximation as glmmTMB has it, or the expected one, as lme4 and MixedModels.jl. They are
         the same for the canonical links (logit; log of Poisson counts).
+    quadrature : int
+        Points of adaptive Gauss-Hermite quadrature per random effect of a level (``nAGQ`` of lme4),
+        of models with one grouping factor, which may have several random effects; 1 is Laplace's
+        approximation.
     structure, contrasts, subset
         As for :class:`mixedscope.LinearMixedModel`.
     weights : str or (n,) array, optional
@@ -64,6 +69,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         link: str | None = None,
         *,
         information: str = "observed",
+        quadrature: int = 1,
         structure: str = "full",
         contrasts: Mapping[str, Any] | None = None,
         weights: str | ArrayLike | None = None,
@@ -71,8 +77,9 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         subset: str | ArrayLike | None = None,
     ) -> None:
         super().__init__(
-            formula, data, family, link, information=information, structure=structure,
-            contrasts=contrasts, weights=weights, offset=offset, subset=subset,
+            formula, data, family, link, information=information,
+            quadrature=quadrature, structure=structure, contrasts=contrasts,
+            weights=weights, offset=offset, subset=subset,
         )  # fmt: skip
 
     @door()
@@ -142,8 +149,9 @@ def glmer(formula: str, data: Any, family: str = "binomial", **options: Any) -> 
     family : str
         ``binomial``, ``poisson``, ``nbinom2``, ``nbinom1`` or ``gamma``.
     **options
-        Those of :class:`mixedscope.GeneralizedLinearMixedModel` (``link``, ``weights``, …) and of
-        its ``fit`` (``optimizer``, ``start``, ``max_seconds``, …).
+        Those of :class:`mixedscope.GeneralizedLinearMixedModel` (``link``, ``weights``,
+        ``quadrature``, which may be called ``nAGQ``, …) and of its ``fit`` (``optimizer``,
+        ``start``, ``max_seconds``, …).
 
     Returns
     -------
@@ -163,6 +171,10 @@ def glmer(formula: str, data: Any, family: str = "binomial", **options: Any) -> 
     >>> round(fit.objective, 4)
     184.0526
     """
+    if "nAGQ" in options:
+        if "quadrature" in options:
+            raise ModelError("glmer was given quadrature and nAGQ: give one of them.")
+        options["quadrature"] = options.pop("nAGQ")
     model, fit = divided(
         "glmer", options, GeneralizedLinearMixedModel.__init__, GeneralizedLinearMixedModel.fit
     )

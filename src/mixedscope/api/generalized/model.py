@@ -15,6 +15,7 @@ from mixedscope.design.contrasts import check_codings
 from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.engine.generalized.laplace import GeneralizedEvaluation, LaplaceObjective
+from mixedscope.engine.generalized.quadrature import QuadratureObjective
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family, Response
 from mixedscope.families.registry import make_family
@@ -43,6 +44,7 @@ class GeneralizedModel:
         link: str | None = None,
         *,
         information: str = "observed",
+        quadrature: int = 1,
         structure: str = "full",
         contrasts: Mapping[str, Any] | None = None,
         weights: str | ArrayLike | None = None,
@@ -59,6 +61,7 @@ class GeneralizedModel:
         self.structure = structure
         self.family: Family = make_family(family, link)
         self.information = information
+        self.quadrature = quadrature
         if information == "expected" and self.family.name == "nbinom1":
             raise ModelError(
                 "The expected information of the family 'nbinom1' has no closed form: "
@@ -76,7 +79,12 @@ class GeneralizedModel:
         response = self._response()
         self.family.check(response, self.design.response)
         self.system = GeneralizedSystem(self.design, response, self.family)
-        self.laplace = LaplaceObjective(self.system, expected=information == "expected")
+        is_expected = information == "expected"
+        self.laplace: LaplaceObjective = (
+            LaplaceObjective(self.system, expected=is_expected)
+            if quadrature == 1
+            else QuadratureObjective(self.system, quadrature, expected=is_expected)
+        )
 
     def _response(self) -> Response:
         """The response as the family takes it; weights of shares are trials."""

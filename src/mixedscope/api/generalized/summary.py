@@ -28,11 +28,13 @@ def document(
 ) -> list[Block]:
     """Put together what is printed of a fit, for any format."""
     family = model.family
-    how = "" if family.is_canonical else f", {model.information} information"
+    how = "Laplace" if family.is_canonical else f"Laplace, {model.information} information"
+    if model.quadrature > 1:
+        how = f"adaptive quadrature, {model.quadrature} points"
     numbers = [Figures("" if v != v else f"{v:.4f}") for v in criteria.values()]
     said = [] if dispersion is None else [f"{family.dispersion} {dispersion:.6g}"]
     return [
-        Title(f"Generalized linear mixed model fit by maximum likelihood (Laplace{how})"),
+        Title(f"Generalized linear mixed model fit by maximum likelihood ({how})"),
         Formula(model.formula),
         Paragraph(", ".join([f"Family {family.name}", f"link {family.link.name}", *said])),
         Table(list(criteria), [numbers], 0),

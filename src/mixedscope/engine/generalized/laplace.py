@@ -241,7 +241,7 @@ class LaplaceObjective:
         if slopes.dispersion is not None:
             value, by_score, by_weight, by_expected = slopes.dispersion
             more = by_expected if self.expected else by_weight
-            parts.append(np.array([-2.0 * value + leverage @ more + q @ by_score]))
+            parts.append(np.array([-2.0 * value.sum() + leverage @ more + q @ by_score]))
         self.forget()
         return np.concatenate(parts)
 
