@@ -152,7 +152,14 @@ class QuadratureObjective(LaplaceObjective):
         shares = np.exp(logs - top[:, None])
         total = shares.sum(axis=1)
         return _Levels(
-            factor, rows, u, blocks, root, inverse, top + np.log(total), shares / total[:, None]
+            factor,
+            rows,
+            u,
+            blocks,
+            np.asarray(root),
+            np.asarray(inverse),
+            top + np.log(total),
+            shares / total[:, None],
         )
 
     def _gradient(self, point: Floats) -> Floats:
