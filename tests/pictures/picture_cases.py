@@ -72,11 +72,15 @@ def _sweep(**settings: Any) -> Figure:
 
 CASES: Mapping[str, Callable[[], Any]] = {
     "panels": lambda: charts.panels(FULL, "g"),
+    "panels-beside": lambda: charts.panels(FULL, ZERO, group="g"),
     "check": lambda: charts.check(FULL),
     "residuals": lambda: charts.residuals(FULL),
     "splom": lambda: charts.splom(SINGULAR),
     "influence": lambda: charts.influence(_made("influence")),
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
+    "shrinkage-theta": lambda: charts.shrinkage(
+        FULL, ZERO, group="g", reference="theta", scale="coef"
+    ),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
     "dumbbell": lambda: charts.dumbbell(FULL, "g"),
     "coefficients": lambda: charts.coefficients(_made("intervals")),
