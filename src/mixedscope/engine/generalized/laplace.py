@@ -217,10 +217,8 @@ class LaplaceObjective:
             slopes = family.slopes(response, modes.eta, dispersion)
         observed, score = modes.rows.weight, modes.rows.score
         own = slopes.expected_slope if self.expected else slopes.weight
-        used = slopes.expected if self.expected else observed
         by_factor = modal.derivatives(factors, modes.solution, 0, reml=False)
-        # That has overwritten the factorisation.
-        modal.reform(used, score + used * modes.random)
+        # That has overwritten the factorisation, but not what it is made of.
         modal.solve(factors)
         leverage = row_forms(modal)
         t = leverage * own
