@@ -249,6 +249,44 @@ def test_a_variance_at_zero_has_a_one_sided_profile_with_zero_inside() -> None:
         assert np.abs(zeta).mean() == pytest.approx(1.84, abs=0.03)
 
 
+def test_a_sigma_whose_share_random_effects_can_take_up_has_zero_inside() -> None:
+    # One observation for each effect: with sigma at zero all of their covariance is the effects'.
+    rng = np.random.default_rng(3)
+    g, w = (cells.ravel() for cells in np.indices((9, 4)))
+    y = rng.normal(size=9)[g] + np.array([1.0, 1.4, 1.2, 0.6])[w] * rng.normal(size=36)
+    frame = pd.DataFrame({"y": y, "g": g, "w": np.array(list("abcd"))[w]})
+    fit = ms.LinearMixedModel("y ~ 1 + cs(0 + w | g)", frame).fit()
+    profile = fit.profile()
+    row = profile.confint().query("kind == 'sigma'").iloc[0]
+    assert (row["lower"], row["remark"]) == (0.0, "0 is inside")
+    assert row["upper"] > row["estimate"] > 0.1
+    rows = y.reshape(9, 4)
+
+    def deviance(x: Floats) -> float:
+        scale = np.exp(x[:4])
+        rho = -1.0 / 3.0 + 4.0 / 3.0 / (1.0 + math.exp(-x[4]))
+        v = np.outer(scale, scale) * (rho + (1.0 - rho) * np.eye(4))
+        solved = np.linalg.solve(v, np.column_stack([rows.T, np.ones(4)]))
+        mean = solved[:, :-1].sum() / (9 * solved[:, -1].sum())
+        left = rows - mean
+        squares = np.einsum("ij,ij->", left, np.linalg.solve(v, left.T).T)
+        return float(9 * np.linalg.slogdet(v)[1] + squares + 36 * math.log(2 * math.pi))
+
+    limit = min(
+        minimize(deviance, [0.0] * 4 + [s], method="BFGS").fun for s in (-2.0, 0.0, 2.0)
+    )
+    tables = profile.tables
+    low = tables["profile_parameters"].query("kind == 'sigma'").iloc[0]
+    assert low["zeta_low"] == pytest.approx(-math.sqrt(limit - fit.objective), abs=1e-4)
+    assert low["reach_low"] == 0.0
+    ends = tables["profile_coverage"].query("kind == 'sigma'").iloc[-1]
+    assert (ends["level"], ends["lower"], ends["remark"]) == (0.99, 0.0, "0 is inside")
+    # Where sigma is identified it has an end, however far the profile is followed.
+    far = sleepstudy().profile("sigma", levels=[1.0 - 1e-9]).confint(1.0 - 1e-9).iloc[0]
+    assert far["lower"] > 0.0
+    assert far["remark"] is None
+
+
 def test_a_correlation_the_data_hardly_know_ends_at_the_end_of_its_range() -> None:
     # Without the intercepts' variance the deviance is 2.24 higher, and the correlation anything: at
     # no value of it the profile is higher than that. (Followed from the estimate on alone, another

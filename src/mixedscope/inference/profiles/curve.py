@@ -47,6 +47,12 @@ _JUMP: Final = 0.3
 _KINK: Final = 0.02
 #: Share of their distance from a place by which points are apart from which a start there is made.
 _APART: Final = 0.2
+#: Sigma over its estimate, as a logarithm, below which zeta may have come to its limit where sigma
+#: vanishes: its slope is no more than this, and so much further on zeta is the same, to this.
+_VANISHED: Final = -math.log(100.0)
+_LEVEL: Final = 1e-5
+_BEYOND: Final = -math.log(1e4)
+_SAME: Final = 1e-4
 #: Steps beyond the first point that a side may grow by, in slopes of the start.
 _WIDEST: Final = 8.0
 
@@ -86,6 +92,10 @@ class Curve:
     ----------
     marks : list of Mark
         Ascending in the coordinate.
+    ended : dict of {-1, 1} to bool
+        Whether it is followed no further to one side: the range ends there, or sigma vanishes.
+    failed : set of {-1, 1}
+        Sides on which it ended because the deviance could not be evaluated further out.
     """
 
     def __init__(self, restriction: Restriction) -> None:
@@ -101,11 +111,13 @@ class Curve:
         self._tried: set[tuple[float, ...]] = set()
         self._looked: set[float] = set()
         self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
+        self.failed: set[int] = set()
 
     def further(self, levels: Sequence[float]) -> Curve:
         """The same followed until |zeta| is each of these too; this one stays as it is."""
         other = copy(self)
         other.marks, other.ended = list(self.marks), dict(self.ended)
+        other.failed = set(self.failed)
         other._tried, other._looked = set(self._tried), set(self._looked)
         other.reach(levels)
         return other
@@ -243,7 +255,24 @@ class Curve:
                 own.append(self.add(place))
             except EVALUATION_ERRORS:
                 self.ended[side] = True
+                self.failed.add(side)
                 return
+            if side < 0 and self._has_vanished(own[-1]):
+                self.ended[side] = True
+
+    def _has_vanished(self, mark: Mark) -> bool:
+        """Whether a point is of a sigma so small that zeta has its limit where sigma vanishes.
+
+        There is one where random effects can take up all of the residuals.
+        """
+        if self.parameter.kind != "sigma" or mark.place > self._centre + _VANISHED:
+            return False
+        if abs(mark.slope) > _LEVEL:
+            return False
+        try:
+            return abs(self.hold(mark.place + _BEYOND).zeta - mark.zeta) <= _SAME
+        except EVALUATION_ERRORS:
+            return False
 
     def _scale(self) -> float:
         """A first step where the deviance has no curvature."""

@@ -46,6 +46,9 @@ PAIRED: Final = ("profile_contours", "profile_traces")
 _EXACT: Final = 1e-6
 #: Rise of zeta between neighbours of a curve, at most, and of values beyond which points differ.
 _FINE: Final = 0.04
+#: Sigma over its estimate, and the slope of zeta by its logarithm, below which sigma vanishes.
+_VANISHED: Final = 0.01
+_LEVEL: Final = 2e-5
 _NORMAL: Final = NormalDist()
 
 
@@ -87,6 +90,10 @@ class Followed:
         """Whether a point is at an end of the range of the parameter."""
         if self.key[0] == "sd":
             return bool(self.value[at] <= 0.0)
+        if self.key[0] == "sigma":
+            # Where zeta has its limit as sigma vanishes: its slope by the logarithm is none.
+            value, slope = self.value[at], self.slope[at]
+            return bool(value < _VANISHED * self.estimate and abs(slope * value) < _LEVEL)
         if self.key[0] == "correlation":
             return bool(abs(self.value[at]) >= 1.0 - 1e-9 or math.isnan(self.slope[at]))
         return False
@@ -94,7 +101,9 @@ class Followed:
     def end(self, side: int) -> tuple[float, float, bool]:
         """Value and zeta of the last point of a side, and whether the range ends there."""
         at = 0 if side < 0 else len(self.value) - 1
-        return float(self.value[at]), float(self.zeta[at]), self._is_end(at)
+        is_end = self._is_end(at)
+        value = 0.0 if is_end and self.key[0] == "sigma" else float(self.value[at])
+        return value, float(self.zeta[at]), is_end
 
     @property
     def _limits(self) -> tuple[float, float]:
@@ -141,7 +150,7 @@ class Followed:
             if not is_end:
                 return None
             found.append(value)
-            is_zero = self.key[0] == "sd"
+            is_zero = self.key[0] in ("sd", "sigma")
             remarks.append("0 is inside" if is_zero else "at the end of the range")
         return found[0], found[1], "; ".join(dict.fromkeys(remarks)) or None
 

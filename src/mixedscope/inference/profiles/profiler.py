@@ -262,9 +262,9 @@ class Profiler:
                     remarks.append("values further out are inside too")
                 continue
             last = curve.marks[0 if side < 0 else -1]
-            if curve.ended[side] and abs(last.zeta) < zeta and own.kind in ("sd", "correlation"):
+            if curve.ended[side] and side not in curve.failed and abs(last.zeta) < zeta:
                 found.append(own.limits[0 if side < 0 else 1])
-                is_zero = own.kind == "sd"
+                is_zero = own.kind in ("sd", "sigma")
                 remarks.append("0 is inside" if is_zero else "at the end of the range")
                 continue
             found.append(np.nan)
