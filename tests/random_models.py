@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import mixedscope as ms
 
-__all__ = ["COUNT", "KINDS", "RandomModel", "random_model"]
+__all__ = ["COUNT", "KINDS", "RandomModel", "random_model", "tiny_model"]
 
 COUNT = 216
 
@@ -52,6 +52,21 @@ def random_model(number: int) -> RandomModel:
     reml = number // len(KINDS) % 2 == 1
     formula, data = KINDS[kind](rng)
     return RandomModel(number, kind, formula, data, reml)
+
+
+def tiny_model(number: int) -> RandomModel:
+    """Draw a model of several effects with so few levels and rows that it may have many minima."""
+    rng = np.random.default_rng([77, number])
+    g = np.repeat(np.arange(rng.integers(3, 7)), rng.integers(3, 6))
+    v = _covariates(rng, len(g))
+    one = np.ones(len(g))
+    formula, columns = (
+        ("y ~ 1 + x + (1 + x | g)", [one, v["x"]]),
+        ("y ~ 1 + x + z + (1 + x || g)", [one, v["x"]]),
+        ("y ~ 1 + x + (1 + x + z | g)", [one, v["x"], v["z"]]),
+    )[rng.integers(3)]
+    signal = _effects(rng, g, columns, rank=int(rng.integers(0, len(columns) + 1)))
+    return RandomModel(number, "tiny", formula, _finish(rng, signal, g=g, **v), number % 2 == 1)
 
 
 def _covariates(rng: Random, n: int) -> dict[str, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -21,9 +22,11 @@ from profile_fits import (
     machines,
     sleepstudy,
 )
+from random_models import tiny_model
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.profiles.pairs import contour
 from mixedscope.inference.profiles.restriction import Knot, Restriction
 
 Floats = NDArray[np.float64]
@@ -58,6 +61,38 @@ def test_contours_end_where_the_range_of_a_parameter_ends() -> None:
         rise = dense_deviance(fit, row) - fit.objective
         assert rise <= level + 1e-5
         assert row["at_end"] or rise == pytest.approx(level, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [
+        (6, ("x", "correlation (Intercept) ~ x | g")),
+        (10, ("x", "sd x | g")),
+        (19, ("sd (Intercept) | g", "correlation (Intercept) ~ x | g")),
+    ],
+)
+def test_vertices_have_the_others_at_their_lowest(number: int, names: tuple[str, str]) -> None:
+    # Rays followed from one to the next alone would stay in a minimum that is not the lowest, by
+    # up to 0.4 of the radius; or find no vertex, where it becomes the higher one at a jump.
+    model = tiny_model(number)
+    profiler = model.build().fit(reml=model.reml).profile("sigma")._profiler
+    pair = [p for name in names for p in profiler.parameters([name])]
+    restriction = profiler.restriction(pair)
+    radius = math.sqrt(-2.0 * math.log(0.05))
+    knots, ended = contour(restriction, radius, 12)
+    rng = np.random.default_rng(number)
+    free, least = restriction._free, restriction.centre.point.value
+    for knot, is_end in zip(knots, ended, strict=True):
+        lowest, x = knot.point.value, knot.point.x
+        assert is_end or math.sqrt(lowest - least) == pytest.approx(radius, abs=2e-6)
+        units = restriction.base.space.unit(x)[free]
+        for size in (0.3, 1.0, 3.0, 0.3, 1.0, 3.0):
+            start = x.copy()
+            start[free] += size * rng.normal(size=len(free)) * units
+            with suppress(FloatingPointError):
+                other = restriction.hold(knot.held, start, restriction.inverse)
+                lowest = min(lowest, other.point.value)
+        assert knot.point.value - lowest <= 1e-4
 
 
 # -- as users meet them ------------------------------------------------------------------------

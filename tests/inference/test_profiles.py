@@ -27,7 +27,7 @@ from profile_fits import (
     row_of,
     sleepstudy,
 )
-from random_models import random_model
+from random_models import random_model, tiny_model
 from scipy.optimize import minimize
 
 import mixedscope as ms
@@ -272,9 +272,7 @@ def test_a_sigma_whose_share_random_effects_can_take_up_has_zero_inside() -> Non
         squares = np.einsum("ij,ij->", left, np.linalg.solve(v, left.T).T)
         return float(9 * np.linalg.slogdet(v)[1] + squares + 36 * math.log(2 * math.pi))
 
-    limit = min(
-        minimize(deviance, [0.0] * 4 + [s], method="BFGS").fun for s in (-2.0, 0.0, 2.0)
-    )
+    limit = min(minimize(deviance, [0.0] * 4 + [s], method="BFGS").fun for s in (-2.0, 0.0, 2.0))
     tables = profile.tables
     low = tables["profile_parameters"].query("kind == 'sigma'").iloc[0]
     assert low["zeta_low"] == pytest.approx(-math.sqrt(limit - fit.objective), abs=1e-4)
@@ -374,6 +372,24 @@ def test_the_others_have_no_lower_minimum_elsewhere_where_a_profile_ends(number:
         curve = profile._curve(parameter)
         for mark in (curve.marks[0], curve.marks[-1]):
             assert improvement(curve, mark, number) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(8, "beta (Intercept)"), (12, "beta (Intercept)"), (22, "sd z | g")]
+)
+def test_zeta_far_out_is_of_the_lowest_minimum_of_the_others(number: int, name: str) -> None:
+    # A refit begun from the end of the profile would end in another, up to 0.5 of zeta higher.
+    model = tiny_model(number)
+    profile = model.build().fit(reml=model.reml).profile()
+    curve = profile._curve(profile._profiler.parameters([name])[0])
+    for mark in (curve.marks[0], curve.marks[-1]):
+        place = curve._centre + 2.5 * (mark.place - curve._centre)
+        if not curve._low <= place:
+            continue
+        found = curve.at(place)
+        assert improvement(curve, found, number, 12) <= 1e-5
+        value = curve.parameter.value(place)
+        assert profile.zeta(name, [value])[0] == pytest.approx(found.zeta, abs=1e-9)
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.0, 1e-15, -1e-15])

@@ -211,7 +211,8 @@ class FitIntervals(FitNumbers[M]):
 
         Every vertex is a root found by refits, to 1e-6 in the root of the rise, so that these are
         the joint confidence regions of likelihood ratios themselves. (lme4 interpolates them from
-        profiles of single parameters.)
+        profiles of single parameters.) At some vertices it is looked whether the others have a
+        lower minimum elsewhere, and where they do at those beside.
 
         Parameters
         ----------

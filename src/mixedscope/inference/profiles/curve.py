@@ -115,11 +115,16 @@ class Curve:
 
     def further(self, levels: Sequence[float]) -> Curve:
         """The same followed until |zeta| is each of these too; this one stays as it is."""
+        other = self._copied()
+        other.reach(levels)
+        return other
+
+    def _copied(self) -> Curve:
+        """One that is followed further for itself."""
         other = copy(self)
         other.marks, other.ended = list(self.marks), dict(self.ended)
         other.failed = set(self.failed)
         other._tried, other._looked = set(self._tried), set(self._looked)
-        other.reach(levels)
         return other
 
     def _at_end(self, side: int) -> bool:
@@ -144,6 +149,27 @@ class Curve:
         except EVALUATION_ERRORS:
             knot = self.restriction.hold(held, near[0].knot.point.x, near[0].knot.inverse)
         return self._mark(place, knot)
+
+    def at(self, place: float) -> Mark:
+        """The profile at any value of the coordinate; this one stays as it is.
+
+        Further out than it was followed it is followed to there first, and in either case it is
+        looked whether the others are at their lowest.
+        """
+        side = 1 if place > self._centre else -1
+        other = self._copied()
+        for _ in range(_MOST):
+            own = other._side(side)
+            step = other._bounded(own, other._step(own, _STRIDE))
+            if not step < abs(place - own[-1].place) or (own[-1].place - place) * side >= 0.0:
+                break
+            try:
+                other.add(own[-1].place + side * step)
+            except EVALUATION_ERRORS:
+                break
+        mark = other.hold(place)
+        knot = self.restriction.look(mark.knot, everywhere=True) if mark.zeta else None
+        return mark if knot is None else self._mark(place, knot)
 
     def _mark(self, place: float, knot: Knot) -> Mark:
         """Zeta and its slope at a knot."""
@@ -226,6 +252,7 @@ class Curve:
         if knot is None:
             return False
         self.marks[at] = self._mark(last.place, knot)
+        self._spread(at)
         return True
 
     def _side(self, side: int) -> list[Mark]:
@@ -236,17 +263,13 @@ class Curve:
     def _walk(self, side: int, level: float) -> None:
         """Go out from the last point of a side to about |zeta| = `level`."""
         own = self._side(side)
-        first = 1.0 / own[0].slope if own[0].slope > 0.0 else self._scale()
         while not self.ended[side] and len(own) < _MOST:
             last = own[-1]
             missing = level - abs(last.zeta)
             if missing <= _CLOSE:
                 return
             step = self._step(own, missing / math.ceil(missing / _STRIDE - 1e-9))
-            gaps = [abs(b.place - a.place) for a, b in pairwise(own)]
-            step = min(step, 4.0 * max(gaps, default=math.inf))
-            step = min(step, _WIDEST * first)
-            place = last.place + side * step
+            place = last.place + side * self._bounded(own, step)
             end = self._low if side < 0 else self._high
             if (place - end) * side >= 0.0:
                 place = end
@@ -273,6 +296,12 @@ class Curve:
             return abs(self.hold(mark.place + _BEYOND).zeta - mark.zeta) <= _SAME
         except EVALUATION_ERRORS:
             return False
+
+    def _bounded(self, own: Sequence[Mark], step: float) -> float:
+        """A step from the last point of a side that is not much longer than those before it."""
+        first = 1.0 / own[0].slope if own[0].slope > 0.0 else self._scale()
+        gaps = [abs(b.place - a.place) for a, b in pairwise(own)]
+        return min(step, 4.0 * max(gaps, default=math.inf), _WIDEST * first)
 
     def _scale(self) -> float:
         """A first step where the deviance has no curvature."""
@@ -384,16 +413,36 @@ class Curve:
             for at, own, other in ((i, a, b), (i + 1, b, a)):
                 if own.zeta == 0.0:
                     continue
-                start, inverse = other.knot.point.x, self.restriction.inverse
-                try:
-                    knot = self.restriction.hold(np.array([own.place]), start, inverse)
-                except EVALUATION_ERRORS:
-                    continue
-                found = self._mark(own.place, knot)
-                if abs(found.zeta) < abs(own.zeta) - _EXACT:
+                found = self._again(own, other)
+                if found is not None:
                     self.marks[at] = found
+                    self._spread(at)
                     lowered = True
         return lowered
+
+    def _again(self, own: Mark, other: Mark) -> Mark | None:
+        """A point found from the solution of another; None if that does not lower it."""
+        start, inverse = other.knot.point.x, self.restriction.inverse
+        try:
+            knot = self.restriction.hold(np.array([own.place]), start, inverse)
+        except EVALUATION_ERRORS:
+            return None
+        found = self._mark(own.place, knot)
+        return found if abs(found.zeta) < abs(own.zeta) - _EXACT else None
+
+    def _spread(self, at: int) -> None:
+        """Solve neighbours of a point that was lowered from its solution, while that lowers them.
+
+        Where two minima of the others are nearly equal slopes do not tell which one a point has.
+        """
+        for way in (-1, 1):
+            here = at + way
+            while 0 <= here < len(self.marks) and self.marks[here].zeta != 0.0:
+                found = self._again(self.marks[here], self.marks[here - way])
+                if found is None:
+                    break
+                self.marks[here] = found
+                here += way
 
     @staticmethod
     def _allowed(a: Mark, b: Mark) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,15 @@ RAYS: Final = 48
 
 #: How near to its level the root of the deviance's rise has to come, and steps to get there.
 _EXACT: Final = 1e-6
-_TRIES: Final = 40
+_TRIES: Final = 60
+#: At so many vertices of a contour it is looked for another minimum of the others.
+_LOOKED: Final = 12
+#: By how much a vertex has to go out to count as another one.
+_FURTHER: Final = 1e-5
+#: Length of a bracket, as a share of the radius, in which a rise is a jump between two minima.
+_NARROW: Final = 1e-4
+#: Slope of the root of the deviance's rise beyond which it is such a jump; it is about 1.
+_STEEP: Final = 20.0
 
 
 def pair_table(
@@ -65,28 +73,74 @@ def _frame(profiler: Profiler, restriction: Restriction, level: float, rays: int
     return pd.concat([head, pd.DataFrame(values, columns=profiler.labels)], axis=1)
 
 
+class _Ray(NamedTuple):
+    """A ray from the optimum, and where it was followed to.
+
+    Attributes
+    ----------
+    direction : (2,) array
+    knot : Knot
+    is_end : bool
+        Whether the range of a parameter ended first.
+    length : float
+    """
+
+    direction: Floats
+    knot: Knot
+    is_end: bool
+    length: float
+
+
 def contour(restriction: Restriction, radius: float, rays: int) -> tuple[list[Knot], list[bool]]:
     """Points where ``sqrt(d - d_min)`` is `radius`, anticlockwise, and whether a range ended first.
 
     The rays are at equal angles in coordinates in which the curvature at the optimum is the unit
-    matrix.
+    matrix. At some it is looked whether the others have a lower minimum: there the region reaches
+    further out, and so it may at the rays beside.
     """
     values, vectors = np.linalg.eigh(restriction.curvature)
     values = np.maximum(values, 1e-8 * max(float(values[-1]), 1e-300))
     root = vectors * np.sqrt(2.0 / values)
     root = root @ vectors.T if np.linalg.det(root @ vectors.T) > 0.0 else root
     limits = np.array([p.coordinate_limits for p in restriction.parameters])
-    knots: list[Knot] = []
-    ended: list[bool] = []
-    length = radius
-    start = restriction.centre
+    found: list[_Ray] = []
+    length, start = radius, restriction.centre
     for angle in 2.0 * math.pi * np.arange(rays) / rays:
         direction = root @ np.array([math.cos(angle), math.sin(angle)])
-        knot, is_end, length = _along(restriction, direction, radius, length, start, limits)
-        knots.append(knot)
-        ended.append(is_end)
-        start = restriction.centre if is_end else knot
-    return knots, ended
+        ray = _along(restriction, direction, radius, length, start, limits)
+        found.append(ray)
+        length = length if ray.is_end else ray.length
+        start = restriction.centre if ray.is_end else ray.knot
+    for at in range(0, rays, max(1, rays // _LOOKED)):
+        ray = found[at]
+        try:
+            lower = restriction.look(ray.knot)
+        except EVALUATION_ERRORS:
+            continue
+        if lower is None:
+            continue
+        found[at] = _along(restriction, ray.direction, radius, ray.length, lower, limits)
+        _spread(restriction, found, at, radius, limits)
+    return [ray.knot for ray in found], [ray.is_end for ray in found]
+
+
+def _spread(
+    restriction: Restriction, found: list[_Ray], at: int, radius: float, limits: Floats
+) -> None:
+    """Follow rays beside one that got further out from its solution, while they do so too."""
+    for way in (-1, 1):
+        start = found[at]
+        for step in range(1, len(found)):
+            here = (at + way * step) % len(found)
+            own = found[here]
+            try:
+                knot = restriction.hold(own.knot.held, start.knot.point.x, restriction.inverse)
+            except EVALUATION_ERRORS:
+                break
+            if knot.point.value >= own.knot.point.value - _FURTHER:
+                break
+            start = _along(restriction, own.direction, radius, own.length, knot, limits)
+            found[here] = start
 
 
 def _along(
@@ -96,7 +150,7 @@ def _along(
     length: float,
     start: Knot,
     limits: Floats,
-) -> tuple[Knot, bool, float]:
+) -> _Ray:
     """The root along one ray, from the length of the root on the ray before."""
     centre = restriction.centre
     least = centre.point.value
@@ -108,23 +162,30 @@ def _along(
     low, high = 0.0, math.inf
     inner, outer = 0.0, math.inf
     last = math.inf
-    knot = start
+    knot, inside = start, centre
     trial = min(length, reach)
     for _ in range(_TRIES):
         held = np.clip(centre.held + trial * direction, limits[:, 0], limits[:, 1])
         try:
             knot = restriction.hold(held, knot.point.x, knot.inverse)
+            if high - low < _NARROW * radius and knot.point.value > least + radius**2:
+                # From the minimum that is the lower one further in.
+                other = restriction.hold(held, inside.point.x, restriction.inverse)
+                knot = min(knot, other, key=lambda k: k.point.value)
         except EVALUATION_ERRORS:
             trial = 0.5 * (low + trial)
             continue
         rise = max(knot.point.value - least, 0.0)
         far = math.sqrt(rise)
         if abs(far - radius) <= _EXACT:
-            return knot, False, trial
+            return _Ray(direction, knot, False, trial)
         if far < radius:
             if trial >= reach:
-                return knot, True, length
-            low, inner = trial, far
+                return _Ray(direction, knot, True, trial)
+            low, inner, inside = trial, far, knot
+            if high - low < _NARROW * radius and outer - far > _STEEP * (high - low):
+                # It was another minimum that rose to the level there.
+                high, outer = math.inf, math.inf
         else:
             high, outer = trial, far
         slope = float(knot.slopes @ direction) / (2.0 * far) if far > 0.0 else 0.0

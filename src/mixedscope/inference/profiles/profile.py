@@ -159,7 +159,10 @@ class Profile:
 
     @door()
     def zeta(self, parameter: str, values: ArrayLike) -> Floats:
-        """Zeta (m,) of a parameter at values (m,), by a refit each.
+        """Zeta (m,) of a parameter at values (m,), by refits.
+
+        A value further out than the profile was followed is gone to step by step, and at each it is
+        looked from several places whether the other parameters have a lower minimum.
 
         Parameters
         ----------
@@ -193,7 +196,7 @@ class Profile:
                     f"values: {own.label!r} has no profile at {value:g}; its range is {low:g} to "
                     f"{high:g}."
                 )
-        return np.array([curve.hold(own.coordinate(value)).zeta for value in places.tolist()])
+        return np.array([curve.at(own.coordinate(value)).zeta for value in places.tolist()])
 
     def __repr__(self) -> str:
         """Say what is profiled."""

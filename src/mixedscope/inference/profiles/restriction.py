@@ -31,8 +31,8 @@ Floats = NDArray[np.float64]
 
 #: What the fit may be above the least deviance that is found: its own tolerance, many times.
 _LOWER: Final = 1e-5
-#: Observations up to which other minima are looked for. One found that is so little higher, and so
-#: far away in some coordinate, is finished to see which is lower.
+#: Observations up to which other minima are looked for from several places. One found that is so
+#: little higher, and so far away in some coordinate, is finished to see which is lower.
 _ROWS: Final = 5_000
 _CLOSE: Final = 0.02
 #: Places searched from where all of them lead back: of 610 ends of random profiles no search from
@@ -205,23 +205,25 @@ class Restriction:
 
         return self.base.space.moved(make, self._searcher)
 
-    def look(self, knot: Knot) -> Knot | None:
+    def look(self, knot: Knot, *, everywhere: bool = False) -> Knot | None:
         """Look for a lower minimum of the others elsewhere; None if none is found.
 
         Searches from places that differ much: all standard deviations and correlations changed in
         one direction, and all standard deviations as large as sigma without correlations; where
-        these lead to another minimum, be it higher, from more. No minimum is proved to be the
-        lowest. Only of models whose evaluations are fast.
+        these lead to another minimum, be it higher, or `everywhere` is said, from more. No minimum
+        is proved to be the lowest. Of models of many observations from one place only, and of these
+        only where searches are compiled.
         """
         space = self._space(knot.held)
         own = knot.point
-        if len(self._free) < 2 or self.base.objective.system.n > _ROWS:
+        is_large = self.base.objective.system.n > _ROWS
+        if len(self._free) < 2 or (is_large and space.searcher is None):
             return None
         free = self._free
         sizes, near = np.abs(own.x), _APART * space.unit(own.x)
         is_alone, higher = True, None
         for number, start in enumerate(space.elsewhere(own.x)):
-            if number == _ENOUGH and is_alone:
+            if is_alone and not everywhere and number == (1 if is_large else _ENOUGH):
                 break
             x = own.x.copy()
             x[free] = start[free]
