@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.data.simulate import Simulation
-from mixedscope.data.truth import containing_levels, rows_in_simulation, true_designs
+from mixedscope.data.truth import rows_in_simulation, true_designs
 from mixedscope.design.design import Design, RandomDesign
+from mixedscope.design.nesting import containing_levels
 
 __all__ = ["Key", "true_parameters"]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mixedscope.data.simulate import Simulation, simulate_dataset
 from mixedscope.design.design import Design, RandomDesign
+from mixedscope.design.nesting import containing_levels
 
 __all__ = [
     "Truth",
-    "containing_levels",
     "effects_in_model",
     "rows_in_simulation",
     "true_designs",
@@ -109,18 +109,6 @@ def true_designs(
         or next((other for other in left if _alike(own.codes, other.codes[rows])), None)
         for own in design.random
     ]
-
-
-def containing_levels(
-    inner: NDArray[np.int64], outer: NDArray[np.int64]
-) -> NDArray[np.int64] | None:
-    """Of two codings (n,), the level of the second that each level of the first is within.
-
-    None if rows of one level are of several.
-    """
-    level = np.empty(int(inner.max(initial=-1)) + 1, dtype=np.int64)
-    level[inner] = outer
-    return level if np.array_equal(level[inner], outer) else None
 
 
 def _alike(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.design.nesting import containing_levels
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.diagnostics.leverage import told_observations
 
@@ -50,19 +51,13 @@ def outer_factor(objective: ProfiledObjective) -> Ints:
     terms = objective.system.terms
     outer = min(terms, key=lambda term: len(term.design.levels))
     for term in terms:
-        if not _is_nested(term.design.codes, outer.design.codes):
+        if containing_levels(term.design.codes, outer.design.codes) is None:
             raise UnsuitedError(
                 f"The grouping factors {term.group} and {outer.group} are crossed: observations "
                 "of different clusters share random effects, and no cluster of either is "
                 "independent of the others. Give a cluster that contains both."
             )
     return outer.design.codes
-
-
-def _is_nested(inner: Ints, outer: Ints) -> bool:
-    """Whether each level of `inner` lies within one of `outer`."""
-    pairs = np.unique(np.column_stack([inner, outer]), axis=0)
-    return len(pairs) == len(np.unique(inner))
 
 
 def sandwich(
@@ -84,7 +79,7 @@ def sandwich(
         raise ModelError(f"All rows belong to one cluster of {name}: at least two are needed.")
     system = objective.system
     for term in system.terms:
-        if not _is_nested(term.design.codes, cluster):
+        if containing_levels(term.design.codes, cluster) is None:
             raise UnsuitedError(
                 f"Levels of the grouping factor {term.group} lie in several clusters of {name}, "
                 "which are not independent then: give a cluster that contains them whole."
