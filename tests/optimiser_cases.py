@@ -10,6 +10,7 @@ import numpy as np
 from caption_claims import NUMBER, read
 
 import mixedscope as ms
+from mixedscope.covariance.registry import STRUCTURES
 from mixedscope.inference.studies.stopping import MEASURES, accuracy_table
 from mixedscope.tables.store import FitTables
 
@@ -44,7 +45,7 @@ def of(label: str, fits: Fits) -> FitTables:
     found = [
         f
         for f in fits
-        if str(f.info["structure"]) in words
+        if STRUCTURES[str(f.info["structure"])].label in words
         and (" by " not in words or words.endswith(str(f.info["optimizer"]["name"])))
     ]
     (fit,) = found

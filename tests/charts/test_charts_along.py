@@ -35,11 +35,11 @@ def tables(structure: str = "full", optimizer: str = "pybobyqa") -> FitTables:
 
 
 def axes(spec: Any, fields: tuple[str, ...] = ("x", "left", "e", "at")) -> list[dict[str, Any]]:
-    """Scales of everything that runs to the right."""
+    """Scales of everything that runs to the right; those of keys, which have no type, do not."""
     found = []
     if isinstance(spec, dict):
         x = spec.get("x")
-        if isinstance(x, dict) and x.get("field") in fields and "scale" in x:
+        if isinstance(x, dict) and x.get("field") in fields and "type" in x.get("scale", {}):
             found.append(x["scale"])
         for value in spec.values():
             found += axes(value, fields)

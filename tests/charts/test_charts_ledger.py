@@ -38,7 +38,7 @@ def intercept() -> FitTables:
 
 def panels(fits: list[FitTables], **settings: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     spec = ledger_chart(fits, **settings)[0].to_dict()
-    return spec, spec["concat"]
+    return spec, spec["concat"] if len(fits) == 1 else spec["vconcat"][0]["concat"]
 
 
 def rows(spec: dict[str, Any], part: dict[str, Any]) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def test_several_fits_have_common_vertical_axes(full: FitTables, intercept: FitT
         both = [p["layer"][0] if "layer" in p else p for p in (left, right)]
         domains = [p["encoding"]["y"]["scale"]["domain"] for p in both]
         assert domains[0] == domains[1]
-    assert [p["title"]["text"] for p in parts[:2]] == ["full", "intercept"]
+    assert [p["title"]["text"] for p in parts[:2]] == [["full covariance"], ["intercepts only"]]
 
 
 def test_lines_of_several_fits_have_keys_by_panel(full: FitTables, intercept: FitTables) -> None:

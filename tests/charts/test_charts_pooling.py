@@ -179,11 +179,11 @@ def test_log_scale_of_s_has_a_place_for_zero_and_the_limit(simulated: FitTables)
 def test_several_fits_are_columns(simulated: FitTables, intercept: FitTables) -> None:
     spec, grid = panels([simulated, intercept])
     assert [len(row) for row in grid] == [2] * 6
-    assert [words(spec, panel)[0] for panel in grid[0]] == ["full", "intercept"]
+    assert [words(spec, panel)[0] for panel in grid[0]] == ["full covariance", "intercepts only"]
     assert rows(spec, grid[1][1])["text"].item() == "not in this model"
     domains = [marks(p, "line")[0]["encoding"]["y"]["scale"]["domain"] for p in grid[0]]
     assert domains[0] == domains[1]
-    assert drawn([simulated, intercept])[1].startswith("Full: ")
+    assert drawn([simulated, intercept])[1].startswith("Full covariance: ")
 
 
 def test_without_variance_title_and_caption_say_so() -> None:

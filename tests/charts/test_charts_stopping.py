@@ -125,11 +125,11 @@ def test_lines_are_the_table_down_to_the_floor() -> None:
 def test_structures_stand_side_by_side_on_one_scale() -> None:
     spec, title, caption = drawn(fitted("full"), fitted("zerocorr"))
     panels = spec["vconcat"][0]["concat"]
-    assert [p["title"]["text"] for p in panels[:2]] == ["full", "zerocorr"]
+    assert [p["title"]["text"] for p in panels[:2]] == [["full covariance"], ["zero correlations"]]
     scales = [p["layer"][2]["encoding"]["y"]["scale"]["domain"] for p in panels[2:]]
     assert scales[0] == scales[1]
-    assert "(full)" in title
-    assert "Zerocorr: " in caption
+    assert "(full covariance)" in title
+    assert "Zero correlations: " in caption
 
 
 def test_seconds_run_to_their_sum() -> None:

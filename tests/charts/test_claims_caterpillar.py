@@ -98,7 +98,7 @@ def title_of_nothing(m: re.Match[str], case: Case) -> None:
 def marks(m: re.Match[str], case: Case) -> None:
     assert agrees(m["z"], norm.ppf(0.5 + case.level / 2))
     assert ("estimated too" in m["sd"]) == (case.options.get("error") == "marginal")
-    assert m["ref"] == "without shrinkage (joint limit)"
+    assert m["ref"] == "reference (joint limit)"
 
 
 @plain(rf"Band: the middle {PERCENT} of the fitted distribution, SD (?P<sds>.+?)"

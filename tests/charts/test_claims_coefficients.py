@@ -93,7 +93,7 @@ def test_all_intervals_of_one_fit_stand_together_with_their_own_ends(fit: ms.Fit
 
 def test_profile_and_bootstrap_by_themselves_are_drawn(fit: ms.Fit) -> None:
     draws = ms.charts.coefficients(fit.parametric_bootstrap(80, seed=1))
-    assert set(drawn(draws)["name"]) >= {"x", "residual", "x | g", "(Intercept) ~ x | g"}
+    assert set(drawn(draws)["name"]) >= {"x", "σ", "x | g", "(Intercept) ~ x | g"}
     assert words(draws)[1].startswith(
         "Points: estimates; bars: intervals at 95\u00a0% by bootstrap."
     )

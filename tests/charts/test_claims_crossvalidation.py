@@ -12,6 +12,7 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 
 import mixedscope as ms
+from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.kinds.crossvalidation.chart import crossvalidation_chart
 from mixedscope.charts.kinds.crossvalidation.words import (
     crossvalidation_reading,
@@ -299,9 +300,11 @@ def test_pictures_show_differences_and_numbers_the_value_they_are_from() -> None
                 expected = np.array([one[field] - half, one[field], one[field] + half])
                 if one["structure"] == "full" or (field == "difference" and scheme == "new"):
                     expected = np.zeros(3)
-                assert drawn[one["structure"]] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+                assert drawn[worded(one["structure"])] == pytest.approx(
+                    expected, rel=1e-4, abs=1e-9
+                )
         told = {r["name"]: r["told"] for r in spec["datasets"][numbers["data"]["name"]]}
-        assert agrees(told["full"], own["rmse"].iloc[0])
+        assert agrees(told["full covariance"], own["rmse"].iloc[0])
 
 
 def test_a_level_that_is_left_out_makes_no_difference() -> None:

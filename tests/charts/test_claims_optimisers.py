@@ -81,7 +81,8 @@ def what_is_drawn(m: re.Match[str], fits: Fits, x: str) -> None:
 
 
 @claims(
-    r"(?P<label>(?:Full|Zerocorr|Intercept)[^,]*), (?P<count>[\d,]+) evaluations?"
+    r"(?P<label>(?:Full covariance|Zero correlations|Intercepts "
+    r"only)[^,]*), (?P<count>[\d,]+) evaluations?"
     rf"(?: in {SECONDS})?(?: by (?P<by>\S+))?: (?P<parts>.+?)\. Verdict: (?P<verdict>[a-z ]+)\."
 )
 def a_fit(m: re.Match[str], fits: Fits, x: str) -> None:
@@ -160,7 +161,7 @@ def one_evaluation(m: re.Match[str], fits: Fits, x: str) -> None:
 
 
 @claims(
-    r"Of the (?P<of>[\d,]+) evaluations of (?P<label>\S+(?: by \S+)?) "
+    r"Of the (?P<of>[\d,]+) evaluations of (?P<label>\S+ \S+(?: by \S+)?) "
     r"(?:the line goes through (?P<best>[\d,]+))?(?:(?P<n>[\d,]+) are drawn)?(?: and )?"
     r"(?:lines below go through (?P<lines>[\d,]+)(?P<least> at least)?)?: at even distances, and "
     r"the ends of phases and stages(?P<failed>, and some that failed)?\."

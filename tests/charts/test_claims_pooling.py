@@ -13,6 +13,7 @@ from caption_claims import NUMBER, Claims, agrees, need_whole_file
 from pooling_cases import SPEC
 
 import mixedscope as ms
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.pooling.chart import pooling_chart
 from mixedscope.tables.store import FitTables
 
@@ -29,7 +30,7 @@ class Paths:
         self.confounded = limit.get("confounded", ())
 
     def of(self, label: str | None) -> FitTables:
-        names = {f.info["structure"].capitalize(): f for f in self.fits}
+        names = {structure_label(f.info).capitalize(): f for f in self.fits}
         return self.fits[0] if label is None else names[label]
 
     @staticmethod
@@ -60,7 +61,7 @@ def parts_of(text: str, case: Paths) -> None:
         assert agrees(end, last)
 
 
-@path(r"(?:Full: b|B)etween complete and no pooling, the fit spends (.+)$")
+@path(r"(?:Full covariance: b|B)etween complete and no pooling, the fit spends (.+)$")
 def standing(m: re.Match[str], case: Paths) -> None:
     assert not case.confounded
     parts_of(m[1], case)
@@ -71,14 +72,15 @@ def standing(m: re.Match[str], case: Paths) -> None:
         assert case.spent(case.fits[0], entry["group"])[1] <= most
 
 
-@path(r"(?:Full: a|A)s far as the data tell (.+?) apart, the fit spends (.+)$")
+@path(r"(?:Full covariance: a|A)s far as the data tell (.+?) apart, the fit spends (.+)$")
 def standing_of_confounded(m: re.Match[str], case: Paths) -> None:
     assert m[1] == " and ".join(case.confounded)
     parts_of(m[2], case)
 
 
 @path(
-    rf"(?:Full: a|A)gainst the truth, fitted values err least with \u039b times ({NUMBER}); the "
+    rf"(?:Full covariance: a|A)gainst the truth, fitted values err least "
+    rf"with \u039b times ({NUMBER}); the "
     rf"fit errs ({NUMBER})\u00a0% more$"
 )
 def against_truth(m: re.Match[str], case: Paths) -> None:
@@ -88,7 +90,8 @@ def against_truth(m: re.Match[str], case: Paths) -> None:
 
 
 @path(
-    r"(?:Full: a|A)gainst the truth, no scaling of \u039b would make the fitted values err even "
+    r"(?:Full covariance: a|A)gainst the truth, no scaling of \u039b would "
+    r"make the fitted values err even "
     r"0\.05\u00a0% less$"
 )
 def best_as_it_is(m: re.Match[str], case: Paths) -> None:
@@ -113,7 +116,7 @@ def described(m: re.Match[str], case: Paths) -> None:
     modes = case.fits[0].require("shrinkage_path")
     assert (modes.loc[modes["s"] == 0.0, "mode"] == 0.0).all()
     groups = [e["group"] for e in case.fits[0].info["random"]]
-    limit = "what levels would be without pooling (joint least-squares limit)"
+    limit = "the references, what levels would be without pooling (joint least-squares limit)"
     alone = "each level's own least-squares estimate (its rows alone)"
     own = " and ".join(case.confounded)
     wanted = f"{limit}, {alone} for {own}" if own else limit
@@ -183,7 +186,8 @@ def stays_nothing(m: re.Match[str], case: Paths) -> None:
 
 
 @path(
-    r"(?:(?P<label>Full|Zerocorr|Intercept): )?The fit is singular \((?P<what>.+?)\): scaling "
+    r"(?:(?P<label>Full covariance|Zero correlations|Intercepts only): "
+    r")?The fit is singular \((?P<what>.+?)\): scaling "
     r"keeps a collapsed direction collapsed, so that these lines do not reach the open points\."
 )
 def collapsed(m: re.Match[str], case: Paths) -> None:
@@ -192,7 +196,8 @@ def collapsed(m: re.Match[str], case: Paths) -> None:
 
 
 @path(
-    r"(?:(?P<label>Full|Zerocorr|Intercept): )?Below, the data being simulated, the expected "
+    r"(?:(?P<label>Full covariance|Zero correlations|Intercepts only): "
+    r")?Below, the data being simulated, the expected "
     r"squared error given the true random effects \(bold\), as bias² \(dashed\) plus variance "
     r"\(dotted\), mean over observations; filled the fit, open the least, errors beyond 3 times "
     r"that of the fit not drawn\. "

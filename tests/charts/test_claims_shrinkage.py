@@ -22,10 +22,11 @@ LABELS = {
     "intercepts only": "intercept",
 }
 
-OWN = "its own least-squares estimate (this group's rows alone)"
-JOINT = "its estimate without shrinkage (joint least-squares limit)"
+OWN = "the reference, its own least-squares estimate (this group's rows alone)"
+JOINT = "the reference, its estimate without shrinkage (joint least-squares limit)"
 LEAST = (
-    "its part in the joint least-squares solution of smallest norm, which is no estimate, as least "
+    "the reference, its part in the joint least-squares solution of smallest norm, "
+    "no estimate, as least "
     "squares cannot tell "
 )
 

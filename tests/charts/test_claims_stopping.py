@@ -27,7 +27,7 @@ from mixedscope.tables.store import FitTables
 
 claims = Claims()
 
-LABEL = r"(?P<label>(?:Full|Zerocorr|Intercept)(?: by [\w-]+)?)"
+LABEL = r"(?P<label>(?:Full covariance|Zero correlations|Intercepts only)(?: by [\w-]+)?)"
 
 
 @claims(rf"Compiling and loading code took {SECONDS}, which is left out\.")
@@ -71,7 +71,7 @@ def final_in_many(m: re.Match[str], fits: Fits, x: str) -> None:
 @claims(r"Estimates are final to within 0\.001 (?:from evaluation|after) (?P<parts>(?!\d+ to ).+)$")
 def final_from(m: re.Match[str], fits: Fits, x: str) -> None:
     told, *never = re.split(r", (?=never)", m["parts"])
-    parts = re.findall(r"(.+?)\u00a0of\u00a0(.+?)(?: \((\w+)\))?(?:, |$)", told)
+    parts = re.findall(r"(.+?)\u00a0of\u00a0(.+?)(?: \(([^)]+)\))?(?:, |$)", told)
     assert len(parts) + len(never) == len(fits)
     for words in never:
         fit = of(words, fits)
@@ -222,7 +222,7 @@ def test_estimates_that_are_never_or_only_at_the_end_final() -> None:
     last, before, all_rows = slice(-1, None), slice(-2, -1), slice(None)
     fit, other = fitted(), fitted("zerocorr")
     assert "at no evaluation" in stopped([far(fit, last, "beta")])
-    assert "never (full)" in stopped([far(fit, last, "beta"), other])
+    assert "never (full covariance)" in stopped([far(fit, last, "beta"), other])
     stopped([far(fit, last, "modes")])
     stopped([far(fit, before, "beta")])
     stopped([far(fit, before, "beta", "modes")])

@@ -12,7 +12,7 @@ import pytest
 
 from mixedscope import charts
 from mixedscope.charts.common.colours import COLOURS, Style
-from mixedscope.charts.common.palette import _contrast, check_colours
+from mixedscope.charts.common.palette import check_colours, contrast
 from mixedscope.charts.common.sheet import sheet
 from mixedscope.core.errors import ConfigError, ModelError
 from mixedscope.workflow.config.model import validate_config
@@ -93,7 +93,7 @@ def test_styles_look_colours_up_when_they_are_asked() -> None:
         ({"mode": "#07B"}, "six hexadecimal digits"),
         ({"mode": "#FFFF99"}, "'mode' can hardly be seen: #FFFF99 has a contrast of 1.0 to paper"),
         ({"exploration": "#444444"}, "Text on 'exploration' cannot be read"),
-        ({"mode": "#E69F00"}, r"'reference' \(#E69F00\) and 'mode' \(#E69F00\) .* look alike"),
+        ({"mode": "#B37400"}, r"'reference' \(#B37400\) and 'mode' \(#B37400\) .* look alike"),
         ({"full": "#AA3300", "zerocorr": "#AB3301"}, "'full' .* and 'zerocorr' .* look alike"),
         (["#0072B2"], "colours is a mapping of meanings to colours"),
     ],
@@ -109,8 +109,8 @@ def test_the_usual_colours_keep_the_rules_that_others_are_held_to() -> None:
 
 def test_contrast_is_that_of_the_standard() -> None:
     # WCAG 2.2: black on white 21, grey #767676 on white 4.54 (the grey that just passes AA).
-    assert _contrast("#000000", "#FFFFFF") == pytest.approx(21.0)
-    assert _contrast("#767676", "#FFFFFF") == pytest.approx(4.54, abs=0.005)
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21.0)
+    assert contrast("#767676", "#FFFFFF") == pytest.approx(4.54, abs=0.005)
 
 
 def test_a_configuration_is_held_to_the_same_rules() -> None:

@@ -255,7 +255,7 @@ class Ar1(_EqualSds):
 
     name = "ar1"
     label = "autoregression"
-    colour = "#D9C400"
+    colour = "#879951"
     shape = "triangle-left"
     kind = AutoregressiveCorrelation
     ordered = True

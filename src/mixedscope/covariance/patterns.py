@@ -256,8 +256,8 @@ class ReducedRank(_Pattern):
     special_cases = frozenset({"rr"})
     #: Low ranks are drawn in colours and shapes of their own.
     _looks: ClassVar = {
-        1.0: ("#C3E3F7", "M0,-1.2L.5,0L0,1.2L-.5,0Z"),
-        2.0: ("#A99FEA", "diamond"),
+        1.0: ("#006CFC", "M0,-1.2L.5,0L0,1.2L-.5,0Z"),
+        2.0: ("#7587F3", "diamond"),
     }
 
     @classmethod
@@ -329,7 +329,7 @@ class HomDiag(CovarianceStructure):
 
     name = "homdiag"
     label = "zero correlations, one sd"
-    colour = "#F2B07B"
+    colour = "#90513F"
     shape = "M-.9,-.9L.9,-.9L.9,-.3L-.9,-.3ZM-.9,.3L.9,.3L.9,.9L-.9,.9Z"
     correlates = False
     least_columns = 2

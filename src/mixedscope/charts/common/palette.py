@@ -11,36 +11,36 @@ from mixedscope.core.errors import ModelError, suggest
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 from mixedscope.covariance.registry import STRUCTURES, look_of
 
-__all__ = ["GROUP_COLOURS", "THEMES", "USUAL", "check_colours"]
+__all__ = ["GROUP_COLOURS", "THEMES", "USUAL", "check_colours", "contrast", "luminance"]
 
 #: Fixed meanings; names of stages and phases are those of the stored tables. Structures say their
 #: own colours (`mixedscope.charts.common.structure_names.structure_colours`).
 USUAL: Final[dict[str, str]] = {
     # shrinkage
-    "reference": "#E69F00",
+    "reference": "#B37400",
     "mode": "#0072B2",
     "population": "#000000",
-    "movement": "#9A9A9A",
-    "ellipse": "#56B4E9",
+    "movement": "#868686",
+    "ellipse": "#2F93CC",
     "zero": "#6E6E6E",
     # levels of variance and of degrees of freedom; grouping factors have `GROUP_COLOURS`
-    "observations": "#BDBDBD",
-    "fixed": "#6E6E6E",
-    # phases of an optimisation
-    EXPLORATION: "#F3D9B1",
-    CONVERGENCE: "#BFDDF0",
-    FINE_TUNING: "#DCDCDC",
+    "observations": "#949494",
+    "fixed": "#3F3F3F",
+    # phases of an optimisation, each lighter than the one before
+    EXPLORATION: "#F2D8AE",
+    CONVERGENCE: "#D6EBFB",
+    FINE_TUNING: "#FAFAFA",
     # evaluations
-    "evaluation": "#7A7A7A",
+    "evaluation": "#6C6C6C",
     "best": "#0072B2",
     "failed": "#CC3311",
-    "polish": "#CC79A7",
+    "polish": "#B5568D",
     "escape": "#882255",
-    "restart": "#44AA99",
+    "restart": "#2F857B",
 }
 
 #: Colours of grouping factors, in the order of the formula.
-GROUP_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GROUP_COLOURS: Final = ("#0072B2", "#8C4A18", "#008C78", "#5A0A50", "#967814", "#1E00A0")
 
 #: Ink and paper of every theme: "light" for screens, "print" for paper (no tint anywhere).
 THEMES: Final[dict[str, dict[str, str]]] = {
@@ -88,14 +88,14 @@ def check_colours(colours: Any) -> None:
                 f'"#0072B2", not {named(colour)}.'
             )
         if name in _SHADES:
-            found = _contrast(colour, THEMES["light"]["ink"])
+            found = contrast(colour, THEMES["light"]["ink"])
             if found < _LEAST_OF_INK:
                 raise ModelError(
                     f"Text on {name!r} cannot be read: {colour} has a contrast of {found:.1f} to "
                     f"ink, and needs {_LEAST_OF_INK:g}: take a lighter one."
                 )
             continue
-        found = _contrast(colour, THEMES["light"]["paper"])
+        found = contrast(colour, THEMES["light"]["paper"])
         if name != "observations" and found < _LEAST_OF_MARKS:
             raise ModelError(
                 f"Marks of {name!r} can hardly be seen: {colour} has a contrast of {found:.1f} to "
@@ -119,14 +119,15 @@ def _linear(colour: str) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _luminance(colour: str) -> float:
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour: 0 is black, 1 white (WCAG 2.2)."""
     red, green, blue = _linear(colour)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _contrast(first: str, second: str) -> float:
+def contrast(first: str, second: str) -> float:
     """Contrast of two colours as WCAG defines it, from 1 to 21."""
-    darker, lighter = sorted((_luminance(first), _luminance(second)))
+    darker, lighter = sorted((luminance(first), luminance(second)))
     return (lighter + 0.05) / (darker + 0.05)
 
 

@@ -19,8 +19,8 @@ from mixedscope.charts.kinds.shrinkage.levels import Pull
 
 __all__ = [
     "DENSE",
+    "FACTOR",
     "Panel",
-    "factor_words",
     "panel_chart",
     "pointed_level",
     "rounded",
@@ -95,7 +95,7 @@ def panel_chart(
     size = 26 if panel.width >= _SMALL else _SMALL_POINT
     paper = ink(theme)["paper"]
     whole = [r for r in rows if r["rx"] is not None and r["ry"] is not None]
-    tips = _tooltips(pull.terms[panel.x], pull.terms[panel.y], factor_words(pull))
+    tips = _tooltips(pull.terms[panel.x], pull.terms[panel.y], FACTOR)
 
     def chart(values: list[dict[str, Any]]) -> alt.Chart:
         return alt.Chart(pd.DataFrame(values), width=panel.width, height=panel.height)
@@ -262,9 +262,8 @@ def _ticks(shown: bool) -> dict[str, Any]:
     return {"labels": shown, "ticks": shown, "domain": False, "tickCount": 4, **apart}
 
 
-def factor_words(pull: Pull) -> str:
-    """What the share of its reference is that a mode keeps."""
-    return "mode over reference" if pull.compared == "theta" else "shrinkage factor"
+FACTOR: Final = "mode over reference"
+"""What the share of its reference that a mode keeps is called."""
 
 
 def _tooltips(x: str, y: str, factor: str) -> list[alt.Tooltip]:

@@ -47,7 +47,7 @@ def parameter_name(key: Key, *, short: bool = False) -> str:
     >>> parameter_name(("correlation", "Subject", "(Intercept)", "Days"))
     'ρ of (Intercept), Days | Subject'
     >>> parameter_name(("sd", "Subject", "Days", None), short=True)
-    'Subject: Days'
+    'Days | Subject'
     """
     kind, group, term, term2 = key
     if kind == "sigma":
@@ -56,7 +56,7 @@ def parameter_name(key: Key, *, short: bool = False) -> str:
         return str(term)
     terms = str(term) if term2 is None else f"{term}, {term2}"
     if short:
-        return f"{group}: {terms}"
+        return f"{terms} | {group}"
     what = "SD" if kind == "sd" else "\u03c1"
     return f"{what} of {terms} | {group}"
 

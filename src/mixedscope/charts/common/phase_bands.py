@@ -17,8 +17,8 @@ __all__ = ["bands", "phase_fills", "phase_runs"]
 #: Pixels of the title of the key.
 _TITLE: Final = 44
 
-#: On paper: no tint, but three greys, lightest first.
-_GREYS: Final = {EXPLORATION: "#FFFFFF", CONVERGENCE: "#EBEBEB", FINE_TUNING: "#D4D4D4"}
+#: On paper: no tint, but three greys, lightest last.
+_GREYS: Final = {EXPLORATION: "#DCDCDC", CONVERGENCE: "#EDEDED", FINE_TUNING: "#FFFFFF"}
 
 
 def phase_fills(theme: str) -> dict[str, str]:
@@ -65,7 +65,7 @@ def bands(runs: pd.DataFrame, x: alt.X, theme: str) -> Any:
     )
     return (
         alt.Chart(runs.assign(phase=runs["name"].map(PHASE_NAMES)))
-        .mark_rect(opacity=1 if theme == "print" else 0.75, aria=False, **stroke)
+        .mark_rect(opacity=1, aria=False, **stroke)
         .encode(
             x=x,
             x2=alt.X2("right:Q"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,11 +10,12 @@ import pandas as pd
 
 from mixedscope.charts.common.colours import structure_colour
 from mixedscope.covariance.registry import look_of
-from mixedscope.covariance.structure_names import structure_name, structures_written
+from mixedscope.covariance.structure_names import structures_written
 from mixedscope.tables.store import FitTables
 
 __all__ = [
     "LISTED",
+    "fit_headings",
     "fit_label",
     "in_words",
     "structure_colours",
@@ -24,6 +26,9 @@ __all__ = [
 
 LISTED: Final = 4
 """So many fits are named one by one in a title; of more it tells the range."""
+
+#: Mean width of a bold character of a heading, in pixels.
+_CHARACTER: Final = 6.2
 
 
 def structure_label(info: Mapping[str, Any]) -> str:
@@ -43,9 +48,22 @@ def fit_label(fit: FitTables, tables: Sequence[FitTables]) -> str:
 
     ``tables``: all that are shown, this one among them.
     """
-    names = [structure_name(other.info) for other in tables]
-    name = structure_name(fit.info)
+    names = [structure_label(other.info) for other in tables]
+    name = structure_label(fit.info)
     return f"{name} by {fit.info['optimizer']['name']}" if len(set(names)) < len(names) else name
+
+
+def fit_headings(tables: Sequence[FitTables], width: float) -> list[list[str]]:
+    """Name the structures of fits above their panels, in as many lines each.
+
+    ``width``: pixels of a panel.
+    """
+    columns = max(int(width / _CHARACTER), 8)
+    lines = [
+        textwrap.wrap(structure_label(fit.info), columns, break_long_words=False) for fit in tables
+    ]
+    most = max(map(len, lines))
+    return [[*[" "] * (most - len(own)), *own] for own in lines]
 
 
 def in_words(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,10 @@ The font is Liberation Sans, which the renderer carries with it, so that text is
 alike on every machine; SVG files and pages carry what they need of it under a name of their own
 (`mixedscope.charts.common.embedding`), and Arial and Helvetica have the same widths for programs
 that read no embedded font.
-The colours are those of Okabe & Ito (2008) and of Tol (2021), told apart by colour-blind readers
-and, by their lightness, in grey.
+The colours have the hues of Okabe & Ito (2008) and of Tol (2021), told apart by colour-blind
+readers, as dark as is needed to stand out from paper and from the bands of phases. In grey phases
+and parts of the variance differ in lightness; what else has a colour of its own has a dash, a shape
+or a place of its own too. `tests/charts/test_contrast.py` holds all that is drawn to it.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def _name(kind: str, group: str, term: str, term2: str) -> str:
     if kind == "beta":
         return term
     if kind == "sigma":
-        return "residual"
+        return "\u03c3"
     return f"{term} | {group}" if kind == "sd" else f"{term} ~ {term2} | {group}"
 
 

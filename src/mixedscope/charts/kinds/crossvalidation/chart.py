@@ -18,7 +18,7 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
-from mixedscope.charts.common.structure_names import structure_colours
+from mixedscope.charts.common.structure_names import structure_colours, worded
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
 from mixedscope.charts.kinds.crossvalidation.words import (
@@ -106,12 +106,13 @@ def crossvalidation_chart(
     chart = in_column(*rows, spacing=12)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     caption = crossvalidation_reading(summary, groups, fits)
-    caption += f" In numbers: the values with {structures[0]}, and how the others differ from them."
+    first = worded(structures[0])
+    caption += f" In numbers: the values with {first}, and how the others differ from them."
     return chart, title, caption
 
 
 def _label(name: str) -> str:
-    return NO_SHRINKAGE if name == UNSHRUNKEN else name
+    return NO_SHRINKAGE if name == UNSHRUNKEN else worded(name)
 
 
 def _y(names: Sequence[str], *, labels: bool) -> alt.Y:
@@ -158,7 +159,7 @@ def _errors(
     scale, ticks = _around_zero(frame)
     words = ["root mean squared error", *[f"({response})"] * bool(response)]
     axis = alt.Axis(
-        title=[*words, f"minus that of {names[0]}"] if titled else None, grid=False, **ticks
+        title=[*words, f"minus that of {worded(names[0])}"] if titled else None, grid=False, **ticks
     )
     tooltip = [
         alt.Tooltip("name:N", title="structure"),
@@ -188,7 +189,9 @@ def _densities(
     )
     scale, ticks = _around_zero(frame)
     axis = alt.Axis(
-        title=["log density of the data", f"minus that of {structures[0]}"] if titled else None,
+        title=["log density of the data", f"minus that of {worded(structures[0])}"]
+        if titled
+        else None,
         grid=False,
         **ticks,
     )

@@ -24,7 +24,7 @@ from mixedscope.charts.common.legend import (
     title_lines,
 )
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.panels import factor_words, rounded
+from mixedscope.charts.common.panels import FACTOR, rounded
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.dumbbell.options import DumbbellOptions
@@ -173,7 +173,7 @@ def _panel(
                 ("r", "reference"),
                 ("m", "mode"),
                 ("d", "movement"),
-                ("f", factor_words(pull)),
+                ("f", FACTOR),
                 ("s", "conditional SD"),
             )
         ),

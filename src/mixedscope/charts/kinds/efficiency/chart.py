@@ -8,6 +8,7 @@ each structure differs from the first.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
-from mixedscope.charts.common.structure_names import structure_colours
+from mixedscope.charts.common.structure_names import structure_colours, worded
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.efficiency.options import EfficiencyOptions
 from mixedscope.charts.kinds.efficiency.words import (
@@ -46,6 +47,8 @@ _NARROW: Final = (96, 66)
 #: Most columns of numbers; with more structures the numbers are in tooltips.
 _COLUMNS: Final = 2
 _STEP: Final = 9
+#: Characters of a line above a column of numbers.
+_HEADING: Final = 13
 #: Marks of structures, and of estimates without shrinkage; no strokes, which intervals are.
 _SHAPES: Final = ("circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right")
 _UNSHRUNKEN: Final = "diamond"
@@ -99,13 +102,18 @@ def _rows(summary: pd.DataFrame) -> pd.DataFrame:
             measure_name(m, g, t)
             for m, g, t in zip(frame["measure"], frame["group"], frame["term"], strict=True)
         ],
-        name=frame["structure"].replace(UNSHRUNKEN, NO_SHRINKAGE),
+        name=frame["structure"].map(_called),
         ratio=1.0 + frame["excess"],
         low=(1.0 + frame["excess"] - half).clip(lower=_LEAST),
         high=1.0 + frame["excess"] + half,
         told=[change(r["loss"], r["loss_se"]) for _, r in frame.iterrows()],
         reached=[_percent(r["gain"], r["gain_se"]) for _, r in frame.iterrows()],
     )
+
+
+def _called(structure: str) -> str:
+    """A structure in words; what is not shrunken too."""
+    return NO_SHRINKAGE if structure == UNSHRUNKEN else worded(structure)
 
 
 def _percent(gain: float, error: float) -> str:
@@ -119,7 +127,7 @@ def _errors(
     shown: Sequence[str],
     colours: dict[str, str],
 ) -> Any:
-    names = [NO_SHRINKAGE if s == UNSHRUNKEN else s for s in shown]
+    names = [_called(s) for s in shown]
     structures = [s for s in shown if s != UNSHRUNKEN]
     palette = structure_colours(structures, GROUP_COLOURS)
     palette += [COLOURS["reference"]] * (UNSHRUNKEN in shown)
@@ -164,7 +172,7 @@ def _errors(
         alt.Tooltip("mse_se:Q", title="Monte Carlo standard error", format=".2~g"),
         alt.Tooltip("bias2:Q", title="squared bias", format=".4~g"),
         alt.Tooltip("variance:Q", title="variance", format=".4~g"),
-        alt.Tooltip("told:N", title=f"against {shown[0]}"),
+        alt.Tooltip("told:N", title=f"against {_called(shown[0])}"),
         alt.Tooltip("reached:N", title="gain of shrinking reached"),
     ]
     base = data.chart(table)
@@ -227,8 +235,8 @@ def _numbers(
     )
     return layered(_bands(data, labels, y, colours), text).properties(
         title=alt.TitleParams(
-            text=[name],
-            subtitle=[f"against {first}"],
+            text=textwrap.wrap(worded(name), _HEADING),
+            subtitle=textwrap.wrap(f"against {worded(first)}", _HEADING),
             fontSize=10,
             subtitleFontSize=10,
             anchor="end",

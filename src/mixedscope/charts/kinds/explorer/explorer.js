@@ -442,7 +442,7 @@
       say("caterpillar2", terms[state.y]);
       say("path2", `${factor().levels[state.level]}: ${terms[state.y]}`);
     }
-    ui.reference.textContent = `reference: ${reference}`;
+    ui.reference.textContent = reference;
     const {landscape} = fit();
     if (landscape) {
       const plane = landscape.panels[state.plane];

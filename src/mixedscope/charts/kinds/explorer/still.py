@@ -103,7 +103,7 @@ def explorer_still(
         "nowx": [{"e": n, "v": path[-1]["v"]}],
     }
     items = [
-        ("reference", f"reference: {reference_key(factor.pulls[0])}"),
+        ("reference", reference_key(factor.pulls[0])),
         ("movement-line", "pull"),
         ("mode", "conditional mode"),
         *[("ellipse", "fitted distribution, intervals")],

@@ -337,12 +337,11 @@ def _outcomes(
         else:
             told = "not nested" if own["n_theta"].max() > row["n_theta"] else "the richest"
         good = row["verdict"] in ("optimum", "boundary optimum")
-        verdict = "singular optimum" if row["verdict"] == "boundary optimum" else row["verdict"]
         lines.append(
             {
                 "rung": row["rung"],
                 "test": told,
-                "verdict": verdict,
+                "verdict": row["verdict"],
                 "colour": colours["soft"] if good else COLOURS["failed"],
             }
         )

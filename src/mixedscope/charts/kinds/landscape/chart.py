@@ -19,6 +19,7 @@ from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.landscape.key import MARKS, band_colours, key
 from mixedscope.charts.kinds.landscape.options import LandscapeOptions
@@ -28,7 +29,6 @@ from mixedscope.charts.kinds.landscape.words import (
     parameter_words,
 )
 from mixedscope.core.errors import ModelError
-from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["landscape_chart"]
@@ -114,7 +114,7 @@ def _subtitle(fit: FitTables) -> list[str]:
     info = fit.info
     evaluations = len(fit.require("trace"))
     return [
-        f"{structure_name(info)}, {info['optimizer']['name']}, {counted(evaluations)}; "
+        f"{structure_label(info)}, {info['optimizer']['name']}, {counted(evaluations)}; "
         f"verdict: {(info.get('certificate') or {}).get('verdict') or 'not examined'}"
     ]
 

@@ -28,7 +28,7 @@ _BANDS: Final = (
 )
 _GREYS: Final = (
     "#FFFFFF",
-    "#F4F4F4",
+    "#F2F2F2",
     "#E8E8E8",
     "#DBDBDB",
     "#CDCDCD",

@@ -22,11 +22,11 @@ from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
 from mixedscope.charts.common.sheet import inner, is_narrow
+from mixedscope.charts.common.structure_names import fit_headings
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.ledger.options import LedgerOptions
 from mixedscope.charts.kinds.ledger.words import ledger_caption, ledger_title
-from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["ledger_chart"]
@@ -72,6 +72,7 @@ def ledger_chart(
     single = len(books) == 1
     width = inner() - _AXIS - _NAMES if single else panel_width(len(books), _AXIS, _GAP)
     style = _Style(palette, x_scale, width, colours, books)
+    headings = fit_headings(tables, width)
 
     def panels(fits: range) -> list[Any]:
         out = [
@@ -81,7 +82,7 @@ def ledger_chart(
         ]
         if not single:
             for place, i in enumerate(fits):
-                out[place] = out[place].properties(title=_header(tables[i]))
+                out[place] = out[place].properties(title=_header(tables[i], headings[i]))
         return out
 
     chart = in_rows(len(books), panels, ["fill", "stroke", "strokeDash"], ["color"])
@@ -259,7 +260,9 @@ def _stack(book: Books, style: _Style, parts: Mapping[str, pd.Series], axis: alt
         below = above
     return (
         alt.Chart(pd.concat(frames, ignore_index=True))
-        .mark_area(interpolate="step-after", opacity=0.85, aria=False)
+        .mark_area(
+            interpolate="step-after", stroke=style.colours["paper"], strokeWidth=0.8, aria=False
+        )
         .encode(
             x=style.x(book, titled=False),
             y=axis,
@@ -378,11 +381,11 @@ def _changes(book: Books) -> dict[str, pd.Series]:
     return {name: values - values.iloc[-1] for name, values in parts.items()}
 
 
-def _header(fit: FitTables) -> alt.TitleParams:
+def _header(fit: FitTables, name: Sequence[str]) -> alt.TitleParams:
     info = fit.info
     objective = f"objective {fixed(info['objective'], 2)}"
     return alt.TitleParams(
-        text=structure_name(info),
+        text=list(name),
         subtitle=[objective, f"{info['dof']} parameters"],
         fontSize=11,
         subtitleFontSize=10,

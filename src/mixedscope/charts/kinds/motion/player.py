@@ -46,7 +46,7 @@ def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
     names = list(dict.fromkeys(level for a in scene.actors for level in a.pull.levels))
     dense = len(names) > DENSE
     key = [
-        ("reference", f"reference: {reference_key(first.pull)}"),
+        ("reference", reference_key(first.pull)),
         ("mode", "conditional mode"),
         ("trail", "where it was"),
         ("movement", "pull"),

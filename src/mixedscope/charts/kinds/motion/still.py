@@ -202,7 +202,7 @@ def _moment(
     actor = scene.actors[fit]
     pull = _at(actor, evaluation)
     course = actor.course
-    phase = list(PHASE_NAMES)[int(course.phase[evaluation - 1])]
+    phase = list(PHASE_NAMES.values())[int(course.phase[evaluation - 1])].split(" and ")[0]
     words = f"{_LETTERS[number]}: {evaluation} of {course.size}, {phase}"
     head = len(scene.actors) > 1 and number == 0
     title = alt.TitleParams(

@@ -325,7 +325,7 @@ def _against(
             ),
             tooltip=[
                 alt.Tooltip("label:N", title="fit"),
-                alt.Tooltip("optimizer:N"),
+                alt.Tooltip("optimizer:N", title="optimiser"),
                 alt.Tooltip(f"{size}:Q", title=SIZE_NAMES[size], format=",d"),
                 alt.Tooltip("share:Q", format=".1%"),
             ],

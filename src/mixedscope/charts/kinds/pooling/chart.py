@@ -19,6 +19,7 @@ from mixedscope.charts.common.legend import key_row
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import rounded
 from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.pooling.options import PoolingOptions
 from mixedscope.charts.kinds.pooling.words import (
@@ -30,7 +31,6 @@ from mixedscope.charts.kinds.pooling.words import (
     reference_key,
 )
 from mixedscope.charts.kinds.shrinkage.levels import number
-from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["pooling_chart"]
@@ -152,7 +152,7 @@ def _columns_by_fit(paths: Sequence[Path]) -> list[list[_Cell | None]]:
 
 
 def _heading(path: Path, title: str, *, first: bool) -> list[str]:
-    return [structure_name(path.info), title] if first else [title]
+    return [structure_label(path.info), title] if first else [title]
 
 
 def _spans(paths: Sequence[Path]) -> dict[tuple[str, str], tuple[float, float]]:

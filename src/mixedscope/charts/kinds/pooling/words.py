@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.shrinkage.references import (
     confounded_in,
@@ -110,7 +111,7 @@ def pooling_title(paths: Sequence[Path]) -> str:
     title = _standing(paths[0])
     if len(paths) == 1:
         return title
-    return f"{str(paths[0].info['structure']).capitalize()}: {title[0].lower()}{title[1:]}"
+    return f"{structure_label(paths[0].info).capitalize()}: {title[0].lower()}{title[1:]}"
 
 
 def _standing(path: Path) -> str:
@@ -179,12 +180,14 @@ def pooling_caption(paths: Sequence[Path], x: str) -> str:
 
 def reference_key(paths: Sequence[Path]) -> str:
     """Name in a key what the modes end at."""
-    return _references(paths, "without pooling (joint limit)", "own least squares", "; {} for {}")
+    return _references(
+        paths, "reference (joint limit)", "reference (own least squares)", "; {} for {}"
+    )
 
 
 def _reference_words(paths: Sequence[Path]) -> str:
     """Say what the modes end at."""
-    limit = "what levels would be without pooling (joint least-squares limit)"
+    limit = "the references, what levels would be without pooling (joint least-squares limit)"
     alone = "each level's own least-squares estimate (its rows alone)"
     return _references(paths, limit, alone, ", {} for {}")
 
@@ -213,7 +216,7 @@ def _end(path: Path) -> str:
 
 def _sentence(path: Path, paths: Sequence[Path]) -> str:
     """What is special in one fit: collapsed directions, and its errors."""
-    label = f"{str(path.info['structure']).capitalize()}: " if len(paths) > 1 else ""
+    label = f"{structure_label(path.info).capitalize()}: " if len(paths) > 1 else ""
     words = []
     if not path.varies:
         return f"{label}As the fit leaves no variance, scaling it does nothing: all modes stay 0."

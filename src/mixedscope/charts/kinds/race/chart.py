@@ -46,6 +46,8 @@ _ABOVE: Final[dict[bool, str | list[str]]] = {
     True: ["objective", "− best"],
 }
 _HEIGHT: Final = 105
+#: A search that ended at no optimum: two strokes that cross.
+_ASTRAY: Final = "M-.8,-.8L.8,.8M-.8,.8L.8,-.8"
 #: Rings where searches ended, and lines of the usual start, of others and at what is close.
 _RING: Final[dict[str, Any]] = {
     "filled": False,
@@ -141,7 +143,9 @@ def _key(runs: pd.DataFrame, finish: pd.DataFrame, colours: dict[str, str]) -> l
         items.append(Keyed("point", "search ended at an optimum", _RING | {"stroke": blue}))
     if not arrived.all():
         red = COLOURS["failed"]
-        items.append(Keyed("point", "search ended uncertified", _RING | {"stroke": red}))
+        items.append(
+            Keyed("point", "search ended uncertified", _RING | {"shape": _ASTRAY, "stroke": red})
+        )
     near = {"stroke": colours["soft"], **_CLOSE}
     return [*items, Keyed("upright", f"{told_gap(CLOSE, 1)} above the best", near)]
 
@@ -278,11 +282,11 @@ def _end_marks(
     arrived = search["verdict"].isin(ARRIVED)
     rings = [
         data.chart(rows)
-        .mark_point(stroke=colour, aria=False, **_RING)
+        .mark_point(stroke=colour, aria=False, **{**_RING, "shape": shaped})
         .encode(x=x, y=y, tooltip=tooltip)
-        for rows, colour in (
-            (search[arrived], COLOURS["best"]),
-            (search[~arrived], COLOURS["failed"]),
+        for rows, shaped, colour in (
+            (search[arrived], "circle", COLOURS["best"]),
+            (search[~arrived], _ASTRAY, COLOURS["failed"]),
         )
         if len(rows)
     ]

@@ -106,8 +106,8 @@ def race_caption(
         f"differences below {told_gap(floor, 1)} are drawn there). In every panel one entrant is "
         "blue and the others are grey; the bold line begins where a fit would"
         + (f", the thin ones at {starts} random starts that all share" if starts else "")
-        + ". A ring marks where the search ended, red where its certificate was not that of an "
-        "optimum; what follows it, such as polishing, is pink."
+        + ". A ring marks where the search ended, a red cross where its certificate was not that "
+        "of an optimum; what follows it, such as polishing, is pink."
         + (
             " Seconds of a whole run include what follows, and no compiling."
             if timed

@@ -46,13 +46,13 @@ def reference_words(pull: Pull) -> str:
     if pull.compared == "theta":
         return f"its conditional mode at {pull.at}" + (f" ({pull.meaning})" if pull.meaning else "")
     if pull.compared == "within_group":
-        return "its own least-squares estimate (this group's rows alone)"
+        return "the reference, its own least-squares estimate (this group's rows alone)"
     if pull.confounded:
         return (
-            "its part in the joint least-squares solution of smallest norm, which is no estimate, "
-            f"as least squares cannot tell {joined(pull.confounded)} apart"
+            "the reference, its part in the joint least-squares solution of smallest norm, no "
+            f"estimate, as least squares cannot tell {joined(pull.confounded)} apart"
         )
-    return "its estimate without shrinkage (joint least-squares limit)"
+    return "the reference, its estimate without shrinkage (joint least-squares limit)"
 
 
 def reference_key(pull: Pull) -> str:
@@ -60,8 +60,10 @@ def reference_key(pull: Pull) -> str:
     if pull.compared == "theta":
         return f"mode at {pull.at}"
     if pull.compared == "within_group":
-        return "own least squares"
-    return "joint limit of smallest norm" if pull.confounded else "without shrinkage (joint limit)"
+        return "reference (own least squares)"
+    if pull.confounded:
+        return "reference (joint limit, smallest norm)"
+    return "reference (joint limit)"
 
 
 def pull_key(pull: Pull) -> str:

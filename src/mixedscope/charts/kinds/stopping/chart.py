@@ -24,12 +24,12 @@ from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width
 from mixedscope.charts.common.sheet import inner
+from mixedscope.charts.common.structure_names import fit_headings
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.stopping.options import StoppingOptions
 from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES, stopping_caption, stopping_title
 from mixedscope.charts.kinds.trace.frames import headroom
 from mixedscope.core.errors import ModelError
-from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
 
 __all__ = ["STOPPING_LIMIT", "stopping_chart"]
@@ -74,12 +74,13 @@ def stopping_chart(
         for columns, floor in ((["gap"], _GAP_FLOOR), (list(MEASURE_NAMES), _FLOOR))
     ]
     width = panel_width(len(tables), _AXIS, _GAP)
+    headings = fit_headings(tables, width)
 
     def panels(fits: range) -> list[Any]:
         above, below = [], []
         for i in fits:
             panel = _Panel(tables[i], frames[i], along, accuracy, theme, first=i == fits[0])
-            title = _header(tables[i], len(fits))
+            title = _header(tables[i], headings[i], len(fits))
             above.append(
                 panel.gap(tops[0]).properties(width=width, height=_HEIGHTS[0], title=title)
             )
@@ -326,11 +327,11 @@ class _Panel:
         )
 
 
-def _header(fit: FitTables, count: int) -> alt.TitleParams:
+def _header(fit: FitTables, name: Sequence[str], count: int) -> alt.TitleParams:
     total = len(fit.require("trace"))
     cost = [str(fit.info["optimizer"]["name"]), f"{total:,} evaluation{'' if total == 1 else 's'}"]
     return alt.TitleParams(
-        text=structure_name(fit.info),
+        text=list(name),
         subtitle=cost if count > 2 else [", ".join(cost)],
         fontSize=11,
         subtitleFontSize=10,

@@ -24,7 +24,13 @@ from mixedscope.charts.kinds.sweep.names import (
     told,
     x_words,
 )
-from mixedscope.charts.kinds.sweep.palette import are_numbers, legend_columns, marks, palette
+from mixedscope.charts.kinds.sweep.palette import (
+    are_numbers,
+    legend_columns,
+    legible,
+    marks,
+    palette,
+)
 from mixedscope.charts.kinds.sweep.words import sweep_caption, sweep_title
 from mixedscope.core.errors import ModelError
 from mixedscope.summaries.keys import key_words
@@ -393,10 +399,10 @@ class _Panel:
         values = frame["middle"].map(math.log10) if log else frame["middle"]
         low, high = float(values.min()), float(values.max())
         level = (values - low) / (high - low) if high > low else values * 0.0
-        paper, dark = ink(self.theme)["paper"], ink(self.theme)["ink"]
+        ends = ("#FFFFFF", "#3A3A3A") if self.theme == "print" else ("#F0F5FA", "#08407E")
         self.frame = frame.assign(
             cell=[told(self.measure, v) for v in frame["middle"]],
-            text=[paper if v > 0.55 else dark for v in level],
+            text=[legible(*ends, v) for v in level],
             level=level,
         )
         rows = self.chart["rows"]
@@ -408,9 +414,7 @@ class _Panel:
                 scale=alt.Scale(paddingInner=0.04),
             ),
         )
-        scheme = alt.Scale(domain=[0, 1], range=["#F0F5FA", "#08407E"], interpolate="lab")
-        if self.theme == "print":
-            scheme = alt.Scale(domain=[0, 1], range=["#FFFFFF", "#3A3A3A"])
+        scheme = alt.Scale(domain=[0, 1], range=list(ends), interpolate="lab")
         return [
             base.mark_rect(stroke=ink(self.theme)["grid"], strokeWidth=0.5).encode(
                 x=self.x(),

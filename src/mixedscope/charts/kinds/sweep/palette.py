@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mixedscope.charts.common.legend import key_columns
+from mixedscope.charts.common.palette import GROUP_COLOURS, luminance
 from mixedscope.charts.common.sheet import is_narrow
 from mixedscope.charts.common.structure_names import structure_colours, structure_shapes
-from mixedscope.charts.common.theme import GROUP_COLOURS
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 
-__all__ = ["are_numbers", "legend_columns", "marks", "palette"]
+__all__ = ["are_numbers", "legend_columns", "legible", "marks", "palette"]
 
 #: Inks of the phases, in the hues of their bands.
 _PHASE_INKS: Final = {EXPLORATION: "#B8720A", CONVERGENCE: "#0072B2", FINE_TUNING: "#5A5A5A"}
@@ -31,11 +31,17 @@ def palette(key: str, values: Sequence[Any]) -> list[str]:
     if key == "phase":
         return [_PHASE_INKS[v] for v in values]
     if are_numbers(values) and len(values) > 1:
-        return [_between("#6BAED6", "#08306B", i / (len(values) - 1)) for i in range(len(values))]
+        return [_between("#3E8EC4", "#08306B", i / (len(values) - 1)) for i in range(len(values))]
     spare = (*GROUP_COLOURS, *_MORE_COLOURS)
     if key == "structure":
         return structure_colours(values, spare)
     return [spare[i % len(spare)] for i in range(len(values))]
+
+
+def legible(first: str, last: str, part: float) -> str:
+    """Black or white, whichever is read better on a colour between two of CIE L*a*b*."""
+    root = (1.0 - part) * luminance(first) ** (1 / 3) + part * luminance(last) ** (1 / 3)
+    return "#FFFFFF" if (root**3 + 0.05) ** 2 < 1.05 * 0.05 else "#000000"
 
 
 def legend_columns(names: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ from mixedscope.charts.common.numerals import counted, fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
-from mixedscope.charts.common.structure_names import fit_label
+from mixedscope.charts.common.structure_names import fit_headings, fit_label, structure_label
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.trace.frames import (
     KINDS,
@@ -85,6 +85,9 @@ def trace_chart(
     top = headroom(floor / 2, power, height)
     if overlay:
         labels = [fit_label(fit, tables) for fit in tables]
+        alone = [str(fit.info["optimizer"]["name"]) for fit in tables]
+        if len({structure_label(fit.info) for fit in tables}) == 1 and len({*alone}) == len(alone):
+            labels = alone
         names = [(structure_name(t.info), str(t.info["optimizer"]["name"])) for t in tables]
         kept = line_rows(frames, POINT_LIMIT)
         chart = overlay_chart(frames, labels, names, (floor, top), along, kept, theme)
@@ -97,6 +100,7 @@ def trace_chart(
     encodings = component_encodings(rows, _groups(tables), theme)
     width = panel_width(len(tables), _AXIS, _GAP)
     heights = _HEIGHTS if len(rows_of(len(tables))) == 1 else _LOW
+    headings = fit_headings(tables, width)
 
     def panels(fits: range) -> list[Any]:
         out = []
@@ -111,7 +115,7 @@ def trace_chart(
                 theme,
                 first=i == fits[0],
             )
-            title = _header(tables[i], tables, len(fits))
+            title = _header(tables[i], headings[i], tables, len(fits))
             out.append(panel.properties(width=width, height=heights[0], title=title))
         for number, row in enumerate(rows):
             for i in fits:
@@ -300,18 +304,21 @@ def _none(theme: str, width: int, y: alt.YDatum) -> Any:
 # -- details ---------------------------------------------------------------------------------------
 
 
-def _header(fit: FitTables, tables: Sequence[FitTables], beside: int) -> alt.TitleParams:
+def _header(
+    fit: FitTables, name: list[str], tables: Sequence[FitTables], beside: int
+) -> alt.TitleParams:
     """What tells a fit from those beside it, and how it ended."""
     info = fit.info
     verdict = (info.get("certificate") or {}).get("verdict") or "not examined"
-    names = [structure_name(info), str(info["optimizer"]["name"])]
     structures = {structure_name(other.info) for other in tables}
     optimizers = {str(other.info["optimizer"]["name"]) for other in tables}
     # Several optimisers of one structure are told apart by their own names.
-    first, second = names if len(structures) > 1 or len(optimizers) == 1 else reversed(names)
-    cost = [second, counted(len(fit.require("trace")))]
+    by = str(info["optimizer"]["name"])
+    if len(structures) == 1 < len(optimizers):
+        name, by = [by], structure_label(info)
+    cost = [by, counted(len(fit.require("trace")))]
     return alt.TitleParams(
-        text=first,
+        text=name,
         subtitle=[
             *(cost if beside > 2 else [", ".join(cost)]),
             f"objective {fixed(info['objective'], 4)}",

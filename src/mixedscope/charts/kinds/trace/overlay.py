@@ -24,6 +24,8 @@ __all__ = ["line_rows", "overlay_chart"]
 Rows = NDArray[np.bool_]
 
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
+#: Of the ends of lines.
+_SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _STRIP: Final = 13
 _HEIGHT: Final = 240
 #: Room for names of fits and for the axis.
@@ -121,6 +123,11 @@ def _lines(
             x=x,
             y=y,
             color=colour,
+            shape=alt.Shape(
+                "fit:N",
+                scale=alt.Scale(domain=list(labels), range=[*_SHAPES] * (1 + len(labels) // 6)),
+                legend=None,
+            ),
             tooltip=[
                 alt.Tooltip("fit:N"),
                 alt.Tooltip("evaluation:Q", title="evaluations"),
@@ -132,7 +139,7 @@ def _lines(
 
 
 def _looks(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:
-    """Colour by structure and dash by optimiser; both by optimiser, if there is one structure."""
+    """Colour by structure, or by optimiser if there is one structure; a dash for each fit."""
     structures = list(dict.fromkeys(structure for structure, _ in names))
     optimizers = list(dict.fromkeys(optimizer for _, optimizer in names))
     if len(structures) == 1:
@@ -143,6 +150,7 @@ def _looks(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[list[int]]
     else:
         own = structure_colours(structures, GROUP_COLOURS)
         palette = dict(zip(structures, own, strict=True))
-        places = [optimizers.index(optimizer) for _, optimizer in names]
         colours = [palette[structure] for structure, _ in names]
+        # A dash of its own: in grey colours of structures are alike.
+        places = list(range(len(names)))
     return colours, [list(_DASHES[i % len(_DASHES)]) for i in places]
