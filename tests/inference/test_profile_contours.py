@@ -68,6 +68,7 @@ def test_contours_end_where_the_range_of_a_parameter_ends() -> None:
     [
         (6, ("x", "correlation (Intercept) ~ x | g")),
         (10, ("x", "sd x | g")),
+        (22, ("sigma", "sd z | g")),
         (19, ("sd (Intercept) | g", "correlation (Intercept) ~ x | g")),
     ],
 )

@@ -162,13 +162,14 @@ def _along(
     low, high = 0.0, math.inf
     inner, outer = 0.0, math.inf
     last = math.inf
-    knot, inside = start, centre
+    knot, inside, jumped = start, centre, False
     trial = min(length, reach)
     for _ in range(_TRIES):
         held = np.clip(centre.held + trial * direction, limits[:, 0], limits[:, 1])
         try:
             knot = restriction.hold(held, knot.point.x, knot.inverse)
-            if high - low < _NARROW * radius and knot.point.value > least + radius**2:
+            is_near = jumped or high - low < _NARROW * radius
+            if is_near and knot.point.value > least + radius**2:
                 # From the minimum that is the lower one further in.
                 other = restriction.hold(held, inside.point.x, restriction.inverse)
                 knot = min(knot, other, key=lambda k: k.point.value)
@@ -185,7 +186,7 @@ def _along(
             low, inner, inside = trial, far, knot
             if high - low < _NARROW * radius and outer - far > _STEEP * (high - low):
                 # It was another minimum that rose to the level there.
-                high, outer = math.inf, math.inf
+                high, outer, jumped = math.inf, math.inf, True
         else:
             high, outer = trial, far
         slope = float(knot.slopes @ direction) / (2.0 * far) if far > 0.0 else 0.0
