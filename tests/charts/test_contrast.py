@@ -135,6 +135,12 @@ def coloured(encoding: dict[str, Any], rows: Any) -> dict[str, list[str]]:
 def alike(spec: dict[str, Any]) -> list[str]:
     """Fields whose categories are told apart by a hue alone."""
     sets, found = spec.get("datasets", {}), []
+    # Lines go through points that have a shape, and points lie on lines that have a dash.
+    told = {
+        (encoding.get(channel) or {}).get("field")
+        for _, encoding, _ in units(spec, {})
+        for channel in ("shape", "strokeDash")
+    }
     for mark, encoding, data in units(spec, {}):
         kind = mark["type"] if isinstance(mark, dict) else mark
         # Words say what they are; areas with a line between them lie in the order of the key.
@@ -143,6 +149,8 @@ def alike(spec: dict[str, Any]) -> list[str]:
         known = isinstance(data, dict)
         rows = (data.get("values") or sets.get(data.get("name"))) if known else None
         for field, colours in coloured(encoding, rows).items():
+            if field.split(" by ")[0] in told:
+                continue
             light = [lightness(colour) for colour in dict.fromkeys(colours)]
             steps = [abs(a - b) for a, b in combinations(light, 2)]
             if steps and min(steps) < (TOUCHING if kind in ("area", "bar", "rect") else APART):
@@ -176,23 +184,10 @@ def elements(root: ET.Element) -> Iterator[tuple[str, ET.Element]]:
             yield from ((kind, one) for one in group if one.get("d") or one.tag.endswith("line"))
 
 
-def seen_on(paper: str, element: ET.Element) -> list[str]:
-    """The colours of fill and stroke, as they are seen through their opacity on a paper."""
-    found = []
-    for name in ("fill", "stroke"):
-        colour = element.get(name, "none")
-        if not colour.startswith("#"):
-            continue
-        share = float(element.get("opacity", 1)) * float(element.get(f"{name}-opacity", 1))
-        below, above = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (paper, full(colour)))
-        mixed = [round(share * a + (1 - share) * b) for a, b in zip(above, below, strict=True)]
-        found.append("#" + "".join(f"{part:02X}" for part in mixed))
-    return found
-
-
-def full(colour: str) -> str:
-    """A colour with two digits for each part."""
-    return colour if len(colour) == 7 else "#" + "".join(2 * part for part in colour[1:])
+def drawn_in(element: ET.Element) -> list[str]:
+    """The colours of fill and stroke; that marks which overlap are translucent does not count."""
+    found = [element.get(name, "none").upper() for name in ("fill", "stroke")]
+    return [colour for colour in found if colour.startswith("#") and len(colour) == 7]
 
 
 THEMED: dict[str, Any] = {
@@ -221,9 +216,10 @@ def test_what_is_drawn_stands_out_from_the_paper(case: str, theme: str) -> None:
     inks = THEMES[theme]
     faint = {}
     for kind, element in elements(ET.fromstring(FORMATS["svg"](dict(drawn)))):
-        seen = seen_on(inks["paper"], element)
-        # Lines of the grid are faint, and so are runs that stand behind others.
-        if not seen or inks["grid"] in seen or (kind == "text" and seen == [inks["paper"]]):
+        seen = drawn_in(element)
+        # Lines of the grid are faint, and areas between contours have others beside them.
+        ground = {inks["grid"], *band_colours(7, theme)[1:]}
+        if not seen or ground & {*seen} or seen == [inks["paper"]]:
             continue
         if max(contrast(c, inks["paper"]) for c in seen) < (TEXT if kind == "text" else MARK):
             faint[f"{kind} {seen}"] = element.get("aria-label") or "".join(element.itertext())
