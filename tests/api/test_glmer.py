@@ -183,3 +183,56 @@ def test_quadrature_is_told() -> None:
     laplace = ms.glmer("answer ~ x + (1 | g)", frame())
     gained = fit.objective - laplace.objective
     assert laplace.approximation.correction == pytest.approx(gained, rel=0.2)
+
+
+def test_predictions_of_the_own_rows_are_the_fitted_values() -> None:
+    data = frame().astype({"count": float})
+    data.loc[3, "count"] = np.nan
+    fit = ms.glmer("count ~ poly(x, 2) + offset(log(exposure)) + (1 + x | g)", data, "poisson")
+    own = fit.predict()
+    assert own.index.equals(data.index)
+    np.testing.assert_allclose(own.drop(3), fit.fitted(), rtol=1e-12)
+    assert np.isnan(own[3])
+    # The same rows by name, in another order, columns as the model learned them.
+    again = fit.predict(data.drop(columns="count").iloc[::-1])
+    np.testing.assert_allclose(again.drop(3), own.drop(3)[::-1], rtol=1e-9)
+    assert np.isfinite(again[3])
+
+
+def test_new_levels_are_refused_or_have_no_random_effect() -> None:
+    fit = ms.glmer("answer ~ x + (1 | g)", frame())
+    new = pd.DataFrame({"x": [0.0, 1.0], "g": ["3", "new"]}, index=["a", "b"])
+    with pytest.raises(DataError, match="levels of 'g' that the model has not met: 'new'"):
+        fit.predict(new)
+    link = fit.predict(new, new_levels="population", scale="link")
+    assert link["b"] == pytest.approx(fit.beta.sum(), rel=1e-12)
+    mode = fit.ranef()["g"].loc["3", "(Intercept)"]
+    assert link["a"] == pytest.approx(fit.beta[0] + mode, rel=1e-9)
+    means = fit.predict(new, new_levels="population")
+    np.testing.assert_allclose(means, 1.0 / (1.0 + np.exp(-link)), rtol=1e-12)
+    assert fit.predict(new, new_levels="missing").isna().tolist() == [False, True]
+    everyone = fit.predict({"x": [0.0, 1.0]}, levels="population", scale="link")
+    np.testing.assert_allclose(everyone, [fit.beta[0], fit.beta.sum()], rtol=1e-12)
+
+
+def test_what_was_left_out_is_not_predicted() -> None:
+    data = frame().assign(twice=lambda d: 2.0 * d["x"])
+    fit = ms.glmer("answer ~ x + twice + (1 | g)", data)
+    assert fit.model.dropped_coefficients == ("twice",)
+    new = pd.DataFrame({"x": [1.0, 1.0], "twice": [2.0, 0.0]})
+    assert fit.predict(new, levels="population").isna().tolist() == [False, True]
+
+
+def test_coefficients_are_logarithms_of_ratios() -> None:
+    fit = ms.glmer("answer ~ x + (1 | g)", frame())
+    plain, ratios = fit.fixed_effects(), fit.fixed_effects(exponentiate=True)
+    for column in ("estimate", "lower", "upper"):
+        np.testing.assert_allclose(ratios[column], np.exp(plain[column]), rtol=1e-12)
+    np.testing.assert_array_equal(ratios["p_value"], plain["p_value"])
+    # The odds at x = 1 over those at x = 0, at one level.
+    chances = fit.predict({"x": [0.0, 1.0]}, levels="population")
+    odds = chances / (1.0 - chances)
+    assert odds[1] / odds[0] == pytest.approx(ratios["estimate"][1], rel=1e-12)
+    probit = ms.glmer("answer ~ x + (1 | g)", frame(), link="probit")
+    with pytest.raises(ModelError, match="no logarithms of ratios"):
+        probit.fixed_effects(exponentiate=True)

@@ -61,7 +61,8 @@ class ProfiledSystem:
     sums of leverages                         :meth:`derivatives_of_determinants`
     least squares without a penalty           :mod:`mixedscope.engine.least_norm`
     on and off the fixed effects              :attr:`fixed_columns`, :meth:`project`,
-                                              :meth:`fixed_coefficients`, :meth:`fixed_part`
+                                              :meth:`fixed_coefficients`, :meth:`fixed_part`,
+                                              :meth:`sums_of_kept`
     random effects to rows, rows to levels    :meth:`random_part`, :meth:`sums_by_level`
     ========================================  ====================================================
 
@@ -238,6 +239,11 @@ class ProfiledSystem:
     def n_fixed(self) -> int:
         """Number r of fixed effects that are estimated."""
         return len(self.basis.kept)
+
+    def sums_of_kept(self, columns: NDArray[np.intp]) -> Floats:
+        """Columns of X that were left out as sums of those kept: coefficients (r, columns)."""
+        weighted = self.design.X[:, columns].T * self.root_weights
+        return np.asarray(self.r_inverse @ self.fixed_coefficients(weighted).T)
 
     @property
     def fixed_columns(self) -> Floats:

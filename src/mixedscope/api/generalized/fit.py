@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.generalized import summary
 from mixedscope.api.generalized.model import GeneralizedModel
@@ -17,8 +18,10 @@ from mixedscope.api.printing import text as printing_text
 from mixedscope.api.printing.document import Block
 from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError, UnsuitedError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.core.result_table import ResultTable
+from mixedscope.design.frame import in_order_of
+from mixedscope.design.other_rows import other_rows, same_rows
 from mixedscope.inference.estimates.estimates import criteria_of, normal_statistics
 from mixedscope.inference.generalized import (
     Approximation,
@@ -28,11 +31,15 @@ from mixedscope.inference.generalized import (
     parameter_covariance,
     variance_table,
 )
+from mixedscope.inference.predictions import predictions as core
 from mixedscope.optimize.driver import OptimizationResult
 
 __all__ = ["GeneralizedFit"]
 
 Floats = NDArray[np.float64]
+
+#: Links whose coefficients are logarithms of ratios.
+_RATIOS = ("logit", "log", "cloglog")
 
 #: Scales of fitted values.
 _SCALES = ("response", "link")
@@ -181,20 +188,40 @@ class GeneralizedFit:
         return pd.DataFrame(matrix, index=names, columns=names)
 
     @door()
-    def fixed_effects(self, level: float = 0.95) -> pd.DataFrame:
+    def fixed_effects(self, level: float = 0.95, *, exponentiate: bool = False) -> pd.DataFrame:
         """Fixed effects with standard errors, Wald intervals, z statistics and p values.
 
         Parameters
         ----------
         level : float
             Coverage of the intervals.
+        exponentiate : bool
+            Estimates and intervals as ratios: of odds (logit), of means (log) or of hazards
+            (cloglog). Standard errors are then those of the ratios, by the delta method; statistics
+            and p values stay what they are.
+
+        Raises
+        ------
+        ModelError
+            If the level is none, or the link has no ratios.
         """
         if not 0.0 < level < 1.0:
             raise ModelError(f"level must lie between 0 and 1, not {level:g}.")
+        link = self.model.family.link.name
+        if exponentiate and link not in _RATIOS:
+            raise ModelError(
+                f"Coefficients of the link {link!r} are no logarithms of ratios: those of "
+                f"{', '.join(_RATIOS)} are."
+            )
         names = list(self.model.fixed_names)
         errors = np.sqrt(np.diag(self.vcov.loc[names, names].to_numpy()))
-        normal = normal_statistics(self.beta, errors, level)
-        return ResultTable({"term": names, "estimate": self.beta, "std_error": errors, **normal})
+        table = {"term": names, "estimate": self.beta, "std_error": errors}
+        table |= normal_statistics(self.beta, errors, level)
+        if exponentiate:
+            table["std_error"] = np.exp(self.beta) * errors
+            for column in ("estimate", "lower", "upper"):
+                table[column] = np.exp(table[column])
+        return ResultTable(table)
 
     def variance_components(self) -> pd.DataFrame:
         """Standard deviations and correlations of the random effects, on the link's scale."""
@@ -231,15 +258,74 @@ class GeneralizedFit:
         scale : {"response", "link"}
             Means, or linear predictors.
         """
-        if scale not in _SCALES:
-            raise ModelError(
-                f"scale must be {' or '.join(map(repr, _SCALES))}, not {scale!r}."
-                f"{suggest(scale, _SCALES)}"
-            )
+        core.check_choice("scale", scale, _SCALES)
         self.model.laplace.reset()
         eta = self.model.laplace.modes_at(self._result.theta).eta
         values = eta if scale == "link" else self.model.family.link.mean(eta)
         return pd.Series(values, index=self.model.labels(), name="fitted")
+
+    @door()
+    def predict(
+        self,
+        newdata: Any = None,
+        levels: str | Sequence[str] = core.OWN,
+        new_levels: str = "error",
+        scale: str = "response",
+        *,
+        offset: str | ArrayLike | None = None,
+    ) -> pd.Series:
+        """Predict rows of data.
+
+        Parameters
+        ----------
+        newdata : pandas, polars or pyarrow table, or mapping of columns, optional
+        levels : str or sequence of str
+        new_levels : {"error", "population", "missing"}
+            As for :meth:`mixedscope.Fit.predict`.
+        scale : {"response", "link"}
+            Means, or linear predictors. With ``levels="population"`` the mean is that of a level
+            whose random effects are 0, which is not the mean over all levels.
+        offset : str or (m,) array, optional
+            Of the new rows, in place of what the model was given as its ``offset=``.
+
+        Returns
+        -------
+        pandas.Series
+            On the index of newdata, or of the data of the model; missing where a value that is
+            needed is missing, and where the data do not determine the prediction.
+
+        Raises
+        ------
+        ModelError, DataError
+            As :meth:`mixedscope.Fit.predict`.
+        """
+        model = self.model
+        new = core.check_choice("new_levels", new_levels, core.NEW_LEVELS)
+        core.check_choice("scale", scale, _SCALES)
+        own = core.chosen_terms(model.design, levels)
+        if newdata is None:
+            if offset is not None:
+                raise ModelError("offset goes with newdata: those of the model are known.")
+            rows, labels = same_rows(model.design, own=own), model.all_labels
+        else:
+            if isinstance(newdata, pd.DataFrame):
+                offset = in_order_of(offset, newdata.index)
+            rows = other_rows(model.design, newdata, own=own, offset=offset)
+            given = newdata.index if isinstance(newdata, pd.DataFrame) else None
+            labels = pd.RangeIndex(rows.n) if given is None else given
+        model.laplace.reset()
+        found = model.laplace.modes_at(self._result.theta)
+        modes = [t.data_modes(b) for t, b in zip(model.system.terms, found.b, strict=True)]
+        eta = core.predictors(rows, model.design, model.system.kept, self.beta, modes, new)
+        eta[~core.is_estimable(model.system, rows.X)] = np.nan
+        values = core.on_all_rows(eta, rows)
+        if newdata is None:  # the rows used, of all that were given
+            given_all = np.full(len(labels), np.nan)
+            given_all[model.design.rows] = values
+            values = given_all
+        if scale == "response":
+            values = model.family.link.mean(values)
+        return pd.Series(values, index=labels, name="fit")
 
     # -- display ----------------------------------------------------------------------------------
 

@@ -67,14 +67,18 @@ class GeneralizedModel:
                 "The expected information of the family 'nbinom1' has no closed form: "
                 "leave information out."
             )
+        frame = as_frame(data)
         of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
         if isinstance(data, pd.DataFrame):
             of_rows = {key: in_order_of(value, data.index) for key, value in of_rows.items()}
         self.design: Design = design_of_frame(
-            parse_formula(formula), as_frame(data), structure=structure, contrasts=contrasts,
+            parse_formula(formula), frame, structure=structure, contrasts=contrasts,
             **of_rows, of_family=True,
         )  # fmt: skip
-        self._index = data.index if isinstance(data, pd.DataFrame) else None
+        #: Labels of all rows given.
+        self.all_labels = (
+            data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(frame))
+        )
         warn_of(self.design.notes, stacklevel=4)
         response = self._response()
         self.family.check(response, self.design.response)
@@ -172,9 +176,7 @@ class GeneralizedModel:
 
     def labels(self) -> pd.Index:
         """Labels of the rows used."""
-        if self._index is None:
-            return pd.Index(self.design.rows)
-        return self._index[self.design.rows]
+        return self.all_labels[self.design.rows]
 
     def __repr__(self) -> str:
         return (

@@ -105,6 +105,8 @@ def _remarks(
 
 def _quality(checked: Approximation) -> str:
     """Say how good the approximation is."""
+    if checked.largest == 0.0:
+        return "Without variances there is nothing to integrate: the likelihood is exact."
     said = (
         "The second-order term of the Laplace approximation would change -2 logLik by "
         f"{checked.correction:+.2g}, by {checked.largest:.2g} for {checked.group} {checked.level}, "

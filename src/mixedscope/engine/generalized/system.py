@@ -104,6 +104,15 @@ class GeneralizedSystem:
         kept = set(self.basis.kept.tolist())
         return tuple(name for j, name in enumerate(self.design.x_names) if j not in kept)
 
+    @property
+    def kept(self) -> NDArray[np.intp]:
+        """Columns of X (r,), ascending, whose fixed effects are estimated."""
+        return self.basis.kept
+
+    def sums_of_kept(self, columns: NDArray[np.intp]) -> Floats:
+        """Columns of X that were left out as sums of those kept: coefficients (r, columns)."""
+        return np.asarray(self.basis.r_inverse @ (self.basis.q.T @ self.design.X[:, columns]))
+
     def fixed_part(self, beta: Floats) -> Floats:
         """``offset + X beta`` (n,)."""
         return self.offset + self.X @ beta

@@ -27,6 +27,7 @@ from mixedscope.design.other_rows import (
     wanted_terms,
     whole_terms,
 )
+from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.marginal import error_variances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.estimates import wald_ends
@@ -47,6 +48,7 @@ __all__ = [
     "is_estimable",
     "on_all_rows",
     "predictions",
+    "predictors",
     "refuse_undetermined",
 ]
 
@@ -181,25 +183,10 @@ def predictions(
     evaluation = objective.evaluate(theta)
     system = objective.system
     modes = system.modes()
-    x = rows.X[:, system.kept]
-    known = np.ones(len(x), dtype=bool)
-    for term in rows.own:
-        new = np.flatnonzero(codes_of(term) < 0)
-        if not len(new) or new_levels == "population":
-            continue
-        if new_levels == "error":
-            group = system.design.random[term.position].group
-            raise DataError(_new_level(group, term, int(rows.rows[new[0]]), len(new)))
-        known[new] = False
     lost = ~is_estimable(system, rows.X)
-    known &= ~lost
-    fit = linear_predictor(
-        x, evaluation.beta,
-        [(codes_of(t), t.Z, modes[t.position][:, t.columns]) for t in rows.own],
-    )  # fmt: skip
-    if rows.offset is not None:
-        fit += rows.offset
-    fit[~known] = np.nan
+    fit = predictors(rows, system.design, system.kept, evaluation.beta, modes, new_levels)
+    fit[lost] = np.nan
+    known = ~np.isnan(fit)
     out: dict[str, Floats | None] = {"std_error": None, "lower": None, "upper": None}
     if se or interval is not None:
         variances = _error_variances(objective, theta, rows)
@@ -217,6 +204,38 @@ def predictions(
         for name, values in {"fit": fit, **out}.items()
     }
     return Predictions(**everywhere, without_estimate=rows.rows[lost])  # type: ignore[arg-type]
+
+
+def predictors(
+    rows: OtherRows,
+    design: Design,
+    kept: NDArray[np.intp],
+    beta: Floats,
+    modes: Sequence[Floats],
+    new_levels: NewLevels,
+) -> Floats:
+    """Linear predictors (m,) of the complete rows, offsets included; NaN where there is none.
+
+    ``kept``: columns of X that have a coefficient of `beta`. ``modes``: per grouping factor (q, k),
+    units of the data. Raises DataError at a new level where that is an error.
+    """
+    known = np.ones(len(rows.rows), dtype=bool)
+    for term in rows.own:
+        new = np.flatnonzero(codes_of(term) < 0)
+        if not len(new) or new_levels == "population":
+            continue
+        if new_levels == "error":
+            group = design.random[term.position].group
+            raise DataError(_new_level(group, term, int(rows.rows[new[0]]), len(new)))
+        known[new] = False
+    fit = linear_predictor(
+        rows.X[:, kept], beta,
+        [(codes_of(t), t.Z, modes[t.position][:, t.columns]) for t in rows.own],
+    )  # fmt: skip
+    if rows.offset is not None:
+        fit += rows.offset
+    fit[~known] = np.nan
+    return fit
 
 
 def codes_of(term: OtherTerms) -> NDArray[np.int64]:
@@ -243,15 +262,13 @@ def _new_level(group: str, term: OtherTerms, row: int, count: int) -> str:
     )
 
 
-def is_estimable(system: ProfiledSystem, x: Floats) -> NDArray[np.bool_]:
+def is_estimable(system: ProfiledSystem | GeneralizedSystem, x: Floats) -> NDArray[np.bool_]:
     """Rows (m,) of X (m, p) whose fixed effects do not depend on coefficients left out."""
-    design, kept = system.design, system.kept
+    kept = system.kept
     lost = np.setdiff1d(np.arange(x.shape[1]), kept)
     if not len(lost):
         return np.ones(len(x), dtype=bool)
-    weighted = design.X[:, lost].T * system.root_weights
-    # Columns left out as sums of those kept, (r, number left out).
-    sums = system.r_inverse @ system.fixed_coefficients(weighted).T
+    sums = system.sums_of_kept(lost)
     parts = x[:, kept] @ sums
     size = np.abs(x[:, lost]) + np.abs(x[:, kept]) @ np.abs(sums)
     return np.asarray((np.abs(x[:, lost] - parts) <= _ESTIMABLE * size).all(axis=1))
