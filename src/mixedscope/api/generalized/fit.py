@@ -215,7 +215,7 @@ class GeneralizedFit:
             )
         names = list(self.model.fixed_names)
         errors = np.sqrt(np.diag(self.vcov.loc[names, names].to_numpy()))
-        table = {"term": names, "estimate": self.beta, "std_error": errors}
+        table: dict[str, Any] = {"term": names, "estimate": self.beta, "std_error": errors}
         table |= normal_statistics(self.beta, errors, level)
         if exponentiate:
             table["std_error"] = np.exp(self.beta) * errors
