@@ -69,14 +69,17 @@ class BlockedSystem:
     Parameters
     ----------
     cross : CrossProducts
+    most_products : int
+        Products of sparse rows up to which a small system is worked on as a whole.
 
     Notes
     -----
     The arrays are reused from call to call; an instance is not safe for several threads.
     """
 
-    def __init__(self, cross: CrossProducts) -> None:
+    def __init__(self, cross: CrossProducts, most_products: int = WHOLE_PRODUCTS) -> None:
         self.cross = cross
+        self._most_products = most_products
         self.pattern = pattern = cross.pattern
         n = len(cross.rest)
         self._s = np.empty((n, n))
@@ -306,7 +309,7 @@ class BlockedSystem:
         cross, pattern, n = self.cross, self.pattern, len(self._s)
         if len(pattern.sizes) == 1 and n <= SMALL and not is_wide(cross):
             return SingleSystem(cross, self._s, self._coefficient)
-        is_large = pattern.n_rest and sparse_products(pattern) > WHOLE_PRODUCTS
+        is_large = pattern.n_rest and sparse_products(pattern) > self._most_products
         if n > WHOLE or is_large or is_wide(cross):
             return None
         return WholeSystem(

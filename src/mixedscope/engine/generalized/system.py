@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ from mixedscope.families.family import Family, Response
 __all__ = ["GeneralizedSystem"]
 
 Floats = NDArray[np.float64]
+
+#: Products of sparse rows from which on BLAS is faster than compiled loops (measured): leverages are
+#: asked for at every gradient.
+_PRODUCTS: Final = 20_000
 
 
 class GeneralizedSystem:
@@ -91,7 +96,8 @@ class GeneralizedSystem:
         return self._system(np.empty((self.n, 0)))
 
     def _system(self, q: Floats) -> BlockedSystem:
-        return BlockedSystem(WeightedProducts.of(self.pattern, self._scatter, self.factors, q))
+        products = WeightedProducts.of(self.pattern, self._scatter, self.factors, q)
+        return BlockedSystem(products, _PRODUCTS)
 
     @property
     def fixed_names(self) -> tuple[str, ...]:
