@@ -69,6 +69,7 @@ class Doors:
             "GeneralizedFit.fixed_effects": (counts.fixed_effects, {}),
             "GeneralizedFit.fitted": (counts.fitted, {}),
             "GeneralizedFit.predict": (counts.predict, {}),
+            "GeneralizedFit.simulate": (counts.simulate, {}),
             "GeneralizedFit.summary": (counts.summary, {}),
             "lmer": (ms.lmer, {"formula": FORMULA, "data": self.data}),
             "LinearMixedModel.profiled": (self.model.profiled, {}),

@@ -236,3 +236,18 @@ def test_coefficients_are_logarithms_of_ratios() -> None:
     probit = ms.glmer("answer ~ x + (1 | g)", frame(), link="probit")
     with pytest.raises(ModelError, match="no logarithms of ratios"):
         probit.fixed_effects(exponentiate=True)
+
+
+def test_simulated_responses_are_those_of_the_model() -> None:
+    fit = ms.glmer("count ~ x + (1 | g)", frame(), "poisson")
+    drawn = fit.simulate(4000, seed=3)
+    np.testing.assert_array_equal(drawn, fit.simulate(4000, seed=3))
+    assert drawn.shape == (4000, fit.nobs)
+    # The mean over random effects of a lognormal rate.
+    eta = fit.predict(levels="population", scale="link").to_numpy()
+    marginal = np.exp(eta + fit.theta[0] ** 2 / 2.0)
+    error = drawn.std(axis=0) / np.sqrt(4000)
+    assert (np.abs(drawn.mean(axis=0) - marginal) < 6.0 * error).all()
+    own = fit.simulate(4000, seed=3, conditional=True)
+    error = own.std(axis=0) / np.sqrt(4000)
+    assert (np.abs(own.mean(axis=0) - fit.fitted().to_numpy()) < 6.0 * error).all()

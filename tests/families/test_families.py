@@ -171,3 +171,25 @@ def test_names_and_links_are_suggested() -> None:
 def test_responses_of_other_families_are_refused(name: str, y: list[float], words: str) -> None:
     with pytest.raises(DataError, match=words):
         make_family(name).check(Response(np.array(y)), "y")
+
+
+@pytest.mark.parametrize(("name", "link"), [(name, FAMILIES[name].links[0]) for name in FAMILIES])
+def test_draws_have_the_mean_and_the_variance_of_the_family(name: str, link: str) -> None:
+    family, d = make_family(name, link), 2.5
+    n, mean = 200_000, 0.3
+    trials = np.full(n, 4.0) if name == "binomial" else None
+    drawn = family.draw(
+        Response(np.zeros(n), None, trials), np.full(n, mean), d, np.random.default_rng(1)
+    )
+    variance = {
+        "binomial": mean * (1.0 - mean) / 4.0,
+        "poisson": mean,
+        "nbinom2": mean + mean**2 / d,
+        "nbinom1": mean * (1.0 + d),
+        "gamma": mean**2 / d,
+    }[name]
+    # Eight standard errors; of the variance by the fourth moments of the draws themselves.
+    assert drawn.mean() == pytest.approx(mean, abs=8.0 * np.sqrt(variance / n))
+    error = np.sqrt((((drawn - mean) ** 2).var()) / n)
+    assert drawn.var() == pytest.approx(variance, abs=8.0 * error)
+    family.check(Response(drawn[:2000], None, None if trials is None else trials[:2000]), "y")

@@ -43,6 +43,15 @@ class Binomial(ProbabilityFamily):
         trials = 1.0 if response.trials is None else response.trials
         return np.asarray((trials * response.y + 0.5) / (trials + 1.0))
 
+    def draw(
+        self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
+    ) -> Floats:
+        """Shares of successes."""
+        if response.trials is None:
+            return (rng.random(len(mean)) < mean).astype(np.float64)
+        trials = np.rint(response.trials).astype(np.int64)
+        return np.asarray(rng.binomial(trials, mean) / response.trials)
+
     def constant(self, response: Response, dispersion: float) -> float:
         """Logarithms of binomial coefficients."""
         m = response.trials

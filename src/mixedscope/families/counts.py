@@ -40,6 +40,12 @@ class Poisson(_Counts):
         """With the log link."""
         return self.link.name == "log"
 
+    def draw(
+        self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
+    ) -> Floats:
+        """Counts of these means."""
+        return rng.poisson(mean).astype(np.float64)
+
     def constant(self, response: Response, dispersion: float) -> float:
         """Logarithms of factorials."""
         return -_total(special.gammaln(response.y + 1.0), response.weights)
@@ -62,6 +68,13 @@ class NegativeBinomial2(_Counts):
 
     name = "nbinom2"
     dispersion = "size"
+
+    def draw(
+        self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
+    ) -> Floats:
+        """Counts of these means."""
+        share = dispersion / (dispersion + mean)
+        return rng.negative_binomial(dispersion, share).astype(np.float64)
 
     def constant(self, response: Response, dispersion: float) -> float:
         """What gamma functions leave: ``sum over j < y of log(1 + j / size)``, less factorials."""
@@ -114,6 +127,13 @@ class NegativeBinomial1(_Counts):
 
     name = "nbinom1"
     dispersion = "dispersion"
+
+    def draw(
+        self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
+    ) -> Floats:
+        """Counts of these means."""
+        share = 1.0 / (1.0 + dispersion)
+        return rng.negative_binomial(mean / dispersion, share).astype(np.float64)
 
     def constant(self, response: Response, dispersion: float) -> float:
         """Factorials, and the power of the dispersion."""

@@ -143,6 +143,12 @@ class Family(ABC):
     def initial_mean(self, response: Response) -> Floats:
         """A mean (n,) near each response, inside of what means can be."""
 
+    @abstractmethod
+    def draw(
+        self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
+    ) -> Floats:
+        """Draw a response (n,) of these means, of as many trials as `response` has."""
+
     def initial_dispersion(self) -> float:
         """A parameter to start from; 1 for families that have none."""
         return 1.0

@@ -35,6 +35,12 @@ class Gamma(MeanFamily):
         """The amounts themselves."""
         return response.y
 
+    def draw(
+        self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
+    ) -> Floats:
+        """Amounts of these means."""
+        return np.asarray(rng.gamma(dispersion, mean / dispersion))
+
     def constant(self, response: Response, dispersion: float) -> float:
         """What the shape and the amounts give."""
         made = (dispersion - 1.0) * np.log(response.y) + (

@@ -21,6 +21,7 @@ __all__ = [
     "is_quick",
     "modes_table",
     "parameter_covariance",
+    "simulated",
     "variance_table",
 ]
 
@@ -221,6 +222,34 @@ def variance_table(objective: LaplaceObjective, theta: Floats) -> pd.DataFrame:
             for kind, a, b, v in sds_and_correlations(term, factor, np.ones(1))
         )
     return pd.DataFrame(rows, columns=["kind", "group", "term", "term2", "estimate"])
+
+
+def simulated(
+    objective: LaplaceObjective, point: Floats, count: int, seed: int, *, conditional: bool
+) -> Floats:
+    """Draw responses (count, n) of the model's rows at a point (k,).
+
+    ``conditional``: at the conditional modes; otherwise random effects are drawn too.
+    """
+    system = objective.system
+    theta, beta, dispersion = objective.split(np.asarray(point, dtype=float))
+    factors = system.standard_factors(theta)
+    rng = np.random.default_rng(seed)
+    fixed = system.fixed_part(beta)
+    if conditional:
+        objective.reset()
+        fixed = objective.modes_at(point).eta
+    out = np.empty((count, system.n))
+    for row in out:
+        eta = fixed
+        if not conditional:
+            effects = [
+                rng.standard_normal((own.n_levels, own.size)) @ factor.T
+                for own, factor in zip(system.factors, factors, strict=True)
+            ]
+            eta = fixed + system.random_part(effects)
+        row[:] = system.family.draw(system.response, system.family.link.mean(eta), dispersion, rng)
+    return out
 
 
 def modes_table(objective: LaplaceObjective, point: Floats) -> pd.DataFrame:

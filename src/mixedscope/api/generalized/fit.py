@@ -29,6 +29,7 @@ from mixedscope.inference.generalized import (
     is_quick,
     modes_table,
     parameter_covariance,
+    simulated,
     variance_table,
 )
 from mixedscope.inference.predictions import predictions as core
@@ -326,6 +327,26 @@ class GeneralizedFit:
         if scale == "response":
             values = model.family.link.mean(values)
         return pd.Series(values, index=labels, name="fit")
+
+    @door()
+    def simulate(self, count: int = 1, *, seed: int = 0, conditional: bool = False) -> Floats:
+        """Draw responses of the rows used from the fitted model.
+
+        Parameters
+        ----------
+        count : int
+        seed : int
+        conditional : bool
+            At the conditional modes; by default random effects are drawn anew.
+
+        Returns
+        -------
+        (count, n) array
+            Of trials, shares of successes. A row of weight two is drawn as one row.
+        """
+        return simulated(
+            self.model.laplace, self._result.theta, count, seed, conditional=conditional
+        )
 
     # -- display ----------------------------------------------------------------------------------
 

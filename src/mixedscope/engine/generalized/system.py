@@ -26,8 +26,8 @@ __all__ = ["GeneralizedSystem"]
 
 Floats = NDArray[np.float64]
 
-#: Products of sparse rows from which on BLAS is faster than compiled loops (measured): leverages are
-#: asked for at every gradient.
+#: Products of sparse rows from which on BLAS is faster than compiled loops (measured): leverages
+#: are asked for at every gradient.
 _PRODUCTS: Final = 20_000
 
 
