@@ -123,7 +123,7 @@ def test_intervals_that_are_named_are_made_and_others_are_told(fit: ms.Fit) -> N
         ms.charts.coefficients(fit, intervals=["profil"])
     with pytest.raises(ModelError, match="between 0 and 1"):
         ms.charts.coefficients(fit, level=95)
-    with pytest.raises(ModelError, match="no coefficient 'w'"):
+    with pytest.raises(ModelError, match="No fixed effect 'w'"):
         ms.charts.coefficients(fit, terms=["w"])
 
 

@@ -177,7 +177,7 @@ def test_fits_and_tables_are_taken_and_others_refused() -> None:
     fit = ms.LinearMixedModel("y ~ x + (1 + x | g)", frame()).fit()
     assert ms.charts.splom(fit, "g").to_dict() == ms.charts.splom(fit).to_dict()
     assert ms.charts.splom(frame(), terms=["x", "y"]).to_dict()["description"]
-    with pytest.raises(ModelError, match="no column of numbers 'g'"):
+    with pytest.raises(ModelError, match="No column of numbers 'g'"):
         ms.charts.splom(frame(), terms=["x", "g"])
     with pytest.raises(ModelError, match="8 columns at most, not 9"):
         ms.charts.splom(pd.DataFrame(np.eye(9)))

@@ -152,7 +152,7 @@ def test_a_lens_is_over_two_terms_of_the_model() -> None:
         ({"group": "h"}, "has a single one"),
         ({"group": "gg"}, "no grouping factor 'gg'"),
         ({"terms": ["x"]}, "give two"),
-        ({"terms": ["x", "z"]}, "no random effect 'z'"),
+        ({"terms": ["x", "z"]}, "No random effect 'z'"),
     ):
         with pytest.raises(ModelError, match=words):
             ms.charts.lens(fit, **asked)

@@ -194,6 +194,9 @@ class MeanFamily(Family):
         """Log-likelihood, score and observed information at a linear predictor (n,)."""
         value, one, two, _ = self.link.log_mean(eta)
         likelihood, first, second = self._of_log_mean(response.y, value, dispersion)
+        if self.link.name == "sqrt":
+            # On the other side of zero there is another maximum, of the same means.
+            likelihood = np.where((eta > 0.0) | (response.y == 0.0), likelihood, np.nan)
         score, weight = first * one, -second * (one * one)
         if np.ndim(two):
             weight = weight - first * two

@@ -117,11 +117,25 @@ class Inverse(_Power):
     _power = -1.0
 
 
-class SquareRoot(_Power):
-    """``eta = sqrt(mu)``, above zero."""
+class SquareRoot(MeanLink):
+    """``eta = sqrt(mu)``: the mean is the square of the linear predictor.
+
+    Below zero it is still a square: a count of zero may be approached from either side, while from
+    any other count zero keeps away.
+    """
 
     name = "sqrt"
-    _power = 2.0
+
+    def predictor(self, mean: Floats) -> Floats:
+        """Root of the mean."""
+        return np.sqrt(mean)
+
+    def log_mean(self, eta: Floats) -> LogMean:
+        """Twice the logarithm of the size of the linear predictor."""
+        inside = np.where(eta == 0.0, np.nan, eta)
+        one = 2.0 / inside
+        two = -one / inside
+        return LogMean(2.0 * np.log(np.abs(inside)), one, two, -2.0 * two / inside)
 
 
 class ProbabilityLink(Link):
