@@ -211,10 +211,13 @@ def test_panels_of_several_structures_show_the_lines_of_each() -> None:
             assert r["mixed"] == pytest.approx(line, rel=1e-4)
     told = re.search(r"pulled by no more than (.+?), each structure", chart.description)
     assert told is not None
-    for fit, one in zip(fits, re.findall(rf"({NUMBER}) \((\w+)\)", told[1]), strict=True):
+    told_of_each = re.findall(rf"({NUMBER}) \(([^)]+)\)", told[1])
+    for fit, (pull, _) in zip(fits, told_of_each, strict=True):
         axis = fit.study("panels").require("panels_axes").iloc[0]
-        assert agrees(one[0], axis["median_pull"])
-        assert one[1] == fit.info["structure"]
+        assert agrees(pull, axis["median_pull"])
+    names = [name for _, name in told_of_each]
+    assert names == ["full covariance", "zero correlations", "intercepts only"]
+    assert "Own lines, band and numbers are those of full covariance;" in chart.description
 
 
 def test_structures_without_these_groups_are_left_out_and_named() -> None:
@@ -225,4 +228,5 @@ def test_structures_without_these_groups_are_left_out_and_named() -> None:
     )
     zero.study("panels", count=2)
     chart = ms.charts.panels(full.study("panels"), zero.tables)
-    assert "Not shown is zerocorr: of these 18 groups its own are stored of" in chart.description
+    told = "Not shown is zero correlations: of these 18 groups its own are stored of"
+    assert told in chart.description

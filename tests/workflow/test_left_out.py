@@ -15,7 +15,7 @@ from PIL import Image
 import mixedscope as ms
 from mixedscope.charts.drawing import draw, draw_model_chart
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH
-from mixedscope.charts.registry import chart_kind, chart_names
+from mixedscope.charts.registry import CHARTS, chart_kind, chart_names
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.formula.parse import parse_formula
 from mixedscope.inference.studies.registry import STUDIES
@@ -134,7 +134,7 @@ def test_a_run_goes_on_past_fits_without_residual_variance(plan: Any) -> None:
     assert "sigma" in Path("results/charts/lines/pooling.svg").read_text()
     # The other structure has a residual: the chart of both shows it, and says what is missing.
     ledger = read_json(Path("results/charts/lines/ledger.caption.json"))
-    assert "Not shown is full: the random effects are so large" in ledger["caption"]
+    assert "Not shown is full covariance: the random effects are so large" in ledger["caption"]
     structures = read_table("results/compare/lines/structures.parquet", "structures")
     assert structures["edf"].isna().tolist() == [True, False]
     efficiency = read_json(Path("results/charts/lines/efficiency.caption.json"))
@@ -154,22 +154,56 @@ def test_a_named_study_is_refused_in_words_and_all_studies_are_made_but_for_it(
         ms.charts.pooling(tmp_path)
 
 
-@pytest.mark.parametrize("study", list(STUDIES))
+#: Options that ask a chart for a study which it is drawn without otherwise.
+ASKING: dict[str, dict[str, Any]] = {"reference": {"reference": "theta"}}
+
+#: Studies that charts show where they are there, and need for nothing.
+SHOWN_ALONE = {study for kind in CHARTS.values() for study in kind.where_made} - {
+    study for kind in CHARTS.values() for study in (*kind.studies, *kind.of_options)
+}
+
+
+@pytest.mark.parametrize("study", [name for name in STUDIES if name not in SHOWN_ALONE])
 def test_every_chart_can_do_without_its_studies(study: str, plain: pd.DataFrame) -> None:
     fit = ms.LinearMixedModel("y ~ x + (1 | g)", plain).fit()
     fit.tables.studies.clear()
     for name in STUDIES:
         fit.skip_study(name, "it was not wanted")
+    asked = ASKING.get(study, {})
     names = [
         name
         for name in chart_names(parse_formula(fit.formula).groups)
         # Some are drawn without, but where an option asks for it.
         if study in chart_kind(name).options.of({}).studies(chart_kind(name).studies)
+        or (asked and study in chart_kind(name).of_options)
     ]
     assert names
     for name in names:
-        figure = draw(name, [fit.tables], {})
+        figure = draw(name, [fit.tables], {chart_kind(name).name: asked})
         assert figure.caption == "Left out: it was not wanted."
+
+
+@pytest.mark.parametrize(
+    ("kind", "study"),
+    [
+        (kind.name, study)
+        for kind in CHARTS.values()
+        for study in (*kind.where_made, *kind.of_options)
+    ],
+)
+def test_charts_are_drawn_without_what_they_show_where_it_is_there(
+    kind: str, study: str, plain: pd.DataFrame
+) -> None:
+    fit = ms.LinearMixedModel(FORMULA, plain).fit()
+    if CHARTS[kind].studies:
+        fit.study(*CHARTS[kind].studies)
+    (name,) = chart_names(["g"], [kind])
+    never = draw(name, [fit.tables], {})
+    fit.skip_study(study, "it was not wanted")
+    figure = draw(name, [fit.tables], {})
+    assert "left out" not in figure.title
+    assert (figure.title, figure.caption) == (never.title, never.caption)
+    assert "not wanted" not in figure.caption
 
 
 def test_films_that_are_left_out_are_still_films(plain: pd.DataFrame, tmp_path: Path) -> None:

@@ -174,7 +174,8 @@ def test_changed_formula_reruns_its_model_only(copied: Path) -> None:
 @pytest.mark.exhaustive
 def test_new_structure_adds_one_fit(copied: Path) -> None:
     content = content_of(copied)
-    content["models"]["sleep"]["structures"].append("zerocorr")
+    structures = content["models"]["sleep"]["structures"]
+    structures.append(next(s for s in ("zerocorr", "intercept", "cs") if s not in structures))
     configured(copied, content)
     assert planned_jobs(snakemake(copied, "--dry-run")[1])["fit"] == 1
 
