@@ -203,7 +203,7 @@ def test_the_reading_tells_differences_with_their_errors(found: ms.assess.Assess
 @pytest.mark.parametrize("theme", ["light", "print"])
 def test_the_chart_shows_every_structure(found: ms.assess.Assessment, theme: str) -> None:
     text = json.dumps(ms.charts.crossvalidation(found.tables, theme=theme).to_dict())
-    for name in ("full", "zerocorr", "intercept", "no shrinkage"):
+    for name in ("full covariance", "zero correlations", "intercepts only", "no shrinkage"):
         assert f'"{name}"' in text
 
 

@@ -112,19 +112,21 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
     ``clear``, ``unclear`` and ``interval``, and of quantiles ``expected``, ``effects`` and
     ``outside``, of estimates
     ``mean`` and ``boundary``.
-    ``width``: pixels; an item that would not fit starts a new row.
+    ``width``: pixels at most; an item that would not fit starts a new row.
     ``size``: font size.
     """
     colours = ink(theme)
     places: list[dict[str, Any]] = []
-    x, row, mark, gap, step = 0.0, 0, 16.0, 14.0, 15.0
+    x, row, mark, gap, step, used = 0.0, 0, 16.0, 14.0, 15.0, 0.0
     for kind, words in items:
         length = mark + 4 + len(words) * size * _CHARACTER
         if x > 0 and x + length > width:
             x, row = 0.0, row + 1
         places.append({"kind": kind, "text": words, "x": x, "y": (row + 0.5) * step})
+        used = max(used, x + length)
         x += length + gap
-    height = (row + 1) * step
+    # Room that no words take, right of an axis, would be empty paper.
+    width, height = min(width, round(used)), (row + 1) * step
     base = {"x_scale": [0, width], "y_scale": [height, 0]}
 
     def axis(field: str, domain: Sequence[float]) -> dict[str, Any]:

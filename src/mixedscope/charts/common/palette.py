@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
+from mixedscope.charts.common.numerals import fixed, in_full
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
 from mixedscope.covariance.registry import STRUCTURES, look_of
@@ -91,15 +92,17 @@ def check_colours(colours: Any) -> None:
             found = contrast(colour, THEMES["light"]["ink"])
             if found < _LEAST_OF_INK:
                 raise ModelError(
-                    f"Text on {name!r} cannot be read: {colour} has a contrast of {found:.1f} to "
-                    f"ink, and needs {_LEAST_OF_INK:g}: take a lighter one."
+                    f"Text on {name!r} cannot be read: {colour} has a contrast of "
+                    f"{fixed(found, 1)} to ink, and needs {in_full(_LEAST_OF_INK)}: "
+                    "take a lighter one."
                 )
             continue
         found = contrast(colour, THEMES["light"]["paper"])
         if name != "observations" and found < _LEAST_OF_MARKS:
             raise ModelError(
-                f"Marks of {name!r} can hardly be seen: {colour} has a contrast of {found:.1f} to "
-                f"paper, and needs {_LEAST_OF_MARKS:g}: take a darker one."
+                f"Marks of {name!r} can hardly be seen: {colour} has a contrast of "
+                f"{fixed(found, 1)} to paper, and needs {in_full(_LEAST_OF_MARKS)}: "
+                "take a darker one."
             )
     whole = {**USUAL, **colours}
     structures = tuple(name for name in colours if name not in USUAL)

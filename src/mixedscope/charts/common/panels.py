@@ -199,11 +199,11 @@ def _region(pull: Pull, panel: Panel, modes: alt.Chart, coverage: float, theme: 
     Given its data and the fixed effects: an ellipse about its mode, of its conditional SDs and
     correlation, as `mixedscope.charts.kinds.shrinkage.ellipse.contour` draws them.
     """
-    reach = radius(coverage)
+    reach = rounded(radius(coverage))
     turns = {
         "turn": "sequence(0, 6.30, 0.07)",
-        "ex": f"datum.mx + {reach:.6g} * datum.sx * cos(datum.turn)",
-        "ey": f"datum.my + {reach:.6g} * datum.sy * cos(datum.turn - acos(datum.c))",
+        "ex": f"datum.mx + {reach} * datum.sx * cos(datum.turn)",
+        "ey": f"datum.my + {reach} * datum.sy * cos(datum.turn - acos(datum.c))",
     }
     known = " && ".join(f"isValid(datum.{name})" for name in ("sx", "sy", "c"))
     chosen = modes.transform_filter(alt.ParameterPredicate(param=_POINTED, empty=False))

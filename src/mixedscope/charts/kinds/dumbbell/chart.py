@@ -125,7 +125,7 @@ def dumbbell_chart(
     ]
     if limit:
         items.append(("limit-line", limit_key(fits[0])))
-    key = key_row(items, width=inner(), theme=theme)
+    key = key_row(items, width=inner() - left, theme=theme)
     chart = in_column(*rows, key, spacing=16).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )

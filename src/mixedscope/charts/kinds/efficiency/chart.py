@@ -17,7 +17,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_row, layered
 from mixedscope.charts.common.datasets import Datasets
-from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.legend import key_columns, title_lines
 from mixedscope.charts.common.numerals import fixed, number, percent
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
@@ -47,6 +47,8 @@ _NARROW: Final = (96, 66)
 #: Most columns of numbers; with more structures the numbers are in tooltips.
 _COLUMNS: Final = 2
 _STEP: Final = 9
+#: Pixels of a mark in the key, with what is about it.
+_SYMBOL: Final = 24
 #: Characters of a line above a column of numbers.
 _HEADING: Final = 13
 #: Marks of structures, and of estimates without shrinkage; no strokes, which intervals are.
@@ -146,6 +148,7 @@ def _errors(
         grid=True,
     )
     x_scale = alt.Scale(type="log", domain=domain, nice=False)
+    beside = _NARROW[0] if is_narrow() else _AXIS
     y = alt.Y(
         "label:N",
         sort=list(labels),
@@ -154,12 +157,18 @@ def _errors(
             domain=False,
             ticks=False,
             grid=False,
-            labelLimit=(_NARROW[0] if is_narrow() else _AXIS) - 8,
+            labelLimit=beside - 8,
         ),
         scale=alt.Scale(paddingInner=0.12, paddingOuter=0.06),
     )
     offset = alt.YOffset("name:N", sort=names, scale=alt.Scale(domain=names))
-    legend = alt.Legend(title=None, orient="bottom", direction="horizontal", symbolSize=60)
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        direction="horizontal",
+        symbolSize=60,
+        columns=key_columns(names, beside=beside, symbol=_SYMBOL),
+    )
     colour = alt.Color("name:N", scale=alt.Scale(domain=names, range=palette), legend=legend)
     # In grey, too, a structure is told from the others.
     marks = [_SHAPES[i % len(_SHAPES)] for i in range(len(structures))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import altair as alt
@@ -38,7 +39,7 @@ __all__ = ["pooling_chart"]
 _AXES: Final = ("edf", "s")
 # Labels of a vertical axis, its title, and room between panels.
 _LABELS: Final = 38
-_TITLE: Final = 22
+_TITLE: Final = 35
 _GAP: Final = 8
 _MOST_COLUMNS: Final = 4
 # Values of s at which a line is drawn, and one more at the fit.
@@ -77,13 +78,17 @@ def pooling_chart(
 
 @dataclass(frozen=True)
 class _Cell:
-    """What one panel shows: the paths of a term, or the error of a factor or the fitted values."""
+    """What one panel shows: the paths of a term, or the error of a factor or the fitted values.
+
+    ``opens``, ``last``: whether the panel above it, or below it, has another scale, or none is.
+    """
 
     path: Path
     group: str | None
     term: str | None
     title: list[str]
     error: bool = False
+    opens: bool = True
     last: bool = True
 
 
@@ -148,6 +153,12 @@ def _columns_by_fit(paths: Sequence[Path]) -> list[list[_Cell | None]]:
                     for path in paths
                 ]
             )
+    # Panels of one factor have one scale: what the fit has on it stands above the first of them,
+    # its title below the last.
+    for row, under in pairwise(rows):
+        for i, (cell, below) in enumerate(zip(row, under, strict=True)):
+            if cell and below and below.group == cell.group:
+                row[i], under[i] = replace(cell, last=False), replace(below, opens=False)
     return rows
 
 
@@ -206,7 +217,7 @@ class _Horizontal:
             ends = self.zero, self.limit
             ticks = [10.0**e for e in range(-6, 7) if first <= 10.0**e * 1.001 <= last * 1.002]
             self.axis: dict[str, Any] = {"values": ticks, "format": "~g"}
-            self.title = "s, multiplying Λ"
+            self.title = "s, multiplying Λ" if cell.last else None
         else:
             self.places = path.edf[cell.group]
             low, high = float(self.places[0]), float(self.places[-1])
@@ -214,7 +225,7 @@ class _Horizontal:
             self.limit = high + _SLOT * reach
             ends = low, self.limit
             self.axis = {"tickCount": 3} if high > low else {"values": [low]}
-            self.title = "degrees of freedom"
+            self.title = "degrees of freedom" if cell.last else None
         room = 0.03
         if self.log:
             factor = (ends[1] / ends[0]) ** room
@@ -262,7 +273,7 @@ def _path_panel(cell: _Cell, style: _Style, span: tuple[float, float], *, first:
     y = alt.Y(
         "y:Q",
         scale=alt.Scale(domain=[low - room, high + room], nice=False, zero=False),
-        axis=_vertical("conditional mode" if first else None),
+        axis=_vertical(["conditional", "mode"] if first else None),
     )
     many = limits.shape[0] > 30
     layers = [
@@ -364,7 +375,7 @@ def _error_panel(cell: _Cell, style: _Style, *, first: bool) -> Any:
     return layered(*layers).properties(width=style.width, height=_HEIGHTS[1])
 
 
-def _vertical(title: str | None) -> alt.Axis:
+def _vertical(title: str | list[str] | None) -> alt.Axis:
     # The same room for labels in every row keeps panels below one another.
     return alt.Axis(title=title, tickCount=4, minExtent=_LABELS - 10)
 
@@ -400,7 +411,7 @@ def _rule(rows: pd.DataFrame, style: _Style, dash: Sequence[int] = (3, 2)) -> An
 
 
 def _heading_marks(cell: _Cell, style: _Style) -> list[Any]:
-    """Name the panel above it, and say what the fit has on its axis.
+    """Name the panel above it, and say what the fit has on an axis that is new.
 
     Words are marks, as titles of panels side by side are moved by what their axes need.
     """
@@ -408,7 +419,8 @@ def _heading_marks(cell: _Cell, style: _Style) -> list[Any]:
     lines: list[tuple[str, Any, int, str]] = [
         (line, "bold", 10, style.colours["ink"]) for line in cell.title
     ]
-    lines.append((f"fit: {spent} df", "normal", 9, style.colours["soft"]))
+    if cell.opens:
+        lines.append((f"fit: {spent} df", "normal", 9, style.colours["soft"]))
     return [
         alt.Chart(pd.DataFrame({"text": [text]}))
         .mark_text(
