@@ -374,6 +374,27 @@ def test_the_others_have_no_lower_minimum_elsewhere_where_a_profile_ends(number:
             assert improvement(curve, mark, number) <= 1e-5
 
 
+def test_beyond_a_singular_covariance_a_lower_minimum_is_found_from_further_places() -> None:
+    # From the first two places a search leads back; another minimum is 0.2 of deviance lower.
+    model = random_model(8)
+    profile = model.build().fit(reml=model.reml).profile("sd x | g", levels=[0.99])
+    curve = profile._curve(profile._profiler.parameters(["sd x | g"])[0])
+    assert curve.marks[-1].zeta == pytest.approx(2.5758293, abs=1e-6)
+    assert improvement(curve, curve.marks[-1], 8) <= 1e-5
+
+
+def test_a_small_zeta_in_a_narrow_valley_is_that_of_its_deviance() -> None:
+    # Nearly collinear columns, and a fit without effects of them: the slope by one's standard
+    # deviation depends much on the other's, the deviance does not.
+    model = random_model(98)
+    profile = model.build().fit(reml=model.reml).profile("sd z | g", levels=[0.1])
+    curve = profile._curve(profile._profiler.parameters(["sd z | g"])[0])
+    assert any(0.0 < mark.zeta < 1e-3 for mark in curve.marks)
+    for mark in curve.marks:
+        rise = mark.knot.point.value - curve._least
+        assert mark.zeta**2 == pytest.approx(rise, abs=1e-8)
+
+
 @pytest.mark.parametrize(
     ("number", "name"), [(8, "beta (Intercept)"), (12, "beta (Intercept)"), (22, "sd z | g")]
 )

@@ -34,8 +34,11 @@ _STRIDE: Final = 0.8
 #: Points to one side at most, and tries to come exactly to a value of zeta.
 _MOST: Final = 40
 _TRIES: Final = 12
-#: Rise of the deviance below which it is told by its slope, which has more digits.
+#: Rise of the deviance below which it is told by its slope, which has more digits, as far as the
+#: deviance leaves it open: by this share of itself, or of so much if that is more.
 _SMALL: Final = 1e-6
+_DIGITS: Final = 1e-12
+_ROUNDED: Final = 1e3
 #: By how much zeta may rise differently from what slopes at both ends of a step say; by less where
 #: something is collapsed at one end only.
 _MISFIT: Final = 0.05
@@ -177,7 +180,13 @@ class Curve:
         apart = place - self._centre
         slope = float(knot.slopes[0])
         if rise < _SMALL:
-            rise = max(0.5 * slope * apart, 0.0)
+            told = max(0.5 * slope * apart, 0.0)
+            unsure = _DIGITS * max(abs(self._least), _ROUNDED)
+            low, high = max(rise - unsure, 0.0), max(rise, 0.0) + unsure
+            rise = min(max(told, low), high)
+            if apart and rise != told:
+                # In a narrow valley of the others the slope is less exact than the deviance.
+                slope = 2.0 * rise / apart
         zeta = math.copysign(math.sqrt(rise), apart)
         slope = slope / (2.0 * zeta) if zeta else self.marks[self._middle()].slope
         return Mark(place, zeta, slope, knot, self._state(knot.point.x))
