@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,15 @@ from mixedscope.design.other_rows import (
     wanted_terms,
     whole_terms,
 )
-from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.engine.marginal import error_variances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.estimates import wald_ends
 from mixedscope.inference.estimates.leverage import DIGITS
 from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.predictions.predictor import linear_predictor
+
+if TYPE_CHECKING:  # families load what linear models have no use for
+    from mixedscope.engine.generalized.system import GeneralizedSystem
 
 __all__ = [
     "INTERVALS",
