@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.engine.generalized.laplace import LaplaceObjective
+from mixedscope.engine.generalized.system import blocks_by_level
 from mixedscope.engine.observations import row_forms
 from mixedscope.inference.estimates.parameters import sds_and_correlations
 
@@ -57,9 +58,7 @@ def parameter_covariance(objective: LaplaceObjective, point: Floats) -> Floats:
     """
     point = np.asarray(point, dtype=float)
     objective.reset()
-    shape = objective.coordinates
-    shape = np.diag(objective.scale) if shape is None else shape
-    inverse = np.linalg.inv(shape)
+    inverse = np.linalg.inv(objective.coordinates)
     hessian = np.empty((len(point), len(point)))
     for i in range(len(point)):
         step = _STEP * inverse[:, i]
@@ -268,12 +267,7 @@ def modes_table(objective: LaplaceObjective, point: Floats) -> pd.DataFrame:
     for position, term in enumerate(system.terms):
         factor = system.factors[position]
         own = term.data_covariances(covariances[position])
-        blocks = np.zeros((factor.n_levels, term.size, term.size))
-        for i in range(term.size):
-            for j in range(i + 1):
-                product = factor.z[:, i] * factor.z[:, j] * weight
-                sums = np.bincount(factor.codes, product, factor.n_levels)
-                blocks[:, i, j] = blocks[:, j, i] = sums
+        blocks = blocks_by_level(factor.codes, factor.z, weight, factor.n_levels)
         values, vectors = np.linalg.eigh(blocks)
         top = values[:, -1:]
         is_known = (values[:, 0] > _SINGULAR * top[:, 0]) & (top[:, 0] > 0.0)

@@ -322,7 +322,7 @@ class LaplaceObjective:
         return self.system.n * len(self.system.terms) <= _QUICK
 
     @cached_property
-    def coordinates(self) -> Floats | None:
+    def coordinates(self) -> Floats:
         """Fixed effects as coefficients of orthonormal columns; theta not collinear."""
         out = np.diag(self.scale)
         for term in self.system.terms:

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
+from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.generalized.laplace import GeneralizedEvaluation, LaplaceObjective
 from mixedscope.engine.generalized.modes import Modes
-from mixedscope.engine.generalized.system import GeneralizedSystem
+from mixedscope.engine.generalized.system import GeneralizedSystem, blocks_by_level
 
 __all__ = ["QuadratureObjective"]
 
@@ -88,6 +89,7 @@ class QuadratureObjective(LaplaceObjective):
                 "approximation."
             )
         self.points = points
+        self._summed: tuple[Modes, _Levels] | None = None
         k = system.terms[0].size
         if points**k > _MOST:
             most = int(_MOST ** (1.0 / k))
@@ -117,7 +119,14 @@ class QuadratureObjective(LaplaceObjective):
         )
 
     def _levels(self, point: Floats, modes: Modes) -> _Levels:
-        """Evaluate the sum over nodes, relative to the value at the mode."""
+        """Evaluate the sum over nodes, relative to the value at the mode; once at each."""
+        if self._summed is not None and self._summed[0] is modes:
+            return self._summed[1]
+        self._summed = modes, self._sum_nodes(point, modes)
+        return self._summed[1]
+
+    def _sum_nodes(self, point: Floats, modes: Modes) -> _Levels:
+        """Do what `_levels` does."""
         system, family, response = self.system, self.system.family, self.system.response
         theta, beta, dispersion = self.split(point)
         factor = system.standard_factors(theta)[0]
@@ -128,11 +137,7 @@ class QuadratureObjective(LaplaceObjective):
                 weight = family.slopes(response, modes.eta, dispersion).expected
         rows = columns.z @ factor
         k, q = len(factor), columns.n_levels
-        blocks = np.zeros((q, k, k))
-        for a in range(k):
-            for b in range(a + 1):
-                own = columns.z[:, a] * columns.z[:, b] * weight
-                blocks[:, a, b] = blocks[:, b, a] = np.bincount(columns.codes, own, q)
+        blocks = blocks_by_level(columns.codes, columns.z, weight, q)
         root = np.linalg.cholesky(np.eye(k) + factor.T @ blocks @ factor)
         inverse = np.linalg.inv(root)
         u = modes.g[0] @ factor
@@ -186,7 +191,7 @@ class QuadratureObjective(LaplaceObjective):
                 # A node without a share may be one without a mean.
                 score = np.where(share[codes] > 0.0, score, 0.0)
                 mean_score += score
-                sums = _sums(codes, columns.z * score[:, None], q)
+                sums = sums_by_level(codes, columns.z * score[:, None], q)
                 by_factor -= sums.T @ beside
                 slope = share[:, None] * beside - sums @ factor
                 to_mode += slope
@@ -206,18 +211,15 @@ class QuadratureObjective(LaplaceObjective):
         by_factor += 2.0 * np.einsum("qab,bc,qcd->ad", levels.blocks, factor, to_hessian)
         forms = np.einsum("na,nab,nb->n", rows, to_hessian[codes], rows)
         turned = forms * (slopes.expected_slope if self.expected else slopes.weight)
-        by_factor += _sums(codes, columns.z * turned[:, None], q).T @ u
+        by_factor += sums_by_level(codes, columns.z * turned[:, None], q).T @ u
         observed = modes.rows.weight
-        blocks = np.zeros((q, k, k))
-        for a in range(k):
-            for b in range(k):
-                blocks[:, a, b] = np.bincount(codes, rows[:, a] * rows[:, b] * observed, q)
-        right = to_mode + _sums(codes, rows * turned[:, None], q)
+        blocks = blocks_by_level(codes, rows, observed, q)
+        right = to_mode + sums_by_level(codes, rows * turned[:, None], q)
         v = np.linalg.solve(np.eye(k) + blocks, right[:, :, None])[:, :, 0]
         along = (rows * v[codes]).sum(axis=1)
-        sums = _sums(codes, columns.z * modes.rows.score[:, None], q)
+        sums = sums_by_level(codes, columns.z * modes.rows.score[:, None], q)
         by_factor += sums.T @ v
-        by_factor -= _sums(codes, columns.z * (observed * along)[:, None], q).T @ u
+        by_factor -= sums_by_level(codes, columns.z * (observed * along)[:, None], q).T @ u
         parts = [term.pullback(theta[term.theta], by_factor)]
         parts.append(system.X.T @ (turned - mean_score - observed * along))
         if slopes.dispersion is not None:
@@ -225,8 +227,3 @@ class QuadratureObjective(LaplaceObjective):
             more = by_expected if self.expected else by_weight
             parts.append(np.array([mean_slope + forms @ more + along @ by_score]))
         return np.concatenate(parts)
-
-
-def _sums(codes: NDArray[np.int64], values: Floats, q: int) -> Floats:
-    """Sums (q, k) of rows (n, k) by level."""
-    return np.stack([np.bincount(codes, column, q) for column in values.T], axis=1)

@@ -22,7 +22,7 @@ from mixedscope.engine.products import GroupColumns
 from mixedscope.engine.system import has_intercept
 from mixedscope.families.family import Family, Response
 
-__all__ = ["GeneralizedSystem"]
+__all__ = ["GeneralizedSystem", "blocks_by_level"]
 
 Floats = NDArray[np.float64]
 
@@ -149,3 +149,16 @@ class GeneralizedSystem:
                 products = factor.z * values[:, None]
                 out.append(sums_by_level(factor.codes, products, factor.n_levels))
         return out
+
+
+def blocks_by_level(
+    codes: NDArray[np.int64], columns: Floats, weight: Floats, n_levels: int
+) -> Floats:
+    """``columns' W columns`` (q, k, k) of the rows of every level, of columns (n, k)."""
+    k = columns.shape[1]
+    out = np.empty((n_levels, k, k))
+    for a in range(k):
+        for b in range(a + 1):
+            product = columns[:, a] * columns[:, b] * weight
+            out[:, a, b] = out[:, b, a] = np.bincount(codes, product, n_levels)
+    return out
