@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Solution"]
+__all__ = ["Solution", "gradients_by_row"]
 
 Floats = NDArray[np.float64]
 
@@ -34,3 +35,16 @@ class Solution(NamedTuple):
     pwrss: float
     penalty: float
     beta: Floats
+
+
+def gradients_by_row(
+    evaluate_gradient: Callable[[Floats], tuple[Any, Floats]], points: Floats
+) -> Floats:
+    """Gradients (m, k) at every row of `points` (m, k), NaN where one fails."""
+    out = np.empty_like(points)
+    for i, point in enumerate(points):
+        try:
+            out[i] = evaluate_gradient(point)[1]
+        except FloatingPointError:
+            out[i] = np.nan
+    return out

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.engine.compile.compile_clock import compiling_seconds
-from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.group_effects import inverse_of_lower, joined, numbered_apart
 from mixedscope.engine.kernels.criterion import criterion_of
 from mixedscope.engine.lapack import limited_for
@@ -227,13 +227,7 @@ class ProfiledObjective(ABC):
             # A finite sum has finite terms only; where one overflows, row by row will do.
             if math.isfinite(batch.gradients.sum()) and self.count_sound(batch) == len(thetas):
                 return self.slope_to_theta(batch.gradients)
-        out = np.empty_like(thetas)
-        for i, theta in enumerate(thetas):
-            try:
-                out[i] = self.evaluate_gradient(theta)[1]
-            except FloatingPointError:
-                out[i] = np.nan
-        return out
+        return gradients_by_row(self.evaluate_gradient, thetas)
 
     @abstractmethod
     def moment_start(self) -> Floats:

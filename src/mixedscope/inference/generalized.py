@@ -122,7 +122,8 @@ def approximation(objective: LaplaceObjective, point: Floats) -> Approximation:
             family.slopes(response, modes.eta + step, dispersion).weight for step in (_ETA, -_ETA)
         )
     bend = (above - below) / (2.0 * _ETA)
-    covariances = system.modal.conditional_covariances()
+    is_single = len(system.terms) == 1
+    covariance = system.modal.conditional_covariances()[0] if is_single else None
     system.modal.reform(modes.rows.weight, modes.rows.score + modes.rows.weight * modes.random)
     system.modal.solve(factors)
     leverage = row_forms(system.modal)
@@ -134,8 +135,8 @@ def approximation(objective: LaplaceObjective, point: Floats) -> Approximation:
     of_rows = 0.125 * (t * q - bend * leverage**2)
     most = max(range(len(system.terms)), key=lambda i: system.factors[i].n_levels)
     factor, term = system.factors[most], system.terms[most]
-    if len(system.terms) == 1:
-        cubes = _cubes(factor.z, factor.codes, slope, covariances[0]) / 12.0
+    if covariance is not None:
+        cubes = _cubes(factor.z, factor.codes, slope, covariance) / 12.0
         total = float(cubes.sum())
     else:
         total = _drawn_cubes(objective, factors, modes.rows.weight, slope, leverage) / 12.0

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
+from mixedscope.engine.evaluation import gradients_by_row
 from mixedscope.engine.generalized.modes import Modes, find_modes
 from mixedscope.engine.generalized.separation import separating
 from mixedscope.engine.generalized.starting import (
@@ -252,13 +253,7 @@ class LaplaceObjective:
 
     def gradients(self, points: Floats) -> Floats:
         """Exact gradients at every row of `points` (m, k), NaN where one fails."""
-        out = np.empty_like(points)
-        for i, point in enumerate(points):
-            try:
-                out[i] = self.evaluate_gradient(point)[1]
-            except FloatingPointError:
-                out[i] = np.nan
-        return out
+        return gradients_by_row(self.evaluate_gradient, points)
 
     def second_derivatives(self, point: Floats) -> None:
         """Differences of gradients are all that there is."""
