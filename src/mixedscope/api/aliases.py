@@ -9,6 +9,7 @@ import pandas as pd
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.familiar import FIT_WORDS, no_attribute
 from mixedscope.api.model import Model
+from mixedscope.core.vocabulary import OPTIMA
 
 __all__ = ["FitAliases"]
 
@@ -36,7 +37,7 @@ class FitAliases(FitDiagnostics[M]):
     @property
     def converged(self) -> bool:
         """Whether the certificate found a minimum, at a boundary or not."""
-        return self.certificate["verdict"] in ("optimum", "boundary optimum")
+        return self.certificate["verdict"] in OPTIMA
 
     @property
     def fe_params(self) -> pd.Series:

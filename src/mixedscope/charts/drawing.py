@@ -20,7 +20,7 @@ from mixedscope.charts.common.labels import explaining_labels, labelled, labelle
 from mixedscope.charts.common.page import drawn_size, fitted
 from mixedscope.charts.common.render import SCALE, Figure
 from mixedscope.charts.common.sheet import across, current, is_narrow, sheet
-from mixedscope.charts.common.structure_names import structure_label
+from mixedscope.charts.common.structure_names import fit_label
 from mixedscope.charts.common.theme import configure
 from mixedscope.charts.common.vega import STACKED, measured, to_spec, vouched
 from mixedscope.charts.registry import MODEL_CHARTS, ChartSpec, charts_of
@@ -121,9 +121,9 @@ def _asked(
     # What a key of the configuration asks for is left out by the name of the key.
     options = spec.options.of({**chosen, **spec.fixed})
     made = (*options.studies((*spec.studies, *spec.of_options)), spec.key)
-    reasons = {_called(fit, tables): fit.skipped(made) for fit in tables}
+    reasons = {fit_label(fit, tables): fit.skipped(made) for fit in tables}
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
-    shown = [fit for fit in tables if _called(fit, tables) not in missing]
+    shown = [fit for fit in tables if fit_label(fit, tables) not in missing]
     source = ((shown, group) if spec.per_group else (shown,)) if shown else None
     return spec, source, options, missing
 
@@ -150,14 +150,6 @@ def draw_model_chart(name: str, tables: Sequence[pd.DataFrame], *, theme: str = 
         ),
         theme=theme,
     )
-
-
-def _called(fit: FitTables, tables: Sequence[FitTables]) -> str:
-    """Name a fit by what tells it from the others."""
-    name = structure_label(fit.info)
-    if len({structure_label(other.info) for other in tables}) == len(tables):
-        return name
-    return f"{name} by {fit.info['optimizer']['name']}"
 
 
 def figure(

@@ -11,6 +11,7 @@ __all__ = [
     "CRITERION_SYMBOLS",
     "EXPLORATION",
     "FINE_TUNING",
+    "OPTIMA",
     "ORACLE",
     "PHASES",
     "UNSHRUNKEN",
@@ -20,6 +21,9 @@ __all__ = [
 #: Phases of an optimisation, in the order in which they come (`mixedscope.optimize.phases`).
 PHASES: Final = ("exploration", "convergence", "fine-tuning")
 EXPLORATION, CONVERGENCE, FINE_TUNING = PHASES
+
+#: Verdicts of fits that ended at a minimum (`mixedscope.optimize.certificate`).
+OPTIMA: Final = ("optimum", "boundary optimum")
 
 #: In the place of a covariance structure: estimates with the true relative covariances, and
 #: without any penalty.

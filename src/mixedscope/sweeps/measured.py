@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import FormulaError, ModelError, UnsuitedError
+from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.data.true_parameters import Key
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.estimates import estimates_table
@@ -26,9 +27,6 @@ from mixedscope.optimize.problem import EVALUATION_ERRORS
 __all__ = ["measured"]
 
 Floats = NDArray[np.float64]
-
-#: Verdicts on fits that are an optimum.
-_OPTIMA: Final = ("optimum", "boundary optimum")
 
 #: Distance of a contrast from its value, over what its terms add, that is rounding.
 _ROUNDING: Final = 1e-8
@@ -48,7 +46,7 @@ def measured(
     """
     theta = np.asarray(result.theta, dtype=float)
     verdict = str(result.certificate["verdict"])
-    refused = None if verdict in _OPTIMA else f"no optimum was found: {verdict}"
+    refused = None if verdict in OPTIMA else f"no optimum was found: {verdict}"
     out: dict[str, Any] = {}
     if "intervals" in asked:
         method, level = asked["intervals"], asked["level"]

@@ -20,6 +20,7 @@ from mixedscope.api.printing.formats import Printed, printed
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.core.result_table import ResultTable
+from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.design.frame import in_order_of
 from mixedscope.design.other_rows import other_rows, same_rows
 from mixedscope.inference.estimates.estimates import criteria_of, normal_statistics
@@ -158,7 +159,7 @@ class GeneralizedFit:
     @property
     def converged(self) -> bool:
         """Whether the certificate found a minimum, at a boundary or not."""
-        return self.certificate["verdict"] in ("optimum", "boundary optimum")
+        return self.certificate["verdict"] in OPTIMA
 
     @property
     def n_evaluations(self) -> int:

@@ -12,6 +12,7 @@ import pandas as pd
 from mixedscope.api.printing.document import Block, Figures, Paragraph, Section, Table
 from mixedscope.api.printing.numbers import MISSING, decimals_of, fixed
 from mixedscope.charts.common.labels import labelled_fit, response_unit, term_unit
+from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.covariance.registry import STRUCTURES, named_structure
 from mixedscope.design.spec import KNOWN_SIGMA
 from mixedscope.formula.parse import parse_formula
@@ -22,8 +23,6 @@ __all__ = ["Column", "columns_document"]
 _STARS: Final = (0.05, 0.01, 0.001)
 
 _KINDS: Final = {"sd": "SD", "correlation": "Correlation"}
-
-_VERDICTS: Final = ("optimum", "boundary optimum")
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def _notes(
         if column.info.get(KNOWN_SIGMA) is not None:
             notes.append(f"{column.name}: the residual standard deviation is known, not estimated.")
         verdict = column.info["certificate"]["verdict"]
-        if verdict not in _VERDICTS:
+        if verdict not in OPTIMA:
             notes.append(f"{column.name}: {verdict}; these are no estimates to report.")
         singular = [term for term in column.info["singular"] if term["singular"]]
         for term in singular:

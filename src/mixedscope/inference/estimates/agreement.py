@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import StoreError
 from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.description import describe_model
 from mixedscope.inference.estimates.estimates import (
@@ -71,9 +72,6 @@ _CLEARLY: Final = 10.0
 _ROUND: Final = 0.02
 #: Share of what is left to be gained by which two Hessians may differ about it.
 _LEFT: Final = 0.25
-
-#: Verdicts that say that a fit ended at a minimum.
-_OPTIMA: Final = ("optimum", "boundary optimum")
 
 _KEYS: Final = ("kind", "group", "term", "term2")
 _GIVE: Final = "its data and theta give"
@@ -160,7 +158,7 @@ def check_consistent(tables: FitTables, origin: Path) -> None:
         why = f"an objective of {_told(objective)} and {info['dof']} degrees of freedom give"
         files.hold("fit.json", name, info[name], value, _FORMULA * max(1.0, abs(objective)), why)
     verdict, left = (info["certificate"][key] for key in ("verdict", "newton_decrement"))
-    if verdict in _OPTIMA:
+    if verdict in OPTIMA:
         most = VERDICT_TOLERANCE * tolerance_scale(objective)
         known = _number(left)
         if known is None or not known <= most:
@@ -347,7 +345,7 @@ def _check_certificate(
         most / _CLEARLY <= curvature.decrement <= most * _CLEARLY
         or abs(curvature.smallest) <= _CLEARLY * curvature.floor
     )
-    if not is_near or {stated["verdict"], fresh["verdict"]} <= set(_OPTIMA):
+    if not is_near or {stated["verdict"], fresh["verdict"]} <= set(OPTIMA):
         files.refuse(file, "verdict", stated["verdict"], fresh["verdict"], _GIVE)
 
 

@@ -31,6 +31,7 @@ from mixedscope.charts.kinds.ladder.words import (
     p_words,
 )
 from mixedscope.core.errors import ModelError
+from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.covariance.registry import look_of
 
 __all__ = ["ladder_chart"]
@@ -336,7 +337,7 @@ def _outcomes(
             told = against + p_words(test)
         else:
             told = "not nested" if own["n_theta"].max() > row["n_theta"] else "the richest"
-        good = row["verdict"] in ("optimum", "boundary optimum")
+        good = row["verdict"] in OPTIMA
         lines.append(
             {
                 "rung": row["rung"],

@@ -11,7 +11,7 @@ import pandas as pd
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.kinds.shrinkage.words import joined
-from mixedscope.core.vocabulary import CRITERION_NAMES
+from mixedscope.core.vocabulary import CRITERION_NAMES, OPTIMA
 
 __all__ = [
     "criterion_of",
@@ -209,7 +209,7 @@ def _degrees(own: pd.DataFrame) -> str:
 
 
 def _verdicts(own: pd.DataFrame) -> str:
-    bad = own[~own["verdict"].isin(["optimum", "boundary optimum"])]
+    bad = own[~own["verdict"].isin(OPTIMA)]
     if bad.empty:
         return "Every fit is certified as an optimum." if len(own) > 1 else ""
     names = joined([f"{worded(r['structure'])}: {r['verdict']}" for r in _rows(bad)])

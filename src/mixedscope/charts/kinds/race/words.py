@@ -9,11 +9,12 @@ import pandas as pd
 from mixedscope.charts.common.along import told_seconds
 from mixedscope.charts.common.numerals import fixed, told_gap
 from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.core.vocabulary import OPTIMA
 
 __all__ = ["ARRIVED", "CLOSE", "race_caption", "race_title", "spent_to_close"]
 
 #: Verdicts of an optimum.
-ARRIVED: Final = ("optimum", "boundary optimum")
+ARRIVED: Final = OPTIMA
 
 #: A search that ended this little above the best of the race counts as having arrived.
 CLOSE: Final = 1e-6
