@@ -37,8 +37,9 @@ _ROWS: Final = 5_000
 _CLOSE: Final = 0.02
 #: Places searched from where all of them lead back, and nothing is collapsed: of 610 ends of random
 #: profiles no search from further ones found what these did not. Where a covariance is singular it
-#: may.
+#: may. Beyond the last only where there are several minima, and observations are few.
 _ENOUGH: Final = 2
+_LAST: Final = 5
 _APART: Final = 0.02
 #: Deviances this near to each other are the same.
 _FLAT: Final = 1e-9
@@ -211,8 +212,8 @@ class Restriction:
 
         Searches from places that differ much: all standard deviations and correlations changed in
         one direction, and all standard deviations as large as sigma without correlations; where
-        these lead to another minimum, be it higher, where something is collapsed, or `everywhere`
-        is said, from more. No minimum is proved to be the lowest. Of models of many observations
+        these lead to another minimum, be it higher, from many; where something is collapsed, or
+        `everywhere` is said, from some more. No minimum is proved to be the lowest. Of models of many observations
         from one place only, and of these only where searches are compiled.
         """
         space = self._space(knot.held)
@@ -226,6 +227,8 @@ class Restriction:
         is_alone, higher = True, None
         for number, start in enumerate(space.elsewhere(own.x)):
             if is_alone and not everywhere and number == (1 if is_large else _ENOUGH):
+                break
+            if number >= _LAST and (is_alone or is_large):
                 break
             x = own.x.copy()
             x[free] = start[free]
