@@ -25,13 +25,23 @@ from profile_fits import (
 from random_models import tiny_model
 
 import mixedscope as ms
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.inference.profiles.pairs import contour
 from mixedscope.inference.profiles.restriction import Knot, Restriction
 
 Floats = NDArray[np.float64]
 
 # -- contours ----------------------------------------------------------------------------------
+
+
+def test_a_contour_that_cannot_be_followed_names_its_parameters_and_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mixedscope.inference.profiles.pairs._TRIES", 1)
+    fit = sleepstudy()
+    message = message_of(UnsuitedError, lambda: fit.profile_pairs(["sigma", "Days"], levels=[0.8]))
+    assert "80 % contour of 'beta Days' and 'sigma'" in message
+    assert "leave one of them out" in message
 
 
 def test_vertices_of_contours_have_the_deviance_of_their_level() -> None:

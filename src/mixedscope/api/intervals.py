@@ -237,7 +237,8 @@ class FitIntervals(FitNumbers[M]):
             If a parameter is unknown, there are fewer than two, a level is no number between 0 and
             1, or there are fewer than four vertices.
         UnsuitedError
-            As of :meth:`profile`; also for two correlations of four different columns.
+            As of :meth:`profile`; also for two correlations of four different columns, and where a
+            contour cannot be followed.
 
         Examples
         --------

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.core.errors import UnsuitedError
 from mixedscope.inference.profiles.parameters import KEY, Parameter
 from mixedscope.inference.profiles.profiler import Profiler
 from mixedscope.inference.profiles.restriction import Knot, Restriction
@@ -55,8 +56,14 @@ def pair_table(
 
 
 def _frame(profiler: Profiler, restriction: Restriction, level: float, rays: int) -> pd.DataFrame:
-    knots, ended = contour(restriction, math.sqrt(-2.0 * math.log1p(-level)), rays)
     x, y = restriction.parameters
+    try:
+        knots, ended = contour(restriction, math.sqrt(-2.0 * math.log1p(-level)), rays)
+    except EVALUATION_ERRORS as error:
+        raise UnsuitedError(
+            f"The {100 * level:g} % contour of {x.label!r} and {y.label!r} cannot be followed "
+            f"({error}): leave one of them out of the parameters, or take a lower level."
+        ) from error
     names = [
         {f"{axis}_{name}": part for name, part in zip(KEY, p.key, strict=True)}
         for axis, p in (("x", x), ("y", y))
@@ -201,4 +208,4 @@ def _along(
             following = low + share * (high - low) if share == share else 1.5 * trial + 0.1 * radius
         last = error
         trial = min(following, 2.0 * trial + radius, reach)
-    raise FloatingPointError("A contour was not found.")
+    raise FloatingPointError("no point of it is found in one direction")

@@ -213,8 +213,8 @@ class Restriction:
         Searches from places that differ much: all standard deviations and correlations changed in
         one direction, and all standard deviations as large as sigma without correlations; where
         these lead to another minimum, be it higher, from many; where something is collapsed, or
-        `everywhere` is said, from some more. No minimum is proved to be the lowest. Of models of many observations
-        from one place only, and of these only where searches are compiled.
+        `everywhere` is said, from some more. No minimum is proved to be the lowest. Of models of
+        many observations from one place only, and of these only where searches are compiled.
         """
         space = self._space(knot.held)
         own = knot.point
