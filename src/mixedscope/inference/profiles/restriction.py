@@ -37,7 +37,7 @@ _ROWS: Final = 5_000
 _CLOSE: Final = 0.02
 #: Places searched from where all of them lead back, and nothing is collapsed: of 610 ends of random
 #: profiles no search from further ones found what these did not. Where a covariance is singular it
-#: may. Beyond the last only where there are several minima, and observations are few.
+#: may. Beyond the last only there, and where there are several minima.
 _ENOUGH: Final = 2
 _LAST: Final = 5
 _APART: Final = 0.02
@@ -212,9 +212,10 @@ class Restriction:
 
         Searches from places that differ much: all standard deviations and correlations changed in
         one direction, and all standard deviations as large as sigma without correlations; where
-        these lead to another minimum, be it higher, from many; where something is collapsed, or
-        `everywhere` is said, from some more. No minimum is proved to be the lowest. Of models of
-        many observations from one place only, and of these only where searches are compiled.
+        these lead to another minimum, be it higher, where something is collapsed, or `everywhere`
+        is said, from more; where both is so, from many. No minimum is proved to be the lowest. Of
+        models of many observations from one place only, and of these only where searches are
+        compiled.
         """
         space = self._space(knot.held)
         own = knot.point
@@ -222,13 +223,14 @@ class Restriction:
         if len(self._free) < 2 or (is_large and space.searcher is None):
             return None
         free = self._free
-        everywhere = everywhere or (not is_large and bool(space.collapsed(own.x)[free].any()))
+        is_singular = not is_large and bool(space.collapsed(own.x)[free].any())
+        everywhere = everywhere or is_singular
         sizes, near = np.abs(own.x), _APART * space.unit(own.x)
         is_alone, higher = True, None
         for number, start in enumerate(space.elsewhere(own.x)):
             if is_alone and not everywhere and number == (1 if is_large else _ENOUGH):
                 break
-            if number >= _LAST and (is_alone or is_large):
+            if number >= _LAST and (is_alone or not is_singular):
                 break
             x = own.x.copy()
             x[free] = start[free]
