@@ -101,7 +101,7 @@ def test_bias_and_variance_are_those_of_dense_algebra(
     to_b, z, fixed = hat(fit, s)
     simulation = simulate_dataset(SPEC)
     b = simulation.effects["effect"].to_numpy()
-    mean, sigma2 = simulation.mean, 1.5**2
+    mean, sigma2 = simulation.predictor, 1.5**2
     bias = to_b @ mean - b
     covariance = sigma2 * to_b @ to_b.T
     own = error[error["s"] == s].set_index(["group", "term"])
@@ -131,7 +131,7 @@ def test_truth_is_known_by_the_responses_of_the_rows_that_are_left() -> None:
     kept = data.iloc[10:50].sample(frac=1.0, random_state=1)
     truth = true_effects(SPEC, build_design(FORMULA, kept))
     assert truth is not None
-    np.testing.assert_array_equal(truth.mean, simulation.mean[kept.index])
+    np.testing.assert_array_equal(truth.predictor, simulation.predictor[kept.index])
 
 
 def test_true_effects_are_told_in_the_coding_of_the_model() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataError, suggest
 from mixedscope.core.seeds import generator as stream
 from mixedscope.data.layout import lay_out
+from mixedscope.data.made_response import drawn_response, drawn_trials, made_response
 from mixedscope.design.design import RandomDesign, random_designs
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.terms import ColumnBlock, TermColumns
@@ -20,6 +21,7 @@ from mixedscope.formula.parse import parse_formula
 
 if TYPE_CHECKING:
     from mixedscope.data.simulation_spec import RandomEffects
+    from mixedscope.families.family import Family
 
 __all__ = ["Simulation", "simulate_dataset"]
 
@@ -37,34 +39,46 @@ class Simulation:
     frame : DataFrame
     beta : mapping of str to float
         True fixed effects by coefficient name.
-    sigma : float
-        True residual standard deviation.
+    sigma : float or None
+        True residual standard deviation; None of a response of a family.
     covariance : mapping of str to (k, k) array
         True covariance of the random effects by grouping factor.
     effects : DataFrame
         The random effects drawn: ``group``, ``level``, ``term``, ``effect``.
     designs : tuple of RandomDesign
         Columns and levels of every grouping factor, for the rows of `frame`.
-    mean : (n,) array
-        Expectation of the response given the random effects drawn, ``Xβ + Zb``.
+    predictor : (n,) array
+        Linear predictor with the random effects drawn, ``Xβ + Zb``: of a normal response its
+        expectation.
     fixed : ColumnBlock
         Fixed-effects columns X, for the rows of `frame`.
     terms : FixedTerms
         Which of them belong to which term.
     offset : (n,) array or None
-        What the formula adds as it is; part of `mean`.
+        What the formula adds as it is; part of `predictor`.
+    family : Family or None
+        With its link; None of a normal response.
+    dispersion : float or None
+        True further parameter of the family, where it has one.
+    response : (n,) array
+        As models have it: of trials the share of successes. None of its values is missing.
+    trials : (n,) array or None
     """
 
     frame: pd.DataFrame
     beta: Mapping[str, float]
-    sigma: float
+    sigma: float | None
     covariance: Mapping[str, Floats]
     effects: pd.DataFrame
     designs: tuple[RandomDesign, ...]
-    mean: Floats
+    predictor: Floats
     fixed: ColumnBlock
     terms: FixedTerms
+    response: Floats
     offset: Floats | None = None
+    family: Family | None = None
+    dispersion: float | None = None
+    trials: Floats | None = None
 
 
 def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
@@ -73,19 +87,19 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
     The keys are those of `mixedscope.data.simulation_spec.SimulationSpec`, ``seed`` among them.
     Raises DataError where a key, name or value does not fit, and FormulaError where the formula
     cannot be read. b = L z with L L' the stated covariance and z standard normal, y = Xβ + Zb + σε,
-    plus the offsets of the formula.
+    plus the offsets of the formula; of a family y is drawn with the mean whose link is Xβ + Zb.
     """
     # Loaded by those alone who simulate: it takes a tenth of a second.
-    from mixedscope.data.simulation_spec import read_spec, simulated_response
+    from mixedscope.data.simulation_spec import read_spec
 
-    if isinstance(spec, Mapping) and "formula" in spec:
-        simulated_response(parse_formula(spec["formula"]))
+    if isinstance(spec, Mapping) and "formula" in spec and "family" not in spec:
+        made_response(parse_formula(spec["formula"]), None)
     read = read_spec(spec)
     if read.seed is None:
         raise DataError("simulate: the key 'seed' is missing.")
     seed = read.seed
     formula = parse_formula(read.formula)
-    response = simulated_response(formula)
+    made, family = read.made(), read.family_made()
     frame = lay_out(read, seed)
     columns = TermColumns(
         formula.text,
@@ -108,9 +122,17 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
         covariance[design.group], b = _random_effects(design, read.random[design.group], seed)
         y = y + np.einsum("ij,ij->i", design.Z, b[design.codes])
         effects.append(_effects_table(design, b))
-    mean = y
-    y = y + read.sigma * stream(seed, "residual").standard_normal(len(y))
-    frame[response] = y
+    predictor, trials = y, None
+    if family is None:
+        assert read.sigma is not None
+        y = y + read.sigma * stream(seed, "residual").standard_normal(len(y))
+        frame[made.successes] = y
+    else:
+        trials = drawn_trials(made, read.trials_asked(), frame, seed)
+        drawn = drawn_response(made, family, y, trials, read.dispersion, seed)
+        frame = frame.assign(**drawn)
+        y = drawn[made.successes].astype(np.float64)
+        y = y if trials is None else y / trials
     frame = _make_missing(frame, read.missing, seed)
     return Simulation(
         frame=frame,
@@ -119,10 +141,14 @@ def simulate_dataset(spec: Mapping[str, Any]) -> Simulation:
         covariance=covariance,
         effects=pd.concat(effects, ignore_index=True) if effects else pd.DataFrame(),
         designs=tuple(designs),
-        mean=mean,
+        predictor=predictor,
         fixed=X,
         terms=columns.assigned(formula.fixed.intercept, formula.fixed.terms),
         offset=offset,
+        family=family,
+        dispersion=read.dispersion,
+        response=y,
+        trials=trials,
     )
 
 

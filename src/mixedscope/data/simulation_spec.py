@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -22,8 +22,11 @@ from pydantic_core import core_schema
 from mixedscope.core.errors import DataError, FormulaError, MixedscopeError, suggest, yaml_hint
 from mixedscope.core.faults import describe_faults
 from mixedscope.core.sections import Section, fault
-from mixedscope.formula.parse import Formula, parse_formula
-from mixedscope.formula.tree import Name
+from mixedscope.data.made_response import MadeResponse, made_response
+from mixedscope.formula.parse import parse_formula
+
+if TYPE_CHECKING:
+    from mixedscope.families.family import Family
 
 __all__ = [
     "SIMULATE_KEYS",
@@ -35,7 +38,6 @@ __all__ = [
     "SimulationSpec",
     "Unit",
     "read_spec",
-    "simulated_response",
 ]
 
 
@@ -82,6 +84,12 @@ def _some(counts: int | list[int] | Limits) -> int | list[int] | Limits:
     if counts == 0 or (isinstance(counts, list) and not sum(counts)):
         raise ValueError
     return counts
+
+
+def _one_or_more(trials: int | Limits) -> int | Limits:
+    if isinstance(trials, Limits) and trials.min < 1:
+        raise ValueError
+    return trials
 
 
 Number = Annotated[float, Field(allow_inf_nan=False), _must("a number")]
@@ -209,8 +217,25 @@ class SimulationSpec(Section):
         _must("numbers, by name of the coefficient or in their order"),
     ]
     """Fixed effects, by name of the coefficient or in their order."""
-    sigma: Positive
-    """Residual standard deviation."""
+    sigma: Positive | None = None
+    """Residual standard deviation of a normal response; one of a family has none."""
+    family: str | None = None
+    """Family of the response, as of models; a normal one by default."""
+    link: str | None = None
+    """Link of the family; by default its first."""
+    dispersion: (
+        Annotated[float, Field(gt=0, allow_inf_nan=False), _must("a number above 0")] | None
+    ) = None
+    """Further parameter of the family: `size` of nbinom2, `dispersion` of nbinom1, `shape`."""
+    trials: (
+        Annotated[
+            Annotated[int, Field(ge=1)] | Limits,
+            AfterValidator(_one_or_more),
+            _must("a whole number from 1, or {min, max} from 1"),
+        ]
+        | None
+    ) = None
+    """Trials of each row of a binomial family."""
     random: dict[str, RandomEffects] = {}
     """Random effects of each grouping factor."""
     missing: dict[str, Annotated[float, Field(ge=0, lt=1), _must("a share from 0 to below 1")]] = {}
@@ -257,10 +282,71 @@ class SimulationSpec(Section):
     @classmethod
     def _formula_is_read(cls, text: str) -> str:
         try:
-            simulated_response(parse_formula(text))
+            parse_formula(text)
         except MixedscopeError as error:
             raise fault(str(error)) from None
         return text
+
+    def made(self) -> MadeResponse:
+        """What the left side of the formula makes."""
+        return made_response(parse_formula(self.formula), self.family_made())
+
+    def trials_asked(self) -> tuple[int, int] | None:
+        """The fewest and the most trials of a row, where they are no column."""
+        if isinstance(self.trials, Limits):
+            return self.trials.min, self.trials.max
+        return None if self.trials is None else (self.trials, self.trials)
+
+    def family_made(self) -> Family | None:
+        """The family with its link; None of a normal response."""
+        if self.family is None:
+            return None
+        from mixedscope.families.registry import make_family  # loaded by those alone who have one
+
+        return make_family(self.family, self.link)
+
+    @model_validator(mode="after")
+    def _response_is_known(self) -> SimulationSpec:
+        try:
+            family, made = self.family_made(), self.made()
+        except FormulaError as error:
+            raise fault(f"formula: {error}") from None
+        except MixedscopeError as error:
+            raise fault(str(error)) from None
+        if family is None:
+            for key in ("link", "dispersion", "trials"):
+                if getattr(self, key) is not None:
+                    raise fault(f"{key!r} belongs to a family: name one, as in family: binomial")
+            if self.sigma is None:
+                raise fault(
+                    "'sigma' is missing, the residual standard deviation; or name a family of "
+                    "responses that are not normal"
+                )
+            return self
+        if self.sigma is not None:
+            more = f": say its {family.dispersion} as 'dispersion'" if family.dispersion else ""
+            raise fault(
+                "'sigma' is the residual standard deviation of a normal response; the family "
+                f"{family.name!r} has none{more}"
+            )
+        if family.dispersion is None and self.dispersion is not None:
+            raise fault(f"the family {family.name!r} has no 'dispersion': leave it out")
+        if family.dispersion is not None and self.dispersion is None:
+            raise fault(
+                f"'dispersion' is missing, the {family.dispersion} of the family {family.name!r}"
+            )
+        columns = [*self.units, *self.conditions, *self.covariates]
+        counted = made.trials is not None and made.trials not in columns
+        if (counted or made.failures is not None) and self.trials is None:
+            raise fault(f"'trials' is missing: of how many trials are the {made.successes!r}?")
+        if not counted and made.failures is None and self.trials is not None:
+            raise fault(
+                f"'trials' are those of column {made.trials!r}: leave the key out"
+                if made.trials is not None
+                else "'trials' go with a left side of the formula that says what becomes of them: "
+                "cbind(successes, failures) or successes / trials"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> SimulationSpec:
@@ -283,22 +369,24 @@ class SimulationSpec(Section):
                         f"{suggest(of, self.units)}"
                     )
         formula = parse_formula(self.formula)
-        response = simulated_response(formula)
         columns = [*self.units, *self.conditions, *self.covariates]
+        made = self.made()
+        responses = [name for name in made.names if name != made.trials or name not in columns]
         for name in formula.variables:
-            if name != response and name not in columns:
+            if name not in responses and name not in columns:
                 raise fault(
                     f"the formula uses {name!r}, which is no unit, condition or covariate."
                     f"{suggest(name, columns)}"
                 )
-        if response in columns:
-            raise fault(f"the response {response!r} is also a unit, condition or covariate")
+        for name in responses:
+            if name in columns:
+                raise fault(f"the response {name!r} is also a unit, condition or covariate")
         for name in columns:
             if columns.count(name) > 1:
                 raise fault(f"{name!r} is the name of more than one unit, condition or covariate")
         known_by_key = {
             "random": formula.groups,
-            "missing": (*columns, response),
+            "missing": (*columns, *responses),
             "contrasts": columns,
         }
         for key, known in known_by_key.items():
@@ -363,14 +451,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-def simulated_response(formula: Formula) -> str:
-    """The name of the response to make; a FormulaError where it is more than a name."""
-    if not isinstance(formula.response, Name):
-        raise FormulaError(
-            formula.text,
-            formula.response.position,
-            "A simulated response must be a plain name; derive functions of it afterwards.",
-        )
-    return formula.response.name

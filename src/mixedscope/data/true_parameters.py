@@ -10,7 +10,7 @@ interaction the main effects mean something else).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from mixedscope.data.simulate import Simulation
 from mixedscope.data.truth import rows_in_simulation, true_designs
 from mixedscope.design.design import Design, RandomDesign
 from mixedscope.design.nesting import containing_levels
+
+if TYPE_CHECKING:
+    from mixedscope.families.family import Family
 
 __all__ = ["Key", "true_parameters"]
 
@@ -32,7 +35,11 @@ _ROUNDING: Final = 1e-9
 
 
 def true_parameters(
-    simulation: Simulation, design: Design, kept: Sequence[int]
+    simulation: Simulation,
+    design: Design,
+    kept: Sequence[int],
+    family: Family | None = None,
+    origin: NDArray[np.intp] | None = None,
 ) -> dict[Key, float]:
     """Give the true value of each parameter of a model that has one.
 
@@ -43,8 +50,12 @@ def true_parameters(
     `mixedscope.data.truth.true_effects`), and no true sigma, which takes up the rest. Of a factor
     nested in one that the model leaves out nothing is known: it takes up what that does. Nor is
     anything where the response is not that of the simulation.
+
+    Of a family nothing is known of a model that leaves anything out: given fewer random effects, or
+    fixed ones, all others are on another scale. ``family``, ``origin``: as of
+    `mixedscope.data.truth.rows_in_simulation`.
     """
-    rows = rows_in_simulation(simulation, design)
+    rows = rows_in_simulation(simulation, design, family, origin)
     if rows is None:
         return {}
     beta, is_exact = _true_beta(simulation, design, list(kept), rows)
@@ -54,22 +65,29 @@ def true_parameters(
         if np.isfinite(value)
     }
     true = true_designs(simulation, design, rows)
-    groups = {origin.group for origin in true if origin is not None}
+    groups = {other.group for other in true if other is not None}
     left_out = [
         other
         for other in simulation.designs
         if other.group not in groups and simulation.covariance[other.group].any()
     ]
-    for own, origin in zip(design.random, true, strict=True):
-        covariance, is_own = _true_covariance(own, origin, simulation, rows)
+    for own, other in zip(design.random, true, strict=True):
+        covariance, is_own = _true_covariance(own, other, simulation, rows)
         is_exact &= is_own
         # What varies between the levels of a factor that is left out varies between those of a
         # factor that is nested in it, which takes it up.
-        outside = (containing_levels(own.codes, other.codes[rows]) for other in left_out)
+        outside = (containing_levels(own.codes, one.codes[rows]) for one in left_out)
         if all(level is None for level in outside):
             found |= _spread(own, covariance)
     is_exact &= not left_out
-    if is_exact and design.weights is None and design.sigma is None:
+    if simulation.family is not None:
+        # Weights are counts of rows, which change no parameter; beside trials they are theirs.
+        if not is_exact:
+            return {}
+        if simulation.family.dispersion is not None and simulation.dispersion is not None:
+            found["dispersion", None, simulation.family.dispersion, None] = simulation.dispersion
+    elif is_exact and design.weights is None and design.sigma is None:
+        assert simulation.sigma is not None
         found["sigma", None, None, None] = simulation.sigma
     return found
 

@@ -25,6 +25,9 @@ _ALIASES: Final = {
     "negativebinomial": "nbinom2",
 }
 
+#: What the response of a linear model is called elsewhere.
+_NORMAL: Final = ("gaussian", "normal")
+
 
 def make_family(name: str, link: str | None = None) -> Family:
     """Make a family with its link, by default the first that it has.
@@ -32,6 +35,10 @@ def make_family(name: str, link: str | None = None) -> Family:
     Raises ModelError if there is no such family, or it has no such link.
     """
     plain = _ALIASES.get(name.lower(), name.lower())
+    if plain in _NORMAL:
+        raise ModelError(
+            f"The family {name!r} is that of linear models: leave family out (ms.lmer)."
+        )
     if plain not in FAMILIES:
         known = [*FAMILIES, *_ALIASES]
         raise ModelError(

@@ -229,6 +229,7 @@ def _errors(
         before = spread[margin - distance :][: len(exponents)]
         slope += weight * (after - before)
     slope /= step * math.log(10.0)
+    assert truth.sigma is not None  # of a normal response
     variance = truth.sigma**2 * (spread[margin:-margin] - 0.5 * slope)
     none = np.zeros(len(measures.names))
     none[-1] = truth.sigma**2 * system.n_fixed / system.n
@@ -288,7 +289,7 @@ class _Noiseless:
     def __init__(self, system: ProfiledSystem, truth: Truth) -> None:
         self._system = system
         self._effects = truth.effects
-        mean = system.project(truth.mean) / system.y_scale
+        mean = system.project(truth.predictor) / system.y_scale
         self._length = float(mean @ mean)
         # A mean that lies in the fixed effects but for rounding is fitted without error.
         self._solver = system.solver(mean) if self._length > 1e-20 else None
