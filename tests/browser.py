@@ -34,7 +34,12 @@ FAMILIES = {
 }
 
 _KEYS = {" ": ("Space", 32), "ArrowLeft": ("ArrowLeft", 37), "ArrowRight": ("ArrowRight", 39)}
+_KEYS |= {"ArrowUp": ("ArrowUp", 38), "ArrowDown": ("ArrowDown", 40)}
 _KEYS |= {"Home": ("Home", 36), "End": ("End", 35), "Tab": ("Tab", 9)}
+_KEYS |= {"Enter": ("Enter", 13), "Escape": ("Escape", 27)}
+
+#: Bit of the key that is held down with another.
+_SHIFT = 8
 
 #: Chromium reads commands from descriptor 3 and answers on 4: put ours there and become it.
 _START = """
@@ -179,6 +184,9 @@ class Browser:
         return page
 
 
+#: What the accessibility tree tells of an element.
+_TOLD = ("role", "name", "value", "description")
+
 _BUILT = "!document.getElementById('film') || document.querySelector('#player > *') !== null"
 
 
@@ -264,13 +272,39 @@ class Page:
     def hover(self, x: float, y: float) -> None:
         self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
-    def key(self, key: str) -> None:
+    def key(self, key: str, *, shift: bool = False) -> None:
         """Press and release a key, with what it does by default."""
         code, number = _KEYS[key]
         common = {"key": key, "code": code, "windowsVirtualKeyCode": number}
-        text = {"text": key} if len(key) == 1 else {}
+        common |= {"modifiers": _SHIFT} if shift else {}
+        text = {"text": "\r" if key == "Enter" else key} if len(key) == 1 or key == "Enter" else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **common, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def type(self, text: str) -> None:
+        """Write into what has the focus."""
+        self.send("Input.insertText", text=text)
+
+    def heard(self, selector: str = "body") -> list[dict[str, Any]]:
+        """What a screen reader meets in an element, in order.
+
+        Of each that is told of: ``role``, ``name``, ``value``, ``description`` and its states.
+        """
+        root = self.send("DOM.getDocument", depth=0)["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        own = self.send("DOM.describeNode", nodeId=node)["node"]["backendNodeId"]
+        nodes = self.send("Accessibility.getFullAXTree")["nodes"]
+        known = {one["nodeId"]: one for one in nodes}
+        first = next(one["nodeId"] for one in nodes if one.get("backendDOMNodeId") == own)
+        found, rest = [], [first]
+        while rest:
+            one = known[rest.pop()]
+            rest += reversed([child for child in one.get("childIds", ()) if child in known])
+            if not one["ignored"]:
+                told = {key: one.get(key, {}).get("value", "") for key in _TOLD}
+                states = {p["name"]: p["value"].get("value") for p in one.get("properties", ())}
+                found.append(states | told)
+        return found
 
     def choose(self, selector: str, value: str) -> None:
         """Choose an option of a select, or move a slider."""

@@ -19,7 +19,7 @@ from mixedscope.workflow.config.model import load_config
 from mixedscope.workflow.plan import Plan, make_plan
 
 SLIDER = "input[type=range]"
-EXPLORER = "main#explorer"
+EXPLORER = "#explorer"
 
 
 def pages(plan: Plan) -> Iterator[str]:

@@ -94,7 +94,7 @@ def field(page: Page, name: str, fit: int = 0) -> str:
 
 
 def value(text: str) -> float:
-    return float(text.replace("\u2212", "-"))
+    return float(text.replace("\u2212", "-").replace(",", ""))
 
 
 def matches(page: Page, fit: FitTables, number: int = 0) -> int:
@@ -451,7 +451,7 @@ def test_without_scripting_the_still_is_shown(
         path = tmp_path / "a run's #1.html"
         still = '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="500"/>'
         path.with_name("a still.svg").write_text(still)
-        path.write_bytes(motion(fits[:1], "g", TERMS).html("a still.svg"))
+        path.write_bytes(motion(fits[:1], "g", TERMS).html.make(None, None, "a still.svg"))
     page = browser.open(path, scripting=False)
     assert page.errors == []
     # Nothing of the page runs; what is asked for here comes from the debugger's own world.

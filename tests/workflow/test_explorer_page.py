@@ -130,7 +130,8 @@ def test_a_level_that_is_found_by_its_name_is_marked_everywhere(
         "(() => { const e = document.getElementById('search'); e.focus(); e.value = 'nobody';"
         "e.dispatchEvent(new Event('input', {bubbles: true})) })()"
     )
-    assert page.texts("#levels li") == ["No level of g has this in its name"]
+    assert page.text(".offered p") == "No level of g has this in its name"
+    assert not page.texts("#levels li")
 
 
 @pytest.mark.exhaustive
@@ -231,9 +232,6 @@ def test_keys_go_through_levels_and_moments(page: Page, fits: list[FitTables]) -
         "!(e.ariaLabel || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).length"
     )
     assert unnamed == 0
-    assert (
-        page.js("document.querySelector('[data-field=statement]').getAttribute('role')") == "status"
-    )
 
 
 @pytest.mark.exhaustive

@@ -239,7 +239,7 @@ SPECS: Final = (
     ChartSpec(
         "explorer", "Explorer", keys=("reference", "ellipses"),
         studies=("parameters", "motion", "stopping", "ledger"),
-        where_made=("panels", "landscape"),
+        where_made=("panels", "landscape", "mode_correlations"),
         page=True,
     ),
     ChartSpec("dumbbell", drawn="", per_group=True, of_options=("reference",)),

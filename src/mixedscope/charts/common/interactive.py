@@ -9,6 +9,7 @@ import html
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from mixedscope.charts.common.assets import PROPERTY, bundle, digest, packed, sc
 from mixedscope.charts.common.embedding import font_faces
 from mixedscope.charts.common.theme import FONT
 from mixedscope.charts.common.vega import compact
+from mixedscope.charts.common.web.document import document, held, part, scoped
 
 __all__ = ["LOADER", "Brought", "Page", "interactive_page"]
 
@@ -68,13 +70,16 @@ class Brought:
         """
         if shared is None:
             code = bundle()
-            held = f'<script type="text/plain" id="vega">{packed(code)}</script>'
             faces = "".join(font_faces(text, weight) for weight in ("400", "700"))
-            return cls("", faces, held, digest(code), "'unsafe-inline'")
+            return cls("", faces, held("vega", packed(code)), digest(code), "'unsafe-inline'")
         asset, page = shared
         address = quote(Path(os.path.relpath(asset, page.parent)).as_posix())
         link = f'<link rel="stylesheet" href="{address}">'
         return cls(link, "", "", digest(script_of(asset)), "'self' 'unsafe-inline'")
+
+    def style(self, style: str) -> str:
+        """A style sheet of the page, with the font."""
+        return f"\n{self.faces}\nbody {{ font-family: {FONT} }}\n{style}"
 
     def policy(self, start: str, images: str = "data: blob:") -> str:
         """The content-security policy of a page whose own script is ``start``.
@@ -102,20 +107,28 @@ def interactive_page(
     title, caption = _title(spec), str(spec.get("description", ""))
     text = compact(_unspoken(spec))
     brought = Brought.by(text, shared)
-    return _PAGE.format(
-        title=html.escape(title) or "Chart",
-        heading=f"<h1>{html.escape(title)}</h1>" if title else "",
-        back=f'<p><a href="{html.escape(back[0])}">{html.escape(back[1])}</a></p>' if back else "",
-        policy=brought.policy(_START),
-        link=brought.link,
-        font=FONT,
-        faces=brought.faces,
-        caption=f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
-        scale=1 if _counts_pixels(spec) else _SCALE,
-        chart=packed(text),
-        carried=brought.script,
-        start=_START,
-    ).encode()
+    scale = 1 if _counts_pixels(spec) else _SCALE
+    words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    body = f"""
+<main>
+<figure>
+<p id="wide" hidden>Wider than this window: the chart scrolls sideways.</p>
+<div id="chart" data-scale="{scale}" role="group" aria-label="Chart"></div>
+{words}
+</figure>
+</main>
+{held("specification", packed(text))}
+{brought.script}
+"""
+    return document(
+        body,
+        title=title,
+        policy=brought.policy(start()),
+        style=brought.style(part("base.css") + _STYLE),
+        script=start(),
+        back=back,
+        head=brought.link,
+    )
 
 
 def _unspoken(spec: dict[str, Any]) -> dict[str, Any]:
@@ -133,98 +146,43 @@ def _counts_pixels(spec: dict[str, Any]) -> bool:
     )
 
 
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-{link}
-<style>
-{faces}
-body {{ margin: 1rem; font: 15px/1.5 {font}; color: #222; background: #fff }}
-a {{ color: #0062a0 }}
-h1 {{ font-size: 1.2rem; line-height: 1.3; margin: 0 0 0.8rem; overflow-wrap: anywhere }}
-figure {{ margin: 0 }}
-#chart {{ overflow-x: auto; width: 100% }}
-#chart .vega-embed {{ display: block }}
-#chart svg.marks {{ max-width: 100%; height: auto }}
-figcaption {{ max-width: 46rem; margin-top: 0.5rem; color: #444 }}
-</style>
-</head>
-<body>
-{back}
-{heading}
-<figure>
-<div id="chart" data-scale="{scale}"></div>
-{caption}
-</figure>
-<script type="text/plain" id="specification">{chart}</script>
-{carried}
-<script>{start}</script>
-</body>
-</html>
+_STYLE: Final = """
+body { margin: 1rem }
+#chart { overflow-x: auto; width: 100% }
+#chart .vega-embed { display: block }
+#chart svg.marks { max-width: 100%; height: auto }
+#wide { margin: 0 0 0.3rem; color: var(--soft); font-size: 0.85rem }
+figcaption { max-width: 46rem; margin-top: 0.5rem; color: #444 }
 """
 
-#: What unpacks and starts Vega in a page; its text is written as text by `sanitize`.
-LOADER: Final = (
-    r"""
-  const escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"};
-  const sanitize = (value) => String(value).replace(/[&<>"']/g, (c) => escapes[c]);
-  const held = (id) => document.getElementById(id)?.textContent;
-  const unpacked = (text) => {
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Response(stream).text();
-  };
-  // The script of the page itself, or of the style sheet that pages share.
-  const packed = () => held("vega") ??
-    getComputedStyle(document.documentElement).getPropertyValue("PROPERTY").trim().slice(1, -1);
-  const shared = document.querySelector("link[rel=stylesheet]")?.getAttribute("href");
-  const loadVega = async () => {
-    const text = packed();
-    if (!text) {
-      throw `${decodeURI(shared)} is missing. Keep this page in its folder of results, and move ` +
-        "or copy that as a whole; the chart itself is also in the pictures beside this page.";
-    }
-    const script = document.createElement("script");
-    script.textContent = await unpacked(text);
-    // It runs if the policy of the page knows it.
-    document.head.append(script);
-    script.remove();
-    if (!window.vegaEmbed) {
-      throw `${decodeURI(shared)} is not the file that this page was made with. Run the workflow ` +
-        "again; the chart itself is also in the pictures beside this page.";
-    }
-    // Text is measured as soon as the chart is drawn: the fonts have to be there.
-    await Promise.all([...document.fonts].map((font) => font.load()));
-  };
-"""
-).replace("PROPERTY", PROPERTY)
 
-_START: Final = (
-    r"""
-"use strict";
-{
-LOADER
-  const chart = document.getElementById("chart");
-  const draw = async () => {
-    await loadVega();
-    const shown = await vegaEmbed("#chart", JSON.parse(await unpacked(held("specification"))), {
-      renderer: "svg",
-      tooltip: {sanitize: sanitize},
-      actions: {export: true, source: true, compiled: false, editor: false},
-    });
-    const drawing = shown.view.container().querySelector("svg.marks");
-    drawing.style.width = chart.dataset.scale * drawing.getAttribute("width") + "px";
-  };
-  draw().catch((error) => {
-    chart.textContent = "The chart cannot be drawn: " + error;
+@cache
+def start() -> str:
+    """The script of a page that shows a chart."""
+    return scoped(part("unpack.js"), LOADER, _DRAW, root="chart")
+
+
+#: What starts Vega in a page; its text is written as text by ``sanitize``.
+LOADER: Final = part("vega.js").replace("PROPERTY", PROPERTY)
+
+_DRAW: Final = """
+  await loadVega();
+  const shown = await vegaEmbed(root, JSON.parse(await unpacked(held("specification"))), {
+    renderer: "svg",
+    tooltip: {sanitize},
+    actions: {export: true, source: true, compiled: false, editor: false},
   });
-}
+  const drawing = shown.view.container().querySelector("svg.marks");
+  const own = drawing.getAttribute("width");
+  // No type is smaller than it is drawn: what is wider than the window scrolls, and says so.
+  Object.assign(drawing.style, {width: `${root.dataset.scale * own}px`, minWidth: `${own}px`});
+  new ResizeObserver(() => {
+    const isWide = root.scrollWidth > root.clientWidth;
+    document.getElementById("wide").hidden = !isWide;
+    if (isWide) root.tabIndex = 0;
+    else root.removeAttribute("tabindex");
+  }).observe(root);
 """
-).replace("LOADER", LOADER.strip("\n"))
 
 
 def _title(spec: dict[str, Any]) -> str:

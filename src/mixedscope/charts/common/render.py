@@ -140,8 +140,6 @@ def save_figure(
     # Pages of their own hold a picture for browsers without scripts, if none is there already.
     if isinstance(linked := figure.files.get("html"), Page):
         others["html"] = partial(linked.make, back, shared, still)
-    elif still is not None and linked is not None:
-        others["html"] = partial(linked, still)
     written = _write(lambda: spec, os.fspath(stem), formats, others)
     words = {"title": figure.title, "caption": figure.caption, "formats": list(formats)}
     above = {} if "title" in spec else {"titled": False}

@@ -28,7 +28,7 @@ from mixedscope.charts.kinds.motion.frames import (
     track_of,
 )
 from mixedscope.charts.kinds.shrinkage.chart import choose_levels, shared_frame
-from mixedscope.charts.kinds.shrinkage.ellipse import radius
+from mixedscope.charts.kinds.shrinkage.ellipse import radius, widest
 from mixedscope.charts.kinds.shrinkage.levels import Pull, drawn_terms, pulls, term_names
 from mixedscope.charts.kinds.shrinkage.words import reference_key
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
@@ -152,6 +152,10 @@ def page_data(
         "gap": [courses[0].floor, courses[0].top],
         "radii": [radius(coverage) for coverage in options.ellipses],
         "coverages": list(options.ellipses),
+        "region": {
+            "coverage": widest(options.ellipses),
+            "radius": radius(widest(options.ellipses)),
+        },
         "factors": [_factor_data(factor) for factor in factors],
         "fits": [
             _fit_data(fit, course, factors, i)
@@ -339,11 +343,20 @@ def _in_fit(factor: Factor, i: int) -> dict[str, Any]:
         "varies": list(pull.varies),
         "reference": _units(pull.reference, factor.decimals),
         "sd": _units(pull.std_dev, factor.decimals),
+        "dependence": _dependence(pull),
         "at": moments.evaluations.tolist(),
         "steps": steps,
         "sds": [_short(row) for row in moments.sds],
         "correlations": [_short(row) for row in moments.correlations],
     }
+
+
+def _dependence(pull: Pull) -> list[list[float | None]] | None:
+    """Conditional correlations of every two terms, those of the later term's row at first."""
+    if pull.dependence is None:
+        return None
+    k = len(pull.terms)
+    return [_short(pull.dependence[:, i, j], 4) for i in range(k) for j in range(i)]
 
 
 def _panels_data(fit: FitTables, factor: Factor) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from mixedscope.charts.common.assets import packed
 from mixedscope.charts.common.interactive import LOADER, Brought
-from mixedscope.charts.common.theme import FONT
 from mixedscope.charts.common.vega import compact
+from mixedscope.charts.common.web.document import document, held, part, scoped
 
 __all__ = ["explorer_page"]
 
@@ -40,26 +39,29 @@ def explorer_page(
     text = compact(dict(contents))
     brought = Brought.by(text + script + title + caption, shared)
     images = "data: blob:" if still.startswith("data:") else "data: blob: 'self'"
-    address = ""
-    if back is not None:
-        link = f'<a href="{html.escape(back[0])}">{html.escape(back[1])}</a>'
-        address = f'<p class="back">{link}</p>'
-    return _PAGE.format(
+    body = f"""
+<p class="formula"><code>{html.escape(str(contents["formula"]))}</code></p>
+<main>
+<ol class="findings" aria-label="Five questions and their answers; each sets the pictures below">
+{_findings(contents["findings"])}
+</ol>
+<div id="explorer"></div>
+<noscript><p>Without scripting: the page as it opens.</p>
+<img alt="{html.escape(caption)}" src="{html.escape(still)}"></noscript>
+</main>
+{held("contents", packed(text))}
+{brought.script}
+"""
+    style = "".join(map(part, ("base.css", "controls.css"))) + part("explorer.css", __package__)
+    return document(
+        body,
+        title=title,
         policy=brought.policy(script, images),
-        link=brought.link,
-        faces=brought.faces,
-        font=FONT,
-        style=_resource("explorer.css"),
-        title=html.escape(title),
-        formula=html.escape(str(contents["formula"])),
-        caption=html.escape(caption),
-        back=address,
-        findings=_findings(contents["findings"]),
-        still=html.escape(still),
-        contents=packed(text),
-        carried=brought.script,
+        style=brought.style(style),
         script=script,
-    ).encode()
+        back=back,
+        head=brought.link,
+    )
 
 
 def _findings(found: Sequence[Mapping[str, Any]]) -> str:
@@ -74,41 +76,12 @@ def _findings(found: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(items)
 
 
-def _script() -> str:
-    return _resource("explorer.js").replace("//LOADER", LOADER.strip("\n"))
-
-
 @cache
-def _resource(name: str) -> str:
-    return (files(__package__) / name).read_text("utf-8")
+def _script() -> str:
+    shared = [part(f"{name}.js") for name in ("unpack", "numbers", "elements")]
+    own = [part(f"{name}.js", __package__) for name in _PARTS]
+    return scoped(*shared, LOADER, *own, root="explorer")
 
 
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-{link}
-<style>
-{faces}
-body {{ font-family: {font} }}
-{style}</style>
-</head>
-<body>
-{back}
-<h1>{title}</h1>
-<p class="formula"><code>{formula}</code></p>
-<ol class="findings" aria-label="Five questions and their answers; each sets the pictures below">
-{findings}
-</ol>
-<main id="explorer"></main>
-<noscript><p>Without scripting: the page as it opens.</p>
-<img alt="{caption}" src="{still}"></noscript>
-<script type="text/plain" id="contents">{contents}</script>
-{carried}
-<script>{script}</script>
-</body>
-</html>
-"""
+#: What the page holds and what is chosen; tables of pictures; pictures; words; what is chosen with.
+_PARTS: Final = ("holds", "rows", "pictures", "words", "controls", "explorer")

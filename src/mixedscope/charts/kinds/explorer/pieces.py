@@ -76,8 +76,8 @@ DRAG: Final = "click, pointerdown, [pointerdown, window:pointerup] > pointermove
 LABEL_SIZE: Final = 12
 
 
-def named(colours: Spec, encoding: Spec, **mark: Any) -> list[Spec]:
-    """The name of the level that is chosen, with paper around it."""
+def named(colours: Spec, encoding: Spec, where: str = "true", **mark: Any) -> list[Spec]:
+    """The name of the level that is chosen, with paper around it, if a condition holds."""
     shared = {
         "type": "text",
         "fontSize": LABEL_SIZE,
@@ -88,9 +88,10 @@ def named(colours: Spec, encoding: Spec, **mark: Any) -> list[Spec]:
     }
     halo = {"stroke": colours["paper"], "strokeWidth": 4, "strokeJoin": "round"}
     text = {**encoding, "text": {"field": "name"}}
+    chosen = [*CHOSEN_LEVEL, {"filter": where}]
     return [
-        {"transform": CHOSEN_LEVEL, "mark": {**shared, **halo}, "encoding": text},
-        {"transform": CHOSEN_LEVEL, "mark": {**shared, "color": colours["ink"]}, "encoding": text},
+        {"transform": chosen, "mark": {**shared, **halo}, "encoding": text},
+        {"transform": chosen, "mark": {**shared, "color": colours["ink"]}, "encoding": text},
     ]
 
 

@@ -15,7 +15,8 @@ from mixedscope.charts.common.theme import COLOURS
 from mixedscope.charts.common.vega import to_spec
 from mixedscope.charts.kinds.explorer.contents import Factor
 from mixedscope.charts.kinds.motion.frames import course_of
-from mixedscope.charts.kinds.shrinkage.ellipse import contour
+from mixedscope.charts.kinds.shrinkage.ellipse import contour, widest
+from mixedscope.charts.kinds.shrinkage.levels import share
 from mixedscope.charts.kinds.shrinkage.words import reference_key
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
@@ -96,6 +97,7 @@ def explorer_still(
         "levels": levels,
         "rows": bars,
         "ellipses": [] if single else _ellipse_rows(factor, x, y, coverages),
+        "region": [] if single else _region_rows(factor, level, x, y, coverages),
         "trace": _plain(evaluations),
         "phases": _phase_rows(trace.phase.tolist()),
         "pathx": path,
@@ -106,10 +108,14 @@ def explorer_still(
         ("reference", reference_key(factor.pulls[0])),
         ("movement-line", "pull"),
         ("mode", "conditional mode"),
-        *[("ellipse", "fitted distribution, intervals")],
-        ("zero", "population"),
+        ("ellipse", "fitted distribution, intervals"),
+        *([("region", f"{share(widest(coverages))} of {name}")] if datasets["region"] else []),
+        *([] if single else [("population", "population")]),
+        ("zero", "population" if single else "the same, a line"),
+        ("evaluation", "evaluation"),
+        ("best", "best so far"),
     ]
-    key = to_spec(key_row(items, width=inner(), theme=theme))
+    key = to_spec(key_row(items, width=inner() - _ALONE, theme=theme))
     datasets |= key.pop("datasets", {})
     legend = {name: part for name, part in key.items() if name not in ("$schema", "config")}
     return alt.VConcatChart.from_dict(
@@ -215,6 +221,20 @@ def _ellipse_rows(factor: Factor, x: int, y: int, coverages: Sequence[float]) ->
             for o, (a, b) in enumerate(points.tolist())
         ]
     return rows
+
+
+def _region_rows(factor: Factor, level: int, x: int, y: int, coverages: Sequence[float]) -> Rows:
+    """Where a share of the random effects of a level is, given its data, about its mode."""
+    pull = factor.pulls[0]
+    if pull.dependence is None:
+        return []
+    sds = (float(pull.std_dev[level, x]), float(pull.std_dev[level, y]))
+    correlation = float(pull.dependence[level, x, y])
+    if not np.isfinite(sds).all() or (np.isnan(correlation) and min(sds) > 0.0):
+        return []
+    at = (float(pull.mode[level, x]), float(pull.mode[level, y]))
+    points = contour(sds, correlation, widest(coverages), centre=at)
+    return [{"o": o, "x": _value(a), "y": _value(b)} for o, (a, b) in enumerate(points.tolist())]
 
 
 def _path_rows(factor: Factor, level: int, x: int, n: int) -> tuple[Rows, Rows]:

@@ -120,10 +120,23 @@ def _shrinkage(colours: Spec) -> Spec:
                 },
                 "encoding": end | {"text": {"field": "name"}},
             },
+            {
+                "data": {"name": "region"},
+                "mark": {
+                    "type": "line",
+                    "color": colours["ink"],
+                    "strokeWidth": 1.2,
+                    "clip": True,
+                    "aria": False,
+                },
+                "encoding": place("x", "x", x) | place("y", "y", y) | {"order": {"field": "o"}},
+            },
             {**marked, "mark": rule(colours["ink"], 2.4), "encoding": pull},
             {**marked, "mark": hollow(colours, 110, 2.6), "encoding": start},
             {**marked, "mark": ringed(colours, 110), "encoding": end},
-            *named(colours, end, dy=-13),
+            # Where it does not hide from where the level was pulled.
+            *named(colours, end, "!(datum.ry > datum.my)", dy=-14),
+            *named(colours, end, "datum.ry > datum.my", dy=15),
         ],
     }  # fmt: skip
 

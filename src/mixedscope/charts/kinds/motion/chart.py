@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from mixedscope.charts.common.embedding import image_data
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
+from mixedscope.charts.common.interactive import Page
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.theme import configure, ink
 from mixedscope.charts.kinds.motion.film import Reel, gif, gif_and_mp4, mp4
@@ -43,9 +45,10 @@ class Motion:
     draw : callable
         Draws what is for print.
     title, caption : str
-    html, gif, mp4 : callable
-        Give the bytes of the page and of the films. The page holds its still, or takes it from
-        beside it: ``html(name)``.
+    html : Page
+        Holds its still, or takes it from beside it.
+    gif, mp4 : callable
+        Give the bytes of the films.
     both : callable
         Gives the bytes of GIF and MP4 in less time than one after the other.
     """
@@ -53,7 +56,7 @@ class Motion:
     draw: Callable[[], Any]
     title: str
     caption: str
-    html: Callable[..., bytes]
+    html: Page
     gif: Callable[[], bytes]
     mp4: Callable[[], bytes]
     both: Callable[[], tuple[bytes, bytes]]
@@ -146,16 +149,18 @@ def film_of(
 ) -> Motion:
     """Put still, page and films of one animation together."""
 
-    def html(beside: str | None = None) -> bytes:
+    def html(
+        back: tuple[str, str] | None, shared: tuple[Path, Path] | None, beside: str | None
+    ) -> bytes:
         if beside is not None:
-            return page(film(), title, caption, quote(beside))
+            return page(film(), title, caption, quote(beside), back)
         from mixedscope.charts.common.render import FORMATS, to_spec
 
         spec = to_spec(configure(made.still, theme))
         image, kind = FORMATS["svg"](spec), "image/svg+xml"
         if len(image) > _MOST_SVG:
             image, kind = FORMATS["png"](spec), "image/png"
-        return page(film(), title, caption, image_data(image, kind))
+        return page(film(), title, caption, image_data(image, kind), back)
 
     # Both films show some of the same pictures.
     shared = cache(reel)
@@ -163,7 +168,7 @@ def film_of(
         draw,
         title,
         caption,
-        html,
+        Page(html),
         lambda: gif(shared()),
         lambda: mp4(shared()),
         lambda: gif_and_mp4(shared()),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.common.vega import compact
+from mixedscope.charts.common.web.document import document, held, part, scoped
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, stops
 from mixedscope.charts.kinds.motion.marks import DENSE, begins, for_page
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
@@ -128,50 +128,54 @@ def theta_film(
     return film
 
 
-def page(film: Mapping[str, Any], title: str, caption: str, still: str) -> bytes:
+def page(
+    film: Mapping[str, Any],
+    title: str,
+    caption: str,
+    still: str,
+    back: tuple[str, str] | None = None,
+) -> bytes:
     """Assemble the page.
 
     ``film``: from `modes_film` or `theta_film`. ``still``: address of the image that is shown where
-    no script runs: data, or a file beside the page. Gives UTF-8.
+    no script runs: data, or a file beside the page. ``back``: where the page leads back to, and in
+    what words. Gives UTF-8.
     """
-    script, style = _resource("player.js"), _resource("player.css")
+    script = _script()
+    style = "".join(map(part, ("base.css", "controls.css"))) + part("player.css", __package__)
     images = "data:" if still.startswith("data:") else "'self'"
-    return _PAGE.format(
-        # Nothing else is fetched, one script runs, and no text can become code.
-        policy=f"default-src 'none'; script-src {digest(script)}; "
-        f"style-src {digest(style)}; img-src {images}",
-        title=html.escape(title),
-        caption=html.escape(caption),
-        style=style,
-        script=script,
-        data=packed(compact(film)),
-        still=html.escape(still),
-        alternative=html.escape(caption),
-    ).encode()
-
-
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
+    body = f"""
+<main>
 <figure>
 <div id="player"></div>
 <noscript><p>Without scripting: moments of the animation.</p>
-<img alt="{alternative}" src="{still}"></noscript>
-<figcaption>{caption}</figcaption>
+<img alt="{html.escape(caption)}" src="{html.escape(still)}"></noscript>
+<figcaption>{html.escape(caption)}</figcaption>
 </figure>
-<script type="text/plain" id="film">{data}</script>
-<script>{script}</script>
-</body>
-</html>
+</main>
+{held("film", packed(compact(film)))}
 """
+    return document(
+        body,
+        title=title,
+        # Nothing else is fetched, one script runs, and no text can become code.
+        policy=f"default-src 'none'; script-src {digest(script)}; "
+        f"style-src {digest(style)}; img-src {images}",
+        style=style,
+        script=script,
+        back=back,
+    )
+
+
+@cache
+def _script() -> str:
+    shared = [part(f"{name}.js") for name in ("unpack", "numbers", "elements")]
+    own = [part(f"{name}.js", __package__) for name in _PARTS]
+    return scoped(*shared, *own, root="player")
+
+
+#: Time; panels, what moves in them, and traces; words; what it is played with; the film.
+_PARTS: Final = ("time", "panels", "levels", "course", "words", "controls", "player")
 
 
 # -- pieces of the film ----------------------------------------------------------------------------
@@ -264,8 +268,3 @@ def _shortened(values: Floats) -> list[float | None]:
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
-
-
-@cache
-def _resource(name: str) -> str:
-    return (files(__package__) / name).read_text("utf-8")

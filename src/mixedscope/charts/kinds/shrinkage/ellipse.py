@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
 
-__all__ = ["contour", "correlation_matrix", "radius", "shape"]
+__all__ = ["contour", "correlation_matrix", "radius", "shape", "widest"]
 
 Floats = NDArray[np.float64]
 Shape = Literal["ellipse", "segment", "point"]
@@ -69,6 +69,11 @@ def contour(
     at = np.column_stack([s1 * np.cos(t), s2 * np.cos(t - np.arccos(rho))])
     points: Floats = np.asarray(centre, dtype=float) + r * at
     return points
+
+
+def widest(coverages: Sequence[float]) -> float:
+    """Coverage of the region about the mode of one level, by those of the contours drawn."""
+    return max(coverages, default=0.95)
 
 
 def shape(sds: Sequence[float], correlation: float) -> Shape:

@@ -1,0 +1,1 @@
+"""Pages that run a script: what stands around their content, and what their scripts share."""
