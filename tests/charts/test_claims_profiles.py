@@ -171,13 +171,16 @@ def test_panels_above_are_in_units_and_below_on_the_scale_of_zeta() -> None:
     contours = fit.tables.require("profile_contours")
     pair = contours[(contours["x_kind"] == "sigma") & (contours["y_term"] == "Days")]
     pair = pair[pair["level"] == 0.5]
-    solid = [m for m in marks(cells[2]) if m["mark"].get("strokeWidth") == 1.6]
-    drawn = frame_of(spec, solid[0])
+    (solid,) = [m for m in marks(cells[2]) if "strokeWidth" in m["encoding"]]
+    drawn = frame_of(spec, solid)
+    assert sorted(drawn["width"].unique()) == [0.7, 1.1, 1.6]
+    drawn = drawn[drawn["width"] == 1.6]
     # Above: the parameter of the column across, so that of the pair y.
     np.testing.assert_allclose(drawn["x"].iloc[:24], pair["y"], rtol=1e-4)
     np.testing.assert_allclose(drawn["y"].iloc[:24], pair["x"], rtol=1e-4)
-    solid = [m for m in marks(cells[6]) if m["mark"].get("strokeWidth") == 1.6]
-    below = frame_of(spec, solid[0])
+    (solid,) = [m for m in marks(cells[6]) if "strokeWidth" in m["encoding"]]
+    below = frame_of(spec, solid)
+    below = below[below["width"] == 1.6]
     np.testing.assert_allclose(below["x"].iloc[:24], pair["x_zeta"], atol=1e-4)
     radius = math.sqrt(-2 * math.log(0.5))
     assert np.hypot(below["x"], below["y"]).min() > 0.7 * radius

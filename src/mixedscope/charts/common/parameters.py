@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -86,9 +86,13 @@ def of_key(row: pd.Series, axis: str = "") -> Key:
 def keys_of(table: pd.DataFrame, axis: str = "") -> Iterator[Key]:
     """What names the parameter of each row."""
     columns = [table[f"{axis}{name}"].astype(object) for name in KEY]
-    for kind, *rest in zip(*columns, strict=True):
-        group, term, term2 = (None if pd.isna(part) else str(part) for part in rest)
-        yield str(kind), group, term, term2
+    known: dict[tuple[Any, ...], Key] = {}
+    for parts in zip(*columns, strict=True):
+        if parts not in known:
+            kind, *rest = parts
+            group, term, term2 = (None if pd.isna(part) else str(part) for part in rest)
+            known[parts] = (str(kind), group, term, term2)
+        yield known[parts]
 
 
 def chosen_rows(known: Sequence[Key], wanted: Sequence[str] | None) -> list[int]:

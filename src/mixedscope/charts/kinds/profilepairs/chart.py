@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_grid, layered
@@ -50,7 +51,7 @@ _FEWER: Final = 4
 _WIDTHS: Final = (1.6, 1.1, 0.7)
 #: Colours of the trace along what is across, and along what is up.
 _TRACES: Final = {"x": GROUP_COLOURS[1], "y": GROUP_COLOURS[2]}
-_DASHES: Final = {"x": [1, 0], "y": [4, 2]}
+_DASHES: Final[dict[str, Any]] = {"x": {}, "y": {"strokeDash": [4, 2]}}
 
 
 @drawn_with(ProfilepairsOptions)
@@ -123,10 +124,18 @@ def _chosen(known: Sequence[Key], wanted: Sequence[str] | None) -> list[Key]:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Contours and traces of a pair, whichever of the two is across in the tables."""
+    """Contours and traces of a pair; `turned`, that the tables have across is up here."""
 
     contours: pd.DataFrame
     traces: pd.DataFrame
+    turned: bool = False
+
+
+#: Columns where what is across in the tables is up.
+_TURNED: Final = {
+    **{"x": "y", "y": "x", "x_zeta": "y_zeta", "y_zeta": "x_zeta", "x_end": "y_end"},
+    "y_end": "x_end",
+}
 
 
 @dataclass(frozen=True)
@@ -152,29 +161,26 @@ class _Grid:
         traces: pd.DataFrame,
     ) -> _Grid:
         """Sort the rows of the tables by pair."""
-        tables = []
+        found: list[dict[tuple[int, int], pd.DataFrame]] = []
         for table in (contours, traces):
-            known = list(zip(keys_of(table, "x_"), keys_of(table, "y_"), strict=True))
-            tables.append((table, known))
+            places = [
+                [shown.index(key) for key in keys_of(table, f"{axis}_")] for axis in ("x", "y")
+            ]
+            by_pair: Any = table.groupby(list(map(np.array, places)), sort=False)
+            found.append(dict(iter(by_pair)))
         pairs: dict[tuple[int, int], _Pair] = {}
-        for i, across in enumerate(shown):
-            for j, up in enumerate(shown):
-                if i == j:
-                    continue
-                own = []
-                for table, known in tables:
-                    straight = table[[k == (across, up) for k in known]]
-                    turned = table[[k == (up, across) for k in known]]
-                    names = {"x": "y", "y": "x", "x_zeta": "y_zeta", "y_zeta": "x_zeta"}
-                    turned = turned.rename(columns=names)
-                    if "along" in turned.columns:
-                        turned = turned.assign(along=turned["along"].map({"x": "y", "y": "x"}))
-                    both = pd.concat([straight, turned], ignore_index=True)
-                    for axis, key in (("x", across), ("y", up)):
-                        both[f"{axis}_end"] = _at_end(key, both[axis])
-                    own.append(both)
-                if len(own[0]):
-                    pairs[i, j] = _Pair(*own)
+        for i, j in found[0]:
+            own = [found[0][i, j], found[1].get((i, j), traces.iloc[:0])]
+            lines, ways = (
+                table.assign(
+                    x_end=_at_end(shown[i], table["x"]), y_end=_at_end(shown[j], table["y"])
+                )
+                for table in own
+            )
+            pairs[i, j] = _Pair(lines, ways)
+            pairs[j, i] = _Pair(
+                lines.rename(columns=_TURNED), ways.rename(columns=_TURNED), turned=True
+            )
         domains = []
         for i in range(len(shown)):
             values = pd.concat([p.contours["x"] for (a, _), p in pairs.items() if a == i])
@@ -268,20 +274,20 @@ class _Grid:
                 .properties(width=self.side, height=self.side)
             )  # fmt: skip
         layers: list[Any] = []
+        place = {"x": x("x"), "y": y("y")}
         for along in ("x", "y"):
-            own = pair.traces.loc[pair.traces["along"] == along, ["point", across, up]]
+            stored = along if not pair.turned else {"x": "y", "y": "x"}[along]
+            own = pair.traces.loc[pair.traces["along"] == stored, ["point", across, up]]
             if len(own) > 1:
                 layers.append(
                     self.data.chart(own.rename(columns={across: "x", up: "y"}))
                     .mark_line(
-                        stroke=_TRACES[along], strokeDash=_DASHES[along], strokeWidth=0.9,
+                        stroke=_TRACES[along], **_DASHES[along], strokeWidth=0.9,
                         clip=True, aria=False,
                     )
-                    .encode(x=x("x"), y=y("y"), order=alt.Order(field="point", type="quantitative"))
+                    .encode(**place, order=alt.Order(field="point", type="quantitative"))
                 )  # fmt: skip
-        for level, stroke in zip(self.levels, _strokes(self.levels), strict=True):
-            own = pair.contours[(pair.contours["level"] - level).abs() < 1e-9]
-            layers += self._contour(own, across, up, x, y, stroke)
+        layers += self._contours(pair.contours, across, up, place)
         is_zeta = across == "x_zeta"
         middle = {"x": 0.0, "y": 0.0}
         if not is_zeta:
@@ -293,48 +299,47 @@ class _Grid:
                 .mark_point(
                     filled=True, color=COLOURS["population"], size=16, opacity=1, aria=False
                 )
-                .encode(x=x("x"), y=y("y"))
+                .encode(**place)
             )
         return layered(*layers, width=self.side, height=self.side)
 
-    def _contour(
-        self, own: pd.DataFrame, across: str, up: str, x: Any, y: Any, stroke: float
+    def _contours(
+        self, own: pd.DataFrame, across: str, up: str, place: dict[str, Any]
     ) -> list[Any]:
-        """A contour; pieces along an end of a range are of another colour."""
-        own = own.sort_values("vertex")
-        closed = pd.concat([own, own.head(1)], ignore_index=True)
-        closed = closed.assign(vertex=range(len(closed)))
-        # Pieces between neighbours that are both at one end of a range are that end itself.
-        kinds = [
-            any(v[0] and v[1] and abs(v[0] - v[1]) < 0.5 for v in zip(a, b, strict=True))
-            for a, b in pairwise(zip(closed["x_end"], closed["y_end"], strict=True))
-        ]
-        pieces: list[pd.DataFrame] = []
-        start = 0
-        for i in range(1, len(kinds) + 1):
-            if i == len(kinds) or kinds[i] != kinds[start]:
-                piece = closed.iloc[start : i + 1]
-                pieces.append(piece.assign(piece=len(pieces), end=kinds[start]))
-                start = i
+        """The contours of a pair; pieces along an end of a range are of another colour."""
+        frames: dict[bool, list[pd.DataFrame]] = {False: [], True: []}
+        for level, width in zip(self.levels, _strokes(self.levels), strict=True):
+            near = own[(own["level"] - level).abs() < 1e-9].sort_values("vertex")
+            closed = near.iloc[np.append(np.arange(len(near)), 0)] if len(near) else near
+            ends = closed[["x_end", "y_end"]].to_numpy()
+            # Pieces between neighbours that are both at one end of a range are that end itself.
+            along = ((ends[1:] != 0) & (ends[1:] == ends[:-1])).any(axis=1)
+            cuts = np.flatnonzero(np.diff(along)) + 1
+            for start, stop in pairwise([0, *cuts.tolist(), len(along)]):
+                if stop > start:
+                    is_end = bool(along[start])
+                    piece = closed.iloc[start : stop + 1][[across, up]].set_axis(["x", "y"], axis=1)
+                    frames[is_end].append(
+                        piece.assign(
+                            vertex=np.arange(len(piece)),
+                            piece=sum(map(len, frames.values())),
+                            width=max(width, 1.2) if is_end else width,
+                        )
+                    )
         layers = []
         for is_end, colour in ((False, COLOURS["mode"]), (True, COLOURS["failed"])):
-            parts = [p for p in pieces if bool(p["end"].iloc[0]) is is_end]
-            if not parts:
+            if not frames[is_end]:
                 continue
-            frame = pd.concat(parts, ignore_index=True)[["piece", "vertex", across, up]]
-            tips = [
-                alt.Tooltip(field="x", type="quantitative", format=".4~g"),
-                alt.Tooltip(field="y", type="quantitative", format=".4~g"),
-            ]
             layers.append(
-                self.data.chart(frame.rename(columns={across: "x", up: "y"}))
-                .mark_line(
-                    stroke=colour, strokeWidth=stroke if not is_end else max(stroke, 1.2),
-                    clip=True, aria=False,
-                )
+                self.data.chart(pd.concat(frames[is_end], ignore_index=True))
+                .mark_line(stroke=colour, clip=True, aria=False)
                 .encode(
-                    x=x("x"), y=y("y"), detail=alt.Detail(field="piece", type="nominal"),
-                    order=alt.Order(field="vertex", type="quantitative"), tooltip=tips,
+                    **place, detail=alt.Detail(field="piece", type="nominal"),
+                    strokeWidth=alt.StrokeWidth(field="width", type="quantitative", scale=None),
+                    order=alt.Order(field="vertex", type="quantitative"),
+                    tooltip=[
+                        alt.Tooltip(field=axis, type="quantitative", format=".4~g") for axis in "xy"
+                    ],
                 )
             )  # fmt: skip
         return layers
@@ -367,7 +372,7 @@ def _key(contours: pd.DataFrame, theme: str) -> Any:
         Keyed("point", "estimate", {"color": COLOURS["population"], "filled": True, "size": 16})
     )
     for along, words in (("x", "the column's parameter held"), ("y", "the row's held")):
-        line = {"stroke": _TRACES[along], "strokeDash": _DASHES[along], "strokeWidth": 1.1}
+        line = {"stroke": _TRACES[along], **_DASHES[along], "strokeWidth": 1.1}
         items.append(Keyed("line", words, line))
     if contours["at_end"].any():  # of which the pieces of another colour are
         items.append(
