@@ -156,7 +156,52 @@ def test_coefficients_are_population_plus_deviation(full):
 def test_a_structure_without_a_term_says_so(structures):
     chart, _, caption = shrinkage_chart(structures, "Subject")
     assert "Days does not vary" in json.dumps(chart.to_dict())
-    assert "Days does not vary, its levels lie on the population line" in caption
+    assert "Days does not vary, its modes are those of the population" in caption
+
+
+@pytest.mark.parametrize("terms", [["(Intercept)", "Days"], ["Days", "(Intercept)"]])
+def test_where_one_term_varies_alone_levels_stand_by_rank_of_their_reference(structures, terms):
+    only = structures[2]
+    spec = to_spec(configure(shrinkage_chart([structures[0], only], "Subject", terms=terms)[0]))
+    panel = _panel_by_rank(spec)
+    across = "x" if terms[0] == "(Intercept)" else "y"
+    along = "y" if across == "x" else "x"
+    rows = pd.DataFrame(_rows_with(spec, panel, "level"))
+    own = only.modes.set_index("level")
+    assert len(rows) == len(own)
+    rows = rows.sort_values(f"m{along}")
+    np.testing.assert_allclose(rows[f"m{across}"], own.loc[rows["level"], "mode"], rtol=1e-5)
+    np.testing.assert_allclose(rows[f"r{across}"], own.loc[rows["level"], "joint_limit"], rtol=1e-5)
+    assert rows[f"r{across}"].is_monotonic_increasing
+    # Each at a place of its own, evenly, that is no value of the other term: its numbers are gone.
+    np.testing.assert_allclose(rows[f"r{along}"], rows[f"m{along}"])
+    steps = np.diff(rows[f"m{along}"])
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-3)
+    told = json.dumps([layer.get("encoding", {}).get("tooltip") for layer in panel["layer"]])
+    assert "Days" not in told
+    axes = [layer.get("encoding", {}).get(along, {}).get("axis") or {} for layer in panel["layer"]]
+    assert not any(axis.get("labels", False) for axis in axes)
+
+
+def _rows_with(spec: dict[str, Any], panel: dict[str, Any], column: str) -> list[dict[str, Any]]:
+    """The first rows of a layer of a panel that have a column."""
+    for layer in panel["layer"]:
+        name = (layer.get("data") or panel.get("data") or {}).get("name")
+        rows = spec["datasets"].get(name, [])
+        if rows and column in rows[0] and "mx" in rows[0]:
+            return rows
+    raise AssertionError("no such rows")
+
+
+def _panel_by_rank(spec: dict[str, Any]) -> dict[str, Any]:
+    (name,) = [
+        name for name, rows in spec["datasets"].items() if "by rank" in str(rows[0].get("words"))
+    ]
+    return next(
+        node
+        for node in _walk(spec)
+        if any((layer.get("data") or {}).get("name") == name for layer in node.get("layer", ()))
+    )
 
 
 def test_levels_without_a_reference_are_counted():

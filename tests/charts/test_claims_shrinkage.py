@@ -160,6 +160,18 @@ def ellipses(m: re.Match[str], case: Case) -> None:
     assert all(agrees(t, s, scale=0.01) for t, s in zip(told, shares, strict=True))
 
 
+@pull(
+    r"Where one of two terms alone varies, levels stand by rank of their reference in it, the "
+    r"distribution at the foot\."
+)
+def by_rank(m: re.Match[str], case: Case) -> None:
+    own = [
+        {n for entry in fit.info["random"] if entry["group"] == case.group for n in entry["names"]}
+        for fit in case.fits
+    ]
+    assert len(set(map(len, own))) > 1
+
+
 @pull(r"Values are coefficients: population plus deviation\.")
 def coefficients(m: re.Match[str], case: Case) -> None:
     assert case.options["scale"] == "coef"
@@ -187,8 +199,8 @@ def populations(m: re.Match[str], case: Case) -> None:
     r"(?:; singular, (?P<singular>.+?))?"
     r"(?:; the structure leaves (?P<left>\d+) of (?P<size>\d+) dimensions, and every level is "
     r"pulled onto them)?"
-    r"(?:; (?P<still>[^;]+?) (?:does|do) not vary, (?:its|their) levels lie on the population "
-    r"line)?\.(?= [A-Z]|$)"
+    r"(?:; (?P<still>[^;]+?) (?:does|do) not vary, (?:its|their) modes are those of the "
+    r"population)?\.(?= [A-Z]|$)"
 )
 def one_fit(m: re.Match[str], case: Case) -> None:
     fit = case.of(m["label"])

@@ -196,12 +196,21 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
         elif kind == "mean":
             settings = {"shape": MEAN_SHAPE, "stroke": colours["ink"], "strokeWidth": 1.6}
             layers.append(draw(middle, **settings, size=90, opacity=1))
+        elif kind == "region":
+            layers.append(line(rows, color=colours["ink"], strokeWidth=1.2))
         elif kind == "boundary":
             layers.append(line(rows, color=colours["ink"], strokeWidth=2))
         elif kind == "interval":
             layers.append(line(rows, color=COLOURS["zero"], strokeWidth=0.8))
         elif kind == "limit-line":
             layers.append(line(rows, **limit_line()))
+        elif kind == "evaluation":
+            settings = {"stroke": COLOURS[kind], "size": 10, "strokeWidth": 0.8}
+            layers.append(draw(middle, **settings, fill="transparent", opacity=0.9))
+        elif kind == "fit":
+            layers.append(line(rows, color=colours["ink"], strokeWidth=0.8))
+        elif kind == "best":
+            layers.append(line(rows, color=COLOURS[kind], strokeWidth=1.4))
         elif kind == "zero":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1, strokeDash=[3, 2]))
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import altair as alt
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.legend import population_mark
+from mixedscope.charts.common.ranks import by_rank, still_term
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, radius
 from mixedscope.charts.kinds.shrinkage.levels import Pull
@@ -60,6 +61,8 @@ class Panel:
         Whether levels are named beside their reference.
     name : str
         Of the points of its modes among those of all panels, where a pointer over one shows more.
+    ranked : int, optional
+        The term along whose axis levels stand by rank, as they do not vary in it.
     """
 
     x: int
@@ -73,6 +76,7 @@ class Panel:
     y_labels: bool
     name_levels: bool = False
     name: str = ""
+    ranked: int | None = None
 
 
 def panel_chart(
@@ -90,12 +94,19 @@ def panel_chart(
     population of the joint limit has a mark of its own. ``hover``: coverage of the region about the
     mode of the level that a pointer is over (see `pointed_level`).
     """
+    told = [panel.x, panel.y]
+    if (still := still_term(pull, panel.x, panel.y)) is not None:
+        (other,) = told = [term for term in told if term != still]
+        pull = by_rank(pull, still, other, panel.frames[still], panel.chosen)
+        panel = replace(panel, ranked=still)
     rows = level_rows(pull, panel)
     dense = len(rows) > DENSE
     size = 26 if panel.width >= _SMALL else _SMALL_POINT
     paper = ink(theme)["paper"]
     whole = [r for r in rows if r["rx"] is not None and r["ry"] is not None]
-    tips = _tooltips(pull.terms[panel.x], pull.terms[panel.y], FACTOR)
+    tips = _tooltips(
+        {a: pull.terms[j] for a, j in zip("xy", (panel.x, panel.y), strict=True) if j in told}
+    )
 
     def chart(values: list[dict[str, Any]]) -> alt.Chart:
         return alt.Chart(pd.DataFrame(values), width=panel.width, height=panel.height)
@@ -126,7 +137,7 @@ def panel_chart(
     )
     layers.append(points.encode(**at, tooltip=tips))
     modes = chart(rows)
-    if hover is not None:
+    if hover is not None and panel.ranked is None:
         layers.append(_region(pull, panel, modes, hover, theme))
     filled = modes.mark_point(
         shape="circle",
@@ -144,6 +155,14 @@ def panel_chart(
         # A cloud of points would hide the contours, and a line hides little of a cloud.
         layers += _contours(pull, panel, ellipses, chart)
     layers += _populations(pull, panel, theme, chart, limit=limit)
+    if panel.ranked is not None:
+        # In the corner where no level is: neighbours show the axis of the term that is missing.
+        words = "by rank ↑" if panel.ranked == panel.y else "by rank →"
+        layers.append(
+            chart([{"words": words}])
+            .mark_text(align="left", baseline="top", fontSize=9, color=ink(theme)["soft"])
+            .encode(x=alt.value(4), y=alt.value(3), text=alt.Text(field="words", type="nominal"))
+        )
     if panel.name_levels:
         # Modes at one theta may be all the same: there levels are named where they go.
         ends = ("m", "r") if pull.compared == "theta" else ("r", "m")
@@ -230,7 +249,10 @@ def _x(panel: Panel, field: str) -> alt.X:
         field=field,
         type="quantitative",
         scale=_domain(panel.frames[panel.x]),
-        axis=alt.Axis(title=title if panel.x_labels else None, **_ticks(panel.x_labels)),
+        axis=alt.Axis(
+            title=title if panel.x_labels and panel.ranked != panel.x else None,
+            **_ticks(panel.x_labels, ranked=panel.ranked == panel.x),
+        ),
     )
 
 
@@ -242,12 +264,12 @@ def _y(panel: Panel, field: str) -> alt.Y:
         type="quantitative",
         scale=_domain(panel.frames[panel.y]),
         axis=alt.Axis(
-            title=title if panel.y_labels else None,
+            title=title if panel.y_labels and panel.ranked != panel.y else None,
             minExtent=extent,
             maxExtent=extent,
             # A label that stands out would push this block of panels down beside others.
             labelFlush=6,
-            **_ticks(panel.y_labels),
+            **_ticks(panel.y_labels, ranked=panel.ranked == panel.y),
         ),
     )
 
@@ -256,7 +278,9 @@ def _domain(frame: tuple[float, float]) -> alt.Scale:
     return alt.Scale(domain=list(frame), nice=False, zero=False)
 
 
-def _ticks(shown: bool) -> dict[str, Any]:
+def _ticks(shown: bool, *, ranked: bool) -> dict[str, Any]:
+    if ranked:
+        return {"labels": False, "ticks": False, "domain": False, "grid": False}
     # Without a gap between them −100 and −50 read as one number.
     apart = {"labelOverlap": True, "labelSeparation": 5}
     return {"labels": shown, "ticks": shown, "domain": False, "tickCount": 4, **apart}
@@ -266,8 +290,8 @@ FACTOR: Final = "mode over reference"
 """What the share of its reference that a mode keeps is called."""
 
 
-def _tooltips(x: str, y: str, factor: str) -> list[alt.Tooltip]:
-    """Titles are literal text; fields have fixed names."""
+def _tooltips(terms: Mapping[str, str]) -> list[alt.Tooltip]:
+    """What is told of a level in the terms of axes; titles are literal text, fields have names."""
     out = [
         alt.Tooltip(field="level", type="nominal", title="level"),
         alt.Tooltip(field="n", type="quantitative", title="n"),
@@ -276,10 +300,10 @@ def _tooltips(x: str, y: str, factor: str) -> list[alt.Tooltip]:
         "r": "reference",
         "m": "mode",
         "d": "movement",
-        "f": factor,
+        "f": FACTOR,
         "s": "conditional SD",
     }
-    for axis, term in (("x", x), ("y", y)):
+    for axis, term in terms.items():
         for key, what in words.items():
             out.append(
                 alt.Tooltip(
@@ -296,10 +320,13 @@ def _zero(pull: Pull, panel: Panel, chart: Any) -> Any:
     """Lines through the fitted population."""
     rows = [{"x": rounded(pull.population[panel.x]), "y": rounded(pull.population[panel.y])}]
     mark = {"color": COLOURS["zero"], "strokeWidth": 0.8, "strokeDash": [3, 2], "opacity": 0.7}
-    return layered(
-        chart(rows).mark_rule(**mark, clip=True, aria=False).encode(x=_x(panel, "x")),
-        chart(rows).mark_rule(**mark, clip=True, aria=False).encode(y=_y(panel, "y")),
-    )
+    rule = chart(rows).mark_rule(**mark, clip=True, aria=False)
+    lines = []
+    if panel.ranked != panel.x:
+        lines.append(rule.encode(x=_x(panel, "x")))
+    if panel.ranked != panel.y:
+        lines.append(rule.encode(y=_y(panel, "y")))
+    return layered(*lines)
 
 
 def _contours(pull: Pull, panel: Panel, coverages: Sequence[float], chart: Any) -> list[alt.Chart]:

@@ -138,7 +138,7 @@ def caterpillar_chart(
     caption = caterpillar_caption(
         found, group, options, drawn=len(rows), levels=len(order), named=named
     )
-    key = key_row(key_items(found[0], options), width=inner(), theme=theme)
+    key = key_row(key_items(found[0], options), width=inner() - left, theme=theme)
     chart = data.give(in_column(*drawn, key, spacing=16)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
@@ -383,10 +383,10 @@ def _ends(data: Datasets, order: Sequence[str], place: _Place) -> list[Any]:
 
 def _still(data: Datasets, place: _Place) -> Any:
     """Say that a term does not vary between levels in a fit."""
-    text = data.chart([{"x": 0}]).mark_text(fontSize=10, color=ink(place.theme)["soft"], dy=14)
-    return text.encode(
-        x=alt.value(place.width / 2), y=alt.value(0), text=alt.value("does not vary")
+    text = data.chart([{"x": 0}]).mark_text(
+        align="left", fontSize=10, color=ink(place.theme)["soft"], dx=6, dy=14
     )
+    return text.encode(x=alt.value(0), y=alt.value(0), text=alt.value("does not vary"))
 
 
 def _counts(data: Datasets, rows: Sequence[Mapping[str, Any]], y: alt.Y, place: _Place) -> Any:

@@ -253,9 +253,22 @@ def _y_axis(ranks: Mapping[str, int], title: str | None, *, named: bool) -> alt.
         type="quantitative",
         scale=alt.Scale(domain=[last + 0.01 * last, 1 - 0.01 * last], nice=False, zero=False),
         axis=alt.Axis(
-            title=title, labels=shown, ticks=shown, domain=False, grid=False, tickCount=5
+            title=title,
+            labels=shown,
+            ticks=shown,
+            domain=False,
+            grid=False,
+            values=_rank_ticks(last),
+            format=",d",
         ),
     )
+
+
+def _rank_ticks(last: int) -> list[int]:
+    """The first rank, round ones, and the last where it is apart from these."""
+    step = next(s for d in range(10) for s in (10**d, 2 * 10**d, 5 * 10**d) if last / s <= 6)
+    between = [rank for rank in range(step, last, step) if last - rank > step / 2 and rank > 1]
+    return [1, *between, last]
 
 
 def _y_title(group: str, *, named: bool) -> str:

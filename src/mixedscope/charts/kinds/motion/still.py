@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
@@ -117,29 +117,34 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     ]
     several = len(scene.actors) > 1
     # Letters at the ends of neighbouring traces do not touch.
-    apart_by = _GAP if several else 0
+    apart_by = gap if several else 0
     wide = width if several else inner() - _LEFT
     along = Along("evaluation", 0.5, 1.0, [a.course.size + 0.5 for a in scene.actors[:_COLUMNS]])
+    traced = scene.actors[:_COLUMNS]
+    places = [_letter_rows(chosen[i], along, wide) for i in range(len(traced))]
+    # Headings stand in a line, above as many rows of letters as any trace has.
+    above = max(max(rows) for rows in places)
     rows.append(
         in_row(
             *(
                 _trace(
                     actor,
                     dict(zip(letters[i], chosen[i], strict=True)),
+                    places[i],
                     wide,
                     along,
                     theme,
                     height=round(90 * share),
                     first=i == 0,
-                    named=several,
+                    named=16 + 9 * above if several else None,
                 )
-                for i, actor in enumerate(scene.actors[:_COLUMNS])
+                for i, actor in enumerate(traced)
             ),
             spacing=apart_by,
             bounds="flush",
         )
     )
-    rows.append(key_row(_key(scene), width=inner(), theme=theme))
+    rows.append(key_row(_key(scene), width=inner() - _LEFT, theme=theme))
     rows.append(_phases(theme))
     return in_column(*rows, spacing=14).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
@@ -307,18 +312,33 @@ def _places(count: int, most: int) -> list[int]:
     return [*range(count - 1), most - 1]
 
 
+def _letter_rows(chosen: Sequence[int], along: Along, width: int) -> list[int]:
+    """Rows of the letters of moments: those that would touch take turns in two."""
+    rows, last = [], [-np.inf, -np.inf]
+    for evaluation in chosen:
+        at = along.share(evaluation) * width
+        row = 0 if at - last[0] >= 9 else 1
+        last[row] = at
+        rows.append(row)
+    return rows
+
+
 def _trace(
     actor: Actor,
     chosen: Mapping[int, int],
+    rows: Sequence[int],
     width: int,
     along: Along,
     theme: str,
     *,
     height: int,
     first: bool,
-    named: bool,
+    named: int | None,
 ) -> Any:
-    """Draw the trace, with the moments, by number of their letter."""
+    """Draw the trace, with the moments, by number of their letter, whose rows are given.
+
+    ``named``: pixels between the trace and its heading, if it has one.
+    """
     course = actor.course
     colours = ink(theme)
     x: dict[str, Any] = {
@@ -361,13 +381,6 @@ def _trace(
     best = np.flatnonzero(np.isfinite(course.best))
     line = pd.DataFrame({"e": best + 1, "gap": [rounded(v) for v in course.best[best]]})
     marks = pd.DataFrame({"e": chosen.values(), "letter": [_LETTERS[n] for n in chosen]})
-    # Letters that would touch take turns in two rows.
-    rows, last = [], [-np.inf, -np.inf]
-    for e in chosen.values():
-        at = along.share(e) * width
-        row = 0 if at - last[0] >= 9 else 1
-        last[row] = at
-        rows.append(row)
     marks["row"] = rows
 
     def chart(frame: pd.DataFrame) -> alt.Chart:
@@ -397,15 +410,14 @@ def _trace(
         .encode(x=alt.X(field="e", **x), y=alt.Y(field="gap", **y)),
         *letters,
     ]  # fmt: skip
-    layer = layered(*layers)
-    if named:
-        layer = layer.properties(
-            title=alt.TitleParams(
-                text=actor.pull.label, fontSize=10, fontWeight="normal", anchor="start",
-                frame="group", offset=14 + 9 * max(rows),
-            )
-        )  # fmt: skip
-    return layer
+    if named is not None:
+        # A title would stand where letters end, at another height beside other traces.
+        head = chart(pd.DataFrame([{"words": actor.pull.label}])).mark_text(
+            align="left", baseline="bottom", dy=-named, fontSize=10, fill=colours["ink"], aria=False
+        )
+        words = alt.Text(field="words", type="nominal")
+        layers.append(head.encode(x=alt.value(0), y=alt.value(0), text=words))
+    return layered(*layers)
 
 
 def _key(scene: Scene) -> list[tuple[str, str]]:
@@ -418,23 +430,24 @@ def _key(scene: Scene) -> list[tuple[str, str]]:
         items.append(("ellipse", f"{shares} of fit"))
     if len(scene.terms) > 1:
         items.append(("population", "population"))
-    return items
+    return [*items, ("evaluation", "evaluation"), ("best", "best so far")]
 
 
 def _phases(theme: str) -> Any:
     """Draw the key of the phases."""
     places, x, row = [], 0.0, 0
+    room = inner() - _LEFT
     for name, words in PHASE_NAMES.items():
         length = 20 + 5.4 * len(words)
-        if x > 0 and x + length > inner():
+        if x > 0 and x + length > room:
             x, row = 0.0, row + 1
         at = {"x": x, "x2": x + 14, "t": x + 20, "y": 16 * row, "y2": 16 * row + 11}
         places.append({**at, "middle": 16 * row + 6, "tint": COLOURS[name], "words": words})
         x += length + 18
     frame = pd.DataFrame(places)
     height = 16 * row + 11
-    scale = alt.Scale(domain=[0, inner()], nice=False, zero=False)
-    base = alt.Chart(frame, width=inner(), height=height)
+    scale = alt.Scale(domain=[0, room], nice=False, zero=False)
+    base = alt.Chart(frame, width=room, height=height)
 
     def down(field: str) -> alt.Y:
         lines = alt.Scale(domain=[height, 0], nice=False, zero=False)

@@ -10,7 +10,7 @@ from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.structure_names import LISTED, structure_label
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene
 from mixedscope.charts.kinds.shrinkage.levels import share
-from mixedscope.charts.kinds.shrinkage.words import joined, reference_words
+from mixedscope.charts.kinds.shrinkage.words import BY_RANK, joined, reference_words
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.tables.kinds.modes import IN_PLACE
 from mixedscope.tables.store import FitTables
@@ -76,6 +76,8 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
         text.append(
             "Side by side, all runs start together and each stands still after its last evaluation."
         )
+    if any(0 < sum(actor.pull.varies) < len(scene.terms) for actor in scene.actors):
+        text.append(f"In the still: {BY_RANK[0].lower()}{BY_RANK[1:]}")
     text.append("Half of the time that it plays goes to frames evenly, half to evaluations evenly.")
     text.append(
         "In place means: from then on no mode is farther from its end than "

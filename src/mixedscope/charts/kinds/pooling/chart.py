@@ -68,8 +68,12 @@ def pooling_chart(
     style = _Style(x, palette, ink(theme), theme)
     spans = _spans(paths)
     drawn = [_row(row, style, spans) for row in rows]
-    key = [("reference", reference_key(paths))]
-    drawn.append(key_row(key, width=inner(), theme=theme))
+    key = [
+        ("reference", reference_key(paths)),
+        ("fit", "the fit"),
+        ("zero", "population"),
+    ]
+    drawn.append(key_row(key, width=inner() - _TITLE - _LABELS, theme=theme))
     if any(path.has_truth for path in paths):
         drawn.append(_error_key(style))
     chart = in_column(*drawn, spacing=10)

@@ -90,7 +90,7 @@ def principal_chart(
     )
     dense = all(len(levels) > DENSE for levels in chosen)
     items = key_items(pulls[0], options.ellipses, ["population"], dense=dense)
-    key = key_row(items, width=inner(), theme=theme)
+    key = key_row(items, width=inner() - _LEFT, theme=theme)
     arranged = _one if len(fits) == 1 else _columns
     drawn = _Drawn(group, frames, chosen, others, options.ellipses, theme)
 

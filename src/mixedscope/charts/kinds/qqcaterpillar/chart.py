@@ -103,7 +103,7 @@ def qqcaterpillar_chart(
     most = max((len(one.rows) for fit in fits for one in fit), default=0)
     shown = max((len(_chosen(one.rows)) for fit in fits for one in fit), default=0)
     caption = qqcaterpillar_caption(fits, group, options.level, drawn=shown, levels=most)
-    key = key_row(_key(fits, options), width=inner(), theme=theme)
+    key = key_row(_key(fits, options), width=inner() - _LEFT, theme=theme)
     chart = data.give(in_column(*drawn, key, spacing=16)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )

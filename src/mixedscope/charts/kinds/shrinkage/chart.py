@@ -23,7 +23,7 @@ from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, pointed_level
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.kinds.dumbbell.chart import dumbbell_chart
-from mixedscope.charts.kinds.shrinkage.ellipse import radius
+from mixedscope.charts.kinds.shrinkage.ellipse import radius, widest
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
     drawn_terms,
@@ -95,7 +95,7 @@ def shrinkage_chart(
     title = pull_title(fits[0], group)
     kinds = ["population", *(["limit"] if limit else [])]
     known_regions = any(pull.dependence is not None for pull in fits)
-    hover = max(ellipses, default=0.95) if known_regions else None
+    hover = widest(ellipses) if known_regions else None
     caption = pull_caption(
         fits,
         group,
@@ -113,7 +113,7 @@ def shrinkage_chart(
     ]
     dense = all(len(levels) > DENSE for levels in chosen)
     items = key_items(fits[0], ellipses, kinds, dense=dense)
-    key = key_row(items, width=inner(), theme=theme)
+    key = key_row(items, width=inner() - _LEFT, theme=theme)
     arranged = _columns if len(names) == 2 else _blocks
 
     def draw(share: float) -> Any:

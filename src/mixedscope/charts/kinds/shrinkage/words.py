@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mixedscope.charts.kinds.shrinkage.levels import Pull, movement, number, share
 
 __all__ = [
+    "BY_RANK",
     "NO_LIMIT",
     "joined",
     "limit_key",
@@ -27,6 +28,12 @@ NO_LIMIT = (
     "collinear."
 )
 """Why modes are compared with the levels' own rows, where that is the reason."""
+
+BY_RANK = (
+    "Where one of two terms alone varies, levels stand by rank of their reference in it, the "
+    "distribution at the foot."
+)
+"""What panels of two terms show of a fit in which one of them does not vary."""
 
 #: SD of modes over that of references above which something other than shrinkage must be going on.
 _SHARED = 1.02
@@ -145,6 +152,8 @@ def pull_caption(
     if ellipses:
         shown = joined([share(c) for c in ellipses])
         text.append(f"Ellipses hold {shown} of the fitted distribution of the random effects.")
+    if any(len(set(p.varies)) > 1 for p in fits):
+        text.append(BY_RANK)
     if scale == "coef":
         text.append("Values are coefficients: population plus deviation.")
     if "limit" in kinds:
@@ -235,7 +244,7 @@ def _one_fit(pull: Pull, group: str, *, shift: bool, at: bool) -> str:
     still = [t for t, varies in zip(pull.terms, pull.varies, strict=True) if not varies]
     if still:
         verb, whose = ("does", "its") if len(still) == 1 else ("do", "their")
-        parts.append(f"{joined(still)} {verb} not vary, {whose} levels lie on the population line")
+        parts.append(f"{joined(still)} {verb} not vary, {whose} modes are those of the population")
     return "; ".join(parts) + "."
 
 

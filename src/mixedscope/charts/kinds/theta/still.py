@@ -12,7 +12,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.keys import Keyed, mark_key
-from mixedscope.charts.common.legend import key_columns, title_lines
+from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import counted
 from mixedscope.charts.common.page import beside
 from mixedscope.charts.common.panels import rounded
@@ -31,8 +31,15 @@ _LEFT: Final = 44
 _GAP: Final = 12
 #: Part of its place that a component fills with its phases.
 _FILLED: Final = 0.8
-#: Height of the heading of a fit and of the slanted names of its components.
-_HEAD: Final = 120
+#: Height of the heading of a fit and of the names of its components.
+_HEAD: Final = 60
+#: Pixels of a character of the names of components, and of the longest at most.
+_LETTER: Final = 4.9
+_LONGEST: Final = 170
+#: Where names have no room beside each other, components lie below each other, in rows so high.
+_ROW: Final = 15
+#: Pixels across that values need there at least.
+_NARROWEST: Final = 84
 
 
 def theta_still(
@@ -65,6 +72,12 @@ def theta_still(
     size = (width, min(height, 170))
     # One place for a component in all fits; where these stand below each other one name, too.
     named = {name: words for fit in tables for name, words in _named(fit).items()}
+    left = _LEFT
+    lying = len("".join(named.values())) >= size[0] / 8
+    if lying:
+        left = min(int(_LETTER * max(map(len, named.values()))) + 12, _LONGEST)
+        across = max(1, min(len(tables), int((inner() - left + _GAP) / (_NARROWEST + _GAP))))
+        size = (int((inner() - left - _GAP * (across - 1)) / across), _ROW * len(named))
     drawn = [
         _theta_row(
             fit,
@@ -74,12 +87,15 @@ def theta_still(
             size,
             theme,
             names=named,
-            labels=across > 1 or fit is tables[-1],
+            lying=lying,
+            labels=i % across == 0 if lying else across > 1 or fit is tables[-1],
         )
-        for fit, course in zip(tables, courses, strict=True)
+        for i, (fit, course) in enumerate(zip(tables, courses, strict=True))
     ]
     rows = [
-        drawn[i] if across == 1 else in_row(*drawn[i : i + across], spacing=_GAP)
+        drawn[i]
+        if across == 1
+        else in_row(*drawn[i : i + across], spacing=_GAP, bounds="flush" if lying else "full")
         for i in range(0, len(drawn), across)
     ]
     colours = ink(theme)
@@ -87,8 +103,22 @@ def theta_still(
         [
             Keyed("line", "a trial", {"stroke": colours["soft"], "strokeWidth": 1.2}),
             Keyed("point", "the optimum", {"filled": True, "size": 45, "fill": colours["ink"]}),
+            *(
+                Keyed(
+                    "band",
+                    words,
+                    {"color": fill, "stroke": colours["soft"], "strokeWidth": 0.6, "opacity": 1},
+                )
+                for words, fill in zip(
+                    PHASE_NAMES.values(), phase_fills(theme).values(), strict=True
+                )
+            ),
+            *(
+                Keyed("point", group, {"filled": True, "size": 60, "fill": hue})
+                for group, hue in zip(groups, GROUP_COLOURS, strict=False)
+            ),
         ],
-        width=inner() - _LEFT,
+        width=inner() - left,
         theme=theme,
     )
     return in_column(*rows, keyed, spacing=12).properties(
@@ -121,11 +151,13 @@ def _theta_row(
     theme: str,
     *,
     names: dict[str, str],
+    lying: bool,
     labels: bool,
 ) -> Any:
+    """Draw the components of a fit; `lying`, below each other in place of side by side."""
     estimates = fit.require("estimates")
     owners = estimates.loc[estimates["kind"] == "theta", "group"].tolist()
-    own, places, shown = list(fit.info["theta_names"]), list(names), list(names.values())
+    own, places = list(fit.info["theta_names"]), list(names)
     n, p = course.theta.shape
     lanes, phase = list(PHASE_NAMES.values()), _phases(fit)
     step = -(-n // 200)
@@ -154,52 +186,52 @@ def _theta_row(
             "value": [rounded(v) for v in course.theta[best].tolist()],
         }
     )  # fmt: skip
-    x = alt.X(
+    component = (alt.Y if lying else alt.X)(
         "component:N", sort=places,
         scale=alt.Scale(domain=places, paddingInner=1 - _FILLED, paddingOuter=(1 - _FILLED) / 2),
-        axis=alt.Axis(title=None, labelAngle=0 if len("".join(shown)) < size[0] / 8 else -45,
-                      labelExpr=f"{json.dumps(names)}[datum.value]", labels=labels,
-                      labelLimit=240, grid=False),
+        axis=alt.Axis(title=None, labelAngle=0, labels=labels, grid=False, ticks=not lying,
+                      labelExpr=f"{json.dumps(names)}[datum.value]",
+                      labelLimit=_LONGEST - 12 if lying else 240),
     )  # fmt: skip
-    offset = alt.XOffset("phase:N", sort=lanes, scale=alt.Scale(domain=lanes))
+    lane = (alt.YOffset if lying else alt.XOffset)(
+        "phase:N", sort=lanes, scale=alt.Scale(domain=lanes)
+    )
+    at = {"y" if lying else "x": component, "yOffset" if lying else "xOffset": lane}
     fill = alt.Fill(
         "phase:N",
         scale=alt.Scale(domain=lanes, range=list(phase_fills(theme).values())),
-        legend=alt.Legend(
-            title=None,
-            orient="bottom",
-            symbolType="square",
-            symbolStrokeColor=ink(theme)["soft"],
-            symbolStrokeWidth=0.6,
-            columns=key_columns(lanes),
-        ),
+        legend=None,
     )
-    axis: dict[str, Any] = {
-        "scale": alt.Scale(domain=list(span), nice=False, zero=False),
-        "axis": alt.Axis(title="θ", tickCount=5),
-    }
-    y = alt.Y("value:Q", **axis)
-    colour = alt.Color("group:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
-    width = _FILLED * size[0] / (len(places) * len(lanes))
+    value, end = ("x", alt.X2) if lying else ("y", alt.Y2)
+
+    def along(field: str) -> dict[str, Any]:
+        axis = alt.Axis(title="θ", tickCount=4 if lying else 5)
+        domain = alt.Scale(domain=list(span), nice=False, zero=False)
+        return {value: (alt.X if lying else alt.Y)(field, scale=domain, axis=axis)}
+
+    colour = alt.Color("group:N", scale=scale, legend=None)
+    width = _FILLED * size[lying] / (len(places) * len(lanes))
     bars = (
         alt.Chart(ranges, width=size[0], height=size[1])
         .mark_bar(stroke=ink(theme)["soft"], strokeWidth=0.4, clip=True, aria=False)
-        .encode(x=x, xOffset=offset, y=alt.Y("min:Q", **axis), y2=alt.Y2("max:Q"), fill=fill)
+        .encode(**at, **along("min:Q"), **{f"{value}2": end("max:Q")}, fill=fill)
     )
     ticks = (
         alt.Chart(frame)
         .mark_tick(thickness=0.8, size=max(2.0, 0.9 * width), opacity=0.5, clip=True, aria=False)
-        .encode(x=x, xOffset=offset, y=y, color=colour)
+        .encode(**at, **along("value:Q"), color=colour)
     )
     ends = (
         alt.Chart(final)
-        .mark_point(filled=True, size=45, opacity=1, clip=True, aria=False)
-        .encode(x=x, xOffset=offset, y=y, color=colour)
+        .mark_point(filled=True, size=30 if lying else 45, opacity=1, clip=True, aria=False)
+        .encode(**at, **along("value:Q"), color=colour)
     )
     info = fit.info
+    name = info["optimizer"]["name"]
     return layered(bars, ticks, ends).properties(
         title=alt.TitleParams(
-            text=structure_label(info), subtitle=f"{info['optimizer']['name']}, {counted(n)}",
+            text=structure_label(info),
+            subtitle=[name, counted(n)] if lying else f"{name}, {counted(n)}",
             fontSize=11, subtitleFontSize=10, anchor="start", frame="group", offset=6,
         )
     )  # fmt: skip
