@@ -113,8 +113,10 @@
     const room = views[name].holder.clientWidth;
     const across = Math.max(room - (name === "caterpillar" && drawn().length > 40 ? 14 : left) - right, 60);
     const square = clamp(across * 0.86, 180, 380);
+    const many = drawn().length;
+    // Rows that have names are as high as these, however low the plot beside them.
     const down = name.startsWith("caterpillar")
-      ? clamp(drawn().length * 17, 120, views.shrinkage.down ?? 340)
+      ? clamp(many * 17, 120, Math.max(views.shrinkage.down ?? 340, many <= 40 ? many * 11 : 0))
       : HEIGHTS[name] ?? (name === "landscape" ? square * 0.8 : square);
     return {across, down, left: room - across - right, top, right, bottom};
   }
