@@ -93,7 +93,7 @@ def test_the_reference_of_a_mode_is_one_step_without_penalty() -> None:
     weight = mean.groupby(data["g"]).sum()
     own = modes.set_index("level")
     np.testing.assert_allclose(
-        own["reference"], own["mode"] + (by_level / weight).loc[own.index], rtol=1e-9
+        own["linearised"], own["mode"] + (by_level / weight).loc[own.index], rtol=1e-9
     )
     variance = fit.theta[0] ** 2
     np.testing.assert_allclose(own["mode"], variance * by_level.loc[own.index], rtol=1e-6)

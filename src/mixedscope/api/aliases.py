@@ -9,15 +9,18 @@ import pandas as pd
 from mixedscope.api.diagnostics import FitDiagnostics
 from mixedscope.api.familiar import FIT_WORDS, no_attribute
 from mixedscope.api.model import Model
+from mixedscope.api.model_data import ModelData
+from mixedscope.api.tabled_fit import TabledFit
 from mixedscope.core.vocabulary import OPTIMA
 
-__all__ = ["FitAliases"]
+__all__ = ["FamiliarNames", "FitAliases"]
 
+D = TypeVar("D", bound=ModelData)
 M = TypeVar("M", bound=Model)
 
 
-class FitAliases(FitDiagnostics[M]):
-    """Names of statsmodels and lme4 that mean the same here."""
+class FamiliarNames(TabledFit[D]):
+    """Names that mean the same of every fit."""
 
     @property
     def nobs(self) -> int:
@@ -28,11 +31,6 @@ class FitAliases(FitDiagnostics[M]):
     def llf(self) -> float:
         """Log-likelihood, restricted under REML: `loglik`."""
         return self.loglik
-
-    @property
-    def scale(self) -> float:
-        """Residual variance: ``sigma ** 2``, units of the response squared."""
-        return self.sigma**2
 
     @property
     def converged(self) -> bool:
@@ -48,16 +46,6 @@ class FitAliases(FitDiagnostics[M]):
     def bse_fe(self) -> pd.Series:
         """Standard errors of the fixed effects by name."""
         return self._of_each_coefficient("std_error")
-
-    @property
-    def fittedvalues(self) -> pd.Series:
-        """Fitted values, random effects included: `fitted`."""
-        return self.fitted()
-
-    @property
-    def resid(self) -> pd.Series:
-        """Response minus fitted values: `residuals`."""
-        return self.residuals()
 
     def fixef(self) -> pd.Series:
         """Fixed effects by name, as lme4's ``fixef``."""
@@ -77,6 +65,25 @@ class FitAliases(FitDiagnostics[M]):
     def _of_each_coefficient(self, column: str) -> pd.Series:
         beta = self.estimates[self.estimates["kind"] == "beta"]
         return pd.Series(beta[column].to_numpy(), index=list(beta["term"]), name=column)
+
+
+class FitAliases(FamiliarNames[M], FitDiagnostics[M]):
+    """Names of statsmodels and lme4 that mean the same of a linear model here."""
+
+    @property
+    def scale(self) -> float:
+        """Residual variance: ``sigma ** 2``, units of the response squared."""
+        return self.sigma**2
+
+    @property
+    def fittedvalues(self) -> pd.Series:
+        """Fitted values, random effects included: `fitted`."""
+        return self.fitted()
+
+    @property
+    def resid(self) -> pd.Series:
+        """Response minus fitted values: `residuals`."""
+        return self.residuals()
 
     if not TYPE_CHECKING:  # checkers know all attributes
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -16,6 +16,10 @@ from mixedscope.core.errors import StoreError
 from mixedscope.design.spec import ModelSpec
 from mixedscope.inference.estimates.stored import stored_data
 from mixedscope.tables.store import read_fit
+
+if TYPE_CHECKING:
+    from mixedscope.api.generalized.fit import GeneralizedFit
+    from mixedscope.api.generalized.model import GeneralizedModel
 
 __all__ = ["LinearMixedModel", "load_fit"]
 
@@ -97,7 +101,7 @@ class LinearMixedModel(FittableModel):
 
 
 @door(StoreError)
-def load_fit(directory: str | os.PathLike[str]) -> Fit:
+def load_fit(directory: str | os.PathLike[str]) -> Fit | GeneralizedFit:
     """Load a fit that was saved; charts draw from its tables, nothing is refitted.
 
     When the fit is first used for more than charts its model is built again, and its numbers (of
@@ -111,7 +115,8 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
 
     Returns
     -------
-    Fit
+    Fit or GeneralizedFit
+        As the model has a family or not.
 
     Raises
     ------
@@ -122,7 +127,19 @@ def load_fit(directory: str | os.PathLike[str]) -> Fit:
     origin = Path(directory)
     tables = read_fit(origin)
     # No function of this call's own: a fit can be pickled before its model is built.
+    if tables.info.get("family") is not None:
+        from mixedscope.api.generalized.fit import GeneralizedFit
+
+        return GeneralizedFit(
+            tables, None, rebuild=partial(_generalized, tables.info, origin), origin=origin
+        )
     return Fit(tables, None, rebuild=partial(_rebuilt, tables.info, origin), origin=origin)
+
+
+def _generalized(info: dict[str, Any], origin: Path) -> GeneralizedModel:
+    from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel
+
+    return GeneralizedLinearMixedModel.of(ModelSpec.of(info), stored_data(info, origin))
 
 
 def _rebuilt(info: dict[str, Any], origin: Path) -> LinearMixedModel:

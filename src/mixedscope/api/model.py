@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from copy import copy
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -13,18 +13,17 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.familiar import MODEL_WORDS, no_attribute
+from mixedscope.api.model_data import GIVEN, ModelData, columns_of
 from mixedscope.core.arguments import door, number_array
 from mixedscope.core.errors import EvaluationError, ModelError, warn_of
 from mixedscope.core.evaluation import Evaluation
 from mixedscope.design.contrasts import check_codings
 from mixedscope.design.design import Design, design_of_frame
-from mixedscope.design.frame import as_frame, in_order_of
+from mixedscope.design.frame import in_order_of
 from mixedscope.design.spec import ModelSpec
-from mixedscope.design.training import VALUES, WEIGHTS
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
-from mixedscope.formula.expressions import columns_in
 from mixedscope.formula.parse import parse_formula
 from mixedscope.formula.tree import Name, unparse
 from mixedscope.inference.estimates.references import JointLimit, confounded, known_limit
@@ -34,11 +33,13 @@ __all__ = ["Model"]
 
 Floats = NDArray[np.float64]
 
-#: Columns of :attr:`Model.data` that hold what was given as values.
-_GIVEN: Final = {"weights": WEIGHTS, "offset": VALUES, "subset": ".subset"}
+#: What a specification says of a linear model beside its formula and its criterion.
+_SAID: Final = (
+    "structure", "contrasts", "weights", "offset", "subset", "sigma", "unidentified",
+)  # fmt: skip
 
 
-class Model:
+class Model(ModelData):
     """A formula with its data, to be evaluated.
 
     The parameters are those of :class:`mixedscope.LinearMixedModel`.
@@ -57,19 +58,12 @@ class Model:
         sigma: float | None = None,
         unidentified: str = "refuse",
     ) -> None:
-        frame = as_frame(data)
         check_codings(contrasts)
         of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
-        if isinstance(data, pd.DataFrame):
-            of_rows = {key: in_order_of(value, data.index) for key, value in of_rows.items()}
-        named: dict[str, Any] = {
-            key: value if isinstance(value, str) or value is None else _GIVEN[key]
-            for key, value in of_rows.items()
-        }
-        self._spec = ModelSpec(
-            formula, structure, contrasts or {}, **named, sigma=sigma, unidentified=unidentified
-        )
-        parsed = parse_formula(formula)
+        frame, parsed, of_rows = self._take(
+            data, of_rows, formula=formula, structure=structure, contrasts=contrasts or {},
+            sigma=sigma, unidentified=unidentified,
+        )  # fmt: skip
         self.design: Design = design_of_frame(
             parsed,
             frame,
@@ -82,18 +76,7 @@ class Model:
         warn_of(self.design.notes, stacklevel=4)
         self.system = ProfiledSystem(self.design)
         self._objectives = {False: SearchableObjective(self.system)}
-        # A copy on write: the data of the model stay what they are now. Their rows keep their
-        # labels, by which results are aligned with them.
-        self._frame = frame.copy(deep=False)
-        if isinstance(data, pd.DataFrame):
-            self._frame.index = data.index
-        self._columns = list(dict.fromkeys([*parsed.variables, *_columns_of(self._spec, frame)]))
-        self._given = {
-            _GIVEN[key]: _as_column(key, value)
-            for key, value in of_rows.items()
-            if not (value is None or isinstance(value, str))
-        }
-        self.source = dict(getattr(data, "attrs", {}) or {})
+        self._keep(data, frame, parsed, of_rows)
 
     @classmethod
     def of(cls, spec: ModelSpec, data: Any) -> Self:
@@ -105,44 +88,17 @@ class Model:
             Its criterion is for those who fit: ``fit(reml=spec.reml)``.
         data : pandas, polars or pyarrow table, or mapping of columns
         """
-        said = {one.name: getattr(spec, one.name) for one in fields(spec)}
-        del said["formula"], said["criterion"]
-        return cls(spec.formula, data, **said)
+        if spec.family is not None:
+            raise ModelError(
+                f"The family {spec.family!r} is of generalised models: "
+                "ms.GeneralizedLinearMixedModel."
+            )
+        return cls(spec.formula, data, **{name: getattr(spec, name) for name in _SAID})
 
     @door()
     def specification(self, *, reml: bool = False) -> ModelSpec:
         """Say what the model is without its data, as optimised by this criterion."""
         return replace(self._spec, criterion="REML" if reml else "ML")
-
-    @property
-    def formula(self) -> str:
-        """Formula as written."""
-        return self._spec.formula
-
-    @property
-    def structure(self) -> str:
-        """Covariance structure asked of every term."""
-        return self._spec.structure
-
-    @property
-    def contrasts(self) -> Mapping[str, Any]:
-        """Coding of categorical variables that was asked for, by name."""
-        return self._spec.contrasts
-
-    @property
-    def weights(self) -> str | None:
-        """Column of :attr:`data` that holds the weights."""
-        return self._spec.weights
-
-    @property
-    def offset(self) -> str | None:
-        """Column of :attr:`data`, or expression, that is added to the formula's offsets."""
-        return self._spec.offset
-
-    @property
-    def subset(self) -> str | None:
-        """Condition on columns of :attr:`data` that holds in the rows used."""
-        return self._spec.subset
 
     @property
     def theta_names(self) -> tuple[str, ...]:
@@ -158,11 +114,6 @@ class Model:
     def dropped_coefficients(self) -> tuple[str, ...]:
         """Fixed effects left out because X is rank-deficient."""
         return self.system.dropped_names
-
-    @cached_property
-    def data(self) -> pd.DataFrame:
-        """The columns that the model uses: all rows, on the index of the data given."""
-        return self._frame[self._columns].assign(**self._given)
 
     @cached_property
     def joint_limit(self) -> JointLimit:
@@ -270,7 +221,7 @@ class Model:
             right = self.formula[self.formula.index("~") :]
             model._spec = replace(model._spec, formula=f"`{name}` {right}")
             others = parse_formula(model.formula).variables
-            kept = {*others, *_columns_of(model._spec, data), *_GIVEN.values()}
+            kept = {*others, *columns_of(model._spec, data), *GIVEN.values()}
             data = data[[column for column in data.columns if column in kept]]
         model.design = replace(
             self.design,
@@ -316,25 +267,6 @@ class Model:
             f"<{type(self).__name__} {self.formula!r}, structure {self.structure!r}, "
             f"{len(self.design.y)} observations>"
         )
-
-
-def _columns_of(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
-    """Columns that weights, offset and subset are read from."""
-    found = []
-    for text in (spec.weights, spec.offset, spec.subset):
-        if text is not None and text in frame.columns:
-            found.append(text)
-        elif text is not None and text not in _GIVEN.values():
-            found += sorted(columns_in(text))
-    return found
-
-
-def _as_column(key: str, values: Any) -> Any:
-    """Values given for every row as a column that can be stored."""
-    if key == "subset":
-        # Missing truth is none: the row is not used.
-        return pd.Series(np.asarray(values).tolist(), dtype="boolean").fillna(False).to_numpy(bool)
-    return number_array(key, values, "numbers", missing=True)
 
 
 def _unused(name: str, taken: Collection[str]) -> str:

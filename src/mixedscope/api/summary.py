@@ -15,6 +15,7 @@ from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.core.wording import counted
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.design.variables import variable_words
+from mixedscope.families.registry import make_family
 
 __all__ = ["FIXED_EFFECTS", "document", "html", "remarks", "tables", "text", "title"]
 
@@ -47,6 +48,7 @@ def document(info: Mapping[str, Any], estimates: pd.DataFrame) -> list[Block]:
     return [
         Title(_title(info)),
         Formula(info["formula"]),
+        *_family(info),
         _of_numbers(_criteria(info), 0),
         _of_numbers(_variance_components(info, estimates), 2, "Variance components"),
         Paragraph(_counts(info), indented=True),
@@ -94,11 +96,30 @@ def title(info: Mapping[str, Any]) -> str:
 
 
 def _title(info: Mapping[str, Any]) -> str:
-    how = "REML" if info["criterion"] == "REML" else "maximum likelihood"
+    what, how = "Linear", "REML" if info["criterion"] == "REML" else "maximum likelihood"
+    if info.get("family") is not None:
+        what, how = "Generalized linear", f"{how} ({_approximated(info)})"
     name = structure_name(info)
     if info["structure"] == "full" and name not in ("full", "zerocorr"):
-        return f"Linear mixed model fit by {how}, structures as in the formula"
-    return f"Linear mixed model fit by {how}, structure {name}"
+        return f"{what} mixed model fit by {how}, structures as in the formula"
+    return f"{what} mixed model fit by {how}, structure {name}"
+
+
+def _approximated(info: Mapping[str, Any]) -> str:
+    """Say how the likelihood of a generalised model was approximated."""
+    if info["quadrature"] > 1:
+        return f"adaptive quadrature, {info['quadrature']} points"
+    is_canonical = make_family(info["family"], info["link"]).is_canonical
+    return "Laplace" if is_canonical else f"Laplace, {info['information']} information"
+
+
+def _family(info: Mapping[str, Any]) -> list[Block]:
+    """The family of a generalised model in words."""
+    if info.get("family") is None:
+        return []
+    made = info["dispersion"]
+    said = [] if made is None else [f"{made['name']} {made['value']:.6g}"]
+    return [Paragraph(", ".join([f"Family {info['family']}", f"link {info['link']}", *said]))]
 
 
 def _criteria(info: Mapping[str, Any]) -> _Table:
@@ -135,6 +156,8 @@ def _variance_components(info: Mapping[str, Any], estimates: pd.DataFrame) -> _T
                 value = found.iloc[0] if len(found) else None
                 row.append("." if value is None else "NaN" if value != value else f"{value:+.2f}")
             rows.append(row + [""] * (len(header) - len(row)))
+    if info.get("family") is not None:
+        return header, rows
     sigma = float(estimates.loc[estimates["kind"] == "sigma", "estimate"].iloc[0])
     row = ["Residual", "", f"{sigma**2:.6g}", f"{sigma:.6g}"]
     return header, [*rows, row + [""] * (len(header) - len(row))]
@@ -149,14 +172,19 @@ def _fixed_effects(estimates: pd.DataFrame, *, intervals: bool = False) -> _Tabl
             [
                 str(name),
                 f"{estimate:.6g}",
-                f"{error:.6g}",
-                *([f"{end:.6g}" for end in ends] if intervals else []),
-                f"{statistic:.2f}",
-                p_text(p),
+                _known(error, "{:.6g}"),
+                *([_known(end, "{:.6g}") for end in ends] if intervals else []),
+                _known(statistic, "{:.2f}"),
+                p_text(p) if p == p else "",
             ]
         )
     between = ["95 % from", "to"] if intervals else []
     return ["", "Coef.", "Std. Error", *between, "z", "Pr(>|z|)"], rows
+
+
+def _known(value: float, format: str) -> str:
+    """A number, or nothing where there is none."""
+    return format.format(value) if value == value else ""
 
 
 def _counts(info: Mapping[str, Any]) -> str:
@@ -167,6 +195,8 @@ def _counts(info: Mapping[str, Any]) -> str:
 
 def _remarks(info: Mapping[str, Any]) -> list[str]:
     remarks = []
+    if info.get("success") is not None:
+        remarks.append(f"Success is {info['response']} = {info['success']}.")
     dropped = info["dropped_coefficients"]
     if dropped:
         remarks.append(f"Dropped, because X is rank-deficient: {', '.join(dropped)}.")
@@ -189,7 +219,8 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
     known = info.get("known_sigma")
     if known is not None:
         remarks.append(f"The residual standard deviation is known, {known:g}, and not estimated.")
-    total = len(info["fixed_names"]) + len(info["theta_names"]) + (known is None)
+    one_more = known is None if info.get("family") is None else info["dispersion"] is not None
+    total = len(info["fixed_names"]) + len(info["theta_names"]) + one_more
     if info["dof"] < total:
         remarks.append(
             f"Degrees of freedom: {info['dof']} of {total} parameters, as many as the data "
@@ -216,7 +247,27 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
         f"Optimiser {optimizer['name']}: {counted(optimizer['evaluations'], 'evaluation')}; "
         f"{info['certificate']['verdict']}. {words}".rstrip()
     )
+    if info.get("approximation") is not None:
+        remarks.append(_quality(info["approximation"]))
     return remarks
+
+
+def _quality(near: Mapping[str, Any]) -> str:
+    """Say how good the Laplace approximation is."""
+    if near["largest"] == 0.0:
+        return "Without variances there is nothing to integrate: the likelihood is exact."
+    said = (
+        "The second-order term of the Laplace approximation would change -2 logLik by "
+        f"{near['correction']:+.2g}, by {near['largest']:.2g} for {near['group']} "
+        f"{near['level']}, more than for any other."
+    )
+    if not near["doubtful"]:
+        return said
+    return (
+        f"{said} For one level that is much: the approximation is doubtful, and variances, with "
+        "all that hangs on them, may be far off. There are few observations per level for so large "
+        "a variance."
+    )
 
 
 def _rows(count: int, which: str) -> str:

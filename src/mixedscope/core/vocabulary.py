@@ -11,8 +11,13 @@ __all__ = [
     "CRITERION_SYMBOLS",
     "EXPLORATION",
     "FINE_TUNING",
+    "FINITE",
+    "INFINITE",
+    "NOT_FOUND",
+    "NOT_IDENTIFIED",
     "OPTIMA",
     "ORACLE",
+    "OWN_ESTIMATES",
     "PHASES",
     "UNSHRUNKEN",
     "Criterion",
@@ -24,6 +29,11 @@ EXPLORATION, CONVERGENCE, FINE_TUNING = PHASES
 
 #: Verdicts of fits that ended at a minimum (`mixedscope.optimize.certificate`).
 OPTIMA: Final = ("optimum", "boundary optimum")
+
+#: What maximum likelihood gives of the rows of a level alone: an estimate, one that is infinite,
+#: none that they tell, or none that was found.
+OWN_ESTIMATES: Final = ("finite", "infinite", "not identified", "not found")
+FINITE, INFINITE, NOT_IDENTIFIED, NOT_FOUND = OWN_ESTIMATES
 
 #: In the place of a covariance structure: estimates with the true relative covariances, and
 #: without any penalty.

@@ -187,6 +187,7 @@ def build_design(
     subset: str | ArrayLike | None = None,
     sigma: float | None = None,
     unidentified: str = REFUSE,
+    of_family: bool = False,
 ) -> Design:
     """Build the design of a mixed model.
 
@@ -210,6 +211,8 @@ def build_design(
         Residual standard deviation of a row of weight 1, where it is known.
     unidentified : {"refuse", "allow"}
         What to do with terms that do no more than residuals do.
+    of_family : bool
+        Whether the response is that of a family, see `design_of_frame`.
 
     Returns
     -------
@@ -230,7 +233,7 @@ def build_design(
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     return design_of_frame(
         parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights,
-        offset=offset, subset=subset, sigma=sigma, unidentified=unidentified,
+        offset=offset, subset=subset, sigma=sigma, unidentified=unidentified, of_family=of_family,
     )  # fmt: skip
 
 

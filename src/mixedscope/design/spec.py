@@ -47,6 +47,14 @@ class ModelSpec:
         Residual standard deviation of a row of weight 1, where it is known and not estimated.
     unidentified : {"refuse", "allow"}
         What to do with random effects that do no more than residuals do.
+    family : str or None
+        Of a generalised model; None of a linear one.
+    link : str or None
+        Of the family; its first where nothing is said.
+    information : {"observed", "expected"}
+        What the determinant of Laplace's approximation is made of.
+    quadrature : int
+        Points per random effect of a level; 1 is Laplace's approximation.
     """
 
     formula: str
@@ -58,10 +66,24 @@ class ModelSpec:
     subset: str | None = None
     sigma: float | None = None
     unidentified: str = "refuse"
+    family: str | None = None
+    link: str | None = None
+    information: str = "observed"
+    quadrature: int = 1
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
             raise ModelError(f"The criterion is {' or '.join(CRITERIA)}, not {self.criterion!r}.")
+        if self.family is None:
+            for name in ("link", "information", "quadrature"):
+                if getattr(self, name) != _DEFAULTS[name]:
+                    raise ModelError(f"{name} goes with a family of responses: give family too.")
+        else:
+            if self.reml:
+                raise ModelError("Of a generalised model the criterion is ML: there is no REML.")
+            for name in ("sigma", "unidentified"):
+                if getattr(self, name) != _DEFAULTS[name]:
+                    raise ModelError(f"{name} is for linear models: leave out it or the family.")
         object.__setattr__(self, "structure", plain_name(self.structure))
         object.__setattr__(self, "contrasts", {k: _plain(v) for k, v in self.contrasts.items()})
 
@@ -103,6 +125,7 @@ class ModelSpec:
             subset=self.subset,
             sigma=self.sigma,
             unidentified=self.unidentified,
+            of_family=self.family is not None,
         )
 
 

@@ -18,6 +18,7 @@ does not document (`tests/test_layers.py`):
 - `generalized.system`: a design with a family in internal units
 - `generalized.laplace`: -2 log-likelihood of a generalised model, with its exact gradient
 - `generalized.quadrature`: the same by adaptive quadrature
+- `generalized.making`: the objective of a generalised model, by what it is called
 - `lapack`: the number of threads
 - `compile.interpreter`: whether Python may run the kernels of small models
 """

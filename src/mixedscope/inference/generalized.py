@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import permutations
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.system import blocks_by_level
 from mixedscope.engine.observations import row_forms
-from mixedscope.inference.estimates.parameters import sds_and_correlations
 
 __all__ = [
     "DOUBTFUL",
     "Approximation",
     "approximation",
     "is_quick",
-    "modes_table",
     "parameter_covariance",
     "simulated",
-    "variance_table",
 ]
 
 Floats = NDArray[np.float64]
@@ -46,9 +41,6 @@ _QUICK: Final = 40_000
 #: Draws for the sum over pairs of rows, and their seed.
 _DRAWS: Final = 64
 _SEED: Final = 20251129
-
-#: Information of a level that is singular: below this share of its largest.
-_SINGULAR: Final = 1e-10
 
 
 def parameter_covariance(objective: LaplaceObjective, point: Floats) -> Floats:
@@ -209,21 +201,6 @@ def _cubes(z: Floats, codes: NDArray[np.int64], slope: Floats, covariance: Float
     return np.asarray((tensor * turned).sum(axis=(1, 2, 3)))
 
 
-def variance_table(objective: LaplaceObjective, theta: Floats) -> pd.DataFrame:
-    """Standard deviations and correlations: ``kind``, ``group``, ``term``, ``term2``, ``estimate``.
-
-    On the scale of the linear predictor.
-    """
-    rows: list[dict[str, Any]] = []
-    for term in objective.system.terms:
-        factor = term.factor(theta[term.theta])[None]
-        rows.extend(
-            {"kind": kind, "group": term.group, "term": a, "term2": b, "estimate": float(v[0])}
-            for kind, a, b, v in sds_and_correlations(term, factor, np.ones(1))
-        )
-    return pd.DataFrame(rows, columns=["kind", "group", "term", "term2", "estimate"])
-
-
 def simulated(
     objective: LaplaceObjective, point: Floats, count: int, seed: int, *, conditional: bool
 ) -> Floats:
@@ -250,43 +227,3 @@ def simulated(
             eta = fixed + system.random_part(effects)
         row[:] = system.family.draw(system.response, system.family.link.mean(eta), dispersion, rng)
     return out
-
-
-def modes_table(objective: LaplaceObjective, point: Floats) -> pd.DataFrame:
-    """Conditional modes with their standard deviations and linearised own estimates.
-
-    Per level and term: ``group``, ``level``, ``term``, ``mode``, ``std_error``, ``reference``.
-    """
-    system = objective.system
-    objective.reset()
-    modes = objective.modes_at(point)
-    covariances = system.modal.conditional_covariances()
-    objective.forget()
-    weight = modes.rows.weight
-    scores = system.level_sums(modes.rows.score)
-    tables = []
-    for position, term in enumerate(system.terms):
-        factor = system.factors[position]
-        own = term.data_covariances(covariances[position])
-        blocks = blocks_by_level(factor.codes, factor.z, weight, factor.n_levels)
-        values, vectors = np.linalg.eigh(blocks)
-        top = values[:, -1:]
-        is_known = (values[:, 0] > _SINGULAR * top[:, 0]) & (top[:, 0] > 0.0)
-        with np.errstate(all="ignore"):
-            along = np.einsum("qij,qi->qj", vectors, scores[position]) / values
-            step = np.einsum("qij,qj->qi", vectors, along)
-        step[~is_known] = np.nan
-        reference = term.data_modes(modes.b[position] + step)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "group": term.group,
-                    "level": np.repeat(np.array(term.design.levels, dtype=object), term.size),
-                    "term": list(term.names) * factor.n_levels,
-                    "mode": term.data_modes(modes.b[position]).ravel(),
-                    "std_error": np.sqrt(np.einsum("qii->qi", own)).ravel(),
-                    "reference": reference.ravel(),
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)

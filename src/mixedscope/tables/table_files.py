@@ -51,8 +51,9 @@ def write_table(
     path = Path(path)
     atomic_write(path, table_bytes(path, frame, kind, formula=formula, sha256=sha256, extra=extra))
     if csv:
-        columns = schema_of(kind).columns
-        write_csv(path.with_suffix(".csv"), frame if columns is None else frame[list(columns)])
+        schema = schema_of(kind)
+        rows = frame if schema.columns is None else frame[list(schema.columns_of(frame.columns))]
+        write_csv(path.with_suffix(".csv"), rows)
     return path
 
 
@@ -82,12 +83,13 @@ def read_table(path: str | os.PathLike[str], kind: TableSchema | str) -> pd.Data
         )
     if schema.columns is not None:
         got = {f.name: f.type for f in table.schema}
-        if list(got) != list(schema.columns) or any(
-            not _same_type(got[name], t) for name, t in schema.columns.items()
+        columns = schema.columns_of(got)
+        if list(got) != list(columns) or any(
+            not _same_type(got[name], t) for name, t in columns.items()
         ):
             raise StoreError(
                 f"{path} does not have the columns of {wanted!r} "
-                f"({', '.join(schema.columns)}). Delete it and make it again"
+                f"({', '.join(columns)}). Delete it and make it again"
             )
         _check_content(table, schema, str(path))
     # Columns of a prepared data set are the user's.
@@ -166,7 +168,7 @@ def table_bytes(
 def _as_frame(table: pa.Table, schema: TableSchema) -> pd.DataFrame:
     """Columns of a schema as a frame, whose types do not depend on whether a text is missing."""
     frame = pd.DataFrame(table.to_pandas(ignore_metadata=True))
-    for name, type_ in (schema.columns or {}).items():
+    for name, type_ in schema.columns_of(table.column_names).items():
         if pa.types.is_string(type_) and name not in schema.required:
             values = table.column(name).to_numpy(zero_copy_only=False)
             frame[name] = pd.Series(values, dtype=object)
@@ -183,14 +185,15 @@ def _as_arrow(frame: pd.DataFrame, schema: TableSchema, where: str) -> pa.Table:
             return pa.Table.from_pandas(frame, preserve_index=False)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise StoreError(f"{where}: {first_line(error)}") from error
+    columns = schema.columns_of(names)
     for name in names:
-        if name not in schema.columns:
+        if name not in columns:
             raise StoreError(
                 f"{where}: a table of kind {schema.kind!r} has no column {name!r}."
-                f"{suggest(name, schema.columns)}"
+                f"{suggest(name, columns)}"
             )
     arrays = []
-    for name, type_ in schema.columns.items():
+    for name, type_ in columns.items():
         if name not in names:
             raise StoreError(f"{where}: the table of kind {schema.kind!r} lacks column {name!r}")
         try:
@@ -199,7 +202,7 @@ def _as_arrow(frame: pd.DataFrame, schema: TableSchema, where: str) -> pa.Table:
             raise StoreError(
                 f"{where}: column {name!r} cannot be stored as {type_}: {first_line(error)}"
             ) from error
-    table = pa.table(arrays, schema=pa.schema(list(schema.columns.items())))
+    table = pa.table(arrays, schema=pa.schema(list(columns.items())))
     _check_content(table, schema, where)
     return table
 
@@ -223,6 +226,8 @@ def _check_content(table: pa.Table, schema: TableSchema, where: str) -> None:
         if table.column(name).null_count:
             raise StoreError(f"{where}: column {name!r} has nulls, and may have none")
     for name, allowed in (schema.values or {}).items():
+        if name not in table.column_names:  # of generalised models alone
+            continue
         for value in table.column(name).unique().to_pylist():
             if value is not None and value not in allowed:
                 raise StoreError(

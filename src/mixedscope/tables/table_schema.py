@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -30,6 +30,9 @@ class TableSchema:
         Columns that hold no nulls.
     values : dict of str to frozenset of str
         Columns with a fixed vocabulary.
+    more : dict of str to pyarrow.DataType
+        Columns that tables of generalised models have behind the others, all of them, and tables of
+        linear models have not.
     study : bool
         Stored beside a fit but no part of it: of `mixedscope.inference.studies.registry`, or asked
         for by itself, as profiles and bootstraps are.
@@ -40,4 +43,10 @@ class TableSchema:
     columns: Mapping[str, pa.DataType] | None
     required: frozenset[str] = frozenset()
     values: Mapping[str, frozenset[str]] | None = None
+    more: Mapping[str, pa.DataType] = field(default_factory=dict)
     study: bool = False
+
+    def columns_of(self, names: Collection[str]) -> Mapping[str, pa.DataType]:
+        """The columns that a table with columns of these names should have, in order."""
+        own = dict(self.columns or {})
+        return {**own, **self.more} if any(name in self.more for name in names) else own

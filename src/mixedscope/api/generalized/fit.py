@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mixedscope.api.generalized import summary
+from mixedscope.api.aliases import FamiliarNames
 from mixedscope.api.generalized.model import GeneralizedModel
-from mixedscope.api.printing import html as printing_html
-from mixedscope.api.printing import text as printing_text
-from mixedscope.api.printing.document import Block
-from mixedscope.api.printing.formats import Printed, printed
+from mixedscope.api.kept_fit import KeptFit
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.core.result_table import ResultTable
-from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.design.frame import in_order_of
 from mixedscope.design.other_rows import other_rows, same_rows
-from mixedscope.inference.estimates.estimates import criteria_of, normal_statistics
-from mixedscope.inference.generalized import (
-    Approximation,
-    approximation,
-    is_quick,
-    modes_table,
-    parameter_covariance,
-    simulated,
-    variance_table,
-)
+from mixedscope.design.spec import ModelSpec
+from mixedscope.inference.estimates.estimates import normal_statistics
+from mixedscope.inference.estimates.generalized_estimation import GeneralizedEstimation
+from mixedscope.inference.generalized import Approximation, approximation, simulated
 from mixedscope.inference.predictions import predictions as core
 from mixedscope.optimize.driver import OptimizationResult
+from mixedscope.tables.store import FitTables
 
 __all__ = ["GeneralizedFit"]
 
@@ -47,99 +38,57 @@ _RATIOS = ("logit", "log", "cloglog")
 _SCALES = ("response", "link")
 
 
-class GeneralizedFit:
+class GeneralizedFit(FamiliarNames[GeneralizedModel], KeptFit[GeneralizedModel]):
     """A fitted generalised linear mixed model.
 
-    Made by :meth:`mixedscope.GeneralizedLinearMixedModel.fit` or :func:`mixedscope.glmer`.
-
-    Attributes
-    ----------
-    model : GeneralizedModel
-    name : str
+    Made by :meth:`mixedscope.GeneralizedLinearMixedModel.fit`, :func:`mixedscope.glmer` or
+    :func:`mixedscope.load_fit`.
     """
 
     @door()
     def __init__(
         self,
-        model: GeneralizedModel,
-        result: OptimizationResult,
-        name: str,
+        tables: FitTables,
+        model: GeneralizedModel | None,
+        *,
+        result: OptimizationResult | None = None,
+        name: str | None = None,
+        rebuild: Callable[[], GeneralizedModel] | None = None,
+        origin: Path | None = None,
     ) -> None:
-        if not (isinstance(model, GeneralizedModel) and isinstance(result, OptimizationResult)):
-            raise ModelError("A fit of a generalised model is made by model.fit() or ms.glmer().")
-        self.model = model
-        self.name = name
-        self._result = result
+        self._set(tables, model, result, name, rebuild, origin)
+
+    @cached_property
+    def _estimation(self) -> GeneralizedEstimation:
+        return self._estimation_of(self.model)
+
+    def _estimation_of(self, model: GeneralizedModel) -> GeneralizedEstimation:
+        return GeneralizedEstimation(model.laplace)
+
+    @property
+    def _spec_of_model(self) -> ModelSpec:
+        return self.model.specification()
 
     # -- numbers ----------------------------------------------------------------------------------
-
-    @property
-    def formula(self) -> str:
-        """Formula as written."""
-        return self.model.formula
-
-    @property
-    def objective(self) -> float:
-        """-2 log-likelihood by Laplace's approximation or quadrature, all constants included."""
-        return float(self._result.evaluation.objective)
 
     @property
     def parameters(self) -> pd.Series:
         """All that was searched, by name: theta, fixed effects, logarithm of the dispersion."""
         names = list(self.model.laplace.theta_names)
-        return pd.Series(self._result.theta, index=names, name="estimate")
+        return pd.Series(self._point, index=names, name="estimate")
 
     @property
     def theta(self) -> Floats:
         """Covariance parameters (k,), in the order of the formula."""
-        return np.array(self._result.theta[: self.model.laplace.n_theta])
-
-    @property
-    def beta(self) -> Floats:
-        """Fixed effects (r,)."""
-        return self.model.laplace.split(self._result.theta)[1].copy()
+        if self._result is not None:
+            return np.array(self._result.theta[: self.model.laplace.n_theta])
+        return self._stored("theta")
 
     @property
     def dispersion(self) -> float | None:
         """Size, shape or dispersion of the family, None where it has none."""
-        if self.model.family.dispersion is None:
-            return None
-        return self.model.laplace.split(self._result.theta)[2]
-
-    @property
-    def loglik(self) -> float:
-        """Log-likelihood."""
-        return -0.5 * self.objective
-
-    @property
-    def dof(self) -> int:
-        """Number of parameters."""
-        return len(self.model.laplace.theta_names)
-
-    @property
-    def nobs(self) -> int:
-        """Number of observations used."""
-        return len(self.model.design.y)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion."""
-        return criteria_of(self.objective, self.dof, self.nobs)["aic"]
-
-    @property
-    def aicc(self) -> float:
-        """AIC corrected for small samples (NaN if undefined)."""
-        return criteria_of(self.objective, self.dof, self.nobs)["aicc"]
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion."""
-        return criteria_of(self.objective, self.dof, self.nobs)["bic"]
-
-    @property
-    def certificate(self) -> dict[str, Any]:
-        """Convergence verdict: is this a minimum, and if not, what was tried."""
-        return dict(self._result.certificate)
+        made = self.info["dispersion"]
+        return None if made is None else float(made["value"])
 
     @cached_property
     def approximation(self) -> Approximation:
@@ -154,29 +103,9 @@ class GeneralizedFit:
                 "The model was fitted by quadrature: fit it with other numbers of points to see "
                 "how good that is."
             )
-        return approximation(self.model.laplace, self._result.theta)
-
-    @property
-    def converged(self) -> bool:
-        """Whether the certificate found a minimum, at a boundary or not."""
-        return self.certificate["verdict"] in OPTIMA
-
-    @property
-    def n_evaluations(self) -> int:
-        """Evaluations of the objective, all stages together."""
-        return len(self._result.trace)
+        return approximation(self.model.laplace, self._point)
 
     # -- tables -----------------------------------------------------------------------------------
-
-    @property
-    def trace(self) -> pd.DataFrame:
-        """One row per evaluation of the objective, its parts and Newton steps among the columns."""
-        return self._result.trace.frame()
-
-    @property
-    def timing(self) -> pd.DataFrame:
-        """Seconds that every evaluation took."""
-        return self._result.trace.timing_frame()
 
     @cached_property
     def vcov(self) -> pd.DataFrame:
@@ -186,7 +115,7 @@ class GeneralizedFit:
         Rows of parameters along which the objective is flat are missing.
         """
         names = list(self.model.laplace.theta_names)
-        matrix = parameter_covariance(self.model.laplace, self._result.theta)
+        matrix = self._estimation.covariance(self._point)
         return pd.DataFrame(matrix, index=names, columns=names)
 
     @door()
@@ -209,25 +138,21 @@ class GeneralizedFit:
         """
         if not 0.0 < level < 1.0:
             raise ModelError(f"level must lie between 0 and 1, not {level:g}.")
-        link = self.model.family.link.name
+        link = self.info["link"]
         if exponentiate and link not in _RATIOS:
             raise ModelError(
                 f"Coefficients of the link {link!r} are no logarithms of ratios: those of "
                 f"{', '.join(_RATIOS)} are."
             )
-        names = list(self.model.fixed_names)
-        errors = np.sqrt(np.diag(self.vcov.loc[names, names].to_numpy()))
-        table: dict[str, Any] = {"term": names, "estimate": self.beta, "std_error": errors}
-        table |= normal_statistics(self.beta, errors, level)
+        own = self.estimates[self.estimates["kind"] == "beta"]
+        beta, errors = (own[name].to_numpy(dtype=float) for name in ("estimate", "std_error"))
+        table: dict[str, Any] = {"term": list(own["term"]), "estimate": beta, "std_error": errors}
+        table |= normal_statistics(beta, errors, level)
         if exponentiate:
-            table["std_error"] = np.exp(self.beta) * errors
+            table["std_error"] = np.exp(beta) * errors
             for column in ("estimate", "lower", "upper"):
                 table[column] = np.exp(table[column])
         return ResultTable(table)
-
-    def variance_components(self) -> pd.DataFrame:
-        """Standard deviations and correlations of the random effects, on the link's scale."""
-        return ResultTable(variance_table(self.model.laplace, self.theta))
 
     def conditional_modes(self) -> pd.DataFrame:
         """Conditional modes, with standard deviations and what each level says by itself.
@@ -235,21 +160,15 @@ class GeneralizedFit:
         Returns
         -------
         pandas.DataFrame
-            ``group``, ``level``, ``term``, ``mode``, ``std_error`` (given the parameters), and
-            ``reference``: one step without penalty from the mode, ``b + inv(Z'WZ) Z'd``, the
-            level's own estimate, linearised at the mode; missing where its rows do not tell.
+            ``group``, ``level``, ``term``; ``mode``, ``std_dev`` (given the parameters),
+            ``joint_limit`` (missing: there is none), ``within_group`` (maximum likelihood of the
+            level's own rows, all else as in the fit; missing where there is none), ``n_obs``,
+            ``linearised`` (one step without penalty from the mode, ``b + inv(Z'WZ) Z'd``; missing
+            where the rows of the level do not tell it), ``own_estimate`` (``finite``, ``infinite``,
+            ``not identified`` or ``not found``: what ``within_group`` is, or why it is missing) and
+            ``direction`` (where an infinite one goes, its longest entry 1 or -1).
         """
-        return ResultTable(modes_table(self.model.laplace, self._result.theta))
-
-    def ranef(self) -> dict[str, pd.DataFrame]:
-        """Conditional modes, as lme4's ``ranef``: by grouping factor, levels by terms."""
-        modes = self.conditional_modes()
-        tables = {}
-        for group, own in modes.groupby("group", sort=False):
-            table = own.pivot(index="level", columns="term", values="mode")
-            order = list(dict.fromkeys(own["level"])), list(dict.fromkeys(own["term"]))
-            tables[str(group)] = table.loc[order[0], order[1]].rename_axis(columns=None)
-        return tables
+        return super().conditional_modes()
 
     @door()
     def fitted(self, scale: str = "response") -> pd.Series:
@@ -262,7 +181,7 @@ class GeneralizedFit:
         """
         core.check_choice("scale", scale, _SCALES)
         self.model.laplace.reset()
-        eta = self.model.laplace.modes_at(self._result.theta).eta
+        eta = self.model.laplace.modes_at(self._point).eta
         values = eta if scale == "link" else self.model.family.link.mean(eta)
         return pd.Series(values, index=self.model.labels(), name="fitted")
 
@@ -316,7 +235,7 @@ class GeneralizedFit:
             given = newdata.index if isinstance(newdata, pd.DataFrame) else None
             labels = pd.RangeIndex(rows.n) if given is None else given
         model.laplace.reset()
-        found = model.laplace.modes_at(self._result.theta)
+        found = model.laplace.modes_at(self._point)
         modes = [t.data_modes(b) for t, b in zip(model.system.terms, found.b, strict=True)]
         eta = core.predictors(rows, model.design, model.system.kept, self.beta, modes, new)
         eta[~core.is_estimable(model.system, rows.X)] = np.nan
@@ -345,34 +264,4 @@ class GeneralizedFit:
         (count, n) array
             Of trials, shares of successes. A row of weight two is drawn as one row.
         """
-        return simulated(
-            self.model.laplace, self._result.theta, count, seed, conditional=conditional
-        )
-
-    # -- display ----------------------------------------------------------------------------------
-
-    @door()
-    def summary(
-        self, format: str | None = None, *, file: str | os.PathLike[str] | None = None
-    ) -> Printed:
-        """Print the fit in one of several formats, to a file too; see `mixedscope.Fit.summary`."""
-        return printed(self._document(), format, file)
-
-    def _document(self) -> list[Block]:
-        criteria = {"logLik": self.loglik, "-2 logLik": self.objective}
-        criteria |= {"AIC": self.aic, "AICc": self.aicc, "BIC": self.bic}
-        is_checked = self.model.quadrature == 1 and is_quick(self.model.laplace)
-        return summary.document(
-            self.model, criteria, self.variance_components(), self.fixed_effects(),
-            self.dispersion, self.certificate, self.n_evaluations,
-            self.approximation if is_checked else None,
-        )  # fmt: skip
-
-    def __str__(self) -> str:
-        return printing_text.write(self._document())
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return printing_html.write(self._document())
+        return simulated(self.model.laplace, self._point, count, seed, conditional=conditional)

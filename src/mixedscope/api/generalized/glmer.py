@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from mixedscope.api.generalized.fit import GeneralizedFit
@@ -13,6 +14,10 @@ from mixedscope.core.arguments import divided, door
 from mixedscope.core.errors import ModelError
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.starts import named_start
+from mixedscope.tables.store import FitTables
+
+if TYPE_CHECKING:
+    from mixedscope.inference.searches.race import Entrant
 
 __all__ = ["GeneralizedLinearMixedModel", "glmer"]
 
@@ -83,6 +88,35 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         )  # fmt: skip
 
     @door()
+    def race(
+        self, entrants: Sequence[str | Entrant], *, starts: int = 3, seed: int = 0
+    ) -> dict[str, pd.DataFrame]:
+        """Let optimisers race on the objective, as :meth:`mixedscope.LinearMixedModel.race`.
+
+        Parameters
+        ----------
+        entrants : sequence of str or Entrant
+        starts : int
+            Number of random starts, the same for all.
+        seed : int
+            From which they are drawn.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            ``race``, ``race_ends`` and ``race_timing``; theta of the second is all that was
+            searched.
+
+        Raises
+        ------
+        ModelError, OptimizerError
+            As of linear models.
+        """
+        from mixedscope.inference.searches import race as races
+
+        return races.race(self.laplace, races.as_entrants(entrants), starts=starts, seed=seed)
+
+    @door()
     def fit(
         self,
         optimizer: str = "auto",
@@ -134,7 +168,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
                 max_evaluations=max_evaluations, max_seconds=max_seconds, polish=polish,
                 progress=progress, announce=True, seed=seed,
             )  # fmt: skip
-        return GeneralizedFit(self, result, name or self.formula)
+        return GeneralizedFit(FitTables({}), self, result=result, name=name)
 
 
 @door()

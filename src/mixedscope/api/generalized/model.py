@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mixedscope.api.model_data import ModelData
 from mixedscope.core.arguments import door, number_array
-from mixedscope.core.errors import EvaluationError, ModelError, suggest, warn_of
+from mixedscope.core.errors import EvaluationError, ModelError, warn_of
 from mixedscope.design.contrasts import check_codings
 from mixedscope.design.design import Design, design_of_frame
-from mixedscope.design.frame import as_frame, in_order_of
+from mixedscope.design.frame import in_order_of
+from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.generalized.laplace import GeneralizedEvaluation, LaplaceObjective
-from mixedscope.engine.generalized.quadrature import QuadratureObjective
+from mixedscope.engine.generalized.making import family_of, objective_of_design
 from mixedscope.engine.generalized.system import GeneralizedSystem
-from mixedscope.families.family import Family, Response
-from mixedscope.families.registry import make_family
-from mixedscope.formula.parse import parse_formula
+from mixedscope.families.family import Family
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["GeneralizedModel"]
 
 Floats = NDArray[np.float64]
 
-#: The information that the determinant of the Laplace approximation is made of.
-_INFORMATION: Final = ("observed", "expected")
+#: What a specification says of a generalised model beside its formula.
+_SAID: Final = (
+    "family", "link", "information", "quadrature", "structure", "contrasts", "weights", "offset",
+    "subset",
+)  # fmt: skip
 
 
-class GeneralizedModel:
+class GeneralizedModel(ModelData):
     """A formula with its data and a family, to be evaluated.
 
     The parameters are those of :class:`mixedscope.GeneralizedLinearMixedModel`.
@@ -51,62 +55,49 @@ class GeneralizedModel:
         offset: str | ArrayLike | None = None,
         subset: str | ArrayLike | None = None,
     ) -> None:
-        if information not in _INFORMATION:
-            raise ModelError(
-                f"information must be {' or '.join(map(repr, _INFORMATION))}, not {information!r}."
-                f"{suggest(information, _INFORMATION)}"
-            )
         check_codings(contrasts)
-        self.formula = formula
-        self.structure = structure
-        self.family: Family = make_family(family, link)
-        self.information = information
-        self.quadrature = quadrature
-        if information == "expected" and self.family.name == "nbinom1":
-            raise ModelError(
-                "The expected information of the family 'nbinom1' has no closed form: "
-                "leave information out."
-            )
-        frame = as_frame(data)
         of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
-        if isinstance(data, pd.DataFrame):
-            of_rows = {key: in_order_of(value, data.index) for key, value in of_rows.items()}
-        self.design: Design = design_of_frame(
-            parse_formula(formula), frame, structure=structure, contrasts=contrasts,
-            **of_rows, of_family=True,
+        frame, parsed, of_rows = self._take(
+            data, of_rows, formula=formula, structure=structure, contrasts=contrasts or {},
+            family=family, link=link, information=information, quadrature=quadrature,
         )  # fmt: skip
-        #: Labels of all rows given.
-        self.all_labels = (
-            data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(frame))
-        )
+        self.family: Family = family_of(self._spec)
+        # What the family is called here, whatever it was called, and the link that it has.
+        self._spec = replace(self._spec, family=self.family.name, link=self.family.link.name)
+        self.design: Design = design_of_frame(
+            parsed, frame, structure=structure, contrasts=contrasts, **of_rows, of_family=True,
+        )  # fmt: skip
         warn_of(self.design.notes, stacklevel=4)
-        response = self._response()
-        self.family.check(response, self.design.response)
-        self.system = GeneralizedSystem(self.design, response, self.family)
-        is_expected = information == "expected"
-        self.laplace: LaplaceObjective = (
-            LaplaceObjective(self.system, expected=is_expected)
-            if quadrature == 1
-            else QuadratureObjective(self.system, quadrature, expected=is_expected)
-        )
+        self.laplace: LaplaceObjective = objective_of_design(self._spec, self.design, self.family)
+        self.system: GeneralizedSystem = self.laplace.system
+        self._keep(data, frame, parsed, of_rows)
 
-    def _response(self) -> Response:
-        """The response as the family takes it; weights of shares are trials."""
-        design, weights = self.design, self.design.weights
-        if self.family.name != "binomial":
-            if design.trials is not None or design.success is not None:
-                raise ModelError(
-                    f"The response {design.response!r} is of successes: it goes with the family "
-                    f"'binomial', not {self.family.name!r}."
-                )
-            return Response(design.y, weights)
-        if design.trials is not None:
-            same = weights is not None and np.array_equal(weights, design.trials)
-            return Response(design.y, None if same else weights, design.trials)
-        is_share = (design.y != 0.0) & (design.y != 1.0)
-        if weights is not None and is_share.any():
-            return Response(design.y, None, weights)
-        return Response(design.y, weights)
+    @classmethod
+    def of(cls, spec: ModelSpec, data: Any) -> Self:
+        """Make the model that a specification and data give."""
+        if spec.family is None:
+            raise ModelError("A model without a family is linear: ms.LinearMixedModel.")
+        return cls(spec.formula, data, **{name: getattr(spec, name) for name in _SAID})
+
+    @door()
+    def specification(self) -> ModelSpec:
+        """Say what the model is without its data."""
+        return self._spec
+
+    @property
+    def information(self) -> str:
+        """What the determinant is made of: the observed or the expected information."""
+        return self._spec.information
+
+    @property
+    def quadrature(self) -> int:
+        """Points of quadrature per random effect of a level; 1 is Laplace's approximation."""
+        return self._spec.quadrature
+
+    @property
+    def all_labels(self) -> pd.Index:
+        """Labels of all rows given."""
+        return self.data.index
 
     @property
     def theta_names(self) -> tuple[str, ...]:

@@ -113,7 +113,11 @@ class LaplaceObjective:
         Of all that is searched: theta, fixed effects, logarithm of the dispersion.
     n_theta, n_fixed : int
         How many of these are theta, and fixed effects.
+    points : int
+        Of quadrature per random effect of a level: 1.
     """
+
+    points = 1
 
     parts = (
         "dispersion",

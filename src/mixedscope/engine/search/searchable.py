@@ -17,6 +17,7 @@ from mixedscope.engine.second_derivatives import is_worthwhile
 from mixedscope.engine.system import ProfiledSystem
 
 if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
     from mixedscope.engine.search.polar import PolarEnd, PolarSearch
     from mixedscope.engine.search.scoring import ScoringSearch
     from mixedscope.engine.search.search import SmallSearch
@@ -164,6 +165,10 @@ class SearchableObjective(ProfiledObjective):
         return SmallSearch(self, search_small(self, small, theta, tolerance, most))
 
 
-def objective_of(spec: ModelSpec, data: Any) -> SearchableObjective:
+def objective_of(spec: ModelSpec, data: Any) -> SearchableObjective | LaplaceObjective:
     """Make the objective of a model, by its own criterion, from a table of its data."""
+    if spec.family is not None:
+        from mixedscope.engine.generalized.making import generalized_objective
+
+        return generalized_objective(spec, data)
     return SearchableObjective(ProfiledSystem(spec.design(data)), reml=spec.reml)

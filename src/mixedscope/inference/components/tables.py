@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.modes import modes_at
+from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 from mixedscope.inference.estimates.principal import principal_axes
 
@@ -108,7 +108,7 @@ def level_coefficients(
     added to the fixed effect of its name where both have the same column of numbers; where a name
     stands for two columns they are kept apart, the random one as ``name | group``.
     """
-    modes = modes_at(objective, theta)
+    modes = estimation_of(objective).modes_at(theta)
     system = objective.system
     beta = objective.evaluate(theta).beta
     columns = system.fixed_columns

@@ -26,20 +26,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import StoreError
-from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluated
 from mixedscope.core.vocabulary import OPTIMA
-from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.description import describe_model
 from mixedscope.inference.estimates.estimates import (
     criteria_of,
-    estimates_table,
-    information_criteria,
     normal_statistics,
     singularity,
 )
-from mixedscope.inference.estimates.modes import modes_alone
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.estimates.parameters import undetermined
-from mixedscope.inference.estimates.stored import allowed_difference, check_stored, stored_theta
+from mixedscope.inference.estimates.stored import allowed_difference, check_stored
+from mixedscope.inference.estimates.stored_point import stored_point
 from mixedscope.optimize.certificate import (
     VERDICT_TOLERANCE,
     certificate,
@@ -47,6 +45,7 @@ from mixedscope.optimize.certificate import (
     tolerance_scale,
 )
 from mixedscope.optimize.curvature import exact_curvature, measure_curvature
+from mixedscope.optimize.objective import SmoothObjective
 from mixedscope.optimize.problem import Problem
 from mixedscope.optimize.trace import Trace
 from mixedscope.tables.files import plain
@@ -58,6 +57,10 @@ Floats = NDArray[np.float64]
 
 #: Relative difference of numbers that two machines compute in another order.
 _MACHINES: Final = 1e-7
+#: Logarithms whose exponentials are numbers.
+_LARGE: Final = 700.0
+#: Relative difference of standard errors from differences of gradients.
+_DIFFERENCES: Final = 1e-5
 #: How many times the first-order effect of rounding is still taken for rounding.
 _MARGIN: Final = 100.0
 #: Relative difference of what is a formula of few stored numbers.
@@ -184,8 +187,11 @@ def _check_table(files: _Files, info: Mapping[str, Any], estimates: pd.DataFrame
             size = abs(value) * (1.0 + float(list(expected["statistic"])[row]) ** 2)
             why = "estimate and std_error give"
             files.hold(file, f"{name} of {term!r}", stored, value, _FORMULA * size, why)
-    sigma = float(estimates.loc[estimates["kind"] == "sigma", "estimate"].iloc[0])
-    if not math.isnan(sigma):
+    scales = estimates["kind"].isin(["sigma", "dispersion"])
+    for sigma in estimates.loc[scales & estimates["estimate"].notna(), "estimate"].tolist():
+        if info["sigma"] is None:
+            _check_dispersion(files, info.get("dispersion"), sigma)
+            continue
         # One is of the search's last evaluation, the other was evaluated anew.
         files.hold(file, "sigma", sigma, info["sigma"], 10.0 * _MACHINES * sigma, "fit.json has")
     theta = estimates.loc[estimates["kind"] == "theta", "estimate"].to_list()
@@ -197,23 +203,34 @@ def _check_table(files: _Files, info: Mapping[str, Any], estimates: pd.DataFrame
             files.hold(file, f"theta of {name!r}", here, there, 0.0, "fit.json has")
 
 
+def _check_dispersion(files: _Files, stored: Any, value: float) -> None:
+    """Refuse a dispersion that is not its own logarithm's, or not that of the estimates."""
+    given = stored if isinstance(stored, Mapping) else {}
+    file, size = "estimates.parquet", 10.0 * _MACHINES * value
+    files.hold(file, "the dispersion", value, given.get("value"), size, "fit.json has")
+    log = _number(given.get("log"))
+    meant = None if log is None or not abs(log) < _LARGE else math.exp(log)
+    files.hold(file, "the dispersion", value, meant, size, "its logarithm in fit.json gives")
+
+
 # -- the files and the model -----------------------------------------------------------------------
 
 
-def check_agreement(tables: FitTables, objective: SearchableObjective, origin: Path) -> None:
+def check_agreement(tables: FitTables, estimation: Estimation, origin: Path) -> None:
     """Refuse a fit that its data and theta do not give.
 
     Raises StoreError, which names the file and the number.
     """
-    info, files = tables.info, _Files.of(tables, origin)
+    info, files, objective = tables.info, _Files.of(tables, origin), estimation.objective
     stored = tables.require("estimates")
-    theta = stored_theta(info, stored)
+    theta = stored_point(info, stored)
+    estimation.begin()
     check_stored(objective, theta, info, origin)
     found = objective.evaluate(theta)
     allowed = allowed_difference(found)
-    for name, value in information_criteria(objective, found.objective).items():
+    for name, value in estimation.criteria(found.objective).items():
         files.hold("fit.json", name, info[name], value, 0 if name == "dof" else allowed, _GIVE)
-    _check_description(files, info, objective)
+    _check_description(files, info, estimation)
     unidentified = info["certificate"].get("unidentified", ())
     own = plain(singularity(objective, theta, unidentified=unidentified))
     _check_singular(files, info["singular"], own)
@@ -228,23 +245,26 @@ def check_agreement(tables: FitTables, objective: SearchableObjective, origin: P
         nearest = values[np.abs(values - found.objective).argmin()] if len(values) else None
         what = "the nearest objective"
         files.hold("trace.parquet", what, nearest, found.objective, 2.0 * allowed, _GIVE)
-    shares = _shares(objective, found)
-    files.hold("fit.json", "sigma", info["sigma"], found.sigma, shares[0] * found.sigma, _GIVE)
-    fresh = estimates_table(objective, theta, unidentified=unidentified)
+    shares = _shares(estimation, found)
+    sigma = None if estimation.is_generalized else found.sigma
+    files.hold("fit.json", "sigma", info["sigma"], sigma, shares[0] * (sigma or 0.0), _GIVE)
+    fresh = estimation.estimates(theta, unidentified=unidentified)
+    if estimation.is_generalized:  # of differences of gradients
+        shares = shares[0], max(shares[1], _DIFFERENCES)
     _check_estimates(files, stored, fresh, shares)
 
 
-def check_modes(tables: FitTables, objective: SearchableObjective, origin: Path) -> None:
+def check_modes(tables: FitTables, estimation: Estimation, origin: Path) -> None:
     """Refuse conditional modes, or their standard deviations, that data and theta do not give.
 
     References are not computed again. Raises StoreError, which names the level.
     """
     files, stored = _Files.of(tables, origin), tables.require("modes")
-    theta = stored_theta(tables.info, tables.require("estimates"))
-    fresh = modes_alone(objective, theta)
+    theta = stored_point(tables.info, tables.require("estimates"))
+    fresh = estimation.modes_alone(theta)
     file, names = "modes.parquet", ["group", "level", "term", "n_obs"]
     files.equal(file, "rows", stored[names].to_numpy().tolist(), fresh[names].to_numpy().tolist())
-    _, share = _shares(objective, objective.evaluate(theta))
+    _, share = _shares(estimation, estimation.objective.evaluate(theta))
     sizes = np.maximum(fresh["std_dev"], np.abs(fresh["mode"])).to_numpy()
     for name in ("mode", "std_dev"):
         here, there = stored[name].to_numpy(float), fresh[name].to_numpy(float)
@@ -256,18 +276,20 @@ def check_modes(tables: FitTables, objective: SearchableObjective, origin: Path)
             files.refuse(file, what, here[row], there[row], _GIVE)
 
 
-def _shares(objective: SearchableObjective, found: Evaluation) -> tuple[float, float]:
+def _shares(estimation: Estimation, found: Evaluated) -> tuple[float, float]:
     """By how much standard deviations may differ, relatively; what else may, in standard errors."""
-    lost = found.rounding / objective.degrees
+    objective = estimation.objective
+    lost = found.rounding / (objective.system.n if estimation.is_generalized else objective.degrees)
     return _MACHINES + lost, _MACHINES + _MARGIN * lost * math.sqrt(objective.system.n)
 
 
-def _check_description(
-    files: _Files, info: Mapping[str, Any], objective: SearchableObjective
-) -> None:
+def _check_description(files: _Files, info: Mapping[str, Any], estimation: Estimation) -> None:
     """Refuse names and numbers of a model that are not those of the one built again."""
+    objective = estimation.objective
     own = plain(describe_model(objective))
     assert isinstance(own, dict)
+    for name, value in estimation.description().items():
+        files.equal("fit.json", name, info.get(name, value), value)
     for name in ("response", "dimensions", "fixed_names", "dropped_coefficients", "theta_names"):
         files.equal("fit.json", name, info.get(name, own[name]), own[name])
     files.equal("fit.json", "random", info.get("random", own["random"]), own["random"])
@@ -292,9 +314,9 @@ def _check_singular(files: _Files, stored: Any, own: Any) -> None:
 def _check_certificate(
     files: _Files,
     stated: Mapping[str, Any],
-    objective: SearchableObjective,
+    objective: SmoothObjective,
     theta: Floats,
-    found: Evaluation,
+    found: Evaluated,
 ) -> None:
     """Refuse a certificate whose gradient, curvature or verdict are not those at theta."""
     file = "fit.json"
@@ -349,7 +371,7 @@ def _check_certificate(
         files.refuse(file, "verdict", stated["verdict"], fresh["verdict"], _GIVE)
 
 
-def _check_words(files: _Files, info: Mapping[str, Any], objective: SearchableObjective) -> None:
+def _check_words(files: _Files, info: Mapping[str, Any], objective: SmoothObjective) -> None:
     """Refuse words of a certificate that say anything else than what it states."""
     stated = info["certificate"]
     needed = {"verdict", "newton_decrement", "active_bounds", "residual", "limit", "unidentified"}
@@ -384,6 +406,7 @@ def _check_estimates(
         value, error = fresh[["estimate", "std_error"]].to_numpy(dtype=float)[row].tolist()
         # Angles of structures and correlations are formulas of theta alone.
         allowed = {"sd": relative * value, "sigma": relative * value, "beta": in_errors * error}
+        allowed["dispersion"] = relative * value
         files.hold(
             file, what, stored.loc[row, "estimate"], value, allowed.get(kind, _FORMULA), _GIVE
         )

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mixedscope.design.spec import KNOWN_SIGMA, ModelSpec
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.estimates import information_criteria, singularity
+from mixedscope.inference.estimates.estimates import singularity
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FIT_SCHEMA
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["describe", "describe_model", "fit_info"]
 
@@ -26,7 +30,7 @@ def _versions() -> dict[str, str]:
 
 
 def fit_info(
-    objective: ProfiledObjective,
+    estimation: Estimation,
     result: OptimizationResult,
     spec: ModelSpec,
     *,
@@ -40,7 +44,7 @@ def fit_info(
     data: where they come from. ``sha256``: digest of the data. Gives the content of ``fit.json``,
     without its references and without the file of the data.
     """
-    design = objective.system.design
+    design = estimation.objective.system.design
     description = source.get("description") or {}
     said = spec.described()
     if "sigma" in said:
@@ -60,35 +64,36 @@ def fit_info(
             **({"n_outside": design.n_outside} if spec.subset is not None else {}),
             "file": None,
         },
-        **describe(objective, result),
+        **describe(estimation, result),
     }
 
 
-def describe(objective: ProfiledObjective, result: OptimizationResult) -> dict[str, Any]:
+def describe(estimation: Estimation, result: OptimizationResult) -> dict[str, Any]:
     """Describe a fit: dimensions, optimiser, estimates of the whole, certificate.
 
     Gives the entries of ``fit.json`` that follow from the optimisation; those that name the model
     and its data are added by the fit.
     """
-    evaluation = result.evaluation
+    objective, evaluation = estimation.objective, result.evaluation
     theta = np.asarray(result.theta, dtype=float)
     return {
         **describe_model(objective),
+        **estimation.description(),
         "optimizer": result.optimizer,
         "objective": evaluation.objective,
-        **information_criteria(objective, evaluation.objective),
-        "sigma": evaluation.sigma,
-        "theta": theta.tolist(),
+        **estimation.criteria(evaluation.objective),
+        **estimation.found(result),
         "singular": singularity(objective, theta, unidentified=result.certificate["unidentified"]),
         "certificate": result.certificate,
         "versions": dict(_versions()),
     }
 
 
-def describe_model(objective: ProfiledObjective) -> dict[str, Any]:
+def describe_model(objective: ProfiledObjective | LaplaceObjective) -> dict[str, Any]:
     """Describe what was fitted, which is known without an optimisation."""
     system = objective.system
     design = system.design
+    theta_names = [name for term in system.terms for name in term.theta_names()]
     return {
         "response": design.response,
         "variables": design.variables,
@@ -98,14 +103,14 @@ def describe_model(objective: ProfiledObjective) -> dict[str, Any]:
             "p": len(design.x_names),
             "rank_x": len(system.fixed_names),
             "q": sum(len(t.design.levels) * t.size for t in system.terms),
-            "n_theta": len(objective.theta_names),
+            "n_theta": len(theta_names),
             "groups": {
                 t.group: {"levels": len(t.design.levels), "terms": t.size} for t in system.terms
             },
         },
         "fixed_names": list(system.fixed_names),
         "dropped_coefficients": list(system.dropped_names),
-        "theta_names": list(objective.theta_names),
+        "theta_names": theta_names,
         "random": [
             {
                 "group": t.group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import erfc, sqrt
 from statistics import NormalDist
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
+
 __all__ = [
     "SINGULAR",
     "criteria_of",
@@ -21,6 +24,7 @@ __all__ = [
     "information_criteria",
     "normal_statistics",
     "singularity",
+    "tidy_estimates",
     "wald_ends",
 ]
 
@@ -75,6 +79,13 @@ def estimates_table(
             {"kind": "theta", "group": term.group, "term": name, "estimate": value}
             for name, value in zip(term.theta_names(), theta[term.theta], strict=True)
         )
+    return tidy_estimates(rows, unidentified)
+
+
+def tidy_estimates(
+    rows: Sequence[dict[str, Any]], unidentified: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Rows of parameters as the table ``estimates``, missing what the data do not determine."""
     text, numeric = _COLUMNS[:4], _COLUMNS[4:]
     missing = undetermined(unidentified)
     for row in rows if missing else ():
@@ -126,7 +137,7 @@ def criteria_of(value: float, dof: int, n: int) -> dict[str, float]:
 
 
 def singularity(
-    objective: ProfiledObjective,
+    objective: ProfiledObjective | LaplaceObjective,
     theta: Floats,
     *,
     unidentified: Sequence[Mapping[str, Any]] = (),

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.description import fit_info
-from mixedscope.inference.estimates.estimates import estimates_table
-from mixedscope.inference.estimates.modes import keyframes, modes_table
-from mixedscope.inference.estimates.references import known_limit, reference_info
+from mixedscope.inference.estimates.kinds import estimation_of
+from mixedscope.inference.estimates.modes import keyframes
 from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.tables.store import FitTables
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["fit_tables"]
 
 
 def fit_tables(
-    objective: ProfiledObjective,
+    objective: ProfiledObjective | LaplaceObjective,
     result: OptimizationResult,
     spec: ModelSpec,
     *,
@@ -33,18 +35,18 @@ def fit_tables(
     data, which is to be said where they are stored; ``keyframe_parts`` is that of
     `mixedscope.inference.estimates.modes.keyframes`.
     """
-    info = fit_info(objective, result, spec, name=name, source=source, sha256=sha256)
-    trace = result.trace.frame()
-    limit = known_limit(objective.system)
-    modes = modes_table(objective, result.theta, limit)
+    estimation = estimation_of(objective)
+    info = fit_info(estimation, result, spec, name=name, source=source, sha256=sha256)
+    trace = estimation.trace(result)
+    modes = estimation.modes(result.theta)
     unidentified = info["certificate"]["unidentified"]
     tables = FitTables(
         info,
         trace=trace,
-        estimates=estimates_table(objective, result.theta, unidentified=unidentified),
+        estimates=estimation.estimates(result.theta, unidentified=unidentified),
         modes=modes,
-        modes_trace=keyframes(objective, trace, most=keyframe_parts, modes=modes),
+        modes_trace=keyframes(estimation, trace, most=keyframe_parts, modes=modes),
         timing=result.trace.timing_frame(),
     )
-    info["references"] = reference_info(objective.system, limit)
+    info["references"] = estimation.references()
     return tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 
 from mixedscope.core.running_best import improved_rows
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.estimates.references import JointLimit, within_group
 from mixedscope.tables.kinds.modes import IN_PLACE
 
-__all__ = ["keyframes", "modes_alone", "modes_at", "modes_table"]
+__all__ = ["keyframes", "level_frame", "modes_alone", "modes_table"]
 
 Floats = NDArray[np.float64]
 
-
-def modes_at(objective: ProfiledObjective, theta: Floats) -> list[Floats]:
-    """Conditional modes at theta, one (q, k) array per grouping factor, units of the data."""
-    objective.evaluate(theta)
-    return objective.system.modes()
+#: Columns of the table ``modes`` that shrinkage may be measured from.
+_REFERENCES: Final = ("joint_limit", "within_group", "linearised")
 
 
 def modes_table(objective: ProfiledObjective, theta: Floats, joint: JointLimit) -> pd.DataFrame:
@@ -49,7 +47,7 @@ def modes_alone(objective: ProfiledObjective, theta: Floats) -> pd.DataFrame:
     frames = []
     for position, term in enumerate(system.terms):
         n_obs = np.bincount(term.design.codes, minlength=len(term.design.levels))
-        frame = _level_frame(term.group, term.design.levels, term.names)
+        frame = level_frame(term.group, term.design.levels, term.names)
         frame["mode"] = modes[position].ravel()
         frame["std_dev"] = sds[position].ravel()
         frame["n_obs"] = np.repeat(n_obs, term.size).astype(np.int64)
@@ -58,7 +56,7 @@ def modes_alone(objective: ProfiledObjective, theta: Floats) -> pd.DataFrame:
 
 
 def keyframes(
-    objective: ProfiledObjective,
+    estimation: Estimation,
     trace: pd.DataFrame,
     *,
     most: int = 60,
@@ -85,18 +83,19 @@ def keyframes(
     else:
         candidates = trace[trace["status"] == "ok"]
     evaluations = candidates["evaluation"].to_numpy()
-    frames = [modes_at(objective, np.asarray(t, dtype=float)) for t in candidates["theta"]]
+    estimation.begin()
+    frames = [estimation.modes_at(point) for point in estimation.points(candidates)]
     if which == "all" and len(frames) <= most:
         chosen = list(range(len(frames)))
     else:
         chosen = _choose(frames, most)
     if modes is not None:
-        chosen = sorted({*chosen, *_coming_to_rest(objective, frames, modes)})
-    terms = objective.system.terms
+        chosen = sorted({*chosen, *_coming_to_rest(estimation, frames, modes)})
+    terms = estimation.objective.system.terms
     tables = []
     for at in chosen:
         for term, values in zip(terms, frames[at], strict=True):
-            frame = _level_frame(term.group, term.design.levels, term.names)
+            frame = level_frame(term.group, term.design.levels, term.names)
             frame.insert(0, "evaluation", np.int32(evaluations[at]))
             frame["mode"] = values.ravel()
             tables.append(frame)
@@ -104,13 +103,14 @@ def keyframes(
 
 
 def _coming_to_rest(
-    objective: ProfiledObjective, frames: Sequence[Sequence[Floats]], modes: pd.DataFrame
+    estimation: Estimation, frames: Sequence[Sequence[Floats]], modes: pd.DataFrame
 ) -> set[int]:
     """Frames between which all modes of a factor come to be in place for good."""
     found: set[int] = set()
-    for position, term in enumerate(objective.system.terms):
+    kinds = [kind for kind in _REFERENCES if kind in modes and modes[kind].notna().any()]
+    for position, term in enumerate(estimation.objective.system.terms):
         own = modes[modes["group"] == term.group]
-        for kind in ("joint_limit", "within_group"):
+        for kind in kinds:
             references = own[kind].to_numpy(dtype=float).reshape(-1, term.size)
             known = np.isfinite(references).any(axis=0)
             spread = np.zeros(term.size)
@@ -147,7 +147,8 @@ def _choose(frames: Sequence[Sequence[Floats]], most: int) -> list[int]:
     return chosen
 
 
-def _level_frame(group: str, levels: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+def level_frame(group: str, levels: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """The columns ``group``, ``level`` and ``term`` of a table with a row per level and term."""
     return pd.DataFrame(
         {
             "group": group,

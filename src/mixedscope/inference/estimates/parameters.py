@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.group_effects import GroupEffects
 
-__all__ = ["sds_and_correlations", "undetermined"]
+__all__ = ["sd_and_correlation_slopes", "sds_and_correlations", "undetermined"]
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,26 @@ def sds_and_correlations(
         product = lengths[:, first] * lengths[:, second]
         values = np.divide(inner, product, out=np.full(len(inner), np.nan), where=product > 0.0)
         yield "correlation", term.names[first], term.names[second], np.clip(values, -1.0, 1.0)
+
+
+def sd_and_correlation_slopes(term: GroupEffects, theta: Floats) -> Floats:
+    """Derivatives (m, n_theta) of what `sds_and_correlations` gives, by the theta of a term.
+
+    Of relative standard deviations; NaN where one is zero.
+    """
+    factor = term.factor(theta)
+    # Of the factor in the units of the data, a column for every entry of theta.
+    slopes = np.array([term.data_modes(d.T).T for d in term.standard_derivatives(theta)])
+    lengths = np.linalg.norm(factor, axis=1)
+    with np.errstate(all="ignore"):
+        of_sds = np.einsum("ai,tai->at", factor, slopes) / lengths[:, None]
+        rows = list(of_sds)
+        for a, b in term.correlated:
+            product = lengths[a] * lengths[b]
+            inner = slopes[:, a] @ factor[b] + slopes[:, b] @ factor[a]
+            shares = of_sds[a] / lengths[a] + of_sds[b] / lengths[b]
+            rows.append(inner / product - (factor[a] @ factor[b]) / product * shares)
+    return np.array(rows)
 
 
 def undetermined(

@@ -27,6 +27,7 @@ __all__ = [
     "missing_limit",
     "own_least_squares",
     "reference_info",
+    "solved_where_told",
     "within_group",
 ]
 
@@ -172,8 +173,17 @@ def own_least_squares(system: ProfiledSystem, position: int, rest: Floats) -> Fl
     products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
     gram = system.sums_by_level(position, products).reshape(q, k, k)
     right = system.sums_by_level(position, rest[:, None] * factor.z)
+    return system.in_data_units(position, solved_where_told(gram, right))
+
+
+def solved_where_told(gram: Floats, right: Floats) -> Floats:
+    """Solutions (q, k) of the systems of all levels: ``gram`` (q, k, k), ``right`` (q, k).
+
+    NaN where a level does not identify the coefficient: along directions without information, or
+    with a negative one.
+    """
     # Every level's columns are brought to unit length before their rank is judged.
-    length = np.sqrt(np.einsum("qii->qi", gram))
+    length = np.sqrt(np.maximum(np.einsum("qii->qi", gram), 0.0))
     scale = np.where(length > 0.0, length, 1.0)
     gram = gram / (scale[:, :, None] * scale[:, None, :])
     values, vectors = np.linalg.eigh(gram)
@@ -182,4 +192,4 @@ def own_least_squares(system: ProfiledSystem, position: int, rest: Floats) -> Fl
     solution = np.einsum("qij,qj,qkj,qk->qi", vectors, inverse, vectors, right / scale) / scale
     share = np.einsum("qij,qj->qi", vectors**2, null.astype(float))
     solution[(share > 1e-6) | (length == 0.0)] = np.nan
-    return system.in_data_units(position, solution)
+    return np.asarray(solution)

@@ -13,13 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import StoreError
-from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluated
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import split_index, with_categories
 from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.search.searchable import SearchableObjective, objective_of
-from mixedscope.inference.estimates.parameters import undetermined
+from mixedscope.engine.search.searchable import objective_of
+from mixedscope.inference.estimates.stored_point import stored_point
 from mixedscope.optimize.certificate import VERDICT_TOLERANCE, tolerance_scale
+from mixedscope.optimize.objective import Objective
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.store import FitTables, read_fit
@@ -32,7 +33,6 @@ __all__ = [
     "data_file",
     "open_fit",
     "stored_data",
-    "stored_theta",
 ]
 
 Floats = NDArray[np.float64]
@@ -46,10 +46,10 @@ class StoredFit:
     ----------
     tables : FitTables
         Those asked for.
-    objective : SearchableObjective
+    objective : SearchableObjective or LaplaceObjective
         Built again from the stored data.
     theta : (k,) array
-        The estimates.
+        The estimates: all that was searched.
     source : dict
         What is known of the data: ``attrs`` of their table.
     frame : pandas.DataFrame
@@ -57,7 +57,7 @@ class StoredFit:
     """
 
     tables: FitTables
-    objective: SearchableObjective
+    objective: Any
     theta: Floats
     source: dict[Any, Any]
     frame: pd.DataFrame
@@ -80,25 +80,9 @@ def open_fit(directory: str | os.PathLike[str], *, tables: Iterable[str] = ()) -
     frame = stored_data(read.info, origin)
     spec = ModelSpec.of(read.info)
     objective = objective_of(spec, frame)
-    theta = stored_theta(read.info, read.require("estimates"))
+    theta = stored_point(read.info, read.require("estimates"))
     check_stored(objective, theta, read.info, origin)
     return StoredFit(read, objective, theta, dict(frame.attrs), frame)
-
-
-def stored_theta(info: Mapping[str, Any], estimates: pd.DataFrame) -> Floats:
-    """Theta (k,) that a stored fit ended at.
-
-    ``estimates`` has none along directions that the data do not determine; these, and only these,
-    are taken from ``fit.json``.
-    """
-    rows = estimates[estimates["kind"] == "theta"]
-    theta = rows["estimate"].to_numpy(dtype=float)
-    missing = undetermined(info["certificate"].get("unidentified", ()))
-    names = zip(rows["group"], rows["term"], strict=True)
-    hidden = np.array([("theta", group, term, None) in missing for group, term in names], bool)
-    if "theta" not in info or not hidden.any():  # not in info: stored by earlier versions
-        return theta
-    return np.where(np.isnan(theta) & hidden, np.array(info["theta"], dtype=float), theta)
 
 
 def data_file(info: Mapping[str, Any], origin: Path) -> Path:
@@ -128,7 +112,7 @@ def stored_data(info: Mapping[str, Any], origin: Path) -> pd.DataFrame:
 
 
 def check_stored(
-    objective: SearchableObjective, theta: Floats, info: Mapping[str, Any], origin: Path
+    objective: Objective, theta: Floats, info: Mapping[str, Any], origin: Path
 ) -> None:
     """Refuse a fit whose objective is not the one that its data and theta give.
 
@@ -153,7 +137,7 @@ def check_stored(
     )
 
 
-def allowed_difference(found: Evaluation) -> float:
+def allowed_difference(found: Evaluated) -> float:
     """By how much an objective may differ from the one found: what verdicts count as nothing.
 
     Beside that, what two evaluations may have lost by cancellation.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,9 @@ from mixedscope.optimize.curvature import measure_curvature, row_by_row
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["Entrant", "as_entrants", "race"]
 
@@ -94,7 +97,7 @@ def _entrant(
 
 
 def race(
-    objective: SearchableObjective,
+    objective: SearchableObjective | LaplaceObjective,
     entrants: Sequence[Entrant],
     *,
     starts: int = 3,
@@ -132,7 +135,7 @@ def race(
     }
 
 
-def _warmed(objective: SearchableObjective, entrants: Sequence[Entrant]) -> Iterator[Entrant]:
+def _warmed(objective: SearchableObjective | LaplaceObjective, entrants: Sequence[Entrant]) -> Iterator[Entrant]:
     """Compile and load what an entrant uses before its first run: its seconds are its own."""
     for entrant in entrants:
         minimize(
@@ -149,7 +152,7 @@ class _Run:
     """One entrant from one start."""
 
     def __init__(
-        self, objective: SearchableObjective, entrant: Entrant, number: int, seed: int
+        self, objective: SearchableObjective | LaplaceObjective, entrant: Entrant, number: int, seed: int
     ) -> None:
         self.entrant = entrant
         self.number = number
@@ -193,7 +196,7 @@ class _Run:
         )
 
     def ends(
-        self, objective: SearchableObjective, base: float, best: Floats
+        self, objective: SearchableObjective | LaplaceObjective, base: float, best: Floats
     ) -> Iterator[dict[str, Any]]:
         """Where the search ended, and where it ended after escaping and polishing."""
         searched = self.trace[(self.trace["stage"] == "search").to_numpy()]
@@ -227,7 +230,7 @@ class _Run:
             }
 
 
-def _examined(objective: SearchableObjective, theta: Floats, value: float) -> dict[str, Any]:
+def _examined(objective: SearchableObjective | LaplaceObjective, theta: Floats, value: float) -> dict[str, Any]:
     """Certificate of a point where a search ended, before anything mended it."""
     scale = np.asarray(objective.scale)
 
@@ -247,7 +250,7 @@ def _examined(objective: SearchableObjective, theta: Floats, value: float) -> di
     return certificate(objective, theta, value, gradient, curvature, [], 0.0)
 
 
-def _distance(objective: SearchableObjective, theta: Floats, best: Floats) -> tuple[float, float]:
+def _distance(objective: SearchableObjective | LaplaceObjective, theta: Floats, best: Floats) -> tuple[float, float]:
     """Distance of the covariances of two thetas, and as a share of that of the best.
 
     Between symmetric square roots of the relative covariances for columns of unit root mean

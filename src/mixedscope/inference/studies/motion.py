@@ -28,4 +28,4 @@ def modes_study(fit: StudiedFit, *, values: int = MOST_VALUES) -> dict[str, pd.D
     terms = fit.objective.system.terms
     per_frame = sum(len(term.design.levels) * term.size for term in terms)
     most = max(1, values // per_frame - 1)
-    return {"modes_every": keyframes(fit.objective, fit.trace, most=most, which="all")}
+    return {"modes_every": keyframes(fit.estimation, fit.trace, most=most, which="all")}

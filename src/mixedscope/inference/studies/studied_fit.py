@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.inference.estimates.references import JointLimit, known_limit
+from mixedscope.core.errors import UnsuitedError
+from mixedscope.inference.estimates.estimation import Estimation
+from mixedscope.inference.estimates.kinds import estimation_of
+from mixedscope.inference.estimates.linear_estimation import LinearEstimation
+from mixedscope.inference.estimates.references import JointLimit
 from mixedscope.inference.estimates.stored import StoredFit
 
 __all__ = ["StudiedFit"]
@@ -24,14 +27,12 @@ class StudiedFit:
 
     Attributes
     ----------
-    objective : ProfiledObjective
-        What was minimised; also gives modes and covariances at any theta.
+    estimation : Estimation
+        What follows from the objective, by the same names for every kind of model.
     theta : (k,) array
-        The estimates.
+        The estimates: all that was searched.
     trace : pandas.DataFrame
         Every evaluation, as stored in ``trace.parquet``.
-    joint_limit : callable
-        Gives the limit of the conditional modes as the penalty vanishes.
     truth : mapping or None
         How the data were simulated (``simulate`` of the data set), where they were.
     unidentified : sequence of mapping
@@ -40,13 +41,23 @@ class StudiedFit:
         All rows given.
     """
 
-    objective: ProfiledObjective
+    estimation: Estimation
     theta: NDArray[np.float64]
     trace: pd.DataFrame
-    joint_limit: Callable[[], JointLimit]
     truth: Mapping[str, Any] | None
     unidentified: Sequence[Mapping[str, Any]] = ()
     data: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def objective(self) -> Any:
+        """What was minimised: a `SearchableObjective`, or a `LaplaceObjective`."""
+        return self.estimation.objective
+
+    def joint_limit(self) -> JointLimit:
+        """Give the limit of the conditional modes as the penalty vanishes, of a linear model."""
+        if not isinstance(self.estimation, LinearEstimation):
+            raise UnsuitedError("There is no joint limit of the modes of generalised models")
+        return self.estimation.joint_limit()
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -57,10 +68,9 @@ class StudiedFit:
     def of(cls, stored: StoredFit) -> StudiedFit:
         """Make what studies see of a stored fit, read with its ``trace``."""
         return cls(
-            objective=stored.objective,
+            estimation=estimation_of(stored.objective),
             theta=stored.theta,
             trace=stored.tables.require("trace"),
-            joint_limit=cache(lambda: known_limit(stored.objective.system)),
             truth=(stored.source.get("description") or {}).get("simulate"),
             unidentified=stored.info["certificate"].get("unidentified", ()),
             data=stored.frame,

@@ -24,5 +24,5 @@ ESTIMATES: Final = TableSchema(
         "p_value": F64,
     },
     frozenset({"kind"}),
-    {"kind": frozenset({"beta", "sigma", "sd", "correlation", "theta"})},
+    {"kind": frozenset({"beta", "sigma", "sd", "correlation", "theta", "dispersion"})},
 )

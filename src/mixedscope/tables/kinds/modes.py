@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from mixedscope.core.vocabulary import OWN_ESTIMATES
 from mixedscope.tables.table_schema import F64, INT32, INT64, TEXT, TableSchema
 
 __all__ = ["IN_PLACE", "MODES", "MODES_TRACE"]
@@ -29,6 +30,8 @@ MODES: Final = TableSchema(
         "n_obs": INT64,
     },
     frozenset({"group", "level", "term", "mode", "n_obs"}),
+    {"own_estimate": frozenset(OWN_ESTIMATES)},
+    {"linearised": F64, "own_estimate": TEXT, "direction": F64},
 )
 
 MODES_TRACE: Final = TableSchema(

@@ -20,6 +20,6 @@ PARAMETERS: Final = TableSchema(
         "value": F64,
     },
     frozenset({"evaluation", "kind"}),
-    {"kind": frozenset({"sd", "correlation", "sigma"})},
+    {"kind": frozenset({"sd", "correlation", "sigma", "dispersion"})},
     study=True,
 )

@@ -34,4 +34,5 @@ TRACE: Final = TableSchema(
         "status": frozenset({"ok", "failed"}),
         "phase": frozenset(PHASES),
     },
+    more={"conditional_deviance": F64, "dispersion": F64, "newton_steps": INT32, "halvings": INT32},
 )
