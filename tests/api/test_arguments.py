@@ -64,7 +64,22 @@ class Doors:
             ),
             "GeneralizedFit": (
                 ms.GeneralizedFit,
-                {"model": generalized, "result": counts._result, "name": "counts"},
+                {"tables": counts.tables, "model": generalized, "name": "counts"},
+            ),
+            "GeneralizedLinearMixedModel.race": (
+                generalized.race,
+                {"entrants": ["auto"], "starts": 0},
+            ),
+            "GeneralizedLinearMixedModel.specification": (generalized.specification, {}),
+            "GeneralizedFit.modes_trace": (counts.modes_trace, {}),
+            "GeneralizedFit.study": (counts.study, {}),
+            "GeneralizedFit.skip_study": (
+                generalized.fit().skip_study,
+                {"name": "ledger", "reason": "none"},
+            ),
+            "GeneralizedFit.save": (
+                counts.save,
+                {"directory": folder / "counts", "only": ["fit"]},
             ),
             "GeneralizedFit.fixed_effects": (counts.fixed_effects, {}),
             "GeneralizedFit.fitted": (counts.fitted, {}),

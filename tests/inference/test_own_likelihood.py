@@ -9,9 +9,10 @@ from scipy.optimize import brentq, linprog
 from scipy.special import expit, logit
 
 from mixedscope import GeneralizedLinearMixedModel, load_dataset
-from mixedscope.inference.estimates.own_likelihood import KINDS, OwnEstimates, own_estimates
+from mixedscope.core.vocabulary import OWN_ESTIMATES
+from mixedscope.inference.estimates.own_likelihood import OwnEstimates, own_estimates
 
-FINITE, INFINITE, NOT_IDENTIFIED, NOT_FOUND = KINDS
+FINITE, INFINITE, NOT_IDENTIFIED, NOT_FOUND = OWN_ESTIMATES
 
 
 def own(

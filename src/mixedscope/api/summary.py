@@ -15,7 +15,6 @@ from mixedscope.core.vocabulary import CRITERION_NAMES
 from mixedscope.core.wording import counted
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.design.variables import variable_words
-from mixedscope.families.registry import make_family
 
 __all__ = ["FIXED_EFFECTS", "document", "html", "remarks", "tables", "text", "title"]
 
@@ -109,6 +108,8 @@ def _approximated(info: Mapping[str, Any]) -> str:
     """Say how the likelihood of a generalised model was approximated."""
     if info["quadrature"] > 1:
         return f"adaptive quadrature, {info['quadrature']} points"
+    from mixedscope.families.registry import make_family  # which linear models do not load
+
     is_canonical = make_family(info["family"], info["link"]).is_canonical
     return "Laplace" if is_canonical else f"Laplace, {info['information']} information"
 

@@ -17,7 +17,6 @@ does not document (`tests/test_layers.py`):
 - `search.refits`: searches for many responses at once
 - `generalized.system`: a design with a family in internal units
 - `generalized.laplace`: -2 log-likelihood of a generalised model, with its exact gradient
-- `generalized.quadrature`: the same by adaptive quadrature
 - `generalized.making`: the objective of a generalised model, by what it is called
 - `lapack`: the number of threads
 - `compile.interpreter`: whether Python may run the kernels of small models

@@ -307,6 +307,19 @@ class LaplaceObjective:
         self.forget()
         return out
 
+    def fixed_covariance(self, point: Floats) -> Floats:
+        """Covariance (r, r) of the fixed effects, covariances and dispersion as known.
+
+        Of the working linear model at the modes; negative information counts as none.
+        """
+        modes = self.modes_at(point)
+        system = self.system
+        weight = np.maximum(modes.rows.weight, 0.0)
+        system.joint.reform(weight, modes.rows.score + weight * modes.random)
+        system.joint.solve(system.standard_factors(np.asarray(point)[: self.n_theta]))
+        inverse = np.linalg.inv(system.joint.fixed_factor().T @ system.basis.r)
+        return np.asarray(inverse @ inverse.T)
+
     # -- the parameter space
 
     def canonical(self, point: Floats) -> Floats:

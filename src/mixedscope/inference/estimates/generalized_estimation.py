@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from mixedscope.core.vocabulary import INFINITE
 from mixedscope.engine.generalized.laplace import LaplaceObjective
-from mixedscope.engine.generalized.modes import Modes
 from mixedscope.engine.generalized.system import blocks_by_level
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.inference.estimates.estimates import (
@@ -243,11 +242,11 @@ class GeneralizedEstimation:
 
     def level_information(self, point: Floats) -> list[Floats]:
         """``Z'WZ`` (q, k, k) of every level at the modes."""
-        return self._information(self.objective.modes_at(point))
+        return self._information(self.objective.modes_at(point).rows.weight)
 
-    def _information(self, modes: Modes) -> list[Floats]:
+    def _information(self, weight: Floats) -> list[Floats]:
         return [
-            blocks_by_level(factor.codes, factor.z, modes.rows.weight, factor.n_levels)
+            blocks_by_level(factor.codes, factor.z, weight, factor.n_levels)
             for factor in self.objective.system.factors
         ]
 
@@ -259,21 +258,13 @@ class GeneralizedEstimation:
         self.begin()
         modes = self.objective.modes_at(point)
         scores = self.objective.system.level_sums(modes.rows.score)
-        grams = self._information(modes)
+        grams = self._information(modes.rows.weight)
         steps = [solved_where_told(gram, s) for gram, s in zip(grams, scores, strict=True)]
         return self._in_data_units([b + step for b, step in zip(modes.b, steps, strict=True)])
 
     def standard_errors(self, point: Floats) -> Floats:
         """Standard errors (r,) of the fixed effects, covariances and dispersion as known."""
-        objective = self.objective
-        system = objective.system
-        modes = objective.modes_at(point)
-        weight = np.maximum(modes.rows.weight, 0.0)
-        joint = system.joint
-        joint.reform(weight, modes.rows.score + weight * modes.random)
-        joint.solve(system.standard_factors(point[: objective.n_theta]))
-        root = np.linalg.inv(joint.fixed_factor().T @ system.basis.r)
-        return np.asarray(np.linalg.norm(root, axis=1))
+        return np.asarray(np.sqrt(np.diag(self.objective.fixed_covariance(point))))
 
     def _in_data_units(self, modes: Sequence[Floats]) -> list[Floats]:
         terms = self.objective.system.terms

@@ -14,23 +14,16 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.vocabulary import FINITE, INFINITE, NOT_FOUND, NOT_IDENTIFIED
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.system import blocks_by_level
 from mixedscope.families.family import Family, Response
 
-__all__ = ["FINITE", "INFINITE", "KINDS", "NOT_FOUND", "NOT_IDENTIFIED", "OwnEstimates",
-           "own_estimates"]  # fmt: skip
+__all__ = ["OwnEstimates", "own_estimates"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-#: What can be said of the estimate of a level by itself, in one of its terms.
-FINITE: Final = "finite"
-INFINITE: Final = "infinite"
-NOT_IDENTIFIED: Final = "not identified"
-NOT_FOUND: Final = "not found"
-KINDS: Final = (FINITE, INFINITE, NOT_IDENTIFIED, NOT_FOUND)
 
 #: Families of counts, whose zeros leave room for a direction without end under the log link.
 _COUNTS: Final = ("poisson", "nbinom2", "nbinom1")
@@ -59,7 +52,7 @@ class OwnEstimates(NamedTuple):
     values : (q, k) array
         NaN where there is none.
     kinds : (q, k) array of str
-        One of `KINDS`.
+        One of `OWN_ESTIMATES` of `mixedscope.core.vocabulary`.
     direction : (q, k) array
         Along which the likelihood of a level rises for ever, of length 1 where columns have unit
         root mean square; zeros where it does not.

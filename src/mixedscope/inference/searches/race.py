@@ -135,7 +135,9 @@ def race(
     }
 
 
-def _warmed(objective: SearchableObjective | LaplaceObjective, entrants: Sequence[Entrant]) -> Iterator[Entrant]:
+def _warmed(
+    objective: SearchableObjective | LaplaceObjective, entrants: Sequence[Entrant]
+) -> Iterator[Entrant]:
     """Compile and load what an entrant uses before its first run: its seconds are its own."""
     for entrant in entrants:
         minimize(
@@ -152,7 +154,11 @@ class _Run:
     """One entrant from one start."""
 
     def __init__(
-        self, objective: SearchableObjective | LaplaceObjective, entrant: Entrant, number: int, seed: int
+        self,
+        objective: SearchableObjective | LaplaceObjective,
+        entrant: Entrant,
+        number: int,
+        seed: int,
     ) -> None:
         self.entrant = entrant
         self.number = number
@@ -230,7 +236,9 @@ class _Run:
             }
 
 
-def _examined(objective: SearchableObjective | LaplaceObjective, theta: Floats, value: float) -> dict[str, Any]:
+def _examined(
+    objective: SearchableObjective | LaplaceObjective, theta: Floats, value: float
+) -> dict[str, Any]:
     """Certificate of a point where a search ended, before anything mended it."""
     scale = np.asarray(objective.scale)
 
@@ -250,7 +258,9 @@ def _examined(objective: SearchableObjective | LaplaceObjective, theta: Floats, 
     return certificate(objective, theta, value, gradient, curvature, [], 0.0)
 
 
-def _distance(objective: SearchableObjective | LaplaceObjective, theta: Floats, best: Floats) -> tuple[float, float]:
+def _distance(
+    objective: SearchableObjective | LaplaceObjective, theta: Floats, best: Floats
+) -> tuple[float, float]:
     """Distance of the covariances of two thetas, and as a share of that of the best.
 
     Between symmetric square roots of the relative covariances for columns of unit root mean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -13,6 +13,16 @@ from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["study_tables"]
+
+#: Why studies cannot be made of generalised models.
+_LINEAR: Final = {
+    "pooling": "modes of other models are not linear in the response",
+    "mode_distribution": "how modes of other models vary is not known in closed form",
+    "check": "it simulates and standardises what is normally distributed",
+    "residuals": "it is about residuals that are normally distributed",
+    "reference": "of other models fixed effects are searched, and do not follow from theta",
+}
+_OTHERWISE: Final = "what it computes is not there for a model with a family"
 
 
 def study_tables(
@@ -40,6 +50,10 @@ def study_tables(
         If the study cannot be made of this fit.
     """
     study = check_settings(name, settings or {})
+    if fit.estimation.is_generalized and not study.families:
+        raise UnsuitedError(
+            f"The study {name!r} is of linear models: {_LINEAR.get(name, _OTHERWISE)}"
+        )
     try:
         return study.run(fit, **(settings or {}))
     except EVALUATION_ERRORS as error:

@@ -39,12 +39,15 @@ class Study:
         The tables that it makes.
     costly : bool
         Takes longer than the rest together: a job of its own, for the fits that need it.
+    families : bool
+        Can be made of generalised models too.
     """
 
     module: str
     function: str
     tables: tuple[str, ...]
     costly: bool = False
+    families: bool = False
 
     @property
     def run(self) -> Callable[..., dict[str, pd.DataFrame]]:
@@ -64,7 +67,7 @@ STUDIES: Final[dict[str, Study]] = {
         ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
         costly=True,
     ),
-    "motion": Study(f"{_STUDIES}.motion", "modes_study", ("modes_every",)),
+    "motion": Study(f"{_STUDIES}.motion", "modes_study", ("modes_every",), families=True),
     "parameters": Study(f"{_STUDIES}.parameters", "parameter_study", ("parameters",)),
     "stopping": Study(f"{_STUDIES}.stopping", "stopping_study", ("stopping", "accuracy")),
     "ledger": Study(f"{_STUDIES}.ledger", "ledger_study", ("ledger", "ledger_terms")),
