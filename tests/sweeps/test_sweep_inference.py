@@ -48,7 +48,7 @@ def test_intervals_and_tests_are_those_of_the_fit(table: tuple[pd.DataFrame, pd.
     truths = {"(Intercept)": 10.0, "cb": 1.0, "sigma": 2.0, "sd (Intercept) | g": 2.0,
               "sd cb | g": 1.0, "correlation (Intercept) ~ cb | g": 0.0}  # fmt: skip
     for run, (_, row) in zip(found, table[0].iterrows(), strict=True):
-        frame, _ = rows_of(run.spec["data"], run.spec["draw"])
+        frame = rows_of(run.spec["data"], run.spec["draw"]).frame
         model = run.spec["model"]
         fit = LinearMixedModel(model["formula"], frame, structure=model["structure"]).fit(reml=True)
         own = fit.confint(0.9, method=row["intervals"]).dropna(subset=["lower", "upper"])

@@ -49,7 +49,7 @@ def table() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_a_run_is_the_fit_that_the_library_makes(table: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     run = runs(SWEEP)[0]
-    frame, simulation = rows_of(run.spec["data"], run.spec["draw"])
+    frame, simulation, _ = rows_of(run.spec["data"], run.spec["draw"])
     fit = LinearMixedModel(run.spec["model"]["formula"], frame).fit("auto")
     row = table[0].iloc[0]
     assert row["objective"] == pytest.approx(fit.objective, abs=1e-9)
@@ -183,7 +183,7 @@ def test_larger_share_of_levels_holds_the_smaller() -> None:
     }
     kept = []
     for run in runs(sweep):
-        frame, _ = rows_of(run.spec["data"], run.spec["draw"])
+        frame = rows_of(run.spec["data"], run.spec["draw"]).frame
         kept.append(set(frame["g"]))
     assert [len(k) for k in kept] == [4, 9]
     assert kept[0] < kept[1]

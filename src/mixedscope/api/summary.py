@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from mixedscope.design.variables import variable_words
 __all__ = ["FIXED_EFFECTS", "document", "html", "remarks", "tables", "text", "title"]
 
 _Table = tuple[list[str], list[list[str]]]
+
+#: Exponentials of more are beyond floating-point numbers.
+_LARGEST: Final = 709.0
 
 FIXED_EFFECTS: Final = "Fixed effects"
 """Caption of the table of coefficients on a page."""
@@ -78,15 +82,18 @@ def tables(info: Mapping[str, Any], estimates: pd.DataFrame) -> dict[str, _Table
     dict of str to (list of str, list of list of str)
         By what they hold: their header and rows.
     """
+    ratios = _ratios(info, estimates)
     return {
         FIXED_EFFECTS: _fixed_effects(estimates, intervals=True),
+        **ratios,
         "Variance components": _variance_components(info, estimates),
     }
 
 
 def remarks(info: Mapping[str, Any]) -> list[str]:
     """Give the sentences of a printed fit: counts, what is odd about it, how it ended."""
-    return [f"{_counts(info)}.", *_remarks(info)]
+    family = [f"{words}." for words in _family_words(info)]
+    return [*family, f"{_counts(info)}.", *_remarks(info)]
 
 
 def title(info: Mapping[str, Any]) -> str:
@@ -115,12 +122,41 @@ def _approximated(info: Mapping[str, Any]) -> str:
 
 
 def _family(info: Mapping[str, Any]) -> list[Block]:
-    """The family of a generalised model in words."""
+    """The family of a generalised model, as a paragraph."""
+    return [Paragraph(words) for words in _family_words(info)]
+
+
+def _family_words(info: Mapping[str, Any]) -> list[str]:
+    """The family of a generalised model in words, none of a linear one."""
     if info.get("family") is None:
         return []
     made = info["dispersion"]
     said = [] if made is None else [f"{made['name']} {made['value']:.6g}"]
-    return [Paragraph(", ".join([f"Family {info['family']}", f"link {info['link']}", *said]))]
+    return [", ".join([f"Family {info['family']}", f"link {info['link']}", *said])]
+
+
+#: What exponentials of coefficients are, by the link and whether the mean is a probability.
+_RATIOS: Final = {
+    ("logit", True): "Ratios of odds",
+    ("log", True): "Ratios of probabilities",
+    ("cloglog", True): "Ratios of hazards",
+    ("log", False): "Ratios of means",
+}
+
+
+def _ratios(info: Mapping[str, Any], estimates: pd.DataFrame) -> dict[str, _Table]:
+    """Fixed effects but for the intercept as ratios, of families whose link is logarithmic."""
+    caption = _RATIOS.get((str(info.get("link")), info.get("family") == "binomial"))
+    # Without an intercept a coefficient may be the logarithm of odds or of a mean itself.
+    if info.get("family") is None or caption is None or "(Intercept)" not in info["fixed_names"]:
+        return {}
+    beta = estimates[(estimates["kind"] == "beta") & (estimates["term"] != "(Intercept)")]
+    columns = ["term", "estimate", "lower", "upper"]
+    rows = [
+        [str(name), *(f"{math.inf if v > _LARGEST else math.exp(v):.6g}" for v in values)]
+        for name, *values in beta[columns].to_numpy(dtype=object).tolist()
+    ]
+    return {caption: (["", "Ratio", "95 % from", "to"], rows)} if rows else {}
 
 
 def _criteria(info: Mapping[str, Any]) -> _Table:

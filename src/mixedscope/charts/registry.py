@@ -92,6 +92,8 @@ class ChartSpec:
         Whether `mixedscope.phase_tables` makes these tables of fits.
     of_columns : bool
         Whether any table of numbers can be drawn in place of fits.
+    families : bool
+        Whether it is drawn of generalised models, too.
     """
 
     name: str
@@ -115,6 +117,7 @@ class ChartSpec:
     maker: str = ""
     of_fits: bool = False
     of_columns: bool = False
+    families: bool = False
 
     @property
     def shown_studies(self) -> tuple[str, ...]:
@@ -246,15 +249,15 @@ SPECS: Final = (
     ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),
     ChartSpec(
         "ladder", "Structures", drawn="asked", key="structures",
-        tables=("structures", "tests", "components"), maker="ms.ladder(model)",
+        tables=("structures", "tests", "components"), maker="ms.ladder(model)", families=True,
     ),
     ChartSpec(
         "race", "Optimisers", drawn="asked", key="race", tables=_RACE,
-        maker="model.race([...])",
+        maker="model.race([...])", families=True,
     ),
     ChartSpec(
         f"race{TIMED}", chart="race", fixed=_SECONDS, drawn="asked", key="race",
-        tables=(*_RACE, "race_timing"),
+        tables=(*_RACE, "race_timing"), families=True,
     ),
     ChartSpec(
         "efficiency", "Structures", drawn="asked", key="efficiency",

@@ -60,9 +60,10 @@ def read_weights(
     bad = (values < 0) | np.isinf(values)
     if bad.any():
         first = int(bad.argmax())
+        named = f" of column {weights!r}" if isinstance(weights, str) else ""
         raise DataError(
-            f"Weights must be finite and not negative, but row {first + 1} (counted from 1) has "
-            f"{values[first]:g}."
+            f"Weights must be finite and not negative, but row {first + 1} (counted from 1){named} "
+            f"has {values[first]:g}."
         )
     return values
 

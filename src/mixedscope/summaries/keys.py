@@ -36,10 +36,12 @@ def key_words(key: str) -> str:
     parts = key.removeprefix(SIMULATE).split(".")
     if parts == ["replicates"]:
         return "rows per cell"
+    if parts == ["trials"]:
+        return "trials of a row"
     if parts[0] == "units":
         return f"number of levels of {'.'.join(parts[1:])}"
     if parts[0] == "random" and len(parts) > 2:
         return f"true {parts[2]} of {'.'.join([parts[1], *parts[3:]])}"
-    if parts[0] in ("beta", "sigma"):
+    if parts[0] in ("beta", "sigma", "dispersion"):
         return f"true {' of '.join(parts)}"
     return " ".join(parts)

@@ -50,6 +50,8 @@ class Measure:
         Column that says why a run has no value.
     key : str, optional
         Key of the runs that it is measured of.
+    linear : bool
+        Whether it is measured of linear models alone.
     """
 
     words: str
@@ -65,6 +67,7 @@ class Measure:
     nominal: Literal["level", "size"] | None = None
     why: str | None = None
     key: str | None = None
+    linear: bool = False
 
 
 _GAP = "above the best run of the same objective (deviance units)"
@@ -135,7 +138,9 @@ MEASURES: Final[dict[str, Measure]] = {
         "Runs with a singular fit", "share of singular fits", "singular", unit="%", proportion=True
     ),
     "rank": Measure("Dimensions of the random effects found", "dimensions found", "rank"),
-    "sigma": Measure("Residual standard deviation", "residual standard deviation", "sigma"),
+    "sigma": Measure(
+        "Residual standard deviation", "residual standard deviation", "sigma", linear=True
+    ),
     "objective": Measure("Objective (deviance or REML criterion)", "objective", "objective"),
     "phase_evaluations": Measure(
         "Evaluations in a phase", "evaluations", "phase_evaluations", part="phase"
@@ -207,8 +212,15 @@ MEASURES: Final[dict[str, Measure]] = {
         nominal="size",
         why="test_remarks",
         key="tests",
+        linear=True,
     ),
     "p_value": Measure(
-        "p value", "p value", "p_value", part="effect", why="test_remarks", key="tests"
+        "p value",
+        "p value",
+        "p_value",
+        part="effect",
+        why="test_remarks",
+        key="tests",
+        linear=True,
     ),
 }

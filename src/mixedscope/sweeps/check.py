@@ -49,6 +49,10 @@ def broken_sweeps(sweeps: Mapping[str, SweepConfig], definitions: Definitions) -
 def _unmeasured(chart: SweepChartConfig, runs: Sequence[Run], known: Collection[str]) -> str | None:
     """Why no run can have the measure of a chart; None if one may."""
     measure = MEASURES[chart.y]
+    if measure.linear and all("family" in run.spec["model"] for run in runs):
+        return (
+            f"{chart.y!r} is measured of linear models, and every model of this sweep has a family"
+        )
     if measure.key is not None and measure.key not in known:
         return (
             f"{chart.y!r} is measured where runs have the key {measure.key!r}: give it, "

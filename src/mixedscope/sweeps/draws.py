@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mixedscope.core.errors import DataError, suggest
 from mixedscope.core.seeds import generator
@@ -17,12 +18,29 @@ from mixedscope.formula.expressions import evaluate_condition
 from mixedscope.tables.kinds.data import DATA
 from mixedscope.tables.table_files import read_table
 
-__all__ = ["rows_of"]
+__all__ = ["DrawnRows", "rows_of"]
+
+Places = NDArray[np.intp]
 
 
-def rows_of(
-    data: Mapping[str, Any], draw: Mapping[str, Any] | None
-) -> tuple[pd.DataFrame, Simulation | None]:
+class DrawnRows(NamedTuple):
+    """The rows of a run.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    simulation : Simulation or None
+        What they come from, if they are simulated.
+    origin : (n,) array or None
+        Row of the simulation that each is; None where preparing them left rows out.
+    """
+
+    frame: pd.DataFrame
+    simulation: Simulation | None
+    origin: Places | None
+
+
+def rows_of(data: Mapping[str, Any], draw: Mapping[str, Any] | None) -> DrawnRows:
     """Give the rows of a run.
 
     ``data`` has ``dataset``, an entry of the configuration, and ``file`` where it is prepared
@@ -38,21 +56,27 @@ def rows_of(
         frame = simulation.frame  # as prepared, without the cost of preparing it
     else:
         frame = prepare_dataset(dataset, directory=Path.cwd()).frame
-    return frame if draw is None else _part(frame, draw), simulation
+    places = np.arange(len(frame)) if draw is None else _part(frame, draw)
+    # Preparation keeps the order of rows.
+    is_whole = simulation is not None and len(frame) == len(simulation.frame)
+    kept = frame if draw is None else frame.iloc[places].reset_index(drop=True)
+    return DrawnRows(kept, simulation, places if is_whole else None)
 
 
-def _part(frame: pd.DataFrame, draw: Mapping[str, Any]) -> pd.DataFrame:
+def _part(frame: pd.DataFrame, draw: Mapping[str, Any]) -> Places:
+    """Places of the rows that are kept, ascending."""
+    places = np.arange(len(frame))
     if draw.get("subset") is not None:
-        frame = frame[evaluate_condition(draw["subset"], frame)].reset_index(drop=True)
+        places = np.flatnonzero(evaluate_condition(draw["subset"], frame))
     if draw.get("share") is not None or draw.get("size") is not None:
-        frame = _drawn(frame, draw)
-    if frame.empty:
+        places = places[_drawn(frame.iloc[places].reset_index(drop=True), draw)]
+    if not len(places):
         raise DataError(f"No rows remain of the data drawn by {dict(draw)}.")
-    return frame
+    return places
 
 
-def _drawn(frame: pd.DataFrame, draw: Mapping[str, Any]) -> pd.DataFrame:
-    """Keep the first of all rows, or levels, in an order drawn at random."""
+def _drawn(frame: pd.DataFrame, draw: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Which rows are among the first of all, or of all levels, in an order drawn at random."""
     of = draw.get("of")
     if of is not None and of not in frame.columns:
         raise DataError(
@@ -73,4 +97,4 @@ def _drawn(frame: pd.DataFrame, draw: Mapping[str, Any]) -> pd.DataFrame:
     order = generator(int(draw["seed"]), "rows").permutation(count)
     chosen = np.zeros(count + 1, dtype=bool)  # the last stands for missing levels
     chosen[order[:kept]] = True
-    return frame[chosen[codes]].reset_index(drop=True)
+    return np.asarray(chosen[codes])

@@ -20,7 +20,7 @@ from mixedscope.optimize.backends import get_backend
 from mixedscope.summaries.keys import KEYS, SIMULATE
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.identity import digest
-from mixedscope.sweeps.keys import check_value
+from mixedscope.sweeps.keys import OF_FAMILIES, check_value
 
 __all__ = ["Definitions", "Run", "expand", "swept_keys"]
 
@@ -139,6 +139,8 @@ def _run(keys: Mapping[str, Any], definitions: Definitions, sweep: SweepConfig) 
     drawing = {"replicate": keys["replicate"]} if "replicate" in keys else {}
     data = _data(model["dataset"], dataset, overrides, seed, drawing, "seed" in keys)
     draw = _draw(keys, model["dataset"], seed, drawing)
+    if model.get("family") is not None:
+        _check_family(filled, str(model["family"]))
     own = ModelSpec.of(model, structure=filled["structure"], criterion=filled["criterion"])
     described = {"name": name, **own.described()}
     objective = {"data": data, "draw": draw, "model": described}
@@ -190,6 +192,18 @@ def _inference(keys: Mapping[str, Any], sweep: SweepConfig) -> dict[str, Any]:
                 f"another method (model {keys['model']!r})"
             )
     return {**asked, "level": keys.get("level", _LEVEL)}
+
+
+def _check_family(keys: Mapping[str, Any], family: str) -> None:
+    """Refuse what runs of a family cannot have."""
+    wanted = {"criterion": ("ML",), "intervals": OF_FAMILIES, "tests": ()}
+    for key, known in wanted.items():
+        if key in keys and keys[key] not in known:
+            instead = f": give {' or '.join(known)}" if known else ": leave the key out"
+            raise ConfigError(
+                f"{key}: {keys[key]} is of linear models, and model {keys['model']!r} has the "
+                f"family {family!r}{instead}"
+            )
 
 
 def _find(name: str, known: Mapping[str, Any], what: str, section: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from mixedscope.inference.intervals.registry import METHODS
 from mixedscope.optimize.starts import START_NAMES
 from mixedscope.summaries.keys import KEYS, SIMULATE
 
-__all__ = ["DF", "INTERVAL_MODULES", "TYPES", "check_key", "check_value"]
+__all__ = ["DF", "INTERVAL_MODULES", "OF_FAMILIES", "TYPES", "check_key", "check_value"]
 
 #: Hypotheses about terms and degrees of freedom, which planning knows without loading what computes
 #: (`tests/workflow/test_inference_keys.py` holds them to it).
@@ -22,6 +22,8 @@ TYPES: Final = ("I", "II", "III")
 DF: Final = ("satterthwaite", "kenward-roger", "residual", "none")
 #: Methods of intervals. Bootstraps would draw and refit in every run.
 _INTERVALS: Final = tuple(name for name in METHODS if name != "bootstrap")
+#: Those of them that runs of families have.
+OF_FAMILIES: Final = ("wald",)
 #: Modules of these methods, which runs find by name.
 INTERVAL_MODULES: Final = tuple(dict.fromkeys(METHODS[name].module for name in _INTERVALS))
 

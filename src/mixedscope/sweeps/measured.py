@@ -14,7 +14,7 @@ from mixedscope.core.errors import FormulaError, ModelError, UnsuitedError
 from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.data.true_parameters import Key
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.inference.estimates.estimates import estimates_table
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.effect_tests import effect_tests
 from mixedscope.inference.hypotheses.terms import term_hypotheses
@@ -33,7 +33,7 @@ _ROUNDING: Final = 1e-8
 
 
 def measured(
-    objective: SearchableObjective,
+    estimation: Estimation,
     result: OptimizationResult,
     asked: Mapping[str, Any],
     truth: Mapping[Key, float],
@@ -44,7 +44,7 @@ def measured(
     ``truth``: true parameters by key. What does not exist for this fit is missing, with the reason
     in words; so is all of a fit that did not converge.
     """
-    theta = np.asarray(result.theta, dtype=float)
+    objective, theta = estimation.objective, np.asarray(result.theta, dtype=float)
     verdict = str(result.certificate["verdict"])
     refused = None if verdict in OPTIMA else f"no optimum was found: {verdict}"
     out: dict[str, Any] = {}
@@ -52,9 +52,7 @@ def measured(
         method, level = asked["intervals"], asked["level"]
 
         def ends() -> pd.DataFrame:
-            estimates = estimates_table(
-                objective, theta, unidentified=result.certificate["unidentified"]
-            )
+            estimates = estimation.estimates(theta, unidentified=result.certificate["unidentified"])
             return intervals(objective, theta, level, estimates, method=method, settings={})
 
         table, reason = _made(ends, refused)

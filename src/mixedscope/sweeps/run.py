@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import DataWarning, MixedscopeError
 from mixedscope.data.simulate import Simulation
 from mixedscope.data.true_parameters import Key, true_parameters
-from mixedscope.data.truth import effects_in_model
+from mixedscope.data.truth import Truth, effects_in_model
 from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.group_effects import GroupEffects
+from mixedscope.engine.search.searchable import SearchableObjective, objective_of
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
+from mixedscope.inference.estimates.estimation import Estimation
+from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.optimize.driver import OptimizationResult, minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
@@ -49,8 +52,9 @@ class _Prepared:
 
     frame: pd.DataFrame
     simulation: Simulation | None
+    origin: NDArray[np.intp] | None
     systems: dict[str, ProfiledSystem] = field(default_factory=dict)
-    objectives: dict[tuple[str, bool], SearchableObjective] = field(default_factory=dict)
+    objectives: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
 
 def execute(
@@ -73,19 +77,22 @@ def execute(
             own = digest([spec["data"], spec["draw"]])
             if shared is None or own != key:
                 shared, key = _Prepared(*rows_of(spec["data"], spec["draw"])), own
-            objective = _objective(shared, ModelSpec.of(spec["model"]))
+            estimation = estimation_of(_objective(shared, ModelSpec.of(spec["model"])))
             ready = time.perf_counter()
-            result = _minimize(objective, spec)
+            result = _minimize(estimation, spec)
             taken = {"seconds": result.seconds, "search_seconds": _search_seconds(result)}
-            row |= _described(objective, result)
+            row |= _described(estimation, result)
             truth: dict[Key, float] = {}
             if shared.simulation is not None:
+                system = estimation.objective.system
+                family = system.family if estimation.is_generalized else None
                 truth = true_parameters(
-                    shared.simulation, objective.system.design, objective.system.kept.tolist()
+                    shared.simulation, system.design, system.kept.tolist(), family, shared.origin
                 )
-                row |= _against_truth(objective, result, shared.simulation, truth)
+                effects = effects_in_model(shared.simulation, system.design, family, shared.origin)
+                row |= _against_truth(estimation, result, truth, effects)
             if "inference" in spec:
-                row |= measured(objective, result, spec["inference"], truth)
+                row |= measured(estimation, result, spec["inference"], truth)
         except (MixedscopeError, *EVALUATION_ERRORS) as error:
             row = {"run": run, "error": f"{type(error).__name__}: {error}"}
         rows.append(row)
@@ -94,21 +101,31 @@ def execute(
     return _frame(SWEEP_BATCH, rows), _frame(SWEEP_BATCH_TIMING, times)
 
 
-def _objective(shared: _Prepared, spec: ModelSpec) -> SearchableObjective:
+def _objective(shared: _Prepared, spec: ModelSpec) -> Any:
     """Make the objective of a model, or take the one made before; criteria share a system."""
     key = digest({**spec.described(), "criterion": None})
+    if spec.family is not None:
+        if (key, False) not in shared.objectives:
+            shared.objectives[key, False] = made = objective_of(spec, shared.frame)
+            _warn(made.system.design.notes)
+        return shared.objectives[key, False]
     if key not in shared.systems:
         design = spec.design(shared.frame)
-        for note in design.notes:
-            warnings.warn(note, DataWarning, stacklevel=2)
+        _warn(design.notes)
         shared.systems[key] = ProfiledSystem(design)
     if (key, spec.reml) not in shared.objectives:
         shared.objectives[key, spec.reml] = SearchableObjective(shared.systems[key], reml=spec.reml)
     return shared.objectives[key, spec.reml]
 
 
-def _minimize(objective: SearchableObjective, spec: Mapping[str, Any]) -> OptimizationResult:
-    optimizer = spec["optimizer"]
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=3)
+
+
+def _minimize(estimation: Estimation, spec: Mapping[str, Any]) -> OptimizationResult:
+    optimizer, objective = spec["optimizer"], estimation.objective
+    estimation.begin()
     return minimize(
         objective,
         optimizer=optimizer["backend"],
@@ -125,32 +142,36 @@ def _search_seconds(result: OptimizationResult) -> float:
     return float(max(row.seconds for row in result.trace.rows if row.stage == "search"))
 
 
-def _described(objective: SearchableObjective, result: OptimizationResult) -> dict[str, Any]:
+def _described(estimation: Estimation, result: OptimizationResult) -> dict[str, Any]:
     """What the optimisation found and how, as columns of ``sweep_batch``."""
-    system, theta = objective.system, np.asarray(result.theta, dtype=float)
-    evaluation = objective.evaluate(theta)
-    errors = np.sqrt(np.diag(system.beta_covariance(evaluation.sigma)))
+    objective, point = estimation.objective, np.asarray(result.theta, dtype=float)
+    system = objective.system
+    estimation.begin()
+    evaluation = objective.evaluate(point)
     certificate = result.certificate
     unidentified = certificate["unidentified"]
     missing = undetermined(unidentified)
-    spreads = _spreads(objective, theta, evaluation.sigma, missing)
-    modes = system.modes()
-    conditional = system.conditional_sds(evaluation.sigma)
+    scale = estimation.scale_of(evaluation)
+    spreads = _spreads(system.terms, point, scale, missing)
+    errors = _standard_errors(estimation, point)
+    modes, conditional = estimation.modes_at(point), estimation.mode_sds(point)
     kept = [_kept(sd, own) for sd, own in zip(spreads, conditional, strict=True)]
-    singular = singularity(objective, theta, unidentified=unidentified)
+    singular = singularity(objective, point, unidentified=unidentified)
     ranks = [term["rank"] for term in singular]
-    frame = result.trace.frame()
+    frame = estimation.trace(result)
     phases = frame["phase"].value_counts()
     stages = result.optimizer["stages"]
     searched = frame.index[frame["stage"] == "search"]
     values = frame["objective"].to_numpy()[searched]
     found = int(searched[int(np.nanargmin(values))])
-    before = objective.evaluate(np.asarray(frame["theta"].iloc[found], dtype=float))
-    searched_modes = system.modes()
-    searched_sds = system.conditional_sds(before.sigma)
+    before = estimation.points(frame)[found]
+    estimation.begin()
+    searched_modes, searched_sds = estimation.modes_at(before), estimation.mode_sds(before)
+    theta_names = [name for term in system.terms for name in term.theta_names()]
+    has_sigma = not estimation.is_generalized and _SIGMA not in missing
     return {
         "n": system.n,
-        "n_theta": len(theta),
+        "n_theta": len(theta_names),
         "levels": sum(len(t.design.levels) for t in system.terms),
         "objective": evaluation.objective,
         "search_objective": float(values.min(initial=np.inf, where=np.isfinite(values))),
@@ -164,9 +185,9 @@ def _described(objective: SearchableObjective, result: OptimizationResult) -> di
         "newton_decrement": certificate["newton_decrement"],
         "singular": any(term["singular"] for term in singular),
         "rank": None if None in ranks else sum(ranks),
-        "sigma": np.nan if _SIGMA in missing else evaluation.sigma,
-        "theta": theta,
-        "theta_names": json.dumps(list(objective.theta_names), ensure_ascii=False),
+        "sigma": scale if has_sigma else np.nan,
+        "theta": point[: len(theta_names)],
+        "theta_names": json.dumps(theta_names, ensure_ascii=False),
         "beta": evaluation.beta,
         "beta_se": errors,
         "search_beta": frame["beta"].iloc[found],
@@ -175,11 +196,19 @@ def _described(objective: SearchableObjective, result: OptimizationResult) -> di
             for a, b, c, d in zip(modes, searched_modes, conditional, searched_sds, strict=True)
         ),
         "beta_names": json.dumps(list(objective.beta_names), ensure_ascii=False),
-        "terms": json.dumps(_terms(objective), ensure_ascii=False),
+        "terms": json.dumps(_terms(system.terms), ensure_ascii=False),
         "sd": _joined(spreads),
         "kept": _joined(kept),
         "undetermined": "; ".join(str(entry["reason"]) for entry in unidentified) or None,
     }
+
+
+def _standard_errors(estimation: Estimation, point: Floats) -> Floats:
+    """Those of the table of estimates, (r,)."""
+    if not estimation.is_generalized:
+        return estimation.standard_errors(point)
+    estimates = estimation.estimates(point)
+    return estimates.loc[estimates["kind"] == "beta", "std_error"].to_numpy(dtype=float)
 
 
 def _largest(difference: Floats, spread: Floats) -> float:
@@ -188,16 +217,16 @@ def _largest(difference: Floats, spread: Floats) -> float:
     return float(ratio.max())
 
 
-def _terms(objective: SearchableObjective) -> list[str]:
-    return [f"{name} | {t.group}" for t in objective.system.terms for name in t.names]
+def _terms(terms: Iterable[GroupEffects]) -> list[str]:
+    return [f"{name} | {t.group}" for t in terms for name in t.names]
 
 
 def _spreads(
-    objective: SearchableObjective, theta: Floats, sigma: float, missing: Collection[Any]
+    terms: Iterable[GroupEffects], theta: Floats, sigma: float, missing: Collection[Any]
 ) -> list[Floats]:
     """Standard deviations of the random effects, (k,) per grouping factor; NaN for `missing`."""
     spreads = []
-    for term in objective.system.terms:
+    for term in terms:
         sds = sigma * np.linalg.norm(term.factor(theta[term.theta]), axis=1)
         sds[[("sd", term.group, name, None) in missing for name in term.names]] = np.nan
         spreads.append(sds)
@@ -216,29 +245,29 @@ def _kept(spread: Floats, conditional: Floats) -> Floats:
 
 
 def _against_truth(
-    objective: SearchableObjective,
+    estimation: Estimation,
     result: OptimizationResult,
-    simulation: Simulation,
     truth: Mapping[Key, float],
+    effects: Truth | None,
 ) -> dict[str, Any]:
     """Estimates minus what the data were made with, in the coding of the model."""
-    system, theta = objective.system, np.asarray(result.theta, dtype=float)
-    evaluation = objective.evaluate(theta)
+    objective, point = estimation.objective, np.asarray(result.theta, dtype=float)
+    terms = objective.system.terms
+    evaluation = objective.evaluate(point)
     beta = [
         estimate - truth.get(("beta", None, name, None), np.nan)
         for name, estimate in zip(objective.beta_names, evaluation.beta, strict=True)
     ]
     missing = undetermined(result.certificate["unidentified"])
-    sds = _joined(_spreads(objective, theta, evaluation.sigma, missing))
-    keys = [("sd", t.group, name, None) for t in system.terms for name in t.names]
+    sds = _joined(_spreads(terms, point, estimation.scale_of(evaluation), missing))
+    keys = [("sd", t.group, name, None) for t in terms for name in t.names]
     sd = [s - truth.get(key, np.nan) for key, s in zip(keys, sds, strict=True)]
-    effects = effects_in_model(simulation, system.design)
     error = None
     if effects is not None:
         error = _joined(
             [
                 np.sqrt(np.square(b - own).mean(axis=0))
-                for b, own in zip(system.modes(), effects.effects, strict=True)
+                for b, own in zip(estimation.modes_at(point), effects.effects, strict=True)
             ]
         )
     return {"beta_deviation": beta, "sd_deviation": sd, "mode_rmse": error}

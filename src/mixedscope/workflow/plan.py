@@ -229,6 +229,7 @@ class Plan:
                 c
                 for c in chart_names(formulas[name].groups, kinds, formulas[name].scalar_groups)
                 if set(chart_kind(c).beside) <= set(tables_beside(entry))
+                and (entry.family is None or chart_kind(c).families)
             ]
             + [
                 c
@@ -236,6 +237,7 @@ class Plan:
                 # A ladder of one structure would compare nothing.
                 if getattr(entry, chart.key) is not None
                 and (c != "ladder" or len(entry.structures) > 1)
+                and (entry.family is None or chart.families)
             ]
             for name, entry in self.config.models.items()
         }

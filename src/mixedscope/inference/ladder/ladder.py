@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import UnsuitedError
-from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimation import Estimation
+from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.estimates.leverage import told_degrees
 from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.estimates.principal import principal_axes
 from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
 from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
-from mixedscope.inference.ladder.likelihood_ratio import reference
+from mixedscope.inference.ladder.likelihood_ratio import Reference, reference
 
 __all__ = ["Rung", "bootstrap_of", "ladder_tables"]
 
@@ -34,18 +35,23 @@ class Rung:
         The content of ``fit.json``.
     optimizer : str
         What the ladder calls its optimiser.
-    objective : ProfiledObjective
+    objective : SearchableObjective or LaplaceObjective
     theta : (k,) array
-        The estimates.
+        The estimates: all that was searched.
     seconds : float or None
         Spent in evaluations.
     """
 
     info: Mapping[str, Any]
     optimizer: str
-    objective: ProfiledObjective
+    objective: Any
     theta: Floats
     seconds: float | None = None
+
+    @property
+    def estimation(self) -> Estimation:
+        """What answers for the objective."""
+        return estimation_of(self.objective)
 
     @property
     def structure(self) -> str:
@@ -101,7 +107,9 @@ def bootstrap_of(rungs: Sequence[Rung], draws: Sequence[int], *, seed: int) -> p
 
 
 def _degrees(rung: Rung) -> float | None:
-    """Effective degrees of freedom; none where sigma all but vanishes."""
+    """Effective degrees of freedom; none where sigma all but vanishes, nor of a family."""
+    if rung.estimation.is_generalized:
+        return None
     factors = rung.objective.system.standard_factors(rung.theta)
     try:
         return told_degrees(rung.objective, factors)[2].total
@@ -118,9 +126,7 @@ def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> 
             poorer, richer = own[i], own[j]
             pair = (poorer.structure, richer.structure)
             if pair not in references:
-                references[pair] = reference(
-                    poorer.objective, poorer.theta, richer.objective, seed=seed
-                )
+                references[pair] = _reference(poorer, richer, seed)
             found = references[pair]
             # Optimisers end a hair apart: a poorer structure is no better by a rounding error.
             statistic = max(float(poorer.info["objective"] - richer.info["objective"]), 0.0)
@@ -149,6 +155,20 @@ def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> 
     return pd.DataFrame([{c: row[c] for c in columns} for row in rows], columns=columns)
 
 
+def _reference(poorer: Rung, richer: Rung, seed: int) -> Reference:
+    """What the statistic of two rungs is compared with; of families no distribution is known."""
+    if not poorer.estimation.is_generalized:
+        return reference(poorer.objective, poorer.theta, richer.objective, seed=seed)
+    more = len(richer.objective.theta_names) - len(poorer.objective.theta_names)
+    return Reference("bounds", more, None, (), None, _OF_FAMILIES)
+
+
+#: Said of tests between structures of a generalised model.
+_OF_FAMILIES: Final = (
+    "No distribution of the statistic is worked out here, for generalised models: the p-value has "
+    "no bounds."
+)
+
 _TEST_COLUMNS: Final = (
     "model", "optimizer", "criterion", "poorer", "richer", "adjacent", "richest", "parameters",
     "statistic", "reference", "p_value", "p_error", "p_low", "p_high", "p_naive", "dofs", "weights",
@@ -162,7 +182,7 @@ _BOOTSTRAP: Final = (
 
 def _components(rung: Rung) -> list[dict[str, Any]]:
     """Principal axes of the random effects; missing where the data do not determine them."""
-    sigma = rung.objective.evaluate(rung.theta).sigma
+    sigma = rung.estimation.scale_of(rung.objective.evaluate(rung.theta))
     unidentified = rung.info["certificate"].get("unidentified", ())
     open_groups = {group for _, group, _, _ in undetermined(unidentified)}
     rows = []

@@ -39,6 +39,13 @@ from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.grid import Definitions
 from mixedscope.workflow.config.accuracy import CrossvalidationConfig, EfficiencyConfig
 from mixedscope.workflow.config.charts import ChartsConfig
+from mixedscope.workflow.config.families import (
+    Family,
+    Link,
+    broken_family,
+    check_family_keys,
+    undrawn,
+)
 from mixedscope.workflow.config.inference import (
     Bootstrap,
     BootstrapConfig,
@@ -219,6 +226,14 @@ class ModelConfig(Section):
     """The name of a data set of this configuration."""
     formula: str
     """The model, as for lme4 or MixedModels.jl."""
+    family: Family | None = None
+    """Family of a response that is not normal: binomial, poisson, nbinom2, nbinom1, gamma."""
+    link: Link | None = None
+    """Link of the family; by default its first: logit of probabilities, log of means."""
+    information: Literal["observed", "expected"] = "observed"
+    """Information in the Laplace approximation of a family: observed, or expected as in lme4."""
+    quadrature: Annotated[int, Field(ge=1)] = 1
+    """Points of adaptive quadrature of a family, with one grouping factor; 1 is Laplace's."""
     structures: Annotated[list[Structure], Field(min_length=1)] = ["full"]
     """Covariance structures, the richest first; each is a fit of its own."""
     criterion: Annotated[Criterion, BeforeValidator(_upper)] = "ML"
@@ -279,6 +294,11 @@ class ModelConfig(Section):
     @classmethod
     def _no_duplicates(cls, names: list[str]) -> list[str]:
         return listed_once(names)
+
+    @model_validator(mode="after")
+    def _family_has_keys(self) -> ModelConfig:
+        check_family_keys(self)
+        return self
 
 
 class Config(Section):
@@ -392,7 +412,8 @@ def _broken_references(config: Config) -> list[str]:
                 f"models.{name}.crossvalidation.by: the formula has no grouping factor {by!r}."
                 f"{suggest(by, groups)} Known: {', '.join(groups)}."
             )
-        told = broken_inference(
+        told = broken_family(formula, model)
+        told += broken_inference(
             formula,
             model.criterion,
             profile=model.profile,
@@ -402,6 +423,8 @@ def _broken_references(config: Config) -> list[str]:
             table=model.table,
         )
         faults += [f"models.{name}.{fault}" for fault in told]
+    if all(model.family is not None for model in config.models.values()):
+        faults += undrawn(config.charts)
     factors = [g for m in config.models.values() for g in parse_formula(m.formula).groups]
     studied = config.charts.studies
     theta = studied.get("reference", {}).get("theta")

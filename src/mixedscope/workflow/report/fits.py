@@ -108,6 +108,13 @@ class StoredFit:
         return variable_title(str(self.info["response"]))
 
     @property
+    def family(self) -> str:
+        """Its family and link in words; empty of a linear model."""
+        if self.info.get("family") is None:
+            return ""
+        return f"family {self.info['family']}, link {self.info['link']}"
+
+    @property
     def files(self) -> dict[str, list[tuple[str, Path]]]:
         """Format and path of its files, by what they hold."""
         return {

@@ -60,6 +60,7 @@ class _Subject:
             return ""
         n, criterion = self.table["n"].iloc[0], self.table["criterion"].iloc[0]
         told: list[str] = [f"{int(n):,} observations"] * (not pd.isna(n))
+        told += [self.fits[0].family] * bool(self.fits and self.fits[0].family)
         return ", ".join(told + [str(criterion)] * (not pd.isna(criterion)))
 
     @property

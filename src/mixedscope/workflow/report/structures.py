@@ -14,8 +14,8 @@ __all__ = ["ABOUT_STRUCTURES", "STRUCTURE_TITLES", "StructureCell", "structure_r
 
 #: What is to be known to read the table.
 ABOUT_STRUCTURES: Final = (
-    "Objective: −2 log likelihood, or the REML criterion; θ: covariance parameters; the smallest "
-    "AIC and BIC of each optimiser are bold."
+    "Objective: −2 log likelihood, which of a family is approximated, or the REML criterion; "
+    "θ: covariance parameters; the smallest AIC and BIC of each optimiser are bold."
 )
 
 

@@ -6,10 +6,9 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mixedscope.engine.objective import ProfiledObjective
     from mixedscope.inference.ladder.ladder import Rung
 
 __all__ = ["bootstrap", "compare", "phases"]
@@ -120,7 +119,7 @@ def _rungs(fits: Sequence[str]) -> list[Rung]:
     from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.inference.ladder.ladder import Rung
 
-    models: dict[str, ProfiledObjective] = {}
+    models: dict[str, Any] = {}
     rungs = []
     for path in fits:
         directory = Path(path).parent

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.numerals import fixed, number
@@ -54,12 +55,19 @@ def p_words(test: Any) -> str:
         return f"p = {_p(test['bootstrap_p'])} by bootstrap"
     if not pd.isna(test["p_value"]):
         return _equation(test["p_value"])
+    if _is_open(test):
+        return "no p-value"
     if _p(test["p_low"]) == _p(test["p_high"]) or test["p_high"] < 0.001:
         return _equation(test["p_high"])
     high = _outwards(test["p_high"], math.ceil)
     if test["p_low"] < 0.001:
         return f"p ≤ {high}"
     return f"{_outwards(test['p_low'], math.floor)} ≤ p ≤ {high}"
+
+
+def _is_open(test: Any) -> bool:
+    """Whether nothing is known of a p-value: its bounds are 0 and 1."""
+    return bool(test["p_low"] == 0.0 and test["p_high"] == 1.0 and pd.isna(test["bootstrap_p"]))
 
 
 def ladder_title(structures: pd.DataFrame, tests: pd.DataFrame, components: pd.DataFrame) -> str:
@@ -102,14 +110,18 @@ def ladder_caption(structures: pd.DataFrame, tests: pd.DataFrame, components: pd
     own, _, axes = first_fits(structures, tests, components)
     criterion = criterion_of(own)
     criterion += " (−2 log-likelihood)" * (criterion == CRITERION_NAMES["ML"])
+    degrees = (
+        "; effective degrees of freedom are the sum of the leverages of all observations"
+        if own["edf"].notna().any()
+        else ""
+    )
     grey = ", grey ones what the data do not determine" if axes["sd"].isna().any() else ""
     marks = (
         f"One row for each structure, by {own['optimizer'].iloc[0]}. Left: how far the {criterion} "
         "lies above the smallest; how far AIC and BIC lie above theirs, "
         "a point at zero being the smallest. Squares are the principal axes of the random effects: "
         f"full ones carry variance, empty ones none{grey}. "
-        "Parameters are those of the covariances; "
-        "effective degrees of freedom are the sum of the leverages of all observations."
+        f"Parameters are those of the covariances{degrees}."
     )
     return " ".join([marks, *ladder_reading(structures, tests, components)])
 
@@ -218,6 +230,14 @@ def _verdicts(own: pd.DataFrame) -> str:
 
 def _cautions(tested: pd.DataFrame) -> list[str]:
     parts = []
+    is_open = np.array([_is_open(test) for test in _rows(tested)], dtype=bool)
+    if is_open.any():
+        names = list(dict.fromkeys(worded(name) for name in tested.loc[is_open, "poorer"]))
+        parts.append(
+            f"Tests against {joined(names)} have no p-value: what their statistics are to be "
+            "compared with is not worked out."
+        )
+        tested = tested[~is_open]
     bounds = tested[(tested["reference"] == "bounds") & tested["bootstrap_p"].isna()]
     if not bounds.empty:
         names = list(dict.fromkeys(worded(name) for name in bounds["poorer"]))

@@ -1,0 +1,230 @@
+"""The steps of the workflow on models with a family: the same path, and what its pages say."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedscope as ms
+from mixedscope.core.errors import DataError, MixedscopeError
+from mixedscope.tables.files import read_json
+from mixedscope.tables.kinds.structures import STRUCTURES
+from mixedscope.tables.kinds.tests import TESTS
+from mixedscope.tables.table_files import read_table
+from mixedscope.workflow import steps
+from mixedscope.workflow.plan import Plan, make_plan
+from mixedscope.workflow.report.pages import write_pages
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rows() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(12), 6)
+    x = rng.normal(size=72)
+    eta = 0.3 + 0.6 * x + rng.normal(size=12)[g]
+    frame = pd.DataFrame({"g": [f"g{k:02d}" for k in g], "x": x, "count": rng.poisson(np.exp(eta))})
+    frame["m"] = rng.integers(2, 9, size=72)
+    frame["hit"] = rng.binomial(frame["m"], 1 / (1 + np.exp(-eta)))
+    frame["miss"] = frame["m"] - frame["hit"]
+    frame["yes"] = (rng.random(72) < 1 / (1 + np.exp(-eta))).astype(int)
+    frame["w"] = 1.0
+    # A level of which every response is 1.
+    frame["f"] = np.where(np.arange(72) % 6 == 0, "c", np.where(np.arange(72) % 2 == 0, "a", "b"))
+    frame.loc[frame["f"] == "c", "yes"] = 1
+    return frame
+
+
+def planned(frame: pd.DataFrame, **model: Any) -> Plan:
+    frame.to_csv("d.csv", index=False)
+    plan = make_plan(
+        {
+            "datasets": {"d": {"source": "d.csv"}},
+            "models": {"m": {"dataset": "d", **model}},
+            "charts": {"formats": ["svg"]},
+        }
+    )
+    steps.prepare(spec=plan.parameters["datasets"]["d"], output=plan.data_file("m"))
+    return plan
+
+
+def fitted(plan: Plan) -> list[str]:
+    paths = plan.fit_files("fit.json", model="m")
+    for path in paths:
+        steps.fit(
+            data=plan.data_file("m"), output=path, name="m", model=plan.parameters["models"]["m"],
+            structure=Path(path).parts[-3], optimizer=plan.parameters["optimizers"]["auto"],
+            seed=0, keyframes=5,
+        )  # fmt: skip
+    steps.compare(fits=paths, output="results/compare/m/structures.parquet")
+    return paths
+
+
+def page(paths: list[str]) -> str:
+    """What a reader sees of the page of the model."""
+    write_pages(
+        structures=["results/compare/m/structures.parquet"], captions=[], fits=paths,
+        output="results/index.html", timing="results/timing.html",
+    )  # fmt: skip
+    text = Path("results/pages/m.html").read_text("utf-8")
+    return " ".join(html.unescape(re.sub("<[^>]+>", " ", text)).split())
+
+
+def test_fits_of_a_family_are_those_of_the_library(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = rows()
+    formula = "cbind(hit, miss) ~ x + (1 + x | g)"
+    plan = planned(frame, formula=formula, family="binomial", structures=["full", "zerocorr"])
+    paths = fitted(plan)
+    log = capsys.readouterr().out
+    assert "Family binomial, link logit" in log
+    for path, structure in zip(paths, ("full", "zerocorr"), strict=True):
+        own = ms.glmer(formula, frame, structure=structure)
+        info = read_json(path)
+        assert info["objective"] == pytest.approx(own.objective, abs=1e-8)
+        assert (info["family"], info["link"], info["sigma"]) == ("binomial", "logit", None)
+        loaded = ms.load_fit(Path(path).parent)
+        np.testing.assert_allclose(loaded.beta, own.beta, rtol=1e-6)
+    table = read_table("results/compare/m/structures.parquet", STRUCTURES)
+    assert table["sigma"].isna().all()
+    assert table["edf"].isna().all()
+    assert table["n_theta"].tolist() == [3, 2]
+    (test,) = read_table("results/compare/m/tests.parquet", TESTS).to_dict("records")
+    assert (test["p_low"], test["p_high"], test["parameters"]) == (0.0, 1.0, 1)
+    assert pd.isna(test["p_value"])
+
+
+def test_the_page_says_family_link_and_ratios_and_nothing_of_sigma(directory: Path) -> None:
+    frame = rows()
+    paths = fitted(planned(frame, formula="count ~ x + (1 | g)", family="nbinom2"))
+    text = page(paths)
+    fit = ms.glmer("count ~ x + (1 | g)", frame, "nbinom2")
+    assert "72 observations, family nbinom2, link log, ML" in text
+    assert "Generalized linear mixed model fit by maximum likelihood (Laplace" in text
+    size = re.search(r"Family nbinom2, link log, size ([0-9.e+]+)\.", text)
+    assert size is not None
+    assert float(size[1]) == pytest.approx(fit.dispersion, rel=1e-4)
+    ratio = re.search(r"Ratios of means Ratio 95 % from to x ([0-9.]+) ([0-9.]+) ([0-9.]+)", text)
+    assert ratio is not None
+    own = fit.fixed_effects(exponentiate=True).set_index("term").loc["x"]
+    got = [float(part) for part in ratio.groups()]
+    assert got == pytest.approx([own["estimate"], own["lower"], own["upper"]], rel=1e-4)
+    for word in ("sigma", "Residual", "profiled", "REML criterion is"):
+        assert word not in text
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [("logit", "Ratios of odds"), ("cloglog", "Ratios of hazards"), ("probit", None)],
+)
+def test_ratios_are_called_what_they_are(directory: Path, link: str, words: str | None) -> None:
+    text = page(fitted(planned(rows(), formula="cbind(hit, miss) ~ x + (1 | g)", family="binomial",
+                               link=link)))  # fmt: skip
+    assert (words in text) if words else ("Ratios of" not in text)
+    without = fitted(
+        planned(rows(), formula="cbind(hit, miss) ~ 0 + x + (1 | g)", family="binomial", link=link)
+    )
+    # Without an intercept coefficients may be odds themselves.
+    assert "Ratios of" not in page(without)
+
+
+def broken(**columns: Any) -> pd.DataFrame:
+    return rows().assign(**columns)
+
+
+BAD: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "counts that are not whole": (
+        {"count": lambda d: d["count"] + 0.5},
+        {"formula": "count ~ x + (1 | g)", "family": "poisson"},
+        ["'count'", "whole numbers from 0 on", "row 1"],
+    ),
+    "counts below zero": (
+        {"count": lambda d: d["count"] - 40},
+        {"formula": "count ~ x + (1 | g)", "family": "nbinom2"},
+        ["'count'", "whole numbers from 0 on"],
+    ),
+    "shares without trials": (
+        {"yes": lambda d: d["hit"] / d["m"]},
+        {"formula": "yes ~ x + (1 | g)", "family": "binomial"},
+        ["'yes'", "0 or 1, or successes with their trials"],
+    ),
+    "numbers that are no shares": (
+        {"yes": lambda d: d["yes"] + 1},
+        {"formula": "yes ~ x + (1 | g)", "family": "binomial", "weights": "m"},
+        ["'yes'", "between 0 and 1"],
+    ),
+    "all successes": (
+        {"yes": 1},
+        {"formula": "yes ~ x + (1 | g)", "family": "binomial"},
+        ["'yes'", "is constant (1 in all 72 rows used)"],
+    ),
+    "no trials": (
+        {"hit": lambda d: d["hit"].where(d.index != 3, 0), "miss":
+         lambda d: d["miss"].where(d.index != 3, 0)},
+        {"formula": "cbind(hit, miss) ~ x + (1 | g)", "family": "binomial"},
+        ["cbind(hit, miss)", "not both 0", "row 4", "Leave such rows out"],
+    ),
+    "successes over no trials": (
+        {"m": lambda d: d["m"].where(d.index != 3, 0)},
+        {"formula": "hit / m ~ x + (1 | g)", "family": "binomial"},
+        ["hit/m", "infinite", "row 4"],
+    ),
+    "more successes than trials": (
+        {"hit": lambda d: d["m"] + 1},
+        {"formula": "hit / m ~ x + (1 | g)", "family": "binomial"},
+        ["'hit/m'", "between 0 and 1"],
+    ),
+    "weights below zero": (
+        {"w": lambda d: d["w"].where(d.index != 2, -1.0)},
+        {"formula": "count ~ x + (1 | g)", "family": "poisson", "weights": "w"},
+        ["column 'w'", "not negative", "row 3", "-1"],
+    ),
+    "an offset that is not finite": (
+        {"m": lambda d: d["m"].where(d.index != 2, 0)},
+        {"formula": "count ~ x + (1 | g)", "family": "poisson", "offset": "log(m)"},
+        ["log(m)"],
+    ),
+    "amounts of zero": (
+        {"count": lambda d: d["count"].where(d.index != 2, 0)},
+        {"formula": "count ~ x + (1 | g)", "family": "gamma"},
+        ["'count'", "above 0"],
+    ),
+    "three categories": (
+        {},
+        {"formula": "f ~ x + (1 | g)", "family": "binomial"},
+        ["'f'", "3 categories"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_responses_are_one_message(directory: Path, case: str) -> None:
+    columns, model, words = BAD[case]
+    plan = planned(rows().assign(**columns), **model)
+    with pytest.raises(MixedscopeError) as caught:
+        fitted(plan)
+    assert isinstance(caught.value, DataError)
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_separated_level_is_a_verdict_that_the_page_tells(directory: Path) -> None:
+    paths = fitted(planned(rows(), formula="yes ~ x + f + (1 | g)", family="binomial"))
+    certificate = read_json(paths[0])["certificate"]
+    assert certificate["verdict"] == "at infinity"
+    text = page(paths)
+    assert "full, auto: at infinity" in text
+    assert certificate["words"] in text
+    assert "fc" in certificate["words"]
