@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mixedscope.api.fit_numbers import FitNumbers, M
-from mixedscope.api.marginal_means import Means
+from mixedscope.api.marginal_means import Means, check_means
 from mixedscope.core.arguments import door
-from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.dropped_terms import fixed_deletions, random_deletions
@@ -216,14 +215,7 @@ class FitHypotheses(FitNumbers[M]):
         --------
         >>> fit.means("Machine").pairs(adjust="holm")  # doctest: +SKIP
         """
-        inside = list(by or ())
-        if not of:
-            raise ModelError("Means are of one variable at least: fit.means('Machine').")
-        twice = [name for name in of if name in inside or list(of).count(name) > 1]
-        if twice:
-            raise ModelError(f"{twice[0]!r} is given twice: means are of it or by it.")
-        if at is not None and not isinstance(at, Mapping):
-            raise ModelError('at must give values by name, as at={"x": [0, 1]}.')
+        inside = check_means(of, by, at)
         design = self.model.design
         # As the model has them, and only the rows used.
         frame = self.model.data.iloc[design.rows].reset_index(drop=True)

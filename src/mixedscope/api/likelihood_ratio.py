@@ -7,10 +7,16 @@ from typing import Any
 import pandas as pd
 
 from mixedscope.api.fit import Fit
+from mixedscope.api.generalized.fit import GeneralizedFit
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.covariance.structure_names import structure_name
+from mixedscope.inference.hypotheses.generalized_ratios import (
+    ComparedGeneralized,
+    generalized_against_none,
+    generalized_ratio_table,
+)
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     ComparedFit,
     against_none,
@@ -56,8 +62,8 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
     Raises
     ------
     ModelError
-        If fits are not of the same data or criterion, not nested, or REML fits have different fixed
-        effects.
+        If fits are not of the same data, family or criterion, not nested, or REML fits have
+        different fixed effects.
 
     Examples
     --------
@@ -66,12 +72,34 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
     if not fits:
         raise ModelError(f"{_WANTED}; none is given.")
     given = [fit for item in fits for fit in each_fit(item, _WANTED)]
+    generalized = [fit for fit in given if isinstance(fit, GeneralizedFit)]
+    if generalized:
+        if len(generalized) < len(given):
+            raise ModelError(
+                "A linear fit and one of a generalised model have likelihoods of different "
+                "responses, which cannot be compared: give fits of one kind."
+            )
+        made = [_generalized(fit) for fit in generalized]
+        if len(made) == 1:
+            return ResultTable(generalized_against_none(made[0], seed=seed))
+        return ResultTable(generalized_ratio_table(made, seed=seed))
     if refit:
         given = [fit.model.fit(reml=False, name=fit.name) if fit.reml else fit for fit in given]
     compared = [_compared(fit) for fit in given]
     if len(compared) == 1:
         return ResultTable(against_none(compared[0], draws=draws, seed=seed))
     return ResultTable(likelihood_ratio_table(compared, seed=seed))
+
+
+def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:
+    return ComparedGeneralized(
+        formula=fit.formula,
+        structure=structure_name(fit.info),
+        objective=fit.model.laplace,
+        point=fit.parameters.to_numpy(),
+        value=fit.objective,
+        random=fit.info["random"],
+    )
 
 
 def _compared(fit: Fit) -> ComparedFit:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
 from mixedscope.core.arguments import door
+from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.means.marginal_means import (
@@ -17,7 +20,7 @@ from mixedscope.inference.means.marginal_means import (
     stored_means,
 )
 
-__all__ = ["Means"]
+__all__ = ["Means", "check_means"]
 
 
 @dataclass(frozen=True)
@@ -83,3 +86,20 @@ class Means:
 
     def _repr_html_(self) -> str:
         return ResultTable(self.table)._repr_html_()
+
+
+def check_means(of: Sequence[str], by: Sequence[str] | None, at: Any) -> list[str]:
+    """Give the variables that means are by.
+
+    Raises ModelError if there is nothing that means are of, a variable is given twice, or ``at`` is
+    no mapping.
+    """
+    inside = list(by or ())
+    if not of:
+        raise ModelError("Means are of one variable at least: fit.means('Machine').")
+    twice = [name for name in of if name in inside or list(of).count(name) > 1]
+    if twice:
+        raise ModelError(f"{twice[0]!r} is given twice: means are of it or by it.")
+    if at is not None and not isinstance(at, Mapping):
+        raise ModelError('at must give values by name, as at={"x": [0, 1]}.')
+    return inside

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.aliases import FamiliarNames
+from mixedscope.api.generalized.inference import GeneralizedInference
 from mixedscope.api.generalized.model import GeneralizedModel
 from mixedscope.api.kept_fit import KeptFit
 from mixedscope.core.arguments import door
@@ -38,7 +39,9 @@ _RATIOS = ("logit", "log", "cloglog")
 _SCALES = ("response", "link")
 
 
-class GeneralizedFit(FamiliarNames[GeneralizedModel], KeptFit[GeneralizedModel]):
+class GeneralizedFit(
+    GeneralizedInference, FamiliarNames[GeneralizedModel], KeptFit[GeneralizedModel]
+):
     """A fitted generalised linear mixed model.
 
     Made by :meth:`mixedscope.GeneralizedLinearMixedModel.fit`, :func:`mixedscope.glmer` or

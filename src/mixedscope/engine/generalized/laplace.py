@@ -158,6 +158,10 @@ class LaplaceObjective:
         self._modes: Modes | None = None
         self._at: tuple[Floats, Modes] | None = None
 
+    def like(self, system: GeneralizedSystem) -> LaplaceObjective:
+        """The same objective of another system: other columns, or another response."""
+        return LaplaceObjective(system, expected=self.expected)
+
     # -- values and slopes
 
     def split(self, point: Floats) -> tuple[Floats, Floats, float]:

@@ -102,6 +102,10 @@ class QuadratureObjective(LaplaceObjective):
         self._nodes = np.array(list(product(nodes, repeat=k)))
         self._logs = np.array([sum(own) for own in product(logs, repeat=k)])
 
+    def like(self, system: GeneralizedSystem) -> QuadratureObjective:
+        """The same objective of another system, with as many points."""
+        return QuadratureObjective(system, self.points, expected=self.expected)
+
     def evaluate(self, point: Floats) -> GeneralizedEvaluation:
         """Evaluate the objective at a point (k,).
 

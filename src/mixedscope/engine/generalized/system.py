@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Final
 
@@ -84,6 +85,13 @@ class GeneralizedSystem:
             tuple(f.size for f in self.factors),
         )
         self.modal = self._system(np.empty((self.n, 0)))
+
+    def of_response(self, response: Response) -> GeneralizedSystem:
+        """The same with another response; both work in the same memory, one at a time."""
+        _ = self.adjoint
+        other = copy(self)
+        other.response = response
+        return other
 
     @cached_property
     def joint(self) -> BlockedSystem:

@@ -41,7 +41,7 @@ class Drawn:
     @property
     def low(self) -> float:
         """The lower end of its range."""
-        if self.key[0] in ("sd", "sigma"):
+        if self.key[0] in ("sd", "sigma", "dispersion"):
             return 0.0
         if self.key[0] != "correlation" or not self.known.any():
             return -math.inf

@@ -6,7 +6,7 @@ Moraes, Dror & Shaw 2011, Proc. SC11): the seed is its key, i stands in its coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = [
     "origin_of",
     "refuse_vanishing",
     "responses_of_draws",
+    "streams",
 ]
 
 Floats = NDArray[np.float64]
@@ -94,6 +95,17 @@ def origin_of(
     )
 
 
+def streams(draws: Iterable[int], seed: int) -> Iterator[np.random.Generator]:
+    """Give for each draw, by number, a generator at the beginning of its own stream."""
+    stream = np.random.Philox(key=derive_seed(seed, "parametric bootstrap"))
+    generator = np.random.Generator(stream)
+    state: Any = stream.state
+    for draw in draws:
+        state["state"]["counter"][:] = (0, draw, 0, 0)
+        stream.state = state
+        yield generator
+
+
 def responses_of_draws(
     objective: ProfiledObjective, truth: Truth, draws: Sequence[int], seed: int
 ) -> Floats:
@@ -101,13 +113,8 @@ def responses_of_draws(
     system = objective.system
     sizes = [(len(term.design.levels), term.size) for term in system.terms]
     numbers = np.empty((len(draws), system.n + sum(q * k for q, k in sizes)))
-    stream = np.random.Philox(key=derive_seed(seed, "parametric bootstrap"))
-    normal = np.random.Generator(stream).standard_normal
-    state: Any = stream.state
-    for row, draw in zip(numbers, draws, strict=True):
-        state["state"]["counter"][:] = (0, draw, 0, 0)
-        stream.state = state
-        normal(out=row)
+    for row, generator in zip(numbers, streams(draws, seed), strict=True):
+        generator.standard_normal(out=row)
     responses = np.ascontiguousarray(numbers[:, : system.n])
     effects, first = [], system.n
     for q, k in sizes:

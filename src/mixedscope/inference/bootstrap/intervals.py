@@ -17,7 +17,7 @@ from mixedscope.inference.bootstrap.result import Bootstrap
 if TYPE_CHECKING:
     from mixedscope.engine.search.searchable import SearchableObjective
 
-__all__ = ["bootstrap_intervals"]
+__all__ = ["bootstrap_intervals", "check_draws", "intervals_of_draws"]
 
 
 def bootstrap_intervals(
@@ -35,12 +35,8 @@ def bootstrap_intervals(
     ``interval`` is that of `Bootstrap.confint`, which says what the columns are.
     """
     check_interval(interval)
+    check_draws(draws)
     if not isinstance(draws, Bootstrap):
-        if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
-            raise ModelError(
-                "draws must be a whole number from 1, or what fit.parametric_bootstrap gives, "
-                f"not {named(draws)}."
-            )
         missing = estimates.loc[estimates["kind"].isin(["sd", "correlation", "sigma"])]
         missing = missing.loc[missing["estimate"].isna(), ["kind", "group", "term", "term2"]]
         truth = estimated_truth(objective, theta)
@@ -48,6 +44,24 @@ def bootstrap_intervals(
             objective, truth, seed=seed, undetermined=missing.to_numpy(dtype=object).tolist()
         )
         draws = bootstrap_part(objective, truth, range(draws), origin)
+    return intervals_of_draws(draws, level, estimates, interval)
+
+
+def check_draws(draws: object) -> None:
+    """Raise ModelError if these are neither draws nor how many."""
+    if isinstance(draws, Bootstrap):
+        return
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
+        raise ModelError(
+            "draws must be a whole number from 1, or what fit.parametric_bootstrap gives, "
+            f"not {named(draws)}."
+        )
+
+
+def intervals_of_draws(
+    draws: Bootstrap, level: float, estimates: pd.DataFrame, interval: str
+) -> pd.DataFrame:
+    """Give an interval for each parameter of a table of estimates, in its order."""
     table = draws.with_estimates(estimates).confint(level, interval)
     key = ["kind", "group", "term", "term2"]
     wanted = estimates.loc[estimates["kind"] != "theta", key].fillna("")

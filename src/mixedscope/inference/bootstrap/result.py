@@ -54,6 +54,9 @@ class Origin:
         What sigma and theta are.
     undetermined : tuple of (kind, group, term, term2)
         Parameters that the data do not determine.
+    scale : str
+        What the entry ``sigma`` is of generalised models: the dispersion of this name; nothing,
+        where the family has none.
     """
 
     seed: int
@@ -69,11 +72,20 @@ class Origin:
     sd: tuple[float, ...]
     correlation: tuple[float, ...]
     undetermined: tuple[tuple[str | None, ...], ...] = ()
+    scale: str = "sigma"
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Origin:
         """Read what is stored with a table; of numbers null is NaN."""
-        return cls(**{own.name: _frozen(stored[own.name]) for own in fields(cls)})
+        known = {"scale": "sigma", **stored}
+        return cls(**{own.name: _frozen(known[own.name]) for own in fields(cls)})
+
+    @property
+    def scale_key(self) -> Key | None:
+        """Kind, group, term and second term of the entry ``sigma``; None if it is of nothing."""
+        if self.scale == "sigma":
+            return "sigma", None, None, None
+        return ("dispersion", None, self.scale, None) if self.scale else None
 
     def difference(self, other: Origin) -> str | None:
         """Name the first thing in which two origins differ; None if there is none."""
@@ -144,13 +156,15 @@ class Bootstrap(Refits):
     def table(self) -> pd.DataFrame:
         """One row per draw, one column per quantity.
 
-        ``draw``, ``objective``, ``sigma``; then ``beta``, ``std_error``, ``sd``, ``correlation``
+        ``draw``, ``objective``, ``sigma`` (of a generalised model ``dispersion`` and its name,
+        where there is one); then ``beta``, ``std_error``, ``sd``, ``correlation``
         and ``theta``, each followed by what it is of; ``singular``, ``evaluations`` and
         ``converged``. Numbers are in the units of the data.
         """
-        columns: dict[str, Any] = {
-            "draw": self.draw, "objective": self.objective, "sigma": self.sigma,
-        }  # fmt: skip
+        columns: dict[str, Any] = {"draw": self.draw, "objective": self.objective}
+        key = self.origin.scale_key
+        if key is not None:
+            columns[" ".join(filter(None, key))] = self.sigma
         names = {
             "beta": self.beta_names,
             "std_error": self.beta_names,
@@ -265,10 +279,10 @@ class Bootstrap(Refits):
         Returns
         -------
         pandas.DataFrame
-            ``kind`` (``beta``, ``sigma``, ``sd``, ``correlation``), ``group``, ``term``, ``term2``,
-            ``estimate`` (of the fit; missing of draws that were read without it), ``lower``,
-            ``upper``, ``method`` (``bootstrap``), ``mean`` (of the draws: less what they were drawn
-            from it is the bias), ``interval``, ``draws``: how many count,
+            ``kind`` (``beta``, ``sigma`` or ``dispersion``, ``sd``, ``correlation``), ``group``,
+            ``term``, ``term2``, ``estimate`` (of the fit; missing of draws that were read without
+            it), ``lower``, ``upper``, ``method`` (``bootstrap``), ``mean`` (of the draws: less what
+            they were drawn from it is the bias), ``interval``, ``draws``: how many count,
             ``drawn_from``: the parameter that responses were drawn from, the estimate unless
             another was given, and ``remark``. Draws that did not converge do not count, nor those
             of a correlation where a standard deviation is zero. Ends are missing where the data do
@@ -342,7 +356,8 @@ class Bootstrap(Refits):
         origin = self.origin
         for j, name in enumerate(origin.beta_names):
             yield ("beta", None, name, None), origin.beta[j], self.beta[:, j]
-        yield ("sigma", None, None, None), origin.sigma, self.sigma
+        if origin.scale_key is not None:
+            yield origin.scale_key, origin.sigma, self.sigma
         for group in dict.fromkeys(name[0] for name in origin.sd_names):
             for j, (own, term) in enumerate(origin.sd_names):
                 if own == group:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from mixedscope.core.arguments import named, number_array
 from mixedscope.core.errors import FormulaError, ModelError, suggest
 from mixedscope.engine.objective import ProfiledObjective
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["Contrasts", "check_hypotheses", "contrasts_of"]
 
@@ -53,7 +56,7 @@ class Contrasts:
     labels: tuple[str, ...]
 
 
-def contrasts_of(objective: ProfiledObjective, hypotheses: Any) -> Contrasts:
+def contrasts_of(objective: ProfiledObjective | LaplaceObjective, hypotheses: Any) -> Contrasts:
     """Read hypotheses about the fixed effects of a model.
 
     Raises FormulaError if a text cannot be read, and ModelError if a coefficient is unknown, a
@@ -303,7 +306,7 @@ class _Reader:
 
 
 def _refuse_inestimable(
-    objective: ProfiledObjective, rows: Floats, labels: tuple[str, ...]
+    objective: ProfiledObjective | LaplaceObjective, rows: Floats, labels: tuple[str, ...]
 ) -> None:
     """Refuse contrasts (c, p) of coefficients that were left out, unless the data determine them.
 

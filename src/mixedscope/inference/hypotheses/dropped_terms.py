@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from mixedscope.inference.ladder.likelihood_ratio import null_reference, referen
 from mixedscope.inference.ladder.one_variance import has_one_variance
 from mixedscope.optimize.driver import minimize
 
-__all__ = ["DELETION_COLUMNS", "fixed_deletions", "random_deletions"]
+__all__ = ["DELETION_COLUMNS", "deletions_table", "fixed_deletions", "random_deletions"]
 
 Floats = NDArray[np.float64]
 
@@ -56,31 +56,46 @@ def fixed_deletions(objective: SearchableObjective, theta: Floats) -> pd.DataFra
     All models are fitted by maximum likelihood: ``objective`` has that criterion, and ``theta``
     (k,) are the estimates or where to look for them. Gives `DELETION_COLUMNS`.
     """
+    whole = minimize(objective, start=theta)
+
+    def fit(design: Design) -> tuple[int, float]:
+        poorer = SearchableObjective(ProfiledSystem(design), reml=False)
+        return poorer.n_identified, minimize(poorer, start=whole.theta).evaluation.objective
+
+    own = objective.n_identified, whole.evaluation.objective
+    return deletions_table(objective.system, own, fit, _FIXED)
+
+
+def deletions_table(
+    system: Any,
+    whole: tuple[int, float],
+    fit: Callable[[Design], tuple[int, float]],
+    remark: str,
+) -> pd.DataFrame:
+    """Leave out fixed-effects terms of a linear or generalised model: `DELETION_COLUMNS`.
+
+    ``whole``: parameters and objective of the model; ``fit`` gives those of another design, without
+    the columns of a term. ``remark`` is said of every test.
+    """
     from scipy.stats import chi2
 
-    system = objective.system
     design = system.design
-    whole = minimize(objective, start=theta)
-    rows = [_row(_ALL, objective, whole.evaluation.objective)]
+    rows = [_row(_ALL, *whole)]
     for name, columns in columns_without(design, system.kept).items():
-        lost = system.n_fixed - columns.shape[1]
+        lost = len(system.kept) - columns.shape[1]
         if not lost:
-            row = _row(name, objective, whole.evaluation.objective)
+            row = _row(name, *whole)
             row |= {"df": 0, "remark": "the data do not tell its effects from those of other terms"}
             rows.append(row)
             continue
         names = tuple(f"{j}" for j in range(columns.shape[1]))
-        poorer = SearchableObjective(
-            ProfiledSystem(replace(design, X=columns, x_names=names)), reml=False
-        )
-        value = minimize(poorer, start=whole.theta).evaluation.objective
-        statistic = statistic_of(value, whole.evaluation.objective, f"the model without {name}",
-                                 design.formula)  # fmt: skip
+        dof, value = fit(replace(design, X=columns, x_names=names))
+        statistic = statistic_of(value, whole[1], f"the model without {name}", design.formula)
         p = float(chi2.sf(statistic, lost))
         rows.append(
-            _row(name, poorer, value)
+            _row(name, dof, value)
             | {"statistic": statistic, "df": lost, "p_value": p, "p_low": p, "p_high": p}
-            | {"distribution": f"χ²({lost})", "remark": _FIXED}
+            | {"distribution": f"χ²({lost})", "remark": remark}
         )
     return table_of(rows, DELETION_COLUMNS)
 
@@ -95,7 +110,7 @@ def random_deletions(
     estimates. Gives `DELETION_COLUMNS`.
     """
     value = objective.evaluate(theta).objective
-    rows = [_row(_ALL, objective, value)]
+    rows = [_row(_ALL, objective.n_identified, value)]
     for deletion in _deletions(objective.system.design):
         entries = _tested(objective, theta, value, deletion, draws, seed)
         rows.append(entries)
@@ -138,7 +153,7 @@ def _tested(
         at_zero = objective.evaluate(np.zeros(len(theta))).objective
         statistic = statistic_of(at_zero, value, "the model without it", design.formula)
         dof = len(objective.beta_names) + (design.sigma is None)
-        row = _row(deletion.name, objective, at_zero) | {
+        row = _row(deletion.name, objective.n_identified, at_zero) | {
             "dof": dof,
             "aic": at_zero + 2.0 * dof,
             "statistic": statistic,
@@ -151,8 +166,8 @@ def _tested(
     try:
         found = minimize(poorer)
     except OptimizerError as error:
-        return _row(deletion.name, poorer, np.nan) | {"remark": as_remark(str(error))}
-    row = _row(deletion.name, poorer, found.evaluation.objective)
+        return _row(deletion.name, poorer.n_identified, np.nan) | {"remark": as_remark(str(error))}
+    row = _row(deletion.name, poorer.n_identified, found.evaluation.objective)
     if not deletion.is_nested:
         return row | {"remark": _NOT_NESTED}
     statistic = statistic_of(found.evaluation.objective, value,
@@ -281,8 +296,7 @@ def _written(factor: RandomDesign, part: TermPart) -> str:
     return f"{part.structure}({inner} | {factor.group})"
 
 
-def _row(term: str, objective: SearchableObjective, value: float) -> dict[str, Any]:
-    dof = objective.n_identified
+def _row(term: str, dof: int, value: float) -> dict[str, Any]:
     return dict.fromkeys(DELETION_COLUMNS) | {
         "term": term,
         "dof": dof,

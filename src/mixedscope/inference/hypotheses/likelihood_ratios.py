@@ -25,10 +25,13 @@ from mixedscope.inference.ladder.nesting import is_nested
 from mixedscope.inference.ladder.one_variance import has_one_variance, one_variance_p_value
 
 __all__ = [
+    "LARGE",
     "RATIO_COLUMNS",
     "ComparedFit",
     "against_none",
     "check_data",
+    "compared",
+    "described",
     "exact_entries",
     "fixed_formula",
     "likelihood_ratio_table",
@@ -53,7 +56,7 @@ _INSIDE: Final = 1e-7
 #: Objective by which a richer fit may end above one that it contains, times its size over 10,000.
 _SLACK: Final = 1e-4
 
-_LARGE: Final = (
+LARGE: Final = (
     "fixed effects: chi-squared is for large samples, in small ones anova() and test() are closer"
 )
 
@@ -103,9 +106,9 @@ def likelihood_ratio_table(fits: Sequence[ComparedFit], *, seed: int) -> pd.Data
     ordered = sorted(fits, key=lambda fit: fit.dof)
     rows: list[dict[str, Any]] = []
     for place, richer in enumerate(ordered):
-        row = _described(richer)
+        row = described(richer)
         if place:
-            row |= _compared(ordered[place - 1], richer, seed)
+            row |= compared(ordered[place - 1], richer, seed)
         rows.append(row)
     return table_of(rows, RATIO_COLUMNS)
 
@@ -118,14 +121,14 @@ def against_none(fit: ComparedFit, *, draws: int, seed: int) -> pd.DataFrame:
     objective = fit.objective
     value = objective.evaluate(np.zeros(len(objective.theta_names))).objective
     statistic = statistic_of(value, fit.value, "the model without random effects", fit.formula)
-    none = _described(fit) | {
+    none = described(fit) | {
         "formula": fixed_formula(objective.system.design),
         "dof": len(objective.beta_names) + (objective.system.design.sigma is None),
         "objective": value,
         "structure": "none",
     }
     none["aic"] = value + 2.0 * none["dof"]
-    row = _described(fit) | {"statistic": statistic, "df": fit.dof - none["dof"]}
+    row = described(fit) | {"statistic": statistic, "df": fit.dof - none["dof"]}
     if has_one_variance(objective):
         row |= exact_entries(objective, statistic, draws=draws, seed=seed)
     else:
@@ -203,8 +206,13 @@ def _offset(design: Design) -> Floats:
     return np.zeros(len(design.y)) if design.offset is None else np.asarray(design.offset)
 
 
-def _compared(poorer: ComparedFit, richer: ComparedFit, seed: int) -> dict[str, Any]:
-    """Entries of the row of the richer of two fits."""
+def compared(
+    poorer: ComparedFit, richer: ComparedFit, seed: int, large: str = LARGE
+) -> dict[str, Any]:
+    """Entries of the row of the richer of two fits.
+
+    ``large``: what is said of chi-squared for fixed effects.
+    """
     fixed = _more_fixed(poorer, richer)
     same = is_nested(richer.random, poorer.random)
     if not is_nested(poorer.random, richer.random):
@@ -223,12 +231,12 @@ def _compared(poorer: ComparedFit, richer: ComparedFit, seed: int) -> dict[str, 
     if same:
         # Variances and fixed effects are asymptotically independent, at a boundary too.
         found = chi_squared(fixed)
-        only = Reference("chi-squared", fixed, found, (found,), found, _LARGE)
+        only = Reference("chi-squared", fixed, found, (found,), found, large)
         return row | referred(only, statistic)
     made = reference(poorer.objective, poorer.theta, richer.objective, fixed=fixed, seed=seed)
     out = row | referred(made, statistic)
     if fixed:
-        out["remark"] = f"{out['remark']}; {_LARGE}"
+        out["remark"] = f"{out['remark']}; {large}"
     return out
 
 
@@ -283,7 +291,8 @@ def referred(found: Reference, statistic: float) -> dict[str, Any]:
     }
 
 
-def _described(fit: ComparedFit) -> dict[str, Any]:
+def described(fit: ComparedFit) -> dict[str, Any]:
+    """Entries of a row that a fit has by itself."""
     return dict.fromkeys(RATIO_COLUMNS) | {
         "formula": fit.formula,
         "structure": fit.structure,

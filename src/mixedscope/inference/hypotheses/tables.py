@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.hypotheses.contrasts import Contrasts
 from mixedscope.inference.hypotheses.methods import approximation, df_method
-from mixedscope.inference.hypotheses.terms import TYPES, term_hypotheses
+from mixedscope.inference.hypotheses.terms import TYPES, Type, term_hypotheses
 from mixedscope.inference.intervals.columns import fixed_only, no_value
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "kenward_roger_intervals",
     "satterthwaite_intervals",
     "single_tests",
+    "term_table",
 ]
 
 Floats = NDArray[np.float64]
@@ -106,20 +108,20 @@ def anova_table(
     ``type``: I, II or III (or 1, 2, 3); ``df``: a method of `DF_METHODS`. A term with nothing of
     its own that data determine has no test.
     """
-    written = str(type) if isinstance(type, str | int) else ""
-    found = _TYPES.get(written, written.upper())
-    known = next((t for t in TYPES if t == found), None)
-    if known is None:
-        raise ModelError(
-            f"There are no hypotheses of type {named(type)}.{suggest(written, TYPES)} "
-            f"Known are: {', '.join(TYPES)}."
-        )
+    known = _type(type)
     df_method(df)
-    system = objective.system
-    hypotheses = term_hypotheses(system.design, system.kept, known)
+    return term_table(objective.system, known, lambda: approximation(df, objective, theta))
+
+
+def term_table(system: Any, type: str | int, method: Callable[[], Approximation]) -> pd.DataFrame:
+    """Do what `anova_table` does by any method, which is made where there is a term to test.
+
+    ``system``: of a linear or generalised model.
+    """
+    hypotheses = term_hypotheses(system.design, system.kept, _type(type))
     if not hypotheses:
         return _frame([], TERM_COLUMNS)
-    method = approximation(df, objective, theta)
+    by = method()
     rows = []
     for hypothesis in hypotheses:
         if not len(hypothesis.rows):
@@ -132,13 +134,26 @@ def anova_table(
                 }
             )
             continue
-        row = _joint(method, hypothesis.rows, np.zeros(len(hypothesis.rows)))
+        row = _joint(by, hypothesis.rows, np.zeros(len(hypothesis.rows)))
         if hypothesis.with_mean:
             row["remark"] = _joined(
                 row["remark"], "about the mean of the response too: there is no intercept"
             )
         rows.append({"term": hypothesis.term, **row})
     return _frame(rows, TERM_COLUMNS)
+
+
+def _type(type: str | int) -> Type:
+    """Which type of hypotheses is meant; raises ModelError if there is none."""
+    written = str(type) if isinstance(type, str | int) else ""
+    found = _TYPES.get(written, written.upper())
+    known = next((t for t in TYPES if t == found), None)
+    if known is None:
+        raise ModelError(
+            f"There are no hypotheses of type {named(type)}.{suggest(written, TYPES)} "
+            f"Known are: {', '.join(TYPES)}."
+        )
+    return known
 
 
 def satterthwaite_intervals(

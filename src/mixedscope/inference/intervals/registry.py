@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.inference.intervals.columns import COLUMNS
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
     from mixedscope.engine.search.searchable import SearchableObjective
 
-__all__ = ["METHODS", "IntervalMethod", "intervals"]
+__all__ = ["GENERALIZED_METHODS", "METHODS", "IntervalMethod", "intervals"]
 
 
 @dataclass(frozen=True)
@@ -63,33 +64,52 @@ METHODS: Final[dict[str, IntervalMethod]] = {
     "bootstrap": IntervalMethod("mixedscope.inference.bootstrap.intervals", "bootstrap_intervals"),
 }
 
+#: Those of generalised models.
+GENERALIZED_METHODS: Final[dict[str, IntervalMethod]] = {
+    "wald": METHODS["wald"],
+    "profile": IntervalMethod(
+        "mixedscope.inference.profiles.generalized", "generalized_profile_intervals"
+    ),
+    "bootstrap": IntervalMethod(
+        "mixedscope.inference.bootstrap.generalized", "generalized_bootstrap_intervals"
+    ),
+}
+
 
 def intervals(
-    objective: SearchableObjective,
+    objective: SearchableObjective | LaplaceObjective,
     theta: NDArray[np.float64],
     level: float,
     estimates: pd.DataFrame,
     *,
     method: str,
     settings: Mapping[str, Any],
+    methods: Mapping[str, IntervalMethod] = METHODS,
 ) -> pd.DataFrame:
-    """Give the intervals of a fit by one method: `COLUMNS`, then what the method adds.
+    """Give the intervals of a fit by one method of some: `COLUMNS`, then what the method adds.
 
     Raises ModelError if there is no such method, or it has no such setting.
     """
-    run = _checked(method, settings).run
+    run = _checked(method, settings, methods).run
     table = run(objective, theta, level, estimates, **settings).assign(method=method)
     return table[[*COLUMNS, *(c for c in table.columns if c not in COLUMNS)]]
 
 
-def _checked(name: str, settings: Mapping[str, Any]) -> IntervalMethod:
+def _checked(
+    name: str, settings: Mapping[str, Any], methods: Mapping[str, IntervalMethod]
+) -> IntervalMethod:
     """Find a method and check the names of its settings."""
-    if name not in METHODS:
-        raise ModelError(
-            f"There is no method {name!r} for confidence intervals.{suggest(name, METHODS)} "
-            f"Known are: {', '.join(METHODS)}."
+    if name in METHODS and name not in methods:
+        raise UnsuitedError(
+            f"Degrees of freedom by {name!r} are those of variances that a normal response "
+            f"estimates; a generalised model has intervals by {', '.join(methods)}."
         )
-    method = METHODS[name]
+    if name not in methods:
+        raise ModelError(
+            f"There is no method {name!r} for confidence intervals.{suggest(name, methods)} "
+            f"Known are: {', '.join(methods)}."
+        )
+    method = methods[name]
     if not settings:
         return method
     known = [

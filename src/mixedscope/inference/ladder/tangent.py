@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 from mixedscope.covariance.base import CovarianceStructure
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["SMALL", "Tangent", "at_covariance", "at_theta", "is_unstructured", "raised"]
 
@@ -79,10 +83,11 @@ def is_unstructured(structure: CovarianceStructure) -> bool:
     return structure.n_theta == structure.size * (structure.size + 1) // 2
 
 
-def raised(objective: ProfiledObjective, theta: Floats) -> Floats:
+def raised(objective: ProfiledObjective | LaplaceObjective, theta: Floats) -> Floats:
     """Move theta (k,) off the boundary: no principal standard deviation below 0.1 sigma.
 
-    For columns of unit root mean square, as far as the structures allow.
+    For columns of unit root mean square, as far as the structures allow. What a generalised model
+    has behind theta stays.
     """
     out = np.array(theta, dtype=float)
     for term in objective.system.terms:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.hypotheses.tables import single_tests
 from mixedscope.inference.means.adjust import ADJUSTMENTS, adjusted
 from mixedscope.inference.means.reference_grid import ReferenceGrid
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.system import GeneralizedSystem
 
 __all__ = [
     "MEAN_COLUMNS",
@@ -75,7 +78,7 @@ class LinearMeans:
 
 
 def linear_means(
-    system: ProfiledSystem,
+    system: ProfiledSystem | GeneralizedSystem,
     grid: ReferenceGrid,
     of: Sequence[str],
     by: Sequence[str],
@@ -243,7 +246,7 @@ def _blank(table: pd.DataFrame, fine: NDArray[np.bool_]) -> None:
     )
 
 
-def _estimable(system: ProfiledSystem, x: Floats) -> NDArray[np.bool_]:
+def _estimable(system: ProfiledSystem | GeneralizedSystem, x: Floats) -> NDArray[np.bool_]:
     """Whether rows (m, p) are combinations of the rows of X."""
     if not system.dropped_names:
         return np.ones(len(x), dtype=bool)

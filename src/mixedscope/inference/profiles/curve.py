@@ -56,6 +56,13 @@ _VANISHED: Final = -math.log(100.0)
 _LEVEL: Final = 1e-5
 _BEYOND: Final = -math.log(1e4)
 _SAME: Final = 1e-4
+#: Slope of zeta by the logarithm of the distance from the estimate at which it may be level, and
+#: how many units further out it has to be the same.
+_LEVEL_OFF: Final = 1e-4
+_OUT: Final = (20.0, 40.0, 80.0)
+#: Units of a step at most until zeta has risen so far, where it may be level.
+_PATIENT: Final = 2.0
+_RISEN: Final = 0.3
 #: Steps beyond the first point that a side may grow by, in slopes of the start.
 _WIDEST: Final = 8.0
 
@@ -99,6 +106,8 @@ class Curve:
         Whether it is followed no further to one side: the range ends there, or sigma vanishes.
     failed : set of {-1, 1}
         Sides on which it ended because the deviance could not be evaluated further out.
+    levelled : set of {-1, 1}
+        Sides on which it ended because zeta has a limit there, however far out.
     """
 
     def __init__(self, restriction: Restriction) -> None:
@@ -115,6 +124,7 @@ class Curve:
         self._looked: set[float] = set()
         self.ended = {-1: self._at_end(-1), 1: self._at_end(1)}
         self.failed: set[int] = set()
+        self.levelled: set[int] = set()
 
     def further(self, levels: Sequence[float]) -> Curve:
         """The same followed until |zeta| is each of these too; this one stays as it is."""
@@ -126,7 +136,7 @@ class Curve:
         """One that is followed further for itself."""
         other = copy(self)
         other.marks, other.ended = list(self.marks), dict(self.ended)
-        other.failed = set(self.failed)
+        other.failed, other.levelled = set(self.failed), set(self.levelled)
         other._tried, other._looked = set(self._tried), set(self._looked)
         return other
 
@@ -291,6 +301,9 @@ class Curve:
                 return
             if side < 0 and self._has_vanished(own[-1]):
                 self.ended[side] = True
+            if self._is_level(own[-1]):
+                self.ended[side] = True
+                self.levelled.add(side)
 
     def _has_vanished(self, mark: Mark) -> bool:
         """Whether a point is of a sigma so small that zeta has its limit where sigma vanishes.
@@ -306,18 +319,43 @@ class Curve:
         except EVALUATION_ERRORS:
             return False
 
+    def _is_level(self, mark: Mark) -> bool:
+        """Whether zeta has come to a limit, of a parameter that the data leave open to one side.
+
+        As where fixed effects separate responses, or counts vary no more than Poisson's do.
+        """
+        if not self.restriction.base.space.may_level:
+            return False
+        apart = mark.place - self._centre
+        if abs(mark.slope * apart) > _LEVEL_OFF:
+            return False
+        unit = self._unit()
+        for distance in _OUT:
+            place = mark.place + math.copysign(distance * unit, apart)
+            try:
+                if abs(self.hold(place).zeta - mark.zeta) > _SAME:
+                    return False
+            except EVALUATION_ERRORS:
+                return distance > _OUT[0]
+        return True
+
     def _bounded(self, own: Sequence[Mark], step: float) -> float:
         """A step from the last point of a side that is not much longer than those before it."""
         first = 1.0 / own[0].slope if own[0].slope > 0.0 else self._scale()
         gaps = [abs(b.place - a.place) for a, b in pairwise(own)]
+        if self.restriction.base.space.may_level and abs(own[-1].zeta) < _RISEN:
+            # Out of where it is level, or nearly, slopes do not tell how soon it rises.
+            step = min(step, _PATIENT * self._unit())
         return min(step, 4.0 * max(gaps, default=math.inf), _WIDEST * first)
 
     def _scale(self) -> float:
         """A first step where the deviance has no curvature."""
+        return 0.1 * self._unit() if self.restriction._places else 1.0
+
+    def _unit(self) -> float:
+        """A step of the coordinate that means about the same for all."""
         base = self.restriction.base
-        if self.parameter.kind == "beta":
-            return 1.0
-        return 0.1 * float(base.space.unit(base.centre.x)[self.restriction._places[0]])
+        return float(base.space.unit(base.centre.x)[self.restriction._places[0]])
 
     def _step(self, own: list[Mark], rise: float) -> float:
         """How far to go from the last point for zeta to rise by so much."""

@@ -50,6 +50,8 @@ _FINE: Final = 0.04
 _VANISHED: Final = 0.01
 _LEVEL: Final = 2e-5
 _NORMAL: Final = NormalDist()
+#: Kinds of parameters whose coordinate is their logarithm.
+_LOGARITHMS: Final = ("sigma", "dispersion")
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Followed:
 
     def coordinate(self, value: Floats) -> Floats:
         """The coordinate in which zeta is nearly straight."""
-        if self.key[0] == "sigma":
+        if self.key[0] in _LOGARITHMS:
             return np.log(value)
         if self.key[0] == "correlation":
             low, high = self._limits
@@ -123,7 +125,7 @@ class Followed:
 
     def of_coordinate(self, coordinate: Floats) -> tuple[Floats, Floats]:
         """The parameter at values of its coordinate, and its derivative by it."""
-        if self.key[0] == "sigma":
+        if self.key[0] in _LOGARITHMS:
             return np.exp(coordinate), np.exp(coordinate)
         if self.key[0] == "correlation":
             low, high = self._limits

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.covariance.polar import PolarAxis
-from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.system import ProfiledSystem
+from mixedscope.design.design import Design
+from mixedscope.engine.group_effects import GroupEffects
 
 __all__ = ["KEY", "Parameter", "Permuted", "choose", "label_of", "parameters_of", "values_of"]
 
@@ -56,8 +57,13 @@ class Parameter:
 
     @property
     def kind(self) -> str:
-        """``beta``, ``sigma``, ``sd`` or ``correlation``."""
+        """``beta``, ``sigma``, ``sd``, ``correlation``, or ``dispersion`` of a family."""
         return self.key[0]
+
+    @property
+    def is_logarithm(self) -> bool:
+        """Whether its coordinate is its logarithm."""
+        return self.kind in ("sigma", "dispersion")
 
     @property
     def label(self) -> str:
@@ -66,7 +72,7 @@ class Parameter:
 
     def value(self, coordinate: float) -> float:
         """Value of the parameter at a value of its coordinate."""
-        if self.kind == "sigma":
+        if self.is_logarithm:
             return math.exp(coordinate)
         if self.axis is None:
             return coordinate
@@ -76,7 +82,7 @@ class Parameter:
 
     def coordinate(self, value: float) -> float:
         """Value of the coordinate at a value of the parameter, in its range."""
-        if self.kind == "sigma":
+        if self.is_logarithm:
             return math.log(value)
         if self.axis is None:
             return value
@@ -86,7 +92,7 @@ class Parameter:
 
     def rate(self, coordinate: float) -> float:
         """Derivative of the parameter by its coordinate."""
-        if self.kind == "sigma":
+        if self.is_logarithm:
             return math.exp(coordinate)
         if self.axis is None:
             return 1.0
@@ -97,7 +103,7 @@ class Parameter:
     @property
     def limits(self) -> tuple[float, float]:
         """Ends of its range."""
-        if self.kind in ("sigma", "sd"):
+        if self.kind == "sd" or self.is_logarithm:
             return 0.0, math.inf
         if self.axis is None:
             return -math.inf, math.inf
@@ -125,7 +131,9 @@ def label_of(key: Key) -> str:
     return words if group is None else f"{words} | {group}"
 
 
-def parameters_of(objective: SearchableObjective, values: Mapping[Key, float]) -> list[Parameter]:
+def parameters_of(
+    terms: Sequence[GroupEffects], values: Mapping[Key, float], *, knows_sigma: bool = False
+) -> list[Parameter]:
     """All parameters of a fit that are free, in the order of its estimates.
 
     What a structure makes equal, or a power of another, is one parameter with ties; what it fixes,
@@ -133,13 +141,12 @@ def parameters_of(objective: SearchableObjective, values: Mapping[Key, float]) -
     determine them, or a standard deviation of zero hides a correlation.
     """
     found: dict[Key, Parameter] = {}
-    for place, name in enumerate(objective.beta_names):
-        key: Key = ("beta", None, name, None)
+    for place, key in enumerate(key for key in values if key[0] == "beta"):
         found[key] = Parameter(key, values[key], place=place)
-    key = ("sigma", None, None, None)
-    if objective.system.design.sigma is None:
-        found[key] = Parameter(key, values[key])
-    for i, term in enumerate(objective.system.terms):
+    for key in values:
+        if key[0] == "dispersion" or (key[0] == "sigma" and not knows_sigma):
+            found[key] = Parameter(key, values[key])
+    for i, term in enumerate(terms):
         for j, (part, structure) in enumerate(zip(term.design.parts, term.structures, strict=True)):
             columns = part.columns
             for order in _orders(structure.polar_axes, structure.size):
@@ -222,13 +229,18 @@ class Permuted:
 
     Parameters
     ----------
-    objective : SearchableObjective
+    objective : SearchableObjective or LaplaceObjective
     orders : mapping of (int, int) to (int, ...)
         New order of the columns, by term and part.
+    make : callable
+        Gives the objective of another design.
     """
 
     def __init__(
-        self, objective: SearchableObjective, orders: dict[tuple[int, int], tuple[int, ...]]
+        self,
+        objective: Any,
+        orders: dict[tuple[int, int], tuple[int, ...]],
+        make: Callable[[Design], Any],
     ) -> None:
         design = objective.system.design
         random = list(design.random)
@@ -244,9 +256,7 @@ class Permuted:
                 Z=np.ascontiguousarray(random[term].Z[:, at]),
                 names=tuple(random[term].names[c] for c in at),
             )
-        self.objective = SearchableObjective(
-            ProfiledSystem(replace(design, random=tuple(random))), reml=objective.reml
-        )
+        self.objective = make(replace(design, random=tuple(random)))
         self._original = objective
 
     def theta(self, theta: Floats) -> Floats:
@@ -269,7 +279,8 @@ class Permuted:
                 lower = np.zeros((len(at), len(at)))
                 lower[:, : structure.rank] = np.asarray(np.linalg.qr(rows.T)[1]).T
                 parts.append(structure.canonical(lower[structure.entries]))
-        return np.concatenate(parts)
+        # What is searched beside theta stays.
+        return np.concatenate([*parts, theta[sum(map(len, parts)) :]])
 
 
 def _slices(term: object, theta: Floats) -> list[Floats]:

@@ -190,7 +190,7 @@ class Profile:
             if (
                 not low <= value <= high
                 or not np.isfinite(value)
-                or (own.kind == "sigma" and value == 0.0)
+                or (own.is_logarithm and value == 0.0)
             ):
                 raise ModelError(
                     f"values: {own.label!r} has no profile at {value:g}; its range is {low:g} to "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.design.design import Design
 from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.parameters import sds_and_correlations
 from mixedscope.inference.profiles.curve import Curve, Mark, together
 from mixedscope.inference.profiles.parameters import (
@@ -69,6 +71,20 @@ class Profiler:
         self.objective = objective
         self.theta = np.asarray(theta, dtype=float)
         self._estimates = estimates
+        values = values_of(estimates)
+        known = self._begin(values)
+        self.fixed = [p for p in known if p.kind == "beta"]
+        self.known = [p for p in known if p.kind != "beta" or not self._is_restricted]
+        self.keys = list(values)
+        self._bases: dict[tuple[object, ...], tuple[Base, object]] = {}
+        self._restrictions: dict[str, Restriction] = {}
+        # What is asked for must not depend on what was asked before: a curve for each request.
+        self._curves: dict[tuple[str, tuple[float, ...]], Curve] = {}
+        self._further: dict[tuple[str, tuple[float, ...], float], Curve] = {}
+
+    def _begin(self, values: Mapping[Key, float]) -> list[Parameter]:
+        """Look whether there is an optimum to start from, and which parameters have a profile."""
+        objective = self.objective
         evaluation = objective.evaluate(self.theta)
         self._sigma = evaluation.sigma
         if objective.residual_state(self.theta, evaluation.objective) == "vanishing":
@@ -76,20 +92,34 @@ class Profiler:
                 "the objective does not rise while sigma vanishes: there is no optimum from which "
                 "a profile could start"
             )
-        values = values_of(estimates)
-        known = parameters_of(objective, values)
-        self.fixed = [p for p in known if p.kind == "beta"]
-        self.known = [p for p in known if p.kind != "beta" or not objective.reml]
-        self.keys = list(values)
-        self._bases: dict[tuple[tuple[int, int, tuple[int, ...]], ...], tuple[Base, object]] = {}
-        self._restrictions: dict[str, Restriction] = {}
-        # What is asked for must not depend on what was asked before: a curve for each request.
-        self._curves: dict[tuple[str, tuple[float, ...]], Curve] = {}
-        self._further: dict[tuple[str, tuple[float, ...], float], Curve] = {}
+        knows_sigma = objective.system.design.sigma is not None
+        return parameters_of(objective.system.terms, values, knows_sigma=knows_sigma)
+
+    @property
+    def _is_restricted(self) -> bool:
+        """Whether the criterion is REML, of which fixed effects have no profile."""
+        return self.objective.reml
+
+    def _base(self, objective: Any, theta: Floats, parameters: Sequence[Parameter]) -> Base:
+        """The optimum, at theta (k,), in coordinates of which these parameters are some."""
+        return Base.of(objective, theta, self._sigma)
+
+    def _permuted(self, orders: dict[tuple[int, int], tuple[int, ...]]) -> Permuted:
+        """The model with the columns of some parts of its terms in another order."""
+        reml = self.objective.reml
+
+        def make(design: Design) -> SearchableObjective:
+            return SearchableObjective(ProfiledSystem(design), reml=reml)
+
+        return Permuted(self.objective, orders, make)
+
+    def _turned(self, parameters: Sequence[Parameter]) -> tuple[object, ...]:
+        """Of what parameters a base has coordinates of its own, beside orders of columns."""
+        return ()
 
     def __reduce__(self) -> tuple[type[Profiler], tuple[Any, ...]]:
         """Let a copy follow the profiles anew: what was found is bound to arrays of this one."""
-        return Profiler, (self.objective, self.theta, self._estimates)
+        return type(self), (self.objective, self.theta, self._estimates)
 
     def parameters(self, wanted: Sequence[object] | None) -> list[Parameter]:
         """Those asked for, all by default.
@@ -98,7 +128,7 @@ class Profiler:
         """
         if wanted is None:
             return self.known
-        if self.objective.reml:
+        if self._is_restricted:
             words = [w for p in self.fixed for w in (p.kind, p.label, p.key, p.key[2])]
             if any(one in words for one in wanted):
                 raise UnsuitedError(NO_FIXED_EFFECTS)
@@ -129,14 +159,17 @@ class Profiler:
             if first:
                 rest = [c for c in range(size) if c != first]
                 orders[term, part] = (first, *rest)
-        key = tuple((*at, order) for at, order in sorted(orders.items()))
+        key = (
+            tuple((*at, order) for at, order in sorted(orders.items())),
+            *self._turned(parameters),
+        )
         if key not in self._bases:
             if orders:
-                permuted = Permuted(self.objective, orders)
-                base = Base(permuted.objective, permuted.theta(self.theta), self._sigma)
+                permuted = self._permuted(orders)
+                base = self._base(permuted.objective, permuted.theta(self.theta), parameters)
                 self._bases[key] = base, permuted
             else:
-                self._bases[key] = Base(self.objective, self.theta, self._sigma), None
+                self._bases[key] = self._base(self.objective, self.theta, parameters), None
         return self._bases[key][0]
 
     def _columns(self, parameter: Parameter) -> tuple[int, ...]:
@@ -150,7 +183,7 @@ class Profiler:
     def _placed(self, parameter: Parameter, base: Base) -> Parameter:
         """The parameter as a coordinate of a base, whose columns may stand in another order."""
         permuted = next(p for b, p in self._bases.values() if b is base)
-        if parameter.kind in ("beta", "sigma") or not isinstance(permuted, Permuted):
+        if parameter.kind not in ("sd", "correlation") or not isinstance(permuted, Permuted):
             return parameter
         own = permuted.objective.system.terms[parameter.term]
         part = own.design.parts[parameter.part]
@@ -204,7 +237,7 @@ class Profiler:
         betas = np.array([k.fixed_effects() for k in knots])
         for j, name in enumerate(self.objective.beta_names):
             found["beta", None, name, None] = betas[:, j]
-        found["sigma", None, None, None] = sigma
+        found |= self._further_values(knots)
         terms = zip(self.objective.system.terms, base.objective.system.terms, strict=True)
         for i, (term, own) in enumerate(terms):
             factors = np.array([own.factor(theta[own.theta]) for theta in places])
@@ -215,6 +248,10 @@ class Profiler:
             for kind, first, second, values in sds_and_correlations(term, factors, sigma):
                 found[kind, term.group, first, second] = values
         return np.column_stack([found[key] for key in self.keys])
+
+    def _further_values(self, knots: Sequence[Knot]) -> dict[Key, Floats]:
+        """Parameters (points,) that are neither fixed effects nor of a covariance."""
+        return {("sigma", None, None, None): np.exp([k.point.x[0] for k in knots])}
 
     def points(
         self, parameters: Sequence[Parameter], levels: tuple[float, ...], more: Sequence[float]
@@ -262,6 +299,15 @@ class Profiler:
                     remarks.append("values further out are inside too")
                 continue
             last = curve.marks[0 if side < 0 else -1]
+            if side in curve.levelled:
+                found.append(own.limits[0 if side < 0 else 1])
+                rise = last.zeta**2
+                how = f"rises by no more than {rise:.2g}" if rise > 1e-6 else "does not rise"
+                remarks.append(
+                    f"no {'lower' if side < 0 else 'upper'} end: the deviance {how}, however far "
+                    "out"
+                )
+                continue
             if curve.ended[side] and side not in curve.failed and abs(last.zeta) < zeta:
                 found.append(own.limits[0 if side < 0 else 1])
                 is_zero = own.kind in ("sd", "sigma")

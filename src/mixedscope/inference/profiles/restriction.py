@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -50,11 +50,11 @@ class Base:
 
     Parameters
     ----------
-    objective : SearchableObjective
-    theta : (k,) array
-        Of the fit.
-    sigma : float
-        There.
+    space : Space
+    start : (m,) array
+        Coordinates of where the fit ended.
+    fixed : sequence of int
+        Coordinates that are known: that of a sigma that is.
 
     Attributes
     ----------
@@ -67,19 +67,29 @@ class Base:
         Second derivatives of the deviance there.
     """
 
-    def __init__(self, objective: SearchableObjective, theta: Floats, sigma: float) -> None:
-        self.objective = objective
-        self.space = Space(objective)
-        theta = objective.canonical(np.asarray(theta, dtype=float))
-        start = self.space.coordinates(theta, sigma)
+    def __init__(self, space: Space, start: Floats, *, fixed: Sequence[int] = ()) -> None:
+        self.space = space
+        space.begin()
         self.hessian = hessian(self.space, start)
-        self.free = np.arange(0 if objective.system.design.sigma is None else 1, self.space.size)
+        self.free = np.array([i for i in range(space.size) if i not in fixed], dtype=int)
         own = self.hessian[np.ix_(self.free, self.free)]
         inverse = bounded_inverse(own, self.space.unit(start)[self.free])
         before = self.space.evaluate(start)
         held = minimize(self.space, start, self.free, inverse, tolerance=1e-12)
         check_lower(held.point.value, before.value)
         self.centre = held.point._replace(x=self.space.canonical(held.point.x))
+
+    @classmethod
+    def of(cls, objective: SearchableObjective, theta: Floats, sigma: float) -> Base:
+        """Begin at theta (k,) and sigma of a fit."""
+        space = Space(objective)
+        start = space.coordinates(objective.canonical(np.asarray(theta, dtype=float)), sigma)
+        return cls(space, start, fixed=() if objective.system.design.sigma is None else (0,))
+
+    @property
+    def objective(self) -> SearchableObjective:
+        """The objective whose optimum it is."""
+        return self.space.objective
 
 
 def check_lower(value: float, least: float) -> None:
@@ -138,9 +148,11 @@ class Restriction:
     def __init__(self, base: Base, parameters: tuple[Parameter, ...]) -> None:
         self.base = base
         self.parameters = parameters
-        self._betas = [i for i, p in enumerate(parameters) if p.kind == "beta"]
+        places = [base.space.place(p) for p in parameters]
+        # Fixed effects that are no coordinates: the objective has them at their least.
+        self._betas = [i for i, place in enumerate(places) if place is None]
         self._others = [i for i in range(len(parameters)) if i not in self._betas]
-        self._places = [_place(base.space, parameters[i]) for i in self._others]
+        self._places = [place for place in places if place is not None]
         self._free = np.array([i for i in base.free.tolist() if i not in self._places], dtype=int)
         self._positive = [i for p in parameters for i in _lengths(base.space, p) if i in self._free]
         units = base.space.unit(base.centre.x)[self._free]
@@ -374,6 +386,7 @@ class Restriction:
     def hold(self, held: Floats, start: Floats, inverse: Floats) -> Knot:
         """Optimise all but the held values, from coordinates (m,) on."""
         space = self._space(held)
+        space.begin()
         best: Held | None = None
         for places in self._ways(held):
             x = self.base.centre.x.copy()  # what is known stays as it is
@@ -397,14 +410,6 @@ class Restriction:
         check_lower(point.value, self.centre.point.value)
         slopes, beta = self._slopes(held, point)
         return Knot(held, point, slopes, beta, best.inverse)
-
-
-def _place(space: Space, parameter: Parameter) -> int:
-    """Position of a parameter's coordinate in a space."""
-    if parameter.kind == "sigma":
-        return 0
-    part = space.parts[parameter.term][parameter.part]
-    return part.own.start + parameter.place
 
 
 def _lengths(space: Space, parameter: Parameter) -> list[int]:

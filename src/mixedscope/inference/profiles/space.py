@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from mixedscope.covariance.polar import row_axes
 from mixedscope.engine.search.searchable import SearchableObjective
 
 if TYPE_CHECKING:
+    from mixedscope.engine.group_effects import GroupEffects
     from mixedscope.engine.search.searchable import PolarEnd, PolarSearch
+    from mixedscope.inference.profiles.parameters import Parameter
 
 __all__ = ["NEAR", "Point", "Space", "point_of"]
 
@@ -107,13 +109,24 @@ class Space:
         deviations, pi/2 for angles, NaN for the logarithm of sigma.
     searcher : PolarSearch or None
         Makes evaluations and searches in compiled code, where that can be.
+    may_level : bool
+        Whether a profile may come to a limit without the range of its parameter ending.
     """
+
+    may_level: ClassVar[bool] = False
 
     def __init__(self, objective: SearchableObjective) -> None:
         self._objective: SearchableObjective | None = objective
         self._model = objective
         self._make: Callable[[], SearchableObjective] | None = None
-        self.searcher = objective.polar_search()
+        self.searcher: PolarSearch | None = objective.polar_search()
+        self._lay_out(objective.system.terms)
+
+    def _lay_out(self, terms: Sequence[GroupEffects], further: Sequence[float] = ()) -> None:
+        """Say which coordinate is what: those of the covariances, then further ones of any range.
+
+        ``further``: steps of these that mean about the same as one of a standard deviation.
+        """
         self.parts: list[list[_Part]] = []
         at = 1
         units, symmetric, powers = [1.0], [math.nan], [0.0]
@@ -121,7 +134,7 @@ class Space:
         self._later: list[int] = []
         # Of triangles: the lengths of the rows and the angles of each.
         self._rows: list[list[tuple[int, list[int]]]] = []
-        for term in objective.system.terms:
+        for term in terms:
             begin = term.theta.start
             own: list[_Part] = []
             for part, structure in zip(term.design.parts, term.structures, strict=True):
@@ -141,13 +154,19 @@ class Space:
                     powers.append(1.0 / axis.power if is_sd else 0.0)
                 begin, at = begin + count, at + count
             self.parts.append(own)
-        self.size = at
+        self.n_theta = sum(p.structure.n_theta for own in self.parts for p in own)
+        self._n_variance = at
+        self.size = at + len(further)
+        units += further
+        symmetric += [math.nan] * len(further)
+        powers += [0.0] * len(further)
         self.symmetric = np.array(symmetric)
         self._units = np.array(units)
         self._powers = np.array(powers)
         self._is_sd, self._is_angle = self.symmetric == 0.0, self.symmetric > 0.0
         nears = self._units * np.where(self._is_sd, NEAR**self._powers, NEAR)
-        self._nears = tuple(a[1:].tolist() for a in (nears, self._powers, self._is_sd))
+        own_nears = (nears, self._powers, self._is_sd)
+        self._nears = tuple(a[1 : self._n_variance].tolist() for a in own_nears)
         every = [p.structure for own in self.parts for p in own]
         self._has_signs = any(structure.rank < structure.size for structure in every)
 
@@ -156,6 +175,18 @@ class Space:
         other = copy(self)
         other._objective, other._make, other.searcher = None, make, searcher
         return other
+
+    def place(self, parameter: Parameter) -> int | None:
+        """Position of the coordinate that a parameter is; None of fixed effects, which are none."""
+        if parameter.kind == "beta":
+            return None
+        if parameter.kind == "sigma":
+            return 0
+        part = self.parts[parameter.term][parameter.part]
+        return part.own.start + parameter.place
+
+    def begin(self) -> None:
+        """Let what is evaluated from here on not depend on what was before."""
 
     @property
     def objective(self) -> SearchableObjective:
@@ -183,7 +214,7 @@ class Space:
         sigma = math.exp(x[0])
         shrink = sigma**-self._powers
         scaled = x * shrink
-        theta = np.empty(len(self._model.theta_names))
+        theta = np.empty(self.n_theta)
         slopes = np.zeros((len(theta), self.size))
         for part in (p for own in self.parts for p in own):
             theta[part.theta], own_slopes = part.structure.from_polar(scaled[part.own])
@@ -209,13 +240,13 @@ class Space:
     def collapsed(self, x: Floats) -> NDArray[np.bool_]:
         """Whether x is where the deviance is symmetric (m,): a standard deviation of 0, say."""
         # So few that numpy takes longer. Angles are periodic.
-        sigma, *values = x.tolist()
+        sigma, *values = x[: self._n_variance].tolist()
         sigma = math.exp(sigma)
         near = [
             abs(value) <= own * sigma**power if is_sd else abs(math.cos(value)) <= own
             for value, own, power, is_sd in zip(values, *self._nears, strict=True)
         ]
-        return np.array([False, *near])
+        return np.array([False, *near, *[False] * (self.size - self._n_variance)])
 
     def canonical(self, x: Floats) -> Floats:
         """Coordinates (m,) of the same covariance: standard deviations not negative.
@@ -224,7 +255,7 @@ class Space:
         """
         if self._has_signs:
             return x
-        _, *values = x.tolist()
+        _, *values = x[: self._n_variance].tolist()
         for value, is_sd in zip(values, self._nears[2], strict=True):
             if value < 0.0 if is_sd else not -_QUARTER <= value <= _QUARTER:
                 break
@@ -277,8 +308,7 @@ class Space:
         yield np.where(self._is_sd, lengths, np.where(self._is_angle, turned, x))
         for size in (1.0, 4.0):
             far = np.where(self._is_sd, size**self._powers * units, 0.0)
-            far[0] = x[0]
-            yield far
+            yield np.where(self._is_sd | self._is_angle, far, x)
         if self._is_angle.any():
             yield np.where(self._is_angle, -x, x)
         lengths = np.exp(np.sin(2.0 + places) * self._powers) * units

@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 _KEY: Final = ("kind", "group", "term", "term2")
-_KINDS: Final = frozenset({"beta", "sigma", "sd", "correlation"})
+_KINDS: Final = frozenset({"beta", "sigma", "sd", "correlation", "dispersion"})
 _INTERVALS: Final = frozenset({"percentile", "shortest", "basic", "normal"})
 
 BOOTSTRAP: Final = TableSchema(

@@ -17,7 +17,7 @@ __all__ = [
     "PROFILE_TRACES",
 ]
 
-_KINDS: Final = frozenset({"beta", "sigma", "sd", "correlation"})
+_KINDS: Final = frozenset({"beta", "sigma", "sd", "correlation", "dispersion"})
 _KEY: Final = dict.fromkeys(("kind", "group", "term", "term2"), TEXT)
 _PAIR: Final = {f"{axis}_{name}": TEXT for axis in "xy" for name in _KEY}
 
