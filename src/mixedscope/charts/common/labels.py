@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
+from mixedscope.charts.common.link_scale import is_generalized, scale_words
 from mixedscope.charts.common.options import Options, allowed
 from mixedscope.charts.common.parameters import KINDS
 from mixedscope.charts.common.sheet import current
@@ -171,9 +172,9 @@ def variable_words(name: str) -> str:
 def term_title(term: str, info: Mapping[str, Any]) -> str:
     """The title of an axis of the coefficient of a term, with its unit where that is known.
 
-    ``info``: of the fit.
+    Of a generalised model with its scale. ``info``: of the fit.
     """
-    unit = term_unit(term, info)
+    unit = term_unit(term, info) or scale_words(info)
     return f"{term} ({unit})" if unit else term
 
 
@@ -185,12 +186,13 @@ def response_unit(info: Mapping[str, Any]) -> str | None:
 def term_unit(term: str, info: Mapping[str, Any]) -> str | None:
     """The unit of the coefficient of a term, where it is known.
 
-    It is the unit of the response, for one unit of each variable of the term that has one.
+    It is the unit of the response, for one unit of each variable of the term that has one; there is
+    none on the scale of a link.
     ``info``: of the fit.
     """
     units = _units()
     unit = response_unit(info)
-    if not unit:
+    if not unit or is_generalized(info):
         return None
     variables = info.get("variables") or {}
     factors = [name for name, known in variables.items() if known.get("kind") == "categorical"]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.numerals import fixed
+from mixedscope.charts.common.open_ends import HEAD
 from mixedscope.charts.common.sheet import inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.shrinkage.levels import Pull
@@ -108,7 +109,7 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
 
     ``items``: kind and words; kinds are ``reference``, ``mode``, ``movement`` (``movement-line``
     where it has no arrow head), ``ellipse``, ``population``, ``limit`` (``limit-line`` where it is
-    a line), ``zero``, and of intervals
+    a line), ``zero``, ``infinite`` (a ring with an open arrowhead), and of intervals
     ``clear``, ``unclear`` and ``interval``, and of quantiles ``expected``, ``effects`` and
     ``outside``, of estimates
     ``mean`` and ``boundary``.
@@ -161,6 +162,11 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             layers.append(
                 draw(middle, stroke=COLOURS[kind], fill=colours["paper"], size=30, strokeWidth=1.5)
             )
+        elif kind == "infinite":
+            ring = {"stroke": COLOURS["reference"], "fill": colours["paper"], "strokeWidth": 1.3}
+            layers.append(draw([r | {"x": r["x"] - 4} for r in middle], size=30, **ring))
+            ahead = [r | {"x": r["x"] + 4} for r in middle]
+            layers.append(draw(ahead, shape=HEAD, angle=90, size=40, **ring))
         elif kind == "mode":
             layers.append(draw(middle, color=COLOURS[kind], filled=True, size=30, opacity=1))
         elif kind in ("clear", "unclear"):

@@ -83,21 +83,25 @@ Terms: TypeAlias = Annotated[
     ),
 ]
 Reference: TypeAlias = Annotated[
-    Literal["auto", "joint_limit", "within_group"],
+    Literal["auto", "joint_limit", "within_group", "linearised"],
     Field(
         description="Where arrows start: the limit of the conditional modes as the penalty "
         "vanishes for all factors together (joint_limit), or each group's own least-squares "
         "estimate (within_group); by default (auto) the first, or the second where least squares "
-        "cannot tell the factor from others."
+        "cannot tell the factor from others. Of generalised models each group's own estimate, "
+        "linearised at its mode (linearised, the default), or its own maximum likelihood "
+        "(within_group)."
     ),
 ]
 AnyReference: TypeAlias = Annotated[
-    Literal["auto", "joint_limit", "within_group", "theta"],
+    Literal["auto", "joint_limit", "within_group", "linearised", "theta"],
     Field(
         description="Where arrows start: the limit of the conditional modes as the penalty "
         "vanishes for all factors together (joint_limit), or each group's own least-squares "
         "estimate (within_group); by default (auto) the first, or the second where least squares "
-        "cannot tell the factor from others. The modes at a theta of your own (theta), which a "
+        "cannot tell the factor from others. Of generalised models each group's own estimate, "
+        "linearised at its mode (linearised, the default), or its own maximum likelihood "
+        "(within_group). The modes at a theta of your own (theta), which a "
         "fit can be given in its place: an array, numbers by the names of theta, or one number, "
         "of so many sigma every random effect is then, uncorrelated (0: complete pooling)."
     ),

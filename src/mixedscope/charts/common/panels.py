@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.legend import population_mark
+from mixedscope.charts.common.open_ends import ends_of, head_mark, turned
 from mixedscope.charts.common.ranks import by_rank, still_term
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, radius
@@ -136,6 +137,7 @@ def panel_chart(
         aria=False,
     )
     layers.append(points.encode(**at, tooltip=tips))
+    layers += _open_ends(pull, panel, chart, points.mark, theme, dense=dense)
     modes = chart(rows)
     if hover is not None and panel.ranked is None:
         layers.append(_region(pull, panel, modes, hover, theme))
@@ -355,6 +357,47 @@ def _contours(pull: Pull, panel: Panel, coverages: Sequence[float], chart: Any) 
     return out
 
 
+def _open_ends(
+    pull: Pull, panel: Panel, chart: Any, ring: Any, theme: str, *, dense: bool
+) -> list[alt.Chart]:
+    """Arrowheads of levels whose own estimate is infinite; with rings and lines at the edge."""
+    pair, frames = (panel.x, panel.y), [panel.frames[panel.x], panel.frames[panel.y]]
+    rows = []
+    for i in panel.chosen.tolist():
+        found = ends_of(pull, i, pair, frames, (panel.width, panel.height))
+        if found is not None:
+            mode = {
+                f"m{axis}": rounded(pull.mode[i, j]) for axis, j in zip("xy", pair, strict=True)
+            }
+            places = {name: rounded(value) for name, value in found.items()}
+            own = {"own": "infinite", "n": int(pull.n_obs[i])}
+            rows.append({"level": pull.levels[i], **own, **mode, **places})
+    if not rows:
+        return []
+    tips = [
+        alt.Tooltip(field="level", type="nominal", title="level"),
+        alt.Tooltip(field="n", type="quantitative", title="n"),
+        alt.Tooltip(field="own", type="nominal", title="own estimate"),
+    ]
+    layers = []
+    edge = [row for row in rows if "rx" in row]
+    if edge:
+        base = chart(edge)
+        line = base.mark_rule(
+            color=COLOURS["movement"], strokeWidth=0.5 if dense else 1.1,
+            opacity=0.45 if dense else 1.0, clip=True, aria=False,
+        )  # fmt: skip
+        at = {"x": _x(panel, "rx"), "y": _y(panel, "ry")}
+        layers.append(line.encode(**at, x2=alt.X2(field="mx"), y2=alt.Y2(field="my")))
+        rings = base.copy()
+        rings.mark = ring
+        layers.append(rings.encode(**at, tooltip=tips))
+    heads = chart(rows).mark_point(**head_mark(theme, small=dense))
+    place = {"x": _x(panel, "x"), "y": _y(panel, "y")}
+    layers.append(heads.encode(**place, angle=turned(), tooltip=tips))
+    return layers
+
+
 def _populations(
     pull: Pull, panel: Panel, theme: str, chart: Any, *, limit: bool
 ) -> list[alt.Chart]:
@@ -415,10 +458,7 @@ def _heads(panel: Panel, rows: list[dict[str, Any]], chart: Any) -> list[alt.Cha
         clip=True,
         aria=False,
     )
-    turned = alt.Angle(
-        field="angle", type="quantitative", scale=alt.Scale(domain=[0, 360], range=[0, 360])
-    )
-    return [mark.encode(x=_x(panel, "x"), y=_y(panel, "y"), angle=turned)]
+    return [mark.encode(x=_x(panel, "x"), y=_y(panel, "y"), angle=turned())]
 
 
 def _placed(panel: Panel, rows: list[dict[str, Any]], near: str, far: str) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor, one_term
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.link_scale import is_generalized, of_scale
+from mixedscope.charts.common.open_ends import head_mark, row_ends, turned, with_room
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import TALLEST_ASPECT
 from mixedscope.charts.common.rows import rows_of
@@ -38,7 +40,7 @@ from mixedscope.charts.kinds.shrinkage.levels import (
     pulls,
     sample_ranks,
 )
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.tables.store import FitTables
 
 __all__ = ["caterpillar_chart"]
@@ -154,6 +156,11 @@ def _bars(
             "error='marginal' is the SD of b_hat - b; a coefficient, beta + b, has another: "
             "choose scale='b'."
         )
+    if options.error == "marginal" and is_generalized(tables[0].info):
+        raise UnsuitedError(
+            "The error of a mode with estimated fixed effects has no known SD in a generalised "
+            "model; choose error='conditional'"
+        )
     z = NormalDist().inv_cdf(0.5 * (1.0 + options.level))
     found = pulls(tables, group, terms, reference=options.reference, scale=options.scale)
     bars = []
@@ -204,9 +211,10 @@ def _frame(found: Sequence[Bars], j: int) -> tuple[float, float]:
         one.pull.mode[:, j] + s * np.nan_to_num(one.spread[:, j]) for one in found for s in (-1, 1)
     ]
     extra = [one.pull.population[j] + s * one.reach[j] for one in found for s in (-1.0, 1.0)]
-    return frame_of(
+    frame = frame_of(
         np.concatenate([one.pull.reference[:, j] for one in found]), np.concatenate(ends), extra
     )
+    return with_room(frame, [one.pull for one in found], j)
 
 
 # -- panels ----------------------------------------------------------------------------------------
@@ -306,17 +314,56 @@ def _panel(
         layers.append(points.encode(x=x("m"), y=y, tooltip=tips))
     whole = [r for r in rows if np.isfinite(r["r"])]
     if whole:
-        rings = data.chart(whole).mark_point(
-            shape="circle", stroke=COLOURS["reference"], fill="transparent", opacity=1,
-            strokeWidth=1.5 if named else 0.8, size=26 if named else 8, clip=True, aria=False,
-        )  # fmt: skip
+        rings = data.chart(whole).mark_point(**_ring(named=named))
         layers.append(rings.encode(x=x("r"), y=y, tooltip=tips))
+    if pull.varies[j]:
+        layers += _open_ends(data, one, j, (levels, where), frame, (x, y), place)
     # In other panels the first and the last levels are no extremes.
     if not named and j == place.ordered:
         layers += _ends(data, list(place.rows), place)
     if place.counted and last and rows:
         layers.append(_counts(data, rows, y, place))
     return layered(*layers, width=place.width, height=place.height)
+
+
+def _open_ends(
+    data: Datasets,
+    one: Bars,
+    j: int,
+    drawn: tuple[Sequence[str], Sequence[int]],
+    frame: tuple[float, float],
+    axes: tuple[Any, alt.Y],
+    place: _Place,
+) -> list[Any]:
+    """Arrowheads of levels whose own estimate is infinite; with rings where that is drawn."""
+    x, y = axes
+    rows: list[dict[str, Any]] = []
+    for level, i in zip(*drawn, strict=True):
+        found = row_ends(one.pull, i, j, frame, place.width)
+        if found is not None:
+            rows.append({"level": level, "rank": place.rows[level], "own": "infinite", **found})
+    if not rows:
+        return []
+    tips = [
+        alt.Tooltip(field="level", type="nominal", title=place.group),
+        alt.Tooltip(field="own", type="nominal", title="own estimate"),
+    ]
+    layers = []
+    edge = [row for row in rows if "rx" in row]
+    if edge:
+        rings = data.chart(edge).mark_point(**_ring(named=place.named))
+        layers.append(rings.encode(x=x("rx"), y=y, tooltip=tips))
+    heads = data.chart(rows).mark_point(**head_mark(place.theme, small=not place.named))
+    return [*layers, heads.encode(x=x("x"), y=y, angle=turned(), tooltip=tips)]
+
+
+def _ring(*, named: bool) -> dict[str, Any]:
+    """Settings of the mark of a reference."""
+    return {
+        "shape": "circle", "stroke": COLOURS["reference"], "fill": "transparent", "opacity": 1,
+        "strokeWidth": 1.5 if named else 0.8, "size": 26 if named else 8, "clip": True,
+        "aria": False,
+    }  # fmt: skip
 
 
 def _band(
@@ -406,4 +453,4 @@ def _counts(data: Datasets, rows: Sequence[Mapping[str, Any]], y: alt.Y, place: 
 
 def _axis_title(pull: Pull, j: int, scale: str) -> str:
     term = pull.terms[j]
-    return term if scale == "coef" else f"{term}: deviation"
+    return (term if scale == "coef" else f"{term}: deviation") + of_scale(pull.info)

@@ -7,10 +7,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from mixedscope.charts.common.link_scale import scale_words
 from mixedscope.charts.common.numerals import number, told_level
 from mixedscope.charts.kinds.caterpillar.bars import Bars
 from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
-from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
+from mixedscope.charts.kinds.shrinkage.words import infinite_key, joined, reference_key
 
 __all__ = ["caterpillar_caption", "caterpillar_title", "key_items"]
 
@@ -50,6 +51,13 @@ def caterpillar_caption(
         else "the SD of its error, the fixed effects estimated too"
     )
     text = [f"Bars: conditional mode ± {z} times {sd}; open: {reference_key(first)}."]
+    if first.is_generalized:
+        text.append(f"Scale: {scale_words(first.info)}.")
+    if count := int(first.infinite.sum()):
+        text.append(
+            f"Open arrowhead: levels whose own estimate is infinite, {count:,} of "
+            f"{len(first.levels):,}."
+        )
     spreads = [
         f"{number(float(sd))} in {term}"
         for term, sd in zip(first.terms, first.sds, strict=True)
@@ -90,7 +98,10 @@ def key_items(first: Bars, options: CaterpillarOptions) -> list[tuple[str, str]]
     items = []
     if np.isfinite(first.spread).any():
         items = [("clear", f"excludes {what}"), ("unclear", f"includes {what}")]
-    items += [("reference", reference_key(first.pull)), ("zero", "population")]
+    items.append(("reference", reference_key(first.pull)))
+    if first.pull.infinite.any():
+        items.append(("infinite", infinite_key()))
+    items.append(("zero", "population"))
     if (first.reach > 0).any():
         items.append(("ellipse", f"{told_level(options.level)} of fit"))
     return items

@@ -23,6 +23,8 @@ from mixedscope.charts.common.legend import (
     limit_line,
     title_lines,
 )
+from mixedscope.charts.common.link_scale import of_scale
+from mixedscope.charts.common.open_ends import head_mark, row_ends, turned, with_room
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.panels import FACTOR, rounded
 from mixedscope.charts.common.sheet import headline, inner
@@ -37,6 +39,7 @@ from mixedscope.charts.kinds.shrinkage.levels import (
     sample_ranks,
 )
 from mixedscope.charts.kinds.shrinkage.words import (
+    infinite_key,
     limit_key,
     pull_caption,
     pull_key,
@@ -81,6 +84,7 @@ def dumbbell_chart(
         np.concatenate([p.mode[:, 0] for p in fits]),
         [float(p.population[0]) for p in fits],
     )
+    frame = with_room(frame, fits, 0)
     limit = fits[0].compared != "within_group" and limit_differs(fits, [frame])
     title = pull_title(fits[0], group)
     caption = pull_caption(
@@ -119,6 +123,7 @@ def dumbbell_chart(
     ]
     items = [
         ("reference", reference_key(fits[0])),
+        *([("infinite", infinite_key())] if any(p.infinite.any() for p in fits) else []),
         ("movement-line", pull_key(fits[0])),
         ("mode", "conditional mode"),
         ("zero", "population"),
@@ -218,10 +223,28 @@ def _panel(
     if limit:
         there = chart(pd.DataFrame([{"p": rounded(pull.limit[0])}])).mark_rule(**limit_line())
         centres.append(there.encode(x=x("p")))
+    open_ = []
+    for level, rank, i in drawn:
+        found = row_ends(pull, i, 0, frame, width)
+        if found is not None:
+            row = {"level": level, "rank": rank, "m": rounded(pull.mode[i, 0]), "own": "infinite"}
+            open_.append(row | {name: rounded(value) for name, value in found.items()})
+    ends: list[Any] = []
+    if open_:
+        told = [tips[0], alt.Tooltip(field="own", type="nominal", title="own estimate")]
+        edge = pd.DataFrame([row for row in open_ if "rx" in row])
+        if len(edge):
+            line, ring = chart(edge), chart(edge)
+            line.mark, ring.mark = pull_line.mark, reference.mark
+            ends.append(line.encode(x=x("rx"), x2=alt.X2(field="m"), y=y))
+            ends.append(ring.encode(x=x("rx"), y=y, tooltip=told))
+        heads = chart(pd.DataFrame(open_)).mark_point(**head_mark(theme, small=not named))
+        ends.append(heads.encode(x=x("x"), y=y, angle=turned(), tooltip=told))
     return layered(
         *centres,
         pull_line.encode(x=x("r"), x2=alt.X2(field="m"), y=y),
         reference.encode(x=x("r"), y=y, tooltip=tips),
+        *ends,
         mode.encode(x=x("m"), y=y, tooltip=tips),
     )
 
@@ -230,7 +253,11 @@ def _ordered(fits: Sequence[Pull]) -> list[str]:
     """Order levels by their reference in the first fit that has them, from the highest down."""
     order: dict[str, None] = {}
     for pull in fits:
-        own = np.where(np.isnan(pull.reference[:, 0]), -np.inf, pull.reference[:, 0])
+        own = pull.reference[:, 0]
+        if pull.ways is not None:
+            # Those at infinity stand at either end.
+            own = np.where(np.isnan(own) & (pull.ways[:, 0] > 0.0), np.inf, own)
+        own = np.where(np.isnan(own), -np.inf, own)
         ranked = np.argsort(-own, kind="stable").tolist()
         order |= dict.fromkeys(pull.levels[i] for i in ranked)
     return list(order)
@@ -278,7 +305,7 @@ def _y_title(group: str, *, named: bool) -> str:
 def _axis_title(pull: Pull, group: str, scale: str) -> str:
     term = pull.terms[0]
     response = pull.info.get("response")
-    of = f" ({variable_words(response)})" if response else ""
+    of = of_scale(pull.info) or (f" ({variable_words(response)})" if response else "")
     return f"{term}{of}" if scale == "coef" else f"{term}: deviation{of}"
 
 

@@ -217,6 +217,7 @@ def _in_order(pull: Pull, levels: tuple[str, ...]) -> Pull:
             for name in ("reference", "mode", "std_dev", "factor")
         },
         dependence=None if pull.dependence is None else taken(pull.dependence, np.nan),
+        ways=None if pull.ways is None else taken(pull.ways, 0.0),
     )
 
 

@@ -26,8 +26,10 @@
     const rows = [
       ["objective", data.criterion, fixed(fit().objective[at - 1], 4), fixed(fit().objective[end - 1], 4)],
       ["gap", "above the minimum", number(fit().objective[at - 1] - fit().objective[end - 1]), "0"],
-      ["sigma", "residual SD σ", number(fit().sigma[at - 1], 4), number(fit().sigma[end - 1], 4)],
     ];
+    // A generalised model has none.
+    const sigma = fit().sigma[end - 1];
+    if (sigma !== null) rows.push(["sigma", "residual SD σ", number(fit().sigma[at - 1], 4), number(sigma, 4)]);
     own().sds[frame()].forEach((sd, j) => {
       if (!own().varies[j]) return;
       const told = (i) => deviation(own().sds[i][j], fit().sigma[own().at[i] - 1]);
@@ -52,6 +54,7 @@
       for (const [name, words, told] of [["beta", "coefficients off by, in SE", number],
         ["std_error", "standard errors off by", percent], ["sigma", "σ off by", percent],
         ["modes", "modes off by, in their SD", number]]) {
+        if (name === "sigma" && sigma === null) continue;
         // What is smaller is rounding.
         const off = stopping[name][state.at - 1];
         rows.push([`stopping:${name}`, words, told(off !== null && off < 1e-9 ? 0 : off), told(0)]);

@@ -221,11 +221,13 @@ def _cost(fit: FitTables, tables: Sequence[FitTables]) -> _Answer:
         text = f"There is no earlier phase to stop at: {counted(total)}{of}."
         return text, "no earlier phase", {}, "ledger"
     row = stopping.iloc[at - 1]
+    # A generalised model has no sigma.
+    sigma = f", σ by {_relative(row['sigma'])}" if np.isfinite(row["sigma"]) else ""
     text = (
         f"Stopping at evaluation {at:,} of {total:,}{of}, before the fine tuning, would have moved "
-        f"a coefficient by {told_gap(_nothing(row['beta']))} standard errors, σ by "
-        f"{_relative(row['sigma'])} and a mode by {told_gap(_nothing(row['modes']))} of its SD at "
-        f"most, and saved {percent((total - at) / total)} of the evaluations."
+        f"a coefficient by {told_gap(_nothing(row['beta']))} standard errors{sigma} and a mode by "
+        f"{told_gap(_nothing(row['modes']))} of its SD at most, and saved "
+        f"{percent((total - at) / total)} of the evaluations."
     )
     short = (
         f"at {at:,}: a mode off by {told_gap(_nothing(row['modes']))} SD, "
@@ -311,7 +313,7 @@ def _gone(pull: Pull) -> str:
     gone = [
         term
         for term, sd, varies in zip(pull.terms, pull.sds.tolist(), pull.varies, strict=True)
-        if varies and sd <= _NO_VARIANCE * float(pull.info["sigma"])
+        if varies and sd <= _NO_VARIANCE * float(pull.info["sigma"] or 1.0)
     ]
     return f"; the fit leaves {joined(gone)} no variance" if gone else ""
 

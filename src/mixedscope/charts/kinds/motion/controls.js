@@ -61,6 +61,8 @@
     for (const [name, label] of [["evaluation", "evaluation"], ["shown", film.shown],
       ["phase", "phase"], ["objective", film.criterion], ["gap", "above the minimum"],
       ["sigma", "σ"]]) {
+      // A generalised model has none.
+      if (name === "sigma" && fit.course.sigma.every((value) => value === null)) continue;
       fit.numbers[name] = element("dd", {"data-field": name});
       list.append(element("dt", {text: label}), fit.numbers[name]);
     }

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.charts.common.gaps import smallest_gap
+from mixedscope.charts.common.open_ends import with_room
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import Pull, frame_of, pulls, sample_ranks
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
@@ -55,6 +56,7 @@ class Course:
     gap, best : (N,) array
         Objective, and best so far, above the minimum; at least the floor; NaN where it failed.
     objective, sigma : (N,) array
+        Of a generalised model there is no sigma, NaN.
     phase : (N,) array of int
         Position among `PHASE_NAMES`.
     theta : (N, p) array
@@ -249,10 +251,14 @@ def scene_of(
             )
         )
     axes = tuple(
-        frame_of(
-            np.concatenate([p.reference[:, j] for p in whole]),
-            np.concatenate([a.tracks["best"].modes[:, :, j].ravel() for a in actors]),
-            [s * reach * p.sds[j] for p in whole for s in (-1.0, 1.0)] + [0.0],
+        with_room(
+            frame_of(
+                np.concatenate([p.reference[:, j] for p in whole]),
+                np.concatenate([a.tracks["best"].modes[:, :, j].ravel() for a in actors]),
+                [s * reach * p.sds[j] for p in whole for s in (-1.0, 1.0)] + [0.0],
+            ),
+            whole,
+            j,
         )
         for j in range(len(terms))
     )
@@ -327,6 +333,7 @@ def _rows(pull: Pull, rows: Integers) -> Pull:
             for name in ("n_obs", "reference", "mode", "std_dev", "factor")
         },
         dependence=None,
+        ways=None if pull.ways is None else pull.ways[rows],
     )
 
 

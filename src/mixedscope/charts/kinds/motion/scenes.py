@@ -192,17 +192,21 @@ def _numbers(
     gap = course.gap[shown - 1]
     floor = power_of_ten(round(np.log10(course.floor)))
     above = f"< {floor}" if gap <= course.floor else number(gap)
-    sigma = f"σ {number(course.sigma[shown - 1])}"
+    sigma = course.sigma[shown - 1]
+    # A generalised model has none.
+    behind = f" · σ {number(sigma)}" if np.isfinite(sigma) else ""
     if block.narrow:
         at = x + 4 * DIGIT + text_width(f" of {course.size} evaluations", COUNTER) + 12
         page.text(at, y, phase, size=13, fill=soft)
-        page.text(x, y + 22, f"gap {above} · {sigma}", size=13)
+        page.text(x, y + 22, f"gap {above}{behind}", size=13)
         if modes is not None:
             page.text(x, y + 41, _one_line(*modes, shown), size=12, fill=soft)
         return
     page.text(x, y + 24, phase, size=15, fill=soft)
     lines = [("objective", fixed(course.objective[shown - 1], 4))]
-    lines += [("above the minimum", above), ("σ", number(course.sigma[shown - 1], 4))]
+    lines.append(("above the minimum", above))
+    if behind:
+        lines.append(("σ", number(sigma, 4)))
     for i, (name, value) in enumerate(lines):
         page.text(x, y + 54 + 21 * i, name, size=14, fill=soft)
         page.text(x + 150, y + 54 + 21 * i, value, size=14)

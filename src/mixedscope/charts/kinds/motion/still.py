@@ -15,6 +15,7 @@ from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, in_row, layered
 from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import key_row, title_lines
+from mixedscope.charts.common.open_ends import head_mark, row_ends, turned
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
 from mixedscope.charts.common.sheet import headline, inner
@@ -22,7 +23,7 @@ from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.shrinkage.levels import Pull, share
-from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.charts.kinds.shrinkage.words import infinite_key, joined
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 
 __all__ = ["modes_still", "moments"]
@@ -230,7 +231,11 @@ def _moment(
             height=size[1],
             frames=scene.axes,
             chosen=np.arange(len(pull.levels)),
-            titles=[term_title(t, actor.pull.info) for t in scene.terms],
+            # A panel is too narrow for the scale of a link, which the caption tells.
+            titles=[
+                t if actor.pull.is_generalized else term_title(t, actor.pull.info)
+                for t in scene.terms
+            ],
             x_labels=x,
             y_labels=y,
         )
@@ -284,15 +289,31 @@ def _ranks(scene: Scene, pull: Pull, size: tuple[int, int], theme: str, *, x: bo
     zero = alt.Chart(pd.DataFrame([{"p": 0.0}])).mark_rule(
         color=COLOURS["zero"], strokeWidth=0.8, strokeDash=[3, 2], aria=False
     )
+    ring = {
+        **point, "stroke": COLOURS["reference"], "strokeWidth": 1.2 if few else 0.6,
+        "fill": ink(theme)["paper"] if few else "transparent", "size": 18 if few else 5,
+    }  # fmt: skip
+    ends = []
+    for i, row in enumerate(rows.to_dict("records")):
+        found = row_ends(pull, i, 0, scene.axes[0], size[0])
+        if found is not None:
+            ends.append({"rank": row["rank"], "m": row["m"], **found})
+    heads: list[Any] = []
+    if ends:
+        table = alt.Chart(pd.DataFrame(ends), width=size[0], height=size[1])
+        mark = table.mark_point(**head_mark(theme, small=not few))
+        heads.append(mark.encode(x=across("x"), y=down, angle=turned()))
+        edge = [row for row in ends if "rx" in row]
+        if edge:
+            rings = alt.Chart(pd.DataFrame(edge), width=size[0], height=size[1]).mark_point(**ring)
+            heads.append(rings.encode(x=across("rx"), y=down))
     return layered(
         zero.encode(x=across("p")),
         base.mark_rule(
             color=COLOURS["movement"], strokeWidth=1.0 if few else 0.4, clip=True, aria=False
         ).encode(x=across("r"), x2=alt.X2(field="m"), y=down),
-        base.mark_point(
-            **point, stroke=COLOURS["reference"], strokeWidth=1.2 if few else 0.6,
-            fill=ink(theme)["paper"] if few else "transparent", size=18 if few else 5,
-        ).encode(x=across("r"), y=down, tooltip=tips),
+        base.mark_point(**ring).encode(x=across("r"), y=down, tooltip=tips),
+        *heads,
         base.mark_point(
             **point, filled=True, color=COLOURS["mode"], size=18 if few else 5, opacity=1
         ).encode(x=across("m"), y=down, tooltip=tips),
@@ -425,6 +446,8 @@ def _key(scene: Scene) -> list[tuple[str, str]]:
     plain = len(scene.terms) == 1 or all(len(a.pull.levels) > DENSE for a in scene.actors)
     pull = "movement-line" if plain else "movement"
     items = [("reference", "reference"), (pull, "pull"), ("mode", "conditional mode")]
+    if any(a.pull.infinite.any() for a in scene.actors):
+        items.insert(1, ("infinite", infinite_key()))
     if scene.ellipses and len(scene.terms) > 1:
         shares = joined([share(c) for c in scene.ellipses])
         items.append(("ellipse", f"{shares} of fit"))

@@ -16,7 +16,7 @@
       const gap = course.gap[shown - 1];
       n.gap.textContent = gap !== null && gap <= film.gap[0]
         ? "< " + signed(film.gap[0].toExponential(0)) : number(gap);
-      n.sigma.textContent = number(course.sigma[shown - 1], 4);
+      if (n.sigma) n.sigma.textContent = number(course.sigma[shown - 1], 4);
       if (fit.table) {
         fit.cells.sd.forEach((cell, i) => {
           cell.textContent = deviation(fit.table.sd[shown - 1][i], course.sigma[shown - 1]);

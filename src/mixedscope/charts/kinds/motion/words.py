@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mixedscope.charts.common.link_scale import scale_words
 from mixedscope.charts.common.numerals import counted, number
 from mixedscope.charts.common.structure_names import LISTED, structure_label
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene
@@ -66,6 +67,7 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
         what = joined([share(c) for c in scene.ellipses])
         mark = "Ellipses hold" if len(scene.terms) > 1 else "Bars at the foot hold"
         text.append(f"{mark} {what} of the distribution of the random effects at that evaluation.")
+    text += _without_end(scene)
     if shown < scene.n_levels:
         text.append(
             f"Shown are {shown:,} of {scene.n_levels:,} levels, evenly spaced in rank of the "
@@ -85,6 +87,19 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
     )
     text += [_run(actor, scene) for actor in scene.actors]
     return " ".join(text)
+
+
+def _without_end(scene: Scene) -> list[str]:
+    """Say on which scale a generalised model is, and which levels have no estimate of their own."""
+    pulls = [actor.pull for actor in scene.actors]
+    if not pulls[0].is_generalized:
+        return []
+    text = [f"Scale: {scale_words(pulls[0].info)}."]
+    counts = [f"{int(p.infinite.sum()):,} of {len(p.levels):,}" for p in pulls]
+    if any(p.infinite.any() for p in pulls):
+        drawn = ", and they have no open point" * (pulls[0].compared == "within_group")
+        text.append(f"Own estimates of {joined(counts)} levels shown are infinite{drawn}.")
+    return text
 
 
 def _rule(scene: Scene, parts: int | None) -> str:

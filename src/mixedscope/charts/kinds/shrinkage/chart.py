@@ -18,6 +18,7 @@ from mixedscope.charts.common.compose import in_column, in_row
 from mixedscope.charts.common.groups import chosen_terms, grouping_factor
 from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import header, header_lines, key_row, title_lines
+from mixedscope.charts.common.open_ends import with_room
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, pointed_level
@@ -37,6 +38,7 @@ from mixedscope.charts.kinds.shrinkage.levels import (
 )
 from mixedscope.charts.kinds.shrinkage.options import ShrinkageOptions
 from mixedscope.charts.kinds.shrinkage.words import (
+    infinite_key,
     joined,
     limit_key,
     pull_caption,
@@ -113,6 +115,8 @@ def shrinkage_chart(
     ]
     dense = all(len(levels) > DENSE for levels in chosen)
     items = key_items(fits[0], ellipses, kinds, dense=dense)
+    if any(pull.infinite[own].any() for pull, own in zip(fits, chosen, strict=True)):
+        items.insert(1, ("infinite", infinite_key()))
     key = key_row(items, width=inner() - _LEFT, theme=theme)
     arranged = _columns if len(names) == 2 else _blocks
 
@@ -164,11 +168,12 @@ def shared_frame(fits: Sequence[Pull], j: int, ellipses: Sequence[float]) -> tup
     """The range of the axis of term j, with levels and contours of all fits."""
     reach = radius(max(ellipses)) if len(ellipses) else 0.0
     extra = [p.population[j] + s * reach * p.sds[j] for p in fits for s in (-1.0, 1.0)]
-    return frame_of(
+    frame = frame_of(
         np.concatenate([p.reference[:, j] for p in fits]),
         np.concatenate([p.mode[:, j] for p in fits]),
         extra,
     )
+    return with_room(frame, fits, j)
 
 
 def key_items(
@@ -308,7 +313,11 @@ def _triangle(
                 height=size[1],
                 frames=frames,
                 chosen=chosen,
-                titles=[term_title(t, pull.info) for t in pull.terms],
+                titles=[
+                    # Of many terms the scale of a link is told in the caption.
+                    t if pull.is_generalized else term_title(t, pull.info)
+                    for t in pull.terms
+                ],
                 x_labels=bottom[j] == i,
                 y_labels=y_labels and not row,
                 name=_panel_name(number, j, i),

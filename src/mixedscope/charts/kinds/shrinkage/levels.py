@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.link_scale import check_one_scale, is_generalized
 from mixedscope.charts.common.numerals import number, share
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.shrinkage.ellipse import correlation_matrix
+from mixedscope.charts.kinds.shrinkage.pull import Pull
 from mixedscope.charts.kinds.shrinkage.references import (
     REFERENCES,
     asked_for,
+    check_reference,
     confounded_in,
     missing_limit,
     reference_of,
@@ -50,94 +52,6 @@ Floats = NDArray[np.float64]
 
 _SCALES = ("b", "coef")
 _INTERCEPT = "(Intercept)"
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Reference and conditional mode of every level of one grouping factor in one fit.
-
-    Attributes
-    ----------
-    label : str
-        Name of the fit among those drawn beside it.
-    info : dict
-        What ``fit.json`` holds.
-    terms : tuple of str
-        The k terms drawn.
-    varies : tuple of bool
-        Whether the fit has a random effect for each; where not, its deviations are 0.
-    levels : tuple of str
-    n_obs : ndarray, shape (q,)
-    reference, mode, std_dev : ndarray, shape (q, k)
-        On the scale of the chart; NaN where there is none.
-    dependence : ndarray, shape (q, k, k)
-        Conditional correlations of the random effects of a level; None where none are stored.
-    factor : ndarray, shape (q, k)
-        Mode over reference, both as deviations from their own population.
-    sds, correlations : ndarray, shapes (k,) and (k, k)
-        Of the fitted distribution of the random effects.
-    population, limit : ndarray, shape (k,)
-        Fitted population, and that of the joint limit, or at the theta that modes are compared
-        with, on the scale of the chart.
-    compared : str
-        What is the reference: a column of the stored modes, or ``theta``.
-    at, meaning : str
-        That theta in symbols, and what it means where that can be said.
-    confounded : tuple of str
-        Factors that least squares cannot tell apart, if the grouping factor is one of them.
-    has_limit : bool
-        Whether the joint limit could be computed.
-    """
-
-    label: str
-    info: dict[str, Any]
-    terms: tuple[str, ...]
-    varies: tuple[bool, ...]
-    levels: tuple[str, ...]
-    n_obs: NDArray[np.int64]
-    reference: Floats
-    mode: Floats
-    std_dev: Floats
-    factor: Floats
-    sds: Floats
-    correlations: Floats
-    population: Floats
-    limit: Floats
-    dependence: Floats | None = None
-    compared: str = "joint_limit"
-    at: str = ""
-    meaning: str = ""
-    confounded: tuple[str, ...] = ()
-    has_limit: bool = True
-
-    @property
-    def missing(self) -> NDArray[np.bool_]:
-        """Levels without a reference in some term, shape (q,)."""
-        return np.asarray(np.isnan(self.reference).any(axis=1))
-
-    def singular(self, group: str) -> dict[str, Any] | None:
-        """What the fit says of the singularity of this grouping factor."""
-        for entry in self.info.get("singular") or ():
-            if entry["group"] == group and entry["singular"]:
-                return dict(entry)
-        return None
-
-    def held(self, group: str) -> dict[str, Any] | None:
-        """What the fit says of a grouping factor whose structure leaves out dimensions."""
-        for entry in self.info.get("singular") or ():
-            if entry["group"] == group and entry.get("full_rank", entry["size"]) < entry["size"]:
-                return dict(entry)
-        return None
-
-    def told_pairs(self) -> list[tuple[int, int]]:
-        """Pairs of terms (x, y), x first, whose panel says something: one of them varies.
-
-        A single panel is left where a single term varies: in all of them nothing else is to be
-        seen.
-        """
-        pairs = [(x, y) for y in range(1, len(self.terms)) for x in range(y)]
-        told = [(x, y) for x, y in pairs if self.varies[x] or self.varies[y]]
-        return told[:1] if sum(self.varies) == 1 else told or pairs[:1]
 
 
 def term_names(tables: Sequence[FitTables], group: str) -> tuple[str, ...]:
@@ -201,7 +115,7 @@ def pulls(
     """Read what each fit does to each level, on one scale.
 
     ``group``: name of the grouping factor. ``terms``: terms wanted, in this order. ``reference``:
-    see `reference_of` (one of "auto", "joint_limit", "within_group", "theta"). ``scale``:
+    see `reference_of` (one of `REFERENCES`). ``scale``:
     deviations from the population, or population plus deviation (one of "b", "coef"). Raises
     ModelError if a name is unknown. Raises StoreError if a table is missing, or has no references.
     """
@@ -223,6 +137,8 @@ def pulls(
                 f"There is no {what} {value!r}.{suggest(value, allowed)} "
                 f"Known are: {', '.join(allowed)}."
             )
+    check_one_scale(tables)
+    check_reference(tables, reference)
     labels = fit_labels([fit.info for fit in tables])
     cells = _cells(tables, group)
     column = reference_of(tables, group) if reference == "auto" else reference
@@ -249,6 +165,8 @@ def need_references(
 
 
 def _confounded(fit: FitTables, group: str) -> tuple[str, ...]:
+    if is_generalized(fit.info):
+        return ()
     found = confounded_in(fit)
     return found if group in found else ()
 
@@ -275,6 +193,8 @@ def _pull(
     mode = wide("mode")
     if reference == "theta":
         own = _wide(asked_for(fit, "reference_modes", group), levels, terms, source, "mode")
+    elif is_generalized(fit.info):
+        own = wide(reference)
     else:
         # What a level's own rows leave open the joint limit sets by its smallest norm.
         own = np.where(np.isnan(wide("within_group")), np.nan, wide(reference))
@@ -295,6 +215,11 @@ def _pull(
         there = there[there["kind"] == "beta"]
         limits = dict(zip(there["term"], there["estimate"], strict=True))
     limit = np.array([float(limits.get(t, f)) for t, f in zip(terms, fitted, strict=True)])
+    ways, not_found = None, 0
+    if is_generalized(fit.info) and reference != "theta":
+        ways = np.nan_to_num(wide("direction"))
+        lost = rows["term"].isin(list(source.values())) & (rows["own_estimate"] == "not found")
+        not_found = int(rows.loc[lost, "level"].nunique())
     base = fitted if scale == "coef" else np.zeros(len(terms))
     # Modes, and the joint limit, are measured from their own population, a group's own estimate
     # from the fitted.
@@ -320,6 +245,8 @@ def _pull(
         meaning=meaning,
         confounded=_confounded(fit, group),
         has_limit=not missing_limit([fit]),
+        ways=ways,
+        not_found=not_found,
     )
 
 

@@ -7,13 +7,15 @@ from typing import Final
 
 import pandas as pd
 
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.numerals import number
-from mixedscope.core.errors import StoreError
+from mixedscope.core.errors import ModelError, StoreError, UnsuitedError
 from mixedscope.tables.store import FitTables
 
 __all__ = [
     "REFERENCES",
     "asked_for",
+    "check_reference",
     "confounded_in",
     "missing_limit",
     "reference_of",
@@ -22,7 +24,7 @@ __all__ = [
 
 #: What a conditional mode may be compared with: columns of the stored modes, or whichever of these
 #: is right, or modes at a theta that was given.
-REFERENCES: Final = ("auto", "joint_limit", "within_group", "theta")
+REFERENCES: Final = ("auto", "joint_limit", "within_group", "linearised", "theta")
 
 #: Components of a theta that are written out.
 _WRITTEN: Final = 4
@@ -33,12 +35,35 @@ def reference_of(tables: Sequence[FitTables], group: str) -> str:
 
     The joint limit is what the levels would be without shrinkage, all factors together; where
     least squares cannot tell the factor from another it is no estimate, or where it could not be
-    computed, the rows of each level alone are left.
+    computed, the rows of each level alone are left. Of generalised models, whose levels may have no
+    estimate of their own, it is that estimate linearised at the mode.
 
     ``tables``: fits that are drawn together.
     """
+    if is_generalized(tables[0].info):
+        return "linearised"
     apart = all(group not in confounded_in(fit) for fit in tables)
     return "joint_limit" if apart and not missing_limit(tables) else "within_group"
+
+
+def check_reference(tables: Sequence[FitTables], reference: str) -> None:
+    """Refuse a reference that fits of their kind cannot have.
+
+    Raises UnsuitedError for the joint limit of a generalised model, and ModelError for a linearised
+    estimate of a linear one.
+    """
+    generalized = is_generalized(tables[0].info)
+    if generalized and reference == "joint_limit":
+        raise UnsuitedError(
+            "A generalised model has no joint limit: as the penalty vanishes the modes of levels "
+            "whose outcomes are all alike grow without end; choose reference='linearised' or "
+            "'within_group'"
+        )
+    if not generalized and reference == "linearised":
+        raise ModelError(
+            "reference='linearised' is of generalised models; in a linear model the level's own "
+            "estimate is least squares, reference='within_group'."
+        )
 
 
 def missing_limit(tables: Sequence[FitTables]) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.link_scale import scale_words
 from mixedscope.charts.kinds.shrinkage.levels import Pull, movement, number, share
 
 __all__ = [
     "BY_RANK",
     "NO_LIMIT",
+    "infinite_key",
     "joined",
     "limit_key",
     "pull_caption",
@@ -52,6 +54,13 @@ def reference_words(pull: Pull) -> str:
     """Say what the reference is, for a sentence about a level."""
     if pull.compared == "theta":
         return f"its conditional mode at {pull.at}" + (f" ({pull.meaning})" if pull.meaning else "")
+    if pull.compared == "linearised":
+        return "the reference, its linearised own estimate (one step without penalty from the mode)"
+    if pull.compared == "within_group" and pull.is_generalized:
+        return (
+            "the reference, its own maximum likelihood estimate (this group's rows alone, all else "
+            "as fitted)"
+        )
     if pull.compared == "within_group":
         return "the reference, its own least-squares estimate (this group's rows alone)"
     if pull.confounded:
@@ -66,11 +75,20 @@ def reference_key(pull: Pull) -> str:
     """Name the reference in a key."""
     if pull.compared == "theta":
         return f"mode at {pull.at}"
+    if pull.compared == "linearised":
+        return "reference (linearised own estimate)"
+    if pull.compared == "within_group" and pull.is_generalized:
+        return "reference (own maximum likelihood)"
     if pull.compared == "within_group":
         return "reference (own least squares)"
     if pull.confounded:
         return "reference (joint limit, smallest norm)"
     return "reference (joint limit)"
+
+
+def infinite_key() -> str:
+    """Name the arrowhead of levels whose own estimate is infinite in a key."""
+    return "own estimate infinite"
 
 
 def pull_key(pull: Pull) -> str:
@@ -112,6 +130,9 @@ def pull_title(pull: Pull, group: str) -> str:
     if not told:
         return f"Conditional modes of {group}: no level's own rows suffice for an estimate"
     where = f"; level {pull.levels[int(np.argmax(movement(pull)))]} moves most"
+    if pull.compared == "within_group" and (count := int(pull.infinite.sum())):
+        # Those move most, if anything does.
+        where = f"; of {count:,} of {len(pull.levels):,} levels the own estimate is infinite"
     if len(pull.terms) == 1:
         return f"{subject}: SD between levels {_change(*told[0][1:])}{where}"
     parts = [f"{_change(before, after)} in {term}" for term, before, after in told]
@@ -147,7 +168,9 @@ def pull_caption(
         f"{reference_words(first)}; filled point, its conditional mode; the line between is "
         + ("how it moves." if first.compared == "theta" else "the pull of the model.")
     ]
-    if first.compared == "within_group":
+    if first.is_generalized:
+        text += _on_link(fits)
+    elif first.compared == "within_group":
         text += _own_rows(fits)
     if ellipses:
         shown = joined([share(c) for c in ellipses])
@@ -191,6 +214,26 @@ def pull_caption(
     return " ".join(text)
 
 
+def _on_link(fits: Sequence[Pull]) -> list[str]:
+    """Say on which scale values are, and of how many levels the own estimate has no end."""
+    text = [f"Scale: {scale_words(fits[0].info)}."]
+    counts = [
+        f"{int(pull.infinite.sum()):,} of {len(pull.levels):,}"
+        + (f" ({pull.label})" if len(fits) > 1 else "")
+        for pull in fits
+    ]
+    if any(pull.infinite.any() for pull in fits):
+        text.append(
+            f"Open arrowhead: levels whose own estimate is infinite, {joined(counts)}"
+            + "; their ring is at the edge." * (fits[0].compared == "within_group")
+            + "." * (fits[0].compared != "within_group")
+        )
+    if any(pull.not_found for pull in fits):
+        told = joined([f"{pull.not_found:,}" for pull in fits])
+        text.append(f"Levels whose own estimate was not found: {told}.")
+    return text
+
+
 def _own_rows(fits: Sequence[Pull]) -> list[str]:
     """Say what else is in the rows of a level, and why there is no better reference."""
     text = []
@@ -222,7 +265,7 @@ def _one_fit(pull: Pull, group: str, *, shift: bool, at: bool) -> str:
     else:
         parts = [label]
     moved = movement(pull)
-    if told and moved.max() > 0:
+    if told and moved.max() > 0 and not (pull.compared == "within_group" and pull.infinite.any()):
         parts.append(_mover(pull, int(np.argmax(moved))))
     if shift and (ways := _shifts(pull)):
         parts.append(f"the population moves by {joined(ways)}")

@@ -27,7 +27,12 @@ from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import fit_headings
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.stopping.options import StoppingOptions
-from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES, stopping_caption, stopping_title
+from mixedscope.charts.kinds.stopping.words import (
+    MEASURE_NAMES,
+    measures_of,
+    stopping_caption,
+    stopping_title,
+)
 from mixedscope.charts.kinds.trace.frames import headroom
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
@@ -157,7 +162,8 @@ class _Panel:
     ) -> None:
         self.frame, self.accuracy, self.theme, self.first = frame, accuracy, theme, first
         self.x, self.table = x, fit.require("accuracy")
-        values = frame[["gap", *MEASURE_NAMES]].to_numpy()
+        self.measures = measures_of(fit)
+        values = frame[["gap", *self.measures]].to_numpy()
         moved = np.append(True, (values[1:] != values[:-1]).any(axis=1))
         moved[-1] = True
         kept = np.flatnonzero(moved)
@@ -204,11 +210,11 @@ class _Panel:
         title = ["difference from the final fit,", "each in its unit"]
         y = self.y("value", _FLOOR, top, title, 10, _HEIGHTS[1])
         long = self.shown.melt(
-            id_vars=["x", "evaluation"], value_vars=list(MEASURE_NAMES), var_name="measure"
+            id_vars=["x", "evaluation"], value_vars=self.measures, var_name="measure"
         ).dropna()
         long["value"] = np.maximum(long["value"], _FLOOR)
         long["what"] = long["measure"].map(MEASURE_NAMES)
-        names = list(MEASURE_NAMES.values())
+        names = [MEASURE_NAMES[measure] for measure in self.measures]
         legend = alt.Legend(
             title=None,
             orient="bottom",
@@ -220,12 +226,12 @@ class _Panel:
         )
         colour = alt.Color(
             "what:N",
-            scale=alt.Scale(domain=names, range=[_COLOURS[m] for m in MEASURE_NAMES]),
+            scale=alt.Scale(domain=names, range=[_COLOURS[m] for m in self.measures]),
             legend=legend,
         )
         dash = alt.StrokeDash(
             "what:N",
-            scale=alt.Scale(domain=names, range=[_DASHES[m] for m in MEASURE_NAMES]),
+            scale=alt.Scale(domain=names, range=[_DASHES[m] for m in self.measures]),
             legend=legend,
         )
         lines = (
@@ -233,7 +239,7 @@ class _Panel:
             .mark_line(interpolate="step-after", strokeWidth=1.4, aria=False)
             .encode(x=self.x("x", titled=True), y=y, color=colour, strokeDash=dash)
         )
-        known = self.table[self.table["measure"].isin(MEASURE_NAMES)].dropna(subset=["evaluation"])
+        known = self.table[self.table["measure"].isin(self.measures)].dropna(subset=["evaluation"])
         # What was accurate enough from the first evaluation on is no event.
         wanted = known[known["evaluation"] > 1]
         at = self.frame.set_index("evaluation")["x"]
@@ -272,14 +278,13 @@ class _Panel:
             lines,
             *self._enough(titled=True, worded=True),
             points,
-            self._hover(list(MEASURE_NAMES), titled=True),
+            self._hover(self.measures, titled=True),
         )
 
     def _enough(self, *, titled: bool = False, worded: bool = False) -> list[Any]:
         """A line where every estimate has become accurate enough, and which evaluation it is."""
-        rows = self.table[
-            (self.table["measure"] != "gap") & (self.table["accuracy"] == self.accuracy)
-        ]
+        own = self.table["measure"].isin(self.measures)
+        rows = self.table[own & (self.table["accuracy"] == self.accuracy)]
         if rows["evaluation"].isna().any():
             return []
         last = int(rows["evaluation"].max())

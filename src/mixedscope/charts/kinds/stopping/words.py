@@ -17,6 +17,7 @@ from mixedscope.tables.store import FitTables
 __all__ = [
     "MEASURE_NAMES",
     "final_from",
+    "measures_of",
     "stopping_caption",
     "stopping_sentence",
     "stopping_title",
@@ -55,8 +56,13 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     total = len(fit.require("stopping"))
     everything = final_from(fit, accuracy)
     beta = _evaluation(fit, "beta", accuracy)
+    errors = (
+        "neither a standard error nor \u03c3"
+        if "sigma" in measures_of(fit)
+        else "no standard error"
+    )
     rest = (
-        f"neither a standard error nor \u03c3 by more than {_percent(accuracy)}, nor a conditional "
+        f"{errors} by more than {_percent(accuracy)}, nor a conditional "
         f"mode by more than {number(accuracy)} of its conditional standard deviation"
     )
     if total == 1:
@@ -93,9 +99,15 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     return f"{first}; to change {rest} it takes {everything:,}, and saves {saved}."
 
 
+def measures_of(fit: FitTables) -> list[str]:
+    """The measures that a fit has: those of a generalised model are without sigma."""
+    stopping = fit.require("stopping")
+    return [m for m in MEASURE_NAMES if m != "sigma" or bool(stopping[m].notna().any())]
+
+
 def final_from(fit: FitTables, accuracy: float) -> int | None:
     """The evaluation from which on every measure is within an accuracy studied; None if none is."""
-    where = [_evaluation(fit, measure, accuracy) for measure in MEASURE_NAMES]
+    where = [_evaluation(fit, measure, accuracy) for measure in measures_of(fit)]
     return None if None in where else max(n or 0 for n in where)
 
 
@@ -108,7 +120,7 @@ def stopping_title(
     """
     parts, never, shares = [], [], []
     for fit in tables:
-        found = [_evaluation(fit, m, accuracy) for m in MEASURE_NAMES]
+        found = [_evaluation(fit, m, accuracy) for m in measures_of(fit)]
         elapsed = _elapsed(fit) if clock else np.arange(1.0, len(fit.require("stopping")) + 1)
         total = float(elapsed[-1])
         label = f" ({fit_label(fit, tables)})" if len(tables) > 1 else ""
@@ -142,9 +154,9 @@ def stopping_caption(
     words = [
         f"How far the best point so far was from the final fit of {tables[0].info['formula']}: "
         "above, its objective minus the minimum; below, the largest difference of a coefficient, "
-        "in standard errors, of a standard error and of \u03c3, relative, and of a conditional "
-        "mode, in conditional standard deviations (in standard errors of the level's own "
-        "estimate where the final fit leaves the term no variance). Points: from there on the "
+        f"in standard errors, of a standard error{_and_sigma(tables)}, relative, and of a "
+        "conditional mode, in conditional standard deviations (in standard errors of the level's "
+        "own estimate where the final fit leaves the term no variance). Points: from there on the "
         "measure stays within the accuracy of the dotted line. Upright line: all do, at "
         f"{number(accuracy)}."
     ]
@@ -160,6 +172,10 @@ def stopping_caption(
                 f"Compiling and loading code took {told_seconds(compiling)}, which is left out."
             )
     return " ".join(words)
+
+
+def _and_sigma(tables: Sequence[FitTables]) -> str:
+    return " and of \u03c3" if any("sigma" in measures_of(fit) for fit in tables) else ""
 
 
 def _elapsed(fit: FitTables) -> NDArray[np.float64]:
@@ -184,7 +200,7 @@ def _tolerance(fit: FitTables, accuracy: float) -> str:
 
 def _rows(fit: FitTables, accuracy: float) -> pd.DataFrame:
     table = fit.require("accuracy")
-    return table[(table["measure"] != "gap") & (table["accuracy"] == accuracy)]
+    return table[table["measure"].isin(measures_of(fit)) & (table["accuracy"] == accuracy)]
 
 
 def _evaluation(fit: FitTables, measure: str, accuracy: float) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mixedscope.charts.common.along import spent, told_seconds
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.numerals import counted, fixed, number, percent, power, told_gap
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.charts.kinds.trace.frames import same_problem
@@ -105,11 +106,14 @@ def trace_caption(
     and made, per fit. ``x``: what runs to the right (one of "evaluation", "seconds").
     """
     info = tables[0].info
+    deviations = "the standard deviations of the random effects"
+    if not is_generalized(info):
+        deviations += " and of the residuals"
     below = " and ".join(
         {
             "\u03b8": "the components of \u03b8 that were tried",
             "correlation": "the correlations of the random effects",
-        }.get(row.title, "the standard deviations of the random effects and of the residuals")
+        }.get(row.title, deviations)
         for row in rows
     )
     what = " at the \u03b8 that was tried" if rows[0].title != "\u03b8" else ""
