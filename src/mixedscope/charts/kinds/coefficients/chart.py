@@ -18,6 +18,7 @@ import pandas as pd
 from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import MEAN_SHAPE, key_columns, key_row, title_lines
+from mixedscope.charts.common.link_scale import check_one_scale
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import TALLEST_ASPECT
 from mixedscope.charts.common.sheet import across, headline, inner
@@ -30,7 +31,9 @@ from mixedscope.charts.kinds.coefficients.parameters import (
     labels_of,
     level_of,
     parameters_of,
+    without_intercept,
 )
+from mixedscope.charts.kinds.coefficients.ratios import ratio_ticks, ratios_of, scale_of
 from mixedscope.charts.kinds.coefficients.words import coefficients_caption, coefficients_title
 from mixedscope.tables.store import FitTables
 
@@ -77,9 +80,13 @@ def coefficients_chart(
     tables: Sequence[FitTables], *, options: CoefficientsOptions, theme: str
 ) -> tuple[Any, str, str]:
     """Draw parameters in rows, fits and methods beside each other in each, panels by size."""
+    check_one_scale(tables)
+    ratios = ratios_of(tables) if options.ratios else ""
     level = level_of(tables, options)
     labels = labels_of([fit.info for fit in tables])
     table = parameters_of(tables, options, level)
+    if ratios:
+        table = without_intercept(table)
     series = _series(table, labels, tables)
     table["series"] = [_label_of(series, fit, method) for fit, method in
                        zip(table["fit"], table["method"], strict=True)]  # fmt: skip
@@ -98,18 +105,27 @@ def coefficients_chart(
         frame, has_zero = _frame(own, kind)
         if kind == "beta" and not has_zero:
             without_zero += rows
-        panel = _panel(data, own, rows, series, (frame, has_zero), (left, width, step), theme)
+        axis = _Axis(frame, has_zero, is_ratio=bool(ratios) and kind == "beta")
+        panel = _panel(data, own, rows, series, axis, (left, width, step), theme)
         if kind not in headed:
             headed.add(kind)
-            head = alt.TitleParams(text=_TITLES[kind], fontSize=11, anchor="start", offset=5)
+            words = _heading(kind, ratios, scale_of(tables))
+            head = alt.TitleParams(text=words, fontSize=11, anchor="start", offset=5)
             panel = panel.properties(title=head)
         drawn.append(panel)
-    title = coefficients_title(table, labels)
+    title = coefficients_title(table, labels, ratios=ratios)
     scales = sum(table.loc[table["name"] == rows[0], "kind"].iloc[0] == "beta" for rows in panels)
-    caption = coefficients_caption(table, level, without_zero=without_zero, scales=scales)
+    caption = coefficients_caption(
+        table, level, without_zero=without_zero, scales=scales, ratios=ratios,
+        scale=scale_of(tables),
+    )  # fmt: skip
     items = []
-    if (table["kind"] == "beta").any() or (table["kind"] == "correlation").any():
-        items.append(("zero", "0"))
+    none = [
+        *(["1" if ratios else "0"] if (table["kind"] == "beta").any() else []),
+        *(["0"] if (table["kind"] == "correlation").any() else []),
+    ]
+    if none:
+        items.append(("zero", " or ".join(dict.fromkeys(none))))
     if (table["kind"] != "beta").any():
         items.append(("boundary", "end of the range"))
     if table["mean"].notna().any():
@@ -120,6 +136,44 @@ def coefficients_chart(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
     return chart.resolve_scale(color="shared", shape="shared"), title, caption
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The axis of a panel.
+
+    Attributes
+    ----------
+    frame : (low, high)
+        Of ratios their logarithms.
+    has_zero : bool
+        Whether 0, of ratios 1, is on it.
+    is_ratio : bool
+    """
+
+    frame: tuple[float, float]
+    has_zero: bool
+    is_ratio: bool
+
+    def x(self, field: str) -> alt.X:
+        """The channel of a column of numbers."""
+        ticks: dict[str, Any] = {"tickCount": 5}
+        scale = alt.Scale(domain=list(self.frame), nice=False, zero=False)
+        if self.is_ratio:
+            low, high = (float(np.exp(end)) for end in self.frame)
+            scale = alt.Scale(domain=[low, high], nice=False, type="log")
+            ticks = {"values": ratio_ticks(low, high), "format": "~g"}
+        axis = alt.Axis(title=None, domain=False, labelOverlap=True, labelBound=4,
+                        labelSeparation=5, labelFlush=False, **ticks)  # fmt: skip
+        return alt.X(field=field, type="quantitative", scale=scale, axis=axis)
+
+
+def _heading(kind: str, ratios: str, scale: str) -> str:
+    """What stands above the first panel of a kind of parameters."""
+    if kind == "beta" and ratios:
+        return f"{ratios[:1].upper()}{ratios[1:].replace('ratio', 'ratios', 1)} (log scale)"
+    # Correlations have no scale.
+    return f"{_TITLES[kind]} ({scale})" if scale and kind != "correlation" else _TITLES[kind]
 
 
 def panels_of(table: pd.DataFrame) -> list[list[str]]:
@@ -211,20 +265,16 @@ def _panel(
     own: pd.DataFrame,
     rows: Sequence[str],
     series: Sequence[_Series],
-    axis: tuple[tuple[float, float], bool],
+    axis: _Axis,
     places: tuple[int, int, int],
     theme: str,
 ) -> Any:
     """Draw the parameters of one kind and size."""
-    (frame, has_zero), (left, width, step) = axis, places
-    kind = str(own["kind"].iloc[0])
-
-    def x(field: str) -> alt.X:
-        scale = alt.Scale(domain=list(frame), nice=False, zero=False)
-        ticks = alt.Axis(title=None, domain=False, tickCount=5, labelOverlap=True, labelBound=4,
-                         labelSeparation=5, labelFlush=False)  # fmt: skip
-        return alt.X(field=field, type="quantitative", scale=scale, axis=ticks)
-
+    left, width, step = places
+    kind, x = str(own["kind"].iloc[0]), axis.x
+    if axis.is_ratio:
+        numbers = ["estimate", "lower", "upper", "mean"]
+        own = own.assign(**{name: np.exp(own[name]) for name in numbers})
     labels = [one.label for one in series]
     y: dict[str, Any] = {
         "y": alt.Y(
@@ -262,7 +312,7 @@ def _panel(
             )
         ),
     ]  # fmt: skip
-    layers = _lines(data, kind, x, theme, has_zero=has_zero)
+    layers = _lines(data, kind, axis, theme)
     columns = ["name", "series", "estimate", "lower", "upper", "mean"]
     known = own[own["estimate"].notna()][columns]
     bars = known[known["lower"].notna() & known["upper"].notna()]
@@ -291,18 +341,18 @@ def _panel(
     return layered(*layers, width=width, height=step * len(rows))
 
 
-def _lines(data: Datasets, kind: str, x: Any, theme: str, *, has_zero: bool) -> list[Any]:
-    """Zero, and the ends of the range of a parameter."""
+def _lines(data: Datasets, kind: str, axis: _Axis, theme: str) -> list[Any]:
+    """Zero, of ratios one, and the ends of the range of a parameter."""
     ends = {"sd": [0.0], "correlation": [-1.0, 1.0]}.get(kind, [])
     layers = []
-    if has_zero and kind != "sd":
-        zero = data.chart([{"p": 0.0}]).mark_rule(
+    if axis.has_zero and kind != "sd":
+        zero = data.chart([{"p": 1.0 if axis.is_ratio else 0.0}]).mark_rule(
             color=COLOURS["zero"], strokeWidth=1, strokeDash=[3, 2], aria=False
         )
-        layers.append(zero.encode(x=x("p")))
+        layers.append(zero.encode(x=axis.x("p")))
     if ends:
         edge = data.chart([{"p": end} for end in ends]).mark_rule(
             color=ink(theme)["ink"], strokeWidth=2, aria=False
         )
-        layers.append(edge.encode(x=x("p")))
+        layers.append(edge.encode(x=axis.x("p")))
     return layers

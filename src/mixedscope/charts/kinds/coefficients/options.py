@@ -44,6 +44,9 @@ class CoefficientsOptions(Options):
             "made, of several the first that all have."
         ),
     ] = None
+    ratios: bool = False
+    """Fixed effects of a generalised model as ratios, on a log scale: of odds (logit), of rates or
+    means (log), of hazards (cloglog)."""
     level: Annotated[
         float | None,
         Field(gt=0, lt=1, description="Coverage; by default that of stored intervals, or 0.95."),

@@ -16,7 +16,7 @@ from mixedscope.charts.kinds.coefficients.options import CoefficientsOptions
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
-__all__ = ["METHODS", "NAMES", "labels_of", "level_of", "parameters_of"]
+__all__ = ["METHODS", "NAMES", "labels_of", "level_of", "parameters_of", "without_intercept"]
 
 #: Methods of intervals in the order of their bars, and what they are called.
 NAMES: Final = {
@@ -102,6 +102,21 @@ def parameters_of(
     table["name"] = [_name(*row) for row in table[_KEY].itertuples(index=False, name=None)]
     table["kind"] = table["kind"].replace("sigma", "sd")
     return _asked(table, options)
+
+
+def without_intercept(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the intercept, whose exponential is no ratio.
+
+    Raises ModelError if no other effect is drawn.
+    """
+    is_intercept = (table["kind"] == "beta") & (table["term"] == "(Intercept)")
+    out = table[~is_intercept].reset_index(drop=True)
+    if not (out["kind"] == "beta").any():
+        raise ModelError(
+            "ratios: there is no effect beside the intercept to draw, whose exponential is no "
+            "ratio; leave ratios out."
+        )
+    return out
 
 
 def _of_fit(fit: FitTables, level: float) -> dict[str, pd.DataFrame]:
