@@ -9,7 +9,7 @@ in the signs of its rows, for several in a linear programme (Albert & Anderson 1
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +54,22 @@ class OwnEstimates(NamedTuple):
     kinds : (q, k) array of str
         One of `OWN_ESTIMATES` of `mixedscope.core.vocabulary`.
     direction : (q, k) array
-        Along which the likelihood of a level rises for ever, of length 1 where columns have unit
-        root mean square; zeros where it does not.
+        Of infinite ones, where to; 0 of others.
+    way : (q, k) array
+        A direction along which the likelihood of a level rises for ever, of length 1 where columns
+        have unit root mean square; zeros where there is none. Of terms that may go either way with
+        others, as an intercept and a slope where all outcomes are alike, nothing is identified, but
+        the way has them.
+    base : (q, k) array
+        From where the way goes: the maximum of the rows that are not certain on it; the values
+        where there is no way.
     """
 
     values: Floats
     kinds: NDArray[np.object_]
     direction: Floats
+    way: Floats
+    base: Floats
 
 
 def own_estimates(objective: LaplaceObjective, point: Floats) -> list[OwnEstimates]:
@@ -78,9 +87,14 @@ def own_estimates(objective: LaplaceObjective, point: Floats) -> list[OwnEstimat
             system.family, system.response, dispersion, factor.codes, factor.n_levels, modes.eta,
             factor.z, to_data, np.where(sizes > 0.0, sizes, 1.0),
         )  # fmt: skip
-        moved, kinds, direction = _estimated(rows)
-        values = (modes.b[position] + moved) @ to_data
-        out.append(OwnEstimates(np.where(kinds == FINITE, values, np.nan), kinds, direction))
+        moved, kinds, way = _estimated(rows)
+        base = (modes.b[position] + moved) @ to_data
+        values, direction = (
+            np.where(kinds == FINITE, base, np.nan), np.where(kinds == INFINITE, way, 0.0)
+        )  # fmt: skip
+        lost = (kinds == NOT_FOUND) | ((kinds == NOT_IDENTIFIED) & (way == 0.0))
+        base = np.where(lost, np.nan, base)
+        out.append(OwnEstimates(values, kinds, direction, way, base))
     return out
 
 
@@ -181,8 +195,9 @@ def _estimated(rows: _Rows) -> tuple[Floats, NDArray[np.object_], Floats]:
     way = np.zeros_like(moved)
     if k == 1:
         way[:, 0] = _one_sided(rows, sides)
-    elif sides.any() and (is_fading | ~is_settled).any():
-        way = _separating(rows, sides, is_fading | ~is_settled)
+    either = np.zeros(moved.shape, dtype=bool)
+    if k > 1 and sides.any() and (is_fading | ~is_settled).any():
+        way, either = _separating(rows, sides, is_fading | ~is_settled)
     is_open = np.abs(way).max(axis=1) > 0.0
     kinds = np.full(moved.shape, FINITE, dtype=object)
     kinds[~is_settled & ~is_open] = NOT_FOUND
@@ -197,9 +212,10 @@ def _estimated(rows: _Rows) -> tuple[Floats, NDArray[np.object_], Floats]:
         kinds[is_open[:, None] & (rest.unknown > _SHARE)] = NOT_IDENTIFIED
     direction = way @ rows.to_data
     direction /= _lengths(direction * rows.sizes, 1)
-    kinds[np.abs(direction * rows.sizes) > _SHARE] = INFINITE
-    kinds[rows.unknown > _SHARE] = NOT_IDENTIFIED
-    return moved, kinds, np.where(kinds == INFINITE, direction, 0.0)
+    direction[np.abs(direction * rows.sizes) <= _SHARE] = 0.0
+    kinds[direction != 0.0] = INFINITE
+    kinds[either | (rows.unknown > _SHARE)] = NOT_IDENTIFIED
+    return moved, kinds, direction
 
 
 def _lengths(values: Floats, axis: int) -> Floats:
@@ -305,15 +321,58 @@ def _one_sided(rows: _Rows, sides: Floats) -> Floats:
     return np.where(held > 0, 0.0, 1.0 * is_up - 1.0 * is_down)
 
 
-def _separating(rows: _Rows, sides: Floats, suspect: Bools) -> Floats:
-    """Directions (q, k) along which the likelihood of a level rises for ever; zeros of others."""
+def _separating(rows: _Rows, sides: Floats, suspect: Bools) -> tuple[Floats, Bools]:
+    """Directions (q, k) along which the likelihood of a level rises for ever; zeros of others.
+
+    With them which terms of the data may go either way on such directions.
+    """
     found = np.zeros((rows.n_levels, rows.z.shape[1]))
     for levels in _batches(rows, suspect):
-        own = np.flatnonzero(levels[rows.codes])
-        place = np.cumsum(levels) - 1
+        own, place = np.flatnonzero(levels[rows.codes]), np.cumsum(levels) - 1
         count = int(levels.sum())
         found[levels] = _programme(place[rows.codes[own]], rows.z[own], sides[own], count)
-    return _back(rows, found)
+    either = np.zeros(found.shape, dtype=bool)
+    for levels in _batches(rows, np.abs(found).max(axis=1) > 0.0):
+        own, place = np.flatnonzero(levels[rows.codes]), np.cumsum(levels) - 1
+        parts = place[rows.codes[own]], rows.z[own], sides[own]
+        # Terms (levels, terms, coefficients of z), each of a size of about one.
+        terms = np.einsum("qij,il->qlj", rows.turn[levels], rows.to_data)
+        terms = terms / _lengths(terms, 2)
+        reach = [_farthest(*parts, sign * terms[:, j]) for j in range(terms.shape[1])
+                 for sign in (1.0, -1.0)]  # fmt: skip
+        far = np.stack(reach, axis=1) > _SHARE
+        either[levels] = far[:, ::2] & far[:, 1::2]
+    return _back(rows, found), either
+
+
+def _farthest(codes: Ints, z: Floats, sides: Floats, towards: Floats) -> Floats:
+    """How far (levels,) directions in a box, on which no row falls, go towards others (levels, k).
+
+    Of all levels in one linear programme: they share no variable.
+    """
+    from scipy.optimize import linprog
+
+    columns, is_free = _as_sparse(codes, z, towards.size), sides != 0.0
+    signed = columns[is_free].multiply(sides[is_free][:, None]).tocsr()
+    held = columns[~is_free]
+    count = held.shape[0]
+    found = linprog(
+        -towards.ravel(), -signed, np.zeros(signed.shape[0]), held if count else None,
+        np.zeros(count) if count else None, (-1.0, 1.0), method="highs",
+    )  # fmt: skip
+    if found.status != 0:
+        return np.zeros(len(towards))
+    return np.asarray((found.x.reshape(towards.shape) * towards).sum(axis=1))
+
+
+def _as_sparse(codes: Ints, z: Floats, size: int) -> Any:
+    """Rows of all levels as those of one matrix, each with columns of its own."""
+    from scipy import sparse
+
+    k = z.shape[1]
+    places = (codes[:, None] * k + np.arange(k)).ravel()
+    at = np.repeat(np.arange(len(codes)), k)
+    return sparse.csr_array((z.ravel(), (at, places)), shape=(len(codes), size))
 
 
 def _batches(rows: _Rows, suspect: Bools) -> Iterator[Bools]:
@@ -334,9 +393,7 @@ def _programme(codes: Ints, z: Floats, sides: Floats, n_levels: int) -> Floats:
     from scipy.optimize import linprog
 
     k = z.shape[1]
-    places = (codes[:, None] * k + np.arange(k)).ravel()
-    at = np.repeat(np.arange(len(codes)), k)
-    columns = sparse.csr_array((z.ravel(), (at, places)), shape=(len(codes), n_levels * k))
+    columns = _as_sparse(codes, z, n_levels * k)
     is_free = sides != 0.0
     count, held = int(is_free.sum()), columns[~is_free]
     # t - s z'd <= 0 with 0 <= t <= 1, so that s z'd is nowhere negative.

@@ -47,6 +47,7 @@ PANELS_AXES: Final = TableSchema(
     },
     frozenset({"group", "kind", "varies", "offset", "levels", "told", "count", "seed"}),
     {"kind": frozenset({"numeric", "categorical", "order"})},
+    {"averaged": BOOL, "counted": BOOL},
     study=True,
 )
 
@@ -71,5 +72,6 @@ PANELS_POINTS: Final = TableSchema(
     1,
     {"group": TEXT, "level": TEXT, "row": INT64, "x": F64, "category": TEXT, "y": F64},
     frozenset({"group", "level", "row", "y"}),
+    more={"n": F64},
     study=True,
 )

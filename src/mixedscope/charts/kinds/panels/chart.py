@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
@@ -16,18 +15,22 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.absent import left_out
-from mixedscope.charts.common.colours import Style
 from mixedscope.charts.common.compose import in_column
 from mixedscope.charts.common.groups import grouping_factor, one_term
-from mixedscope.charts.common.keys import Keyed, mark_key
-from mixedscope.charts.common.labels import variable_title
+from mixedscope.charts.common.keys import mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.structure_names import fit_label, structure_colours
-from mixedscope.charts.common.theme import GROUP_COLOURS, ink
+from mixedscope.charts.common.theme import GROUP_COLOURS
+from mixedscope.charts.kinds.panels.facets import DASHES, MIXED, Facets, Line, panels_key
 from mixedscope.charts.kinds.panels.options import PanelsOptions
-from mixedscope.charts.kinds.panels.words import panels_caption, panels_title, strip
+from mixedscope.charts.kinds.panels.words import (
+    is_of_family,
+    panels_caption,
+    panels_title,
+    strip,
+)
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.covariance.structure_names import structure_name
 from mixedscope.tables.store import FitTables
@@ -47,6 +50,8 @@ _LABEL: Final = 5.2
 _LONGEST_LABEL: Final = 80
 _NUMBER: Final = 7
 _ROWS: Final = 120
+#: What panels of several fits have in common.
+_SAME: Final = ("variable", "kind", "held", "offset")
 
 
 @drawn_with(PanelsOptions)
@@ -73,14 +78,16 @@ def panels_chart(
         for name in ("panels_lines", "panels_points")
     )
     others, missing = _others(tables, group, axis, panels["level"].tolist())
-    mixed = [_Line(fit_label(fit, tables), axis["median_pull"], lines, _MIXED)]
+    mixed = [Line(fit_label(fit, tables), axis["median_pull"], lines, MIXED)]
     if others:
         mixed = _lines([fit, *others], tables, group, panels["level"].tolist())
     response = str(fit.info.get("response") or "response")
     columns, width, height = _layout(len(panels), panels["level"].map(len).max())
     most = max(6, int(width / _CHARACTER) - _NUMBER)
     strips = _strips(panels, most, _decimals(axis["median_pull"]))
-    frame = _frame(points["y"])
+    frame = (-0.1, 1.1) if axis.get("counted") else _frame(points["y"])
+    if is_of_family(axis):
+        response = _response_words(fit.info, axis)
     ends = [lines["own"], *(one.table["mixed"] for one in mixed)]
     cut = any(bool(((values < frame[0]) | (values > frame[1])).any()) for values in ends)
     title = panels_title(stored, axis, response)
@@ -92,38 +99,27 @@ def panels_chart(
         order=options.order,
         term=term,
         cut=cut,
-        rows=bool((panels["n_obs"] > _ROWS).any()),
+        rows=bool((panels["n_obs"] > _ROWS).any()) and not axis.get("counted"),
         pulls=[(one.label, one.pull) for one in mixed],
     ) + left_out(missing)
-    facets = _Facets(axis, frame, width, height, response, theme, mixed)
+    most_rows = float(points["n"].max()) if "n" in points else 1.0
+    facets = Facets(axis, frame, width, height, response, theme, mixed, most_rows)
     chart = in_column(
         facets.draw(lines, points, strips, columns),
-        mark_key(_key(axis, mixed, theme), width=inner() - _LEFT, theme=theme),
+        mark_key(panels_key(axis, mixed, theme), width=inner() - _LEFT, theme=theme),
         spacing=10,
         title=alt.TitleParams(text=title_lines(title, headline())),
     )
     return chart, title, caption
 
 
-@dataclass(frozen=True)
-class _Line:
-    """What one fit makes of the groups.
-
-    Attributes
-    ----------
-    label : str
-    pull : float
-        Median over all groups; NaN where no group has a line of its own.
-    table : DataFrame
-        Rows of ``panels_lines``.
-    style : mapping
-        Of its line.
-    """
-
-    label: str
-    pull: float
-    table: pd.DataFrame
-    style: Mapping[str, Any]
+def _response_words(info: Mapping[str, Any], axis: Mapping[str, Any]) -> str:
+    """What runs up in panels of a generalised model."""
+    response = str(info.get("response") or "response")
+    if not axis["counted"]:
+        return response
+    success = info.get("success")
+    return f"share of {response} = {success}" if success else f"share of successes in {response}"
 
 
 def _others(
@@ -153,20 +149,20 @@ def _others(
 
 def _lines(
     fits: Sequence[FitTables], tables: Sequence[FitTables], group: str, levels: Sequence[str]
-) -> list[_Line]:
+) -> list[Line]:
     """The lines of several fits, in the colours of their structures."""
     names = [structure_name(fit.info) for fit in fits]
     colours = structure_colours(list(dict.fromkeys(names)), GROUP_COLOURS)
     colour = dict(zip(dict.fromkeys(names), colours, strict=True))
     return [
-        _Line(
+        Line(
             fit_label(fit, tables),
             float(_row(fit.require("panels_axes"), group)["median_pull"]),
             _of(fit.require("panels_lines"), group, levels),
             {
                 "color": colour[name],
                 "strokeWidth": 1.9 if i == 0 else 1.4,
-                **({"strokeDash": _DASHES[min(i, len(_DASHES)) - 1]} if i else {}),
+                **({"strokeDash": DASHES[min(i, len(DASHES)) - 1]} if i else {}),
             },
         )
         for i, (fit, name) in enumerate(zip(fits, names, strict=True))
@@ -249,239 +245,3 @@ def _frame(values: pd.Series) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     room = 0.05 * (high - low) or max(abs(high), 1.0) * 0.05
     return low - room, high + room
-
-
-_Style = Mapping[str, Any]
-
-_OWN: Final = Style({"strokeWidth": 1.6, "strokeDash": [5, 2]}, color="reference")
-_MIXED: Final = Style({"strokeWidth": 1.9}, color="mode")
-_POPULATION: Final = Style({"strokeWidth": 1.0, "strokeDash": [1.5, 2]}, color="population")
-_GAP_STYLE: Final = Style({"opacity": 0.35}, color="reference")
-_OWN_MEAN: Final = Style(
-    {"shape": "circle", "size": 34, "strokeWidth": 1.6, "fill": "transparent", "opacity": 1},
-    stroke="reference",
-)
-#: Lines, and means, of fits beside the first, in turn.
-_DASHES: Final = ([7, 2], [2.5, 1.5], [7, 2, 1.5, 2])
-_SHAPES: Final = ("square", "triangle-up", "diamond")
-#: What panels of several fits have in common.
-_SAME: Final = ("variable", "kind", "held", "offset")
-
-
-def _mean(style: Mapping[str, Any], number: int) -> Mapping[str, Any]:
-    """The mark of a mean of the mixed model: that of the first fit, or one that shows it within."""
-    if number == 0:
-        return {"filled": True, "size": 26, "opacity": 1, "color": style["color"]}
-    return {
-        "shape": _SHAPES[min(number, len(_SHAPES)) - 1],
-        "size": 54,
-        "opacity": 1,
-        "strokeWidth": 1.3,
-        "stroke": style["color"],
-        "fill": "transparent",
-    }
-
-
-def _observation(theme: str, size: int) -> _Style:
-    return {"filled": True, "color": ink(theme)["soft"], "size": size, "opacity": 0.9}
-
-
-def _key(axis: dict[str, Any], mixed: Sequence[_Line], theme: str) -> list[Keyed]:
-    partial = axis["held"] is not None or axis["others"] is not None
-    first = "partial residual" if partial else "observation"
-    items = [
-        Keyed("point", first, _observation(theme, 14)),
-        Keyed("band", "pull (number above)", _GAP_STYLE),
-    ]
-    categorical = axis["kind"] == "categorical"
-    items.append(
-        Keyed("point", "own mean", _OWN_MEAN) if categorical else Keyed("line", "own line", _OWN)
-    )
-    for i, one in enumerate(mixed):
-        words = one.label if len(mixed) > 1 else "mixed model"
-        mark = (
-            Keyed("point", words, _mean(one.style, i))
-            if categorical
-            else Keyed("line", words, one.style)
-        )
-        items.append(mark)
-    return [*items, Keyed("line", "population", _POPULATION)]
-
-
-@dataclass(frozen=True)
-class _Facets:
-    """All panels as one specification.
-
-    Attributes
-    ----------
-    axis : dict
-        The row of ``panels_axes``.
-    frame : (low, high)
-        Of the vertical axis.
-    width, height : int
-        Pixels of a panel.
-    response, theme : str
-    mixed : sequence of _Line
-        Of each fit.
-    """
-
-    axis: dict[str, Any]
-    frame: tuple[float, float]
-    width: int
-    height: int
-    response: str
-    theme: str
-    mixed: Sequence[_Line]
-
-    @property
-    def _is_categorical(self) -> bool:
-        return bool(self.axis["kind"] == "categorical")
-
-    @property
-    def _variable(self) -> str:
-        row = f"row of the {self.axis['group']}, in the order of the data"
-        return str(self.axis["variable"] or row)
-
-    def draw(
-        self, lines: pd.DataFrame, points: pd.DataFrame, strips: dict[str, str], columns: int
-    ) -> Any:
-        """Draw rows of ``panels_lines`` and ``panels_points`` under the names of the panels."""
-        field = "category" if self._is_categorical else "x"
-        rows = pd.concat(
-            [
-                points[["level", "row", field, "y"]].assign(kind="point"),
-                lines[["level", field, "own", "mixed", "population"]].assign(kind="line"),
-                *(
-                    one.table[["level", field, "mixed"]].assign(kind="other", fit=i)
-                    for i, one in enumerate(self.mixed[1:], start=1)
-                ),
-            ],
-            ignore_index=True,
-        )
-        rows.insert(0, "panel", rows["level"].map(strips))
-        x = self._x(lines)
-        layers = self._means(x) if self._is_categorical else self._lines(x)
-        header = alt.Header(
-            title=None,
-            labelFontSize=10,
-            labelAnchor="start",
-            labelPadding=3,
-            labelLimit=self.width,
-        )
-        less = " less the offset" if self.axis["offset"] else ""
-        title = alt.TitleParams(
-            text=f"{variable_title(self.response)}{less}, up, against "
-            f"{variable_title(self._variable)}, right",
-            fontSize=11,
-            fontWeight="normal",
-            anchor="start",
-            offset=4,
-        )
-        return (
-            alt.layer(*layers, data=alt.InlineData(values=_records(rows)))
-            .properties(width=self.width, height=self.height)
-            .facet(
-                facet=alt.Facet("panel:N", sort=list(strips.values()), header=header),
-                columns=columns,
-                spacing=_GAP,
-            )
-            .properties(title=title)
-        )
-
-    def _x(self, lines: pd.DataFrame) -> alt.X:
-        if self._is_categorical:
-            order = list(dict.fromkeys(lines["category"]))
-            each = self.width / (len(order) + 0.6)
-            level = max(len(str(name)) for name in order) * _LABEL <= each
-            axis = alt.Axis(
-                title=None,
-                grid=False,
-                labelAngle=0 if level else -35,
-                labelLimit=round(each) if level else _LONGEST_LABEL,
-            )
-            return alt.X("category:N", sort=order, scale=alt.Scale(paddingOuter=0.3), axis=axis)
-        low, high = float(lines["x"].min()), float(lines["x"].max())
-        room = 0.04 * (high - low) or 0.5
-        axis = alt.Axis(title=None, grid=False, labelBound=True, tickCount=max(2, self.width // 36))
-        scale = alt.Scale(domain=[low - room, high + room], nice=False)
-        return alt.X("x:Q", scale=scale, axis=axis)
-
-    def _y(self, name: str) -> alt.Y:
-        scale = alt.Scale(domain=list(self.frame), nice=False, zero=False)
-        axis = alt.Axis(title=None, tickCount=max(3, self.height // 28))
-        return alt.Y(f"{name}:Q", scale=scale, axis=axis)
-
-    def _tips(self, *others: tuple[str, str]) -> list[alt.Tooltip]:
-        field = "category:N" if self._is_categorical else "x:Q"
-        return [
-            alt.Tooltip("level:N", title=str(self.axis["group"])),
-            alt.Tooltip(field, title=self._variable),
-            *(alt.Tooltip(f"{name}:Q", title=words, format=".4~g") for name, words in others),
-        ]
-
-    def _points(self, x: alt.X) -> alt.Chart:
-        style = _observation(self.theme, 14 if self.height < 110 else 20)
-        tips = self._tips(("y", self.response), ("row", "row"))
-        points = alt.Chart().transform_filter("datum.kind == 'point'")
-        return points.mark_point(aria=False, **style).encode(x=x, y=self._y("y"), tooltip=tips)
-
-    def _lines(self, x: alt.X) -> list[alt.Chart]:
-        base = alt.Chart().transform_filter("datum.kind == 'line'")
-
-        def line(name: str, style: _Style) -> alt.Chart:
-            return base.mark_line(clip=True, aria=False, **style).encode(x=x, y=self._y(name))
-
-        others = [
-            alt.Chart()
-            .transform_filter(f"datum.fit === {i}")
-            .mark_line(clip=True, aria=False, **one.style)
-            .encode(x=x, y=self._y("mixed"))
-            for i, one in enumerate(self.mixed[1:], start=1)
-        ]
-        gap = base.mark_area(clip=True, aria=False, **_GAP_STYLE)
-        return [
-            gap.encode(x=x, y=self._y("own"), y2="mixed:Q"),
-            self._points(x),
-            line("population", _POPULATION),
-            line("own", _OWN),
-            line("mixed", self.mixed[0].style),
-            *others,
-        ]
-
-    def _means(self, x: alt.X) -> list[alt.Chart]:
-        base = alt.Chart().transform_filter("datum.kind == 'line'")
-
-        def mean(name: str, words: str, style: _Style) -> alt.Chart:
-            return base.mark_point(aria=False, clip=True, **style).encode(
-                x=x, y=self._y(name), tooltip=self._tips((name, words))
-            )
-
-        others = [
-            alt.Chart()
-            .transform_filter(f"datum.fit === {i}")
-            .mark_point(aria=False, clip=True, **_mean(one.style, i))
-            .encode(x=x, y=self._y("mixed"), tooltip=self._tips(("mixed", one.label)))
-            for i, one in enumerate(self.mixed[1:], start=1)
-        ]
-        population = base.mark_line(clip=True, aria=False, **_POPULATION)
-        gap = base.mark_rule(strokeWidth=5, clip=True, aria=False, **_GAP_STYLE)
-        return [
-            population.encode(x=x, y=self._y("population")),
-            gap.encode(x=x, y=self._y("own"), y2="mixed:Q"),
-            self._points(x),
-            mean("own", "own mean", _OWN_MEAN),
-            mean("mixed", "mixed model", _mean(self.mixed[0].style, 0)),
-            *others,
-        ]
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with few digits and without what is missing."""
-    return [
-        {
-            str(name): float(f"{value:.6g}") if isinstance(value, float) else value
-            for name, value in record.items()
-            if not pd.isna(value)
-        }
-        for record in rows.to_dict("records")
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.kinds.shrinkage.words import joined
 
-__all__ = ["panels_caption", "panels_title", "strip"]
+__all__ = ["is_of_family", "panels_caption", "panels_title", "strip"]
 
 _ORDERS: Final = {
     "own": "their own estimate of {}",
@@ -36,6 +36,11 @@ def strip(level: str, pull: float, most: int, decimals: int) -> str:
         tail = (most - 1) // 2
         name = f"{level[: most - 1 - tail]}…{level[len(level) - tail :]}"
     return f"{name} · {fixed(pull, decimals)}"
+
+
+def is_of_family(axis: Mapping[str, Any]) -> bool:
+    """Whether panels are those of a generalised model."""
+    return axis.get("counted") is not None
 
 
 def panels_title(panels: pd.DataFrame, axis: dict[str, Any], response: str) -> str:
@@ -74,22 +79,20 @@ def panels_caption(
     ``pulls``: what each fit is called, and the median of its pulls.
     """
     group, count = str(axis["group"]), int(axis["levels"])
-    own = "least squares of its own rows"
-    if axis["others"] is not None:
-        own += f", effects of {axis['others']} taken off"
-    text = [
-        "Number: pull, root mean square gap between own and mixed line over the rows of a "
-        f"{group}, in units of the response. Own line: {own}."
-    ]
+    if is_of_family(axis):
+        text = _on_response(axis)
+    else:
+        text = _of_lines(axis)
     if len(pulls) > 1:
         told = [f"{number(pull)} ({label})" for label, pull in pulls if not math.isnan(pull)]
         text.append(
             f"Own lines, band and numbers are those of {pulls[0][0]}; half the groups are pulled "
             f"by no more than {joined(told)}, each structure from own lines of its terms."
         )
-    if not axis["varies"] and axis["kind"] != "order":
-        text.append(f"{axis['variable']} does not vary by {group}: own lines are parallel.")
-    if axis["own_values"] is not None:
+    if not axis["varies"] and axis["kind"] != "order" and not axis.get("averaged"):
+        flat = "own lines are parallel" + " on the scale of the link" * is_of_family(axis)
+        text.append(f"{axis['variable']} does not vary by {group}: {flat}.")
+    if axis["own_values"] is not None and not axis.get("averaged"):
         text.append(f"At each group's own {axis['own_values']}.")
     if axis["held"] is not None:
         text.append(f"Lines are at {axis['held']}.")
@@ -106,3 +109,32 @@ def panels_caption(
     if cut:
         text.append("Lines that leave the data are cut.")
     return " ".join(text)
+
+
+def _on_response(axis: Mapping[str, Any]) -> list[str]:
+    """Say what points and lines of a generalised model are."""
+    group = str(axis["group"])
+    unit = "in probability" if axis["counted"] else "in units of the response"
+    text = [
+        "Number: pull, root mean square gap between own and mixed line over the rows of a "
+        f"{group}, {unit}. Own line: maximum likelihood of its own rows, all else as fitted; where "
+        "outcomes leave its estimate no end, the line is at the limit."
+    ]
+    if axis["counted"]:
+        text.append("Points: shares of successes; area: how many rows or trials.")
+    if axis["averaged"]:
+        text.append("Lines are means of the predictions of the rows of each place.")
+    return text
+
+
+def _of_lines(axis: Mapping[str, Any]) -> list[str]:
+    """Say what the numbers and the own lines of a linear model are."""
+    group = str(axis["group"])
+    own = "least squares of its own rows"
+    if axis["others"] is not None:
+        own += f", effects of {axis['others']} taken off"
+    text = [
+        "Number: pull, root mean square gap between own and mixed line over the rows of a "
+        f"{group}, in units of the response. Own line: {own}."
+    ]
+    return text
