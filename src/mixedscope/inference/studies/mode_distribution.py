@@ -19,6 +19,7 @@ from scipy import sparse
 
 from mixedscope.core.seeds import generator
 from mixedscope.engine.marginal import MarginalCovariances
+from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.leverage import told_degrees
 from mixedscope.inference.estimates.parameters import undetermined
@@ -50,8 +51,11 @@ def mode_distribution_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     Gives ``mode_errors``, a row per level and term, ``mode_quantiles``, the modes of each term in
     their order with the envelope of draws, and ``mode_normality``, a row per term. Factors with
     something that the data do not determine are left out, and terms without variance have no
-    quantiles.
+    quantiles. Of generalised models modes are those of responses drawn from the fit, and
+    ``mode_errors`` has no rows.
     """
+    if not isinstance(fit.objective, ProfiledObjective):
+        return _of_draws(fit)
     system = fit.objective.system
     factors = system.standard_factors(fit.theta)
     told_degrees(fit.objective, factors)
@@ -106,6 +110,38 @@ def mode_distribution_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
             )
     return {
         "mode_errors": _table(errors, MODE_ERRORS.columns),
+        "mode_quantiles": _table(quantiles, MODE_QUANTILES.columns),
+        "mode_normality": pd.DataFrame(normality, columns=list(MODE_NORMALITY.columns or ())),
+    }
+
+
+def _of_draws(fit: StudiedFit) -> dict[str, pd.DataFrame]:
+    """Modes of a generalised model in their order, and the envelope of those of drawn responses."""
+    # Linear models load no families.
+    from mixedscope.inference.studies.drawn_modes import drawn_modes
+
+    objective = fit.objective
+    theta = objective.split(fit.theta)[0]
+    drawn = drawn_modes(objective, fit.theta)
+    objective.reset()
+    modes = objective.modes_at(fit.theta).b
+    quantiles, normality = [], []
+    for term, own, b in zip(objective.system.terms, drawn, modes, strict=True):
+        levels = np.asarray(term.design.levels, dtype=object)
+        sds = np.linalg.norm(term.factor(theta[term.theta]), axis=1)
+        values = term.data_modes(b)
+        for j, name in enumerate(term.names):
+            key = {"group": term.group, "term": name}
+            variance = float(np.mean(own[:, :, j] ** 2))
+            if not variance > _ROUNDING * float(sds[j]) ** 2:
+                continue
+            table, counts = _ordered(values[:, j], levels, own[:, :, j].T)
+            quantiles.append(table.assign(**key))
+            known = {"sd": float(sds[j]), "mode_sd": float(np.sqrt(variance))}
+            made = {"coverage": COVERAGE, "draws": len(own), "joint": True}
+            normality.append({**key, **known, **made, **counts})
+    return {
+        "mode_errors": _table([], MODE_ERRORS.columns),
         "mode_quantiles": _table(quantiles, MODE_QUANTILES.columns),
         "mode_normality": pd.DataFrame(normality, columns=list(MODE_NORMALITY.columns or ())),
     }

@@ -12,6 +12,7 @@ of 95 % at least, whatever it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from scipy.stats import binom, chi2
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.other_rows import whole_terms
+from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.observations import Observations
 from mixedscope.inference.diagnostics.leverage import told_observations
 from mixedscope.inference.diagnostics.normal_quantiles import COVERAGE, normal_quantiles, spaced
@@ -62,7 +64,7 @@ _FIRST: Final = 5
 
 @door()
 def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFrame]:
-    """Tabulate standardised residuals.
+    """Tabulate standardised residuals; of a generalised model simulated ones.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     """
     if most < 4 * _EXTREMES:
         raise ModelError(f"most: at least {4 * _EXTREMES} observations are kept, not {most}.")
+    if not isinstance(fit.objective, ProfiledObjective):
+        return _simulated(fit, most)
     design = fit.objective.system.design
     refuse_undetermined(
         design,
@@ -115,30 +119,15 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
             "cooks_distance": leverage_distances(fit.objective, fit.theta)[known],
         }
     )
-    residual = table["residual"].to_numpy()
-    quantiles = normal_quantiles(residual)
-    kept = spaced(len(table), _QUANTILES, _ENDS)
-    ordered = table.iloc[quantiles.order[kept]].reset_index(drop=True)
-    places = table["along"].to_numpy()
-    bins = pd.concat(
-        [
-            _medians(places, residual).assign(of="residual"),
-            _medians(places, np.sqrt(np.abs(residual))).assign(of="root"),
-        ],
-        ignore_index=True,
-    )
+    residual, places = table["residual"].to_numpy(), table["along"].to_numpy()
+    tables, found = _looked_into(table)
     numbers = {
         "observations": len(values),
         "told": len(known),
         "coefficients": fit.objective.system.n_fixed,
         "by_rows": int(by_rows),
-        "outside": int(quantiles.outside.sum()),
-        "gap": quantiles.gap(residual),
-        # The spread of the middle half, as that of a normal distribution.
-        "middle_sd": float(np.ptp(np.quantile(residual, [0.25, 0.75]))) / (2.0 * _MEDIAN),
+        **found,
         **_breusch_pagan(places, residual),
-        **_summed(bins, "residual", 0.0),
-        **_summed(bins, "root", _ROOT),
         # Of the fixed effects alone, theta as it is; the others are about all that is fitted.
         "fixed_cooks_most": float(moved.max(initial=0.0)),
         "fixed_cooks_row": int(rows[int(moved.argmax())]),
@@ -147,19 +136,74 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     }
     return {
         "residuals_points": _kept(table, most),
+        **tables,
+        "residuals_contours": _contours(table, fit.objective.system.n_fixed),
+        "residuals_groups": _by_group(fit, known, residual),
+        "residuals_numbers": _as_table(numbers),
+    }
+
+
+def _simulated(fit: StudiedFit, most: int) -> dict[str, pd.DataFrame]:
+    """The tables of a generalised model, whose residuals are ranks among responses drawn."""
+    # Linear models load no families.
+    from mixedscope.inference.studies import simulated_residuals as made
+
+    table, by_rows = made.points_table(fit.objective, fit.theta, fit.data.index)
+    tables, found = _looked_into(table)
+    numbers = {
+        "observations": len(table),
+        "told": len(table),
+        "coefficients": fit.objective.n_fixed,
+        "by_rows": int(by_rows),
+        "draws": made.DRAWS,
+        "seed": made.SEED,
+        **found,
+    }
+    return {
+        "residuals_points": _kept(table, most),
+        **tables,
+        "residuals_contours": pd.DataFrame(
+            {name: np.empty(0) for name in ("distance", "leverage", "residual")}
+        ),
+        "residuals_groups": _by_group(fit, np.arange(len(table)), table["residual"].to_numpy()),
+        "residuals_numbers": _as_table(numbers),
+    }
+
+
+def _looked_into(table: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
+    """Quantiles and bins of residuals, and the numbers that sum them up."""
+    residual, places = table["residual"].to_numpy(), table["along"].to_numpy()
+    quantiles = normal_quantiles(residual)
+    kept = spaced(len(table), _QUANTILES, _ENDS)
+    ordered = table.iloc[quantiles.order[kept]].reset_index(drop=True)
+    bins = pd.concat(
+        [
+            _medians(places, residual).assign(of="residual"),
+            _medians(places, np.sqrt(np.abs(residual))).assign(of="root"),
+        ],
+        ignore_index=True,
+    )
+    numbers = {
+        "outside": int(quantiles.outside.sum()),
+        "gap": quantiles.gap(residual),
+        # The spread of the middle half, as that of a normal distribution.
+        "middle_sd": float(np.ptp(np.quantile(residual, [0.25, 0.75]))) / (2.0 * _MEDIAN),
+        **_summed(bins, "residual", 0.0),
+        **_summed(bins, "root", _ROOT),
+    }
+    return {
         "residuals_qq": ordered[["row", "unit"]].assign(
             normal=quantiles.normal[kept],
             residual=ordered["residual"],
             lower=quantiles.lower[kept],
             upper=quantiles.upper[kept],
         ),
-        "residuals_contours": _contours(table, fit.objective.system.n_fixed),
         "residuals_bins": bins[["of", *bins.columns.drop("of")]],
-        "residuals_groups": _by_group(fit, known, residual),
-        "residuals_numbers": pd.DataFrame(
-            {"name": list(numbers), "value": [float(v) for v in numbers.values()]}
-        ),
-    }
+    }, numbers
+
+
+def _as_table(numbers: Mapping[str, float]) -> pd.DataFrame:
+    return pd.DataFrame({"name": list(numbers), "value": [float(v) for v in numbers.values()]})
 
 
 def _kept(table: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -167,6 +211,8 @@ def _kept(table: pd.DataFrame, most: int) -> pd.DataFrame:
     measures = (table["residual"].abs(), table["leverage"], table["cooks_distance"])
     extreme = np.zeros(len(table), dtype=bool)
     for measure in measures:
+        if measure.isna().all():  # of simulated residuals there are no leverages
+            continue
         extreme[np.argsort(-measure.to_numpy(), kind="stable")[:_EXTREMES]] = True
     table = table.assign(extreme=extreme)
     if len(table) <= most:

@@ -28,7 +28,7 @@ RESIDUALS_POINTS: Final = TableSchema(
         "cooks_distance": F64,
         "extreme": BOOL,
     },
-    frozenset({"row", "unit", "fitted", "along", "residual", "leverage", "extreme"}),
+    frozenset({"row", "unit", "fitted", "along", "residual", "extreme"}),
     study=True,
 )
 

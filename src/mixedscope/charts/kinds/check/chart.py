@@ -84,7 +84,7 @@ def check_chart(
     told = varying.loc[sorted(varying["gap"].nlargest(_MOST).index)]
     rows.append(_effects(sheet, told))
     keyed = [
-        *sheet.key(),
+        *sheet.key("leverage"),
         Keyed("line", "observed density", _OBSERVED),
         Keyed("band", "95\u00a0% of simulated", _SIMULATED),
     ]

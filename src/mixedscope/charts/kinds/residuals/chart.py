@@ -50,7 +50,8 @@ def residuals_chart(
     fit = tables[0]
     numbers = numbers_of(fit.require("residuals_numbers"))
     levels = fit.require("residuals_groups")
-    per_row = 1 if is_narrow() else 2
+    # Of a generalised model there are no leverages.
+    per_row = 1 if is_narrow() else 3 if "draws" in numbers else 2
     width = (inner() - per_row * _LEFT - (per_row - 1) * _GAP) // per_row
     data = Datasets(digits=5)
     sheet = ResidualPanels(fit, data, width, _HEIGHT, theme)
@@ -60,8 +61,9 @@ def residuals_chart(
         (sheet.normal(), "Normality", normal),
         (sheet.along("residual", 0.0), "Linearity", linear_sentence(numbers)),
         (sheet.along("root", ROOT), "Spread", spread_sentence(numbers)),
-        (sheet.leverages(), "Influence", leverage_sentence(numbers, points)),
     ]
+    if "draws" not in numbers:
+        panels.append((sheet.leverages(), "Influence", leverage_sentence(numbers, points)))
     groups = list(dict.fromkeys(levels["group"]))
     rows = [
         in_row(*row, spacing=_GAP + _LEFT, bounds="flush")
@@ -71,7 +73,8 @@ def residuals_chart(
         own = levels[levels["group"] == group]
         panel = sheet.levels(group, inner() - _LEFT, 70)
         rows.append(headed(panel, levels_sentence(group, own), "", 0))
-    rows.append(mark_key(sheet.key("levels"), width=inner() - _LEFT, theme=theme))
+    keyed = sheet.key("levels", *(["leverage"] if "draws" not in numbers else []))
+    rows.append(mark_key(keyed, width=inner() - _LEFT, theme=theme))
     title = residuals_title(numbers)
     drawn = [
         (group, len(own), int(own["levels"].iloc[0]))

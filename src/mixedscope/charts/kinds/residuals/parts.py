@@ -107,15 +107,16 @@ class ResidualPanels:
         return {"filled": True, "color": ink(self.theme)["soft"], "size": size, "opacity": opacity}
 
     def key(self, *kinds: str) -> list[Keyed]:
-        """What marks mean: those of all panels, and of ``levels``, ``contour`` if named."""
+        """What marks mean: those of all panels, and of ``levels``, ``leverage`` if named."""
         items = [
             Keyed("point", "observation", self.points_style(1)),
             Keyed("band", "95\u00a0% envelope", _ENVELOPE),
             Keyed("line", "as the model expects", _EXPECTED),
             Keyed("line", "median in bins", _LINE),
             Keyed("band", "its 95\u00a0% interval", _INTERVAL),
-            Keyed("line", "Cook's distance D", _CONTOUR),
         ]
+        if "leverage" in kinds:
+            items.append(Keyed("line", "Cook's distance D", _CONTOUR))
         if "levels" in kinds:
             box = {"color": COLOURS["ellipse"], "stroke": COLOURS["mode"], "strokeWidth": 0.8}
             items.append(Keyed("band", "quartiles of a level", box))
@@ -165,7 +166,9 @@ class ResidualPanels:
         response = self.fit.info.get("response") or "response"
         numbers = self.fit.require("residuals_numbers").set_index("name")["value"]
         by_rows = numbers["by_rows"] == 1
-        what = "row, in the order of the data" if by_rows else f"population value of {response}"
+        # Of a generalised model it is a mean, of random effects of 0.
+        value = "mean" if "draws" in numbers.index else "value"
+        what = "row, in the order of the data" if by_rows else f"population {value} of {response}"
         x = _axis("along", what, few=True)
         low, high = float(points["residual"].min()), float(points["residual"].max())
         foot = 0.0 if of == "root" else min(low, 0.0) - 0.06 * (high - low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -61,7 +62,7 @@ def spread_sentence(numbers: Mapping[str, float]) -> str:
     """Say how the spread differs between bins, and what the test of it says."""
     least, most = numbers["root_least"], numbers["root_most"]
     bins = int(numbers["root_bins"])
-    p = numbers["breusch_pagan_p"]
+    p = numbers.get("breusch_pagan_p", math.nan)
     test = f" Breusch–Pagan {told_p(p)}." if p == p else ""
     if bins == 1 or not least > 0.0:
         return f"Too few observations to compare spreads.{test}"
@@ -113,19 +114,30 @@ def residuals_caption(
     ``groups``: grouping factors with levels drawn and levels there are.
     """
     told, whole = int(numbers["told"]), int(numbers["observations"])
+    by, places = "each measure", "values"
     text = [
         "Standardised residuals: over σ√(1 − leverage). Envelope: pointwise, 95\u00a0% of each "
         "order statistic of independent normal values. Medians, with 95\u00a0% sign intervals, are "
         "of bins of population values: shrunken modes correlate with residuals. Cook's distances "
         "are from leverages, as lme4's. Below, levels by median."
     ]
+    if "draws" in numbers:
+        by, places = "size", "means"
+        text = [
+            f"Simulated residuals: the rank of each response among {int(numbers['draws'])} drawn "
+            "from the fit, random effects anew, ties broken at random (seed "
+            f"{int(numbers['seed'])}), as a normal quantile. Envelope: pointwise, 95\u00a0% of "
+            "each order statistic of independent normal values; residuals of one level depend on "
+            "each other. Medians, with 95\u00a0% sign intervals, are of bins of population means. "
+            "Below, levels by median."
+        ]
     if told < whole:
         gone = whole - told
         text.append(f"{gone:,} {'row' if gone == 1 else 'rows'} of leverage 1 left out.")
     if shown < told:
         text.append(
-            f"Drawn are {shown:,} of {told:,}: the 50 largest by each measure, others evenly "
-            "spaced in population values."
+            f"Drawn are {shown:,} of {told:,}: the 50 largest by {by}, others evenly spaced in "
+            f"population {places}."
         )
     cut = [f"{some} of {count:,} of {group}" for group, some, count in groups if some < count]
     if cut:
