@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.density import bandwidth, counted_density
-from mixedscope.core.errors import ModelError, UnsuitedError
+from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
 from mixedscope.design.other_rows import whole_terms
 from mixedscope.engine.marginal import MarginalCovariances
-from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.objective import ProfiledSystem
 from mixedscope.inference.diagnostics.normal_quantiles import COVERAGE, normal_quantiles, spaced
 from mixedscope.inference.estimates.estimates import SINGULAR
 from mixedscope.inference.estimates.simulated import simulate_responses
@@ -59,11 +59,6 @@ def check_study(fit: StudiedFit, *, draws: int = 200, seed: int = 0) -> dict[str
     UnsuitedError
         If the data do not tell random effects from the residuals.
     """
-    if not isinstance(fit.objective, ProfiledObjective):
-        raise UnsuitedError(
-            "The sheet of checks is of linear models; of generalised ones there are simulated "
-            "residuals and ordered modes (residuals, qqcaterpillar)"
-        )
     if draws < 40:
         raise ModelError(f"draws: limits of 95 % take 40 draws at least, not {draws}.")
     system = fit.objective.system

@@ -17,10 +17,14 @@ __all__ = ["study_tables"]
 #: Why studies cannot be made of generalised models.
 _LINEAR: Final = {
     "pooling": "modes of other models are not linear in the response",
-    "mode_distribution": "how modes of other models vary is not known in closed form",
-    "check": "it simulates and standardises what is normally distributed",
-    "residuals": "it is about residuals that are normally distributed",
-    "reference": "of other models fixed effects are searched, and do not follow from theta",
+    "check": (
+        "it simulates and standardises what is normally distributed; of others there are "
+        "residuals and mode_distribution"
+    ),
+    "reference": (
+        "of other models fixed effects are searched, and do not follow from theta; their modes are "
+        "compared with linearised or within_group estimates"
+    ),
 }
 _OTHERWISE: Final = "what it computes is not there for a model with a family"
 

@@ -19,7 +19,6 @@ from scipy import sparse
 
 from mixedscope.core.seeds import generator
 from mixedscope.engine.marginal import MarginalCovariances
-from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.leverage import told_degrees
 from mixedscope.inference.estimates.parameters import undetermined
@@ -54,7 +53,7 @@ def mode_distribution_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     quantiles. Of generalised models modes are those of responses drawn from the fit, and
     ``mode_errors`` has no rows.
     """
-    if not isinstance(fit.objective, ProfiledObjective):
+    if fit.estimation.is_generalized:
         return _of_draws(fit)
     system = fit.objective.system
     factors = system.standard_factors(fit.theta)

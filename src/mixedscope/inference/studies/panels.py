@@ -13,7 +13,6 @@ from mixedscope.core.errors import ModelError, suggest
 from mixedscope.core.seeds import generator
 from mixedscope.design.design import RandomDesign
 from mixedscope.design.other_rows import whole_terms
-from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.predictions.predictions import refuse_undetermined
 from mixedscope.inference.studies.panel_parts import Parts
 from mixedscope.inference.studies.studied_fit import StudiedFit
@@ -105,7 +104,7 @@ def panels_study(
 
 
 def _parts_of(fit: StudiedFit) -> Parts:
-    if not isinstance(fit.objective, ProfiledObjective):
+    if fit.estimation.is_generalized:
         # Linear models load no families.
         from mixedscope.inference.studies.generalized_panels import GeneralizedParts
 

@@ -80,11 +80,6 @@ def pooling_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFram
     The bias is that of the modes of the noiseless response.
     """
     objective = fit.objective
-    if not isinstance(objective, ProfiledObjective):
-        raise UnsuitedError(
-            "The path from complete to no pooling is of linear models: in generalised ones the "
-            "modes of levels whose outcomes are all alike grow without end on it"
-        )
     system = objective.system
     factors = system.standard_factors(fit.theta)
     truth = None

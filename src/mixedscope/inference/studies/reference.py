@@ -59,11 +59,6 @@ def reference_study(
         If this fit has other parameters, or rounding leaves nothing of its modes there.
     """
     objective = fit.objective
-    if not isinstance(objective, ProfiledObjective):
-        raise UnsuitedError(
-            "Modes at a theta of your own are computed of linear models, whose fixed effects "
-            "follow from it; of generalised ones choose reference='linearised' or 'within_group'"
-        )
     values, multiple = _theta(objective, theta)
     if not _lost(objective, values) <= _LOST:
         raise UnsuitedError(

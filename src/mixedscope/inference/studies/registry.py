@@ -86,6 +86,7 @@ STUDIES: Final[dict[str, Study]] = {
         f"{_STUDIES}.panels",
         "panels_study",
         ("panels", "panels_axes", "panels_lines", "panels_points"),
+        families=True,
     ),
     "residuals": Study(
         f"{_STUDIES}.residuals",
@@ -98,6 +99,7 @@ STUDIES: Final[dict[str, Study]] = {
             "residuals_groups",
             "residuals_numbers",
         ),
+        families=True,
     ),
     "check": Study(
         f"{_STUDIES}.check",
@@ -114,6 +116,7 @@ STUDIES: Final[dict[str, Study]] = {
         f"{_STUDIES}.mode_distribution",
         "mode_distribution_study",
         ("mode_errors", "mode_quantiles", "mode_normality"),
+        families=True,
     ),
     "mode_correlations": Study(
         f"{_STUDIES}.mode_correlations", "mode_correlations_study", ("mode_correlations",)

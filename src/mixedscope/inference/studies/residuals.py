@@ -24,7 +24,6 @@ from scipy.stats import binom, chi2
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.other_rows import whole_terms
-from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.observations import Observations
 from mixedscope.inference.diagnostics.leverage import told_observations
 from mixedscope.inference.diagnostics.normal_quantiles import COVERAGE, normal_quantiles, spaced
@@ -87,7 +86,7 @@ def residuals_study(fit: StudiedFit, *, most: int = 2000) -> dict[str, pd.DataFr
     """
     if most < 4 * _EXTREMES:
         raise ModelError(f"most: at least {4 * _EXTREMES} observations are kept, not {most}.")
-    if not isinstance(fit.objective, ProfiledObjective):
+    if fit.estimation.is_generalized:
         return _simulated(fit, most)
     design = fit.objective.system.design
     refuse_undetermined(
