@@ -94,6 +94,8 @@ class ChartSpec:
         Whether any table of numbers can be drawn in place of fits.
     families : bool
         Whether it is drawn of generalised models, too.
+    linear : str
+        Why it is of linear models alone, as a sentence; empty where generalised ones have it.
     """
 
     name: str
@@ -118,6 +120,7 @@ class ChartSpec:
     of_fits: bool = False
     of_columns: bool = False
     families: bool = False
+    linear: str = ""
 
     @property
     def shown_studies(self) -> tuple[str, ...]:
@@ -199,6 +202,10 @@ SPECS: Final = (
     ChartSpec(
         "influence", "Check", keys=("names",), shows="first",
         beside=("influence", "influence_parameters"), maker="fit.influence()",
+        linear=(
+            "The influence of single rows and levels is computed of linear models: of a "
+            "generalised one each deletion would take a fit of its own."
+        ),
     ),
     ChartSpec(
         "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",)

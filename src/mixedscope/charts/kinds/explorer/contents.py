@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.charts.common.labels import term_title, variable_title
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.explorer.options import ExplorerOptions
 from mixedscope.charts.kinds.landscape.key import band_colours
@@ -407,6 +408,14 @@ def _ledger_data(fit: FitTables) -> dict[str, Any] | None:
     ledger = fit.get("ledger")
     if ledger is None or "skipped" in ledger.attrs:
         return None
+    if is_generalized(fit.info):
+        # Nothing shares the variance of an observation with the random effects of a link.
+        parts_of = ("conditional_deviance", "penalty", "log_det", "newton_steps")
+        return {
+            "at": ledger["evaluation"].tolist(),
+            "columns": {name: _short(ledger[name].to_numpy(dtype=float)) for name in parts_of},
+            "shares": [],
+        }
     terms = fit.require("ledger_terms")
     columns = ("part_residual", "part_penalty", "part_sigma", "log_det", "part_fixed", "edf")
     shares = terms[terms["term"].isna()]

@@ -216,7 +216,7 @@
     }));
     ui.numbers = element("tbody");
     ui.here = element("th", {scope: "col"});
-    const ledger = picture("ledger", "Shares of the variance");
+    const ledger = ui.shareFigure = picture("ledger", "Shares of the variance");
     say("ledger", "Shares of the variance of an observation");
     const books = block("ledger", "Ledger: what stopping here would have cost", ledger, shareKey,
       element("div", {class: "scroll"}, element("table", {"aria-label": "Ledger"},

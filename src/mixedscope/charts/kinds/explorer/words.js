@@ -45,8 +45,11 @@
       const i = reached(ledger.at, at);
       const z = ledger.at.length - 1;
       for (const [name, words] of [["part_residual", "part of the residuals"],
-        ["part_penalty", "part of the penalty"], ["log_det", "log-determinant"],
+        ["part_penalty", "part of the penalty"], ["conditional_deviance", "−2 log L given modes"],
+        ["penalty", "penalty"], ["log_det", "log-determinant"], ["newton_steps", "Newton steps to modes"],
         ["edf", "effective degrees of freedom"]]) {
+        // Linear and generalised models have parts of their own.
+        if (!ledger.columns[name]) continue;
         rows.push([name, words, number(ledger.columns[name][i], 5), number(ledger.columns[name][z], 5)]);
       }
     }
@@ -111,6 +114,7 @@
     ui.elsewhere.hidden = Boolean(landscape);
     ui.elsewhere.textContent = fit().noLandscape;
     ui.ledger.hidden = !fit().ledger;
+    ui.shareFigure.hidden = !fit().ledger?.shares.length;
     for (const name of ["caterpillar2", "path2"]) ui[name].hidden = single();
     ui.contour.closest("li")?.toggleAttribute("hidden", single());
     ui.region.closest("li").hidden = !regionRows().length;
@@ -177,7 +181,7 @@
     },
     path: () => pathOf(state.x),
     path2: () => single() ? "" : pathOf(state.y),
-    ledger: () => fit().ledger ? `${ui.shares.map((share) => share.textContent).join(", ")}.` : "",
+    ledger: () => fit().ledger?.shares.length ? `${ui.shares.map((share) => share.textContent).join(", ")}.` : "",
     landscape: () => {
       if (!fit().landscape) return "";
       const plane = fit().landscape.panels[state.plane];

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.panels import rounded
 from mixedscope.tables.store import FitTables
 
@@ -23,6 +24,44 @@ class Books:
         self.evaluations = self.ledger["evaluation"].to_numpy()
         # What was best at the last improvement stays so until the end.
         self.end = int(fit.require("trace")["evaluation"].max())
+
+    @property
+    def is_generalized(self) -> bool:
+        """Whether the fit is one of a generalised model."""
+        return is_generalized(self.info)
+
+    def deviations(self) -> dict[tuple[str | None, str | None], pd.Series]:
+        """SD along the evaluations, by factor and term; of the observations first, without names.
+
+        Of linear models that of the contribution to an observation, of generalised ones, whose
+        observations have none, that of the random effect on the scale of the link.
+        """
+        lines: dict[tuple[str | None, str | None], pd.Series] = {}
+        if not self.is_generalized:
+            lines[None, None] = self.of("variance", None) ** 0.5
+        for group in self.groups:
+            for name in self.names(group):
+                own = self.of("std_dev" if self.is_generalized else "variance", group, name)
+                lines[group, name] = own if self.is_generalized else own**0.5
+        return lines
+
+    def changes(self) -> dict[str, pd.Series]:
+        """Objective and its parts, each minus its final value."""
+        own = self.ledger
+        if self.is_generalized:
+            parts = {
+                "objective": own["objective"],
+                "−2 log L given modes": own["conditional_deviance"],
+                "penalty": own["penalty"],
+                "log-determinant": own["log_det"],
+            }
+        else:
+            parts = {
+                "objective": own["objective"],
+                "n log σ²": own["part_sigma"],
+                "log-determinant": own["log_det"] + own["part_fixed"],
+            }
+        return {name: values - values.iloc[-1] for name, values in parts.items()}
 
     def steps(self, values: Sequence[float] | pd.Series) -> pd.DataFrame:
         """Columns x and y of a line that keeps its value until the next improvement."""

@@ -18,6 +18,7 @@ from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.labels import variable_words
+from mixedscope.charts.common.link_scale import check_one_scale, of_scale
 from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.rows import in_rows, panel_width
@@ -50,9 +51,18 @@ _THICK: Final = 3.0
 _PARTS: Final[dict[str, dict[str, Any]]] = {
     "objective": {"strokeWidth": 2.2},
     "n log σ²": {"strokeWidth": 1.3, "strokeDash": [6, 2]},
+    "−2 log L given modes": {"strokeWidth": 1.3, "strokeDash": [6, 2]},
+    "penalty": {"strokeWidth": 1.3, "strokeDash": [8, 2, 2, 2]},
     "log-determinant": {"strokeWidth": 1.3, "strokeDash": [2, 2]},
 }
-_HEIGHTS: Final = {"share": 96, "deviation": 128, "degrees": 96, "objective": 110}
+#: How dashes of these are written before their names.
+_WRITTEN: Final = {
+    "objective": "—", "n log σ²": "- -", "−2 log L given modes": "- -", "penalty": "-·-",
+    "log-determinant": "···",
+}  # fmt: skip
+_HEIGHTS: Final = {
+    "share": 96, "deviation": 128, "degrees": 96, "objective": 110, "newton": 70
+}  # fmt: skip
 
 
 @drawn_with(LedgerOptions)
@@ -63,6 +73,7 @@ def ledger_chart(
 
     The log scale shows the first of them apart.
     """
+    check_one_scale(tables)
     x_scale = options.x_scale
     colours = ink(theme)
     books = [Books(fit) for fit in tables]
@@ -73,13 +84,12 @@ def ledger_chart(
     width = inner() - _AXIS - _NAMES if single else panel_width(len(books), _AXIS, _GAP)
     style = _Style(palette, x_scale, width, colours, books)
     headings = fit_headings(tables, width)
+    kinds: tuple[Any, ...] = (_share_panel, _deviation_panel, _degrees_panel, _objective_panel)
+    if books[0].is_generalized:
+        kinds = (_deviation_panel, _objective_panel, _newton_panel)
 
     def panels(fits: range) -> list[Any]:
-        out = [
-            panel(books[i], style, first=i == fits[0])
-            for panel in (_share_panel, _deviation_panel, _degrees_panel, _objective_panel)
-            for i in fits
-        ]
+        out = [panel(books[i], style, first=i == fits[0]) for panel in kinds for i in fits]
         if not single:
             for place, i in enumerate(fits):
                 out[place] = out[place].properties(title=_header(tables[i], headings[i]))
@@ -112,13 +122,14 @@ class _Style:
         )
         self.width = width
         self.colours = colours
+        self.books = books
         self.single = len(books) == 1
-        variances = [float(v.max()) for book in books for v in _lines(book).values()]
-        self.deviation = 1.05 * max(variances) ** 0.5
+        sds = [float(v.max()) for book in books for v in book.deviations().values()]
+        self.deviation = 1.05 * max(sds) or 1.0
         spent = [book.ledger["edf"].max() for book in books]
         worth = [(b.ledger["edf_fixed"] + b.ledger["part_penalty"]).max() for b in books]
         self.degrees = 1.04 * float(max(spent + worth))
-        changes = np.concatenate([c.to_numpy() for b in books for c in _changes(b).values()])
+        changes = np.concatenate([c.to_numpy() for b in books for c in b.changes().values()])
         self.objective = (float(changes.min()), float(changes.max()))
         names = [name for book in books for group in book.groups for name in book.names(group)]
         self.terms = list(dict.fromkeys(names))
@@ -179,11 +190,14 @@ def _degrees_panel(book: Books, style: _Style, *, first: bool) -> Any:
 def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
     told = book.info.get("response") and not is_narrow()
     unit = f" ({variable_words(book.info['response'])})" if told else ""
-    axis = _y(f"SD of contribution{unit}", [0, style.deviation], first=first, tickCount=4)
+    title = f"SD of contribution{unit}"
+    if book.is_generalized:
+        title = f"SD{of_scale(book.info)}"
+    axis = _y(title, [0, style.deviation], first=first, tickCount=4)
     frames = []
     labels: list[tuple[str, str, float]] = []
-    for (group, term), variance in _lines(book).items():
-        frame = book.steps(np.sqrt(variance))
+    for (group, term), sd in book.deviations().items():
+        frame = book.steps(sd)
         part = OBSERVATIONS if group is None else group
         frames.append(frame.assign(part=part, dash=term or "", line=f"{group} {term}"))
         last = float(frame["y"].iloc[-1])
@@ -201,16 +215,17 @@ def _deviation_panel(book: Books, style: _Style, *, first: bool) -> Any:
         "stroke": colour,
         "tooltip": [alt.Tooltip("line:N"), alt.Tooltip("y:Q", title="SD", format=".4~g")],
     }
-    layers = [
-        alt.Chart(rows[rows["part"] == OBSERVATIONS]).mark_line(strokeWidth=_THICK, **base),
-        alt.Chart(rows[rows["part"] != OBSERVATIONS]).mark_line(strokeWidth=1.4, **base),
-    ]
-    drawn: list[Any] = [
-        layers[0].encode(**encoding),
-        layers[1].encode(
+    observed, others = rows["part"] == OBSERVATIONS, rows["part"] != OBSERVATIONS
+    drawn: list[Any] = []
+    if observed.any():
+        line = alt.Chart(rows[observed]).mark_line(strokeWidth=_THICK, **base)
+        drawn.append(line.encode(**encoding))
+    line = alt.Chart(rows[others]).mark_line(strokeWidth=1.4, **base)
+    drawn.append(
+        line.encode(
             **encoding, detail=alt.Detail(field="line", type="nominal"), strokeDash=style.dash()
-        ),
-    ]
+        )
+    )
     if style.single:
         drawn.append(_names(style, labels, axis, style.deviation, _HEIGHTS["deviation"]))
     return layered(*drawn).properties(height=_HEIGHTS["deviation"], width=style.width)
@@ -221,22 +236,24 @@ def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
     domain = [low - 0.04 * (high - low or 1.0), high + 0.04 * (high - low or 1.0)]
     axis = _y("objective − final", domain, first=first, tickCount=4)
     layers: list[Any] = []
-    for name, values in _changes(book).items():
+    changes = book.changes()
+    for name, values in changes.items():
         layers.append(
             alt.Chart(book.steps(values).assign(part=name))
             .mark_line(
                 interpolate="step-after", stroke=style.colours["ink"], aria=False, **_PARTS[name]
             )
             .encode(
-                x=style.x(book, titled=True),
+                x=style.x(book, titled=not book.is_generalized),
                 y=axis,
                 tooltip=[alt.Tooltip("part:N"), alt.Tooltip("y:Q", format=".4~g")],
             )
         )
     if style.single:
-        words = ["— objective", "- - n log σ²", "··· log-determinant"]
+        words = [f"{_WRITTEN[name]} {name}" for name in changes]
         step = 14 / _HEIGHTS["objective"] * (domain[1] - domain[0])
-        rows = pd.DataFrame({"name": words, "y": [domain[1] - (i + 1) * step for i in range(3)]})
+        places = [domain[1] - (i + 1) * step for i in range(len(words))]
+        rows = pd.DataFrame({"name": words, "y": places})
         key = alt.Chart(rows).mark_text(
             align="left", baseline="middle", dx=6, fontSize=9, color=style.colours["ink"]
         )
@@ -246,6 +263,24 @@ def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
             )
         )
     return layered(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
+
+
+def _newton_panel(book: Books, style: _Style, *, first: bool) -> Any:
+    """Newton steps to the conditional modes, at the evaluations kept."""
+    most = max(float(b.ledger["newton_steps"].max()) for b in style.books)
+    axis = _y("Newton steps to the modes", [0, 1.15 * most], first=first, tickCount=3, format="d")
+    rows = pd.DataFrame(
+        {"x": book.evaluations, "y": book.ledger["newton_steps"].to_numpy(dtype=float)}
+    )
+    base = alt.Chart(rows).encode(x=style.x(book, titled=True), y=axis)
+    tips = [alt.Tooltip("x:Q", title="evaluation"), alt.Tooltip("y:Q", title="Newton steps")]
+    points = base.mark_point(filled=True, size=22, opacity=1, color=style.colours["ink"],
+                             aria=False)  # fmt: skip
+    stems = base.mark_rule(strokeWidth=1, color=style.colours["soft"], aria=False)
+    stems = stems.encode(y2=alt.datum(0))
+    return layered(stems, points.encode(tooltip=tips)).properties(
+        height=_HEIGHTS["newton"], width=style.width
+    )
 
 
 def _stack(book: Books, style: _Style, parts: Mapping[str, pd.Series], axis: alt.Y) -> Any:
@@ -332,16 +367,18 @@ def _y(title: str, domain: Sequence[float], *, first: bool, **axis: Any) -> alt.
 def _keys(style: _Style, theme: str) -> list[Any]:
     """What the lines of fits side by side are, a key for every row of panels that has some."""
     ink_, soft = style.colours["ink"], style.colours["soft"]
+    is_linear = not style.books[0].is_generalized
     observed = Keyed("line", "observations, σ", {"stroke": soft, "strokeWidth": _THICK})
     terms = [
         Keyed("line", name, {"stroke": ink_, "strokeWidth": 1.4, "strokeDash": dash})
         for name, dash in style.dashes.items()
     ]
     worth = Keyed("line", "what the penalty is worth, in σ²", {"stroke": ink_, **_PENALTY})
-    parts = [Keyed("line", name, {"stroke": ink_, **look}) for name, look in _PARTS.items()]
+    names = style.books[0].changes()
+    parts = [Keyed("line", name, {"stroke": ink_, **_PARTS[name]}) for name in names]
     rows = {
-        "SD of contribution": [observed, *terms],
-        "degrees of freedom": [worth],
+        "SD of contribution" if is_linear else "SD": [*([observed] if is_linear else []), *terms],
+        **({"degrees of freedom": [worth]} if is_linear else {}),
         "objective − final": parts,
     }
     longest = max(rows, key=len)
@@ -354,31 +391,6 @@ def _keys(style: _Style, theme: str) -> list[Any]:
 def _broken(title: str) -> str | list[str]:
     """Break the title of an axis on a narrow sheet, whose panels are low."""
     return textwrap.wrap(title, _SHORT) if is_narrow() else title
-
-
-# -- what is drawn ---------------------------------------------------------------------------------
-
-
-def _lines(book: Books) -> dict[tuple[str | None, str | None], pd.Series]:
-    """Variance contributed by the observations and by every term."""
-    lines: dict[tuple[str | None, str | None], pd.Series] = {
-        (None, None): book.of("variance", None)
-    }
-    for group in book.groups:
-        for name in book.names(group):
-            lines[group, name] = book.of("variance", group, name)
-    return lines
-
-
-def _changes(book: Books) -> dict[str, pd.Series]:
-    """Objective and its parts, each minus its final value."""
-    own = book.ledger
-    parts = {
-        "objective": own["objective"],
-        "n log σ²": own["part_sigma"],
-        "log-determinant": own["log_det"] + own["part_fixed"],
-    }
-    return {name: values - values.iloc[-1] for name, values in parts.items()}
 
 
 def _header(fit: FitTables, name: Sequence[str]) -> alt.TitleParams:
