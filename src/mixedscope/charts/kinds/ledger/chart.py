@@ -268,7 +268,7 @@ def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
 def _newton_panel(book: Books, style: _Style, *, first: bool) -> Any:
     """Newton steps to the conditional modes, at the evaluations kept."""
     most = max(float(b.ledger["newton_steps"].max()) for b in style.books)
-    axis = _y("Newton steps to the modes", [0, 1.15 * most], first=first, tickCount=3, format="d")
+    axis = _y("Newton steps", [0, 1.15 * most], first=first, tickCount=3, format="d")
     rows = pd.DataFrame(
         {"x": book.evaluations, "y": book.ledger["newton_steps"].to_numpy(dtype=float)}
     )
@@ -373,6 +373,18 @@ def _keys(style: _Style, theme: str) -> list[Any]:
         Keyed("line", name, {"stroke": ink_, "strokeWidth": 1.4, "strokeDash": dash})
         for name, dash in style.dashes.items()
     ]
+    if not is_linear:
+        # Without areas above nothing else tells whose colour is which.
+        pairs = dict.fromkeys(pair for book in style.books for pair in book.deviations())
+        terms = [
+            Keyed(
+                "line",
+                f"{group}: {name}",
+                {"stroke": style.palette[str(group)], "strokeWidth": 1.4,
+                 "strokeDash": style.dashes[str(name)]},
+            )
+            for group, name in pairs
+        ]  # fmt: skip
     worth = Keyed("line", "what the penalty is worth, in σ²", {"stroke": ink_, **_PENALTY})
     names = style.books[0].changes()
     parts = [Keyed("line", name, {"stroke": ink_, **_PARTS[name]}) for name in names]
