@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
+from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.studies.parameters import parameters_along
 from mixedscope.tables.table_files import conformed
 
@@ -42,7 +43,7 @@ def test_signs_of_columns_do_not_matter() -> None:
     fit = fitted()
     trace = fit.trace.copy()
     trace["theta"] = [np.array(t) * [-1.0, -1.0, 1.0] for t in trace["theta"]]
-    other = conformed(parameters_along(fit.model.profiled(), trace), "parameters")
+    other = conformed(parameters_along(estimation_of(fit.model.profiled()), trace), "parameters")
     pd.testing.assert_frame_equal(other, along(fit))
 
 
@@ -50,7 +51,7 @@ def test_a_failed_evaluation_has_no_standard_deviation() -> None:
     fit = fitted()
     trace = fit.trace.copy()
     trace.loc[4, "sigma"] = np.nan
-    table = parameters_along(fit.model.profiled(), trace)
+    table = parameters_along(estimation_of(fit.model.profiled()), trace)
     failed = table[table["evaluation"] == 5].set_index("kind")["value"]
     assert failed[["sd", "sigma"]].isna().all()
     assert np.isfinite(failed["correlation"])
@@ -60,7 +61,7 @@ def test_a_correlation_with_a_standard_deviation_of_zero_is_undefined() -> None:
     fit = fitted()
     trace = fit.trace.iloc[:1].copy()
     trace["theta"] = [np.array([1.0, 0.0, 0.0])]
-    table = parameters_along(fit.model.profiled(), trace).set_index("kind")["value"]
+    table = parameters_along(estimation_of(fit.model.profiled()), trace).set_index("kind")["value"]
     assert np.isnan(table["correlation"])
 
 

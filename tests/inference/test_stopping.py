@@ -10,6 +10,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
+from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.studies.stopping import accuracy_table, stopping_table
 
 MACHINES = "score ~ 1 + Machine + (1 + Machine | Worker)"
@@ -121,7 +122,7 @@ def test_tolerance_that_would_have_sufficed_suffices(
             # One or two more verify the last step, or try the next; NLopt overlooks some decreases.
             assert 0 <= more <= (2 if criterion != "decrease" else np.inf)
             reached = stopping_table(
-                fit.model.profiled(),
+                estimation_of(fit.model.profiled()),
                 fit.theta,
                 pd.concat([again.trace, fit.trace], ignore_index=True),
             ).iloc[len(again.trace) - 1]
@@ -164,7 +165,7 @@ def test_nothing_is_known_before_the_first_success() -> None:
     failed = trace.index[:2]
     trace.loc[failed, "status"] = "failed"
     trace.loc[failed, ["objective", "best", "sigma"]] = np.nan
-    stopping = stopping_table(fit.model.profiled(), fit.theta, trace)
+    stopping = stopping_table(estimation_of(fit.model.profiled()), fit.theta, trace)
     assert stopping.loc[failed, ["gap", "beta", "sigma", "modes"]].isna().all(axis=None)
     assert stopping.loc[failed, "best_evaluation"].isna().all()
     assert stopping["best_evaluation"].iloc[2] == 3

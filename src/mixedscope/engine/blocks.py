@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["BlockDescription", "describe_blocks", "evaluation_cost"]
@@ -113,7 +114,7 @@ def _kernel(system: ProfiledSystem) -> str:
     return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}"
 
 
-def evaluation_cost(system: ProfiledSystem) -> float:
+def evaluation_cost(system: ProfiledSystem | BlockedSystem) -> float:
     """Floating-point operations of one evaluation, estimated from the blocks of the model.
 
     They are products of the rows that levels have in the rest, and a dense Cholesky factor of it; a

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
-from mixedscope.engine.evaluation import gradients_by_row
+from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.generalized.modes import Modes, find_modes
 from mixedscope.engine.generalized.separation import separating
 from mixedscope.engine.generalized.starting import (
@@ -316,13 +316,32 @@ class LaplaceObjective:
 
         Of the working linear model at the modes; negative information counts as none.
         """
+        self._solve_jointly(point)
+        system = self.system
+        inverse = np.linalg.inv(system.joint.fixed_factor().T @ system.basis.r)
+        return np.asarray(inverse @ inverse.T)
+
+    def effective_degrees(self, point: Floats) -> list[Floats]:
+        """What every term (k,) of each grouping factor has of the leverages at the modes.
+
+        Of the working linear model there, fixed effects being estimated too: half the derivative of
+        its log-determinant by the logarithm of the factor's scale, as of linear models.
+        """
+        solution, factors = self._solve_jointly(point)
+        derivatives = self.system.joint.derivatives(factors, solution, 0, reml=True)
+        return [
+            0.5 * (np.tril(factor) * np.tril(derivative)).sum(axis=1)
+            for factor, derivative in zip(factors, derivatives, strict=True)
+        ]
+
+    def _solve_jointly(self, point: Floats) -> tuple[Solution, list[Floats]]:
+        """Solve the working linear model at the modes for random and fixed effects together."""
         modes = self.modes_at(point)
         system = self.system
         weight = np.maximum(modes.rows.weight, 0.0)
+        factors = system.standard_factors(np.asarray(point)[: self.n_theta])
         system.joint.reform(weight, modes.rows.score + weight * modes.random)
-        system.joint.solve(system.standard_factors(np.asarray(point)[: self.n_theta]))
-        inverse = np.linalg.inv(system.joint.fixed_factor().T @ system.basis.r)
-        return np.asarray(inverse @ inverse.T)
+        return system.joint.solve(factors), factors
 
     # -- the parameter space
 

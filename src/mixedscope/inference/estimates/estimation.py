@@ -7,7 +7,7 @@ Tables of a fit, what is stored of it and most of its studies ask a model throug
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,25 @@ from numpy.typing import NDArray
 from mixedscope.core.evaluation import Evaluated
 from mixedscope.optimize.driver import OptimizationResult
 
-__all__ = ["Estimation"]
+__all__ = ["Estimation", "Told"]
 
 Floats = NDArray[np.float64]
+
+
+class Told(NamedTuple):
+    """What a search that stopped at a point would have told.
+
+    Attributes
+    ----------
+    evaluation : Evaluated
+    std_errors : (r,) array
+        Of the fixed effects, covariances and dispersion as known.
+    modes : list of (q, k) arrays
+    """
+
+    evaluation: Any
+    std_errors: Floats
+    modes: list[Floats]
 
 
 class Estimation(Protocol):
@@ -108,6 +124,24 @@ class Estimation(Protocol):
         """``Z'WZ`` (q, k, k) of every level, the engine's columns, beside relative covariances."""
         ...
 
-    def standard_errors(self, point: Floats) -> Floats:
-        """Standard errors (r,) of the fixed effects, covariances and dispersion as known."""
+    def own_errors(self, point: Floats) -> list[Floats]:
+        """Standard errors (q, k) of estimates of every level by itself, a column at a time.
+
+        Of levels that tell less than an average row those of one such row.
+        """
+        ...
+
+    def own_estimates(self, point: Floats) -> list[Floats]:
+        """What every level (q, k) says by itself, NaN where it does not: what modes are drawn from.
+
+        Least squares of a linear model; of a generalised one linearised at the modes.
+        """
+        ...
+
+    def cost(self) -> float:
+        """Floating-point operations of one evaluation, about."""
+        ...
+
+    def told(self, point: Floats) -> Told:
+        """What a search that stopped here would have told."""
         ...

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.vocabulary import INFINITE
+from mixedscope.engine.blocks import evaluation_cost
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.system import blocks_by_level
 from mixedscope.engine.group_effects import GroupEffects
@@ -24,9 +25,11 @@ from mixedscope.inference.estimates.estimates import (
     normal_statistics,
     tidy_estimates,
 )
+from mixedscope.inference.estimates.estimation import Told
 from mixedscope.inference.estimates.modes import level_frame
 from mixedscope.inference.estimates.own_likelihood import own_estimates
 from mixedscope.inference.estimates.parameters import (
+    column_squares,
     sd_and_correlation_slopes,
     sds_and_correlations,
 )
@@ -40,6 +43,10 @@ Floats = NDArray[np.float64]
 
 #: Correlations nearer to an end of their range than this have no standard error.
 _END: Final = 1e-8
+
+#: Newton steps from the modes of a point nearby, and operations that a row is worth in each.
+_WARM: Final = 4.0
+_OF_A_ROW: Final = 2000.0
 
 #: Why there is no joint limit.
 _NO_LIMIT: Final = (
@@ -262,9 +269,33 @@ class GeneralizedEstimation:
         steps = [solved_where_told(gram, s) for gram, s in zip(grams, scores, strict=True)]
         return self._in_data_units([b + step for b, step in zip(modes.b, steps, strict=True)])
 
-    def standard_errors(self, point: Floats) -> Floats:
-        """Standard errors (r,) of the fixed effects, covariances and dispersion as known."""
-        return np.asarray(np.sqrt(np.diag(self.objective.fixed_covariance(point))))
+    def own_errors(self, point: Floats) -> list[Floats]:
+        """One over the root of the level's information on each column, at the modes."""
+        weight = np.maximum(self.objective.modes_at(point).rows.weight, 0.0)
+        system, least = self.objective.system, float(weight.mean())
+        return [
+            1.0 / np.sqrt(np.maximum(squares, least)) / term.column_scale
+            for term, squares in zip(
+                system.terms, column_squares(system.terms, system.factors, weight), strict=True
+            )
+        ]
+
+    def own_estimates(self, point: Floats) -> list[Floats]:
+        """Linearised at the modes."""
+        return self.linearised(point)
+
+    def cost(self) -> float:
+        """Products and factors of some Newton steps, and the passes over the rows in them."""
+        system = self.objective.system
+        nodes = self.objective.points ** max(factor.size for factor in system.factors)
+        return _WARM * evaluation_cost(system.modal) + (_WARM + nodes - 1) * _OF_A_ROW * system.n
+
+    def told(self, point: Floats) -> Told:
+        """What a search that stopped here would have told."""
+        evaluation = self.objective.evaluate(point)
+        modes = self.modes_at(point)
+        errors = np.sqrt(np.diag(self.objective.fixed_covariance(point)))
+        return Told(evaluation, errors, modes)
 
     def _in_data_units(self, modes: Sequence[Floats]) -> list[Floats]:
         terms = self.objective.system.terms

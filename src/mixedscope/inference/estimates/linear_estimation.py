@@ -10,10 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.engine.blocks import evaluation_cost
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import estimates_table, information_criteria
+from mixedscope.inference.estimates.estimation import Told
 from mixedscope.inference.estimates.modes import modes_alone, modes_table
-from mixedscope.inference.estimates.references import JointLimit, known_limit, reference_info
+from mixedscope.inference.estimates.parameters import column_squares
+from mixedscope.inference.estimates.references import (
+    JointLimit,
+    known_limit,
+    reference_info,
+    within_group,
+)
 from mixedscope.optimize.driver import OptimizationResult
 
 __all__ = ["LinearEstimation"]
@@ -119,7 +127,28 @@ class LinearEstimation:
             out.append(system.sums_by_level(position, products).reshape(-1, k, k))
         return out
 
-    def standard_errors(self, point: Floats) -> Floats:
-        """Standard errors (r,) of the fixed effects, theta as known."""
+    def own_errors(self, point: Floats) -> list[Floats]:
+        """Sigma over the root of the level's sum of squares of each column."""
+        system = self.objective.system
         sigma = self.objective.evaluate(point).sigma
-        return np.asarray(np.sqrt(np.diag(self.objective.system.beta_covariance(sigma))))
+        return [
+            sigma / np.sqrt(np.maximum(squares, 1.0)) / term.column_scale
+            for term, squares in zip(
+                system.terms, column_squares(system.terms, system.factors), strict=True
+            )
+        ]
+
+    def own_estimates(self, point: Floats) -> list[Floats]:
+        """See `mixedscope.inference.estimates.references.within_group`."""
+        return within_group(self.objective.system, self.objective.evaluate(point).beta)
+
+    def cost(self) -> float:
+        """See `mixedscope.engine.blocks.evaluation_cost`."""
+        return evaluation_cost(self.objective.system)
+
+    def told(self, point: Floats) -> Told:
+        """What a search that stopped here would have told, of one evaluation."""
+        evaluation = self.objective.evaluate(point)
+        system = self.objective.system
+        errors = np.sqrt(np.diag(system.beta_covariance(evaluation.sigma)))
+        return Told(evaluation, np.asarray(errors, dtype=float), system.modes())

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.group_effects import GroupEffects
 
-__all__ = ["sd_and_correlation_slopes", "sds_and_correlations", "undetermined"]
+if TYPE_CHECKING:
+    from mixedscope.engine.products import GroupColumns
+
+__all__ = [
+    "column_squares",
+    "sd_and_correlation_slopes",
+    "sds_and_correlations",
+    "undetermined",
+]
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +60,23 @@ def sd_and_correlation_slopes(term: GroupEffects, theta: Floats) -> Floats:
             shares = of_sds[a] / lengths[a] + of_sds[b] / lengths[b]
             rows.append(inner / product - (factor[a] @ factor[b]) / product * shares)
     return np.array(rows)
+
+
+def column_squares(
+    terms: Sequence[GroupEffects], factors: Sequence[GroupColumns], weight: Floats | None = None
+) -> list[Floats]:
+    """Sums of squares (q, k) by level of the data's columns at unit root mean square.
+
+    ``weight`` (n,): what rows count as; of linear models it is in the columns.
+    """
+    out = []
+    for term, factor in zip(terms, factors, strict=True):
+        columns = (term.data_columns(factor.z) / term.column_scale) ** 2
+        if weight is not None:
+            columns = columns * weight[:, None]
+        sums = [np.bincount(factor.codes, column, factor.n_levels) for column in columns.T]
+        out.append(np.column_stack(sums))
+    return out
 
 
 def undetermined(

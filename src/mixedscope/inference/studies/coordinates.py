@@ -8,10 +8,10 @@ sigma being what the objective finds best at each point.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.covariance.registry import CovarianceStructure
 from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["MEASURED", "Coordinate", "Coordinates", "coordinates"]
 
@@ -38,11 +41,13 @@ class Coordinate:
 
     Attributes
     ----------
-    kind : {"theta", "sd", "correlation", "loading"}
-    group : str
+    kind : {"theta", "sd", "correlation", "loading", "beta", "dispersion"}
+        The last two are searched in generalised models: fixed effects, and the logarithm of the
+        dispersion.
+    group : str or None
         Grouping factor.
     name : str
-        Name of theta; of the column, or of the two columns of a correlation with `` ~ `` between,
+        Name of theta or of a fixed effect; of the column, or of the two columns of a correlation with `` ~ `` between,
         or what the structure calls it.
     lower, upper : float
         Canonical bounds; infinite where there is none.
@@ -52,7 +57,7 @@ class Coordinate:
     """
 
     kind: str
-    group: str
+    group: str | None
     name: str
     lower: float
     upper: float
@@ -61,14 +66,14 @@ class Coordinate:
     @property
     def key(self) -> str:
         """How the setting ``pairs`` calls it."""
-        if self.kind == "theta":
+        if self.kind == "theta" or self.group is None:
             return self.name
         return f"{self.group}.{self.name}"
 
     @property
     def open_range(self) -> tuple[float | None, float | None]:
         """Where an optimiser may go, in units; ends at which slopes are infinite stay out."""
-        inset = 0.0 if self.kind in ("theta", "loading") else _INSET
+        inset = _INSET if self.kind in ("sd", "correlation") else 0.0
         low, high = self.lower / self.unit + inset, self.upper / self.unit - inset
         return (
             float(low) if np.isfinite(low) else None,
@@ -108,7 +113,7 @@ class Coordinates:
         """
         keys = [axis.key for axis in self.axes]
         if key not in keys:
-            own = key.startswith(tuple(f"{axis.group}." for axis in self.axes))
+            own = key.startswith(tuple(f"{axis.group}." for axis in self.axes if axis.group))
             raise (ModelError if own else UnsuitedError)(
                 f"The landscape has no parameter {key!r}.{suggest(key, keys)} "
                 f"It has: {', '.join(keys)}."
@@ -116,14 +121,16 @@ class Coordinates:
         return keys.index(key)
 
 
-def coordinates(objective: ProfiledObjective, optimum: Floats, scale: str) -> Coordinates:
+def coordinates(
+    objective: ProfiledObjective | LaplaceObjective, optimum: Floats, scale: str
+) -> Coordinates:
     """Lay coordinates around an optimum.
 
     Parameters
     ----------
-    objective : ProfiledObjective
+    objective : ProfiledObjective or LaplaceObjective
     optimum : (k,) array
-        Theta.
+        All that is searched.
     scale : {"theta", "sd"}
 
     Returns
@@ -132,41 +139,54 @@ def coordinates(objective: ProfiledObjective, optimum: Floats, scale: str) -> Co
         For ``"sd"`` what every covariance structure names as its measures: standard deviations
         and loadings, relative to sigma, and correlations. Those of an unstructured covariance of
         three columns and more stay as they are at the optimum: they cannot be chosen freely, one
-        by one.
+        by one. Fixed effects and the logarithm of the dispersion are themselves on both scales.
 
     """
     if scale == "theta":
-        groups = [t.group for t in objective.system.terms for _ in t.theta_names()]
-        axes = tuple(
-            Coordinate("theta", group, name, float(low), np.inf, 1.0 / float(step))
-            for group, name, low, step in zip(
-                groups, objective.theta_names, objective.lower, objective.scale, strict=True
-            )
-        )
         return Coordinates(
-            axes, lambda theta: theta, lambda values: values, lambda values: np.eye(len(values))
+            tuple(_searched(objective)),
+            lambda theta: theta,
+            lambda values: values,
+            lambda values: np.eye(len(values)),
         )
     parts = _parts(objective)
     cuts = np.cumsum([0, *(len(part.axes) for part in parts)])
     own = [slice(int(a), int(b)) for a, b in pairwise(cuts)]
+    n_theta, last = sum(t.n_theta for t in objective.system.terms), int(cuts[-1])
 
     def of_theta(theta: Floats) -> Floats:
-        return np.concatenate([p.structure.measured(theta[p.place]) for p in parts])
+        measured = [p.structure.measured(theta[p.place]) for p in parts]
+        return np.concatenate([*measured, theta[n_theta:]])
 
     def to_theta(values: Floats) -> Floats:
         theta = np.empty(len(optimum))
+        theta[n_theta:] = values[last:]
         for part, where in zip(parts, own, strict=True):
             theta[part.place] = part.structure.from_measures(values[where], optimum[part.place])
         return theta
 
     def slopes(values: Floats) -> Floats:
         out = np.zeros((len(optimum), len(values)))
+        out[n_theta:, last:] = np.eye(len(optimum) - n_theta)
         for part, where in zip(parts, own, strict=True):
             around = optimum[part.place]
             out[part.place, where] = part.structure.measure_slopes(values[where], around)
         return out
 
-    return Coordinates(_numbered(parts), of_theta, to_theta, slopes)
+    others = list(_searched(objective))[n_theta:]
+    return Coordinates((*_numbered(parts), *others), of_theta, to_theta, slopes)
+
+
+def _searched(objective: ProfiledObjective | LaplaceObjective) -> Iterator[Coordinate]:
+    """The axes of what is searched as it is."""
+    groups = [t.group for t in objective.system.terms for _ in t.theta_names()]
+    of_beta = len(groups) + len(objective.beta_names)
+    for at, (name, low, step) in enumerate(
+        zip(objective.theta_names, objective.lower, objective.scale, strict=True)
+    ):
+        kind = "theta" if at < len(groups) else "beta" if at < of_beta else "dispersion"
+        group = groups[at] if kind == "theta" else None
+        yield Coordinate(kind, group, name, float(low), np.inf, 1.0 / float(step))
 
 
 class _Part:
@@ -183,7 +203,7 @@ class _Part:
         ]
 
 
-def _parts(objective: ProfiledObjective) -> list[_Part]:
+def _parts(objective: ProfiledObjective | LaplaceObjective) -> list[_Part]:
     out = []
     for term in objective.system.terms:
         at = term.theta.start

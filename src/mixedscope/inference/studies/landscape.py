@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import UnsuitedError
-from mixedscope.engine.blocks import evaluation_cost
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.studies.contours import outlines, refine
 from mixedscope.inference.studies.coordinates import MEASURED, Coordinate, Coordinates, coordinates
 from mixedscope.inference.studies.plane import Plane
@@ -59,6 +59,9 @@ _REGION: Final = 10.0
 _BEYOND: Final = 0.12
 _ZOOM: Final = 0.5
 
+#: Kinds of axes on which the objective is smooth beyond bounds, and the same on either side.
+_AS_SEARCHED: Final = ("theta", "beta", "dispersion")
+
 #: Points of a grid are about evenly spread within this part of the region around the optimum.
 _EVEN: Final = 0.7
 
@@ -86,7 +89,8 @@ def landscape_study(
     others : {"optimum", "profiled"}
         Parameters not shown are as at the optimum, or optimised at every point.
     pairs : sequence of pairs of str, optional
-        Names of parameters: of theta, or such as ``Subject.Days`` (a standard deviation, or a
+        Names of parameters: of theta, of fixed effects and ``log(...)`` of the dispersion in
+        generalised models, or such as ``Subject.Days`` (a standard deviation, or a
         loading) and ``Subject.(Intercept) ~ Days`` (a correlation). By default all pairs of the
         `parameters` that vary most along the path of the best points, in steps that mean the same
         for all.
@@ -112,13 +116,13 @@ def landscape_study(
             "The correlations of an unstructured covariance of three columns and more cannot be "
             "profiled on the scale 'sd'; choose the scale 'theta', or others: optimum"
         )
-    surface = Surface(fit.objective, fit.theta, space)
+    surface = Surface(fit.estimation, fit.theta, space)
     path = _path(fit, space)
     chosen = _pairs(space, path, pairs, parameters)
     shown = list(dict.fromkeys(i for pair in chosen for i in pair))
     covered = path.best if window == "path" else path.best[:0]
     spans = _spans(surface, space, covered, shown, chosen)
-    cost = evaluation_cost(fit.objective.system)
+    cost = fit.estimation.cost()
     if others == "profiled" and len(fit.theta) > len(chosen[0]):
         cost *= _PROFILE_EVALUATIONS
     allowed = OPERATIONS / cost / len(chosen)
@@ -151,15 +155,17 @@ def landscape_study(
 class _Path:
     """Every successful evaluation of a trace in the coordinates of the landscape."""
 
-    def __init__(self, trace: pd.DataFrame, base: float, space: Coordinates) -> None:
+    def __init__(
+        self, estimation: Estimation, trace: pd.DataFrame, base: float, space: Coordinates
+    ) -> None:
         ok = trace[(trace["status"] == "ok").to_numpy()]
         self.space = space
         self.evaluation = ok["evaluation"].to_numpy()
         self.stage = ok["stage"].to_numpy(dtype=object)
-        self.sigma = ok["sigma"].to_numpy(dtype=float)
+        self.sigma = estimation.scales(ok)
         self.gap = ok["objective"].to_numpy(dtype=float) - base
         self.improved = (ok["objective"] == ok["best"]).to_numpy()
-        self.values = np.array([space.of_theta(np.asarray(t, dtype=float)) for t in ok["theta"]])
+        self.values = np.array([space.of_theta(point) for point in estimation.points(ok)])
 
     @property
     def best(self) -> Floats:
@@ -185,7 +191,9 @@ class _Path:
 
 
 def _path(fit: StudiedFit, space: Coordinates) -> _Path:
-    return _Path(fit.trace, fit.objective.evaluate(fit.theta).objective, space)
+    fit.estimation.begin()
+    base = fit.objective.evaluate(fit.theta).objective
+    return _Path(fit.estimation, fit.trace, base, space)
 
 
 # -- what is shown --------------------------------------------------------------------------------
@@ -314,7 +322,8 @@ class _Panel:
     def grid(self) -> pd.DataFrame:
         x, y = self._shown(self.ticks[0], self.ticks[-1], self.sigma)
         columns = {"x": x.ravel(), "y": y.ravel(), "gap": self.gap.ravel()}
-        return pd.DataFrame({"panel": self.number, **columns, "sigma": self.sigma.ravel()})
+        sigma = np.nan if self.plane.is_generalized else self.sigma.ravel()
+        return pd.DataFrame({"panel": self.number, **columns, "sigma": sigma})
 
     def _shown(self, x: Floats, y: Floats, sigma: Floats) -> tuple[Floats, Floats]:
         """Where the points of a grid are on the axes."""
@@ -352,7 +361,7 @@ class _Panel:
         rows: list[tuple[str, float, float, float]] = [
             ("optimum", at[0], at[1] if self.is_plane else np.nan, 0.0)
         ]
-        if all(axis.kind == "theta" for axis in self.axes):
+        if all(axis.kind in _AS_SEARCHED for axis in self.axes):
             rows += self.plane.symmetric()
         kind, x, y, gap = zip(*rows, strict=True)
         frame = pd.DataFrame({"kind": kind, "x": x, "y": y, "gap": gap})
@@ -395,14 +404,15 @@ def _common_ranges(panels: pd.DataFrame) -> pd.DataFrame:
         )
         for s in "xy"
     ]
-    both = pd.concat(sides).dropna()
+    # Fixed effects belong to no grouping factor.
+    both = pd.concat(sides).dropna(subset=["name", "low", "high"]).fillna({"group": ""})
     common = both.groupby(["group", "name"], sort=False).agg(
         low=("low", "max"), high=("high", "min")
     )
     ranges = dict(zip(common.index, common.to_numpy(dtype=float), strict=True))
     out = panels.copy()
     for s in "xy":
-        keys = list(zip(out[f"{s}_group"], out[f"{s}_name"], strict=True))
+        keys = list(zip(out[f"{s}_group"].fillna(""), out[f"{s}_name"], strict=True))
         out[f"{s}_low"] = [ranges[k][0] if k in ranges else np.nan for k in keys]
         out[f"{s}_high"] = [ranges[k][1] if k in ranges else np.nan for k in keys]
     return out

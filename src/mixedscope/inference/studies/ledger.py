@@ -7,7 +7,7 @@ groups lowers the residual sum of squares and raises the log-determinant, which 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.running_best import improved_rows
+from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.leverage import told_degrees
 from mixedscope.inference.studies.studied_fit import StudiedFit
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["ledger_study"]
 
@@ -36,24 +40,27 @@ def ledger_study(fit: StudiedFit, *, most: int = 200) -> dict[str, pd.DataFrame]
     objective = fit.objective
     spread = [_spread(objective, position) for position in range(len(objective.system.terms))]
     rows, lines = [], []
-    for number, theta in _improvements(fit.trace, most):
-        row, own = _entry(objective, theta, spread)
+    entry = _generalized_entry if fit.estimation.is_generalized else _entry
+    fit.estimation.begin()
+    for number, point in _improvements(fit, most):
+        row, own = entry(objective, point, spread)
         rows.append({"evaluation": np.int32(number), **row})
         # Terms are parts of their factor: only observations and whole factors add up.
         whole = sum(line.variance for line in own if line.term is None)
-        lines += [(np.int32(number), *line, line.variance / whole) for line in own]
+        lines += [
+            (np.int32(number), *line, line.variance / whole if whole > 0.0 else 0.0) for line in own
+        ]
     columns = ["evaluation", *_Line._fields, "share"]
     return {"ledger": pd.DataFrame(rows), "ledger_terms": pd.DataFrame(lines, columns=columns)}
 
 
-def _improvements(trace: pd.DataFrame, most: int) -> list[tuple[int, Floats]]:
-    """Number and theta of the evaluations that improved, thinned evenly to `most`."""
+def _improvements(fit: StudiedFit, most: int) -> list[tuple[int, Floats]]:
+    """Number and point of the evaluations that improved, thinned evenly to `most`."""
+    trace = fit.trace
     improved = trace.iloc[improved_rows(trace["objective"].to_numpy())]
     kept = np.unique(np.linspace(0, len(improved) - 1, min(most, len(improved))).round())
-    return [
-        (int(improved["evaluation"].iloc[i]), np.asarray(improved["theta"].iloc[i], dtype=float))
-        for i in kept.astype(int)
-    ]
+    points = fit.estimation.points(improved)
+    return [(int(improved["evaluation"].iloc[i]), points[i]) for i in kept.astype(int)]
 
 
 class _Line(NamedTuple):
@@ -76,19 +83,7 @@ def _entry(
     variance = e.sigma**2
     lines = [_Line(None, None, e.sigma, variance, system.n - degrees.total)]
     for term, square, edf in zip(system.terms, spread, degrees.terms, strict=True):
-        factor = term.factor(theta[term.theta]) * e.sigma
-        covariance = factor @ factor.T
-        whole = float((covariance * square).sum())
-        lines.append(_Line(term.group, None, math.nan, whole, float(edf.sum())))
-        own = np.diag(covariance)
-        lines += map(
-            _Line,
-            [term.group] * term.size,
-            term.names,
-            np.sqrt(own).tolist(),
-            (own * np.diag(square)).tolist(),
-            edf.tolist(),
-        )
+        lines += _lines(term, term.factor(theta[term.theta]) * e.sigma, square, edf)
     fixed = system.log_det_fixed(solution) if objective.reml else 0.0
     row = {
         "objective": e.objective,
@@ -107,7 +102,52 @@ def _entry(
     return row, lines
 
 
-def _spread(objective: ProfiledObjective, position: int) -> Floats:
+def _generalized_entry(
+    objective: LaplaceObjective, point: Floats, spread: list[Floats]
+) -> tuple[dict[str, float], list[_Line]]:
+    """One row of the ledger of a generalised model, and the lines of its terms.
+
+    There is no variance of observations on the scale of the linear predictor.
+    """
+    e = objective.evaluate(point)
+    degrees = objective.effective_degrees(point)
+    lines: list[_Line] = []
+    for term, square, edf in zip(objective.system.terms, spread, degrees, strict=True):
+        lines += _lines(term, term.factor(point[term.theta]), square, edf)
+    missing = ("residual_ss", "sigma", "part_residual", "part_sigma", "part_fixed", "part_weights")
+    row = {
+        "objective": e.objective,
+        "penalty": e.penalty,
+        "log_det": e.log_det,
+        **dict.fromkeys(missing, math.nan),
+        "part_penalty": e.penalty,
+        "edf_fixed": float(objective.n_fixed),
+        "edf": objective.n_fixed + sum(float(edf.sum()) for edf in degrees),
+        "conditional_deviance": e.conditional_deviance,
+        "newton_steps": e.newton_steps,
+    }
+    return row, lines
+
+
+def _lines(term: GroupEffects, factor: Floats, square: Floats, edf: Floats) -> list[_Line]:
+    """The line of a whole grouping factor, and those of its terms, of their covariance factor."""
+    covariance = factor @ factor.T
+    whole = float((covariance * square).sum())
+    own = np.diag(covariance)
+    return [
+        _Line(term.group, None, math.nan, whole, float(edf.sum())),
+        *map(
+            _Line,
+            [term.group] * term.size,
+            term.names,
+            np.sqrt(own).tolist(),
+            (own * np.diag(square)).tolist(),
+            edf.tolist(),
+        ),
+    ]
+
+
+def _spread(objective: ProfiledObjective | LaplaceObjective, position: int) -> Floats:
     """Mean over observations of ``z z'`` (k, k): turns covariances into variance contributed.
 
     Weighted observations are taken as on the scale on which all have the variance sigma squared.

@@ -8,6 +8,9 @@ Given the fixed effects and the effects of the other factors, the mode of a leve
 of its own least-squares estimate (the shrinkage matrix of Lindley & Smith 1972; here with the
 relative factor of a mixed model, so that a collapsed covariance is no exception).  What the model
 does to a level thus depends on its data only by how much they are.
+
+Of generalised models the estimate is that linearised at the mode, which the same map takes to the
+mode, with :math:`A_g = Z_g' W_g Z_g` of the working weights there.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.inference.estimates.parameters import undetermined
-from mixedscope.inference.estimates.references import within_group
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.tables.kinds.lens import LENS, LENS_KEPT
 
@@ -40,9 +42,9 @@ def lens_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     ``lens_kept`` has the shares kept along the directions that the map only shortens, its
     eigenvalues, the largest first. Factors that the data leave open have no rows.
     """
-    evaluation = fit.objective.evaluate(fit.theta)
     system = fit.objective.system
-    own = within_group(system, evaluation.beta)
+    own = fit.estimation.own_estimates(fit.theta)
+    information = fit.estimation.level_information(fit.theta)
     left_open = {group for _, group, _, _ in undetermined(fit.unidentified)}
     rows: list[pd.DataFrame] = []
     kept: list[pd.DataFrame] = []
@@ -50,9 +52,7 @@ def lens_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
         if term.group in left_open:
             continue
         factor = system.factors[position]
-        k, q = factor.size, factor.n_levels
-        products = (factor.z[:, :, None] * factor.z[:, None, :]).reshape(system.n, k * k)
-        gram = system.sums_by_level(position, products).reshape(q, k, k)
+        k, q, gram = factor.size, factor.n_levels, information[position]
         told = np.flatnonzero(np.isfinite(own[position]).all(axis=1))
         if not told.size:
             continue

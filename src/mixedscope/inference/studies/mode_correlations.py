@@ -24,8 +24,8 @@ def mode_correlations_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     frames: list[pd.DataFrame] = []
     covariances = []
     if any(term.size > 1 for term in system.terms):
-        evaluation = fit.objective.evaluate(fit.theta)
-        covariances = system.conditional_covariances(evaluation.sigma)
+        fit.estimation.begin()
+        covariances = fit.estimation.mode_covariances(fit.theta)
     for term, own in zip(system.terms, covariances, strict=False):
         first, second = np.triu_indices(term.size, 1)
         if not len(first):

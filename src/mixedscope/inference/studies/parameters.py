@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 from mixedscope.inference.studies.studied_fit import StudiedFit
 
@@ -20,11 +20,11 @@ Floats = NDArray[np.float64]
 def parameter_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     """Give ``parameters``, see `parameters_along`, at every evaluation of a fit."""
     missing = undetermined(fit.unidentified)
-    return {"parameters": parameters_along(fit.objective, fit.trace, missing)}
+    return {"parameters": parameters_along(fit.estimation, fit.trace, missing)}
 
 
 def parameters_along(
-    objective: ProfiledObjective,
+    estimation: Estimation,
     trace: pd.DataFrame,
     missing: Collection[tuple[str, str | None, str | None, str | None]] = (),
 ) -> pd.DataFrame:
@@ -33,6 +33,9 @@ def parameters_along(
     The covariance of the random effects of a grouping factor is ``sigma**2 Lambda Lambda'``, with
     the sigma that the objective finds best for the theta of the evaluation.  It does not depend
     on the signs of the columns of Lambda, in which an optimiser is free.
+
+    Of generalised models it is ``Lambda Lambda'``, on the scale of the linear predictor, and in
+    place of sigma there is the dispersion of families that have one.
 
     ``trace``: columns ``evaluation``, ``theta``, ``sigma``. ``missing``: kind, group, term and
     second term of parameters that the data do not determine: where an optimiser had them says
@@ -43,15 +46,18 @@ def parameters_along(
     """
     numbers = trace["evaluation"].to_numpy(dtype=np.int32)
     thetas = np.array(trace["theta"].tolist(), dtype=float).reshape(len(trace), -1)
-    sigma = trace["sigma"].to_numpy(dtype=float)
+    sigma = estimation.scales(trace)
     rows: list[tuple[str, str | None, str | None, str | None, Floats]] = []
-    for term in objective.system.terms:
+    for term in estimation.objective.system.terms:
         factors = np.array([term.factor(theta[term.theta]) for theta in thetas])
         rows += [
             (kind, term.group, first, second, values)
             for kind, first, second, values in sds_and_correlations(term, factors, sigma)
         ]
-    rows.append(("sigma", None, None, None, sigma))
+    if not estimation.is_generalized:
+        rows.append(("sigma", None, None, None, sigma))
+    elif (name := estimation.objective.system.family.dispersion) is not None:
+        rows.append(("dispersion", None, name, None, trace["dispersion"].to_numpy(dtype=float)))
     count = len(numbers)
     texts = {
         column: pd.Series(np.repeat(np.array([row[i] for row in rows], dtype=object), count))

@@ -54,6 +54,7 @@ class Plane:
     ) -> None:
         self.axes = axes
         self.ticks = ticks
+        self.is_generalized = surface.estimation.is_generalized
         self._surface = surface
         self._tiny = 10.0 * rounding(surface.base)
         mesh = np.meshgrid(*ticks)

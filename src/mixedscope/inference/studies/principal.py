@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.estimates.principal import principal_axes
-from mixedscope.inference.estimates.references import within_group
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.tables.kinds.principal import PRINCIPAL_LEVELS
 
@@ -24,18 +23,22 @@ def principal_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
     and term, and ``principal_levels``, one per level and axis. Factors with something that the data
     do not determine have axes without numbers, and no coordinates.
     """
-    joint = fit.joint_limit()
-    evaluation = fit.objective.evaluate(fit.theta)
-    system = fit.objective.system
-    modes = system.modes()
-    own = within_group(system, evaluation.beta)
-    covariances = system.conditional_covariances(evaluation.sigma)
+    estimation, system = fit.estimation, fit.objective.system
+    is_generalized = estimation.is_generalized
+    own = estimation.own_estimates(fit.theta)
+    limit = [np.full_like(one, np.nan) for one in own]
+    if not is_generalized:
+        limit = fit.joint_limit().modes
+    estimation.begin()
+    scale = estimation.scale_of(fit.objective.evaluate(fit.theta))
+    modes = estimation.modes_at(fit.theta)
+    covariances = estimation.mode_covariances(fit.theta)
     open_groups = {group for _, group, _, _ in undetermined(fit.unidentified)}
     axes: list[dict[str, object]] = []
     loadings, levels = [], []
     for position, term in enumerate(system.terms):
         told = term.group not in open_groups
-        found = principal_axes(term, fit.theta[term.theta], evaluation.sigma, told=told)
+        found = principal_axes(term, fit.theta[term.theta], scale, told=told)
         numbers = np.arange(1, term.size + 1, dtype=np.int32)
         axes += [{"group": term.group, **axis._asdict()} for axis in found]
         matrix = np.array([axis.loadings for axis in found])
@@ -58,6 +61,7 @@ def principal_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
         squares = np.einsum("ai,qij,aj->qa", weights, covariances[position], weights)
         # Knowing the data leaves no more spread than there was, of a collapsed axis rounding.
         spread = np.minimum(np.sqrt(np.maximum(squares, 0.0)), [axis.sd for axis in found])
+        along = _along(own[position], weights).ravel()
         levels.append(
             pd.DataFrame(
                 {
@@ -66,13 +70,15 @@ def principal_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
                     "component": np.tile(numbers, len(names)),
                     "mode": _along(modes[position], weights).ravel(),
                     "std_dev": spread.ravel(),
-                    "joint_limit": _along(joint.modes[position], weights).ravel(),
-                    "within_group": _along(own[position], weights).ravel(),
+                    "joint_limit": _along(limit[position], weights).ravel(),
+                    "within_group": np.nan if is_generalized else along,
                     "n_obs": np.repeat(n_obs, term.size).astype(np.int64),
+                    **({"linearised": along} if is_generalized else {}),
                 }
             )
         )
-    empty = pd.DataFrame(columns=list(PRINCIPAL_LEVELS.columns or ()))
+    more = PRINCIPAL_LEVELS.more if is_generalized else ()
+    empty = pd.DataFrame(columns=[*(PRINCIPAL_LEVELS.columns or ()), *more])
     return {
         "principal": pd.DataFrame(axes).drop(columns="loadings"),
         "principal_loadings": pd.concat(loadings, ignore_index=True),

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.evaluation import Evaluation
+from mixedscope.core.evaluation import Evaluated
 from mixedscope.inference.studies.surface import Surface
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
@@ -44,6 +44,7 @@ class Profile:
 
     def __init__(self, surface: Surface, axes: tuple[int, ...], ranges: tuple[float, ...]) -> None:
         self._objective = surface.objective
+        self._scale_of = surface.estimation.scale_of
         self._base = surface.base
         self._axes = list(axes)
         self._ranges = np.array(ranges)
@@ -54,7 +55,7 @@ class Profile:
         self._unit = np.array([axis.unit for axis in free])
         self._places = [surface.centre[self._axes]]
         self._others = [surface.centre[self._free]]
-        self._evaluation: Evaluation | None = None
+        self._evaluation: Evaluated | None = None
         self._bounds = [axis.open_range for axis in free]
 
     def value(self, place: Floats) -> tuple[float, float]:
@@ -83,7 +84,7 @@ class Profile:
             options={"gtol": _SLOPE, "ftol": 0.0, "maxiter": _STEPS},
         )
         gap, _ = self._value(result.x)
-        sigma = np.nan if self._evaluation is None else float(self._evaluation.sigma)
+        sigma = np.nan if self._evaluation is None else self._scale_of(self._evaluation)
         return gap, sigma, np.asarray(result.x * self._unit)
 
     def grid(self, places: Floats) -> Floats:

@@ -66,11 +66,18 @@ STUDIES: Final[dict[str, Study]] = {
         "landscape_study",
         ("landscape", "landscape_panels", "landscape_outlines", "landscape_points"),
         costly=True,
+        families=True,
     ),
     "motion": Study(f"{_STUDIES}.motion", "modes_study", ("modes_every",), families=True),
-    "parameters": Study(f"{_STUDIES}.parameters", "parameter_study", ("parameters",)),
-    "stopping": Study(f"{_STUDIES}.stopping", "stopping_study", ("stopping", "accuracy")),
-    "ledger": Study(f"{_STUDIES}.ledger", "ledger_study", ("ledger", "ledger_terms")),
+    "parameters": Study(
+        f"{_STUDIES}.parameters", "parameter_study", ("parameters",), families=True
+    ),
+    "stopping": Study(
+        f"{_STUDIES}.stopping", "stopping_study", ("stopping", "accuracy"), families=True
+    ),
+    "ledger": Study(
+        f"{_STUDIES}.ledger", "ledger_study", ("ledger", "ledger_terms"), families=True
+    ),
     "pooling": Study(
         f"{_STUDIES}.pooling",
         "pooling_study",
@@ -80,8 +87,9 @@ STUDIES: Final[dict[str, Study]] = {
         f"{_STUDIES}.principal",
         "principal_study",
         ("principal", "principal_loadings", "principal_levels"),
+        families=True,
     ),
-    "lens": Study(f"{_STUDIES}.lens", "lens_study", ("lens", "lens_kept")),
+    "lens": Study(f"{_STUDIES}.lens", "lens_study", ("lens", "lens_kept"), families=True),
     "panels": Study(
         f"{_STUDIES}.panels",
         "panels_study",
@@ -119,7 +127,10 @@ STUDIES: Final[dict[str, Study]] = {
         families=True,
     ),
     "mode_correlations": Study(
-        f"{_STUDIES}.mode_correlations", "mode_correlations_study", ("mode_correlations",)
+        f"{_STUDIES}.mode_correlations",
+        "mode_correlations_study",
+        ("mode_correlations",),
+        families=True,
     ),
     "reference": Study(
         f"{_STUDIES}.reference", "reference_study", ("reference_modes", "reference_estimates")

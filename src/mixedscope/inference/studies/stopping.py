@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mixedscope.core.arguments import door
 from mixedscope.core.running_best import improved_rows
-from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.optimize.certificate import tolerance_scale
 
@@ -30,6 +30,9 @@ Floats = NDArray[np.float64]
 
 #: Measures of `stopping_table` and of `accuracy_table`: columns of the one, rows of the other.
 MEASURES: Final = ("gap", "beta", "std_error", "sigma", "modes")
+
+#: What takes the place of sigma in generalised models, if anything does.
+_SCALES: Final = ("sigma", "dispersion")
 
 #: Accuracies asked for: of estimates in their own units, and of the objective in deviance units.
 ACCURACIES: Final = (0.1, 0.01, 0.001)
@@ -59,21 +62,23 @@ def stopping_study(
     dict
         ``stopping``, see `stopping_table`, and ``accuracy``, see `accuracy_table`.
     """
-    stopping = stopping_table(fit.objective, fit.theta, fit.trace)
-    wanted = {measure: tuple(gaps if measure == "gap" else accuracies) for measure in MEASURES}
-    return {"stopping": stopping, "accuracy": accuracy_table(stopping, fit.trace, wanted)}
+    stopping = stopping_table(fit.estimation, fit.theta, fit.trace)
+    known = [name for name in _SCALES if name in stopping and stopping[name].notna().any()]
+    measures = [name for name in MEASURES if name != "sigma" or name in known]
+    measures += ["dispersion"] * ("dispersion" in known)
+    wanted = {measure: tuple(gaps if measure == "gap" else accuracies) for measure in measures}
+    table = accuracy_table(stopping, fit.trace, wanted, fit.estimation.points(fit.trace))
+    return {"stopping": stopping, "accuracy": table}
 
 
-def stopping_table(
-    objective: ProfiledObjective, theta: Floats, trace: pd.DataFrame
-) -> pd.DataFrame:
+def stopping_table(estimation: Estimation, theta: Floats, trace: pd.DataFrame) -> pd.DataFrame:
     """Measure how far the best point so far was from the final fit, at every evaluation.
 
     Parameters
     ----------
-    objective : ProfiledObjective
+    estimation : Estimation
     theta : (k,) array
-        The final fit.
+        The final fit: all that was searched.
     trace : pandas.DataFrame
         As stored.
 
@@ -95,23 +100,29 @@ def stopping_table(
         ``estimates.SINGULAR``) leaves its modes without a conditional standard deviation; theirs
         are measured in standard errors of the level's own estimate, sigma over the root of the
         level's sum of squares of the covariate (of its mean square, if that is larger).
+
+        Of generalised models standard errors are those with covariances and dispersion as known, as
+        of linear ones; ``sigma`` is missing, and there is a column ``dispersion``.
     """
     best = trace["best"].to_numpy(dtype=float)
     improved = improved_rows(trace["objective"].to_numpy())
-    final = objective.evaluate(theta)
-    errors = _standard_errors(objective, final.sigma)
-    modes = objective.system.modes()
-    units = _mode_units(objective, theta, final.sigma)
+    points = estimation.points(trace)
+    estimation.begin()
+    units = _mode_units(estimation, theta)
+    final = estimation.told(theta)
+    scale = _scale_of(estimation)
     measured = np.full((len(trace) + 1, 4), np.nan)  # the last row: nothing succeeded yet
     for row in improved:
-        at = objective.evaluate(np.asarray(trace["theta"].iat[row], dtype=float))
+        at = estimation.told(points[row])
         measured[row] = (
-            np.abs((at.beta - final.beta) / errors).max(initial=0.0),
-            np.abs(_standard_errors(objective, at.sigma) / errors - 1.0).max(initial=0.0),
-            abs(at.sigma - final.sigma) / final.sigma,
+            np.abs((at.evaluation.beta - final.evaluation.beta) / final.std_errors).max(initial=0),
+            np.abs(at.std_errors / final.std_errors - 1.0).max(initial=0.0),
+            np.nan
+            if scale is None
+            else _relative(*(getattr(o.evaluation, scale) for o in (at, final))),
             max(
                 float(np.abs((now - then) / unit).max())
-                for now, then, unit in zip(objective.system.modes(), modes, units, strict=True)
+                for now, then, unit in zip(at.modes, final.modes, units, strict=True)
             ),
         )
     place = np.full(len(trace), -1)
@@ -127,14 +138,18 @@ def stopping_table(
             "gap": best - np.nanmin(best),
             "beta": measured[place, 0],
             "std_error": measured[place, 1],
-            "sigma": measured[place, 2],
+            "sigma": np.nan if estimation.is_generalized else measured[place, 2],
             "modes": measured[place, 3],
+            **({"dispersion": measured[place, 2]} if estimation.is_generalized else {}),
         }
     )
 
 
 def accuracy_table(
-    stopping: pd.DataFrame, trace: pd.DataFrame, wanted: dict[str, tuple[float, ...]]
+    stopping: pd.DataFrame,
+    trace: pd.DataFrame,
+    wanted: dict[str, tuple[float, ...]],
+    points: Sequence[Floats] | None = None,
 ) -> pd.DataFrame:
     """Find the evaluation from which every accuracy is kept, and a tolerance that leads there.
 
@@ -146,6 +161,8 @@ def accuracy_table(
         As stored.
     wanted : dict
         Accuracies by measure.
+    points : sequence of (k,) arrays, optional
+        Where each row of the trace was evaluated, where that is more than its theta.
 
     Returns
     -------
@@ -168,7 +185,7 @@ def accuracy_table(
     total = len(stopping)
     numbers = stopping["evaluation"].tolist()
     stage = trace["stage"].to_numpy(dtype=object)
-    criterion, values = _criterion(trace)
+    criterion, values = _criterion(trace, trace["theta"] if points is None else points)
     rows: list[dict[str, Any]] = []
     for measure, accuracies in wanted.items():
         series = stopping[measure].to_numpy(dtype=float)
@@ -198,27 +215,28 @@ def accuracy_table(
 # -- units -----------------------------------------------------------------------------------------
 
 
-def _standard_errors(objective: ProfiledObjective, sigma: float) -> Floats:
-    """Standard errors (r,) of the fixed effects, after an evaluation."""
-    return np.asarray(np.sqrt(np.diag(objective.system.beta_covariance(sigma))), dtype=float)
+def _scale_of(estimation: Estimation) -> str | None:
+    """The part of an evaluation that scales the response: sigma, or the dispersion of a family."""
+    if not estimation.is_generalized:
+        return "sigma"
+    has = estimation.objective.system.family.dispersion is not None
+    return "dispersion" if has else None
 
 
-def _mode_units(objective: ProfiledObjective, theta: Floats, sigma: float) -> list[Floats]:
+def _relative(value: float, final: float) -> float:
+    return abs(value - final) / final
+
+
+def _mode_units(estimation: Estimation, theta: Floats) -> list[Floats]:
     """Conditional standard deviations (q, k) per grouping factor, with a stand-in for zeros."""
-    system = objective.system
     units = []
-    for term, factor, sds in zip(
-        system.terms, system.factors, system.conditional_sds(sigma), strict=True
+    for term, own, sds in zip(
+        estimation.objective.system.terms,
+        estimation.own_errors(theta),
+        estimation.mode_sds(theta),
+        strict=True,
     ):
         gone = np.linalg.norm(term.unit_factor(theta[term.theta]), axis=1) <= SINGULAR
-        squares = np.column_stack(
-            [
-                np.bincount(factor.codes, weights=column**2, minlength=len(sds))
-                for column in (term.data_columns(factor.z) / term.column_scale).T
-            ]
-        )
-        # These columns have a mean square of one.
-        own = sigma / np.sqrt(np.maximum(squares, 1.0)) / term.column_scale
         units.append(np.where(gone, own, sds))
     return units
 
@@ -226,7 +244,7 @@ def _mode_units(objective: ProfiledObjective, theta: Floats, sigma: float) -> li
 # -- criteria --------------------------------------------------------------------------------------
 
 
-def _criterion(trace: pd.DataFrame) -> tuple[str, Floats]:
+def _criterion(trace: pd.DataFrame, points: Iterable[Any]) -> tuple[str, Floats]:
     """Give what the search could have stopped by, and its value where it was looked at (else NaN).
 
     A trust radius is looked at when it is about to be reduced, at the last evaluation under it.
@@ -244,7 +262,7 @@ def _criterion(trace: pd.DataFrame) -> tuple[str, Floats]:
     improved = improved[search[improved]]
     gradient = trace["gradient"]
     objective = trace["objective"].to_numpy(dtype=float)
-    thetas = np.array(trace["theta"].tolist(), dtype=float).reshape(len(trace), -1)
+    thetas = np.array(list(points), dtype=float).reshape(len(trace), -1)
     if improved.size and gradient.iat[int(improved[0])] is not None:
         for base, end in zip(improved, [*(improved[1:] + 1), len(trace)], strict=True):
             slope = gradient.iat[base]

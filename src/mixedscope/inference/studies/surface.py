@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.studies.coordinates import Coordinates
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
@@ -19,9 +19,9 @@ class Surface:
 
     Parameters
     ----------
-    objective : ProfiledObjective
+    estimation : Estimation
     theta : (k,) array
-        The optimum.
+        The optimum: all that was searched.
     space : Coordinates
 
     Attributes
@@ -29,17 +29,19 @@ class Surface:
     centre : (m,) array
         Coordinates of the optimum; an undefined correlation is 0.
     sigma : float
-        There.
+        There; 1 of generalised models.
     """
 
-    def __init__(self, objective: ProfiledObjective, theta: Floats, space: Coordinates) -> None:
+    def __init__(self, estimation: Estimation, theta: Floats, space: Coordinates) -> None:
         self.space = space
-        self.objective = objective
+        self.estimation = estimation
+        self.objective = estimation.objective
         self.theta = np.array(theta, dtype=float)
         self.centre = np.nan_to_num(space.of_theta(self.theta))
-        evaluation = objective.evaluate(self.theta)
+        estimation.begin()
+        evaluation = self.objective.evaluate(self.theta)
         self.base = float(evaluation.objective)
-        self.sigma = float(evaluation.sigma)
+        self.sigma = estimation.scale_of(evaluation)
 
     def value(self, values: Floats) -> tuple[float, float]:
         """Gap and sigma at coordinates (m,); NaN where the objective cannot be evaluated."""
@@ -48,7 +50,9 @@ class Surface:
         except EVALUATION_ERRORS:
             return np.nan, np.nan
         gap = float(evaluation.objective) - self.base
-        return (gap, float(evaluation.sigma)) if np.isfinite(gap) else (np.nan, np.nan)
+        if not np.isfinite(gap):
+            return np.nan, np.nan
+        return gap, self.estimation.scale_of(evaluation)
 
     def gap(self, **at: float) -> float:
         """Gap where some coordinates, by ``_<position>``, are not those of the optimum."""

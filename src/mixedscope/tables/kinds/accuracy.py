@@ -23,7 +23,7 @@ ACCURACY: Final = TableSchema(
     },
     frozenset({"measure", "accuracy", "criterion"}),
     {
-        "measure": frozenset({"gap", "beta", "std_error", "sigma", "modes"}),
+        "measure": frozenset({"gap", "beta", "std_error", "sigma", "dispersion", "modes"}),
         "criterion": frozenset({"trust radius", "predicted decrease", "decrease"}),
     },
     study=True,

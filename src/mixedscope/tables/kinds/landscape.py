@@ -8,6 +8,9 @@ from mixedscope.tables.table_schema import BOOL, F64, F64S, INT32, TEXT, TableSc
 
 __all__ = ["LANDSCAPE", "LANDSCAPE_OUTLINES", "LANDSCAPE_PANELS", "LANDSCAPE_POINTS"]
 
+#: What an axis of a panel is.
+_KINDS: Final = ("theta", "sd", "correlation", "loading", "beta", "dispersion")
+
 LANDSCAPE: Final = TableSchema(
     "landscape",
     1,
@@ -44,8 +47,8 @@ LANDSCAPE_PANELS: Final = TableSchema(
     {
         "scale": frozenset({"theta", "sd"}),
         "others": frozenset({"optimum", "profiled"}),
-        "x_kind": frozenset({"theta", "sd", "correlation", "loading"}),
-        "y_kind": frozenset({"theta", "sd", "correlation", "loading"}),
+        "x_kind": frozenset(_KINDS),
+        "y_kind": frozenset(_KINDS),
     },
     study=True,
 )

@@ -26,7 +26,8 @@ LEDGER: Final = TableSchema(
         "edf_fixed": F64,
         "edf": F64,
     },
-    frozenset({"evaluation", "objective", "sigma", "log_det", "edf"}),
+    frozenset({"evaluation", "objective", "log_det", "edf"}),
+    more={"conditional_deviance": F64, "newton_steps": INT32},
     study=True,
 )
 

@@ -46,5 +46,6 @@ PRINCIPAL_LEVELS: Final = TableSchema(
         "n_obs": INT64,
     },
     frozenset({"group", "level", "component", "mode", "std_dev", "n_obs"}),
+    more={"linearised": F64},
     study=True,
 )

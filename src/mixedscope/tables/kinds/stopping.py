@@ -21,5 +21,6 @@ STOPPING: Final = TableSchema(
         "modes": F64,
     },
     frozenset({"evaluation"}),
+    more={"dispersion": F64},
     study=True,
 )
