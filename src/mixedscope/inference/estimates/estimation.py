@@ -142,6 +142,10 @@ class Estimation(Protocol):
         """Floating-point operations of one evaluation, about."""
         ...
 
+    def standard_errors(self, point: Floats) -> Floats:
+        """Standard errors (r,) of the fixed effects, covariances and dispersion as known."""
+        ...
+
     def told(self, point: Floats) -> Told:
         """What a search that stopped here would have told."""
         ...

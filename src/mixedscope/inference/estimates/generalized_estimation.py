@@ -273,11 +273,13 @@ class GeneralizedEstimation:
         """One over the root of the level's information on each column, at the modes."""
         weight = np.maximum(self.objective.modes_at(point).rows.weight, 0.0)
         system, least = self.objective.system, float(weight.mean())
+        squares = [
+            column_squares(term, factor.z, weight)
+            for term, factor in zip(system.terms, system.factors, strict=True)
+        ]
         return [
-            1.0 / np.sqrt(np.maximum(squares, least)) / term.column_scale
-            for term, squares in zip(
-                system.terms, column_squares(system.terms, system.factors, weight), strict=True
-            )
+            1.0 / np.sqrt(np.maximum(own, least)) / term.column_scale
+            for term, own in zip(system.terms, squares, strict=True)
         ]
 
     def own_estimates(self, point: Floats) -> list[Floats]:
@@ -289,6 +291,10 @@ class GeneralizedEstimation:
         system = self.objective.system
         nodes = self.objective.points ** max(factor.size for factor in system.factors)
         return _WARM * evaluation_cost(system.modal) + (_WARM + nodes - 1) * _OF_A_ROW * system.n
+
+    def standard_errors(self, point: Floats) -> Floats:
+        """Standard errors (r,) of the fixed effects, covariances and dispersion as known."""
+        return self.told(point).std_errors
 
     def told(self, point: Floats) -> Told:
         """What a search that stopped here would have told."""

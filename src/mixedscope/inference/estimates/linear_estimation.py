@@ -132,10 +132,8 @@ class LinearEstimation:
         system = self.objective.system
         sigma = self.objective.evaluate(point).sigma
         return [
-            sigma / np.sqrt(np.maximum(squares, 1.0)) / term.column_scale
-            for term, squares in zip(
-                system.terms, column_squares(system.terms, system.factors), strict=True
-            )
+            sigma / np.sqrt(np.maximum(column_squares(term, factor.z), 1.0)) / term.column_scale
+            for term, factor in zip(system.terms, system.factors, strict=True)
         ]
 
     def own_estimates(self, point: Floats) -> list[Floats]:
@@ -145,6 +143,10 @@ class LinearEstimation:
     def cost(self) -> float:
         """See `mixedscope.engine.blocks.evaluation_cost`."""
         return evaluation_cost(self.objective.system)
+
+    def standard_errors(self, point: Floats) -> Floats:
+        """Standard errors (r,) of the fixed effects, theta as known."""
+        return self.told(point).std_errors
 
     def told(self, point: Floats) -> Told:
         """What a search that stopped here would have told, of one evaluation."""

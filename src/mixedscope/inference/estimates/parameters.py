@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.group_effects import GroupEffects
-
-if TYPE_CHECKING:
-    from mixedscope.engine.products import GroupColumns
 
 __all__ = [
     "column_squares",
@@ -62,21 +59,18 @@ def sd_and_correlation_slopes(term: GroupEffects, theta: Floats) -> Floats:
     return np.array(rows)
 
 
-def column_squares(
-    terms: Sequence[GroupEffects], factors: Sequence[GroupColumns], weight: Floats | None = None
-) -> list[Floats]:
-    """Sums of squares (q, k) by level of the data's columns at unit root mean square.
+def column_squares(term: GroupEffects, columns: Floats, weight: Floats | None = None) -> Floats:
+    """Sums of squares (q, k) by level of a factor's columns at unit root mean square.
 
-    ``weight`` (n,): what rows count as; of linear models it is in the columns.
+    ``columns`` (n, k): the engine's. ``weight`` (n,): what rows count as; of linear models it is in
+    the columns.
     """
-    out = []
-    for term, factor in zip(terms, factors, strict=True):
-        columns = (term.data_columns(factor.z) / term.column_scale) ** 2
-        if weight is not None:
-            columns = columns * weight[:, None]
-        sums = [np.bincount(factor.codes, column, factor.n_levels) for column in columns.T]
-        out.append(np.column_stack(sums))
-    return out
+    squares = (term.data_columns(columns) / term.column_scale) ** 2
+    if weight is not None:
+        squares = squares * weight[:, None]
+    codes, levels = term.design.codes, len(term.design.levels)
+    sums = [np.bincount(codes, column, levels) for column in squares.T]
+    return np.column_stack(sums).astype(np.float64)
 
 
 def undetermined(

@@ -47,8 +47,8 @@ class Coordinate:
     group : str or None
         Grouping factor.
     name : str
-        Name of theta or of a fixed effect; of the column, or of the two columns of a correlation with `` ~ `` between,
-        or what the structure calls it.
+        Name of theta or of a fixed effect; of the column, or of the two columns of a correlation
+        with `` ~ `` between, or what the structure calls it.
     lower, upper : float
         Canonical bounds; infinite where there is none.
     unit : float
