@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mixedscope.api.distinct import distinct_models, refuse_twice, told_same
+from mixedscope.api.distinct import distinct_models, refuse_generalized, refuse_twice, told_same
 from mixedscope.core.arguments import door, each_fit, named, way_out
 from mixedscope.core.errors import ModelError
 from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
@@ -162,6 +162,10 @@ def cross_validate(
 
     if hasattr(model, "study") or not hasattr(model, "design"):
         raise ModelError(f"Cross-validation takes a model, not {named(model)}.{way_out(model)}")
+    refuse_generalized(
+        [model],
+        "Cross-validation scores squared errors and normal densities: it is of linear models",
+    )
     if not schemes:
         raise ModelError(f"Nothing is held out: schemes is empty. Known are: {', '.join(SCHEMES)}.")
     models, same = distinct_models(model, structures, own=True)
@@ -186,6 +190,11 @@ def _fits(
     fits = each_fit(source, "Efficiency is measured from a fit, or from a list of fits")
     if not fits:
         raise ModelError("There are no fits whose efficiency could be measured: give at least one.")
+    refuse_generalized(
+        fits,
+        "Efficiency compares with estimates without shrinkage, which are infinite for levels whose "
+        "responses are all alike: it is measured of linear models",
+    )
     if not hasattr(source, "study"):
         if structures is not None:
             raise ModelError("Give one fit and structures, or several fits, not both.")

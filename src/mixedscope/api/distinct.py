@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.covariance.registry import USUAL
 
 if TYPE_CHECKING:
     from mixedscope.api.fit import FittableModel
 
-__all__ = ["distinct_models", "refuse_twice", "told_same"]
+__all__ = ["distinct_models", "refuse_generalized", "refuse_twice", "told_same"]
 
 
 def distinct_models(
@@ -48,6 +48,15 @@ def refuse_twice(what: str, names: Iterable[str]) -> None:
     for name in listed:
         if listed.count(name) > 1:
             raise ModelError(f"{what} has {name!r} twice: give each structure once.")
+
+
+def refuse_generalized(items: Iterable[Any], why: str) -> None:
+    """Raise UnsuitedError if one of these models or fits has a family, and say why."""
+    for item in items:
+        spec = getattr(item, "spec", None) or getattr(item, "_spec", None)
+        family = getattr(spec, "family", None)
+        if family is not None:
+            raise UnsuitedError(f"{why}, and this one has the family {family!r}.")
 
 
 def told_same(same: dict[str, str]) -> str:

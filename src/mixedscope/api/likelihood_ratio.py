@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mixedscope.api.fit import Fit
-from mixedscope.api.generalized.fit import GeneralizedFit
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import ModelError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.covariance.structure_names import structure_name
-from mixedscope.inference.hypotheses.generalized_ratios import (
-    ComparedGeneralized,
-    generalized_against_none,
-    generalized_ratio_table,
-)
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     ComparedFit,
     against_none,
     likelihood_ratio_table,
 )
+
+if TYPE_CHECKING:
+    from mixedscope.api.generalized.fit import GeneralizedFit
+    from mixedscope.inference.hypotheses.generalized_ratios import ComparedGeneralized
 
 __all__ = ["lrtest"]
 
@@ -72,13 +70,19 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
     if not fits:
         raise ModelError(f"{_WANTED}; none is given.")
     given = [fit for item in fits for fit in each_fit(item, _WANTED)]
-    generalized = [fit for fit in given if isinstance(fit, GeneralizedFit)]
+    generalized = [fit for fit in given if fit.info.get("family") is not None]
     if generalized:
         if len(generalized) < len(given):
             raise ModelError(
                 "A linear fit and one of a generalised model have likelihoods of different "
                 "responses, which cannot be compared: give fits of one kind."
             )
+        # Linear models load no families.
+        from mixedscope.inference.hypotheses.generalized_ratios import (
+            generalized_against_none,
+            generalized_ratio_table,
+        )
+
         made = [_generalized(fit) for fit in generalized]
         if len(made) == 1:
             return ResultTable(generalized_against_none(made[0], seed=seed))
@@ -92,6 +96,8 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
 
 
 def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:
+    from mixedscope.inference.hypotheses.generalized_ratios import ComparedGeneralized
+
     return ComparedGeneralized(
         formula=fit.formula,
         structure=structure_name(fit.info),

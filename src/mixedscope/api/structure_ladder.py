@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mixedscope.api.distinct import distinct_models, refuse_twice, told_same
+from mixedscope.api.distinct import distinct_models, refuse_generalized, refuse_twice, told_same
 from mixedscope.api.fit import Fit, FittableModel
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.core.arguments import door, each_fit
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Ladder", "ladder"]
 
 _WANTED: Final = "A ladder is made of a formula and its data, a model, a fit or a list of fits"
+
+#: Why generalised models have no ladder.
+_LINEAR: Final = (
+    "A ladder counts effective degrees of freedom and takes its tests from residual variances: it "
+    "is of linear models; compare fits with families by ms.lrtest and ms.table"
+)
 
 #: Draws of the bootstrap that are in memory at once.
 _BATCH: Final = 250
@@ -191,8 +197,10 @@ def ladder(
         raise ModelError("Several fits are given as a list: ms.ladder([first, second]).")
     if isinstance(data, str):
         raise ModelError("The formula comes first, then the data: ms.ladder(formula, data).")
+    refuse_generalized([model], _LINEAR)
     if not isinstance(model, str | LinearMixedModel | Fit):
         model = each_fit(model, _WANTED)
+        refuse_generalized(model, _LINEAR)
     if not isinstance(model, str):
         given = {
             "Data go": data,

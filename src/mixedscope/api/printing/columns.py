@@ -113,11 +113,13 @@ class Column:
 
 
 def _label(kind: str, group: str | None, terms: Sequence[str], info: Mapping[str, Any]) -> str:
-    words = {"beta": terms[0] if terms else "", "sigma": "SD Residual"}.get(kind)
+    first = terms[0] if terms else ""
+    words = {"beta": first, "sigma": "SD Residual", "dispersion": f"Dispersion: {first}"}.get(kind)
     if words is None:
         words = f"{_KINDS[kind]} {group}: {', '.join(terms)}"
     unit = None
-    if kind != "correlation":
+    # Those of a linear predictor have no unit of the data.
+    if kind != "correlation" and info.get("family") is None:
         unit = term_unit(terms[0], info) if terms else response_unit(info)
     return f"{words} ({unit})" if unit else words
 
@@ -134,7 +136,7 @@ def columns_document(
     effects = [key for key in keys if key[0] == "beta"]
     random = [key for key in keys if key[0] in _KINDS]
     random.sort(key=lambda key: (groups.index(key[1]), list(_KINDS).index(key[0])))
-    random += [key for key in keys if key[0] == "sigma"]
+    random += [key for key in keys if key[0] in ("sigma", "dispersion")]
     rows: list[Section | Sequence[str]] = []
     for title, chosen in (("Fixed effects", effects), ("Random effects", random)):
         rows += [Section(title)] if chosen else []
@@ -180,6 +182,9 @@ def _statistics(columns: Sequence[Column]) -> list[list[str]]:
     names = {"Log-likelihood": "loglik", "AIC": "aic", "BIC": "bic"}
     for name, key in names.items():
         rows.append([name, *(Figures(f"{info[key]:.2f}") for info in infos)])
+    families = [_family(info) for info in infos]
+    if any(info.get("family") is not None for info in infos):
+        rows = [["Family", *families], *rows]
     responses = [str(info["response"]) for info in infos]
     return rows if len(set(responses)) == 1 else [["Response", *responses], *rows]
 
@@ -216,6 +221,14 @@ def _notes(
         notes.append("Models are of different observations; AIC and BIC then do not compare.")
     if len({info["response"] for info in infos}) > 1:
         notes.append("Models are of different responses; AIC and BIC then do not compare.")
+    kinds = {info.get("family") is None for info in infos}
+    if len(kinds) > 1:
+        notes.append(
+            "Models are linear and generalised: coefficients are in units of the response or of "
+            "the link, and log-likelihoods, AIC and BIC do not compare."
+        )
+    elif len({_link(info) for info in infos}) > 1:
+        notes.append("Models are of different links: their coefficients do not compare.")
     notes += [f"{column.name}: {column.remark}." for column in columns if column.remark]
     for column in columns:
         if column.info.get(KNOWN_SIGMA) is not None:
@@ -228,6 +241,16 @@ def _notes(
             words = f"singular: {term['group']} has rank {term['rank']} of {term['size']}"
             notes.append(f"{column.name}: {words}.")
     return notes
+
+
+def _family(info: Mapping[str, Any]) -> str:
+    """Name the family of a fit, with its link."""
+    return "normal" if info.get("family") is None else f"{info['family']} ({info['link']})"
+
+
+def _link(info: Mapping[str, Any]) -> str | None:
+    """The link of a fit; None of linear models."""
+    return None if info.get("family") is None else str(info["link"])
 
 
 def _structure(column: Column) -> str:
