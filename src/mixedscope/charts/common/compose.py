@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import altair as alt
 
-__all__ = ["in_column", "in_grid", "in_row", "layered"]
+__all__ = ["in_column", "in_grid", "in_row", "layered", "of_spec"]
 
 #: What layers cannot have of their own: it belongs to the chart they form.
 _OF_THE_WHOLE: Final = ("height", "width")
@@ -91,6 +91,37 @@ def in_grid(*charts: Any, columns: int, **properties: Any) -> alt.ConcatChart:
     chart = _Grid(columns=columns, **properties)
     chart.concat = _parts(chart, charts)
     return chart
+
+
+def of_spec(spec: dict[str, Any]) -> alt.VConcatChart:
+    """A chart of parts below each other from its specification, which is ours.
+
+    `alt.VConcatChart.from_dict` tries for every part, down to the last axis, which of all parts of
+    the schema it might be.
+    """
+    chart = _Column()
+    for name, part in spec.items():
+        chart[name] = part
+    chart.vconcat = [_part_of(part) for part in spec["vconcat"]]
+    return chart
+
+
+#: What parts are called that are put together of others.
+_SPECS: Final = {
+    "concat": alt.ConcatSpecGenericSpec,
+    "hconcat": alt.HConcatSpecGenericSpec,
+    "layer": alt.LayerSpec,
+    "vconcat": alt.VConcatSpecGenericSpec,
+}
+
+
+def _part_of(spec: dict[str, Any]) -> Any:
+    for name, kind in _SPECS.items():
+        if name in spec:
+            return kind(**{**spec, name: [_part_of(part) for part in spec[name]]})
+    if "encoding" in spec:
+        spec = {**spec, "encoding": alt.FacetedEncoding(**spec["encoding"])}
+    return alt.FacetedUnitSpec(**spec)
 
 
 def _parts(chart: Any, given: Iterable[Any]) -> list[Any]:

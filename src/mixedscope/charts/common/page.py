@@ -14,6 +14,7 @@ from typing import Any, Final
 import altair as alt
 
 from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.specify import written
 from mixedscope.charts.common.theme import configure
 from mixedscope.charts.common.vega import evaluated, measured, to_spec
 
@@ -209,7 +210,7 @@ def _turned(chart: Any) -> bool:
 def _vertical(chart: Any) -> Iterator[dict[str, Any]]:
     """The vertical encodings of all layers of a panel."""
     for y in _encoded(chart, "y"):
-        yield y.to_dict(validate=False, context={"data": None, "pre_transform": False})
+        yield y if isinstance(y, dict) else written(y)
 
 
 def _named(chart: Any) -> bool:

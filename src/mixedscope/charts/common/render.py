@@ -24,6 +24,7 @@ from mixedscope.charts.common.interactive import Page, interactive_page
 from mixedscope.charts.common.layers import in_few_layers
 from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.png import png_of
+from mixedscope.charts.common.shorter import shorter
 from mixedscope.charts.common.vega import compact, evaluated, measured, to_spec
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
@@ -259,7 +260,7 @@ _PICTURES: Final = ("svg", "png")
 
 
 def _svg(spec: dict[str, Any]) -> bytes:
-    return (embed_font(_printed(evaluated(spec), spec)) + "\n").encode()
+    return (embed_font(shorter(_printed(evaluated(spec), spec))) + "\n").encode()
 
 
 def _png(spec: dict[str, Any]) -> bytes:

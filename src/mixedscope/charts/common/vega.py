@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,8 +17,20 @@ import vl_convert as vlc
 
 from mixedscope.charts.common.assets import VEGA_LITE
 from mixedscope.charts.common.records import quick_tables
+from mixedscope.charts.common.shorter import without_unseen
+from mixedscope.charts.common.shown import without_unshown
+from mixedscope.charts.common.specify import quick_spec
 
-__all__ = ["STACKED", "compact", "evaluated", "measured", "to_spec", "vouched"]
+__all__ = [
+    "STACKED",
+    "compact",
+    "evaluate_by",
+    "evaluated",
+    "evaluated_here",
+    "measured",
+    "to_spec",
+    "vouched",
+]
 
 #: Whether all charts are held to the schema: tests turn it on, and draw some of every kind.
 CHECK_ALL = False
@@ -42,9 +55,6 @@ _PARTS: Final = ("concat", "hconcat", "layer", "spec", "vconcat")
 #: What is written beside what they are made of: it is not drawn.
 _BESIDE: Final = ("description", "usermeta")
 
-#: The number of a clip where it is used, and where it is defined.
-_CLIP: Final = re.compile(r'(<g class="[^"]*" clip-path="url\(#clip|<clipPath id="clip)(\d+)')
-
 #: Where marks are, and numbers of more decimals than a picture shows.
 _PLACES: Final = re.compile(r'(?<= (?:d|x|y)=")[^"]*|(?<= (?:x2|y2)=")[^"]*|(?<= transform=")[^"]*')
 _LONG: Final = re.compile(r"-?\d+\.\d{4,}(?:e[+-]?\d+)?")
@@ -62,8 +72,12 @@ def to_spec(chart: Any, *, check: bool = False) -> dict[str, Any]:
     ``check``: whether a chart that is not vouched for is held to the schema.
     """
     checked = CHECK_ALL or (check and not getattr(chart, _VOUCHED, False))
-    with quick_tables():
-        spec: dict[str, Any] = chart.to_dict(validate=checked)
+    spec = None if checked else quick_spec(chart)
+    if spec is None:
+        with quick_tables():
+            spec = chart.to_dict(validate=checked)
+    assert spec is not None
+    spec = without_unshown(spec)
     found = _MAY_BE_NO_TEXT.search(json.dumps(spec, ensure_ascii=False))
     cleaned: dict[str, Any] = spec if found is None else _cleaned(spec)
     if cleaned.get("usermeta", {}).get(STACKED):
@@ -124,13 +138,24 @@ def compact(value: Any) -> str:
 # A chart that is measured is drawn a few times before it is the one that is saved.
 @lru_cache(maxsize=2)
 def _svg(text: str) -> str:
+    # Dashes of no gaps: some readers of documents draw hairs where they meet.
+    svg = _evaluate(text).replace(' stroke-dasharray="1,0"', "")
+    return _PLACES.sub(lambda places: _LONG.sub(_short, places[0]), without_unseen(svg))
+
+
+def evaluated_here(text: str) -> str:
+    """The SVG of a specification in JSON, as the renderer in this process writes it."""
     svg: str = vlc.vegalite_to_svg(text, vl_version=VEGA_LITE)
-    # The renderer counts clips through all charts of a process.
-    numbers: dict[str, int] = {}
-    # Of no gaps: some readers of documents draw hairs where the dashes meet.
-    svg = svg.replace(' stroke-dasharray="1,0"', "")
-    svg = _CLIP.sub(lambda m: f"{m[1]}{numbers.setdefault(m[2], len(numbers))}", svg)
-    return _PLACES.sub(lambda places: _LONG.sub(_short, places[0]), svg)
+    return svg
+
+
+_evaluate: Callable[[str], str] = evaluated_here
+
+
+def evaluate_by(renderer: Callable[[str], str]) -> None:
+    """Have specifications evaluated by another renderer, which writes the same."""
+    global _evaluate
+    _evaluate = renderer
 
 
 def _short(number: re.Match[str]) -> str:

@@ -1,7 +1,8 @@
 """The process that jobs are forked from: ``python -m mixedscope.workflow.warm.server SOCKET``.
 
 It has one thread and loads libraries without using them, but for a fit of a few rows that loads
-compiled code: a fork of it is as good as a new process. Should a library have started a thread all
+compiled code: a fork of it is as good as a new process. Where jobs draw, other forks are the
+renderers that they share (`renderer`). Should a library have started a thread all
 the same, nothing is forked any more. It ends when the process that started it has, after its forks.
 """
 
@@ -25,6 +26,7 @@ from types import ModuleType
 
 from mixedscope.workflow.code_digest import imported_by_step
 from mixedscope.workflow.warm.client import STARTED
+from mixedscope.workflow.warm.renderer import remote, serve
 
 __all__ = ["main"]
 
@@ -33,6 +35,9 @@ _REFUSED = b"!"
 #: What Snakemake puts at the head of scripts imports these; pandas loads the others when it reads.
 _ALWAYS = ("snakemake.iocontainers", "snakemake.logging")
 _WITH_PANDAS = ("pyarrow.parquet", "pyarrow.dataset", "pyarrow.compute")
+
+#: What steps import that draw charts.
+_DRAWS = "mixedscope.charts.common.render"
 
 #: What steps come to load by the name of an optimiser, or of a test.
 _IN_THE_END = {"fit": ("pybobyqa",), "race": ("pybobyqa",), "tests": ("scipy.stats",)}
@@ -47,6 +52,66 @@ class _Asked:
     environment: dict[str, str]
     files: list[int]
 
+    @property
+    def step(self) -> str:
+        return Path(self.command[0]).name.split(".")[-2]
+
+
+@dataclass(frozen=True)
+class _Fork:
+    """A job, and the client that waits for it."""
+
+    process: int
+    client: socket.socket
+    draws: bool
+
+
+class _Renderers:
+    """Processes that evaluate charts: as many as jobs have drawn at a time, or processors are."""
+
+    def __init__(self, address: str) -> None:
+        self.address = f"{address}-renderer"
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._ended, self._running = os.pipe()
+        self._processes: list[int] = []
+
+    def start(self, drawing: int, inherited: list[int]) -> None:
+        """Start another if more jobs draw than there are; it closes what it has inherited."""
+        most = len(os.sched_getaffinity(0))
+        if len(self._processes) >= min(drawing, most):
+            return
+        if not self._processes:
+            self._listening.bind(self.address)
+            self._listening.listen(64)
+        process = os.fork()
+        if process == 0:
+            for descriptor in (self._running, *inherited):
+                os.close(descriptor)
+            self._serve()
+        self._processes.append(process)
+
+    def _serve(self) -> None:
+        code = 1
+        try:
+            from mixedscope.charts.common.vega import evaluated_here
+
+            sys.argv = ["renderer.py"]
+            serve(self._listening, self._ended, evaluated_here)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            atexit._run_exitfuncs()
+            os._exit(code)
+
+    def end(self) -> None:
+        """Let them end: their processor time is that of the run."""
+        os.close(self._running)
+        for process in self._processes:
+            os.waitpid(process, 0)
+        with suppress(OSError):
+            os.unlink(self.address)
+
 
 def main(address: str) -> None:
     """Answer clients until standard input ends and no fork runs any more."""
@@ -57,8 +122,9 @@ def main(address: str) -> None:
     poll = select.poll()
     poll.register(0, 0)  # only that it ends
     poll.register(listening, select.POLLIN)
-    forks: dict[int, tuple[int, socket.socket]] = {}  # by descriptors of their processes
+    forks: dict[int, _Fork] = {}  # by descriptors of their processes
     clients: dict[int, int] = {}  # descriptors of processes by those of connections
+    renderers = _Renderers(address)
     while True:
         for descriptor, _ in poll.poll():
             if descriptor == 0:
@@ -66,22 +132,23 @@ def main(address: str) -> None:
                 poll.unregister(listening)
                 listening.close()
                 os.unlink(address)
-                with suppress(OSError):  # made for it alone
-                    os.rmdir(os.path.dirname(address))
             elif descriptor == listening.fileno():
                 client, _ = listening.accept()
-                process = _serve(client, [listening, *(c for _, c in forks.values())])
-                if process is None:
+                others = [listening, *(fork.client for fork in forks.values())]
+                drawing = sum(fork.draws for fork in forks.values())
+                fork = _serve(client, others, renderers, drawing)
+                if fork is None:
                     client.close()
                     continue
-                watched = os.pidfd_open(process)
-                forks[watched] = process, client
+                watched = os.pidfd_open(fork.process)
+                forks[watched] = fork
                 clients[client.fileno()] = watched
                 poll.register(watched, select.POLLIN)
                 poll.register(client, 0)  # only that it is gone
             elif descriptor in forks:
-                process, client = forks.pop(descriptor)
-                _, status = os.waitpid(process, 0)
+                fork = forks.pop(descriptor)
+                client = fork.client
+                _, status = os.waitpid(fork.process, 0)
                 code = os.waitstatus_to_exitcode(status)
                 with suppress(OSError):
                     client.sendall(bytes([code if code >= 0 else 128 - code]))
@@ -94,34 +161,42 @@ def main(address: str) -> None:
                 signal.pidfd_send_signal(clients.pop(descriptor), signal.SIGTERM)
                 poll.unregister(descriptor)
         if listening.fileno() < 0 and not forks:
+            renderers.end()
+            with suppress(OSError):  # made for it alone
+                os.rmdir(os.path.dirname(address))
             return
 
 
-def _serve(client: socket.socket, inherited: list[socket.socket]) -> int | None:
-    """Load what a script needs, fork, and give the number of the process that runs it."""
+def _serve(
+    client: socket.socket, inherited: list[socket.socket], renderers: _Renderers, drawing: int
+) -> _Fork | None:
+    """Load what a script needs and fork; ``drawing``: how many jobs draw now."""
     files: list[int] = []
+    draws = False
     try:
         asked = _read(client, files)
-        _load(Path(asked.command[0]).name.split(".")[-2])
+        _load(asked.step)
+        draws = any(name.startswith(_DRAWS) for name in imported_by_step(asked.step))
         alone = len(os.listdir("/proc/self/task")) == 1
     except Exception:  # whatever it is, the script meets it in a process of its own
         alone = False
     with suppress(OSError):
         client.sendall(STARTED if alone else _REFUSED)
-    process = _fork(asked, [client, *inherited]) if alone else None
+    fork = None
+    if alone:
+        gc.freeze()  # a collection in a fork copies no pages of what is loaded
+        connections = [client, *inherited]
+        if draws:
+            renderers.start(drawing + 1, [*files, *(c.fileno() for c in connections)])
+        process = os.fork()
+        if process == 0:
+            for connection in connections:
+                connection.close()
+            _run(asked, renderers.address if draws else None)
+        fork = _Fork(process, client, draws)
     for file in files:  # who reads from a script waits until nobody holds the other end
         os.close(file)
-    return process
-
-
-def _fork(asked: _Asked, inherited: list[socket.socket]) -> int:
-    gc.freeze()  # a collection in a fork copies no pages of what is loaded
-    process = os.fork()
-    if process == 0:
-        for connection in inherited:
-            connection.close()
-        _run(asked)
-    return process
+    return fork
 
 
 def _read(client: socket.socket, files: list[int]) -> _Asked:
@@ -177,14 +252,18 @@ def _load_compiled() -> None:
     minimize(objective_of(spec, frame))
 
 
-def _run(asked: _Asked) -> None:
-    """Be the process of a script."""
+def _run(asked: _Asked, renderer: str | None) -> None:
+    """Be the process of a script; ``renderer``: where one listens that evaluates its charts."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, file in enumerate(asked.files):
             os.dup2(file, number)
             os.close(file)
+        if renderer is not None:
+            from mixedscope.charts.common import vega
+
+            vega.evaluate_by(remote(renderer, vega.evaluated_here))
         os.chdir(asked.folder)
         os.environ.clear()
         os.environ.update(asked.environment)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.compose import of_spec
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS
@@ -118,7 +118,7 @@ def explorer_still(
     key = to_spec(key_row(items, width=inner() - _ALONE, theme=theme))
     datasets |= key.pop("datasets", {})
     legend = {name: part for name, part in key.items() if name not in ("$schema", "config")}
-    return alt.VConcatChart.from_dict(
+    return of_spec(
         {
             "params": [{"name": name, "value": value} for name, value in fixed.items()],
             "vconcat": [*_arranged(shown), legend],
