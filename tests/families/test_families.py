@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from mixedscope.core.errors import DataError, ModelError
 from mixedscope.families.family import Family, Response
@@ -28,6 +28,8 @@ def made(name: str, link: str) -> tuple[Family, Response, np.ndarray, float]:
         response = Response(rng.binomial(trials.astype(int), 0.4) / trials, None, trials)
     elif name == "gamma":
         response = Response(rng.gamma(2.0, size=n))
+    elif name == "beta":
+        response = Response(rng.beta(2.0, 3.0, size=n))
     else:
         response = Response(rng.poisson(3.0, n).astype(float))
     return family, response, eta, 2.7
@@ -45,6 +47,8 @@ def log_likelihoods(family: Family, response: Response, eta: np.ndarray, d: floa
         return stats.nbinom.logpmf(y, d, d / (d + mean))
     if family.name == "nbinom1":
         return stats.nbinom.logpmf(y, mean / d, 1.0 / (1.0 + d))
+    if family.name == "beta":
+        return stats.beta.logpdf(y, d * mean, d * (1.0 - mean))
     return stats.gamma.logpdf(y, d, scale=mean / d)
 
 
@@ -98,12 +102,21 @@ def test_derivatives_are_those_of_differences(name: str, link: str) -> None:
 @pytest.mark.parametrize(("name", "link"), [c for c in COMBINATIONS if c[0] != "nbinom1"])
 def test_the_expected_information_is_the_mean_of_the_observed(name: str, link: str) -> None:
     family, _, eta, d = made(name, link)
+    if name == "beta":  # of which the densities have no poles to speak of
+        eta = 0.5 * np.tanh(eta)
     mean = family.link.mean(eta[:3])
     for at, value in zip(eta[:3], mean, strict=True):
         if name == "gamma":
             nodes, weights = np.polynomial.legendre.leggauss(400)
             y = (nodes + 1.0) * 30.0 * value
             share = stats.gamma.pdf(y, d, scale=value / d) * weights * 30.0 * value
+            response = Response(y)
+        elif name == "beta":
+            # On the scale of log odds, where densities end smoothly.
+            odds = np.linspace(-35.0, 35.0, 4001)
+            y = special.expit(odds)
+            law = stats.beta(d * value, d * (1.0 - value))
+            share = law.pdf(y) * y * special.expit(-odds) * (odds[1] - odds[0])
             response = Response(y)
         elif name == "binomial":
             y, share = np.array([0.0, 1.0]), np.array([1.0 - value, value])
@@ -166,6 +179,7 @@ def test_names_and_links_are_suggested() -> None:
         ("poisson", [1.0, -1.0], "counts"),
         ("binomial", [0.0, 2.0], "must be 0 or 1"),
         ("gamma", [1.0, 0.0], "must be above 0"),
+        ("beta", [0.5, 1.0], "between 0 and 1, and neither of them; in row 2"),
     ],
 )
 def test_responses_of_other_families_are_refused(name: str, y: list[float], words: str) -> None:
@@ -187,6 +201,7 @@ def test_draws_have_the_mean_and_the_variance_of_the_family(name: str, link: str
         "nbinom2": mean + mean**2 / d,
         "nbinom1": mean * (1.0 + d),
         "gamma": mean**2 / d,
+        "beta": mean * (1.0 - mean) / (1.0 + d),
     }[name]
     # Eight standard errors; of the variance by the fourth moments of the draws themselves.
     assert drawn.mean() == pytest.approx(mean, abs=8.0 * np.sqrt(variance / n))

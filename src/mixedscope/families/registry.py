@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.families.beta import Beta
 from mixedscope.families.binomial import Binomial
 from mixedscope.families.counts import NegativeBinomial1, NegativeBinomial2, Poisson
 from mixedscope.families.family import Family
@@ -14,12 +15,13 @@ __all__ = ["FAMILIES", "make_family"]
 
 #: One line a family.
 FAMILIES: Final[dict[str, type[Family]]] = {
-    one.name: one for one in (Binomial, Poisson, NegativeBinomial2, NegativeBinomial1, Gamma)
+    one.name: one for one in (Binomial, Poisson, NegativeBinomial2, NegativeBinomial1, Gamma, Beta)
 }
 
 #: What users of R, MixedModels.jl and statsmodels call them.
 _ALIASES: Final = {
     "bernoulli": "binomial",
+    "beta_family": "beta",
     "negative.binomial": "nbinom2",
     "negbinomial": "nbinom2",
     "negativebinomial": "nbinom2",

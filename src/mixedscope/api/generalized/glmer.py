@@ -35,7 +35,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         ``cbind(successes, failures)`` or ``successes / trials`` of a binomial family.
     data : pandas, polars or pyarrow table, or mapping of columns
     family : str
-        ``binomial`` (Bernoulli), ``poisson``, ``nbinom2``, ``nbinom1`` or ``gamma``.
+        ``binomial`` (Bernoulli), ``poisson``, ``nbinom2``, ``nbinom1``, ``gamma`` or ``beta``.
     link : str, optional
         Of the family; by default ``logit`` of probabilities and ``log`` of means.
     information : {"observed", "expected"}
@@ -181,7 +181,7 @@ def glmer(formula: str, data: Any, family: str = "binomial", **options: Any) -> 
         As in lme4: ``"cbind(incidence, size - incidence) ~ period + (1 | herd)"``.
     data : pandas, polars or pyarrow table, or mapping of columns
     family : str
-        ``binomial``, ``poisson``, ``nbinom2``, ``nbinom1`` or ``gamma``.
+        ``binomial``, ``poisson``, ``nbinom2``, ``nbinom1``, ``gamma`` or ``beta``.
     **options
         Those of :class:`mixedscope.GeneralizedLinearMixedModel` (``link``, ``weights``,
         ``quadrature``, which may be called ``nAGQ``, …) and of its ``fit`` (``optimizer``,
