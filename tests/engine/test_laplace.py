@@ -29,6 +29,7 @@ FAMILIES = [
     ("count", "nbinom2", "log"),
     ("count", "nbinom1", "log"),
     ("amount", "gamma", "log"),
+    ("share", "beta", "logit"),
 ]
 #: Those whose searches take a second or more in all.
 LONG = {"guimmun", "verbagg-probit", "grouseticks", "ohio-agq1"}
@@ -177,6 +178,7 @@ def simulated(seed: int = 7) -> pd.DataFrame:
     frame["amount"] = rng.gamma(3.0, np.exp(eta) / 3.0)
     frame["trials"] = rng.integers(1, 6, n).astype(float)
     frame["successes"] = rng.binomial(frame["trials"].astype(int), 1.0 / (1.0 + np.exp(-eta)))
+    frame["share"] = np.clip(frame["amount"] / (1.0 + frame["amount"]), 0.01, 0.99)
     frame["yes"] = rng.binomial(1, 1.0 / (1.0 + np.exp(-eta))).astype(float)
     return frame
 
@@ -283,6 +285,39 @@ def test_a_row_of_weight_two_is_two_rows(response: str, family: str, link: str) 
         weighted.objective_gradient(point), repeated.objective_gradient(point), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-7)
+
+
+@pytest.mark.parametrize(("response", "family", "link"), FAMILIES)
+@pytest.mark.parametrize("random", RANDOM)
+def test_compiled_passes_give_the_same_numbers(
+    response: str, family: str, link: str, random: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ms.GeneralizedLinearMixedModel(
+        f"{response} ~ x + {random}", simulated(), family, link, weights="w"
+    )
+    found = []
+    for least in (0, 10_000):  # of the observations that they are for
+        monkeypatch.setattr("mixedscope.engine.generalized.rows.LONG", least)
+        monkeypatch.setattr("mixedscope.engine.generalized.system.LONG", least)
+        found.append(made.objective_gradient(made.laplace.start * 0.7))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-13)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("random", RANDOM)
+def test_other_right_sides_are_solved_by_the_selected_inverse(random: str) -> None:
+    made = ms.GeneralizedLinearMixedModel(f"count ~ x + {random}", simulated(), "poisson")
+    objective, system = made.laplace, made.system
+    point = objective.start * 0.7
+    rows = objective.modes_at(point).rows
+    factors = system.standard_factors(point[: objective.n_theta])
+    values = np.random.default_rng(3).normal(size=system.n)
+    system.adjoint.reform(rows.weight, values)
+    system.adjoint.solve(factors)
+    system.modal.derive_and_invert(factors)
+    found = system.modal.apply_inverse(system.level_sums(values))
+    for one, other in zip(found, system.adjoint.modes(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
 
 
 def test_without_variance_it_is_the_generalised_linear_model() -> None:

@@ -35,6 +35,7 @@ from mixedscope.engine.kernels import elimination as kernels
 from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
 from mixedscope.engine.kernels.criterion import residual_weight
+from mixedscope.engine.kernels.working import put_rows
 from mixedscope.engine.layout import (
     dense_rows,
     flattened,
@@ -46,7 +47,7 @@ from mixedscope.engine.layout import (
 from mixedscope.engine.pattern import TierPattern
 from mixedscope.engine.products import CrossProducts, WorkingProducts
 from mixedscope.engine.second_derivatives import differentiate_twice
-from mixedscope.engine.selected_inverse import TierInverse, tier_inverses
+from mixedscope.engine.selected_inverse import TierInverse, apply_inverse, tier_inverses
 from mixedscope.engine.small import SingleSystem, SmallSystem, TierWork, WholeSystem
 
 __all__ = ["BlockedSystem", "Solution"]
@@ -117,7 +118,8 @@ class BlockedSystem:
         if self.small is not None:
             self.small.reload(self.cross)
         if self._dense_rows is not None:
-            self._dense_rows[:] = dense_rows(self.cross)
+            own, tier = self.pattern.tiers[0], self.cross.tiers[0]
+            put_rows(own.level, own.idx, tier.w, tier.u, self._dense_rows)
 
     @property
     def is_single(self) -> bool:
@@ -247,21 +249,46 @@ class BlockedSystem:
         list of (k, k) arrays
             Only the lower triangles mean anything.
         """
-        pattern = self.pattern
         if self.small is not None:
             return self._derive_small(self.small, factors, degrees, reml=reml, variance=variance)
+        n_inverse = self.pattern.n_rest + (self.cross.n_tail - 1 if reml else 0)
         weight = residual_weight(solution.pwrss, degrees, variance)
-        out: list[Floats] = [np.zeros((k, k)) for k in pattern.sizes]
-        n_inverse = pattern.n_rest + (self.cross.n_tail - 1 if reml else 0)
+        return self._derive(n_inverse, weight, until=1)[0]
+
+    def derive_and_invert(
+        self, factors: Sequence[Floats]
+    ) -> tuple[list[Floats], tuple[Floats, list[TierInverse]]]:
+        """Derivatives of the determinants, as :meth:`derivatives`, and :meth:`selected_inverse`."""
+        if self.small is not None:
+            has_fixed = self.cross.n_tail > 1
+            found = self._derive_small(self.small, factors, 0, reml=has_fixed, variance=0.0)
+            self.solve(factors)
+            return found, self.selected_inverse()
+        n_inverse = self.pattern.n_rest + self.cross.n_tail - 1
+        out, inverse = self._derive(n_inverse, 0.0, until=0)
+        return out, (self._s, inverse)
+
+    def apply_inverse(self, sums: Sequence[Floats]) -> list[Floats]:
+        """As `apply_inverse` of :mod:`selected_inverse` tells, after the inverse was selected.
+
+        Without a rest after :meth:`solve`.
+        """
+        return apply_inverse(self.pattern, self._work, self._s, sums)
+
+    def _derive(
+        self, n_inverse: int, weight: float, until: int
+    ) -> tuple[list[Floats], list[TierInverse]]:
+        """Derivatives by the factors, and the inverse's rows of the tiers from `until` on."""
+        out: list[Floats] = [np.zeros((k, k)) for k in self.pattern.sizes]
         self._invert(n_inverse)
         self._derive_rest(n_inverse, weight, out)
         self._select_inverse(n_inverse)
-        inner = self._tier_forms(n_inverse)
-        for tier, work, forms in zip(pattern.tiers, self._work, inner, strict=True):
+        inner, inverse = self._tier_inverses(n_inverse, until=until)
+        for tier, work, forms in zip(self.pattern.tiers, self._work, inner, strict=True):
             kernels_inverse.derivative_tier(
                 work.d, work.x, work.m, forms, work.forms, weight, out[tier.factor]
             )
-        return out
+        return out, inverse
 
     def second_derivatives(
         self, factors: Sequence[Floats], entries: NDArray[np.intp], degrees: int, variance: float,
@@ -282,7 +309,7 @@ class BlockedSystem:
         pattern = self.pattern
         self._invert(pattern.n_rest)
         self._select_inverse(pattern.n_rest)
-        inner = self._tier_forms(pattern.n_rest)
+        inner = self._tier_inverses(pattern.n_rest, until=1)[0]
         out: list[Floats] = [np.empty(0)] * len(pattern.sizes)
         for tier, work, forms in zip(pattern.tiers, self._work, inner, strict=True):
             out[tier.factor] = np.empty_like(work.m)
@@ -470,13 +497,6 @@ class BlockedSystem:
             kernels_inverse.inverse_small(self._s, n_inverse)
         else:
             lapack.inverse_from_cholesky(self._s, n_inverse)
-
-    def _tier_forms(self, n_inverse: int) -> list[Floats]:
-        """``A' K A`` (q, k, k) for every tier, K being the selected inverse of what follows it.
-
-        It is zero beyond the leading `n_inverse` rows: for the tail, unless under REML.
-        """
-        return self._tier_inverses(n_inverse, until=1)[0]
 
     def selected_inverse(self) -> tuple[Floats, list[TierInverse]]:
         """Entries of the inverse on the pattern of the data, after :meth:`solve`.

@@ -5,21 +5,23 @@ Takahashi, Fagan & Chen (1973); see :mod:`mixedscope.engine.kernels.inverse`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine import lapack
+from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.heads import add_head_forms
 from mixedscope.engine.kernels import inverse as kernels_inverse
 from mixedscope.engine.kernels import scalar as kernels_scalar
+from mixedscope.engine.kernels.working import eliminate_column, return_column, take_rows
 from mixedscope.engine.layout import squeezed
-from mixedscope.engine.pattern import Pattern
+from mixedscope.engine.pattern import Pattern, TierPattern
 from mixedscope.engine.small import TierWork
 
-__all__ = ["TierInverse", "tier_inverses"]
+__all__ = ["TierInverse", "apply_inverse", "tier_inverses"]
 
 Floats = NDArray[np.float64]
 
@@ -66,6 +68,9 @@ def tier_inverses(
             if until == 0:
                 inverse[0] = _dense_inverse(pattern, work.m, product, forms)
             continue
+        if position >= until and not (tier.parents or has_tail) and work.m.shape[1] == 1:
+            inverse[position] = _scalar_inverse(pattern, tier, work, s, forms)
+            continue
         offset = 0
         for later, (parent, relative) in enumerate(
             zip(tier.parents, tier.relative, strict=True), start=position + 1
@@ -108,5 +113,69 @@ def _dense_inverse(pattern: Pattern, m: Floats, product: Floats, forms: Floats) 
     q, k = m.shape[:2]
     kd = np.empty_like(m)
     kernels_inverse.level_inverse(m, forms, kd)
-    rows = -np.einsum("qen,qec->qnc", product.reshape(q, k, -1), m)
-    return TierInverse(kd, rows[:, pattern.n_rest :].copy(), rows[own.level, own.idx])
+    tail = product.reshape(q, k, -1)[:, :, pattern.n_rest :]
+    rows = np.empty((len(own.idx), k))
+    take_rows(own.level, own.idx, product, m, rows)
+    return TierInverse(kd, -np.einsum("qen,qec->qnc", tail, m), rows)
+
+
+def _scalar_inverse(
+    pattern: Pattern, tier: TierPattern, work: TierWork, s: Floats, forms: Floats
+) -> TierInverse:
+    """Rows of K of a tier of one column that only the rest follows; fills its `forms` (q, 1, 1)."""
+    w, m = squeezed(work.w), squeezed(work.m)
+    rows = np.zeros(len(w))
+    if pattern.n_rest:
+        kernels_scalar.sparse_rows(
+            w, tier.ptr, tier.idx, tier.level, tier.by_column, tier.column_ptr, s, pattern.n_rest,
+            rows,
+        )  # fmt: skip
+        forms[:, 0, 0] = np.bincount(tier.level, w * rows, len(m))
+        rows *= -m[tier.level]
+    kd = np.empty_like(work.m)
+    kernels_inverse.level_inverse(work.m, forms, kd)
+    return TierInverse(kd, np.zeros_like(work.u), rows[:, None])
+
+
+def apply_inverse(
+    pattern: Pattern, works: Sequence[TierWork], s: Floats, sums: Sequence[Floats]
+) -> list[Floats]:
+    """``Lambda inv(H) Lambda' c`` of sums c (q, k) by level, per factor of the model.
+
+    H is the system of the random effects as it was solved, and where there is a rest its selected
+    inverse above the diagonal of ``s``: other right sides cost no other factorisation.
+    """
+    out = [np.array(c) for c in sums]
+    rest = np.zeros((1, len(s)))
+    for f, at in pattern.rest_columns():
+        rest[0, at] = out[f]
+    for position, (tier, work) in enumerate(zip(pattern.tiers, works, strict=True)):
+        own = np.empty_like(out[tier.factor])
+        eliminate_column(work.w, work.m, tier.ptr, tier.idx, out[tier.factor], own, rest[0])
+        for outer, parent, block in _outer(pattern, works, position):
+            taken = np.einsum("qhk,qk->qh", block, own)
+            out[outer] -= sums_by_level(parent, taken, pattern.levels[outer])
+    solved = np.zeros_like(rest)
+    if pattern.n_rest:
+        lapack.multiply_symmetric(s, rest, solved)
+    for f, at in pattern.rest_columns():
+        out[f] = solved[0, at]
+    for position in range(len(pattern.tiers) - 1, -1, -1):
+        tier, work = pattern.tiers[position], works[position]
+        own = out[tier.factor]
+        for outer, parent, block in _outer(pattern, works, position):
+            own -= np.einsum("qhk,qh->qk", block, out[outer][parent])
+        return_column(work.w, work.m, tier.ptr, tier.idx, solved[0], own)
+    return out
+
+
+def _outer(
+    pattern: Pattern, works: Sequence[TierWork], position: int
+) -> Iterator[tuple[int, NDArray[np.int64], Floats]]:
+    """Factors that contain a tier's, the level that contains each level, and the head rows."""
+    offset = 0
+    for later, parent in enumerate(pattern.tiers[position].parents, start=position + 1):
+        size = works[later].d.shape[1]
+        outer = pattern.tiers[later].factor
+        yield outer, parent, works[position].u[:, offset : offset + size]
+        offset += size

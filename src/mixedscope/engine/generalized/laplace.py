@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.generalized.modes import Modes, find_modes
+from mixedscope.engine.generalized.rows import slope_of_weight
 from mixedscope.engine.generalized.separation import separating
 from mixedscope.engine.generalized.starting import (
     generalized_linear_fit,
@@ -47,6 +48,9 @@ __all__ = ["GeneralizedEvaluation", "LaplaceObjective"]
 
 Floats = NDArray[np.float64]
 
+#: What the arrays of `GeneralizedSystem.modal` hold: the factorisation of the last evaluation, its
+#: selected inverse, or something else.
+_State = Literal["factorised", "inverted", "other"]
 
 #: Standard deviations, on columns of unit root mean square, that are nearly zero; and shares of the
 #: largest that are.
@@ -156,7 +160,9 @@ class LaplaceObjective:
         sizes = np.sqrt((system.X**2).mean(axis=0))
         self.scale = joined([*(t.scale for t in system.terms), sizes, np.ones(len(more))])
         self._modes: Modes | None = None
-        self._at: tuple[Floats, Modes] | None = None
+        self._at: Floats | None = None
+        self._state: _State = "other"
+        self._known_constant: tuple[float, float] | None = None
 
     def like(self, system: GeneralizedSystem) -> LaplaceObjective:
         """The same objective of another system: other columns, or another response."""
@@ -171,44 +177,75 @@ class LaplaceObjective:
         return point[:k], point[k : k + r], dispersion
 
     def modes_at(self, point: Floats) -> Modes:
-        """Find the conditional modes, from those of the evaluation before.
+        """Find the conditional modes, and leave the system factorised there.
 
         Raises FloatingPointError if the point is not finite, or has none.
         """
         point = np.asarray(point, dtype=float)
-        if self._at is not None and np.array_equal(self._at[0], point):
-            return self._at[1]
+        modes = self._find(point)
+        if self._state != "factorised":
+            weight = modes.determinant
+            self.system.modal.reform(weight, modes.rows.score + weight * modes.random)
+            self.system.modal.solve(self.system.standard_factors(self.split(point)[0]))
+            self._state = "factorised"
+        return modes
+
+    def _find(self, point: Floats) -> Modes:
+        """Find the conditional modes, from those of the evaluation before."""
+        if self._at is not None and self._modes is not None and np.array_equal(self._at, point):
+            return self._modes
         if not np.isfinite(point).all():
             raise FloatingPointError("The parameters are not finite.")
         theta, beta, dispersion = self.split(point)
         if not 0.0 < dispersion < math.inf:
             raise FloatingPointError("The dispersion is beyond floating-point numbers.")
-        start = None if self._modes is None else self._modes.g
-        modes = find_modes(
-            self.system, self.system.standard_factors(theta), self.system.fixed_part(beta),
-            dispersion, start, expected=self.expected,
-        )  # fmt: skip
-        self._modes = modes
-        self._at = point.copy(), modes
+        system = self.system
+        factors, fixed = system.standard_factors(theta), system.fixed_part(beta)
+        start = self._predicted(factors, fixed)
+        self._at, self._state = None, "other"
+        modes = find_modes(system, factors, fixed, dispersion, start, expected=self.expected)
+        self._modes, self._at, self._state = modes, point.copy(), "factorised"
         return modes
+
+    def _predicted(self, factors: Sequence[Floats], fixed: Floats) -> list[Floats] | None:
+        """Where the modes of other parameters are, seen from those known; None without any.
+
+        With a the change of the predictor that the parameters make by themselves, g held, all of it
+        is ``a - Z P Z'W a``, P being ``Lambda inv(H) Lambda'``, and g follows the scores.
+        """
+        modes, system = self._modes, self.system
+        if modes is None:
+            return None
+        # Without a rest the factorisation serves too.
+        known = ("inverted",) if system.pattern.n_rest else ("inverted", "factorised")
+        if self.expected or self._state not in known:
+            return modes.g
+        b = [g @ (f @ f.T) for g, f in zip(modes.g, factors, strict=True)]
+        change = fixed + system.random_part(b) - modes.eta
+        weight = modes.rows.weight
+        taken = system.modal.apply_inverse(system.level_sums(weight * change))
+        change -= system.random_part(taken)
+        predicted = system.level_sums(modes.rows.score - weight * change)
+        return predicted if all(np.isfinite(g).all() for g in predicted) else modes.g
 
     def reset(self) -> None:
         """Begin anew: the next modes are searched from zero, so that equal fits are equal."""
         self._modes = self._at = None
+        self._state = "other"
 
     def forget(self) -> None:
         """Forget that the factorisation is that of the last evaluation: something overwrote it."""
-        self._at = None
+        self._state = "other"
 
     def evaluate(self, point: Floats) -> GeneralizedEvaluation:
         """Evaluate the objective at a point (k,).
 
         Raises FloatingPointError if there are no conditional modes there.
         """
-        modes = self.modes_at(point)
-        _, beta, dispersion = self.split(np.asarray(point, dtype=float))
-        system = self.system
-        constant = system.family.constant(system.response, dispersion)
+        point = np.asarray(point, dtype=float)
+        modes = self._find(point)
+        _, beta, dispersion = self.split(point)
+        constant = self._constant(dispersion)
         deviance = -2.0 * (modes.rows.log_likelihood + constant)
         log_det = modes.solution.log_det
         value = deviance + modes.penalty + log_det
@@ -217,6 +254,13 @@ class LaplaceObjective:
             value, beta.copy(), dispersion, log_det, deviance, modes.penalty, modes.steps,
             modes.halvings, 4.0 * np.finfo(float).eps * size + modes.residual**2,
         )  # fmt: skip
+
+    def _constant(self, dispersion: float) -> float:
+        """What the log-likelihood has beside the rows' own."""
+        if self._known_constant is None or self._known_constant[0] != dispersion:
+            value = self.system.family.constant(self.system.response, dispersion)
+            self._known_constant = dispersion, value
+        return self._known_constant[1]
 
     def evaluate_gradient(self, point: Floats) -> tuple[GeneralizedEvaluation, Floats]:
         """Evaluate the objective and its exact gradient, shape (k,)."""
@@ -228,35 +272,42 @@ class LaplaceObjective:
         theta, _, dispersion = self.split(point)
         modes = self.modes_at(point)
         factors = system.standard_factors(theta)
-        modal = system.modal
-        with np.errstate(all="ignore"):
-            slopes = family.slopes(response, modes.eta, dispersion)
         observed, score = modes.rows.weight, modes.rows.score
-        own = slopes.expected_slope if self.expected else slopes.weight
-        by_factor = modal.derivatives(factors, modes.solution, 0, reml=False)
-        # That has overwritten the factorisation, but not what it is made of.
-        modal.solve(factors)
-        leverage = row_forms(modal)
+        slopes = None
+        with np.errstate(all="ignore"):
+            if self.expected or family.dispersion is not None:
+                slopes = family.slopes(response, modes.eta, dispersion)
+                own = slopes.expected_slope if self.expected else slopes.weight
+            else:
+                own = slope_of_weight(family, response, modes.eta, dispersion, modes.rows)
+        by_factor, inverse = system.modal.derive_and_invert(factors)
+        self._state = "other"
+        leverage = row_forms(system.modal, inverse)
         t = leverage * own
-        adjoint = system.adjoint
-        adjoint.reform(observed, t)
-        adjoint.solve(factors)
-        q = system.random_part(adjoint.modes())
-        turned = t - observed * q
+        if self.expected:
+            adjoint = system.adjoint
+            adjoint.reform(observed, t)
+            adjoint.solve(factors)
+            turned_modes = adjoint.modes()
+        else:
+            turned_modes = system.modal.apply_inverse(system.level_sums(t))
+            self._state = "inverted"
+        turned = t - observed * system.random_part(turned_modes)
         r = turned - 2.0 * score
-        sums_r, sums_d, sums_v = (system.level_sums(x) for x in (r, score, turned))
+        sums_d, sums_v = system.level_sums(score), system.level_sums(turned)
         parts = []
-        for term, factor, made, of_r, of_d, of_v, g in zip(
-            system.terms, factors, by_factor, sums_r, sums_d, sums_v, modes.g, strict=True
+        for term, factor, made, of_d, of_v, g in zip(
+            system.terms, factors, by_factor, sums_d, sums_v, modes.g, strict=True
         ):
+            of_r = of_v - 2.0 * of_d
             whole = made + of_r.T @ (g @ factor) + of_d.T @ (of_v @ factor)
             parts.append(term.pullback(theta[term.theta], whole))
         parts.append(system.X.T @ r)
-        if slopes.dispersion is not None:
+        if slopes is not None and slopes.dispersion is not None:
             value, by_score, by_weight, by_expected = slopes.dispersion
             more = by_expected if self.expected else by_weight
+            q = system.random_part(turned_modes)
             parts.append(np.array([-2.0 * value.sum() + leverage @ more + q @ by_score]))
-        self.forget()
         return np.concatenate(parts)
 
     def gradients(self, points: Floats) -> Floats:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
-from mixedscope.families.family import Rows
 
 __all__ = ["Modes", "find_modes"]
 
@@ -51,11 +51,13 @@ class Modes:
     random : (n,) array
         ``Z b``.
     eta : (n,) array
-    rows : Rows
+    rows : Working
     penalty : float
         ``|u|**2``.
+    determinant : (n,) array
+        Weights of the log-determinant: the observed or the expected information.
     solution : Solution
-        Of the system factorised here, with the weights of the log-determinant.
+        Of the system factorised here, with these weights.
     steps, halvings : int
         Newton steps taken to get here, and how often one was shortened.
     residual : float
@@ -66,8 +68,9 @@ class Modes:
     b: list[Floats]
     random: Floats
     eta: Floats
-    rows: Rows
+    rows: Working
     penalty: float
+    determinant: Floats
     solution: Solution
     steps: int
     halvings: int
@@ -111,13 +114,13 @@ def find_modes(
     random = system.random_part(b)
     with np.errstate(all="ignore"):
         eta = fixed + random
-        rows = family.rows(response, eta, dispersion)
+        rows = working(family, response, eta, dispersion)
         penalty = _inner(g, b)
         value = -rows.log_likelihood + 0.5 * penalty
         if not math.isfinite(value):
             g, b = zero, [own.copy() for own in zero]
             random, eta, penalty = np.zeros(system.n), fixed, 0.0
-            rows = family.rows(response, eta, dispersion)
+            rows = working(family, response, eta, dispersion)
             value = -rows.log_likelihood
             if not math.isfinite(value):
                 raise FloatingPointError("No response has a mean at these fixed effects.")
@@ -135,11 +138,13 @@ def find_modes(
             is_last = decrement < _SETTLED or decrement < _ROUNDING * (1.0 + abs(value))
             length = 1.0
             while True:
-                new_g = [own + length * t for own, t in zip(g, turned, strict=True)]
-                new_b = [own + length * m for own, m in zip(b, moved, strict=True)]
-                new_random = random + length * change
+                new_g, new_b, new_random = ahead_g, ahead, ahead_random
+                if length < 1.0:
+                    new_g = [own + length * t for own, t in zip(g, turned, strict=True)]
+                    new_b = [own + length * m for own, m in zip(b, moved, strict=True)]
+                    new_random = random + length * change
                 new_eta = fixed + new_random
-                new_rows = family.rows(response, new_eta, dispersion)
+                new_rows = working(family, response, new_eta, dispersion)
                 new_penalty = _inner(new_g, new_b)
                 new_value = -new_rows.log_likelihood + 0.5 * new_penalty
                 allowed = value - _GAIN * length * decrement + _SLACK * (1.0 + abs(value))
@@ -158,11 +163,11 @@ def find_modes(
             weight = family.slopes(response, eta, dispersion).expected
         modal.reform(weight, rows.score + weight * random)
         solution = modal.solve(factors)
-    return Modes(g, b, random, eta, rows, penalty, solution, steps, halvings, decrement)
+    return Modes(g, b, random, eta, rows, penalty, weight, solution, steps, halvings, decrement)
 
 
 def _newton(
-    system: GeneralizedSystem, weight: Floats, rows: Rows, random: Floats
+    system: GeneralizedSystem, weight: Floats, rows: Working, random: Floats
 ) -> tuple[list[Floats], Floats, list[Floats]]:
     """Where a whole Newton step leads: modes, their part of the predictor, and ``g``.
 
@@ -176,7 +181,7 @@ def _newton(
 def _definite(
     system: GeneralizedSystem,
     factors: Sequence[Floats],
-    rows: Rows,
+    rows: Working,
     eta: Floats,
     dispersion: float,
     random: Floats,
@@ -185,7 +190,9 @@ def _definite(
 
     Otherwise the negative ones count as nothing: still a direction of descent.
     """
-    for weight in (rows.weight, np.maximum(rows.weight, 0.0)):
+    for weight in (rows.weight, None):
+        if weight is None:
+            weight = np.maximum(rows.weight, 0.0)
         system.modal.reform(weight, rows.score + weight * random)
         try:
             system.modal.solve(factors)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.kernels.working import (
     fill_slots,
+    weighted_crossed,
     weighted_levels,
     weighted_rest,
     weighted_sparse,
@@ -17,13 +18,25 @@ from mixedscope.engine.kernels.working import (
 from mixedscope.engine.pattern import Pattern, Scatter
 from mixedscope.engine.products import CrossProducts, GroupColumns, room_of
 
-__all__ = ["WeightedProducts"]
+__all__ = ["WeightedProducts", "rest_slots"]
 
 Floats = NDArray[np.float64]
 
 #: In place of the square of the last column, so that what is left of it is never negative: of it
 #: nothing is used.
 _LONG: Final = 1e200
+
+
+def rest_slots(pattern: Pattern, scatter: Scatter) -> tuple[NDArray[np.int32], ...]:
+    """Per tier the sparse row of each column of the rest of an observation, (n, width)."""
+    if not pattern.n_rest:
+        return ()
+    slots = []
+    for (order, start), tier in zip(scatter.sorted_by, pattern.tiers, strict=True):
+        own = np.empty(scatter.rest_column.shape, dtype=np.int32)
+        fill_slots(order, start, scatter.rest_column, tier.ptr, tier.idx, pattern.n_rest, own)
+        slots.append(own)
+    return tuple(slots)
 
 
 @dataclass(frozen=True)
@@ -62,18 +75,18 @@ class WeightedProducts(CrossProducts):
             for position in range(len(pattern.tiers))
         ]
         rest_z, rest_column = np.empty((len(q), 0)), np.empty((len(q), 0), dtype=np.int32)
-        slots = []
         if pattern.n_rest:
             rest_z = np.hstack([factors[f].z for f in pattern.rest_factors])
             rest_column = scatter.rest_column
-            for (order, start), tier in zip(scatter.sorted_by, pattern.tiers, strict=True):
-                own = np.empty(rest_column.shape, dtype=np.int32)
-                fill_slots(order, start, rest_column, tier.ptr, tier.idx, pattern.n_rest, own)
-                slots.append(own)
         return cls(
             pattern, factors, tiers, rest, n_tail, None, q, tuple(heads), rest_z, rest_column,
-            tuple(slots),
+            rest_slots(pattern, scatter),
         )  # fmt: skip
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether these are of two crossed factors with one column each, and no basis."""
+        return self.rest_z.shape[1] == 1 and self.pattern.sizes == (1, 1) and not self.q.shape[1]
 
     def reform(self, weights: Floats, column: Floats) -> None:
         """Form all products again, in place.
@@ -82,13 +95,22 @@ class WeightedProducts(CrossProducts):
         Of a system that was made of them, call `BlockedSystem.reform` instead: it keeps copies.
         """
         pattern = self.pattern
+        if self._is_plain:
+            factor, tier = self.factors[pattern.chain[0]], self.tiers[0]
+            weighted_crossed(
+                factor.codes, factor.z, self.rest_column, self.rest_z, self.slots[0], weights,
+                column, tier.d, tier.u, tier.w, self.rest,
+            )  # fmt: skip
+            self.rest[-1, -1] = _LONG
+            return
         for position, (own, tier) in enumerate(zip(pattern.tiers, self.tiers, strict=True)):
             factor = self.factors[own.factor]
             head = self.heads[position]
             weighted_levels(factor.codes, factor.z, head, weights, column, tier.d, tier.u)
             if pattern.n_rest:
                 weighted_sparse(factor.z, self.rest_z, self.slots[position], weights, tier.w)
-        weighted_rest(
-            self.rest_column, self.rest_z, self.q, weights, column, pattern.n_rest, self.rest
-        )
+        if self.rest.size > 1:  # else nothing but the column itself
+            weighted_rest(
+                self.rest_column, self.rest_z, self.q, weights, column, pattern.n_rest, self.rest
+            )
         self.rest[-1, -1] = _LONG

@@ -146,9 +146,10 @@ class QuadratureObjective(LaplaceObjective):
         inverse = np.linalg.inv(root)
         u = modes.g[0] @ factor
         fixed = system.fixed_part(beta)
-        at_mode = np.bincount(columns.codes, modes.rows.values, q) - 0.5 * (u**2).sum(axis=1)
         logs = np.empty((q, len(self._nodes)))
         with np.errstate(all="ignore"):
+            values = family.rows(response, modes.eta, dispersion).values
+            at_mode = np.bincount(columns.codes, values, q) - 0.5 * (u**2).sum(axis=1)
             for i, node in enumerate(self._nodes):
                 beside = u + np.einsum("qba,b->qa", inverse, node)
                 eta = fixed + (rows * beside[columns.codes]).sum(axis=1)

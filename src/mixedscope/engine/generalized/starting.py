@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.generalized.modes import Modes
+from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
 
 __all__ = ["generalized_linear_fit", "information_at", "moments_at"]
@@ -17,7 +18,7 @@ Floats = NDArray[np.float64]
 
 #: Steps of the generalised linear model at most, and where they end, relative to the deviance.
 _STEPS: Final = 50
-_SETTLED: Final = 1e-10
+_SETTLED: Final = 1e-7
 
 #: Variance that the start keeps at least, as a share of what the data tell it from zero by.
 _LEAST: Final = 0.05
@@ -38,53 +39,49 @@ def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
     with np.errstate(all="ignore"):
         eta = family.link.predictor(family.initial_mean(response))
         coefficients = q.T @ (eta - system.offset)
-        eta_now, value = _predictor(system, coefficients, dispersion)
-        if not math.isfinite(value):
+        eta_now, rows = _at(system, coefficients, dispersion)
+        if not math.isfinite(rows.log_likelihood):
             # Links that not every predictor has a mean for: the weighted mean of all.
-            eta_now, value, coefficients = _constant(system, eta, dispersion)
+            eta_now, rows, coefficients = _level(system, dispersion)
         for _ in range(_STEPS):
-            slopes = family.slopes(response, eta_now, dispersion)
-            weight = slopes.expected
-            if not np.isfinite(weight).all():
-                weight = np.maximum(family.rows(response, eta_now, dispersion).weight, 0.0)
-            score = q.T @ family.rows(response, eta_now, dispersion).score
-            information = (q * weight[:, None]).T @ q
-            step = _solve(information, score)
-            length = 1.0
+            weight = rows.weight
+            if not family.is_canonical:
+                weight = family.slopes(response, eta_now, dispersion).expected
+                if not np.isfinite(weight).all():
+                    weight = np.maximum(rows.weight, 0.0)
+            step = _solve((q * weight[:, None]).T @ q, q.T @ rows.score)
+            length, value = 1.0, rows.log_likelihood
             while length > 1e-6:
                 ahead = coefficients + length * step
-                eta_ahead, ahead_value = _predictor(system, ahead, dispersion)
-                if ahead_value >= value - 1e-12 * abs(value):
+                eta_ahead, rows_ahead = _at(system, ahead, dispersion)
+                if rows_ahead.log_likelihood >= value - 1e-12 * abs(value):
                     break
                 length *= 0.5
             else:
                 break
-            gain = ahead_value - value
-            coefficients, eta_now, value = ahead, eta_ahead, ahead_value
-            if gain < _SETTLED * (1.0 + abs(value)):
+            coefficients, eta_now, rows = ahead, eta_ahead, rows_ahead
+            if rows.log_likelihood - value < _SETTLED * (1.0 + abs(value)):
                 break
     return np.asarray(system.basis.r_inverse @ coefficients)
 
 
-def _predictor(
+def _at(
     system: GeneralizedSystem, coefficients: Floats, dispersion: float
-) -> tuple[Floats, float]:
-    """Linear predictor and log-likelihood of coefficients of the orthonormal basis."""
+) -> tuple[Floats, Working]:
+    """Linear predictor of coefficients of the orthonormal basis, and what rows say there."""
     eta = system.offset + system.basis.q @ coefficients
-    return eta, system.family.rows(system.response, eta, dispersion).log_likelihood
+    return eta, working(system.family, system.response, eta, dispersion)
 
 
-def _constant(
-    system: GeneralizedSystem, eta: Floats, dispersion: float
-) -> tuple[Floats, float, Floats]:
+def _level(system: GeneralizedSystem, dispersion: float) -> tuple[Floats, Working, Floats]:
     """The point whose predictor is nearest to one and the same of all rows."""
     mean = system.family.initial_mean(system.response).mean()
     level = system.family.link.predictor(np.full(system.n, mean)) - system.offset
     coefficients = system.basis.q.T @ level
-    eta, value = _predictor(system, coefficients, dispersion)
-    if not math.isfinite(value):
+    eta, rows = _at(system, coefficients, dispersion)
+    if not math.isfinite(rows.log_likelihood):
         raise FloatingPointError("No fixed effects to start from give every row a mean.")
-    return eta, value, coefficients
+    return eta, rows, coefficients
 
 
 def _solve(matrix: Floats, right: Floats) -> Floats:
@@ -105,7 +102,7 @@ def moments_at(system: GeneralizedSystem, beta: Floats) -> Floats:
     family, response = system.family, system.response
     dispersion = family.initial_dispersion()
     with np.errstate(all="ignore"):
-        rows = family.rows(response, system.fixed_part(beta), dispersion)
+        rows = working(family, response, system.fixed_part(beta), dispersion)
     weight = np.maximum(rows.weight, 0.0)
     scores = system.level_sums(rows.score)
     parts = []

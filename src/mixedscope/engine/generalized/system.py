@@ -17,7 +17,9 @@ from mixedscope.engine.basis import FixedBasis, fixed_basis
 from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.generalized.products import WeightedProducts
+from mixedscope.engine.generalized.rows import LONG
 from mixedscope.engine.group_effects import GroupEffects, group_effects
+from mixedscope.engine.kernels.working import add_effects, add_level_sums
 from mixedscope.engine.pattern import make_pattern
 from mixedscope.engine.products import GroupColumns
 from mixedscope.engine.system import has_intercept
@@ -139,7 +141,9 @@ class GeneralizedSystem:
         """``Z b`` (n,) of modes (q, k) per grouping factor, internal units."""
         total = np.zeros(self.n)
         for factor, b in zip(self.factors, modes, strict=True):
-            if factor.size == 1:
+            if self.n >= LONG:
+                add_effects(factor.codes, factor.z, np.ascontiguousarray(b), total)
+            elif factor.size == 1:
                 total += factor.z[:, 0] * b[:, 0].take(factor.codes)
             else:
                 total += np.einsum("ij,ij->i", factor.z, b.take(factor.codes, axis=0))
@@ -149,10 +153,14 @@ class GeneralizedSystem:
         """``Z' values`` as sums (q, k) by level, per grouping factor."""
         out: list[Floats] = []
         for factor in self.factors:
-            if factor.size == 1:
+            if self.n >= LONG:
+                sums = np.zeros((factor.n_levels, factor.size))
+                add_level_sums(factor.codes, factor.z, values, sums)
+                out.append(sums)
+            elif factor.size == 1:
                 own = factor.z[:, 0] * values
-                sums = np.asarray(np.bincount(factor.codes, own, factor.n_levels), dtype=float)
-                out.append(sums[:, None])
+                one = np.asarray(np.bincount(factor.codes, own, factor.n_levels), dtype=float)
+                out.append(one[:, None])
             else:
                 products = factor.z * values[:, None]
                 out.append(sums_by_level(factor.codes, products, factor.n_levels))

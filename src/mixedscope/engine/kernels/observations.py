@@ -64,19 +64,18 @@ def add_tier(
     codes: Ints,
     z: Floats,
     head: Floats,
-    rest_column: NDArray[np.int32],
+    slots: NDArray[np.int32],
     rest_z: Floats,
     kd: Floats,
     ku: Floats,
     kw: Floats,
-    ptr: Ints,
-    idx: NDArray[np.uint32],
     leverage: Floats,
     fixed: Floats,
 ) -> None:
     """Add the parts of one tier; `head` (n, h) are the columns of its head rows, the basis last.
 
-    The response's row of the head is left out of `head`, so that ku has one row more.
+    `slots` (n, width): sparse row of each column of the rest. The response's row of the head is
+    left out of `head`, so that ku has one row more.
     """
     n, k = z.shape
     h, r = head.shape[1], fixed.shape[1]
@@ -93,14 +92,6 @@ def add_tier(
             for t in range(r):
                 fixed[i, t] += ku[level, h - r + t, a] * z[i, a]
             for m in range(width):
-                column = rest_column[i, m]
-                low, high = ptr[level], ptr[level + 1] - 1
-                while low < high:
-                    middle = (low + high) // 2
-                    if idx[middle] < column:
-                        low = middle + 1
-                    else:
-                        high = middle
-                inner += kw[low, a] * rest_z[i, m]
+                inner += kw[slots[i, m], a] * rest_z[i, m]
             total += inner * z[i, a]
         leverage[i] += 2.0 * total

@@ -20,6 +20,7 @@ __all__ = [
     "scale_rest",
     "selected_inverse",
     "sparse_forms",
+    "sparse_rows",
 ]
 
 Floats = NDArray[np.float64]
@@ -187,6 +188,39 @@ def sparse_forms(
             for other in range(len(columns)):
                 value += source[columns[other]] * values[other]
             out[i] += 2.0 * value * own
+
+
+@kernel
+def sparse_rows(
+    w: Floats,
+    ptr: Ints,
+    idx: Columns,
+    level: NDArray[np.int32],
+    by_column: Ints,
+    column_ptr: Ints,
+    s: Floats,
+    n_rest: int,
+    out: Floats,
+) -> None:
+    """Add ``K W`` of every level to its sparse rows `out` (nnz,), K being the upper triangle of S.
+
+    Row by row of K, as `eliminate_sparse`: level by level K would be read all over.
+    """
+    for row in range(n_rest):
+        source = s[row]
+        diagonal = source[row]
+        for pos in by_column[column_ptr[row] : column_ptr[row + 1]]:
+            end = ptr[level[pos] + 1]
+            own = w[pos]
+            columns = idx[pos + 1 : end]
+            values = w[pos + 1 : end]
+            target = out[pos + 1 : end]
+            value = diagonal * own
+            for other in range(len(columns)):
+                entry = source[columns[other]]
+                value += entry * values[other]
+                target[other] += entry * own
+            out[pos] += value
 
 
 @kernel
