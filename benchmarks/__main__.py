@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedscope.core.errors import suggest
 
-from . import workflow
+from . import generalized, workflow
 from .cases import CASES
 from .charts import write_charts
 from .competitors import COMPETITORS, OURS, ROOT, Interpreters
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["workflow"]:
         return workflow.main(given[1:])
+    if given[:1] == ["generalized"]:
+        return generalized.main(given[1:])
     options = _parser().parse_args(given)
     names = _names(options.cases, CASES) if options.cases else list(CASES)
     if options.quick:
@@ -138,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description=main.__doc__,
-        epilog="`python -m benchmarks workflow` measures a run of the workflow instead.",
+        epilog="`python -m benchmarks workflow` measures a run of the workflow instead, and "
+        "`python -m benchmarks generalized` generalised models.",
     )
     add = parser.add_argument
     add("--cases", metavar="A,B", help="some of the cases (--list names them)")

@@ -17,9 +17,11 @@ from time import monotonic
 from typing import Any
 
 from .cases import Case
+from .generalized_cases import GeneralizedCase
 
 __all__ = [
     "COMPETITORS",
+    "OF_GENERALIZED",
     "OURS",
     "Absent",
     "Failed",
@@ -76,14 +78,14 @@ class Job:
 
     Attributes
     ----------
-    case : Case
+    case : Case or GeneralizedCase
     factors : tuple of str
         Categorical columns.
     csv, job : path
         The data for R; the job of the Python workers, which names the data as Parquet.
     """
 
-    case: Case
+    case: Case | GeneralizedCase
     factors: tuple[str, ...]
     csv: Path
     job: Path
@@ -95,9 +97,20 @@ def _python(module: str, interpreter: str, job: Job) -> list[str]:
 
 def _r(rscript: str, job: Job) -> list[str]:
     program = ROOT / "benchmarks" / "workers" / "lme4.R"
+    assert isinstance(job.case, Case)
     return [
         rscript, "--vanilla", str(program), job.case.formula, str(job.csv), ",".join(job.factors),
         job.case.means or "",
+    ]  # fmt: skip
+
+
+def _r_generalized(package: str, rscript: str, job: Job) -> list[str]:
+    program = ROOT / "benchmarks" / "workers" / "generalized.R"
+    case = job.case
+    assert isinstance(case, GeneralizedCase)
+    return [
+        rscript, "--vanilla", str(program), package, case.formula, str(job.csv),
+        ",".join(job.factors), case.family, case.link, str(case.quadrature),
     ]  # fmt: skip
 
 
@@ -106,6 +119,13 @@ COMPETITORS: dict[str, Callable[[Interpreters, Job], list[str]]] = {
     "lme4": lambda with_, job: _r(with_.rscript, job),
     "mixedlm": lambda with_, job: _python("mixedlm_worker", with_.mixedlm, job),
     "statsmodels": lambda with_, job: _python("statsmodels_worker", with_.statsmodels, job),
+}
+
+#: Those of generalised models.
+OF_GENERALIZED: dict[str, Callable[[Interpreters, Job], list[str]]] = {
+    OURS: lambda _, job: _python("ours_generalized", sys.executable, job),
+    "lme4": lambda with_, job: _r_generalized("lme4", with_.rscript, job),
+    "glmmTMB": lambda with_, job: _r_generalized("glmmTMB", with_.rscript, job),
 }
 
 
@@ -129,7 +149,8 @@ class Worker:
     def __init__(
         self, competitor: str, interpreters: Interpreters, job: Job, memory_limit: float
     ) -> None:
-        command = COMPETITORS[competitor](interpreters, job)
+        known = OF_GENERALIZED if isinstance(job.case, GeneralizedCase) else COMPETITORS
+        command = known[competitor](interpreters, job)
         if shutil.which(command[0]) is None:
             raise Absent(f"{Path(command[0]).name} was not found")
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the worker)

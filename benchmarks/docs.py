@@ -13,8 +13,11 @@ from .charts import write_charts
 from .competitors import COMPETITORS, OURS
 
 __all__ = [
+    "GENERALIZED_HEADING",
     "WORKFLOW",
+    "machine_words",
     "markdown",
+    "number",
     "put_section",
     "table_of",
     "tasks_section",
@@ -36,6 +39,7 @@ differ from it by more than a tenth. A ✓ or ✗ says whether the target in par
 
 _TASKS = "## What is asked of a fit\n"
 WORKFLOW = "## The workflow\n"
+GENERALIZED_HEADING = "## Generalised models\n"
 _WORDS = """\
 CPU seconds; in brackets how many times ours that is, and the largest difference of the numbers that
 were found from ours: of leverages, standard errors and degrees of freedom as a part of them, of
@@ -60,10 +64,13 @@ def write_docs(
     written = write_charts(table, figures, prefix="benchmarks-")
     text = markdown(table, targets, samples, answers, machine, [path.name for path in written])
     page = directory / "benchmarks.md"
-    kept = _section(page.read_text("utf-8"), WORKFLOW) if page.exists() else ""
+    # Those of commands of their own.
+    old = page.read_text("utf-8") if page.exists() else ""
+    kept = {heading: _section(old, heading) for heading in (GENERALIZED_HEADING, WORKFLOW)}
     page.write_text(text, "utf-8")
-    if kept:  # of a command of its own
-        put_section(page, WORKFLOW, kept, before="## Not measured\n")
+    for heading, section in kept.items():
+        if section:
+            put_section(page, heading, section, before="## Not measured\n")
 
 
 def markdown(
@@ -99,6 +106,11 @@ def markdown(
 def _machine(table: pd.DataFrame, machine: dict[str, Any]) -> str:
     versions = table.dropna(subset="version").drop_duplicates("competitor")
     programs = [f"{r['competitor']} {r['version']}" for r in versions.to_dict("records")]
+    return machine_words(programs, table["platform"], machine)
+
+
+def machine_words(programs: Sequence[str], platforms: pd.Series, machine: Mapping[str, Any]) -> str:
+    """Say on what a run was made; ``platforms``: of each row what its program runs on."""
     lines = [
         f"- {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB,"
         f" {machine['system']}; load before the run {machine['load_before']}",
@@ -107,7 +119,7 @@ def _machine(table: pd.DataFrame, machine: dict[str, Any]) -> str:
         + ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
         + f"; {machine['blas']}",
     ]
-    lines += [f"- {text}" for text in table["platform"].dropna().unique()]
+    lines += [f"- {text}" for text in platforms.dropna().unique() if text]
     if "date" in machine:
         lines.append(f"- {machine['date']}")
     return "\n".join(lines) + "\n"
@@ -162,7 +174,7 @@ def _verdict(target: Mapping[Any, Any]) -> str:
         return "–"
     sign = "≤" if target["target"] in ("evaluation, dpotrf", "objective, best") else "≥"
     mark = "✓" if target["met"] else "✗"
-    return f"{_number(target['measured'])} ({sign} {_number(target['wanted'])}) {mark}"
+    return f"{number(target['measured'])} ({sign} {number(target['wanted'])}) {mark}"
 
 
 def _ends(table: pd.DataFrame) -> str:
@@ -185,8 +197,8 @@ def _ends(table: pd.DataFrame) -> str:
                 row["verdict"] if ours else "",
                 f"{row['memory_mb']:.0f}",
                 f"{row['memory_before_mb']:.0f}",
-                _number(1e3 * row["evaluation_s"]) if ours else "",
-                f"{_number(1e3 * row['floor_s'])} ({row['floor_dimension']})" if floor else "",
+                number(1e3 * row["evaluation_s"]) if ours else "",
+                f"{number(1e3 * row['floor_s'])} ({row['floor_dimension']})" if floor else "",
             ]
         )
     return table_of(header, body)
@@ -267,7 +279,7 @@ def _tasks(table: pd.DataFrame, samples: pd.DataFrame, answers: pd.DataFrame) ->
 
 def _told(name: str, seconds: float, ours: float, answer: Mapping[Any, Any]) -> str:
     """Say how long it took; how many times ours only of who gives all numbers, and the same."""
-    text = _number(seconds)
+    text = number(seconds)
     if name == OURS or not answer or pd.isna(answer["agrees"]):
         return text
     difference = answer["difference"]
@@ -276,7 +288,7 @@ def _told(name: str, seconds: float, ours: float, answer: Mapping[Any, Any]) -> 
         return f"{text}, differs: {apart}"
     if answer["numbers"] < answer["of"]:
         return f"{text}, {answer['numbers']} of {answer['of']} numbers: {apart}"
-    return f"{text} ({_number(seconds / ours)} ×; {apart})"
+    return f"{text} ({number(seconds / ours)} ×; {apart})"
 
 
 def _missing(table: pd.DataFrame) -> str:
@@ -300,10 +312,10 @@ def _spread(row: Mapping[Any, Any], what: str) -> str:
     if math.isnan(middle):
         return "–"
     wide = low < 0.9 * middle or high > 1.1 * middle
-    return _number(middle) + (f" [{_number(low)}, {_number(high)}]" if wide else "")
+    return number(middle) + (f" [{number(low)}, {number(high)}]" if wide else "")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three significant digits without an exponent where that can be read."""
     if math.isnan(value):
         return "–"

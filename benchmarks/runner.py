@@ -17,8 +17,20 @@ from mixedscope.formula.parse import parse_formula
 
 from .cases import Case
 from .competitors import OURS, Absent, Failed, Interpreters, Job, Refused, TooSlow, Worker
+from .generalized_cases import GeneralizedCase
 
-__all__ = ["ANSWER_COLUMNS", "SAMPLE_COLUMNS", "RunSettings", "compare", "run_case"]
+__all__ = [
+    "ANSWER_COLUMNS",
+    "SAMPLE_COLUMNS",
+    "Entry",
+    "RunSettings",
+    "compare",
+    "run_case",
+    "sample",
+    "start",
+    "words",
+    "write_data",
+]
 
 SAMPLE_COLUMNS = ["case", "competitor", "what", "round", "seconds", "cpu_seconds"]
 ANSWER_COLUMNS = [
@@ -67,7 +79,7 @@ class RunSettings:
 
 
 @dataclass
-class _Entry:
+class Entry:
     """One competitor on one case: its worker while that lives, and what is known of it."""
 
     competitor: str
@@ -135,19 +147,19 @@ def run_case(
     """
     job, size = _write_job(case, scratch)
     tasks = [*case.tasks, *(case.long_tasks if settings.long else ())]
-    entries = [_Entry(name) for name in settings.competitors]
+    entries = [Entry(name) for name in settings.competitors]
     for entry in entries:
         for task in tasks:
             if (task, entry.competitor) in case.hopeless:
                 entry.problems[task] = "left out: would take half an hour or more"
     try:
         for entry in entries:
-            _start(entry, case, settings, interpreters, job)
-            say(f"{case.name}: {entry.competitor}: {_words(entry)}")
+            start(entry, case, settings, interpreters, job)
+            say(f"{case.name}: {entry.competitor}: {words(entry)}")
         for _ in range(settings.repeat):
             for what in ("total", "fit"):
                 for entry in entries:
-                    _sample(entry, what, settings)
+                    sample(entry, what, settings)
         for _ in range(settings.repeat):
             for task in tasks:
                 for entry in entries:
@@ -205,9 +217,7 @@ def compare(task: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> di
     }
 
 
-def _compare_all(
-    case: str, tasks: Sequence[str], entries: Sequence[_Entry]
-) -> list[dict[str, Any]]:
+def _compare_all(case: str, tasks: Sequence[str], entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ours = next((e.answers for e in entries if e.competitor == OURS), {})
     rows = []
     for task in tasks:
@@ -225,6 +235,15 @@ def _compare_all(
 
 def _write_job(case: Case, scratch: Path) -> tuple[Job, int]:
     """Write the data for R and for Python; give the job and the number of rows."""
+    call = None if case.statsmodels is None else asdict(case.statsmodels)
+    job, frame = write_data(case, scratch, {"statsmodels": call, "means": case.means})
+    return job, len(frame)
+
+
+def write_data(
+    case: Case | GeneralizedCase, scratch: Path, more: Mapping[str, Any]
+) -> tuple[Job, pd.DataFrame]:
+    """Write the data for R and for Python, and the job with what else it says."""
     frame = case.load()
     frame = frame[[v for v in parse_formula(case.formula).variables if v in frame.columns]].copy()
     frame.attrs = {}
@@ -234,19 +253,20 @@ def _write_job(case: Case, scratch: Path) -> tuple[Job, int]:
     csv, data, job = (scratch / f"{case.name}.{kind}" for kind in ("csv", "parquet", "json"))
     frame.to_csv(csv, index=False)
     frame.to_parquet(data, index=False)
-    call = None if case.statsmodels is None else asdict(case.statsmodels)
-    content = {"formula": case.formula, "data": str(data), "statsmodels": call}
-    content["means"] = case.means
-    job.write_text(json.dumps(content), "utf-8")
-    return Job(case, factors, csv, job), len(frame)
+    job.write_text(json.dumps({"formula": case.formula, "data": str(data), **more}), "utf-8")
+    return Job(case, factors, csv, job), frame
 
 
-def _start(
-    entry: _Entry, case: Case, settings: RunSettings, interpreters: Interpreters, job: Job
+def start(
+    entry: Entry,
+    case: Case | GeneralizedCase,
+    settings: RunSettings,
+    interpreters: Interpreters,
+    job: Job,
 ) -> None:
     """Start a worker and let it fit once: the first fit shows memory and size of a batch."""
     name = entry.competitor
-    if name == "statsmodels" and case.statsmodels is None:
+    if isinstance(case, Case) and name == "statsmodels" and case.statsmodels is None:
         entry.status = "left out: cannot say the model, or not in reasonable time"
         return
     if name in case.long and not settings.long:
@@ -271,7 +291,7 @@ def _start(
         entry.samples["total"].append((first["seconds"], first["cpu"]))
 
 
-def _sample(entry: _Entry, what: str, settings: RunSettings, *, task: bool = False) -> None:
+def sample(entry: Entry, what: str, settings: RunSettings, *, task: bool = False) -> None:
     """Take one more sample, unless the competitor has had its time."""
     taken = entry.samples[what]
     if entry.worker is None or (taken and entry.spent > settings.budget):
@@ -293,7 +313,7 @@ def _sample(entry: _Entry, what: str, settings: RunSettings, *, task: bool = Fal
         _keep(entry, what, answer)
 
 
-def _sample_task(entry: _Entry, task: str, settings: RunSettings) -> None:
+def _sample_task(entry: Entry, task: str, settings: RunSettings) -> None:
     """Take one more sample of a task, unless the competitor has none of that name."""
     known = entry.facts.get("tasks", ())
     if entry.worker is None or task not in known or task in entry.problems:
@@ -302,11 +322,11 @@ def _sample_task(entry: _Entry, task: str, settings: RunSettings) -> None:
         entry.ask(task, 1, settings.time_limit, task=True)  # compiles, or loads what was
     entry.samples.setdefault(task, [])
     spent, entry.spent = entry.spent, entry.task_spent
-    _sample(entry, task, settings, task=True)
+    sample(entry, task, settings, task=True)
     entry.task_spent, entry.spent = entry.spent, spent
 
 
-def _keep(entry: _Entry, what: str, answer: dict[str, Any]) -> None:
+def _keep(entry: Entry, what: str, answer: dict[str, Any]) -> None:
     entry.samples[what].append((answer["seconds"], answer["cpu"]))
     if what == "total":
         entry.facts.update(answer)
@@ -314,7 +334,7 @@ def _keep(entry: _Entry, what: str, answer: dict[str, Any]) -> None:
         entry.answers[what] = {key: answer.get(key, {}) for key in ("numbers", "units")}
 
 
-def _ask_ours(entry: _Entry, case: Case, settings: RunSettings) -> None:
+def _ask_ours(entry: Entry, case: Case, settings: RunSettings) -> None:
     """Ask what only ours is asked; it must not fail."""
     count = max(3, min(settings.repeat, 15))
     wanted = [("evaluation", count)] + ([("refits", 5000)] if case.bootstrap else [])
@@ -324,7 +344,7 @@ def _ask_ours(entry: _Entry, case: Case, settings: RunSettings) -> None:
             entry.facts.update(answer)
 
 
-def _row(entry: _Entry, case: Case, rows: int, best: float) -> dict[str, Any]:
+def _row(entry: Entry, case: Case, rows: int, best: float) -> dict[str, Any]:
     facts = entry.facts
     row: dict[str, Any] = {
         "case": case.name,
@@ -360,7 +380,8 @@ def _row(entry: _Entry, case: Case, rows: int, best: float) -> dict[str, Any]:
     return row
 
 
-def _words(entry: _Entry) -> str:
+def words(entry: Entry) -> str:
+    """Say how the first fit went."""
     if "seconds" not in entry.facts:
         return entry.status
     return f"first fit {entry.facts['seconds']:.3g} s, objective {entry.facts['objective']:.6f}"
