@@ -226,7 +226,7 @@ class SimulationSpec(Section):
     dispersion: (
         Annotated[float, Field(gt=0, allow_inf_nan=False), _must("a number above 0")] | None
     ) = None
-    """Further parameter of the family: `size` of nbinom2, `dispersion` of nbinom1, `shape`."""
+    """Further parameter of the family: `size`, `dispersion`, `shape` or `precision`."""
     trials: (
         Annotated[
             Annotated[int, Field(ge=1)] | Limits,

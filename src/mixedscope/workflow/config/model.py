@@ -227,7 +227,7 @@ class ModelConfig(Section):
     formula: str
     """The model, as for lme4 or MixedModels.jl."""
     family: Family | None = None
-    """Family of a response that is not normal: binomial, poisson, nbinom2, nbinom1, gamma."""
+    """Family of a response that is not normal: binomial, poisson, nbinom2, nbinom1, gamma, beta."""
     link: Link | None = None
     """Link of the family; by default its first: logit of probabilities, log of means."""
     information: Literal["observed", "expected"] = "observed"
