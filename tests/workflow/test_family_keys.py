@@ -11,8 +11,9 @@ import pytest
 from mixedscope.charts.registry import CHARTS, MODEL_CHARTS, chart_kind
 from mixedscope.core.errors import ConfigError
 from mixedscope.families.registry import FAMILIES
-from mixedscope.workflow.config.families import LINEAR_ALONE
+from mixedscope.workflow.config.families import LINEAR_ALONE, is_of_families
 from mixedscope.workflow.config.model import ModelConfig, json_schema, validate_config
+from mixedscope.workflow.inference_plan import InferencePlan
 from mixedscope.workflow.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,9 @@ def fault(*arguments: Any, **model: Any) -> str:
         ({"family": None, "link": "log"}, ["models.m", "'link' belongs to a family"]),
         ({"family": None, "quadrature": 3}, ["models.m", "'quadrature' belongs to a family"]),
         ({"criterion": "REML"}, ["models.m", "criterion", "Leave it out"]),
+        ({"tests": {"df": "satterthwaite"}}, ["models.m.tests.df", "give none, or leave it out"]),
+        ({"table": {"intervals": "satterthwaite"}}, ["models.m.table.intervals", "wald, profile"]),
+        ({"bootstrap": {"of": ["tests"]}}, ["models.m.bootstrap.of", "give [intervals]"]),
         (
             {"criterion": "REML", "sigma": 1.0, "unidentified": "allow"},
             ["models.m", "criterion", "sigma", "unidentified", "Leave them out"],
@@ -95,6 +99,13 @@ def test_keys_of_a_family_are_those_of_the_library() -> None:
     }  # fmt: skip
 
 
+def test_tests_are_for_large_samples_and_no_tests_between_structures_are_drawn() -> None:
+    plan = make_plan(content(tests=True, bootstrap=True, structures=["full", "zerocorr"]))
+    assert InferencePlan(plan).settings("tests", "m")["df"] == "none"
+    assert plan.bootstrap_files("m") == []
+    assert InferencePlan(plan).bootstrap_files("d", "m")
+
+
 def test_a_linear_model_has_no_key_more_than_before() -> None:
     models = make_plan(content(linear=True)).parameters["models"]
     assert not {"family", "link", "information", "quadrature"} & set(models["linear"])
@@ -118,13 +129,13 @@ def test_charts_of_linear_models_alone_are_left_out_where_all_are_drawn() -> Non
     drawn = {c if c in MODEL_CHARTS else chart_kind(c).name for c in charts["m"]}
     every = {**CHARTS, **MODEL_CHARTS}
     assert drawn
-    assert all(every[name].families for name in drawn)
+    assert all(is_of_families(every[name]) for name in drawn)
     assert len(charts["linear"]) > len(charts["m"])
 
 
 @pytest.mark.parametrize("key", ["kinds", "studies"])
 def test_what_no_model_can_show_is_refused_where_it_is_named(key: str) -> None:
-    name = "residuals"
+    name = "influence" if key == "kinds" else "check"
     charts = {"kinds": [name]} if key == "kinds" else {"studies": {name: {}}}
     text = fault(charts)
     assert text == (
@@ -134,4 +145,4 @@ def test_what_no_model_can_show_is_refused_where_it_is_named(key: str) -> None:
     # Where a linear model has it, it is drawn of that one.
     plan = make_plan(content(charts, linear=True))
     if key == "kinds":
-        assert plan.charts() == {"m": [], "linear": [name]}
+        assert plan.charts() == {"m": [], "linear": []}  # no model asks for influence

@@ -18,6 +18,7 @@ from mixedscope.tables.kinds.structures import STRUCTURES
 from mixedscope.tables.kinds.tests import TESTS
 from mixedscope.tables.table_files import read_table
 from mixedscope.workflow import steps
+from mixedscope.workflow.inference_plan import InferencePlan
 from mixedscope.workflow.plan import Plan, make_plan
 from mixedscope.workflow.report.pages import write_pages
 
@@ -139,8 +140,51 @@ def test_ratios_are_called_what_they_are(directory: Path, link: str, words: str 
     assert "Ratios of" not in page(without)
 
 
-def broken(**columns: Any) -> pd.DataFrame:
-    return rows().assign(**columns)
+def test_what_follows_from_a_fit_is_that_of_the_library(directory: Path) -> None:
+    frame = rows()
+    formula = "count ~ x + f + (1 | g)"
+    plan = planned(
+        frame, formula=formula, family="poisson", profile=True, tests=["fb = fc"],
+        bootstrap={"draws": 40, "batch": 20}, table={"formats": ["text"], "intervals": "profile"},
+    )  # fmt: skip
+    (path,) = fitted(plan)
+    inference, own = InferencePlan(plan), ms.glmer(formula, frame, "poisson")
+    beside = Path(path).with_name
+    steps.tests(fit=path, settings=inference.settings("tests", "m"), output=beside("tests.parquet"))
+    steps.profile(
+        fit=path, estimates=[beside("estimates.parquet")],
+        settings=inference.settings("profile", "m"), output=beside("profile.parquet"),
+    )  # fmt: skip
+    parts = []
+    for batch in plan.config.models["m"].bootstrap.batches:  # type: ignore[union-attr]
+        first, last = map(int, batch.split("-"))
+        parts.append(str(beside(f"{batch}.parquet")))
+        steps.fit_bootstrap_batch(fit=path, draws=[first, last + 1], seed=3, output=parts[-1])
+    steps.fit_bootstrap(
+        fit=path, batches=parts, settings=inference.interval_settings("m"),
+        output=beside("bootstrap.parquet"),
+    )  # fmt: skip
+    Path("results/compare/m").mkdir(parents=True, exist_ok=True)
+    steps.table(
+        fits=[path], intervals=[str(beside("profile_intervals.parquet"))],
+        settings=inference.printed_settings("m"), output=["results/compare/m/table.txt"],
+    )  # fmt: skip
+
+    tests = read_table(beside("tests.parquet"), "effect_tests")
+    term = tests[(tests["kind"] == "term") & (tests["name"] == "f")].iloc[0]
+    anova = own.anova().set_index("term").loc["f"]
+    assert term["statistic"] == pytest.approx(anova["statistic"], rel=1e-5)
+    assert set(tests["distribution"]) == {"normal", "chi-squared"}
+    profiled = read_table(beside("profile_intervals.parquet"), "profile_intervals")
+    wanted = own.confint(method="profile")
+    np.testing.assert_allclose(profiled["lower"], wanted["lower"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(profiled["upper"], wanted["upper"], rtol=1e-4, atol=1e-4)
+    drawn = read_table(beside("bootstrap_intervals.parquet"), "bootstrap_intervals")
+    again = own.parametric_bootstrap(40, seed=3).confint()
+    np.testing.assert_allclose(drawn["lower"], again["lower"], rtol=1e-4, atol=1e-5)
+    printed = Path("results/compare/m/table.txt").read_text("utf-8")
+    assert "(profile) in brackets" in printed
+    assert "Residual" not in printed
 
 
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {

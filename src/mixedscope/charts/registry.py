@@ -92,8 +92,6 @@ class ChartSpec:
         Whether `mixedscope.phase_tables` makes these tables of fits.
     of_columns : bool
         Whether any table of numbers can be drawn in place of fits.
-    families : bool
-        Whether it is drawn of generalised models, too.
     linear : str
         Why it is of linear models alone, as a sentence; empty where generalised ones have it.
     """
@@ -119,7 +117,6 @@ class ChartSpec:
     maker: str = ""
     of_fits: bool = False
     of_columns: bool = False
-    families: bool = False
     linear: str = ""
 
     @property
@@ -256,15 +253,15 @@ SPECS: Final = (
     ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),
     ChartSpec(
         "ladder", "Structures", drawn="asked", key="structures",
-        tables=("structures", "tests", "components"), maker="ms.ladder(model)", families=True,
+        tables=("structures", "tests", "components"), maker="ms.ladder(model)",
     ),
     ChartSpec(
         "race", "Optimisers", drawn="asked", key="race", tables=_RACE,
-        maker="model.race([...])", families=True,
+        maker="model.race([...])",
     ),
     ChartSpec(
         f"race{TIMED}", chart="race", fixed=_SECONDS, drawn="asked", key="race",
-        tables=(*_RACE, "race_timing"), families=True,
+        tables=(*_RACE, "race_timing"),
     ),
     ChartSpec(
         "efficiency", "Structures", drawn="asked", key="efficiency",

@@ -41,7 +41,10 @@ class InferencePlan:
 
     def settings(self, key: str, model: str) -> dict[str, Any]:
         """What a key of a model says, its defaults included."""
-        settings: dict[str, Any] = getattr(self.plan.config.models[model], key).model_dump()
+        entry = self.plan.config.models[model]
+        settings: dict[str, Any] = getattr(entry, key).model_dump()
+        if key == "tests" and entry.family is not None:
+            settings["df"] = "none"  # those of families are for large samples
         return settings
 
     def tables(self, model: str) -> list[str]:

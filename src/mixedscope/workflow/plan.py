@@ -33,6 +33,7 @@ from mixedscope.sweeps.check import broken_simulations
 from mixedscope.tables.fit_names import kind_beside
 from mixedscope.tables.schemas import schema_module
 from mixedscope.workflow.chart_tables import tables_beside, tables_of_fits
+from mixedscope.workflow.config.families import is_of_families
 from mixedscope.workflow.config.model import (
     Config,
     dataset_entries,
@@ -215,8 +216,10 @@ class Plan:
 
     def bootstrap_files(self, model: str) -> list[str]:
         """Draws of the bootstrap of a model, a batch to a file; none where it is not asked for."""
-        asked = self.config.models[model].bootstrap
-        if asked is None or "tests" not in asked.of:
+        entry = self.config.models[model]
+        asked = entry.bootstrap
+        # Of families no tests are drawn.
+        if asked is None or "tests" not in asked.of or entry.family is not None:
             return []
         return [f"results/compare/{model}/bootstrap/{part}.parquet" for part in asked.batches]
 
@@ -229,7 +232,7 @@ class Plan:
                 c
                 for c in chart_names(formulas[name].groups, kinds, formulas[name].scalar_groups)
                 if set(chart_kind(c).beside) <= set(tables_beside(entry))
-                and (entry.family is None or chart_kind(c).families)
+                and (entry.family is None or is_of_families(chart_kind(c)))
             ]
             + [
                 c
@@ -237,7 +240,7 @@ class Plan:
                 # A ladder of one structure would compare nothing.
                 if getattr(entry, chart.key) is not None
                 and (c != "ladder" or len(entry.structures) > 1)
-                and (entry.family is None or chart.families)
+                and (entry.family is None or is_of_families(chart))
             ]
             for name, entry in self.config.models.items()
         }

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.methods import approximation, df_method
 from mixedscope.inference.hypotheses.tables import (
-    anova_table,
     coefficient_table,
     contrast_table,
     joint_table,
+    term_table,
 )
 from mixedscope.tables.kinds.effect_tests import EFFECT_TESTS
+
+if TYPE_CHECKING:
+    from mixedscope.engine.generalized.laplace import LaplaceObjective
 
 __all__ = ["effect_tests"]
 
@@ -25,24 +30,29 @@ Floats = NDArray[np.float64]
 
 
 def effect_tests(
-    objective: ProfiledObjective,
+    objective: ProfiledObjective | LaplaceObjective,
     theta: Floats,
     *,
     type: str = "III",
     df: str = "satterthwaite",
     hypotheses: Sequence[str] = (),
     level: float = 0.95,
+    method: Approximation | None = None,
 ) -> pd.DataFrame:
     """Give the stored table ``effect_tests`` (``docs/formats.md``).
 
     Coefficients one by one, terms by hypotheses of a ``type``, and every text of ``hypotheses``: a
-    contrast with its estimate, several in one text jointly. Raises what `contrasts_of` and
-    `anova_table` do.
+    contrast with its estimate, several in one text jointly. ``method``: of a generalised model, in
+    place of that of a name. Raises what `contrasts_of` and `anova_table` do.
     """
-    method = approximation(df, objective, theta)
+    if method is None:
+        assert isinstance(objective, ProfiledObjective)
+        method = approximation(df, objective, theta)
+    by = method
     parts = [_single(coefficient_table(method, level).rename(columns={"term": "name"}))]
     parts[0]["kind"] = "coefficient"
-    terms = _joint(anova_table(objective, theta, type=type, df=df).rename(columns={"term": "name"}))
+    found = term_table(objective.system, type, lambda: by)
+    terms = _joint(found.rename(columns={"term": "name"}))
     parts.append(terms.assign(kind="term", type=type))
     for text in hypotheses:
         contrasts = contrasts_of(objective, text)

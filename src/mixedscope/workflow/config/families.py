@@ -8,7 +8,7 @@ from pydantic import AfterValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from mixedscope.charts.registry import CHARTS
+from mixedscope.charts.registry import CHARTS, ChartSpec
 from mixedscope.core.errors import MixedscopeError
 from mixedscope.core.sections import fault
 from mixedscope.formula.parse import TRIALS, Formula
@@ -18,7 +18,15 @@ from mixedscope.inference.studies.registry import STUDIES, present_name
 if TYPE_CHECKING:
     from mixedscope.workflow.config.charts import ChartsConfig
 
-__all__ = ["LINEAR_ALONE", "Family", "Link", "broken_family", "check_family_keys", "undrawn"]
+__all__ = [
+    "LINEAR_ALONE",
+    "Family",
+    "Link",
+    "broken_family",
+    "check_family_keys",
+    "is_of_families",
+    "undrawn",
+]
 
 
 class _Named:
@@ -63,9 +71,11 @@ _OF_LINEAR: Final = {
 _OF_FAMILIES: Final = ("link", "information", "quadrature")
 
 #: Keys that ask for what is made of linear models alone.
-LINEAR_ALONE: Final = (
-    "bootstrap", "profile", "tests", "influence", "table", "efficiency", "crossvalidation",
-)  # fmt: skip
+LINEAR_ALONE: Final = ("influence", "efficiency", "crossvalidation")
+
+#: Degrees of freedom of their tests, and intervals that tables show of them.
+_DF: Final = "none"
+_INTERVALS: Final = ("wald", "profile", "bootstrap")
 
 
 def check_family_keys(model: Any) -> None:
@@ -121,6 +131,25 @@ def broken_family(formula: Formula, model: Any) -> list[str]:
             "information: the expected information of the family 'nbinom1' has no closed form: "
             "leave it out"
         )
+    if model.tests and "df" in model.tests.model_fields_set and model.tests.df != _DF:
+        faults.append(
+            f"tests.df: {model.tests.df} is of linear models; tests of the family {family.name!r} "
+            f"are for large samples: give {_DF}, or leave it out"
+        )
+    if model.table and model.table.intervals not in (None, *_INTERVALS):
+        faults.append(
+            f"table.intervals: {model.table.intervals} is of linear models; of the family "
+            f"{family.name!r} give one of {', '.join(_INTERVALS)}"
+        )
+    if (
+        model.bootstrap
+        and "of" in model.bootstrap.model_fields_set
+        and "tests" in (model.bootstrap.of)
+    ):
+        faults.append(
+            "bootstrap.of: tests between structures are drawn of linear models; of the family "
+            f"{family.name!r} give [intervals]"
+        )
     if model.quadrature > 1 and len(formula.groups) > 1:
         faults.append(
             f"quadrature: is for models with one grouping factor, and this one has "
@@ -129,12 +158,17 @@ def broken_family(formula: Formula, model: Any) -> list[str]:
     return faults
 
 
+def is_of_families(chart: ChartSpec) -> bool:
+    """Whether a chart is drawn of generalised models: it, and every study that it reads."""
+    return not chart.linear and all(STUDIES[study].families for study in chart.studies)
+
+
 def undrawn(charts: ChartsConfig) -> list[str]:
     """What is asked of charts by name and made of linear models alone, in words behind its key.
 
     For configurations all of whose models have families; of others linear models have it.
     """
-    named = [("kinds", kind, CHARTS[kind].families) for kind in charts.kinds]
+    named = [("kinds", kind, is_of_families(CHARTS[kind])) for kind in charts.kinds]
     if "kinds" not in charts.model_fields_set:
         named = []
     named += [("studies", name, STUDIES[present_name(name)].families) for name in charts.studies]

@@ -37,7 +37,15 @@ def tests(
     stored = open_fit(Path(fit).parent)
 
     def make() -> list[pd.DataFrame]:
-        return [effect_tests(stored.objective, stored.theta, **settings)]
+        method = None
+        if stored.info.get("family") is not None:
+            from mixedscope.inference.generalized import parameter_covariance
+            from mixedscope.inference.hypotheses.wald import Wald
+
+            covariance = parameter_covariance(stored.objective, stored.theta)
+            endless = stored.info["certificate"].get("at_infinity", ())
+            method = Wald(stored.objective, stored.theta, covariance, endless)
+        return [effect_tests(stored.objective, stored.theta, **settings, method=method)]
 
     _write_made("tests", stored, {Path(output): EFFECT_TESTS}, make)
 
@@ -127,8 +135,12 @@ def profile(
     others = _names_of(read_table(path, ESTIMATES) for path in estimates)
 
     @cache
-    def profiler() -> Profiler:
-        return Profiler(stored.objective, stored.theta, own)
+    def profiler() -> Any:
+        if stored.info.get("family") is None:
+            return Profiler(stored.objective, stored.theta, own)
+        from mixedscope.inference.profiles.generalized import GeneralizedProfiler
+
+        return GeneralizedProfiler(stored.objective, stored.theta, own)
 
     @cache
     def wanted() -> list[str] | None:
@@ -197,7 +209,7 @@ def _names_of(tables: Iterable[pd.DataFrame]) -> set[str]:
     return names
 
 
-def _has(profiler: Profiler, name: str, others: Collection[str]) -> bool:
+def _has(profiler: Any, name: str, others: Collection[str]) -> bool:
     """Whether a fit has a parameter that it, or another structure, is to have.
 
     Raises ModelError if none has it.
@@ -237,14 +249,21 @@ def fit_bootstrap_batch(
 
     missing = undetermined(stored.info["certificate"].get("unidentified", ()))
 
+    sha256 = str(stored.info["dataset"]["sha256"])
+
     def make() -> list[pd.DataFrame]:
+        if stored.info.get("family") is not None:
+            from mixedscope.inference.bootstrap.generalized import (
+                GeneralizedRefitter,
+                generalized_origin,
+            )
+
+            origin = generalized_origin(stored.objective, stored.theta, seed=seed, data=sha256)
+            refitter = GeneralizedRefitter(stored.objective, stored.theta)
+            return [refitter.part(range(*draws), origin).stored()]
         truth = estimated_truth(stored.objective, stored.theta)
         origin = origin_of(
-            stored.objective,
-            truth,
-            seed=seed,
-            data=str(stored.info["dataset"]["sha256"]),
-            undetermined=list(missing),
+            stored.objective, truth, seed=seed, data=sha256, undetermined=list(missing)
         )
         return [bootstrap_part(stored.objective, truth, range(*draws), origin).stored()]
 
@@ -349,7 +368,7 @@ def _with_intervals(
 
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
-    from mixedscope.inference.intervals.registry import intervals
+    from mixedscope.inference.intervals.registry import GENERALIZED_METHODS, METHODS, intervals
     from mixedscope.optimize.problem import EVALUATION_ERRORS
     from mixedscope.tables.store import read_fit
     from mixedscope.tables.table_files import read_table
@@ -368,10 +387,12 @@ def _with_intervals(
         both = none[[*key, "estimate"]].merge(ends[[*key, "lower", "upper"]], how="left", on=key)
         return read.info, estimates, both, None
     opened = open_fit(directory)
+    methods = METHODS if read.info.get("family") is None else GENERALIZED_METHODS
     try:
         found = intervals(
-            opened.objective, opened.theta, level, estimates, method=method, settings={}
-        )
+            opened.objective, opened.theta, level, estimates, method=method, settings={},
+            methods=methods,
+        )  # fmt: skip
     except UnsuitedError as error:
         return read.info, estimates, none, str(error)
     except EVALUATION_ERRORS as error:
