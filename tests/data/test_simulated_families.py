@@ -56,6 +56,10 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         flat("nbinom1", "log", 1.0, dispersion=0.8), stats.nbinom(np.exp(1.0) / 0.8, 1 / 1.8),
     ),
     "gamma": (flat("gamma", "log", 2.0, dispersion=3.0), stats.gamma(3.0, scale=np.exp(2.0) / 3)),
+    "beta": (
+        flat("beta", "logit", 0.7, dispersion=4.0),
+        stats.beta(4 * special.expit(0.7), 4 * special.expit(-0.7)),
+    ),
     "gamma, inverse": (
         flat("gamma", "inverse", 0.5, dispersion=3.0), stats.gamma(3.0, scale=2.0 / 3),
     ),
