@@ -2,8 +2,8 @@
 
 The run has a folder of its own, which is removed. Each of its processes says at its end how much
 processor time and memory it has used (`accounting/sitecustomize.py`): jobs by the name of their
-script, Snakemake's own process, and the one that jobs are forks of. What is left of the time of the
-whole run are shells and the clients of forks.
+script, Snakemake's own process, the one that jobs are forks of, and the renderers that evaluate
+their charts. What is left of the time of the whole run are shells and the clients of forks.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = ["files_table", "jobs_table", "main", "section"]
 
 SNAKEMAKE = "Snakemake"
 SERVER = "what jobs are forks of"
+RENDERER = "renderers of charts"
 REST = "shells, clients"
 
 _ACCOUNTING = Path(__file__).with_name("accounting")
@@ -107,7 +108,7 @@ def jobs_table(usage: Sequence[dict[str, Any]], cpu_seconds: float) -> pd.DataFr
 def _kind(command: str) -> str:
     if script := re.search(r"scripts/tmp[^/.]*\.(\w+)\.py$", command):
         return script[1]
-    return SERVER if Path(command).name == "server.py" else SNAKEMAKE
+    return {"server.py": SERVER, "renderer.py": RENDERER}.get(Path(command).name, SNAKEMAKE)
 
 
 def files_table(results: Path) -> pd.DataFrame:

@@ -309,9 +309,11 @@ def test_what_a_run_of_the_workflow_costs_is_told_by_kind(bench: Any, tmp_path: 
     ]
     usage.append({"command": "/s/snakemake/__main__.py", "cpu_seconds": 4.0, "peak_mb": 200.0})
     usage.append({"command": "/m/warm/server.py", "cpu_seconds": 0.5, "peak_mb": 250.0})
-    jobs = workflow.jobs_table(usage, 8.0)
+    usage.append({"command": "renderer.py", "cpu_seconds": 0.25, "peak_mb": 350.0})
+    jobs = workflow.jobs_table(usage, 8.25)
     assert jobs["kind"].tolist()[:2] == [workflow.SNAKEMAKE, "fit"]
-    assert set(jobs["kind"]) == {workflow.SNAKEMAKE, "fit", workflow.SERVER, workflow.REST}
+    own = {workflow.SNAKEMAKE, workflow.SERVER, workflow.RENDERER, workflow.REST}
+    assert set(jobs["kind"]) == {"fit", *own}
     by_kind = jobs.set_index("kind")
     assert by_kind.loc["fit", ["processes", "cpu_seconds", "peak_mb"]].tolist() == [2, 3.0, 400.0]
     assert by_kind.at[workflow.REST, "cpu_seconds"] == pytest.approx(0.5)
