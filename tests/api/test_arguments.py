@@ -83,6 +83,7 @@ class Doors:
             ),
             "GeneralizedFit.fixed_effects": (counts.fixed_effects, {}),
             "GeneralizedFit.fitted": (counts.fitted, {}),
+            "GeneralizedFit.residuals": (counts.residuals, {}),
             "GeneralizedFit.predict": (counts.predict, {}),
             "GeneralizedFit.simulate": (counts.simulate, {}),
             "GeneralizedFit.summary": (counts.summary, {}),

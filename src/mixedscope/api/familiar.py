@@ -6,12 +6,20 @@ by a name that is reached another way is a row of a plain table, which an Attrib
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NoReturn
 
 from mixedscope.core.errors import suggest
 
-__all__ = ["FIT_WORDS", "MODEL_WORDS", "MODULE_WORDS", "no_attribute"]
+__all__ = [
+    "FIT_WORDS",
+    "MODEL_WORDS",
+    "MODULE_WORDS",
+    "generalized_words",
+    "named_in",
+    "no_attribute",
+]
 
 _COEFFICIENTS: Final = (
     "statsmodels counts variance parameters among these: use fit.fixed_effects() and "
@@ -87,6 +95,17 @@ FIT_WORDS: Final[dict[str, str]] = {
     "plot": "use ms.charts, as ms.charts.shrinkage(fit)",
 }
 
+_SCALE: Final = "use fit.dispersion, of families that have one; there is no residual sigma"
+
+#: The same of generalised models, where fits of linear ones have other things.
+_GENERALIZED_WORDS: Final[dict[str, str]] = {
+    **dict.fromkeys(("VarCorr", "varcorr", "cov_re", "vcomp"), "use fit.variance_components()"),
+    **dict.fromkeys(("sigma", "scale"), _SCALE),
+    "coef": "use fit.fixef() and fit.ranef(), whose sums they are",
+    "reml": "use fit.spec.criterion, which is ML: generalised models have no REML",
+    "isREML": "use fit.spec.criterion, which is ML: generalised models have no REML",
+}
+
 #: What a model has not by this name, and what to use.
 MODEL_WORDS: Final[dict[str, str]] = {
     "from_formula": "use ms.LinearMixedModel(formula, data)",
@@ -140,6 +159,28 @@ MODULE_WORDS: Final[dict[str, str]] = {
     "save": "use fit.save(directory)",
     "load": "use ms.load_fit(directory)",
 }
+
+
+def generalized_words(known: Collection[str]) -> dict[str, str]:
+    """What a fit of a generalised model has not by these names, and what of `known` to use."""
+    words = {**_GENERALIZED_WORDS, **{k: v for k, v in FIT_WORDS.items() if _holds(v, known)}}
+    return {name: hint for name, hint in words.items() if _holds(hint, known)}
+
+
+def _holds(hint: str, known: Collection[str]) -> bool:
+    """Whether there is all that a hint tells to use."""
+    return named_in(hint) <= set(known)
+
+
+def named_in(hint: str) -> set[str]:
+    """Attributes of a fit that a hint tells to use.
+
+    Examples
+    --------
+    >>> sorted(named_in("use fit.nobs - len(fit.beta); fit.dof counts all parameters"))
+    ['beta', 'dof', 'nobs']
+    """
+    return set(re.findall(r"\bfit\.(\w+)", hint))
 
 
 def no_attribute(what: str, name: str, words: Mapping[str, str], known: Iterable[str]) -> NoReturn:

@@ -52,6 +52,16 @@ class Binomial(ProbabilityFamily):
         trials = np.rint(response.trials).astype(np.int64)
         return np.asarray(rng.binomial(trials, mean) / response.trials)
 
+    def variance(self, mean: Floats, dispersion: float) -> Floats:
+        """Of the share of one trial."""
+        return mean * (1.0 - mean)
+
+    def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
+        """Of shares, for each trial."""
+        return np.asarray(
+            2.0 * (special.xlogy(y, y / mean) + special.xlogy(1.0 - y, (1.0 - y) / (1.0 - mean)))
+        )
+
     def constant(self, response: Response, dispersion: float) -> float:
         """Logarithms of binomial coefficients."""
         m = response.trials

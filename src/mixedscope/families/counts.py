@@ -46,6 +46,14 @@ class Poisson(_Counts):
         """Counts of these means."""
         return rng.poisson(mean).astype(np.float64)
 
+    def variance(self, mean: Floats, dispersion: float) -> Floats:
+        """The mean."""
+        return mean
+
+    def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
+        """Of counts."""
+        return np.asarray(2.0 * (special.xlogy(y, y / mean) - (y - mean)))
+
     def constant(self, response: Response, dispersion: float) -> float:
         """Logarithms of factorials."""
         return -_total(special.gammaln(response.y + 1.0), response.weights)
@@ -75,6 +83,15 @@ class NegativeBinomial2(_Counts):
         """Counts of these means."""
         share = dispersion / (dispersion + mean)
         return rng.negative_binomial(dispersion, share).astype(np.float64)
+
+    def variance(self, mean: Floats, dispersion: float) -> Floats:
+        """``mu + mu**2 / size``."""
+        return mean + mean**2 / dispersion
+
+    def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
+        """Of counts, at the size."""
+        own = (y + dispersion) * np.log((y + dispersion) / (mean + dispersion))
+        return np.asarray(2.0 * (special.xlogy(y, y / mean) - own))
 
     def constant(self, response: Response, dispersion: float) -> float:
         """What gamma functions leave: ``sum over j < y of log(1 + j / size)``, less factorials."""
@@ -134,6 +151,10 @@ class NegativeBinomial1(_Counts):
         """Counts of these means."""
         share = 1.0 / (1.0 + dispersion)
         return rng.negative_binomial(mean / dispersion, share).astype(np.float64)
+
+    def variance(self, mean: Floats, dispersion: float) -> Floats:
+        """``mu (1 + dispersion)``."""
+        return mean * (1.0 + dispersion)
 
     def constant(self, response: Response, dispersion: float) -> float:
         """Factorials, and the power of the dispersion."""

@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import DataError, ModelError, suggest
+from mixedscope.core.errors import DataError, ModelError, UnsuitedError, suggest
 from mixedscope.families.links import LINKS, Link, MeanLink, ProbabilityLink
 
 __all__ = ["Family", "MeanFamily", "Response", "Rows", "Slopes"]
@@ -148,6 +148,22 @@ class Family(ABC):
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
     ) -> Floats:
         """Draw a response (n,) of these means, of as many trials as `response` has."""
+
+    def variance(self, mean: Floats, dispersion: float) -> Floats:
+        """Variance function of a mean as families of R have it, what scales it left out.
+
+        Raises UnsuitedError if the family has none here.
+        """
+        raise UnsuitedError(f"There are no Pearson residuals of the family {self.name!r} here.")
+
+    def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
+        """Twice what rows of weight 1 lose against a mean of their own, as families of R have it.
+
+        Raises UnsuitedError if the family has none here.
+        """
+        raise UnsuitedError(
+            f"There are no deviance residuals of the family {self.name!r}: ask for another kind."
+        )
 
     def initial_dispersion(self) -> float:
         """A parameter to start from; 1 for families that have none."""

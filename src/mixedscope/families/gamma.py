@@ -41,6 +41,14 @@ class Gamma(MeanFamily):
         """Amounts of these means."""
         return np.asarray(rng.gamma(dispersion, mean / dispersion))
 
+    def variance(self, mean: Floats, dispersion: float) -> Floats:
+        """The mean squared, which the shape divides."""
+        return mean**2
+
+    def deviances(self, y: Floats, mean: Floats, dispersion: float) -> Floats:
+        """Of a shape of 1."""
+        return np.asarray(-2.0 * (np.log(y / mean) - (y - mean) / mean))
+
     def constant(self, response: Response, dispersion: float) -> float:
         """What the shape and the amounts give."""
         made = (dispersion - 1.0) * np.log(response.y) + (

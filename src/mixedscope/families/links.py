@@ -59,6 +59,10 @@ class Link(ABC):
     def mean(self, eta: Floats) -> Floats:
         """Its inverse: mean of a linear predictor."""
 
+    @abstractmethod
+    def mean_slope(self, eta: Floats) -> Floats:
+        """Derivative of the mean by the linear predictor."""
+
 
 class MeanLink(Link):
     """A link of means above zero."""
@@ -70,6 +74,11 @@ class MeanLink(Link):
     def mean(self, eta: Floats) -> Floats:
         """Mean of a linear predictor."""
         return np.exp(self.log_mean(eta).value)
+
+    def mean_slope(self, eta: Floats) -> Floats:
+        """Derivative of the mean by the linear predictor."""
+        value, first, *_ = self.log_mean(eta)
+        return np.asarray(np.exp(value) * first)
 
 
 class Log(MeanLink):
@@ -148,6 +157,11 @@ class ProbabilityLink(Link):
     def mean(self, eta: Floats) -> Floats:
         """Mean of a linear predictor."""
         return np.exp(self.log_probabilities(eta).yes[0])
+
+    def mean_slope(self, eta: Floats) -> Floats:
+        """Derivative of the mean by the linear predictor."""
+        value, first, *_ = self.log_probabilities(eta).yes
+        return np.asarray(np.exp(value) * first)
 
 
 class Logit(ProbabilityLink):

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mixedscope.api.aliases import FamiliarNames
 from mixedscope.api.generalized.inference import GeneralizedInference
 from mixedscope.api.generalized.model import GeneralizedModel
+from mixedscope.api.generalized.residuals import GeneralizedResiduals
 from mixedscope.api.kept_fit import KeptFit
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
@@ -40,7 +41,10 @@ _SCALES = ("response", "link")
 
 
 class GeneralizedFit(
-    GeneralizedInference, FamiliarNames[GeneralizedModel], KeptFit[GeneralizedModel]
+    GeneralizedInference,
+    GeneralizedResiduals,
+    FamiliarNames[GeneralizedModel],
+    KeptFit[GeneralizedModel],
 ):
     """A fitted generalised linear mixed model.
 
@@ -172,21 +176,6 @@ class GeneralizedFit(
             ``direction`` (where an infinite one goes, its longest entry 1 or -1).
         """
         return super().conditional_modes()
-
-    @door()
-    def fitted(self, scale: str = "response") -> pd.Series:
-        """Fitted values of the rows used, random effects included.
-
-        Parameters
-        ----------
-        scale : {"response", "link"}
-            Means, or linear predictors.
-        """
-        core.check_choice("scale", scale, _SCALES)
-        self.model.laplace.reset()
-        eta = self.model.laplace.modes_at(self._point).eta
-        values = eta if scale == "link" else self.model.family.link.mean(eta)
-        return pd.Series(values, index=self.model.labels(), name="fitted")
 
     @door()
     def predict(
