@@ -170,3 +170,43 @@ def test_methods_of_linear_models_alone_are_refused_in_one_sentence() -> None:
     assert wald["lower"].iloc[:2].tolist() == effects["lower"].tolist()
     assert wald["lower"].iloc[2:].isna().all()
     assert "profile and bootstrap" in wald["remark"].iloc[2]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("name", "formula", "family"),
+    [
+        ("contraception-agq1", "y ~ age + age2 + livch + urban + (1 | district)", "binomial"),
+        (
+            "grouseticks",
+            "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)",
+            "poisson",
+        ),
+    ],
+)
+def test_ends_of_all_parameters_are_roots_of_the_least_deviance(
+    name: str, formula: str, family: str
+) -> None:
+    fit = ms.glmer(formula, frame_of(name), family)
+    names = list(fit.parameters.index)
+    for row in fit.confint(0.95, "profile").itertuples():
+        at = names.index(str(row.term) if row.kind == "beta" else f"{row.group}.{row.term}")
+        assert row.remark in (None, "0 is inside")
+        for end in (row.lower, row.upper):
+            zeta = math.sqrt(least_by_slopes(fit, at, float(end)) - fit.objective)
+            if row.remark is not None and end == 0.0:
+                assert zeta < Z95
+            else:
+                assert zeta == pytest.approx(Z95, abs=1e-6)
+
+
+def least_by_slopes(fit: ms.GeneralizedFit, at: int, end: float) -> float:
+    """The least deviance with one entry of the parameters held, by scipy's BFGS."""
+    errors = np.delete(np.sqrt(np.diag(fit.vcov.to_numpy())), at)
+    start = np.delete(fit.parameters.to_numpy(), at)
+
+    def value(x: Floats) -> tuple[float, Floats]:
+        found, slope = fit.model.objective_gradient(np.insert(start + x * errors, at, end))
+        return found, np.delete(slope, at) * errors
+
+    return float(minimize(value, np.zeros(len(start)), jac=True, options={"gtol": 1e-7}).fun)
