@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_warm import shell
 
 from mixedscope.workflow.warm.renderer import remote, serve
 from mixedscope.workflow.warm.server import _Renderers
@@ -105,7 +106,44 @@ print(asked, threads == 1, svg == vega.evaluated(vega.to_spec(chart)), svg[:4])
 """
 
 
+LEAVING = """
+import os, time
+left = os.fork()
+if left == 0:  # goes on after its job
+    for file in (0, 1, 2):
+        os.close(file)
+    time.sleep(600)
+    os._exit(0)
+open("left", "w").write(str(left))
+"""
+
+RUN = """
+import subprocess, sys
+from mixedscope.workflow.shell_text import ShellText
+from mixedscope.workflow.warm.command import WarmPython
+command = f"{WarmPython(sys.executable)} {ShellText(sys.argv[1])}"
+sys.exit(subprocess.run(command, shell=True).returncode)
+"""
+
+
+def run_as_a_fork(script: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a fork of a server of its own: other tests look at what theirs has loaded."""
+    script.write_text(text, "utf-8")
+    return subprocess.run(
+        [sys.executable, "-c", RUN, str(script)],
+        cwd=script.parent, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_renderers_end_with_the_server_whatever_jobs_leave_behind(tmp_path: Path) -> None:
+    done = run_as_a_fork(tmp_path / "tmp.charts.py", LEAVING)
+    # The server has ended, and what the job left goes on.
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    left = int((tmp_path / "left").read_text())
+    os.kill(left, signal.SIGKILL)
+
+
 def test_a_job_that_draws_has_its_charts_evaluated_elsewhere_to_the_same(tmp_path: Path) -> None:
-    done = shell(tmp_path / "tmp.charts.py", DRAWING)
+    done = run_as_a_fork(tmp_path / "tmp.charts.py", DRAWING)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "True", "True", "<svg"]

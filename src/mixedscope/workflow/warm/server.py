@@ -104,6 +104,12 @@ class _Renderers:
             atexit._run_exitfuncs()
             os._exit(code)
 
+    def leave(self) -> None:
+        """Have a job hold nothing that would keep them running after the server."""
+        self._listening.close()
+        os.close(self._ended)
+        os.close(self._running)
+
     def end(self) -> None:
         """Let them end: their processor time is that of the run."""
         os.close(self._running)
@@ -192,6 +198,7 @@ def _serve(
         if process == 0:
             for connection in connections:
                 connection.close()
+            renderers.leave()
             _run(asked, renderers.address if draws else None)
         fork = _Fork(process, client, draws)
     for file in files:  # who reads from a script waits until nobody holds the other end
