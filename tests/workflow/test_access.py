@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def test_tab_goes_through_all_in_the_order_that_is_read_and_is_seen(
         # One below the other, in the order of the focus.
         tops = [stop["top"] for stop in found if name != "explorer" or stop["view"]]
         assert name != "explorer" or len(tops) == 8
-        assert all(b >= a - 100 for a, b in zip(tops, tops[1:], strict=False))
+        assert all(b >= a - 100 for a, b in pairwise(tops))
     page.key("Tab", shift=True)
     assert page.js(FOCUS)["at"] in {stop["at"] for stop in found[-2:]}
     page.close()

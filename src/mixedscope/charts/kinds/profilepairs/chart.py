@@ -15,6 +15,7 @@ from typing import Any, Final
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mixedscope.charts.common.compose import in_column, in_grid, layered
 from mixedscope.charts.common.datasets import Datasets
@@ -122,20 +123,62 @@ def _chosen(known: Sequence[Key], wanted: Sequence[str] | None) -> list[Key]:
     return sorted([*first, *(k for k in known if k[0] == "beta")][:most], key=known.index)
 
 
+#: Columns of points, by name.
+_Columns = dict[str, NDArray[Any]]
+
+#: Columns of which one takes the place of the other where what is across is up.
+_ACROSS: Final = {"x": "y", "y": "x", "x_zeta": "y_zeta", "y_zeta": "x_zeta"}
+
+
 @dataclass(frozen=True)
 class _Pair:
-    """Contours and traces of a pair; `turned`, that the tables have across is up here."""
+    """Contours of a pair, what runs along an end of a range apart, and traces by what is held."""
 
-    contours: pd.DataFrame
-    traces: pd.DataFrame
-    turned: bool = False
+    contours: dict[bool, _Columns]
+    traces: dict[str, _Columns]
+
+    @property
+    def turned(self) -> _Pair:
+        """The same with the other parameter across."""
+
+        def turned(columns: _Columns) -> _Columns:
+            return {_ACROSS.get(name, name): values for name, values in columns.items()}
+
+        return _Pair(
+            {is_end: turned(columns) for is_end, columns in self.contours.items()},
+            {_ACROSS[along]: turned(columns) for along, columns in self.traces.items()},
+        )
 
 
-#: Columns where what is across in the tables is up.
-_TURNED: Final = {
-    **{"x": "y", "y": "x", "x_zeta": "y_zeta", "y_zeta": "x_zeta", "x_end": "y_end"},
-    "y_end": "x_end",
-}
+def _outlined(table: pd.DataFrame, x: Key, y: Key, levels: Sequence[float]) -> dict[bool, _Columns]:
+    """Contours of a pair in pieces, each along an end of a range throughout or nowhere."""
+    table = table.sort_values("vertex")
+    columns = {name: table[name].to_numpy(dtype=float) for name in ("level", *_ACROSS)}
+    ends = np.column_stack([_at_end(x, columns["x"]), _at_end(y, columns["y"])])
+    parts: dict[bool, list[tuple[NDArray[Any], int, float]]] = {False: [], True: []}
+    count = 0
+    for level, width in zip(levels, _strokes(levels), strict=True):
+        (near,) = np.nonzero(np.abs(columns["level"] - level) < 1e-9)
+        closed = np.append(near, near[:1])
+        # Pieces between neighbours that are both at one end of a range are that end itself.
+        along = ((ends[closed[1:]] != 0) & (ends[closed[1:]] == ends[closed[:-1]])).any(axis=1)
+        cuts = np.flatnonzero(np.diff(along)) + 1
+        for start, stop in pairwise([0, *cuts.tolist(), len(along)]):
+            if stop > start:
+                is_end = bool(along[start])
+                own = max(width, 1.2) if is_end else width
+                parts[is_end].append((closed[start : stop + 1], count, own))
+                count += 1
+    return {
+        is_end: {
+            **{name: np.concatenate([columns[name][at] for at, _, _ in own]) for name in _ACROSS},
+            "vertex": np.concatenate([np.arange(len(at)) for at, _, _ in own]),
+            "piece": np.repeat([piece for _, piece, _ in own], [len(at) for at, _, _ in own]),
+            "width": np.repeat([width for _, _, width in own], [len(at) for at, _, _ in own]),
+        }
+        for is_end, own in parts.items()
+        if own
+    }
 
 
 @dataclass(frozen=True)
@@ -168,26 +211,32 @@ class _Grid:
             ]
             by_pair: Any = table.groupby(list(map(np.array, places)), sort=False)
             found.append(dict(iter(by_pair)))
+        levels = sorted(contours["level"].unique().tolist())
         pairs: dict[tuple[int, int], _Pair] = {}
-        for i, j in found[0]:
-            own = [found[0][i, j], found[1].get((i, j), traces.iloc[:0])]
-            lines, ways = (
-                table.assign(
-                    x_end=_at_end(shown[i], table["x"]), y_end=_at_end(shown[j], table["y"])
-                )
-                for table in own
+        for (i, j), own in found[0].items():
+            ways = found[1].get((i, j), traces.iloc[:0])
+            held = ways["along"].to_numpy()
+            kept = {name: ways[name].to_numpy() for name in ("point", *_ACROSS)}
+            pair = _Pair(
+                _outlined(own, shown[i], shown[j], levels),
+                {
+                    along: {name: values[held == along] for name, values in kept.items()}
+                    for along in ("x", "y")
+                },
             )
-            pairs[i, j] = _Pair(lines, ways)
-            pairs[j, i] = _Pair(
-                lines.rename(columns=_TURNED), ways.rename(columns=_TURNED), turned=True
-            )
+            pairs[i, j], pairs[j, i] = pair, pair.turned
         domains = []
         for i in range(len(shown)):
-            values = pd.concat([p.contours["x"] for (a, _), p in pairs.items() if a == i])
-            low, high = float(values.min()), float(values.max())
+            values = [
+                columns["x"]
+                for (a, _), pair in pairs.items()
+                if a == i
+                for columns in pair.contours.values()
+            ]
+            low = float(min(v.min() for v in values))
+            high = float(max(v.max() for v in values))
             room = 0.08 * (high - low) or 0.5
             domains.append([low - room, high + room])
-        levels = sorted(contours["level"].unique().tolist())
         reach = math.sqrt(-2.0 * math.log1p(-levels[-1])) + 0.3
         room = inner() - _LEFT - _RIGHT - _GAP * (len(shown) - 1)
         return cls(
@@ -275,24 +324,24 @@ class _Grid:
             )  # fmt: skip
         layers: list[Any] = []
         place = {"x": x("x"), "y": y("y")}
-        for along in ("x", "y"):
-            stored = along if not pair.turned else {"x": "y", "y": "x"}[along]
-            own = pair.traces.loc[pair.traces["along"] == stored, ["point", across, up]]
-            if len(own) > 1:
+        for along, way in pair.traces.items():
+            if len(way["point"]) > 1:
                 layers.append(
-                    self.data.chart(own.rename(columns={across: "x", up: "y"}))
+                    self._points(way, across, up, "point")
                     .mark_line(
                         stroke=_TRACES[along], **_DASHES[along], strokeWidth=0.9,
                         clip=True, aria=False,
                     )
                     .encode(**place, order=alt.Order(field="point", type="quantitative"))
                 )  # fmt: skip
-        layers += self._contours(pair.contours, across, up, place)
-        is_zeta = across == "x_zeta"
-        middle = {"x": 0.0, "y": 0.0}
-        if not is_zeta:
-            at = pair.traces[pair.traces["x_zeta"].abs() + pair.traces["y_zeta"].abs() < 1e-9]
-            middle = {"x": float(at["x"].iloc[0]), "y": float(at["y"].iloc[0])} if len(at) else {}
+        layers += self._contours(pair, across, up, place)
+        middle: dict[str, float] = {"x": 0.0, "y": 0.0}
+        if across != "x_zeta":
+            middle = {}
+            for way in pair.traces.values():
+                (at,) = np.nonzero(np.abs(way["x_zeta"]) + np.abs(way["y_zeta"]) < 1e-9)
+                if len(at) and not middle:
+                    middle = {name: float(way[name][at[0]]) for name in ("x", "y")}
         if middle:
             layers.append(
                 self.data.chart([middle])
@@ -303,49 +352,30 @@ class _Grid:
             )
         return layered(*layers, width=self.side, height=self.side)
 
-    def _contours(
-        self, own: pd.DataFrame, across: str, up: str, place: dict[str, Any]
-    ) -> list[Any]:
+    def _points(self, columns: _Columns, across: str, up: str, *others: str) -> alt.Chart:
+        """Begin a chart of points, with what is across and up."""
+        table = {"x": columns[across], "y": columns[up], **{name: columns[name] for name in others}}
+        return self.data.chart(pd.DataFrame(table))
+
+    def _contours(self, pair: _Pair, across: str, up: str, place: dict[str, Any]) -> list[Any]:
         """The contours of a pair; pieces along an end of a range are of another colour."""
-        frames: dict[bool, list[pd.DataFrame]] = {False: [], True: []}
-        for level, width in zip(self.levels, _strokes(self.levels), strict=True):
-            near = own[(own["level"] - level).abs() < 1e-9].sort_values("vertex")
-            closed = near.iloc[np.append(np.arange(len(near)), 0)] if len(near) else near
-            ends = closed[["x_end", "y_end"]].to_numpy()
-            # Pieces between neighbours that are both at one end of a range are that end itself.
-            along = ((ends[1:] != 0) & (ends[1:] == ends[:-1])).any(axis=1)
-            cuts = np.flatnonzero(np.diff(along)) + 1
-            for start, stop in pairwise([0, *cuts.tolist(), len(along)]):
-                if stop > start:
-                    is_end = bool(along[start])
-                    piece = closed.iloc[start : stop + 1][[across, up]].set_axis(["x", "y"], axis=1)
-                    frames[is_end].append(
-                        piece.assign(
-                            vertex=np.arange(len(piece)),
-                            piece=sum(map(len, frames.values())),
-                            width=max(width, 1.2) if is_end else width,
-                        )
-                    )
-        layers = []
-        for is_end, colour in ((False, COLOURS["mode"]), (True, COLOURS["failed"])):
-            if not frames[is_end]:
-                continue
-            layers.append(
-                self.data.chart(pd.concat(frames[is_end], ignore_index=True))
-                .mark_line(stroke=colour, clip=True, aria=False)
-                .encode(
-                    **place, detail=alt.Detail(field="piece", type="nominal"),
-                    strokeWidth=alt.StrokeWidth(field="width", type="quantitative", scale=None),
-                    order=alt.Order(field="vertex", type="quantitative"),
-                    tooltip=[
-                        alt.Tooltip(field=axis, type="quantitative", format=".4~g") for axis in "xy"
-                    ],
-                )
-            )  # fmt: skip
-        return layers
+        colours = {False: COLOURS["mode"], True: COLOURS["failed"]}
+        return [
+            self._points(columns, across, up, "vertex", "piece", "width")
+            .mark_line(stroke=colours[is_end], clip=True, aria=False)
+            .encode(
+                **place, detail=alt.Detail(field="piece", type="nominal"),
+                strokeWidth=alt.StrokeWidth(field="width", type="quantitative", scale=None),
+                order=alt.Order(field="vertex", type="quantitative"),
+                tooltip=[
+                    alt.Tooltip(field=axis, type="quantitative", format=".4~g") for axis in "xy"
+                ],
+            )
+            for is_end, columns in pair.contours.items()
+        ]  # fmt: skip
 
 
-def _at_end(key: Key, values: pd.Series) -> pd.Series:
+def _at_end(key: Key, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """At which end of its range a parameter is: -1, 1, or 0 for neither."""
     if key[0] == "sd":
         return -(values <= 1e-8 * float(values.max())).astype(float)
