@@ -22,7 +22,7 @@ from mixedscope.charts.common.page import (
     drawn_to_fit,
     fitted,
 )
-from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.sheet import across, sheet
 from mixedscope.charts.common.theme import configure
 from mixedscope.charts.drawing import draw
 
@@ -76,6 +76,16 @@ def test_blocks_of_panels_have_room_on_a_page(side: int, blocks: int) -> None:
     assert width >= 48
     assert height >= 38
     assert 0.39 * width <= height <= 0.8 * width + 1
+
+
+def test_a_narrow_figure_is_as_high_as_a_wide_one_may_be() -> None:
+    # Made lower to the shape of a wide page, panels of a column of a journal could not be read.
+    with sheet(85):
+        spec = fitted(configure(alt.vconcat(*(panel() for _ in range(5))))).to_dict()
+    assert 80 < min(heights(spec)) < 150
+    width, height = drawn_size(spec)
+    assert width < across()
+    assert 0.9 * TALLEST_ASPECT * across() < height <= TALLEST_ASPECT * across()
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])

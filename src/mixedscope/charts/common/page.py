@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import altair as alt
 
-from mixedscope.charts.common.sheet import across
+from mixedscope.charts.common.sheet import FULL, across
 from mixedscope.charts.common.specify import written
 from mixedscope.charts.common.theme import configure
 from mixedscope.charts.common.vega import evaluated, measured, to_spec
 
-__all__ = ["TALLEST_ASPECT", "beside", "drawn_size", "drawn_to_fit", "fitted"]
+__all__ = ["TALLEST_ASPECT", "beside", "drawn_size", "drawn_to_fit", "fitted", "tallest"]
 
 #: Height of a figure in terms of its width at most: that of a sheet of A4.
 TALLEST_ASPECT: Final = 1.4
@@ -48,9 +48,9 @@ _KEY: Final = 36
 _SIZE: Final = re.compile(r'<svg\b[^>]*? width="([0-9.]+)" height="([0-9.]+)"')
 
 
-def _tallest() -> float:
-    """Pixels that a figure is high at most."""
-    return TALLEST_ASPECT * across()
+def tallest() -> float:
+    """Pixels that a figure is high at most: a narrow one stands in a column as high as the page."""
+    return TALLEST_ASPECT * max(across(), FULL)
 
 
 def drawn_size(spec: dict[str, Any]) -> tuple[float, float]:
@@ -90,7 +90,7 @@ def beside(
     def panel(count: int) -> tuple[int, int]:
         across = (room - between * (count - 1) - gap * count * (columns - 1)) / (count * columns)
         lines = -(-blocks // count)
-        down = ((_tallest() - _TITLES) / lines - head - gap * (rows - 1)) / rows
+        down = ((tallest() - _TITLES) / lines - head - gap * (rows - 1)) / rows
         width = max(min(across, largest, down / flat), 1.0)
         return int(width), int(max(min(shape * width, down), 1.0))
 
@@ -130,7 +130,7 @@ def fitted(chart: Any) -> Any:
     if measured(chart):
         return chart
     panels = {id(panel): (panel, panel.height) for panel in _panels(chart)}
-    if not panels or _stacked(chart) < _SURE * _tallest() or _turned(chart):
+    if not panels or _stacked(chart) < _SURE * tallest() or _turned(chart):
         return chart
     share = 1.0
     for _ in range(_LOOKS):
@@ -150,7 +150,7 @@ def fitted(chart: Any) -> Any:
 def _over(spec: dict[str, Any]) -> float:
     """By how many pixels a chart is taller than a page; not above zero where it fits."""
     width, height = drawn_size(spec)
-    over = height - TALLEST_ASPECT * width
+    over = height - TALLEST_ASPECT * max(width, FULL)
     # Heights of panels are rounded.
     return over + _ROUNDING if over > 0 else over
 

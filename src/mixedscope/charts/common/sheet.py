@@ -18,6 +18,7 @@ from typing import Any, Final
 from mixedscope.core.errors import ModelError
 
 __all__ = [
+    "FULL",
     "LEAST_TYPE",
     "NARROWEST",
     "SMALLEST_TYPE",
@@ -33,7 +34,7 @@ __all__ = [
 _PER_MILLIMETRE: Final = 72 / 25.4
 
 #: Pixels across of a drawing whose width nobody asked for: a double column of 180 mm.
-_DOUBLE: Final = 510
+FULL: Final = 510
 
 #: Smallest type of any chart as it is drawn, and the smallest that is printed, in points.
 SMALLEST_TYPE: Final = 9.0
@@ -77,12 +78,12 @@ class Sheet:
     @cached_property
     def printed(self) -> float:
         """Points of print across."""
-        return _DOUBLE if self.width is None else self.width * _PER_MILLIMETRE
+        return FULL if self.width is None else self.width * _PER_MILLIMETRE
 
     @cached_property
     def most(self) -> int:
         """Pixels across of the drawing at most: its smallest type can then be read in print."""
-        return int(max(min(_DOUBLE, SMALLEST_TYPE / LEAST_TYPE * self.printed), self.printed))
+        return int(max(min(FULL, SMALLEST_TYPE / LEAST_TYPE * self.printed), self.printed))
 
     @property
     def across(self) -> int:

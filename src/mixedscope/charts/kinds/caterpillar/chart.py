@@ -22,9 +22,9 @@ from mixedscope.charts.common.legend import header, header_lines, key_row, title
 from mixedscope.charts.common.link_scale import is_generalized, of_scale
 from mixedscope.charts.common.open_ends import head_mark, row_ends, turned, with_room
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.page import TALLEST_ASPECT
+from mixedscope.charts.common.page import tallest
 from mixedscope.charts.common.rows import rows_of
-from mixedscope.charts.common.sheet import across, headline, inner, is_narrow
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.caterpillar.bars import Bars, not_determined
 from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
@@ -104,7 +104,7 @@ def caterpillar_chart(
         [b[i] for i in at] for b in lines_of for at in rows_of(len(b), _PER_ROW - is_narrow())
     ]
     heads = 0 if len(found) == 1 else _HEADER * (1 if across_fits else len(found))
-    tall = int(TALLEST_ASPECT * across() - _TITLES - heads) // len(blocks) - _AXIS
+    tall = int(tallest() - _TITLES - heads) // len(blocks) - _AXIS
     row = tall // max(len(rows), 1)
     named = len(order) <= _NAMED and row >= _ROW[0]
     height = min(row, _ROW[1]) * len(rows) if named else int(np.clip(tall, _RANKED[0], _RANKED[1]))
@@ -119,7 +119,7 @@ def caterpillar_chart(
         one.pull.label: header_lines(one.pull, group, narrow=across_fits and width < 250)
         for one in found
     }
-    tallest = max(map(len, lines.values())) if across_fits else 0
+    longest = max(map(len, lines.values())) if across_fits else 0
     by = str(options.order)
     ordered = terms.index(by) if by in terms else 0 if by in ("mode", "reference") else None
     place = _Place(rows, group, named, counted, by, ordered, width, height, theme)
@@ -134,7 +134,7 @@ def caterpillar_chart(
             if len(found) > 1 and one.pull.label not in headed:
                 headed.add(one.pull.label)
                 own = lines[one.pull.label]
-                panel = panel.properties(title=header(one.pull.label, own, tallest, theme))
+                panel = panel.properties(title=header(one.pull.label, own, longest, theme))
             panels.append(panel)
         drawn.append(in_row(*panels, spacing=_GAP, bounds="flush"))
     caption = caterpillar_caption(

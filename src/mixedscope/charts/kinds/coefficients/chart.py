@@ -20,8 +20,8 @@ from mixedscope.charts.common.datasets import Datasets
 from mixedscope.charts.common.legend import MEAN_SHAPE, key_columns, key_row, title_lines
 from mixedscope.charts.common.link_scale import check_one_scale
 from mixedscope.charts.common.options import drawn_with
-from mixedscope.charts.common.page import TALLEST_ASPECT
-from mixedscope.charts.common.sheet import across, headline, inner
+from mixedscope.charts.common.page import tallest
+from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.coefficients.options import CoefficientsOptions
@@ -94,7 +94,7 @@ def coefficients_chart(
     names = {name for panel in panels for name in panel}
     left = min(max(int(max(map(len, names)) * _CHARACTER), 40), _LONGEST) + 8
     width = min(inner() - left - 8, _WIDEST)
-    room = TALLEST_ASPECT * across() - _HEAD - _AXIS * len(panels)
+    room = tallest() - _HEAD - _AXIS * len(panels)
     each = room / max(len(names) * len(series), 1)
     step = max(_ROW, int(np.clip(each, *_SERIES)) * len(series) + 6)
     data = Datasets(digits=6)

@@ -132,10 +132,16 @@ class Sheet:
 
     def key(self, items: Sequence[tuple[str, str, str]]) -> None:
         """Explain the marks in a row: (shape, colour, words)."""
-        x, y, size = 28.0, 88.0, 13.0
+        x, y = 28.0, 88.0
         # Wide keys are set smaller rather than broken.
-        if sum(text_width(words, size) + 44 for _, _, words in items) > WIDTH - 56:
-            size = 11.5
+        size = next(
+            (
+                size
+                for size in (13.0, 11.5, 10.5)
+                if sum(text_width(words, size) + 38 for _, _, words in items) <= WIDTH - 56
+            ),
+            9.5,
+        )
         for shape, colour, words in items:
             if shape == "open":
                 self.circle(x + 8, y, 4, stroke=colour, width=2)
@@ -221,9 +227,10 @@ class Sheet:
 
 
 def key_of_phases(courses: Sequence[Course]) -> list[tuple[str, str, str]]:
-    """Items of a key for traces: the best so far, and the phases that occur."""
+    """Items of a key for traces: evaluations, the best so far, and the phases that occur."""
     occur = set(np.concatenate([course.phase for course in courses]).tolist())
     return [
+        ("ring", COLOURS["evaluation"], "evaluation"),
         ("thick", COLOURS["best"], "best so far"),
         *(
             ("band", COLOURS[name], words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -209,11 +210,13 @@ def _moment(
     pull = _at(actor, evaluation)
     course = actor.course
     phase = list(PHASE_NAMES.values())[int(course.phase[evaluation - 1])].split(" and ")[0]
-    words = f"{_LETTERS[number]}: {evaluation} of {course.size}, {phase}"
+    words = f"{_LETTERS[number]}: {evaluation:,} of {course.size:,}"
+    # The trace has the phases, too.
+    words += f", {phase}" if size[0] >= _READABLE else ""
     head = len(scene.actors) > 1 and number == 0
     title = alt.TitleParams(
         text=words if named else " ",
-        subtitle=actor.pull.label if head else alt.Undefined,
+        subtitle=_lines(actor.pull.label, size[0]) if head else alt.Undefined,
         fontSize=10,
         fontWeight="normal",
         subtitleFontSize=10,
@@ -333,6 +336,11 @@ def _places(count: int, most: int) -> list[int]:
     return [*range(count - 1), most - 1]
 
 
+def _lines(words: str, width: float) -> list[str]:
+    """Break words where they would reach over what is beside them."""
+    return textwrap.wrap(words, max(int(width / 5.4), 6), break_long_words=False)
+
+
 def _letter_rows(chosen: Sequence[int], along: Along, width: int) -> list[int]:
     """Rows of the letters of moments: those that would touch take turns in two."""
     rows, last = [], [-np.inf, -np.inf]
@@ -433,11 +441,13 @@ def _trace(
     ]  # fmt: skip
     if named is not None:
         # A title would stand where letters end, at another height beside other traces.
-        head = chart(pd.DataFrame([{"words": actor.pull.label}])).mark_text(
-            align="left", baseline="bottom", dy=-named, fontSize=10, fill=colours["ink"], aria=False
-        )
-        words = alt.Text(field="words", type="nominal")
-        layers.append(head.encode(x=alt.value(0), y=alt.value(0), text=words))
+        for i, words in enumerate(reversed(_lines(actor.pull.label, width))):
+            head = chart(pd.DataFrame([{"words": words}])).mark_text(
+                align="left", baseline="bottom", dy=-named - 12 * i, fontSize=10,
+                fill=colours["ink"], aria=False,
+            )  # fmt: skip
+            text = alt.Text(field="words", type="nominal")
+            layers.append(head.encode(x=alt.value(0), y=alt.value(0), text=text))
     return layered(*layers)
 
 
