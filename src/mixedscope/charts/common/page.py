@@ -48,9 +48,13 @@ _KEY: Final = 36
 _SIZE: Final = re.compile(r'<svg\b[^>]*? width="([0-9.]+)" height="([0-9.]+)"')
 
 
-def tallest() -> float:
-    """Pixels that a figure is high at most: a narrow one stands in a column as high as the page."""
-    return TALLEST_ASPECT * max(across(), FULL)
+def tallest(width: float | None = None) -> float:
+    """Pixels that a figure is high at most: a narrow one stands in a column as high as the page.
+
+    ``width``: pixels across that it has come to have; by default those that it has been given.
+    """
+    own = across() if width is None else width
+    return TALLEST_ASPECT * (max(own, FULL) if across() < FULL else own)
 
 
 def drawn_size(spec: dict[str, Any]) -> tuple[float, float]:
@@ -150,7 +154,7 @@ def fitted(chart: Any) -> Any:
 def _over(spec: dict[str, Any]) -> float:
     """By how many pixels a chart is taller than a page; not above zero where it fits."""
     width, height = drawn_size(spec)
-    over = height - TALLEST_ASPECT * max(width, FULL)
+    over = height - tallest(width)
     # Heights of panels are rounded.
     return over + _ROUNDING if over > 0 else over
 
