@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from mixedscope.inference.diagnostics.units import Units
     from mixedscope.inference.estimates.stored import StoredFit
-    from mixedscope.inference.profiles.profiler import Profiler
     from mixedscope.tables.store import FitTables
     from mixedscope.tables.table_schema import TableSchema
 
