@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import mixedscope as ms
+from mixedscope.charts.registry import chart_kind
 from mixedscope.core.errors import DataError, MixedscopeError
 from mixedscope.tables.files import read_json
 from mixedscope.tables.kinds.structures import STRUCTURES
@@ -272,3 +273,40 @@ def test_a_separated_level_is_a_verdict_that_the_page_tells(directory: Path) -> 
     assert "full, auto: at infinity" in text
     assert certificate["words"] in text
     assert "fc" in certificate["words"]
+
+
+#: Studies that the explorer shows.
+_LINKED = ("parameters", "motion", "stopping", "ledger", "panels", "landscape")
+
+
+def test_profiles_and_draws_of_a_family_are_drawn_its_dispersion_among_them(
+    directory: Path,
+) -> None:
+    plan = planned(
+        rows(), formula="count ~ x + (1 | g)", family="nbinom2",
+        profile={"pairs": [["x", "sd (Intercept) | g"]]}, bootstrap={"draws": 40},
+    )  # fmt: skip
+    (path,) = fitted(plan)
+    inference, beside = InferencePlan(plan), Path(path).with_name
+    steps.profile(
+        fit=path, estimates=[beside("estimates.parquet")],
+        settings=inference.settings("profile", "m"), output=beside("profile.parquet"),
+    )  # fmt: skip
+    steps.fit_bootstrap_batch(fit=path, draws=[0, 40], seed=3, output=beside("draws.parquet"))
+    steps.fit_bootstrap(
+        fit=path, batches=[str(beside("draws.parquet"))],
+        settings=inference.interval_settings("m"), output=beside("bootstrap.parquet"),
+    )  # fmt: skip
+    for studies in plan.studies().values():
+        steps.study(fit=path, studies={k: v for k, v in studies.items() if k in _LINKED})
+    drawn = [c for c in plan.charts()["m"] if chart_kind(c).beside or c == "explorer"]
+    assert {"ridge", "ridge2d", "zeta", "profiledensity", "profilepairs"} <= set(drawn)
+    captions = [f"results/charts/m/{chart}.caption.json" for chart in drawn]
+    steps.charts(
+        fits=[path], shows=plan.shown("m", drawn), settings=plan.parameters["charts"],
+        output=captions, formats=["svg"],
+    )  # fmt: skip
+    for chart in drawn:
+        assert Path(f"results/charts/m/{chart}.svg").stat().st_size > 0
+        caption = read_json(f"results/charts/m/{chart}.caption.json")
+        assert "sigma" not in caption["title"] + caption["caption"]

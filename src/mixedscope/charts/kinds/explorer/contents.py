@@ -472,9 +472,13 @@ def _landscape_data(fit: FitTables, theme: str) -> dict[str, Any] | None:
         for (kind, level, _), rows in own.groupby(["kind", "level", "part"], sort=False):
             at = _short(rows[["x", "y"]].to_numpy(dtype=float), 4)
             shapes.append([kind == "region", levels.index(level), at])
+        # Fixed effects and dispersions, which generalised models search too, have no factor.
         names = [
-            ", ".join(parameter_words(panel[f"{c}_kind"], panel[f"{c}_group"], panel[f"{c}_name"]))
-            for c in "xy"
+            ", ".join(part for part in words if part)
+            for words in (
+                parameter_words(panel[f"{c}_kind"], panel[f"{c}_group"], panel[f"{c}_name"])
+                for c in "xy"
+            )
         ]
         found.append(
             {

@@ -131,7 +131,8 @@ class _Draws:
             "sd": [(group, term, None) for group, term in origin["sd_names"]],
             "correlation": [tuple(names) for names in origin["correlation_names"]],
         }
-        self.parameters = sum(len(names) for names in self._names.values()) + 1
+        has_scale = origin.get("scale", "sigma") != ""  # of families some have none
+        self.parameters = sum(len(names) for names in self._names.values()) + has_scale
 
     @property
     def pairs(self) -> int:
@@ -140,7 +141,7 @@ class _Draws:
 
     def values(self, key: Key) -> Floats:
         """Draws (m,) of one parameter."""
-        if key[0] == "sigma":
+        if key[0] in ("sigma", "dispersion"):
             return self._table["sigma"].to_numpy(dtype=float)
         at = self._names[key[0]].index(key[1:])
         return np.array([row[at] for row in self._table[key[0]]], dtype=float)
