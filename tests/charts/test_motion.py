@@ -32,6 +32,7 @@ from mixedscope.charts.kinds.theta.chart import theta_motion
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.errors import ModelError, StoreError
 from mixedscope.core.running_best import improved_rows
+from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.estimates.modes import keyframes
 from mixedscope.tables.kinds.modes import IN_PLACE
 from mixedscope.tables.store import FitTables
@@ -84,7 +85,8 @@ def test_every_successful_evaluation_is_a_frame_where_there_is_room(fits: list[F
 def test_without_room_the_path_of_the_modes_chooses_evaluations() -> None:
     (fit,) = sleep_like(studies=())
     model = ms.LinearMixedModel("y ~ 1 + x + (1 + x | g)", _data(fit))
-    chosen = keyframes(model.profiled(reml=False), fit.require("trace"), most=6, which="all")
+    estimation = estimation_of(model.profiled(reml=False))
+    chosen = keyframes(estimation, fit.require("trace"), most=6, which="all")
     numbers = chosen["evaluation"].unique().tolist()
     assert numbers[0] == 1
     assert numbers[-1] == len(fit.require("trace"))

@@ -164,14 +164,17 @@ _SECONDS: Final = {"x": "seconds"}
 SPECS: Final = (
     ChartSpec(
         "panels", "Data", keys=("select", "order", "count"), per_group=True, studies=("panels",),
+        families=True,
     ),
     ChartSpec(
         "coefficients", "Estimates", keys=("kinds", "intervals", "level"),
         also=("profile_intervals", "bootstrap_intervals", "tests"),
+        families=True,
     ),
     ChartSpec(
         "shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True,
         where_made=("mode_correlations",), of_options=("reference",),
+        families=True,
     ),
     ChartSpec(
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
@@ -180,10 +183,12 @@ SPECS: Final = (
     ChartSpec(
         "caterpillar", "Shrinkage", keys=("level", "order", "error", "reference", "scale"),
         per_group=True, studies=("mode_distribution",), of_options=("reference",),
+        families=True,
     ),
     ChartSpec(
         "qqcaterpillar", "Shrinkage", keys=("level",), per_group=True,
         studies=("mode_distribution",),
+        families=True,
     ),
     ChartSpec("pooling", "Shrinkage", keys=("x",), shows="first", studies=("pooling",)),
     ChartSpec(
@@ -193,9 +198,10 @@ SPECS: Final = (
     ChartSpec(
         "splom", "Shrinkage", keys=("values", "ellipses"), per_group=True, several=True,
         shows="first", of_columns=True,
+        families=True,
     ),
     ChartSpec("check", "Check", shows="first", studies=("residuals", "check")),
-    ChartSpec("residuals", "Check", shows="first", studies=("residuals",)),
+    ChartSpec("residuals", "Check", shows="first", studies=("residuals",), families=True),
     ChartSpec(
         "influence", "Check", keys=("names",), shows="first",
         beside=("influence", "influence_parameters"), maker="fit.influence()",
@@ -214,7 +220,7 @@ SPECS: Final = (
     ),
     ChartSpec("stopping", "Optimisation", keys=("accuracy",), studies=("stopping",)),
     ChartSpec("landscape", "Optimisation", shows="first", studies=("landscape",)),
-    ChartSpec("theta", "Optimisation", keys=("frames",), formats=FILMS),
+    ChartSpec("theta", "Optimisation", keys=("frames",), formats=FILMS, families=True),
     ChartSpec("ledger", "Optimisation", keys=("x_scale",), studies=("ledger",)),
     ChartSpec(
         f"trace{TIMED}", chart="trace", fixed=_SECONDS, shows="optimizers",
