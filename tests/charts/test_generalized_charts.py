@@ -229,6 +229,45 @@ def test_scales_and_ratios_have_names() -> None:
             assert bool(ratio_words({"family": name, "link": link})) == is_ratio
 
 
+def test_books_are_those_of_the_trace(contraception: ms.GeneralizedFit) -> None:
+    title, caption = told(ms.charts.ledger(contraception))
+    trace = contraception.tables.require("trace")
+    best = trace[trace["objective"] == trace["best"]]
+    for words, column in (
+        ("−2 log L given modes went from", "conditional_deviance"),
+        ("the penalty from", "penalty"),
+        ("the log-determinant from", "log_det"),
+    ):
+        found = re.search(words + r" ([−\d.,]+) to ([−\d.,]+)", caption)
+        assert found is not None
+        numbers = [float(t.replace(",", "").replace("−", "-").rstrip(".")) for t in found.groups()]
+        ends = best[column].iloc[[0, -1]].tolist()
+        # Newton steps of other starts end a little elsewhere.
+        assert numbers == pytest.approx(ends, rel=1e-3)
+    sds = contraception.variance_components()
+    for value in sds.loc[sds["kind"] == "sd", "estimate"]:
+        assert f"{value:.3g}" in title
+    assert "σ" not in title + caption
+
+
+def test_nothing_is_said_of_sigma_where_there_is_none(contraception: ms.GeneralizedFit) -> None:
+    for draw in (ms.charts.stopping, ms.charts.trace, ms.charts.landscape, ms.charts.principal):
+        title, caption = told(draw(contraception))
+        assert "σ" not in title + caption
+        assert "residual" not in title + caption
+    assert "units of the linear predictor (log odds)" in told(ms.charts.principal(contraception))[1]
+    caption = told(ms.charts.landscape(contraception))[1]
+    assert "Of 5 parameters the 4 shown vary most" in caption
+
+
+#: Charts that a generalised fit has of itself.
+OF_FITS = {
+    "panels", "coefficients", "shrinkage", "motion", "caterpillar", "qqcaterpillar", "principal",
+    "splom", "residuals", "lens", "trace", "stopping", "landscape", "theta", "ledger", "explorer",
+    "dumbbell", "phases",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_chart_is_drawn_or_says_in_a_sentence_why_not(
     name: str, contraception: ms.GeneralizedFit
@@ -239,3 +278,4 @@ def test_every_public_chart_is_drawn_or_says_in_a_sentence_why_not(
     except MixedscopeError as error:
         said = str(error)
     assert not said or SENTENCE.match(said), said
+    assert (not said) == (name in OF_FITS)

@@ -179,6 +179,7 @@ SPECS: Final = (
     ChartSpec(
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
         per_group=True, studies=("parameters", "motion"), formats=FILMS,
+        families=True,
     ),
     ChartSpec(
         "caterpillar", "Shrinkage", keys=("level", "order", "error", "reference", "scale"),
@@ -194,6 +195,7 @@ SPECS: Final = (
     ChartSpec(
         "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,
         several=True, studies=("principal",),
+        families=True,
     ),
     ChartSpec(
         "splom", "Shrinkage", keys=("values", "ellipses"), per_group=True, several=True,
@@ -211,22 +213,29 @@ SPECS: Final = (
         ),
     ),
     ChartSpec(
-        "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",)
+        "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",),
+        families=True,
     ),
-    ChartSpec("trace", "Optimisation", keys=("parameters",), studies=("parameters",)),
+    ChartSpec(
+        "trace", "Optimisation", keys=("parameters",), studies=("parameters",), families=True,
+    ),
     ChartSpec(
         "optimizers", "Optimisers", chart="trace", keys=("parameters", "overlay"),
         shows="optimizers", studies=("parameters",),
+        families=True,
     ),
-    ChartSpec("stopping", "Optimisation", keys=("accuracy",), studies=("stopping",)),
-    ChartSpec("landscape", "Optimisation", shows="first", studies=("landscape",)),
+    ChartSpec("stopping", "Optimisation", keys=("accuracy",), studies=("stopping",), families=True),
+    ChartSpec("landscape", "Optimisation", shows="first", studies=("landscape",), families=True),
     ChartSpec("theta", "Optimisation", keys=("frames",), formats=FILMS, families=True),
-    ChartSpec("ledger", "Optimisation", keys=("x_scale",), studies=("ledger",)),
+    ChartSpec("ledger", "Optimisation", keys=("x_scale",), studies=("ledger",), families=True),
     ChartSpec(
         f"trace{TIMED}", chart="trace", fixed=_SECONDS, shows="optimizers",
         studies=("parameters",),
+        families=True,
     ),
-    ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
+    ChartSpec(
+        f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",), families=True,
+    ),
     ChartSpec(
         "ridge", "Estimates", shows="first", beside=_RIDGE, key="bootstrap",
         maker=_DRAWS,
@@ -254,6 +263,7 @@ SPECS: Final = (
         studies=("parameters", "motion", "stopping", "ledger"),
         where_made=("panels", "landscape", "mode_correlations"),
         page=True,
+        families=True,
     ),
     ChartSpec("dumbbell", drawn="", per_group=True, of_options=("reference",)),
     ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),

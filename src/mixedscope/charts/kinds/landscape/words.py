@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.numerals import number, told_gap
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.tables.store import FitTables
@@ -14,17 +17,28 @@ from mixedscope.tables.store import FitTables
 __all__ = ["landscape_caption", "landscape_title", "parameter_words"]
 
 
-def parameter_words(kind: str, group: str, name: str) -> list[str]:
+def parameter_words(kind: str, group: str | None, name: str) -> list[str]:
     """Name a parameter on an axis, the grouping factor on a line of its own."""
+    if kind in ("beta", "dispersion"):
+        # A fixed effect, or log(size): of no grouping factor.
+        return [name]
     if kind == "theta":
-        return [f"θ {name.removeprefix(f'{group}.')}", group]
+        return [f"θ {name.removeprefix(f'{group}.')}", str(group)]
     if kind == "sd":
-        return [f"SD of {name}", group]
+        return [f"SD of {name}", str(group)]
     if kind == "loading":
-        return [f"loading of {name}", group]
+        return [f"loading of {name}", str(group)]
     if " ~ " in name:
-        return [f"correlation {name.replace(' ~ ', ', ')}", group]
-    return [f"correlation of {name}", group]
+        return [f"correlation {name.replace(' ~ ', ', ')}", str(group)]
+    return [f"correlation of {name}", str(group)]
+
+
+def _searched(info: Mapping[str, Any]) -> int:
+    """How many parameters were searched: theta, of generalised models all there are."""
+    count = len(info["theta_names"])
+    if is_generalized(info):
+        count += len(info["fixed_names"]) + bool(info.get("dispersion"))
+    return count
 
 
 def landscape_title(fit: FitTables) -> str:
@@ -74,7 +88,7 @@ def landscape_caption(fit: FitTables) -> str:
     ]
     if not curve:
         shown = len(set(panels["x_name"]) | set(panels["y_name"]))
-        total = len(fit.info["theta_names"])
+        total = _searched(fit.info)
         if first["scale"] == "theta" and shown < total:
             text.append(
                 f"Of {total} parameters {shown} are shown."

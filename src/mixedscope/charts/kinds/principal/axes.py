@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.numerals import number, shares
 from mixedscope.charts.kinds.shrinkage.levels import (
     Pull,
@@ -133,7 +134,10 @@ def _axes(fit: FitTables, label: str, group: str, column: str, count: int) -> Ax
         return out
 
     # What a level's own rows leave open the joint limit sets by its smallest norm.
-    own = np.where(np.isnan(wide("within_group")), np.nan, wide(column))
+    if is_generalized(fit.info):
+        own = wide(column)
+    else:
+        own = np.where(np.isnan(wide("within_group")), np.nan, wide(column))
     mode, sds = wide("mode"), np.zeros(count)
     sds[:size] = np.where(table["allowed"] & ~table["collapsed"], table["sd"], 0.0)
     confounded = confounded_in(fit)
@@ -153,7 +157,7 @@ def _axes(fit: FitTables, label: str, group: str, column: str, count: int) -> Ax
         population=np.zeros(count),
         limit=np.zeros(count),
         compared=column,
-        confounded=confounded if group in confounded else (),
+        confounded=confounded if group in confounded and not is_generalized(fit.info) else (),
         has_limit=not missing_limit([fit]),
     )
     return Axes(

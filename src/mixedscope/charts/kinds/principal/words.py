@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mixedscope.charts.common.absent import left_out
+from mixedscope.charts.common.link_scale import scale_words
 from mixedscope.charts.common.numerals import number
 from mixedscope.charts.kinds.principal.axes import Axes
 from mixedscope.charts.kinds.shrinkage.words import joined, pull_caption
@@ -51,12 +52,16 @@ def principal_caption(
         out_of_frame=out_of_frame,
         ellipses=ellipses,
     )
-    response = fits[0].pull.info.get("response")
+    info = fits[0].pull.info
+    response = info.get("response")
+    unit = f"units of the response{f' ({response})' if response else ''}"
+    if words := scale_words(info):
+        unit, response = f"units of the linear predictor ({words})", words
     text = [
         "Coordinates are along the principal axes of the fitted covariance of the random effects"
         f"{' of each fit' if len(fits) > 1 else ''}, the first to the right in every panel, in "
-        f"units of the response{f' ({response})' if response else ''}. So that units of covariates "
-        "do not decide, an effect counts by what it does to the response, times the root mean "
+        f"{unit}. So that units of covariates do not decide, an effect counts by what it does to "
+        f"the {'linear predictor' if words else 'response'}, times the root mean "
         f"square of its column ({_rms(fits)}).",
         f"Below, what each axis {_first(made_of) if made_of < len(fits) else ''}is made of: its "
         "share of the variance, its standard deviation, and its loadings, whose squares sum to 1.",

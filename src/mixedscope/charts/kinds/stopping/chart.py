@@ -46,10 +46,12 @@ _COLOURS: Final = {
     "beta": GROUP_COLOURS[1],
     "std_error": GROUP_COLOURS[4],
     "sigma": GROUP_COLOURS[2],
+    "dispersion": GROUP_COLOURS[2],
     "modes": GROUP_COLOURS[0],
 }
 _DASHES: Final = {
-    "gap": [1, 0], "beta": [1, 0], "std_error": [6, 2], "sigma": [2, 2], "modes": [8, 2, 2, 2]
+    "gap": [1, 0], "beta": [1, 0], "std_error": [6, 2], "sigma": [2, 2], "dispersion": [2, 2],
+    "modes": [8, 2, 2, 2],
 }  # fmt: skip
 #: Smaller differences are drawn there: of the estimates, and of the objective.
 _FLOOR: Final = 1e-6
@@ -73,10 +75,11 @@ def stopping_chart(
     x, accuracy = options.x, _accuracy(tables, options.accuracy)
     ink(theme)
     frames = [_frame(fit, x) for fit in tables]
+    measures = list(dict.fromkeys(name for fit in tables for name in measures_of(fit)))
     along = Along.of(x, frames)
     tops = [
-        _power(max(float(np.nanmax(f[columns].to_numpy())) for f in frames), floor)
-        for columns, floor in ((["gap"], _GAP_FLOOR), (list(MEASURE_NAMES), _FLOOR))
+        _power(max(float(np.nanmax(f.filter(columns).to_numpy())) for f in frames), floor)
+        for columns, floor in ((["gap"], _GAP_FLOOR), (measures, _FLOOR))
     ]
     width = panel_width(len(tables), _AXIS, _GAP)
     headings = fit_headings(tables, width)
@@ -118,7 +121,7 @@ def _frame(fit: FitTables, x: str) -> pd.DataFrame:
     stopping, trace = fit.require("stopping"), fit.require("trace")
     number = stopping["evaluation"].to_numpy(dtype=float)
     left, at, right = places_along(fit, number, x)
-    columns = {name: stopping[name].to_numpy(dtype=float) for name in ("gap", *MEASURE_NAMES)}
+    columns = {name: stopping[name].to_numpy(dtype=float) for name in ("gap", *measures_of(fit))}
     return pd.DataFrame(
         {
             "x": at,

@@ -28,6 +28,7 @@ MEASURE_NAMES: Final = {
     "beta": "coefficients, in standard errors",
     "std_error": "standard errors, relative",
     "sigma": "residual \u03c3, relative",
+    "dispersion": "dispersion, relative",
     "modes": "conditional modes, in their SD",
 }
 
@@ -56,11 +57,8 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
     total = len(fit.require("stopping"))
     everything = final_from(fit, accuracy)
     beta = _evaluation(fit, "beta", accuracy)
-    errors = (
-        "neither a standard error nor \u03c3"
-        if "sigma" in measures_of(fit)
-        else "no standard error"
-    )
+    scale = _scale([fit])
+    errors = f"neither a standard error nor {scale}" if scale else "no standard error"
     rest = (
         f"{errors} by more than {_percent(accuracy)}, nor a conditional "
         f"mode by more than {number(accuracy)} of its conditional standard deviation"
@@ -100,9 +98,12 @@ def stopping_sentence(fit: FitTables, accuracy: float = 1e-3, *, clock: bool = T
 
 
 def measures_of(fit: FitTables) -> list[str]:
-    """The measures that a fit has: those of a generalised model are without sigma."""
+    """The measures that a fit has: a generalised model may have a dispersion in sigma's place."""
     stopping = fit.require("stopping")
-    return [m for m in MEASURE_NAMES if m != "sigma" or bool(stopping[m].notna().any())]
+    some = ("sigma", "dispersion")
+    return [
+        m for m in MEASURE_NAMES if m not in some or (m in stopping and stopping[m].notna().any())
+    ]
 
 
 def final_from(fit: FitTables, accuracy: float) -> int | None:
@@ -175,7 +176,14 @@ def stopping_caption(
 
 
 def _and_sigma(tables: Sequence[FitTables]) -> str:
-    return " and of \u03c3" if any("sigma" in measures_of(fit) for fit in tables) else ""
+    scale = _scale(tables)
+    return f" and of {scale}" if scale else ""
+
+
+def _scale(tables: Sequence[FitTables]) -> str:
+    """Sigma, or the dispersion, where a fit has one."""
+    known = {measure for fit in tables for measure in measures_of(fit)}
+    return "\u03c3" if "sigma" in known else "the dispersion" if "dispersion" in known else ""
 
 
 def _elapsed(fit: FitTables) -> NDArray[np.float64]:
