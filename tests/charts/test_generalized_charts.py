@@ -40,7 +40,8 @@ def ticks() -> ms.GeneralizedFit:
 def told(chart: Any) -> tuple[str, str]:
     """Title and caption of a chart."""
     spec = to_spec(chart)
-    title = spec["title"]["text"]
+    title = spec["title"]
+    title = title["text"] if isinstance(title, dict) else title
     return title if isinstance(title, str) else " ".join(title), str(spec["description"])
 
 

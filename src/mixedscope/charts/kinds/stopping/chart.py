@@ -28,7 +28,7 @@ from mixedscope.charts.common.structure_names import fit_headings
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.stopping.options import StoppingOptions
 from mixedscope.charts.kinds.stopping.words import (
-    MEASURE_NAMES,
+    ALL_NAMES,
     measures_of,
     stopping_caption,
     stopping_title,
@@ -216,8 +216,8 @@ class _Panel:
             id_vars=["x", "evaluation"], value_vars=self.measures, var_name="measure"
         ).dropna()
         long["value"] = np.maximum(long["value"], _FLOOR)
-        long["what"] = long["measure"].map(MEASURE_NAMES)
-        names = [MEASURE_NAMES[measure] for measure in self.measures]
+        long["what"] = long["measure"].map(ALL_NAMES)
+        names = [ALL_NAMES[measure] for measure in self.measures]
         legend = alt.Legend(
             title=None,
             orient="bottom",
@@ -250,7 +250,7 @@ class _Panel:
             {
                 "x": at.loc[wanted["evaluation"].astype(int)].to_numpy(),
                 "value": wanted["accuracy"].to_numpy(),
-                "what": wanted["measure"].map(MEASURE_NAMES).to_numpy(),
+                "what": wanted["measure"].map(ALL_NAMES).to_numpy(),
                 "evaluation": wanted["evaluation"].astype(int).to_numpy(),
                 "after": wanted["after"].astype(int).to_numpy(),
             }
@@ -321,7 +321,7 @@ class _Panel:
 
     def _hover(self, columns: list[str], *, titled: bool = False) -> Any:
         """An unseen bar per evaluation drawn, which tells its numbers."""
-        names = {"gap": "objective \u2212 minimum", **MEASURE_NAMES}
+        names = {"gap": "objective \u2212 minimum", **ALL_NAMES}
         return (
             alt.Chart(self.shown[["x", "evaluation", *columns]])
             .mark_rule(strokeWidth=5, opacity=0, aria=False)

@@ -15,6 +15,7 @@ from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.tables.store import FitTables
 
 __all__ = [
+    "ALL_NAMES",
     "MEASURE_NAMES",
     "final_from",
     "measures_of",
@@ -28,9 +29,11 @@ MEASURE_NAMES: Final = {
     "beta": "coefficients, in standard errors",
     "std_error": "standard errors, relative",
     "sigma": "residual \u03c3, relative",
-    "dispersion": "dispersion, relative",
     "modes": "conditional modes, in their SD",
 }
+
+#: With what a family may have in the place of sigma.
+ALL_NAMES: Final = {**MEASURE_NAMES, "dispersion": "dispersion, relative"}
 
 #: Criteria of the table ``accuracy``, and the setting of the optimiser that has one of its own.
 _SETTINGS: Final = {
@@ -101,9 +104,7 @@ def measures_of(fit: FitTables) -> list[str]:
     """The measures that a fit has: a generalised model may have a dispersion in sigma's place."""
     stopping = fit.require("stopping")
     some = ("sigma", "dispersion")
-    return [
-        m for m in MEASURE_NAMES if m not in some or (m in stopping and stopping[m].notna().any())
-    ]
+    return [m for m in ALL_NAMES if m not in some or (m in stopping and stopping[m].notna().any())]
 
 
 def final_from(fit: FitTables, accuracy: float) -> int | None:
