@@ -164,46 +164,38 @@ _SECONDS: Final = {"x": "seconds"}
 SPECS: Final = (
     ChartSpec(
         "panels", "Data", keys=("select", "order", "count"), per_group=True, studies=("panels",),
-        families=True,
     ),
     ChartSpec(
         "coefficients", "Estimates", keys=("kinds", "intervals", "level"),
         also=("profile_intervals", "bootstrap_intervals", "tests"),
-        families=True,
     ),
     ChartSpec(
         "shrinkage", "Shrinkage", keys=("reference", "scale", "ellipses"), per_group=True,
         where_made=("mode_correlations",), of_options=("reference",),
-        families=True,
     ),
     ChartSpec(
         "motion", "Shrinkage", keys=("frames", "reference", "ellipses"),
         per_group=True, studies=("parameters", "motion"), formats=FILMS,
-        families=True,
     ),
     ChartSpec(
         "caterpillar", "Shrinkage", keys=("level", "order", "error", "reference", "scale"),
         per_group=True, studies=("mode_distribution",), of_options=("reference",),
-        families=True,
     ),
     ChartSpec(
         "qqcaterpillar", "Shrinkage", keys=("level",), per_group=True,
         studies=("mode_distribution",),
-        families=True,
     ),
     ChartSpec("pooling", "Shrinkage", keys=("x",), shows="first", studies=("pooling",)),
     ChartSpec(
         "principal", "Shrinkage", keys=("reference", "ellipses"), per_group=True,
         several=True, studies=("principal",),
-        families=True,
     ),
     ChartSpec(
         "splom", "Shrinkage", keys=("values", "ellipses"), per_group=True, several=True,
         shows="first", of_columns=True,
-        families=True,
     ),
     ChartSpec("check", "Check", shows="first", studies=("residuals", "check")),
-    ChartSpec("residuals", "Check", shows="first", studies=("residuals",), families=True),
+    ChartSpec("residuals", "Check", shows="first", studies=("residuals",)),
     ChartSpec(
         "influence", "Check", keys=("names",), shows="first",
         beside=("influence", "influence_parameters"), maker="fit.influence()",
@@ -213,29 +205,22 @@ SPECS: Final = (
         ),
     ),
     ChartSpec(
-        "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",),
-        families=True,
+        "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",)
     ),
-    ChartSpec(
-        "trace", "Optimisation", keys=("parameters",), studies=("parameters",), families=True,
-    ),
+    ChartSpec("trace", "Optimisation", keys=("parameters",), studies=("parameters",)),
     ChartSpec(
         "optimizers", "Optimisers", chart="trace", keys=("parameters", "overlay"),
         shows="optimizers", studies=("parameters",),
-        families=True,
     ),
-    ChartSpec("stopping", "Optimisation", keys=("accuracy",), studies=("stopping",), families=True),
-    ChartSpec("landscape", "Optimisation", shows="first", studies=("landscape",), families=True),
-    ChartSpec("theta", "Optimisation", keys=("frames",), formats=FILMS, families=True),
-    ChartSpec("ledger", "Optimisation", keys=("x_scale",), studies=("ledger",), families=True),
+    ChartSpec("stopping", "Optimisation", keys=("accuracy",), studies=("stopping",)),
+    ChartSpec("landscape", "Optimisation", shows="first", studies=("landscape",)),
+    ChartSpec("theta", "Optimisation", keys=("frames",), formats=FILMS),
+    ChartSpec("ledger", "Optimisation", keys=("x_scale",), studies=("ledger",)),
     ChartSpec(
         f"trace{TIMED}", chart="trace", fixed=_SECONDS, shows="optimizers",
         studies=("parameters",),
-        families=True,
     ),
-    ChartSpec(
-        f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",), families=True,
-    ),
+    ChartSpec(f"stopping{TIMED}", chart="stopping", fixed=_SECONDS, studies=("stopping",)),
     ChartSpec(
         "ridge", "Estimates", shows="first", beside=_RIDGE, key="bootstrap",
         maker=_DRAWS,
@@ -263,7 +248,6 @@ SPECS: Final = (
         studies=("parameters", "motion", "stopping", "ledger"),
         where_made=("panels", "landscape", "mode_correlations"),
         page=True,
-        families=True,
     ),
     ChartSpec("dumbbell", drawn="", per_group=True, of_options=("reference",)),
     ChartSpec("means", drawn="", tables=("means",), maker="fit.means(...)"),
