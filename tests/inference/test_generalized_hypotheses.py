@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -156,7 +157,7 @@ def test_what_is_of_linear_models_says_so(name: str) -> None:
         getattr(ms, name)(source)
 
 
-def test_draws_do_not_depend_on_others_and_refits_are_fits() -> None:
+def test_draws_do_not_depend_on_others_and_refits_are_fits(tmp_path: Path) -> None:
     data = frame_of("cbpp-agq1")
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
     fit = ms.glmer(formula, data)
@@ -166,6 +167,13 @@ def test_draws_do_not_depend_on_others_and_refits_are_fits() -> None:
     longer = fit.parametric_bootstrap(7, seed=5)
     pd.testing.assert_frame_equal(longer.table, again.table)
     assert fit.draws is not None
+    fit.profile(["sd"], levels=[0.5])
+    fit.save(tmp_path / "fit")
+    loaded = ms.load_fit(tmp_path / "fit")
+    assert loaded.draws is not None
+    assert loaded.draws.origin.difference(longer.origin) is None
+    pd.testing.assert_frame_equal(loaded.draws.table, longer.table)
+    assert loaded.profile().table["kind"].unique().tolist() == ["sd"]
     # A draw fitted by itself.
     from mixedscope.inference.bootstrap.generalized import generalized_responses
 

@@ -457,4 +457,6 @@ def _without_nulls(stored: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(stored)
     for name in ("sd", "correlation"):
         out[name] = [float("nan") if value is None else value for value in out[name]]
+    if out["sigma"] is None:
+        out["sigma"] = float("nan")
     return out
