@@ -349,6 +349,35 @@ def test_modes_are_found_from_anywhere() -> None:
             np.testing.assert_allclose(g, score, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("response", "family", "link"),
+    [("successes / trials", "binomial", "cloglog"), ("count", "poisson", "log")],
+)
+def test_modes_of_one_point_are_no_trap_for_those_of_another(
+    response: str, family: str, link: str
+) -> None:
+    made = ms.GeneralizedLinearMixedModel(
+        f"{response} ~ x + (1 + x | g) + (1 + z | h)", simulated(), family, link
+    )
+    rng = np.random.default_rng(2)
+    k = made.laplace.n_theta
+    near = np.array(made.laplace.start)
+    near[:k] *= 0.5
+    expected = made.objective(near)
+    met = 0
+    for _ in range(40):
+        far = near.copy()
+        far[:k] = rng.normal(size=k) * np.exp(2.0 * rng.normal(size=k))
+        far[k:] += 6.0 * rng.normal(size=len(far) - k)
+        try:
+            made.laplace.evaluate_gradient(far)
+        except FloatingPointError:
+            continue
+        met += 1
+        assert made.laplace.evaluate(near).objective == pytest.approx(expected, abs=1e-7)
+    assert met > 20
+
+
 def test_fits_are_equal_to_the_bit_however_often() -> None:
     made = ms.GeneralizedLinearMixedModel(
         "count ~ x + (1 + x | g) + (1 | h)", simulated(), "poisson"

@@ -203,7 +203,14 @@ class LaplaceObjective:
         factors, fixed = system.standard_factors(theta), system.fixed_part(beta)
         start = self._predicted(factors, fixed)
         self._at, self._state = None, "other"
-        modes = find_modes(system, factors, fixed, dispersion, start, expected=self.expected)
+        try:
+            modes = find_modes(system, factors, fixed, dispersion, start, expected=self.expected)
+        except FloatingPointError:
+            # Modes of a point far away may be where numbers end; those of none never are.
+            self._modes = None
+            if start is None:
+                raise
+            modes = find_modes(system, factors, fixed, dispersion, None, expected=self.expected)
         self._modes, self._at, self._state = modes, point.copy(), "factorised"
         return modes
 
@@ -457,6 +464,9 @@ class LaplaceObjective:
                 together[term.theta] = term.nearest_theta(np.eye(term.size))
         if len(starts) > 2:
             starts.append(together)
+        if starts:
+            # Searches from elsewhere have missed what those from moments find.
+            starts.append(self.moment_start())
         return ManyStarts(starts=starts)
 
     # -- what a certificate tells
