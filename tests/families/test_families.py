@@ -164,6 +164,38 @@ def test_a_large_size_is_the_poisson_family() -> None:
         )
 
 
+@pytest.mark.parametrize("dispersion", [1e-10, 1e-6, 0.04, 0.06, 1.0])
+def test_little_dispersion_keeps_the_digits_of_the_first_kind(dispersion: float) -> None:
+    # mu = 1, so that the derivatives are sums over j < y: no gamma function to cancel.
+    family = make_family("nbinom1", "log")
+    y = np.array([0.0, 1.0, 3.0, 17.0, 60.0])
+    response, eta = Response(y), np.zeros(5)
+    size = 1.0 / dispersion
+    steps = [np.arange(count) for count in y]
+    fall = np.log1p(dispersion)
+    total = sum(np.sum(np.log(dispersion * (size + j))) for j in steps)
+    total -= (size * fall * 5) + y.sum() * fall + special.gammaln(y + 1.0).sum()
+    score = np.array([np.sum(size / (size + j)) for j in steps]) - size * fall
+    bend = np.array([np.sum((size / (size + j)) ** 2) for j in steps])
+    twist = np.array([np.sum((size / (size + j)) ** 3) for j in steps])
+    rows = family.rows(response, eta, dispersion)
+    value = rows.log_likelihood + family.constant(response, dispersion)
+    assert value == pytest.approx(total, rel=1e-12)
+    np.testing.assert_allclose(rows.score, score, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(rows.weight, bend - score, rtol=1e-11, atol=1e-11)
+    slope = family.slopes(response, eta, dispersion).weight
+    np.testing.assert_allclose(slope, 3.0 * bend - 2.0 * twist - score, rtol=1e-10, atol=1e-10)
+
+
+def test_large_counts_have_the_likelihood_of_the_table() -> None:
+    family = make_family("nbinom2", "log")
+    for size in (0.3, 15.0, 25.0, 1e4, 1e9):
+        y = np.array([100_001.0, 250_000.0])
+        made = family.constant(Response(y), size) + special.gammaln(y + 1.0).sum()
+        exact = sum(float(np.sum(np.log1p(np.arange(count) / size))) for count in y)
+        assert made == pytest.approx(exact, rel=1e-12, abs=1e-9)
+
+
 def test_names_and_links_are_suggested() -> None:
     with pytest.raises(ModelError, match="Did you mean 'poisson'"):
         make_family("poison")

@@ -14,6 +14,10 @@ __all__ = ["NegativeBinomial1", "NegativeBinomial2", "Poisson"]
 
 Floats = NDArray[np.float64]
 
+# Sizes beyond which gamma functions are series, and counts up to which a table holds their sums.
+_FAR = 20.0
+_LONGEST = 100_000
+
 
 class _Counts(MeanFamily):
     """What families of counts have in common."""
@@ -166,20 +170,17 @@ class NegativeBinomial1(_Counts):
         self, y: Floats, log_mean: Floats, dispersion: float
     ) -> tuple[Floats, Floats, Floats]:
         size = np.exp(log_mean) / dispersion
-        rise = special.digamma(y + size) - special.digamma(size)
+        rise, slope, bend, _ = _gamma_differences(y, size)
         fall = math.log1p(dispersion)
-        first = size * (rise - fall)
-        bend = special.polygamma(1, y + size) - special.polygamma(1, size)
-        likelihood = special.gammaln(y + size) - special.gammaln(size) - size * fall
-        return likelihood, first, first + size * size * bend
+        first = size * (slope - fall)
+        return rise - size * fall, first, first + size * size * bend
 
     def _further(
         self, y: Floats, log_mean: Floats, dispersion: float
     ) -> tuple[Floats, Floats, Floats]:
         size = np.exp(log_mean) / dispersion
         _, _, second = self._of_log_mean(y, log_mean, dispersion)
-        bend = special.polygamma(1, y + size) - special.polygamma(1, size)
-        twist = special.polygamma(2, y + size) - special.polygamma(2, size)
+        _, _, bend, twist = _gamma_differences(y, size)
         unknown = np.full(len(y), np.nan)
         return second + 2.0 * size**2 * bend + size**3 * twist, unknown, unknown
 
@@ -203,18 +204,67 @@ class NegativeBinomial1(_Counts):
 def _rising(y: Floats, size: float) -> tuple[Floats, Floats]:
     """``sum over j < y of log(1 + j / size)``, and its derivative by the logarithm of size.
 
-    From a table of all counts up to the largest: gamma functions of large sizes cancel.
+    From a table of all counts up to the largest, if that is short: gamma functions of large sizes
+    cancel.
     """
     most = int(y.max(initial=0.0))
-    if most > 10_000_000:
-        value = special.gammaln(y + size) - special.gammaln(size) - y * math.log(size)
-        slope = size * (special.digamma(y + size) - special.digamma(size)) - y
-        return value, slope
+    if most > _LONGEST:
+        rise, slope, _, _ = _gamma_differences(y, np.full(len(y), size))
+        return rise - y * math.log(size), size * slope - y
     j = np.arange(most, dtype=np.float64)
     at = y.astype(np.int64)
     value = np.concatenate([[0.0], np.cumsum(np.log1p(j / size))])
     slope = np.concatenate([[0.0], np.cumsum(-j / (size + j))])
     return value[at], slope[at]
+
+
+def _gamma_differences(y: Floats, size: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """The log-gamma function and its first three derivatives, at ``y + size`` less at ``size``.
+
+    Of large sizes by Stirling's series, whose leading terms are subtracted in closed form: those
+    functions themselves cancel there, and all digits of a difference may be lost.
+    """
+    near = np.minimum(size, _FAR)
+    far = np.maximum(size, _FAR)
+    total = y + far
+    inverse = np.log1p(y / far)
+    series = [
+        (total - 0.5) * inverse + y * np.log(far) - y + _stirling(total, 0) - _stirling(far, 0),
+        inverse + 0.5 * y / (far * total) + _stirling(total, 1) - _stirling(far, 1),
+        -y / (far * total) + _stirling(total, 2) - _stirling(far, 2),
+        y * (far + total) / (far * total) ** 2 + _stirling(total, 3) - _stirling(far, 3),
+    ]
+    direct = [
+        special.gammaln(y + near) - special.gammaln(near),
+        special.digamma(y + near) - special.digamma(near),
+        special.polygamma(1, y + near) - special.polygamma(1, near),
+        special.polygamma(2, y + near) - special.polygamma(2, near),
+    ]
+    made = [np.where(size > _FAR, s, d) for s, d in zip(series, direct, strict=True)]
+    return made[0], made[1], made[2], made[3]
+
+
+def _stirling(x: Floats, order: int) -> Floats:
+    """What Stirling's series adds, beyond 20, to the leading terms of log-gamma or a derivative.
+
+    Abramowitz & Stegun (1964), 6.1.41, 6.3.18 and 6.4.12 to 6.4.13; the first term left out is
+    below 1e-14 of the leading one.
+    """
+    i, square = 1.0 / x, 1.0 / (x * x)
+    if order == 0:
+        made = i * _series(square, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188))
+    elif order == 1:
+        made = square * _series(square, (-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132))
+    elif order == 2:
+        made = square * (0.5 + i * _series(square, (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66)))
+    else:
+        terms = (-1 / 2, 1 / 6, -1 / 6, 3 / 10, -5 / 6)
+        made = square * i * (-1.0 + i * _series(square, terms))
+    return np.asarray(made, dtype=np.float64)
+
+
+def _series(x: Floats, terms: tuple[float, ...]) -> Floats:
+    return np.asarray(np.polynomial.polynomial.polyval(x, terms), dtype=np.float64)
 
 
 def _total(values: Floats, weights: Floats | None) -> float:
