@@ -13,7 +13,7 @@ exact or has an eigenvalue below a thousandth of the largest: see `polish`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -168,7 +168,7 @@ def certificate_words(
     ends = [name for name in active if edges[name] != 0.0]
     words = _RESIDUAL.get(stated["residual"], "").format(criterion)
     if stated["verdict"] == "at infinity":
-        words = _INFINITE.format(", ".join(stated["at_infinity"]))
+        words = _infinite_words(stated["at_infinity"])
     words = words or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
@@ -246,11 +246,18 @@ _RESIDUAL = {
 
 #: What is said where fixed effects have no end.
 _INFINITE = (
-    "The likelihood has no maximum: it rises for ever as {} go to infinity, for together they tell "
-    "some responses without a miss (the data separate). Their estimates and standard errors are "
-    "only where the search gave up; so are no others that hang on them. Leave out a term, join "
-    "categories, or find out why these responses are certain."
+    "The likelihood has no maximum: it rises for ever as {} to infinity, for {} tell{} some "
+    "responses without a miss (the data separate). {} estimates and standard errors are only where "
+    "the search gave up; so are no others that hang on {}. Leave out a term, join categories, or "
+    "find out why these responses are certain."
 )
+
+
+def _infinite_words(names: Sequence[str]) -> str:
+    """What is said of the fixed effects that have no end, one or several."""
+    if len(names) == 1:
+        return _INFINITE.format(f"{names[0]} goes", "it alone", "s", "Its", "it")
+    return _INFINITE.format(f"{', '.join(names)} go", "together they", "", "Their", "them")
 
 
 def _limit_words(limit: float, criterion: str) -> str:
