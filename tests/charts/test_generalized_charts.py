@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -280,3 +281,15 @@ def test_every_public_chart_is_drawn_or_says_in_a_sentence_why_not(
         said = str(error)
     assert not said or SENTENCE.match(said), said
     assert (not said) == (name in OF_FITS)
+
+
+def test_the_frame_of_panels_holds_every_row() -> None:
+    # A second variable makes lines of means of places, which end before the outermost rows.
+    rng = np.random.default_rng(4)
+    x, z = rng.normal(size=120), rng.normal(size=120)
+    group = [f"g{i % 6}" for i in range(120)]
+    data = pd.DataFrame({"x": x, "z": z, "g": group, "y": rng.poisson(np.exp(0.5 + 0.3 * x))})
+    chart = ms.charts.panels(ms.glmer("y ~ x + z + (1 + x | g)", data, "poisson"))
+    spec = json.dumps(chart.to_dict())
+    frames = [json.loads(found) for found in re.findall(r'"domain": (\[-?[0-9.e, -]+\])', spec)]
+    assert any(low < x.min() and high > x.max() and high < 2 * x.max() for low, high in frames)

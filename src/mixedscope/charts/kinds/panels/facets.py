@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.colours import Style
@@ -160,7 +161,7 @@ class Facets:
             ignore_index=True,
         )
         rows.insert(0, "panel", rows["level"].map(strips))
-        x = self._x(lines)
+        x = self._x(lines, points)
         layers = self._means(x) if self._is_categorical else self._lines(x)
         header = alt.Header(
             title=None,
@@ -189,7 +190,7 @@ class Facets:
             .properties(title=title)
         )
 
-    def _x(self, lines: pd.DataFrame) -> alt.X:
+    def _x(self, lines: pd.DataFrame, points: pd.DataFrame) -> alt.X:
         if self._is_categorical:
             order = list(dict.fromkeys(lines["category"]))
             each = self.width / (len(order) + 0.6)
@@ -201,7 +202,9 @@ class Facets:
                 labelLimit=round(each) if level else _LONGEST_LABEL,
             )
             return alt.X("category:N", sort=order, scale=alt.Scale(paddingOuter=0.3), axis=axis)
-        low, high = float(lines["x"].min()), float(lines["x"].max())
+        # Lines of means of places end before the outermost rows.
+        places = np.concatenate([lines["x"], points["x"]])
+        low, high = float(np.nanmin(places)), float(np.nanmax(places))
         room = 0.04 * (high - low) or 0.5
         axis = alt.Axis(title=None, grid=False, labelBound=True, tickCount=max(2, self.width // 36))
         scale = alt.Scale(domain=[low - room, high + room], nice=False)
