@@ -27,7 +27,7 @@ from mixedscope.inference.estimates.parameters import sds_and_correlations
 from mixedscope.inference.estimates.refit import SETTLED
 from mixedscope.inference.ladder.tangent import raised
 from mixedscope.inference.profiles.constrained import bounded_inverse, hessian, minimize
-from mixedscope.inference.profiles.generalized import GeneralizedSpace
+from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = [

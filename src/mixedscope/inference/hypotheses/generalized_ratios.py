@@ -34,7 +34,7 @@ from mixedscope.inference.hypotheses.likelihood_ratios import (
 )
 from mixedscope.inference.ladder.likelihood_ratio import null_reference
 from mixedscope.inference.profiles.constrained import bounded_inverse, hessian, minimize
-from mixedscope.inference.profiles.generalized import GeneralizedSpace
+from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
 
 __all__ = [
     "LARGE_SAMPLES",
