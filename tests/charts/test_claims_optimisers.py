@@ -177,7 +177,8 @@ def thinned(m: re.Match[str], fits: Fits, x: str) -> None:
         assert read(m["n"]) in [len(own) for own in marks]
     if m["best"]:
         points = [row for rows in DRAWN for row in rows if "best" in row]
-        own = {row["evaluation"] for row in points if row["fit"] == m["label"]}
+        assert x == "evaluation"
+        own = {row["x"] for row in points if row["fit"] == m["label"]}
         assert read(m["best"]) == len(own) < len(trace)
         assert {1, len(trace)} <= own
     if m["lines"]:

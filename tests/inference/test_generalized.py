@@ -103,6 +103,24 @@ def test_a_category_of_one_outcome_has_no_finite_estimate(response: str, family:
     assert fit.objective == pytest.approx(rest.objective, abs=1e-4)
 
 
+@pytest.mark.parametrize(("family", "name"), [("nbinom2", "size"), ("nbinom1", "dispersion")])
+def test_counts_that_vary_little_leave_a_negative_binomial_without_end(
+    family: str, name: str
+) -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"g": np.repeat(np.arange(20), 15).astype(str)})
+    frame["y"] = rng.binomial(6, 0.5, len(frame))  # half as variable as Poisson counts
+    fit = ms.glmer("y ~ 1 + (1 | g)", frame, family)
+    assert fit.certificate["verdict"] == "at infinity"
+    assert fit.certificate["at_infinity"] == [f"log({name})"]
+    assert not fit.converged
+    assert f"does not fall as log({name}) goes on and on" in str(fit)
+    poisson = ms.glmer("y ~ 1 + (1 | g)", frame, "poisson")
+    assert fit.objective == pytest.approx(poisson.objective, abs=1e-5)
+    frame["y"] = rng.negative_binomial(2, 0.4, len(frame))
+    assert "at_infinity" not in ms.glmer("y ~ 1 + (1 | g)", frame, family).certificate
+
+
 def test_categories_of_both_outcomes_are_no_separation() -> None:
     frame = separated()
     first = frame.index[frame["x"] == "c"][0]

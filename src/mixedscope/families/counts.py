@@ -80,6 +80,7 @@ class NegativeBinomial2(_Counts):
 
     name = "nbinom2"
     dispersion = "size"
+    limit = (1, "poisson")
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
@@ -148,6 +149,7 @@ class NegativeBinomial1(_Counts):
 
     name = "nbinom1"
     dispersion = "dispersion"
+    limit = (-1, "poisson")
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator

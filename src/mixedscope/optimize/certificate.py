@@ -96,9 +96,10 @@ def certificate(
     dict
         ``verdict``, one of ``optimum`` (no slope, no downward curvature), ``boundary optimum``
         (the same with a singular Λ), ``at infinity`` (the likelihood rises for ever along the
-        parameters named in ``at_infinity``, a key that others do not have), ``saddle`` (downward
-        curvature remains) and ``not converged`` (more than `VERDICT_TOLERANCE` may still be gained,
-        or it could not be checked); ``gradient_norm``, Euclidean, standardised units;
+        parameters named in ``at_infinity``, a key that others do not have, or never falls),
+        ``saddle`` (downward curvature remains) and ``not converged`` (more than
+        `VERDICT_TOLERANCE` may still be gained, or it could not be checked); ``gradient_norm``,
+        Euclidean, standardised units;
         ``newton_decrement``, deviance units; ``min_hessian_eigenvalue``, standardised units;
         ``active_bounds``, names of the theta at an end of their range, which is 0 unless they are
         angles of correlations;
@@ -168,7 +169,7 @@ def certificate_words(
     ends = [name for name in active if edges[name] != 0.0]
     words = _RESIDUAL.get(stated["residual"], "").format(criterion)
     if stated["verdict"] == "at infinity":
-        words = _infinite_words(stated["at_infinity"])
+        words = _infinite_words(stated["at_infinity"], objective.beta_names)
     words = words or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
@@ -253,11 +254,24 @@ _INFINITE = (
 )
 
 
-def _infinite_words(names: Sequence[str]) -> str:
-    """What is said of the fixed effects that have no end, one or several."""
-    if len(names) == 1:
-        return _INFINITE.format(f"{names[0]} goes", "it alone", "s", "Its", "it")
-    return _INFINITE.format(f"{', '.join(names)} go", "together they", "", "Their", "them")
+#: What is said where a dispersion has no end.
+_LIMIT = (
+    "The likelihood does not fall as {} goes on and on, to where the family is another one, "
+    "without that parameter: a negative binomial is the Poisson there. Its estimate is only where "
+    "the search gave up; fit the other family."
+)
+
+
+def _infinite_words(names: Sequence[str], fixed: Sequence[str]) -> str:
+    """What is said of parameters that have no end: fixed effects, and others."""
+    effects = [name for name in names if name in fixed]
+    words = [_LIMIT.format(name) for name in names if name not in fixed]
+    if len(effects) == 1:
+        words.insert(0, _INFINITE.format(f"{effects[0]} goes", "it alone", "s", "Its", "it"))
+    elif effects:
+        together = f"{', '.join(effects)} go", "together they", "", "Their", "them"
+        words.insert(0, _INFINITE.format(*together))
+    return " ".join(words)
 
 
 def _limit_words(limit: float, criterion: str) -> str:

@@ -56,6 +56,12 @@ _State = Literal["factorised", "inverted", "other"]
 #: largest that are.
 _SMALL = 0.1
 
+#: Logarithm of the dispersion from which on, towards where the family is another one, it is looked
+#: whether the objective still rises; how much further; and a rise that is none.
+_CLOSE_TO_LIMIT = 8.0
+_FURTHER = 5.0
+_LEVEL = 1e-7
+
 #: Observations times grouping factors that take about a millisecond.
 _QUICK = 4000
 
@@ -476,8 +482,24 @@ class LaplaceObjective:
         return []
 
     def at_infinity(self, point: Floats) -> list[str]:
-        """Fixed effects along which the likelihood rises for ever: the data separate."""
-        return separating(self.system, self.split(point)[1])
+        """Fixed effects that the data separate by, and the dispersion where it has no end.
+
+        That is where the objective does not rise any more as the family becomes another one.
+        """
+        return [*separating(self.system, self.split(point)[1]), *self._endless_dispersion(point)]
+
+    def _endless_dispersion(self, point: Floats) -> Sequence[str]:
+        """The dispersion, by name, if it is close to where the family is another, and no better."""
+        family = self.system.family
+        if family.limit is None or family.limit[0] * point[-1] < _CLOSE_TO_LIMIT:
+            return ()
+        further = np.array(point, dtype=float)
+        further[-1] += family.limit[0] * _FURTHER
+        try:
+            gain = self.evaluate(point).objective - self.evaluate(further).objective
+        except FloatingPointError:
+            return ()
+        return self.theta_names[-1:] if gain > -_LEVEL else ()
 
     def residual_state(
         self, point: Floats, value: float
