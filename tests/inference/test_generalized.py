@@ -121,6 +121,18 @@ def test_counts_that_vary_little_leave_a_negative_binomial_without_end(
     assert "at_infinity" not in ms.glmer("y ~ 1 + (1 | g)", frame, family).certificate
 
 
+@pytest.mark.parametrize("points", [1, 9])
+def test_levels_of_one_outcome_only_leave_a_standard_deviation_without_end(points: int) -> None:
+    frame = pd.DataFrame({"g": np.repeat(np.arange(20), 6)})
+    frame["y"] = frame["g"] % 2
+    fit = ms.glmer("y ~ 1 + (1 | g)", frame, nAGQ=points)
+    assert fit.certificate["verdict"] == "at infinity"
+    assert fit.certificate["at_infinity"] == ["g.(Intercept)"]
+    assert "never falls as the standard deviation of g.(Intercept) grows" in str(fit)
+    frame.loc[0, "y"] = 1
+    assert "at_infinity" not in ms.glmer("y ~ 1 + (1 | g)", frame, nAGQ=points).certificate
+
+
 def test_categories_of_both_outcomes_are_no_separation() -> None:
     frame = separated()
     first = frame.index[frame["x"] == "c"][0]

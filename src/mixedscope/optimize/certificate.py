@@ -169,7 +169,7 @@ def certificate_words(
     ends = [name for name in active if edges[name] != 0.0]
     words = _RESIDUAL.get(stated["residual"], "").format(criterion)
     if stated["verdict"] == "at infinity":
-        words = _infinite_words(stated["at_infinity"], objective.beta_names)
+        words = _infinite_words(stated["at_infinity"], objective)
     words = words or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
@@ -262,10 +262,21 @@ _LIMIT = (
 )
 
 
-def _infinite_words(names: Sequence[str], fixed: Sequence[str]) -> str:
+#: What is said where levels have outcomes of one kind only.
+_CONCORDANT = (
+    "No level has outcomes of both kinds, so that the exact likelihood never falls as the standard "
+    "deviation of {} grows: that it has an estimate is owed to the approximation. Leave the term "
+    "out, or observe levels more often."
+)
+
+
+def _infinite_words(names: Sequence[str], objective: SmoothObjective) -> str:
     """What is said of parameters that have no end: fixed effects, and others."""
-    effects = [name for name in names if name in fixed]
-    words = [_LIMIT.format(name) for name in names if name not in fixed]
+    effects = [name for name in names if name in objective.beta_names]
+    others = [name for name in names if name not in effects]
+    # The dispersion stands behind fixed effects.
+    last = objective.theta_names[-1]
+    words = [(_LIMIT if name == last else _CONCORDANT).format(name) for name in others]
     if len(effects) == 1:
         words.insert(0, _INFINITE.format(f"{effects[0]} goes", "it alone", "s", "Its", "it"))
     elif effects:

@@ -33,7 +33,7 @@ from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.generalized.modes import Modes, find_modes
 from mixedscope.engine.generalized.rows import slope_of_weight
-from mixedscope.engine.generalized.separation import separating
+from mixedscope.engine.generalized.separation import is_concordant, separating
 from mixedscope.engine.generalized.starting import (
     generalized_linear_fit,
     information_at,
@@ -482,11 +482,15 @@ class LaplaceObjective:
         return []
 
     def at_infinity(self, point: Floats) -> list[str]:
-        """Fixed effects that the data separate by, and the dispersion where it has no end.
+        """Names of parameters that have no finite estimate.
 
-        That is where the objective does not rise any more as the family becomes another one.
+        Fixed effects that the data separate by; a standard deviation of levels of which none has
+        outcomes of both kinds; the dispersion where the objective does not rise any more as the
+        family becomes another one.
         """
-        return [*separating(self.system, self.split(point)[1]), *self._endless_dispersion(point)]
+        concordant = self.theta_names[:1] if is_concordant(self.system) else ()
+        effects = separating(self.system, self.split(point)[1])
+        return [*concordant, *effects, *self._endless_dispersion(point)]
 
     def _endless_dispersion(self, point: Floats) -> Sequence[str]:
         """The dispersion, by name, if it is close to where the family is another, and no better."""

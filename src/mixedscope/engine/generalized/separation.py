@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.generalized.system import GeneralizedSystem
 
-__all__ = ["separating"]
+__all__ = ["is_concordant", "separating"]
 
 Floats = NDArray[np.float64]
 
@@ -63,3 +64,20 @@ def separating(system: GeneralizedSystem, beta: Floats) -> list[str]:
     sizes = np.abs(direction) * np.sqrt((system.X**2).mean(axis=0))
     names = np.array(system.fixed_names, dtype=object)
     return [str(name) for name in names[sizes > _NOTHING * sizes.max()]]
+
+
+def is_concordant(system: GeneralizedSystem) -> bool:
+    """Whether no level has outcomes of both kinds, and some have several of the one.
+
+    Of one intercept that varies. The exact likelihood then never falls as its standard deviation
+    grows; that of an approximation may.
+    """
+    family, y = system.family, system.response.y
+    if family.name != "binomial" or len(system.factors) != 1 or system.factors[0].size != 1:
+        return False
+    factor = system.factors[0]
+    if np.ptp(factor.z) > 0.0 or not np.isin(y, (0.0, 1.0)).all():
+        return False
+    counts = sums_by_level(factor.codes, np.column_stack([np.ones(system.n), y]), factor.n_levels)
+    rows, successes = counts.T
+    return bool(((successes == 0.0) | (successes == rows)).all() and rows.max() > 1.0)
