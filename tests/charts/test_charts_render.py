@@ -294,7 +294,7 @@ def test_svg_holds_the_slices_of_the_font_that_it_needs() -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
-def test_interactive_chart_is_large_on_a_desk_and_whole_on_a_phone(tmp_path: Path) -> None:
+def test_interactive_chart_is_large_on_a_desk_and_keeps_its_type_on_a_phone(tmp_path: Path) -> None:
     chart = alt.Chart(pd.DataFrame({"x": [1, 2]}), width=500, height=300).mark_point()
     figure = Figure(configure(chart.encode(x="x:Q").properties(title="What it says")), "t", "c")
     caption = tmp_path / "charts/a model/x-g~20h.caption.json"
@@ -306,12 +306,20 @@ def test_interactive_chart_is_large_on_a_desk_and_whole_on_a_phone(tmp_path: Pat
             page.wait(lambda page=page, drawn=drawn: page.js(drawn), "a chart")
             left, _, shown, _ = page.place("svg.marks")
             natural = float(page.js("document.querySelector('svg.marks').getAttribute('width')"))
-            assert left + shown <= width
             assert page.js("document.documentElement.scrollWidth") <= width
-            # The menu stands beside the picture.
-            assert page.place("summary")[0] >= left + shown - 1
+            is_wide = page.js("!document.getElementById('wide').hidden")
             if width == 1280:
+                assert left + shown <= width
                 assert shown == pytest.approx(1.25 * natural, rel=0.01)
+                # The menu stands beside the picture.
+                assert page.place("summary")[0] >= left + shown - 1
+                assert not is_wide
+            else:
+                # It scrolls in its own box, and the page says so.
+                box, _, room, _ = page.place("#chart")
+                assert box + room <= width
+                assert shown == pytest.approx(natural, rel=0.01)
+                assert is_wide
             assert page.text("h1") == "What it says"
             link = page.js("document.querySelector('a').href")
             assert link == (tmp_path / "pages/a model.html").as_uri() + "#x-g~20h"

@@ -18,7 +18,7 @@ from mixedscope.tables.store import FitTables
 
 #: Sentences about levels are those of shrinkage plots, with axes in the place of terms.
 SHARED = {"marks", "ellipses", "one_fit", "without_reference", "sampled_by_movement"}
-SHARED |= {"told_apart", "other_factors"}
+SHARED |= {"told_apart", "other_factors", "by_rank"}
 
 claims = Claims([(pattern, check) for pattern, check in pull.checks if check.__name__ in SHARED])
 

@@ -80,7 +80,10 @@ def test_other_tables_are_left_to_altair(table: pd.DataFrame) -> None:
 
 
 def points(table: Any) -> alt.Chart:
-    return alt.Chart(table).mark_point().encode(x="n:Q", y="n:Q")
+    # All columns are shown, as those that are not are left out.
+    given = table.columns if isinstance(table, pd.DataFrame) else next(iter(table.values), {})
+    shown = [alt.Tooltip(name, type="nominal") for name in given]
+    return alt.Chart(table).mark_point().encode(x="n:Q", y="n:Q", tooltip=shown)
 
 
 def test_specifications_are_those_of_altair() -> None:

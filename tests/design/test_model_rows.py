@@ -192,4 +192,4 @@ def test_simulated_data_have_the_offset_of_their_formula() -> None:
     assert fit.beta == pytest.approx([1.0, 2.0], abs=0.6)
     truth = effects_in_model(made, model.design)
     assert truth is not None
-    assert np.std(model.design.y - truth.mean) == pytest.approx(0.5, abs=0.15)
+    assert np.std(model.design.y - truth.predictor) == pytest.approx(0.5, abs=0.15)

@@ -50,7 +50,12 @@ def data() -> pd.DataFrame:
 
 def test_what_is_described_is_read_back() -> None:
     assert ModelSpec.of(FULL.described()) == FULL
-    assert list(FULL.described()) == [one.name for one in fields(ModelSpec)]
+    more = {"family": "binomial", "link": "probit", "information": "expected", "quadrature": 7}
+    of_family = ModelSpec("y ~ a + (1 | g)", **more)  # type: ignore[arg-type]
+    assert ModelSpec.of(of_family.described()) == of_family
+    named = [one.name for one in fields(ModelSpec)]
+    assert list(FULL.described()) == [name for name in named if name not in more]
+    assert set(more) <= set(of_family.described())
     plain = ModelSpec("y ~ 1 + (1 | g)")
     # Digests of runs and files of fits are what they were before there was more to say.
     assert list(plain.described()) == ["formula", "structure", "contrasts", "weights", "criterion"]
@@ -143,7 +148,12 @@ def test_what_jobs_are_told_of_a_model_does_not_grow_by_what_it_does_not_say() -
 
 def test_models_and_configurations_say_all_of_it() -> None:
     named = {one.name for one in fields(ModelSpec)}
-    assert named - {"criterion"} <= set(inspect.signature(ms.LinearMixedModel).parameters)
+    linear, generalized = (
+        set(inspect.signature(made).parameters)
+        for made in (ms.LinearMixedModel, ms.GeneralizedLinearMixedModel)
+    )
+    assert named - {"criterion"} <= linear | generalized
+    assert not {"family", "link", "quadrature"} & linear
     assert named - {"structure"} <= set(ModelConfig.model_fields)
 
 

@@ -16,6 +16,12 @@ _PROBABILITIES: Final = {
     "cloglog": "complementary log-log",
     "log": "log of the probability",
 }
+#: Of shares, whose mean is no probability of an outcome.
+_SHARES: Final = {
+    "logit": "log odds of the mean",
+    "probit": "probit of the mean",
+    "cloglog": "complementary log-log of the mean",
+}
 _MEANS: Final = {
     "log": "log of the mean",
     "identity": "mean",
@@ -29,6 +35,8 @@ _RATIOS: Final = {
     "complementary log-log": "hazard ratio",
     "log of the probability": "risk ratio",
     "log of the mean": "ratio of means",
+    "log odds of the mean": "ratio of odds of the mean",
+    "complementary log-log of the mean": "ratio of \u2212log(1 \u2212 mean)",
 }
 #: Families of counts, whose means are rates.
 _COUNTS: Final = ("poisson", "nbinom1", "nbinom2")
@@ -50,7 +58,7 @@ def scale_words(info: Mapping[str, Any]) -> str:
     if not is_generalized(info):
         return ""
     link = str(info.get("link"))
-    known = _PROBABILITIES if info["family"] == "binomial" else _MEANS
+    known = {"binomial": _PROBABILITIES, "beta": _SHARES}.get(str(info["family"]), _MEANS)
     return known.get(link, f"link {link}")
 
 

@@ -83,7 +83,7 @@ def check_family_keys(model: Any) -> None:
     said = model.model_fields_set
     if model.family is None:
         for key in _OF_FAMILIES:
-            if key in said:
+            if key in said and getattr(model, key) != type(model).model_fields[key].default:
                 raise fault(f"{key!r} belongs to a family: name one, as in family: binomial")
         return
     beside = [

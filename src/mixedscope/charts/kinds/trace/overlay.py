@@ -89,7 +89,7 @@ def _lines(
     """Best so far as a line per fit, its end as a point."""
     parts = []
     for frame, label, rows in zip(frames, labels, kept, strict=True):
-        shown = frame.loc[rows, ["x", "best", "evaluation", "phase"]]
+        shown = frame.loc[rows, ["x", "best"]]
         parts.append(shown.assign(fit=label))
     table = pd.concat(parts, ignore_index=True)
     y = alt.Y(
