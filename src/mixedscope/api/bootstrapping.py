@@ -60,14 +60,6 @@ class FitBootstrap(FitNumbers[M]):
             self, newdata: Any, weights: str | ArrayLike | None
         ) -> str | ArrayLike | None: ...
 
-    @property
-    def draws(self) -> Bootstrap | None:
-        """Draws from the estimates, made last or stored with the fit; None where there are none."""
-        stored = self._tables.studies.get("bootstrap")
-        if stored is None or "skipped" in stored.attrs:
-            return None
-        return replace(Bootstrap.of_stored(stored), info=self.info)
-
     @door()
     def parametric_bootstrap(
         self,

@@ -6,6 +6,7 @@ What fits of all kinds of models have alike: numbers and tables.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +21,7 @@ from mixedscope.core.result_table import ResultTable, whole
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import storable
 from mixedscope.design.spec import ModelSpec
+from mixedscope.inference.bootstrap.result import Bootstrap
 from mixedscope.inference.estimates.agreement import (
     check_agreement,
     check_consistent,
@@ -197,6 +199,14 @@ class TabledFit(Generic[M]):
         return frame.loc[frame["kind"] == kind, "estimate"].to_numpy(dtype=float)
 
     # -- tables -----------------------------------------------------------------------------------
+
+    @property
+    def draws(self) -> Bootstrap | None:
+        """Draws from the estimates, made last or stored with the fit; None where there are none."""
+        stored = self._tables.studies.get("bootstrap")
+        if stored is None or "skipped" in stored.attrs:
+            return None
+        return replace(Bootstrap.of_stored(stored), info=self.info)
 
     @property
     def trace(self) -> pd.DataFrame:

@@ -80,7 +80,7 @@ class NegativeBinomial2(_Counts):
 
     name = "nbinom2"
     dispersion = "size"
-    limit = (1, "poisson")
+    limit = 1
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
@@ -149,7 +149,7 @@ class NegativeBinomial1(_Counts):
 
     name = "nbinom1"
     dispersion = "dispersion"
-    limit = (-1, "poisson")
+    limit = -1
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator

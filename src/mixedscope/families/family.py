@@ -108,14 +108,15 @@ class Family(ABC):
         As in glmmTMB: ``nbinom2``.
     dispersion : str or None
         What its parameter besides the mean is called, if it has one: ``size``, ``shape``.
-    limit : tuple of int and str, or None
-        Towards which end of that parameter, 1 or -1, the family becomes another one, and which.
+    limit : int
+        Towards which end of that parameter, 1 or -1, the family becomes another one; 0 if towards
+        none.
     """
 
     name: ClassVar[str]
     links: ClassVar[tuple[str, ...]]
     dispersion: ClassVar[str | None] = None
-    limit: ClassVar[tuple[int, str] | None] = None
+    limit: ClassVar[int] = 0
     _kind: ClassVar[str]
 
     def __init__(self, link: str | None = None) -> None:

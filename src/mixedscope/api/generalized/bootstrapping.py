@@ -24,14 +24,6 @@ Floats = NDArray[np.float64]
 class GeneralizedBootstrap(GeneralizedNumbers):
     """What estimates of a generalised model are where the parameters are known."""
 
-    @property
-    def draws(self) -> Bootstrap | None:
-        """Draws from the estimates, made last or stored with the fit; None where there are none."""
-        stored = self._tables.studies.get("bootstrap")
-        if stored is None or "skipped" in stored.attrs:
-            return None
-        return replace(Bootstrap.of_stored(stored), info=self.info)
-
     @door()
     def parametric_bootstrap(
         self,

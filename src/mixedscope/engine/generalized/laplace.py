@@ -494,11 +494,11 @@ class LaplaceObjective:
 
     def _endless_dispersion(self, point: Floats) -> Sequence[str]:
         """The dispersion, by name, if it is close to where the family is another, and no better."""
-        family = self.system.family
-        if family.limit is None or family.limit[0] * point[-1] < _CLOSE_TO_LIMIT:
+        towards = self.system.family.limit
+        if not towards or towards * point[-1] < _CLOSE_TO_LIMIT:
             return ()
         further = np.array(point, dtype=float)
-        further[-1] += family.limit[0] * _FURTHER
+        further[-1] += towards * _FURTHER
         try:
             gain = self.evaluate(point).objective - self.evaluate(further).objective
         except FloatingPointError:
