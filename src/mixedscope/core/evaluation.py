@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Evaluated", "Evaluation"]
+__all__ = ["EstimatedEvaluation", "Evaluated", "Evaluation"]
 
 
 class Evaluated(Protocol):
@@ -49,4 +49,38 @@ class Evaluation(NamedTuple):
     log_det: float
     residual_ss: float
     penalty: float
+    rounding: float = 0.0
+
+
+class EstimatedEvaluation(NamedTuple):
+    """One evaluation of a profiled objective that is estimated, in the units of the response.
+
+    What `Evaluation` does not have:
+
+    Attributes
+    ----------
+    objective_se : float
+        Standard error of the objective over sets of probes, deviance units. Fixed effects, sigma,
+        residual and penalty are exact.
+    gradient_se : (k,) array
+        Those of the gradient, theta units; NaN where it was not computed.
+    cg_iterations : int
+        Iterations of the equation that took most.
+    cg_residual : float
+        Largest length of what was left of a right-hand side of the data, over its own.
+    probes : int
+        Number of random probes.
+    """
+
+    objective: float
+    beta: NDArray[np.float64]
+    sigma: float
+    log_det: float
+    residual_ss: float
+    penalty: float
+    objective_se: float
+    gradient_se: NDArray[np.float64]
+    cg_iterations: int
+    cg_residual: float
+    probes: int
     rounding: float = 0.0

@@ -92,7 +92,7 @@ class ProfiledObjective(ABC):
         What an evaluation yields beside objective and fixed effects.
     """
 
-    parts = ("sigma", "log_det", "residual_ss", "penalty")
+    parts: tuple[str, ...] = ("sigma", "log_det", "residual_ss", "penalty")
 
     compiling_seconds = staticmethod(compiling_seconds)
 

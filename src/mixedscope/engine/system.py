@@ -150,11 +150,15 @@ class ProfiledSystem:
             GroupColumns(t.group, len(t.design.levels), t.design.codes, t.standard)
             for t in self.terms
         )
+        self._projection = self.basis.q.T @ weighted
+        self.r_inverse = self.basis.r_inverse
+        self._form()
+
+    def _form(self) -> None:
+        """Form the cross-products, and make room for their factorisation."""
         self.cross = cross_products(self.factors, self.basis, self.response)
         self.blocked = BlockedSystem(self.cross)
         self._precise_after = -1
-        self._projection = self.basis.q.T @ weighted
-        self.r_inverse = self.basis.r_inverse
 
     def project(self, values: Floats) -> Floats:
         """Residual of weighted values (n,) on the fixed effects."""

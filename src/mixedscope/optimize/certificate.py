@@ -20,6 +20,7 @@ import numpy as np
 
 from mixedscope.optimize.curvature import Curvature
 from mixedscope.optimize.objective import FloatArray, SmoothObjective, criterion_words
+from mixedscope.optimize.probe_words import probe_words
 
 __all__ = [
     "POLISH_TOLERANCE",
@@ -72,6 +73,7 @@ def certificate(
     curvature: Curvature | None,
     tried: list[str],
     excess: float = 0.0,
+    probe_error: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """State the verdict on a fit.
 
@@ -90,6 +92,10 @@ def certificate(
         What was done to get from where the search ended to an optimum.
     excess : float
         How much higher the objective was where the search ended, deviance units.
+    probe_error : mapping, optional
+        Of an objective that is estimated by random probes, see
+        `mixedscope.optimize.estimated.Settler`; without it, or if it is empty, none is stated. An
+        estimate that was not held against fresh probes is no optimum.
 
     Returns
     -------
@@ -115,7 +121,8 @@ def certificate(
     active = [name for name, is_at in zip(objective.theta_names, at_edge, strict=True) if is_at]
     tolerance = VERDICT_TOLERANCE * tolerance_scale(value)
     unidentified = _unidentified(objective, theta, curvature)
-    if curvature is None or not curvature.decrement <= tolerance:
+    unchecked = probe_error is not None and not probe_error
+    if unchecked or curvature is None or not curvature.decrement <= tolerance:
         verdict = "not converged"
     elif curvature.is_saddle and not (
         unidentified and _is_flat(objective, value, theta, curvature)
@@ -146,6 +153,7 @@ def certificate(
         "unidentified": unidentified,
         "tried": list(tried),
         **({"at_infinity": endless} if endless else {}),
+        **({"probe_error": dict(probe_error)} if probe_error else {}),
     }
     return {**stated, "words": certificate_words(objective, stated, value, limit, excess)}
 
@@ -174,6 +182,10 @@ def certificate_words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
     )  # fmt: skip
+    if stated.get("probe_error"):
+        told = probe_words(stated["probe_error"], criterion)
+        # What is left to be gained of an estimate is less than what is not known of it.
+        words = told if stated["verdict"] == "optimum" else f"{words} {told}"
     if unidentified:
         words += _unidentified_words(unidentified)
     if limit is not None:

@@ -13,6 +13,7 @@ from mixedscope.core.errors import OptimizerError
 from mixedscope.optimize.announcement import GRADIENT, LONG, announce_fit, is_by_gradient
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
+from mixedscope.optimize.estimated import Settler, is_estimated
 from mixedscope.optimize.objective import FloatArray, Objective, SmoothObjective
 from mixedscope.optimize.polish import Polisher
 from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Problem
@@ -136,9 +137,13 @@ def minimize(
         max_seconds=max_seconds,
         progress=bool(progress),
     )
+    settler = Settler(problem) if is_estimated(objective) else None
     try:
         try:
-            code, message = backend.search(problem, problem.to_x(theta0), resolved, seed)
+            if settler is not None and backend.starts_from_moments:
+                code, message = settler.search(problem.to_x(theta0))
+            else:
+                code, message = backend.search(problem, problem.to_x(theta0), resolved, seed)
         except LimitReached as limit:
             code, message = limit.code, limit.message
         except EVALUATION_ERRORS:
@@ -152,7 +157,9 @@ def minimize(
                 "Try another start, and check the data for extreme values"
             )
         found = problem.best.objective
-        polisher = Polisher(problem, problem.best)
+        if settler is not None:
+            settler.take(problem.best)
+        polisher = settler or Polisher(problem, problem.best)
         if polish:
             polisher.run()
             if polisher.limit is not None:
@@ -173,6 +180,7 @@ def minimize(
         polisher.curvature,
         polisher.tried,
         excess,
+        None if settler is None else settler.probe_error,
     )
     return OptimizationResult(
         theta=theta,

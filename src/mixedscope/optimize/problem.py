@@ -152,6 +152,11 @@ class Problem:
         """Seconds since the start in which code was compiled, or loaded from the disk."""
         return self.objective.compiling_seconds() - self._compiled
 
+    def forget(self) -> None:
+        """Forget what was best: the objective is estimated by other probes from now on."""
+        self.best = self.previous = None
+        self._worst = -math.inf
+
     def close(self) -> None:
         """Finish the progress bar."""
         if self._bar is not None:

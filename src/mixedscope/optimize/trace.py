@@ -218,7 +218,7 @@ class Trace:
                 "best": np.fmin.accumulate(objective) if len(objective) else objective,
                 "theta": _objects(theta),
                 "beta": _objects([None if e is None else e.beta for e in evaluations]),
-                **{part: _column(evaluations, part) for part in self.parts},
+                **{part: _part(evaluations, part) for part in self.parts},
                 "gradient": _objects([row.gradient for row in rows]),
                 "rho": radii[:, 0],
                 "delta": radii[:, 1],
@@ -229,6 +229,15 @@ class Trace:
 
 def _column(evaluations: list[Evaluated | None], part: str) -> FloatArray:
     return np.array([np.nan if e is None else getattr(e, part) for e in evaluations], dtype=float)
+
+
+def _part(evaluations: list[Evaluated | None], part: str) -> FloatArray | pd.Series:
+    """Make the column of a part of evaluations: of numbers, or of arrays, missing where all are."""
+    first = next((e for e in evaluations if e is not None), None)
+    if not isinstance(getattr(first, part, None), np.ndarray):
+        return _column(evaluations, part)
+    values = [None if e is None else getattr(e, part) for e in evaluations]
+    return _objects([None if v is None or np.isnan(v).all() else v for v in values])
 
 
 def _objects(values: list[FloatArray | None] | list[FloatArray]) -> pd.Series:

@@ -34,5 +34,17 @@ TRACE: Final = TableSchema(
         "status": frozenset({"ok", "failed"}),
         "phase": frozenset(PHASES),
     },
-    more={"conditional_deviance": F64, "dispersion": F64, "newton_steps": INT32, "halvings": INT32},
+    more={
+        # Of generalised models.
+        "conditional_deviance": F64,
+        "dispersion": F64,
+        "newton_steps": INT32,
+        "halvings": INT32,
+        # Of the iterative engine.
+        "objective_se": F64,
+        "gradient_se": F64S,
+        "cg_iterations": INT32,
+        "cg_residual": F64,
+        "probes": INT32,
+    },
 )

@@ -1,0 +1,1 @@
+"""Large crossed models by conjugate gradients: exact solutions, estimated determinants."""

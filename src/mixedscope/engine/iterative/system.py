@@ -1,0 +1,227 @@
+"""A design of two large crossed factors, prepared for conjugate gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedscope.core.errors import ModelError
+from mixedscope.core.wording import counted
+from mixedscope.design.design import Design
+from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.iterative.crossing import Crossing, Places, crossing_of
+from mixedscope.engine.iterative.probes import signs
+from mixedscope.engine.iterative.solution import IterativeSolution
+from mixedscope.engine.system import ProfiledSystem
+
+__all__ = ["PROBES", "IterativeSystem", "unsuited"]
+
+Floats = NDArray[np.float64]
+
+#: Probes that a fit begins with; with fewer than 32 their stated errors are too small.
+PROBES: Final = 32
+
+#: Random effects that may stand in the dense border beside the two crossed factors.
+MOST_BESIDE: Final = 200
+
+
+class IterativeSystem(ProfiledSystem):
+    """A design of which the largest factor is eliminated, the next one iterated.
+
+    It holds no factorisation: what would need one is refused, by name.
+
+    Parameters
+    ----------
+    design : Design
+    seed : int
+        Of the probes.
+    n_probes : int
+        That a fit begins with.
+
+    Attributes
+    ----------
+    n_probes : int
+        That are used now.
+    places : Places
+        Which factor is eliminated, which iterated, and which are few enough to stand beside.
+    crossing : Crossing
+
+    Raises
+    ------
+    ModelError
+        If the model is not of the kind that this serves: the message says why.
+    """
+
+    def __init__(self, design: Design, *, seed: int = 0, n_probes: int = PROBES) -> None:
+        self.seed = seed
+        self.first_probes = self.n_probes = n_probes
+        reason = unsuited(design)
+        if reason is not None:
+            raise ModelError(f"{reason} Use solver='exact' or solver='sparse'.")
+        super().__init__(design)
+
+    def _form(self) -> None:
+        """Form the cross-products of the two factors, and those of all else with them."""
+        eliminated, iterated, border = _places(self.design)
+        columns: list[tuple[int, slice]] = []
+        first = 0
+        for f in border:
+            count = self.factors[f].n_levels * self.factors[f].size
+            columns.append((f, slice(first, first + count)))
+            first += count
+        self.places = Places(eliminated, iterated, tuple(columns), first)
+        self.crossing: Crossing = crossing_of(
+            self.factors[eliminated],
+            self.factors[iterated],
+            [self.factors[f] for f in border],
+            self.basis.q,
+            self.response,
+        )
+        self._last: IterativeSolution | None = None
+
+    @cached_property
+    def probes(self) -> Floats:
+        """Random signs (N, probes), the same at every theta."""
+        return signs(len(self.crossing.squares), self.n_probes, self.seed)
+
+    def use_probes(self, n_probes: int | None) -> None:
+        """Use so many probes from now on; None: as many as a fit begins with."""
+        number = self.first_probes if n_probes is None else n_probes
+        if number != self.n_probes:
+            self.n_probes = number
+            self.__dict__.pop("probes", None)
+            self._last = None
+
+    def with_probes(self, n_probes: int, *, seed: int | None = None) -> IterativeSystem:
+        """Give the same system with another number of probes, or others."""
+        other = copy(self)
+        other.__dict__.pop("probes", None)
+        other.n_probes = n_probes
+        other.seed = self.seed if seed is None else seed
+        other._last = None
+        return other
+
+    def at(self, factors: Sequence[Floats]) -> IterativeSolution:
+        """Solve at these factors, unless that was done last."""
+        last = self._last
+        if last is None or not all(map(np.array_equal, last.factors, factors)):
+            self._last = None  # its room is needed
+            self._last = last = IterativeSolution(self.crossing, self.places, factors, self.probes)
+        return last
+
+    @property
+    def _solution(self) -> IterativeSolution:
+        if self._last is None:
+            raise ModelError("There is no solution yet.")
+        return self._last
+
+    # -- as ProfiledSystem tells -----------------------------------------------------------------
+
+    def solve(self, factors: Sequence[Floats]) -> Solution:
+        """Solve; of what comes the log-determinant is estimated."""
+        return self.at(factors).solution()
+
+    def with_response(self, response: Floats) -> IterativeSystem:
+        """Give the same system for another response (n,), in the same internal units."""
+        other = self.with_probes(self.n_probes)
+        weighted = response * self.root_weights
+        other.design = replace(self.design, y=response)
+        other.response = self.project(weighted) / self.y_scale
+        other._projection = self.basis.q.T @ weighted
+        other._form()
+        return other
+
+    def modes(self) -> list[Floats]:
+        """Conditional modes of the last solution per grouping factor (q, k), units of the data."""
+        return [self.in_data_units(i, b) for i, b in enumerate(self._solution.modes())]
+
+    def beta_covariance(self, sigma: float) -> Floats:
+        """Covariance of the fixed effects (r, r), after a solution; exact."""
+        half = np.linalg.solve(self._solution.fixed_factor(), self.r_inverse.T)
+        return np.asarray(sigma**2 * half.T @ half)
+
+    def conditional_covariances_of(
+        self, position: int, levels: NDArray[np.intp], sigma: float
+    ) -> Floats:
+        """Conditional covariances (levels, k, k) of some levels, after a solution; exact."""
+        blocks = self._solution.conditional_covariances(position, levels)
+        return self.terms[position].data_covariances(blocks * sigma**2)
+
+    def conditional_covariances(self, sigma: float) -> list[Floats]:
+        """Refused: of all levels they would take one solution each."""
+        self._refuse("Conditional covariances of all levels")
+
+    def solver(self, response: Floats) -> NoReturn:
+        """Refused: there is no factorisation to lend."""
+        self._refuse("Solutions for other responses")
+
+    def derivatives_of_determinants(
+        self, factors: Sequence[Floats], solution: Solution
+    ) -> list[Floats]:
+        """Refused: they would be estimates."""
+        self._refuse("Sums of leverages")
+
+    @property
+    def precise(self) -> None:
+        """There is no system of more digits."""
+        return None
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ModelError(
+            f"{what} are not computed by the iterative engine: fit the model with solver='exact' "
+            "or solver='sparse'."
+        )
+
+    if not TYPE_CHECKING:  # checkers know what the class has
+
+        def __getattr__(self, name: str) -> Any:
+            """Refuse what only a factorisation has."""
+            if name in ("cross", "blocked"):
+                self._refuse("Results that need a factorisation of the model")
+            raise AttributeError(name)
+
+
+def unsuited(design: Design) -> str | None:
+    """Why a design is not of the kind that this engine serves, in a sentence; None if it is."""
+    random = design.random
+    if len(random) < 2:
+        return (
+            "The iterative engine is for crossed grouping factors, and the model has one, "
+            f"{random[0].group!r}, whose levels are independent of each other."
+            if random
+            else "The iterative engine is for models with random effects."
+        )
+    eliminated, iterated, border = _places(design)
+    other = random[iterated]
+    if len(other.names) > 1:
+        return (
+            f"The iterative engine takes one column of random effects for {other.group!r}, the "
+            f"second largest grouping factor, which has {len(other.names)}: "
+            f"{', '.join(other.names)}."
+        )
+    wide = [(random[f].group, len(random[f].levels) * len(random[f].names)) for f in border]
+    if sum(count for _, count in wide) > MOST_BESIDE:
+        names = ", ".join(f"{group!r} ({count})" for group, count in wide)
+        return (
+            f"The iterative engine takes two large grouping factors, "
+            f"{random[eliminated].group!r} and {other.group!r}, and up to "
+            f"{counted(MOST_BESIDE, 'random effect')} of others; there are more: {names}."
+        )
+    return None
+
+
+def _places(design: Design) -> tuple[int, int, list[int]]:
+    """Positions of the eliminated factor, of the iterated one and of the others."""
+    counts = [len(term.levels) * len(term.names) for term in design.random]
+    order = sorted(range(len(counts)), key=lambda f: (-counts[f], f))
+    # A factor with several columns is eliminated, if it is one of the two largest.
+    first, second = order[0], order[1]
+    if len(design.random[second].names) > 1 and len(design.random[first].names) == 1:
+        first, second = second, first
+    return first, second, sorted(order[2:])

@@ -1,0 +1,304 @@
+"""Minimise an objective that is estimated by random probes: search, settle, check by fresh ones.
+
+With the same probes at every theta the estimate of the gradient is a smooth function whose root is
+sought by Newton steps on the average information. The objective is asked for no more than it
+knows: a step is refused only where it rises by more than its error. What the probes leave open is
+told in standard errors of theta: with H the Hessian and C the covariance of the gradient over sets
+of probes the root varies by ``inv(H) C inv(H)``, where the data alone leave ``2 inv(H)``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from mixedscope.core.seeds import derive_seed
+from mixedscope.optimize.backends.base import Outcome
+from mixedscope.optimize.curvature import Curvature, exact_curvature
+from mixedscope.optimize.objective import FloatArray, SmoothObjective
+from mixedscope.optimize.probe_words import APART, TOO_MUCH
+from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Point, Problem
+
+__all__ = ["EstimatedObjective", "Settler", "is_estimated"]
+
+#: Objective still to be gained at which a search ends, deviance units: theta is then within
+#: sqrt(1e-8), a ten-thousandth, of its standard errors of the root of the estimated gradient.
+_ENOUGH: Final = 1e-8
+
+#: How many probes there may be.
+_MOST_PROBES: Final = 512
+
+#: Evaluations of one search, and times a step is shortened.
+_STEPS: Final = 40
+_HALVINGS: Final = 6
+
+#: Least eigenvalue of the Hessian, as a share of the largest, that a step is divided by.
+_LEAST: Final = 1e-8
+
+#: Standard deviations over sigma: up to which zero may be tried, and what an escape from it tries.
+_TINY: Final = 0.05
+_ESCAPE: Final = 0.1
+
+
+@runtime_checkable
+class EstimatedObjective(Protocol):
+    """What an objective beside `SmoothObjective` has if it is estimated by random probes."""
+
+    @property
+    def n_probes(self) -> int:
+        """Number of probes."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """What the probes are drawn from."""
+        ...
+
+    def use_probes(self, n_probes: int | None, /) -> None:
+        """Use so many probes from now on; None: as many as a fit begins with."""
+        ...
+
+    def with_probes(self, n_probes: int, *, seed: int | None = None) -> Self:
+        """Give the same objective by other probes."""
+        ...
+
+    def gradient_covariance(self, theta: FloatArray, /) -> FloatArray:
+        """Covariance (k, k) of the gradient at theta over sets of probes."""
+        ...
+
+
+class Settler:
+    """Take a search to the root of the estimated gradient, and say how well that is known.
+
+    Has what `mixedscope.optimize.polish.Polisher` has.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of an `EstimatedObjective`.
+
+    Attributes
+    ----------
+    probe_error : dict
+        ``theta``, one standard error of the probes over the standard error of theta, the largest;
+        ``objective``, that of the objective; ``probes``; ``fresh``, how far fresh probes are from
+        them, in standard errors of the difference; ``iterations`` and ``residual`` of the
+        equations. Empty before `run`.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._objective.use_probes(None)
+        self.curvature: Curvature | None = None
+        self.tried: list[str] = []
+        self.limit: LimitReached | None = None
+        self.probe_error: dict[str, Any] = {}
+        self._point: Point | None = None
+
+    @property
+    def point(self) -> Point:
+        """Where we are."""
+        assert self._point is not None
+        return self._point
+
+    @property
+    def _objective(self) -> Any:
+        return self.problem.objective
+
+    # -- public ----------------------------------------------------------------------------------
+
+    def search(self, x0: FloatArray) -> Outcome:
+        """Search from x0 (k,), standardised units; as `Backend.search`."""
+        point = self.problem.evaluate(x0, gradient=True)
+        if point is None:
+            return Outcome("failed", "the objective could not be evaluated at the start")
+        self._point = point
+        return self._descend()
+
+    def take(self, point: Point) -> None:
+        """Go on from a point that another search found, unless this one has its own."""
+        if self._point is None:
+            self._point = point
+
+    def measure(self) -> None:
+        """Measure curvature and probe error where we are, unless the time is over."""
+        if self.problem.out_of_time:
+            return
+        if self.point.gradient is None:
+            gradient = self.problem.gradient(self.point.x)
+            self._point = Point(self.point.x, self.point.evaluation, gradient)
+        if self.point.gradient is not None:
+            self.curvature = self._curvature()
+            self._check()
+
+    def run(self) -> None:
+        """Settle, and have more probes until they tell enough."""
+        try:
+            self._settle()
+            while self._is_uncertain() and 2 * self._objective.n_probes <= _MOST_PROBES:
+                self._double()
+                self._settle()
+        except LimitReached as limit:
+            self.limit = limit
+        self._make_canonical()
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Step to the root of the gradient, and check by fresh probes."""
+        self.problem.stage = "polish"
+        if self.point.gradient is None:
+            self._evaluate_here()
+        self._descend()
+        self._make_canonical()
+        if not self.problem.out_of_time and self.point.gradient is not None:
+            self.curvature = self._curvature()
+            self._check()
+
+    def _evaluate_here(self) -> None:
+        point = self.problem.evaluate(self.point.x, gradient=True)
+        if point is not None:
+            self._point = point
+
+    def _curvature(self) -> Curvature:
+        """Curvature by the information where we are."""
+        point = self.point
+        assert point.gradient is not None
+        return exact_curvature(point.x, point.gradient, point.gradient, self._hessian(point))
+
+    def _hessian(self, point: Point) -> FloatArray:
+        problem = self.problem
+        theta = problem.to_theta(point.x)
+        return problem.hessian_to_x(np.asarray(self._objective.initial_hessian(theta)))
+
+    def _descend(self) -> Outcome:
+        """Take steps until nothing is left to be gained."""
+        problem = self.problem
+        for _ in range(_STEPS):
+            point = self.point
+            if point.gradient is None:
+                return Outcome("failed", "the gradient could not be computed")
+            hessian = self._hessian(point)
+            values, vectors = np.linalg.eigh((hessian + hessian.T) / 2.0)
+            divisors = np.maximum(np.abs(values), _LEAST * float(np.abs(values).max()) + 1e-300)
+            along = vectors.T @ point.gradient
+            step = -vectors @ (along / divisors)
+            if 0.5 * float(along @ (along / divisors)) <= _ENOUGH:
+                escape = self._escape(hessian)
+                if escape is None:
+                    return Outcome("success", "the predicted decrease fell below 1e-8")
+                step = escape
+            allowed = point.objective + point.evaluation.objective_se + 1e-6  # type: ignore[attr-defined]
+            for _ in range(_HALVINGS):
+                found = problem.evaluate(self._moved(point.x, step), gradient=True)
+                if found is not None and found.objective <= allowed:
+                    break
+                step = step / 4.0
+            else:
+                return Outcome("precision_loss", "no step lowers the objective beyond its error")
+            self._point = found
+        return Outcome("steps", f"stopped after {_STEPS} steps")
+
+    def _moved(self, x: FloatArray, step: FloatArray) -> FloatArray:
+        """Take a step, in the squares of parameters that have the lower bound 0 where they grow.
+
+        What shrinks keeps a quarter at least, unless it is so small that it may as well be zero.
+        """
+        out = x.copy()
+        for i, (at, by) in enumerate(zip(x.tolist(), step.tolist(), strict=True)):
+            if self._objective.lower[i] != 0.0 or at <= 0.0:
+                out[i] = at + math.copysign(min(abs(by), max(1.0, abs(at))), by)
+            elif by > 0.0:
+                out[i] = min(math.sqrt(at * at + 2.0 * at * by), 3.0 * at + _ESCAPE)
+            elif at + by < at / 4.0:
+                out[i] = 0.0 if at < _TINY else at / 4.0
+            else:
+                out[i] = at + by
+        return out
+
+    def _escape(self, hessian: FloatArray) -> FloatArray | None:
+        """Step away from a zero beside which the objective falls; None if there is none."""
+        lower = np.asarray(self._objective.lower)
+        falls = (lower == 0.0) & (self.point.x == 0.0) & (hessian.diagonal() < 0.0)
+        if not falls.any():
+            return None
+        self._note("negative curvature")
+        return np.where(falls, _ESCAPE, 0.0)
+
+    def _double(self) -> None:
+        """Have twice the probes from now on."""
+        problem = self.problem
+        number = 2 * self._objective.n_probes
+        self._note(f"{number} probes")
+        self._objective.use_probes(number)
+        problem.forget()
+        self._evaluate_here()
+
+    def _make_canonical(self) -> None:
+        """Bring theta to its canonical range."""
+        problem, point = self.problem, self.point
+        theta = problem.to_theta(point.x)
+        canonical = self._objective.canonical(theta)
+        if np.array_equal(theta, canonical):
+            return
+        gradient = problem.gradient(problem.to_x(canonical))
+        self._point = Point(problem.to_x(canonical) + 0.0, point.evaluation, gradient)
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def _is_uncertain(self) -> bool:
+        """Whether probes leave more open than they may."""
+        told = self.probe_error
+        if not told:
+            return False
+        return bool(told["theta"] > TOO_MUCH or told["fresh"] > APART)
+
+    def _check(self) -> None:
+        """Compare with fresh probes, and put the error of the probes into standard errors."""
+        problem, objective = self.problem, self._objective
+        assert self.curvature is not None
+        theta = problem.to_theta(self.point.x)
+        own = self._covariance(objective, theta)
+        fresh = objective.with_probes(
+            objective.n_probes, seed=derive_seed(objective.seed, "fresh probes")
+        )
+        problem.certificate_evaluations += 1
+        try:
+            slope = problem.slope_to_x(fresh.evaluate_gradient(theta)[1])
+            other = self._covariance(fresh, theta)
+        except EVALUATION_ERRORS:
+            self.probe_error = {}
+            return
+        assert self.point.gradient is not None
+        inverse = self.curvature.inverse
+        errors = np.sqrt(np.maximum((inverse @ own @ inverse).diagonal(), 0.0))
+        standard = np.sqrt(2.0 * inverse.diagonal())
+        difference = slope - self.point.gradient
+        spread = np.sqrt(np.maximum((own + other).diagonal(), 0.0))
+        # Where neither set errs, as at zero, they agree.
+        apart = np.divide(np.abs(difference), spread, out=np.zeros(len(spread)), where=spread > 0.0)
+        evaluation: Any = self.point.evaluation
+        self.probe_error = {
+            "theta": float((errors / standard).max()),
+            "objective": float(evaluation.objective_se),
+            "probes": int(evaluation.probes),
+            "fresh": float(apart.max()),
+            "iterations": int(evaluation.cg_iterations),
+            "residual": float(evaluation.cg_residual),
+        }
+
+    def _covariance(self, objective: Any, theta: FloatArray) -> FloatArray:
+        """Covariance of the gradient in standardised units."""
+        half = self.problem.slope_to_x(objective.gradient_covariance(theta))
+        return self.problem.slope_to_x(half.T)
+
+    def _note(self, what: str) -> None:
+        if what not in self.tried:
+            self.tried.append(what)
+
+
+def is_estimated(objective: SmoothObjective) -> bool:
+    """Whether an objective is an `EstimatedObjective`."""
+    return isinstance(objective, EstimatedObjective)

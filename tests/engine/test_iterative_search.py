@@ -1,0 +1,135 @@
+"""Fits by the iterative engine: where they end, and what they say of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedscope as ms
+from mixedscope.engine.iterative.objective import IterativeObjective
+from mixedscope.engine.iterative.system import IterativeSystem
+from mixedscope.optimize.driver import minimize
+from mixedscope.optimize.estimated import EstimatedObjective
+
+
+def ratings(n=6000, users=500, items=150, *, seed=0, sds=(0.6, 0.5), slope=0.3):
+    rng = np.random.default_rng(seed)
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    x = rng.normal(size=n)
+    y = 3.0 + 0.2 * x + rng.normal(size=n)
+    y += sds[0] * rng.normal(size=users)[u] + sds[1] * rng.normal(size=items)[i]
+    y += slope * rng.normal(size=users)[u] * x
+    d = rng.integers(0, 5, n)
+    y += np.array([0.4, -0.6, 0.1, 0.5, -0.3])[d]
+    frame = pd.DataFrame({"y": y, "x": x, "d": pd.Categorical(d)})
+    return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i))
+
+
+def both(formula, data, *, reml=False, n_probes=32, **how):
+    model = ms.LinearMixedModel(formula, data)
+    system = IterativeSystem(model.design, n_probes=n_probes)
+    found = minimize(IterativeObjective(system, reml=reml), **how)
+    return model, model.fit(reml=reml), found
+
+
+def standard_errors(model, theta, *, reml=False):
+    """Standard errors of theta by the exact engine's information."""
+    information = model.profiled(reml=reml).initial_hessian(theta)
+    return np.sqrt(2.0 * np.linalg.inv(information).diagonal())
+
+
+@pytest.mark.parametrize(
+    ("formula", "reml"),
+    [
+        ("y ~ x + (1|u) + (1|i)", False),
+        ("y ~ x + (1|u) + (1|i) + (1|d)", True),
+        ("y ~ x + (1 + x|u) + (1|i)", True),
+    ],
+)
+def test_a_fit_ends_within_its_stated_error_of_the_exact_one(formula, reml):
+    model, exact, found = both(formula, ratings(), reml=reml)
+    told = found.certificate["probe_error"]
+    errors = np.abs(found.theta - exact.theta) / standard_errors(model, exact.theta, reml=reml)
+    # The largest of a few with one standard error each, and 1e-4 for where the search stops.
+    assert errors.max() < 4.5 * told["theta"] + 1e-3
+    assert told["theta"] < 0.02
+    difference = found.evaluation.objective - exact.objective
+    assert abs(difference) < 4.5 * told["objective"]
+    assert found.certificate["verdict"] == "optimum"
+    assert "to within probe error" in found.certificate["words"]
+    assert found.optimizer["evaluations"] <= 12
+
+
+def test_a_variance_of_zero_is_found():
+    _, exact, found = both("y ~ x + (1|u) + (1|i)", ratings(seed=4, sds=(0.6, 0.0)))
+    assert exact.theta[1] == 0.0
+    assert found.theta[1] == 0.0
+    assert found.certificate["verdict"] == "boundary optimum"
+    assert found.certificate["active_bounds"] == ["i.(Intercept)"]
+    assert found.evaluation.objective == pytest.approx(exact.objective, abs=1e-6)
+
+
+def test_a_start_at_zero_is_left():
+    _, exact, found = both("y ~ x + (1|u) + (1|i)", ratings(), start=np.zeros(2))
+    assert found.certificate["verdict"] == "optimum"
+    # A twentieth of the standard errors, which are about 0.03; the probes leave a fiftieth.
+    np.testing.assert_allclose(found.theta, exact.theta, atol=2e-3)
+
+
+@pytest.mark.parametrize("start", [[5.0, 5.0], [0.01, 0.01], [10.0, 0.05]])
+def test_starts_far_away_lead_to_the_same_point(start):
+    _, _, near = both("y ~ x + (1|u) + (1|i)", ratings())
+    _, _, far = both("y ~ x + (1|u) + (1|i)", ratings(), start=np.array(start))
+    # Both stop within 1e-4 standard errors, of which theta has about 0.04, of one root.
+    np.testing.assert_allclose(far.theta, near.theta, atol=1e-4)
+    assert far.optimizer["evaluations"] <= 20
+
+
+def test_other_optimisers_search_the_same_estimate():
+    _, exact, found = both("y ~ x + (1|u) + (1|i)", ratings(), optimizer="pybobyqa")
+    assert found.certificate["verdict"] == "optimum"
+    # A twentieth of the standard errors, which are about 0.03; the probes leave a fiftieth.
+    np.testing.assert_allclose(found.theta, exact.theta, atol=2e-3)
+    assert set(found.trace.frame()["stage"]) <= {"search", "polish"}
+
+
+def test_trace_has_the_errors_of_every_evaluation():
+    _, _, found = both("y ~ x + (1|u) + (1|i)", ratings())
+    frame = found.trace.frame()
+    assert (frame["objective_se"] > 0.0).all()
+    assert (frame["probes"] == 32).all()
+    assert (frame["cg_iterations"] > 1).all()
+    assert (frame["cg_residual"] <= 1e-10).all()
+    assert all(len(errors) == 2 for errors in frame["gradient_se"])
+
+
+def test_probes_are_doubled_until_they_tell_enough(monkeypatch):
+    from mixedscope.optimize import estimated
+
+    monkeypatch.setattr(estimated, "TOO_MUCH", 1e-4)
+    _, _, found = both("y ~ x + (1|u) + (1|i)", ratings(), n_probes=16)
+    told = found.certificate["probe_error"]
+    assert told["probes"] == 512
+    assert set(found.trace.frame()["probes"]) == {16, 32, 64, 128, 256, 512}
+    assert "512 probes" in found.certificate["tried"]
+
+
+def test_limits_end_a_fit_without_a_verdict():
+    _, _, found = both("y ~ x + (1|u) + (1|i)", ratings(), max_evaluations=2)
+    assert found.certificate["verdict"] == "not converged"
+    assert found.optimizer["return_code"] == "max_evaluations"
+    assert found.optimizer["evaluations"] == 2
+
+
+def test_a_fit_is_the_same_again():
+    first, again = (both("y ~ x + (1|u) + (1|i)", ratings())[2] for _ in range(2))
+    assert first.theta.tobytes() == again.theta.tobytes()
+    assert first.certificate == again.certificate
+    pd.testing.assert_frame_equal(first.trace.frame(), again.trace.frame())
+
+
+def test_only_estimated_objectives_are():
+    model = ms.LinearMixedModel("y ~ x + (1|u) + (1|i)", ratings(n=400, users=30, items=20))
+    assert not isinstance(model.profiled(), EstimatedObjective)
+    assert isinstance(IterativeObjective(IterativeSystem(model.design)), EstimatedObjective)
