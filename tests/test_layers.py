@@ -81,7 +81,8 @@ def arrows() -> dict[str, frozenset[str]]:
 
 
 def room(name: str) -> str:
-    return name.partition(".")[0]
+    # What `python -m mixedscope` runs is, as the root package, no room.
+    return "" if name == "__main__" else name.partition(".")[0]
 
 
 @cache

