@@ -66,6 +66,9 @@ class KnowsNoMore:
     def at_infinity(self, theta):
         return ()
 
+    def words_at_infinity(self, names):
+        return ""
+
     def residual_limit(self, theta):
         return np.nan
 

@@ -196,7 +196,77 @@ def test_large_counts_have_the_likelihood_of_the_table() -> None:
         assert made == pytest.approx(exact, rel=1e-12, abs=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e4, 1e10, 1e15])
+def test_large_shapes_and_precisions_keep_their_digits(size: float) -> None:
+    # Near the mean, where series of the density have few terms, the deviation d in its own size.
+    d = np.array([-1.5, -1.0, 0.0, 0.5, 2.0]) / np.sqrt(size)
+    gamma, y = make_family("gamma", "log"), 1.0 + d
+    d = y - 1.0
+    found = gamma.rows(Response(y), np.zeros(5), size).values
+    bends = -size * (d**2 / 2.0 - d**3 / 3.0 + d**4 / 4.0 - d**5 / 5.0 + d**6 / 6.0)
+    np.testing.assert_allclose(found, bends, rtol=0.0, atol=2e-8)
+    constant = 2.5 * np.log(size / (2.0 * np.pi)) - 5.0 / (12.0 * size) - np.log(y).sum()
+    assert gamma.constant(Response(y), size) == pytest.approx(constant, abs=1e-9)
+    slope = gamma.slopes(Response(y), np.zeros(5), size).dispersion
+    assert slope is not None
+    np.testing.assert_allclose(slope[0], bends + 0.5 + 1.0 / (12.0 * size), atol=2e-8)
+    beta, y = make_family("beta"), 0.5 + d
+    d = y - 0.5
+    rows = beta.rows(Response(y), np.zeros(5), size)
+    bends = -size * (2.0 * d**2 + 4.0 * d**4 + 32.0 * d**6 / 3.0)
+    whole = 5.0 * (0.5 * np.log(size / (8.0 * np.pi)) - 0.25 / size) + bends.sum()
+    whole -= np.log(y).sum() + np.log1p(-y).sum()
+    made = rows.log_likelihood + beta.constant(Response(y), size)
+    assert made == pytest.approx(whole, abs=1e-7)
+    slope = beta.slopes(Response(y), np.zeros(5), size).dispersion
+    assert slope is not None
+    np.testing.assert_allclose(slope[0], bends + 0.5 + 0.25 / size, atol=2e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "link", "y", "sides"),
+    [
+        ("binomial", "logit", [0.0, 1.0, 0.5], [-1.0, 1.0, 0.0]),
+        ("binomial", "log", [0.0, 1.0, 0.5], [-1.0, 0.0, 0.0]),
+        ("poisson", "log", [0.0, 1.0], [-1.0, 0.0]),
+        ("nbinom2", "identity", [0.0, 1.0], [0.0, 0.0]),
+        ("gamma", "log", [1.0], [0.0]),
+        ("beta", "logit", [0.5], [0.0]),
+    ],
+)
+def test_certain_outcomes_have_no_end(
+    name: str, link: str, y: list[float], sides: list[float]
+) -> None:
+    family = make_family(name, link)
+    np.testing.assert_array_equal(family.endless_sides(np.array(y)), sides)
+    # Ever further that way the likelihood of a row rises, to one that is certain.
+    for value, side in zip(y, sides, strict=True):
+        if side:
+            eta = side * np.array([5.0, 20.0, 60.0])
+            found = family.rows(Response(np.full(3, value)), eta, 1.5).values
+            assert (np.diff(found) > 0.0).all() or found[-1] == 0.0
+            assert abs(found[-1]) < 1e-20
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("negative binomial", "nbinom2"),
+        ("Negative_Binomial", "nbinom2"),
+        ("negbin", "nbinom2"),
+        ("beta_family", "beta"),
+        ("Bernoulli", "binomial"),
+        ("nbinom.1", "nbinom1"),
+    ],
+)
+def test_families_are_known_by_other_names(written: str, name: str) -> None:
+    assert make_family(written).name == name
+
+
 def test_names_and_links_are_suggested() -> None:
+    for wrong in ("negative binomail", "negatve.binomial"):
+        with pytest.raises(ModelError, match="Did you mean 'nbinom2'"):
+            make_family(wrong)
     with pytest.raises(ModelError, match="Did you mean 'poisson'"):
         make_family("poison")
     with pytest.raises(ModelError, match="has the links logit, probit, cloglog, log, not 'logti'"):

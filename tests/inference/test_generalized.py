@@ -115,6 +115,7 @@ def test_counts_that_vary_little_leave_a_negative_binomial_without_end(
     assert fit.certificate["at_infinity"] == [f"log({name})"]
     assert not fit.converged
     assert f"does not fall as log({name}) goes on and on" in str(fit)
+    assert f"where the family {family!r} is the Poisson" in str(fit)
     poisson = ms.glmer("y ~ 1 + (1 | g)", frame, "poisson")
     assert fit.objective == pytest.approx(poisson.objective, abs=1e-5)
     frame["y"] = rng.negative_binomial(2, 0.4, len(frame))

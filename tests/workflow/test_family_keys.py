@@ -49,10 +49,6 @@ def fault(*arguments: Any, **model: Any) -> str:
         ({"information": "expekted"}, ["models.m.information"]),
         ({"quadrature": 0}, ["models.m.quadrature"]),
         (
-            {"quadrature": 5, "formula": "y ~ x + (1 | g) + (1 | h)"},
-            ["models.m.quadrature", "g, h"],
-        ),
-        (
             {"family": "nbinom1", "information": "expected"},
             ["models.m.information", "'nbinom1'", "leave it out"],
         ),

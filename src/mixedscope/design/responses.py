@@ -68,12 +68,28 @@ def read_response(node: Node, columns: TermColumns) -> Observed:
 
 
 def _check_counts(node: Node, successes: Floats, failures: Floats, columns: TermColumns) -> None:
-    """Refuse counts below zero, and rows of no trials."""
-    bad = np.flatnonzero(~((successes >= 0.0) & (failures >= 0.0) & (successes + failures > 0.0)))
-    if len(bad):
-        at = bad[0]
-        raise DataError(
-            f"{unparse(node)} must hold numbers of successes and of failures, not both 0; row "
-            f"{int(columns.rows[at]) + 1} has {successes[at]:g} and {failures[at]:g}. Leave such "
-            "rows out."
-        )
+    """Refuse numbers that are no counts, and rows of no trials."""
+    faults = (
+        (
+            ~((successes >= 0.0) & (failures >= 0.0)),
+            "must not be below 0",
+            "If the second is the number of trials, write its difference to the first, or "
+            "successes / trials.",
+        ),
+        (
+            (successes != np.rint(successes)) | (failures != np.rint(failures)),
+            "must be whole",
+            "Of shares write the share as response and the trials as weights.",
+        ),
+        (successes + failures == 0.0, "must not both be 0", "Leave such rows out."),
+    )
+    for bad, wanted, advice in faults:
+        found = np.flatnonzero(bad)
+        if len(found):
+            at = found[0]
+            more = f", {len(found)} rows in all" if len(found) > 1 else ""
+            raise DataError(
+                f"Numbers of successes and of failures in {unparse(node)} {wanted}; row "
+                f"{int(columns.rows[at]) + 1} has {successes[at]:g} and {failures[at]:g}{more}. "
+                f"{advice}"
+            )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mixedscope.families.family import ProbabilityFamily, Response, Rows, Slopes, refuse
+from mixedscope.families.gamma_functions import log_gamma_rest, log_less_digamma
 
 __all__ = ["Beta"]
 
@@ -42,14 +43,14 @@ class Beta(ProbabilityFamily):
     def constant(self, response: Response, dispersion: float) -> float:
         """What the precision and the shares give."""
         y = response.y
-        made = special.gammaln(dispersion) - np.log(y) - np.log1p(-y)
+        made = log_gamma_rest(dispersion) - np.log(y) - np.log1p(-y)
         return float(made.sum() if response.weights is None else response.weights @ made)
 
     def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:
         """Log-likelihood, score and observed information at a linear predictor (n,)."""
         a, b, one, two, _ = self._shapes(eta, dispersion)
         y = response.y
-        value = a * np.log(y) + b * np.log1p(-y) - special.gammaln(a) - special.gammaln(b)
+        value = _entropy(y, a, b, dispersion) - log_gamma_rest(a) - log_gamma_rest(b)
         first, second, _ = _of_mean(y, a, b, dispersion)
         times = _counts(response)
         return Rows(times * value, times * first * one, -times * (second * one**2 + first * two))
@@ -62,9 +63,8 @@ class Beta(ProbabilityFamily):
         # Third derivatives do not depend on the response: they are those of the expected one too.
         bends = a * special.polygamma(1, a), b * special.polygamma(1, b)
         twists = a * special.polygamma(2, a) + b * special.polygamma(2, b)
-        value = dispersion * special.digamma(dispersion) + (
-            a * (np.log(y) - special.digamma(a)) + b * (np.log1p(-y) - special.digamma(b))
-        )
+        value = _entropy(y, a, b, dispersion) - dispersion * log_less_digamma(dispersion)
+        value = value + a * log_less_digamma(a) + b * log_less_digamma(b)
         own_first = first + dispersion * (bends[1] - bends[0])
         own_second = 2.0 * second - dispersion**2 * twists
         return Slopes(
@@ -98,6 +98,16 @@ class Beta(ProbabilityFamily):
 def _counts(response: Response) -> Floats | float:
     counts = response.counts
     return 1.0 if counts is None else counts
+
+
+def _entropy(y: Floats, a: Floats, b: Floats, precision: float) -> Floats:
+    """``a log(y / mu) + b log((1 - y) / (1 - mu))``, a and b being shares of the precision.
+
+    Both logarithms are made of one difference of y and mu, whose error then cancels in the sum.
+    """
+    mean, rest = a / precision, b / precision
+    change = np.where(mean < 0.5, y - mean, rest - (1.0 - y))
+    return np.asarray(a * np.log1p(change / mean) + b * np.log1p(-change / rest))
 
 
 def _of_mean(y: Floats, a: Floats, b: Floats, precision: float) -> tuple[Floats, Floats, Floats]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from mixedscope.core.errors import DataError
 from mixedscope.families.family import ProbabilityFamily, Response, Rows, Slopes, refuse
 
 __all__ = ["Binomial"]
@@ -34,9 +35,21 @@ class Binomial(ProbabilityFamily):
             return
         wrong = (y < 0.0) | (y > 1.0)
         refuse(response, name, wrong, "a share of successes between 0 and 1")
+        parts = np.abs(response.trials - np.rint(response.trials))
+        rows = np.flatnonzero(parts > 1e-6 * np.maximum(response.trials, 1.0))
+        if len(rows):
+            raise DataError(
+                f"The trials of the response {name!r} must be whole numbers; in row {rows[0] + 1} "
+                f"of those used they are {response.trials[rows[0]]:g}."
+            )
         successes = y * response.trials
         wrong = np.abs(successes - np.rint(successes)) > 1e-6 * np.maximum(response.trials, 1.0)
         refuse(response, name, wrong, "a whole number of successes over that of trials")
+
+    def endless_sides(self, y: Floats) -> Floats:
+        """Certain outcomes: of the link log a success is certain at a predictor of zero."""
+        upwards = 0.0 if self.link.name == "log" else 1.0
+        return np.where(y == 1.0, upwards, np.where(y == 0.0, -1.0, 0.0))
 
     def initial_mean(self, response: Response) -> Floats:
         """The share of successes, drawn a little to one half."""

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mixedscope.families.family import MeanFamily, Response, refuse
+from mixedscope.families.gamma_functions import gamma_differences
 
 __all__ = ["NegativeBinomial1", "NegativeBinomial2", "Poisson"]
 
 Floats = NDArray[np.float64]
 
-# Sizes beyond which gamma functions are series, and counts up to which a table holds their sums.
-_FAR = 20.0
+# Counts up to which a table holds sums of logarithms.
 _LONGEST = 100_000
 
 
@@ -23,11 +23,16 @@ class _Counts(MeanFamily):
     """What families of counts have in common."""
 
     links = ("log", "identity", "sqrt")
+    of_counts = True
 
     def check(self, response: Response, name: str) -> None:
         """Counts are whole and not negative."""
         y = response.y
         refuse(response, name, (y < 0.0) | (y != np.rint(y)), "counts: whole numbers from 0 on")
+
+    def endless_sides(self, y: Floats) -> Floats:
+        """Zeros under the link log: other links have a mean of zero."""
+        return np.where((y == 0.0) & (self.link.name == "log"), -1.0, 0.0)
 
     def initial_mean(self, response: Response) -> Floats:
         """The counts, a little above zero."""
@@ -81,6 +86,7 @@ class NegativeBinomial2(_Counts):
     name = "nbinom2"
     dispersion = "size"
     limit = 1
+    limit_name = "the Poisson"
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
@@ -150,6 +156,7 @@ class NegativeBinomial1(_Counts):
     name = "nbinom1"
     dispersion = "dispersion"
     limit = -1
+    limit_name = "the Poisson"
 
     def draw(
         self, response: Response, mean: Floats, dispersion: float, rng: np.random.Generator
@@ -172,7 +179,7 @@ class NegativeBinomial1(_Counts):
         self, y: Floats, log_mean: Floats, dispersion: float
     ) -> tuple[Floats, Floats, Floats]:
         size = np.exp(log_mean) / dispersion
-        rise, slope, bend, _ = _gamma_differences(y, size)
+        rise, slope, bend, _ = gamma_differences(y, size)
         fall = math.log1p(dispersion)
         first = size * (slope - fall)
         return rise - size * fall, first, first + size * size * bend
@@ -182,7 +189,7 @@ class NegativeBinomial1(_Counts):
     ) -> tuple[Floats, Floats, Floats]:
         size = np.exp(log_mean) / dispersion
         _, _, second = self._of_log_mean(y, log_mean, dispersion)
-        _, _, bend, twist = _gamma_differences(y, size)
+        _, _, bend, twist = gamma_differences(y, size)
         unknown = np.full(len(y), np.nan)
         return second + 2.0 * size**2 * bend + size**3 * twist, unknown, unknown
 
@@ -211,62 +218,13 @@ def _rising(y: Floats, size: float) -> tuple[Floats, Floats]:
     """
     most = int(y.max(initial=0.0))
     if most > _LONGEST:
-        rise, slope, _, _ = _gamma_differences(y, np.full(len(y), size))
+        rise, slope, _, _ = gamma_differences(y, np.full(len(y), size))
         return rise - y * math.log(size), size * slope - y
     j = np.arange(most, dtype=np.float64)
     at = y.astype(np.int64)
     value = np.concatenate([[0.0], np.cumsum(np.log1p(j / size))])
     slope = np.concatenate([[0.0], np.cumsum(-j / (size + j))])
     return value[at], slope[at]
-
-
-def _gamma_differences(y: Floats, size: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """The log-gamma function and its first three derivatives, at ``y + size`` less at ``size``.
-
-    Of large sizes by Stirling's series, whose leading terms are subtracted in closed form: those
-    functions themselves cancel there, and all digits of a difference may be lost.
-    """
-    near = np.minimum(size, _FAR)
-    far = np.maximum(size, _FAR)
-    total = y + far
-    inverse = np.log1p(y / far)
-    series = [
-        (total - 0.5) * inverse + y * np.log(far) - y + _stirling(total, 0) - _stirling(far, 0),
-        inverse + 0.5 * y / (far * total) + _stirling(total, 1) - _stirling(far, 1),
-        -y / (far * total) + _stirling(total, 2) - _stirling(far, 2),
-        y * (far + total) / (far * total) ** 2 + _stirling(total, 3) - _stirling(far, 3),
-    ]
-    direct = [
-        special.gammaln(y + near) - special.gammaln(near),
-        special.digamma(y + near) - special.digamma(near),
-        special.polygamma(1, y + near) - special.polygamma(1, near),
-        special.polygamma(2, y + near) - special.polygamma(2, near),
-    ]
-    made = [np.where(size > _FAR, s, d) for s, d in zip(series, direct, strict=True)]
-    return made[0], made[1], made[2], made[3]
-
-
-def _stirling(x: Floats, order: int) -> Floats:
-    """What Stirling's series adds, beyond 20, to the leading terms of log-gamma or a derivative.
-
-    Abramowitz & Stegun (1964), 6.1.41, 6.3.18 and 6.4.12 to 6.4.13; the first term left out is
-    below 1e-14 of the leading one.
-    """
-    i, square = 1.0 / x, 1.0 / (x * x)
-    if order == 0:
-        made = i * _series(square, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188))
-    elif order == 1:
-        made = square * _series(square, (-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132))
-    elif order == 2:
-        made = square * (0.5 + i * _series(square, (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66)))
-    else:
-        terms = (-1 / 2, 1 / 6, -1 / 6, 3 / 10, -5 / 6)
-        made = square * i * (-1.0 + i * _series(square, terms))
-    return np.asarray(made, dtype=np.float64)
-
-
-def _series(x: Floats, terms: tuple[float, ...]) -> Floats:
-    return np.asarray(np.polynomial.polynomial.polyval(x, terms), dtype=np.float64)
 
 
 def _total(values: Floats, weights: Floats | None) -> float:

@@ -111,12 +111,18 @@ class Family(ABC):
     limit : int
         Towards which end of that parameter, 1 or -1, the family becomes another one; 0 if towards
         none.
+    limit_name : str
+        Which family that is.
+    of_counts : bool
+        Whether responses are counts that have no upper end.
     """
 
     name: ClassVar[str]
     links: ClassVar[tuple[str, ...]]
     dispersion: ClassVar[str | None] = None
     limit: ClassVar[int] = 0
+    limit_name: ClassVar[str] = ""
+    of_counts: ClassVar[bool] = False
     _kind: ClassVar[str]
 
     def __init__(self, link: str | None = None) -> None:
@@ -142,6 +148,13 @@ class Family(ABC):
 
         ``name``: what the response is called.
         """
+
+    def endless_sides(self, y: Floats) -> Floats:
+        """Where the likelihood of each response rises for ever with its linear predictor.
+
+        Upwards (1), downwards (-1), or nowhere (0), as where it has a maximum or ends somewhere.
+        """
+        return np.zeros(len(y))
 
     @abstractmethod
     def initial_mean(self, response: Response) -> Floats:

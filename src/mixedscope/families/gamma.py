@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from mixedscope.families.family import MeanFamily, Response, refuse
+from mixedscope.families.gamma_functions import log_gamma_rest, log_less_digamma
 
 __all__ = ["Gamma"]
 
@@ -51,20 +49,16 @@ class Gamma(MeanFamily):
 
     def constant(self, response: Response, dispersion: float) -> float:
         """What the shape and the amounts give."""
-        made = (dispersion - 1.0) * np.log(response.y) + (
-            dispersion * math.log(dispersion) - special.gammaln(dispersion)
-        )
+        made = -np.log(response.y) - log_gamma_rest(dispersion)
         return float(made.sum() if response.weights is None else response.weights @ made)
 
     def _of_log_mean(
         self, y: Floats, log_mean: Floats, dispersion: float
     ) -> tuple[Floats, Floats, Floats]:
-        ratio = y * np.exp(-log_mean)
-        return (
-            -dispersion * (log_mean + ratio),
-            dispersion * (ratio - 1.0),
-            -dispersion * ratio,
-        )
+        # What the mean itself as the response would have is in the constant: nothing large cancels.
+        change = np.log(y) - log_mean
+        rise = np.expm1(change)
+        return dispersion * (change - rise), dispersion * rise, -dispersion * (1.0 + rise)
 
     def _further(
         self, y: Floats, log_mean: Floats, dispersion: float
@@ -75,11 +69,9 @@ class Gamma(MeanFamily):
     def _by_dispersion(
         self, y: Floats, log_mean: Floats, dispersion: float
     ) -> tuple[Floats, Floats, Floats, Floats]:
-        ratio = y * np.exp(-log_mean)
-        known = math.log(dispersion) + 1.0 - float(special.digamma(dispersion))
-        _, first, second = self._of_log_mean(y, log_mean, dispersion)
+        value, first, second = self._of_log_mean(y, log_mean, dispersion)
         return (
-            dispersion * (known + np.log(y) - log_mean - ratio),
+            dispersion * float(log_less_digamma(dispersion)) + value,
             first,
             second,
             np.full(len(y), dispersion),

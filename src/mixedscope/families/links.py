@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +47,12 @@ class Link(ABC):
     ----------
     name : str
         As in R: ``logit``.
+    side : int
+        On which side of zero linear predictors have a mean, 1 or -1; 0 if all have.
     """
 
     name: str
+    side: ClassVar[int] = 0
 
     @abstractmethod
     def predictor(self, mean: Floats) -> Floats:
@@ -98,6 +101,7 @@ class Log(MeanLink):
 class _Power(MeanLink):
     """``eta = mu ** (1 / power)``, so that ``log mu = power * log eta``."""
 
+    side = 1
     _power: float
 
     def predictor(self, mean: Floats) -> Floats:
@@ -134,6 +138,7 @@ class SquareRoot(MeanLink):
     """
 
     name = "sqrt"
+    side = 1
 
     def predictor(self, mean: Floats) -> Floats:
         """Root of the mean."""
@@ -267,6 +272,7 @@ class LogOfProbability(ProbabilityLink):
     """``eta = log mu``, below zero: relative risks."""
 
     name = "log"
+    side = -1
 
     def predictor(self, mean: Floats) -> Floats:
         """Logarithm of the probability."""

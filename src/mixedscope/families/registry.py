@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from typing import Final
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import ModelError
 from mixedscope.families.beta import Beta
 from mixedscope.families.binomial import Binomial
 from mixedscope.families.counts import NegativeBinomial1, NegativeBinomial2, Poisson
@@ -18,13 +20,13 @@ FAMILIES: Final[dict[str, type[Family]]] = {
     one.name: one for one in (Binomial, Poisson, NegativeBinomial2, NegativeBinomial1, Gamma, Beta)
 }
 
-#: What users of R, MixedModels.jl and statsmodels call them.
+#: What users of R, MixedModels.jl and statsmodels call them, words written as one.
 _ALIASES: Final = {
     "bernoulli": "binomial",
-    "beta_family": "beta",
-    "negative.binomial": "nbinom2",
-    "negbinomial": "nbinom2",
+    "betafamily": "beta",
     "negativebinomial": "nbinom2",
+    "negbinomial": "nbinom2",
+    "negbin": "nbinom2",
 }
 
 #: What the response of a linear model is called elsewhere.
@@ -36,14 +38,15 @@ def make_family(name: str, link: str | None = None) -> Family:
 
     Raises ModelError if there is no such family, or it has no such link.
     """
-    plain = _ALIASES.get(name.lower(), name.lower())
+    plain = re.sub(r"[\s._-]", "", name.lower())
+    plain = _ALIASES.get(plain, plain)
     if plain in _NORMAL:
         raise ModelError(
             f"The family {name!r} is that of linear models: leave family out (ms.lmer)."
         )
     if plain not in FAMILIES:
-        known = [*FAMILIES, *_ALIASES]
-        raise ModelError(
-            f"There is no family {name!r}; there are {', '.join(FAMILIES)}.{suggest(name, known)}"
-        )
+        # What is near to another name of a family is led to its name here.
+        near = get_close_matches(plain, [*FAMILIES, *_ALIASES], n=1)
+        meant = f" Did you mean {_ALIASES.get(near[0], near[0])!r}?" if near else ""
+        raise ModelError(f"There is no family {name!r}; there are {', '.join(FAMILIES)}.{meant}")
     return FAMILIES[plain](link)

@@ -13,7 +13,7 @@ exact or has an eigenvalue below a thousandth of the largest: see `polish`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -177,7 +177,7 @@ def certificate_words(
     ends = [name for name in active if edges[name] != 0.0]
     words = _RESIDUAL.get(stated["residual"], "").format(criterion)
     if stated["verdict"] == "at infinity":
-        words = _infinite_words(stated["at_infinity"], objective)
+        words = objective.words_at_infinity(stated["at_infinity"])
     words = words or _words(
         stated["verdict"], stated["newton_decrement"], zeros, ends, bool(unidentified),
         criterion=criterion, points=points,
@@ -255,46 +255,6 @@ _RESIDUAL = {
         "one choice among many. Choose a structure with fewer parameters, or leave out the term."
     ),
 }
-
-
-#: What is said where fixed effects have no end.
-_INFINITE = (
-    "The likelihood has no maximum: it rises for ever as {} to infinity, for {} tell{} some "
-    "responses without a miss (the data separate). {} estimates and standard errors are only where "
-    "the search gave up; so are no others that hang on {}. Leave out a term, join categories, or "
-    "find out why these responses are certain."
-)
-
-
-#: What is said where a dispersion has no end.
-_LIMIT = (
-    "The likelihood does not fall as {} goes on and on, to where the family is another one, "
-    "without that parameter: a negative binomial is the Poisson there. Its estimate is only where "
-    "the search gave up; fit the other family."
-)
-
-
-#: What is said where levels have outcomes of one kind only.
-_CONCORDANT = (
-    "No level has outcomes of both kinds, so that the exact likelihood never falls as the standard "
-    "deviation of {} grows: that it has an estimate is owed to the approximation. Leave the term "
-    "out, or observe levels more often."
-)
-
-
-def _infinite_words(names: Sequence[str], objective: SmoothObjective) -> str:
-    """What is said of parameters that have no end: fixed effects, and others."""
-    effects = [name for name in names if name in objective.beta_names]
-    others = [name for name in names if name not in effects]
-    # The dispersion stands behind fixed effects.
-    last = objective.theta_names[-1]
-    words = [(_LIMIT if name == last else _CONCORDANT).format(name) for name in others]
-    if len(effects) == 1:
-        words.insert(0, _INFINITE.format(f"{effects[0]} goes", "it alone", "s", "Its", "it"))
-    elif effects:
-        together = f"{', '.join(effects)} go", "together they", "", "Their", "them"
-        words.insert(0, _INFINITE.format(*together))
-    return " ".join(words)
 
 
 def _limit_words(limit: float, criterion: str) -> str:

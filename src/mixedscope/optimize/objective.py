@@ -229,6 +229,10 @@ class SmoothObjective(Objective, Protocol):
         """Parameters that have no finite optimum, seen from where a search ended."""
         ...
 
+    def words_at_infinity(self, names: Sequence[str], /) -> str:
+        """Say for people what it means that these have none."""
+        ...
+
     def residual_state(
         self, theta: FloatArray, value: float, /
     ) -> Literal["identified", "shared", "vanishing"]:

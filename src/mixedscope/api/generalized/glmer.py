@@ -44,8 +44,8 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         the same for the canonical links (logit; log of Poisson counts).
     quadrature : int
         Points of adaptive Gauss-Hermite quadrature per random effect of a level (``nAGQ`` of lme4),
-        of models with one grouping factor, which may have several random effects; 1 is Laplace's
-        approximation.
+        of models with one grouping factor or several nested in each other, which may have several
+        random effects each; 1 is Laplace's approximation.
     structure, contrasts, subset
         As for :class:`mixedscope.LinearMixedModel`.
     weights : str or (n,) array, optional

@@ -24,16 +24,22 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution, gradients_by_row
+from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation, ManyStarts
 from mixedscope.engine.generalized.modes import Modes, find_modes
 from mixedscope.engine.generalized.rows import slope_of_weight
-from mixedscope.engine.generalized.separation import is_concordant, separating
+from mixedscope.engine.generalized.separation import (
+    is_concordant,
+    is_without_end,
+    separating,
+    words_at_infinity,
+)
 from mixedscope.engine.generalized.starting import (
     generalized_linear_fit,
     information_at,
@@ -56,56 +62,8 @@ _State = Literal["factorised", "inverted", "other"]
 #: largest that are.
 _SMALL = 0.1
 
-#: Logarithm of the dispersion from which on, towards where the family is another one, it is looked
-#: whether the objective still rises; how much further; and a rise that is none.
-_CLOSE_TO_LIMIT = 8.0
-_FURTHER = 5.0
-_LEVEL = 1e-7
-
 #: Observations times grouping factors that take about a millisecond.
 _QUICK = 4000
-
-
-class GeneralizedEvaluation(NamedTuple):
-    """One evaluation of the Laplace approximation.
-
-    Attributes
-    ----------
-    objective : float
-        -2 log-likelihood.
-    beta : (r,) array
-        The fixed effects at which it was evaluated.
-    dispersion : float
-        The family's parameter; 1 for families without one.
-    log_det : float
-        ``log |H|``.
-    conditional_deviance : float
-        -2 log-likelihood given the modes.
-    penalty : float
-        ``|u|**2``.
-    newton_steps, halvings : int
-        Steps to the conditional modes, and how often one was shortened.
-    rounding : float
-        What rounding may have changed the objective by.
-    """
-
-    objective: float
-    beta: Floats
-    dispersion: float
-    log_det: float
-    conditional_deviance: float
-    penalty: float
-    newton_steps: int
-    halvings: int
-    rounding: float = 0.0
-
-
-class ManyStarts(NamedTuple):
-    """Where another minimum may lie: points to search from."""
-
-    rays: Sequence[Floats] = ()
-    starts: Sequence[Floats] = ()
-    hopeful: Sequence[Floats] = ()
 
 
 class LaplaceObjective:
@@ -482,28 +440,19 @@ class LaplaceObjective:
         return []
 
     def at_infinity(self, point: Floats) -> list[str]:
-        """Names of parameters that have no finite estimate.
+        """Names of parameters without a finite estimate, seen from where a search ended."""
+        found = list(self.theta_names[:1]) if is_concordant(self.system) else []
+        found += separating(self.system, self.split(point)[1])
+        if is_without_end(self.system.family, lambda at: self.evaluate(at).objective, point):
+            found.append(self.theta_names[-1])
+        return found
 
-        Fixed effects that the data separate by; a standard deviation of levels of which none has
-        outcomes of both kinds; the dispersion where the objective does not rise any more as the
-        family becomes another one.
-        """
-        concordant = self.theta_names[:1] if is_concordant(self.system) else ()
-        effects = separating(self.system, self.split(point)[1])
-        return [*concordant, *effects, *self._endless_dispersion(point)]
-
-    def _endless_dispersion(self, point: Floats) -> Sequence[str]:
-        """The dispersion, by name, if it is close to where the family is another, and no better."""
-        towards = self.system.family.limit
-        if not towards or towards * point[-1] < _CLOSE_TO_LIMIT:
-            return ()
-        further = np.array(point, dtype=float)
-        further[-1] += towards * _FURTHER
-        try:
-            gain = self.evaluate(point).objective - self.evaluate(further).objective
-        except FloatingPointError:
-            return ()
-        return self.theta_names[-1:] if gain > -_LEVEL else ()
+    def words_at_infinity(self, names: Sequence[str]) -> str:
+        """What is said of them."""
+        k, r = self.n_theta, self.n_fixed
+        kinds = self.theta_names[k : k + r], self.theta_names[:k], self.theta_names[k + r :]
+        parts = [[name for name in names if name in kind] for kind in kinds]
+        return words_at_infinity(self.system.family, *parts)
 
     def residual_state(
         self, point: Floats, value: float

@@ -63,9 +63,15 @@ def _response(design: Design, family: Family) -> Response:
     weights = design.weights
     if family.name != "binomial":
         if design.trials is not None or design.success is not None:
+            advice = ""
+            if design.trials is not None and family.of_counts:
+                advice = (
+                    " Counts of them, whatever the trials, are the successes alone; the logarithm "
+                    "of the trials may be their offset."
+                )
             raise ModelError(
                 f"The response {design.response!r} is of successes: it goes with the family "
-                f"'binomial', not {family.name!r}."
+                f"'binomial', not {family.name!r}.{advice}"
             )
         return Response(design.y, weights)
     if design.trials is not None:

@@ -1,4 +1,4 @@
-"""-2 log-likelihood by adaptive Gauss-Hermite quadrature, exactly derived: one grouping factor.
+"""-2 log-likelihood by adaptive Gauss-Hermite quadrature, exactly derived: nested grouping factors.
 
 With one grouping factor the integral over the random effects is a product of one per level. Of a
 level with mode u and ``H = L L'`` there,
@@ -6,60 +6,103 @@ level with mode u and ``H = L L'`` there,
     log|H| - 2 log sum over nodes z of w(z) exp(|z|**2 / 2 - h(u + inv(L)' z)),
 
 h the penalised negative log-likelihood, w the weights of a product rule for the standard normal
-distribution (Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4, eq. 2.9). One point is Laplace's
-approximation. What is derived is this sum itself, nodes that move with the parameters included: a
-search sees values and slopes of one function, whatever the number of points.
+distribution (Pinheiro & Bates 1995, J. Comput. Graph. Stat. 4, eq. 2.9). With factors nested in
+each other the integral over a level of the coarser one holds a product of those over the levels
+within it, which are summed at each of its nodes (Rabe-Hesketh, Skrondal & Pickles 2005, J. Econom.
+128). The nodes of all are still ``u + inv(L)' z``, L of the whole: as L is triangular those of a
+finer level follow the coarser ones that contain it, and as its blocks are those of H they depend on
+no others (Pinheiro & Chao 2006, J. Comput. Graph. Stat. 15). One point is Laplace's approximation.
+What is derived is this sum itself, nodes that move with the parameters included: a search sees
+values and slopes of one function, whatever the number of points.
 """
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
 from mixedscope.engine.gather import sums_by_level
-from mixedscope.engine.generalized.laplace import GeneralizedEvaluation, LaplaceObjective
+from mixedscope.engine.generalized.chain import Blocks, Chain, Root
+from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation
+from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.modes import Modes
-from mixedscope.engine.generalized.system import GeneralizedSystem, blocks_by_level
+from mixedscope.engine.generalized.system import GeneralizedSystem
 
 __all__ = ["QuadratureObjective"]
 
 Floats = NDArray[np.float64]
 
-#: Points of a product rule at most.
+#: Nodes of all tiers together at most, and numbers that are kept of them.
 _MOST: Final = 20_000
+_ROOM: Final = 200_000_000
 
 
-class _Levels(NamedTuple):
-    """What all nodes of an evaluation share.
+@dataclass
+class _Sum:
+    """What all nodes of an evaluation share; lists are by tier, the finest first.
 
     Attributes
     ----------
-    factor : (k, k) array
+    factors : list of (k, k) arrays
         Lambda.
-    rows : (n, k) array
+    rows : list of (n, k) arrays
         ``Lambda' z`` of every row.
-    modes : (q, k) array
+    modes : list of (q, k) arrays
         Spherical ones, u.
-    blocks : (q, k, k) array
-        ``Z' W Z`` by level.
-    root, inverse : (q, k, k) arrays
-        L and its inverse.
-    log_shares, shares : (q,) array and (q, nodes) array
-        Logarithm of the sum over nodes; the share of each in it.
+    fixed : (n,) array
+    at_mode : (q,) array
+        Log-likelihood at the modes, by level of the finest tier.
+    products : Blocks
+        Of ``Z'WZ``.
+    root : Root
+    moved : list of (q, k) arrays or None
+        How far the node that is summed at is from the modes.
+    shares : dict
+        Of tier and number of the nodes of coarser tiers, the share (q, nodes) of each node.
+    log_sums : (q,) array
+        Of the coarsest tier: logarithm of the sum over nodes.
     """
 
-    factor: Floats
-    rows: Floats
-    modes: Floats
-    blocks: Floats
-    root: Floats
-    inverse: Floats
-    log_shares: Floats
-    shares: Floats
+    factors: list[Floats]
+    rows: list[Floats]
+    modes: list[Floats]
+    fixed: Floats
+    at_mode: Floats
+    products: Blocks
+    root: Root
+    moved: list[Floats | None]
+    shares: dict[tuple[int, int], Floats] = field(default_factory=dict)
+    log_sums: Floats = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass
+class _Slopes:
+    """Derivatives of the sum over nodes, collected on the way over them; lists are by tier.
+
+    Attributes
+    ----------
+    factors : list of (k, k) arrays
+        By Lambda, modes and L held.
+    modes : list of (q, k) arrays
+        By u.
+    root : Blocks
+        By L.
+    displaced : list of (q, k) arrays
+        By the displacement of the node that is summed at, of what finer tiers make of it.
+    dispersion : float
+        By the logarithm of the dispersion.
+    """
+
+    factors: list[Floats]
+    modes: list[Floats]
+    root: Blocks
+    displaced: list[Floats]
+    dispersion: float = 0.0
 
 
 class QuadratureObjective(LaplaceObjective):
@@ -68,7 +111,7 @@ class QuadratureObjective(LaplaceObjective):
     Parameters
     ----------
     system : GeneralizedSystem
-        With one grouping factor.
+        With one grouping factor, or several of which each is nested in the next.
     points : int
         Per dimension of the random effects, from 2.
     expected : bool
@@ -77,30 +120,42 @@ class QuadratureObjective(LaplaceObjective):
     Raises
     ------
     ModelError
-        If there are several grouping factors, or too many nodes.
+        If grouping factors are not nested, or there are too many nodes.
     """
 
     def __init__(self, system: GeneralizedSystem, points: int, *, expected: bool = False) -> None:
         super().__init__(system, expected=expected)
-        if len(system.terms) > 1:
+        if system.pattern.n_rest:
+            one, other = _not_nested(system)
             raise ModelError(
-                "Quadrature is for models with one grouping factor: with several the integral does "
-                "not fall apart into one per level. Leave quadrature out, which is Laplace's "
-                "approximation."
+                f"Quadrature is for models with one grouping factor, or with factors nested in "
+                f"each other; of {one!r} and {other!r} neither is nested in the other, so that the "
+                "integral does not fall apart into one per level. Leave quadrature out, which is "
+                "Laplace's approximation."
             )
         self.points = points
-        self._summed: tuple[Modes, _Levels] | None = None
-        k = system.terms[0].size
-        if points**k > _MOST:
-            most = int(_MOST ** (1.0 / k))
-            raise ModelError(
-                f"Quadrature with {points} points in each of {k} dimensions has {points**k:,} "
-                f"nodes; choose {most} points or fewer."
-            )
+        self.chain = Chain.of(system.pattern)
+        self._summed: tuple[Modes, _Sum] | None = None
+        self._check_size()
         nodes, weights = np.polynomial.hermite_e.hermegauss(points)
         logs = np.log(weights / weights.sum()) + 0.5 * nodes**2
-        self._nodes = np.array(list(product(nodes, repeat=k)))
-        self._logs = np.array([sum(own) for own in product(logs, repeat=k)])
+        self._nodes = [np.array(list(product(nodes, repeat=k))) for k in self.chain.sizes]
+        self._logs = [
+            np.array([sum(own) for own in product(logs, repeat=k)]) for k in self.chain.sizes
+        ]
+
+    def _check_size(self) -> None:
+        """Refuse more nodes than can be summed over."""
+        sizes = self.chain.sizes
+        count = self.points ** sum(sizes)
+        finest = self.chain.levels[0]
+        limit = max(min(_MOST, _ROOM // finest), 1)
+        if count > limit:
+            most = int(limit ** (1.0 / sum(sizes)) + 1e-9)
+            raise ModelError(
+                f"Quadrature with {self.points} points in each of {sum(sizes)} dimensions has "
+                f"{count:,} nodes; choose {most} points or fewer."
+            )
 
     def like(self, system: GeneralizedSystem) -> QuadratureObjective:
         """The same objective of another system, with as many points."""
@@ -114,121 +169,234 @@ class QuadratureObjective(LaplaceObjective):
         """
         laplace = super().evaluate(point)
         point = np.asarray(point, dtype=float)
-        modes = self.modes_at(point)
-        levels = self._levels(point, modes)
+        made = self._sum(point, self.modes_at(point))
         # Of the sum over nodes the value at the mode is taken off: nothing large cancels.
-        gained = -2.0 * float(levels.log_shares.sum())
+        gained = -2.0 * float(made.log_sums.sum())
         return laplace._replace(
             objective=laplace.objective + gained, log_det=laplace.log_det + gained
         )
 
-    def _levels(self, point: Floats, modes: Modes) -> _Levels:
-        """Evaluate the sum over nodes, relative to the value at the mode; once at each."""
-        if self._summed is not None and self._summed[0] is modes:
-            return self._summed[1]
-        self._summed = modes, self._sum_nodes(point, modes)
+    def _sum(self, point: Floats, modes: Modes) -> _Sum:
+        """Sum over nodes, relative to the value at the mode; once at each."""
+        if self._summed is None or self._summed[0] is not modes:
+            made = self._made(point, modes)
+            with np.errstate(all="ignore"):
+                made.log_sums = self._sum_tier(
+                    made, self.chain.depth - 1, 0, made.fixed, self.split(point)[2]
+                )
+            self._summed = modes, made
         return self._summed[1]
 
-    def _sum_nodes(self, point: Floats, modes: Modes) -> _Levels:
-        """Do what `_levels` does."""
-        system, family, response = self.system, self.system.family, self.system.response
+    def _made(self, point: Floats, modes: Modes) -> _Sum:
+        """What does not change from node to node."""
+        system, family, chain = self.system, self.system.family, self.chain
         theta, beta, dispersion = self.split(point)
-        factor = system.standard_factors(theta)[0]
-        columns = system.factors[0]
+        order = system.pattern.chain
         weight = modes.rows.weight
-        if self.expected:
-            with np.errstate(all="ignore"):
-                weight = family.slopes(response, modes.eta, dispersion).expected
-        rows = columns.z @ factor
-        k, q = len(factor), columns.n_levels
-        blocks = blocks_by_level(columns.codes, columns.z, weight, q)
-        root = np.linalg.cholesky(np.eye(k) + factor.T @ blocks @ factor)
-        inverse = np.linalg.inv(root)
-        u = modes.g[0] @ factor
-        fixed = system.fixed_part(beta)
-        logs = np.empty((q, len(self._nodes)))
         with np.errstate(all="ignore"):
-            values = family.rows(response, modes.eta, dispersion).values
-            at_mode = np.bincount(columns.codes, values, q) - 0.5 * (u**2).sum(axis=1)
-            for i, node in enumerate(self._nodes):
-                beside = u + np.einsum("qba,b->qa", inverse, node)
-                eta = fixed + (rows * beside[columns.codes]).sum(axis=1)
-                values = family.rows(response, eta, dispersion).values
-                sums = np.bincount(columns.codes, values, q) - 0.5 * (beside**2).sum(axis=1)
-                logs[:, i] = self._logs[i] + (sums - at_mode)
+            if self.expected:
+                weight = family.slopes(system.response, modes.eta, dispersion).expected
+            values = family.rows(system.response, modes.eta, dispersion).values
+        own = system.standard_factors(theta)
+        factors = [own[f] for f in order]
+        columns = [system.factors[f].z for f in order]
+        products = chain.products(columns, weight)
+        return _Sum(
+            factors,
+            [z @ factor for z, factor in zip(columns, factors, strict=True)],
+            [modes.g[f] @ own[f] for f in order],
+            system.fixed_part(beta),
+            np.asarray(np.bincount(chain.codes[0], values, chain.levels[0]), dtype=float),
+            products,
+            chain.factorise(chain.penalised(products, factors)),
+            [None] * chain.depth,
+        )
+
+    def _sum_tier(
+        self, made: _Sum, tier: int, outer: int, eta: Floats, dispersion: float
+    ) -> Floats:
+        """Logarithms (q,) of the sums over the nodes of a tier and of all finer ones.
+
+        ``outer`` is the number of the nodes of coarser tiers that are summed at, ``eta`` the
+        predictor (n,) of all that is not of this tier or a finer one.
+        """
+        system, chain = self.system, self.chain
+        u, codes, q = made.modes[tier], chain.codes[tier], chain.levels[tier]
+        pulled = chain.pulled(made.root, tier, made.moved)
+        nodes = self._nodes[tier]
+        logs = np.empty((q, len(nodes)))
+        for i, node in enumerate(nodes):
+            moved = np.einsum("qba,qb->qa", made.root.inverses[tier], node - pulled)
+            made.moved[tier] = moved
+            ahead = eta + _of_rows(made.rows[tier], u + moved, codes)
+            if tier == 0:
+                values = system.family.rows(system.response, ahead, dispersion).values
+                within = np.asarray(np.bincount(codes, values, q), dtype=float) - made.at_mode
+            else:
+                finer = self._sum_tier(made, tier - 1, outer * len(nodes) + i, ahead, dispersion)
+                up = chain.parent(tier - 1, tier)
+                within = np.asarray(np.bincount(up, finer, q), dtype=float)
+            # |u + moved|**2 less |u|**2.
+            logs[:, i] = self._logs[tier][i] + within - (moved * (0.5 * moved + u)).sum(axis=1)
         # Where a node has no mean it has no share.
         logs[~np.isfinite(logs)] = -np.inf
         top = logs.max(axis=1)
+        top[~np.isfinite(top)] = 0.0
         shares = np.exp(logs - top[:, None])
         total = shares.sum(axis=1)
-        return _Levels(
-            factor,
-            rows,
-            u,
-            blocks,
-            np.asarray(root),
-            np.asarray(inverse),
-            top + np.log(total),
-            shares / total[:, None],
-        )
+        made.shares[tier, outer] = shares / np.where(total > 0.0, total, 1.0)[:, None]
+        return np.asarray(top + np.log(total))
+
+    def _derive_tier(
+        self, made: _Sum, slopes: _Slopes, tier: int, outer: int, eta: Floats, share: Floats,
+        dispersion: float,
+    ) -> Floats:  # fmt: skip
+        """Collect the derivatives of `_sum_tier`, times ``-2 share`` (q,), of this tier's levels.
+
+        Gives those by the predictor (n,) with the sign of the scores.
+        """
+        system, family, chain = self.system, self.system.family, self.chain
+        u, codes, q = made.modes[tier], chain.codes[tier], chain.levels[tier]
+        root, factor = made.root, made.factors[tier]
+        z = system.factors[system.pattern.chain[tier]].z
+        pulled = chain.pulled(root, tier, made.moved)
+        total = np.zeros(system.n)
+        for i, node in enumerate(self._nodes[tier]):
+            own = share * made.shares[tier, outer][:, i]
+            moved = np.einsum("qba,qb->qa", root.inverses[tier], node - pulled)
+            made.moved[tier] = moved
+            beside = u + moved
+            ahead = eta + _of_rows(made.rows[tier], beside, codes)
+            slopes.displaced[tier] = np.zeros_like(u)
+            if tier == 0:
+                of_rows = own[codes]
+                # A node without a share may be one without a mean.
+                is_met = of_rows > 0.0
+                score = family.rows(system.response, ahead, dispersion).score
+                score = np.where(is_met, score * of_rows, 0.0)
+                if family.dispersion is not None:
+                    by = family.slopes(system.response, ahead, dispersion).dispersion
+                    assert by is not None
+                    slopes.dispersion -= float(np.where(is_met, by[0] * of_rows, 0.0).sum())
+            else:
+                place = outer * len(self._nodes[tier]) + i
+                within = own[chain.parent(tier - 1, tier)]
+                score = self._derive_tier(
+                    made, slopes, tier - 1, place, ahead, within, dispersion
+                )  # fmt: skip
+            total += score
+            sums = sums_by_level(codes, z * score[:, None], q)
+            slopes.factors[tier] -= sums.T @ beside
+            slope = own[:, None] * beside - sums @ factor
+            slopes.modes[tier] += slope
+            # From displacements inv(L)' (node - pulled) to L and to those of coarser tiers.
+            back = np.einsum("qab,qb->qa", root.inverses[tier], slope + slopes.displaced[tier])
+            slopes.root[tier, tier] -= moved[:, :, None] * back[:, None, :]
+            for s in range(tier + 1, chain.depth):
+                further = made.moved[s]
+                assert further is not None
+                up = chain.parent(tier, s)
+                slopes.root[s, tier] -= further[up][:, :, None] * back[:, None, :]
+                taken = np.einsum("qab,qb->qa", root.blocks[s, tier], back)
+                slopes.displaced[s] -= chain.to_parents(tier, s, taken)
+        return total
 
     def _gradient(self, point: Floats) -> Floats:
         """Adjoint of `evaluate`, from nodes back to parameters."""
-        system, family, response = self.system, self.system.family, self.system.response
-        theta, beta, dispersion = self.split(point)
+        system, family, chain = self.system, self.system.family, self.chain
+        theta, _, dispersion = self.split(point)
         modes = self.modes_at(point)
-        levels = self._levels(point, modes)
-        columns, term = system.factors[0], system.terms[0]
-        codes, q = columns.codes, columns.n_levels
-        factor, rows, u, inverse = levels.factor, levels.rows, levels.modes, levels.inverse
-        k = len(factor)
-        fixed = system.fixed_part(beta)
-        mean_score, mean_slope = np.zeros(system.n), 0.0
-        by_factor = np.zeros((k, k))
-        to_mode = np.zeros((q, k))
-        to_root = np.zeros((q, k, k))
+        made = self._sum(point, modes)
+        root = made.root
+        slopes = _Slopes(
+            [np.zeros_like(factor) for factor in made.factors],
+            [np.zeros_like(u) for u in made.modes],
+            {place: np.zeros_like(block) for place, block in root.blocks.items()},
+            [np.zeros_like(u) for u in made.modes],
+        )
         with np.errstate(all="ignore"):
-            for i, node in enumerate(self._nodes):
-                share = 2.0 * levels.shares[:, i]
-                beside = u + np.einsum("qba,b->qa", inverse, node)
-                eta = fixed + (rows * beside[codes]).sum(axis=1)
-                score = family.rows(response, eta, dispersion).score * share[codes]
-                # A node without a share may be one without a mean.
-                score = np.where(share[codes] > 0.0, score, 0.0)
-                mean_score += score
-                sums = sums_by_level(codes, columns.z * score[:, None], q)
-                by_factor -= sums.T @ beside
-                slope = share[:, None] * beside - sums @ factor
-                to_mode += slope
-                to_root += slope[:, :, None] * node
-                made = family.slopes(response, eta, dispersion).dispersion
-                if made is not None:
-                    own = np.where(share[codes] > 0.0, made[0] * share[codes], 0.0)
-                    mean_slope -= float(own.sum())
-            slopes = family.slopes(response, modes.eta, dispersion)
-        # Nodes are inv(L)' z: from there to L, and by Cholesky's adjoint (Murray 2016) to H.
-        to_root = -np.swapaxes(inverse @ to_root @ inverse, 1, 2)
-        half = np.tril(np.swapaxes(levels.root, 1, 2) @ to_root)
-        half[:, np.arange(k), np.arange(k)] *= 0.5
-        both = half + np.swapaxes(half, 1, 2)
-        outer = np.swapaxes(inverse, 1, 2)
-        to_hessian = outer @ (0.5 * both) @ inverse + outer @ inverse
-        by_factor += 2.0 * np.einsum("qab,bc,qcd->ad", levels.blocks, factor, to_hessian)
-        forms = np.einsum("na,nab,nb->n", rows, to_hessian[codes], rows)
-        turned = forms * (slopes.expected_slope if self.expected else slopes.weight)
-        by_factor += sums_by_level(codes, columns.z * turned[:, None], q).T @ u
-        observed = modes.rows.weight
-        blocks = blocks_by_level(codes, rows, observed, q)
-        right = to_mode + sums_by_level(codes, rows * turned[:, None], q)
-        v = np.linalg.solve(np.eye(k) + blocks, right[:, :, None])[:, :, 0]
-        along = (rows * v[codes]).sum(axis=1)
-        sums = sums_by_level(codes, columns.z * modes.rows.score[:, None], q)
-        by_factor += sums.T @ v
-        by_factor -= sums_by_level(codes, columns.z * (observed * along)[:, None], q).T @ u
-        parts = [term.pullback(theta[term.theta], by_factor)]
-        parts.append(system.X.T @ (turned - mean_score - observed * along))
-        if slopes.dispersion is not None:
-            _, by_score, by_weight, by_expected = slopes.dispersion
+            twice = np.full(chain.levels[-1], 2.0)
+            score = self._derive_tier(
+                made, slopes, chain.depth - 1, 0, made.fixed, twice, dispersion
+            )
+            by = family.slopes(system.response, modes.eta, dispersion)
+        for t, size in enumerate(chain.sizes):
+            diagonal = np.arange(size)
+            # Of log|H|.
+            slopes.root[t, t][:, diagonal, diagonal] += (
+                2.0 * root.inverses[t][:, diagonal, diagonal]
+            )
+        to_hessian = chain.adjoint(root, slopes.root)
+        forms = self._through_hessian(made, slopes, to_hessian)
+        turned = forms * (by.expected_slope if self.expected else by.weight)
+        along = self._through_modes(made, slopes, modes, turned)
+        parts = []
+        place = {f: t for t, f in enumerate(system.pattern.chain)}
+        for f, term in enumerate(system.terms):
+            parts.append(term.pullback(theta[term.theta], slopes.factors[place[f]]))
+        parts.append(system.X.T @ (turned - score - modes.rows.weight * along))
+        if by.dispersion is not None:
+            _, by_score, by_weight, by_expected = by.dispersion
             more = by_expected if self.expected else by_weight
-            parts.append(np.array([mean_slope + forms @ more + along @ by_score]))
+            parts.append(np.array([slopes.dispersion + forms @ more + along @ by_score]))
         return np.concatenate(parts)
+
+    def _through_hessian(self, made: _Sum, slopes: _Slopes, to_hessian: Blocks) -> Floats:
+        """Add what derivatives by H are by Lambda; give those (n,) by the weights of the rows."""
+        forms = np.zeros(self.system.n)
+        for (s, t), by in to_hessian.items():
+            block = made.products[s, t]
+            times = 2.0 if s > t else 1.0
+            own = by[self.chain.codes[t]]
+            forms += times * np.einsum("na,nab,nb->n", made.rows[s], own, made.rows[t])
+            slopes.factors[t] += 2.0 * np.einsum("qba,bc,qcd->ad", block, made.factors[s], by)
+            if s > t:
+                slopes.factors[s] += 2.0 * np.einsum("qab,bc,qdc->ad", block, made.factors[t], by)
+        return forms
+
+    def _through_modes(self, made: _Sum, slopes: _Slopes, modes: Modes, turned: Floats) -> Floats:
+        """Add what derivatives by the modes are by Lambda; give ``Z Lambda v`` (n,).
+
+        v solves ``H v = derivatives by u``, H of the observed information.
+        """
+        system, chain = self.system, self.chain
+        columns = [system.factors[f].z for f in system.pattern.chain]
+        observed = modes.rows.weight
+        root = made.root
+        if self.expected:
+            products = chain.products(columns, observed)
+            root = chain.factorise(chain.penalised(products, made.factors))
+        sums = [
+            sums_by_level(codes, z * turned[:, None], q)
+            for codes, z, q in zip(chain.codes, columns, chain.levels, strict=True)
+        ]
+        right = [
+            slope + own @ factor
+            for slope, own, factor in zip(slopes.modes, sums, made.factors, strict=True)
+        ]
+        v = chain.solve(root, right)
+        along = np.zeros(system.n)
+        for rows, own, codes in zip(made.rows, v, chain.codes, strict=True):
+            along += _of_rows(rows, own, codes)
+        for t, (codes, z, q) in enumerate(zip(chain.codes, columns, chain.levels, strict=True)):
+            back = sums_by_level(codes, z * (turned - observed * along)[:, None], q)
+            slopes.factors[t] += back.T @ made.modes[t]
+            slopes.factors[t] += sums_by_level(codes, z * modes.rows.score[:, None], q).T @ v[t]
+        return along
+
+
+def _of_rows(rows: Floats, effects: Floats, codes: NDArray[np.int64]) -> Floats:
+    """``rows effects`` (n,) of rows (n, k) and effects (q, k) of their levels."""
+    if rows.shape[1] == 1:
+        return rows[:, 0] * effects[:, 0].take(codes)
+    return np.einsum("ij,ij->i", rows, effects.take(codes, axis=0))
+
+
+def _not_nested(system: GeneralizedSystem) -> tuple[str, str]:
+    """Names of two grouping factors of which neither is nested in the other."""
+    for one, other in combinations(range(len(system.factors)), 2):
+        a, b = system.factors[one], system.factors[other]
+        met = np.unique(a.codes * np.int64(b.n_levels) + b.codes)
+        if len(met) > max(a.n_levels, b.n_levels):
+            return system.terms[one].group, system.terms[other].group
+    raise AssertionError("Factors of which all pairs are nested are a chain.")

@@ -1,12 +1,15 @@
-"""Whether fixed effects have an end: data of which some combination separates the responses.
+"""Which parameters of a generalised model have no finite estimate, and what is said of them.
 
-If there are coefficients d, not zero, such that ``x'd`` is nowhere on the wrong side - of no
-success above 0, of no failure below - the likelihood rises for ever along d (Albert & Anderson
-1984, Biometrika 71). Of counts with a logarithmic mean only zeros leave room for such a direction.
+Fixed effects: if there are coefficients d, not zero, such that ``x'd`` is nowhere on the wrong side
+- of no success above 0, of no failure below - the likelihood rises for ever along d (Albert &
+Anderson 1984, Biometrika 71). Of counts with a logarithmic mean only zeros leave room for such a
+direction. A standard deviation, of levels of which none has outcomes of both kinds. A dispersion,
+where the objective does not rise any more as the family becomes another one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,8 +17,9 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.generalized.system import GeneralizedSystem
+from mixedscope.families.family import Family
 
-__all__ = ["is_concordant", "separating"]
+__all__ = ["is_concordant", "is_without_end", "separating", "words_at_infinity"]
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +29,47 @@ _FAR: Final = 10.0
 #: Shares of the best that count as nothing.
 _NOTHING: Final = 1e-6
 
-#: Families of counts.
-_COUNTS: Final = ("poisson", "nbinom2", "nbinom1")
+#: Logarithm of the dispersion from which on, towards where the family is another one, it is looked
+#: whether the objective still rises; how much further; and a rise that is none.
+_CLOSE_TO_LIMIT: Final = 8.0
+_FURTHER: Final = 5.0
+_LEVEL: Final = 1e-7
+
+#: What is said where fixed effects have no end.
+_INFINITE: Final = (
+    "The likelihood has no maximum: it rises for ever as {} to infinity, for {} tell{} some "
+    "responses without a miss (the data separate). {} estimates and standard errors are only where "
+    "the search gave up; so are no others that hang on {}. Leave out a term, join categories, or "
+    "find out why these responses are certain."
+)
+
+#: What is said where a dispersion has no end.
+_LIMIT: Final = (
+    "The likelihood does not fall as {} goes on and on, to where the family {!r} is {}, without "
+    "that parameter. Its estimate is only where the search gave up; fit the other family."
+)
+
+#: What is said where levels have outcomes of one kind only.
+_CONCORDANT: Final = (
+    "No level has outcomes of both kinds, so that the exact likelihood never falls as the standard "
+    "deviation of {} grows: that it has an estimate is owed to the approximation. Leave the term "
+    "out, or observe levels more often."
+)
+
+
+def words_at_infinity(
+    family: Family, effects: Sequence[str], deviations: Sequence[str], dispersion: Sequence[str]
+) -> str:
+    """What is said of parameters without a finite estimate, by names of each kind."""
+    words = []
+    if len(effects) == 1:
+        words.append(_INFINITE.format(f"{effects[0]} goes", "it alone", "s", "Its", "it"))
+    elif effects:
+        together = f"{', '.join(effects)} go", "together they", "", "Their", "them"
+        words.append(_INFINITE.format(*together))
+    words += [_CONCORDANT.format(name) for name in deviations]
+    words += [_LIMIT.format(name, family.name, family.limit_name) for name in dispersion]
+    return " ".join(words)
 
 
 def separating(system: GeneralizedSystem, beta: Floats) -> list[str]:
@@ -34,17 +77,8 @@ def separating(system: GeneralizedSystem, beta: Floats) -> list[str]:
 
     By a linear programme, which is solved only if some response is as good as certain there.
     """
-    family, y = system.family, system.response.y
-    eta = system.fixed_part(beta)
-    if family.name == "binomial":
-        if not np.abs(eta).max() > _FAR:
-            return []
-        side = np.where(y == 1.0, 1.0, np.where(y == 0.0, -1.0, 0.0))
-    elif family.name in _COUNTS and family.link.name == "log":
-        if not eta.min() < -_FAR:
-            return []
-        side = np.where(y == 0.0, -1.0, 0.0)
-    else:
+    side = system.family.endless_sides(system.response.y)
+    if not (side * system.fixed_part(beta)).max(initial=0.0) > _FAR:
         return []
     from scipy.optimize import linprog
 
@@ -72,12 +106,31 @@ def is_concordant(system: GeneralizedSystem) -> bool:
     Of one intercept that varies. The exact likelihood then never falls as its standard deviation
     grows; that of an approximation may.
     """
-    family, y = system.family, system.response.y
-    if family.name != "binomial" or len(system.factors) != 1 or system.factors[0].size != 1:
+    if len(system.factors) != 1 or system.factors[0].size != 1:
         return False
     factor = system.factors[0]
-    if np.ptp(factor.z) > 0.0 or not np.isin(y, (0.0, 1.0)).all():
+    side = system.family.endless_sides(system.response.y)
+    if np.ptp(factor.z) > 0.0 or not (np.abs(side) == 1.0).all():
         return False
-    counts = sums_by_level(factor.codes, np.column_stack([np.ones(system.n), y]), factor.n_levels)
-    rows, successes = counts.T
+    ups = sums_by_level(
+        factor.codes, np.column_stack([np.ones(system.n), side > 0.0]), factor.n_levels
+    )
+    rows, successes = ups.T
+    if not 0.0 < successes.sum() < system.n:
+        return False
     return bool(((successes == 0.0) | (successes == rows)).all() and rows.max() > 1.0)
+
+
+def is_without_end(family: Family, value: Callable[[Floats], float], point: Floats) -> bool:
+    """Whether the dispersion is close to where the family is another one, and that is no worse.
+
+    ``value``: the objective at a point (k,), whose last entry is the dispersion's logarithm.
+    """
+    if not family.limit or family.limit * point[-1] < _CLOSE_TO_LIMIT:
+        return False
+    further = np.array(point, dtype=float)
+    further[-1] += family.limit * _FURTHER
+    try:
+        return value(point) - value(further) > -_LEVEL
+    except FloatingPointError:
+        return False

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.core.errors import ModelError
 from mixedscope.engine.generalized.modes import Modes
 from mixedscope.engine.generalized.rows import Working, working
 from mixedscope.engine.generalized.system import GeneralizedSystem
@@ -41,8 +42,12 @@ def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
         coefficients = q.T @ (eta - system.offset)
         eta_now, rows = _at(system, coefficients, dispersion)
         if not math.isfinite(rows.log_likelihood):
-            # Links that not every predictor has a mean for: the weighted mean of all.
-            eta_now, rows, coefficients = _level(system, dispersion)
+            # Links that not every predictor has a mean for: the mean of all, or what there is.
+            coefficients = _level(system)
+            eta_now, rows = _at(system, coefficients, dispersion)
+        if not math.isfinite(rows.log_likelihood):
+            coefficients = _inside(system)
+            eta_now, rows = _at(system, coefficients, dispersion)
         for _ in range(_STEPS):
             weight = rows.weight
             if not family.is_canonical:
@@ -73,15 +78,35 @@ def _at(
     return eta, working(system.family, system.response, eta, dispersion)
 
 
-def _level(system: GeneralizedSystem, dispersion: float) -> tuple[Floats, Working, Floats]:
-    """The point whose predictor is nearest to one and the same of all rows."""
+def _level(system: GeneralizedSystem) -> Floats:
+    """Coefficients whose predictor is nearest to one and the same of all rows."""
     mean = system.family.initial_mean(system.response).mean()
     level = system.family.link.predictor(np.full(system.n, mean)) - system.offset
-    coefficients = system.basis.q.T @ level
-    eta, rows = _at(system, coefficients, dispersion)
-    if not math.isfinite(rows.log_likelihood):
-        raise FloatingPointError("No fixed effects to start from give every row a mean.")
-    return eta, rows, coefficients
+    return np.asarray(system.basis.q.T @ level)
+
+
+def _inside(system: GeneralizedSystem) -> Floats:
+    """Coefficients whose predictors are all on the side of zero that has a mean, by a programme.
+
+    Raises ModelError if there are none.
+    """
+    from scipy.optimize import linprog
+
+    link = system.family.link
+    q = system.basis.q * math.sqrt(system.n)
+    size = 1.0 + float(np.abs(system.offset).max(initial=0.0))
+    # As far inside as the row that is least so can be, up to where it is far enough.
+    columns = np.column_stack([-link.side * q, np.ones(system.n)])
+    bounds = [(None, None)] * q.shape[1] + [(None, size)]
+    aim = np.append(np.zeros(q.shape[1]), -1.0)
+    found = linprog(aim, columns, link.side * system.offset, bounds=bounds, method="highs")
+    if found.status != 0 or not found.x[-1] > 0.0:
+        where = "below" if link.side < 0 else "above"
+        raise ModelError(
+            f"Linear predictors of the link {link.name!r} are {where} 0, and no fixed effects "
+            "bring those of all rows there: give the model an intercept, or another link."
+        )
+    return np.asarray(found.x[:-1] * math.sqrt(system.n))
 
 
 def _solve(matrix: Floats, right: Floats) -> Floats:

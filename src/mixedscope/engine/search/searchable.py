@@ -50,6 +50,10 @@ class SearchableObjective(ProfiledObjective):
         """Of linear models no estimate is infinite but where sigma vanishes."""
         return ()
 
+    def words_at_infinity(self, names: Sequence[str]) -> str:
+        """So that there is nothing to say."""
+        return ""
+
     def residual_limit(self, theta: Floats) -> float:
         """Limit of the objective as sigma vanishes; see `mixedscope.engine.residual`."""
         return residual_limit(self, theta)

@@ -54,9 +54,9 @@ def check_approximation(objective: LaplaceObjective, name: str | None) -> str:
         known = ("lognormal", "delta", "trigamma")
     else:
         raise UnsuitedError(
-            f"The variance of a response given its mean is not known on the scale of the link "
-            f"{link!r} of the family {family.name!r}: R² and ICC are for logit, probit and cloglog "
-            "links of probabilities, and logarithmic ones of means."
+            f"The variance of a response of the family {family.name!r} given its mean is not known "
+            f"on the scale of the link {link!r}: R² and ICC are of binomial responses under the "
+            "links logit, probit and cloglog, and of counts and amounts under the link log."
         )
     if name is not None and name not in known:
         raise UnsuitedError(

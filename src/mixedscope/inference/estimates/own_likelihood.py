@@ -25,11 +25,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-#: Families of counts, whose zeros leave room for a direction without end under the log link.
-_COUNTS: Final = ("poisson", "nbinom2", "nbinom1")
-#: Links under which a certain outcome is at infinity.
-_UNBOUNDED: Final = ("logit", "probit", "cloglog")
-
 #: Newton steps, and halvings of one, at most.
 _STEPS: Final = 60
 _HALVINGS: Final = 40
@@ -191,7 +186,7 @@ def _estimated(rows: _Rows) -> tuple[Floats, NDArray[np.object_], Floats]:
     top, is_settled, is_fading = _climbed(rows)
     moved = _back(rows, top)
     k = rows.z.shape[1]
-    sides = _sides(rows)
+    sides = rows.family.endless_sides(rows.response.y)
     way = np.zeros_like(moved)
     if k == 1:
         way[:, 0] = _one_sided(rows, sides)
@@ -299,17 +294,6 @@ def _shortened(
 
 
 # -- levels without an end -------------------------------------------------------------------------
-
-
-def _sides(rows: _Rows) -> Floats:
-    """Where the likelihood of each row rises for ever: above (1), below (-1), or nowhere (0)."""
-    y, link = rows.response.y, rows.family.link.name
-    if rows.family.name == "binomial":
-        above = y == 1.0 if link in _UNBOUNDED else np.zeros(len(y), dtype=bool)
-        return np.where(above, 1.0, np.where(y == 0.0, -1.0, 0.0))
-    if rows.family.name in _COUNTS and link == "log":
-        return np.where(y == 0.0, -1.0, 0.0)
-    return np.zeros(len(y))
 
 
 def _one_sided(rows: _Rows, sides: Floats) -> Floats:

@@ -150,11 +150,6 @@ def broken_family(formula: Formula, model: Any) -> list[str]:
             "bootstrap.of: tests between structures are drawn of linear models; of the family "
             f"{family.name!r} give [intervals]"
         )
-    if model.quadrature > 1 and len(formula.groups) > 1:
-        faults.append(
-            f"quadrature: is for models with one grouping factor, and this one has "
-            f"{', '.join(formula.groups)}: leave it out, which is Laplace's approximation"
-        )
     return faults
 
 

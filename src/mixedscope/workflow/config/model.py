@@ -233,7 +233,7 @@ class ModelConfig(Section):
     information: Literal["observed", "expected"] = "observed"
     """Information in the Laplace approximation of a family: observed, or expected as in lme4."""
     quadrature: Annotated[int, Field(ge=1)] = 1
-    """Points of adaptive quadrature of a family, with one grouping factor; 1 is Laplace's."""
+    """Points of adaptive quadrature of a family, of nested grouping factors; 1 is Laplace's."""
     structures: Annotated[list[Structure], Field(min_length=1)] = ["full"]
     """Covariance structures, the richest first; each is a fit of its own."""
     criterion: Annotated[Criterion, BeforeValidator(_upper)] = "ML"
