@@ -82,7 +82,8 @@ class Settler:
     Attributes
     ----------
     probe_error : dict
-        ``theta``, one standard error of the probes over the standard error of theta, the largest;
+        ``theta``, one standard error of the probes over the standard error of theta, the largest,
+        with what the search left;
         ``objective``, that of the objective; ``probes``; ``fresh``, how far fresh probes are from
         them, in standard errors of the difference; ``iterations`` and ``residual`` of the
         equations. Empty before `run`.
@@ -281,7 +282,11 @@ class Settler:
         apart = np.divide(np.abs(difference), spread, out=np.zeros(len(spread)), where=spread > 0.0)
         evaluation: Any = self.point.evaluation
         self.probe_error = {
-            "theta": float((errors / standard).max()),
+            # What the search left counts too: the decrement is the square of a distance in
+            # standard errors.
+            "theta": math.hypot(
+                float((errors / standard).max()), math.sqrt(self.curvature.decrement)
+            ),
             "objective": float(evaluation.objective_se),
             "probes": int(evaluation.probes),
             "fresh": float(apart.max()),

@@ -94,9 +94,10 @@ def estimate(complement: Complement, z: Floats, solves: Solves, first: int) -> E
     c, scale2 = complement.crossing, complement.scale**2
     columns = slice(first, first + z.shape[1])
     x, applied = solves.x[:, columns], solves.first[:, columns]
-    # K of the scaled space times z.
-    of_z = (c.squares * scale2)[:, None] * z - applied
-    far = np.einsum("jc,jc->c", of_z, x)
+    # K of the scaled space times z. Of its part that is diagonal nothing needs to be estimated.
+    weights = c.squares * scale2
+    of_z = weights[:, None] * z - applied
+    far = np.einsum("jc,jc->c", of_z, x) - np.einsum("j,jc,jc->c", weights, z, z)
     control = np.einsum("j,jc,jc->c", scale2, z, applied)
     mean = float(scale2 @ complement.diagonal()) - control[0]
     parts = [(far, control, mean)]
@@ -112,7 +113,9 @@ def estimate(complement: Complement, z: Floats, solves: Solves, first: int) -> E
         for b in range(k):
             known = squares[a, b] - own[a, b, 0]
             parts.append((mixed[a, b], own[a, b], float(known)))
-    return _means(parts)
+    found = _means(parts)
+    found.values[0] += float(weights.sum())
+    return found
 
 
 def _means(parts: list[tuple[Floats, Floats, float]]) -> Estimates:
