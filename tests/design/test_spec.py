@@ -27,6 +27,7 @@ FULL = ModelSpec(
     subset="x < 2",
     sigma=1.5,
     unidentified="allow",
+    solver="sparse",
 )
 
 
@@ -130,11 +131,14 @@ def test_entries_of_configurations_are_read(criterion: str) -> None:
         "subset": "x > 1",
         "sigma": 2,
         "unidentified": "allow",
+        "solver": "sparse",
     }
     config = validate_config({"datasets": {"d": {"source": "d.csv"}}, "models": {"m": entry}})
     spec = ModelSpec.of(config.models["m"].model_dump(), structure="cs")
     said = ModelSpec("y ~ a + (1 | g)", "cs", {"a": "sum"}, "w", criterion)  # type: ignore[arg-type]
-    more = {"offset": "log(x)", "subset": "x > 1", "sigma": 2.0, "unidentified": "allow"}
+    more = {"offset": "log(x)", "subset": "x > 1", "sigma": 2.0, "unidentified": "allow"} | {
+        "solver": "sparse"
+    }
     assert spec == replace(said, **more)  # type: ignore[arg-type]
     assert spec.reml == (criterion == "REML")
 
@@ -142,7 +146,7 @@ def test_entries_of_configurations_are_read(criterion: str) -> None:
 def test_what_jobs_are_told_of_a_model_does_not_grow_by_what_it_does_not_say() -> None:
     entry = {"dataset": "d", "formula": "y ~ a + (1 | g)"}
     told = without_defaults(ModelConfig.model_validate(entry).model_dump())
-    assert not {"offset", "subset", "sigma", "unidentified"} & set(told)
+    assert not {"offset", "subset", "sigma", "unidentified", "solver"} & set(told)
     assert {"contrasts", "weights", "criterion"} <= set(told)
 
 

@@ -57,6 +57,13 @@ class LinearMixedModel(FittableModel):
         level for every row and no weights that differ: ``refuse`` it, or fit it all the same, the
         standard deviations concerned being missing. Where some can be told, as the ratios of one
         variance per treatment, the model is fitted anyway, and its certificate says what is shared.
+    solver : {"auto", "exact", "sparse"}
+        How the system is solved at every evaluation. ``exact`` eliminates the levels of the largest
+        grouping factor one by one and factorises what is left as one dense matrix; ``sparse``
+        factorises all of it as a sparse matrix, in an order of minimum degree. Both give the same
+        numbers but for rounding. ``auto`` is exact, and sparse where a thousand random effects or
+        more would be left and the sparse factor has less than a tenth of the entries of the dense
+        one, as with workers who rarely change firms. :meth:`blocks` says which, and why.
 
     Raises
     ------
@@ -86,6 +93,7 @@ class LinearMixedModel(FittableModel):
         subset: str | ArrayLike | None = None,
         sigma: float | None = None,
         unidentified: str = "refuse",
+        solver: str = "auto",
     ) -> None:
         super().__init__(
             formula,
@@ -97,6 +105,7 @@ class LinearMixedModel(FittableModel):
             subset=subset,
             sigma=sigma,
             unidentified=unidentified,
+            solver=solver,
         )
 
 

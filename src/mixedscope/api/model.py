@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 #: What a specification says of a linear model beside its formula and its criterion.
 _SAID: Final = (
-    "structure", "contrasts", "weights", "offset", "subset", "sigma", "unidentified",
+    "structure", "contrasts", "weights", "offset", "subset", "sigma", "unidentified", "solver",
 )  # fmt: skip
 
 
@@ -57,12 +57,13 @@ class Model(ModelData):
         subset: str | ArrayLike | None = None,
         sigma: float | None = None,
         unidentified: str = "refuse",
+        solver: str = "auto",
     ) -> None:
         check_codings(contrasts)
         of_rows: dict[str, Any] = {"weights": weights, "offset": offset, "subset": subset}
         frame, parsed, of_rows = self._take(
             data, of_rows, formula=formula, structure=structure, contrasts=contrasts or {},
-            sigma=sigma, unidentified=unidentified,
+            sigma=sigma, unidentified=unidentified, solver=solver,
         )  # fmt: skip
         self.design: Design = design_of_frame(
             parsed,
@@ -72,6 +73,7 @@ class Model(ModelData):
             **of_rows,
             sigma=sigma,
             unidentified=unidentified,
+            solver=solver,
         )
         warn_of(self.design.notes, stacklevel=4)
         self.system = ProfiledSystem(self.design)

@@ -156,6 +156,7 @@ def ladder(
     subset: str | ArrayLike | None = None,
     sigma: float | None = None,
     unidentified: str = "refuse",
+    solver: str = "auto",
 ) -> Ladder:
     """Fit a model with several covariance structures and set the fits side by side.
 
@@ -175,7 +176,7 @@ def ladder(
         Of the bootstrap and of simulated weights.
     optimizer, reml
         As for ``fit`` of :class:`mixedscope.LinearMixedModel`; of a formula or a model.
-    contrasts, weights, offset, subset, sigma, unidentified
+    contrasts, weights, offset, subset, sigma, unidentified, solver
         As for :class:`mixedscope.LinearMixedModel`; of a formula only.
 
     Returns
@@ -210,6 +211,7 @@ def ladder(
             "A subset goes": subset,
             "A known sigma goes": sigma,
             "unidentified goes": None if unidentified == "refuse" else unidentified,
+            "solver goes": None if solver == "auto" else solver,
         }
         _refuse_given(model, given, structures, optimizer, reml)
     if isinstance(model, str):
@@ -224,6 +226,7 @@ def ladder(
             subset=subset,
             sigma=sigma,
             unidentified=unidentified,
+            solver=solver,
         )
         fits = _fits(first, structures, optimizer, reml)
     elif isinstance(model, LinearMixedModel):

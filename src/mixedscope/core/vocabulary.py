@@ -19,8 +19,10 @@ __all__ = [
     "ORACLE",
     "OWN_ESTIMATES",
     "PHASES",
+    "SOLVERS",
     "UNSHRUNKEN",
     "Criterion",
+    "Solver",
 ]
 
 #: Phases of an optimisation, in the order in which they come (`mixedscope.optimize.phases`).
@@ -43,6 +45,10 @@ UNSHRUNKEN: Final = "unshrunken"
 #: What a fit optimises: the likelihood, or the restricted likelihood.
 Criterion = Literal["ML", "REML"]
 CRITERIA: Final = get_args(Criterion)
+
+#: How the system of a linear model is solved (`mixedscope.engine.solvers`); auto chooses.
+Solver = Literal["auto", "exact", "sparse"]
+SOLVERS: Final = get_args(Solver)
 
 #: What the objective of each criterion is called in sentences, and where there is little room.
 CRITERION_NAMES: Final[dict[Criterion, str]] = {"ML": "deviance", "REML": "REML criterion"}

@@ -143,6 +143,8 @@ class Design:
         Of a response of a family: of how many trials `y` is the share of successes.
     success : str or None
         Of a response of a family: the category that counts as 1, of two.
+    solver : {"auto", "exact", "sparse"}
+        How the system of a linear model is to be solved.
     """
 
     formula: str
@@ -166,6 +168,7 @@ class Design:
     training: Training | None = None
     trials: NDArray[np.float64] | None = None
     success: str | None = None
+    solver: str = "auto"
 
     def observed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values (..., n) on the scale of `y` as ones of the response: the offset is added."""
@@ -188,6 +191,7 @@ def build_design(
     sigma: float | None = None,
     unidentified: str = REFUSE,
     of_family: bool = False,
+    solver: str = "auto",
 ) -> Design:
     """Build the design of a mixed model.
 
@@ -213,6 +217,8 @@ def build_design(
         What to do with terms that do no more than residuals do.
     of_family : bool
         Whether the response is that of a family, see `design_of_frame`.
+    solver : {"auto", "exact", "sparse"}
+        How the system of a linear model is to be solved.
 
     Returns
     -------
@@ -234,6 +240,7 @@ def build_design(
     return design_of_frame(
         parsed, as_frame(data), structure=structure, contrasts=contrasts, weights=weights,
         offset=offset, subset=subset, sigma=sigma, unidentified=unidentified, of_family=of_family,
+        solver=solver,
     )  # fmt: skip
 
 
@@ -249,6 +256,7 @@ def design_of_frame(
     sigma: float | None = None,
     unidentified: str = REFUSE,
     of_family: bool = False,
+    solver: str = "auto",
 ) -> Design:
     """Do what `build_design` does, for a frame made by `mixedscope.design.frame.as_frame`.
 
@@ -359,6 +367,7 @@ def design_of_frame(
         ),
         trials=seen.trials,
         success=seen.success,
+        solver=solver,
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from mixedscope.core.errors import ModelError
-from mixedscope.core.vocabulary import CRITERIA, Criterion
+from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.vocabulary import CRITERIA, SOLVERS, Criterion
 from mixedscope.covariance.registry import plain_name
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class ModelSpec:
         What the determinant of Laplace's approximation is made of.
     quadrature : int
         Points per random effect of a level; 1 is Laplace's approximation.
+    solver : {"auto", "exact", "sparse"}
+        How the system of a linear model is solved.
     """
 
     formula: str
@@ -70,10 +72,16 @@ class ModelSpec:
     link: str | None = None
     information: str = "observed"
     quadrature: int = 1
+    solver: str = "auto"
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
             raise ModelError(f"The criterion is {' or '.join(CRITERIA)}, not {self.criterion!r}.")
+        if self.solver not in SOLVERS:
+            raise ModelError(
+                f"solver must be {', '.join(map(repr, SOLVERS[:-1]))} or {SOLVERS[-1]!r}, not "
+                f"{self.solver!r}.{suggest(self.solver, SOLVERS)}"
+            )
         if self.family is None:
             for name in ("link", "information", "quadrature"):
                 if getattr(self, name) != _DEFAULTS[name]:
@@ -81,7 +89,7 @@ class ModelSpec:
         else:
             if self.reml:
                 raise ModelError("Of a generalised model the criterion is ML: there is no REML.")
-            for name in ("sigma", "unidentified"):
+            for name in ("sigma", "unidentified", "solver"):
                 if getattr(self, name) != _DEFAULTS[name]:
                     raise ModelError(f"{name} is for linear models: leave out it or the family.")
         object.__setattr__(self, "structure", plain_name(self.structure))
@@ -126,6 +134,7 @@ class ModelSpec:
             sigma=self.sigma,
             unidentified=self.unidentified,
             of_family=self.family is not None,
+            solver=self.solver,
         )
 
 

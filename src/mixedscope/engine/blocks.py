@@ -7,7 +7,11 @@ from typing import Final
 
 import numpy as np
 
+from mixedscope.core.wording import counted, gigabytes
 from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.memory import sparse_bytes
+from mixedscope.engine.sparse.products import SparseProducts
+from mixedscope.engine.sparse.system import SparseSystem
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["BlockDescription", "describe_blocks", "evaluation_cost"]
@@ -69,7 +73,10 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
     -------
     BlockDescription
     """
-    pattern = system.cross.pattern
+    blocked = system.blocked
+    if isinstance(blocked, SparseSystem):
+        return _describe_sparse(system, blocked)
+    pattern = blocked.pattern
     order = [*pattern.chain, *pattern.rest_factors]
     names = [system.terms[f].group for f in order]
     sizes = [pattern.levels[f] * pattern.sizes[f] for f in order]
@@ -84,7 +91,7 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
             elif g in pattern.chain and f in pattern.chain:
                 row.append("Nested")
             elif g in pattern.chain:
-                row.append("Dense" if system.blocked.is_densely_crossed else "Sparse")
+                row.append("Dense" if blocked.is_densely_crossed else "Sparse")
             else:
                 row.append("Dense")
         kinds.append(tuple(row))
@@ -94,33 +101,60 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
         names=(*names, "fixed"),
         sizes=(*sizes, fixed),
         kinds=tuple(kinds),
-        kernel=_kernel(system),
+        kernel=_kernel(system, blocked),
     )
 
 
-def _kernel(system: ProfiledSystem) -> str:
-    cross = system.cross
-    pattern = cross.pattern
+def _describe_sparse(system: ProfiledSystem, blocked: SparseSystem) -> BlockDescription:
+    """Describe a sparse factor, whose columns are no longer those of one factor after another."""
+    cross, e = blocked.cross, blocked.cross.pattern.elimination
+    first = int(e.factor[0])
+    order = [first, *(f for f in range(len(cross.factors)) if f != first)]
+    sizes = [cross.pattern.levels[f] * cross.pattern.sizes[f] for f in order]
+    own = "Diagonal" if cross.pattern.sizes[first] == 1 else "BlkDiag"
+    kinds = [tuple(["Sparse"] * i + ["Sparse" if i else own]) for i in range(len(order))]
+    dense = f", and the last {counted(e.dense, 'column')} as one dense matrix" if e.dense else ""
+    memory = gigabytes(sparse_bytes(e, cross.n_tail))
+    why = f" ({system.why_solver})" if system.why_solver else ""
+    return BlockDescription(
+        names=(*(system.terms[f].group for f in order), "fixed"),
+        sizes=(*sizes, cross.n_tail),
+        kinds=(*kinds, tuple(["Dense"] * (len(order) + 1))),
+        kernel=f"one sparse Cholesky factor, {system.terms[first].group} first and then in an "
+        f"order of minimum degree: {counted(e.columns, 'column')} with {e.entries:,} entries below "
+        f"the diagonal{dense}{why}; {memory}",
+    )
+
+
+def _kernel(system: ProfiledSystem, blocked: BlockedSystem) -> str:
+    cross, pattern = blocked.cross, blocked.pattern
     chain = " within ".join(system.terms[f].group for f in pattern.chain)
-    if system.blocked.is_single:
+    if blocked.is_single:
         return f"one grouping factor ({chain}): one compiled call per evaluation"
     words = f"eliminated level by level: {chain}"
-    whole = "" if system.blocked.small is None else "; one compiled call per evaluation"
+    whole = "" if blocked.small is None else "; one compiled call per evaluation"
     if not pattern.n_rest:
         return f"{words}; nothing is left to fill in{whole}"
     if whole:
         return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows{whole}"
-    how = "products of dense rows" if system.blocked.is_densely_crossed else "sparse row sums"
-    return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}"
+    how = "products of dense rows" if blocked.is_densely_crossed else "sparse row sums"
+    why = f" ({system.why_solver})" if system.why_solver else ""
+    return (
+        f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}{why}"
+    )
 
 
-def evaluation_cost(system: ProfiledSystem | BlockedSystem) -> float:
+def evaluation_cost(system: ProfiledSystem | BlockedSystem | SparseSystem) -> float:
     """Floating-point operations of one evaluation, estimated from the blocks of the model.
 
     They are products of the rows that levels have in the rest, and a dense Cholesky factor of it; a
     model of a microsecond counts with the overhead of a call.
     """
     cross = system.cross
+    if isinstance(cross, SparseProducts):
+        e = cross.pattern.elimination
+        dense = float(e.dense + cross.n_tail)
+        return _OVERHEAD + _SPARSE * e.operations + dense**3 / 3.0
     operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
     for own, tier in zip(cross.pattern.tiers, cross.tiers, strict=True):
         k = tier.d.shape[1]

@@ -14,10 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.objective import ProfiledObjective
-from mixedscope.engine.products import WorkingProducts
 from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.engine.solvers import factorisation_of, working_products
 
 __all__ = ["Deletion", "LocalSearch"]
 
@@ -64,10 +63,10 @@ class Deletion:
         self._logs = 2.0 * np.log(whole.root_weights)
         self._basis = np.ascontiguousarray(whole.basis.q)
         self._last: Rows = np.empty(0, dtype=np.intp)
-        self._products = WorkingProducts.of(whole.cross, whole.basis)
+        self._products = working_products(whole.cross, whole.basis)
         system = copy(whole)
         system.cross = self._products
-        system.blocked = BlockedSystem(self._products)
+        system.blocked = factorisation_of(self._products)
         # Twice the digits would be those of all rows.
         system.__dict__["_precise"] = None
         self._system = system

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.design.design import TermPart
-from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.group_effects import group_effects
-from mixedscope.engine.products import cross_products
+from mixedscope.engine.solvers import factorisation_of, products_like
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.engine.untangle import is_nearly_collinear
 
@@ -73,9 +72,9 @@ def untangled_system(system: ProfiledSystem) -> ProfiledSystem:
     other.factors = tuple(
         replace(f, z=t.standard) for f, t in zip(system.factors, cleaned, strict=True)
     )
-    pattern = system.cross.pattern  # columns alone have changed
-    other.cross = cross_products(other.factors, other.basis, other.response, pattern)
-    other.blocked = BlockedSystem(other.cross)
+    # Columns alone have changed.
+    other.cross = products_like(system.cross, other.factors, other.basis, other.response)
+    other.blocked = factorisation_of(other.cross)
     return other
 
 

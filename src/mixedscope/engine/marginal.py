@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mixedscope.engine.kernels.rows import add_forms, eliminate_rows
 from mixedscope.engine.marginal_products import systems_of_columns
+from mixedscope.engine.sparse.system import SparseSystem
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["MarginalCovariances", "RowsOfLevels", "error_variances"]
@@ -87,10 +88,17 @@ def error_variances(
     FloatingPointError
         If the system is not positive definite to rounding.
     """
-    blocked, pattern = system.blocked, system.cross.pattern
+    blocked = system.blocked
     blocked.solve(factors)
-    s, work = blocked.inverse_of_rest()
     basis = x @ system.r_inverse
+    if isinstance(blocked, SparseSystem):
+        internal = [
+            (codes, term.standard_columns(z))
+            for term, (codes, z) in zip(system.terms, rows, strict=True)
+        ]
+        return blocked.error_forms(basis, internal)
+    s, work = blocked.inverse_of_rest()
+    pattern = blocked.pattern
     n_rest, n_basis = pattern.n_rest, basis.shape[1]
     columns = [
         np.ascontiguousarray(term.standard_columns(z))

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.basis import FixedBasis
-from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.products import cross_products
+from mixedscope.engine.solvers import System, factorisation_of, products_like
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["marginal_products", "systems_of_columns"]
@@ -42,7 +41,7 @@ def marginal_products(
     return inner, out
 
 
-def systems_of_columns(system: ProfiledSystem) -> Iterator[BlockedSystem]:
+def systems_of_columns(system: ProfiledSystem) -> Iterator[System]:
     """Systems without fixed effects, each with a column of their basis as its response."""
     q = system.basis.q
     none = FixedBasis(
@@ -50,7 +49,7 @@ def systems_of_columns(system: ProfiledSystem) -> Iterator[BlockedSystem]:
     )
     columns = q.T if q.shape[1] else system.response[None, :]
     first = np.ascontiguousarray(columns[0])
-    cross = cross_products(system.factors, none, first, system.cross.pattern)
-    yield BlockedSystem(cross)
+    cross = products_like(system.cross, system.factors, none, first)
+    yield factorisation_of(cross)
     for column in columns[1:]:
-        yield BlockedSystem(cross.with_response(column))
+        yield factorisation_of(cross.with_response(column))

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from mixedscope.core.errors import ModelError
 from mixedscope.core.wording import counted, gigabytes
 from mixedscope.engine.pattern import Pattern
+from mixedscope.engine.sparse.graph import Elimination
 
-__all__ = ["bytes_needed", "check_room"]
+__all__ = ["bytes_needed", "check_room", "check_sparse_room", "is_there_room", "sparse_bytes"]
 
 # Below so many bytes no machine needs to be asked what it has.
 _LITTLE: Final = 2**28
@@ -41,10 +44,7 @@ def check_room(pattern: Pattern, n_tail: int, groups: Sequence[str]) -> None:
     ``groups``: names of the grouping factors. Raises ModelError.
     """
     needed = bytes_needed(pattern, n_tail)
-    if needed < _LITTLE:
-        return
-    there = _memory_of_this_machine()
-    if there is None or needed <= there:
+    if is_there_room(needed):
         return
     eliminated = ", ".join(repr(groups[f]) for f in pattern.chain)
     rest = ", ".join(repr(groups[f]) for f in pattern.rest_factors)
@@ -56,10 +56,47 @@ def check_room(pattern: Pattern, n_tail: int, groups: Sequence[str]) -> None:
         else ""
     )
     raise ModelError(
-        f"The model needs {gigabytes(needed)} of memory, and there are {gigabytes(there)} in all"
+        f"The model needs {gigabytes(needed)} of memory, and there are {_all_of_it()} in all"
         f"{fills}. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
         "machine with more memory."
     )
+
+
+def sparse_bytes(elimination: Elimination, n_tail: int) -> int:
+    """Bytes of the cross-products, of a sparse factorisation and of the inverse, likewise."""
+    e = elimination
+    width = np.diff(e.first)
+    products = int((width[e.gi] * np.repeat(width, np.diff(e.gp))).sum())
+    own = int((width * width).sum())
+    lists = 3 * len(e.gi) + len(e.idx) + 9 * len(width)
+    rows = int(e.first[-1]) * (2 * n_tail + 2) + e.columns * (2 * n_tail + 3)
+    entries = 2 * e.entries + (e.entries + 1) // 2
+    return 8 * (products + own + lists + rows + entries + (e.dense + n_tail) ** 2)
+
+
+def check_sparse_room(elimination: Elimination, n_tail: int, groups: Sequence[str]) -> None:
+    """Refuse a sparse factorisation that does not fit, likewise."""
+    needed = sparse_bytes(elimination, n_tail)
+    if is_there_room(needed):
+        return
+    raise ModelError(
+        f"The model needs {gigabytes(needed)} of memory as a sparse matrix, and there are "
+        f"{_all_of_it()} in all: the levels of {', '.join(map(repr, groups))} meet in too many "
+        "ways. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
+        "machine with more memory."
+    )
+
+
+def is_there_room(needed: int) -> bool:
+    """Whether so many bytes fit into the memory of this machine, or it does not say."""
+    if needed < _LITTLE:
+        return True
+    there = _memory_of_this_machine()
+    return there is None or needed <= there
+
+
+def _all_of_it() -> str:
+    return gigabytes(_memory_of_this_machine() or 0)
 
 
 def _memory_of_this_machine() -> int | None:

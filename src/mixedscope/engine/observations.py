@@ -12,6 +12,7 @@ from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.generalized.products import WeightedProducts, rest_slots
 from mixedscope.engine.kernels.observations import add_rest, add_tier
 from mixedscope.engine.selected_inverse import TierInverse
+from mixedscope.engine.sparse.system import SparseSystem
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["Observations", "observations", "row_forms"]
@@ -53,10 +54,13 @@ def observations(system: ProfiledSystem, factors: Sequence[Floats]) -> Observati
     blocked.solve(factors)
     root = blocked.fixed_factor()
     basis = np.ascontiguousarray(system.basis.q)
-    scatter = blocked.pattern.scatter()
-    slots = rest_slots(blocked.pattern, scatter)
-    inverse = blocked.selected_inverse()
-    leverage, fixed = _forms(blocked, basis, scatter.rest_column, slots, inverse)
+    if isinstance(blocked, SparseSystem):
+        leverage, fixed = blocked.row_forms(basis)
+    else:
+        scatter = blocked.pattern.scatter()
+        slots = rest_slots(blocked.pattern, scatter)
+        inverse = blocked.selected_inverse()
+        leverage, fixed = _forms(blocked, basis, scatter.rest_column, slots, inverse)
     # X'S e = inv(Phi) Phi X'S e, and the quadratic form of it is what P lacks of S.
     taken = ((fixed @ root) ** 2).sum(axis=1)
     return Observations(leverage, 1.0 - leverage + taken, fixed @ system.r_inverse.T)

@@ -29,7 +29,17 @@ from mixedscope.engine.basis import FixedBasis, products_of_rows
 from mixedscope.engine.memory import check_room
 from mixedscope.engine.pattern import Pattern, Scatter, make_pattern
 
-__all__ = ["CrossProducts", "GroupColumns", "Tier", "WorkingProducts", "cross_products", "room_of"]
+__all__ = [
+    "CrossProducts",
+    "GroupColumns",
+    "Tier",
+    "WorkingProducts",
+    "cross_products",
+    "pattern_of",
+    "response_sums",
+    "room_of",
+    "tail_by_observation",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -118,7 +128,7 @@ class CrossProducts:
         m = columns.shape[1]
         tiers = []
         for own, tier in zip(self.pattern.tiers, self.tiers, strict=True):
-            sums = self._response_sums(own.factor, columns)
+            sums = response_sums(self.factors[own.factor], columns)
             u = np.concatenate([tier.u[:, :-1, :], sums], axis=1)
             tiers.append(Tier(tier.d, u, tier.w))
         first = len(self.rest) - 1
@@ -127,7 +137,7 @@ class CrossProducts:
         for position, offset in zip(
             self.pattern.rest_factors, self.pattern.rest_offsets, strict=True
         ):
-            sums = self._response_sums(position, columns)
+            sums = response_sums(self.factors[position], columns)
             count = sums.shape[0] * sums.shape[2]
             rest[offset : offset + count, first:] = sums.transpose(0, 2, 1).reshape(count, m)
         # Responses orthogonal to the basis leave these entries 0.
@@ -137,15 +147,6 @@ class CrossProducts:
         return CrossProducts(
             self.pattern, self.factors, tuple(tiers), rest, self.n_tail - 1 + m, self.basis
         )
-
-    def _response_sums(self, position: int, columns: Floats) -> Floats:
-        """Cross-products (q, m, k) of responses with the columns of one factor."""
-        factor = self.factors[position]
-        products = columns[:, :, None] * factor.z[:, None, :]
-        sums = gather.sums_by_level(
-            factor.codes, products.reshape(len(columns), -1), factor.n_levels
-        )
-        return sums.reshape(factor.n_levels, columns.shape[1], factor.size)
 
 
 @dataclass(frozen=True)
@@ -214,24 +215,30 @@ class WorkingProducts(CrossProducts):
         self.rest[n_rest:, n_rest:] = np.triu(products_of_rows(self.tail))
 
 
+def pattern_of(factors: tuple[GroupColumns, ...]) -> tuple[Pattern, Scatter]:
+    """Find the blocks of a model of these grouping factors, and where its observations go."""
+    return make_pattern(
+        tuple([f.codes for f in factors]),
+        tuple([f.n_levels for f in factors]),
+        tuple([f.size for f in factors]),
+    )
+
+
 def cross_products(
     factors: tuple[GroupColumns, ...],
     basis: FixedBasis,
     response: Floats,
     pattern: Pattern | None = None,
+    scatter: Scatter | None = None,
 ) -> CrossProducts:
     """Form the cross-products of a model.
 
-    ``factors``: at least one. ``response`` (n,): weighted, orthogonal to the basis. ``pattern``:
-    that of the factors, if it is known.
+    ``factors``: at least one. ``response`` (n,): weighted, orthogonal to the basis. ``pattern``,
+    ``scatter``: those of the factors, if they are known.
     """
     if pattern is None:
-        pattern, scatter = make_pattern(
-            tuple([f.codes for f in factors]),
-            tuple([f.n_levels for f in factors]),
-            tuple([f.size for f in factors]),
-        )
-    else:
+        pattern, scatter = pattern_of(factors)
+    if scatter is None:
         scatter = pattern.scatter()
     check_room(pattern, basis.q.shape[1] + 1, [f.group for f in factors])
     tiers, rest = _add_up(pattern, factors, basis.q, response, scatter)
@@ -240,6 +247,13 @@ def cross_products(
         rest[i, i] = 1.0
     rest[-1, -1] = response @ response
     return CrossProducts(pattern, factors, tiers, rest, len(rest) - pattern.n_rest, None)
+
+
+def response_sums(factor: GroupColumns, columns: Floats) -> Floats:
+    """Cross-products (q, m, k) of responses (n, m) with the columns of one factor."""
+    products = columns[:, :, None] * factor.z[:, None, :]
+    sums = gather.sums_by_level(factor.codes, products.reshape(len(columns), -1), factor.n_levels)
+    return sums.reshape(factor.n_levels, columns.shape[1], factor.size)
 
 
 def room_of(pattern: Pattern, n_tail: int) -> tuple[tuple[Tier, ...], Floats]:
@@ -275,7 +289,7 @@ def _add_up(
     if is_long:
         rows = np.concatenate([basis.T, response[None, :]])
     if pattern.n_rest or not is_long:
-        by_observation = _by_observation(basis, response)
+        by_observation = tail_by_observation(basis, response)
     if pattern.n_rest:
         rest_z = _beside([factors[f].z for f in pattern.rest_factors])
     chain = pattern.chain
@@ -299,7 +313,7 @@ def _add_up(
                 u = np.concatenate([*between, u], axis=1, out=given and given.u)
         else:
             if not by_observation.size:
-                by_observation = _by_observation(basis, response)
+                by_observation = tail_by_observation(basis, response)
             head = _beside([*outer, by_observation])
             d, u = gather.level_products(factor.codes, factor.z, head, q, given and given[:2])
         w = given.w if given is not None else np.empty((len(own.idx), k))
@@ -337,7 +351,7 @@ def _products_between(factor: GroupColumns, outer: Floats, d: Floats) -> Floats:
     return gather.products_between(factor.codes, factor.z, outer, factor.n_levels)
 
 
-def _by_observation(basis: Floats, response: Floats) -> Floats:
+def tail_by_observation(basis: Floats, response: Floats) -> Floats:
     """The tail (n, t), in the order in which the kernels read it."""
     out = np.empty((len(response), basis.shape[1] + 1))
     # Column by column: several times faster than all at once, which goes along the rows.

@@ -14,13 +14,13 @@ from mixedscope.core.errors import DataError, ModelError
 from mixedscope.core.wording import counted
 from mixedscope.design.design import Design
 from mixedscope.engine.basis import FixedBasis, fixed_basis
-from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.group_effects import LARGEST, GroupEffects, group_effects
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.precise import PreciseSystem, is_affordable
-from mixedscope.engine.products import GroupColumns, cross_products
+from mixedscope.engine.products import CrossProducts, GroupColumns
+from mixedscope.engine.solvers import System, factorisation_of, products_of
 
 __all__ = ["ProfiledSystem", "estimable_columns", "has_intercept"]
 
@@ -85,6 +85,8 @@ class ProfiledSystem:
         Internal units.
     y_scale : float
         Its unit, in units of the data.
+    why_solver : str
+        Why the system is solved as it is, in words; empty where nothing was to be chosen.
     r_inverse : (r, r) array
         Fixed effects are this times the coefficients of the orthonormal basis.
 
@@ -156,8 +158,10 @@ class ProfiledSystem:
 
     def _form(self) -> None:
         """Form the cross-products, and make room for their factorisation."""
-        self.cross = cross_products(self.factors, self.basis, self.response)
-        self.blocked = BlockedSystem(self.cross)
+        self.cross, self.why_solver = products_of(
+            self.design.solver, self.factors, self.basis, self.response
+        )
+        self.blocked: System = factorisation_of(self.cross)
         self._precise_after = -1
 
     def project(self, values: Floats) -> Floats:
@@ -182,20 +186,20 @@ class ProfiledSystem:
         other.design = replace(self.design, y=response)
         other.response = self.project(weighted) / self.y_scale
         other.cross = self.cross.with_response(other.response)
-        other.blocked = BlockedSystem(other.cross)
+        other.blocked = factorisation_of(other.cross)
         other._precise_after = -1
         other._projection = self.basis.q.T @ weighted
         other.__dict__.pop("_precise", None)
         return other
 
-    def solver(self, response: Floats) -> BlockedSystem:
+    def solver(self, response: Floats) -> System:
         """Give the factorisation for one or several other responses, which leaves this one alone.
 
         ``response`` (n,) or (n, m): internal units, clear of the fixed effects (:meth:`project`).
         Its ``solve(factors)`` gives a `Solution`, after which ``modes()`` are internal (q, k);
         ``trailing_factor(factors, m)`` is the triangle (m, m) of the last m of several responses.
         """
-        return BlockedSystem(self.cross.with_response(response))
+        return factorisation_of(self.cross.with_response(response))
 
     @property
     def precise(self) -> PreciseSystem | None:
@@ -207,7 +211,7 @@ class ProfiledSystem:
 
     @cached_property
     def _precise(self) -> PreciseSystem | None:
-        if not is_affordable(self.cross, self.n):
+        if not isinstance(self.cross, CrossProducts) or not is_affordable(self.cross, self.n):
             return None
         return PreciseSystem(self.cross, np.column_stack([self.basis.q, self.response]))
 
@@ -308,7 +312,7 @@ class ProfiledSystem:
         self._precise_after = self.blocked.solves
 
     @property
-    def _solved(self) -> BlockedSystem | PreciseSystem:
+    def _solved(self) -> System | PreciseSystem:
         """What holds the last solution."""
         if self.precise is not None and self._precise_after == self.blocked.solves:
             return self.precise

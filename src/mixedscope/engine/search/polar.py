@@ -124,8 +124,9 @@ class PolarSearch:
                 rows.append((kind, structure.size, structure.rank, own, at))
                 own, at = own + structure.n_theta, at + structure.n_theta
         system = objective.system
-        layout = np.array(rows, dtype=np.int64)
-        return cls(objective, layout, system.cross, system.basis.r, system.projection)
+        layout, cross = np.array(rows, dtype=np.int64), system.cross
+        assert isinstance(cross, CrossProducts)  # as of every small system
+        return cls(objective, layout, cross, system.basis.r, system.projection)
 
     def without(self, columns: Sequence[int]) -> PolarSearch | None:
         """Room for searches with some fixed effects held too, at values given to :meth:`hold`.
@@ -134,6 +135,7 @@ class PolarSearch:
         """
         system = self._objective.system
         cross, r = system.cross, system.n_fixed
+        assert isinstance(cross, CrossProducts)
         if self._objective.reml or cross.basis is not None:
             return None
         rest = [c for c in range(r) if c not in columns]

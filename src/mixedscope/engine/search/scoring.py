@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.evaluation import Evaluation
-from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.kernels import scalar as kernels_scalar
 from mixedscope.engine.objective import ProfiledObjective
+from mixedscope.engine.solvers import System
+from mixedscope.engine.sparse.system import SparseSystem
 
 __all__ = ["ScoringSearch", "is_scorable", "log_information", "search_scoring"]
 
@@ -54,12 +55,15 @@ class ScoringSearch:
         return self._evaluations[number]
 
 
-def is_scorable(blocked: BlockedSystem) -> bool:
+def is_scorable(blocked: System) -> bool:
     """Whether a system is of the kind that :func:`search_scoring` serves.
 
     It is too large for compiled code, and every grouping factor has one column, one of them being
     eliminated before all others.
     """
+    if isinstance(blocked, SparseSystem):
+        sizes = blocked.cross.pattern.sizes
+        return len(sizes) > 1 and all(size == 1 for size in sizes)
     pattern = blocked.pattern
     return (
         blocked.small is None
@@ -70,16 +74,20 @@ def is_scorable(blocked: BlockedSystem) -> bool:
 
 
 def log_information(
-    blocked: BlockedSystem, factors: list[Floats], solution: Solution, degrees: int
+    blocked: System, factors: list[Floats], solution: Solution, degrees: int
 ) -> Floats:
     """Average information of the logarithms of relative standard deviations, sigma profiled out.
 
-    ``blocked``: right after :meth:`~BlockedSystem.solve`, of the kind of :func:`is_scorable`.
+    ``blocked``: right after its ``solve``, of the kind of :func:`is_scorable`.
     ``factors`` (1, 1): what it was solved for, above zero. ``degrees``: n, or n - p under REML.
     Gives (k, k), ``q_i' P q_j / sigma**2`` of Gilmour, Thompson & Cullis (1995, Biometrics 51, eq.
     3). Here ``q_i = 2 Z_i b_i``, and with u_i the spherical modes of one factor, zero elsewhere,
     and A the matrix of the penalised system ``q_i' P q_j = 4 (u_i'u_j - u_i' inv(A) u_j)``.
     """
+    if isinstance(blocked, SparseSystem):
+        rows = blocked.spherical()
+        sizes = (rows * rows).sum(axis=1)
+        return _information(sizes, blocked.inner_products(rows), solution, degrees)
     cross, pattern = blocked.cross, blocked.pattern
     where, tier = pattern.tiers[0], cross.tiers[0]
     first_factor = where.factor
@@ -103,6 +111,11 @@ def log_information(
     inner = right @ right.T
     inner[first_factor, first_factor] += float(own @ (own / pivots))
     sizes = np.array([float(u @ u) for u in spherical])
+    return _information(sizes, inner, solution, degrees)
+
+
+def _information(sizes: Floats, inner: Floats, solution: Solution, degrees: int) -> Floats:
+    """Give the information from ``u_i'u_i`` (k,) and ``u_i' inv(A) u_j`` (k, k)."""
     shared = np.diag(sizes) - inner - np.outer(sizes, sizes) / solution.pwrss
     return np.asarray(4.0 * degrees / solution.pwrss * shared)
 

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.residual import Residual, residual_limit, residual_state
 from mixedscope.engine.search.second_look import SecondLook, second_look
 from mixedscope.engine.second_derivatives import is_worthwhile
+from mixedscope.engine.sparse.products import SparseProducts
+from mixedscope.engine.sparse.system import SparseSystem
 from mixedscope.engine.system import ProfiledSystem
 
 if TYPE_CHECKING:
@@ -83,7 +86,9 @@ class SearchableObjective(ProfiledObjective):
         _, _, precise = self._evaluate(theta, self.system.variance)
         if precise is not None:
             return None
-        gradient, hessian = self.system.blocked.second_derivatives(
+        blocked = self.system.blocked
+        assert isinstance(blocked, BlockedSystem)
+        gradient, hessian = blocked.second_derivatives(
             self.factors(theta), self.entries[0], self.degrees, self.system.variance,
             reml=self.reml,
         )  # fmt: skip
@@ -94,7 +99,9 @@ class SearchableObjective(ProfiledObjective):
     def _has_second_derivatives(self) -> bool:
         """Whether they take less time than differences of gradients."""
         blocked = self.system.blocked
-        return blocked.small is None and is_worthwhile(blocked.cross, len(self.theta_names))
+        if isinstance(blocked, SparseSystem) or blocked.small is not None:
+            return False
+        return is_worthwhile(blocked.cross, len(self.theta_names))
 
     def workload(self) -> tuple[float, int]:
         """Seconds that one evaluation will take, about, 0 if less than one; bytes that are held."""
@@ -133,9 +140,9 @@ class SearchableObjective(ProfiledObjective):
     @property
     def is_quick(self) -> bool:
         """Whether the compiled code of an evaluation takes some microseconds."""
-        if self.system.blocked.small is None:
-            return False
         cross = self.system.cross
+        if self.system.blocked.small is None or isinstance(cross, SparseProducts):
+            return False
         return len(cross.rest) ** 3 + sum(s.u.size for s in cross.tiers) <= _QUICK
 
     def quasi_newton(

@@ -14,7 +14,6 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.compile.compiled import chosen
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.kernels.start import (
@@ -25,6 +24,7 @@ from mixedscope.engine.kernels.start import (
 )
 from mixedscope.engine.linking import steps_of_information
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
+from mixedscope.engine.sparse.products import SparseProducts
 
 __all__ = [
     "average_information",
@@ -160,7 +160,13 @@ def _moments(
 
 def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Levels]:
     """Give the cross-products of every factor by level."""
-    cross, pattern = system.cross, system.cross.pattern
+    cross = system.cross
+    if isinstance(cross, SparseProducts):
+        return [
+            _Levels(rows, cols, d, u, 0, _squares(u[:, :-1]))
+            for (rows, cols), (d, u) in zip(pairs, cross.levels, strict=True)
+        ]
+    pattern = cross.pattern
     n_tail, n_rest = cross.n_tail, pattern.n_rest
     found = {f: (s.d, s.u) for f, s in zip(pattern.chain, cross.tiers, strict=True)}
     for f, offset in zip(pattern.rest_factors, pattern.rest_offsets, strict=True):
@@ -178,9 +184,14 @@ def _levels(system: ProfiledSystem, pairs: list[tuple[Ints, Ints]]) -> list[_Lev
     for f, (rows, cols) in enumerate(pairs):
         blocks, u = found[f]
         skipped = u.shape[1] - n_tail
-        flat = u[:, skipped:-1].reshape(len(u), -1)
-        out.append(_Levels(rows, cols, blocks, u, skipped, flat.T @ flat))
+        out.append(_Levels(rows, cols, blocks, u, skipped, _squares(u[:, skipped:-1])))
     return out
+
+
+def _squares(u: Floats) -> Floats:
+    """Sums over levels of products of entries of ``Q'Z`` (q, r, k)."""
+    flat = u.reshape(len(u), -1)
+    return np.asarray(flat.T @ flat)
 
 
 def _shared_levels(
@@ -190,7 +201,13 @@ def _shared_levels(
 
     Gives the factors, the cross-products and the levels of either.
     """
-    cross, pattern = system.cross, system.cross.pattern
+    cross = system.cross
+    if isinstance(cross, SparseProducts):
+        for f in range(len(cross.factors)):
+            for g in range(f + 1, len(cross.factors)):
+                yield f, g, *cross.between(f, g)
+        return
+    pattern = cross.pattern
     rest = list(zip(pattern.rest_factors, pattern.rest_offsets, strict=True))
     for position, (where, tier) in enumerate(zip(pattern.tiers, cross.tiers, strict=True)):
         offset = 0
@@ -293,6 +310,6 @@ def average_information(objective: ProfiledObjective, theta: Floats) -> Floats:
             level = score @ (change + change.T)
             columns.append(np.einsum("ij,ij->i", factor.z, level[factor.codes]))
     responses = np.column_stack([system.project(c) for c in columns])
-    extended = BlockedSystem(system.cross.with_response(responses))
+    extended = system.solver(responses)
     triangle = extended.trailing_factor(factors, len(theta))
     return np.asarray(triangle @ triangle.T / (solution.pwrss / objective.degrees))

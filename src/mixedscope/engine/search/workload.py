@@ -9,7 +9,8 @@ import numpy as np
 
 from mixedscope.engine import lapack
 from mixedscope.engine.blocks import evaluation_cost
-from mixedscope.engine.memory import bytes_needed
+from mixedscope.engine.memory import bytes_needed, sparse_bytes
+from mixedscope.engine.sparse.products import SparseProducts
 
 if TYPE_CHECKING:
     from mixedscope.engine.system import ProfiledSystem
@@ -48,4 +49,6 @@ def bytes_of(system: ProfiledSystem) -> int:
     kept = (
         sum(columns.values()) + system.basis.q.nbytes + sum(c.nbytes for c in cross.pattern.codes)
     )
+    if isinstance(cross, SparseProducts):
+        return kept + sparse_bytes(cross.pattern.elimination, cross.n_tail)
     return kept + bytes_needed(cross.pattern, cross.n_tail)

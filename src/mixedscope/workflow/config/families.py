@@ -65,6 +65,7 @@ _OF_LINEAR: Final = {
     "criterion": "REML is a likelihood of linear models",
     "sigma": "no family has a residual standard deviation",
     "unidentified": "no family has residuals that random effects could stand for",
+    "solver": "the system of a family is solved in one way",
 }
 
 #: Keys that belong to a family.

@@ -25,7 +25,7 @@ from pydantic import (
 from mixedscope.core.errors import ConfigError, MixedscopeError, suggest, yaml_hint
 from mixedscope.core.faults import describe_faults
 from mixedscope.core.sections import Section, fault, listed_once
-from mixedscope.core.vocabulary import Criterion
+from mixedscope.core.vocabulary import Criterion, Solver
 from mixedscope.covariance.registry import STRUCTURES, named_structure, plain_name
 from mixedscope.data.simulation_spec import AsWritten
 from mixedscope.data.sources import check_is_text
@@ -250,6 +250,8 @@ class ModelConfig(Section):
     """Residual standard deviation of a row of weight 1, where it is known."""
     unidentified: Literal["refuse", "allow"] = "refuse"
     """What to do with random effects that do no more than residuals do."""
+    solver: Solver = "auto"
+    """How the system is solved: a dense rest (exact), a sparse factor, or what suits (auto)."""
     optimizers: Annotated[list[str], Field(min_length=1)] = ["auto"]
     """Names of optimisers of this configuration; charts show the fits of the first."""
     race: RaceConfig | None = None
