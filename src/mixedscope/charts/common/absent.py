@@ -40,7 +40,7 @@ def absent_figure(
         alt.Chart(rows)
         .mark_text(align="left", baseline="top", fontSize=_SIZE, color=ink(theme)["soft"])
         .encode(
-            x=alt.value(0),
+            x=alt.XValue(0),
             y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.0)),
             text=alt.Text("text:N"),
         )

@@ -163,7 +163,7 @@ def panel_chart(
         layers.append(
             chart([{"words": words}])
             .mark_text(align="left", baseline="top", fontSize=9, color=ink(theme)["soft"])
-            .encode(x=alt.value(4), y=alt.value(3), text=alt.Text(field="words", type="nominal"))
+            .encode(x=alt.XValue(4), y=alt.YValue(3), text=alt.Text(field="words", type="nominal"))
         )
     if panel.name_levels:
         # Modes at one theta may be all the same: there levels are named where they go.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.legend import key_columns
@@ -33,11 +34,15 @@ def phase_runs(frame: pd.DataFrame, column: str = "phase") -> pd.DataFrame:
     ``frame``: ``column``, ``left`` and ``right``, a row per evaluation. Gives ``name``, ``left``,
     ``right``.
     """
-    piece = (frame[column] != frame[column].shift()).cumsum()
-    return (
-        frame.groupby(piece, sort=True)
-        .agg(name=(column, "first"), left=("left", "first"), right=("right", "last"))
-        .reset_index(drop=True)
+    names = frame[column].to_numpy(dtype=object)
+    first = np.flatnonzero(np.r_[True, names[1:] != names[:-1]][: len(names)])
+    last = np.r_[first[1:] - 1, len(names) - 1][: len(first)]
+    return pd.DataFrame(
+        {
+            "name": frame[column].iloc[first].to_numpy(),
+            "left": frame["left"].to_numpy()[first],
+            "right": frame["right"].to_numpy()[last],
+        }
     )
 
 

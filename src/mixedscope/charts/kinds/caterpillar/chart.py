@@ -68,7 +68,7 @@ _SHORT: Final = 18
 #: Panels narrower than this have fewer ticks, and lower ones a shorter title of the axis.
 _NARROW: Final = 200
 _LOW: Final = 130
-_TOP_LEFT: Final = {"x": alt.value(0), "y": alt.value(0)}
+_TOP_LEFT: Final = {"x": alt.XValue(0), "y": alt.YValue(0)}
 _RANKED: Final = (60, 400)
 
 
@@ -420,8 +420,8 @@ def _ends(data: Datasets, order: Sequence[str], place: _Place) -> list[Any]:
             align="right" if foot else "left", baseline="middle", fontSize=9, dx=4 * sign,
             dy=sign * (10 + _LINE * line), color=ink(place.theme)["soft"], aria=False,
         )  # fmt: skip
-        corner = {"x": alt.value("width"), "y": alt.value("height")} if foot else _TOP_LEFT
-        return mark.encode(**corner, text=alt.value(level[:_SHORT]))
+        corner = {"x": alt.XValue("width"), "y": alt.YValue("height")} if foot else _TOP_LEFT
+        return mark.encode(**corner, text=alt.TextValue(level[:_SHORT]))
 
     top = [text(level, i, foot=False) for i, level in enumerate(order[:count])]
     last = list(reversed(order))[:count]
@@ -433,7 +433,7 @@ def _still(data: Datasets, place: _Place) -> Any:
     text = data.chart([{"x": 0}]).mark_text(
         align="left", fontSize=10, color=ink(place.theme)["soft"], dx=6, dy=14
     )
-    return text.encode(x=alt.value(0), y=alt.value(0), text=alt.value("does not vary"))
+    return text.encode(x=alt.XValue(0), y=alt.YValue(0), text=alt.TextValue("does not vary"))
 
 
 def _counts(data: Datasets, rows: Sequence[Mapping[str, Any]], y: alt.Y, place: _Place) -> Any:
@@ -444,9 +444,9 @@ def _counts(data: Datasets, rows: Sequence[Mapping[str, Any]], y: alt.Y, place: 
     base = data.chart(list(rows)).mark_text(
         align="right", fontSize=9, color=ink(place.theme)["soft"], aria=False
     )
-    x = alt.value(place.width + _COUNTS - 4)
+    x = alt.XValue(place.width + _COUNTS - 4)
     return layered(
-        head.encode(x=x, y=alt.value(-5), text=alt.value("n")),
+        head.encode(x=x, y=alt.YValue(-5), text=alt.TextValue("n")),
         base.encode(x=x, y=y, text=alt.Text(field="n", format=",")),
     )
 

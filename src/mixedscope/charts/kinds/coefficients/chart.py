@@ -337,7 +337,7 @@ def _panel(
         text = data.chart(lost.assign(text="cannot be estimated")).mark_text(
             align="left", fontSize=9, color=ink(theme)["soft"], aria=False
         )
-        layers.append(text.encode(x=alt.value(4), text=alt.Text(field="text"), **y))
+        layers.append(text.encode(x=alt.XValue(4), text=alt.Text(field="text"), **y))
     return layered(*layers, width=width, height=step * len(rows))
 
 

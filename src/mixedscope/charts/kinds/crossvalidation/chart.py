@@ -244,7 +244,7 @@ def _numbers(
         .mark_text(align="right", fontSize=10, color=colours["ink"], aria=False)
         .encode(
             y=_y(names, labels=False),
-            x=alt.value(width - 4),
+            x=alt.XValue(width - 4),
             text=alt.Text("told:N"),
         )
         .properties(view=alt.ViewConfig(stroke=None), width=width)

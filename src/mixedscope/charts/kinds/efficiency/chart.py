@@ -239,7 +239,7 @@ def _numbers(
         data.chart(told)
         .mark_text(align="right", fontSize=10, color=colours["ink"], aria=False)
         .encode(
-            y=y, x=alt.value((_NARROW[1] if is_narrow() else _COLUMN) - 6), text=alt.Text("told:N")
+            y=y, x=alt.XValue((_NARROW[1] if is_narrow() else _COLUMN) - 6), text=alt.Text("told:N")
         )
     )
     return layered(_bands(data, labels, y, colours), text).properties(

@@ -171,7 +171,7 @@ def _distance(
         x=alt.X("zero:Q", axis=None), x2=alt.X2("above_objective:Q"), color=colour
     )
     start = base.mark_rule(color=colours["grid"]).encode(
-        x=alt.value(0), y=alt.value(0), y2=alt.value("height")
+        x=alt.XValue(0), y=alt.YValue(0), y2=alt.Y2Value("height")
     )
     point = base.mark_circle(size=70, opacity=1).encode(x=x, color=colour, tooltip=tooltip)
     text = base.mark_text(align="left", dx=8, color=colours["ink"]).encode(
@@ -311,7 +311,7 @@ def _numbers(
     return (
         data.chart(rows)
         .mark_text(align="right", color=colours["ink"])
-        .encode(y=_y(order, labels=labels), x=alt.value(_NUMBER), text=alt.Text("text:N"))
+        .encode(y=_y(order, labels=labels), x=alt.XValue(_NUMBER), text=alt.Text("text:N"))
         .properties(width=_NUMBER, title=_heading(heading, "end"), view=alt.ViewConfig(stroke=None))
     )
 
@@ -348,10 +348,10 @@ def _outcomes(
         )
     base = data.chart(lines).encode(y=_y(order, labels=labels))
     test = base.mark_text(align="left", dy=-6, fontSize=10, color=colours["ink"]).encode(
-        x=alt.value(0), text=alt.Text("test:N")
+        x=alt.XValue(0), text=alt.Text("test:N")
     )
     verdict = base.mark_text(align="left", dy=7, fontSize=10).encode(
-        x=alt.value(0), text=alt.Text("verdict:N"), color=alt.Color("colour:N", scale=None)
+        x=alt.XValue(0), text=alt.Text("verdict:N"), color=alt.Color("colour:N", scale=None)
     )
     against = f"test against {worded(tops[0])}" if len(tops) == 1 else "test against the richest"
     return layered(test, verdict).properties(

@@ -259,7 +259,7 @@ def _objective_panel(book: Books, style: _Style, *, first: bool) -> Any:
         )
         layers.append(
             key.encode(
-                x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal")
+                x=alt.XValue(style.width), y=axis, text=alt.Text(field="name", type="nominal")
             )
         )
     return layered(*layers).properties(height=_HEIGHTS["objective"], width=style.width)
@@ -328,7 +328,7 @@ def _names(
     scale = alt.Scale(domain=list(dark), range=list(dark.values()))
     colour = alt.Color("part:N", scale=scale, legend=None)
     return mark.encode(
-        x=alt.value(style.width), y=axis, text=alt.Text(field="name", type="nominal"), color=colour
+        x=alt.XValue(style.width), y=axis, text=alt.Text(field="name", type="nominal"), color=colour
     )
 
 

@@ -74,7 +74,7 @@ def means_chart(means: pd.DataFrame, *, options: MeansOptions, theme: str) -> tu
 def _colour(series: Sequence[str]) -> dict[str, Any]:
     """Colour and shape of series; a single one has those of a mode."""
     if not series:
-        return {"color": alt.value(COLOURS["mode"])}
+        return {"color": alt.ColorValue(COLOURS["mode"])}
     palette = [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in range(len(series))]
     legend = alt.Legend(
         title=None, orient="bottom", direction="horizontal", symbolSize=60, symbolOpacity=1

@@ -418,7 +418,7 @@ def _trace(
     letters = [
         chart(marks[marks["row"] == row])
         .mark_text(baseline="bottom", dy=-3 - 9 * row, fontSize=9, fill=colours["ink"], aria=False)
-        .encode(x=alt.X(field="e", **x), y=alt.value(0), text=alt.Text(field="letter"))
+        .encode(x=alt.X(field="e", **x), y=alt.YValue(0), text=alt.Text(field="letter"))
         for row in sorted(set(rows))
     ]
     layers = [
@@ -447,7 +447,7 @@ def _trace(
                 fill=colours["ink"], aria=False,
             )  # fmt: skip
             text = alt.Text(field="words", type="nominal")
-            layers.append(head.encode(x=alt.value(0), y=alt.value(0), text=text))
+            layers.append(head.encode(x=alt.XValue(0), y=alt.YValue(0), text=text))
     return layered(*layers)
 
 

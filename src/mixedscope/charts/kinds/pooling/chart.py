@@ -389,7 +389,7 @@ def _error_key(style: _Style) -> Any:
     return (
         alt.Chart(pd.DataFrame({"text": [words], "x": [0]}), width=inner(), height=14)
         .mark_text(align="left", fontSize=10, color=style.colours["ink"], aria=False)
-        .encode(x=alt.value(4), y=alt.value(7), text=alt.Text(field="text", type="nominal"))
+        .encode(x=alt.XValue(4), y=alt.YValue(7), text=alt.Text(field="text", type="nominal"))
         .properties(view=alt.ViewConfig(stroke=None))
     )
 
@@ -437,8 +437,8 @@ def _heading_marks(cell: _Cell, style: _Style) -> list[Any]:
             aria=False,
         )
         .encode(
-            x=alt.value(0),
-            y=alt.value(-4 - 13 * (len(lines) - 1 - i)),
+            x=alt.XValue(0),
+            y=alt.YValue(-4 - 13 * (len(lines) - 1 - i)),
             text=alt.Text(field="text", type="nominal"),
         )
         for i, (text, weight, size, colour) in enumerate(lines)

@@ -261,7 +261,7 @@ class _Grid:
                 limit=self.side,
             )
             .encode(
-                x=alt.value(self.side / 2),
+                x=alt.XValue(self.side / 2),
                 y=alt.Y(field="y", type="quantitative", axis=None, scale=scale),
                 text=alt.Text(field="words", type="nominal"),
             )
@@ -317,7 +317,7 @@ class _Grid:
                 self.data.chart(words)
                 .mark_text(fill=colours["soft"])
                 .encode(
-                    x=alt.value(self.side / 2), y=alt.value(self.side / 2),
+                    x=alt.XValue(self.side / 2), y=alt.YValue(self.side / 2),
                     text=alt.Text(field="words", type="nominal"),
                 )
                 .properties(width=self.side, height=self.side)

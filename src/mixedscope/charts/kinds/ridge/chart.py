@@ -284,7 +284,7 @@ def _panel(data: Datasets, panel: Sequence[Ridge], width: float, theme: str) -> 
             lineBreak="\n", lineHeight=12, fill=colours["ink"],
         )
         .encode(
-            x=alt.value(_LABELS - 8), y=y("y"), text=alt.Text(field="name", type="nominal")
+            x=alt.XValue(_LABELS - 8), y=y("y"), text=alt.Text(field="name", type="nominal")
         )
         .properties(width=_LABELS - 8, height=height, view=alt.ViewConfig(stroke=None))
     )  # fmt: skip

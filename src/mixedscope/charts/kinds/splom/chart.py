@@ -301,7 +301,7 @@ class _Matrix:
                 aria=False, align="left", baseline="top", fontSize=10, fontWeight="bold",
                 color=ink(self._theme)["ink"],
             )
-            .encode(x=alt.value(3), y=alt.value(4), text=alt.Text(field="text", type="nominal"))
+            .encode(x=alt.XValue(3), y=alt.YValue(4), text=alt.Text(field="text", type="nominal"))
         )  # fmt: skip
         area = self.data.chart(own[["x", "density"]]).mark_area(
             aria=False, color=self._colour, line={"color": self._colour}, clip=True, **_AREA
@@ -326,8 +326,8 @@ class _Matrix:
                 fontWeight="bold" if n == 0 else "normal",
             )
             .encode(
-                x=alt.value(self._size / 2),
-                y=alt.value(self._size / 2),
+                x=alt.XValue(self._size / 2),
+                y=alt.YValue(self._size / 2),
                 text=alt.Text(field="text", type="nominal"),
             )
             for n in range(len(lines))

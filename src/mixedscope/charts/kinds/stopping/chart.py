@@ -315,7 +315,7 @@ class _Panel:
                 color=colours["ink"],
                 aria=False,
             )
-            .encode(x=x, y=alt.value(0), text=alt.Text("text:N"))
+            .encode(x=x, y=alt.YValue(0), text=alt.Text("text:N"))
         )
         return [rule, text]
 

@@ -234,7 +234,7 @@ def _stage_marks(frame: pd.DataFrame, x: Along, colours: dict[str, str]) -> list
         .mark_text(
             baseline="top", dy=4 + 11 * i, fontSize=9, fill=colours["ink"], aria=False, **side
         )
-        .encode(x=x("left"), y=alt.value(0), text=alt.Text("name:N"))
+        .encode(x=x("left"), y=alt.YValue(0), text=alt.Text("name:N"))
         for i in range(_STAGE_LINES)
         for of_side, side in sides
         if (of_side & (line == i)).any()
@@ -297,7 +297,7 @@ def _none(theme: str, width: int, y: alt.YDatum) -> Any:
     return (
         alt.Chart(pd.DataFrame({"text": ["none fitted"]}))
         .mark_text(fontSize=9, color=ink(theme)["soft"], aria=False)
-        .encode(x=alt.value(width / 2), y=y, text=alt.Text("text:N"))
+        .encode(x=alt.XValue(width / 2), y=y, text=alt.Text("text:N"))
     )
 
 

@@ -198,7 +198,7 @@ def _panel(
         layers.append(
             data.chart(told)
             .mark_text(align="left", baseline="middle", fontSize=9, fill=colours["soft"])
-            .encode(x=alt.value(width + 4), y=y("y"), text=alt.Text(field="words", type="nominal"))
+            .encode(x=alt.XValue(width + 4), y=y("y"), text=alt.Text(field="words", type="nominal"))
         )
     return layered(*layers, width=width, height=_HEIGHT, view=alt.ViewConfig(stroke=None))
 
