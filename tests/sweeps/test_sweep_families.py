@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2
 
 import mixedscope as ms
 from mixedscope.core.errors import ConfigError
 from mixedscope.data.simulate import simulate_dataset
+from mixedscope.summaries.performance import performance
 from mixedscope.sweeps.config import SweepConfig
-from mixedscope.sweeps.grid import Definitions, Run, expand
+from mixedscope.sweeps.grid import Run, expand
 from mixedscope.sweeps.run import execute
+from mixedscope.sweeps.table import gather
 from mixedscope.workflow.config.model import definitions_of, validate_config
 
 FORMULA = "cbind(right, wrong) ~ 1 + c + (1 + c | g)"
@@ -46,13 +50,11 @@ SWEEP: dict[str, Any] = {
 }
 
 
-def definitions(**model: Any) -> Definitions:
-    content = {**CONFIG, "models": {"m": {**CONFIG["models"]["m"], **model}}}
-    return definitions_of(validate_config(content))
-
-
-def runs_of(sweep: dict[str, Any]) -> list[Run]:
-    return expand(SweepConfig.model_validate(sweep), definitions())
+def runs_of(sweep: dict[str, Any], simulate: dict[str, Any] | None = None) -> list[Run]:
+    content = deepcopy(CONFIG)
+    content["datasets"]["d"]["simulate"] |= simulate or {}
+    known = definitions_of(validate_config(content))
+    return expand(SweepConfig.model_validate(sweep), known)
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +145,15 @@ def test_results_do_not_depend_on_how_runs_are_batched(
     ("sweep", "words"),
     [
         ({"grid": {"criterion": ["ML", "REML"]}}, ["criterion: REML", "'binomial'", "give ML"]),
-        ({"grid": {"intervals": ["satterthwaite"]}}, ["intervals: satterthwaite", "give wald"]),
-        ({"grid": {"tests": ["none"]}}, ["tests: none", "leave the key out"]),
+        (
+            {"grid": {"intervals": ["satterthwaite"]}},
+            ["intervals: satterthwaite", "give wald or profile"],
+        ),
+        (
+            {"grid": {"tests": ["residual"]}},
+            ["tests: residual", "give none or likelihood-ratio"],
+        ),
+        ({"grid": {"tests": ["likelihood_ratio"]}}, ["Did you mean 'likelihood-ratio'"]),
     ],
 )
 def test_what_is_of_linear_models_is_refused_in_a_sentence(
@@ -156,11 +165,102 @@ def test_what_is_of_linear_models_is_refused_in_a_sentence(
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("measure", ["sigma", "rejection"])
-def test_measures_of_linear_models_are_refused_where_every_model_has_a_family(measure: str) -> None:
-    chart = {"x": "structure", "y": measure}
-    if measure == "rejection":
-        chart["where"] = {"effect": "cb"}
-    sweep = {"grid": {"structure": ["full", "intercept"]}, "charts": [chart]}
-    with pytest.raises(ConfigError, match=f"{measure!r} is measured of linear models"):
+def test_measures_of_linear_models_are_refused_where_every_model_has_a_family() -> None:
+    sweep = {
+        "grid": {"structure": ["full", "intercept"]},
+        "charts": [{"x": "structure", "y": "sigma"}],
+    }
+    with pytest.raises(ConfigError, match="'sigma' is measured of linear models"):
         validate_config({**CONFIG, "sweeps": {"s": sweep}})
+
+
+def test_likelihood_ratios_are_of_families_alone() -> None:
+    content = deepcopy(CONFIG)
+    content["datasets"]["d"]["simulate"] |= {"sigma": 1.0, "formula": "y ~ 1 + c + (1 + c | g)"}
+    for key in ("family", "trials"):
+        del content["datasets"]["d"]["simulate"][key]
+    del content["models"]["m"]["family"]
+    content["models"]["m"]["formula"] = "y ~ 1 + c + (1 + c | g)"
+    sweep = {"grid": {"tests": ["likelihood-ratio"]}}
+    with pytest.raises(ConfigError, match=r"tests: likelihood-ratio is of models with a family"):
+        validate_config({**content, "sweeps": {"s": sweep}})
+    sweep = {"grid": {"tests": ["none"]}}
+    validate_config({**content, "sweeps": {"s": sweep}})
+
+
+#: Of levels that differ in intercepts alone, so that the truth is that of a model of intercepts.
+INTERCEPTS: dict[str, Any] = {
+    "formula": "cbind(right, wrong) ~ 1 + c + (1 | g)",
+    "random": {"g": {"sd": [0.8]}},
+}
+INFERENCE: dict[str, Any] = {
+    "fixed": {"structure": "intercept", "level": 0.9, "intervals": "profile"},
+    "grid": {"tests": ["likelihood-ratio", "none"]},
+    "hypotheses": ["cb = -0.5", "cb = 0, (Intercept) = 0.4"],
+    "replicates": 1,
+}
+
+
+def test_profiles_and_likelihood_ratios_of_a_run_are_those_of_fits() -> None:
+    by_ratio, by_wald = runs_of(INFERENCE, INTERCEPTS)
+    table = execute([by_ratio.spec, by_wald.spec], [by_ratio.id, by_wald.id])[0]
+    ratio, wald = table.iloc[0], table.iloc[1]
+    frame = simulate_dataset(by_ratio.spec["data"]["dataset"]["simulate"]).frame
+    response, random = "cbind(right, wrong)", "(1 | g)"
+    fit = ms.glmer(f"{response} ~ 1 + c + {random}", frame)
+    own = fit.confint(0.9, "profile")
+    for end in ("lower", "upper"):
+        np.testing.assert_allclose(ratio[end], own[end], rtol=1e-6, atol=1e-7)
+    # Coefficients, the term, hypotheses; each restriction as a fit of its own.
+    frame = frame.assign(x=np.where(frame["c"] == "b", 1.0, 0.0), one=1.0)
+    restricted = {
+        "(Intercept)": f"{response} ~ 0 + x + {random}",
+        "cb": f"{response} ~ 1 + {random}",
+        "term c": f"{response} ~ 1 + {random}",
+        "cb = -0.5": f"{response} ~ 1 + offset(-0.5 * x) + {random}",
+        "cb = 0, (Intercept) = 0.4": f"{response} ~ 0 + offset(0.4 * one) + {random}",
+    }
+    names = json.loads(ratio["test_names"])
+    assert names == list(restricted)
+    for at, name in enumerate(names):
+        poorer = ms.glmer(restricted[name], frame)
+        rise = poorer.objective - fit.objective
+        found = ratio["statistic"][at]
+        # Of one contrast the signed root, as z; of several chi-squared.
+        assert (found**2 if at in (0, 1, 3) else found) == pytest.approx(rise, rel=1e-5, abs=1e-6)
+        df = ratio["num_df"][at]
+        assert ratio["p_value"][at] == pytest.approx(chi2.sf(rise, df), rel=1e-4)
+    assert ratio["null_true"].tolist() == wald["null_true"].tolist() == [0, 0, 0, 1, 0]
+    single, term = fit.fixed_effects(), fit.anova()
+    np.testing.assert_allclose(
+        wald["p_value"][:3], [*single["p_value"], *term["p_value"]], rtol=1e-5
+    )
+    joint = fit.test(INFERENCE["hypotheses"][1])["p_value"].iloc[0]
+    assert wald["p_value"][4] == pytest.approx(joint, rel=1e-5)
+
+
+def test_runs_at_infinity_have_ratios_and_open_intervals_and_no_wald_test() -> None:
+    grid = {"tests": ["likelihood-ratio", "none"], "intervals": ["profile"]}
+    sweep = {"grid": grid, "fixed": {"structure": "intercept"}, "replicates": 1}
+    truth = {"(Intercept)": 0.4, "cb": 40.0}
+    runs = runs_of(sweep, {**INTERCEPTS, "trials": 1, "units": {"g": 12}, "beta": truth})
+    table = execute([run.spec for run in runs], [run.id for run in runs])[0]
+    ratio, wald = table.iloc[0], table.iloc[1]
+    assert set(table["verdict"]) == {"at infinity"}
+    at = json.loads(ratio["test_names"]).index("cb")
+    assert np.isnan(wald["p_value"][at])
+    assert "without a finite estimate" in wald["test_remarks"]
+    assert 0.0 < ratio["p_value"][at] < 0.01
+    own = json.loads(ratio["interval_names"]).index("cb")
+    assert np.isfinite(ratio["lower"][own])
+    assert ratio["upper"][own] == ratio["interval_estimates"][own] == np.inf
+    assert "no upper end" in ratio["interval_remarks"]
+    told = [[run.id, 1, run.keys] for run in runs]
+    found = performance(gather(told, [table]))
+    row = found[(found["quantity"] == "interval") & (found["name"] == "cb")].iloc[0]
+    assert (row["runs"], row["missing"]) == (1, 0)
+    assert row["coverage"] == 1.0
+    assert row["mean"] == row["width"] == np.inf
+    assert pd.isna(row["width_se"])
+    tested = found[(found["quantity"] == "test") & (found["name"] == "cb")]
+    assert tested.set_index("tests")["missing"].to_dict() == {"likelihood-ratio": 0, "none": 1}

@@ -212,7 +212,6 @@ MEASURES: Final[dict[str, Measure]] = {
         nominal="size",
         why="test_remarks",
         key="tests",
-        linear=True,
     ),
     "p_value": Measure(
         "p value",
@@ -221,6 +220,5 @@ MEASURES: Final[dict[str, Measure]] = {
         part="effect",
         why="test_remarks",
         key="tests",
-        linear=True,
     ),
 }

@@ -137,7 +137,7 @@ def _of_intervals(runs: pd.DataFrame, name: str, places: list[tuple[int, int]]) 
     spread = _deviation(estimates)
     out = {
         "truth": float(truths[0]) if (truths == truths[0]).all() else math.nan,
-        "mean": float(estimates.mean()),
+        "mean": _mean("mean", estimates)["mean"],
         **_mean("bias", estimates - truths),
         "empirical_se": spread,
         "empirical_se_se": spread / math.sqrt(2.0 * (n - 1)) if n > 1 else math.nan,
@@ -163,13 +163,17 @@ def _of_tests(runs: pd.DataFrame, name: str, places: list[tuple[int, int]]) -> d
 
 
 def _deviation(values: Floats) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    """NaN of one value, and where one is infinite."""
+    is_known = len(values) > 1 and np.isfinite(values).all()
+    return float(np.std(values, ddof=1)) if is_known else math.nan
 
 
 def _mean(name: str, values: Floats) -> dict[str, float]:
-    """Mean and its standard error; NaN where a value is."""
+    """Mean and its standard error; NaN where a value is, and of values of both infinities."""
+    with np.errstate(invalid="ignore"):
+        middle = float(values.mean())
     return {
-        name: float(values.mean()),
+        name: middle,
         f"{name}_se": _deviation(values) / math.sqrt(len(values)),
     }
 

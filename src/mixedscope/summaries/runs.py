@@ -122,6 +122,8 @@ def summarise(runs: pd.DataFrame, timing: pd.DataFrame, chart: Mapping[str, Any]
     values = _values(table, measure)
     if parts is not None:
         values = _only(values, parts, measure)
+    # An interval without an end has no width that a picture could show.
+    values["value"] = values["value"].where(np.isfinite(values["value"].astype(float)))
     lacks = values["value"].isna()
     complete = set(values["run"]) - set(values.loc[lacks, "run"])
     values = values[~lacks].reset_index(drop=True)

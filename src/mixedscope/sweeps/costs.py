@@ -22,6 +22,7 @@ from mixedscope.formula.algebra import Term
 from mixedscope.formula.parse import RandomTerm, parse_formula
 from mixedscope.formula.tree import names_in
 from mixedscope.optimize.announcement import expected_evaluations
+from mixedscope.sweeps.keys import RATIO
 
 __all__ = [
     "ModelSize",
@@ -188,8 +189,11 @@ def measuring_fits(size: ModelSize, inference: Mapping[str, Any] | None) -> floa
     if inference is None:
         return 0.0
     profiles = inference.get("intervals") == "profile"
-    small = "tests" in inference or inference.get("intervals", "wald") not in ("wald", "profile")
-    return 10.0 * (size.parameters + size.columns + 1) * profiles + 1.0 * small
+    tests = inference.get("tests")
+    small = tests is not None or inference.get("intervals", "wald") not in ("wald", "profile")
+    # Every coefficient, term and hypothesis is a fit.
+    refits = 2.0 * size.columns if tests is not None and tests["df"] == RATIO else 0.0
+    return 10.0 * (size.parameters + size.columns + 1) * profiles + refits + 1.0 * small
 
 
 def fit_minutes(size: ModelSize) -> float:

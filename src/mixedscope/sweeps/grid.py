@@ -20,7 +20,13 @@ from mixedscope.optimize.backends import get_backend
 from mixedscope.summaries.keys import KEYS, SIMULATE
 from mixedscope.sweeps.config import SweepConfig
 from mixedscope.sweeps.identity import digest
-from mixedscope.sweeps.keys import OF_FAMILIES, check_value
+from mixedscope.sweeps.keys import (
+    DF,
+    INTERVALS_OF_FAMILIES,
+    RATIO,
+    TESTS_OF_FAMILIES,
+    check_value,
+)
 
 __all__ = ["Definitions", "Run", "expand", "swept_keys"]
 
@@ -141,6 +147,11 @@ def _run(keys: Mapping[str, Any], definitions: Definitions, sweep: SweepConfig) 
     draw = _draw(keys, model["dataset"], seed, drawing)
     if model.get("family") is not None:
         _check_family(filled, str(model["family"]))
+    elif filled.get("tests") == RATIO:
+        raise ConfigError(
+            f"tests: {RATIO} is of models with a family, and model {name!r} has none: give degrees "
+            f"of freedom ({', '.join(DF)})"
+        )
     own = ModelSpec.of(model, structure=filled["structure"], criterion=filled["criterion"])
     described = {"name": name, **own.described()}
     objective = {"data": data, "draw": draw, "model": described}
@@ -196,13 +207,16 @@ def _inference(keys: Mapping[str, Any], sweep: SweepConfig) -> dict[str, Any]:
 
 def _check_family(keys: Mapping[str, Any], family: str) -> None:
     """Refuse what runs of a family cannot have."""
-    wanted = {"criterion": ("ML",), "intervals": OF_FAMILIES, "tests": ()}
+    wanted = {
+        "criterion": ("ML",),
+        "intervals": INTERVALS_OF_FAMILIES,
+        "tests": TESTS_OF_FAMILIES,
+    }
     for key, known in wanted.items():
         if key in keys and keys[key] not in known:
-            instead = f": give {' or '.join(known)}" if known else ": leave the key out"
             raise ConfigError(
                 f"{key}: {keys[key]} is of linear models, and model {keys['model']!r} has the "
-                f"family {family!r}{instead}"
+                f"family {family!r}: give {' or '.join(known)}"
             )
 
 

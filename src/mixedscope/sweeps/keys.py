@@ -10,22 +10,41 @@ from mixedscope.core.vocabulary import CRITERIA
 from mixedscope.covariance.registry import named_structure, plain_name
 from mixedscope.data.simulation_spec import SIMULATE_KEYS
 from mixedscope.formula.expressions import parse_expression
-from mixedscope.inference.intervals.registry import METHODS
+from mixedscope.inference.intervals.registry import GENERALIZED_METHODS, METHODS
 from mixedscope.optimize.starts import START_NAMES
 from mixedscope.summaries.keys import KEYS, SIMULATE
 
-__all__ = ["DF", "INTERVAL_MODULES", "OF_FAMILIES", "TYPES", "check_key", "check_value"]
+__all__ = [
+    "DF",
+    "INTERVALS_OF_FAMILIES",
+    "INTERVAL_MODULES",
+    "RATIO",
+    "TESTS_OF_FAMILIES",
+    "TYPES",
+    "check_key",
+    "check_value",
+]
 
 #: Hypotheses about terms and degrees of freedom, which planning knows without loading what computes
 #: (`tests/workflow/test_inference_keys.py` holds them to it).
 TYPES: Final = ("I", "II", "III")
 DF: Final = ("satterthwaite", "kenward-roger", "residual", "none")
+#: In the place of degrees of freedom: tests of models with a family by likelihood ratio.
+RATIO: Final = "likelihood-ratio"
 #: Methods of intervals. Bootstraps would draw and refit in every run.
 _INTERVALS: Final = tuple(name for name in METHODS if name != "bootstrap")
-#: Those of them that runs of families have.
-OF_FAMILIES: Final = ("wald",)
+#: Those of them that runs of families have, and their tests.
+INTERVALS_OF_FAMILIES: Final = tuple(n for n in GENERALIZED_METHODS if n != "bootstrap")
+TESTS_OF_FAMILIES: Final = ("none", RATIO)
 #: Modules of these methods, which runs find by name.
-INTERVAL_MODULES: Final = tuple(dict.fromkeys(METHODS[name].module for name in _INTERVALS))
+INTERVAL_MODULES: Final = tuple(
+    dict.fromkeys(
+        methods[name].module
+        for methods in (METHODS, GENERALIZED_METHODS)
+        for name in methods
+        if name != "bootstrap"
+    )
+)
 
 _STARTS = tuple(name for name in START_NAMES if name != "random")
 _TEXTS = ("model", "structure", "optimizer", "subset", "of")
@@ -113,7 +132,7 @@ def _method(key: str, value: Any) -> str:
             "intervals: a sweep has none by bootstrap, which would draw and refit in every run. "
             f"Known: {', '.join(_INTERVALS)}"
         )
-    known = _INTERVALS if key == "intervals" else DF
+    known = _INTERVALS if key == "intervals" else (*DF, RATIO)
     if value not in known:
         near = suggest(value, known) if isinstance(value, str) else ""
         what = "method of intervals" if key == "intervals" else "degrees of freedom"

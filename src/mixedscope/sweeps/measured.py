@@ -15,14 +15,18 @@ from mixedscope.core.vocabulary import OPTIMA
 from mixedscope.data.true_parameters import Key
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.estimation import Estimation
+from mixedscope.inference.estimates.generalized_estimation import GeneralizedEstimation
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
 from mixedscope.inference.hypotheses.effect_tests import effect_tests
+from mixedscope.inference.hypotheses.ratio import LikelihoodRatio
 from mixedscope.inference.hypotheses.terms import term_hypotheses
+from mixedscope.inference.hypotheses.wald import Wald
 from mixedscope.inference.intervals.columns import FIXED_ONLY
-from mixedscope.inference.intervals.registry import intervals
+from mixedscope.inference.intervals.registry import GENERALIZED_METHODS, METHODS, intervals
 from mixedscope.inference.profiles.parameters import KEY, label_of
 from mixedscope.optimize.driver import OptimizationResult
 from mixedscope.optimize.problem import EVALUATION_ERRORS
+from mixedscope.sweeps.keys import RATIO
 
 __all__ = ["measured"]
 
@@ -46,26 +50,55 @@ def measured(
     """
     objective, theta = estimation.objective, np.asarray(result.theta, dtype=float)
     verdict = str(result.certificate["verdict"])
-    refused = None if verdict in OPTIMA else f"no optimum was found: {verdict}"
+    endless = tuple(result.certificate.get("at_infinity", ()))
+    # Where something is at infinity profiles have an end, and likelihoods their limit.
+    is_told = verdict in OPTIMA or bool(endless)
+    refused = None if is_told else f"no optimum was found: {verdict}"
+    methods = GENERALIZED_METHODS if estimation.is_generalized else METHODS
     out: dict[str, Any] = {}
     if "intervals" in asked:
         method, level = asked["intervals"], asked["level"]
 
         def ends() -> pd.DataFrame:
             estimates = estimation.estimates(theta, unidentified=result.certificate["unidentified"])
-            return intervals(objective, theta, level, estimates, method=method, settings={})
+            return intervals(
+                objective, theta, level, estimates, method=method, settings={}, methods=methods
+            )
 
         table, reason = _made(ends, refused)
         out |= {"interval_remarks": reason}
         if table is not None:
-            out |= _interval_columns(table, method, truth)
+            out |= _interval_columns(table, method, truth, endless)
     if "tests" in asked:
         settings = {**asked["tests"], "level": asked["level"]}
-        table, reason = _made(lambda: effect_tests(objective, theta, **settings), refused)
+
+        def tests() -> pd.DataFrame:
+            if not isinstance(estimation, GeneralizedEstimation):
+                return effect_tests(objective, theta, **settings)
+            own = {key: value for key, value in settings.items() if key != "df"}
+            by = _large_samples(estimation, result, settings["df"], endless)
+            return effect_tests(objective, theta, **own, method=by)
+
+        table, reason = _made(tests, refused)
         out |= {"test_remarks": reason}
         if table is not None:
             out |= _test_columns(objective, table, settings, truth)
     return out
+
+
+def _large_samples(
+    estimation: GeneralizedEstimation,
+    result: OptimizationResult,
+    name: str,
+    endless: Sequence[str],
+) -> Wald:
+    """How a generalised model is tested: by Wald, or by likelihood ratio."""
+    objective, point = estimation.objective, np.asarray(result.theta, dtype=float)
+    covariance = estimation.covariance(point)
+    if name == RATIO:
+        value = result.evaluation.objective
+        return LikelihoodRatio(objective, point, covariance, value, endless)
+    return Wald(objective, point, covariance, endless)
 
 
 def _made(
@@ -83,8 +116,9 @@ def _made(
 
 
 def _interval_columns(
-    table: pd.DataFrame, method: str, truth: Mapping[Key, float]
+    table: pd.DataFrame, method: str, truth: Mapping[Key, float], endless: Sequence[str]
 ) -> dict[str, Any]:
+    """Intervals by name; what is at infinity is estimated to be where its interval has no end."""
     remarks = table["remark"] if "remark" in table.columns else [None] * len(table)
     table = table.assign(said=pd.Series(list(remarks), dtype=object))
     if method in FIXED_ONLY:
@@ -95,14 +129,18 @@ def _interval_columns(
         str(key[2]) if key[0] == "beta" and key[2] not in others else label_of(key) for key in keys
     ]
     lower, upper = (table[end].to_numpy(dtype=float) for end in ("lower", "upper"))
-    lacking = np.isnan(lower) | np.isnan(upper)
+    open_ended = ~(np.isfinite(lower) & np.isfinite(upper))
+    estimates = table["estimate"].to_numpy(dtype=float).copy()
+    for end in (lower, upper):
+        gone = np.isinf(end) & [name in endless for name in names]
+        estimates[gone] = end[gone]
     return {
         "interval_names": _listed(names),
-        "interval_estimates": table["estimate"].to_numpy(dtype=float),
+        "interval_estimates": estimates,
         "lower": lower,
         "upper": upper,
         "interval_truths": np.array([truth.get(key, np.nan) for key in keys]),
-        "interval_remarks": _remarks(names, table["said"], lacking),
+        "interval_remarks": _remarks(names, table["said"], open_ended),
     }
 
 
@@ -170,7 +208,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _remarks(names: Sequence[str], said: Iterable[Any], lacking: Any) -> str | None:
-    """What is to be said of the entries that are missing; None if none is."""
+    """What is to be said of the entries that are missing or endless; None if none is."""
     told = [
         f"{name}: {'not determined' if pd.isna(words) else words}"
         for name, words, is_lacking in zip(names, said, lacking, strict=True)

@@ -101,6 +101,10 @@ class Approximation(ABC):
         """Standard errors (c,) of contrasts (c, r)."""
         return np.sqrt(np.einsum("cr,rs,cs->c", rows, self.covariance, rows))
 
+    def statistics(self, rows: Floats, values: Floats) -> Floats:
+        """t, or z, (c,) of contrasts (c, r) against values (c,), one by one."""
+        return np.asarray((rows @ self.beta - values) / self.errors(rows))
+
     def _check_digits(self, precision: Floats) -> None:
         """Refuse to go on if ``X' inv(V) X`` (r, r) for the basis is not what the engine has."""
         back = self.objective.system.r_inverse * self.sigma

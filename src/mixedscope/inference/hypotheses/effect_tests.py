@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.hypotheses.approximation import Approximation
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
-from mixedscope.inference.hypotheses.methods import approximation, df_method
+from mixedscope.inference.hypotheses.methods import approximation
 from mixedscope.inference.hypotheses.tables import (
     coefficient_table,
     contrast_table,
@@ -66,7 +66,7 @@ def effect_tests(
     records = [row for part in parts for row in part.to_dict("records")]
     singles = {"t", "normal"}
     for row in records:
-        row["method"] = df_method(df)
+        row["method"] = method.name
         row["level"] = level if row["distribution"] in singles else None
     return pd.DataFrame(
         {c: pd.Series([row.get(c) for row in records], dtype=object) for c in columns}

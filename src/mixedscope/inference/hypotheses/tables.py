@@ -62,7 +62,7 @@ def single_tests(method: Approximation, rows: Floats, values: Floats, level: flo
 
     errors, degrees = method.errors(rows), method.degrees(rows)
     estimates = rows @ method.beta
-    statistics = (estimates - values) / errors
+    statistics = method.statistics(rows, values)
     widths = t.ppf(0.5 + level / 2.0, degrees) * errors
     return pd.DataFrame(
         {

@@ -41,7 +41,13 @@ class GeneralizedProfiler(Profiler):
     def _begin(self, values: Mapping[Key, float]) -> list[Parameter]:
         self._laplace: LaplaceObjective = cast("Any", self.objective)
         self.theta = self._laplace.canonical(self.theta)
+        self._at_infinity = frozenset(self._laplace.at_infinity(self.theta))
         return parameters_of(self._laplace.system.terms, values)
+
+    def _endless(self, parameter: Parameter) -> int:
+        if parameter.kind != "beta" or parameter.key[2] not in self._at_infinity:
+            return 0
+        return int(np.sign(parameter.estimate))
 
     @property
     def _is_restricted(self) -> bool:

@@ -95,6 +95,10 @@ class Profiler:
         knows_sigma = objective.system.design.sigma is not None
         return parameters_of(objective.system.terms, values, knows_sigma=knows_sigma)
 
+    def _endless(self, parameter: Parameter) -> int:
+        """On which side, -1 or 1, an estimate is at infinity; 0 where it is finite."""
+        return 0
+
     @property
     def _is_restricted(self) -> bool:
         """Whether the criterion is REML, of which fixed effects have no profile."""
@@ -307,6 +311,11 @@ class Profiler:
                     f"no {'lower' if side < 0 else 'upper'} end: the deviance {how}, however far "
                     "out"
                 )
+                continue
+            if side == self._endless(own):
+                found.append(own.limits[0 if side < 0 else 1])
+                end = "lower" if side < 0 else "upper"
+                remarks.append(f"no {end} end: the estimate is at infinity")
                 continue
             if curve.ended[side] and side not in curve.failed and abs(last.zeta) < zeta:
                 found.append(own.limits[0 if side < 0 else 1])
