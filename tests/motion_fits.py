@@ -38,3 +38,19 @@ def sleep_like(
             fit.study(study)
         found.append(fit.tables)
     return found
+
+
+def choices(terms: int) -> FitTables:
+    """A fit of 0 and 1 with intercepts, or slopes too, some levels of which all say the same."""
+    rng = np.random.default_rng(8)
+    q, n = 14, 6
+    codes = np.repeat(np.arange(q), n)
+    x = np.tile(np.linspace(-1.0, 1.0, n), q)
+    eta = rng.normal(scale=1.6, size=q)[codes] + (1.0 + rng.normal(size=q)[codes]) * x
+    y = (rng.random(q * n) < 1.0 / (1.0 + np.exp(-eta))).astype(int)
+    data = pd.DataFrame({"y": y, "x": x, "g": [f"g{i:02d}" for i in codes]})
+    random = "(1 | g)" if terms == 1 else "(1 + x | g)"
+    fit = ms.glmer(f"y ~ 1 + x + {random}", data)
+    for study in ("parameters", "motion"):
+        fit.study(study)
+    return fit.tables

@@ -114,7 +114,7 @@ def frames(m: re.Match[str], known: list[FitTables]) -> None:
 
 @claims(
     r"(?:Side by side, all runs start together and each stands still after its last evaluation\. )?"
-    r"(?P<still>In the still: where one of two terms alone varies, levels stand by rank of their "
+    r"(?P<ranks>Where one of two terms alone varies, levels stand by rank of their "
     r"reference in it, the distribution at the foot\. )?"
     r"Half of the time that it plays goes to frames evenly, half to evaluations evenly\. In place "
     r"means: from then on no mode is farther from its end than 5\u00a0% of a standard deviation of "
@@ -123,7 +123,7 @@ def frames(m: re.Match[str], known: list[FitTables]) -> None:
 def time_goes(m: re.Match[str], known: list[FitTables]) -> None:
     assert m[0].startswith("Side by side") == (len(known) > 1)
     terms = {len(fit.info["random"][0]["names"]) for fit in known}
-    assert (m["still"] is not None) == (len(terms) > 1)
+    assert (m["ranks"] is not None) == (len(terms) > 1)
 
 
 @claims(

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import CHROMIUM, NO_CHROMIUM, Browser, Page
-from motion_fits import sleep_like
+from motion_fits import choices, sleep_like
 
+from mixedscope.charts.common.open_ends import ends_of, row_ends
 from mixedscope.charts.common.theme import COLOURS
 from mixedscope.charts.kinds.motion import film, marks
 from mixedscope.charts.kinds.motion.frames import course_of, scene_of, stops
@@ -209,6 +210,67 @@ def test_page_and_film_draw_the_same_marks_at_the_same_times(
             check_trace(own, _owner(trace[0]), moment)
     assert page.errors == []
     page.close()
+
+
+@pytest.mark.parametrize("reference", ["auto", "within_group"])
+@pytest.mark.parametrize("terms", [1, 2])
+def test_arrowheads_of_page_and_film_are_those_of_stills(
+    browser: Browser, tmp_path: Path, terms: int, reference: str
+) -> None:
+    """Each where `ends_of`, or `row_ends`, has it in a panel of that size."""
+    fit = choices(terms)
+    scene = scene_of([fit], "g", ("(Intercept)", "x")[:terms], reference=reference)
+    (actor,) = scene.actors
+    endless = np.flatnonzero(actor.pull.infinite).tolist()
+    assert endless
+    path = tmp_path / "page.html"
+    path.write_bytes(page_of(modes_film(scene), "t", "c", "data:image/svg+xml;base64,PHN2Zy8+"))
+    page = browser.open(path, before=HOOK)
+    page.click("[data-act=end]")
+    page.js("window.drawn = []")
+    page.click("[data-act=start]")
+    colour = COLOURS["reference"].lower()
+    calls = [c for c in page.js("window.drawn") if c["on"] == "panels" and c["colour"] == colour]
+    (heads,) = [
+        c for c in calls if c["how"] == "stroke" and not any(p[0] == "arc" for p in c["path"])
+    ]
+    assert page.text(".key").count("own estimate infinite") == 1
+    assert page.errors == []
+    page.close()
+    reel = modes_reel(scene, "t")
+    stage = next(s for s in reel.stages if not _is_trace(s))
+    levels = _owner(stage)
+    (drawn,) = [d for d in stage.marks(film.Moment(1.0, 0, 0, 0.0)) if d.mark == "head"]
+    (mark,) = [m for m in marks.LEVELS["few"] if m.name == "head"]
+    x, y, w, h = heads["clip"]
+    size = marks.panel_size(w, h)
+    on_page = np.array([p[1:3] for p in heads["path"]]).reshape(-1, 4, 2)[:, :3] - [x, y]
+    box = levels.box
+    on_film = drawn.at.reshape(-1, 3, 4)[:, :, :2] - [box.x, box.y]
+    for shown, wide, high, scale, unit in (
+        (on_page, w, h, size, 1.0),
+        (on_film, box.w, box.h, levels.size, marks.FILM),
+    ):
+        assert len(shown) == len(endless)
+        for corners, i in zip(shown, endless, strict=True):
+            own = actor.pull
+            if terms == 1:
+                ends = row_ends(own, i, 0, scene.axes[0], wide / unit, scale)
+            else:
+                ends = ends_of(own, i, (0, 1), scene.axes, (wide / unit, high / unit), scale)
+            assert ends is not None
+            low, top = scene.axes[0]
+            # The middle of the corners weighed as they are drawn about it.
+            middle = corners[0] * 0.8 / 1.8 + (corners[1] + corners[2]) / 3.6
+            assert middle[0] == pytest.approx((ends["x"] - low) / (top - low) * wide, abs=0.02)
+            way = corners[0] - middle
+            assert np.hypot(*way) == pytest.approx(unit * scale * mark.radius, rel=1e-3)
+            turn = float(np.degrees(np.arctan2(way[0], -way[1]))) % 360.0
+            assert abs((turn - ends["angle"] + 180.0) % 360.0 - 180.0) < 0.2
+            if terms == 2:
+                low, top = scene.axes[1]
+                up = (top - ends["y"]) / (top - low) * high
+                assert middle[1] == pytest.approx(up, abs=0.02)
 
 
 def check_trace(calls: list[dict[str, Any]], trace: Trace, moment: film.Moment) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from mixedscope.charts.common.legend import title_lines
+from mixedscope.charts.common.open_ends import CORNERS
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.motion.frames import Course
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, Block, Box, TraceBox
@@ -149,6 +150,12 @@ class Sheet:
                 self.circle(x + 8, y, 4.5, fill=colour)
             elif shape == "ring":
                 self.circle(x + 8, y, 3, stroke=colour)
+            elif shape == "head":
+                corners = " ".join(f"{x + 8 - 5 * b:g},{y + 5 * a:g}" for a, b in CORNERS)
+                self.parts.append(
+                    f'<polygon points="{corners}" fill="none" stroke="{colour}" '
+                    'stroke-width="1.6"/>'
+                )
             elif shape == "band":
                 self.rect(x, y - 6, 16, 12, colour)
             else:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.open_ends import with_room
+from mixedscope.charts.common.ranks import by_rank, still_term
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import Pull, frame_of, pulls, sample_ranks
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
@@ -29,9 +30,11 @@ __all__ = [
     "MOST_LEVELS",
     "Actor",
     "Course",
+    "Ranks",
     "Scene",
     "Track",
     "course_of",
+    "ranks_of",
     "scene_of",
     "stops",
 ]
@@ -170,6 +173,42 @@ class Scene:
     actors: tuple[Actor, ...]
     order: Integers
     n_levels: int
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Levels by rank, in a panel of two terms of which one alone varies.
+
+    Attributes
+    ----------
+    term : int
+        The other, along whose axis levels stand by rank.
+    at : (q,) array
+        Where on that axis.
+    foot : float
+        Where on that axis the distribution is.
+    """
+
+    term: int
+    at: Floats
+    foot: float
+
+    def placed(self, values: Floats) -> Floats:
+        """Values (..., q, k) of levels and terms, those of the term by rank where there are any."""
+        out = values.copy()
+        own = values[..., self.term]
+        out[..., self.term] = np.where(np.isnan(own), np.nan, self.at)
+        return out
+
+
+def ranks_of(scene: Scene, actor: Actor, x: int, y: int) -> Ranks | None:
+    """How levels stand in the panel of two terms; None where they stand at their values."""
+    still = still_term(actor.pull, x, y)
+    if still is None:
+        return None
+    other, every = (x if still == y else y), np.arange(len(actor.pull.levels))
+    made = by_rank(actor.pull, still, other, scene.axes[still], every)
+    return Ranks(still, made.mode[:, still], float(made.population[still]))
 
 
 def course_of(tables: Sequence[FitTables]) -> list[Course]:

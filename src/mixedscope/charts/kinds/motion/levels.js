@@ -8,15 +8,19 @@
     const marked = state.chosen < 0 ? -1 : fit.levels.indexOf(film.levels[state.chosen]);
     const refs = [];
     const modes = [];
+    const listed = marks.levels[film.dense ? "many" : "few"];
+    const heads = [];
     for (let i = 0; i < q; i++) {
-      refs.push(place(fit.reference, i));
+      const end = endOf(fit, box, i, named(listed).head.scaled ? small : 1);
+      if (end) heads.push(end);
+      refs.push(place(fit.reference, i) ?? end?.ring ?? null);
       modes.push(place(now, i));
     }
     const points = (mark, places, size) => {
       ctx.beginPath();
       for (const at of places) if (at) dot(ctx, at[0], at[1], size * mark.radius);
     };
-    for (const mark of marks.levels[film.dense ? "many" : "few"]) {
+    for (const mark of listed) {
       const size = mark.scaled ? small : 1;
       ctx.strokeStyle = ctx.fillStyle = colour[mark.colour];
       ctx.globalAlpha = mark.opacity;
@@ -36,6 +40,8 @@
           ctx.fill();
         }
         ctx.stroke();
+      } else if (mark.name === "head") {
+        if (heads.length) arrowheads(ctx, heads, size * mark.radius);
       } else if (mark.name === "mode") {
         points(mark, modes, size);
         ctx.fill();
@@ -57,6 +63,42 @@
         ctx.stroke();
       }
     }
+  }
+
+  // Of a level whose own estimate is infinite: where its arrowhead stands and points to, and its
+  // ring where that stands at the edge of the panel. As mixedscope.charts.common.open_ends has it.
+  function endOf(fit, box, i, size) {
+    const terms = termsOf(box);
+    const at = (values, j) => values[i * film.terms.length + j];
+    const way = terms.map((j) => fit.ways ? at(fit.ways, j) : 0);
+    if (!way.some((v) => v)) return null;
+    const isKnown = terms.map((j) => at(fit.reference, j) !== null);
+    const last = fit.tracks.best.values.at(-1);
+    let ring = spotter(fit, box)(i, terms.map((j) => at(fit.reference, j) ?? at(last, j)));
+    const sides = [box.w, -box.h]; // pixels run down
+    const pull = terms.map((j, n) => way[n] * sides[n] / (film.axes[j][1] - film.axes[j][0]));
+    const step = [0, 1].map((n) => (pull[n] ?? 0) / Math.hypot(...pull));
+    if (way.some((v, n) => v && !isKnown[n])) {
+      const low = [box.x, box.y].map((v) => v + size * marks.head.inset);
+      const high = [box.x + box.w, box.y + box.h].map((v) => v - size * marks.head.inset);
+      ring = ring.map((v, n) => n < terms.length ? clamp(v, low[n], high[n]) : v);
+      const room = Math.min(...step.map((v, n) =>
+        v ? ((v > 0 ? high : low)[n] - ring[n]) / v : Infinity));
+      ring = ring.map((v, n) => v + room * step[n]);
+    }
+    const middle = ring.map((v, n) => v + size * marks.head.apart * step[n]);
+    return {middle, step, ring: isKnown.every((v) => v) ? null : ring};
+  }
+
+  function arrowheads(ctx, heads, radius) {
+    ctx.beginPath();
+    for (const {middle: [x, y], step: [dx, dy]} of heads) {
+      const corners = marks.head.corners.map(([a, b]) =>
+        [x - radius * (a * dy + b * dx), y + radius * (a * dx - b * dy)]);
+      ctx.moveTo(...corners[0]);
+      for (const n of [1, 2, 0]) ctx.lineTo(...corners[n]);
+    }
+    ctx.stroke();
   }
 
   // Where every level was, the oldest at first; moves that are too small to be seen are none.
@@ -118,17 +160,20 @@
       return;
     }
     const y = scaleY(box, box.iy);
+    const ranks = ranksOf(fit, box);
+    const [left, foot] = [box.ix, box.iy].map((j) => ranks?.term === j ? ranks.foot : 0);
     const n = fit.table.pairs.findIndex(([a, b]) => a === box.ix && b === box.iy);
     for (const r of film.radii) {
       const path = contour(sd[box.ix], sd[box.iy], n < 0 ? 0 : cor[n], r);
       ctx.beginPath();
       if (path.length === 1) {
-        dot(ctx, x(0), y(0), marks.collapsed.radius);
+        dot(ctx, x(left), y(foot), marks.collapsed.radius);
         ctx.fill();
         continue;
       }
       ctx.lineWidth = path.length === 2 ? marks.collapsed.width : mark.width;
-      path.forEach(([a, b], i) => i ? ctx.lineTo(x(a), y(b)) : ctx.moveTo(x(a), y(b)));
+      path.forEach(([a, b], i) => i ? ctx.lineTo(x(left + a), y(foot + b))
+        : ctx.moveTo(x(left + a), y(foot + b)));
       ctx.stroke();
     }
   }

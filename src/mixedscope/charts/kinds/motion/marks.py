@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.open_ends import APART, CORNERS, INSET
+
 __all__ = [
     "AHEAD",
     "ARRIVAL",
@@ -90,7 +92,7 @@ class Mark:
     width : float
         Of its line, 0 where there is none.
     radius : float
-        0 where it is no point.
+        0 where it is no point; of arrowheads from the middle to the tip.
     filled : bool
         Whether a point with a line hides what is under it.
     scaled : bool
@@ -118,12 +120,14 @@ LEVELS: Final[Mapping[str, tuple[Mark, ...]]] = {
         Mark("pull", "movement", opacity=0.8, width=1.0, scaled=True),
         Mark("ellipse", "ellipse", width=1.6),
         Mark("reference", "reference", width=1.5, radius=3.2, filled=True, scaled=True),
+        Mark("head", "reference", width=1.2, radius=3.4, scaled=True),
         Mark("trail", "mode", opacity=0.7, width=2.0, scaled=True, back=8),
         Mark("mode", "mode", radius=3.4, scaled=True),
     ),
     "many": (
         Mark("pull", "movement", opacity=0.35, width=0.6),
         Mark("reference", "reference", opacity=0.65, width=0.9, radius=1.8),
+        Mark("head", "reference", width=0.9, radius=2.4),
         Mark("trail", "mode", opacity=0.45, width=0.8, back=3),
         Mark("mode", "mode", opacity=0.85, radius=1.9),
         Mark("ellipse", "ellipse", width=1.6),
@@ -192,6 +196,7 @@ def for_page() -> dict[str, Any]:
         "levels": {name: _as_data(marks) for name, marks in LEVELS.items()},
         "collapsed": COLLAPSED,
         "still": STILL,
+        "head": {"apart": APART, "inset": INSET, "corners": CORNERS},
         "dumbbell": DUMBBELL,
         "bars": BARS,
         "theta": _as_data(THETA),

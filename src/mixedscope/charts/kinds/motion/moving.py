@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.charts.common.open_ends import CORNERS, Ends, ends_of, row_ends
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.motion.film import Moment
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, ranks_of
 from mixedscope.charts.kinds.motion.layout import Box, TraceBox
 from mixedscope.charts.kinds.motion.marks import (
     AHEAD,
@@ -55,8 +56,14 @@ class Levels:
         rank = [row.get(level, len(row)) for level in actor.pull.levels]
         # The largest reference on top, and room at the foot for the bars of the distribution.
         self.down = 1.0 - (np.array(rank) + 0.5) / (max(rank) + 1.0)
-        self.reference = self._placed(actor.pull.reference)
-        self.frames = self._placed(self.track.modes)
+        self.ranks = ranks_of(scene, actor, box.ix, box.iy)
+        placed = (lambda values: values) if self.ranks is None else self.ranks.placed
+        self.pull = replace(
+            actor.pull, reference=placed(actor.pull.reference), mode=placed(actor.pull.mode)
+        )
+        self.reference = self._placed(self.pull.reference)
+        self.heads = self._open_ends()
+        self.frames = self._placed(placed(self.track.modes))
         self.moves = self._moves()
 
     def at(self, moment: Moment) -> list[Drawn]:
@@ -71,6 +78,8 @@ class Levels:
                 found.append(self._drawn(mark, "lines", lines))
             elif mark.name == "reference":
                 found.append(self._drawn(mark, "points", self.reference[known]))
+            elif mark.name == "head":
+                found.append(self._drawn(mark, "lines", self.heads))
             elif mark.name == "mode":
                 found.append(self._drawn(mark, "points", now))
             elif mark.name == "trail":
@@ -102,6 +111,46 @@ class Levels:
                 # A contour x = s cos t, y = s cos(t - arccos rho) is steep in rho at its ends.
                 found |= np.abs(np.diff(np.arccos(np.clip(rho, -1, 1)))) * sd[1:] > _SEEN
         return found
+
+    def _open_ends(self) -> Floats:
+        """Arrowheads of levels whose own estimate is infinite, as lines (3 m, 4).
+
+        Their rings are put among the references where they stand at the edge.
+        """
+        box, axes = self.box, self.scene.axes
+        mark = next(mark for mark in self.marks if mark.name == "head")
+        scale = self.size if mark.scaled else 1.0
+        width, height = box.w / FILM, box.h / FILM
+        found = []
+        for i in np.flatnonzero(self.pull.infinite).tolist():
+            if len(self.scene.terms) == 1:
+                ends = row_ends(self.pull, i, 0, axes[0], width, scale)
+            else:
+                pair = (box.ix, box.iy)
+                frames = [axes[j] for j in pair]
+                ends = ends_of(self.pull, i, pair, frames, (width, height), scale)
+            if ends is None:
+                continue
+            middle, ring = (self._spot(i, ends, names) for names in (("x", "y"), ("rx", "ry")))
+            if ring is not None:
+                self.reference[i] = ring
+            turn = np.radians(ends["angle"])
+            across, down = np.array(CORNERS).T * FILM * scale * mark.radius
+            corners = np.stack([across * np.cos(turn) - down * np.sin(turn),
+                                across * np.sin(turn) + down * np.cos(turn)], axis=1)  # fmt: skip
+            corners += middle
+            found.append(np.hstack([corners, np.roll(corners, -1, axis=0)]))
+        return np.concatenate(found) if found else np.empty((0, 4))
+
+    def _spot(self, i: int, ends: Ends, names: tuple[str, str]) -> Floats | None:
+        """Pixels of a place in a panel, or in the row of a level; None where there is none."""
+        if names[0] not in ends:
+            return None
+        values = np.zeros((len(self.pull.levels), len(self.scene.terms)))
+        values[i, self.box.ix] = ends[names[0]]
+        if len(self.scene.terms) > 1:
+            values[i, self.box.iy] = ends[names[1]]
+        return np.asarray(self._placed(values)[i])
 
     def _placed(self, values: Floats) -> Floats:
         """Pixels of values (..., levels, terms)."""
@@ -141,6 +190,8 @@ class Levels:
         )
         box, axes = self.box, self.scene.axes
         j, i = box.ix, box.iy
+        ranks = self.ranks
+        x, y = (0.0 if ranks is None or ranks.term != term else ranks.foot for term in (j, i))
         found = []
         for n, coverage in enumerate(self.scene.ellipses):
             if len(self.scene.terms) == 1:
@@ -150,7 +201,7 @@ class Levels:
                 line = np.array([[left, foot, right, foot]])
                 found.append(self._drawn(mark, "lines", line, width=width))
                 continue
-            points = contour((sds[j], sds[i]), float(correlations[j, i]), coverage)
+            points = contour((sds[j], sds[i]), float(correlations[j, i]), coverage, centre=(x, y))
             path = np.stack([box.across(points[:, 0], axes[j]), box.up(points[:, 1], axes[i])], 1)
             if len(path) == 1:
                 r = FILM * COLLAPSED["radius"]

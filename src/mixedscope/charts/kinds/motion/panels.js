@@ -130,19 +130,28 @@
   const rowY = (box, row) => box.y + marks.dumbbell.above +
     (row + 0.5) / film.order.length * (box.h - marks.dumbbell.room);
 
-  // Places of level i in a box: of a value per term.
-  function placer(fit, box) {
-    const k = film.terms.length;
+  // How levels stand by rank in a box of two terms of which one alone varies, if they do.
+  const ranksOf = (fit, box) => fit.ranks.find((r) => r.x === box.ix && r.y === box.iy);
+
+  // Places of level i in a box: of its values there, and of a value per term.
+  function spotter(fit, box) {
     const x = scaleX(box, box.ix);
     if (film.kind === "dumbbell") {
-      return (values, i) => values[i] === null ? null : [x(values[i]), rowY(box, fit.row[i])];
+      return (i, [a]) => a === null ? null : [x(a), rowY(box, fit.row[i])];
     }
     const y = scaleY(box, box.iy);
-    return (values, i) => {
-      const a = values[i * k + box.ix];
-      const b = values[i * k + box.iy];
-      return a === null || b === null ? null : [x(a), y(b)];
+    const ranks = ranksOf(fit, box);
+    return (i, [a, b]) => {
+      if (a === null || b === null) return null;
+      return [x(ranks?.term === box.ix ? ranks.at[i] : a), y(ranks?.term === box.iy ? ranks.at[i] : b)];
     };
+  }
+  const termsOf = (box) => film.kind === "dumbbell" ? [box.ix] : [box.ix, box.iy];
+  function placer(fit, box) {
+    const k = film.terms.length;
+    const spot = spotter(fit, box);
+    const terms = termsOf(box);
+    return (values, i) => spot(i, terms.map((j) => values[i * k + j]));
   }
 
   function current(fit) {
@@ -170,16 +179,21 @@
 
   function frame(ctx, fit, box, rows) {
     const x = scaleX(box, box.ix);
+    const ranks = ranksOf(fit, box);
+    const across = ranks?.term !== box.ix;
+    const up = film.kind === "modes" && ranks?.term !== box.iy;
     ctx.strokeStyle = film.ink.grid;
     ctx.lineWidth = 1;
-    for (const [v] of film.ticks[box.ix]) line(ctx, x(v), box.y, x(v), box.y + box.h);
-    if (film.kind === "modes") {
+    if (across) for (const [v] of film.ticks[box.ix]) line(ctx, x(v), box.y, x(v), box.y + box.h);
+    if (up) {
       const y = scaleY(box, box.iy);
       for (const [v] of film.ticks[box.iy]) line(ctx, box.x, y(v), box.x + box.w, y(v));
       if (box.first) {
         rows.set("left", ticksY(ctx, film.ticks[box.iy], box.x - 5, y, rows.get("left")));
         upright(ctx, fitted(ctx, film.terms[box.iy], box.h), 9, box.y + box.h / 2);
       }
+    } else if (film.kind === "modes") {
+      // Neighbours show the axis of the term that is missing.
     } else if (film.rowLabels) {
       film.order.forEach((name, row) => {
         text(ctx, rowLabel(name), box.x - 6, rowY(box, row), "right");
@@ -187,7 +201,7 @@
     } else {
       upright(ctx, fitted(ctx, film.rowTitle, box.h), 12, box.y + box.h / 2);
     }
-    if (box.bottom) {
+    if (box.bottom && across) {
       const y = box.y + box.h + 5;
       rows.set(y, ticksX(ctx, film.ticks[box.ix], x, y, box.w, rows.get(y)));
       text(ctx, fitted(ctx, film.xTitle || film.terms[box.ix], box.w), box.x + box.w / 2,
@@ -197,12 +211,13 @@
     ctx.save();
     ctx.strokeStyle = colour.zero;
     ctx.setLineDash([4, 3]);
-    if (film.axes[box.ix][0] < 0 && film.axes[box.ix][1] > 0) {
+    if (across && film.axes[box.ix][0] < 0 && film.axes[box.ix][1] > 0) {
       line(ctx, x(0), box.y, x(0), box.y + box.h);
     }
-    if (film.kind === "modes" && film.axes[box.iy][0] < 0 && film.axes[box.iy][1] > 0) {
+    if (up && film.axes[box.iy][0] < 0 && film.axes[box.iy][1] > 0) {
       const y0 = scaleY(box, box.iy)(0);
       line(ctx, box.x, y0, box.x + box.w, y0);
     }
     ctx.restore();
+    if (ranks) text(ctx, across ? "by rank ↑" : "by rank →", box.x + 5, box.y + 5, "left", "top");
   }

@@ -21,13 +21,13 @@ from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.common.vega import compact
 from mixedscope.charts.common.web.document import document, held, part, scoped
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, stops
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, ranks_of, stops
 from mixedscope.charts.kinds.motion.marks import DENSE, begins, for_page
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
 from mixedscope.charts.kinds.motion.words import component_names
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import share
-from mixedscope.charts.kinds.shrinkage.words import joined, reference_key
+from mixedscope.charts.kinds.shrinkage.words import infinite_key, joined, reference_key
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
@@ -51,6 +51,8 @@ def modes_film(scene: Scene, *, theme: str = "light") -> dict[str, Any]:
         ("trail", "where it was"),
         ("movement", "pull"),
     ]
+    if any(a.pull.infinite.any() for a in scene.actors):
+        key.insert(1, ("infinite", infinite_key()))
     if scene.ellipses:
         key.append(("ellipse", f"{joined([share(c) for c in scene.ellipses])} of the distribution"))
     thinned = any(a.thinned for a in scene.actors)
@@ -227,9 +229,16 @@ def _fit(actor: Actor, scene: Scene) -> dict[str, Any]:
         "label": pull.label,
         "sub": ", ".join(header_lines(pull, scene.group, narrow=False)),
         "panelPairs": pull.told_pairs(),
+        "ranks": [
+            {"x": x, "y": y, "term": r.term, "at": _shortened(r.at), "foot": _short(r.foot)}
+            for x, y in pull.told_pairs()
+            if (r := ranks_of(scene, actor, x, y)) is not None
+        ],
         "levels": list(pull.levels),
         "n": pull.n_obs.tolist(),
         "reference": _shortened(pull.reference),
+        # Where to levels go whose own estimate is infinite.
+        "ways": _shortened(pull.ways) if pull.ways is not None and pull.ways.any() else None,
         "course": _course(actor.course),
         "tracks": {name: _track(track) for name, track in actor.tracks.items()},
         "table": {

@@ -13,12 +13,12 @@ from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.motion.backdrop import Sheet, key_of_phases, mix, text_width
 from mixedscope.charts.kinds.motion.film import COUNTER, DIGIT, Reel, Stage
-from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
+from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, ranks_of
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, Block, Box, TraceBox, blocks
 from mixedscope.charts.kinds.motion.moving import Components, Levels, Trace
 from mixedscope.charts.kinds.motion.paint import Patch
 from mixedscope.charts.kinds.motion.words import component_names
-from mixedscope.charts.kinds.shrinkage.words import joined
+from mixedscope.charts.kinds.shrinkage.words import infinite_key, joined
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.tables.store import FitTables
 
@@ -43,8 +43,7 @@ def modes_reel(scene: Scene, title: str, *, track: str = "best", theme: str = "l
         sheet.header(block, actor.pull.label, lines)
         for box in block.boxes:
             if side:
-                names = (scene.terms[box.ix], scene.terms[box.iy])
-                sheet.grid(box, scene.axes[box.ix], scene.axes[box.iy], names)
+                _plane(sheet, box, scene, actor)
             else:
                 what = f"{len(actor.pull.levels)} levels of {scene.group}, by reference"
                 sheet.grid(box, scene.axes[0], None, (f"deviation in {scene.terms[0]}", what))
@@ -146,6 +145,19 @@ def _patch(box: Box | TraceBox, margin: float = 0.0) -> Patch:
     return Patch.around(box.x, box.y, box.w, box.h, margin)
 
 
+def _plane(sheet: Sheet, box: Box, scene: Scene, actor: Actor) -> None:
+    """Draw the frame of a panel of two terms; one along which levels stand by rank has no axis."""
+    ranks = ranks_of(scene, actor, box.ix, box.iy)
+    still = None if ranks is None else ranks.term
+    x_axis, y_axis = (None if term == still else scene.axes[term] for term in (box.ix, box.iy))
+    # Neighbours show the axis of the term that is missing.
+    names = scene.terms[box.ix], "" if still == box.iy else scene.terms[box.iy]
+    sheet.grid(box, x_axis, y_axis, names)
+    if still is not None:
+        told = "by rank \u2191" if still == box.iy else "by rank \u2192"
+        sheet.text(box.x + 6, box.y + 12, told, size=12, fill=ink(sheet.theme)["soft"])
+
+
 # -- words ---------------------------------------------------------------------------------------
 
 
@@ -156,6 +168,8 @@ def _key(scene: Scene, courses: Sequence[Course]) -> list[tuple[str, str, str]]:
         ("thick", mix(COLOURS["mode"], 0.45), "where it was"),
         ("line", COLOURS["movement"], "pull"),
     ]
+    if any(actor.pull.infinite.any() for actor in scene.actors):
+        items.insert(1, ("head", COLOURS["reference"], infinite_key()))
     if scene.ellipses:
         shares = joined([share(c) for c in scene.ellipses])
         items.append(("thick", COLOURS["ellipse"], f"{shares} of distribution"))

@@ -56,6 +56,7 @@
       lines.push(`${term}: reference ${number(fit.reference[i * k + j], 4)}, ` +
         `mode ${number(values[i * k + j], 4)}`);
     });
+    if (film.terms.some((_, j) => fit.ways?.[i * k + j])) lines.push("own estimate infinite");
     return lines;
   }
 

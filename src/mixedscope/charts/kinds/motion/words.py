@@ -79,7 +79,7 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
             "Side by side, all runs start together and each stands still after its last evaluation."
         )
     if any(0 < sum(actor.pull.varies) < len(scene.terms) for actor in scene.actors):
-        text.append(f"In the still: {BY_RANK[0].lower()}{BY_RANK[1:]}")
+        text.append(BY_RANK)
     text.append("Half of the time that it plays goes to frames evenly, half to evaluations evenly.")
     text.append(
         "In place means: from then on no mode is farther from its end than "
@@ -97,8 +97,10 @@ def _without_end(scene: Scene) -> list[str]:
     text = [f"Scale: {scale_words(pulls[0].info)}."]
     counts = [f"{int(p.infinite.sum()):,} of {len(p.levels):,}" for p in pulls]
     if any(p.infinite.any() for p in pulls):
-        drawn = ", and they have no open point" * (pulls[0].compared == "within_group")
-        text.append(f"Own estimates of {joined(counts)} levels shown are infinite{drawn}.")
+        drawn = "; their open point is at the edge" * (pulls[0].compared == "within_group")
+        text.append(
+            f"Open arrowhead: levels shown whose own estimate is infinite, {joined(counts)}{drawn}."
+        )
     return text
 
 
