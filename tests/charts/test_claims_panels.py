@@ -74,8 +74,8 @@ def most(found: Any, shown: Shown) -> None:
 
 
 @claims(
-    r"Number: pull, root mean square gap between own and mixed line over the rows of a g, in units "
-    r"of the response\. Own line: least squares of its own rows"
+    r"Number: pull, root mean square gap between own and mixed line over the rows of each g, in "
+    r"units of the response\. Own line: least squares of its own rows"
     r"(?P<others>, effects of h taken off)?\."
 )
 def measure(found: Any, shown: Shown) -> None:

@@ -44,6 +44,8 @@ FULL, ZERO, OTHER = TABLES / "full", TABLES / "zerocorr", TABLES / "lbfgsb"
 SINGULAR, APART = TABLES / "singular", TABLES / "apart"
 #: Drawn from and profiled; a standard deviation may be zero.
 DRAWN = TABLES / "drawn"
+#: Of 0 and 1, some levels with outcomes that are all alike; one with intercepts only.
+CHOICES, LEVELS = TABLES / "choices", TABLES / "levels"
 
 
 def _made(name: str) -> dict[str, pd.DataFrame]:
@@ -75,6 +77,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "panels-beside": lambda: charts.panels(FULL, ZERO, group="g"),
     "check": lambda: charts.check(FULL),
     "residuals": lambda: charts.residuals(FULL),
+    "panels-choices": lambda: charts.panels(CHOICES, "g"),
+    "residuals-choices": lambda: charts.residuals(CHOICES),
     "splom": lambda: charts.splom(SINGULAR),
     "influence": lambda: charts.influence(_made("influence")),
     "shrinkage": lambda: charts.shrinkage(FULL, ZERO, "g"),
@@ -82,12 +86,18 @@ CASES: Mapping[str, Callable[[], Any]] = {
         FULL, ZERO, group="g", reference="theta", scale="coef"
     ),
     "shrinkage-print": lambda: charts.shrinkage(FULL, "g", theme="print"),
+    "shrinkage-choices": lambda: charts.shrinkage(CHOICES, LEVELS, group="g"),
+    "shrinkage-own": lambda: charts.shrinkage(CHOICES, "g", reference="within_group"),
     "dumbbell": lambda: charts.dumbbell(FULL, "g"),
+    "dumbbell-choices": lambda: charts.dumbbell(LEVELS, "g"),
     "coefficients": lambda: charts.coefficients(_made("intervals")),
     "coefficients-beside": lambda: charts.coefficients(FULL, ZERO),
+    "coefficients-ratios": lambda: charts.coefficients(CHOICES, LEVELS, ratios=True),
     "caterpillar": lambda: charts.caterpillar(FULL, ZERO, group="g"),
+    "caterpillar-choices": lambda: charts.caterpillar(CHOICES, LEVELS, group="g"),
     "qqcaterpillar": lambda: charts.qqcaterpillar(FULL),
     "motion": lambda: charts.motion(FULL, "g"),
+    "motion-choices": lambda: charts.motion(CHOICES, LEVELS, group="g"),
     "theta": lambda: charts.theta(FULL),
     "explorer": lambda: charts.explorer(FULL, ZERO),
     "pooling": lambda: charts.pooling(FULL, ZERO),

@@ -50,6 +50,22 @@ def factorial(right: str) -> ms.Fit:
     return model.fit(reml=True)
 
 
+def choices(structure: str) -> ms.GeneralizedFit:
+    """Fit yes or no of twenty levels, of which some say the same all the time."""
+    rng = np.random.default_rng(22)
+    q, each = 20, 8
+    group = np.repeat(np.arange(q), each)
+    x = np.tile(np.linspace(-1.0, 1.0, each), q).round(3)
+    b = rng.normal(size=(q, 2)) * (1.6, 1.0)
+    eta = 0.5 + b[group, 0] + (1.0 + b[group, 1]) * x
+    says = np.where(rng.random(q * each) < 1.0 / (1.0 + np.exp(-eta)), "yes", "no")
+    rows = pd.DataFrame({"says": says, "x": x, "g": [f"g{level:02d}" for level in group]})
+    fit = ms.glmer("says ~ 1 + x + (1 + x | g)", rows, structure=structure, optimizer="pybobyqa")
+    for study in ("panels", "residuals", "parameters", "motion"):
+        fit.study(study)
+    return fit
+
+
 def drawn() -> ms.Fit:
     """Draw from and profile a fit of which one standard deviation may well be zero."""
     fit = ms.LinearMixedModel("y ~ 1 + x + (1 + z | g)", data(), structure="zerocorr").fit()
@@ -78,6 +94,8 @@ def make_tables() -> None:
         fit.study("principal")
         fit.save(TABLES / folder)
     drawn().save(TABLES / "drawn")
+    for folder, structure in (("choices", "full"), ("levels", "intercept")):
+        choices(structure).save(TABLES / folder, studies=True)
     draws = fits["full"].parametric_bootstrap(200, seed=4)
     intervals = {
         "profile_intervals": fits["full"].profile().confint().assign(level=0.95),

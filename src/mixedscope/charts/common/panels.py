@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.compose import layered
 from mixedscope.charts.common.legend import population_mark
-from mixedscope.charts.common.open_ends import ends_of, head_mark, turned
+from mixedscope.charts.common.open_ends import Ends, ends_of, head_mark, turned
 from mixedscope.charts.common.ranks import by_rank, still_term
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, radius
@@ -168,7 +168,8 @@ def panel_chart(
     if panel.name_levels:
         # Modes at one theta may be all the same: there levels are named where they go.
         ends = ("m", "r") if pull.compared == "theta" else ("r", "m")
-        names = chart(_placed(panel, whole, *ends)).mark_text(
+        heads = [(one["x"], one["y"]) for one in _ends(pull, panel).values()]
+        names = chart(_placed(panel, whole, *ends, heads)).mark_text(
             fontSize=9, color=ink(theme)["soft"], baseline="middle", align="center", clip=True
         )
         text = alt.Text(field="level", type="nominal")
@@ -361,17 +362,11 @@ def _open_ends(
     pull: Pull, panel: Panel, chart: Any, ring: Any, theme: str, *, dense: bool
 ) -> list[alt.Chart]:
     """Arrowheads of levels whose own estimate is infinite; with rings and lines at the edge."""
-    pair, frames = (panel.x, panel.y), [panel.frames[panel.x], panel.frames[panel.y]]
     rows = []
-    for i in panel.chosen.tolist():
-        found = ends_of(pull, i, pair, frames, (panel.width, panel.height))
-        if found is not None:
-            mode = {
-                f"m{axis}": rounded(pull.mode[i, j]) for axis, j in zip("xy", pair, strict=True)
-            }
-            places = {name: rounded(value) for name, value in found.items()}
-            own = {"own": "infinite", "n": int(pull.n_obs[i])}
-            rows.append({"level": pull.levels[i], **own, **mode, **places})
+    for i, found in _ends(pull, panel).items():
+        ends = {"mx": pull.mode[i, panel.x], "my": pull.mode[i, panel.y], **found}
+        own = {"level": pull.levels[i], "own": "infinite", "n": int(pull.n_obs[i])}
+        rows.append(own | {name: rounded(value) for name, value in ends.items()})
     if not rows:
         return []
     tips = [
@@ -396,6 +391,13 @@ def _open_ends(
     place = {"x": _x(panel, "x"), "y": _y(panel, "y")}
     layers.append(heads.encode(**place, angle=turned(), tooltip=tips))
     return layers
+
+
+def _ends(pull: Pull, panel: Panel) -> dict[int, Ends]:
+    """What `ends_of` has of the levels drawn whose own estimate is infinite, by position."""
+    frames, size = [panel.frames[panel.x], panel.frames[panel.y]], (panel.width, panel.height)
+    found = {i: ends_of(pull, i, (panel.x, panel.y), frames, size) for i in panel.chosen.tolist()}
+    return {i: ends for i, ends in found.items() if ends is not None}
 
 
 def _populations(
@@ -461,13 +463,20 @@ def _heads(panel: Panel, rows: list[dict[str, Any]], chart: Any) -> list[alt.Cha
     return [mark.encode(x=_x(panel, "x"), y=_y(panel, "y"), angle=turned())]
 
 
-def _placed(panel: Panel, rows: list[dict[str, Any]], near: str, far: str) -> list[dict[str, Any]]:
+def _placed(
+    panel: Panel,
+    rows: list[dict[str, Any]],
+    near: str,
+    far: str,
+    others: Sequence[tuple[float, float]],
+) -> list[dict[str, Any]]:
     """Place names beside one end of each pull where there is room, the largest movers first.
 
-    ``near``, ``far``: ``r`` for references, ``m`` for modes.
+    ``near``, ``far``: ``r`` for references, ``m`` for modes. ``others``: where more marks are.
     """
     ends = [tuple(_pixels(panel, r[f"{end}x"], r[f"{end}y"]) for end in (near, far)) for r in rows]
-    taken = [(x - 3.5, y - 3.5, x + 3.5, y + 3.5) for pair in ends for x, y in pair]
+    marks = [*(at for pair in ends for at in pair), *(_pixels(panel, *at) for at in others)]
+    taken = [(x - 3.5, y - 3.5, x + 3.5, y + 3.5) for x, y in marks]
     lengths = [float(np.hypot(b[0] - a[0], b[1] - a[1])) for a, b in ends]
     out = []
     for i in sorted(range(len(rows)), key=lambda i: (-lengths[i], i)):

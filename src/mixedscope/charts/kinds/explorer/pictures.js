@@ -39,6 +39,12 @@
     view.change(table, change);
   }
 
+  // Of many rows the marks of the outermost are higher than these.
+  const rowsOf = (many) => {
+    const margin = Math.max(1, 0.04 * many);
+    return [1 - margin, many + margin];
+  };
+
   function draw() {
     const {x, y} = state;
     const onPlane = `${state.factor}/${x}/${y}`;
@@ -47,12 +53,12 @@
     const many = drawn().length;
     const named = many <= 40;
     const sizes = many <= 60 ? {dot: 26, bar: 1.6} : {dot: many <= 200 ? 12 : 7, bar: many <= 200 ? 1 : 0.6};
-    const [y0, y1] = single() ? [0, many + 1] : factor().axes[y];
+    const [y0, y1] = single() ? rowsOf(many) : factor().axes[y];
     bring("shrinkage", {levels: [onPlane, levelRows, {key: now, fields: ["rx", "ry", "mx", "my", "told"]}],
       ellipses: [`${onPlane}/${state.fit}/${frame()}`, ellipseRows],
       region: [`${onPlane}/${state.fit}/${state.level}`, regionRows]},
       {x0, x1, y0, y1, ranked: single(), ...sizes});
-    const rows = [0, many + 1];
+    const rows = rowsOf(many);
     for (const [name, term, letter] of [["caterpillar", x, "x"], ["caterpillar2", y, "y"]]) {
       if (letter === "y" && single()) continue;
       if (views[name].moved.rows !== now) {

@@ -32,6 +32,8 @@ _BESIDE, _ALONE = 172, 64
 _TALL: Final = 190
 _LOW: Final = 90
 
+#: Rows above and below those of levels, as a share of these; one at least.
+_OUTER: Final = 0.04
 #: So many levels have a name each beside their interval.
 _NAMED: Final = 40
 
@@ -64,7 +66,9 @@ def explorer_still(
     path, end = _path_rows(factor, level, x, n)
     span = [v for v in [*(r["v"] for r in path), *end[0].values()] if v is not None]
     room = 0.08 * (max(span) - min(span)) or 1.0
-    rows: dict[str, float] = {"y0": 0.0, "y1": len(drawn) + 1.0}
+    # Of many rows the marks of the outermost are higher than these.
+    margin = max(1.0, _OUTER * len(drawn))
+    rows: dict[str, float] = {"y0": 1.0 - margin, "y1": len(drawn) + margin}
     across = {"x0": factor.axes[x][0], "x1": factor.axes[x][1]}
     up = rows if single else {"y0": factor.axes[y][0], "y1": factor.axes[y][1]}
     cut = {"x0": min(across["x0"], *ends), "x1": max(across["x1"], *ends)}

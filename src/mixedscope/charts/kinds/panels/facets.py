@@ -20,6 +20,9 @@ __all__ = ["DASHES", "MIXED", "Facets", "Line", "panels_key"]
 _GAP: Final = 6
 _LABEL: Final = 5.2
 _LONGEST_LABEL: Final = 80
+#: Numbers of which so many occur, or fewer, are all named; pixels beside the outermost.
+_FEW_PLACES: Final = 3
+_BESIDE: Final = 12
 
 _Style = Mapping[str, Any]
 
@@ -206,7 +209,14 @@ class Facets:
         places = np.concatenate([lines["x"], points["x"]])
         low, high = float(np.nanmin(places)), float(np.nanmax(places))
         room = 0.04 * (high - low) or 0.5
-        axis = alt.Axis(title=None, grid=False, labelBound=True, tickCount=max(2, self.width // 36))
+        ticks: dict[str, Any] = {"tickCount": max(2, self.width // 36)}
+        known = np.unique(points["x"].dropna().to_numpy(dtype=float))
+        if len(known) <= _FEW_PLACES:
+            # Between the values of a dummy nothing is measured.
+            named = [float(f"{v:.6g}") for v in known]
+            ticks = {"values": named, "labelOverlap": True, "format": ",.6~g"}
+            room = max(room, _BESIDE / self.width * (high - low))
+        axis = alt.Axis(title=None, grid=False, labelBound=True, **ticks)
         scale = alt.Scale(domain=[low - room, high + room], nice=False)
         return alt.X("x:Q", scale=scale, axis=axis)
 

@@ -116,7 +116,7 @@ def _on_response(axis: Mapping[str, Any]) -> list[str]:
     group = str(axis["group"])
     unit = "in probability" if axis["counted"] else "in units of the response"
     text = [
-        "Number: pull, root mean square gap between own and mixed line over the rows of a "
+        "Number: pull, root mean square gap between own and mixed line over the rows of each "
         f"{group}, {unit}. Own line: maximum likelihood of its own rows, all else as fitted; where "
         "outcomes leave its estimate no end, the line is at the limit."
     ]
@@ -134,7 +134,7 @@ def _of_lines(axis: Mapping[str, Any]) -> list[str]:
     if axis["others"] is not None:
         own += f", effects of {axis['others']} taken off"
     text = [
-        "Number: pull, root mean square gap between own and mixed line over the rows of a "
+        "Number: pull, root mean square gap between own and mixed line over the rows of each "
         f"{group}, in units of the response. Own line: {own}."
     ]
     return text

@@ -77,16 +77,24 @@ def theta_still(
     if lying:
         left = min(int(_LETTER * max(map(len, named.values()))) + 12, _LONGEST)
         across = max(1, min(len(tables), int((inner() - left + _GAP) / (_NARROWEST + _GAP))))
-        size = (int((inner() - left - _GAP * (across - 1)) / across), _ROW * len(named))
+        size = (int((inner() - left - _GAP * (across - 1)) / across), 0)
+    places = [named] * len(tables)
+    if lying:
+        # Fits that stand beside each other share their rows, and nobody has those of none.
+        for first in range(0, len(tables), across):
+            beside_it = slice(first, first + across)
+            owned = {name for fit in tables[beside_it] for name in fit.info["theta_names"]}
+            own = {name: words for name, words in named.items() if name in owned}
+            places[beside_it] = [own] * len(places[beside_it])
     drawn = [
         _theta_row(
             fit,
             course,
             span,
             scale,
-            size,
+            (size[0], _ROW * len(places[i])) if lying else size,
             theme,
-            names=named,
+            names=places[i],
             lying=lying,
             labels=i % across == 0 if lying else across > 1 or fit is tables[-1],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.gaps import gap_axis
+from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.phase_bands import bands, phase_runs
 from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import structure_colours
@@ -26,6 +27,7 @@ Rows = NDArray[np.bool_]
 _DASHES: Final = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 3], [10, 4])
 #: Of the ends of lines.
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_STROKE: Final = 1.5
 _STRIP: Final = 13
 _HEIGHT: Final = 240
 #: Room for names of fits and for the axis.
@@ -74,19 +76,30 @@ def overlay_chart(
         )
         .properties(width=width, height=_STRIP * len(labels))
     )
-    lines = _lines(frames, labels, names, span, along("x", titled=True), kept)
-    return in_column(above, lines.properties(width=width, height=_HEIGHT), spacing=6)
+    colours, dashes = _looks(names)
+    looks = dict(zip(labels, zip(colours, dashes, strict=True), strict=True))
+    lines = _lines(frames, looks, span, along("x", titled=True), kept)
+    key = mark_key(
+        [
+            Keyed("line", label, {"stroke": hue, "strokeDash": dash, "strokeWidth": _STROKE})
+            for label, (hue, dash) in looks.items()
+        ],
+        width=width,
+        theme=theme,
+    )
+    panel = lines.properties(width=width, height=_HEIGHT)
+    return in_column(in_column(above, panel, spacing=6), key, spacing=12)
 
 
 def _lines(
     frames: Sequence[pd.DataFrame],
-    labels: Sequence[str],
-    names: Sequence[tuple[str, str]],
+    looks: Mapping[str, tuple[str, list[int]]],
     span: tuple[float, float],
     x: alt.X,
     kept: Sequence[Rows],
 ) -> Any:
-    """Best so far as a line per fit, its end as a point."""
+    """Best so far as a line per fit, of the colour and dash that are its look, its end a point."""
+    labels = list(looks)
     parts = []
     for frame, label, rows in zip(frames, labels, kept, strict=True):
         shown = frame.loc[rows, ["x", "best"]]
@@ -97,22 +110,12 @@ def _lines(
         scale=alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),
         axis=alt.Axis(title="objective \u2212 minimum", **gap_axis(span)),
     )
-    colours, dashes = _looks(names)
-    legend = alt.Legend(
-        title=None,
-        orient="bottom",
-        direction="vertical",
-        columns=3,
-        symbolType="stroke",
-        symbolSize=250,
-    )
-    colour = alt.Color("fit:N", scale=alt.Scale(domain=list(labels), range=colours), legend=legend)
-    dash = alt.StrokeDash(
-        "fit:N", scale=alt.Scale(domain=list(labels), range=dashes), legend=legend
-    )
+    colours, dashes = (list(own) for own in zip(*looks.values(), strict=True))
+    colour = alt.Color("fit:N", scale=alt.Scale(domain=labels, range=colours), legend=None)
+    dash = alt.StrokeDash("fit:N", scale=alt.Scale(domain=labels, range=dashes), legend=None)
     line = (
         alt.Chart(rounded(table))
-        .mark_line(interpolate="step-after", strokeWidth=1.5, aria=False)
+        .mark_line(interpolate="step-after", strokeWidth=_STROKE, aria=False)
         .encode(x=x, y=y, color=colour, strokeDash=dash)
     )
     ends = table.groupby("fit", sort=False).tail(1)
@@ -125,7 +128,7 @@ def _lines(
             color=colour,
             shape=alt.Shape(
                 "fit:N",
-                scale=alt.Scale(domain=list(labels), range=[*_SHAPES] * (1 + len(labels) // 6)),
+                scale=alt.Scale(domain=labels, range=[*_SHAPES] * (1 + len(labels) // 6)),
                 legend=None,
             ),
             tooltip=[
