@@ -62,7 +62,7 @@ class LinearMixedModel(FittableModel):
         grouping factor one by one and factorises what is left as one dense matrix; ``sparse``
         factorises all of it as a sparse matrix, in an order of minimum degree. Both give the same
         numbers but for rounding. ``auto`` is exact, and sparse where a thousand random effects or
-        more would be left and the sparse factor has less than a tenth of the entries of the dense
+        more would be left and the sparse factor takes less than a quarter of the time of the dense
         one, as with workers who rarely change firms. :meth:`blocks` says which, and why.
 
     Raises

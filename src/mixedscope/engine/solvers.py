@@ -53,11 +53,15 @@ _Made = Callable[
 # Random effects in the rest from which on it is asked how many entries a sparse factor has: a dense
 # one of fewer rows takes hundredths of a second.
 _LEAST: Final = 1000
-# Share of the dense entries below which the sparse factor is chosen, and where there is no room for
-# the dense one.
-_SPARSE: Final = 0.1
-_SPARSE_FOR_ROOM: Final = 0.6
-# Share up to which a sparse factor is made where it is asked for, in entries.
+# Share of the graph's pairs from which on no order is sought: the factor would have more; and where
+# there is no room for a dense one.
+_FULL: Final = 0.1
+_FULL_WITHOUT_ROOM: Final = 0.6
+# Share of a dense factor's multiplications below which the sparse one is chosen, each of which
+# takes so many times as long as one inside LAPACK (measured).
+_SPARSE: Final = 0.25
+_SLOWER: Final = 4.0
+# Entries up to which a sparse factor is made where it is asked for.
 _MOST_ENTRIES: Final = 2e8
 
 
@@ -130,16 +134,18 @@ def _auto(
     if pattern.n_rest < _LEAST:
         return cross_products(factors, basis, response, pattern, scatter), ""
     has_room = is_there_room(bytes_needed(pattern, basis.q.shape[1] + 1))
-    limit = _SPARSE if has_room else _SPARSE_FOR_ROOM
     share = share_of_graph(pattern)
-    if share < limit:
+    why = f"a sparse factor would have at least {_percent(share)} of its entries"
+    if share < (_FULL if has_room else _FULL_WITHOUT_ROOM):
         elimination = elimination_of(pattern)
-        share = elimination.share
-        if share < limit:
-            why = f"{_percent(share)} of the entries of a dense factor"
+        work = _SLOWER * elimination.operations + float(elimination.dense) ** 3
+        work /= float(pattern.n_rest) ** 3
+        had = f"{_percent(elimination.share)} of the entries"
+        if work < _SPARSE or not has_room:
+            why = f"{had} of a dense factor"
             made = _sparse_products(factors, basis, response, pattern, elimination)
             return made, why if has_room else f"{why}, for which there is no memory"
-    why = f"a sparse factor would have at least {_percent(share)} of its entries"
+        why = f"a sparse factor would have {had}"
     return cross_products(factors, basis, response, pattern, scatter), why
 
 
