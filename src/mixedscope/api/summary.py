@@ -113,6 +113,8 @@ def _title(info: Mapping[str, Any]) -> str:
 
 def _approximated(info: Mapping[str, Any]) -> str:
     """Say how the likelihood of a generalised model was approximated."""
+    if info["quadrature"] == 0:
+        return "Laplace, fixed effects of the penalised criterion"
     if info["quadrature"] > 1:
         return f"adaptive quadrature, {info['quadrature']} points"
     from mixedscope.families.registry import make_family  # which linear models do not load
@@ -278,6 +280,11 @@ def _remarks(info: Mapping[str, Any]) -> list[str]:
                 f"Singular: {term['group']} has rank {term['rank']} of {term['size']}; "
                 f"{term['collapsed']}."
             )
+    if info.get("quadrature") == 0:
+        remarks.append(
+            "Fixed effects minimise the penalised criterion together with the conditional modes "
+            "(nAGQ = 0), not the likelihood; their standard errors take covariances as known."
+        )
     optimizer = info["optimizer"]
     words = info["certificate"].get("words", "")
     remarks.append(

@@ -42,7 +42,7 @@ _LEAST: Final = {
     "seed": 0,
     "count": 1,
     "keyframe_parts": 1,
-    "quadrature": 1,
+    "quadrature": 0,
     **{"values": 1, "draws": 1, "most": 2, "levels": 2, "parameters": 2},
 }
 

@@ -17,6 +17,8 @@ does not document (`tests/test_layers.py`):
 - `search.refits`: searches for many responses at once
 - `generalized.system`: a design with a family in internal units
 - `generalized.laplace`: -2 log-likelihood of a generalised model, with its exact gradient
+- `generalized.single`: the same of models with one grouping factor, compiled as a whole
+- `generalized.joint`: the same with fixed effects of the penalised criterion
 - `generalized.making`: the objective of a generalised model, by what it is called
 - `lapack`: the number of threads
 - `compile.interpreter`: whether Python may run the kernels of small models

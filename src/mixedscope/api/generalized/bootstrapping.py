@@ -86,8 +86,9 @@ class GeneralizedBootstrap(GeneralizedNumbers):
             known = None
         refitter = GeneralizedRefitter(laplace, point)
         made = run_bootstrap(
-            lambda numbers: refitter.part(numbers, origin), draws, known=known, progress=progress
-        )
+            lambda numbers: refitter.part(numbers, origin), draws, known=known, progress=progress,
+            quick=refitter.is_quick,
+        )  # fmt: skip
         if is_own and (known is None or len(made) > len(known)):
             self._tables.studies["bootstrap"] = made.stored()
             for name, make in made.pictured().items():

@@ -80,9 +80,26 @@ class GeneralizedFit(
 
     @property
     def parameters(self) -> pd.Series:
-        """All that was searched, by name: theta, fixed effects, logarithm of the dispersion."""
-        names = list(self.model.laplace.theta_names)
-        return pd.Series(self._point, index=names, name="estimate")
+        """Theta, fixed effects and the logarithm of the dispersion, by name."""
+        return pd.Series(self._whole, index=self._names, name="estimate")
+
+    @property
+    def _names(self) -> list[str]:
+        """Names of the parameters, whether all were searched or fixed effects found with modes."""
+        laplace = self.model.laplace
+        if laplace.points:
+            return list(laplace.theta_names)
+        k = laplace.n_theta
+        return [*laplace.theta_names[:k], *laplace.beta_names, *laplace.theta_names[k:]]
+
+    @property
+    def _whole(self) -> Floats:
+        """Values of the parameters."""
+        point = self._point
+        if self.model.laplace.points:
+            return point
+        k = self.model.laplace.n_theta
+        return np.concatenate([point[:k], self.beta, point[k:]])
 
     @property
     def theta(self) -> Floats:
@@ -90,6 +107,16 @@ class GeneralizedFit(
         if self._result is not None:
             return np.array(self._result.theta[: self.model.laplace.n_theta])
         return self._stored("theta")
+
+    @property
+    def beta(self) -> Floats:
+        """Fixed effects (r,), in the order of ``info["fixed_names"]``."""
+        if self._result is None:
+            return self._stored("beta")
+        laplace = self.model.laplace
+        if not laplace.points:  # those found with the modes do not depend on what was found before
+            laplace.reset()
+        return np.array(laplace.split(self._point)[1])
 
     @property
     def dispersion(self) -> float | None:
@@ -118,12 +145,12 @@ class GeneralizedFit(
     def vcov(self) -> pd.DataFrame:
         """Covariance of all parameters: twice the inverse of the Hessian of the objective.
 
-        That of the whole, theta among them, as glmmTMB has it; MixedModels.jl holds theta fixed.
-        Rows of parameters along which the objective is flat are missing.
+        That of the whole, theta among them, as glmmTMB has it; MixedModels.jl holds theta fixed,
+        as is done here with ``quadrature=0``. Rows of parameters along which the objective is flat
+        are missing.
         """
-        names = list(self.model.laplace.theta_names)
         matrix = self._estimation.covariance(self._point)
-        return pd.DataFrame(matrix, index=names, columns=names)
+        return pd.DataFrame(matrix, index=self._names, columns=self._names)
 
     @door()
     def fixed_effects(self, level: float = 0.95, *, exponentiate: bool = False) -> pd.DataFrame:

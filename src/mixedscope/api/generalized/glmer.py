@@ -45,7 +45,9 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
     quadrature : int
         Points of adaptive Gauss-Hermite quadrature per random effect of a level (``nAGQ`` of lme4),
         of models with one grouping factor or several nested in each other, which may have several
-        random effects each; 1 is Laplace's approximation.
+        random effects each; 1 is Laplace's approximation. 0 is that too, with fixed effects that
+        minimise the penalised criterion together with the conditional modes instead of the
+        likelihood: lme4's ``nAGQ = 0``.
     structure, contrasts, subset
         As for :class:`mixedscope.LinearMixedModel`.
     weights : str or (n,) array, optional

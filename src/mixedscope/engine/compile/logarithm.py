@@ -1,6 +1,6 @@
-"""The natural logarithm, the same to Python as to compiled code.
+"""Logarithm and exponential function, the same to Python as to compiled code.
 
-Numpy computes its own, which may differ in the last bit from the one that compiled code calls: that
+Numpy computes its own, which may differ in the last bit from those that compiled code calls: those
 of the system's library, which Python's ``math`` calls too.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from mixedscope.engine.compile.compiled import Twofold
 
-__all__ = ["log"]
+__all__ = ["exp", "log", "log1p"]
 
 
 class _Log(Twofold):
@@ -30,5 +30,36 @@ class _Log(Twofold):
         return -math.inf if x == 0.0 else math.nan
 
 
+class _Log1p(Twofold):
+    @cached_property
+    def compiled(self) -> Any:
+        """What the compiler knows."""
+        return math.log1p
+
+    @staticmethod
+    def interpreted(x: float) -> float:
+        """Logarithm of one more; minus infinity of -1, NaN below."""
+        if x > -1.0:
+            return math.log1p(x)
+        return -math.inf if x == -1.0 else math.nan
+
+
+class _Exp(Twofold):
+    @cached_property
+    def compiled(self) -> Any:
+        """What the compiler knows."""
+        return math.exp
+
+    @staticmethod
+    def interpreted(x: float) -> float:
+        """Exponential function; infinity where that is beyond floating-point numbers."""
+        try:
+            return math.exp(x)
+        except OverflowError:
+            return math.inf
+
+
 #: For kernels.
 log = cast(Callable[[float], float], _Log())
+log1p = cast(Callable[[float], float], _Log1p())
+exp = cast(Callable[[float], float], _Exp())

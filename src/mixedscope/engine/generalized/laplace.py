@@ -62,6 +62,9 @@ _State = Literal["factorised", "inverted", "other"]
 #: largest that are.
 _SMALL = 0.1
 
+#: Columns of the rest from which on a factorisation takes longer than some passes over the rows.
+_DEAR = 200
+
 #: Observations times grouping factors that take about a millisecond.
 _QUICK = 4000
 
@@ -166,9 +169,12 @@ class LaplaceObjective:
         system = self.system
         factors, fixed = system.standard_factors(theta), system.fixed_part(beta)
         start = self._predicted(factors, fixed)
+        near = self._state == "inverted" and system.pattern.n_rest > _DEAR and not self.expected
         self._at, self._state = None, "other"
         try:
-            modes = find_modes(system, factors, fixed, dispersion, start, expected=self.expected)
+            modes = find_modes(
+                system, factors, fixed, dispersion, start, expected=self.expected, has_inverse=near
+            )
         except FloatingPointError:
             # Modes of a point far away may be where numbers end; those of none never are.
             self._modes = None
@@ -288,7 +294,7 @@ class LaplaceObjective:
     def second_derivatives(self, point: Floats) -> None:
         """Differences of gradients are all that there is."""
 
-    def quasi_newton(self, point: Floats, tolerance: float, most: int) -> None:
+    def quasi_newton(self, point: Floats, tolerance: float, most: int) -> Any:
         """Searches are made step by step."""
 
     def workload(self) -> tuple[float, int]:

@@ -9,8 +9,10 @@ import numpy as np
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.design.design import Design
 from mixedscope.design.spec import ModelSpec
+from mixedscope.engine.generalized.joint import JointLaplace
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.quadrature import QuadratureObjective
+from mixedscope.engine.generalized.single import SingleLaplace, is_single
 from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family, Response
 from mixedscope.families.registry import make_family
@@ -53,8 +55,11 @@ def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> Lapl
     family.check(response, design.response)
     system = GeneralizedSystem(design, response, family)
     is_expected = spec.information == "expected"
+    if spec.quadrature == 0:
+        return JointLaplace(system, expected=is_expected)
     if spec.quadrature == 1:
-        return LaplaceObjective(system, expected=is_expected)
+        kind = SingleLaplace if is_single(system, expected=is_expected) else LaplaceObjective
+        return kind(system, expected=is_expected)
     return QuadratureObjective(system, spec.quadrature, expected=is_expected)
 
 

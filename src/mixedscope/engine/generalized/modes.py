@@ -35,6 +35,12 @@ _SLACK: Final = 4e-16
 _STEPS: Final = 200
 _SHORTEST: Final = 1e-8
 
+#: With the inverse of a point nearby: steps at most, by which factor each has to reduce the
+#: decrement, and the decrement at which the modes are exact.
+_CHORDS: Final = 12
+_FALL: Final = 0.1
+_EXACT: Final = 1e-19
+
 #: Share of the predicted gain that a step has to bring (Armijo).
 _GAIN: Final = 1e-4
 
@@ -85,6 +91,7 @@ def find_modes(
     start: Sequence[Floats] | None,
     *,
     expected: bool = False,
+    has_inverse: bool = False,
 ) -> Modes:
     """Find the conditional modes and factorise there.
 
@@ -100,6 +107,9 @@ def find_modes(
         ``g`` to start from; zero where there is none.
     expected : bool
         Expected instead of observed information in the system that is left factorised.
+    has_inverse : bool
+        Whether `system.modal` has selected the inverse at a point nearby, which then leads to the
+        modes without another factorisation but the last.
 
     Raises
     ------
@@ -110,6 +120,11 @@ def find_modes(
     squares = [f @ f.T for f in factors]
     zero = [np.zeros((f.n_levels, f.size)) for f in system.factors]
     g = zero if start is None else list(start)
+    if has_inverse:
+        near = _approach(system, factors, squares, fixed, dispersion, g)
+        if isinstance(near, Modes):
+            return near
+        g = near
     b = [own @ square for own, square in zip(g, squares, strict=True)]
     random = system.random_part(b)
     with np.errstate(all="ignore"):
@@ -164,6 +179,51 @@ def find_modes(
         modal.reform(weight, rows.score + weight * random)
         solution = modal.solve(factors)
     return Modes(g, b, random, eta, rows, penalty, weight, solution, steps, halvings, decrement)
+
+
+def _approach(
+    system: GeneralizedSystem,
+    factors: Sequence[Floats],
+    squares: Sequence[Floats],
+    fixed: Floats,
+    dispersion: float,
+    g: list[Floats],
+) -> Modes | list[Floats]:
+    """Find the modes by Newton steps with the inverse of a point nearby, as long as these lead on.
+
+    With P that point's ``Lambda inv(H) Lambda'``, of the slope ``c = Z'd - g`` the step of g is
+    ``c - Z'WZ P c``. Gives the best g where they do not.
+    """
+    family, response, modal = system.family, system.response, system.modal
+    before = math.inf
+    best = g
+    with np.errstate(all="ignore"):
+        for step in range(1, _CHORDS + 1):
+            b = [own @ square for own, square in zip(g, squares, strict=True)]
+            random = system.random_part(b)
+            eta = fixed + random
+            rows = working(family, response, eta, dispersion)
+            slope = [one - own for one, own in zip(system.level_sums(rows.score), g, strict=True)]
+            taken = system.random_part(modal.apply_inverse(slope))
+            back = system.level_sums(rows.weight * taken)
+            turned = [one - own for one, own in zip(slope, back, strict=True)]
+            moved = [own @ square for own, square in zip(turned, squares, strict=True)]
+            decrement = _inner(slope, moved)
+            penalty = _inner(g, b)
+            value = -rows.log_likelihood + 0.5 * penalty
+            if not (abs(decrement) <= _FALL * before and math.isfinite(value)):
+                return best
+            best = g
+            if abs(decrement) < max(_EXACT, _ROUNDING**2 * (1.0 + abs(value))):
+                modal.reform(rows.weight, rows.score + rows.weight * random)
+                solution = modal.solve(factors)
+                return Modes(
+                    g, b, random, eta, rows, penalty, rows.weight, solution, step, 0,
+                    abs(decrement),
+                )  # fmt: skip
+            before = abs(decrement)
+            g = [own + one for own, one in zip(g, turned, strict=True)]
+    return best
 
 
 def _newton(

@@ -2,14 +2,16 @@
 
 Draw i depends on the seed and i alone, as of linear models: random effects and then responses come
 from a stream of its own. Each refit begins at the parameters drawn from, with the Hessian of the
-fit as its first metric, and is a search by exact gradients in the coordinates of the profiles,
-which look past standard deviations of zero.
+fit as its first metric, and is a search by exact gradients: in compiled code where that is to be
+had and sure of its end, otherwise in the coordinates of the profiles, which look past standard
+deviations of zero.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +20,10 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import EvaluationError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
+from mixedscope.engine.generalized.single import SingleLaplace
 from mixedscope.inference.bootstrap.draws import streams
 from mixedscope.inference.bootstrap.ends import check_interval
+from mixedscope.inference.bootstrap.generalized_compiled import compiled_refits
 from mixedscope.inference.bootstrap.intervals import check_draws, intervals_of_draws
 from mixedscope.inference.bootstrap.result import Bootstrap, Origin
 from mixedscope.inference.estimates.estimates import SINGULAR
@@ -41,6 +45,9 @@ Floats = NDArray[np.float64]
 
 #: Newton decrement, deviance units, at which a refit ends.
 _TOLERANCE: Final = 1e-9
+
+#: Numbers of responses that are in memory at once, about.
+_AT_ONCE: Final = 1 << 20
 
 
 def generalized_origin(
@@ -104,19 +111,34 @@ class GeneralizedRefitter:
     def __init__(self, objective: LaplaceObjective, point: Floats) -> None:
         self.objective = objective
         self.point = objective.canonical(np.asarray(point, dtype=float))
-        self._space = GeneralizedSpace(objective)
+        self._inverse: Floats | None = None
+
+    @cached_property
+    def _search(self) -> tuple[GeneralizedSpace, Floats, NDArray[np.intp], Floats]:
+        """Coordinates of the profiles, where to begin, which are free, first inverse Hessian."""
+        space = GeneralizedSpace(self.objective)
         # Where a variance is zero the slope is too, whatever the response.
-        self._start = self._space.coordinates(raised(objective, self.point))
-        self._space.begin()
-        curvature = hessian(self._space, self._start)
-        self._free = np.arange(1, self._space.size)
-        own = curvature[np.ix_(self._free, self._free)]
-        self._inverse = bounded_inverse(own, self._space.unit(self._start)[self._free])
+        start = space.coordinates(raised(self.objective, self.point))
+        space.begin()
+        curvature = hessian(space, start)
+        free = np.arange(1, space.size)
+        own = curvature[np.ix_(free, free)]
+        return space, start, free, bounded_inverse(own, space.unit(start)[free])
 
     def part(self, draws: Sequence[int], origin: Origin) -> Bootstrap:
         """Draw responses by number and fit the model to each."""
-        responses = generalized_responses(self.objective, self.point, draws, origin.seed)
-        return self.described(responses, draws, origin)
+        step, numbers = max(1, _AT_ONCE // self.objective.system.n), list(draws)
+        parts = []
+        for at in range(0, max(len(numbers), 1), step):
+            own = numbers[at : at + step]
+            responses = generalized_responses(self.objective, self.point, own, origin.seed)
+            parts.append(self.described(responses, own, origin))
+        return Bootstrap.joined(parts)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether refits are made in compiled code."""
+        return isinstance(self.objective, SingleLaplace)
 
     def described(self, responses: Floats, draws: Sequence[int], origin: Origin) -> Bootstrap:
         """Fit the model to responses (m, n), the draws of these numbers."""
@@ -124,23 +146,29 @@ class GeneralizedRefitter:
         points, values = np.full((m, k), np.nan), np.full(m, np.nan)
         converged = np.zeros(m, dtype=bool)
         evaluations = np.zeros(m, dtype=np.int64)
-        for i, response in enumerate(responses):
-            found = self._refit(response)
-            evaluations[i] = found[0]
-            if found[1] is not None:
-                values[i], points[i], converged[i] = found[1]
+        if m and isinstance(self.objective, SingleLaplace):
+            made, self._inverse = compiled_refits(
+                self.objective, self.point, self._inverse, responses
+            )
+            points, values, evaluations = made.points, made.values, made.evaluations
+            converged = made.sure
+        for i in np.flatnonzero(~converged).tolist():
+            count, found = self._refit(responses[i])
+            evaluations[i] += count
+            values[i], points[i], converged[i] = found or (np.nan, np.full(k, np.nan), False)
         return self._bootstrap(points, values, evaluations, converged, draws, origin)
 
     def _refit(self, y: Floats) -> tuple[int, tuple[float, Floats, bool] | None]:
         """Fit one response (n,): evaluations; deviance, point and whether it has settled."""
         system = self.objective.system
         other = system.of_response(replace(system.response, y=y))
-        space = self._space.of(self.objective.like(other))
+        own, start, free, inverse = self._search
+        space = own.of(self.objective.like(other))
         try:
-            found = minimize(space, self._start, self._free, self._inverse, tolerance=_TOLERANCE)
+            found = minimize(space, start, free, inverse, tolerance=_TOLERANCE)
         except EVALUATION_ERRORS:
             return space.evaluations, None
-        slope = found.point.slope[self._free]
+        slope = found.point.slope[free]
         left = 0.5 * float(slope @ found.inverse @ slope)
         point = self.objective.canonical(found.point.theta)
         return space.evaluations, (found.point.value, point, left <= SETTLED)

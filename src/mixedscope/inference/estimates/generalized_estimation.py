@@ -76,7 +76,8 @@ class GeneralizedEstimation:
 
     def criteria(self, value: float) -> dict[str, float | int]:
         """All that is searched counts."""
-        dof = len(self.objective.theta_names)
+        objective = self.objective
+        dof = len(objective.theta_names) + (0 if objective.points else len(objective.beta_names))
         return {"dof": dof, **criteria_of(value, dof, self.objective.system.n)}
 
     def description(self) -> dict[str, Any]:
@@ -114,10 +115,11 @@ class GeneralizedEstimation:
         """The trace, of whose points theta is what belongs to random effects."""
         frame = result.trace.frame()
         objective = self.objective
-        k, r = objective.n_theta, objective.n_fixed
+        k, r = objective.n_theta, len(objective.beta_names)
         points = frame["theta"].tolist()
         frame["theta"] = pd.Series([point[:k] for point in points], dtype=object)
-        frame["beta"] = pd.Series([point[k : k + r] for point in points], dtype=object)
+        if objective.points:
+            frame["beta"] = pd.Series([point[k : k + r] for point in points], dtype=object)
         frame["dispersion"] = np.nan
         if objective.system.family.dispersion is not None:
             frame["dispersion"] = [math.exp(point[-1]) for point in points]
@@ -125,7 +127,8 @@ class GeneralizedEstimation:
 
     def points(self, trace: pd.DataFrame) -> list[Floats]:
         """Theta, fixed effects and the logarithm of the dispersion of every row."""
-        parts = [[np.asarray(v, dtype=float) for v in trace[name]] for name in ("theta", "beta")]
+        searched = ("theta", "beta") if self.objective.points else ("theta",)
+        parts = [[np.asarray(v, dtype=float) for v in trace[name]] for name in searched]
         if self.objective.system.family.dispersion is not None:
             logs = np.log(trace["dispersion"].to_numpy(dtype=float))
             parts.append([np.array([value]) for value in logs])
@@ -136,9 +139,21 @@ class GeneralizedEstimation:
         return np.ones(len(trace))
 
     def covariance(self, point: Floats) -> Floats:
-        """Covariance (k, k) of all that is searched, see `parameter_covariance`; kept."""
+        """Covariance (k, k) of theta, fixed effects and dispersion; kept.
+
+        See `parameter_covariance`. Of fixed effects that are not searched it is that of the working
+        linear model, as if all else were known.
+        """
         if self._covariance is None or not np.array_equal(self._covariance[0], point):
-            self._covariance = np.array(point), parameter_covariance(self.objective, point)
+            made = parameter_covariance(self.objective, point)
+            if not self.objective.points:
+                k, r = self.objective.n_theta, len(self.objective.beta_names)
+                whole = np.zeros((len(made) + r, len(made) + r))
+                own = np.delete(np.arange(len(whole)), np.s_[k : k + r])
+                whole[np.ix_(own, own)] = made
+                whole[k : k + r, k : k + r] = self.objective.fixed_covariance(point)
+                made = whole
+            self._covariance = np.array(point), made
         return self._covariance[1]
 
     def estimates(
@@ -150,11 +165,15 @@ class GeneralizedEstimation:
         end of its range has none.
         """
         objective = self.objective
-        theta, beta, dispersion = objective.split(point)
         covariance = self.covariance(point)
+        if (
+            not objective.points
+        ):  # those found with the modes do not depend on what was found before
+            objective.reset()
+        theta, beta, dispersion = objective.split(point)
         with np.errstate(invalid="ignore"):
             errors = np.sqrt(np.diag(covariance))
-        k, r = objective.n_theta, objective.n_fixed
+        k, r = objective.n_theta, len(objective.beta_names)
         of_beta = errors[k : k + r]
         normal = normal_statistics(beta, of_beta)
         rows: list[dict[str, Any]] = []

@@ -27,6 +27,8 @@ def stored_point(info: Mapping[str, Any], estimates: pd.DataFrame) -> Floats:
     beta = estimates.loc[estimates["kind"] == "beta", "estimate"].to_numpy(dtype=float)
     made = info.get("dispersion")
     more = [] if made is None else [np.nan if made["log"] is None else float(made["log"])]
+    if info["quadrature"] == 0:  # fixed effects are found with the modes
+        return np.concatenate([theta, more])
     return np.concatenate([theta, beta, more])
 
 

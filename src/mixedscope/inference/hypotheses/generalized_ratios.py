@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.design import Design
+from mixedscope.engine.generalized.joint import NOT_OF_JOINT
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
@@ -200,6 +201,8 @@ def _check_likelihoods(fits: Sequence[ComparedGeneralized]) -> None:
 def _how(objective: LaplaceObjective) -> str:
     """How the likelihood was approximated."""
     points = getattr(objective, "points", 1)
+    if points == 0:
+        raise UnsuitedError(f"Likelihood ratios: {NOT_OF_JOINT}.")
     if points > 1:
         return f"quadrature with {points} points"
     return f"Laplace with {'expected' if objective.expected else 'observed'} information"

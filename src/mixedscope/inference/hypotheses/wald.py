@@ -27,7 +27,7 @@ class Wald(Normal):
     point : (k,) array
         Where the search ended.
     covariance : (k, k) array
-        Of all parameters; missing where the objective is flat.
+        Of theta, fixed effects and dispersion; missing where the objective is flat.
     endless : sequence of str
         Fixed effects at infinity, which have no test.
     """
@@ -39,10 +39,10 @@ class Wald(Normal):
         covariance: Floats,
         endless: Any = (),
     ) -> None:
-        own = slice(objective.n_theta, objective.n_theta + objective.n_fixed)
+        own = slice(objective.n_theta, objective.n_theta + len(objective.beta_names))
         self.objective: Any = objective
         self.theta = point[: objective.n_theta]
-        self.beta = np.array(point[own])
+        self.beta = np.array(objective.split(point)[1])
         known = covariance[own, own]
         lost = np.isnan(np.diag(known))
         self._endless = lost | np.array([n in endless for n in objective.beta_names], dtype=bool)

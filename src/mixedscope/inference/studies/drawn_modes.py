@@ -44,7 +44,7 @@ def _modes(
     for y in responses:
         other = copy(system)
         other.response = replace(system.response, y=y)
-        modes = LaplaceObjective(other, expected=objective.expected).modes_at(point)
+        modes = objective.like(other).modes_at(point)
         yield [t.data_modes(b) for t, b in zip(system.terms, modes.b, strict=True)]
     # What is factorised now is not what was evaluated last.
     objective.forget()

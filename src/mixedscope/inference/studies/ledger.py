@@ -121,8 +121,8 @@ def _generalized_entry(
         "log_det": e.log_det,
         **dict.fromkeys(missing, math.nan),
         "part_penalty": e.penalty,
-        "edf_fixed": float(objective.n_fixed),
-        "edf": objective.n_fixed + sum(float(edf.sum()) for edf in degrees),
+        "edf_fixed": float(len(objective.beta_names)),
+        "edf": len(objective.beta_names) + sum(float(edf.sum()) for edf in degrees),
         "conditional_deviance": e.conditional_deviance,
         "newton_steps": e.newton_steps,
     }

@@ -152,7 +152,7 @@ def _simulated(fit: StudiedFit, most: int) -> dict[str, pd.DataFrame]:
     numbers = {
         "observations": len(table),
         "told": len(table),
-        "coefficients": fit.objective.n_fixed,
+        "coefficients": len(fit.objective.beta_names),
         "by_rows": int(by_rows),
         "draws": made.DRAWS,
         "seed": made.SEED,
