@@ -33,6 +33,8 @@ class TableSchema:
     more : dict of str to pyarrow.DataType
         Columns that tables of generalised models have behind the others, all of them, and tables of
         linear models have not.
+    estimated : dict of str to pyarrow.DataType
+        Columns that tables of fits by the iterative engine have behind the others, all of them.
     study : bool
         Stored beside a fit but no part of it: of `mixedscope.inference.studies.registry`, or asked
         for by itself, as profiles and bootstraps are.
@@ -44,9 +46,13 @@ class TableSchema:
     required: frozenset[str] = frozenset()
     values: Mapping[str, frozenset[str]] | None = None
     more: Mapping[str, pa.DataType] = field(default_factory=dict)
+    estimated: Mapping[str, pa.DataType] = field(default_factory=dict)
     study: bool = False
 
     def columns_of(self, names: Collection[str]) -> Mapping[str, pa.DataType]:
         """The columns that a table with columns of these names should have, in order."""
         own = dict(self.columns or {})
-        return {**own, **self.more} if any(name in self.more for name in names) else own
+        for further in (self.more, self.estimated):
+            if any(name in further for name in names):
+                own.update(further)
+        return own

@@ -34,13 +34,8 @@ TRACE: Final = TableSchema(
         "status": frozenset({"ok", "failed"}),
         "phase": frozenset(PHASES),
     },
-    more={
-        # Of generalised models.
-        "conditional_deviance": F64,
-        "dispersion": F64,
-        "newton_steps": INT32,
-        "halvings": INT32,
-        # Of the iterative engine.
+    more={"conditional_deviance": F64, "dispersion": F64, "newton_steps": INT32, "halvings": INT32},
+    estimated={
         "objective_se": F64,
         "gradient_se": F64S,
         "cg_iterations": INT32,
