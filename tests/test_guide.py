@@ -6,14 +6,19 @@ import csv
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from docs_scripts import docs_script
 
+import mixedscope as ms
+from mixedscope.core.errors import MixedscopeError
+
 ROOT = Path(__file__).parents[1]
 
 #: Numbers that are no results: of the data, of definitions, of dates.
-FACTS = {"0", "0.001", "2", "4", "18", "24", "40", "95", "2003"}
+FACTS = {"0", "0.001", "1", "2", "4", "5", "12", "18", "24", "25", "40", "95", "316"}
+FACTS |= {"2000", "2003"}
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +54,22 @@ def test_marks_and_numbers_that_do_not_match_are_an_error(numbers: ModuleType) -
         numbers.fill(text, {})
     with pytest.raises(SystemExit, match=r"c\.d"):
         numbers.fill(text, {"a.b": "7", "c.d": "1"})
+
+
+def test_the_code_of_the_guide_runs_and_says_what_its_text_says(stored: dict[str, str]) -> None:
+    blocks = docs_script("page_blocks")
+    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    # A bootstrap of fewer draws shows the same of the call.
+    page = page.replace("bootstrap=1000", "bootstrap=19")
+    space: dict[str, Any] = {}
+    for _, _, own in blocks.outputs(page):
+        space = own
+    assert page.count("```python") == 4
+    fit = space["fit"]
+    ratios = fit.fixed_effects(exponentiate=True).set_index("term")["estimate"]
+    assert f"{ratios['btypeshout']:.2f}" == stored["verbal.odds-shout"]
+    near = space["laplace"].approximation.correction
+    told = float(stored["verbal.alone-term"].replace("\u2212", "-"))
+    assert near == pytest.approx(told, abs=0.06)
+    with pytest.raises(MixedscopeError, match="neither is nested in the other"):
+        ms.glmer(space["formula"], space["data"], quadrature=15)

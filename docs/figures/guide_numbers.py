@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -17,9 +18,15 @@ from statistics import NormalDist
 
 import pandas as pd
 
+import mixedscope as ms
+from mixedscope.inference.generalized import DOUBTFUL
+
 HERE = Path(__file__).parent
 GUIDE = HERE.parent / "guide.md"
 TABLE = HERE / "numbers.csv"
+
+#: Upper quartile of the standard normal distribution: the median of its size.
+_QUARTILE = NormalDist().inv_cdf(0.75)
 
 MARK = re.compile(r"<!--=(?P<name>[\w.-]+)-->(?P<text>.*?)<!--/-->", re.DOTALL)
 
@@ -198,6 +205,66 @@ def maximal(run: Run) -> dict[str, str]:
     }
 
 
+def verbal(run: Run) -> dict[str, str]:
+    """The model of yes and no."""
+    info, estimates = run.info("verbal"), run.fit("verbal", "estimates")
+    beta = estimates[estimates["kind"] == "beta"].set_index("term")["estimate"]
+    sds = estimates[estimates["kind"] == "sd"].set_index("group")["estimate"]
+    modes = run.fit("verbal", "modes").set_index("group")
+    persons, items = (modes.loc[group].reset_index(drop=True) for group in ("id", "item"))
+    moved = persons.loc[(persons["mode"] - persons["linearised"]).abs().idxmax()]
+    above = items[items["mode"] > 0.0]["level"].str.lower()
+    clear = items["mode"].abs() > NormalDist().inv_cdf(0.975) * items["std_dev"]
+    data = pd.read_parquet(run.results / "data" / "verbagg.parquet")
+    said = (data.loc[data["id"].astype(str) == moved["level"], "r2"] == info["success"]).sum()
+    axis = run.fit("verbal", "panels_axes").set_index("group").loc["id"]
+    pulls = run.fit("verbal", "panels").query("group == 'id'")["pull"]
+    structures = run.compare("verbal", "structures").set_index("optimizer")
+    near = info["approximation"]
+    return {
+        "verbal.odds-shout": _two(math.exp(beta["btypeshout"])),
+        "verbal.odds-scold": _two(math.exp(beta["btypescold"])),
+        "verbal.odds-self": _two(math.exp(beta["situself"])),
+        "verbal.odds-anger": _two(math.exp(beta["Anger"])),
+        "verbal.sd-id": _two(sds["id"]),
+        "verbal.sd-item": _two(sds["item"]),
+        # The median distance of two draws.
+        "verbal.odds-persons": f"{math.exp(_QUARTILE * math.sqrt(2.0) * sds['id']):.1f}",
+        "verbal.parameters": str(int(structures.loc["pybobyqa", "dof"])),
+        "verbal.evaluations": str(int(structures.loc["pybobyqa", "evaluations"])),
+        "verbal.evaluations-auto": str(int(structures.loc["auto", "evaluations"])),
+        "verbal.correction": f"{near['correction']:.1f}".replace("-", "\u2212"),
+        "verbal.largest": _two(near["largest"]),
+        "verbal.doubtful": f"{DOUBTFUL:g}",
+        "verbal.before": _two(persons["linearised"].std()),
+        "verbal.after": _two(persons["mode"].std()),
+        "verbal.infinite": str(int((persons["own_estimate"] == "infinite").sum())),
+        "verbal.mover": str(moved["level"]),
+        "verbal.mover-from": _two(moved["linearised"]),
+        "verbal.mover-to": _two(moved["mode"]),
+        "verbal.mover-yes": str(int(said)),
+        "verbal.clear": str(int(clear.sum())),
+        "verbal.want": str(int(above.str.contains("want").sum())),
+        "verbal.do": str(int((~above.str.contains("want")).sum())),
+        "verbal.pull-median": f"{axis['median_pull']:.3f}",
+        "verbal.pull-most": f"{pulls.max():.3f}",
+    } | _alone(data)
+
+
+def _alone(data: pd.DataFrame) -> dict[str, str]:
+    """What Laplace and quadrature make of persons without situations."""
+    formula = "r2 ~ 1 + Anger + Gender + btype + situ + (1 | id)"
+    laplace, exact = ms.glmer(formula, data), ms.glmer(formula, data, quadrature=25)
+    one, two = (fit.estimates.query("kind == 'sd'").iloc[0] for fit in (laplace, exact))
+    return {
+        "verbal.alone-term": f"{laplace.approximation.correction:.1f}".replace("-", "\u2212"),
+        "verbal.alone-exact": f"{exact.objective - laplace.objective:.1f}".replace("-", "\u2212"),
+        "verbal.alone-laplace": f"{one['estimate']:.3f}",
+        "verbal.alone-quadrature": f"{two['estimate']:.3f}",
+        "verbal.alone-change": _two((two["estimate"] - one["estimate"]) / two["std_error"]),
+    }
+
+
 def phases(run: Run) -> dict[str, str]:
     """Phases over all fits by the optimiser of the story."""
     trend = pd.read_parquet(run.results / "compare" / "phases_trend.parquet")
@@ -253,7 +320,7 @@ def _plus_minus(value: float, error: float) -> str:
 def main(results: Path) -> None:
     """Write the table and the guide."""
     run = Run(results)
-    values = sleep(run) | machines(run) | maximal(run) | schools(run) | phases(run)
+    values = sleep(run) | machines(run) | maximal(run) | schools(run) | verbal(run) | phases(run)
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("name", "text"), *values.items()])
     GUIDE.write_text(fill(GUIDE.read_text(encoding="utf-8"), values), encoding="utf-8")

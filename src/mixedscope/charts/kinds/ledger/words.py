@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mixedscope.charts.common.link_scale import scale_words
-from mixedscope.charts.common.numerals import number, shares
+from mixedscope.charts.common.numerals import number, shares, signed
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.shrinkage.words import joined
@@ -90,7 +90,7 @@ def _fit_words(book: Books, books: Sequence[Books]) -> str:
     start, last = book.ledger.iloc[0], book.ledger.iloc[-1]
     label = "" if len(books) == 1 else f"{_label(book)}: "
     ways = [
-        f"{words} from {number(float(start[name]), 5)} to {number(float(last[name]), 5)}"
+        f"{words} from {signed(f'{start[name]:,.5g}')} to {signed(f'{last[name]:,.5g}')}"
         for words, name in (
             ("−2 log L given modes went", "conditional_deviance"),
             ("the penalty", "penalty"),
