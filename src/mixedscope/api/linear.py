@@ -57,13 +57,17 @@ class LinearMixedModel(FittableModel):
         level for every row and no weights that differ: ``refuse`` it, or fit it all the same, the
         standard deviations concerned being missing. Where some can be told, as the ratios of one
         variance per treatment, the model is fitted anyway, and its certificate says what is shared.
-    solver : {"auto", "exact", "sparse"}
+    solver : {"auto", "exact", "sparse", "iterative"}
         How the system is solved at every evaluation. ``exact`` eliminates the levels of the largest
         grouping factor one by one and factorises what is left as one dense matrix; ``sparse``
         factorises all of it as a sparse matrix, in an order of minimum degree. Both give the same
         numbers but for rounding. ``auto`` is exact, and sparse where a thousand random effects or
         more would be left and the sparse factor takes less than a quarter of the time of the dense
-        one, as with workers who rarely change firms. :meth:`blocks` says which, and why.
+        one, as with workers who rarely change firms. ``iterative`` is for two crossed factors of
+        thousands of levels that meet at random, as in ratings: it solves by conjugate gradients and
+        estimates the determinant, and so the deviance and its slope, by random probes; fixed
+        effects, sigma and modes are exact given theta, and every evaluation and the certificate
+        state the error. ``auto`` never takes it. :meth:`blocks` says which solver it is, and why.
 
     Raises
     ------

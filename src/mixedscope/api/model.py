@@ -22,8 +22,8 @@ from mixedscope.design.design import Design, design_of_frame
 from mixedscope.design.frame import in_order_of
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.blocks import BlockDescription, describe_blocks
+from mixedscope.engine.making import linear_objective, linear_system
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.system import ProfiledSystem
 from mixedscope.formula.parse import parse_formula
 from mixedscope.formula.tree import Name, unparse
 from mixedscope.inference.estimates.references import JointLimit, confounded, known_limit
@@ -76,8 +76,8 @@ class Model(ModelData):
             solver=solver,
         )
         warn_of(self.design.notes, stacklevel=4)
-        self.system = ProfiledSystem(self.design)
-        self._objectives = {False: SearchableObjective(self.system)}
+        self.system = linear_system(self.design)
+        self._objectives = {False: linear_objective(self.system)}
         self._keep(data, frame, parsed, of_rows)
 
     @classmethod
@@ -134,7 +134,7 @@ class Model(ModelData):
     def profiled(self, *, reml: bool = False) -> SearchableObjective:
         """Give the objective as optimisers see it."""
         if reml not in self._objectives:
-            self._objectives[reml] = SearchableObjective(self.system, reml=reml)
+            self._objectives[reml] = linear_objective(self.system, reml=reml)
         return self._objectives[reml]
 
     def blocks(self) -> BlockDescription:
@@ -234,8 +234,8 @@ class Model(ModelData):
         )
         model.data = data.assign(**{name: response})
         model.source = {}
-        model.system = ProfiledSystem(model.design)
-        model._objectives = {False: SearchableObjective(model.system)}
+        model.system = linear_system(model.design)
+        model._objectives = {False: linear_objective(model.system)}
         model.__dict__.pop("joint_limit", None)
         return model
 

@@ -47,7 +47,7 @@ Criterion = Literal["ML", "REML"]
 CRITERIA: Final = get_args(Criterion)
 
 #: How the system of a linear model is solved (`mixedscope.engine.solvers`); auto chooses.
-Solver = Literal["auto", "exact", "sparse"]
+Solver = Literal["auto", "exact", "sparse", "iterative"]
 SOLVERS: Final = get_args(Solver)
 
 #: What the objective of each criterion is called in sentences, and where there is little room.

@@ -143,7 +143,7 @@ class Design:
         Of a response of a family: of how many trials `y` is the share of successes.
     success : str or None
         Of a response of a family: the category that counts as 1, of two.
-    solver : {"auto", "exact", "sparse"}
+    solver : {"auto", "exact", "sparse", "iterative"}
         How the system of a linear model is to be solved.
     """
 
@@ -217,7 +217,7 @@ def build_design(
         What to do with terms that do no more than residuals do.
     of_family : bool
         Whether the response is that of a family, see `design_of_frame`.
-    solver : {"auto", "exact", "sparse"}
+    solver : {"auto", "exact", "sparse", "iterative"}
         How the system of a linear model is to be solved.
 
     Returns

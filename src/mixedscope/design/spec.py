@@ -55,7 +55,7 @@ class ModelSpec:
         What the determinant of Laplace's approximation is made of.
     quadrature : int
         Points per random effect of a level; 1 is Laplace's approximation.
-    solver : {"auto", "exact", "sparse"}
+    solver : {"auto", "exact", "sparse", "iterative"}
         How the system of a linear model is solved.
     """
 

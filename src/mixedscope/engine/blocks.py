@@ -9,6 +9,7 @@ import numpy as np
 
 from mixedscope.core.wording import counted, gigabytes
 from mixedscope.engine.blocked import BlockedSystem
+from mixedscope.engine.iterative.system import IterativeSystem
 from mixedscope.engine.memory import sparse_bytes
 from mixedscope.engine.sparse.products import SparseProducts
 from mixedscope.engine.sparse.system import SparseSystem
@@ -21,6 +22,9 @@ _OVERHEAD: Final = 5e5
 
 #: Operations of sparse sums that take as long as one of a dense Cholesky factor.
 _SPARSE: Final = 4.0
+
+#: Iterations of conjugate gradients where levels meet at random.
+_ITERATIONS: Final = 8.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class BlockDescription:
         Rows of each block row.
     kinds : tuple of tuple of str
         Lower triangle: ``Diagonal``, ``BlkDiag``, ``Nested`` (each level within one level of the
-        other factor), ``Sparse``, ``Dense``, or ``Diag/Dense`` and ``Blk/Dense``, diagonal blocks
+        other factor), ``Sparse``, ``Iterated`` (never formed), ``Dense``, or ``Diag/Dense`` and ``Blk/Dense``, diagonal blocks
         that fill in.
     kernel : str
         How an evaluation is computed, in words.
@@ -73,6 +77,8 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
     -------
     BlockDescription
     """
+    if isinstance(system, IterativeSystem):
+        return _describe_iterative(system)
     blocked = system.blocked
     if isinstance(blocked, SparseSystem):
         return _describe_sparse(system, blocked)
@@ -102,6 +108,26 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
         sizes=(*sizes, fixed),
         kinds=tuple(kinds),
         kernel=_kernel(system, blocked),
+    )
+
+
+def _describe_iterative(system: IterativeSystem) -> BlockDescription:
+    """Describe a system of which one factor is eliminated and one is iterated."""
+    places = system.places
+    order = [places.eliminated, places.iterated, *(f for f, _ in places.border_columns)]
+    own = "Diagonal" if system.terms[order[0]].size == 1 else "BlkDiag"
+    kinds = [(own,), ("Sparse", "Iterated")]
+    kinds += [tuple(["Dense"] * (i + 1)) for i in range(2, len(order) + 1)]
+    first, second = (system.terms[f].group for f in order[:2])
+    return BlockDescription(
+        names=(*(system.terms[f].group for f in order), "fixed"),
+        sizes=(*(system.factors[f].n_levels * system.terms[f].size for f in order),
+               system.n_fixed + 1),
+        kinds=tuple(kinds),
+        kernel=f"eliminated level by level: {first}; then conjugate gradients for {second}, as "
+        "solver='iterative' asks for: fixed effects, sigma and conditional modes are exact; "
+        "deviance and slopes are estimates by "
+        f"{counted(system.n_probes, 'random probe')}, with standard errors",
     )
 
 
@@ -150,6 +176,9 @@ def evaluation_cost(system: ProfiledSystem | BlockedSystem | SparseSystem) -> fl
     They are products of the rows that levels have in the rest, and a dense Cholesky factor of it; a
     model of a microsecond counts with the overhead of a call.
     """
+    if isinstance(system, IterativeSystem):
+        width = system.n_probes + len(system.crossing.products) + 1
+        return _OVERHEAD + _ITERATIONS * 4.0 * system.crossing.w.size * width
     cross = system.cross
     if isinstance(cross, SparseProducts):
         e = cross.pattern.elimination

@@ -166,4 +166,26 @@ def _percent(share: float) -> str:
     return f"{100.0 * share:.2g} %"
 
 
-_MADE: Final[dict[str, _Made]] = {"auto": _auto, "exact": _exact, "sparse": _sparse}
+def _iterative(
+    factors: tuple[GroupColumns, ...],
+    basis: FixedBasis,
+    response: Floats,
+    pattern: Pattern,
+    scatter: Scatter,
+) -> tuple[Products, str]:
+    """Refused: what asks for products, to factorise, is no part of the iterative engine.
+
+    Its models are made by :func:`mixedscope.engine.making.linear_system`.
+    """
+    raise ModelError(
+        "This is computed from a factorisation, which solver='iterative' does without: fit the "
+        "model with solver='exact' or solver='sparse' for it."
+    )
+
+
+_MADE: Final[dict[str, _Made]] = {
+    "auto": _auto,
+    "exact": _exact,
+    "sparse": _sparse,
+    "iterative": _iterative,
+}

@@ -182,4 +182,6 @@ def objective_of(spec: ModelSpec, data: Any) -> SearchableObjective | LaplaceObj
         from mixedscope.engine.generalized.making import generalized_objective
 
         return generalized_objective(spec, data)
-    return SearchableObjective(ProfiledSystem(spec.design(data)), reml=spec.reml)
+    from mixedscope.engine.making import linear_objective, linear_system
+
+    return linear_objective(linear_system(spec.design(data)), reml=spec.reml)
