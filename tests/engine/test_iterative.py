@@ -12,6 +12,7 @@ from dense_models import dense_of
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
 from mixedscope.engine.iterative import solution as iterative_solution
+from mixedscope.engine.iterative import system as iterative_system
 from mixedscope.engine.iterative.crossing import Complement, crossing_of
 from mixedscope.engine.iterative.objective import IterativeObjective
 from mixedscope.engine.iterative.system import IterativeSystem
@@ -173,6 +174,19 @@ def test_equal_seeds_give_equal_bytes_on_any_number_of_threads():
         assert evaluation.objective_se == found[0][0].objective_se
 
 
+def test_conditional_errors_of_few_levels_are_exact_and_of_many_left_out(monkeypatch):
+    model, exact, iterative, theta = pair("border of slopes")
+    sigma = exact.evaluate(theta).sigma
+    expected = model.system.conditional_sds(sigma)
+    iterative.evaluate(theta)
+    monkeypatch.setattr(iterative_system, "MOST_AT_ONCE", 30)
+    found = iterative.system.conditional_sds(sigma)
+    assert np.isnan(found[0]).all()
+    assert found[0].shape == expected[0].shape
+    for own, other in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-8)
+
+
 def errors_over_seeds(case, seeds, *, n_probes=32):
     """Errors of objective and gradient over what is stated for each, (seeds, 1 + k)."""
     _, exact, iterative, theta = pair(case, n_probes=n_probes)
@@ -234,6 +248,6 @@ def test_what_needs_a_factorisation_is_refused_by_name():
     _, _, iterative, theta = pair("scalar")
     iterative.evaluate(theta)
     with pytest.raises(ModelError, match=r"Conditional covariances of all levels.*solver='exact'"):
-        iterative.system.conditional_sds(1.0)
+        iterative.system.conditional_covariances(1.0)
     with pytest.raises(ModelError, match="factorisation"):
         _ = iterative.system.blocked

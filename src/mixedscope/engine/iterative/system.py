@@ -31,6 +31,10 @@ PROBES: Final = 32
 MOST_BESIDE: Final = 200
 
 
+#: Random effects of a factor of which all conditional standard deviations are computed unasked.
+MOST_AT_ONCE: Final = 500
+
+
 class IterativeSystem(ProfiledSystem):
     """A design of which the largest factor is eliminated, the next one iterated.
 
@@ -152,6 +156,22 @@ class IterativeSystem(ProfiledSystem):
         """Conditional covariances (levels, k, k) of some levels, after a solution; exact."""
         blocks = self._solution.conditional_covariances(position, levels)
         return self.terms[position].data_covariances(blocks * sigma**2)
+
+    def conditional_sds(self, sigma: float) -> list[Floats]:
+        """Conditional standard deviations (q, k) of factors of few levels, after a solution.
+
+        Exact; NaN, which is to say not computed, for factors of more than `MOST_AT_ONCE` random
+        effects: of single levels there is :meth:`conditional_covariances_of`.
+        """
+        out = []
+        for position, (term, factor) in enumerate(zip(self.terms, self.factors, strict=True)):
+            q, k = factor.n_levels, term.size
+            if q * k > MOST_AT_ONCE:
+                out.append(np.full((q, k), np.nan))
+                continue
+            blocks = self.conditional_covariances_of(position, np.arange(q), sigma)
+            out.append(np.sqrt(np.einsum("qii->qi", blocks)))
+        return out
 
     def conditional_covariances(self, sigma: float) -> list[Floats]:
         """Refused: of all levels they would take one solution each."""
