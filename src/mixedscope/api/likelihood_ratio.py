@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -89,10 +90,30 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
         return ResultTable(generalized_ratio_table(made, seed=seed))
     if refit:
         given = [fit.model.fit(reml=False, name=fit.name) if fit.reml else fit for fit in given]
+    _check_probes(given)
     compared = [_compared(fit) for fit in given]
     if len(compared) == 1:
         return ResultTable(against_none(compared[0], draws=draws, seed=seed))
     return ResultTable(likelihood_ratio_table(compared, seed=seed))
+
+
+def _check_probes(fits: Sequence[Fit]) -> None:
+    """Refuse to compare likelihoods that were estimated by different probes, or some of them."""
+    probes = {
+        (
+            getattr(fit.model.system, "iterated_group", None),
+            fit.certificate.get("probe_error", {}).get("probes"),
+        )
+        for fit in fits
+    }
+    if probes == {(None, None)} or (len(probes) == 1 and len(fits) > 1):
+        return
+    raise ModelError(
+        "A likelihood that solver='iterative' estimated is compared with others that the same "
+        "random probes estimated, of which the error cancels; these were not: give fits that were "
+        "all made with solver='iterative' and have the same second largest grouping factor, or "
+        "all with solver='exact' or solver='sparse'."
+    )
 
 
 def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:

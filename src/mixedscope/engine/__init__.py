@@ -5,7 +5,7 @@ does not document (`tests/test_layers.py`):
 
 - `evaluation`: what one factorisation yields
 - `system`: a design in internal units; solutions, modes, covariances, determinants, projections
-- `making`: system and objective of a linear model, by its solver
+- `making`: the objective of a model; of a linear one, and its system, by its solver
 - `group_effects`: one grouping factor: theta to factors, internal columns to those of the data
 - `objective`: criterion and gradient as functions of theta
 - `observations`: leverages of single observations, and their weight in the fixed effects

@@ -39,8 +39,8 @@ class BlockDescription:
         Rows of each block row.
     kinds : tuple of tuple of str
         Lower triangle: ``Diagonal``, ``BlkDiag``, ``Nested`` (each level within one level of the
-        other factor), ``Sparse``, ``Iterated`` (never formed), ``Dense``, or ``Diag/Dense`` and ``Blk/Dense``, diagonal blocks
-        that fill in.
+        other factor), ``Sparse``, ``Iterated`` (never formed), ``Dense``, or ``Diag/Dense`` and
+        ``Blk/Dense``, diagonal blocks that fill in.
     kernel : str
         How an evaluation is computed, in words.
     """
@@ -121,8 +121,10 @@ def _describe_iterative(system: IterativeSystem) -> BlockDescription:
     first, second = (system.terms[f].group for f in order[:2])
     return BlockDescription(
         names=(*(system.terms[f].group for f in order), "fixed"),
-        sizes=(*(system.factors[f].n_levels * system.terms[f].size for f in order),
-               system.n_fixed + 1),
+        sizes=(
+            *(system.factors[f].n_levels * system.terms[f].size for f in order),
+            system.n_fixed + 1,
+        ),
         kinds=tuple(kinds),
         kernel=f"eliminated level by level: {first}; then conjugate gradients for {second}, as "
         "solver='iterative' asks for: fixed effects, sigma and conditional modes are exact; "

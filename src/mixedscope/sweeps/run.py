@@ -22,7 +22,7 @@ from mixedscope.data.true_parameters import Key, true_parameters
 from mixedscope.data.truth import Truth, effects_in_model
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.group_effects import GroupEffects
-from mixedscope.engine.search.searchable import SearchableObjective, objective_of
+from mixedscope.engine.making import linear_objective, linear_system, objective_of
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.estimates import singularity
 from mixedscope.inference.estimates.estimation import Estimation
@@ -112,9 +112,9 @@ def _objective(shared: _Prepared, spec: ModelSpec) -> Any:
     if key not in shared.systems:
         design = spec.design(shared.frame)
         _warn(design.notes)
-        shared.systems[key] = ProfiledSystem(design)
+        shared.systems[key] = linear_system(design)
     if (key, spec.reml) not in shared.objectives:
-        shared.objectives[key, spec.reml] = SearchableObjective(shared.systems[key], reml=spec.reml)
+        shared.objectives[key, spec.reml] = linear_objective(shared.systems[key], reml=spec.reml)
     return shared.objectives[key, spec.reml]
 
 

@@ -94,6 +94,11 @@ class IterativeSystem(ProfiledSystem):
         """Random signs (N, probes), the same at every theta."""
         return signs(len(self.crossing.squares), self.n_probes, self.seed)
 
+    @property
+    def iterated_group(self) -> str:
+        """Grouping factor in whose space the probes are: models that share it share them."""
+        return self.terms[self.places.iterated].group
+
     def use_probes(self, n_probes: int | None) -> None:
         """Use so many probes from now on; None: as many as a fit begins with."""
         number = self.first_probes if n_probes is None else n_probes

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.engine.residual import Residual, residual_limit, residual_state
@@ -17,15 +16,13 @@ from mixedscope.engine.search.second_look import SecondLook, second_look
 from mixedscope.engine.second_derivatives import is_worthwhile
 from mixedscope.engine.sparse.products import SparseProducts
 from mixedscope.engine.sparse.system import SparseSystem
-from mixedscope.engine.system import ProfiledSystem
 
 if TYPE_CHECKING:
-    from mixedscope.engine.generalized.laplace import LaplaceObjective
     from mixedscope.engine.search.polar import PolarEnd, PolarSearch
     from mixedscope.engine.search.scoring import ScoringSearch
     from mixedscope.engine.search.search import SmallSearch
 
-__all__ = ["PolarEnd", "PolarSearch", "SearchableObjective", "objective_of"]
+__all__ = ["PolarEnd", "PolarSearch", "SearchableObjective"]
 
 Floats = NDArray[np.float64]
 
@@ -174,14 +171,3 @@ class SearchableObjective(ProfiledObjective):
         from mixedscope.engine.search.search import SmallSearch, search_small
 
         return SmallSearch(self, search_small(self, small, theta, tolerance, most))
-
-
-def objective_of(spec: ModelSpec, data: Any) -> SearchableObjective | LaplaceObjective:
-    """Make the objective of a model, by its own criterion, from a table of its data."""
-    if spec.family is not None:
-        from mixedscope.engine.generalized.making import generalized_objective
-
-        return generalized_objective(spec, data)
-    from mixedscope.engine.making import linear_objective, linear_system
-
-    return linear_objective(linear_system(spec.design(data)), reml=spec.reml)

@@ -17,7 +17,7 @@ from mixedscope.core.evaluation import Evaluated
 from mixedscope.data.digest import frame_digest
 from mixedscope.data.storable import split_index, with_categories
 from mixedscope.design.spec import ModelSpec
-from mixedscope.engine.search.searchable import objective_of
+from mixedscope.engine.making import objective_of
 from mixedscope.inference.estimates.stored_point import stored_point
 from mixedscope.optimize.certificate import VERDICT_TOLERANCE, tolerance_scale
 from mixedscope.optimize.objective import Objective

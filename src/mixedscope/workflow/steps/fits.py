@@ -69,7 +69,7 @@ def fit(
     from mixedscope.api import summary
     from mixedscope.core.errors import warn_of
     from mixedscope.design.spec import ModelSpec
-    from mixedscope.engine.search.searchable import objective_of
+    from mixedscope.engine.making import objective_of
     from mixedscope.inference.estimates.fit_tables import fit_tables
     from mixedscope.optimize.driver import minimize
     from mixedscope.tables.files import write_csv
@@ -160,7 +160,7 @@ def race(
     """
     from mixedscope.core.errors import warn_of
     from mixedscope.design.spec import ModelSpec
-    from mixedscope.engine.search.searchable import objective_of
+    from mixedscope.engine.making import objective_of
     from mixedscope.inference.searches.race import Entrant
     from mixedscope.inference.searches.race import race as run_race
     from mixedscope.tables.kinds.data import DATA

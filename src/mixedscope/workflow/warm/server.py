@@ -247,7 +247,7 @@ def _load_compiled() -> None:
 
     from mixedscope.design.spec import ModelSpec
     from mixedscope.engine.compile.interpreter import compile_always
-    from mixedscope.engine.search.searchable import objective_of
+    from mixedscope.engine.making import objective_of
     from mixedscope.optimize.driver import minimize
 
     compile_always()
