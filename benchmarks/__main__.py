@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedscope.core.errors import suggest
 
-from . import generalized, workflow
+from . import generalized, power, workflow
 from .cases import CASES
 from .charts import write_charts
 from .competitors import COMPETITORS, OURS, ROOT, Interpreters
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return workflow.main(given[1:])
     if given[:1] == ["generalized"]:
         return generalized.main(given[1:])
+    if given[:1] == ["power"]:
+        return power.main(given[1:])
     options = _parser().parse_args(given)
     names = _names(options.cases, CASES) if options.cases else list(CASES)
     if options.quick:
@@ -140,8 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description=main.__doc__,
-        epilog="`python -m benchmarks workflow` measures a run of the workflow instead, and "
-        "`python -m benchmarks generalized` generalised models.",
+        epilog="`python -m benchmarks workflow` measures a run of the workflow instead, "
+        "`python -m benchmarks generalized` generalised models, and `python -m benchmarks power` "
+        "power curves.",
     )
     add = parser.add_argument
     add("--cases", metavar="A,B", help="some of the cases (--list names them)")

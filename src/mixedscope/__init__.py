@@ -31,6 +31,7 @@ __all__ = [
     "load_fit",
     "lrtest",
     "phase_tables",
+    "power",
     "set_threads",
     "table",
 ]
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from mixedscope.api.likelihood_ratio import lrtest
     from mixedscope.api.linear import LinearMixedModel, load_fit
     from mixedscope.api.lmer import lmer
+    from mixedscope.api.power import power
     from mixedscope.api.side_by_side import table
     from mixedscope.api.structure_ladder import ladder
     from mixedscope.core import errors
@@ -68,6 +70,7 @@ _HOME = {
     "load_fit": "mixedscope.api.linear",
     "lrtest": "mixedscope.api.likelihood_ratio",
     "phase_tables": "mixedscope.summaries.phases",
+    "power": "mixedscope.api.power",
     "set_threads": "mixedscope.engine.lapack",
     "table": "mixedscope.api.side_by_side",
 }

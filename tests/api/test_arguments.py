@@ -157,6 +157,11 @@ class Doors:
                 ms.efficiency,
                 {"source": [self.fit, self.ladder.fits["intercept"]], "draws": 20},
             ),
+            "power": (
+                ms.power,
+                {"source": self.fit, "hypotheses": "x = 0", "draws": 2, "structure": None},
+            ),
+            "Power.smallest": (ms.power(self.fit, along={"g": [8]}, draws=2).smallest, {}),
             "cross_validate": (
                 ms.cross_validate,
                 {"model": self.model, "structures": ["intercept"], "folds": 2, "schemes": "new"},

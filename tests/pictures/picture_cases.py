@@ -115,6 +115,8 @@ CASES: Mapping[str, Callable[[], Any]] = {
     "race-seconds": lambda: charts.race(_made("race"), x="seconds"),
     "phases": lambda: charts.phases(_made("phases")),
     "efficiency": lambda: charts.efficiency(_made("efficiency")),
+    "power": lambda: charts.power(_made("power")),
+    "power-heat": lambda: charts.power(_made("powergrid")),
     "means": lambda: charts.means(_made("means")),
     "means-along": lambda: charts.means(_made("effects")),
     "ridge": lambda: charts.ridge(DRAWN),

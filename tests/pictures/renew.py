@@ -75,6 +75,20 @@ def drawn() -> ms.Fit:
     return fit
 
 
+#: A study that is planned.
+PLANNED = {
+    "formula": "rt ~ prime * load + (1 | subject) + (1 | item)",
+    "units": {"subject": 10, "item": 4},
+    "conditions": {
+        "prime": {"values": [-0.5, 0.5]},
+        "load": {"levels": ["low", "high"], "between": "subject"},
+    },
+    "beta": {"(Intercept)": 620.0, "prime": -60.0, "loadhigh": 90.0, "prime:loadhigh": 40.0},
+    "sigma": 120.0,
+    "random": {"subject": {"sd": 60.0}, "item": {"sd": 30.0}},
+}
+
+
 def make_tables() -> None:
     """Fit, study and compare, and store what charts read."""
     formula, rows = "y ~ 1 + x + (1 + x | g)", data()
@@ -109,6 +123,16 @@ def make_tables() -> None:
         "efficiency": ms.efficiency(fits["full"], draws=40).tables,
         "crossvalidation": ms.cross_validate(models["full"]).tables,
         "influence": fits["full"].influence("g").tables,
+        "power": ms.power(
+            PLANNED, along={"subject": [6, 10, 16, 24, 36]}, draws=200, seed=3
+        ).tables,
+        "powergrid": ms.power(
+            PLANNED,
+            along={"subject": [8, 16, 32], "item": [4, 8, 16]},
+            hypotheses="prime",
+            draws=100,
+            seed=4,
+        ).tables,
         "means": factorial("a * b * c").means(["a", "b"], by="c", df="kenward-roger").tables,
         "effects": factorial("a + c + x * b").means(["x", "b"], at={"x": range(6)}).tables,
     }

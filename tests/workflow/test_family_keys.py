@@ -75,7 +75,7 @@ def test_what_does_not_go_with_a_family_is_one_message(model: dict[str, Any], wo
 
 @pytest.mark.parametrize("key", LINEAR_ALONE)
 def test_what_is_made_of_linear_models_alone_is_refused_by_name(key: str) -> None:
-    value: Any = {} if key in ("efficiency", "crossvalidation") else True
+    value: Any = {} if key in ("efficiency", "crossvalidation", "power") else True
     text = fault(**{key: value})
     assert text == (
         f"models.m: made of linear models alone, not of the family 'poisson': {key}. Leave it out"

@@ -24,9 +24,9 @@ from mixedscope.core.arguments import door, number_array
 from mixedscope.design.frame import in_order_of
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.refit import (
-    SETTLED,
     Refits,
     check_responses,
+    is_settled,
     refit_many,
 )
 from mixedscope.optimize.driver import OptimizationResult, minimize
@@ -243,10 +243,5 @@ class Fit(
             std_error=np.array([fit.fixed_effects()["std_error"] for fit in fits]),
             sigma=np.array([fit.sigma for fit in fits]),
             evaluations=np.array([fit.n_evaluations for fit in fits]),
-            converged=np.array([_is_settled(fit.certificate) for fit in fits]),
+            converged=np.array([is_settled(fit.certificate) for fit in fits]),
         )
-
-
-def _is_settled(certificate: dict[str, Any]) -> bool:
-    left = certificate["newton_decrement"]
-    return left is not None and bool(left <= SETTLED)

@@ -273,6 +273,10 @@ SPECS: Final = (
         tables=("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
     ),
     ChartSpec(
+        "power", "Power", drawn="asked", key="power", tables=("power", "power_sizes"),
+        maker="ms.power(fit, ...)",
+    ),
+    ChartSpec(
         "phases", drawn="run", tables=_PHASES, maker="ms.phase_tables([fit, ...])",
         of_fits=True,
     ),

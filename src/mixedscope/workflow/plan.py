@@ -49,6 +49,7 @@ TABLES_OF_MODELS = {
     "race": ("race", "race_ends", "race_timing"),
     "efficiency": ("efficiency", "efficiency_draws", "efficiency_refits", "efficiency_timing"),
     "crossvalidation": ("crossvalidation", "crossvalidation_groups", "crossvalidation_fits"),
+    "power": ("power", "power_sizes"),
 }
 
 #: Keys of a model whose tables stand beside its fits: see `mixedscope.workflow.inference_plan`.

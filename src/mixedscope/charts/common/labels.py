@@ -42,11 +42,11 @@ _INTERCEPT: Final = "(Intercept)"
 
 #: Columns that hold names of variables, of terms or of grouping factors.
 _NAMED: Final = (
-    "group", "term", "term2", "variable", "response", "by",
+    "group", "term", "term2", "variable", "response", "by", "factor", "factor2",
     "x_group", "x_term", "x_term2", "x_name", "y_group", "y_term", "y_term2", "y_name",
 )  # fmt: skip
 #: Columns that hold sentences, or names put together.
-_TOLD: Final = ("name", "words", "others")
+_TOLD: Final = ("name", "words", "others", "effect")
 #: What an origin of draws says of names; the last with a kind before them.
 _DRAWN: Final = ("beta_names", "theta_names", "sd_names", "correlation_names", "undetermined")
 #: Options that name terms, variables, or parameters.

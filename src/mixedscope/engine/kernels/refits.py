@@ -248,16 +248,16 @@ def advance_rows(
 
 
 @inlined
-def _errors(s: Floats, first: int, r_inverse: Floats, solved: Floats, errors: Floats) -> None:
-    """Lengths (r,) of the rows of `r_inverse` after a forward substitution.
+def _errors(s: Floats, first: int, contrasts: Floats, solved: Floats, errors: Floats) -> None:
+    """Lengths (c,) of the rows of `contrasts` (c, r) after a forward substitution.
 
     The triangle stands in `s` from row `first` on.
     """
-    r = len(r_inverse)
-    for i in range(r):
+    r = contrasts.shape[1]
+    for i in range(len(contrasts)):
         total = 0.0
         for a in range(r):
-            value = r_inverse[i, a]
+            value = contrasts[i, a]
             for b in range(a):
                 value -= s[first + a, first + b] * solved[b]
             solved[a] = value / s[first + a, first + a]
@@ -273,17 +273,18 @@ def fixed_errors_single(
     places: Ints,
     degrees: int,
     reml: bool,
-    r_inverse: Floats,
+    contrasts: Floats,
     points: Floats,
     errors: Floats,
 ) -> None:
-    """Standard errors (m, r) of fixed effects over sigma at every row of `points` (m, k).
+    """Standard errors (m, c) of contrasts over sigma at every row of `points` (m, k).
 
+    ``contrasts`` (c, r): of the basis of the fixed effects.
     NaN where the system cannot be factorised; the other arguments are those of
     :func:`mixedscope.engine.kernels.single.run_single`, with one grouping factor.
     """
     s = work[7]
-    r, k = len(r_inverse), points.shape[1]
+    r, k = contrasts.shape[1], points.shape[1]
     none = np.empty((1, k))
     start = np.empty(k)
     inverse = np.empty((k, k))
@@ -295,9 +296,9 @@ def fixed_errors_single(
             pattern, data, work, places, start, inverse, degrees, 0.0, reml, 0.0, False,
             False, points[row : row + 1], none, parts, betas,
         )  # fmt: skip
-        _errors(s, 0, r_inverse, solved, errors[row])
+        _errors(s, 0, contrasts, solved, errors[row])
         if not np.isfinite(parts[0, 1]):
-            for i in range(r):
+            for i in range(len(contrasts)):
                 errors[row, i] = np.nan
 
 
@@ -312,13 +313,13 @@ def fixed_errors_whole(
     places: Ints,
     degrees: int,
     reml: bool,
-    r_inverse: Floats,
+    contrasts: Floats,
     points: Floats,
     errors: Floats,
 ) -> None:
-    """Standard errors of fixed effects as `fixed_errors_single`, with several grouping factors."""
+    """Standard errors of contrasts as `fixed_errors_single`, with several grouping factors."""
     s = work[13]
-    r, k = len(r_inverse), points.shape[1]
+    r, k = contrasts.shape[1], points.shape[1]
     none = np.empty((1, k))
     start = np.empty(k)
     inverse = np.empty((k, k))
@@ -330,7 +331,7 @@ def fixed_errors_whole(
             table, pattern, node, data, work, n_rest, places, start, inverse, degrees, 0.0, reml,
             0.0, False, False, False, points[row : row + 1], none, parts, betas,
         )  # fmt: skip
-        _errors(s, n_rest, r_inverse, solved, errors[row])
+        _errors(s, n_rest, contrasts, solved, errors[row])
         if not np.isfinite(parts[0, 1]):
-            for i in range(r):
+            for i in range(len(contrasts)):
                 errors[row, i] = np.nan

@@ -316,28 +316,31 @@ def _run(
     return ends
 
 
-def fixed_errors(objective: ProfiledObjective, points: Floats) -> Floats:
-    """Standard errors of the fixed effects over sigma, (m, r), at points (m, k).
+def fixed_errors(
+    objective: ProfiledObjective, points: Floats, rows: Floats | None = None
+) -> Floats:
+    """Standard errors over sigma, (m, c), at points (m, k), of contrasts (c, r) in ``rows``.
 
-    NaN where the system cannot be factorised.
+    By default of the fixed effects one by one. NaN where the system cannot be factorised.
     """
     system = objective.system
     places, points = _entries_of(objective, points)
     small = system.blocked.small
-    r_inverse = np.ascontiguousarray(system.r_inverse)
+    own = system.r_inverse if rows is None else rows @ system.r_inverse
+    contrasts = np.ascontiguousarray(own)
     points = np.array(points, order="C")
-    out = np.empty((len(points), system.n_fixed))
+    out = np.empty((len(points), len(contrasts)))
     if isinstance(small, SingleSystem):
-        own, data, work = small.cleared(reml=objective.reml)
+        pattern, data, work = small.cleared(reml=objective.reml)
         fixed_errors_single(
-            own, data, work, places, objective.degrees,
-            objective.reml, r_inverse, points, out,
+            pattern, data, work, places, objective.degrees,
+            objective.reml, contrasts, points, out,
         )  # fmt: skip
     else:
         assert isinstance(small, WholeSystem)
-        table, pattern, node, data, work, n_rest = small.cleared(reml=objective.reml)
+        table, whole, node, data, work, n_rest = small.cleared(reml=objective.reml)
         fixed_errors_whole(
-            table, pattern, node, data, work, n_rest, small.places(places), objective.degrees,
-            objective.reml, r_inverse, points, out,
+            table, whole, node, data, work, n_rest, small.places(places), objective.degrees,
+            objective.reml, contrasts, points, out,
         )  # fmt: skip
     return out

@@ -28,6 +28,7 @@ __all__ = [
     "bootstrap_part",
     "described",
     "estimated_truth",
+    "is_singular",
     "origin_of",
     "refuse_vanishing",
     "responses_of_draws",
@@ -174,11 +175,11 @@ def described(
         draw=np.array(draws, dtype=np.int64),
         sd=np.array(sds).reshape(-1, m).T,
         correlation=np.array(correlations).reshape(-1, m).T,
-        singular=_singular(objective, refits),
+        singular=is_singular(objective, refits),
     )
 
 
-def _singular(objective: ProfiledObjective, refits: Refits) -> NDArray[np.bool_]:
+def is_singular(objective: ProfiledObjective, refits: Refits) -> NDArray[np.bool_]:
     """Whether a covariance matrix of each refit is singular; False where the refit failed."""
     fine: NDArray[np.bool_] = np.asarray(np.isfinite(refits.theta).all(axis=1))
     out: NDArray[np.bool_] = np.zeros(len(refits.theta), dtype=bool)

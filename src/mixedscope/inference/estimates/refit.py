@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +22,14 @@ from mixedscope.engine.search.refits import (
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.estimates.compiled_refits import Start, compiled_refits, inverse_hessian
 from mixedscope.inference.ladder.tangent import raised
-from mixedscope.optimize.driver import minimize
+from mixedscope.optimize.driver import OptimizationResult, minimize
 
 __all__ = [
     "SETTLED",
     "Refits",
     "check_responses",
+    "fit_alone",
+    "is_settled",
     "refit_many",
 ]
 
@@ -199,29 +203,46 @@ def _canonical(objective: ProfiledObjective, thetas: Floats) -> Floats:
     return out
 
 
-def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refits) -> None:
-    """Make a fit of its own of one row: the engine, the optimiser and the start of any fit."""
-    response = responses[row]
+def fit_alone(
+    objective: ProfiledObjective, response: Floats, number: int
+) -> tuple[SearchableObjective, OptimizationResult] | None:
+    """Make a fit of its own of one response: the engine, the optimiser and the start of any fit.
+
+    None where the objective could not be evaluated. ``number``: of the response, for messages.
+    """
     other = SearchableObjective(objective.system.with_response(response), reml=objective.reml)
     if np.abs(other.system.response).max() * other.system.y_scale <= _EXPLAINED * np.abs(
         response * other.system.root_weights
     ).max(initial=0.0):
-        raise _explained(row)
+        raise _explained(number)
     try:
-        result = minimize(other)
+        return other, minimize(other)
     except OptimizerError:
+        return None
+
+
+def is_settled(certificate: Mapping[str, Any]) -> bool:
+    """Whether a certificate leaves no more than `SETTLED` to be gained."""
+    left = certificate["newton_decrement"]
+    return left is not None and bool(left <= SETTLED)
+
+
+def _alone(objective: ProfiledObjective, responses: Floats, row: int, out: Refits) -> None:
+    """Fill in what a fit of its own makes of one row."""
+    found = fit_alone(objective, responses[row], row)
+    if found is None:
         out.objective[row] = out.sigma[row] = np.nan
         out.theta[row] = out.beta[row] = out.std_error[row] = np.nan
         out.converged[row] = False
         return
+    other, result = found
     out.objective[row] = result.evaluation.objective
     out.theta[row] = result.theta
     out.beta[row] = result.evaluation.beta
     out.sigma[row] = result.evaluation.sigma
     out.std_error[row] = _standard_errors(other, result.theta)
     out.evaluations[row] += len(result.trace)
-    left = result.certificate["newton_decrement"]
-    out.converged[row] = left is not None and left <= SETTLED
+    out.converged[row] = is_settled(result.certificate)
 
 
 def _standard_errors(objective: ProfiledObjective, theta: Floats) -> Floats:

@@ -24,7 +24,7 @@ from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.estimates import SINGULAR
 from mixedscope.inference.hypotheses.approximation import Approximation, JointTest, f_tail
 
-__all__ = ["Satterthwaite"]
+__all__ = ["Satterthwaite", "difference_steps", "parameter_covariances", "variance_degrees"]
 
 Floats = NDArray[np.float64]
 
@@ -82,10 +82,7 @@ class Satterthwaite(Approximation):
         own = rows @ self.objective.system.r_inverse
         variances = np.einsum("cr,rs,cs->c", own, self._phi, own) * self.sigma**2
         gradients = np.array([np.einsum("cr,rs,cs->c", own, s, own) for s in self._slopes])
-        spread = np.einsum("ic,ij,jc->c", gradients, self._parameters, gradients)
-        with np.errstate(divide="ignore"):  # a variance that owes nothing to what is estimated
-            found = 2.0 * variances**2 / spread
-        return np.where(found > _ENDLESS, np.inf, found)
+        return variance_degrees(variances, gradients, self._parameters)
 
     def joint(self, rows: Floats, values: Floats) -> JointTest:
         axes, sizes, left = self._axes(rows, values)
@@ -168,29 +165,54 @@ def _parameter_covariance(objective: ProfiledObjective, theta: Floats, shape: Fl
     back = inverse_of_lower(shape)
     x = shape @ theta
     k = len(x)
+    steps = difference_steps(x)
     hessian = np.empty((k, k))
     logs = np.empty(k)  # derivative of log s2
     for i in range(k):
         step = np.zeros(k)
-        step[i] = _STEP * max(abs(x[i]), _SMALLEST)
+        step[i] = steps[i]
         above, gradient_above = objective.evaluate_gradient(back @ (x + step))
         below, gradient_below = objective.evaluate_gradient(back @ (x - step))
         hessian[i] = (gradient_above - gradient_below) @ back / (2.0 * step[i])
         logs[i] = np.log(above.sigma / below.sigma) / step[i]
-    hessian = 0.5 * (hessian + hessian.T)
     if objective.system.design.sigma is not None:
-        return _inverse(hessian)
-    degrees = float(objective.degrees)
-    whole = np.empty((k + 1, k + 1))
-    # By u = log sigma**2 the second term is degrees ((u - log s2)**2 / 2 + ...).
-    whole[:k, :k] = hessian + degrees * np.outer(logs, logs)
-    whole[k, :k] = whole[:k, k] = -2.0 * degrees * logs
-    whole[k, k] = 4.0 * degrees
-    return _inverse(whole)
+        return parameter_covariances(hessian, None, 0.0)
+    return parameter_covariances(hessian, logs, float(objective.degrees))
 
 
-def _inverse(hessian: Floats) -> Floats:
-    """Twice the inverse of a Hessian on the directions of which something is known."""
-    values, vectors = np.linalg.eigh(hessian)
-    known = values > _FLAT * values[-1]
-    return np.asarray(2.0 * (vectors[:, known] / values[known]) @ vectors[:, known].T)
+def difference_steps(x: Floats) -> Floats:
+    """Steps of the differences at parameters of any shape, in units that no data have."""
+    return _STEP * np.maximum(np.abs(x), _SMALLEST)
+
+
+def parameter_covariances(hessians: Floats, logs: Floats | None, degrees: float) -> Floats:
+    """Twice the inverse of the Hessian by theta and log sigma, (..., k + 1, k + 1).
+
+    ``hessians`` (..., k, k): of the profiled criterion; ``logs`` (..., k): derivatives of the
+    logarithm of the variance that minimises it, None where sigma is known and there is theta alone.
+    On the directions of which something is known.
+    """
+    half = 0.5 * (hessians + np.swapaxes(hessians, -1, -2))
+    if logs is not None:
+        k = logs.shape[-1]
+        whole = np.empty((*logs.shape[:-1], k + 1, k + 1))
+        # By u = log sigma**2 the second term is degrees ((u - log s2)**2 / 2 + ...).
+        whole[..., :k, :k] = half + degrees * logs[..., :, None] * logs[..., None, :]
+        whole[..., k, :k] = whole[..., :k, k] = -2.0 * degrees * logs
+        whole[..., k, k] = 4.0 * degrees
+        half = whole
+    values, vectors = np.linalg.eigh(half)
+    known = values > _FLAT * values[..., -1:]
+    inverse = np.where(known, 2.0 / np.where(known, values, 1.0), 0.0)
+    return np.asarray((vectors * inverse[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+
+
+def variance_degrees(variances: Floats, gradients: Floats, covariance: Floats) -> Floats:
+    """Degrees of freedom (..., c) of variances (..., c) that are functions of the parameters.
+
+    ``gradients`` (..., p, c): by the parameters, whose covariance (..., p, p) is.
+    """
+    spread = np.einsum("...ic,...ij,...jc->...c", gradients, covariance, gradients)
+    with np.errstate(divide="ignore"):  # a variance that owes nothing to what is estimated
+        found = 2.0 * variances**2 / spread
+    return np.where(found > _ENDLESS, np.inf, found)

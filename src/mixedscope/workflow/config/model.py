@@ -59,6 +59,7 @@ from mixedscope.workflow.config.inference import (
     TestsConfig,
     broken_inference,
 )
+from mixedscope.workflow.config.power import PowerConfig, broken_power
 from mixedscope.workflow.config.yaml import read_yaml
 
 __all__ = [
@@ -260,6 +261,8 @@ class ModelConfig(Section):
     """How efficiently every structure shrinks, by simulation; `{}` for its defaults."""
     crossvalidation: CrossvalidationConfig | None = None
     """How well every structure predicts what was held out; `{}` for its defaults."""
+    power: PowerConfig | None = None
+    """What a study planned from this fit would find, by its size; `{}` for its defaults."""
     bootstrap: Bootstrap = None
     """Intervals, and tests of structures, by parametric bootstrap; `true`, or how many draws."""
     profile: Profile = None
@@ -424,6 +427,7 @@ def _broken_references(config: Config) -> list[str]:
             bootstrap=model.bootstrap,
             table=model.table,
         )
+        told += broken_power(formula, model.power)
         faults += [f"models.{name}.{fault}" for fault in told]
     if all(model.family is not None for model in config.models.values()):
         faults += undrawn(config.charts)

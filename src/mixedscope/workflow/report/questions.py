@@ -46,6 +46,7 @@ QUESTIONS: Final = (
     Question("Shrinkage", "How far, and which way, is each group's own estimate pulled?"),
     Question("Check", "Does the model fit the data, and on which of them does it hang?"),
     Question("Structures", "What do richer covariance structures buy, and what do they cost?"),
+    Question("Power", "What would a study of another size find?"),
     Question("Optimisation", "How was the fit found, and when was it good enough?"),
     Question("Optimisers", "How do other optimisers fare?"),
 )

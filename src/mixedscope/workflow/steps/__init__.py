@@ -18,6 +18,7 @@ from mixedscope.workflow.steps.inference import (
     tests,
 )
 from mixedscope.workflow.steps.job import job
+from mixedscope.workflow.steps.power import power, power_batch
 from mixedscope.workflow.steps.sweeps import (
     sweep_batch,
     sweep_charts,
@@ -43,6 +44,8 @@ __all__ = [
     "job",
     "phases",
     "phases_charts",
+    "power",
+    "power_batch",
     "prepare",
     "profile",
     "race",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain, combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mixedscope.workflow.steps.naming import naming
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ def _units(stored: StoredFit, by: str | None) -> Units:
         return by_observation(design, stored.frame.index[design.rows])
     used = stored.frame.iloc[design.rows]
     names = [n for n in parse_formula(stored.info["formula"]).variables if n in used.columns]
-    with _naming(stored, "influence.by"):
+    with naming(stored.info, "influence.by"):
         return by_level(design, {name: used[name] for name in names}, by)
 
 
@@ -404,19 +405,6 @@ def _with_intervals(
 # -- what these steps have in common ---------------------------------------------------------------
 
 
-@contextmanager
-def _naming(stored: StoredFit | FitTables, key: str) -> Iterator[None]:
-    """Say which key of the configuration is wrong about the model."""
-    from mixedscope.core.errors import FormulaError, ModelError, UnsuitedError
-
-    try:
-        yield
-    except UnsuitedError:
-        raise
-    except (FormulaError, ModelError) as error:
-        raise ModelError(f"models.{stored.info['model']}.{key}: {error}") from error
-
-
 def _write_made(
     key: str,
     stored: StoredFit | FitTables,
@@ -430,7 +418,7 @@ def _write_made(
     from mixedscope.tables.table_files import skipped_table, write_table
 
     try:
-        with _naming(stored, key):
+        with naming(stored.info, key):
             made = make()
     except (UnsuitedError, *EVALUATION_ERRORS) as error:
         reason = str(error) if isinstance(error, UnsuitedError) else _uncomputable(error)

@@ -1,0 +1,133 @@
+"""Steps that tell what a planned study would find: draws of a size in batches, and their sum."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixedscope.workflow.steps.naming import naming
+
+if TYPE_CHECKING:
+    from mixedscope.inference.estimates.stored import StoredFit
+    from mixedscope.inference.power.study import Study
+
+__all__ = ["power", "power_batch"]
+
+
+def power_batch(
+    *,
+    fit: str | os.PathLike[str],
+    sizes: Mapping[str, int],
+    draws: Sequence[int],
+    seed: int,
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+) -> None:
+    """Draw, fit and test some studies of one size.
+
+    ``fit``: ``fit.json`` of the fit that studies are planned from. ``sizes``: how many of what, by
+    name. ``draws``: the first draw, and the one after the last. ``settings``: ``power`` of the
+    model in the configuration. ``output``: a Parquet file.
+    """
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.tables.kinds.power import POWER_DRAWS
+    from mixedscope.tables.table_files import skipped_table, write_table
+
+    stored = open_fit(Path(fit).parent)
+    try:
+        with naming(stored.info, "power"):
+            study = _study(stored, settings, seed)
+            numbers = range(*draws)
+            outcomes = study.part(sizes, numbers)
+            labels = study.contrasts(sizes).labels
+            made = outcomes.frame([*sizes.values()], labels, numbers)
+            print(f"{len(outcomes)} draws, {int(outcomes.certified.sum())} certified")
+    except UnsuitedError as error:
+        print(f"power is left out: {str(error).rstrip('.')}.")
+        made = skipped_table(POWER_DRAWS, "power", str(error))
+    write_table(output, made, POWER_DRAWS, **_named(stored))
+
+
+def power(
+    *,
+    fit: str | os.PathLike[str],
+    points: Sequence[Mapping[str, int]],
+    batches: Sequence[str],
+    seed: int,
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+) -> None:
+    """Put the batches of all sizes together, and say what they amount to.
+
+    ``points``: sizes of each point, by name. ``batches``: written by `power_batch`, in any order.
+    ``output``: ``power.parquet``; ``power_sizes`` is written beside it, both as CSV too.
+    """
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.power.outcomes import Outcomes
+    from mixedscope.inference.power.performance import frame_of
+    from mixedscope.inference.power.smallest import smallest_sizes
+    from mixedscope.tables.kinds.power import POWER, POWER_DRAWS, POWER_SIZES
+    from mixedscope.tables.table_files import read_table, skipped_table, write_table
+
+    stored = open_fit(Path(fit).parent)
+    files = {Path(output).with_name(f"{s.kind}.parquet"): s for s in (POWER, POWER_SIZES)}
+    tables = [read_table(path, POWER_DRAWS) for path in batches]
+    skipped = [table.attrs["skipped"] for table in tables if "skipped" in table.attrs]
+    if skipped:
+        reason = str(skipped[0]["reason"])
+        made = [skipped_table(schema, "power", reason) for schema in files.values()]
+    else:
+        with naming(stored.info, "power"):
+            study = _study(stored, settings, seed)
+        rows = []
+        for sizes in points:
+            wanted = ([*sizes.values(), None, None])[:2]
+            own = [t for t in tables if len(t) and _sizes_of(t) == wanted]
+            own.sort(key=lambda table: int(table["draw"].iloc[0]))
+            count = len(study.contrasts(sizes).labels)
+            outcomes = Outcomes.joined([Outcomes.of_frame(table, count) for table in own])
+            rows += study.summed(sizes, outcomes).rows
+        table = frame_of(rows)
+        made = [table, smallest_sizes(table, settings["wanted"])]
+        print(table[["size", "size2", "effect", "power", "draws", "tested"]].to_string())
+    for (path, schema), one in zip(files.items(), made, strict=True):
+        write_table(path, one, schema, **_named(stored), csv=True)
+
+
+def _named(stored: StoredFit) -> dict[str, Any]:
+    return {"formula": stored.info["formula"], "sha256": stored.info["dataset"]["sha256"]}
+
+
+def _sizes_of(table: Any) -> list[int | None]:
+    """Sizes of the draws of a batch."""
+    first = table.iloc[0]
+    values = (first["size"], first["size2"])
+    return [None if value is None or value != value else int(value) for value in values]
+
+
+def _study(stored: StoredFit, settings: Mapping[str, Any], seed: int) -> Study:
+    """The planned study of a stored fit."""
+    from mixedscope.inference.power.outcomes import reml_of
+    from mixedscope.inference.power.plans import planned_fit
+    from mixedscope.inference.power.study import Study
+
+    design = stored.objective.system.design
+    training = design.training
+    rows = stored.frame.iloc[design.rows].reset_index(drop=True)
+    test = settings["test"]
+    plan = planned_fit(
+        stored.objective,
+        stored.theta,
+        rows,
+        weights=None if design.weights is None or training is None else training.weights,
+        effects=settings["effects"],
+        hypotheses=settings["hypotheses"] or None,
+        test=test,
+        reml=reml_of(test, settings["reml"], bool(stored.objective.reml)),
+        level=settings["level"],
+        missing=settings["missing"],
+    )
+    return Study(plan, seed)

@@ -1,0 +1,62 @@
+"""Power of planned studies: draws of every size in batches, and what they amount to."""
+
+from mixedscope.workflow.power_plan import PowerPlan
+
+POWER = PowerPlan(PLAN)
+
+
+rule power_batch:
+    input:
+        info=lambda wildcards: POWER.fit_file(wildcards.model),
+        estimates=lambda wildcards: POWER.fit_file(wildcards.model, "estimates.parquet"),
+        data=lambda wildcards: PLAN.data_file(wildcards.model),
+    output:
+        draws="results/compare/{model}/power/{point}/{first}-{last}.parquet",
+    log:
+        "results/logs/power/{model}/{point}/{first}-{last}.log",
+    wildcard_constraints:
+        point=r"[0-9x]+|pilot",
+        first=r"[0-9]+",
+        last=r"[0-9]+",
+    conda:
+        "../../environment.yml"
+    threads: PLAN.config.threads
+    resources:
+        mem_mb=RESOURCES.memory("study"),
+        runtime=RESOURCES.minutes_of_fits(POWER.fits),
+    params:
+        sizes=lambda wildcards: POWER.points(wildcards.model)[wildcards.point],
+        seed=lambda wildcards: POWER.seed(wildcards.model),
+        settings=lambda wildcards: POWER.settings(wildcards.model),
+        code=code_digest("power_batch"),
+    script:
+        "../scripts/power_batch.py"
+
+
+rule power:
+    input:
+        info=lambda wildcards: POWER.fit_file(wildcards.model),
+        estimates=lambda wildcards: POWER.fit_file(wildcards.model, "estimates.parquet"),
+        data=lambda wildcards: PLAN.data_file(wildcards.model),
+        batches=lambda wildcards: POWER.batch_files(wildcards.model),
+    output:
+        power="results/compare/{model}/power.parquet",
+        sizes="results/compare/{model}/power_sizes.parquet",
+        csv=expand("results/compare/{{model}}/power{part}.csv", part=["", "_sizes"]),
+    log:
+        "results/logs/power/{model}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=RESOURCES.memory("fit"),
+        runtime=RESOURCES.minutes("fit"),
+    params:
+        points=lambda wildcards: list(POWER.points(wildcards.model).values()),
+        seed=lambda wildcards: POWER.seed(wildcards.model),
+        settings=lambda wildcards: {
+            **POWER.settings(wildcards.model),
+            "wanted": POWER.wanted(wildcards.model),
+        },
+        code=code_digest("power"),
+    script:
+        "../scripts/power.py"
