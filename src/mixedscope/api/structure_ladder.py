@@ -112,7 +112,9 @@ class Ladder:
         -------
         altair chart
         """
-        return self.figure(theme=theme).chart
+        from mixedscope.charts.common.notebook import for_notebooks
+
+        return for_notebooks(self.figure(theme=theme).chart)
 
     def _printed(self) -> pd.DataFrame:
         what = CRITERION_NAMES[self.structures["criterion"].iloc[0]]

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from mixedscope.charts.common.labels import explaining_labels, labelled, labelled_options
+from mixedscope.charts.common.notebook import for_notebooks
 from mixedscope.charts.common.options import Options, annotated, described
 from mixedscope.charts.common.render import Figure
 from mixedscope.charts.common.source import (
@@ -50,7 +51,7 @@ def public_function(name: str) -> Callable[..., Any]:
         colours: Mapping[str, str] | None = None,
         **given: Any,
     ) -> Any:
-        return on_sheet(
+        shown = on_sheet(
             lambda: drawn(source, *others, theme=theme, **given),
             width=width,
             title=title,
@@ -58,6 +59,7 @@ def public_function(name: str) -> Callable[..., Any]:
             units=units,
             colours=colours,
         )
+        return for_notebooks(shown)
 
     def drawn(source: Any, *others: Any, theme: str, **given: Any) -> Any:
         group = given.pop("group", None)

@@ -24,8 +24,8 @@ def versions() -> list[str]:
     lines = [f"mixedscope {version('mixedscope')}"]
     lines += [f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"]
     lines += [f"  {_version(name)}" for name in needed]
-    for extra, names in sorted(extras.items()):
-        lines.append(f"extra {extra}: {', '.join(map(_version, sorted(names)))}")
+    for name, names in sorted(extras.items()):
+        lines.append(f"extra {name}: {', '.join(map(_version, sorted(names)))}")
     try:
         lines.append(f"workflow: {workflow_root()}")
     except StoreError as error:

@@ -97,14 +97,20 @@ def interactive_page(
     spec: dict[str, Any],
     back: tuple[str, str] | None = None,
     shared: tuple[Path, Path] | None = None,
+    *,
+    above: bool = False,
 ) -> bytes:
     """Give the page that shows a chart.
 
     ``back``: where it leads back to, and in what words. ``shared``: the style sheet that it shares
     with other pages, see `mixedscope.charts.common.assets`, and the page's own path; without it the
-    page holds everything. Raises StoreError if that style sheet is damaged.
+    page holds everything. ``above``: whether it lies above a picture of the chart, which
+    is seen through it until it has drawn its own; without heading and caption. Raises StoreError if
+    that style sheet is damaged.
     """
     title, caption = _title(spec), str(spec.get("description", ""))
+    if above:
+        caption = ""
     text = compact(_unspoken(spec))
     brought = Brought.by(text, shared)
     scale = 1 if _counts_pixels(spec) else _SCALE
@@ -120,12 +126,13 @@ def interactive_page(
 {held("specification", packed(text))}
 {brought.script}
 """
+    script = start(above)
     return document(
         body,
-        title=title,
-        policy=brought.policy(start()),
-        style=brought.style(part("base.css") + _STYLE),
-        script=start(),
+        title="" if above else title,
+        policy=brought.policy(script),
+        style=brought.style(part("base.css") + _STYLE + (_ABOVE if above else "")),
+        script=script,
         back=back,
         head=brought.link,
     )
@@ -155,11 +162,20 @@ body { margin: 1rem }
 figcaption { max-width: 46rem; margin-top: 0.5rem; color: #444 }
 """
 
+#: The page is clear until the chart is there, and then covers the picture below it.
+_ABOVE: Final = """
+html, body { background: transparent; margin: 0 }
+html.drawn, .drawn body { background: #fff }
+"""
+_DRAWN: Final = """  document.documentElement.className = "drawn";
+"""
+
 
 @cache
-def start() -> str:
+def start(above: bool = False) -> str:
     """The script of a page that shows a chart."""
-    return scoped(part("unpack.js"), LOADER, _DRAW, root="chart")
+    drawn = _DRAWN if above else ""
+    return scoped(part("unpack.js"), LOADER, _DRAW + drawn, root="chart")
 
 
 #: What starts Vega in a page; its text is written as text by ``sanitize``.

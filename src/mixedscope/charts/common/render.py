@@ -7,7 +7,6 @@ every format.
 
 from __future__ import annotations
 
-import html
 import math
 import os
 import re
@@ -26,6 +25,7 @@ from mixedscope.charts.common.pdf import normalise_pdf
 from mixedscope.charts.common.png import png_of
 from mixedscope.charts.common.shorter import shorter
 from mixedscope.charts.common.vega import compact, evaluated, measured, to_spec
+from mixedscope.charts.common.web.document import framed
 from mixedscope.core.arguments import door, named
 from mixedscope.core.errors import ModelError, suggest
 from mixedscope.tables.files import atomic_write, write_json
@@ -37,6 +37,7 @@ __all__ = [
     "TALLEST",
     "Figure",
     "as_svg",
+    "picture",
     "save",
     "save_figure",
     "specified",
@@ -45,6 +46,9 @@ __all__ = [
 
 #: Resolution of PNG files: pixels per inch, where a length of 72 in a chart is one inch.
 PPI: Final = 200
+
+#: Pixels of a picture in a notebook for one of the chart.
+_SHARP: Final = 1.5
 
 #: What a specification calls the size that it is printed in, as a share of that it is drawn in.
 SCALE: Final = "mixedscope:scale"
@@ -109,11 +113,11 @@ class Figure:
         """The figure in a notebook, in a frame of its own: its page brings its own scripts."""
         make = self.files.get("html")
         page = make() if make else interactive_page(self.spec)
-        return (
-            f'<iframe srcdoc="{html.escape(page.decode())}" sandbox="allow-scripts" '
-            f'title="{html.escape(self.title)}" style="width: 100%; height: 44rem; border: 0">'
-            "</iframe>"
-        )
+        return framed(page, self._repr_png_(), self.title, "height: 44rem; overflow: hidden")
+
+    def _repr_png_(self) -> bytes:
+        """The figure where no page can be shown."""
+        return picture(self.spec, _SHARP)
 
 
 def save_figure(
@@ -266,6 +270,12 @@ def _svg(spec: dict[str, Any]) -> bytes:
 def _png(spec: dict[str, Any]) -> bytes:
     drawn = _printed(in_few_layers(evaluated(spec)), spec)
     return png_of(_document(drawn), PPI, opaque=_OPAQUE.search(drawn) is not None)
+
+
+def picture(spec: dict[str, Any], scale: float) -> bytes:
+    """A chart as PNG, so many pixels to one that it is drawn in."""
+    drawn = in_few_layers(evaluated(spec))
+    return png_of(_document(drawn), round(72 * scale), opaque=_OPAQUE.search(drawn) is not None)
 
 
 def _pdf(spec: dict[str, Any]) -> bytes:

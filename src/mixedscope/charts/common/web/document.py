@@ -6,12 +6,13 @@ data reaches a page escaped, or packed and written as text by a script, so that 
 
 from __future__ import annotations
 
+import base64
 import html
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["document", "held", "part", "scoped"]
+__all__ = ["document", "framed", "held", "part", "scoped"]
 
 
 def document(
@@ -92,3 +93,21 @@ def part(name: str, package: str = __package__) -> str:
 def held(identifier: str, text: str) -> str:
     """An element that holds a packed text for the script of the page."""
     return f'<script type="text/plain" id="{identifier}">{text}</script>'
+
+
+def framed(page: bytes, still: bytes, title: str, style: str) -> str:
+    """A page above a picture of it, as HTML of a notebook.
+
+    The page is in a frame of its own. Where the frame is taken out (a notebook that is not trusted)
+    the picture is seen. ``still``: a PNG. ``style``: of the box that holds both.
+    """
+    words = html.escape(title)
+    data = base64.b64encode(still).decode()
+    return (
+        f'<div style="position: relative; {style}">'
+        f'<img alt="{words}" src="data:image/png;base64,{data}" '
+        'style="max-width: 100%; max-height: 100%">'
+        f'<iframe srcdoc="{html.escape(page.decode())}" sandbox="allow-scripts" title="{words}" '
+        'style="position: absolute; left: 0; top: 0; width: 100%; height: 100%; border: 0">'
+        "</iframe></div>"
+    )
