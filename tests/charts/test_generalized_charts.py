@@ -12,6 +12,7 @@ import pytest
 
 import mixedscope as ms
 from mixedscope.charts.common.link_scale import ratio_words, scale_words
+from mixedscope.charts.common.open_ends import HEAD
 from mixedscope.charts.common.render import to_spec
 from mixedscope.charts.kinds.coefficients.ratios import ratio_ticks
 from mixedscope.charts.registry import PUBLIC
@@ -79,12 +80,23 @@ def test_levels_whose_outcomes_are_all_alike_have_an_arrowhead_and_are_counted(
         assert f"own estimate is infinite, {len(alike)} of {len(share)}" in caption
         assert "Scale: log odds." in caption
         spec = to_spec(chart)
-        heads = [layer for layer in marks(spec, "M0,-1L-0.6,0.8L0.6,0.8Z") if "angle" in
+        heads = [layer for layer in marks(spec, HEAD) if "angle" in
                  layer["encoding"]]  # fmt: skip
         drawn = rows(spec, heads[0])
         assert {row["level"] for row in drawn} == alike
         upward = {row["level"] for row in drawn if row["angle"] == 90.0}
         assert upward == set(share[share == 1.0].index.astype(str))
+
+
+def test_arrowheads_beyond_rings_are_inside_of_small_panels(bacteria: ms.GeneralizedFit) -> None:
+    spec = to_spec(ms.charts.motion(bacteria).chart)
+    heads = [layer for layer in marks(spec, HEAD) if "angle" in layer["encoding"]]
+    assert len(heads) > 2
+    for layer in heads:
+        low, high = layer["encoding"]["x"]["scale"]["domain"]
+        at = [row["x"] for row in rows(spec, layer)]
+        # A panel has 100 pixels or more, an arrowhead reaches 4 beyond its middle.
+        assert low + 0.04 * (high - low) < min(at) < max(at) < high - 0.04 * (high - low)
 
 
 def test_spreads_of_linearised_estimates_are_one_newton_step_from_the_modes(

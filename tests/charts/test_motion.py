@@ -11,6 +11,7 @@ import zlib
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from PIL import Image
 
 import mixedscope as ms
 from mixedscope.charts.common.render import FORMATS, Figure, save_figure, to_spec
+from mixedscope.charts.common.sheet import sheet
 from mixedscope.charts.drawing import finish
 from mixedscope.charts.kinds.motion import film, marks
 from mixedscope.charts.kinds.motion.chart import motion
@@ -492,3 +494,27 @@ def test_components_of_theta_with_long_names_are_told_apart() -> None:
     for name in component_names(fit):
         assert f">{name}<" in svg
     assert "…" not in svg
+
+
+def test_fits_below_others_have_rows_for_their_own_components_of_theta() -> None:
+    formula = "y ~ 1 + x * condition + (1 + x * condition | g)"
+    fits = sleep_like(("full", "zerocorr", "intercept"), formula=formula, studies=())
+    with sheet(85):
+        spec = to_spec(theta_motion(fits).still)
+    shown = [panel["layer"][0]["encoding"]["y"]["scale"]["domain"] for panel in panels(spec)]
+    full, zerocorr, intercept = (list(fit.info["theta_names"]) for fit in fits)
+    # The first two stand beside each other, the third by itself.
+    assert set(zerocorr) < set(full)
+    assert shown == [full, full, intercept]
+
+
+def panels(spec: object) -> list[dict[str, Any]]:
+    """The panels of a still of theta whose components lie below each other."""
+    if isinstance(spec, list):
+        return [found for part in spec for found in panels(part)]
+    if not isinstance(spec, dict):
+        return []
+    first = spec["layer"][0] if "layer" in spec else {}
+    if "yOffset" in first.get("encoding", {}):
+        return [spec]
+    return [found for part in spec.values() for found in panels(part)]
