@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sparse_cases import GRAPHS, VECTORS, frame_of, worker_firm
+from test_interpreter import way
 
 import mixedscope as ms
 from mixedscope.core.errors import ModelError
@@ -227,6 +228,10 @@ def design_of(codes, solver="auto"):
     )
 
 
+def system_of(codes):
+    return ms.engine.system.ProfiledSystem(design_of(codes))
+
+
 def test_the_sparse_factor_is_chosen_where_it_has_few_entries():
     """A thousand firms and more with few movers; films that everybody sees; few firms."""
     rng = np.random.default_rng(4)
@@ -237,7 +242,7 @@ def test_the_sparse_factor_is_chosen_where_it_has_few_entries():
         "few": ([worker, np.unique(firm // 4, return_inverse=True)[1]], False),
     }
     for name, (codes, is_sparse) in cases.items():
-        system = ms.engine.system.ProfiledSystem(design_of(codes))
+        system = system_of(codes)
         assert isinstance(system.blocked, SparseSystem) is is_sparse, name
         words = str(ms.engine.blocks.describe_blocks(system))
         assert ("one sparse Cholesky factor" in words) is is_sparse
@@ -272,3 +277,40 @@ def test_bytes_are_those_of_the_arrays(monkeypatch):
     held += [e.order, e.factor, e.first, e.gp, e.gi, e.ptr, e.idx, e.parent, e.nodes, e.rows]
     needed = memory.sparse_bytes(e, cross.n_tail)
     assert needed == pytest.approx(sum(a.nbytes for a in held), rel=0.02)
+
+
+def test_it_is_chosen_where_there_is_no_room_for_the_dense_one(monkeypatch):
+    """Where it saves too little to be chosen for its speed."""
+    worker, firm = worker_firm(300, 60, 6, np.random.default_rng(4), moves=0.4)
+    codes = [worker, np.unique(firm, return_inverse=True)[1]]
+    monkeypatch.setattr(solvers, "_LEAST", 10)
+    monkeypatch.setattr(solvers, "_SPARSE", 0.0)
+    assert not isinstance(system_of(codes).blocked, SparseSystem)
+    needed = memory.bytes_needed(system_of(codes).cross.pattern, 3)
+    monkeypatch.setattr(memory, "_LITTLE", 0)
+    monkeypatch.setattr(memory, "_memory_of_this_machine", lambda: needed - 1)
+    monkeypatch.setattr(memory, "sparse_bytes", lambda *_: 0)
+    monkeypatch.setattr(solvers, "_FULL_WITHOUT_ROOM", 1.1)
+    system = system_of(codes)
+    assert isinstance(system.blocked, SparseSystem)
+    assert "for which there is no memory" in system.why_solver
+
+
+@pytest.mark.parametrize("name", ["vector and number", "parts"])
+def test_python_and_compiled_code_give_the_same_bits(name, monkeypatch):
+    objective = models(name, weighted=True)[0].profiled(reml=True)
+    theta = thetas(objective)[0]
+    found = []
+    for python in (True, False):
+        way(monkeypatch, python=python)
+        system = models(name, weighted=True)[0].system
+        objective = ms.engine.search.searchable.SearchableObjective(system, reml=True)
+        evaluation, gradient = objective.evaluate_gradient(theta)
+        factors = [f.copy() for f in objective.factors(theta)]
+        solution = system.solve(factors)
+        numbers = [*evaluation.beta, *gradient, *solution[:4]]
+        own = observations(system, factors)
+        rows = [(t.design.codes, t.design.Z) for t in system.terms]
+        numbers += [*own.leverage, *error_variances(system, factors, system.fixed_columns, rows)]
+        found.append(np.array(numbers).tobytes())
+    assert found[0] == found[1]

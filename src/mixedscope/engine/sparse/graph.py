@@ -32,8 +32,8 @@ __all__ = ["Elimination", "SparsePattern", "elimination_of", "share_of_graph", "
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Nodes of the rest whose neighbours are counted to see how full its graph is.
-_SAMPLE: Final = 256
+# Columns of the rest whose neighbours are counted to see how full its graph is.
+_SAMPLE: Final = 128
 # Share of a triangle from which on it is worked on as a dense matrix, by LAPACK.
 _FULL: Final = 0.5
 
@@ -148,14 +148,20 @@ class SparsePattern:
 def share_of_graph(pattern: Pattern) -> float:
     """Tell how full the graph of the rest is once the first factor is eliminated, 1 being all.
 
-    Counted at some nodes, evenly spaced; a factor has at least as many entries.
+    Counted for some columns, evenly spaced, and what they have in common with others through levels
+    of that factor; a factor has at least as many entries.
     """
-    graph, _, first = _graph_of(pattern)
-    rest = np.setdiff1d(np.arange(graph.shape[0]), first)
-    some = rest[np.unique(np.linspace(0, len(rest) - 1, _SAMPLE).astype(np.int64))]
-    across = graph[some][:, first] @ graph[first][:, rest]
-    left = across + graph[some][:, rest]
-    return float(left.nnz / (len(some) * len(rest)))
+    from scipy.sparse import csr_array
+
+    tier, n_rest = pattern.tiers[0], pattern.n_rest
+    columns = tier.idx.astype(np.int32)
+    met = csr_array(
+        (np.ones(len(columns), dtype=np.int32), columns, tier.ptr),
+        shape=(len(tier.ptr) - 1, n_rest),
+    )
+    some = np.unique(np.linspace(0, n_rest - 1, _SAMPLE).astype(np.int64))
+    across = met.tocsc()[:, some].T @ met
+    return float(across.nnz / (len(some) * n_rest))
 
 
 def elimination_of(pattern: Pattern) -> Elimination:
