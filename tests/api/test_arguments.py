@@ -71,6 +71,10 @@ class Doors:
                 {"entrants": ["auto"], "starts": 0},
             ),
             "GeneralizedLinearMixedModel.specification": (generalized.specification, {}),
+            "GeneralizedLinearMixedModel.with_structure": (
+                generalized.with_structure,
+                {"structure": "zerocorr"},
+            ),
             "GeneralizedFit.modes_trace": (counts.modes_trace, {}),
             "GeneralizedFit.study": (counts.study, {}),
             "GeneralizedFit.skip_study": (
@@ -99,6 +103,8 @@ class Doors:
             "GeneralizedFit.means": (counts.means, {"of": "x"}),
             "GeneralizedFit.r2": (counts.r2, {}),
             "GeneralizedFit.icc": (counts.icc, {}),
+            "GeneralizedFit.influence": (counts.influence, {"group": "g"}),
+            "GeneralizedFit.cooks_distance": (counts.cooks_distance, {"group": "g"}),
             "lmer": (ms.lmer, {"formula": FORMULA, "data": self.data}),
             "LinearMixedModel.profiled": (self.model.profiled, {}),
             "LinearMixedModel.blocks": (self.model.blocks, {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from mixedscope.charts.registry import CHARTS, MODEL_CHARTS, chart_kind
 from mixedscope.core.errors import ConfigError
 from mixedscope.families.registry import FAMILIES
+from mixedscope.inference.studies.registry import STUDIES
 from mixedscope.workflow.config.families import LINEAR_ALONE, is_of_families
 from mixedscope.workflow.config.model import ModelConfig, json_schema, validate_config
 from mixedscope.workflow.inference_plan import InferencePlan
@@ -59,7 +61,7 @@ def fault(*arguments: Any, **model: Any) -> str:
         ({"criterion": "REML"}, ["models.m", "criterion", "Leave it out"]),
         ({"tests": {"df": "satterthwaite"}}, ["models.m.tests.df", "give none, or leave it out"]),
         ({"table": {"intervals": "satterthwaite"}}, ["models.m.table.intervals", "wald, profile"]),
-        ({"bootstrap": {"of": ["tests"]}}, ["models.m.bootstrap.of", "give [intervals]"]),
+        ({"influence": {"method": "fixed"}}, ["models.m.influence.method", "newton or exact"]),
         (
             {"criterion": "REML", "sigma": 1.0, "unidentified": "allow"},
             ["models.m", "criterion", "sigma", "unidentified", "Leave them out"],
@@ -75,8 +77,7 @@ def test_what_does_not_go_with_a_family_is_one_message(model: dict[str, Any], wo
 
 @pytest.mark.parametrize("key", LINEAR_ALONE)
 def test_what_is_made_of_linear_models_alone_is_refused_by_name(key: str) -> None:
-    value: Any = {} if key in ("efficiency", "crossvalidation", "power") else True
-    text = fault(**{key: value})
+    text = fault(**{key: {}})
     assert text == (
         f"models.m: made of linear models alone, not of the family 'poisson': {key}. Leave it out"
     )
@@ -95,10 +96,10 @@ def test_keys_of_a_family_are_those_of_the_library() -> None:
     }  # fmt: skip
 
 
-def test_tests_are_for_large_samples_and_no_tests_between_structures_are_drawn() -> None:
+def test_tests_are_for_large_samples_and_tests_between_structures_are_drawn() -> None:
     plan = make_plan(content(tests=True, bootstrap=True, structures=["full", "zerocorr"]))
     assert InferencePlan(plan).settings("tests", "m")["df"] == "none"
-    assert plan.bootstrap_files("m") == []
+    assert plan.bootstrap_files("m")
     assert InferencePlan(plan).bootstrap_files("d", "m")
 
 
@@ -120,18 +121,27 @@ def test_schema_and_documentation_name_every_family_and_link() -> None:
         assert all(f"`{link}`" in readme for link in family.links)
 
 
+@pytest.fixture
+def linear_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the study of checks were of linear models alone."""
+    monkeypatch.setitem(STUDIES, "check", replace(STUDIES["check"], families=False))
+
+
+@pytest.mark.usefixtures("linear_check")
 def test_charts_of_linear_models_alone_are_left_out_where_all_are_drawn() -> None:
     charts = make_plan(content(linear=True, structures=["full", "zerocorr"])).charts()
     drawn = {c if c in MODEL_CHARTS else chart_kind(c).name for c in charts["m"]}
     every = {**CHARTS, **MODEL_CHARTS}
     assert drawn
     assert all(is_of_families(every[name]) for name in drawn)
-    assert len(charts["linear"]) > len(charts["m"])
+    assert "check" not in charts["m"]
+    assert "check" in charts["linear"]
 
 
+@pytest.mark.usefixtures("linear_check")
 @pytest.mark.parametrize("key", ["kinds", "studies"])
 def test_what_no_model_can_show_is_refused_where_it_is_named(key: str) -> None:
-    name = "influence" if key == "kinds" else "check"
+    name = "check" if key == "kinds" else "reference"
     charts = {"kinds": [name]} if key == "kinds" else {"studies": {name: {}}}
     text = fault(charts)
     assert text == (
@@ -141,4 +151,4 @@ def test_what_no_model_can_show_is_refused_where_it_is_named(key: str) -> None:
     # Where a linear model has it, it is drawn of that one.
     plan = make_plan(content(charts, linear=True))
     if key == "kinds":
-        assert plan.charts() == {"m": [], "linear": []}  # no model asks for influence
+        assert plan.charts() == {"m": [], "linear": ["check"]}

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mixedscope.api.distinct import distinct_models, refuse_generalized, refuse_twice, told_same
+from mixedscope.api.distinct import (
+    distinct_models,
+    is_generalized,
+    refuse_generalized,
+    refuse_twice,
+    told_same,
+)
 from mixedscope.core.arguments import door, each_fit, named, way_out
 from mixedscope.core.errors import ModelError
-from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
+from mixedscope.inference.accuracy.crossvalidation import (
+    LinearScores,
+    Scores,
+    crossvalidation_tables,
+)
 from mixedscope.inference.accuracy.efficiency import efficiency_tables
+from mixedscope.inference.accuracy.family_scores import FamilyScores
 from mixedscope.inference.accuracy.folds import SCHEMES, check_scheme
 from mixedscope.inference.accuracy.simulated_errors import Candidate
 
 if TYPE_CHECKING:
     from mixedscope.api.fit import Fit
+    from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel
     from mixedscope.api.linear import LinearMixedModel
 
 __all__ = ["Assessment", "cross_validate", "efficiency"]
@@ -112,7 +124,7 @@ def efficiency(
 
 @door()
 def cross_validate(
-    model: LinearMixedModel,
+    model: LinearMixedModel | GeneralizedLinearMixedModel,
     *,
     structures: Sequence[str] | None = None,
     by: str | None = None,
@@ -123,9 +135,15 @@ def cross_validate(
 ) -> Assessment:
     """Predict parts of the data from the rest, by every covariance structure.
 
+    Of models with a family observations are predicted one by one: the prediction is the mean, and
+    the log score the log density of what was observed, averaged over the normal distribution that
+    the linear predictor has given the rest of the data, parameters being taken as known. Binomial
+    families have Brier scores and areas under curves too, and all are compared with the model
+    without random effects.
+
     Parameters
     ----------
-    model : LinearMixedModel
+    model : LinearMixedModel or GeneralizedLinearMixedModel
     structures : sequence of str, optional
         By default that of the model, ``zerocorr`` and ``intercept``. What makes no other model is
         left out, and the reading says so.
@@ -138,6 +156,7 @@ def cross_validate(
         By default each level is a fold of its own up to 20 levels, else 10 folds; 10 folds of the
         observations of every level.
     reml : bool
+        Of linear models.
     seed : int
         From which rows are dealt to folds.
 
@@ -149,6 +168,8 @@ def cross_validate(
     ------
     ModelError
         If there is no such factor or structure, or too few folds.
+    UnsuitedError
+        If too few levels could be predicted, or the link has no mean somewhere.
 
     Examples
     --------
@@ -162,10 +183,6 @@ def cross_validate(
 
     if hasattr(model, "study") or not hasattr(model, "design"):
         raise ModelError(f"Cross-validation takes a model, not {named(model)}.{way_out(model)}")
-    refuse_generalized(
-        [model],
-        "Cross-validation scores squared errors and normal densities: it is of linear models",
-    )
     if not schemes:
         raise ModelError(f"Nothing is held out: schemes is empty. Known are: {', '.join(SCHEMES)}.")
     models, same = distinct_models(model, structures, own=True)
@@ -175,12 +192,22 @@ def cross_validate(
         by=by,
         schemes=[check_scheme(scheme) for scheme in schemes],
         folds=folds,
-        reml=reml,
         seed=seed,
+        scores=_scores(models, reml),
     )
     shown = tuple(tables.values())
     reading = _with(crossvalidation_reading(*shown), same)
     return Assessment(tables, crossvalidation_title(*shown), reading)
+
+
+def _scores(models: Mapping[str, Any], reml: bool) -> Scores:
+    """What fits and predicts: of linear models, or of those with a family."""
+    specs = {name: model.specification() for name, model in models.items() if is_generalized(model)}
+    if not specs:
+        return LinearScores(reml)
+    if reml:
+        raise ModelError("reml is of linear models, and this one has a family: leave it out.")
+    return FamilyScores(specs)
 
 
 def _fits(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.covariance.registry import USUAL
 
-if TYPE_CHECKING:
-    from mixedscope.api.fit import FittableModel
-
-__all__ = ["distinct_models", "refuse_generalized", "refuse_twice", "told_same"]
+__all__ = ["distinct_models", "is_generalized", "refuse_generalized", "refuse_twice", "told_same"]
 
 
 def distinct_models(
-    model: FittableModel, structures: Sequence[str] | None, *, own: bool
-) -> tuple[dict[str, FittableModel], dict[str, str]]:
+    model: Any, structures: Sequence[str] | None, *, own: bool
+) -> tuple[dict[str, Any], dict[str, str]]:
     """A model under structures, and those left out with the one whose model they make again.
 
     ``structures``: by default the usual ones. ``own``: that of the model is the first of them.
@@ -25,7 +22,7 @@ def distinct_models(
     """
     refuse_twice("structures", structures or ())
     wanted = [*([model.structure] if own else []), *(USUAL if structures is None else structures)]
-    models: dict[str, FittableModel] = {}
+    models: dict[str, Any] = {}
     same: dict[str, str] = {}
     seen: dict[str, Any] = {}
     for name in dict.fromkeys(wanted):
@@ -50,11 +47,20 @@ def refuse_twice(what: str, names: Iterable[str]) -> None:
             raise ModelError(f"{what} has {name!r} twice: give each structure once.")
 
 
+def is_generalized(item: Any) -> bool:
+    """Whether a model or a fit has a family."""
+    return _family(item) is not None
+
+
+def _family(item: Any) -> str | None:
+    spec = getattr(item, "spec", None) or getattr(item, "_spec", None)
+    return getattr(spec, "family", None)
+
+
 def refuse_generalized(items: Iterable[Any], why: str) -> None:
     """Raise UnsuitedError if one of these models or fits has a family, and say why."""
     for item in items:
-        spec = getattr(item, "spec", None) or getattr(item, "_spec", None)
-        family = getattr(spec, "family", None)
+        family = _family(item)
         if family is not None:
             raise UnsuitedError(f"{why}, and this one has the family {family!r}.")
 

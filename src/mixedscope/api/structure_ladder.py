@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mixedscope.api.distinct import distinct_models, refuse_generalized, refuse_twice, told_same
-from mixedscope.api.fit import Fit, FittableModel
+from mixedscope.api.distinct import distinct_models, is_generalized, refuse_twice, told_same
+from mixedscope.api.fit import Fit
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.core.arguments import door, each_fit
 from mixedscope.core.errors import DataWarning, ModelError
@@ -22,17 +22,18 @@ from mixedscope.inference.ladder.compare import check_comparable
 from mixedscope.inference.ladder.ladder import Rung, bootstrap_of, ladder_tables
 
 if TYPE_CHECKING:
+    from mixedscope.api.generalized.fit import GeneralizedFit
+    from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel
     from mixedscope.charts.common.render import Figure
+
+    AnyFit = Fit | GeneralizedFit
 
 __all__ = ["Ladder", "ladder"]
 
 _WANTED: Final = "A ladder is made of a formula and its data, a model, a fit or a list of fits"
 
-#: Why generalised models have no ladder.
-_LINEAR: Final = (
-    "A ladder counts effective degrees of freedom and takes its tests from residual variances: it "
-    "is of linear models; compare fits with families by ms.lrtest and ms.table"
-)
+#: Arguments of linear models alone, with what they are where nothing is said.
+_OF_LINEAR: Final = {"sigma": None, "unidentified": "refuse", "solver": "auto"}
 
 #: Draws of the bootstrap that are in memory at once.
 _BATCH: Final = 250
@@ -59,14 +60,14 @@ class Ladder:
 
     Attributes
     ----------
-    fits : dict of str to Fit
+    fits : dict of str to Fit or GeneralizedFit
         By structure, the richest first.
     tables : dict of str to pandas.DataFrame
         ``structures``, ``tests``, ``components`` and ``structures_timing``, as the workflow
         stores them.
     """
 
-    fits: dict[str, Fit]
+    fits: dict[str, Any]
     tables: dict[str, pd.DataFrame]
 
     @property
@@ -144,9 +145,11 @@ class Ladder:
 
 @door()
 def ladder(
-    model: str | LinearMixedModel | Fit | Sequence[Fit],
+    model: str | LinearMixedModel | GeneralizedLinearMixedModel | AnyFit | Sequence[AnyFit],
     data: Any = None,
     *,
+    family: str | None = None,
+    link: str | None = None,
     structures: Sequence[str] | None = None,
     bootstrap: int = 0,
     seed: int = 0,
@@ -164,11 +167,15 @@ def ladder(
 
     Parameters
     ----------
-    model : str, LinearMixedModel, Fit, or sequence of Fit
+    model : str, LinearMixedModel, GeneralizedLinearMixedModel, fit, or sequence of fits
         A formula; a model or a fit, which has its formula, data, contrasts, weights and the like;
         or fits of one model that are there already.
     data : pandas, polars or pyarrow table, or mapping of columns
         With a formula only.
+    family, link : str, optional
+        As for :class:`mixedscope.GeneralizedLinearMixedModel`; of a formula only. Effective degrees
+        of freedom, and what tests compare statistics with, are then those of the working linear
+        model at the modes.
     structures : sequence of str, optional
         By default ``full``, ``zerocorr`` and ``intercept``; what makes no other model is left out,
         with a warning where it is named here.
@@ -196,17 +203,20 @@ def ladder(
     """
     if bootstrap < 0:
         raise ModelError(f"The number of draws cannot be negative; got {bootstrap}.")
-    if isinstance(data, Fit):
+    if hasattr(data, "study"):
         raise ModelError("Several fits are given as a list: ms.ladder([first, second]).")
     if isinstance(data, str):
         raise ModelError("The formula comes first, then the data: ms.ladder(formula, data).")
-    refuse_generalized([model], _LINEAR)
-    if not isinstance(model, str | LinearMixedModel | Fit):
-        model = each_fit(model, _WANTED)
-        refuse_generalized(model, _LINEAR)
+    # Models, fits and lists of them, of linear models or of families, by what they have.
+    source: Any = model
+    is_model = hasattr(source, "with_structure")
+    if not isinstance(model, str) and not is_model and not hasattr(source, "study"):
+        source = model = each_fit(model, _WANTED)
     if not isinstance(model, str):
         given = {
             "Data go": data,
+            "A family goes": family,
+            "A link goes": link,
             "Contrasts go": contrasts,
             "Weights go": weights,
             "An offset goes": offset,
@@ -219,32 +229,24 @@ def ladder(
     if isinstance(model, str):
         if data is None:
             raise ModelError("A ladder of a formula needs data.")
-        first = LinearMixedModel(
-            model,
-            data,
-            contrasts=contrasts,
-            weights=weights,
-            offset=offset,
-            subset=subset,
-            sigma=sigma,
-            unidentified=unidentified,
-            solver=solver,
-        )
-        fits = _fits(first, structures, optimizer, reml)
-    elif isinstance(model, LinearMixedModel):
-        fits = _fits(model, structures, optimizer, reml)
+        both = {"contrasts": contrasts, "weights": weights, "offset": offset, "subset": subset}
+        linear = {"sigma": sigma, "unidentified": unidentified, "solver": solver}
+        fits = _fits(_model(model, data, family, link, both, linear), structures, optimizer, reml)
+    elif is_model:
+        fits = _fits(source, structures, optimizer, reml)
     elif isinstance(model, Fit):
         fits = _fits(model.model, structures, optimizer, model.reml)
+    elif hasattr(source, "study"):
+        fits = _fits(source.model, structures, optimizer, False)
     else:
-        fits = list(model)
+        fits = list(source)
     check_comparable([fit.info for fit in fits])
     refuse_twice("The list of fits", (str(fit.info["structure"]) for fit in fits))
     rungs = [
         Rung(
             info=fit.info,
             optimizer=str(fit.info["optimizer"]["name"]),
-            objective=fit.model.profiled(reml=fit.reml),
-            theta=fit.theta,
+            **_searched(fit),
             seconds=float(fit.timing["seconds"].sum()),
         )
         for fit in fits
@@ -260,6 +262,36 @@ def ladder(
     return Ladder({str(fit.info["structure"]): fit for fit in fits}, tables)
 
 
+def _model(
+    formula: str,
+    data: Any,
+    family: str | None,
+    link: str | None,
+    both: Mapping[str, Any],
+    linear: Mapping[str, Any],
+) -> Any:
+    """A model of a formula: linear, or of a family."""
+    if family is None:
+        if link is not None:
+            raise ModelError("A link belongs to a family: name one, as in family='binomial'.")
+        return LinearMixedModel(formula, data, **both, **linear)
+    if any(linear[name] != default for name, default in _OF_LINEAR.items()):
+        raise ModelError(
+            f"{', '.join(_OF_LINEAR)} are of linear models, and this one has the family "
+            f"{family!r}: leave them out."
+        )
+    from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel
+
+    return GeneralizedLinearMixedModel(formula, data, family, link, **both)
+
+
+def _searched(fit: Any) -> dict[str, Any]:
+    """The objective of a fit, and all that was searched."""
+    if is_generalized(fit):
+        return {"objective": fit.model.laplace, "theta": fit.parameters.to_numpy(dtype=float)}
+    return {"objective": fit.model.profiled(reml=fit.reml), "theta": fit.theta}
+
+
 def _refuse_given(
     model: Any,
     given: Mapping[str, Any],
@@ -271,26 +303,29 @@ def _refuse_given(
     for what, value in given.items():
         if value is not None:
             raise ModelError(f"{what} with a formula only: a model or a fit has its own.")
-    if isinstance(model, LinearMixedModel):
+    if hasattr(model, "with_structure"):
         return
     if reml and not (isinstance(model, Fit) and model.reml):
         raise ModelError(
             "reml goes with a formula or a model: a fit has its criterion. "
             "Give the model: ms.ladder(fit.model, reml=True)."
         )
-    if not isinstance(model, Fit) and (structures is not None or optimizer != "auto"):
+    if not hasattr(model, "study") and (structures is not None or optimizer != "auto"):
         raise ModelError(
             "Structures and optimizers go with a formula, a model or a single fit: fits that are "
             "there already have theirs."
         )
 
 
-def _fits(
-    model: FittableModel, structures: Sequence[str] | None, optimizer: str, reml: bool
-) -> list[Fit]:
+def _fits(model: Any, structures: Sequence[str] | None, optimizer: str, reml: bool) -> list[Any]:
     """Fit every structure that makes another model."""
     models, same = distinct_models(model, structures, own=False)
     if structures is not None and same:
         warnings.warn(told_same(same), DataWarning, stacklevel=4)
-    fits = [own.fit(optimizer, reml=reml) for own in models.values()]
+    criterion: dict[str, Any] = {"reml": reml}
+    if is_generalized(model):
+        if reml:
+            raise ModelError("reml is of linear models, and this one has a family: leave it out.")
+        criterion = {}
+    fits = [own.fit(optimizer, **criterion) for own in models.values()]
     return sorted(fits, key=lambda fit: -np.size(fit.theta))

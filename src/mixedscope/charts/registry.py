@@ -92,8 +92,6 @@ class ChartSpec:
         Whether `mixedscope.phase_tables` makes these tables of fits.
     of_columns : bool
         Whether any table of numbers can be drawn in place of fits.
-    linear : str
-        Why it is of linear models alone, as a sentence; empty where generalised ones have it.
     """
 
     name: str
@@ -117,7 +115,6 @@ class ChartSpec:
     maker: str = ""
     of_fits: bool = False
     of_columns: bool = False
-    linear: str = ""
 
     @property
     def shown_studies(self) -> tuple[str, ...]:
@@ -199,10 +196,6 @@ SPECS: Final = (
     ChartSpec(
         "influence", "Check", keys=("names",), shows="first",
         beside=("influence", "influence_parameters"), maker="fit.influence()",
-        linear=(
-            "The influence of single rows and levels is computed of linear models: of a "
-            "generalised one each deletion would take a fit of its own."
-        ),
     ),
     ChartSpec(
         "lens", "Shrinkage", keys=("terms",), per_group=True, several=True, studies=("lens",)

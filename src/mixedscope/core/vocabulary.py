@@ -15,6 +15,7 @@ __all__ = [
     "INFINITE",
     "NOT_FOUND",
     "NOT_IDENTIFIED",
+    "NO_RANDOM",
     "OPTIMA",
     "ORACLE",
     "OWN_ESTIMATES",
@@ -37,10 +38,11 @@ OPTIMA: Final = ("optimum", "boundary optimum")
 OWN_ESTIMATES: Final = ("finite", "infinite", "not identified", "not found")
 FINITE, INFINITE, NOT_IDENTIFIED, NOT_FOUND = OWN_ESTIMATES
 
-#: In the place of a covariance structure: estimates with the true relative covariances, and
-#: without any penalty.
+#: In the place of a covariance structure: estimates with the true relative covariances, those
+#: without any penalty, and those of the model without random effects.
 ORACLE: Final = "oracle"
 UNSHRUNKEN: Final = "unshrunken"
+NO_RANDOM: Final = "none"
 
 #: What a fit optimises: the likelihood, or the restricted likelihood.
 Criterion = Literal["ML", "REML"]

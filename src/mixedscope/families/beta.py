@@ -40,11 +40,10 @@ class Beta(ProbabilityFamily):
         shares = rng.beta(mean * dispersion, (1.0 - mean) * dispersion)
         return np.clip(shares, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
 
-    def constant(self, response: Response, dispersion: float) -> float:
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
         """What the precision and the shares give."""
         y = response.y
-        made = log_gamma_rest(dispersion) - np.log(y) - np.log1p(-y)
-        return float(made.sum() if response.weights is None else response.weights @ made)
+        return np.asarray(log_gamma_rest(dispersion) - np.log(y) - np.log1p(-y))
 
     def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:
         """Log-likelihood, score and observed information at a linear predictor (n,)."""

@@ -75,14 +75,15 @@ class Binomial(ProbabilityFamily):
             2.0 * (special.xlogy(y, y / mean) + special.xlogy(1.0 - y, (1.0 - y) / (1.0 - mean)))
         )
 
-    def constant(self, response: Response, dispersion: float) -> float:
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
         """Logarithms of binomial coefficients."""
         m = response.trials
         if m is None:
-            return 0.0
+            return np.zeros(len(response.y))
         k = np.rint(response.y * m)
-        made = special.gammaln(m + 1.0) - special.gammaln(k + 1.0) - special.gammaln(m - k + 1.0)
-        return float(made.sum() if response.weights is None else response.weights @ made)
+        return np.asarray(
+            special.gammaln(m + 1.0) - special.gammaln(k + 1.0) - special.gammaln(m - k + 1.0)
+        )
 
     def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:
         """Log-likelihood, score and observed information at a linear predictor (n,)."""

@@ -63,9 +63,9 @@ class Poisson(_Counts):
         """Of counts."""
         return np.asarray(2.0 * (special.xlogy(y, y / mean) - (y - mean)))
 
-    def constant(self, response: Response, dispersion: float) -> float:
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
         """Logarithms of factorials."""
-        return -_total(special.gammaln(response.y + 1.0), response.weights)
+        return np.asarray(-special.gammaln(response.y + 1.0))
 
     def _of_log_mean(
         self, y: Floats, log_mean: Floats, dispersion: float
@@ -104,10 +104,9 @@ class NegativeBinomial2(_Counts):
         own = (y + dispersion) * np.log((y + dispersion) / (mean + dispersion))
         return np.asarray(2.0 * (special.xlogy(y, y / mean) - own))
 
-    def constant(self, response: Response, dispersion: float) -> float:
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
         """What gamma functions leave: ``sum over j < y of log(1 + j / size)``, less factorials."""
-        made = _rising(response.y, dispersion)[0] - special.gammaln(response.y + 1.0)
-        return _total(made, response.weights)
+        return np.asarray(_rising(response.y, dispersion)[0] - special.gammaln(response.y + 1.0))
 
     def _of_log_mean(
         self, y: Floats, log_mean: Floats, dispersion: float
@@ -169,11 +168,10 @@ class NegativeBinomial1(_Counts):
         """``mu (1 + dispersion)``."""
         return mean * (1.0 + dispersion)
 
-    def constant(self, response: Response, dispersion: float) -> float:
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
         """Factorials, and the power of the dispersion."""
         y = response.y
-        made = y * (math.log(dispersion) - math.log1p(dispersion)) - special.gammaln(y + 1.0)
-        return _total(made, response.weights)
+        return y * (math.log(dispersion) - math.log1p(dispersion)) - special.gammaln(y + 1.0)
 
     def _of_log_mean(
         self, y: Floats, log_mean: Floats, dispersion: float
@@ -225,7 +223,3 @@ def _rising(y: Floats, size: float) -> tuple[Floats, Floats]:
     value = np.concatenate([[0.0], np.cumsum(np.log1p(j / size))])
     slope = np.concatenate([[0.0], np.cumsum(-j / (size + j))])
     return value[at], slope[at]
-
-
-def _total(values: Floats, weights: Floats | None) -> float:
-    return float(values.sum() if weights is None else weights @ values)

@@ -186,9 +186,14 @@ class Family(ABC):
         """A parameter to start from; 1 for families that have none."""
         return 1.0
 
-    @abstractmethod
     def constant(self, response: Response, dispersion: float) -> float:
         """What :attr:`Rows.log_likelihood` leaves out because no linear predictor changes it."""
+        own = self.row_constants(response, dispersion)
+        return float(own.sum() if response.weights is None else response.weights @ own)
+
+    @abstractmethod
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
+        """The same of each row (n,), prior weights apart."""
 
     @abstractmethod
     def rows(self, response: Response, eta: Floats, dispersion: float) -> Rows:

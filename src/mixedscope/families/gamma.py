@@ -47,10 +47,9 @@ class Gamma(MeanFamily):
         """Of a shape of 1."""
         return np.asarray(-2.0 * (np.log(y / mean) - (y - mean) / mean))
 
-    def constant(self, response: Response, dispersion: float) -> float:
+    def row_constants(self, response: Response, dispersion: float) -> Floats:
         """What the shape and the amounts give."""
-        made = -np.log(response.y) - log_gamma_rest(dispersion)
-        return float(made.sum() if response.weights is None else response.weights @ made)
+        return np.asarray(-np.log(response.y) - log_gamma_rest(dispersion))
 
     def _of_log_mean(
         self, y: Floats, log_mean: Floats, dispersion: float

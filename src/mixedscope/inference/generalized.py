@@ -18,6 +18,7 @@ __all__ = [
     "approximation",
     "is_quick",
     "parameter_covariance",
+    "predictor_variances",
     "simulated",
 ]
 
@@ -66,6 +67,23 @@ def parameter_covariance(objective: LaplaceObjective, point: Floats) -> Floats:
     covariance[lost] = np.nan
     covariance[:, lost] = np.nan
     return covariance
+
+
+def predictor_variances(objective: LaplaceObjective, point: Floats) -> tuple[Floats, Floats]:
+    """Linear predictors (n,) at the modes of a point (k,), and their variances, parameters known.
+
+    Those of the normal approximation of the random effects at the modes, whose precision is
+    the penalised observed information.
+    """
+    objective.reset()
+    point = np.asarray(point, dtype=float)
+    modes = objective.modes_at(point)
+    system = objective.system
+    system.modal.reform(modes.rows.weight, modes.rows.score + modes.rows.weight * modes.random)
+    system.modal.solve(system.standard_factors(objective.split(point)[0]))
+    variances = row_forms(system.modal)
+    objective.forget()
+    return modes.eta, np.maximum(variances, 0.0)
 
 
 class Approximation(NamedTuple):

@@ -219,8 +219,7 @@ class Plan:
         """Draws of the bootstrap of a model, a batch to a file; none where it is not asked for."""
         entry = self.config.models[model]
         asked = entry.bootstrap
-        # Of families no tests are drawn.
-        if asked is None or "tests" not in asked.of or entry.family is not None:
+        if asked is None or "tests" not in asked.of:
             return []
         return [f"results/compare/{model}/bootstrap/{part}.parquet" for part in asked.batches]
 

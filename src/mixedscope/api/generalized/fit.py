@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.api.aliases import FamiliarNames
 from mixedscope.api.generalized.inference import GeneralizedInference
+from mixedscope.api.generalized.influence import GeneralizedDeletions
 from mixedscope.api.generalized.model import GeneralizedModel
 from mixedscope.api.generalized.residuals import GeneralizedResiduals
 from mixedscope.api.kept_fit import KeptFit
@@ -42,6 +43,7 @@ _SCALES = ("response", "link")
 
 class GeneralizedFit(
     GeneralizedInference,
+    GeneralizedDeletions,
     GeneralizedResiduals,
     FamiliarNames[GeneralizedModel],
     KeptFit[GeneralizedModel],

@@ -80,6 +80,11 @@ class GeneralizedModel(ModelData):
         return cls(spec.formula, data, **{name: getattr(spec, name) for name in _SAID})
 
     @door()
+    def with_structure(self, structure: str) -> Self:
+        """Give the model of the same formula and data with another covariance structure."""
+        return type(self).of(replace(self._spec, structure=structure), self.data)
+
+    @door()
     def specification(self) -> ModelSpec:
         """Say what the model is without its data."""
         return self._spec

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import pandas as pd
 
-from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.options import Options
 from mixedscope.charts.registry import PUBLIC, ChartSpec
 from mixedscope.core.arguments import named, way_out
@@ -178,8 +177,6 @@ def _one(
     item: Any, studies: tuple[str, ...], spec: ChartSpec | None, options: Options | None
 ) -> FitTables:
     found = _tables_of(item, studies, options)
-    if spec is not None and spec.linear and found is not None and is_generalized(found.info):
-        raise UnsuitedError(spec.linear)
     if spec is None or not (spec.beside or spec.also):
         return _some(item, found)
     beside = (*spec.beside, *spec.also)

@@ -17,7 +17,7 @@ from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family, Response
 from mixedscope.families.registry import make_family
 
-__all__ = ["family_of", "generalized_objective", "objective_of_design"]
+__all__ = ["family_of", "generalized_objective", "objective_of_design", "response_of"]
 
 #: The information that the determinant of the Laplace approximation is made of.
 _INFORMATION: Final = ("observed", "expected")
@@ -51,7 +51,7 @@ def generalized_objective(spec: ModelSpec, data: Any) -> LaplaceObjective:
 
 def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> LaplaceObjective:
     """Make the objective of a generalised model of a design; the response is checked."""
-    response = _response(design, family)
+    response = response_of(design, family)
     family.check(response, design.response)
     system = GeneralizedSystem(design, response, family)
     is_expected = spec.information == "expected"
@@ -63,7 +63,7 @@ def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> Lapl
     return QuadratureObjective(system, spec.quadrature, expected=is_expected)
 
 
-def _response(design: Design, family: Family) -> Response:
+def response_of(design: Design, family: Family) -> Response:
     """The response as the family takes it; weights of shares are trials."""
     weights = design.weights
     if family.name != "binomial":

@@ -1,8 +1,9 @@
 """Cross-validated prediction error of several covariance structures, on the data as they are.
 
 Parts of the data are held out, every structure is fitted to the rest and predicts what was held
-out (see `mixedscope.inference.accuracy.folds` for what is). A prediction is the fixed effects plus
-the conditional modes of all levels that the rest of the data know; a new level has the mode 0. Two
+out (see `mixedscope.inference.accuracy.folds` for what is). What is told of generalised models is
+in `mixedscope.inference.accuracy.family_scores`. A prediction of a linear model is the fixed
+effects plus the conditional modes of all levels that the rest knows; a new level has mode 0. Two
 scores: the squared error of the prediction, and the log density that the fitted model gives to what
 was observed, which counts the uncertainty of a prediction too.
 
@@ -16,25 +17,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import DataError, ModelError, UnsuitedError
+from mixedscope.core.errors import DataError, ModelError
 from mixedscope.core.vocabulary import UNSHRUNKEN
-from mixedscope.core.wording import counted
 from mixedscope.design.design import Design
 from mixedscope.design.relearned import relearned
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.system import ProfiledSystem, estimable_columns
+from mixedscope.engine.system import ProfiledSystem
+from mixedscope.inference.accuracy.crossvalidation_summary import crossvalidation_summary
 from mixedscope.inference.accuracy.folds import (
     SCHEMES,
     Scheme,
     fold_of_rows,
     grouping,
     levels_kept,
+    refuse_lost,
+    rest_of,
     subset,
 )
 from mixedscope.inference.estimates.references import joint_limit
@@ -43,12 +46,34 @@ from mixedscope.inference.predictions.predictor import linear_predictor
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
-__all__ = ["Prediction", "crossvalidation_summary", "crossvalidation_tables", "predict"]
+__all__ = ["LinearScores", "Prediction", "Scores", "crossvalidation_tables", "predict"]
 
 Floats = NDArray[np.float64]
 
-#: Numbers of groups below which a standard error over groups means nothing.
-_FEWEST: Final = 3
+
+class Scores(Protocol):
+    """What is told of held-out rows, of linear models or of those with a family."""
+
+    @property
+    def beside(self) -> str:
+        """What structures are compared with, in the place of one."""
+        ...
+
+    def of_fold(
+        self, structure: str, design: Design, data: Any, held: NDArray[np.intp], by: str
+    ) -> tuple[list[dict[str, object]], dict[str, object]]:
+        """Rows of the table of groups, and how the fit ended; the design as all rows made it."""
+        ...
+
+    def of_fold_beside(
+        self, design: Design, data: Any, held: NDArray[np.intp], by: str
+    ) -> list[dict[str, object]]:
+        """Rows of the table of groups of what structures are compared with."""
+        ...
+
+    def areas(self, scheme: str) -> pd.DataFrame | None:
+        """Outcomes and their probabilities by row, of a scheme; None where there are none."""
+        ...
 
 
 def crossvalidation_tables(
@@ -58,8 +83,8 @@ def crossvalidation_tables(
     by: str | None = None,
     schemes: Sequence[Scheme] = SCHEMES,
     folds: int | None = None,
-    reml: bool = False,
     seed: int = 0,
+    scores: Scores | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Cross-validate several structures of one model on the same folds.
 
@@ -68,28 +93,32 @@ def crossvalidation_tables(
     of the rows that are not held out. Levels of the grouping factor ``by``, by default the first,
     are held out whole (scheme "new") or in part ("known"). ``folds`` are those of
     `mixedscope.inference.accuracy.folds.fold_of_rows`, and rows are dealt to them from ``seed``.
+    ``scores`` fits and predicts, by default linear models by maximum likelihood.
     Gives ``crossvalidation`` (per structure), ``crossvalidation_groups`` (per structure and level)
     and ``crossvalidation_fits`` (how each fit ended), see ``docs/formats.md``. Raises ModelError if
     there is no such factor, too few folds, or no structure is left in all of them.
     """
+    scores = LinearScores() if scores is None else scores
     first = next(iter(designs.values()))
     groups, fits = [], []
+    areas: dict[str, pd.DataFrame | None] = {}
     for scheme in schemes:
         group = grouping(first, by)
         fold = fold_of_rows(group, scheme, folds, seed=seed)
         for number in range(int(fold.max()) + 1):
             held = np.flatnonzero(fold == number)
             for structure, design in designs.items():
-                found, fit = _one_fold(design, data, held, group.group, reml=reml)
+                found, fit = scores.of_fold(structure, design, data, held, group.group)
                 named = {"scheme": scheme, "fold": number, "structure": structure}
                 fits.append({**named, "by": group.group, **fit})
                 groups += [{**named, "by": group.group, **row} for row in found]
                 if structure == next(iter(designs)):
-                    # The limit has no theta: it is the same under all structures.
-                    named["structure"] = UNSHRUNKEN
-                    rows = _unshrunken(design, data, held, group.group)
+                    # It has no theta: it is the same under all structures.
+                    named["structure"] = scores.beside
+                    rows = scores.of_fold_beside(design, data, held, group.group)
                     groups += [{**named, "by": group.group, **row} for row in rows]
-    order = {name: i for i, name in enumerate([*designs, UNSHRUNKEN])}
+        areas[scheme] = scores.areas(scheme)
+    order = {name: i for i, name in enumerate([*designs, scores.beside])}
     table = pd.DataFrame(groups)
     table = table.sort_values(
         ["scheme", "structure", "fold"],
@@ -99,7 +128,7 @@ def crossvalidation_tables(
     )
     told = pd.DataFrame(fits)
     return {
-        "crossvalidation": crossvalidation_summary(table),
+        "crossvalidation": crossvalidation_summary(table, areas),
         "crossvalidation_groups": table,
         "crossvalidation_fits": told,
     }
@@ -130,7 +159,7 @@ def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = Fal
     Densities are told by levels of the grouping factor ``by``. Raises ModelError or DataError if
     the rest cannot be fitted, or leaves a fixed effect undetermined.
     """
-    rest = _rest(design, held)
+    rest = rest_of(design, held)
     trained = subset(design, rest)
     system = _identified(design, trained)
     objective = SearchableObjective(system, reml=reml)
@@ -150,20 +179,10 @@ def predict(design: Design, held: NDArray[np.intp], by: str, *, reml: bool = Fal
     return Prediction(mean, densities, "converged" if settled else "stopped")
 
 
-def _rest(design: Design, held: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Positions of the rows that are not held out."""
-    return np.setdiff1d(np.arange(len(design.y)), held)
-
-
 def _identified(design: Design, trained: Design) -> ProfiledSystem:
     """System of the rest, in which every fixed effect has to be determined."""
     system = ProfiledSystem(trained)
-    lost = np.setdiff1d(estimable_columns(design), system.kept)
-    if len(lost):
-        raise UnsuitedError(
-            f"The fixed effect {design.x_names[int(lost[0])]!r} cannot be estimated while a fold "
-            "is held out: its only rows are in that fold. Use more folds."
-        )
+    refuse_lost(design, system.kept)
     return system
 
 
@@ -217,12 +236,40 @@ class _Density:
 # -- folds ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class LinearScores:
+    """Squared errors, and densities of the rows of a level together, of linear models.
+
+    Attributes
+    ----------
+    reml : bool
+    """
+
+    reml: bool = False
+    beside = UNSHRUNKEN
+
+    def of_fold(
+        self, structure: str, design: Design, data: Any, held: NDArray[np.intp], by: str
+    ) -> tuple[list[dict[str, object]], dict[str, object]]:
+        """See `Scores`."""
+        return _one_fold(design, data, held, by, reml=self.reml)
+
+    def of_fold_beside(
+        self, design: Design, data: Any, held: NDArray[np.intp], by: str
+    ) -> list[dict[str, object]]:
+        """The joint least-squares limit."""
+        return _unshrunken(design, data, held, by)
+
+    def areas(self, scheme: str) -> None:
+        """There are no outcomes of two kinds."""
+
+
 def _one_fold(
     design: Design, data: Any, held: NDArray[np.intp], by: str, *, reml: bool
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Rows of the table of groups, and how the fit ended."""
     try:
-        design = relearned(design, data, _rest(design, held))
+        design = relearned(design, data, rest_of(design, held))
         found = predict(design, held, by, reml=reml)
     except (ModelError, DataError, *EVALUATION_ERRORS) as error:
         nothing = np.full(len(held), np.nan)
@@ -235,7 +282,7 @@ def _unshrunken(
     design: Design, data: Any, held: NDArray[np.intp], by: str
 ) -> list[dict[str, object]]:
     """Predictions without shrinkage: the joint least-squares limit of the rest."""
-    rest = _rest(design, held)
+    rest = rest_of(design, held)
     try:
         design = relearned(design, data, rest)
         trained = subset(design, rest)
@@ -266,76 +313,3 @@ def _rows(
         }
         for code in np.unique(codes).tolist()
     ]
-
-
-# -- summary --------------------------------------------------------------------------------------
-
-
-def crossvalidation_summary(groups: pd.DataFrame) -> pd.DataFrame:
-    """The table ``crossvalidation``: errors of every structure, and how it differs from the first.
-
-    Standard errors take the levels as independent; a level that some structure could not be
-    predicted for is left out for all of them. Raises ModelError if no level is left.
-    """
-    rows = []
-    for scheme in [s for s in SCHEMES if s in set(groups["scheme"])]:
-        own = groups[groups["scheme"] == scheme]
-        names = [n for n in own["structure"].unique() if n != UNSHRUNKEN]
-        by = str(own["by"].iloc[0])
-        # A level may be in several folds.
-        scores = own.groupby(["structure", "level"], sort=False)
-        sums = scores[["n", "squared_error", "log_density"]].sum(min_count=1)
-        failed = own["squared_error"].isna()
-        bad = own.loc[failed & (own["structure"] != UNSHRUNKEN), "level"].unique()
-        whole = pd.DataFrame(sums.unstack("structure")).drop(index=list(bad))
-        if len(whole) < _FEWEST:
-            raise UnsuitedError(
-                f"Only {counted(len(whole), 'level')} of {by!r} could be predicted by every "
-                "structure; see the table crossvalidation_fits for why others failed."
-            )
-        n = whole["n"][names[0]].to_numpy(dtype=float)
-        has_limit = UNSHRUNKEN in set(own.loc[~failed, "structure"]) and not bool(
-            whole["squared_error"][UNSHRUNKEN].isna().any()
-        )
-        squares = {s: whole["squared_error"][s].to_numpy(dtype=float) for s in names}
-        if has_limit:
-            squares[UNSHRUNKEN] = whole["squared_error"][UNSHRUNKEN].to_numpy(dtype=float)
-        first = _root(squares[names[0]], n)
-        for structure, own_squares in squares.items():
-            rmse, influence = _root(own_squares, n)
-            row: dict[str, object] = {
-                "scheme": scheme,
-                "by": by,
-                "structure": structure,
-                "groups": len(whole),
-                "groups_failed": len(bad),
-                "n": int(n.sum()),
-                "rmse": rmse,
-                "rmse_se": _error(influence),
-                "difference": rmse - first[0],
-                "difference_se": _error(influence - first[1]),
-                "log_density": np.nan,
-                "density_difference": np.nan,
-                "density_difference_se": np.nan,
-            }
-            if structure != UNSHRUNKEN:
-                own_density = whole["log_density"][structure].to_numpy(dtype=float)
-                gained = own_density - whole["log_density"][names[0]].to_numpy(dtype=float)
-                row["log_density"] = float(own_density.sum())
-                row["density_difference"] = float(gained.sum())
-                row["density_difference_se"] = _error(gained - gained.mean())
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _root(squares: Floats, n: Floats) -> tuple[float, Floats]:
-    """Root of the mean over all observations, and what every group adds to its deviation."""
-    mean = float(squares.sum() / n.sum())
-    root = math.sqrt(mean)
-    return root, (squares - mean * n) / (2.0 * root * n.sum())
-
-
-def _error(influence: Floats) -> float:
-    """Standard error of a sum of independent contributions with mean 0."""
-    count = len(influence)
-    return float(np.sqrt(count / (count - 1) * (influence**2).sum()))

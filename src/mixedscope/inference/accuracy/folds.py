@@ -17,8 +17,19 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import ModelError, UnsuitedError, suggest
 from mixedscope.core.seeds import generator
 from mixedscope.design.design import Design, RandomDesign
+from mixedscope.engine.system import estimable_columns
 
-__all__ = ["SCHEMES", "Scheme", "check_scheme", "fold_of_rows", "grouping", "levels_kept", "subset"]
+__all__ = [
+    "SCHEMES",
+    "Scheme",
+    "check_scheme",
+    "fold_of_rows",
+    "grouping",
+    "levels_kept",
+    "refuse_lost",
+    "rest_of",
+    "subset",
+]
 
 Scheme = Literal["new", "known"]
 
@@ -91,6 +102,21 @@ def fold_of_rows(group: RandomDesign, scheme: Scheme, folds: int | None, *, seed
     return out
 
 
+def rest_of(design: Design, held: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Positions of the rows that are not held out."""
+    return np.setdiff1d(np.arange(len(design.y)), held)
+
+
+def refuse_lost(design: Design, kept: NDArray[np.intp]) -> None:
+    """Raise UnsuitedError if a fixed effect of a design is not among the columns kept of a part."""
+    lost = np.setdiff1d(estimable_columns(design), kept)
+    if len(lost):
+        raise UnsuitedError(
+            f"The fixed effect {design.x_names[int(lost[0])]!r} cannot be estimated while a fold "
+            "is held out: its only rows are in that fold. Use more folds."
+        )
+
+
 def subset(design: Design, rows: NDArray[np.intp], advice: str = "use more folds") -> Design:
     """Give the design of some of the rows: the same columns, with the levels that occur.
 
@@ -103,6 +129,7 @@ def subset(design: Design, rows: NDArray[np.intp], advice: str = "use more folds
         X=np.ascontiguousarray(design.X[rows]),
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
+        trials=None if design.trials is None else design.trials[rows],
         random=tuple(_occurring(random, rows, advice) for random in design.random),
         rows=design.rows[rows],
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = [
+    "GeneralizedRefits",
     "GeneralizedRefitter",
     "generalized_bootstrap_intervals",
     "generalized_origin",
@@ -98,6 +99,25 @@ def generalized_responses(
     return out
 
 
+class GeneralizedRefits(NamedTuple):
+    """Estimates of one generalised model for many responses, NaN where a refit failed.
+
+    Attributes
+    ----------
+    points : (m, k) array
+        All that is searched.
+    values : (m,) array
+        -2 log-likelihood.
+    evaluations : (m,) array of int
+    converged : (m,) array of bool
+    """
+
+    points: Floats
+    values: Floats
+    evaluations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+
+
 class GeneralizedRefitter:
     """Fits a generalised model to responses drawn from parameters.
 
@@ -142,6 +162,10 @@ class GeneralizedRefitter:
 
     def described(self, responses: Floats, draws: Sequence[int], origin: Origin) -> Bootstrap:
         """Fit the model to responses (m, n), the draws of these numbers."""
+        return self._bootstrap(*self.refits(responses), draws, origin)
+
+    def refits(self, responses: Floats) -> GeneralizedRefits:
+        """Fit the model to responses (m, n)."""
         m, k = len(responses), len(self.point)
         points, values = np.full((m, k), np.nan), np.full(m, np.nan)
         converged = np.zeros(m, dtype=bool)
@@ -156,7 +180,7 @@ class GeneralizedRefitter:
             count, found = self._refit(responses[i])
             evaluations[i] += count
             values[i], points[i], converged[i] = found or (np.nan, np.full(k, np.nan), False)
-        return self._bootstrap(points, values, evaluations, converged, draws, origin)
+        return GeneralizedRefits(points, values, evaluations, converged)
 
     def _refit(self, y: Floats) -> tuple[int, tuple[float, Floats, bool] | None]:
         """Fit one response (n,): evaluations; deviance, point and whether it has settled."""

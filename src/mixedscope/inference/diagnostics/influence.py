@@ -26,7 +26,7 @@ from mixedscope.inference.diagnostics.deletions import (
 from mixedscope.inference.diagnostics.units import Units
 from mixedscope.inference.estimates.parameters import sds_and_correlations, undetermined
 
-__all__ = ["Influence", "influence_of"]
+__all__ = ["Influence", "factors_of", "influence_of"]
 
 Floats = NDArray[np.float64]
 
@@ -178,7 +178,7 @@ class Influence:
             frames[-1]["scaled"] = scaled
         frames.append(self._long("sigma", None, None, None, found.sigma, whole.sigma[0]))
         for term in objective.system.terms:
-            own = [_factors(term, e.theta[:, term.theta]) for e in (found, whole)]
+            own = [factors_of(term, e.theta[:, term.theta]) for e in (found, whole)]
             pairs = zip(
                 sds_and_correlations(term, own[0], found.sigma),
                 sds_and_correlations(term, own[1], whole.sigma),
@@ -258,7 +258,7 @@ def influence_of(
     )
 
 
-def _factors(term: GroupEffects, thetas: Floats) -> Floats:
+def factors_of(term: GroupEffects, thetas: Floats) -> Floats:
     """Relative covariance factors (m, k, k) of thetas (m, own); NaN where one is unknown."""
     distinct, which = np.unique(thetas, axis=0, return_inverse=True)
     made = [

@@ -33,7 +33,7 @@ from mixedscope.inference.hypotheses.likelihood_ratios import (
     statistic_of,
     table_of,
 )
-from mixedscope.inference.ladder.likelihood_ratio import null_reference
+from mixedscope.inference.ladder.likelihood_ratio import Reference, null_reference, reference
 from mixedscope.inference.profiles.constrained import bounded_inverse, hessian, minimize
 from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
 
@@ -42,6 +42,8 @@ __all__ = [
     "ComparedGeneralized",
     "generalized_against_none",
     "generalized_ratio_table",
+    "structure_reference",
+    "without_random",
 ]
 
 Floats = NDArray[np.float64]
@@ -113,10 +115,22 @@ def generalized_ratio_table(fits: Sequence[ComparedGeneralized], *, seed: int) -
     return table_of(rows, RATIO_COLUMNS)
 
 
+def structure_reference(
+    poorer: ComparedGeneralized, richer: ComparedGeneralized, *, seed: int
+) -> Reference:
+    """What the statistic of two fits with the same fixed effects is to be compared with.
+
+    ``poorer`` is taken to be true; ``seed`` is that of simulated directions.
+    """
+    linearised = _linearised(poorer.objective, poorer.point)
+    one, two = (fit.working(*linearised) for fit in (poorer, richer))
+    return reference(one.objective, one.theta, two.objective, seed=seed)
+
+
 def generalized_against_none(fit: ComparedGeneralized, *, seed: int) -> pd.DataFrame:
     """Compare a fit with the same model without random effects: `RATIO_COLUMNS`, two rows."""
     objective = fit.objective
-    value, point = _without_random(objective, fit.point)
+    value, point = without_random(objective, fit.point)
     statistic = statistic_of(value, fit.value, "the model without random effects", fit.formula)
     working = fit.working(*_linearised(objective, point))
     dof = fit.dof - objective.n_theta
@@ -151,7 +165,7 @@ def _linearised(objective: LaplaceObjective, point: Floats) -> tuple[Floats, Flo
     return weight, modes.eta - system.offset + modes.rows.score / weight
 
 
-def _without_random(objective: LaplaceObjective, point: Floats) -> tuple[float, Floats]:
+def without_random(objective: LaplaceObjective, point: Floats) -> tuple[float, Floats]:
     """Least deviance without random effects, and where that is, (k,)."""
     start = np.array(point, dtype=float)
     start[: objective.n_theta] = 0.0

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
-from mixedscope.core.seeds import generator
+from mixedscope.core.seeds import derive_seed, generator
 from mixedscope.engine.objective import ProfiledObjective
 from mixedscope.inference.estimates.refit import refit_many
 from mixedscope.inference.estimates.simulated import simulate_responses
@@ -35,13 +35,43 @@ class Fitted:
 
     Attributes
     ----------
-    objective : ProfiledObjective
+    objective : ProfiledObjective or LaplaceObjective
     theta : (k,) array
-        The estimates.
+        The estimates: all that was searched.
     """
 
-    objective: ProfiledObjective
+    objective: Any
     theta: Floats
+
+    def draw(self, numbers: Sequence[int], *, seed: int, structure: str) -> Floats:
+        """Responses (m, n) drawn from the fit, those of these numbers; whoever draws them."""
+        if isinstance(self.objective, ProfiledObjective):
+            return np.concatenate(
+                [
+                    simulate_responses(
+                        self.objective,
+                        self.theta,
+                        1,
+                        generator(seed, "bootstrap", structure=structure, draw=number),
+                    )
+                    for number in numbers
+                ]
+            )
+        from mixedscope.inference.bootstrap.generalized import generalized_responses
+
+        own = derive_seed(seed, "bootstrap", structure=structure)
+        return generalized_responses(self.objective, self.theta, numbers, own)
+
+    def refit(self, responses: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Objectives (m,) of refits to responses (m, n), and which of them converged."""
+        if isinstance(self.objective, ProfiledObjective):
+            made = refit_many(self.objective, self.theta, responses)
+            return made.objective, made.converged
+        # Linear models load no families.
+        from mixedscope.inference.bootstrap.generalized import GeneralizedRefitter
+
+        found = GeneralizedRefitter(self.objective, self.theta).refits(responses)
+        return found.values, found.converged
 
 
 def bootstrap_draws(
@@ -63,23 +93,12 @@ def bootstrap_draws(
     tables = []
     for poorer in dict.fromkeys(pair[0] for pair in pairs):
         inner = fits[poorer]
-        responses = np.concatenate(
-            [
-                simulate_responses(
-                    inner.objective,
-                    inner.theta,
-                    1,
-                    generator(seed, "bootstrap", structure=poorer, draw=number),
-                )
-                for number in numbers
-            ]
-        )
-        below = refit_many(inner.objective, inner.theta, responses)
+        responses = inner.draw(numbers, seed=seed, structure=poorer)
+        below, settled = inner.refit(responses)
         for richer in [pair[1] for pair in pairs if pair[0] == poorer]:
-            other = fits[richer]
-            above = refit_many(other.objective, other.theta, responses)
-            statistic = below.objective - above.objective
-            failed = ~(below.converged & above.converged & (statistic >= -_SLACK))
+            above, also = fits[richer].refit(responses)
+            statistic = below - above
+            failed = ~(settled & also & (statistic >= -_SLACK))
             statistic = np.where(failed, np.nan, np.maximum(statistic, 0.0))
             tables.append(
                 pd.DataFrame(

@@ -118,6 +118,9 @@ _SAME: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "numbers of observations": lambda info: info["dimensions"]["n"],
     "criteria": lambda info: info["criterion"],
     "offsets": lambda info: info.get("offset"),
+    "families": lambda info: info.get("family"),
+    "links": lambda info: info.get("link"),
+    "approximations": lambda info: (info.get("information"), info.get("quadrature")),
     "subsets": lambda info: info.get("subset"),
     "known residual standard deviations": lambda info: info.get("known_sigma"),
 }

@@ -1,4 +1,8 @@
-"""The ladder of structures of one model: every rung, the tests between rungs, and their axes."""
+"""The ladder of structures of one model: every rung, the tests between rungs, and their axes.
+
+Of generalised models effective degrees of freedom, and what statistics are compared with, are those
+of the working linear model at the modes, of the poorer fit in tests.
+"""
 
 from __future__ import annotations
 
@@ -107,9 +111,11 @@ def bootstrap_of(rungs: Sequence[Rung], draws: Sequence[int], *, seed: int) -> p
 
 
 def _degrees(rung: Rung) -> float | None:
-    """Effective degrees of freedom; none where sigma all but vanishes, nor of a family."""
+    """Effective degrees of freedom; none where sigma all but vanishes."""
     if rung.estimation.is_generalized:
-        return None
+        rung.objective.reset()
+        terms = rung.objective.effective_degrees(rung.theta)
+        return float(rung.objective.n_fixed + sum(float(own.sum()) for own in terms))
     factors = rung.objective.system.standard_factors(rung.theta)
     try:
         return told_degrees(rung.objective, factors)[2].total
@@ -156,18 +162,28 @@ def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> 
 
 
 def _reference(poorer: Rung, richer: Rung, seed: int) -> Reference:
-    """What the statistic of two rungs is compared with; of families no distribution is known."""
+    """What the statistic of two rungs is compared with."""
     if not poorer.estimation.is_generalized:
         return reference(poorer.objective, poorer.theta, richer.objective, seed=seed)
-    more = len(richer.objective.theta_names) - len(poorer.objective.theta_names)
-    return Reference("bounds", more, None, (), None, _OF_FAMILIES)
+    # Linear models load no families.
+    from mixedscope.inference.hypotheses.generalized_ratios import (
+        ComparedGeneralized,
+        structure_reference,
+    )
 
+    fits = [
+        ComparedGeneralized(
+            formula=str(rung.info["formula"]),
+            structure=rung.structure,
+            objective=rung.objective,
+            point=rung.theta,
+            value=float(rung.info["objective"]),
+            random=rung.info["random"],
+        )
+        for rung in (poorer, richer)
+    ]
+    return structure_reference(*fits, seed=seed)
 
-#: Said of tests between structures of a generalised model.
-_OF_FAMILIES: Final = (
-    "No distribution of the statistic is worked out here, for generalised models: the p-value has "
-    "no bounds."
-)
 
 _TEST_COLUMNS: Final = (
     "model", "optimizer", "criterion", "poorer", "richer", "adjacent", "richest", "parameters",

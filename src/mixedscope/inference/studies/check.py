@@ -14,11 +14,11 @@ from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import generator
 from mixedscope.design.other_rows import whole_terms
 from mixedscope.engine.marginal import MarginalCovariances
-from mixedscope.engine.objective import ProfiledSystem
 from mixedscope.inference.diagnostics.normal_quantiles import COVERAGE, normal_quantiles, spaced
 from mixedscope.inference.estimates.estimates import SINGULAR
 from mixedscope.inference.estimates.simulated import simulate_responses
 from mixedscope.inference.predictions.predictions import refuse_undetermined
+from mixedscope.inference.studies.collinearity import inflation_factors
 from mixedscope.inference.studies.studied_fit import StudiedFit
 
 __all__ = ["check_study"]
@@ -61,6 +61,11 @@ def check_study(fit: StudiedFit, *, draws: int = 200, seed: int = 0) -> dict[str
     """
     if draws < 40:
         raise ModelError(f"draws: limits of 95 % take 40 draws at least, not {draws}.")
+    if fit.estimation.is_generalized:
+        # Linear models load no families.
+        from mixedscope.inference.studies.generalized_check import generalized_check
+
+        return generalized_check(fit, draws, seed)
     system = fit.objective.system
     refuse_undetermined(
         system.design,
@@ -82,7 +87,9 @@ def check_study(fit: StudiedFit, *, draws: int = 200, seed: int = 0) -> dict[str
         "check_density": density,
         "check_effects": effects,
         "check_terms": terms,
-        "check_collinearity": _collinearity(system),
+        "check_collinearity": inflation_factors(
+            system.design, system.kept, system.beta_covariance(1.0)
+        ),
         "check_numbers": pd.DataFrame({"name": list(numbers), "value": list(numbers.values())}),
     }
 
@@ -163,35 +170,3 @@ def _effects(fit: StudiedFit) -> tuple[pd.DataFrame, pd.DataFrame]:
                 )
             )
     return pd.concat(frames, ignore_index=True), pd.DataFrame(told)
-
-
-def _collinearity(system: ProfiledSystem) -> pd.DataFrame:
-    """Generalised variance inflation factors ``|R_11| |R_22| / |R|`` of the terms of fixed effects.
-
-    R holds the correlations of the estimates but for the intercept, R_11 those of a term and R_22
-    those of the others. Columns left out of the model count for nothing; of one term there is no
-    factor.
-    """
-    place = {int(column): at for at, column in enumerate(system.kept)}
-    owners = {
-        term.name: [place[c] for c in term.columns if c in place]
-        for term in system.design.fixed.terms
-        if term.variables
-    }
-    covariance = system.beta_covariance(1.0)
-    own = [at for columns in owners.values() for at in columns]
-    size = np.sqrt(covariance.diagonal())
-    correlations = covariance / np.outer(size, size)
-
-    def log_det(columns: list[int]) -> float:
-        return float(np.linalg.slogdet(correlations[np.ix_(columns, columns)])[1])
-
-    told = sum(bool(columns) for columns in owners.values()) > 1
-    rows = []
-    for name, columns in owners.items():
-        others = [at for at in own if at not in columns]
-        vif = np.nan
-        if told and columns:
-            vif = float(np.exp(log_det(columns) + log_det(others) - log_det(own)))
-        rows.append({"term": name, "df": len(columns), "vif": vif})
-    return pd.DataFrame(rows, columns=["term", "df", "vif"])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.inference.generalized import simulated
 
-__all__ = ["drawn_modes"]
+__all__ = ["drawn_modes", "modes_and_means"]
 
 Floats = NDArray[np.float64]
 
@@ -32,19 +32,20 @@ def drawn_modes(objective: LaplaceObjective, point: Floats) -> list[Floats]:
     """Modes (draws, q, k) of responses drawn at a point (k,), per grouping factor, data units."""
     count = int(np.clip(_ROWS // objective.system.n, _LEAST, _DRAWS))
     responses = simulated(objective, point, count, _SEED, conditional=False)
-    found = list(_modes(objective, point, responses))
+    found = [modes for modes, _ in modes_and_means(objective, point, responses)]
     return [np.stack(own) for own in zip(*found, strict=True)]
 
 
-def _modes(
+def modes_and_means(
     objective: LaplaceObjective, point: Floats, responses: Floats
-) -> Iterator[Sequence[Floats]]:
-    """Modes per grouping factor of each response."""
+) -> Iterator[tuple[Sequence[Floats], Floats]]:
+    """Modes (q, k) per grouping factor of each response (m, n), data units, and means (n,)."""
     system = objective.system
     for y in responses:
         other = copy(system)
         other.response = replace(system.response, y=y)
         modes = objective.like(other).modes_at(point)
-        yield [t.data_modes(b) for t, b in zip(system.terms, modes.b, strict=True)]
+        made = [t.data_modes(b) for t, b in zip(system.terms, modes.b, strict=True)]
+        yield made, system.family.link.mean(modes.eta)
     # What is factorised now is not what was evaluated last.
     objective.forget()

@@ -16,11 +16,6 @@ __all__ = ["study_tables"]
 
 #: Why studies cannot be made of generalised models.
 _LINEAR: Final = {
-    "pooling": "modes of other models are not linear in the response",
-    "check": (
-        "it simulates and standardises what is normally distributed; of others there are "
-        "residuals and mode_distribution"
-    ),
     "reference": (
         "of other models fixed effects are searched, and do not follow from theta; their modes are "
         "compared with linearised or within_group estimates"

@@ -25,7 +25,7 @@ from mixedscope.inference.estimates.parameters import undetermined
 from mixedscope.inference.studies.studied_fit import StudiedFit
 from mixedscope.tables.kinds.mode import MODE_ERRORS, MODE_NORMALITY, MODE_QUANTILES
 
-__all__ = ["COVERAGE", "mode_distribution_study", "modes_covariance"]
+__all__ = ["COVERAGE", "mode_distribution_study", "modes_covariance", "ordered_modes"]
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def mode_distribution_study(fit: StudiedFit) -> dict[str, pd.DataFrame]:
             at = slice(own + j, first, term.size)
             drawn = _drawn(left[:, j], None if whole is None else whole[at, at], key)
             own_modes = modes[position][:, j]
-            table, counts = _ordered(own_modes, levels, drawn)
+            table, counts = ordered_modes(own_modes, levels, drawn)
             quantiles.append(table.assign(**key))
             normality.append(
                 {
@@ -134,7 +134,7 @@ def _of_draws(fit: StudiedFit) -> dict[str, pd.DataFrame]:
             variance = float(np.mean(own[:, :, j] ** 2))
             if not variance > _ROUNDING * float(sds[j]) ** 2:
                 continue
-            table, counts = _ordered(values[:, j], levels, own[:, :, j].T)
+            table, counts = ordered_modes(values[:, j], levels, own[:, :, j].T)
             quantiles.append(table.assign(**key))
             known = {"sd": float(sds[j]), "mode_sd": float(np.sqrt(variance))}
             made = {"coverage": COVERAGE, "draws": len(own), "joint": True}
@@ -184,7 +184,7 @@ def _drawn(variances: Floats, covariance: Floats | None, key: dict[str, str]) ->
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ standard)
 
 
-def _ordered(
+def ordered_modes(
     modes: Floats, levels: NDArray[np.object_], drawn: Floats
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Modes (q,) in their order with the envelope of draws (q, m), and how many are outside."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.data.truth import Truth, true_effects
+from mixedscope.engine.group_effects import GroupEffects
 from mixedscope.engine.marginal import MarginalCovariances
 from mixedscope.engine.objective import ProfiledObjective, ProfiledSystem
 from mixedscope.inference.estimates.leverage import (
@@ -43,6 +44,8 @@ _NEGLIGIBLE: Final = 0.01
 # It spans no more decades on either side, and no standard deviation over sigma beyond the last.
 _DECADES: Final = 4.0
 _LARGEST: Final = 1e4
+# Columns of the table of errors.
+_ERRORS: Final = ("s", "group", "term", "bias2", "variance", "mse")
 # Weights of values 1, 2, 3, 4 steps away in a first derivative (central, order 8).
 _STENCIL: Final = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 
@@ -78,7 +81,13 @@ def pooling_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFram
     is ``sigma² (C - ½ dC/dlog s)``: only the diagonal blocks of C are needed, and derivatives along
     the path.  These are central differences of order 8; their error is 1e-6 of the largest value.
     The bias is that of the modes of the noiseless response.
+
+    Of generalised models fixed effects and dispersion stay those of the fit, the path of a single
+    grouping factor ends at what the rows of each level say by themselves, where that is finite, and
+    no errors are told: modes are not linear in the response.
     """
+    if fit.estimation.is_generalized:
+        return _generalized(fit, levels)
     objective = fit.objective
     system = objective.system
     factors = system.standard_factors(fit.theta)
@@ -92,8 +101,8 @@ def pooling_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFram
     points = [_point(objective, factors, s) for s in scales]
     chosen = _chosen(_point(objective, factors, 1.0).modes, levels)
     limit = fit.joint_limit().modes
-    path = [_modes_frame(system, p.scale, p.modes, chosen) for p in points]
-    path.append(_modes_frame(system, math.inf, limit, chosen))
+    path = [_modes_frame(system.terms, p.scale, p.modes, chosen) for p in points]
+    path.append(_modes_frame(system.terms, math.inf, limit, chosen))
     return {
         "shrinkage_path": pd.concat(path, ignore_index=True),
         "shrinkage_scale": pd.DataFrame(
@@ -106,11 +115,24 @@ def pooling_study(fit: StudiedFit, *, levels: int = 60) -> dict[str, pd.DataFram
             }
         ),
         "shrinkage_error": (
-            pd.DataFrame({name: [] for name in ("s", "group", "term", "bias2", "variance", "mse")})
+            pd.DataFrame({name: [] for name in _ERRORS})
             if truth is None
             else _errors(system, factors, truth, exponents)
         ),
     }
+
+
+def _generalized(fit: StudiedFit, levels: int) -> dict[str, pd.DataFrame]:
+    """The tables of a generalised model, whose errors are known by no formula."""
+    # Linear models load no families.
+    from mixedscope.inference.studies.generalized_pooling import generalized_pooling
+
+    chosen = _chosen(fit.estimation.modes_at(fit.theta), levels)
+    path, scale = generalized_pooling(
+        fit, lambda terms, s, modes: _modes_frame(terms, s, modes, chosen)
+    )
+    errors = pd.DataFrame({name: [] for name in _ERRORS})
+    return {"shrinkage_path": path, "shrinkage_scale": scale, "shrinkage_error": errors}
 
 
 @dataclass(frozen=True)
@@ -180,13 +202,13 @@ def _chosen(modes: Sequence[Floats], most: int) -> list[NDArray[np.intp]]:
 
 
 def _modes_frame(
-    system: ProfiledSystem,
+    terms: Sequence[GroupEffects],
     scale: float,
     modes: Sequence[Floats],
     chosen: Sequence[NDArray[np.intp]],
 ) -> pd.DataFrame:
     frames = []
-    for term, b, rows in zip(system.terms, modes, chosen, strict=True):
+    for term, b, rows in zip(terms, modes, chosen, strict=True):
         levels = np.asarray(term.design.levels, dtype=object)[rows]
         frames.append(
             pd.DataFrame(

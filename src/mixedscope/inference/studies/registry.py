@@ -82,6 +82,7 @@ STUDIES: Final[dict[str, Study]] = {
         f"{_STUDIES}.pooling",
         "pooling_study",
         ("shrinkage_path", "shrinkage_scale", "shrinkage_error"),
+        families=True,
     ),
     "principal": Study(
         f"{_STUDIES}.principal",
@@ -119,6 +120,7 @@ STUDIES: Final[dict[str, Study]] = {
             "check_collinearity",
             "check_numbers",
         ),
+        families=True,
     ),
     "mode_distribution": Study(
         f"{_STUDIES}.mode_distribution",

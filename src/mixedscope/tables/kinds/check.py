@@ -38,6 +38,7 @@ CHECK_TERMS: Final = TableSchema(
         "gap": F64,
     },
     frozenset({"group", "term", "levels", "varies", "outside", "gap"}),
+    more={"likely": INT64},
     study=True,
 )
 

@@ -12,6 +12,13 @@ __all__ = ["CROSSVALIDATION", "CROSSVALIDATION_FITS", "CROSSVALIDATION_GROUPS"]
 _HELD_OUT = {"scheme": TEXT, "by": TEXT}
 _SCHEME_VALUES = {"scheme": frozenset({"new", "known"})}
 
+#: Scores of families beside those of linear models.
+_SCORES = [
+    f"{score}{part}"
+    for score in ("mae", "brier", "auc")
+    for part in ("", "_se", "_difference", "_difference_se")
+]
+
 CROSSVALIDATION: Final = TableSchema(
     "crossvalidation",
     1,
@@ -25,6 +32,7 @@ CROSSVALIDATION: Final = TableSchema(
     },
     frozenset({"scheme", "by", "structure", "groups", "n", "rmse"}),
     _SCHEME_VALUES,
+    more=dict.fromkeys(("outcomes", *_SCORES), F64),
 )
 
 CROSSVALIDATION_GROUPS: Final = TableSchema(
@@ -40,6 +48,7 @@ CROSSVALIDATION_GROUPS: Final = TableSchema(
     },
     frozenset({"scheme", "by", "structure", "fold", "level", "n"}),
     _SCHEME_VALUES,
+    more=dict.fromkeys(("outcomes", "absolute_error"), F64),
 )
 
 CROSSVALIDATION_FITS: Final = TableSchema(

@@ -37,6 +37,6 @@ INFLUENCE_PARAMETERS: Final = TableSchema(
     frozenset({"unit", "method", "kind"}),
     {
         "method": _METHODS,
-        "kind": frozenset({"beta", "sigma", "sd", "correlation", "theta"}),
+        "kind": frozenset({"beta", "sigma", "dispersion", "sd", "correlation", "theta"}),
     },
 )

@@ -72,7 +72,7 @@ _OF_LINEAR: Final = {
 _OF_FAMILIES: Final = ("link", "information", "quadrature")
 
 #: Keys that ask for what is made of linear models alone.
-LINEAR_ALONE: Final = ("influence", "efficiency", "crossvalidation", "power")
+LINEAR_ALONE: Final = ("efficiency", "power")
 
 #: Degrees of freedom of their tests, and intervals that tables show of them.
 _DF: Final = "none"
@@ -142,21 +142,17 @@ def broken_family(formula: Formula, model: Any) -> list[str]:
             f"table.intervals: {model.table.intervals} is of linear models; of the family "
             f"{family.name!r} give one of {', '.join(_INTERVALS)}"
         )
-    if (
-        model.bootstrap
-        and "of" in model.bootstrap.model_fields_set
-        and "tests" in (model.bootstrap.of)
-    ):
+    if model.influence and model.influence.method == "fixed":
         faults.append(
-            "bootstrap.of: tests between structures are drawn of linear models; of the family "
-            f"{family.name!r} give [intervals]"
+            "influence.method: fixed is of linear models, whose fixed effects follow from the "
+            f"covariances; of the family {family.name!r} give newton or exact"
         )
     return faults
 
 
 def is_of_families(chart: ChartSpec) -> bool:
     """Whether a chart is drawn of generalised models: it, and every study that it reads."""
-    return not chart.linear and all(STUDIES[study].families for study in chart.studies)
+    return all(STUDIES[study].families for study in chart.studies)
 
 
 def undrawn(charts: ChartsConfig) -> list[str]:

@@ -127,13 +127,14 @@ def crossvalidation(
     """Predict parts of the data from the rest by every structure.
 
     ``data``: a file written by `mixedscope.workflow.steps.prepare`. ``model``: ``formula``,
-    ``criterion``, ``contrasts`` and ``weights`` of the model. ``settings``: ``by``, ``schemes`` and
-    ``folds``. ``output``: ``crossvalidation.parquet``; the other tables are written beside it, all
-    as CSV too.
+    ``criterion``, ``family``, ``contrasts`` and ``weights`` of the model. ``settings``: ``by``,
+    ``schemes`` and ``folds``. ``output``: ``crossvalidation.parquet``; the other tables are written
+    beside it, all as CSV too.
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.design.spec import ModelSpec
-    from mixedscope.inference.accuracy.crossvalidation import crossvalidation_tables
+    from mixedscope.inference.accuracy.crossvalidation import LinearScores, crossvalidation_tables
+    from mixedscope.inference.accuracy.family_scores import FamilyScores
     from mixedscope.tables.kinds.crossvalidation import (
         CROSSVALIDATION,
         CROSSVALIDATION_FITS,
@@ -148,7 +149,8 @@ def crossvalidation(
     designs = {structure: spec.design(frame) for structure, spec in specs.items()}
     first = specs[structures[0]]
     try:
-        tables = crossvalidation_tables(designs, frame, **settings, reml=first.reml, seed=seed)
+        scores = LinearScores(first.reml) if first.family is None else FamilyScores(specs)
+        tables = crossvalidation_tables(designs, frame, **settings, seed=seed, scores=scores)
     except UnsuitedError as error:
         tables = _skipped("crossvalidation", schemas, str(error))
     for schema in schemas:

@@ -14,6 +14,7 @@ from mixedscope.workflow.steps.naming import naming
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mixedscope.inference.diagnostics.influence import Influence
     from mixedscope.inference.diagnostics.units import Units
     from mixedscope.inference.estimates.stored import StoredFit
     from mixedscope.tables.store import FitTables
@@ -74,10 +75,21 @@ def influence(
     unidentified = stored.info["certificate"].get("unidentified", ())
 
     def make() -> list[pd.DataFrame]:
-        found = [
-            influence_of(stored.objective, stored.theta, own, settings["method"], unidentified)
-            for own in units
-        ]
+        method = settings["method"]
+        found: list[Influence]
+        if stored.info.get("family") is not None:
+            from mixedscope.inference.diagnostics.generalized_influence import (
+                generalized_influence,
+            )
+
+            found = [
+                generalized_influence(stored.objective, stored.theta, own, method) for own in units
+            ]
+        else:
+            found = [
+                influence_of(stored.objective, stored.theta, own, method, unidentified)
+                for own in units
+            ]
         return [_together(f.table for f in found), _together(f.parameters for f in found)]
 
     files = {Path(output).with_name(f"{s.kind}.parquet"): s for s in schemas}

@@ -5,7 +5,7 @@ Where does the model not fit?  The panels are those of check_model of the R pack
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -25,12 +25,18 @@ from mixedscope.charts.kinds.check.words import (
     check_caption,
     check_title,
     collinearity_sentence,
+    compared_sentence,
     density_sentence,
     effects_sentence,
     standing_out,
 )
 from mixedscope.charts.kinds.residuals.chart import ROOT
-from mixedscope.charts.kinds.residuals.parts import ResidualPanels, headed, in_headed_rows
+from mixedscope.charts.kinds.residuals.parts import (
+    ResidualPanels,
+    headed,
+    in_headed_rows,
+    short_response,
+)
 from mixedscope.charts.kinds.residuals.words import (
     leverage_sentence,
     linear_sentence,
@@ -50,6 +56,14 @@ _MOST: Final = 3
 _SIMULATED: Final = Style({"opacity": 0.4}, color="reference")
 _OBSERVED: Final = Style({"strokeWidth": 1.8}, color="mode")
 
+#: Names of the axes of what is told of the response: densities, values, shares.
+_DISTRIBUTIONS: Final = (
+    ("{}", "density"), ("{}", "rows"), ("population mean of {}", "share of successes"),
+)  # fmt: skip
+_SHARES: Final = 2
+#: Values and bins that are not densities have points.
+_POINTS: Final = {"filled": True, "size": 22, "color": COLOURS["mode"], "opacity": 1}
+
 
 @drawn_with(CheckOptions)
 def check_chart(
@@ -68,11 +82,17 @@ def check_chart(
     sheet = ResidualPanels(fit, data, width, _HEIGHT, theme)
     inflation = collinearity_sentence(collinearity)
     normal = normal_sentence(residuals, fit.require("residuals_qq"))
+    family = "shown" in numbers
+    beside = (
+        (_compared(sheet, numbers), "Dispersion and zeros", compared_sentence(numbers))
+        if family
+        else (sheet.leverages(), "Influence", leverage_sentence(residuals, points))
+    )
     panels = [
-        (_density(sheet), "Simulated data", density_sentence(numbers)),
+        (_density(sheet, numbers), "Simulated data", density_sentence(numbers)),
         (sheet.along("residual", 0.0), "Linearity", linear_sentence(residuals)),
         (sheet.along("root", ROOT), "Spread", spread_sentence(residuals)),
-        (sheet.leverages(), "Influence", leverage_sentence(residuals, points)),
+        beside,
         (_collinearity(sheet, collinearity), "Collinearity", inflation),
         (sheet.normal(), "Residuals", normal),
     ]
@@ -84,13 +104,14 @@ def check_chart(
     told = varying.loc[sorted(varying["gap"].nlargest(_MOST).index)]
     rows.append(_effects(sheet, told))
     keyed = [
-        *sheet.key("leverage"),
-        Keyed("line", "observed density", _OBSERVED),
+        *sheet.key(*([] if family else ["leverage"])),
+        Keyed("line", "observed" if family else "observed density", _OBSERVED),
         Keyed("band", "95\u00a0% of simulated", _SIMULATED),
     ]
     rows.append(mark_key(keyed, width=inner() - _LEFT, theme=theme))
     title = check_title(standing_out(residuals, numbers, collinearity, terms))
-    caption = check_caption(len(points), int(residuals["told"]), len(told), len(varying))
+    told_of = (len(points), int(residuals["told"]), len(told), len(varying))
+    caption = check_caption(*told_of, family=family)
     chart = data.give(in_column(*rows, spacing=14)).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
@@ -106,22 +127,24 @@ def _x(field: str, title: str) -> alt.X:
     )
 
 
-def _density(sheet: ResidualPanels) -> Any:
-    """Density of the response over the band of those of simulated responses."""
+def _density(sheet: ResidualPanels, numbers: Mapping[str, float]) -> Any:
+    """Distribution of the response over the band of those of simulated responses."""
     rows = sheet.fit.require("check_density")
     # Beyond where all densities are a thousandth of the highest there is nothing to see.
     most = rows[["observed", "upper"]].max(axis=1)
     seen = most[most > 1e-3 * most.max()].index
-    base = sheet.data.chart(rows.loc[seen.min() : seen.max()])
-    response = str(sheet.fit.info.get("response") or "response")
-    x = _x("response", response)
+    shown = int(numbers.get("shown", 0))
+    base = sheet.data.chart(rows if shown else rows.loc[seen.min() : seen.max()])
+    response = short_response(sheet.fit)
+    across, upwards = _DISTRIBUTIONS[shown]
+    x = _x("response", across.format(response))
 
     def y(field: str) -> alt.Y:
         return alt.Y(
             field=field,
             type="quantitative",
-            scale=alt.Scale(zero=True, nice=False),
-            axis=alt.Axis(title="density", tickCount=4, format="~g"),
+            scale=alt.Scale(zero=shown != _SHARES, nice=False),
+            axis=alt.Axis(title=upwards, tickCount=4, format="~g"),
         )
 
     return layered(
@@ -131,13 +154,70 @@ def _density(sheet: ResidualPanels) -> Any:
         base.mark_line(aria=False, color=COLOURS["reference"], strokeWidth=1).encode(
             x=x, y=y("middle")
         ),
-        base.mark_line(aria=False, **_OBSERVED).encode(
+        base.mark_line(aria=False, point=_POINTS if shown else False, **_OBSERVED).encode(
             x=x,
             y=y("observed"),
             tooltip=[
                 alt.Tooltip(field=name, type="quantitative", format=".3~g")
                 for name in ("response", "observed", "lower", "upper")
             ],
+        ),
+        width=sheet.width,
+        height=sheet.height,
+    )
+
+
+def _compared(sheet: ResidualPanels, numbers: Mapping[str, float]) -> Any:
+    """Dispersion and zeros over their means in simulated data, with the limits of these."""
+    rows = [
+        {
+            "name": name,
+            **{
+                part: numbers[f"{name}_{part}"] / numbers[f"{name}_mean"]
+                for part in ("observed", "lower", "upper")
+            },
+        }
+        for name in ("dispersion", "zeros")
+        if numbers.get(f"{name}_mean", 0.0) > 0.0
+    ]
+    if not rows:
+        height = 1 if is_narrow() else sheet.height
+        empty = alt.Chart(pd.DataFrame({"x": [0]}), width=sheet.width, height=height)
+        return empty.mark_point(opacity=0).properties(view=alt.ViewConfig(stroke=None))
+    ends = [float(value) for row in rows for part, value in row.items() if part != "name"]
+    low, high = min(1.0, *ends), max(1.0, *ends)
+    room = 0.08 * (high - low) or 0.1
+    domain = [max(0.0, low - room), high + room]
+
+    def x(field: str) -> alt.X:
+        return alt.X(
+            field=field,
+            type="quantitative",
+            scale=alt.Scale(domain=domain, nice=False, zero=False),
+            axis=alt.Axis(
+                title="observed over mean of simulated", grid=False, tickCount=5, format="~g"
+            ),
+        )
+
+    axis = alt.Axis(title=None, ticks=False, domain=False, labelLimit=_LEFT + 16)
+    y = alt.Y(field="name", type="nominal", sort=None, axis=axis)
+    base = sheet.data.chart(pd.DataFrame(rows))
+    tips = [
+        alt.Tooltip(field="name", type="nominal"),
+        *(
+            alt.Tooltip(field=part, type="quantitative", format=".3~g")
+            for part in ("observed", "lower", "upper")
+        ),
+    ]
+    return layered(
+        sheet.data.chart(pd.DataFrame({"one": [1.0]}))
+        .mark_rule(aria=False, color=COLOURS["zero"], strokeWidth=1.1, strokeDash=[4, 3])
+        .encode(x=x("one")),
+        base.mark_bar(aria=False, height=14, **_SIMULATED).encode(
+            x=x("lower"), x2=alt.X2(field="upper"), y=y
+        ),
+        base.mark_tick(aria=False, thickness=2, size=20, color=COLOURS["mode"]).encode(
+            x=x("observed"), y=y, tooltip=tips
         ),
         width=sheet.width,
         height=sheet.height,

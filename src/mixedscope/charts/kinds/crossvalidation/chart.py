@@ -1,12 +1,14 @@
 """Cross-validation: how well each structure predicts what it has not seen.
 
 For every way of holding out, on the left how much larger, or smaller, errors are than those of the
-first structure, on the right how much more, or less, probable each calls what was observed.
+first structure, on the right how much more, or less, probable each calls what was observed. Of
+outcomes of two kinds errors are Brier scores, and a third panel shows areas under curves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import altair as alt
@@ -20,17 +22,21 @@ from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.structure_names import structure_colours, worded
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
-from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
-from mixedscope.charts.kinds.crossvalidation.words import (
+from mixedscope.charts.kinds.crossvalidation.differences import (
+    BESIDE,
     WIDTH,
-    crossvalidation_reading,
-    crossvalidation_title,
     is_same,
     plus_minus,
     scheme_name,
+    scores_of,
+)
+from mixedscope.charts.kinds.crossvalidation.options import CrossvalidationOptions
+from mixedscope.charts.kinds.crossvalidation.words import (
+    crossvalidation_reading,
+    crossvalidation_title,
 )
 from mixedscope.charts.kinds.efficiency.words import NO_SHRINKAGE
-from mixedscope.core.vocabulary import UNSHRUNKEN
+from mixedscope.core.vocabulary import NO_RANDOM, UNSHRUNKEN
 
 __all__ = ["crossvalidation_chart"]
 
@@ -40,8 +46,12 @@ _GAP: Final = 8
 _CHARACTER: Final = 5.6
 _COLUMN: Final = 60
 _ROW: Final = 20
-#: What the differences are of.
-_VALUES: Final = {"difference": "rmse", "density_difference": "log_density"}
+#: What stands beside structures.
+_BESIDE: Final = {UNSHRUNKEN: NO_SHRINKAGE, NO_RANDOM: "no random effects"}
+_BRIEFLY: Final = {
+    "new": "whole levels are held out",
+    "known": "some observations are held out",
+}
 _HELD_OUT: Final = {
     "new": "all observations of some levels are held out",
     "known": "some observations of every level are held out",
@@ -65,32 +75,33 @@ def crossvalidation_chart(
     colours = ink(theme)
     data = Datasets(digits=6)
     names = list(dict.fromkeys(summary["structure"]))
-    structures = [s for s in names if s != UNSHRUNKEN]
-    fields = ("difference", "density_difference")
-    longest = (max(map(len, _told(summary, f)), default=0) for f in fields)
-    columns = [max(_COLUMN, round(_CHARACTER * n) + 6) for n in longest]
-    beside = not is_narrow()
-    width = inner() - _AXIS - _GAP - max(columns)
-    if beside:
-        width = (inner() - _AXIS - 3 * _GAP - sum(columns)) // 2
-    height = _ROW * len(names)
+    structures = [s for s in names if s not in BESIDE]
+    drawn = [_Drawn(*own, response) for own in scores_of(summary)]
+    columns = [
+        max(_COLUMN, round(_CHARACTER * max(map(len, score.told(summary)), default=0)) + 6)
+        for score in drawn
+    ]
     schemes = list(dict.fromkeys(summary["scheme"]))
-    rows = []
+    # Two scores stand side by side, below each other for each scheme; more the other way round.
+    wide = not is_narrow()
+    turned = wide and len(drawn) > 2
+    beside = wide and not turned
+    room = _Room(columns, len(schemes), beside=beside, turned=turned)
+    blocks = []
     for scheme in schemes:
         own = summary[summary["scheme"] == scheme].reset_index(drop=True)
+        is_first = scheme == schemes[0]
         titled = scheme == schemes[-1] or not beside
-        parts = [
-            _errors(data, own, names, response, titled=titled).properties(width=width),
-            _numbers(data, own, names, fields[0], columns[0], colours),
-            _densities(data, own, names, structures, titled=titled, labels=not beside).properties(
-                width=width
-            ),
-            _numbers(data, own, names, fields[1], columns[1], colours),
-        ]
-        panels = [part.properties(height=height) for part in parts]
+        pairs = []
+        for score, column in zip(drawn, room.columns, strict=True):
+            labels = is_first if turned else not beside or score is drawn[0]
+            panel = score.panel(data, own, names, structures, titled=titled, labels=labels)
+            told = _numbers(data, own, names, score, column, colours)
+            size = {"height": _ROW * len(names)}
+            pairs.append([panel.properties(width=room.width, **size), told.properties(**size)])
         heading = alt.TitleParams(
             text=scheme_name(scheme, str(own["by"].iloc[0])),
-            subtitle=_HELD_OUT[scheme],
+            subtitle=(_BRIEFLY if turned else _HELD_OUT)[scheme],
             fontSize=11,
             subtitleFontSize=10,
             subtitleColor=colours["soft"],
@@ -98,12 +109,13 @@ def crossvalidation_chart(
             frame="group",
             offset=3,
         )
-        pairs = [panels] if beside else [panels[:2], panels[2:]]
+        if beside:
+            pairs = [[part for pair in pairs for part in pair]]
         lines = [in_row(*pair, spacing=_GAP, bounds="flush") for pair in pairs]
         block = lines[0] if beside else in_column(*lines, spacing=8)
-        rows.append(block.properties(title=heading))
+        blocks.append(block.properties(title=heading))
+    chart = in_row(*blocks, spacing=_GAP) if turned else in_column(*blocks, spacing=12)
     title = crossvalidation_title(summary, groups, fits)
-    chart = in_column(*rows, spacing=12)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
     caption = crossvalidation_reading(summary, groups, fits)
     first = worded(structures[0])
@@ -111,8 +123,22 @@ def crossvalidation_chart(
     return chart, title, caption
 
 
+class _Room:
+    """How wide panels and the columns of numbers beside them are."""
+
+    def __init__(self, columns: Sequence[int], schemes: int, *, beside: bool, turned: bool) -> None:
+        self.columns = list(columns)
+        if beside:
+            gaps = (2 * len(columns) - 1) * _GAP
+            self.width = (inner() - _AXIS - gaps - sum(columns)) // len(columns)
+            return
+        self.columns = [max(columns)] * len(columns)
+        count = schemes if turned else 1
+        self.width = (inner() - _AXIS - (2 * count - 1) * _GAP) // count - max(columns)
+
+
 def _label(name: str) -> str:
-    return NO_SHRINKAGE if name == UNSHRUNKEN else worded(name)
+    return _BESIDE.get(name) or worded(name)
 
 
 def _y(names: Sequence[str], *, labels: bool) -> alt.Y:
@@ -128,117 +154,113 @@ def _y(names: Sequence[str], *, labels: bool) -> alt.Y:
 
 
 def _colour(names: Sequence[str]) -> alt.Color:
-    structures = [n for n in names if n != UNSHRUNKEN]
+    structures = [n for n in names if n not in BESIDE]
+    others = [n for n in names if n in BESIDE]
     palette = structure_colours(structures, GROUP_COLOURS)
-    palette += [COLOURS["reference"]] * (UNSHRUNKEN in names)
-    shown = [*structures, *[n for n in names if n == UNSHRUNKEN]]
+    palette += [COLOURS["reference"]] * len(others)
+    shown = [*structures, *others]
     scale = alt.Scale(domain=[_label(n) for n in shown], range=palette)
     return alt.Color("name:N", scale=scale, legend=None)
 
 
-def _errors(
-    data: Datasets,
-    own: pd.DataFrame,
-    names: Sequence[str],
-    response: str | None,
-    *,
-    titled: bool,
-) -> Any:
-    """Root mean squared errors minus that of the first structure."""
-    # What differs by rounding alone does not differ.
-    same = [is_same(row) for _, row in own.iterrows()]
-    told = own[["difference", "difference_se"]].mask(pd.Series(same, index=own.index), 0.0)
-    half = WIDTH * told["difference_se"].fillna(0.0)
-    frame = own[["rmse", "n"]].assign(
-        name=own["structure"].map(_label),
-        difference=told["difference"],
-        difference_se=told["difference_se"],
-        low=told["difference"] - half,
-        high=told["difference"] + half,
-    )
-    scale, ticks = _around_zero(frame)
-    words = ["root mean squared error", *[f"({response})"] * bool(response)]
-    axis = alt.Axis(
-        title=[*words, f"minus that of {worded(names[0])}"] if titled else None, grid=False, **ticks
-    )
-    tooltip = [
-        alt.Tooltip("name:N", title="structure"),
-        alt.Tooltip("rmse:Q", title="root mean squared error", format=".5~g"),
-        alt.Tooltip("difference:Q", title="against the first", format="+.3~g"),
-        alt.Tooltip("difference_se:Q", title="its standard error", format=".2~g"),
-        alt.Tooltip("n:Q", title="observations"),
-    ]
-    return _marks(data, frame, names, "difference", scale, axis, tooltip, labels=True)
+@dataclass(frozen=True)
+class _Drawn:
+    """A score of structures, as it is drawn.
+
+    Attributes
+    ----------
+    value, difference : str
+        Columns of the table ``crossvalidation``; that of standard errors ends in ``_se``.
+    name : str
+        What it is called.
+    response : str or None
+        Unit of an error that has one.
+    """
+
+    value: str
+    difference: str
+    name: str
+    response: str | None
+
+    def panel(
+        self,
+        data: Datasets,
+        own: pd.DataFrame,
+        names: Sequence[str],
+        structures: Sequence[str],
+        *,
+        titled: bool,
+        labels: bool,
+    ) -> Any:
+        """Differences from the first structure."""
+        own = own[own[self.value].notna()]
+        # What differs by rounding alone does not differ.
+        same = [is_same(row, self.value, self.difference) for _, row in own.iterrows()]
+        error = f"{self.difference}_se"
+        told = own[[self.difference, error]].mask(pd.Series(same, index=own.index), 0.0)
+        half = WIDTH * told[error].fillna(0.0)
+        frame = own[[self.value, "n"]].assign(
+            name=own["structure"].map(_label),
+            **{self.difference: told[self.difference], error: told[error]},
+            low=told[self.difference] - half,
+            high=told[self.difference] + half,
+        )
+        # What is no structure may be far from all of them: then the axis is theirs.
+        near = frame[own["structure"] != NO_RANDOM] if len(structures) > 1 else frame
+        (low, high), ticks = _around_zero(near)
+        scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+        frame["edge"] = (frame["high"] > high).astype(int) - (frame["low"] < low).astype(int)
+        edge = 0.03 * (high - low)
+        frame["place"] = frame[self.difference].clip(low + edge, high - edge)
+        words = [self.name, *[f"({self.response})"] * bool(self.response and self.value == "rmse")]
+        axis = alt.Axis(
+            title=[*words, f"minus that of {worded(names[0])}"] if titled else None,
+            grid=False,
+            **ticks,
+        )
+        tooltip = [
+            alt.Tooltip("name:N", title="structure"),
+            alt.Tooltip(f"{self.value}:Q", title=self.name, format=".5~g"),
+            alt.Tooltip(f"{self.difference}:Q", title="against the first", format="+.3~g"),
+            alt.Tooltip(f"{error}:Q", title="its standard error", format=".2~g"),
+            alt.Tooltip("n:Q", title="observations"),
+        ]
+        return _marks(data, frame, names, scale, axis, tooltip, labels=labels)
+
+    def told(self, own: pd.DataFrame) -> list[str]:
+        """The value of the first structure; differences from it, with two standard errors."""
+        words = []
+        for _, row in own.iterrows():
+            if row["structure"] == own["structure"].iloc[0]:
+                words.append(number(row[self.value], 4))
+            elif pd.isna(row[self.difference]):
+                words.append("")
+            elif is_same(row, self.value, self.difference):
+                words.append("the same")
+            else:
+                words.append(plus_minus(row[self.difference], row[f"{self.difference}_se"]))
+        return words
 
 
-def _densities(
-    data: Datasets,
-    own: pd.DataFrame,
-    names: Sequence[str],
-    structures: Sequence[str],
-    *,
-    titled: bool,
-    labels: bool,
-) -> Any:
-    """Log densities minus that of the first structure."""
-    told = own[own["structure"].isin(structures)]
-    half = WIDTH * told["density_difference_se"]
-    gained = told["density_difference"]
-    frame = told[["density_difference", "density_difference_se", "log_density"]].assign(
-        name=told["structure"].map(_label), low=gained - half, high=gained + half
-    )
-    scale, ticks = _around_zero(frame)
-    axis = alt.Axis(
-        title=["log density of the data", f"minus that of {worded(structures[0])}"]
-        if titled
-        else None,
-        grid=False,
-        **ticks,
-    )
-    tooltip = [
-        alt.Tooltip("name:N", title="structure"),
-        alt.Tooltip("log_density:Q", title="log density", format=".6~g"),
-        alt.Tooltip("density_difference:Q", title="against the first", format="+.3~g"),
-        alt.Tooltip("density_difference_se:Q", title="its standard error", format=".2~g"),
-    ]
-    return _marks(data, frame, names, "density_difference", scale, axis, tooltip, labels=labels)
-
-
-def _around_zero(frame: pd.DataFrame) -> tuple[alt.Scale, dict[str, Any]]:
-    """Give the axis of differences: zero, and what the intervals reach, where there is any."""
+def _around_zero(frame: pd.DataFrame) -> tuple[tuple[float, float], dict[str, Any]]:
+    """Give the ends of the axis of differences: zero, and what the intervals reach, if any."""
     low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
     if low == high:
-        return alt.Scale(domain=[-1.0, 1.0], nice=False), {"values": [0]}
+        return (-1.0, 1.0), {"values": [0]}
     room = 0.08 * (high - low)
-    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
-    return scale, {"tickCount": 3}
-
-
-def _told(own: pd.DataFrame, field: str) -> list[str]:
-    """The value of the first structure; differences from it, with two standard errors."""
-    words = []
-    for _, row in own.iterrows():
-        if row["structure"] == own["structure"].iloc[0]:
-            words.append(number(row[_VALUES[field]], 4))
-        elif pd.isna(row[field]):
-            words.append("")
-        elif field == "difference" and is_same(row):
-            words.append("the same")
-        else:
-            words.append(plus_minus(row[field], row[f"{field}_se"]))
-    return words
+    return (low - room, high + room), {"tickCount": 3}
 
 
 def _numbers(
     data: Datasets,
     own: pd.DataFrame,
     names: Sequence[str],
-    field: str,
+    score: _Drawn,
     width: int,
     colours: dict[str, str],
 ) -> Any:
     """Draw the first structure's value and differences from it as a column of numbers."""
-    frame = pd.DataFrame({"name": own["structure"].map(_label), "told": _told(own, field)})
+    frame = pd.DataFrame({"name": own["structure"].map(_label), "told": score.told(own)})
     return (
         data.chart(frame)
         .mark_text(align="right", fontSize=10, color=colours["ink"], aria=False)
@@ -255,7 +277,6 @@ def _marks(
     data: Datasets,
     frame: pd.DataFrame,
     names: Sequence[str],
-    name: str,
     scale: alt.Scale,
     axis: alt.Axis,
     tooltip: Sequence[alt.Tooltip],
@@ -263,16 +284,24 @@ def _marks(
     labels: bool,
 ) -> Any:
     y, colour = _y(names, labels=labels), _colour(names)
-    base = data.chart(frame)
+    inside = data.chart(frame[frame["edge"] == 0])
     rule = (
         data.chart([{"first": 0.0}])
         .mark_rule(color=COLOURS["zero"], strokeDash=[3, 2], strokeWidth=0.9, aria=False)
         .encode(x=alt.X("first:Q", scale=scale, axis=axis))
     )
-    bars = base.mark_rule(strokeWidth=1.8, aria=False).encode(
+    bars = inside.mark_rule(strokeWidth=1.8, aria=False).encode(
         x=alt.X("low:Q", scale=scale, axis=axis), x2=alt.X2("high:Q"), y=y, color=colour
     )
-    points = base.mark_point(filled=True, size=46, opacity=1, aria=False).encode(
-        x=alt.X(f"{name}:Q", scale=scale, axis=axis), y=y, color=colour, tooltip=list(tooltip)
+    x = alt.X("place:Q", scale=scale, axis=axis)
+    points = inside.mark_point(filled=True, size=46, opacity=1, aria=False).encode(
+        x=x, y=y, color=colour, tooltip=list(tooltip)
     )
-    return layered(rule, bars, points)
+    beyond = [
+        data.chart(own)
+        .mark_point(shape=shape, filled=True, size=60, opacity=1, aria=False)
+        .encode(x=x, y=y, color=colour, tooltip=list(tooltip))
+        for edge, shape in ((-1, "triangle-left"), (1, "triangle-right"))
+        if len(own := frame[frame["edge"] == edge])
+    ]
+    return layered(rule, bars, points, *beyond)

@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import pandas as pd
 
-from mixedscope.charts.common.numerals import fixed, number
+from mixedscope.charts.common.numerals import number
 from mixedscope.charts.common.structure_names import in_words
+from mixedscope.charts.kinds.crossvalidation.differences import (
+    WIDTH,
+    ends,
+    has_family,
+    is_same,
+    plus_minus,
+    scheme_name,
+)
+from mixedscope.charts.kinds.crossvalidation.family_words import family_reading, family_title
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.core.vocabulary import UNSHRUNKEN
 
-__all__ = [
-    "WIDTH",
-    "crossvalidation_reading",
-    "crossvalidation_title",
-    "is_same",
-    "plus_minus",
-    "scheme_name",
-]
+__all__ = ["crossvalidation_reading", "crossvalidation_title"]
 
-#: Half width of an interval, in standard errors.
-WIDTH: Final = 2.0
-
-#: Relative differences below this are rounding.
-_SAME: Final = 1e-7
 
 #: A level with more than this share of a difference is named.
 _MUCH: Final = 0.5
 
 
-def scheme_name(scheme: str, by: str) -> str:
-    """Name what was held out."""
-    return f"{'new' if scheme == 'new' else 'known'} levels of {by}"
-
-
 def _of(table: pd.DataFrame, scheme: str) -> pd.DataFrame:
     return table[table["scheme"] == scheme].set_index("structure")
-
-
-def is_same(row: pd.Series) -> bool:
-    """Whether a structure predicts exactly as the first one does."""
-    return bool(abs(row["difference"]) <= _SAME * row["rmse"])
 
 
 def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.DataFrame) -> str:
@@ -51,6 +37,8 @@ def crossvalidation_title(summary: pd.DataFrame, groups: pd.DataFrame, fits: pd.
     ``summary``, ``groups``, ``fits``: the tables ``crossvalidation``, ``crossvalidation_groups``
     and ``crossvalidation_fits``.
     """
+    if has_family(summary):
+        return family_title(summary)
     summary = in_words(summary)
     structures = [s for s in dict.fromkeys(summary["structure"]) if s != UNSHRUNKEN]
     first, *others = structures
@@ -90,6 +78,8 @@ def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: p
     ``summary``, ``groups``, ``fits``: the tables ``crossvalidation``, ``crossvalidation_groups``
     and ``crossvalidation_fits``.
     """
+    if has_family(summary):
+        return family_reading(summary, fits)
     summary, groups = in_words(summary), in_words(groups)
     text = []
     for scheme in dict.fromkeys(summary["scheme"]):
@@ -101,7 +91,7 @@ def crossvalidation_reading(summary: pd.DataFrame, groups: pd.DataFrame, fits: p
         "After \u00b1 stand two standard errors over the levels held out, which are taken as "
         "independent; with few levels they are rough, and other folds would differ a little."
     )
-    text.append(_ends(fits, summary))
+    text.append(ends(fits, summary))
     return " ".join(part for part in text if part)
 
 
@@ -172,30 +162,3 @@ def _largest(parts: pd.DataFrame, first: str, name: str, by: str) -> str:
 def _signed(value: float) -> str:
     text = number(abs(value), 3)
     return f"+{text}" if value >= 0 else f"\u2212{text}"
-
-
-def plus_minus(value: float, error: float) -> str:
-    """Write a difference to the decimals that its error has two digits in, or one if small."""
-    half = WIDTH * error
-    if half > 0:
-        decimals = max(0, (1 if half >= 0.1 else 0) - math.floor(math.log10(half)))
-    else:
-        decimals = 3
-    sign = "+" if value >= 0 else "\u2212"
-    return f"{sign}{fixed(abs(value), decimals)} \u00b1 {fixed(half, decimals)}"
-
-
-def _ends(fits: pd.DataFrame, summary: pd.DataFrame) -> str:
-    counts = fits["status"].value_counts()
-    failed, stopped = int(counts.get("failed", 0)), int(counts.get("stopped", 0))
-    text = f"Of {len(fits):,} fits "
-    if not failed and not stopped:
-        return f"{text}all converged."
-    parts = [f"{failed} failed"] * bool(failed)
-    parts += [f"{stopped} stopped short of an optimum"] * bool(stopped)
-    text += joined(parts)
-    if failed:
-        gone = summary.groupby("scheme", sort=False)["groups_failed"].first()
-        levels = joined([f"{n} ({scheme})" for scheme, n in gone.items() if n])
-        text += f"; levels left out for all structures: {levels}"
-    return f"{text}."

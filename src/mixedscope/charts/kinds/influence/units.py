@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
@@ -12,6 +13,10 @@ from mixedscope.core.errors import UnsuitedError
 from mixedscope.tables.store import FitTables
 
 __all__ = ["Units", "read_units"]
+
+
+#: What scales are called that belong to no grouping factor.
+_SCALES: Final = {"sigma": "σ"}
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,10 @@ def _units(by: str | None, whole: pd.DataFrame, parameters: pd.DataFrame) -> Uni
     own = own.sort_values("cooks_distance", ascending=False, kind="stable", na_position="last")
     effects = changed[changed["kind"] == "beta"]
     # With theta as it is standard deviations follow sigma.
-    kinds = ["sigma"] if (own["method"] == "fixed").all() else ["sigma", "sd"]
+    kinds = ["sigma"] if (own["method"] == "fixed").all() else ["sigma", "dispersion", "sd"]
     sds = changed[changed["kind"].isin(kinds)]
     names = [
-        "σ" if kind == "sigma" else f"{term} | {group}"
+        _SCALES.get(kind) or (term if kind == "dispersion" else f"{term} | {group}")
         for kind, term, group in zip(sds["kind"], sds["term"], sds["group"], strict=True)
     ]
     all_of_them = sds["estimate"] + sds["change"]

@@ -17,6 +17,9 @@ _METHODS: Final = {
 }
 
 
+_OF_FAMILIES: Final = {**_METHODS, "newton": "one Newton step of all parameters"}
+
+
 def units_name(units: Units) -> str:
     """What the units of a block are, and how many."""
     count = len(units.table)
@@ -60,9 +63,13 @@ def sds_sentence(units: Units) -> str:
     )
 
 
-def influence_caption(blocks: Sequence[Units]) -> str:
-    """Say what is measured, how it was found, and what is missing."""
-    methods = dict.fromkeys(_METHODS.get(units.method, units.method) for units in blocks)
+def influence_caption(blocks: Sequence[Units], *, family: bool = False) -> str:
+    """Say what is measured, how it was found, and what is missing.
+
+    ``family``: of a generalised model.
+    """
+    known = _OF_FAMILIES if family else _METHODS
+    methods = dict.fromkeys(known.get(units.method, units.method) for units in blocks)
     text = [
         f"Estimates without each unit in turn ({'; '.join(methods)}). Cook's distance: of all "
         "fixed effects together, by their covariance. Coefficients: with all less without, over "

@@ -68,8 +68,9 @@ def pooling_chart(
     style = _Style(x, palette, ink(theme), theme)
     spans = _spans(paths)
     drawn = [_row(row, style, spans) for row in rows]
+    has_ends = any(bool(np.isinf(path.modes["s"]).any()) for path in paths)
     key = [
-        ("reference", reference_key(paths)),
+        *([("reference", reference_key(paths))] if has_ends else []),
         ("fit", "the fit"),
         ("zero", "population"),
     ]

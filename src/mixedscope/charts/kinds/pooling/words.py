@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.shrinkage.levels import number, share
 from mixedscope.charts.kinds.shrinkage.references import (
@@ -16,6 +17,7 @@ from mixedscope.charts.kinds.shrinkage.references import (
     reference_of,
 )
 from mixedscope.charts.kinds.shrinkage.words import NO_LIMIT, joined
+from mixedscope.core.vocabulary import INFINITE
 from mixedscope.tables.store import FitTables
 
 __all__ = ["ZOOM", "Path", "least_error", "pooling_caption", "pooling_title", "reference_key"]
@@ -41,6 +43,7 @@ class Path:
     Attributes
     ----------
     fit : FitTables
+    has_family : bool
     groups : list of str
         Grouping factors in the order of the formula.
     s : (m,) array
@@ -66,7 +69,11 @@ class Path:
         self.edf: dict[str | None, Any] = {None: self.scale["edf"].to_numpy(dtype=float)}
         own = np.array(self.scale["edf_groups"].tolist(), dtype=float)
         self.edf |= {group: own[:, i] for i, group in enumerate(self.groups)}
-        self.compared = {g: reference_of([fit, *beside], g) for g in self.groups}
+        self.has_family = is_generalized(fit.info)
+        self.compared = {
+            g: "within_group" if self.has_family else reference_of([fit, *beside], g)
+            for g in self.groups
+        }
         self.confounded = confounded_in(fit)
         self.modes = self._with_ends(fit)
 
@@ -74,6 +81,8 @@ class Path:
         """Put the references at s = infinity; a level without one has no end."""
         path = fit.require("shrinkage_path")
         last = np.isinf(path["s"])
+        if self.has_family:
+            return path[~last | path["mode"].notna()].reset_index(drop=True)
         keys = ["group", "level", "term"]
         known = fit.require("modes")
         known = known[known["within_group"].notna()]
@@ -150,12 +159,14 @@ def pooling_caption(paths: Sequence[Path], x: str) -> str:
         if x == "edf"
         else "s, on a log scale"
     )
+    relative, beyond = "relative ", f"; open points beyond the end, {_reference_words(paths)}"
+    if path.has_family:
+        relative, beyond = "", _beyond(path)
     words = [
-        f"Conditional modes of {path.info['formula']} when the relative covariance factors Λ of "
+        f"Conditional modes of {path.info['formula']} when the {relative}covariance factors Λ of "
         "all grouping factors are multiplied by s: left complete pooling (s = 0, all modes zero), "
-        "at the vertical line the fit (s = 1), rightwards ever less pooling; open points beyond "
-        f"the end, {_reference_words(paths)}. A line is a level; to the right run "
-        f"{along}. {_end(path)}"
+        f"at the vertical line the fit (s = 1), rightwards ever less pooling{beyond}. A line is a "
+        f"level; to the right run {along}. {_end(path)}"
     ]
     if path.confounded:
         words.append(
@@ -163,7 +174,7 @@ def pooling_caption(paths: Sequence[Path], x: str) -> str:
             "effects between them in proportion to \u039b. Its end is not the absence of pooling, "
             "and the degrees of freedom are not what levels keep of their own estimates."
         )
-    elif missing_limit([p.fit for p in paths]):
+    elif missing_limit([p.fit for p in paths]) and not path.has_family:
         words.append(NO_LIMIT)
     for group in path.groups:
         own = path.modes[path.modes["group"] == group]
@@ -178,8 +189,22 @@ def pooling_caption(paths: Sequence[Path], x: str) -> str:
     return " ".join(word for word in words if word)
 
 
+def _beyond(path: Path) -> str:
+    """Say what stays as it is, and where the path of a generalised model leads."""
+    still = ", fixed effects staying as they are"
+    if len(path.groups) > 1:
+        return still
+    modes = path.fit.require("modes")
+    endless = modes.loc[modes["own_estimate"] == INFINITE, "level"].nunique()
+    own = "open points beyond the end, maximum likelihood of each level's own rows"
+    some = f" (of {endless:,} levels infinite: their lines go on)" if endless else ""
+    return f"{still}; {own}{some}"
+
+
 def reference_key(paths: Sequence[Path]) -> str:
     """Name in a key what the modes end at."""
+    if paths[0].has_family:
+        return "own maximum likelihood"
     return _references(
         paths, "reference (joint limit)", "reference (own least squares)", "; {} for {}"
     )

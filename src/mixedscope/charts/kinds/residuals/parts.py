@@ -20,13 +20,15 @@ from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.motion.ticks import nice_ticks
 from mixedscope.tables.store import FitTables
 
-__all__ = ["ResidualPanels", "cleared", "headed", "in_headed_rows"]
+__all__ = ["ResidualPanels", "cleared", "headed", "in_headed_rows", "short_response"]
 
 _Style = dict[str, Any]
 
 #: Characters of a line of words above a panel, per pixel of its width.
 _CHARACTER: Final = 4.8
 _BEYOND: Final = 24
+#: Characters of the name of a response in the title of an axis.
+_LONGEST: Final = 20
 #: Observations that are named beside their point.
 _NAMED: Final = 3
 
@@ -39,6 +41,12 @@ _BANDS: Final = alt.Scale(paddingInner=0.4, paddingOuter=0.3)
 _TICKS: Final = 5
 _HALF: Final = 7.0
 _CONTOUR: Final[_Style] = {"color": "#CC3311", "strokeWidth": 1.1, "strokeDash": [2, 2]}
+
+
+def short_response(fit: FitTables) -> str:
+    """Name of the response where there is little room: of one made of columns that it is one."""
+    name = str(fit.info.get("response") or "response")
+    return name if len(name) <= _LONGEST else "the response"
 
 
 def cleared(low: float, high: float, height: int) -> list[float]:
@@ -163,7 +171,7 @@ class ResidualPanels:
         if of == "root":
             title = "√ |residual|"
             points = points.assign(residual=points["residual"].abs() ** 0.5)
-        response = self.fit.info.get("response") or "response"
+        response = short_response(self.fit)
         numbers = self.fit.require("residuals_numbers").set_index("name")["value"]
         by_rows = numbers["by_rows"] == 1
         # Of a generalised model it is a mean, of random effects of 0.
