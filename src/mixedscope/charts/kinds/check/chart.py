@@ -24,11 +24,11 @@ from mixedscope.charts.kinds.check.options import CheckOptions
 from mixedscope.charts.kinds.check.words import (
     check_caption,
     check_title,
+    checks_of,
     collinearity_sentence,
     compared_sentence,
     density_sentence,
     effects_sentence,
-    standing_out,
 )
 from mixedscope.charts.kinds.residuals.chart import ROOT
 from mixedscope.charts.kinds.residuals.parts import (
@@ -109,7 +109,7 @@ def check_chart(
         Keyed("band", "95\u00a0% of simulated", _SIMULATED),
     ]
     rows.append(mark_key(keyed, width=inner() - _LEFT, theme=theme))
-    title = check_title(standing_out(residuals, numbers, collinearity, terms))
+    title = check_title(checks_of(residuals, numbers, collinearity, terms))
     told_of = (len(points), int(residuals["told"]), len(told), len(varying))
     caption = check_caption(*told_of, family=family)
     chart = data.give(in_column(*rows, spacing=14)).properties(

@@ -13,6 +13,7 @@ from mixedscope.charts.kinds.residuals.words import told_p
 __all__ = [
     "check_caption",
     "check_title",
+    "checks_of",
     "collinearity_sentence",
     "compared_sentence",
     "density_sentence",
@@ -87,7 +88,7 @@ def effects_sentence(outside: int, levels: int, gap: float) -> str:
     return f"{outside:,} of {levels:,} outside the envelope{off}."
 
 
-def standing_out(
+def checks_of(
     residuals: Mapping[str, float],
     numbers: Mapping[str, float],
     collinearity: pd.DataFrame,
@@ -128,9 +129,23 @@ def _of_kind(residuals: Mapping[str, float], numbers: Mapping[str, float]) -> di
     }
 
 
+def standing_out(
+    residuals: Mapping[str, float],
+    numbers: Mapping[str, float],
+    collinearity: pd.DataFrame,
+    terms: pd.DataFrame,
+) -> list[str]:
+    """Name the checks that stand out: see `checks_of`."""
+    return _found(checks_of(residuals, numbers, collinearity, terms))
+
+
+def _found(checks: Mapping[str, bool]) -> list[str]:
+    return [name for name, stands_out in checks.items() if stands_out]
+
+
 def check_title(checks: Mapping[str, bool]) -> str:
     """Say which of the checks stand out."""
-    found = [name for name, stands_out in checks.items() if stands_out]
+    found = _found(checks)
     if not found:
         return f"None of {len(checks)} checks stands out"
     verb = "stands" if len(found) == 1 else "stand"
