@@ -204,9 +204,9 @@ class SingleLaplace(LaplaceObjective):
         is_same = system.factors is self.system.factors and system.basis is self.system.basis
         is_same &= system.offset is self.system.offset
         counts = system.response.counts, self.system.response.counts
-        is_same &= counts[0] is counts[1] or (
-            None not in counts and np.array_equal(*counts)  # type: ignore[arg-type]
-        )
+        one, two = counts
+        known = one is not None and two is not None
+        is_same &= one is two or (known and np.array_equal(one, two))  # type: ignore[arg-type]
         return SingleLaplace(system, expected=self.expected, rows=self._rows if is_same else None)
 
     # -- units
