@@ -23,7 +23,7 @@ from mixedscope.charts.common.numerals import fixed, number
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.page import beside, drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart
-from mixedscope.charts.common.sheet import headline, inner
+from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.principal.axes import Axes, read_axes
 from mixedscope.charts.kinds.principal.options import PrincipalOptions
@@ -50,6 +50,9 @@ _MOST_COLUMNS: Final = 3
 #: Most panels of one fit, and of each of several; pixels down that tables may take.
 _MOST_PANELS: Final = 9
 _MOST_ROWS: Final = 4
+_FEW_ROWS: Final = 2
+#: Most fits that stand beside each other on a narrow sheet.
+_MOST_BESIDE: Final = 2
 _TABLES: Final = 230
 #: So many levels are named beside their points, in panels that are wider than this.
 _NAMED: Final = 20
@@ -74,8 +77,11 @@ def principal_chart(
     pulls = [axes.pull for axes in fits]
     count = len(pulls[0].terms)
     frames = [shared_frame(pulls, j, options.ellipses) for j in range(count)]
-    others = _others(count, _MOST_PANELS if len(fits) == 1 else _MOST_ROWS)
-    tables_of = _most_tables(fits)
+    # In a column several fits have room for few panels and one table.
+    crowded = is_narrow() and len(fits) > _MOST_BESIDE
+    several = _FEW_ROWS if crowded else _MOST_ROWS
+    others = _others(count, _MOST_PANELS if len(fits) == 1 else several)
+    tables_of = 1 if crowded else _most_tables(fits)
     chosen, sampling = choose_levels(pulls, most_levels(len(fits) * len(others)))
     title = principal_title(fits, group)
     caption = principal_caption(
@@ -92,7 +98,7 @@ def principal_chart(
     items = key_items(pulls[0], options.ellipses, ["population"], dense=dense)
     key = key_row(items, width=inner() - _LEFT, theme=theme)
     arranged = _one if len(fits) == 1 else _columns
-    drawn = _Drawn(group, frames, chosen, others, options.ellipses, theme)
+    drawn = _Drawn(group, frames, chosen, others, options.ellipses, theme, crowded)
 
     def draw(share: float) -> Any:
         return in_column(
@@ -117,6 +123,7 @@ class _Drawn:
     others: Sequence[int]
     ellipses: Sequence[float]
     theme: str
+    crowded: bool
 
     def panel(
         self, at: int, axes: Axes, j: int, size: tuple[int, int], *, lowest: bool, flat: bool
@@ -168,7 +175,7 @@ def _columns(fits: Sequence[Axes], drawn: _Drawn, share: float) -> list[Any]:
         room=inner() - _LEFT - _LINE,
         between=_GAP + _LEFT + _LINE,
         gap=_GAP,
-        head=_HEAD + _ROW * (3 + len(others)),
+        head=_HEAD + _ROW * (3 + len(others)) * (not drawn.crowded),
         shape=0.9,
         largest=188,
     )
