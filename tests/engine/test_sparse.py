@@ -314,3 +314,17 @@ def test_python_and_compiled_code_give_the_same_bits(name, monkeypatch):
         numbers += [*own.leverage, *error_variances(system, factors, system.fixed_columns, rows)]
         found.append(np.array(numbers).tobytes())
     assert found[0] == found[1]
+
+
+def test_large_random_effects_are_solved_with_twice_the_digits():
+    frame = frame_of("firms")
+    level = np.random.default_rng(1).normal(size=200)
+    frame["y"] = 1e5 * level[frame["g"].astype(int)] + frame["z"]
+    sparse, dense = (
+        ms.LinearMixedModel("y ~ x + (1 | g) + (1 | h)", frame, solver=solver).profiled()
+        for solver in ("sparse", "exact")
+    )
+    theta = np.array([8e4, 0.3])
+    assert sparse.evaluate(theta).objective == pytest.approx(
+        dense.evaluate(theta).objective, abs=1e-9
+    )

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.products import CrossProducts
 
-__all__ = ["PreciseSystem", "is_affordable"]
+__all__ = ["MOST_COLUMNS", "PreciseSystem", "is_affordable"]
 
 Floats = NDArray[np.float64]
 
 #: Most columns, and most multiplications (about 20 ns each) in one evaluation and in forming the
 #: cross-products: models beyond that keep to doubles.
-_COLUMNS: Final = 2000
+MOST_COLUMNS: Final = 2000
 _PRODUCTS: Final = 1e7
 _FORMING: Final = 1e8
 
@@ -38,7 +38,7 @@ def is_affordable(cross: CrossProducts, n: int) -> bool:
     pattern = cross.pattern
     tail = cross.n_tail
     width = sum(pattern.sizes) + tail
-    if len(cross.rest) + sum(s.d.shape[0] * s.d.shape[1] for s in cross.tiers) > _COLUMNS:
+    if len(cross.rest) + sum(s.d.shape[0] * s.d.shape[1] for s in cross.tiers) > MOST_COLUMNS:
         return False
     products = float(pattern.n_rest + tail) ** 3 / 6.0
     for own, tier in zip(pattern.tiers, cross.tiers, strict=True):

@@ -18,9 +18,10 @@ from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.gather import sums_by_level
 from mixedscope.engine.group_effects import LARGEST, GroupEffects, group_effects
 from mixedscope.engine.lapack import limited_for
-from mixedscope.engine.precise import PreciseSystem, is_affordable
-from mixedscope.engine.products import CrossProducts, GroupColumns
+from mixedscope.engine.precise import MOST_COLUMNS, PreciseSystem, is_affordable
+from mixedscope.engine.products import GroupColumns, cross_products
 from mixedscope.engine.solvers import System, factorisation_of, products_of
+from mixedscope.engine.sparse.products import SparseProducts
 
 __all__ = ["ProfiledSystem", "estimable_columns", "has_intercept"]
 
@@ -211,9 +212,14 @@ class ProfiledSystem:
 
     @cached_property
     def _precise(self) -> PreciseSystem | None:
-        if not isinstance(self.cross, CrossProducts) or not is_affordable(self.cross, self.n):
+        cross = self.cross
+        if isinstance(cross, SparseProducts):
+            if cross.pattern.n_columns > MOST_COLUMNS:
+                return None
+            cross = cross_products(self.factors, self.basis, self.response)
+        if not is_affordable(cross, self.n):
             return None
-        return PreciseSystem(self.cross, np.column_stack([self.basis.q, self.response]))
+        return PreciseSystem(cross, np.column_stack([self.basis.q, self.response]))
 
     def random_part(self, modes: Sequence[Floats]) -> Floats:
         """``Z b`` (n,) of modes (q, k) per grouping factor, all on the internal scale."""
