@@ -279,3 +279,28 @@ def test_simulated_responses_are_those_of_the_model() -> None:
     own = fit.simulate(4000, seed=3, conditional=True)
     error = own.std(axis=0) / np.sqrt(4000)
     assert (np.abs(own.mean(axis=0) - fit.fitted().to_numpy()) < 6.0 * error).all()
+
+
+@pytest.mark.parametrize(
+    ("response", "family", "link"),
+    [
+        ("event", "binomial", "log"),
+        ("count", "poisson", "identity"),
+        ("amount", "gamma", "inverse"),
+    ],
+)
+def test_links_whose_predictors_end_find_a_start(response: str, family: str, link: str) -> None:
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"g": np.repeat(np.arange(15), 40).astype(str), "x": rng.normal(size=600)})
+    eta = -1.8 + 0.3 * data["x"] + 0.3 * rng.normal(size=15)[data["g"].astype(int)]
+    data["event"] = (rng.random(600) < np.minimum(np.exp(eta), 1.0)).astype(int)
+    data["count"] = rng.poisson(np.exp(1.5 + 2.0 * eta + 3.6))
+    data["amount"] = rng.gamma(4.0, 1.0 / np.maximum(2.0 + eta, 0.1)) + 0.01
+    formula = f"{response} ~ x + (1 | g)"
+    best = ms.glmer(formula, data, family, link=link)
+    other = ms.glmer(formula, data, family, link=link, optimizer="pybobyqa")
+    assert best.objective <= other.objective + 1e-6
+    side = best.model.family.link.side
+    assert (side * best.fitted("link") > 0.0).all()
+    with pytest.raises(ModelError, match="give the model an intercept"):
+        ms.glmer(f"{response} ~ 0 + x + (1 | g)", data, family, link=link)

@@ -70,6 +70,43 @@ def test_the_next_term_is_that_of_dense_algebra(name: str, error: float) -> None
     assert fit.approximation.correction == pytest.approx(dense_correction(fit), rel=error)
 
 
+@pytest.mark.parametrize(
+    ("name", "points", "error"),
+    [("cbpp-agq1", 25, 0.1), ("bacteria-agq1", 25, 0.2), ("epil-olre", 7, 0.1)],
+)
+def test_a_newton_step_tells_where_quadrature_goes(name: str, points: int, error: float) -> None:
+    fit = fitted(name)
+    near, errors = fit.approximation, np.sqrt(np.diag(fit.vcov))
+    assert near.shift is not None
+    assert near.parameter is not None
+    rule = ms.GeneralizedLinearMixedModel(
+        data=frame_of(name), quadrature=points, **model_arguments(name)
+    )
+    moved = (rule.fit(start=fit.parameters).parameters - fit.parameters) / errors
+    assert np.abs(moved).max() == pytest.approx(abs(near.shift), rel=error)
+    assert moved[near.parameter] == pytest.approx(near.shift, rel=error)
+    assert not near.is_doubtful
+    assert f"moves {near.parameter} by +{near.shift:.2g} standard errors" in str(fit)
+
+
+def test_the_alarm_rings_where_every_level_is_off_a_little() -> None:
+    # Standard deviations of 1.13 and 0.72, where quadrature says 2.32 and 1.02.
+    fit = fitted("guimmun")
+    assert fit.approximation.largest < 0.1
+    assert fit.approximation.is_doubtful
+    assert fit.approximation.parameter == "mom.(Intercept)"
+    assert fit.approximation.shift is not None
+    assert fit.approximation.shift > 3.0
+    assert "the approximation is doubtful" in str(fit)
+
+
+def test_of_crossed_factors_no_step_towards_quadrature_is_known() -> None:
+    frame = separated().assign(h=lambda d: d.index % 7)
+    fit = ms.glmer("y ~ z + (1 | g) + (1 | h)", frame)
+    assert fit.approximation.shift is None
+    assert "quadrature" not in str(fit)
+
+
 @pytest.mark.exhaustive
 def test_the_alarm_rings_for_few_answers_of_large_variance() -> None:
     fit = fitted("ohio-agq1")

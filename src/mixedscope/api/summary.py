@@ -305,12 +305,19 @@ def _quality(near: Mapping[str, Any]) -> str:
         f"{near['correction']:+.2g}, by {near['largest']:.2g} for {near['group']} "
         f"{near['level']}, more than for any other."
     )
+    shift = near.get("shift")
+    if shift is not None:
+        said += (
+            f" One Newton step towards quadrature moves {near['parameter']} by {shift:+.2g} "
+            "standard errors, and no other estimate further."
+        )
     if not near["doubtful"]:
         return said
+    advice = " Fit with quadrature (nAGQ=9)." if shift is not None else ""
     return (
-        f"{said} For one level that is much: the approximation is doubtful, and variances, with "
-        "all that hangs on them, may be far off. There are few observations per level for so large "
-        "a variance."
+        f"{said} That is much: the approximation is doubtful, and variances, with all that hangs "
+        f"on them, may be far off. There are few observations per level for so large a variance."
+        f"{advice}"
     )
 
 

@@ -138,7 +138,6 @@ class SquareRoot(MeanLink):
     """
 
     name = "sqrt"
-    side = 1
 
     def predictor(self, mean: Floats) -> Floats:
         """Root of the mean."""

@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.generalized.laplace import LaplaceObjective
+from mixedscope.engine.generalized.making import by_quadrature
 from mixedscope.engine.observations import row_forms
 
 __all__ = [
     "DOUBTFUL",
+    "SHIFTED",
     "Approximation",
     "approximation",
     "is_quick",
     "parameter_covariance",
     "predictor_variances",
     "simulated",
+    "towards_quadrature",
 ]
 
 Floats = NDArray[np.float64]
@@ -32,6 +35,13 @@ _FLAT: Final = 1e-9
 
 #: Share of one level in the second-order term, deviance units, from which on it is told.
 DOUBTFUL: Final = 0.1
+
+#: Standard errors that an estimate may be off by quadrature from which on it is told.
+SHIFTED: Final = 0.5
+
+#: Points of that quadrature, and nodes times observations that it may have.
+_POINTS: Final = 5
+_WORK: Final = 2_000_000
 
 #: Step of the differences that give the second derivative of the information.
 _ETA: Final = 1e-4
@@ -98,21 +108,32 @@ class Approximation(NamedTuple):
         The largest share, in size, of one level.
     group, level : str
         Which level that is, of the grouping factor with the most levels.
+    parameter : str or None
+        Which estimate one Newton step towards quadrature moves most; None if that is not known.
+    shift : float or None
+        How far, in standard errors.
     """
 
     correction: float
     largest: float
     group: str
     level: str
+    parameter: str | None = None
+    shift: float | None = None
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether one level's share is so large that estimates are not to be trusted."""
-        return self.largest > DOUBTFUL
+        """Whether a level's share, or a shift, is so large that estimates are not to be trusted."""
+        return self.largest > DOUBTFUL or abs(self.shift or 0.0) > SHIFTED
 
 
-def approximation(objective: LaplaceObjective, point: Floats) -> Approximation:
+def approximation(
+    objective: LaplaceObjective, point: Floats, whole: Floats | None = None
+) -> Approximation:
     """Second-order term of the Laplace approximation at a point (k,).
+
+    With the covariance of all parameters, ``whole`` (k, k), of an optimum, what quadrature would
+    change of the estimates too, see `towards_quadrature`.
 
     With w' and w'' the derivatives of the observed information and ``c_rs = z_r' Lambda inv(H)
     Lambda' z_s``, of the log-likelihood it is ``-1/8 sum w''_r c_rr**2 + 1/8 sum w'_r w'_s c_rr
@@ -155,12 +176,47 @@ def approximation(objective: LaplaceObjective, point: Floats) -> Approximation:
         cubes = factor_sums(factor.codes, size, factor.n_levels) ** 2 / 12.0
     own = factor_sums(factor.codes, of_rows, factor.n_levels) + cubes
     worst = int(np.abs(own).argmax())
-    return Approximation(
+    made = Approximation(
         -2.0 * (float(of_rows.sum()) + total),
         2.0 * float(abs(own[worst])),
         term.group,
         str(term.design.levels[worst]),
     )
+    shifts = None if whole is None else towards_quadrature(objective, point, whole)
+    if shifts is None or not np.isfinite(shifts).any():
+        return made
+    most = int(np.nanargmax(np.abs(shifts)))
+    return made._replace(parameter=objective.theta_names[most], shift=float(shifts[most]))
+
+
+def towards_quadrature(
+    objective: LaplaceObjective, point: Floats, covariance: Floats
+) -> Floats | None:
+    """Shifts (k,) of the estimates in standard errors by one Newton step towards quadrature.
+
+    From where the Laplace approximation is least, with ``covariance`` there (k, k), twice the
+    inverse of the Hessian: its gradient is zero, and that of quadrature with few points is what it
+    leaves out. None of crossed factors, where there is no quadrature, and where it takes long.
+    """
+    sizes = sum(term.size for term in objective.system.terms)
+    if objective.system.n * _POINTS**sizes > _WORK:
+        return None
+    rule = by_quadrature(objective, _POINTS)
+    if rule is None:
+        return None
+    objective.reset()
+    try:
+        slope = rule.evaluate_gradient(point)[1]
+    except (ArithmeticError, np.linalg.LinAlgError):
+        return None
+    finally:
+        objective.reset()
+    known = np.isfinite(np.diag(covariance))
+    inside = covariance[np.ix_(known, known)]
+    out = np.full(len(point), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out[known] = -0.5 * (inside @ slope[known]) / np.sqrt(np.diag(inside))
+    return out
 
 
 def _drawn_cubes(

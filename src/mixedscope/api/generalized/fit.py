@@ -130,16 +130,19 @@ class GeneralizedFit(
     def approximation(self) -> Approximation:
         """How far the Laplace approximation may be off, by its second-order term.
 
-        ``correction`` is what that term would add to -2 log-likelihood; where one level's share,
-        ``largest``, exceeds 0.1 the variances are doubtful (few observations of two outcomes, large
-        variances), and :meth:`summary` says so.
+        ``correction`` is what that term would add to -2 log-likelihood; ``shift`` how many standard
+        errors one Newton step towards quadrature moves the estimate that it moves most,
+        ``parameter``, where there is a quadrature. Where one level's share of the correction,
+        ``largest``, exceeds 0.1, or the shift one half, estimates are doubtful (few observations of
+        two outcomes, large variances), and :meth:`summary` says so.
         """
         if self.model.quadrature > 1:
             raise UnsuitedError(
                 "The model was fitted by quadrature: fit it with other numbers of points to see "
                 "how good that is."
             )
-        return approximation(self.model.laplace, self._point)
+        covariance = self._estimation.covariance(self._point)
+        return approximation(self.model.laplace, self._point, covariance)
 
     # -- tables -----------------------------------------------------------------------------------
 

@@ -65,6 +65,9 @@ _SMALL = 0.1
 #: Columns of the rest from which on a factorisation takes longer than some passes over the rows.
 _DEAR = 200
 
+#: How often the theta of a start is halved that has no modes.
+_SHORTENED = 20
+
 #: Observations times grouping factors that take about a millisecond.
 _QUICK = 4000
 
@@ -317,7 +320,19 @@ class LaplaceObjective:
         """A point of the search with these theta."""
         family = self.system.family
         more = [] if family.dispersion is None else [math.log(family.initial_dispersion())]
-        return np.concatenate([theta, self._without_random, more])
+        point = np.concatenate([theta, self._without_random, more])
+        if not family.link.side:
+            return point
+        # Where predictors have an end, modes of large variances may have none before it.
+        for _ in range(_SHORTENED):
+            try:
+                self._find(point)
+            except FloatingPointError:
+                point[: self.n_theta] *= 0.5
+            else:
+                break
+        self.reset()
+        return point
 
     @cached_property
     def start(self) -> Floats:

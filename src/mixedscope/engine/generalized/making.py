@@ -17,7 +17,13 @@ from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.families.family import Family, Response
 from mixedscope.families.registry import make_family
 
-__all__ = ["family_of", "generalized_objective", "objective_of_design", "response_of"]
+__all__ = [
+    "by_quadrature",
+    "family_of",
+    "generalized_objective",
+    "objective_of_design",
+    "response_of",
+]
 
 #: The information that the determinant of the Laplace approximation is made of.
 _INFORMATION: Final = ("observed", "expected")
@@ -61,6 +67,16 @@ def objective_of_design(spec: ModelSpec, design: Design, family: Family) -> Lapl
         kind = SingleLaplace if is_single(system, expected=is_expected) else LaplaceObjective
         return kind(system, expected=is_expected)
     return QuadratureObjective(system, spec.quadrature, expected=is_expected)
+
+
+def by_quadrature(objective: LaplaceObjective, points: int) -> QuadratureObjective | None:
+    """The objective by quadrature of a model fitted by Laplace's approximation, if it has one.
+
+    Both work in the same memory, one at a time.
+    """
+    if objective.system.pattern.n_rest:
+        return None
+    return QuadratureObjective(objective.system, points, expected=objective.expected)
 
 
 def response_of(design: Design, family: Family) -> Response:

@@ -21,6 +21,11 @@ Floats = NDArray[np.float64]
 _STEPS: Final = 50
 _SETTLED: Final = 1e-7
 
+#: Share of the mean distance of predictors to where means end that each has at the start, and how
+#: far it is gone back for that.
+_ROOM: Final = 0.1
+_BACK: Final = 0.3
+
 #: Variance that the start keeps at least, as a share of what the data tell it from zero by.
 _LEAST: Final = 0.05
 
@@ -67,7 +72,25 @@ def generalized_linear_fit(system: GeneralizedSystem) -> Floats:
             coefficients, eta_now, rows = ahead, eta_ahead, rows_ahead
             if rows.log_likelihood - value < _SETTLED * (1.0 + abs(value)):
                 break
+    if family.link.side:
+        coefficients = _away(system, coefficients, eta_now)
     return np.asarray(system.basis.r_inverse @ coefficients)
+
+
+def _away(system: GeneralizedSystem, coefficients: Floats, eta: Floats) -> Floats:
+    """Coefficients farther from where means end: a maximum may be there, modes are inside.
+
+    Towards those of an equal mean of all rows, or others whose means all are, by a share.
+    """
+    side = system.family.link.side
+    room = side * eta
+    if room.min() >= _ROOM * room.mean():
+        return coefficients
+    inner = _level(system)
+    room = side * (system.offset + system.basis.q @ inner)
+    if room.min() < _ROOM * room.mean():
+        inner = _inside(system)
+    return (1.0 - _BACK) * coefficients + _BACK * inner
 
 
 def _at(
@@ -93,6 +116,11 @@ def _inside(system: GeneralizedSystem) -> Floats:
     from scipy.optimize import linprog
 
     link = system.family.link
+    if not link.side:
+        raise ModelError(
+            f"No fixed effects to start from give every row a mean under the link {link.name!r}: "
+            "give the model an intercept, or another link."
+        )
     q = system.basis.q * math.sqrt(system.n)
     size = 1.0 + float(np.abs(system.offset).max(initial=0.0))
     # As far inside as the row that is least so can be, up to where it is far enough.

@@ -102,7 +102,7 @@ class GeneralizedEstimation:
             made = {"name": name, "value": dispersion, "log": float(result.theta[-1])}
         told: dict[str, Any] | None = None
         if objective.points == 1 and is_quick(objective):
-            near = approximation(objective, result.theta)
+            near = approximation(objective, result.theta, self.covariance(result.theta))
             told = {**near._asdict(), "doubtful": near.is_doubtful}
         return {
             "sigma": None,
