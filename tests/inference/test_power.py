@@ -278,6 +278,19 @@ def test_a_factor_within_another_has_so_many_levels_in_each() -> None:
     assert (own.groupby("school", observed=True)["class"].nunique() == 4).all()
 
 
+def test_weights_given_as_values_grow_and_conditions_of_interactions_are_no_parents() -> None:
+    data = pd.DataFrame({"g": np.repeat(range(8), 6), "a": np.repeat([0, 1] * 4, 6)})
+    rng = np.random.default_rng(2)
+    data["y"] = np.repeat(rng.normal(size=8), 6) + rng.normal(size=48)
+    data["w"] = rng.uniform(0.5, 2.0, 48)
+    by_values = ms.lmer("y ~ 1 + (1 | a:g)", data, weights=data["w"].to_numpy())
+    by_column = ms.lmer("y ~ 1 + (1 | a:g)", data, weights="w")
+    for fit in (by_values, by_column):
+        layout: Any = power_study(fit).plan.layout({"g": 12}, 0, 0)
+        assert layout.n == 72
+        np.testing.assert_allclose(layout.objective.system.root_weights[:6] ** 2, data["w"][:6])
+
+
 def test_crossed_factors_stay_crossed_and_replicates_repeat_rows() -> None:
     rows = pd.DataFrame(
         [{"s": f"s{i}", "i": f"i{j}", "x": float(j)} for i in range(3) for j in range(4)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mixedscope.api.model_data import GIVEN
 from mixedscope.core.arguments import door, named, way_out
 from mixedscope.core.errors import ModelError
 from mixedscope.core.progress import progress_bar
@@ -197,7 +198,8 @@ def _plan_of_fit(fit: Any, newdata: Any, shared: Mapping[str, Any]) -> Plan:
             model.specification(), model.laplace, fit._point, rows.reset_index(drop=True),
             **shared,
         )  # fmt: skip
-    weights = fit._weights_of(rows, None)
+    given = GIVEN["weights"] if newdata is None else None
+    weights = given if given in rows.columns else fit._weights_of(rows, None)
     return planned_fit(
         fit._profiled, fit.theta, rows.reset_index(drop=True), weights=weights, **shared
     )

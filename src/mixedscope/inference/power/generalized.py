@@ -201,6 +201,7 @@ def planned_generalized(
 ) -> GeneralizedPlan:
     """Plan studies whose rows are made of those of a fit; as `planned_fit` of linear models."""
     groups, fixed = columns_of_groups(spec.formula), columns_of_fixed(spec.formula)
+    parents = columns_of_groups(spec.formula, alone=True)
     k, names = objective.n_theta, objective.system.fixed_names
     own = slice(k, k + len(names))
     truth = np.array(point, dtype=float)
@@ -209,7 +210,7 @@ def planned_generalized(
     base = objective.system.design
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[ModelSpec, LaplaceObjective, Floats]:
-        planned = thinned(planned_rows(known, sizes, groups, fixed), missing, seed)
+        planned = thinned(planned_rows(known, sizes, groups, fixed, parents), missing, seed)
         there = generalized_objective(spec, planned.drop(columns=_SOURCE))
         source = planned[_SOURCE].to_numpy()
         design = there.system.design

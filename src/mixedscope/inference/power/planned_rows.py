@@ -63,12 +63,17 @@ def _sizes(name: str, sizes: Sequence[int], known: Sequence[str]) -> list[int]:
 
 
 def planned_rows(
-    rows: pd.DataFrame, sizes: Mapping[str, int], groups: Sequence[str], fixed: Sequence[str]
+    rows: pd.DataFrame,
+    sizes: Mapping[str, int],
+    groups: Sequence[str],
+    fixed: Sequence[str],
+    parents: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Give the rows of a study in which factors have other numbers of levels.
 
-    ``groups``: columns that grouping factors are made of. A factor within another has that many
-    levels in each of the other's. Copies of a level have names of their own, as have the levels of
+    ``groups``: columns that grouping factors are made of; ``parents``: those of them that are
+    factors by themselves, all by default. A factor within one of these has that many levels in each
+    of the other's. Copies of a level have names of their own, as have the levels of
     the factors within it. ``fixed``: columns of the fixed effects; of those that are categories
     and do not vary within levels, every combination keeps its share of the levels.
     """
@@ -77,7 +82,8 @@ def planned_rows(
         if name == REPLICATES:
             out = out.loc[np.repeat(np.arange(len(out)), size)].reset_index(drop=True)
         else:
-            out = _resized(out, name, size, groups, fixed)
+            parent = parent_of(out, name, groups if parents is None else parents)
+            out = _resized(out, name, size, groups, fixed, parent)
     return out
 
 
@@ -102,7 +108,12 @@ def _is_within(own: pd.Series, other: pd.Series) -> bool:
 
 
 def _resized(
-    rows: pd.DataFrame, name: str, size: int, groups: Sequence[str], fixed: Sequence[str]
+    rows: pd.DataFrame,
+    name: str,
+    size: int,
+    groups: Sequence[str],
+    fixed: Sequence[str],
+    parent: str | None,
 ) -> pd.DataFrame:
     """Give a factor `size` levels, in each level of what it lies within."""
     if name in fixed:
@@ -110,7 +121,6 @@ def _resized(
             f"{name!r} is a fixed effect too, of which new levels would have no coefficients: give "
             "the rows of the planned study as newdata."
         )
-    parent = parent_of(rows, name, groups)
     own = rows[name].astype(object)
     # Factors within this one, whose levels are other ones in a copy.
     inner = [
@@ -118,7 +128,7 @@ def _resized(
     ]
     conditions = [
         c for c in fixed
-        if c in rows.columns and c not in groups and not pd.api.types.is_float_dtype(rows[c].dtype)
+        if c in rows.columns and c not in (name, parent, *inner) and not pd.api.types.is_float_dtype(rows[c].dtype)
         and _is_within(own, rows[c].astype(object))
     ]  # fmt: skip
     blocks = [rows] if parent is None else [b for _, b in rows.groupby(parent, observed=True)]

@@ -40,9 +40,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
-def columns_of_groups(formula: str) -> list[str]:
-    """Columns that the grouping factors of a formula are made of."""
-    terms = parse_formula(formula).random
+def columns_of_groups(formula: str, *, alone: bool = False) -> list[str]:
+    """Columns that the grouping factors of a formula are made of, or that are factors ``alone``."""
+    terms = [t for t in parse_formula(formula).random if not alone or len(t.factors) == 1]
     return list(dict.fromkeys(name for term in terms for name in term.factors))
 
 
@@ -73,11 +73,12 @@ def planned_fit(
     system = objective.system
     design = system.design
     groups, fixed = columns_of_groups(design.formula), columns_of_fixed(design.formula)
+    parents = columns_of_groups(design.formula, alone=True)
     found = estimated_truth(objective, theta)
     true = Truth(with_effects(found.beta, system.fixed_names, effects), found.sigma, found.theta)
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[SearchableObjective, Truth]:
-        own = planned_rows(rows, sizes, groups, fixed)
+        own = planned_rows(rows, sizes, groups, fixed, parents)
         own = thinned(own, missing, seed)
         there = design_of_rows(design, own, weights=weights, what="the planned study")
         return objective_for(system, there, true, reml=reml), true
