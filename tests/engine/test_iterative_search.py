@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from reference.cases import fetch
 
 import mixedscope as ms
 from mixedscope.engine.iterative.objective import IterativeObjective
@@ -133,3 +134,13 @@ def test_only_estimated_objectives_are():
     model = ms.LinearMixedModel("y ~ x + (1|u) + (1|i)", ratings(n=400, users=30, items=20))
     assert not isinstance(model.profiled(), EstimatedObjective)
     assert isinstance(IterativeObjective(IterativeSystem(model.design)), EstimatedObjective)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("formula", ["y ~ service + (1|s) + (1|d)", "y ~ (1|s) + (1|d) + (1|dept)"])
+def test_insteval_is_found_within_three_stated_errors(formula):
+    model, exact, found = both(formula, fetch("lme4/InstEval"))
+    told = found.certificate["probe_error"]
+    assert abs(found.evaluation.objective - exact.objective) < 3.0 * told["objective"]
+    errors = np.abs(found.theta - exact.theta) / standard_errors(model, exact.theta)
+    assert errors.max() < 3.0 * told["theta"] < 0.06
