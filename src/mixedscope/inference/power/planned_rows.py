@@ -126,9 +126,10 @@ def _resized(
     inner = [
         g for g in groups if g not in (name, parent) and _is_within(rows[g].astype(object), own)
     ]
+    apart = (name, parent, *inner)
     conditions = [
         c for c in fixed
-        if c in rows.columns and c not in (name, parent, *inner) and not pd.api.types.is_float_dtype(rows[c].dtype)
+        if c in rows.columns and c not in apart and not pd.api.types.is_float_dtype(rows[c].dtype)
         and _is_within(own, rows[c].astype(object))
     ]  # fmt: skip
     blocks = [rows] if parent is None else [b for _, b in rows.groupby(parent, observed=True)]
