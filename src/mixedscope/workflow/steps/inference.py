@@ -9,7 +9,7 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixedscope.workflow.steps.naming import naming
+from mixedscope.workflow.naming import naming
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixedscope.workflow.steps.naming import naming
+from mixedscope.workflow.naming import naming
 
 if TYPE_CHECKING:
     from mixedscope.inference.estimates.stored import StoredFit
