@@ -263,6 +263,19 @@ def test_fewer_levels_keep_conditions_between_them_in_their_shares() -> None:
         assert (schools["arm"] == "b").sum() == wanted
 
 
+def test_conditions_keep_their_shares_beside_numbers_and_as_numbers() -> None:
+    people = pd.DataFrame(
+        {"arm": ["a"] * 30 + ["b"] * 10, "age": range(20, 60), "id": range(40), "sex": [0, 1] * 20}
+    ).assign(code=[-0.5] * 30 + [0.5] * 10)
+    rows = people.loc[np.repeat(range(40), 2)].reset_index(drop=True)
+    for fixed in (["arm"], ["age", "arm"], ["code"], ["sex", "code", "age"], ["arm", "sex"]):
+        for size in (8, 20, 60):
+            own = planned_rows(rows, {"id": size}, ["id"], fixed).drop_duplicates("id")
+            # Within two sexes each has its share but for rounding.
+            off = abs((own["arm"] == "b").sum() - size / 4)
+            assert off <= (fixed[0] == "sex")
+
+
 def test_copies_of_a_level_have_levels_of_their_own_within_them() -> None:
     rows = rows_of_classes()
     own = planned_rows(rows, {"school": 16}, ["school", "class"], ["arm"])

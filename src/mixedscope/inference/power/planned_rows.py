@@ -74,8 +74,8 @@ def planned_rows(
     ``groups``: columns that grouping factors are made of; ``parents``: those of them that are
     factors by themselves, all by default. A factor within one of these has that many levels in each
     of the other's. Copies of a level have names of their own, as have the levels of
-    the factors within it. ``fixed``: columns of the fixed effects; of those that are categories
-    and do not vary within levels, every combination keeps its share of the levels.
+    the factors within it. ``fixed``: columns of the fixed effects; of those that do not vary within
+    levels every value keeps its share of the levels, within each value of those with fewer values.
     """
     out = rows.reset_index(drop=True)
     for name, size in sizes.items():
@@ -129,9 +129,10 @@ def _resized(
     apart = (name, parent, *inner)
     conditions = [
         c for c in fixed
-        if c in rows.columns and c not in apart and not pd.api.types.is_float_dtype(rows[c].dtype)
-        and _is_within(own, rows[c].astype(object))
+        if c in rows.columns and c not in apart and _is_within(own, rows[c].astype(object))
     ]  # fmt: skip
+    # Numbers that few levels share, as age, come last: they interleave nothing.
+    conditions.sort(key=lambda c: rows[c].nunique(dropna=False))
     blocks = [rows] if parent is None else [b for _, b in rows.groupby(parent, observed=True)]
     chosen: list[NDArray[np.intp]] = []
     copies: list[NDArray[np.intp]] = []
@@ -170,18 +171,26 @@ def _in_shares(
         return levels
     first = block.drop_duplicates(name).set_index(name)[list(conditions)]
     kinds = [tuple(map(str, first.loc[level])) for level in levels]
-    counts: dict[tuple[str, ...], int] = {}
-    ranks = []
-    for kind in kinds:
-        ranks.append(counts.get(kind, 0))
-        counts[kind] = ranks[-1] + 1
-    return [
-        level
-        for *_, level in sorted(
-            ((rank + 0.5) / counts[kind], place, level)
-            for place, (rank, kind, level) in enumerate(zip(ranks, kinds, levels, strict=True))
-        )
+    order = _interleaved(kinds, list(range(len(levels))), 0)
+    return [levels[place] for place in order]
+
+
+def _interleaved(kinds: Sequence[tuple[str, ...]], places: list[int], depth: int) -> list[int]:
+    """Places in an order whose beginnings have the kinds from `depth` on in their shares.
+
+    The first parts of the kinds have theirs whatever follows them, and so on.
+    """
+    if depth == len(kinds[0]):
+        return places
+    parts: dict[str, list[int]] = {}
+    for place in places:
+        parts.setdefault(kinds[place][depth], []).append(place)
+    ranked = [
+        ((rank + 0.5) / len(part), min(part), place)
+        for part in parts.values()
+        for rank, place in enumerate(_interleaved(kinds, part, depth + 1))
     ]
+    return [place for *_, place in sorted(ranked)]
 
 
 def without_some(count: int, share: float, rng: np.random.Generator) -> NDArray[np.intp]:
