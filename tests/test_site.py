@@ -97,6 +97,15 @@ def test_every_link_leads_somewhere() -> None:
     assert dead == []
 
 
+def test_a_formula_in_a_table_can_be_copied_and_names_lose_their_roles() -> None:
+    readable = site().readable
+    row = r"<td><code>(x \|\| g)</code></td>"
+    assert readable(row) == "<td><code>(x || g)</code></td>"
+    assert readable(r"<pre><code>a \| b</code></pre>") == r"<pre><code>a \| b</code></pre>"
+    said = "see :meth:<code>mixedscope.Fit.anova</code>, :attr:<code>~a.b.Means.table</code>"
+    assert readable(said) == "see <code>Fit.anova</code>, <code>table</code>"
+
+
 def test_gallery_shows_every_chart_with_what_draws_it() -> None:
     page, pictures = site().gallery()
     for name in PUBLIC:

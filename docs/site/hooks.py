@@ -45,3 +45,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.generated_by is not None:
         return markdown
     return made.linked(markdown, f"docs/{page.file.src_uri}")
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Take away what is written for Markdown and docstrings alone."""
+    return made.readable(html)

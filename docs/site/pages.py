@@ -34,6 +34,9 @@ OUTSIDE = {
 #: Links and pictures; code does not look like them.
 _LINK = re.compile(r"(?<!`)(?P<bang>!?)\[(?P<text>[^\]\n]*)\]\((?P<path>[^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+#: A cell of a table that has been made, and a name in a docstring with its role before it.
+_CELL = re.compile(r"<td.*?</td>", re.DOTALL)
+_ROLE = re.compile(r":(?:meth|class|func|attr|mod|data):<code>(?P<short>~?)(?P<name>[\w.]+)</code>")
 
 
 def repository() -> str | None:
@@ -298,3 +301,18 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "keys.md", keys_page()
     yield "tables.md", tables_page()
     yield from api_pages()
+
+
+def readable(html: str) -> str:
+    """What is for the eye of a page that has been made: formulas in tables, names in docstrings.
+
+    Python-Markdown keeps the backslash of a bar in a code span of a table, which Markdown's other
+    readers take away, and does not know the roles of docstrings.
+    """
+
+    def name(found: re.Match[str]) -> str:
+        path = found["name"].removeprefix("mixedscope.")
+        return f"<code>{path.rpartition('.')[2] if found['short'] else path}</code>"
+
+    bare = _CELL.sub(lambda cell: cell[0].replace("\\|", "|"), html)
+    return _ROLE.sub(name, bare)
