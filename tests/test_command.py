@@ -79,6 +79,10 @@ def test_alone_it_tells_every_dependency_with_its_version(
         (["fit", SLEEP, "Reaction ~ Day + (1 | Subject)"], "'Days'"),
         (["fit", SLEEP, "Reaction ~ 1 + (1 | Subject)", "--family", "poison"], "poisson"),
         (["fit", "y ~ x + (1 | g)", "a.csv"], "The formula comes second"),
+        (["fit", SLEEP, "Reaction ~ 1 + (1 | Subject)", "--formats", "pdf"], "--charts FOLDER"),
+        (["fit", SLEEP, "y ~ x", "--charts", "o", "--formats", "svgg"], "Did you mean 'svg'?"),
+        (["fit", SLEEP, "Reaction ~ 1 + (1 | Subject)", "--missing", "NA"], "missing:"),
+        (["init", "paper", "a.csv"], "--data a.csv"),
     ],
 )  # fmt: skip
 def test_a_mistake_gets_one_message_that_says_what_was_meant(
@@ -101,6 +105,38 @@ def test_types_are_said_and_the_guess_is_a_model_of_the_data(file: Path) -> None
         "(1 + `Cognitive load` | `Subj. Nr`) + (1 | item.id)"
     )
     assert first.structures == ("full", "zerocorr", "intercept")
+
+
+def test_how_a_file_is_written_can_be_said_and_is_kept_in_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = reading().rename(columns={"Subj. Nr": "Vp"})
+    frame.loc[[3, 50], "RT (ms)"] = -999
+    path = tmp_path / "codes.csv"
+    frame.to_csv(path, index=False)
+    formula = "`RT (ms)` ~ 1 + (1 | Vp)"
+    assert main(["fit", str(path), formula]) == 0
+    assert "holds -999 in 2 rows" in capsys.readouterr().err
+    assert main(["fit", str(path), formula, "--missing", "NA,-999"]) == 0
+    said = capsys.readouterr()
+    assert "2 rows with missing values were dropped." in said.out
+    assert "-999" not in said.err
+    folder = tmp_path / "paper"
+    assert main(["init", str(folder), "--data", str(path), "--missing", "NA,-999"]) == 0
+    assert "2 missing" in capsys.readouterr().out
+    config = load_config(folder / "config.yaml")
+    assert config.datasets["codes"].missing == ["NA", "-999"]
+    # A subject's number is what rows belong to, and no predictor, in other languages too.
+    assert "| Vp)" in config.models["first"].formula
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "mixedscope", "keys"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""
 
 
 def test_a_column_that_varies_between_groups_alone_has_no_slope() -> None:

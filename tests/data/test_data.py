@@ -150,8 +150,11 @@ def test_an_absent_file_is_named_with_its_neighbour(tmp_path: Path) -> None:
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d.xlsx").write_bytes(b"x")
-    with pytest.raises(DataError, match="must end in one of"):
+    with pytest.raises(DataError, match="must end in one of .* Save it as CSV"):
         load_dataset(tmp_path / "d.xlsx")
+    (tmp_path / "d.txt").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"must end in one of .* rename it to \.csv"):
+        load_dataset(tmp_path / "d.txt")
 
 
 # -- preparation ----------------------------------------------------------------------------------

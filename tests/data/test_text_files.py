@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,33 @@ def read(text: str | bytes, directory: Path, name: str = "d.csv", **said: Any) -
 
 
 # -- missing values -------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        ([412.5, 733.0, -999], ["-999"]),
+        ([412.5, 3100.0, -999], ["-999"]),  # near in their measure, but times are not negative
+        ([3, 7, 1, -99, -9, 5], ["-99", "-9"]),
+        ([18, 35, 99, 44], ["99"]),
+        ([18, 99, 3, 55], []),
+        ([0, 99, 88, 100], []),
+        ([-3.5, 20.0, -9], []),
+        ([-400.0, 200.0, -999], []),
+        ([999, 999], []),
+    ],
+)
+def test_a_number_far_from_all_others_is_said(
+    values: list[float], codes: list[str], tmp_path: Path
+) -> None:
+    text = "g,y\n" + "".join(f"a,{value}\n" for value in [*values, *values])
+    frame, said = read(text, tmp_path)
+    assert frame["y"].tolist() == [*values, *values]
+    assert re.findall(r"Column 'y' holds (\S+) in 2 rows", said) == codes
+    # Once it is said what is missing, nothing is left to say.
+    frame, said = read(text, tmp_path, missing=["NA", *codes])
+    assert said == ""
+    assert int(frame["y"].isna().sum()) == 2 * len(codes)
+
+
 def crossed(levels: list[str]) -> pd.DataFrame:
     rng = np.random.default_rng(3)
     cond = np.tile(levels, 40)

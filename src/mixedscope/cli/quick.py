@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,14 +31,16 @@ def fit_file(
     family: str | None = None,
     reml: bool = False,
     structure: str = "full",
+    written: Mapping[str, Any] | None = None,
 ) -> tuple[Any, list[str]]:
     """Fit a model to a file or a packaged data set.
 
-    Gives the fit, and what was doubtful about the data.
+    ``written`` is what is known of how a text file is written, as for `load_dataset`. Gives the
+    fit, and what was doubtful about the data.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
-        data = load_dataset(source)
+        data = load_dataset(source, **(written or {}))
         if family is None:
             fit: Any = lmer(formula, data, reml=reml, structure=structure)
         else:

@@ -13,11 +13,12 @@ CONFIG: Final = """\
 datasets:
   {name}:
     source: {source}
+{settings}\
     # As read, {rows} rows:
 {columns}\
     # Text is categorical, numbers are not. Codes of conditions are declared, in the order of their
     # levels, the first being the base:
-    # categorical: {{{code}: [1, 2, 3]}}
+    # categorical: {{{code}: {levels}}}
     # derive: {{log_rt: log(rt)}}        # new columns
     # filter: rt > 200                  # rows to keep
     # missing: [NA, ".", -999]          # what stands for a missing value
@@ -28,6 +29,8 @@ models:
     # {said}
     formula: {formula}
 {family}\
+    # Choices and counts are of another family: binomial (0/1, or cbind(hits, trials - hits) ~ ...),
+    # poisson, nbinom2, ..., under the key family.
     # Covariance structures to compare, the richest first: full, zerocorr (no correlations),
     # intercept, and cs, homcs, homdiag, ar1, hetar1, rr1, ...
     structures: [{structures}]

@@ -213,6 +213,16 @@ _BINARY_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".feather": _read_arrow,
 }
 FILE_SUFFIXES = (*TEXT_SUFFIXES, *_BINARY_READERS)
+_RENAME = (
+    " If it is a table as text, rename it to .csv: how its columns are separated is found out."
+)
+_EXPORT = " Save it as CSV from the program that wrote it."
+#: What to do with files of other kinds that are common.
+_REMEDIES = {
+    **dict.fromkeys((".txt", ".dat", ".tab", ".asc"), _RENAME),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".sav", ".dta", ".sas7bdat"), _EXPORT),
+    **dict.fromkeys((".rds", ".rda", ".rdata"), " In R: write.csv(data, file, row.names = FALSE)."),
+}
 
 
 def file_suffix(path: Path) -> str:
@@ -250,7 +260,7 @@ def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
     if suffix not in FILE_SUFFIXES:
         raise DataError(
             f"Files such as {path.name!r} cannot be read: the name must end in one of "
-            f"{', '.join(FILE_SUFFIXES)}."
+            f"{', '.join(FILE_SUFFIXES)}.{_REMEDIES.get(suffix, '')}"
         )
     if path.stat().st_size == 0:
         raise DataError(f"The data file {path} is empty.")

@@ -123,6 +123,8 @@ def read_text(
         notes += reader.doubts(frame)
     if reader.format.decimal == ",":
         notes += reader.strangers(frame)
+    if given.missing is None:
+        notes += reader.codes(frame)
     reader.note_short_rows(frame, notes)
     frame = _named(frame, names, notes)
     decimal = reader.format.decimal or "."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -37,6 +37,7 @@ __all__ = [
     "TALLEST",
     "Figure",
     "as_svg",
+    "check_formats",
     "picture",
     "save",
     "save_figure",
@@ -231,10 +232,7 @@ def _write(
     others: Mapping[str, Callable[[], bytes]],
 ) -> list[Path]:
     """Write what a function specifies in formats whose endings are appended to a path."""
-    known = list(dict.fromkeys([*FORMATS, *others]))
-    for name in formats:
-        if name not in known:
-            raise _no_format(name, known)
+    check_formats(formats, others)
     spec = draw() if any(name not in others for name in formats) else {}
     # Everything is rendered before the first file is touched.
     payloads = {
@@ -242,6 +240,14 @@ def _write(
         for name in formats
     }
     return [atomic_write(path, payload) for path, payload in payloads.items()]
+
+
+def check_formats(formats: Sequence[str], others: Iterable[str] = ()) -> None:
+    """Refuse a format that is neither one of every chart nor one of these others."""
+    known = list(dict.fromkeys([*FORMATS, *others]))
+    for name in formats:
+        if name not in known:
+            raise _no_format(name, known)
 
 
 def _no_format(name: str, known: Sequence[str]) -> ModelError:
