@@ -71,6 +71,23 @@ def test_a_variance_of_zero_is_found():
     assert found.evaluation.objective == pytest.approx(exact.objective, abs=1e-6)
 
 
+def test_a_minimum_at_zero_is_left_for_a_lower_one():
+    # One item with nine rows of ten: the way from the start leads to zero, 0.87 above the lowest.
+    rng = np.random.default_rng(6)
+    n, users, items = 1500, 200, 60
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    i = np.where(rng.random(n) < 0.9, 0, i)
+    x = rng.normal(size=n)
+    y = 0.2 * x + 0.7 * rng.normal(size=users)[u] + 0.5 * rng.normal(size=items)[i]
+    y += rng.normal(size=n)
+    data = pd.DataFrame({"y": y, "x": x, "u": [f"u{k}" for k in u], "i": [f"i{k}" for k in i]})
+    _, exact, found = both("y ~ x + (1|u) + (1|i)", data)
+    assert exact.theta[1] > 0.4
+    np.testing.assert_allclose(found.theta, exact.theta, atol=5e-3)
+    assert found.evaluation.objective == pytest.approx(exact.objective, abs=0.1)
+    assert "a second look for a lower minimum" in found.certificate["tried"]
+
+
 def test_a_start_at_zero_is_left():
     _, exact, found = both("y ~ x + (1|u) + (1|i)", ratings(), start=np.zeros(2))
     assert found.certificate["verdict"] == "optimum"

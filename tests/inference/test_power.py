@@ -210,6 +210,15 @@ def some_outcomes() -> Outcomes:
     return out.without(~out.certified)
 
 
+def test_columns_drawn_from_the_seed_0_do_not_explain_the_planned_response() -> None:
+    data = pd.DataFrame(
+        {"x": np.random.default_rng(0).normal(size=60), "g": np.repeat(range(6), 10)}
+    )
+    data["y"] = np.random.default_rng(1).normal(size=60)
+    fit = ms.lmer("y ~ x + (1 | g)", data)
+    assert ms.power(fit, along={"g": [4]}, draws=4).table["tested"].tolist() == [4]
+
+
 def test_draws_without_a_certificate_count_neither_as_significant_nor_as_not() -> None:
     (row,) = performance(
         some_outcomes(), {"g": 4}, ["x"], np.zeros(1), np.ones(1),

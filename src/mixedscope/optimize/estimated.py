@@ -20,6 +20,7 @@ from mixedscope.optimize.curvature import Curvature, exact_curvature
 from mixedscope.optimize.objective import FloatArray, SmoothObjective
 from mixedscope.optimize.probe_words import APART, TOO_MUCH
 from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Point, Problem
+from mixedscope.optimize.second_look import HOPE, HOPEFUL, dips
 
 __all__ = ["EstimatedObjective", "Settler", "is_estimated"]
 
@@ -137,15 +138,21 @@ class Settler:
     def run(self) -> None:
         """Settle, and have more probes until they tell enough."""
         try:
-            self._settle()
-            while self._is_uncertain() and 2 * self._objective.n_probes <= _MOST_PROBES:
-                self._double()
-                self._settle()
+            self._settle_enough()
+            if self._is_lower_elsewhere():
+                self._settle_enough()
         except LimitReached as limit:
             self.limit = limit
         self._make_canonical()
 
     # -- steps -----------------------------------------------------------------------------------
+
+    def _settle_enough(self) -> None:
+        """Settle with as many probes as tell enough."""
+        self._settle()
+        while self._is_uncertain() and 2 * self._objective.n_probes <= _MOST_PROBES:
+            self._double()
+            self._settle()
 
     def _settle(self) -> None:
         """Step to the root of the gradient, and check by fresh probes."""
@@ -227,6 +234,30 @@ class Settler:
             return None
         self._note("negative curvature")
         return np.where(falls, _ESCAPE, 0.0)
+
+    def _is_lower_elsewhere(self) -> bool:
+        """Go to a lower minimum where the objective knows of places to look; False if none is."""
+        problem, here = self.problem, self.point
+        rays = self._objective.second_look(problem.to_theta(here.x)).rays
+        if not rays or problem.out_of_time:
+            return False
+        problem.stage = "restart"
+        self._note("a second look for a lower minimum")
+        try:
+            starts = [p for ray in rays for p in dips(problem, here, problem.to_x(ray))]
+            starts = [p for p in starts if p.objective < here.objective + HOPE]
+            for start in sorted(starts, key=lambda p: p.objective)[:HOPEFUL]:
+                self._point = start
+                self._evaluate_here()
+                self._descend()
+                error = self.point.evaluation.objective_se  # type: ignore[attr-defined]
+                if self.point.objective < here.objective - error - here.rounding:
+                    return True
+        except LimitReached:
+            self._point = min(here, self.point, key=lambda p: p.objective)
+            raise
+        self._point = here
+        return False
 
     def _double(self) -> None:
         """Have twice the probes from now on."""

@@ -16,7 +16,7 @@ from mixedscope.optimize.backends.scipy import descend
 from mixedscope.optimize.objective import FloatArray
 from mixedscope.optimize.problem import Point, Problem
 
-__all__ = ["HOPE", "HOPEFUL", "look_again"]
+__all__ = ["HOPE", "HOPEFUL", "dips", "look_again"]
 
 #: Predicted decrease at which a search for another minimum stops: enough to tell it is lower; less
 #: in compiled code, for searches rest on plateaus on their way.
@@ -64,7 +64,7 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
     for ray in places.rays:
         if left - len(problem.trace) < len(ray):
             break
-        starts += _dips(problem, here, problem.to_x(ray))
+        starts += dips(problem, here, problem.to_x(ray))
     found = [s for s in starts if s.at_most < here.objective - here.rounding]
     if found:
         return min(found, key=lambda p: p.at_most)
@@ -98,7 +98,7 @@ def _value(problem: Problem, x: FloatArray) -> Point | None:
     return problem.evaluate(x, gradient=False)
 
 
-def _dips(problem: Problem, here: Point, ray: FloatArray) -> list[Point]:
+def dips(problem: Problem, here: Point, ray: FloatArray) -> list[Point]:
     """Points of a ray that are lower than their neighbours, where we are being one of these."""
     place = int(np.argmax(np.ptp(ray, axis=0)))
     points = [_value(problem, x) for x in ray if not np.array_equal(x, here.x)]

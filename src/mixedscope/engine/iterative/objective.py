@@ -24,7 +24,7 @@ from mixedscope.engine.iterative.system import IterativeSystem
 from mixedscope.engine.kernels.criterion import residual_weight
 from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.search.searchable import SearchableObjective
-from mixedscope.engine.search.second_look import SecondLook
+from mixedscope.engine.search.second_look import SecondLook, second_look
 
 __all__ = ["IterativeObjective"]
 
@@ -206,8 +206,13 @@ class IterativeObjective(SearchableObjective):
         return moment_start(self.system)
 
     def second_look(self, theta: Floats) -> SecondLook:
-        """Nowhere: two minima of models of thousands of levels were never seen."""
-        return SecondLook([], [], [])
+        """Along standard deviations that vanish; elsewhere two minima were never seen.
+
+        Where few levels have most of the rows a minimum at zero may have a lower one beside it.
+        """
+        rays = second_look(self, theta).rays
+        vanish = [ray for ray in rays if theta[int(np.argmax(np.ptp(ray, axis=0)))] == 0.0]
+        return SecondLook(vanish, [], [])
 
     def use_probes(self, n_probes: int | None) -> None:
         """Use so many probes from now on; None: as many as a fit begins with."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mixedscope.core.errors import ModelError
+from mixedscope.core.seeds import generator
 from mixedscope.design.design import Design
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.engine.search.searchable import SearchableObjective
@@ -26,7 +27,8 @@ def objective_for(
     ModelError if a fixed effect of the model cannot be estimated from these rows.
     """
     names = model.fixed_names
-    rng = np.random.default_rng(0)
+    # A plain seed might be that of the data: columns would explain the response exactly.
+    rng = generator(0, "response of rows that nobody has observed")
     numbers = rng.standard_normal((1, len(design.y)))
     own = replace(
         design, y=numbers[0], X=np.ascontiguousarray(design.X[:, model.kept]), x_names=names,
