@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import mixedscope as ms
 from mixedscope.core.errors import DataError, DataWarning, ModelError
+from mixedscope.core.seeds import generator
 
 COUNT = 6000
 SLEEP = "Reaction ~ 1 + Days + (1 + Days | Subject)"
@@ -110,11 +111,25 @@ def test_draws_are_from_the_parameters_given() -> None:
     np.testing.assert_allclose(kept[0], fit.fitted() + days, atol=1e-6)
 
 
+@pytest.mark.parametrize("conditional", [False, True])
+def test_draws_are_no_column_of_the_same_seed(conditional: bool) -> None:
+    data = pd.DataFrame(
+        {"x": np.random.default_rng(0).normal(size=400), "g": np.repeat(range(20), 20)}
+    )
+    data["y"] = np.random.default_rng(1).normal(size=400)
+    data["k"] = np.random.default_rng(0).poisson(2.0, 400)
+    fit = ms.lmer("y ~ 1 + (1 | g)", data)
+    assert abs(np.corrcoef(fit.simulate(seed=0, conditional=conditional)[0], data.x)[0, 1]) < 0.25
+    counts = ms.glmer("k ~ 1 + (1 | g)", data, family="poisson")
+    drawn = counts.simulate(seed=0, conditional=conditional)[0]
+    assert abs(np.corrcoef(drawn, data.k)[0, 1]) < 0.25
+
+
 def test_draws_without_arguments_are_what_they_were() -> None:
     """Residuals first, then random effects, all from one generator."""
     drawn = sleep().simulate(2, seed=1)
     assert drawn.shape == (2, 180)
-    rng = np.random.default_rng(1)
+    rng = generator(1, "simulated responses")
     fit, design = sleep(), sleep().model.design
     expected = rng.standard_normal((2, 180)) * fit.sigma + design.X @ fit.beta
     factor = fit.model.system.terms[0].factor(fit.theta) * fit.sigma

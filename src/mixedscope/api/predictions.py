@@ -13,6 +13,7 @@ from mixedscope.api.fit_numbers import FitNumbers, M
 from mixedscope.api.rows import on_rows
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import DataError, ModelError, warn_of
+from mixedscope.core.seeds import generator
 from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.design.other_rows import complement, other_rows, same_rows, whole_terms
 from mixedscope.design.training import WEIGHTS
@@ -225,7 +226,8 @@ class FitPredictions(FitNumbers[M]):
             )
         _refuse_without_rows(newdata, weights=weights, offset=offset)
         design = self.model.design
-        rng = np.random.default_rng(seed)
+        # Not the plain seed, which may be that of a column of the data.
+        rng = generator(seed, "simulated responses")
         truth = truth_of(self, beta, sigma, theta)
         if newdata is None and not conditional:
             drawn = simulate_responses(

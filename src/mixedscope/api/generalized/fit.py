@@ -20,6 +20,7 @@ from mixedscope.api.kept_fit import KeptFit
 from mixedscope.core.arguments import door
 from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.core.result_table import ResultTable
+from mixedscope.core.seeds import derive_seed
 from mixedscope.design.frame import in_order_of
 from mixedscope.design.other_rows import other_rows, same_rows
 from mixedscope.design.spec import ModelSpec
@@ -288,4 +289,6 @@ class GeneralizedFit(
         (count, n) array
             Of trials, shares of successes. A row of weight two is drawn as one row.
         """
-        return simulated(self.model.laplace, self._point, count, seed, conditional=conditional)
+        # Not the plain seed, which may be that of a column of the data.
+        own = derive_seed(seed, "simulated responses")
+        return simulated(self.model.laplace, self._point, count, own, conditional=conditional)
