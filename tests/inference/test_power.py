@@ -216,7 +216,8 @@ def test_columns_drawn_from_the_seed_0_do_not_explain_the_planned_response() -> 
     )
     data["y"] = np.random.default_rng(1).normal(size=60)
     fit = ms.lmer("y ~ x + (1 | g)", data)
-    assert ms.power(fit, along={"g": [4]}, draws=4).table["tested"].tolist() == [4]
+    found = ms.power(fit, effects={"x": np.float32(0.5)}, along={"g": [4]}, draws=4)
+    assert found.table[["tested", "truth"]].to_numpy().tolist() == [[4, 0.5]]
 
 
 def test_draws_without_a_certificate_count_neither_as_significant_nor_as_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -216,7 +217,7 @@ def _check_effects(effects: Any) -> None:
     if effects is None:
         return
     if not isinstance(effects, Mapping) or not all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+        isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
         for v in effects.values()
     ):
         raise ModelError(
