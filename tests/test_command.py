@@ -81,6 +81,7 @@ def test_alone_it_tells_every_dependency_with_its_version(
         (["fit", "y ~ x + (1 | g)", "a.csv"], "The formula comes second"),
         (["fit", SLEEP, "Reaction ~ 1 + (1 | Subject)", "--formats", "pdf"], "--charts FOLDER"),
         (["fit", SLEEP, "y ~ x", "--charts", "o", "--formats", "svgg"], "Did you mean 'svg'?"),
+        (["fit", SLEEP, "y ~ x", "--family", "poisson", "--reml"], "--reml is of linear models"),
         (["fit", SLEEP, "Reaction ~ 1 + (1 | Subject)", "--missing", "NA"], "missing:"),
         (["init", "paper", "a.csv"], "--data a.csv"),
     ],

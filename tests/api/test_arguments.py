@@ -511,3 +511,22 @@ def test_rows_without_a_weight_are_left_out_whatever_says_so(convert: Any, absen
     theta = [1.0, 0.0, 1.0]
     assert model.objective(theta) == pytest.approx(expected.objective(theta), rel=1e-12)
     assert np.isnan(model.data[".weights"].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "says"),
+    [
+        (ms.lmer, {"family": "poisson"}, "ms.glmer(formula, data, family)"),
+        (ms.LinearMixedModel, {"family": "poisson"}, "ms.glmer(formula, data, family)"),
+        (ms.lmer, {"nAGQ": 9}, "no quadrature"),
+        (ms.glmer, {"REML": True}, "no REML"),
+        (ms.glmer, {"ziformula": "~1"}, "no zero inflation"),
+    ],
+)
+def test_what_no_model_of_a_kind_has_is_said(
+    call: Callable[..., Any], argument: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(MixedscopeError) as caught:
+        call(FORMULA, frame(), **argument)
+    assert says in str(caught.value)
+    assert "has no argument" in str(caught.value)

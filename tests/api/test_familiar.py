@@ -154,6 +154,7 @@ def test_calls_that_words_name_can_be_made(fit: ms.Fit) -> None:
         and "1000" not in call
         and "directory" not in call
         and "glmer" not in call  # whose response is of another kind
+        and "power" not in call  # which names columns of a plan of the reader's own
     }
     assert len(tried) > 12
     for call in sorted(tried):

@@ -134,7 +134,7 @@ MODULE_WORDS: Final[dict[str, str]] = {
     "MixedModel": _ONE_CALL,
     "lme": _ONE_CALL,
     "lme4": _ONE_CALL,
-    "glmmTMB": _ONE_CALL,
+    "glmmTMB": _GENERALIZED,
     "fit": _ONE_CALL,
     "GLMM": _GENERALIZED,
     "BinomialBayesMixedGLM": _GENERALIZED,

@@ -157,6 +157,11 @@ def _fit(options: argparse.Namespace) -> None:
         raise ModelError(
             f"The formula comes second: mixedscope fit {options.formula} {options.data!r}"
         )
+    if options.reml and options.family is not None:
+        raise ModelError(
+            f"--reml is of linear models: the family {options.family!r} is fitted by maximum "
+            "likelihood."
+        )
     if options.formats is not None and options.charts is None:
         raise ModelError("--formats is of charts: say with --charts FOLDER where to draw them.")
     formats = (options.formats or "svg").split(",")

@@ -71,6 +71,19 @@ _ELSEWHERE: Final = {
     "correlation": "structure",
 }
 
+#: What neither kind of model has under any name: of linear models (False), and generalised ones.
+_NOWHERE: Final = {
+    False: {
+        "family": " Choices and counts are fitted by ms.glmer(formula, data, family).",
+        "nagq": " Linear models need no quadrature: their likelihood is exact.",
+    },
+    True: {
+        "reml": " Generalised models are fitted by maximum likelihood: there is no REML of them.",
+        "ziformula": " There is no zero inflation here.",
+        "dispformula": " There are no models of the dispersion here.",
+    },
+}
+
 #: Longest text in which a value is named as it is written.
 _SHOWN: Final = 60
 
@@ -416,7 +429,8 @@ def _unknown(
 ) -> str:
     """Words on arguments that a function does not have: the one that was meant, or where it is."""
     name = next(name for name in given if name not in known)
-    homes = _HOMES[called in ("glmer", _GENERALIZED)]
+    is_generalized = called in ("glmer", _GENERALIZED)
+    homes = _HOMES[is_generalized]
     folded = name.lower()
     other = _ELSEWHERE.get(folded, folded)
     if folded in known:
@@ -425,6 +439,8 @@ def _unknown(
         hint = f" Did you mean {other!r}?"
     elif home := next((door for door in homes if other in _DOORS.get(door, ())), None):
         hint = f" It belongs to {homes[home].format(other)}."
+    elif called in _MAKERS and folded in _NOWHERE[is_generalized]:
+        hint = _NOWHERE[is_generalized][folded]
     else:
         hint = suggest(name, known)
     return f"{called} has no argument {name!r}.{hint} Known are: {', '.join(known) or 'none'}."
@@ -432,6 +448,8 @@ def _unknown(
 
 #: The class of generalised models.
 _GENERALIZED: Final = "GeneralizedLinearMixedModel"
+#: What makes models.
+_MAKERS: Final = ("lmer", "glmer", "LinearMixedModel", _GENERALIZED)
 
 #: Doors whose arguments are looked for at others, and how they are given there: of linear models,
 #: and of generalised ones.
