@@ -164,3 +164,19 @@ def _drawn(rng, columns, g, x, z, **others):
     y = y + rng.normal() * x
     y = y + rng.normal() * z
     return pd.DataFrame({"y": y, "x": x, "z": z, "g": g, **others})
+
+
+@pytest.mark.parametrize("solver", ["exact", "sparse", "iterative"])
+def test_larger_models_look_beside_a_variance_of_zero_too(solver):
+    # One item has nine rows of ten. The way from the start leads to its variance zero, 4590.3516;
+    # the lower minimum is that of lme4 1.1-31.
+    rng = np.random.default_rng(6)
+    n, users, items = 1500, 200, 60
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    i = np.where(rng.random(n) < 0.9, 0, i)
+    x = rng.normal(size=n)
+    y = 0.2 * x + 0.7 * rng.normal(size=users)[u] + 0.5 * rng.normal(size=items)[i]
+    data = pd.DataFrame({"y": y + rng.normal(size=n), "x": x, "u": u, "i": i})
+    fit = ms.lmer("y ~ x + (1 + x | u) + (1 | i)", data, solver=solver)
+    assert fit.objective == pytest.approx(4589.406757, abs=0.1 if solver == "iterative" else 2e-6)
+    assert fit.theta[3] == pytest.approx(0.44998, abs=5e-3)

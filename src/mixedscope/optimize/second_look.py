@@ -39,7 +39,8 @@ _EVALUATIONS: Final = 25
 _MANY: Final = 80
 _MOST: Final = 500
 
-#: Where it takes longer, the whole look may have this share of the gradients and values so far.
+#: Where it takes longer, the look may have this share of the gradients and values so far, beside
+#: what it takes where a standard deviation is zero.
 _SHARE: Final = 0.2
 
 #: Fewest evaluations that a search can lead anywhere with.
@@ -57,14 +58,18 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
         return None
     allowed = _MOST if problem.objective.is_quick else int(_SHARE * problem.effort)
     quick = _is_compiled(problem)
-    left = len(problem.trace) + allowed
     problem.stage = "restart"
     note("a second look for a lower minimum")
-    starts: list[Point] = []
-    for ray in places.rays:
+    rays = [problem.to_x(ray) for ray in places.rays]
+    # Beside zeros a minimum is so likely that it is looked for whatever that takes.
+    starts = [p for ray in rays if _vanishes(ray, here) for p in dips(problem, here, ray)]
+    left = len(problem.trace) + allowed
+    for ray in rays:
+        if _vanishes(ray, here):
+            continue
         if left - len(problem.trace) < len(ray):
             break
-        starts += dips(problem, here, problem.to_x(ray))
+        starts += dips(problem, here, ray)
     found = [s for s in starts if s.at_most < here.objective - here.rounding]
     if found:
         return min(found, key=lambda p: p.at_most)
@@ -80,6 +85,11 @@ def look_again(problem: Problem, here: Point, note: Callable[[str], None]) -> Po
         if lower is not None:
             return lower
     return None
+
+
+def _vanishes(ray: FloatArray, here: Point) -> bool:
+    """Whether what grows along a ray is zero where we are."""
+    return bool(here.x[int(np.argmax(np.ptp(ray, axis=0)))] == 0.0)
 
 
 def _is_compiled(problem: Problem) -> bool:
