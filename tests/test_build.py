@@ -116,7 +116,7 @@ def test_readme_of_an_index_has_no_relative_links(hook: ModuleType) -> None:
     assert relative_links(README)
     plain = hook.described(README, None, "1.2.3")
     assert relative_links(plain) == []
-    assert "**The guide (`docs/guide.md`) walks through three models" in plain
+    assert "**The guide (`docs/guide.md`) walks through four models" in plain
     assert "*Picture: Shrinkage of intercepts and slopes of sleepstudy" in plain
 
 

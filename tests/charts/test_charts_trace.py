@@ -333,8 +333,9 @@ def test_traces_can_share_a_panel(full: FitTables) -> None:
     short = lengthened(full, len(full.require("trace")) + 1)
     short = worse(with_trace(full, short.require("trace").iloc[:9]), 0.0, "COBYQA")
     spec, _, caption = drawn([full, short], overlay=True)
-    strips = pd.DataFrame(spec["datasets"][spec["vconcat"][0]["data"]["name"]])
-    line = spec["vconcat"][1]["layer"][0]
+    above, panel = spec["vconcat"][0]["vconcat"]  # and below them the key
+    strips = pd.DataFrame(spec["datasets"][above["data"]["name"]])
+    line = panel["layer"][0]
     labels = ["nelder-mead", "COBYQA"]
     assert list(dict.fromkeys(strips["fit"])) == labels
     assert strips.groupby("fit")["right"].max()[labels].tolist() == [
@@ -351,7 +352,8 @@ def test_traces_can_share_a_panel(full: FitTables) -> None:
 
 def test_structures_keep_their_colours_in_one_panel(full: FitTables, intercept: FitTables) -> None:
     fits = [full, worse(full, 0.0, "COBYQA"), intercept]
-    encoding = drawn(fits, overlay=True)[0]["vconcat"][1]["layer"][0]["encoding"]
+    panel = drawn(fits, overlay=True)[0]["vconcat"][0]["vconcat"][1]
+    encoding = panel["layer"][0]["encoding"]
     assert encoding["color"]["scale"]["range"] == [
         STRUCTURES["full"].colour, STRUCTURES["full"].colour, STRUCTURES["intercept"].colour
     ]  # fmt: skip

@@ -278,7 +278,7 @@ def test_nothing_is_said_of_sigma_where_there_is_none(contraception: ms.Generali
 OF_FITS = {
     "panels", "coefficients", "shrinkage", "motion", "caterpillar", "qqcaterpillar", "principal",
     "splom", "residuals", "lens", "trace", "stopping", "landscape", "theta", "ledger", "explorer",
-    "dumbbell", "phases",
+    "dumbbell", "phases", "pooling", "check",
 }  # fmt: skip
 
 

@@ -87,6 +87,7 @@ NUMERALS = SOURCES / "charts" / "common" / "numerals.py"
 #: Files whose numbers are coordinates and sizes of SVG, which no reader sees.
 GEOMETRY = {
     "charts/kinds/motion/backdrop.py",
+    "charts/common/open_ends.py",
     "charts/common/pdf.py",
     "charts/common/render.py",
     "charts/common/vega.py",

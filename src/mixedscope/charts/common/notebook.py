@@ -38,7 +38,7 @@ class _Shown:
         spec = to_spec(self)
         width, height = (_SCALE * side for side in drawn_size(spec))
         still = picture(spec, _SHARP)
-        style = f"width: {width + _MENU:.0f}px; max-width: 100%; min-height: {height:.0f}px"
+        style = f"width: {round(width) + _MENU}px; max-width: 100%; min-height: {round(height)}px"
         page = interactive_page(spec, above=True)
         return {
             "text/html": framed(page, still, str(spec.get("description", "Chart")), style),

@@ -32,6 +32,7 @@ from mixedscope.inference.estimates.refit import SETTLED
 from mixedscope.inference.ladder.tangent import raised
 from mixedscope.inference.profiles.constrained import bounded_inverse, hessian, minimize
 from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
+from mixedscope.optimize.driver import minimize as certified
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = [
@@ -186,6 +187,8 @@ class GeneralizedRefitter:
         """Fit one response (n,): evaluations; deviance, point and whether it has settled."""
         system = self.objective.system
         other = system.of_response(replace(system.response, y=y))
+        if isinstance(self.objective, SingleLaplace):
+            return self._fitted(self.objective.like(other))
         own, start, free, inverse = self._search
         space = own.of(self.objective.like(other))
         try:
@@ -196,6 +199,16 @@ class GeneralizedRefitter:
         left = 0.5 * float(slope @ found.inverse @ slope)
         point = self.objective.canonical(found.point.theta)
         return space.evaluations, (found.point.value, point, left <= SETTLED)
+
+    def _fitted(self, own: LaplaceObjective) -> tuple[int, tuple[float, Floats, bool] | None]:
+        """Fit one response by itself, where its covariance may be singular: a search is fast."""
+        try:
+            found = certified(own)
+        except EVALUATION_ERRORS:
+            return 0, None
+        settled = found.certificate["verdict"] in ("optimum", "boundary optimum", "at infinity")
+        count = int(found.optimizer["evaluations"])
+        return count, (float(found.evaluation.objective), found.theta, settled)
 
     def _bootstrap(
         self,

@@ -62,7 +62,7 @@ _DISTRIBUTIONS: Final = (
 )  # fmt: skip
 _SHARES: Final = 2
 #: Values and bins that are not densities have points.
-_POINTS: Final = {"filled": True, "size": 22, "color": COLOURS["mode"], "opacity": 1}
+_POINTS: Final = Style({"filled": True, "size": 22, "opacity": 1}, color="mode")
 
 
 @drawn_with(CheckOptions)
@@ -154,7 +154,7 @@ def _density(sheet: ResidualPanels, numbers: Mapping[str, float]) -> Any:
         base.mark_line(aria=False, color=COLOURS["reference"], strokeWidth=1).encode(
             x=x, y=y("middle")
         ),
-        base.mark_line(aria=False, point=_POINTS if shown else False, **_OBSERVED).encode(
+        base.mark_line(aria=False, point=dict(_POINTS) if shown else False, **_OBSERVED).encode(
             x=x,
             y=y("observed"),
             tooltip=[

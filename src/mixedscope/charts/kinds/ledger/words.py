@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mixedscope.charts.common.link_scale import scale_words
-from mixedscope.charts.common.numerals import number, shares, signed
+from mixedscope.charts.common.numerals import fixed, number, shares
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.ledger.books import Books
 from mixedscope.charts.kinds.shrinkage.words import joined
@@ -85,12 +85,17 @@ def _generalized_words(book: Books) -> str:
     )
 
 
+def _part(value: float) -> str:
+    """A part of an objective in five digits, or to a tenth, thousands set off."""
+    return fixed(value, 1) if abs(value) >= 1000.0 else number(value, 5)
+
+
 def _fit_words(book: Books, books: Sequence[Books]) -> str:
     """Tell from where to where the parts of a fit's objective went."""
     start, last = book.ledger.iloc[0], book.ledger.iloc[-1]
     label = "" if len(books) == 1 else f"{_label(book)}: "
     ways = [
-        f"{words} from {signed(f'{start[name]:,.5g}')} to {signed(f'{last[name]:,.5g}')}"
+        f"{words} from {_part(start[name])} to {_part(last[name])}"
         for words, name in (
             ("−2 log L given modes went", "conditional_deviance"),
             ("the penalty", "penalty"),
