@@ -9,8 +9,6 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixedscope.workflow.naming import naming
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -100,6 +98,7 @@ def _units(stored: StoredFit, by: str | None) -> Units:
     """What is left out at a time; ModelError if there is no such factor or column."""
     from mixedscope.formula.parse import parse_formula
     from mixedscope.inference.diagnostics.units import by_level, by_observation
+    from mixedscope.workflow.naming import naming
 
     design = stored.objective.system.design
     if by is None:
@@ -428,6 +427,7 @@ def _write_made(
     from mixedscope.optimize.problem import EVALUATION_ERRORS
     from mixedscope.tables.fit_names import WITHOUT_CSV
     from mixedscope.tables.table_files import skipped_table, write_table
+    from mixedscope.workflow.naming import naming
 
     try:
         with naming(stored.info, key):

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixedscope.workflow.naming import naming
-
 if TYPE_CHECKING:
     from mixedscope.inference.estimates.stored import StoredFit
     from mixedscope.inference.power.study import Study
@@ -35,6 +33,7 @@ def power_batch(
     from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.tables.kinds.power import POWER_DRAWS
     from mixedscope.tables.table_files import skipped_table, write_table
+    from mixedscope.workflow.naming import naming
 
     stored = open_fit(Path(fit).parent)
     try:
@@ -71,6 +70,7 @@ def power(
     from mixedscope.inference.power.smallest import smallest_sizes
     from mixedscope.tables.kinds.power import POWER, POWER_DRAWS, POWER_SIZES
     from mixedscope.tables.table_files import read_table, skipped_table, write_table
+    from mixedscope.workflow.naming import naming
 
     stored = open_fit(Path(fit).parent)
     files = {Path(output).with_name(f"{s.kind}.parquet"): s for s in (POWER, POWER_SIZES)}
