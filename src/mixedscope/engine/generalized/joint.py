@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mixedscope.core.errors import UnsuitedError
 from mixedscope.engine.generalized.laplace import LaplaceObjective
 from mixedscope.engine.generalized.modes import Modes
-from mixedscope.engine.generalized.rows import slope_of_weight, working
+from mixedscope.engine.generalized.rows import slopes_of_weights, working
 from mixedscope.engine.generalized.separation import words_at_infinity
 from mixedscope.engine.generalized.starting import information_at
 from mixedscope.engine.generalized.system import GeneralizedSystem
@@ -188,14 +188,10 @@ class JointLaplace(LaplaceObjective):
         modes = self.modes_at(point)
         theta, dispersion = point[: self.n_theta], self._dispersion(point)
         factors = system.standard_factors(theta)
-        observed, score = modes.rows.weight, modes.rows.score
-        slopes = None
-        with np.errstate(all="ignore"):
-            if self.expected or family.dispersion is not None:
-                slopes = family.slopes(response, modes.eta, dispersion)
-                own = slopes.expected_slope if self.expected else slopes.weight
-            else:
-                own = slope_of_weight(family, response, modes.eta, dispersion, modes.rows)
+        observed = modes.rows.weight
+        slopes, own = slopes_of_weights(
+            family, response, modes.eta, dispersion, modes.rows, expected=self.expected
+        )
         by_factor, inverse = system.modal.derive_and_invert(factors)
         self._state = "other"
         leverage = row_forms(system.modal, inverse)
@@ -204,14 +200,7 @@ class JointLaplace(LaplaceObjective):
         coefficients = system.joint.solve(factors).beta
         along = system.random_part(system.joint.modes()) + system.basis.q @ coefficients
         turned = t - observed * along
-        sums_d, sums_v = system.level_sums(score), system.level_sums(turned)
-        parts = []
-        for term, factor, made, of_d, of_v, g in zip(
-            system.terms, factors, by_factor, sums_d, sums_v, modes.g, strict=True
-        ):
-            of_r = of_v - 2.0 * of_d
-            whole = made + of_r.T @ (g @ factor) + of_d.T @ (of_v @ factor)
-            parts.append(term.pullback(theta[term.theta], whole))
+        parts = self._slopes_of_theta(theta, modes, factors, by_factor, turned)
         if slopes is not None and slopes.dispersion is not None:
             value, by_score, by_weight, by_expected = slopes.dispersion
             more = by_expected if self.expected else by_weight

@@ -33,7 +33,7 @@ from mixedscope.engine.compile.compile_clock import compiling_seconds
 from mixedscope.engine.evaluation import Solution, gradients_by_row
 from mixedscope.engine.generalized.evaluation import GeneralizedEvaluation, ManyStarts
 from mixedscope.engine.generalized.modes import Modes, find_modes
-from mixedscope.engine.generalized.rows import slope_of_weight
+from mixedscope.engine.generalized.rows import slopes_of_weights
 from mixedscope.engine.generalized.separation import (
     is_concordant,
     is_without_end,
@@ -253,13 +253,9 @@ class LaplaceObjective:
         modes = self.modes_at(point)
         factors = system.standard_factors(theta)
         observed, score = modes.rows.weight, modes.rows.score
-        slopes = None
-        with np.errstate(all="ignore"):
-            if self.expected or family.dispersion is not None:
-                slopes = family.slopes(response, modes.eta, dispersion)
-                own = slopes.expected_slope if self.expected else slopes.weight
-            else:
-                own = slope_of_weight(family, response, modes.eta, dispersion, modes.rows)
+        slopes, own = slopes_of_weights(
+            family, response, modes.eta, dispersion, modes.rows, expected=self.expected
+        )
         by_factor, inverse = system.modal.derive_and_invert(factors)
         self._state = "other"
         leverage = row_forms(system.modal, inverse)
@@ -274,14 +270,7 @@ class LaplaceObjective:
             self._state = "inverted"
         turned = t - observed * system.random_part(turned_modes)
         r = turned - 2.0 * score
-        sums_d, sums_v = system.level_sums(score), system.level_sums(turned)
-        parts = []
-        for term, factor, made, of_d, of_v, g in zip(
-            system.terms, factors, by_factor, sums_d, sums_v, modes.g, strict=True
-        ):
-            of_r = of_v - 2.0 * of_d
-            whole = made + of_r.T @ (g @ factor) + of_d.T @ (of_v @ factor)
-            parts.append(term.pullback(theta[term.theta], whole))
+        parts = self._slopes_of_theta(theta, modes, factors, by_factor, turned)
         parts.append(system.X.T @ r)
         if slopes is not None and slopes.dispersion is not None:
             value, by_score, by_weight, by_expected = slopes.dispersion
@@ -289,6 +278,26 @@ class LaplaceObjective:
             q = system.random_part(turned_modes)
             parts.append(np.array([-2.0 * value.sum() + leverage @ more + q @ by_score]))
         return np.concatenate(parts)
+
+    def _slopes_of_theta(
+        self,
+        theta: Floats,
+        modes: Modes,
+        factors: Sequence[Floats],
+        by_factor: Sequence[Floats],
+        turned: Floats,
+    ) -> list[Floats]:
+        """Slopes of theta, term by term; ``by_factor``: those of the log-determinant."""
+        system = self.system
+        sums_d, sums_v = system.level_sums(modes.rows.score), system.level_sums(turned)
+        parts = []
+        for term, factor, made, of_d, of_v, g in zip(
+            system.terms, factors, by_factor, sums_d, sums_v, modes.g, strict=True
+        ):
+            of_r = of_v - 2.0 * of_d
+            whole = made + of_r.T @ (g @ factor) + of_d.T @ (of_v @ factor)
+            parts.append(term.pullback(theta[term.theta], whole))
+        return parts
 
     def gradients(self, points: Floats) -> Floats:
         """Exact gradients at every row of `points` (m, k), NaN where one fails."""

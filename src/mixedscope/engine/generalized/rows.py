@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.kernels.working import logistic_rows
-from mixedscope.families.family import Family, Response
+from mixedscope.families.family import Family, Response, Slopes
 
-__all__ = ["LONG", "Working", "slope_of_weight", "working"]
+__all__ = ["LONG", "Working", "slope_of_weight", "slopes_of_weights", "working"]
 
 Floats = NDArray[np.float64]
 
@@ -67,3 +67,23 @@ def slope_of_weight(
 
 def _is_logistic(family: Family) -> bool:
     return family.name == "binomial" and family.link.name == "logit"
+
+
+def slopes_of_weights(
+    family: Family,
+    response: Response,
+    eta: Floats,
+    dispersion: float,
+    rows: Working,
+    *,
+    expected: bool,
+) -> tuple[Slopes | None, Floats]:
+    """Slopes of the family where more than one is needed, and that of the weights (n,).
+
+    ``expected``: of the expected weights, not of the observed.
+    """
+    with np.errstate(all="ignore"):
+        if expected or family.dispersion is not None:
+            slopes = family.slopes(response, eta, dispersion)
+            return slopes, slopes.expected_slope if expected else slopes.weight
+        return None, slope_of_weight(family, response, eta, dispersion, rows)
