@@ -21,8 +21,12 @@ from mixedscope.engine.products import GroupColumns
 from mixedscope.engine.search import starting
 
 
-def crossed(n=400, users=60, items=25, *, seed=0, sds=(0.7, 0.5), slope=0.3, parts=1):
-    """Ratings: pairs that occur twice, levels that occur once, any number of components."""
+def crossed(n=400, users=60, items=25, *, shops=210, seed=0, sds=(0.7, 0.5), slope=0.3, parts=1):
+    """Ratings: pairs that occur twice, levels that occur once, any number of components.
+
+    Of shops there are too many to stand beside; two users are in a region, two of these in a
+    country, and two items are of a brand.
+    """
     rng = np.random.default_rng(seed)
     part = rng.integers(0, parts, n)
     u = rng.integers(0, users // parts, n) * parts + part
@@ -36,6 +40,11 @@ def crossed(n=400, users=60, items=25, *, seed=0, sds=(0.7, 0.5), slope=0.3, par
     y += slope * rng.normal(size=users + 1)[u] * x
     frame = pd.DataFrame({"y": y, "x": x, "w": rng.uniform(0.2, 3.0, n)})
     frame["d"] = pd.Categorical(rng.integers(0, 4, n))
+    rng = np.random.default_rng([seed, 1])
+    s = rng.integers(0, shops // parts, n) * parts + part
+    s[:8] = np.repeat(s[:4], 2)
+    frame["s"], frame["r"] = pd.Categorical(s), pd.Categorical(u // 2)
+    frame["c"], frame["b"] = pd.Categorical(u // 4), pd.Categorical(i // 2)
     return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i))
 
 
@@ -56,6 +65,58 @@ CASES = {
     "no variance of the other": ("y ~ x + (1|u) + (1|i)", {}, None, [0.7, 0.0]),
     "no variance": ("y ~ x + (1 + x|u) + (1|i) + (1|d)", {}, "w", [0.0, 0.0, 0.0, 0.0, 0.0]),
     "large": ("y ~ x + (1|u) + (1|i)", {}, None, [20.0, 30.0]),
+    "slopes of both": ("y ~ x + (1 + x|u) + (1 + x|i)", {}, None, [0.8, 0.1, 0.3, 0.5, -0.2, 0.2]),
+    "slopes of both, weights": (
+        "y ~ x + (1 + x|u) + (1 + x|i) + (1|d)", {"parts": 3}, "w",
+        [0.8, -0.4, 0.3, 0.6, 0.3, 0.4, 0.2],
+    ),
+    "slopes of the iterated": (
+        "y ~ x + (1|u) + (1 + x|i) + (1|s)", {"users": 300, "items": 110}, "w",
+        [0.7, 0.5, 0.1, 0.3, 0.4],
+    ),
+    "uncorrelated slopes": ("y ~ x + (1 + x||u) + (1 + x||i)", {}, None, [0.7, 0.3, 0.5, 0.2]),
+    "structures": ("y ~ x + ar1(0 + d|u) + homcs(0 + d|i)", {"n": 900}, "w", [0.7, 0.4, 0.5, 0.2]),
+    "three columns of both": ("y ~ x + (1 + x + w|u) + (0 + x + w + d|i)", {"n": 900}, None, None),
+    "no slope variance": (
+        "y ~ x + (1 + x|u) + (1 + x|i)", {}, "w", [0.8, 0.1, 0.3, 0.5, 0.2, 0.0],
+    ),
+    "no variance of an intercept": (
+        "y ~ x + (1 + x|u) + (1 + x|i)", {}, None, [0.8, 0.1, 0.3, 0.0, 0.0, 0.4],
+    ),
+    "no variance of slopes": (
+        "y ~ x + (1 + x|u) + (1 + x|i)", {}, None, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    ),
+    "large slopes": (
+        "y ~ x + (1 + x|u) + (1 + x|i)", {}, None, [16.0, 2.0, 6.0, 10.0, -4.0, 8.0],
+    ),
+    "three factors": (
+        "y ~ x + (1|u) + (1|i) + (1|s)", {"n": 1500, "users": 400, "items": 205},
+        "w", [0.7, 0.5, 0.4],
+    ),
+    "three factors, disconnected": (
+        "y ~ x + (1|u) + (1|i) + (1|s) + (1|d)",
+        {"n": 1500, "users": 400, "items": 205, "parts": 5}, None, [0.7, 1.5, 0.4, 0.2],
+    ),
+    "three factors of slopes": (
+        "y ~ x + (1 + x|u) + (1 + x|i) + (1 + x|s) + (1|d)", {"users": 105, "items": 105}, "w",
+        [0.8, 0.1, 0.3, 0.5, -0.2, 0.2, 0.4, 0.1, 0.2, 0.3],
+    ),
+    "no variance of a third": (
+        "y ~ x + (1|u) + (1|i) + (1|s)", {"n": 1500, "users": 400, "items": 205},
+        None, [0.7, 0.5, 0.0],
+    ),
+    "within the eliminated": (
+        "y ~ x + (1 + x|u) + (1|i) + (1 + x|r)", {"n": 900, "users": 420, "items": 205}, "w",
+        [0.8, 0.1, 0.3, 0.5, 0.4, 0.1, 0.2],
+    ),
+    "within the iterated too": (
+        "y ~ x + (1 + x|u) + (1|i) + (1|r) + (1 + x|b)", {"n": 1500, "users": 500, "items": 420},
+        "w", [0.8, 0.1, 0.3, 0.5, 0.4, 0.4, -0.1, 0.2],
+    ),
+    "within the iterated alone": (
+        "y ~ x + (1|u) + (1 + x|r) + (1|c) + (1|i)", {"n": 1800, "users": 900, "items": 205},
+        None, [0.7, 0.4, 0.1, 0.2, 0.0, 0.5],
+    ),
     "few rows": ("y ~ 1 + (1|u) + (1|i)", {"n": 45, "users": 20, "items": 12}, None, [1.1, 0.4]),
 }  # fmt: skip
 
@@ -78,7 +139,7 @@ def complete(monkeypatch):
     monkeypatch.setattr(iterative_solution, "SHAPED", 1e-13)
 
     def made(objective):
-        n = len(objective.system.crossing.squares)
+        n = objective.system.crossing.n_columns
         objective.system.__dict__["probes"] = np.sqrt(n) * np.eye(n)
         return objective
 
@@ -97,7 +158,17 @@ def test_with_probes_of_all_directions_nothing_is_left_of_the_error(case, reml, 
         np.testing.assert_allclose(getattr(found, part), getattr(expected, part), rtol=1e-8)
 
 
-@pytest.mark.parametrize("case", ["slopes, weights", "border", "disconnected", "no variance"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "slopes, weights",
+        "border",
+        "disconnected",
+        "no variance",
+        "slopes of both, weights",
+        "three factors",
+    ],
+)
 def test_criterion_is_that_of_dense_algebra(case, complete):
     model, _, iterative, theta = pair(case, reml=True)
     dense = dense_of(model, theta)
@@ -113,7 +184,20 @@ def test_criterion_is_that_of_dense_algebra(case, complete):
     np.testing.assert_allclose(found.beta, dense.beta, rtol=1e-9)
 
 
-@pytest.mark.parametrize("case", ["weights", "slopes", "border of slopes"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "weights",
+        "slopes",
+        "border of slopes",
+        "slopes of both, weights",
+        "structures",
+        "no slope variance",
+        "three factors of slopes",
+        "within the iterated too",
+        "within the eliminated",
+    ],
+)
 def test_modes_and_covariances_are_exact(case):
     model, exact, iterative, theta = pair(case)
     system = model.system
@@ -131,7 +215,18 @@ def test_modes_and_covariances_are_exact(case):
 
 
 @pytest.mark.parametrize("reml", [False, True])
-@pytest.mark.parametrize("case", ["weights", "slopes, weights", "border of slopes"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "weights",
+        "slopes, weights",
+        "border of slopes",
+        "slopes of both, weights",
+        "no slope variance",
+        "three factors of slopes",
+        "within the iterated too",
+    ],
+)
 def test_information_is_the_average_information(case, reml, complete):
     _, exact, iterative, theta = pair(case, reml=reml)
     expected = starting.average_information(exact, theta)
@@ -147,8 +242,9 @@ def test_levels_without_rows_change_nothing():
     system = model.system
     own, other = (replace(f, n_levels=f.n_levels + 3) for f in system.factors)
     shifted = GroupColumns(other.group, other.n_levels, other.codes + 2, other.z)
-    empty = crossing_of(own, shifted, [], system.basis.q, system.response)
-    plain = crossing_of(*system.factors, [], system.basis.q, system.response)
+    empty = crossing_of(own, [shifted], [], system.basis.q, system.response)
+    first, second = system.factors
+    plain = crossing_of(first, [second], [], system.basis.q, system.response)
     factor = np.array([[0.8, 0.0], [0.1, 0.3]])
     more, less = Complement(empty, factor, 0.5), Complement(plain, factor, 0.5)
     assert more.log_det == pytest.approx(less.log_det, rel=1e-13)
@@ -157,12 +253,13 @@ def test_levels_without_rows_change_nothing():
     assert np.array_equal(empty.products, plain.products)
 
 
-def test_equal_seeds_give_equal_bytes_on_any_number_of_threads():
+@pytest.mark.parametrize("case", ["border of slopes", "three factors of slopes"])
+def test_equal_seeds_give_equal_bytes_on_any_number_of_threads(case):
     found = []
     for threads in (1, 2, 1):
         set_threads(threads)
         try:
-            _, _, iterative, theta = pair("border of slopes", reml=True)
+            _, _, iterative, theta = pair(case, reml=True)
             evaluation, gradient = iterative.evaluate_gradient(theta)
             found.append((evaluation, gradient, iterative.initial_hessian(theta)))
         finally:
@@ -200,11 +297,18 @@ def errors_over_seeds(case, seeds, *, n_probes=32):
     return np.array(rows)
 
 
-@pytest.mark.parametrize("case", ["weights", "slopes", "disconnected", "large"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("weights", "slopes", "disconnected", "large"),
+        *("slopes of both, weights", "three factors", "within the eliminated"),
+    ],
+)
 def test_stated_errors_are_those_made(case):
     ratios = errors_over_seeds(case, 40)
-    # Root mean square of 40 of them, of which one has four standard errors in about 1.5.
-    size = np.sqrt(np.mean(ratios**2, axis=0))
+    # Root mean square of 40 of them, of which one has four standard errors in about 1.5; slopes of
+    # the border have no error.
+    size = np.sqrt(np.mean(ratios[:, np.isfinite(ratios).all(axis=0)] ** 2, axis=0))
     assert np.all(size < 1.6), size
     assert np.all(size > 0.5), size
 
@@ -229,20 +333,46 @@ def test_evaluations_tell_what_they_took():
     assert np.isnan(iterative.evaluate(theta).gradient_se).all()
 
 
+def test_other_models_are_refused_by_name(monkeypatch):
+    model = ms.LinearMixedModel("y ~ x + (1|u)", crossed())
+    with pytest.raises(ModelError, match="has one, 'u'"):
+        IterativeSystem(model.design)
+    # About 210 brands of two items: blocks of up to nine entries.
+    formula, given, *_ = CASES["within the iterated too"]
+    model = ms.LinearMixedModel(formula.replace("1 + x|b", "1|b"), crossed(**given))
+    monkeypatch.setattr(iterative_system, "MOST_TOGETHER", 3000)
+    IterativeSystem(model.design)
+    monkeypatch.setattr(iterative_system, "MOST_TOGETHER", 1000)
+    with pytest.raises(ModelError, match="levels of 'b' and those of 'i' within them together"):
+        IterativeSystem(model.design)
+
+
 @pytest.mark.parametrize(
-    ("formula", "words"),
+    ("case", "eliminated", "iterated"),
     [
-        ("y ~ x + (1|u)", "has one, 'u'"),
-        ("y ~ x + (1 + x|u) + (1 + x|i)", "one column of random effects for 'i'"),
-        ("y ~ x + (1|u) + (1|i) + (1|z)", "there are more: 'i'"),
+        ("slopes of both", "u", ["i"]),
+        ("slopes of the smaller", "u", ["i"]),
+        ("three factors", "u", ["i", "s"]),
+        ("within the eliminated", "u", ["r", "i"]),
+        ("within the iterated too", "u", ["i", "b", "r"]),
+        ("within the iterated alone", "u", ["r", "c", "i"]),
     ],
 )
-def test_other_models_are_refused_by_name(formula, words):
-    data = crossed(n=900, users=300, items=220)
-    data["z"] = pd.Categorical(np.arange(len(data)) % 250)
-    model = ms.LinearMixedModel(formula, data)
-    with pytest.raises(ModelError, match=words):
-        IterativeSystem(model.design)
+def test_what_lies_within_others_is_eliminated(case, eliminated, iterated):
+    _, _, objective, _ = pair(case)
+    system = objective.system
+    assert system.terms[system.places.eliminated].group == eliminated
+    others = [system.terms[f].group for f, _ in system.places.iterated_columns]
+    assert sorted(others) == sorted(iterated)
+
+
+def test_probes_see_covariances_and_not_signs_of_their_factors():
+    _, _, iterative, theta = pair("slopes of both")
+    found, gradient = iterative.evaluate_gradient(theta)
+    turned = theta * np.array([1.0, 1.0, 1.0, -1.0, -1.0, 1.0])
+    other, slope = iterative.evaluate_gradient(turned)
+    assert other.objective == pytest.approx(found.objective, abs=1e-9)
+    np.testing.assert_allclose(slope * np.sign(theta * turned), gradient, rtol=1e-7, atol=1e-8)
 
 
 def test_what_needs_a_factorisation_is_refused_by_name():

@@ -10,6 +10,7 @@ from reference.cases import fetch
 import mixedscope as ms
 from mixedscope.engine.iterative.objective import IterativeObjective
 from mixedscope.engine.iterative.system import IterativeSystem
+from mixedscope.engine.search.starting import average_information
 from mixedscope.optimize.driver import minimize
 from mixedscope.optimize.estimated import EstimatedObjective
 
@@ -27,6 +28,19 @@ def ratings(n=6000, users=500, items=150, *, seed=0, sds=(0.6, 0.5), slope=0.3):
     return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i))
 
 
+def purchases(n=9000, users=800, items=230, shops=210, *, seed=0, slope=0.3, within=None):
+    """Ratings with slopes of both and a third large factor; or levels of a factor within shops."""
+    rng = np.random.default_rng([seed, 2])
+    u, i = rng.integers(0, users, n), rng.integers(0, items, n)
+    s = rng.integers(0, shops, n) if within is None else {"u": u, "i": i}[within] % shops
+    x = rng.normal(size=n)
+    y = 1.0 + 0.2 * x + 0.6 * rng.normal(size=users)[u] + 0.5 * rng.normal(size=items)[i]
+    y += 0.3 * rng.normal(size=users)[u] * x + slope * rng.normal(size=items)[i] * x
+    y += 0.4 * rng.normal(size=shops)[s] + rng.normal(size=n)
+    frame = pd.DataFrame({"y": y, "x": x, "w": rng.uniform(0.5, 2.0, n)})
+    return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i), s=pd.Categorical(s))
+
+
 def both(formula, data, *, reml=False, n_probes=32, **how):
     model = ms.LinearMixedModel(formula, data)
     system = IterativeSystem(model.design, n_probes=n_probes)
@@ -35,8 +49,8 @@ def both(formula, data, *, reml=False, n_probes=32, **how):
 
 
 def standard_errors(model, theta, *, reml=False):
-    """Standard errors of theta by the exact engine's information."""
-    information = model.profiled(reml=reml).initial_hessian(theta)
+    """Standard errors of theta by the exact engine's average information."""
+    information = average_information(model.profiled(reml=reml), theta)
     return np.sqrt(2.0 * np.linalg.inv(information).diagonal())
 
 
@@ -60,6 +74,29 @@ def test_a_fit_ends_within_its_stated_error_of_the_exact_one(formula, reml):
     assert found.certificate["verdict"] == "optimum"
     assert "to within probe error" in found.certificate["words"]
     assert found.optimizer["evaluations"] <= 12
+
+
+@pytest.mark.parametrize(
+    ("formula", "within", "reml"),
+    [
+        ("y ~ x + (1 + x|u) + (1 + x|i)", None, True),
+        ("y ~ x + (1 + x|u) + (1 + x||i)", None, False),
+        ("y ~ x + (1|u) + (1|i) + (1|s)", None, False),
+        ("y ~ x + (1 + x|u) + (1 + x|i) + (1|s)", "u", True),
+        ("y ~ x + (1|u) + (1|i) + (1|s)", "i", True),
+    ],
+)
+def test_fits_of_slopes_and_of_three_factors_end_within_their_stated_errors(formula, within, reml):
+    model, exact, found = both(formula, purchases(within=within), reml=reml)
+    told = found.certificate["probe_error"]
+    errors = np.abs(found.theta - exact.theta) / standard_errors(model, exact.theta, reml=reml)
+    assert errors.max() < 4.5 * told["theta"] + 1e-3
+    assert told["theta"] < 0.02
+    assert abs(found.evaluation.objective - exact.objective) < 4.5 * told["objective"]
+    assert found.certificate["verdict"] == "optimum"
+    assert found.evaluation.sigma == pytest.approx(exact.sigma, rel=1e-4)
+    np.testing.assert_allclose(found.evaluation.beta, exact.beta, rtol=1e-3)
+    assert found.optimizer["evaluations"] <= 14
 
 
 def test_a_variance_of_zero_is_found():

@@ -101,7 +101,7 @@ def _check_probes(fits: Sequence[Fit]) -> None:
     """Refuse to compare likelihoods that were estimated by different probes, or some of them."""
     probes = {
         (
-            getattr(fit.model.system, "iterated_group", None),
+            getattr(fit.model.system, "probed_columns", None),
             fit.certificate.get("probe_error", {}).get("probes"),
         )
         for fit in fits
@@ -111,8 +111,9 @@ def _check_probes(fits: Sequence[Fit]) -> None:
     raise ModelError(
         "A likelihood that solver='iterative' estimated is compared with others that the same "
         "random probes estimated, of which the error cancels; these were not: give fits that were "
-        "all made with solver='iterative' and have the same second largest grouping factor, or "
-        "all with solver='exact' or solver='sparse'."
+        "all made with solver='iterative' and have the same second largest grouping factor (and "
+        "the same large ones after it) with the same columns, or all with solver='exact' or "
+        "solver='sparse'."
     )
 
 

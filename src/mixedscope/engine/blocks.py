@@ -112,13 +112,15 @@ def describe_blocks(system: ProfiledSystem) -> BlockDescription:
 
 
 def _describe_iterative(system: IterativeSystem) -> BlockDescription:
-    """Describe a system of which one factor is eliminated and one is iterated."""
+    """Describe a system of which one factor is eliminated and others are iterated."""
     places = system.places
-    order = [places.eliminated, places.iterated, *(f for f, _ in places.border_columns)]
+    iterated = [f for f, _ in places.iterated_columns]
+    order = [places.eliminated, *iterated, *(f for f, _ in places.border_columns)]
     own = "Diagonal" if system.terms[order[0]].size == 1 else "BlkDiag"
-    kinds = [(own,), ("Sparse", "Iterated")]
-    kinds += [tuple(["Dense"] * (i + 1)) for i in range(2, len(order) + 1)]
-    first, second = (system.terms[f].group for f in order[:2])
+    kinds = [(own,), *(tuple(["Sparse"] * i + ["Iterated"]) for i in range(1, 1 + len(iterated)))]
+    kinds += [tuple(["Dense"] * (i + 1)) for i in range(len(kinds), len(order) + 1)]
+    first = system.terms[places.eliminated].group
+    others = " and ".join(system.terms[f].group for f in iterated)
     return BlockDescription(
         names=(*(system.terms[f].group for f in order), "fixed"),
         sizes=(
@@ -126,7 +128,7 @@ def _describe_iterative(system: IterativeSystem) -> BlockDescription:
             system.n_fixed + 1,
         ),
         kinds=tuple(kinds),
-        kernel=f"eliminated level by level: {first}; then conjugate gradients for {second}, as "
+        kernel=f"eliminated level by level: {first}; then conjugate gradients for {others}, as "
         "solver='iterative' asks for: fixed effects, sigma and conditional modes are exact; "
         "deviance and slopes are estimates by "
         f"{counted(system.n_probes, 'random probe')}, with standard errors",

@@ -227,7 +227,7 @@ class IterativeObjective(SearchableObjective):
         system = self.system
         width = system.n_probes + system.crossing.far.shape[1] + 1
         columns = sum({id(f.z): f.z.nbytes for f in system.factors}.values())
-        working = 6 * width * len(system.crossing.squares) * 8 + system.crossing.w.nbytes
+        working = 6 * width * system.crossing.n_columns * 8 + system.crossing.w.nbytes
         return 0.0, columns + system.basis.q.nbytes + system.crossing.nbytes + working
 
     def limited_threads(self) -> Any:

@@ -1,9 +1,9 @@
-"""A model of two crossed factors at one theta: what is exact, what is estimated, and slopes.
+"""A model of crossed factors at one theta: what is exact, what is estimated, and slopes.
 
-With the border's factors in ``U = [Z_3 Lambda_3, Q]`` and y the columns beside the two factors, one
-dense triangle of a few rows holds the rest of the model::
+With the border's factors in ``U = [Z_3 Lambda_3, Q]`` and y the columns beside the eliminated
+factor and the iterated ones, one dense triangle of a few rows holds the rest of the model::
 
-    U'inv(V)U + J,    V = I + Z_1 T_1 Z_1' + lam**2 Z_2 Z_2',    J = I of random, 0 of fixed effects
+    U'inv(V)U + J,    V = I + Z_1 T_1 Z_1' + Z_2 T_2 Z_2',    J = I of random, 0 of fixed effects
 
 Its quadratic forms are products with solutions of conjugate gradients, whose errors enter squared.
 With ``s_f = Z_f' P y`` the modes are ``T_f s_f``, and by the covariance of a factor the criterion
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.iterative.blocks import BlockComplement, complement_of
 from mixedscope.engine.iterative.conjugate import Solves, solve
 from mixedscope.engine.iterative.crossing import Complement, Crossing, Places
 from mixedscope.engine.iterative.probes import (
@@ -56,7 +57,7 @@ class IterativeSolution:
 
     Attributes
     ----------
-    complement : Complement
+    complement : Complement or BlockComplement
     pwrss, penalty : float
     coefficients : (h,) array
         Of W in the residual ``y - X beta - Z_3 b_3``.
@@ -73,30 +74,34 @@ class IterativeSolution:
     ) -> None:
         self.crossing, self.places = crossing, places
         self.factors = [np.array(f) for f in factors]
-        own, far = self.factors[places.eliminated], self.factors[places.iterated]
-        self.complement = complement = Complement(crossing, own, float(far[0, 0]))
+        self.complement: Complement | BlockComplement = complement_of(
+            crossing,
+            self.factors[places.eliminated],
+            [self.factors[f] for f, _ in places.iterated_columns],
+        )
+        complement = self.complement
         self._reduced = complement.reduced(crossing.own, crossing.far)
-        right = [complement.scale[:, None] * self._reduced]
+        right = [complement.right(self._reduced)]
         tolerances = [np.full(crossing.far.shape[1], EXACT)]
         if probes is not None:
-            self._z = directions(complement, probes)
+            self._z, self._n_shifts = directions(complement, probes)
             right.append(self._z)
             tolerances.append(np.full(self._z.shape[1], PROBED))
         self._first = crossing.far.shape[1]
         self.solves: Solves = solve(
             complement.product, complement.variance, np.hstack(right), np.concatenate(tolerances)
         )
-        # inv(B) of what is left of the columns.
-        self._v = complement.scale[:, None] * self.solves.x[:, : self._first]
+        # Z_2' inv(V) W, of the V that has no border.
+        self._v = complement.scores(self.solves.x[:, : self._first], self._reduced)
         self._finish()
 
     def _finish(self) -> None:
-        """Factorise what stands beside the two factors, and solve for all coefficients."""
+        """Factorise what stands beside those factors, and solve for all coefficients."""
         places, complement, crossing = self.places, self.complement, self.crossing
         forms = (
             crossing.products
             - shadow_of_levels(crossing.own, complement.m, crossing.own)
-            - complement.variance * (self._reduced.T @ self._v)
+            - complement.gain(self._reduced, self._v)
         )
         self._forms = forms = (forms + forms.T) / 2.0
         m = places.n_border
@@ -112,11 +117,12 @@ class IterativeSolution:
         self._scale_border(self.coefficients)
         self._fixed_factor: Floats = np.asarray(beside[m:, m:], dtype=float)
         level = self._v @ self.coefficients
-        met = complement.met((complement.variance * level)[:, None])
+        met = complement.met(complement.effects(level)[:, None])
         own = (crossing.own @ self.coefficients)[:, :, None] - met
         scores: list[Floats] = [np.empty(0)] * len(self.factors)
         scores[places.eliminated] = (complement.shares @ own)[:, :, 0]
-        scores[places.iterated] = level[:, None]
+        for f, columns in places.iterated_columns:
+            scores[f] = level[columns].reshape(-1, len(self.factors[f]))
         of_border = forms[:m] @ self.coefficients
         for f, columns in places.border_columns:
             k = len(self.factors[f])
@@ -131,7 +137,7 @@ class IterativeSolution:
         self._log_det_fixed = float(logs[m:-1].sum())
         self._beta = beta
 
-    # -- what is beside the two factors ----------------------------------------------------------
+    # -- what is beside those factors ------------------------------------------------------------
 
     def _turned(self, columns: Floats) -> Floats:
         """Multiply columns (..., h) of W, those of the border by their factors."""
@@ -173,11 +179,11 @@ class IterativeSolution:
 
     @cached_property
     def _log_det(self) -> Estimates:
-        return log_det_estimate(self.complement, self._z, self.solves, self._first)
+        return log_det_estimate(self.complement, self._z, self._n_shifts, self.solves, self._first)
 
     @cached_property
     def _traces(self) -> Estimates:
-        return estimate(self.complement, self._z, self.solves, self._first)
+        return estimate(self.complement, self._z, self._n_shifts, self.solves, self._first)
 
     def solution(self) -> Solution:
         """Give the parts of the criterion; of these the log-determinant is estimated."""
@@ -208,7 +214,7 @@ class IterativeSolution:
     def _shadow_of_own(self, columns: Floats, solved: Floats) -> Floats:
         """``Z_1' inv(V) U`` (q, k, c) of columns beside, given as ``Z_1'U`` and solved."""
         complement = self.complement
-        return complement.shares @ (columns - complement.variance * complement.met(solved))
+        return complement.shares @ (columns - complement.met_effects(solved))
 
     def covariance_slopes(self, weight: float, *, reml: bool) -> list[Floats]:
         """Matrices G (k, k) per factor: derivatives of the criterion by the covariances.
@@ -216,17 +222,24 @@ class IterativeSolution:
         ``weight``: one over the residual variance.
         """
         places, crossing, complement = self.places, self.crossing, self.complement
-        own, far = places.eliminated, places.iterated
-        k = len(self.factors[own])
+        own = places.eliminated
         traces = [np.zeros((len(f), len(f))) for f in self.factors]
         traces[own] = np.einsum("qab,qbc->ac", complement.shares, crossing.d)
-        traces[own] -= self._traces.values[1:].reshape(k, k)
-        traces[far] += self._traces.values[0]
+        for f, at in self._places_of_traces():
+            part = self._traces.values[at].reshape(traces[f].shape)
+            traces[f] += -part if f == own else part
         solved, inverse, u = self._beside(reml=reml)
         if u:
             met = self._shadow_of_own(self._turned(crossing.own)[:, :, :u], solved)
             traces[own] -= np.einsum("qac,qbc->ab", met @ inverse, met)
-            traces[far] -= np.einsum("jc,jc->", solved @ inverse, solved)
+            turned = solved @ inverse
+            for f, rows in places.iterated_columns:
+                k = len(self.factors[f])
+                if k == 1:
+                    traces[f] -= np.einsum("jc,jc->", turned[rows], solved[rows])
+                else:
+                    one, other = (v[rows].reshape(-1, k, u) for v in (turned, solved))
+                    traces[f] -= np.einsum("qac,qbc->ab", one, other)
         if places.n_border:
             m = places.n_border
             beside = self._turned(self._forms)[:m, :u]
@@ -242,13 +255,22 @@ class IterativeSolution:
             out.append((whole + whole.T) / 2.0)
         return out
 
+    def _places_of_traces(self) -> list[tuple[int, slice]]:
+        """Factors of which traces are estimated, in their order, and where theirs are."""
+        out, at = [], 0
+        for f in [*(f for f, _ in self.places.iterated_columns), self.places.eliminated]:
+            size = len(self.factors[f]) ** 2
+            out.append((f, slice(at, at + size)))
+            at += size
+        return out
+
     def slope_deviations(self) -> list[Floats]:
         """What each probe was off in the matrices G, (probes, k, k) per factor."""
         number = self._traces.deviations.shape[0]
         out = [np.zeros((number, len(f), len(f))) for f in self.factors]
-        k = len(self.factors[self.places.eliminated])
-        out[self.places.iterated] = self._traces.deviations[:, 0, None, None]
-        out[self.places.eliminated] = -self._traces.deviations[:, 1:].reshape(number, k, k)
+        for f, at in self._places_of_traces():
+            part = self._traces.deviations[:, at].reshape(out[f].shape)
+            out[f] = -part if f == self.places.eliminated else part
         return out
 
     def shapes(self, changes: Sequence[tuple[int, Floats]]) -> tuple[Floats, Floats]:
@@ -258,27 +280,27 @@ class IterativeSolution:
         as many solutions.
         """
         places, crossing, complement = self.places, self.crossing, self.complement
-        own, far, m = places.eliminated, places.iterated, places.n_border
+        own, m = places.eliminated, places.n_border
         size = len(changes)
         k = len(self.factors[own])
         of_own = np.zeros((len(crossing.d), k, size))
-        of_far = np.zeros((len(crossing.squares), size))
+        of_far = np.zeros((crossing.n_columns, size))
         of_border = np.zeros((m, size))
-        columns = dict(places.border_columns)
+        columns, rows = dict(places.border_columns), dict(places.iterated_columns)
         along = np.empty(size)
         for i, (f, change) in enumerate(changes):
             level = self.scores[f] @ change
             along[i] = float(np.einsum("qa,qa->", level, self.scores[f]))
             if f == own:
                 of_own[:, :, i] = level
-            elif f == far:
-                of_far[:, i] = level[:, 0]
+            elif f in rows:
+                of_far[rows[f], i] = level.ravel()
             else:
                 of_border[columns[f], i] = level.ravel()
         spread = np.asarray(crossing.d @ of_own)
         spread += complement.met(of_far)
         spread += crossing.own[:, :, :m] @ of_border
-        reached = crossing.squares[:, None] * of_far + crossing.far[:, :m] @ of_border
+        reached = crossing.gram_times(of_far) + crossing.far[:, :m] @ of_border
         reached += spread_levels(crossing.ptr, crossing.idx, crossing.w, of_own, len(reached))
         beside = np.einsum("qac,qap->cp", crossing.own, of_own) + crossing.far.T @ of_far
         beside += crossing.products[:, :m] @ of_border
@@ -286,14 +308,14 @@ class IterativeSolution:
         products += of_border.T @ beside[:m]
         right = complement.reduced(spread, reached)
         solves = solve(
-            complement.product, complement.variance, complement.scale[:, None] * right,
+            complement.product, complement.variance, complement.right(right),
             np.full(size, SHAPED),
         )  # fmt: skip
-        solved = complement.scale[:, None] * solves.x
+        solved = complement.scores(solves.x, right)
         forms = products - shadow_of_levels(spread, complement.m, spread)
-        forms -= complement.variance * (right.T @ solved)
+        forms -= complement.gain(right, solved)
         crossed = beside.T - shadow_of_levels(spread, complement.m, crossing.own)
-        crossed -= complement.variance * (right.T @ self._v)
+        crossed -= complement.gain(right, self._v)
         crossed = self._turned(crossed)[:, :-1]
         forms -= crossed @ np.linalg.solve(self._whole[:-1, :-1], crossed.T)
         return (forms + forms.T) / 2.0, along
@@ -309,29 +331,34 @@ class IterativeSolution:
         factor = self.factors[position]
         k, m = len(factor), places.n_border
         solved, inverse, _ = self._beside(reml=False)
-        if position not in (places.eliminated, places.iterated):
+        if position in dict(places.border_columns):
             columns = dict(places.border_columns)[position]
             inner = np.linalg.inv(self._whole[:m, :m])[columns, columns]
             blocks = inner.reshape(-1, k, len(inner) // k, k)[levels, :, levels, :]
             return np.asarray(factor @ blocks @ factor.T)
-        n, size = len(crossing.squares), len(levels)
-        if position == places.iterated:
-            right = np.zeros((n, size))
-            right[levels, np.arange(size)] = complement.scale[levels]
-            x = self._exact(right)
-            own = complement.variance * np.einsum("jl,jl->l", right, x)
-            beside = complement.variance * solved[levels]
-            return np.asarray(own + np.einsum("lc,lc->l", beside @ inverse, beside))[:, None, None]
+        n, size = crossing.n_columns, len(levels)
         right = np.zeros((n, size, k))
-        for i, level in enumerate(levels.tolist()):
-            pairs = slice(int(crossing.ptr[level]), int(crossing.ptr[level + 1]))
-            right[crossing.idx[pairs], i] = complement.w[pairs] @ complement.m[level]
-        x = self._exact(right.reshape(n, size * k)).reshape(n, size, k)
-        out = complement.m[levels] + complement.variance * np.einsum("jla,jlb->lab", right, x)
-        if m:
-            met = self._shadow_of_own(self._turned(crossing.own)[:, :, :m], solved)[levels]
-            met = complement.covariance @ met
-            out += np.einsum("lac,lbc->lab", met @ inverse, met)
+        if position == places.eliminated:
+            for i, level in enumerate(levels.tolist()):
+                pairs = slice(int(crossing.ptr[level]), int(crossing.ptr[level + 1]))
+                right[crossing.idx[pairs], i] = crossing.w[pairs] @ complement.m[level]
+        else:
+            first = dict(places.iterated_columns)[position].start
+            rows = first + levels[:, None] * k + np.arange(k)
+            right[rows, np.arange(size)[:, None], np.arange(k)] = 1.0
+        right = complement.right(right.reshape(n, size * k))
+        x = self._exact(right).reshape(n, size, k)
+        right = right.reshape(n, size, k)
+        out = complement.variance * np.einsum("jla,jlb->lab", right, x)
+        if position == places.eliminated:
+            out += complement.m[levels]
+            if m:
+                met = self._shadow_of_own(self._turned(crossing.own)[:, :, :m], solved)[levels]
+                met = complement.covariance @ met
+                out += np.einsum("lac,lbc->lab", met @ inverse, met)
+        elif m:
+            beside = complement.effects(solved)[rows]
+            out += np.einsum("lac,lbc->lab", beside @ inverse, beside)
         return np.asarray(out)
 
     def _exact(self, right: Floats) -> Floats:

@@ -28,14 +28,16 @@ def moment_start(system: IterativeSystem) -> Floats:
     the fixed effects count as known: with thousands of levels they might as well be.
     """
     crossing = system.crossing
+    iterated = [f for f, _ in system.places.iterated_columns]
     sums, squares, places = [], [], []
     for f, term in enumerate(system.terms):
         if f == system.places.eliminated:
             own = crossing.d
             response = crossing.own[:, :, -1]
-        elif f == system.places.iterated:
-            own = crossing.squares[:, None, None]
-            response = crossing.far[:, None, -1]
+        elif f in iterated:
+            own = crossing.blocks[iterated.index(f)]
+            rows = dict(system.places.iterated_columns)[f]
+            response = crossing.far[rows, -1].reshape(own.shape[:2])
         else:
             at = dict(system.places.border_columns)[f]
             levels = system.factors[f].n_levels
@@ -72,18 +74,23 @@ def moment_start(system: IterativeSystem) -> Floats:
 
 def _between(system: IterativeSystem, one: tuple[int, int], other: tuple[int, int]) -> float:
     """Sum of squares of the cross-products of two columns of different factors."""
-    crossing = system.crossing
-    (f, c), (g, e) = sorted([one, other], key=lambda at: at[0] != system.places.eliminated)
-    columns = dict(system.places.border_columns)
-    if f == system.places.eliminated and g == system.places.iterated:
-        return float(crossing.w[:, c] @ crossing.w[:, c])
-    if g in columns and f == system.places.eliminated:
-        at, size = columns[g], system.terms[g].size
+    crossing, places = system.crossing, system.places
+    order = [places.eliminated, *(f for f, _ in places.iterated_columns)]
+    (f, c), (g, e) = sorted([one, other], key=lambda at: (order + [at[0]]).index(at[0]))
+    columns, rows = dict(places.border_columns), dict(places.iterated_columns)
+    if g in rows:
+        pairs = crossing if f == places.eliminated else crossing.between[order.index(f) - 1]
+        w = pairs.w[:, c]
+        if len(rows) > 1 or system.terms[g].size > 1:
+            within = pairs.idx.astype(np.int64) - rows[g].start
+            mine = (within >= 0) & (within < rows[g].stop - rows[g].start)
+            w = w[mine & (within % system.terms[g].size == e)]
+        return float(w @ w)
+    at, size = columns[g], system.terms[g].size
+    if f == places.eliminated:
         block = crossing.own[:, c, at][:, e::size]
-    elif f in columns and g in columns:
-        rows = crossing.products[columns[f], columns[g]]
-        block = rows[c :: system.terms[f].size, e :: system.terms[g].size]
+    elif f in rows:
+        block = crossing.far[rows[f], at][c :: system.terms[f].size, e::size]
     else:
-        inner, place = (g, e) if g in columns else (f, c)
-        block = crossing.far[:, columns[inner]][:, place :: system.terms[inner].size]
+        block = crossing.products[columns[f], at][c :: system.terms[f].size, e::size]
     return float(np.einsum("ij,ij->", block, block))

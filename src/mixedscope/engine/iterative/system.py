@@ -1,4 +1,4 @@
-"""A design of two large crossed factors, prepared for conjugate gradients."""
+"""A design of large crossed factors, prepared for conjugate gradients."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
-from mixedscope.core.wording import counted
-from mixedscope.design.design import Design
+from mixedscope.design.design import Design, RandomDesign
 from mixedscope.engine.evaluation import Solution
+from mixedscope.engine.gather import containing_levels
+from mixedscope.engine.iterative.clusters import roots_of
 from mixedscope.engine.iterative.crossing import Crossing, Places, crossing_of
 from mixedscope.engine.iterative.probes import signs
 from mixedscope.engine.iterative.solution import IterativeSolution
@@ -23,20 +24,23 @@ from mixedscope.engine.system import ProfiledSystem
 __all__ = ["PROBES", "IterativeSystem", "unsuited"]
 
 Floats = NDArray[np.float64]
+Positions = tuple[int, list[int], list[int]]
 
 #: Probes that a fit begins with; with fewer than 32 their stated errors are too small.
 PROBES: Final = 32
 
-#: Random effects that may stand in the dense border beside the two crossed factors.
+#: Random effects that stand in the dense border beside the large crossed factors, at most.
 MOST_BESIDE: Final = 200
 
+#: Entries of blocks of levels with those within them, of one factor.
+MOST_TOGETHER: Final = 2e7
 
 #: Random effects of a factor of which all conditional standard deviations are computed unasked.
 MOST_AT_ONCE: Final = 500
 
 
 class IterativeSystem(ProfiledSystem):
-    """A design of which the largest factor is eliminated, the next one iterated.
+    """A design of which one large factor is eliminated, the others iterated.
 
     It holds no factorisation: what would need one is refused, by name.
 
@@ -53,7 +57,7 @@ class IterativeSystem(ProfiledSystem):
     n_probes : int
         That are used now.
     places : Places
-        Which factor is eliminated, which iterated, and which are few enough to stand beside.
+        Which factor is eliminated, which are iterated, and which small enough to stand beside.
     crossing : Crossing
 
     Raises
@@ -65,39 +69,56 @@ class IterativeSystem(ProfiledSystem):
     def __init__(self, design: Design, *, seed: int = 0, n_probes: int = PROBES) -> None:
         self.seed = seed
         self.first_probes = self.n_probes = n_probes
-        reason = unsuited(design)
+        self._positions = _places(design)
+        reason = unsuited(design, self._positions)
         if reason is not None:
             raise ModelError(f"{reason} Use solver='exact' or solver='sparse'.")
         super().__init__(design)
 
     def _form(self) -> None:
-        """Form the cross-products of the two factors, and those of all else with them."""
-        eliminated, iterated, border = _places(self.design)
-        columns: list[tuple[int, slice]] = []
-        first = 0
-        for f in border:
-            count = self.factors[f].n_levels * self.factors[f].size
-            columns.append((f, slice(first, first + count)))
-            first += count
-        self.places = Places(eliminated, iterated, tuple(columns), first)
+        """Form the cross-products of the large factors, and those of all else with them."""
+        eliminated, iterated, border = self._positions
+        beside, n_border = self._one_after_another(border)
+        self.places = Places(eliminated, self._one_after_another(iterated)[0], beside, n_border)
         self.crossing: Crossing = crossing_of(
             self.factors[eliminated],
-            self.factors[iterated],
+            [self.factors[f] for f in iterated],
             [self.factors[f] for f in border],
             self.basis.q,
             self.response,
         )
         self._last: IterativeSolution | None = None
 
+    def _one_after_another(
+        self, positions: Sequence[int]
+    ) -> tuple[tuple[tuple[int, slice], ...], int]:
+        """Where columns of factors stand that follow one another, and how many they are."""
+        out, first = [], 0
+        for f in positions:
+            count = self.factors[f].n_levels * self.factors[f].size
+            out.append((f, slice(first, first + count)))
+            first += count
+        return tuple(out), first
+
     @cached_property
     def probes(self) -> Floats:
         """Random signs (N, probes), the same at every theta."""
-        return signs(len(self.crossing.squares), self.n_probes, self.seed)
+        several = len(self.places.iterated_columns) > 1
+        parts = []
+        for f, _ in self.places.iterated_columns:
+            term, q = self.terms[f], self.factors[f].n_levels
+            columns = []
+            for c in range(term.size):
+                purpose = f"probes {term.group} {c}" if several or c else "probes"
+                columns.append(signs(q, self.n_probes, self.seed, purpose=purpose))
+            parts.append(np.stack(columns, axis=1).reshape(q * term.size, -1))
+        return np.concatenate(parts)
 
     @property
-    def iterated_group(self) -> str:
-        """Grouping factor in whose space the probes are: models that share it share them."""
-        return self.terms[self.places.iterated].group
+    def probed_columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Factors and columns in whose space the probes are: models that share them share these."""
+        terms = [self.terms[f] for f, _ in self.places.iterated_columns]
+        return tuple((term.group, term.names) for term in terms)
 
     def use_probes(self, n_probes: int | None) -> None:
         """Use so many probes from now on; None: as many as a fit begins with."""
@@ -212,8 +233,11 @@ class IterativeSystem(ProfiledSystem):
             raise AttributeError(name)
 
 
-def unsuited(design: Design) -> str | None:
-    """Why a design is not of the kind that this engine serves, in a sentence; None if it is."""
+def unsuited(design: Design, positions: Positions | None = None) -> str | None:
+    """Why a design is not of the kind that this engine serves, in a sentence; None if it is.
+
+    ``positions``: what `_places` says of it, where that is known.
+    """
     random = design.random
     if len(random) < 2:
         return (
@@ -222,31 +246,56 @@ def unsuited(design: Design) -> str | None:
             if random
             else "The iterative engine is for models with random effects."
         )
-    eliminated, iterated, border = _places(design)
-    other = random[iterated]
-    if len(other.names) > 1:
-        return (
-            f"The iterative engine takes one column of random effects for {other.group!r}, the "
-            f"second largest grouping factor, which has {len(other.names)}: "
-            f"{', '.join(other.names)}."
-        )
-    wide = [(random[f].group, len(random[f].levels) * len(random[f].names)) for f in border]
-    if sum(count for _, count in wide) > MOST_BESIDE:
-        names = ", ".join(f"{group!r} ({count})" for group, count in wide)
-        return (
-            f"The iterative engine takes two large grouping factors, "
-            f"{random[eliminated].group!r} and {other.group!r}, and up to "
-            f"{counted(MOST_BESIDE, 'random effect')} of others; there are more: {names}."
-        )
+    _, iterated, _ = _places(design) if positions is None else positions
+    if len(iterated) < 2:
+        return None
+    counts = [(random[f].codes, len(random[f].levels)) for f in iterated]
+    together = [np.full(len(random[f].levels), float(len(random[f].names))) for f in iterated]
+    for at, (root, parent) in enumerate(roots_of(counts)):
+        if parent is not None:
+            within = len(random[iterated[at]].names) * np.bincount(parent)
+            together[root] += within
+            if float((together[root] ** 2).sum()) > MOST_TOGETHER:
+                inner, outer = random[iterated[at]].group, random[iterated[root]].group
+                return (
+                    f"The iterative engine solves for levels of {outer!r} and those of {inner!r} "
+                    f"within them together, and some of {outer!r} have too many: "
+                    f"{int(together[root].max())} random effects."
+                )
     return None
 
 
-def _places(design: Design) -> tuple[int, int, list[int]]:
-    """Positions of the eliminated factor, of the iterated one and of the others."""
-    counts = [len(term.levels) * len(term.names) for term in design.random]
+def _places(design: Design) -> Positions:
+    """Positions of the eliminated factor, of the iterated ones and of the others.
+
+    The smallest stand beside, as long as they are small together; two are large in any case.
+    """
+    random = design.random
+    if not random:
+        return -1, [], []
+    counts = [len(term.levels) * len(term.names) for term in random]
     order = sorted(range(len(counts)), key=lambda f: (-counts[f], f))
-    # A factor with several columns is eliminated, if it is one of the two largest.
-    first, second = order[0], order[1]
-    if len(design.random[second].names) > 1 and len(design.random[first].names) == 1:
-        first, second = second, first
-    return first, second, sorted(order[2:])
+    large = len(order)
+    while large > 2 and sum(counts[f] for f in order[large - 1 :]) <= MOST_BESIDE:
+        large -= 1
+    first = order[0]
+    if large == 2:
+        # A factor with several columns is eliminated, if it is one of the two.
+        if len(random[order[1]].names) > 1 and len(random[first].names) == 1:
+            first = order[1]
+    else:
+        # Levels within those of another large factor are eliminated: what is left of the other is
+        # a block a level.
+        nested = [
+            f for f in order[:large]
+            if any(_is_within(random[f], random[g]) for g in order[:large] if g != f)
+        ]  # fmt: skip
+        first = max(nested or [first], key=lambda f: len(random[f].levels))
+    return first, [f for f in order[:large] if f != first], sorted(order[large:])
+
+
+def _is_within(inner: RandomDesign, outer: RandomDesign) -> bool:
+    """Whether every level of one factor is within one of the other."""
+    if len(inner.levels) < len(outer.levels):
+        return False
+    return bool(containing_levels(inner.codes, outer.codes, len(inner.levels))[0])
