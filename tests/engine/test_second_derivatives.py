@@ -101,7 +101,9 @@ def _dense_derivatives(model, theta, degrees, variance, *, reml):
 @pytest.mark.parametrize("reml", [False, True])
 @pytest.mark.parametrize("weights", [None, "w"])
 @pytest.mark.parametrize("name", FORMULAS)
-def test_derivatives_are_those_of_dense_algebra(name, weights, reml):
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_derivatives_are_those_of_dense_algebra(name, weights, reml, by_rows, monkeypatch):
+    monkeypatch.setattr(second_derivatives, "_is_summed_by_rows", lambda *counts: by_rows)
     model = ms.LinearMixedModel(FORMULAS[name], FRAME, weights=weights)
     objective = model.profiled(reml=reml)
     for theta in _thetas(objective):

@@ -12,8 +12,9 @@ Under REML Z'P Z stands for W. W has an entry for every two columns of Z. Let B 
 inv(V_1) [Z_2 X y]``, V_1 being the covariance without the factors Z_2 of the rest, and L the factor
 of rest and tail as solved; then ``T = B Lambda inv(L)'`` leaves ``W = Z'inv(V_1) Z - T T'`` and, in
 its last column, c. Of every two factors only the sums over their levels of products of two entries
-are kept, piece by piece: it all takes as long as a few gradients, however many parameters there
-are.
+are kept, piece by piece, or where the eliminated factor has many levels by way of the sums over
+them of products of two rows of T: it all takes as long as a few gradients, however many parameters
+there are.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ Ints = NDArray[np.int64]
 
 # Columns of Z in one piece of W, whose triangle alone is formed where both factors are one.
 _PIECE: Final = 256
+# Columns of the sums of products of rows of T, at most: 128 MiB.
+_GRAM: Final = 4096
 # Operations inside BLAS that take as long as one of the sparse loops, and as the calls of all
 # steps.
 _SPARSE: Final = 12.0
@@ -129,6 +132,10 @@ class _Inverse(NamedTuple):
 
     def products(self, one: _Effects, other: _Effects) -> Floats:
         """Sum over their levels of products ``W[a, b] W[c, d]``, (k, l, k, l) as a, b, c, d."""
+        if one is other and one.within < 0:
+            width = self.taken.shape[1]
+            if _is_summed_by_rows(one.levels, one.size, width):
+                return self._products_by_rows(one)
         k, size = one.size, other.size
         total = np.zeros((k * size, k * size))
         mirrored = np.zeros_like(total)
@@ -140,6 +147,27 @@ class _Inverse(NamedTuple):
             twice = mirrored.reshape(products.shape)
             products = products + twice + twice.transpose(1, 0, 3, 2)
         return np.asarray(products)
+
+
+    def _products_by_rows(self, one: _Effects) -> Floats:
+        """The same of the eliminated factor, whose part of W is ``blocks - T T'``.
+
+        The sum of products of entries of T T' is one of products of ``sum over l of T[la] T[lc]'``.
+        """
+        k, width = one.size, self.taken.shape[1]
+        rows = self.taken[one.own()].reshape(one.levels, k, width)
+        flat = rows.reshape(one.levels, k * width)
+        grams = (flat.T @ flat).reshape(k, width, k, width).transpose(0, 2, 1, 3).reshape(k * k, -1)
+        between = (grams @ grams.T).reshape(k, k, k, k).transpose(0, 2, 1, 3)
+        own = self.blocks.reshape(one.levels, k * k)
+        taken = (rows @ rows.transpose(0, 2, 1)).reshape(one.levels, k * k)
+        crossed = own.T @ taken
+        return between + (own.T @ own - crossed - crossed.T).reshape(k, k, k, k)
+
+
+def _is_summed_by_rows(levels: int, size: int, width: int) -> bool:
+    """Whether T has so few columns beside levels that sums of its rows take less time."""
+    return 2 * width <= levels and size * width <= _GRAM
 
 
 def is_worthwhile(cross: CrossProducts, parameters: int) -> bool:
@@ -163,9 +191,12 @@ def is_worthwhile(cross: CrossProducts, parameters: int) -> bool:
         met = np.diff(tier.ptr).astype(float) + cross.n_tail
         elimination = _SPARSE * k * float((met**2).sum())
     gradients = parameters * (3.0 * elimination + float(n) ** 3)
-    columns = [float(q * k) for q, k in zip(pattern.levels, pattern.sizes, strict=True)]
-    pairs = sum(columns) ** 2 * max(pattern.sizes) ** 2
-    return _CALLS + float(count) * n**2 + float(count) ** 2 * n + pairs < gradients
+    levels = pattern.levels[tier.factor]
+    most = float(max(pattern.sizes)) ** 2
+    pairs = float(count) ** 2 * (n + most)
+    if _is_summed_by_rows(levels, k, n):
+        pairs += float(eliminated) * n * (k * n) - float(eliminated) ** 2 * (n + most)
+    return _CALLS + float(count) * n**2 + pairs < gradients
 
 
 def differentiate_twice(
