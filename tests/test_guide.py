@@ -64,12 +64,17 @@ def test_the_code_of_the_guide_runs_and_says_what_its_text_says(stored: dict[str
     space: dict[str, Any] = {}
     for _, _, own in blocks.outputs(page):
         space = own
-    assert page.count("```python") == 4
+    assert page.count("```python") == 5
     fit = space["fit"]
     ratios = fit.fixed_effects(exponentiate=True).set_index("term")["estimate"]
     assert f"{ratios['btypeshout']:.2f}" == stored["verbal.odds-shout"]
     near = space["laplace"].approximation.correction
     told = float(stored["verbal.alone-term"].replace("\u2212", "-"))
     assert near == pytest.approx(told, abs=0.06)
+    (row,) = space["planned"].smallest().to_dict("records")
+    lower, upper = (int(stored[f"sleep.power-{end}"]) for end in ("lower", "upper"))
+    # Draws of another seed, and as many: the intervals of two sizes meet.
+    assert row["size_lower"] <= upper
+    assert row["size_upper"] >= lower
     with pytest.raises(MixedscopeError, match="neither is nested in the other"):
         ms.glmer(space["formula"], space["data"], quadrature=15)

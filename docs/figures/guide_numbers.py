@@ -120,6 +120,27 @@ def sleep(run: Run) -> dict[str, str]:
     }
 
 
+def planning(run: Run) -> dict[str, str]:
+    """How many drivers the next study takes."""
+    table, sizes = run.compare("sleep", "power"), run.compare("sleep", "power_sizes")
+    (days,) = sizes.query("effect == 'Days'").to_dict("records")
+    rows = table.query("effect == 'Days'").sort_values("size")
+    least, most = rows.iloc[0], rows.iloc[-1]
+    return {
+        "sleep.power-draws": f"{int(least['draws']):,}",
+        "sleep.power-wanted": _percent(days["wanted"]),
+        "sleep.power-size": str(int(days["size"])),
+        "sleep.power-lower": str(int(days["size_lower"])),
+        "sleep.power-upper": str(int(days["size_upper"])),
+        "sleep.power-smallest": str(int(least["size"])),
+        "sleep.power-largest": str(int(most["size"])),
+        "sleep.power-least": _percent(least["power"]),
+        "sleep.power-exaggeration": f"{least['type_m']:.1f}",
+        "sleep.power-exaggeration-largest": _two(most["type_m"]),
+        "sleep.power-singular": _percent(least["singular"] / least["draws"]),
+    }
+
+
 def schools(run: Run) -> dict[str, str]:
     """The model of pupils with few tests each."""
     panels = run.fit("schools", "panels").query("group == 'childid'")
@@ -320,7 +341,15 @@ def _plus_minus(value: float, error: float) -> str:
 def main(results: Path) -> None:
     """Write the table and the guide."""
     run = Run(results)
-    values = sleep(run) | machines(run) | maximal(run) | schools(run) | verbal(run) | phases(run)
+    values = (
+        sleep(run)
+        | planning(run)
+        | machines(run)
+        | maximal(run)
+        | schools(run)
+        | verbal(run)
+        | phases(run)
+    )
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("name", "text"), *values.items()])
     GUIDE.write_text(fill(GUIDE.read_text(encoding="utf-8"), values), encoding="utf-8")

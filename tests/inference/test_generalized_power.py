@@ -33,7 +33,7 @@ def herds() -> ms.GeneralizedFit:
                     data.assign(late=late))  # fmt: skip
 
 
-@pytest.mark.parametrize("test", ["wald", "lrt"])
+@pytest.mark.parametrize("test", ["wald", "lrt", "profile"])
 def test_draws_are_tested_as_fits_by_themselves(test: str) -> None:
     layout: Any = power_study(herds(), test=test).plan.layout({"herd": 15}, 0, 0)
     found = layout.outcomes(range(2), 7)
@@ -52,6 +52,12 @@ def test_draws_are_tested_as_fits_by_themselves(test: str) -> None:
             poorer = ms.glmer("cbind(hits, misses) ~ 1 + (1 | herd)", data)
             p = chi2.sf(poorer.objective - fit.objective, 1)
             assert found.p_value[i, 0] == pytest.approx(p, rel=1e-3)
+        if test == "profile":
+            ends = fit.confint(method="profile")
+            (row,) = ends[(ends["kind"] == "beta") & (ends["term"] == "late")].to_dict("records")
+            assert [found.lower[i, 0], found.upper[i, 0]] == pytest.approx(
+                [row["lower"], row["upper"]], abs=1e-3
+            )
 
 
 def test_studies_of_a_specification_have_the_truth_that_it_says() -> None:
@@ -65,6 +71,38 @@ def test_studies_of_a_specification_have_the_truth_that_it_says() -> None:
     assert found["tested"] + found["uncertified"] + found["failed"] == 4
 
 
+@pytest.mark.parametrize("family", ["binomial", "nbinom2"])
+def test_intervals_of_a_contrast_are_those_of_the_coefficient_that_it_is(family: str) -> None:
+    """Of a difference of two coefficients, which other columns have as one."""
+    spec = {
+        **CHOICES, "formula": "y ~ x + z + (1 | g)", "conditions": {**CHOICES["conditions"],
+        "z": {"values": [-0.5, 0.5]}}, "beta": {"(Intercept)": 0.2, "x": 1.0, "z": 0.6},
+        "family": family, "replicates": 3,
+    }  # fmt: skip
+    if family == "nbinom2":
+        spec["dispersion"] = 2.0
+    layout: Any = power_study(spec, test="profile", hypotheses="x = z").plan.layout({}, 0, 0)
+    found = layout.outcomes(range(1), 4)
+    (y,) = generalized_responses(layout.objective, layout.point, range(1), 4)
+    data = ms.simulate_dataset(spec | {"seed": 0}).frame.assign(y=y)
+    data["x"], data["both"] = data["x"].astype(float), data["x"] + data["z"]
+    fit = ms.glmer("y ~ x + both + (1 | g)", data, family)  # beta_x - beta_z is that of x
+    ends = fit.confint(method="profile")
+    (row,) = ends[(ends["kind"] == "beta") & (ends["term"] == "x")].to_dict("records")
+    assert [found.lower[0, 0], found.upper[0, 0]] == pytest.approx(
+        [row["lower"], row["upper"]], abs=1e-3
+    )
+
+
+def test_a_fit_without_a_bound_needs_a_true_value() -> None:
+    data = herds().model.data.assign(never=lambda d: (d["incidence"] == 0).astype(float))
+    fit = ms.glmer("cbind(incidence, size - incidence) ~ never + (1 | herd)", data)
+    with pytest.raises(ModelError, match="bound no estimate of never"):
+        ms.power(fit, draws=2)
+    found = ms.power(fit, effects={"never": -1.0}, draws=2, seed=1)
+    assert found.table["draws"].tolist() == [2]
+
+
 def test_columns_that_other_rows_would_change_are_refused() -> None:
     data = herds().model.data.assign(when=np.arange(56.0))
     fit = ms.glmer("cbind(incidence, size - incidence) ~ center(when) + (1 | herd)", data)
@@ -75,7 +113,9 @@ def test_columns_that_other_rows_would_change_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"test": "satterthwaite"}, "no test 'satterthwaite'"),
+        ({"test": "satterthwaite"}, "is of linear models"),
+        ({"test": "kr"}, "Ask for one of wald, lrt, profile"),
+        ({"test": "walt"}, "Did you mean 'wald'"),
         ({"reml": True}, "linear models"),
         ({"newdata": {"late": [1.0]}}, "linear models"),
         ({"effects": {"lat": 1.0}}, "Did you mean 'late'"),

@@ -21,6 +21,7 @@ from mixedscope.inference.power.many_tests import LinearTests
 from mixedscope.inference.power.outcomes import TESTS, Outcomes
 from mixedscope.inference.power.performance import frame_of, performance, wilson
 from mixedscope.inference.power.planned_rows import parent_of, planned_rows
+from mixedscope.inference.power.planned_size import rows_grown
 from mixedscope.inference.power.smallest import search_smallest, smallest_sizes
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "power.json"
@@ -234,11 +235,14 @@ def test_draws_without_a_certificate_count_neither_as_significant_nor_as_not() -
     assert "certificate" in row["reason"] or "evaluated" in row["reason"]
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_draws_do_not_depend_on_which_are_made_together(missing: float) -> None:
-    study = power_study(sleep(), test="satterthwaite", seed=3, missing=missing)
+@pytest.mark.parametrize(
+    ("test", "missing"), [("satterthwaite", 0.0), ("satterthwaite", 0.2), ("kenward-roger", 0.0)]
+)
+def test_draws_do_not_depend_on_which_are_made_together(test: str, missing: float) -> None:
+    study = power_study(sleep(), test=test, seed=3, missing=missing)
     whole = study.part({"Subject": 7}, range(50))
-    parts = [study.part({"Subject": 7}, r) for r in (range(13), range(13, 30), range(30, 50))]
+    cut = (range(1), range(1, 13), range(13, 30), range(30, 50))
+    parts = [study.part({"Subject": 7}, numbers) for numbers in cut]
     joined = Outcomes.joined(parts)
     for name in ("estimate", "std_error", "df", "p_value", "lower", "upper", "singular"):
         assert getattr(joined, name).tobytes() == getattr(whole, name).tobytes(), name
@@ -299,6 +303,28 @@ def test_a_factor_within_another_has_so_many_levels_in_each() -> None:
     assert parent_of(rows, "school", ["school", "class"]) is None
     own = planned_rows(rows, {"class": 4}, ["school", "class"], [])
     assert (own.groupby("school", observed=True)["class"].nunique() == 4).all()
+
+
+def test_levels_within_others_are_told_by_the_formula_where_names_do_not() -> None:
+    rows = rows_of_classes()
+    rows["class"] = rows["class"].str.partition("c")[2]  # the same names in every school
+    rng = np.random.default_rng(1)
+    rows["y"] = rng.normal(size=len(rows)) + np.repeat(rng.normal(size=20), 3)
+    fit = ms.lmer("y ~ arm + (1 | school/class)", rows)
+    for sizes, schools, classes in (({"class": 4}, 8, 4), ({"class": 3, "school": 12}, 12, 3)):
+        layout: Any = power_study(fit).plan.layout(sizes, 0, 0)
+        levels = {t.group: len(t.design.levels) for t in layout.objective.system.terms}
+        assert levels == {"school": schools, "school:class": schools * classes}
+
+
+def test_offsets_given_as_values_grow_with_the_rows() -> None:
+    data = sleep().model.data
+    fits = [
+        ms.LinearMixedModel("Reaction ~ Days + (1 | Subject)", data, offset=offset).fit()
+        for offset in ("Days", data["Days"].to_numpy())
+    ]
+    tables = [ms.power(fit, along={"Subject": [20]}, draws=3).table for fit in fits]
+    np.testing.assert_allclose(tables[0]["mean"].astype(float), tables[1]["mean"].astype(float))
 
 
 def test_weights_given_as_values_grow_and_conditions_of_interactions_are_no_parents() -> None:
@@ -437,12 +463,38 @@ def test_a_search_looks_at_the_size_that_it_gives_and_at_the_one_below() -> None
         ({"wanted": 80, "along": {"Subject": [10, 20]}}, "power between 0 and 1"),
         ({"structure": "zerocorr"}, "a fit has its own"),
         ({"draws": 0}, "whole number from 1"),
+        ({"draws": 10**9}, "at most 1,000,000"),
+        ({"along": {"Subject": [10**9]}}, "Subject = 1,000,000,000 has about 10,000,000,000 rows"),
+        ({"along": {"Subject": [10**5], "replicates": [10**4]}}, "plan smaller sizes"),
     ],
 )
 def test_what_there_is_not_is_named(options: dict[str, Any], told: str) -> None:
     with pytest.raises((ModelError, FormulaError, MixedscopeError)) as error:
         ms.power(sleep(), **{"draws": 5, **options})
     assert told.lower() in str(error.value).lower()
+
+
+@pytest.mark.parametrize("family", [None, "poisson"])
+@pytest.mark.parametrize("sizes", [{"subject": [10**9]}, {"subject": [10**6], "item": [100]}])
+def test_studies_that_no_memory_holds_are_refused_before_they_are_made(
+    family: str | None, sizes: dict[str, list[int]]
+) -> None:
+    spec = PAIRS | {
+        "formula": "y ~ x + (1 | subject) + (1 | item)", "units": {"subject": 10, "item": 4},
+        "random": {"subject": {"sd": 1.0}, "item": {"sd": 1.0}}, "replicates": 10,
+    }  # fmt: skip
+    if family:
+        spec = {key: value for key, value in spec.items() if key != "sigma"} | {"family": family}
+    with pytest.raises(ModelError, match=r"rows, which take .* GB of memory"):
+        ms.power(spec, along=sizes, draws=1)
+
+
+def test_rows_are_counted_before_they_are_made() -> None:
+    rows = rows_of_classes()
+    within = {"school": None, "class": "school"}
+    for sizes in ({"school": 16}, {"class": 5}, {"school": 4, "replicates": 3}):
+        made = planned_rows(rows, sizes, ["school", "class"], [])
+        assert rows_grown(rows, sizes, within) == pytest.approx(len(made), rel=0.2)
 
 
 def test_a_model_is_no_source_and_a_size_that_loses_an_effect_is_refused() -> None:

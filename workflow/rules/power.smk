@@ -1,4 +1,4 @@
-"""Power of planned studies: draws of every size in batches, and what they amount to."""
+"""Power of planned studies: draws of every size in batches, or of a search, and their sum."""
 
 from mixedscope.workflow.power_plan import PowerPlan
 
@@ -33,6 +33,30 @@ rule power_batch:
         "../scripts/power_batch.py"
 
 
+rule power_search:
+    input:
+        info=lambda wildcards: POWER.fit_file(wildcards.model),
+        estimates=lambda wildcards: POWER.fit_file(wildcards.model, "estimates.parquet"),
+        data=lambda wildcards: PLAN.data_file(wildcards.model),
+    output:
+        draws="results/compare/{model}/power/search.parquet",
+    log:
+        "results/logs/power/{model}/search.log",
+    conda:
+        "../../environment.yml"
+    threads: PLAN.config.threads
+    resources:
+        mem_mb=RESOURCES.memory("study"),
+        runtime=RESOURCES.minutes_of_fits(POWER.fits),
+    params:
+        search=lambda wildcards: POWER.search(wildcards.model),
+        seed=lambda wildcards: POWER.seed(wildcards.model),
+        settings=lambda wildcards: POWER.settings(wildcards.model),
+        code=code_digest("power_search"),
+    script:
+        "../scripts/power_search.py"
+
+
 rule power:
     input:
         info=lambda wildcards: POWER.fit_file(wildcards.model),
@@ -52,6 +76,7 @@ rule power:
         runtime=RESOURCES.minutes("fit"),
     params:
         points=lambda wildcards: list(POWER.points(wildcards.model).values()),
+        factors=lambda wildcards: list(POWER.asked(wildcards.model).along),
         seed=lambda wildcards: POWER.seed(wildcards.model),
         settings=lambda wildcards: {
             **POWER.settings(wildcards.model),

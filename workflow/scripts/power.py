@@ -6,6 +6,7 @@ with steps.job(snakemake.log[0], threads=snakemake.threads):
     steps.power(
         fit=snakemake.input.info,
         points=snakemake.params.points,
+        factors=snakemake.params.factors,
         batches=snakemake.input.batches,
         seed=snakemake.params.seed,
         settings=snakemake.params.settings,

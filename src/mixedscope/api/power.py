@@ -15,7 +15,8 @@ from mixedscope.core.arguments import door, named, way_out
 from mixedscope.core.errors import ModelError
 from mixedscope.core.progress import progress_bar
 from mixedscope.design.frame import as_frame
-from mixedscope.inference.power.outcomes import GENERALIZED_TESTS, TESTS, named_test, reml_of
+from mixedscope.inference.power.limits import MOST_DRAWS
+from mixedscope.inference.power.outcomes import named_test, reml_of
 from mixedscope.inference.power.performance import frame_of
 from mixedscope.inference.power.planned_rows import check_sizes
 from mixedscope.inference.power.plans import (
@@ -25,7 +26,6 @@ from mixedscope.inference.power.plans import (
     units_of,
 )
 from mixedscope.inference.power.result import Power
-from mixedscope.inference.power.smallest import search_smallest
 from mixedscope.inference.power.study import Plan, Point, Study
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def power(
     test : {"satterthwaite", "kenward-roger", "wald", "lrt", "profile"}, optional
         t tests with these degrees of freedom, the first by default; z tests; likelihood ratios,
         with no intervals or with profile intervals, which take longer. Of generalised models
-        ``wald``, their default, and ``lrt``.
+        ``wald``, their default, ``lrt`` and ``profile``.
     hypotheses : str, list of str, mapping, DataFrame or array_like, optional
         Contrasts to test one by one, as for :meth:`mixedscope.Fit.test`; by default every
         coefficient but the intercept.
@@ -120,6 +120,8 @@ def power(
     >>> found.table[["size", "tested"]].values.tolist()
     [[10, 200], [20, 200]]
     """
+    if draws > MOST_DRAWS:
+        raise ModelError(f"draws must be at most {MOST_DRAWS:,} of each size, not {draws:,}.")
     sizes = _sizes(source, along)
     study = power_study(
         source, effects=effects, test=test, hypotheses=hypotheses, seed=seed, level=level,
@@ -155,9 +157,7 @@ def power_study(
         raise ModelError(f"missing must be a share from 0 to below 1, not {missing!r}.")
     _check_effects(effects)
     generalized = _is_generalized(source)
-    usual = "wald" if generalized else "satterthwaite"
-    known = GENERALIZED_TESTS if generalized else tuple(TESTS)
-    chosen = named_test(usual if test is None else test, known)
+    chosen = named_test(test, generalized=generalized)
     own = True if isinstance(source, Mapping) else bool(getattr(source, "reml", False))
     shared: dict[str, Any] = {
         "effects": effects, "hypotheses": hypotheses, "test": chosen, "level": level,
@@ -250,19 +250,14 @@ def _searched(
             f"wanted={wanted} searches between the smallest and the largest size of one factor: "
             "give along as {'Subject': [10, 200]}."
         )
-    points: list[Point] = []
     bar = progress_bar(None, "draws") if progress else None
-
-    def make(size: int) -> list[dict[str, Any]]:
-        points.append(study.point({name: size}, draws, None if bar is None else bar.update))
-        return points[-1].rows
-
     try:
-        search_smallest(make, own[0], own[-1], wanted, frame_of)
+        tell = None if bar is None else bar.update
+        points = study.search(name, own[0], own[-1], draws, wanted, tell)
     finally:
         if bar is not None:
             bar.close()
-    return _power(sorted(points, key=lambda point: point.sizes[name]), wanted)
+    return _power(points, wanted)
 
 
 def _power(points: Sequence[Point], wanted: float) -> Power:

@@ -19,7 +19,12 @@ Floats = NDArray[np.float64]
 
 
 def design_of_rows(
-    design: Design, data: Any, *, weights: str | ArrayLike | None = None, what: str = "newdata"
+    design: Design,
+    data: Any,
+    *,
+    weights: str | ArrayLike | None = None,
+    offset: str | None = None,
+    what: str = "newdata",
 ) -> Design:
     """Make the design that other rows give, with what a design learned from its own.
 
@@ -34,7 +39,9 @@ def design_of_rows(
     ModelError
         If a grouping factor has one level. What rows tell of variances is not asked.
     """
-    found = other_rows(design, data, own=whole_terms(design), weights=weights, what=what)
+    found = other_rows(
+        design, data, own=whole_terms(design), weights=weights, offset=offset, what=what
+    )
     fine = np.ones(len(found.rows), dtype=bool)
     if found.weights is not None:
         fine = found.weights > 0.0

@@ -22,5 +22,6 @@ does not document (`tests/test_layers.py`):
 - `generalized.joint`: the same with fixed effects of the penalised criterion
 - `generalized.making`: the objective of a generalised model, by what it is called
 - `lapack`: the number of threads
+- `memory`: what fits into that of this machine
 - `compile.interpreter`: whether Python may run the kernels of small models
 """

@@ -14,7 +14,14 @@ from mixedscope.core.wording import counted, gigabytes
 from mixedscope.engine.pattern import Pattern
 from mixedscope.engine.sparse.graph import Elimination
 
-__all__ = ["bytes_needed", "check_room", "check_sparse_room", "is_there_room", "sparse_bytes"]
+__all__ = [
+    "bytes_needed",
+    "check_room",
+    "check_sparse_room",
+    "is_there_room",
+    "memory_there",
+    "sparse_bytes",
+]
 
 # Below so many bytes no machine needs to be asked what it has.
 _LITTLE: Final = 2**28
@@ -56,7 +63,7 @@ def check_room(pattern: Pattern, n_tail: int, groups: Sequence[str]) -> None:
         else ""
     )
     raise ModelError(
-        f"The model needs {gigabytes(needed)} of memory, and there are {_all_of_it()} in all"
+        f"The model needs {gigabytes(needed)} of memory, and there are {memory_there()} in all"
         f"{fills}. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
         "machine with more memory."
     )
@@ -81,7 +88,7 @@ def check_sparse_room(elimination: Elimination, n_tail: int, groups: Sequence[st
         return
     raise ModelError(
         f"The model needs {gigabytes(needed)} of memory as a sparse matrix, and there are "
-        f"{_all_of_it()} in all: the levels of {', '.join(map(repr, groups))} meet in too many "
+        f"{memory_there()} in all: the levels of {', '.join(map(repr, groups))} meet in too many "
         "ways. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
         "machine with more memory."
     )
@@ -95,7 +102,8 @@ def is_there_room(needed: int) -> bool:
     return there is None or needed <= there
 
 
-def _all_of_it() -> str:
+def memory_there() -> str:
+    """Say how much memory this machine has."""
     return gigabytes(_memory_of_this_machine() or 0)
 
 

@@ -148,7 +148,6 @@ class _Inverse(NamedTuple):
             products = products + twice + twice.transpose(1, 0, 3, 2)
         return np.asarray(products)
 
-
     def _products_by_rows(self, one: _Effects) -> Floats:
         """The same of the eliminated factor, whose part of W is ``blocks - T T'``.
 

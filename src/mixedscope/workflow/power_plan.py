@@ -19,6 +19,9 @@ __all__ = ["PowerPlan"]
 #: Fits that a draw takes, about: it is fitted, and tested by evaluations about the end.
 _FITS: float = 2.0
 
+#: Sizes that a search looks at, about.
+_SEARCHED: float = 10.0
+
 
 @dataclass(frozen=True)
 class PowerPlan:
@@ -39,7 +42,12 @@ class PowerPlan:
 
     def settings(self, model: str) -> dict[str, Any]:
         """What the draws of a model depend on beside their sizes and seed."""
-        return self.asked(model).model_dump(exclude={"along", "batch", "draws", "seed", "wanted"})
+        left = {"along", "batch", "draws", "search", "seed", "wanted"}
+        return self.asked(model).model_dump(exclude=left)
+
+    def search(self, model: str) -> dict[str, Any]:
+        """What a search for the smallest size depends on beside the settings and the seed."""
+        return self.asked(model).model_dump(include={"along", "draws", "wanted"})
 
     def wanted(self, model: str) -> float:
         """Power that sizes are read off for."""
@@ -53,7 +61,12 @@ class PowerPlan:
         return derive_seed(self.plan.config.seed, "power of a model", model=model)
 
     def points(self, model: str) -> dict[str, dict[str, int]]:
-        """Sizes of every point by its name in files: ``40``, ``40x12``, ``pilot`` for none."""
+        """Sizes of every point by its name in files: ``40``, ``40x12``, ``pilot`` for none.
+
+        Those of a search are not known before it is made: it has no points.
+        """
+        if self.asked(model).search:
+            return {}
         along = self.asked(model).along
         found = {}
         for sizes in product(*along.values()):
@@ -62,7 +75,9 @@ class PowerPlan:
         return found
 
     def batch_files(self, model: str) -> list[str]:
-        """Draws of all points, a batch to a file."""
+        """Draws of all points, a batch to a file; of a search all in one."""
+        if self.asked(model).search:
+            return [f"results/compare/{model}/power/search.parquet"]
         return [
             f"results/compare/{model}/power/{point}/{batch}.parquet"
             for point in self.points(model)
@@ -76,4 +91,6 @@ class PowerPlan:
     def fits(self, model: str, size: ModelSize) -> float:
         """As many fits as a job makes, of the size of the data; larger studies take longer."""
         asked = self.plan.config.models[model].power
-        return 0.0 if asked is None else _FITS * asked.batch
+        if asked is None:
+            return 0.0
+        return _FITS * (_SEARCHED * asked.draws if asked.search else asked.batch)

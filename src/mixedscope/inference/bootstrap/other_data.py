@@ -19,12 +19,13 @@ __all__ = ["digest_of", "objective_for"]
 
 
 def objective_for(
-    model: ProfiledSystem, design: Design, truth: Truth, *, reml: bool
+    model: ProfiledSystem, design: Design, truth: Truth, *, reml: bool, what: str = "newdata"
 ) -> SearchableObjective:
     """Make the objective of a model for the design of other rows.
 
-    ``design`` has no response; one that is drawn from the truth gives the system its units. Raises
-    ModelError if a fixed effect of the model cannot be estimated from these rows.
+    ``design`` has no response; one that is drawn from the truth gives the system its units.
+    ``what``: what the rows are called in messages. Raises ModelError if a fixed effect of the model
+    cannot be estimated from these rows.
     """
     names = model.fixed_names
     # A plain seed might be that of the data: columns would explain the response exactly.
@@ -38,7 +39,7 @@ def objective_for(
     if system.fixed_names != names:
         lost = [name for name in names if name not in system.fixed_names]
         raise ModelError(
-            f"newdata do not determine the fixed effects {', '.join(lost)}, which the model has: "
+            f"{what} do not determine the fixed effects {', '.join(lost)}, which the model has: "
             "add rows that tell them from the others."
         )
     effects = [

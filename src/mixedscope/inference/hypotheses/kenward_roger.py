@@ -29,12 +29,12 @@ from mixedscope.inference.hypotheses.approximation import Approximation, JointTe
 from mixedscope.inference.hypotheses.directions import TermDirections, term_directions
 from mixedscope.inference.hypotheses.information import Direction, information
 
-__all__ = ["KenwardRoger"]
+__all__ = ["FLAT", "KenwardRoger"]
 
 Floats = NDArray[np.float64]
 
 #: Eigenvalues of the information, parameters having unit information each, that count as zero.
-_FLAT: Final = 1e-10
+FLAT: Final = 1e-10
 
 #: Variance of the statistic, over that with known variances, less one, that is but rounding.
 _EXACT: Final = 1e-13
@@ -75,7 +75,7 @@ class KenwardRoger(Approximation):
         size = np.sqrt(np.diag(expected))
         size = np.where(size > 0.0, size, 1.0)
         values, vectors = np.linalg.eigh(expected / (size[:, None] * size))
-        known = values > _FLAT * values[-1]
+        known = values > FLAT * values[-1]
         w = 2.0 * (vectors[:, known] / values[known]) @ vectors[:, known].T
         self._w = w / (size[:, None] * size)
         weighted = p @ found.phi

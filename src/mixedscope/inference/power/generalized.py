@@ -1,4 +1,4 @@
-"""Planned studies of generalised models: designs, draws, z tests and likelihood ratios."""
+"""Planned studies of generalised models: designs, draws, z tests, likelihood ratios, profiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError
 from mixedscope.core.seeds import derive_seed
-from mixedscope.data.simulate import simulate_dataset
+from mixedscope.design.design import Design
 from mixedscope.design.fixed_terms import FixedTerms
 from mixedscope.design.spec import ModelSpec
 from mixedscope.engine.generalized.laplace import LaplaceObjective
@@ -22,27 +22,34 @@ from mixedscope.engine.generalized.making import (
     generalized_objective,
     objective_of_design,
 )
+from mixedscope.engine.generalized.system import GeneralizedSystem
 from mixedscope.inference.bootstrap.generalized import (
     GeneralizedRefitter,
     generalized_origin,
     generalized_responses,
 )
 from mixedscope.inference.bootstrap.result import Bootstrap
+from mixedscope.inference.estimates.refit import SETTLED
 from mixedscope.inference.generalized import parameter_covariance
 from mixedscope.inference.hypotheses.contrasts import Contrasts
 from mixedscope.inference.hypotheses.wald import Wald
-from mixedscope.inference.power.held_contrasts import chi_squared_tail, without_contrast
-from mixedscope.inference.power.outcomes import Outcomes
-from mixedscope.inference.power.planned_rows import planned_rows
-from mixedscope.inference.power.plans import (
-    columns_of_fixed,
-    columns_of_groups,
-    layouts_differ,
-    resized,
-    theta_of,
-    thinned,
+from mixedscope.inference.ladder.tangent import raised
+from mixedscope.inference.power.held_contrasts import (
+    NO_RATIO,
+    chi_squared_tail,
+    profile_ends,
+    without_contrast,
 )
+from mixedscope.inference.power.outcomes import Outcomes
+from mixedscope.inference.power.plans import Grown, layouts_differ, simulated, theta_of, thinned
 from mixedscope.inference.power.study import tested_contrasts, with_effects
+from mixedscope.inference.profiles.constrained import (
+    TOLERANCE,
+    bounded_inverse,
+    hessian,
+    minimize,
+)
+from mixedscope.inference.profiles.generalized_space import GeneralizedSpace
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
 __all__ = ["GeneralizedPlan", "planned_generalized", "simulated_generalized"]
@@ -51,6 +58,9 @@ Floats = NDArray[np.float64]
 
 #: Names the row that a planned one repeats.
 _SOURCE: Final = "\0row"
+
+#: Numbers of responses that are in memory at once, about.
+_AT_ONCE: Final = 1 << 20
 
 
 @dataclass
@@ -103,23 +113,29 @@ class GeneralizedLayout:
             columns, direction, kept = without_contrast(system.X, row)
             held = system.design.offset
             own = value * direction
-            design = replace(
-                system.design,
-                X=np.ascontiguousarray(columns),
-                x_names=tuple(f"{j}" for j in range(columns.shape[1])),
-                fixed=FixedTerms(),
-                offset=own if held is None else held + own,
-            )
-            poorer = objective_of_design(self.spec, design, family_of(self.spec))
+            offset = own if held is None else held + own
+            poorer = _of_columns(self.spec, system, columns, offset=offset)
             beta = self._beta_of(self.point)[kept]
             point = np.concatenate([self.point[:k], beta, self.point[k + len(row) :]])
             out.append(GeneralizedRefitter(poorer, point))
         return out
 
+    @cached_property
+    def _profiled(self) -> list[ProfiledContrast]:
+        """What follows the profile of each contrast."""
+        return [
+            ProfiledContrast(self.spec, self.objective, self.point, row)
+            for row in self.contrasts.rows
+        ]
+
     def outcomes(self, draws: Sequence[int], seed: int) -> Outcomes:
         """Draw responses by number, fit the model to each and test."""
+        step = max(1, _AT_ONCE // self.n)
+        parts = [self._some(list(draws[at : at + step]), seed) for at in range(0, len(draws), step)]
+        return Outcomes.joined(parts)
+
+    def _some(self, numbers: list[int], seed: int) -> Outcomes:
         objective, rows = self.objective, self.contrasts.rows
-        numbers = list(draws)
         responses = generalized_responses(objective, self.point, numbers, seed)
         whole = self._described(self._refitter, responses, numbers, seed)
         out = Outcomes.room(len(numbers), len(rows))
@@ -129,15 +145,22 @@ class GeneralizedLayout:
         out.singular[:] = whole.singular
         for j, row in enumerate(rows):
             out.estimate[:, j] = (whole.beta * row).sum(axis=1)
-        if self.test == "lrt":
+        if self.test != "lrt":
+            for i in np.flatnonzero(out.certified).tolist():
+                self._wald(whole, i, responses[i], out)
+            out.finish(self.contrasts.values, self.level)
+        if self.test != "wald":
             for j, refitter in enumerate(self._held):
                 poorer = self._described(refitter, responses, numbers, seed)
                 value = np.where(poorer.converged, poorer.objective, np.nan)
                 out.p_value[:, j] = chi_squared_tail(value, whole.objective)
-        else:
-            for i in np.flatnonzero(out.certified).tolist():
-                self._wald(whole, i, responses[i], out)
-            out.finish(self.contrasts.values, self.level)
+            for i in np.flatnonzero(out.certified & np.isnan(out.p_value).any(axis=1)).tolist():
+                out.remarks[i] = NO_RATIO
+        if self.test == "profile":
+            for j, profiled in enumerate(self._profiled):
+                out.lower[:, j], out.upper[:, j] = profiled.ends(
+                    responses, whole, out.estimate[:, j], out.std_error[:, j], self.level
+                )
         return out.without(~out.certified)
 
     def _wald(self, whole: Bootstrap, i: int, response: Floats, out: Outcomes) -> None:
@@ -145,8 +168,7 @@ class GeneralizedLayout:
         objective = self.objective
         system = objective.system
         own = objective.like(system.of_response(replace(system.response, y=response)))
-        scale = [np.log(whole.sigma[i])] if system.family.dispersion is not None else []
-        point = np.concatenate([whole.theta[i], whole.beta[i], scale])
+        point = _point_of(whole, i)
         try:
             method = Wald(own, point, parameter_covariance(own, point))
         except EVALUATION_ERRORS as error:
@@ -163,6 +185,97 @@ class GeneralizedLayout:
     ) -> Bootstrap:
         origin = generalized_origin(refitter.objective, refitter.point, seed=seed)
         return refitter.described(responses, draws, origin)
+
+
+class ProfiledContrast:
+    """The model with one contrast of its fixed effects as a coefficient that can be held.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    objective : LaplaceObjective
+    point : (k,) array
+        The truth: theta, fixed effects, logarithm of the dispersion.
+    row : (r,) array
+        The contrast.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, objective: LaplaceObjective, point: Floats, row: Floats
+    ) -> None:
+        columns, direction, self._kept = without_contrast(objective.system.X, row)
+        self._row, self._first = row, objective.n_theta
+        # The contrast comes last: the others do not change where it is held.
+        turned = np.column_stack([columns, direction])
+        self._objective = _of_columns(
+            spec, objective.system, turned, offset=objective.system.design.offset
+        )
+        self._space = GeneralizedSpace(self._objective, [len(row) - 1])
+        dispersion = len(point) - self._first - len(row)
+        self._place = self._space.size - 1 - dispersion
+        self._free = np.array([i for i in range(1, self._space.size) if i != self._place])
+        start = self._start(point)
+        self._space.begin()
+        curvature = hessian(self._space, start)[np.ix_(self._free, self._free)]
+        self._inverse = bounded_inverse(curvature, self._space.unit(start)[self._free])
+
+    def _start(self, point: Floats) -> Floats:
+        """Coordinates of a point of the model as it is written; variances of zero are raised."""
+        own = slice(self._first, self._first + len(self._row))
+        beta = point[own]
+        turned = np.array(point, dtype=float)
+        turned[own] = [*beta[self._kept], self._row @ beta]
+        return self._space.coordinates(raised(self._objective, turned))
+
+    def ends(
+        self, responses: Floats, whole: Bootstrap, estimates: Floats, errors: Floats, level: float
+    ) -> tuple[Floats, Floats]:
+        """Ends (m,) and (m,) of the profile intervals for responses (m, n)."""
+
+        def deviances(rows: NDArray[np.intp], at: Floats) -> Floats:
+            return np.array(
+                [
+                    self._deviance(responses[i], _point_of(whole, i), value)
+                    for i, value in zip(rows.tolist(), at.tolist(), strict=True)
+                ]
+            )
+
+        return profile_ends(deviances, whole.objective, estimates, errors, level)
+
+    def _deviance(self, response: Floats, point: Floats, value: float) -> float:
+        """Least deviance with the contrast held; NaN where it is not found."""
+        system = self._objective.system
+        other = system.of_response(replace(system.response, y=response))
+        space = self._space.of(self._objective.like(other))
+        x = self._start(point)
+        x[self._place] = value
+        try:
+            found = minimize(space, x, self._free, self._inverse, tolerance=TOLERANCE)
+        except EVALUATION_ERRORS:
+            return np.nan
+        slope = found.point.slope[self._free]
+        left = 0.5 * float(slope @ found.inverse @ slope)
+        return found.point.value if left <= SETTLED else np.nan
+
+
+def _point_of(whole: Bootstrap, i: int) -> Floats:
+    """All that was searched of one draw (k,)."""
+    scale = [np.log(whole.sigma[i])] if np.isfinite(whole.sigma[i]) else []
+    return np.concatenate([whole.theta[i], whole.beta[i], scale])
+
+
+def _of_columns(
+    spec: ModelSpec, system: GeneralizedSystem, columns: Floats, *, offset: Floats | None
+) -> LaplaceObjective:
+    """The objective of a model with other columns of fixed effects (n, any), and this offset."""
+    design = replace(
+        system.design,
+        X=np.ascontiguousarray(columns),
+        x_names=tuple(f"{j}" for j in range(columns.shape[1])),
+        fixed=FixedTerms(),
+        offset=offset,
+    )
+    return objective_of_design(spec, design, family_of(spec))
 
 
 @dataclass(frozen=True)
@@ -200,21 +313,29 @@ def planned_generalized(
     missing: float,
 ) -> GeneralizedPlan:
     """Plan studies whose rows are made of those of a fit; as `planned_fit` of linear models."""
-    groups, fixed = columns_of_groups(spec.formula), columns_of_fixed(spec.formula)
-    parents = columns_of_groups(spec.formula, alone=True)
     k, names = objective.n_theta, objective.system.fixed_names
     own = slice(k, k + len(names))
     truth = np.array(point, dtype=float)
     truth[own] = with_effects(truth[own], names, effects)
-    known = rows.assign(**{_SOURCE: np.arange(len(rows))})
+    # A dispersion without end is one to draw from: that of the family without it.
+    endless = [
+        name for name in objective.at_infinity(np.asarray(point, dtype=float))
+        if name in objective.theta_names[: own.stop] and name not in (effects or {})
+    ]  # fmt: skip
+    if endless:
+        raise ModelError(
+            f"The data of the fit bound no estimate of {', '.join(endless)}. Say in effects what "
+            "the true value of a coefficient is, or plan from a specification."
+        )
+    grown = Grown(rows.assign(**{_SOURCE: np.arange(len(rows))}), spec.formula)
     base = objective.system.design
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[ModelSpec, LaplaceObjective, Floats]:
-        planned = thinned(planned_rows(known, sizes, groups, fixed, parents), missing, seed)
+        planned = thinned(grown.to(sizes), missing, seed)
         there = generalized_objective(spec, planned.drop(columns=_SOURCE))
-        source = planned[_SOURCE].to_numpy()
-        design = there.system.design
-        if there.system.fixed_names != names or not np.allclose(design.X, base.X[source]):
+        if there.system.fixed_names != names or not _is_repeated(
+            there.system.design, base, planned[_SOURCE].to_numpy()
+        ):
             raise ModelError(
                 "Columns of the planned rows mean other things than those of the fit: a centre, a "
                 "polynomial or a level comes from all rows. Make such columns before the fit."
@@ -222,6 +343,14 @@ def planned_generalized(
         return spec, there, truth
 
     return GeneralizedPlan(made, hypotheses, test, level, lambda sizes: missing > 0.0)
+
+
+def _is_repeated(made: Design, base: Design, source: NDArray[np.intp]) -> bool:
+    """Whether columns of a design, and its offset, are those of the rows that were repeated."""
+    pairs = [(made.X, base.X), *((a.Z, b.Z) for a, b in zip(made.random, base.random, strict=True))]
+    if made.offset is not None and base.offset is not None:
+        pairs.append((made.offset, base.offset))
+    return all(np.allclose(own, whole[source]) for own, whole in pairs)
 
 
 def simulated_generalized(
@@ -241,7 +370,7 @@ def simulated_generalized(
     )  # fmt: skip
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[ModelSpec, LaplaceObjective, Floats]:
-        simulation = simulate_dataset(resized(spec, sizes, seed))
+        simulation = simulated(spec, sizes, seed)
         objective = generalized_objective(model, thinned(simulation.frame, missing, seed))
         system = objective.system
         names = system.fixed_names

@@ -8,6 +8,7 @@ compare.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -20,6 +21,7 @@ from mixedscope.engine.system import ProfiledSystem
 from mixedscope.inference.estimates.refit import Refits, refit_many
 
 __all__ = [
+    "NO_RATIO",
     "HeldContrast",
     "chi_squared_tail",
     "profile_ends",
@@ -28,6 +30,10 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+#: Why a draw has no likelihood ratio.
+NO_RATIO: Final = "the fit under the hypothesis has no certificate of an optimum"
 
 #: Deviance, times its size over 10,000, by which a fit may end above one of fewer columns.
 _SLACK: Final = 1e-4
@@ -66,6 +72,10 @@ class HeldContrast:
         refits = refit_many(self.objective, theta, responses - values[:, None] * self.direction)
         return np.where(refits.converged, refits.objective, np.nan)
 
+    def of_draws(self, theta: Floats, responses: Floats) -> Callable[[Rows, Floats], Floats]:
+        """Give the function that `profile_ends` asks: deviances of some of responses (m, n)."""
+        return lambda rows, at: self.deviances(theta, responses[rows], at)
+
 
 def without_contrast(columns: Floats, row: Floats) -> tuple[Floats, Floats, list[int]]:
     """Columns (n, r - 1) that leave a contrast (r,) at 0, the one that raises it by 1, (n,).
@@ -100,18 +110,18 @@ def _statistics(poorer: Floats, whole: Floats) -> Floats:
 
 
 def profile_ends(
-    held: HeldContrast,
-    theta: Floats,
-    responses: Floats,
-    refits: Refits,
+    deviances: Callable[[Rows, Floats], Floats],
+    whole: Floats,
     estimates: Floats,
     errors: Floats,
     level: float,
 ) -> tuple[Floats, Floats]:
     """Ends (m,) and (m,) of profile intervals.
 
-    The signed root of the likelihood ratio is nearly linear in the value: secants find where it is
-    the quantile of the normal distribution. NaN where they do not get there.
+    ``deviances``: of some draws by number, a contrast being held at a value in each; ``whole``
+    (m,): of the fits. The signed root of the likelihood ratio is nearly linear in the value:
+    secants find where it is the quantile of the normal distribution, beginning with the estimates
+    and their standard errors. NaN where they do not get there.
     """
     from scipy.stats import norm
 
@@ -126,8 +136,7 @@ def profile_ends(
             if not len(rows):
                 break
             at = estimates[rows] + side * x[rows] * errors[rows]
-            poorer = held.deviances(theta, responses[rows], at)
-            z = np.sqrt(_statistics(poorer, refits.objective[rows]))
+            z = np.sqrt(_statistics(deviances(rows, at), whole[rows]))
             done = np.abs(z - wanted) <= _CLOSE
             out[rows[done]] = at[done]
             slope = (z - last_z[rows]) / (x[rows] - last_x[rows])

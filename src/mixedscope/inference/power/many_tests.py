@@ -32,7 +32,13 @@ from mixedscope.inference.hypotheses.satterthwaite import (
     parameter_covariances,
     variance_degrees,
 )
-from mixedscope.inference.power.held_contrasts import HeldContrast, profile_ends, ratio_p_values
+from mixedscope.inference.power.held_contrasts import (
+    NO_RATIO,
+    HeldContrast,
+    profile_ends,
+    ratio_p_values,
+)
+from mixedscope.inference.power.many_kenward_roger import ManyKenwardRoger
 from mixedscope.inference.power.outcomes import Outcomes
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 
@@ -43,7 +49,8 @@ Floats = NDArray[np.float64]
 #: Numbers of responses that are worked on together: their memory stays in a cache.
 _IN_CACHE: Final = 1 << 17
 
-_NO_RATIO: Final = "the fit under the hypothesis has no certificate of an optimum"
+#: Relative difference of a standard error from that of compiled code up to which both have digits.
+_DIGITS: Final = 1e-7
 
 #: Degrees of freedom of tests that have names of their own among those of fits.
 _DEGREES: Final = {"wald": "none"}
@@ -80,6 +87,8 @@ class LinearTests:
             for row, value in zip(contrasts.rows, contrasts.values, strict=True)
             if test in ("lrt", "profile")
         ]
+        own = test == "kenward-roger" and ManyKenwardRoger.suits(objective)
+        self._many = ManyKenwardRoger(objective, contrasts.rows) if own else None
 
     def of(self, responses: Floats) -> Outcomes:
         """Fit and test every response (m, n), units of the data less any offset."""
@@ -167,7 +176,10 @@ class LinearTests:
 
     def _one_by_one(self, refits: Refits, known: NDArray[np.bool_], out: Outcomes) -> None:
         """Fill in tests by Kenward and Roger, which a draw has by its theta and sigma alone."""
-        for i in np.flatnonzero(known).tolist():
+        left = known.copy()
+        if self._many is not None:
+            left[known] = ~self._by_adjustment(self._many, refits, np.flatnonzero(known), out)
+        for i in np.flatnonzero(left).tolist():
             try:
                 method = approximation(self.test, self.objective, refits.theta[i])
                 out.df[i] = method.degrees(self.contrasts.rows)
@@ -176,6 +188,22 @@ class LinearTests:
                 continue
             out.std_error[i] = method.errors(self.contrasts.rows) / method.sigma * refits.sigma[i]
         out.finish(self.contrasts.values, self.level)
+
+    def _by_adjustment(
+        self, many: ManyKenwardRoger, refits: Refits, rows: NDArray[np.intp], out: Outcomes
+    ) -> NDArray[np.bool_]:
+        """Fill in the adjustment of draws (m,) at once; say which (m,) have the digits for that."""
+        plain, adjusted, degrees = many.at(refits.theta[rows])
+        points = to_points(self.objective, refits.theta[rows])
+        known = fixed_errors(self.objective, points, self.contrasts.rows)
+        with np.errstate(invalid="ignore"):
+            fine: NDArray[np.bool_] = np.asarray(
+                (np.abs(plain - known) <= _DIGITS * known).all(axis=1)
+            )
+        fine &= np.isfinite(adjusted).all(axis=1) & (degrees > 0.0).all(axis=1)
+        out.std_error[rows[fine]] = adjusted[fine] * refits.sigma[rows[fine], None]
+        out.df[rows[fine]] = degrees[fine]
+        return fine
 
     def _by_ratios(self, refits: Refits, responses: Floats, out: Outcomes) -> None:
         """Fill in likelihood-ratio tests, and the intervals of what they do not reject."""
@@ -189,11 +217,11 @@ class LinearTests:
             out.p_value[:, j] = ratio_p_values(held, self.theta, responses, refits)
             if self.test == "profile":
                 out.lower[:, j], out.upper[:, j] = profile_ends(
-                    held, self.theta, responses, refits, out.estimate[:, j], steps[:, j],
-                    self.level,
+                    held.of_draws(self.theta, responses), refits.objective, out.estimate[:, j],
+                    steps[:, j], self.level,
                 )  # fmt: skip
         for i in np.flatnonzero(out.certified & np.isnan(out.p_value).any(axis=1)).tolist():
-            out.remarks[i] = _NO_RATIO
+            out.remarks[i] = NO_RATIO
 
     # -- one by one -------------------------------------------------------------------------------
 

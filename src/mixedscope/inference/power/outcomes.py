@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import ModelError, suggest
+from mixedscope.inference.power.limits import GENERALIZED_TESTS
 
-__all__ = ["GENERALIZED_TESTS", "TESTS", "Outcomes", "named_test", "reml_of"]
+__all__ = ["TESTS", "Outcomes", "named_test", "reml_of"]
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -27,9 +28,6 @@ TESTS: Final[dict[str, bool | None]] = {
     "profile": False,
 }
 
-#: Those of generalised models.
-GENERALIZED_TESTS: Final = ("wald", "lrt")
-
 _SYNONYMS: Final = {
     "kenward_roger": "kenward-roger", "kr": "kenward-roger", "satterth": "satterthwaite",
     "z": "wald", "normal": "wald", "none": "wald", "lr": "lrt", "likelihood-ratio": "lrt",
@@ -43,15 +41,23 @@ _UNCERTIFIED: Final = "the fit has no certificate of an optimum"
 _FAILED: Final = "the objective could not be evaluated"
 
 
-def named_test(name: str, known: Sequence[str] = tuple(TESTS)) -> str:
-    """Name the test that users mean; raises ModelError if there is none."""
+def named_test(name: str | None, *, generalized: bool = False) -> str:
+    """Name the test that users mean, or the usual one; raises ModelError if there is none."""
+    known = GENERALIZED_TESTS if generalized else tuple(TESTS)
+    if name is None:
+        return known[0]
     folded = _SYNONYMS.get(name.lower(), name.lower())
-    if folded not in known:
+    if folded in known:
+        return folded
+    if folded in TESTS:
         raise ModelError(
-            f"There is no test {name!r} for power.{suggest(folded, known)} Known are: "
-            f"{', '.join(known)}."
+            f"The test {name!r} is of linear models; tests of a family are for large samples, with "
+            f"no degrees of freedom. Ask for one of {', '.join(known)}."
         )
-    return folded
+    raise ModelError(
+        f"There is no test {name!r} for power.{suggest(folded, known)} Known are: "
+        f"{', '.join(known)}."
+    )
 
 
 def reml_of(test: str, reml: bool | None, own: bool) -> bool:

@@ -67,13 +67,13 @@ def planned_rows(
     sizes: Mapping[str, int],
     groups: Sequence[str],
     fixed: Sequence[str],
-    parents: Sequence[str] | None = None,
+    around: Mapping[str, str | None] | None = None,
 ) -> pd.DataFrame:
     """Give the rows of a study in which factors have other numbers of levels.
 
-    ``groups``: columns that grouping factors are made of; ``parents``: those of them that are
-    factors by themselves, all by default. A factor within one of these has that many levels in each
-    of the other's. Copies of a level have names of their own, as have the levels of
+    ``groups``: columns that grouping factors are made of; ``around``: which of them the levels of
+    each lie within, by default what `parent_of` sees. A factor within another has that many levels
+    in each of the other's. Copies of a level have names of their own, as have the levels of
     the factors within it. ``fixed``: columns of the fixed effects; of those that do not vary within
     levels every value keeps its share of the levels, within each value of those with fewer values.
     """
@@ -82,7 +82,7 @@ def planned_rows(
         if name == REPLICATES:
             out = out.loc[np.repeat(np.arange(len(out)), size)].reset_index(drop=True)
         else:
-            parent = parent_of(out, name, groups if parents is None else parents)
+            parent = parent_of(out, name, groups) if around is None else around.get(name)
             out = _resized(out, name, size, groups, fixed, parent)
     return out
 

@@ -12,9 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mixedscope.core.errors import DataError, ModelError
 from mixedscope.core.seeds import generator
+from mixedscope.data.layout import largest_layout
 from mixedscope.data.simulate import Simulation, simulate_dataset
+from mixedscope.data.simulation_spec import read_spec
 from mixedscope.design.design_of_rows import design_of_rows
 from mixedscope.design.spec import ModelSpec
+from mixedscope.design.training import VALUES
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.engine.system import ProfiledSystem
 from mixedscope.formula.parse import parse_formula
@@ -22,16 +25,22 @@ from mixedscope.formula.tree import names_in
 from mixedscope.inference.bootstrap.draws import estimated_truth
 from mixedscope.inference.bootstrap.other_data import objective_for
 from mixedscope.inference.estimates.simulated import Truth
-from mixedscope.inference.power.planned_rows import REPLICATES, planned_rows, without_some
+from mixedscope.inference.power.planned_rows import (
+    REPLICATES,
+    parent_of,
+    planned_rows,
+    without_some,
+)
+from mixedscope.inference.power.planned_size import check_rows, rows_grown
 from mixedscope.inference.power.study import LinearPlan, with_effects
 
 __all__ = [
-    "columns_of_fixed",
+    "Grown",
     "columns_of_groups",
     "layouts_differ",
     "planned_fit",
     "planned_simulation",
-    "resized",
+    "simulated",
     "theta_of",
     "thinned",
     "units_of",
@@ -50,6 +59,48 @@ def columns_of_fixed(formula: str) -> list[str]:
     """Columns that the fixed effects of a formula are made of."""
     terms = parse_formula(formula).fixed.terms
     return list(dict.fromkeys(n.name for t in terms for f in t.factors for n in names_in(f)))
+
+
+def _columns_of(formula: str) -> int:
+    """Columns of the fixed and of the random effects of a formula, about."""
+    read = parse_formula(formula)
+    return len(read.fixed.terms) + sum(len(term.terms) for term in read.random) + len(read.random)
+
+
+class Grown:
+    """Rows of a pilot that grow to those of a planned study.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    formula : str
+    """
+
+    def __init__(self, rows: pd.DataFrame, formula: str) -> None:
+        self.rows = rows
+        self._groups, self._fixed = columns_of_groups(formula), columns_of_fixed(formula)
+        self._parents = columns_of_groups(formula, alone=True)
+        # Of columns that are factors beside others alone: `class` of `school/class`.
+        self._beside = {
+            name: [other for other in term.factors if other in self._parents]
+            for term in parse_formula(formula).random
+            for name in term.factors
+            if name not in self._parents
+        }
+        self._columns = rows.shape[1] + _columns_of(formula)
+
+    def to(self, sizes: Mapping[str, int]) -> pd.DataFrame:
+        """Rows of a study of these sizes; raises ModelError if they do not fit into memory."""
+        around = {name: self._around(name) for name in sizes if name != REPLICATES}
+        check_rows(rows_grown(self.rows, sizes, around), self._columns, sizes)
+        return planned_rows(self.rows, sizes, self._groups, self._fixed, around)
+
+    def _around(self, name: str) -> str | None:
+        """The factor that the levels of another lie within, whether their names say so or not."""
+        beside = self._beside.get(name)
+        if beside:
+            return max(beside, key=lambda other: self.rows[other].nunique())
+        return parent_of(self.rows, name, self._parents)
 
 
 def planned_fit(
@@ -72,16 +123,17 @@ def planned_fit(
     """
     system = objective.system
     design = system.design
-    groups, fixed = columns_of_groups(design.formula), columns_of_fixed(design.formula)
-    parents = columns_of_groups(design.formula, alone=True)
+    grown = Grown(rows, design.formula)
     found = estimated_truth(objective, theta)
     true = Truth(with_effects(found.beta, system.fixed_names, effects), found.sigma, found.theta)
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[SearchableObjective, Truth]:
-        own = planned_rows(rows, sizes, groups, fixed, parents)
-        own = thinned(own, missing, seed)
-        there = design_of_rows(design, own, weights=weights, what="the planned study")
-        return objective_for(system, there, true, reml=reml), true
+        own = thinned(grown.to(sizes), missing, seed)
+        offset = VALUES if VALUES in own.columns else None  # given as values, which grow as rows do
+        there = design_of_rows(
+            design, own, weights=weights, offset=offset, what="the planned study"
+        )
+        return objective_for(system, there, true, reml=reml, what="The planned rows"), true
 
     return LinearPlan(made, hypotheses, test, reml, level, lambda sizes: missing > 0.0)
 
@@ -105,6 +157,15 @@ def resized(spec: Mapping[str, Any], sizes: Mapping[str, int], seed: int) -> dic
     return own
 
 
+def simulated(spec: Mapping[str, Any], sizes: Mapping[str, int], seed: int) -> Simulation:
+    """Simulate a study of these sizes; raises ModelError if its rows do not fit into memory."""
+    own = resized(spec, sizes, seed)
+    read = read_spec(own)
+    rows, levels = largest_layout(read)
+    check_rows(rows, len(levels) + len(read.covariates) + _columns_of(read.formula), sizes)
+    return simulate_dataset(own)
+
+
 def planned_simulation(
     spec: Mapping[str, Any],
     *,
@@ -119,7 +180,7 @@ def planned_simulation(
     """Plan studies that a specification of a simulation describes, analysed by its own formula."""
 
     def made(sizes: Mapping[str, int], seed: int) -> tuple[SearchableObjective, Truth]:
-        simulation = simulate_dataset(resized(spec, sizes, seed))
+        simulation = simulated(spec, sizes, seed)
         frame = thinned(simulation.frame, missing, seed)
         design = ModelSpec(
             str(spec["formula"]), structure=structure, contrasts=spec.get("contrasts", {})
@@ -143,7 +204,7 @@ def thinned(rows: pd.DataFrame, missing: float, seed: int) -> pd.DataFrame:
 
 def layouts_differ(spec: Mapping[str, Any], sizes: Mapping[str, int]) -> bool:
     """Whether two layouts of a specification are different: their rows, or which are missing."""
-    one, other = (simulate_dataset(resized(spec, sizes, seed)) for seed in (0, 1))
+    one, other = (simulated(spec, sizes, seed) for seed in (0, 1))
     if len(one.frame) != len(other.frame):
         return True
     same = np.array_equal(one.fixed.matrix, other.fixed.matrix)

@@ -23,7 +23,8 @@ from mixedscope.inference.estimates.simulated import Truth
 from mixedscope.inference.hypotheses.contrasts import Contrasts, contrasts_of
 from mixedscope.inference.power.many_tests import LinearTests
 from mixedscope.inference.power.outcomes import Outcomes
-from mixedscope.inference.power.performance import performance
+from mixedscope.inference.power.performance import frame_of, performance
+from mixedscope.inference.power.smallest import search_smallest
 
 __all__ = ["BLOCK", "LinearPlan", "Plan", "Point", "Study", "tested_contrasts", "with_effects"]
 
@@ -212,6 +213,25 @@ class Study:
     ) -> Point:
         """Make the draws of one size from 0 to `draws`; ``tell`` hears how many are made."""
         return self.summed(sizes, self.part(sizes, range(draws), tell))
+
+    def search(
+        self,
+        name: str,
+        low: int,
+        high: int,
+        draws: int,
+        wanted: float,
+        tell: Callable[[int], object] | None = None,
+    ) -> list[Point]:
+        """Look at sizes between two until two neighbours have a power between them; ascending."""
+        points: list[Point] = []
+
+        def make(size: int) -> list[dict[str, Any]]:
+            points.append(self.point({name: size}, draws, tell))
+            return points[-1].rows
+
+        search_smallest(make, low, high, wanted, frame_of)
+        return sorted(points, key=lambda point: point.sizes[name])
 
     def part(
         self,

@@ -72,7 +72,7 @@ _OF_LINEAR: Final = {
 _OF_FAMILIES: Final = ("link", "information", "quadrature")
 
 #: Keys that ask for what is made of linear models alone.
-LINEAR_ALONE: Final = ("efficiency", "power")
+LINEAR_ALONE: Final = ("efficiency",)
 
 #: Degrees of freedom of their tests, and intervals that tables show of them.
 _DF: Final = "none"

@@ -427,7 +427,7 @@ def _broken_references(config: Config) -> list[str]:
             bootstrap=model.bootstrap,
             table=model.table,
         )
-        told += broken_power(formula, model.power)
+        told += broken_power(formula, model.power, model.family)
         faults += [f"models.{name}.{fault}" for fault in told]
     if all(model.family is not None for model in config.models.values()):
         faults += undrawn(config.charts)

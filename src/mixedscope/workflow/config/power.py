@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mixedscope.core.errors import suggest
 from mixedscope.core.sections import Section, fault
 from mixedscope.formula.parse import Formula
+from mixedscope.inference.power.limits import GENERALIZED_TESTS, MOST_DRAWS
 
 __all__ = ["PowerConfig", "broken_power"]
 
@@ -25,11 +26,11 @@ class PowerConfig(Section):
     """True values of fixed effects by coefficient; the others are as estimated."""
     along: dict[str, list[Annotated[int, Field(ge=1)]]] = {}
     """What grows, one thing or two, and its sizes: `Subject: [10, 20, 40]`, or `replicates`."""
-    test: Literal["satterthwaite", "kenward-roger", "wald", "lrt", "profile"] = "satterthwaite"
-    """Tests, and intervals by them."""
+    test: Literal["satterthwaite", "kenward-roger", "wald", "lrt", "profile"] | None = None
+    """Tests, and intervals by them; by default satterthwaite, and wald of a family."""
     hypotheses: list[str] = []
     """Contrasts such as `x1 = x2`, one by one; by default every coefficient but the intercept."""
-    draws: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    draws: Annotated[int, Field(ge=1, le=MOST_DRAWS)] = 1000
     """Studies simulated of each size."""
     batch: Annotated[int, Field(ge=1)] = 1000
     """Draws of one job."""
@@ -41,8 +42,23 @@ class PowerConfig(Section):
     """Share of the rows that is lost at random."""
     wanted: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Power that sizes are read off for."""
+    search: bool = False
+    """Look for the smallest size with that power between the two of `along`, in one job."""
     seed: Annotated[int, Field(ge=0)] | None = None
     """Seed of the draws; by default derived from that of the configuration."""
+
+    @model_validator(mode="after")
+    def _search_has_ends(self) -> PowerConfig:
+        if not self.search:
+            return self
+        if [len(sizes) for sizes in self.along.values()] != [2]:
+            raise fault(
+                "a search has one thing that grows, with its smallest and its largest size: "
+                "along: {Subject: [10, 200]}"
+            )
+        if "batch" in self.model_fields_set:
+            raise fault("a search is one job, whose next size depends on the last: leave batch out")
+        return self
 
     @property
     def batches(self) -> list[str]:
@@ -64,7 +80,7 @@ class PowerConfig(Section):
         return {name: sorted(sizes) for name, sizes in along.items()}
 
 
-def broken_power(formula: Formula, power: PowerConfig | None) -> list[str]:
+def broken_power(formula: Formula, power: PowerConfig | None, family: str | None) -> list[str]:
     """What the key asks of a model that it cannot have, in words, each behind its key."""
     if power is None:
         return []
@@ -77,6 +93,15 @@ def broken_power(formula: Formula, power: PowerConfig | None) -> list[str]:
                 f"power.along: {name!r} is no grouping column of the formula."
                 f"{suggest(name, known)} Known: {', '.join(known)}."
             )
+    if family is not None:
+        if power.test is not None and power.test not in GENERALIZED_TESTS:
+            faults.append(
+                f"power.test: {power.test} is of linear models; tests of the family {family!r} are "
+                f"for large samples: give one of {', '.join(GENERALIZED_TESTS)}, or leave it out"
+            )
+        if power.reml is not None:
+            faults.append("power.reml: REML is a likelihood of linear models: leave it out.")
+        return faults
     if power.test in ("lrt", "profile") and power.reml:
         faults.append(
             f"power.reml: the test {power.test} compares fits by maximum likelihood: leave it out."

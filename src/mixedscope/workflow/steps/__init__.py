@@ -18,7 +18,7 @@ from mixedscope.workflow.steps.inference import (
     tests,
 )
 from mixedscope.workflow.steps.job import job
-from mixedscope.workflow.steps.power import power, power_batch
+from mixedscope.workflow.steps.power import power, power_batch, power_search
 from mixedscope.workflow.steps.sweeps import (
     sweep_batch,
     sweep_charts,
@@ -46,6 +46,7 @@ __all__ = [
     "phases_charts",
     "power",
     "power_batch",
+    "power_search",
     "prepare",
     "profile",
     "race",

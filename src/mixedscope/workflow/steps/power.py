@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mixedscope.inference.estimates.stored import StoredFit
-    from mixedscope.inference.power.study import Study
 
-__all__ = ["power", "power_batch"]
+__all__ = ["power", "power_batch", "power_search"]
 
 
 def power_batch(
@@ -31,6 +30,7 @@ def power_batch(
     """
     from mixedscope.core.errors import UnsuitedError
     from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.power.stored import stored_study
     from mixedscope.tables.kinds.power import POWER_DRAWS
     from mixedscope.tables.table_files import skipped_table, write_table
     from mixedscope.workflow.naming import naming
@@ -38,7 +38,7 @@ def power_batch(
     stored = open_fit(Path(fit).parent)
     try:
         with naming(stored.info, "power"):
-            study = _study(stored, settings, seed)
+            study = stored_study(stored, settings, seed)
             numbers = range(*draws)
             outcomes = study.part(sizes, numbers)
             labels = study.contrasts(sizes).labels
@@ -50,10 +50,48 @@ def power_batch(
     write_table(output, made, POWER_DRAWS, **_named(stored))
 
 
+def power_search(
+    *,
+    fit: str | os.PathLike[str],
+    search: Mapping[str, Any],
+    seed: int,
+    settings: Mapping[str, Any],
+    output: str | os.PathLike[str],
+) -> None:
+    """Draw, fit and test studies of sizes between two until the smallest that is enough is found.
+
+    ``search``: ``along``, one thing with its smallest and its largest size, ``draws`` of each size
+    and the power that is ``wanted``. The other arguments are those of `power_batch`; ``output``
+    holds the draws of all sizes that were looked at.
+    """
+    import pandas as pd
+
+    from mixedscope.core.errors import UnsuitedError
+    from mixedscope.inference.estimates.stored import open_fit
+    from mixedscope.inference.power.stored import stored_study
+    from mixedscope.tables.kinds.power import POWER_DRAWS
+    from mixedscope.tables.table_files import skipped_table, write_table
+    from mixedscope.workflow.naming import naming
+
+    stored = open_fit(Path(fit).parent)
+    ((name, ends),) = search["along"].items()
+    try:
+        with naming(stored.info, "power"):
+            study = stored_study(stored, settings, seed)
+            points = study.search(name, ends[0], ends[-1], search["draws"], search["wanted"])
+            made = pd.concat([point.frame() for point in points], ignore_index=True)
+            print(f"looked at {', '.join(str(point.sizes[name]) for point in points)}")
+    except UnsuitedError as error:
+        print(f"power is left out: {str(error).rstrip('.')}.")
+        made = skipped_table(POWER_DRAWS, "power", str(error))
+    write_table(output, made, POWER_DRAWS, **_named(stored))
+
+
 def power(
     *,
     fit: str | os.PathLike[str],
     points: Sequence[Mapping[str, int]],
+    factors: Sequence[str],
     batches: Sequence[str],
     seed: int,
     settings: Mapping[str, Any],
@@ -61,13 +99,16 @@ def power(
 ) -> None:
     """Put the batches of all sizes together, and say what they amount to.
 
-    ``points``: sizes of each point, by name. ``batches``: written by `power_batch`, in any order.
-    ``output``: ``power.parquet``; ``power_sizes`` is written beside it, both as CSV too.
+    ``points``: sizes of each point, by name; none of a search, whose sizes are in its draws.
+    ``factors``: what grows. ``batches``: written by `power_batch`, in any order, or by
+    `power_search`. ``output``: ``power.parquet``; ``power_sizes`` is written beside it, both as CSV
+    too.
     """
     from mixedscope.inference.estimates.stored import open_fit
     from mixedscope.inference.power.outcomes import Outcomes
     from mixedscope.inference.power.performance import frame_of
     from mixedscope.inference.power.smallest import smallest_sizes
+    from mixedscope.inference.power.stored import stored_study
     from mixedscope.tables.kinds.power import POWER, POWER_DRAWS, POWER_SIZES
     from mixedscope.tables.table_files import read_table, skipped_table, write_table
     from mixedscope.workflow.naming import naming
@@ -81,7 +122,12 @@ def power(
         made = [skipped_table(schema, "power", reason) for schema in files.values()]
     else:
         with naming(stored.info, "power"):
-            study = _study(stored, settings, seed)
+            study = stored_study(stored, settings, seed)
+        if not points:
+            (whole,) = tables
+            looked = sorted(set(whole["size"].astype(int)))
+            points = [{factors[0]: size} for size in looked]
+            tables = [whole[whole["size"] == size] for size in looked]
         rows = []
         for sizes in points:
             wanted = ([*sizes.values(), None, None])[:2]
@@ -106,28 +152,3 @@ def _sizes_of(table: Any) -> list[int | None]:
     first = table.iloc[0]
     values = (first["size"], first["size2"])
     return [None if value is None or value != value else int(value) for value in values]
-
-
-def _study(stored: StoredFit, settings: Mapping[str, Any], seed: int) -> Study:
-    """The planned study of a stored fit."""
-    from mixedscope.inference.power.outcomes import reml_of
-    from mixedscope.inference.power.plans import planned_fit
-    from mixedscope.inference.power.study import Study
-
-    design = stored.objective.system.design
-    training = design.training
-    rows = stored.frame.iloc[design.rows].reset_index(drop=True)
-    test = settings["test"]
-    plan = planned_fit(
-        stored.objective,
-        stored.theta,
-        rows,
-        weights=None if design.weights is None or training is None else training.weights,
-        effects=settings["effects"],
-        hypotheses=settings["hypotheses"] or None,
-        test=test,
-        reml=reml_of(test, settings["reml"], bool(stored.objective.reml)),
-        level=settings["level"],
-        missing=settings["missing"],
-    )
-    return Study(plan, seed)

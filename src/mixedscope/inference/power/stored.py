@@ -1,0 +1,41 @@
+"""Planned studies of a stored fit, linear or generalised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mixedscope.design.spec import ModelSpec
+from mixedscope.inference.estimates.stored import StoredFit
+from mixedscope.inference.power.outcomes import named_test, reml_of
+from mixedscope.inference.power.study import Plan, Study
+
+__all__ = ["stored_study"]
+
+
+def stored_study(stored: StoredFit, settings: Mapping[str, Any], seed: int) -> Study:
+    """Make the study that is planned from a stored fit.
+
+    ``settings``: ``effects``, ``hypotheses``, ``test``, ``reml``, ``level`` and ``missing``, as for
+    `mixedscope.power`; no hypotheses are every coefficient but the intercept.
+    """
+    design = stored.objective.system.design
+    rows = stored.frame.iloc[design.rows].reset_index(drop=True)
+    spec = ModelSpec.of(stored.info)
+    test = named_test(settings["test"], generalized=spec.family is not None)
+    shared: dict[str, Any] = {
+        "effects": settings["effects"], "hypotheses": settings["hypotheses"] or None,
+        "test": test, "level": settings["level"], "missing": settings["missing"],
+    }  # fmt: skip
+    if spec.family is not None:
+        from mixedscope.inference.power.generalized import planned_generalized
+
+        plan: Plan = planned_generalized(spec, stored.objective, stored.theta, rows, **shared)
+        return Study(plan, seed)
+    from mixedscope.inference.power.plans import planned_fit
+
+    training = design.training
+    weights = None if design.weights is None or training is None else training.weights
+    reml = reml_of(test, settings["reml"], bool(stored.objective.reml))
+    plan = planned_fit(stored.objective, stored.theta, rows, weights=weights, reml=reml, **shared)
+    return Study(plan, seed)
