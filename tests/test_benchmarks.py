@@ -350,3 +350,24 @@ def test_processes_tell_what_they_have_used(bench: Any, tmp_path: Path) -> None:
     (told,) = map(json.loads, usage.read_text("utf-8").splitlines())
     assert told["cpu_seconds"] > 0.01
     assert told["peak_mb"] > 50
+
+
+def test_power_curves_are_told_beside_those_of_fewer_draws(bench: Any, tmp_path: Path) -> None:
+    power = bench("power")
+    ours = {"program": power.OURS, "version": "1.0", "rows": 100, "tested": 1000, "singular": 80}
+    points = [
+        {"size": 10, "draws": 1000, "cpu": 0.5, "power": 0.6, **ours},
+        {"size": 20, "draws": 1000, "cpu": 0.25, "power": 0.9, **ours},
+        {"size": 10, "draws": 50, "cpu": 5.0, "power": 0.5, "program": "lme4", "version": "1.1"},
+    ]
+    for point in [{**points[0], "cpu": 9.0}, *points]:
+        power._store(tmp_path / "power.parquet", {"task": "sleepstudy", **point})
+    table = pd.read_parquet(tmp_path / "power.parquet")
+    assert len(table) == 3  # the later of two points of a size
+    text = power.section(table, bench("machine").describe_machine("today"))
+    assert "0.750 CPU seconds of 2,000 draws (wanted ≤ 2 ✓); all were certified and tested" in text
+    assert "100 (200 ×, from 50 draws) | 100 | 0.500 |" in text
+    assert "| 20 | 100 | 1,000 | 0.250 | 0.250 | 0.900 | 8 % |  |  |  |" in text
+    late = table.assign(cpu=9.0, tested=table["tested"] - 1)
+    told = power.section(late, bench("machine").describe_machine("today"))
+    assert "(wanted ≤ 2 ✗); 2 could not be tested" in told

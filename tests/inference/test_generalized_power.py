@@ -12,6 +12,7 @@ from scipy.stats import chi2
 import mixedscope as ms
 from mixedscope.api.power import power_study
 from mixedscope.core.errors import ModelError
+from mixedscope.data.simulate import simulate_dataset
 from mixedscope.inference.bootstrap.generalized import generalized_responses
 
 CHOICES = {
@@ -84,7 +85,7 @@ def test_intervals_of_a_contrast_are_those_of_the_coefficient_that_it_is(family:
     layout: Any = power_study(spec, test="profile", hypotheses="x = z").plan.layout({}, 0, 0)
     found = layout.outcomes(range(1), 4)
     (y,) = generalized_responses(layout.objective, layout.point, range(1), 4)
-    data = ms.simulate_dataset(spec | {"seed": 0}).frame.assign(y=y)
+    data = simulate_dataset(spec | {"seed": 0}).frame.assign(y=y)
     data["x"], data["both"] = data["x"].astype(float), data["x"] + data["z"]
     fit = ms.glmer("y ~ x + both + (1 | g)", data, family)  # beta_x - beta_z is that of x
     ends = fit.confint(method="profile")
