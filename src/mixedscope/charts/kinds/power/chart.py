@@ -38,6 +38,9 @@ _CELL: Final = 26
 _LEAST: Final = 30
 #: Pixels that a label of a size needs across.
 _LABEL: Final = 34
+#: Cells of a heat map without power and with all of it, none too dark for numbers and frames.
+_SHADES: Final = ["#F4F8FC", "#5C9BD3"]
+_ON_SHADES: Final = "#222222"
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 
 
@@ -289,9 +292,13 @@ def _heat(data: Datasets, power: pd.DataFrame, wanted: float, theme: str) -> Any
     height = _CELL * len(down)
     drawn = _drawn_columns(told).assign(text=told["text"])
     drawn["size"], drawn["size2"] = power["size"].astype(int), power["size2"].astype(int)
-    scale = alt.Scale(domain=[0, 1], range=["#F4F8FC", "#0B3C66"])
-    legend = alt.Legend(title="power", format="%", orient="bottom", gradientLength=140,
-                        gradientThickness=10, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0])  # fmt: skip
+    scale = alt.Scale(domain=[0, 1], range=_SHADES)
+    null = is_null(power)
+    told_as = "share of significant results" if null else f"power, framed from {percent(wanted)} on"
+    legend = alt.Legend(
+        title=told_as, titleLimit=0, format="%", orient="bottom", gradientLength=140,
+        gradientThickness=10, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0],
+    )  # fmt: skip
     panels = []
     for effect in effects:
         own = data.chart(drawn[drawn["effect"] == effect])
@@ -306,22 +313,21 @@ def _heat(data: Datasets, power: pd.DataFrame, wanted: float, theme: str) -> Any
             color=alt.Color(field="power", type="quantitative", scale=scale, legend=legend),
             tooltip=_tips(told), **place,
         )  # fmt: skip
-        words = own.mark_text(fontSize=10, font=FONT, aria=False).encode(
-            text=alt.Text(field="text", type="nominal"),
-            color=alt.condition("datum.power > 0.45", alt.value("#FFFFFF"), alt.value("#222222")),
-            **place,
+        words = own.mark_text(fontSize=10, font=FONT, color=_ON_SHADES, aria=False).encode(
+            text=alt.Text(field="text", type="nominal"), **place
         )
         reached = drawn.loc[
-            (drawn["effect"] == effect) & (drawn["power"] >= wanted), ["size", "size2"]
+            (drawn["effect"] == effect) & (drawn["power"] >= wanted) & (not null),
+            ["size", "size2"],
         ]
         frames = data.chart(reached).mark_rect(
-            aria=False, filled=False, stroke=colours["ink"], strokeWidth=1.6
+            aria=False, filled=False, stroke=_ON_SHADES, strokeWidth=1.6
         )
         layers = [cells, frames.encode(**place), words] if len(reached) else [cells, words]
         panel = layered(*layers, width=width, height=height)
         if len(effects) > 1:
-            heading = alt.TitleParams(text=str(effect), fontSize=11, anchor="start", offset=4)
-            panel = panel.properties(title=heading)
+            title = alt.TitleParams(text=str(effect), fontSize=11, anchor="start", offset=4)
+            panel = panel.properties(title=title)
         panels.append(panel)
     rows = [in_row(*panels[i : i + per_row], spacing=24) for i in range(0, len(panels), per_row)]
     return in_column(*rows, spacing=14)
