@@ -464,8 +464,11 @@ def test_a_search_looks_at_the_size_that_it_gives_and_at_the_one_below() -> None
         ({"structure": "zerocorr"}, "a fit has its own"),
         ({"draws": 0}, "whole number from 1"),
         ({"draws": 10**9}, "at most 1,000,000"),
-        ({"along": {"Subject": [10**9]}}, "Subject = 1,000,000,000 has about 10,000,000,000 rows"),
-        ({"along": {"Subject": [10**5], "replicates": [10**4]}}, "plan smaller sizes"),
+        (
+            {"along": {"Subject": [10**9]}},
+            "Subject = 1,000,000,000: A study of this size has about 10,000,000,000 rows",
+        ),
+        ({"along": {"Subject": [10**5], "replicates": [10**4]}}, "Plan smaller sizes"),
     ],
 )
 def test_what_there_is_not_is_named(options: dict[str, Any], told: str) -> None:
@@ -487,6 +490,13 @@ def test_studies_that_no_memory_holds_are_refused_before_they_are_made(
         spec = {key: value for key, value in spec.items() if key != "sigma"} | {"family": family}
     with pytest.raises(ModelError, match=r"rows, which take .* GB of memory"):
         ms.power(spec, along=sizes, draws=1)
+
+
+def test_an_error_says_of_which_size_it_is() -> None:
+    arms = {"arm": {"levels": ["a", "b", "c"], "between": "clinic"}}
+    spec = ARMS | {"conditions": arms, "beta": [0.0, 1.0, 1.0]}
+    with pytest.raises(MixedscopeError, match="clinic = 2: simulate: beta must give 2 numbers"):
+        ms.power(spec, along={"clinic": [6, 2]}, draws=2)
 
 
 def test_rows_are_counted_before_they_are_made() -> None:

@@ -39,7 +39,7 @@ def rows_grown(
     return round(count)
 
 
-def check_rows(count: int, columns: int, sizes: Mapping[str, int]) -> None:
+def check_rows(count: int, columns: int) -> None:
     """Refuse a study that does not fit into the memory of this machine, before it is made.
 
     ``columns``: of the table, the fixed effects and the random effects together. Raises ModelError.
@@ -47,8 +47,7 @@ def check_rows(count: int, columns: int, sizes: Mapping[str, int]) -> None:
     needed = count * (_ROW + _COLUMN * columns)
     if is_there_room(needed):
         return
-    told = " and ".join(f"{name} = {size:,}" for name, size in sizes.items()) or "this size"
     raise ModelError(
-        f"A study with {told} has about {count:,} rows, which take {gigabytes(needed)} of memory, "
-        f"and there are {memory_there()} in all: plan smaller sizes in along."
+        f"A study of this size has about {count:,} rows, which take {gigabytes(needed)} of memory, "
+        f"and there are {memory_there()} in all. Plan smaller sizes."
     )

@@ -92,7 +92,7 @@ class Grown:
     def to(self, sizes: Mapping[str, int]) -> pd.DataFrame:
         """Rows of a study of these sizes; raises ModelError if they do not fit into memory."""
         around = {name: self._around(name) for name in sizes if name != REPLICATES}
-        check_rows(rows_grown(self.rows, sizes, around), self._columns, sizes)
+        check_rows(rows_grown(self.rows, sizes, around), self._columns)
         return planned_rows(self.rows, sizes, self._groups, self._fixed, around)
 
     def _around(self, name: str) -> str | None:
@@ -162,7 +162,7 @@ def simulated(spec: Mapping[str, Any], sizes: Mapping[str, int], seed: int) -> S
     own = resized(spec, sizes, seed)
     read = read_spec(own)
     rows, levels = largest_layout(read)
-    check_rows(rows, len(levels) + len(read.covariates) + _columns_of(read.formula), sizes)
+    check_rows(rows, len(levels) + len(read.covariates) + _columns_of(read.formula))
     return simulate_dataset(own)
 
 

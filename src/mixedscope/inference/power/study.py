@@ -7,7 +7,8 @@ every `BLOCK` draws share one layout, and the next have another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError, suggest
+from mixedscope.core.errors import DataError, ModelError, UnsuitedError, suggest
 from mixedscope.core.seeds import derive_seed
 from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.inference.bootstrap.draws import responses_of_draws
@@ -264,8 +265,9 @@ class Study:
 
     def _blocks(self, sizes: Mapping[str, int], numbers: list[int]) -> list[tuple[int, list[int]]]:
         """Draws with the number of the layout that they share."""
-        if not self.plan.is_random(sizes):
-            return [(0, numbers)]
+        with _at(sizes):
+            if not self.plan.is_random(sizes):
+                return [(0, numbers)]
         found: dict[int, list[int]] = {}
         for number in numbers:
             found.setdefault(number // BLOCK, []).append(number)
@@ -276,10 +278,24 @@ class Study:
         key = tuple(sizes.items())
         if block == 0 and key in self._layouts:
             return self._layouts[key]
-        made = self.plan.layout(sizes, block, derive_seed(self.seed, "power", sizes=dict(sizes)))
+        seed = derive_seed(self.seed, "power", sizes=dict(sizes))
+        with _at(sizes):
+            made = self.plan.layout(sizes, block, seed)
         if block == 0:
             self._layouts[key] = made
         return made
+
+
+@contextmanager
+def _at(sizes: Mapping[str, int]) -> Iterator[None]:
+    """Say of which sizes an error is."""
+    try:
+        yield
+    except (DataError, ModelError) as error:
+        named = ", ".join(f"{name} = {size:,}" for name, size in sizes.items())
+        if not named or isinstance(error, UnsuitedError):
+            raise
+        raise type(error)(f"{named}: {error}") from error
 
 
 def with_effects(beta: Floats, names: Sequence[str], effects: Mapping[str, float] | None) -> Floats:
