@@ -53,6 +53,24 @@ def test_blocks_and_print_say_how_it_was_solved_and_how_far_it_is_known(fit):
     assert "optimum to within probe error: theta is within" in str(fit)
 
 
+def test_blocks_name_all_factors_that_are_iterated():
+    rng = np.random.default_rng(8)
+    n = 3000
+    data = pd.DataFrame({"y": rng.normal(size=n), "x": rng.normal(size=n)})
+    for name, levels in (("u", 900), ("i", 250), ("s", 220), ("k", 4)):
+        data[name] = pd.Categorical(rng.integers(0, levels, n))
+    formula = "y ~ x + (1|u) + (1 + x|i) + (1|s) + (1|k)"
+    words = str(ms.LinearMixedModel(formula, data, solver="iterative").blocks())
+    assert "eliminated level by level: u; then conjugate gradients for i and s" in words
+    assert words.count("Iterated") == 2
+
+
+def test_slopes_of_the_iterated_factor_are_not_compared_by_other_probes(data, fit):
+    more = ms.LinearMixedModel("y ~ x + (1|u) + (1 + x|i)", data, solver="iterative").fit()
+    with pytest.raises(ModelError, match="with the same columns"):
+        ms.lrtest(fit, more)
+
+
 def test_no_solver_but_the_one_asked_for_is_taken(data):
     words = str(ms.LinearMixedModel(FORMULA, data).blocks())
     assert "conjugate" not in words

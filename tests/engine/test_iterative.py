@@ -271,6 +271,30 @@ def test_equal_seeds_give_equal_bytes_on_any_number_of_threads(case):
         assert evaluation.objective_se == found[0][0].objective_se
 
 
+def test_large_models_too_have_equal_bytes_on_any_number_of_threads():
+    # Products of thousands of rows with tens of columns are what libraries share out.
+    rng = np.random.default_rng(5)
+    n = 40000
+    data = pd.DataFrame({"y": rng.normal(size=n), "x": rng.normal(size=n)})
+    for name, levels in (("u", 5000), ("i", 3000), ("k", 40)):
+        data[name] = pd.Categorical(rng.integers(0, levels, n))
+    found = []
+    for threads in (1, 2):
+        set_threads(threads)
+        try:
+            model = ms.LinearMixedModel(
+                "y ~ x + (1|u) + (1 + x|i) + (1|k)", data, solver="iterative"
+            )
+            objective = model.profiled(reml=True)
+            theta = 0.5 * objective.start
+            evaluation, gradient = objective.evaluate_gradient(theta)
+            found.append((evaluation.objective, gradient, objective.initial_hessian(theta)))
+        finally:
+            set_threads(1)
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_conditional_errors_of_few_levels_are_exact_and_of_many_left_out(monkeypatch):
     model, exact, iterative, theta = pair("border of slopes")
     sigma = exact.evaluate(theta).sigma

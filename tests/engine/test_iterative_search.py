@@ -108,6 +108,22 @@ def test_a_variance_of_zero_is_found():
     assert found.evaluation.objective == pytest.approx(exact.objective, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + (1 + x|u) + (1 + x||i)", "y ~ x + (1 + x|u) + (1 + x|i)"]
+)
+def test_a_slope_variance_of_zero_of_the_iterated_factor_is_found(formula):
+    data = purchases(n=4000, users=400, items=120, slope=0.0)
+    _, exact, found = both(formula, data)
+    # With a correlation it is plus or minus one; either way the last entry of the factor is zero.
+    assert exact.theta[-1] == 0.0
+    assert found.theta[-1] == 0.0
+    assert found.certificate["verdict"] == "boundary optimum"
+    assert found.certificate["active_bounds"] == ["i.x"]
+    np.testing.assert_allclose(found.theta, exact.theta, atol=2e-3)
+    told = found.certificate["probe_error"]
+    assert abs(found.evaluation.objective - exact.objective) < 4.5 * told["objective"]
+
+
 def test_a_minimum_at_zero_is_left_for_a_lower_one():
     # One item with nine rows of ten: the way from the start leads to zero, 0.87 above the lowest.
     rng = np.random.default_rng(6)
@@ -188,6 +204,46 @@ def test_only_estimated_objectives_are():
     model = ms.LinearMixedModel("y ~ x + (1|u) + (1|i)", ratings(n=400, users=30, items=20))
     assert not isinstance(model.profiled(), EstimatedObjective)
     assert isinstance(IterativeObjective(IterativeSystem(model.design)), EstimatedObjective)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("formula", "within"),
+    [
+        ("y ~ x + (1 + x|u) + (1 + x|i)", None),
+        ("y ~ x + (1|u) + (1|i) + (1|s)", None),
+        ("y ~ x + (1 + x|u) + (1 + x|i) + (1|s)", "u"),
+    ],
+)
+def test_errors_of_theta_are_as_large_as_stated_over_100_seeds(formula, within):
+    model = ms.LinearMixedModel(formula, purchases(within=within), weights="w")
+    exact = model.fit()
+    objective = IterativeObjective(IterativeSystem(model.design))
+    inverse = np.linalg.inv(average_information(model.profiled(), exact.theta))
+    ratios = []
+    for seed in range(100):
+        own = objective.with_probes(32, seed=seed)
+        evaluation, slope = own.evaluate_gradient(exact.theta)
+        stated = inverse @ own.gradient_covariance(exact.theta) @ inverse
+        off = inverse @ slope / np.sqrt(stated.diagonal())  # where the search for the root ends
+        ratios.append(
+            np.append(off, (evaluation.objective - exact.objective) / evaluation.objective_se)
+        )
+    size = np.sqrt(np.mean(np.square(ratios), axis=0))
+    assert np.all((size > 0.7) & (size < 1.4)), size
+    assert np.all(np.abs(np.mean(ratios, axis=0)) < 0.4)  # four standard errors of a mean
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("formula", ["y ~ x + (1 + x|u) + (1 + x||i)", "y ~ x + (1|u) + (1 + x|i)"])
+def test_slopes_that_hardly_vary_end_where_the_exact_ones_do(formula, seed):
+    data = purchases(n=4000, users=400, items=230, seed=seed, slope=0.0)
+    _, exact, found = both(formula, data)
+    told = found.certificate["probe_error"]
+    assert abs(found.evaluation.objective - exact.objective) < 4.5 * told["objective"]
+    assert found.certificate["verdict"] == exact.certificate["verdict"]
+    np.testing.assert_allclose(found.theta, exact.theta, atol=2e-3)
 
 
 @pytest.mark.exhaustive

@@ -102,23 +102,30 @@ def _libraries() -> list[Any]:
 # Libraries held to the engine's threads at present, and the user's setting of each; None outside.
 _held: list[tuple[Any, int]] | None = None
 
+# Threads that those libraries are held to.
+_held_to = 1
+
 # Below so many rows numpy's products are too small for the libraries to share out.
 _SHARED_ROWS = 2000
 
 
-def limited_for(rows: int) -> AbstractContextManager[None]:
-    """Hold numpy's products too to the engine's threads, for work on a model of so many rows."""
-    return nullcontext() if rows < _SHARED_ROWS else _limited()
+def limited_for(rows: int, most: int | None = None) -> AbstractContextManager[None]:
+    """Hold numpy's products too to the engine's threads, for work on a model of so many rows.
+
+    ``most``: threads at most; with one of them sums are the same whatever the engine may use.
+    """
+    return nullcontext() if rows < _SHARED_ROWS else _limited(most)
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def _limited(most: int | None = None) -> Iterator[None]:
     """Hold the BLAS libraries to the engine's threads, and give the user's setting back."""
-    global _held
+    global _held, _held_to
     if _held is not None:
         yield
         return
     _held = []
+    _held_to = _threads if most is None else min(most, _threads)
     try:
         _hold(_libraries())
         yield
@@ -133,7 +140,7 @@ def _hold(libraries: list[Any]) -> None:
     assert _held is not None
     for library in libraries:
         _held.append((library, library.get_num_threads()))
-        library.set_num_threads(_threads)
+        library.set_num_threads(_held_to)
 
 
 def _hold_new_libraries() -> None:

@@ -66,17 +66,19 @@ class IterativeObjective(SearchableObjective):
 
     def evaluate(self, theta: Floats) -> EstimatedEvaluation:  # type: ignore[override]
         """Evaluate the objective; the error of its gradient is not known then."""
-        solution = self._solved(theta)
-        return self._told(solution, np.full(len(self.theta_names), np.nan))
+        with self.limited_threads():
+            solution = self._solved(theta)
+            return self._told(solution, np.full(len(self.theta_names), np.nan))
 
     def evaluate_gradient(  # type: ignore[override]
         self, theta: Floats
     ) -> tuple[EstimatedEvaluation, Floats]:
         """Evaluate the objective and its gradient (k,), both with their standard errors."""
-        solution = self._solved(theta)
-        gradient, deviations = self._slopes(theta, solution)
-        errors = np.sqrt(covariance_of_means(deviations).diagonal())
-        return self._told(solution, errors), gradient
+        with self.limited_threads():
+            solution = self._solved(theta)
+            gradient, deviations = self._slopes(theta, solution)
+            errors = np.sqrt(covariance_of_means(deviations).diagonal())
+            return self._told(solution, errors), gradient
 
     def gradients(self, thetas: Floats) -> Floats:
         """Gradients (m, k) at every row of `thetas` (m, k); NaN where one fails."""
@@ -84,7 +86,8 @@ class IterativeObjective(SearchableObjective):
 
     def gradient_covariance(self, theta: Floats) -> Floats:
         """Covariance (k, k) of the gradient at theta over sets of probes."""
-        return covariance_of_means(self._slopes(theta, self._solved(theta))[1])
+        with self.limited_threads():
+            return covariance_of_means(self._slopes(theta, self._solved(theta))[1])
 
     def initial_hessian(self, theta: Floats) -> Floats:
         """Approximate the Hessian at theta (k, k), theta units.
@@ -93,8 +96,8 @@ class IterativeObjective(SearchableObjective):
         covariances, exact, with the second derivatives of the covariances by theta where these
         leave it positive: near an end of a range they are most of it.
         """
-        solution = self._solved(theta)
-        information, slopes = self._information(theta, solution)
+        with self.limited_threads():
+            information, slopes = self._information(theta, self._solved(theta))
         whole = information + slopes
         if np.any(np.asarray(theta)[self.lower == 0.0] == 0.0):
             return whole  # information has nothing to say of a variance of zero
@@ -119,8 +122,7 @@ class IterativeObjective(SearchableObjective):
         theta = np.asarray(theta, dtype=float)
         if not np.isfinite(theta).all():
             raise FloatingPointError("theta is not finite.")
-        with limited_for(self.system.n):
-            return self.system.at(self.factors(theta))
+        return self.system.at(self.factors(theta))
 
     def _told(self, solution: IterativeSolution, gradient_se: Floats) -> EstimatedEvaluation:
         """Bring a solution to the units of the response, with its errors."""
@@ -231,5 +233,8 @@ class IterativeObjective(SearchableObjective):
         return 0.0, columns + system.basis.q.nbytes + system.crossing.nbytes + working
 
     def limited_threads(self) -> Any:
-        """Hold all linear algebra, numpy's too, to the engine's threads during a fit."""
-        return limited_for(self.system.n)
+        """Hold all linear algebra, numpy's too, to one thread: its sums are then always the same.
+
+        Nearly all time is spent in kernels, which have one.
+        """
+        return limited_for(self.system.n, most=1)

@@ -19,6 +19,7 @@ from mixedscope.engine.iterative.clusters import roots_of
 from mixedscope.engine.iterative.crossing import Crossing, Places, crossing_of
 from mixedscope.engine.iterative.probes import signs
 from mixedscope.engine.iterative.solution import IterativeSolution
+from mixedscope.engine.lapack import limited_for
 from mixedscope.engine.system import ProfiledSystem
 
 __all__ = ["PROBES", "IterativeSystem", "unsuited"]
@@ -73,7 +74,8 @@ class IterativeSystem(ProfiledSystem):
         reason = unsuited(design, self._positions)
         if reason is not None:
             raise ModelError(f"{reason} Use solver='exact' or solver='sparse'.")
-        super().__init__(design)
+        with limited_for(len(design.y), most=1):
+            super().__init__(design)
 
     def _form(self) -> None:
         """Form the cross-products of the large factors, and those of all else with them."""
