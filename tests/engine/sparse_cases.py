@@ -65,6 +65,32 @@ def _one(rng):
     return {"g": np.arange(200) // 4}
 
 
+def _expander(rng):
+    return {"g": np.repeat(np.arange(120), 3), "h": rng.integers(0, 60, 360)}
+
+
+def _grid(rng):
+    """Each level of g joins two neighbours of a square lattice of levels of h."""
+    at = np.arange(64).reshape(8, 8)
+    pairs = np.concatenate(
+        [
+            np.column_stack([at[:, :-1].ravel(), at[:, 1:].ravel()]),
+            np.column_stack([at[:-1].ravel(), at[1:].ravel()]),
+        ]
+    )
+    return {"g": np.repeat(np.arange(len(pairs)), 3), "h": pairs[:, [0, 1, 0]].ravel()}
+
+
+def _star(rng):
+    """One level of h that all levels of g have met, beside one or two others of their own."""
+    own = np.arange(170)
+    other = np.where(rng.random(170) < 0.2, rng.integers(0, 140, 170), own % 140)
+    return {
+        "g": np.repeat(own, 3),
+        "h": np.column_stack([np.full(170, 140), own % 140, other]).ravel(),
+    }
+
+
 GRAPHS: dict[str, Callable[[np.random.Generator], dict[str, np.ndarray]]] = {
     "firms": _firms,
     "movers": _movers,
@@ -74,6 +100,9 @@ GRAPHS: dict[str, Callable[[np.random.Generator], dict[str, np.ndarray]]] = {
     "nested": _nested,
     "dense": _dense,
     "one": _one,
+    "expander": _expander,
+    "grid": _grid,
+    "star": _star,
 }
 
 #: Terms of vectors: graph, and the random effects of a formula.

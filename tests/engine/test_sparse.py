@@ -17,7 +17,7 @@ from mixedscope.engine.marginal import MarginalCovariances, error_variances
 from mixedscope.engine.observations import observations
 from mixedscope.engine.search import starting
 from mixedscope.engine.search.scoring import is_scorable, log_information
-from mixedscope.engine.sparse import graph
+from mixedscope.engine.sparse import graph, panels
 from mixedscope.engine.sparse.system import SparseSystem
 
 RANDOM = {
@@ -26,11 +26,16 @@ RANDOM = {
 } | VECTORS
 
 
-def models(name, *, weighted=False, monkeypatch=None, full=graph._FULL):
-    """The same model, solved as a sparse matrix and as blocks with a dense rest."""
+def models(name, *, weighted=False, monkeypatch=None, longer=graph._LONGER):
+    """The same model, solved as a sparse matrix and as blocks with a dense rest.
+
+    With as many panels as there can be, or with none where as usual a part is dense.
+    """
     own, random = RANDOM[name]
     if monkeypatch is not None:
-        monkeypatch.setattr(graph, "_FULL", full)
+        monkeypatch.setattr(graph, "_LONGER", longer)
+        monkeypatch.setattr(graph, "_PANEL", np.inf if longer == graph._LONGER else 300.0)
+        monkeypatch.setattr(panels, "_PIECE", 3)
         monkeypatch.setattr(blocked, "WHOLE", 0)
         monkeypatch.setattr(blocked, "SMALL", 0)
     more = {"weights": "w"} if weighted else {}
@@ -48,26 +53,26 @@ def thetas(objective):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("full", [0.0, 0.5, 2.0], ids=["dense", "some", "sparse"])
+@pytest.mark.parametrize("longer", [1e9, 2.0, 0.0], ids=["dense", "some", "sparse"])
 @pytest.mark.parametrize("reml", [False, True], ids=["ML", "REML"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("name", RANDOM)
-def test_it_agrees_with_the_dense_factorisation(name, weighted, reml, full, monkeypatch):
-    agrees(name, weighted, reml, full, monkeypatch)
+def test_it_agrees_with_the_dense_factorisation(name, weighted, reml, longer, monkeypatch):
+    agrees(name, weighted, reml, longer, monkeypatch)
 
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_it_agrees_in_one_way_of_each_graph(name, monkeypatch):
     """Each of the ways with some of them: weights, criterion, and how much is dense."""
     i = list(RANDOM).index(name)
-    agrees(name, i % 2 == 0, i % 3 > 0, [2.0, 0.5, 0.0][i % 4 % 3], monkeypatch)
+    agrees(name, i % 2 == 0, i % 3 > 0, [0.0, 2.0, 1e9][i % 4 % 3], monkeypatch)
 
 
-def agrees(name, weighted, reml, full, monkeypatch):
+def agrees(name, weighted, reml, longer, monkeypatch):
     """Objective, gradient and all that follows, at two points."""
     sparse, dense = (
         m.profiled(reml=reml)
-        for m in models(name, weighted=weighted, monkeypatch=monkeypatch, full=full)
+        for m in models(name, weighted=weighted, monkeypatch=monkeypatch, longer=longer)
     )
     assert isinstance(sparse.system.blocked, SparseSystem)
     assert not isinstance(dense.system.blocked, SparseSystem)
@@ -124,11 +129,13 @@ def test_it_agrees_with_dense_algebra(name, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "full"),
-    [("firms", 0.5), ("three", 0.0), ("three vectors", 0.5), ("alike", 2.0), ("parts", 2.0)],
+    ("name", "longer"),
+    [("firms", 2.0), ("three", 1e9), ("three vectors", 2.0), ("alike", 0.0), ("parts", 0.0)],
 )
-def test_what_observations_and_other_rows_have_agrees(name, full, monkeypatch):
-    pair = [m.profiled() for m in models(name, weighted=True, monkeypatch=monkeypatch, full=full)]
+def test_what_observations_and_other_rows_have_agrees(name, longer, monkeypatch):
+    pair = [
+        m.profiled() for m in models(name, weighted=True, monkeypatch=monkeypatch, longer=longer)
+    ]
     theta = thetas(pair[0])[0]
     rng = np.random.default_rng(3)
     found = []
@@ -264,7 +271,7 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
 
 
 def test_bytes_are_those_of_the_arrays(monkeypatch):
-    model, _ = models("firms", monkeypatch=monkeypatch, full=2.0)
+    model, _ = models("firms", monkeypatch=monkeypatch, longer=0.0)
     system = model.system.blocked
     theta = thetas(model.profiled())[0]
     model.profiled().evaluate_gradient(theta)
@@ -272,9 +279,9 @@ def test_bytes_are_those_of_the_arrays(monkeypatch):
     held = [cross.gx, cross.border, *(a for pair in cross.levels for a in pair)]
     held += [*system._inverse, system._lx, system._pivot, system._w, system._s]
     held += [system._spherical, system._coefficient, pattern.li, pattern.lp, pattern.rel]
-    held += [pattern.gv, pattern.at]
+    held += [pattern.gv, pattern.at, pattern.panel]
     e = pattern.elimination
-    held += [e.order, e.factor, e.first, e.gp, e.gi, e.ptr, e.idx, e.parent, e.nodes, e.rows]
+    held += [e.order, e.factor, e.first, e.gp, e.gi, e.ptr, e.idx, e.parent, e.nodes, e.rows, e.last]
     needed = memory.sparse_bytes(e, cross.n_tail)
     assert needed == pytest.approx(sum(a.nbytes for a in held), rel=0.02)
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from mixedscope.core.wording import counted, gigabytes
+from mixedscope.core.wording import counted, duration, gigabytes
+from mixedscope.engine import lapack
 from mixedscope.engine.blocked import BlockedSystem
-from mixedscope.engine.iterative.system import IterativeSystem
-from mixedscope.engine.memory import sparse_bytes
+from mixedscope.engine.iterative.system import IterativeSystem, unsuited
+from mixedscope.engine.memory import bytes_needed, sparse_bytes
 from mixedscope.engine.sparse.products import SparseProducts
 from mixedscope.engine.sparse.system import SparseSystem
 from mixedscope.engine.system import ProfiledSystem
 
-__all__ = ["BlockDescription", "describe_blocks", "evaluation_cost"]
+__all__ = ["BlockDescription", "describe_blocks", "evaluation_cost", "seconds_of_evaluation"]
 
 #: Operations that the overhead of one evaluation is worth.
 _OVERHEAD: Final = 5e5
 
 #: Operations of sparse sums that take as long as one of a dense Cholesky factor.
 _SPARSE: Final = 4.0
+
+#: Operations that take less than a second on any machine, and rows of the matrix that shows how
+#: fast this one is.
+_QUICK: Final = 1e9
+_TRIAL: Final = 768
+
+#: Seconds of an evaluation from which on it is said that there is a solver without a factorisation.
+_LONG: Final = 10.0
 
 #: Iterations of conjugate gradients where levels meet at random.
 _ITERATIONS: Final = 8.0
@@ -144,7 +154,7 @@ def _describe_sparse(system: ProfiledSystem, blocked: SparseSystem) -> BlockDesc
     own = "Diagonal" if cross.pattern.sizes[first] == 1 else "BlkDiag"
     kinds = [tuple(["Sparse"] * i + ["Sparse" if i else own]) for i in range(len(order))]
     dense = f", and the last {counted(e.dense, 'column')} as one dense matrix" if e.dense else ""
-    memory = gigabytes(sparse_bytes(e, cross.n_tail))
+    expense = _expense(system, sparse_bytes(e, cross.n_tail))
     why = f" ({system.why_solver})" if system.why_solver else ""
     return BlockDescription(
         names=(*(system.terms[f].group for f in order), "fixed"),
@@ -152,7 +162,7 @@ def _describe_sparse(system: ProfiledSystem, blocked: SparseSystem) -> BlockDesc
         kinds=(*kinds, tuple(["Dense"] * (len(order) + 1))),
         kernel=f"one sparse Cholesky factor, {system.terms[first].group} first and then in an "
         f"order of minimum degree: {counted(e.columns, 'column')} with {e.entries:,} entries below "
-        f"the diagonal{dense}{why}; {memory}",
+        f"the diagonal{dense}{why}; {expense}",
     )
 
 
@@ -169,8 +179,26 @@ def _kernel(system: ProfiledSystem, blocked: BlockedSystem) -> str:
         return f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows{whole}"
     how = "products of dense rows" if blocked.is_densely_crossed else "sparse row sums"
     why = f" ({system.why_solver})" if system.why_solver else ""
+    expense = ""
+    if evaluation_cost(system) >= _QUICK:
+        expense = f"; {_expense(system, bytes_needed(pattern, cross.n_tail))}"
     return (
         f"{words}; then one dense Cholesky factor of {len(cross.rest)} rows, updated by {how}{why}"
+        f"{expense}"
+    )
+
+
+def _expense(system: ProfiledSystem, needed: int) -> str:
+    """Say how much memory and time the factorisation takes; where that is long, what does not."""
+    seconds = seconds_of_evaluation(system)
+    if not seconds:
+        return gigabytes(needed)
+    words = f"{gigabytes(needed)}, and about {duration(seconds)} an evaluation on this machine"
+    if seconds < _LONG or unsuited(system.design) is not None:
+        return words
+    return (
+        f"{words}; solver='iterative' makes no such factor: it estimates deviance and slopes, and "
+        "states its error"
     )
 
 
@@ -186,11 +214,29 @@ def evaluation_cost(system: ProfiledSystem | BlockedSystem | SparseSystem) -> fl
     cross = system.cross
     if isinstance(cross, SparseProducts):
         e = cross.pattern.elimination
-        dense = float(e.dense + cross.n_tail)
-        return _OVERHEAD + _SPARSE * e.operations + dense**3 / 3.0
+        return _OVERHEAD + e.work
     operations = _OVERHEAD + len(cross.rest) ** 3 / 3.0
     for own, tier in zip(cross.pattern.tiers, cross.tiers, strict=True):
         k = tier.d.shape[1]
         rows = np.diff(own.ptr).astype(float) + tier.u.shape[1]
         operations += _SPARSE * k * float((rows**2).sum()) + len(rows) * k**3
     return operations
+
+
+def seconds_of_evaluation(system: ProfiledSystem) -> float:
+    """Seconds that one evaluation will take, about; 0 where it takes less than a second anyway.
+
+    Its operations at the speed at which this machine, with the threads that the engine may use,
+    factorises a matrix now.
+    """
+    operations = evaluation_cost(system)
+    if operations < _QUICK:
+        return 0.0
+    matrix = np.eye(_TRIAL) * _TRIAL + 1.0
+    took = np.inf
+    for _ in range(2):  # the first may load the library
+        trial = matrix.copy()
+        began = time.perf_counter()
+        lapack.cholesky_lower(trial)
+        took = min(took, time.perf_counter() - began)
+    return operations * took / (_TRIAL**3 / 3.0)

@@ -23,9 +23,12 @@ from mixedscope.core.errors import ModelError
 
 __all__ = [
     "cholesky_lower",
+    "factorise_panel",
     "inverse_from_cholesky",
+    "invert_panel",
     "limited_for",
     "multiply_symmetric",
+    "on_one_thread",
     "set_threads",
     "solve_lower",
     "subtract_outer",
@@ -40,6 +43,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "dtrmm": (*[_CHAR] * 4, _INT, _INT, _REAL, _REAL, _INT, _REAL, _INT),
     "dtrsm": (*[_CHAR] * 4, _INT, _INT, _REAL, _REAL, _INT, _REAL, _INT),
     "dtrtri": (_CHAR, _CHAR, _INT, _REAL, _INT, _INT),
+    "dpotri": (_CHAR, _INT, _REAL, _INT, _INT),
     "dlauum": (_CHAR, _INT, _REAL, _INT, _INT),
     "dsymm": (_CHAR, _CHAR, _INT, _INT, _REAL, _REAL, _INT, _REAL, _INT, _REAL, _REAL, _INT),
 }
@@ -135,6 +139,24 @@ def _limited(most: int | None = None) -> Iterator[None]:
         _held = None
 
 
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Hold the BLAS libraries to one thread, so that results are the same bits with any number.
+
+    For matrices of up to hundreds of rows, from which further threads gain little.
+    """
+    with _limited():
+        _routine("dpotrf")  # so that scipy's library is among those held
+        assert _held is not None
+        try:
+            for library, _ in _held:
+                library.set_num_threads(1)
+            yield
+        finally:
+            for library, _ in _held:
+                library.set_num_threads(_threads)
+
+
 def _hold(libraries: list[Any]) -> None:
     """Hold libraries too, until the present work is done."""
     assert _held is not None
@@ -226,6 +248,47 @@ def solve_lower(matrix: Floats, right: Floats) -> None:
             b"L", b"U", b"T", b"N", _int(size), _int(rows), _real(1.0), _data(matrix), _int(size),
             _data(right), _int(size),
         )  # fmt: skip
+
+
+def factorise_panel(panel: Floats) -> bool:
+    """Overwrite some columns of a symmetric matrix by those of its Cholesky factor.
+
+    ``panel`` (k, m): a column a row, from the first of them on; what is below its diagonal is left
+    alone. Gives whether the leading square was positive definite.
+    """
+    info = ctypes.c_int(0)
+    k, m = panel.shape
+    dpotrf = _routine("dpotrf")
+    with _limited():
+        dpotrf(b"L", _int(k), _data(panel), _int(m), ctypes.byref(info))
+        if info.value != 0:
+            return False
+        if m > k:
+            _routine("dtrsm")(
+                b"R", b"L", b"T", b"N", _int(m - k), _int(k), _real(1.0), _data(panel), _int(m),
+                _data(panel[:, k:]), _int(m),
+            )  # fmt: skip
+    return True
+
+
+def invert_panel(panel: Floats) -> None:
+    """Overwrite some columns (k, m) of a Cholesky factor, its rows, as it takes to invert it.
+
+    With L the leading triangle and B what is below it: the upper triangle of the leading square by
+    that of ``inv(L L')``, what is beside it by ``(B inv(L))'``.
+    """
+    info = ctypes.c_int(0)
+    k, m = panel.shape
+    dtrsm = _routine("dtrsm")
+    with _limited():
+        if m > k:
+            dtrsm(
+                b"R", b"L", b"N", b"N", _int(m - k), _int(k), _real(1.0), _data(panel), _int(m),
+                _data(panel[:, k:]), _int(m),
+            )  # fmt: skip
+        _routine("dpotri")(b"L", _int(k), _data(panel), _int(m), ctypes.byref(info))
+    if info.value != 0:
+        raise FloatingPointError("The Cholesky factor is singular.")
 
 
 def subtract_outer(matrix: Floats, factor: Floats) -> None:

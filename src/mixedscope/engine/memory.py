@@ -75,8 +75,8 @@ def sparse_bytes(elimination: Elimination, n_tail: int) -> int:
     width = np.diff(e.first)
     products = int((width[e.gi] * np.repeat(width, np.diff(e.gp))).sum())
     own = int((width * width).sum())
-    lists = 3 * len(e.gi) + len(e.idx) + 9 * len(width)
-    rows = int(e.first[-1]) * (2 * n_tail + 2) + e.columns * (2 * n_tail + 3)
+    lists = 3 * len(e.gi) + len(e.idx) + 10 * len(width)
+    rows = int(e.first[-1]) * (2 * n_tail + 2) + e.columns * (2 * n_tail + 4)
     entries = 2 * e.entries + (e.entries + 1) // 2
     return 8 * (products + own + lists + rows + entries + (e.dense + n_tail) ** 2)
 

@@ -8,7 +8,7 @@ A further one is one more name in :data:`mixedscope.core.vocabulary.SOLVERS` and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +46,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 Products = CrossProducts | SparseProducts
 System = BlockedSystem | SparseSystem
-_Made = Callable[
-    [tuple[GroupColumns, ...], FixedBasis, Floats, Pattern, Scatter], tuple[Products, str]
-]
 
 # Random effects in the rest from which on it is asked how many entries a sparse factor has: a dense
 # one of fewer rows takes hundredths of a second.
@@ -57,12 +54,25 @@ _LEAST: Final = 1000
 # there is no room for a dense one.
 _FULL: Final = 0.1
 _FULL_WITHOUT_ROOM: Final = 0.6
-# Share of a dense factor's multiplications below which the sparse one is chosen, each of which
-# takes so many times as long as one inside LAPACK (measured).
-_SPARSE: Final = 0.25
-_SLOWER: Final = 4.0
+# Share of the time of a dense factor below which the sparse one is chosen.
+_SPARSE: Final = 0.5
 # Entries up to which a sparse factor is made where it is asked for.
 _MOST_ENTRIES: Final = 2e8
+
+
+class _Given(NamedTuple):
+    """What cross-products are formed of."""
+
+    factors: tuple[GroupColumns, ...]
+    basis: FixedBasis
+    response: Floats
+    pattern: Pattern
+    scatter: Scatter
+
+    @property
+    def n_tail(self) -> int:
+        """Fixed-effects basis and response."""
+        return self.basis.q.shape[1] + 1
 
 
 def products_of(
@@ -73,8 +83,7 @@ def products_of(
     ``solver``: one of :data:`mixedscope.core.vocabulary.SOLVERS`. Arguments are those of
     :func:`mixedscope.engine.products.cross_products`. Raises ModelError if there is no room.
     """
-    pattern, scatter = pattern_of(factors)
-    return _MADE[solver](factors, basis, response, pattern, scatter)
+    return _MADE[solver](_Given(factors, basis, response, *pattern_of(factors)))
 
 
 def products_like(
@@ -98,81 +107,52 @@ def factorisation_of(cross: Products) -> System:
     return SparseSystem(cross) if isinstance(cross, SparseProducts) else BlockedSystem(cross)
 
 
-def _exact(
-    factors: tuple[GroupColumns, ...],
-    basis: FixedBasis,
-    response: Floats,
-    pattern: Pattern,
-    scatter: Scatter,
-) -> tuple[Products, str]:
-    return cross_products(factors, basis, response, pattern, scatter), ""
+def _exact(given: _Given) -> tuple[Products, str]:
+    return cross_products(*given), ""
 
 
-def _sparse(
-    factors: tuple[GroupColumns, ...],
-    basis: FixedBasis,
-    response: Floats,
-    pattern: Pattern,
-    scatter: Scatter,
-) -> tuple[Products, str]:
-    likely = share_of_graph(pattern) * float(pattern.n_rest) ** 2 if pattern.n_rest else 0.0
+def _sparse(given: _Given) -> tuple[Products, str]:
+    n_rest = given.pattern.n_rest
+    likely = share_of_graph(given.pattern) * float(n_rest) ** 2 if n_rest else 0.0
     if likely > _MOST_ENTRIES:
         raise ModelError(
             "solver='sparse' does not fit: levels of the crossed grouping factors meet so often "
             f"that the factor would have about {likely:.1g} entries. Leave solver out."
         )
-    return _sparse_products(factors, basis, response, pattern, elimination_of(pattern)), ""
+    return _sparse_products(given, elimination_of(given.pattern)), ""
 
 
-def _auto(
-    factors: tuple[GroupColumns, ...],
-    basis: FixedBasis,
-    response: Floats,
-    pattern: Pattern,
-    scatter: Scatter,
-) -> tuple[Products, str]:
+def _auto(given: _Given) -> tuple[Products, str]:
+    pattern = given.pattern
     if pattern.n_rest < _LEAST:
-        return cross_products(factors, basis, response, pattern, scatter), ""
-    has_room = is_there_room(bytes_needed(pattern, basis.q.shape[1] + 1))
+        return cross_products(*given), ""
+    has_room = is_there_room(bytes_needed(pattern, given.n_tail))
     share = share_of_graph(pattern)
     why = f"a sparse factor would have at least {_percent(share)} of its entries"
     if share < (_FULL if has_room else _FULL_WITHOUT_ROOM):
         elimination = elimination_of(pattern)
-        work = _SLOWER * elimination.operations + float(elimination.dense) ** 3
-        work /= float(pattern.n_rest) ** 3
+        work = 3.0 * elimination.work / float(pattern.n_rest) ** 3
         had = f"{_percent(elimination.share)} of the entries"
         if work < _SPARSE or not has_room:
             why = f"{had} of a dense factor"
-            made = _sparse_products(factors, basis, response, pattern, elimination)
+            made = _sparse_products(given, elimination)
             return made, why if has_room else f"{why}, for which there is no memory"
         why = f"a sparse factor would have {had}"
-    return cross_products(factors, basis, response, pattern, scatter), why
+    return cross_products(*given), why
 
 
-def _sparse_products(
-    factors: tuple[GroupColumns, ...],
-    basis: FixedBasis,
-    response: Floats,
-    pattern: Pattern,
-    elimination: Elimination,
-) -> SparseProducts:
+def _sparse_products(given: _Given, elimination: Elimination) -> SparseProducts:
     """Form them, if there is room for the factor too."""
-    check_sparse_room(elimination, basis.q.shape[1] + 1, [f.group for f in factors])
-    found = sparse_pattern(pattern, elimination)
-    return SparseProducts.of(found, factors, basis, response)
+    check_sparse_room(elimination, given.n_tail, [f.group for f in given.factors])
+    found = sparse_pattern(given.pattern, elimination)
+    return SparseProducts.of(found, given.factors, given.basis, given.response)
 
 
 def _percent(share: float) -> str:
     return f"{100.0 * share:.2g} %"
 
 
-def _iterative(
-    factors: tuple[GroupColumns, ...],
-    basis: FixedBasis,
-    response: Floats,
-    pattern: Pattern,
-    scatter: Scatter,
-) -> tuple[Products, str]:
+def _iterative(given: _Given) -> tuple[Products, str]:
     """Refused: what asks for products, to factorise, is no part of the iterative engine.
 
     Its models are made by :func:`mixedscope.engine.making.linear_system`.
@@ -183,7 +163,7 @@ def _iterative(
     )
 
 
-_MADE: Final[dict[str, _Made]] = {
+_MADE: Final[dict[str, Callable[[_Given], tuple[Products, str]]]] = {
     "auto": _auto,
     "exact": _exact,
     "sparse": _sparse,

@@ -73,12 +73,14 @@ def factorise(
     pivot: Floats,
     w: Floats,
     s: Floats,
+    panel: Ints,
 ) -> bool:
-    """Factorise the sparse columns; leave what they leave of the others above the diagonal of S.
+    """Factorise the sparse columns that are in no panel; leave what they leave of all others.
 
     Column by column of the result, each of which takes from those before it that have an entry in
-    its row. `border` (n, t): ``Z'`` times the tail; the tail's own corner of S is left alone. Gives
-    whether all pivots are positive.
+    its row. What is left of panels is where their factor is to be, of dense columns above the
+    diagonal of S. `border` (n, t): ``Z'`` times the tail; the tail's own corner of S is left alone.
+    `panel`: -1 where a sparse column is in none. Gives whether all pivots are positive.
     """
     n, c, t = len(border), len(pivot), border.shape[1]
     dense = n - c
@@ -143,6 +145,14 @@ def factorise(
                 continue
             value = x[j]
             x[j] = 0.0
+            if panel[j] != -1:
+                pivot[j] = value
+                for p in range(lp[j], lp[j + 1]):
+                    lx[p] = x[li[p]]
+                    x[li[p]] = 0.0
+                for u in range(t):
+                    w[j, u] = tail[u]
+                continue
             if not value > 0.0:
                 return False
             root = np.sqrt(value)

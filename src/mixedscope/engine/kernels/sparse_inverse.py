@@ -38,19 +38,26 @@ def select_inverse(
     zx: Floats,
     zd: Floats,
     zw: Floats,
+    panel: Ints,
 ) -> None:
-    """Fill `zx`, `zd` and, of the first r columns of the tail, `zw` with entries of P."""
+    """Fill `zx`, `zd` and, of the first r columns of the tail, `zw` with entries of P.
+
+    But for columns in panels (`panel` is not -1), where they are to be there.
+    """
     c = len(pivot)
     dense = n - c
     longest = 0
     for j in range(c):
-        longest = max(longest, lp[j + 1] - lp[j])
+        if panel[j] == -1:
+            longest = max(longest, lp[j + 1] - lp[j])
     sums = np.empty(longest + r)
     where = np.empty(n, dtype=np.int64)
     for i in range(n):
         where[i] = -1
     for back in range(c):
         j = c - 1 - back
+        if panel[j] != -1:
+            continue
         rows = li[lp[j] : lp[j + 1]]
         values = lx[lp[j] : lp[j + 1]]
         m = len(rows)
@@ -155,6 +162,33 @@ def _between(
                 out[a, b] = zx[lp[i0 + b] + k - 1 - b + rel + a]
 
 
+@part
+def _add_share(
+    met: Floats, p: Floats, lam: Floats, o: int, m: int, own: int, k: int, moved: Floats,
+    coefficient: Floats, r0: int, i0: int, force: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Add ``2 G' Lambda P`` to the derivative by the factor that begins at `own`.
+
+    G and P (m, k): blocks of the data and of P of a node, m columns from `r0` on, with that of the
+    factor, k from `i0` on. `o`: where the factor of the node begins. `force` receives G' times the
+    node's coefficients.
+    """
+    for a in range(m):
+        for b in range(k):
+            value = 0.0
+            for y in range(a + 1):
+                value += lam[o + a * m + y] * p[y, b]
+            moved[a, b] = value
+    for a in range(k):
+        for b in range(k):
+            value = 0.0
+            for y in range(m):
+                value += met[y, a] * moved[y, b]
+            out[own + a * k + b] += 2.0 * value
+        for y in range(m):
+            force[i0 + a] += met[y, a] * coefficient[r0 + y]
+
+
 @kernel
 def differentiate(
     gp: Ints,
@@ -189,6 +223,9 @@ def differentiate(
     for node in range(nodes):
         largest = max(largest, first[node + 1] - first[node])
     p = np.empty((largest, largest))
+    met = np.empty((largest, largest))
+    turned_p = np.empty((largest, largest))
+    turned_met = np.empty((largest, largest))
     moved = np.empty((largest, largest))
     force = np.zeros(n)
     for node in range(nodes):
@@ -202,38 +239,19 @@ def differentiate(
                 _own(first, lp, zx, zd, s, node, p)
             else:
                 _between(first, lp, zx, c, s, rel[e], node, other, p)
-            # Block of the node: G' lam_other P.
-            for a in range(m):
-                for b in range(k):
-                    value = 0.0
-                    for y in range(a + 1):
-                        value += lam[o + a * m + y] * p[y, b]
-                    moved[a, b] = value
-            for a in range(k):
-                for b in range(k):
-                    value = 0.0
-                    for y in range(m):
-                        value += gx[v + y * k + a] * moved[y, b]
-                    out[own + a * k + b] += 2.0 * value
-                for y in range(m):
-                    force[i0 + a] += gx[v + y * k + a] * coefficient[r0 + y]
+            for y in range(m):
+                for a in range(k):
+                    met[y, a] = gx[v + y * k + a]
+            _add_share(met, p, lam, o, m, own, k, moved, coefficient, r0, i0, force, out)
             if other == node:
                 continue
-            # Block of the other: G lam_node P'.
-            for a in range(k):
-                for b in range(m):
-                    value = 0.0
-                    for y in range(a + 1):
-                        value += lam[own + a * k + y] * p[b, y]
-                    moved[a, b] = value
-            for a in range(m):
-                for b in range(m):
-                    value = 0.0
-                    for y in range(k):
-                        value += gx[v + a * k + y] * moved[y, b]
-                    out[o + a * m + b] += 2.0 * value
-                for y in range(k):
-                    force[r0 + a] += gx[v + a * k + y] * coefficient[i0 + y]
+            for y in range(m):
+                for a in range(k):
+                    turned_met[a, y] = met[y, a]
+                    turned_p[a, y] = p[y, a]
+            _add_share(
+                turned_met, turned_p, lam, own, k, o, m, moved, coefficient, i0, r0, force, out
+            )
         for a in range(k):
             for b in range(k):
                 value = 0.0

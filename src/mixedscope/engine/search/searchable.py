@@ -102,7 +102,8 @@ class SearchableObjective(ProfiledObjective):
 
     def workload(self) -> tuple[float, int]:
         """Seconds that one evaluation will take, about, 0 if less than one; bytes that are held."""
-        from mixedscope.engine.search.workload import bytes_of, seconds_of_evaluation
+        from mixedscope.engine.blocks import seconds_of_evaluation
+        from mixedscope.engine.search.workload import bytes_of
 
         with self.limited_threads():
             return seconds_of_evaluation(self.system), bytes_of(self.system)

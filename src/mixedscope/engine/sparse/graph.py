@@ -2,25 +2,30 @@
 
 The graph has a node for every level of every grouping factor; two are joined if they occur in a row
 together. The levels of the first factor that the dense engine eliminates come first, as no two of
-them are joined; those of the others in the order of minimum degree (Liu 1985, ACM Trans. Math.
-Softw. 11) of the graph that is then left, found by SuperLU, which scipy brings along. All of it is
-done once, before anything is factorised.
+them are joined; those of the others in an order of minimum degree of the graph that is then left
+(:mod:`mixedscope.engine.kernels.minimum_degree`). Columns of nearly the same rows, where they are
+long, are *panels*, whose columns are given all rows of the last, and which are worked on as dense
+matrices. All of it is done once, before anything is factorised.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedscope.engine.kernels.minimum_degree import minimum_degree
 from mixedscope.engine.kernels.sparse_graph import (
     column_lengths,
     column_nodes,
     column_rows,
     elimination_tree,
+    join_columns,
     places_of_blocks,
+    postorder,
 )
 from mixedscope.engine.pattern import Pattern
 
@@ -34,8 +39,22 @@ Ints = NDArray[np.int64]
 
 # Columns of the rest whose neighbours are counted to see how full its graph is.
 _SAMPLE: Final = 128
-# Share of a triangle from which on it is worked on as a dense matrix, by LAPACK.
-_FULL: Final = 0.5
+# How many times as long as in the dense matrix of the last columns a multiplication takes in the
+# others: what tells where that begins.
+_LONGER: Final = 2.0
+# How many times as long as one of LAPACK's in a large matrix a multiplication takes in columns that
+# are in no panel, and in panels, where numbers are moved to and fro (measured).
+_ALONE: Final = 10.0
+_IN_PANELS: Final = 2.0
+# Multiplications of a panel from which on LAPACK gains more than the calls take.
+_PANEL: Final = 5e5
+# A panel of more columns than these has no larger share of zeros than those.
+_COLUMNS: Final = (8, 32)
+_ZEROS: Final = (0.5, 0.2, 0.05)
+# Levels in more sets of others than so many times the root of their number come last, unsorted.
+_BUSY: Final = 10.0
+# Members up to which sets are looked through for others with the same.
+_SETS_SOUGHT: Final = 8
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,8 @@ class Elimination:
         First node below the diagonal in the factor's column; -1 where there is none.
     nodes, rows : (nodes,) arrays of int
         Nodes below the diagonal in the factor's column of blocks, and rows of these.
+    last : (nodes,) array of int
+        Last node of the panel that each is in; -1 where it is in none.
     sparse : int
         Nodes whose columns are sparse; those that follow are worked on as a dense matrix.
     share : float
@@ -74,6 +95,7 @@ class Elimination:
     parent: Ints
     nodes: Ints
     rows: Ints
+    last: Ints
     sparse: int
     share: float
 
@@ -94,10 +116,20 @@ class Elimination:
         return int(self.first[-1]) - self.columns
 
     @property
-    def operations(self) -> float:
-        """Multiplications of one factorisation in the sparse columns."""
-        k = np.diff(self.first[: self.sparse + 1])
-        return float((k * (self.rows[: self.sparse] + k).astype(float) ** 2).sum())
+    def work(self) -> float:
+        """Multiplications of one factorisation, as of a large dense matrix, that take as long."""
+        width = np.diff(self.first[: self.sparse + 1])
+        own = _multiplications(width, self.rows[: self.sparse])
+        longer = np.where(self.last[: self.sparse] == -1, _ALONE, _IN_PANELS)
+        return float((longer * own).sum()) + float(self.dense) ** 3 / 3.0
+
+    @cached_property
+    def panels(self) -> list[tuple[int, int]]:
+        """First column and the one after the last of each panel, in the order of elimination."""
+        inside = np.flatnonzero(self.last[: self.sparse] != -1)
+        final, at = np.unique(self.last[inside], return_index=True)
+        begin = inside[at]
+        return list(zip(self.first[begin].tolist(), self.first[final + 1].tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -121,6 +153,8 @@ class SparsePattern:
         Where the factor of each node begins among the entries of all of them.
     lp, li : arrays of int
         Rows below the diagonal in the sparse columns: where each list begins, and the lists.
+    panel : (columns,) array of int
+        The column after the last one of the panel that a sparse column is in; -1: in none.
     """
 
     codes: tuple[Ints, ...]
@@ -133,6 +167,7 @@ class SparsePattern:
     at: Ints
     lp: Ints
     li: NDArray[np.int32]
+    panel: Ints
 
     @property
     def n_columns(self) -> int:
@@ -167,36 +202,59 @@ def share_of_graph(pattern: Pattern) -> float:
 def elimination_of(pattern: Pattern) -> Elimination:
     """Choose the order of elimination, and count the entries of the factor."""
     graph, factor, first = _graph_of(pattern)
-    nodes = graph.shape[0]
+    nodes, eliminated = graph.shape[0], len(first)
+    width = np.array(pattern.sizes)[factor]
     rest = np.setdiff1d(np.arange(nodes), first)
     order = np.empty(nodes, dtype=np.int64)
-    order[first] = np.arange(len(first))
+    order[first] = np.arange(eliminated)
     if len(rest):
-        to_first = graph[first][:, rest]
-        left = graph[rest][:, rest] + to_first.T @ to_first
-        order[rest] = len(first) + _minimum_degree(left)
-    del first, rest
-    width = np.empty(nodes, dtype=np.int64)
-    width[order] = np.array(pattern.sizes)[factor]
-    placed = np.empty(nodes, dtype=np.int64)
-    placed[order] = factor
-    begin = np.concatenate([[0], np.cumsum(width)])
+        order[rest] = eliminated + _minimum_degree(graph[first][:, rest])
     gp, gi, ptr, idx = _permuted(graph, order)
     parent = elimination_tree(ptr, idx)
+    # The same factor with columns of like rows side by side; what is longest comes last.
+    rows = column_lengths(ptr, idx, parent, _placed(width, order))[1]
+    by_length = np.argsort(rows[eliminated:], kind="stable")
+    above = parent[eliminated:] - eliminated * (parent[eliminated:] != -1)
+    order[rest] = eliminated + postorder(above, by_length)[order[rest] - eliminated]
+    gp, gi, ptr, idx = _permuted(graph, order)
+    parent = elimination_tree(ptr, idx)
+    width, placed = _placed(width, order), _placed(factor, order)
+    begin = np.concatenate([[0], np.cumsum(width)])
     counts, rows = column_lengths(ptr, idx, parent, width)
-    own = width * rows + width * (width + 1) // 2
-    # Entries from each node on, beside those of a full triangle.
-    following = np.cumsum(own[::-1])[::-1]
-    size = (begin[-1] - begin[:-1]).astype(float)
-    is_full = following >= _FULL * size * (size + 1.0) / 2.0
-    eliminated = pattern.levels[pattern.chain[0]]
-    is_full[:eliminated] = False
-    sparse = int(np.argmax(is_full)) if is_full.any() else nodes
-    beyond = float(own[eliminated:].sum())
+    sparse = _where_dense(width, rows, eliminated)
+    beyond = float((width * rows + width * (width + 1) // 2)[eliminated:].sum())
     share = beyond / max(pattern.n_rest * (pattern.n_rest + 1.0) / 2.0, 1.0)
+    last = join_columns(
+        parent, width, rows, eliminated, sparse, _PANEL, np.array(_COLUMNS), np.array(_ZEROS)
+    )
+    inside = np.flatnonzero(last != -1)
+    final = last[inside]
+    counts[inside] = final - inside + counts[final]
+    rows[inside] = begin[final + 1] - begin[inside + 1] + rows[final]
     return Elimination(
-        order, placed, begin, gp, gi, ptr, idx, parent, counts, rows, sparse, share
+        order, placed, begin, gp, gi, ptr, idx, parent, counts, rows, last, sparse, share
     )  # fmt: skip
+
+
+def _where_dense(width: Ints, rows: Ints, eliminated: int) -> int:
+    """Give the first node of those that take least time as one dense matrix of all that is left."""
+    work = np.concatenate([[0.0], np.cumsum(_multiplications(width, rows))])
+    left = float(width.sum()) - np.concatenate([[0.0], np.cumsum(width)])
+    seconds = _LONGER * work + left**3 / 3.0
+    return eliminated + int(np.argmin(seconds[eliminated:]))
+
+
+def _multiplications(width: Ints, rows: Ints) -> NDArray[np.float64]:
+    """Multiplications (nodes,) that it takes to factorise the columns of each node."""
+    k = width.astype(float)
+    return np.asarray(k * (rows + k) ** 2)
+
+
+def _placed(values: Ints, order: Ints) -> Ints:
+    """Give what nodes have, by place."""
+    out = np.empty_like(values)
+    out[order] = values
+    return out
 
 
 def sparse_pattern(pattern: Pattern, elimination: Elimination) -> SparsePattern:
@@ -204,7 +262,7 @@ def sparse_pattern(pattern: Pattern, elimination: Elimination) -> SparsePattern:
     e = elimination
     width = np.diff(e.first)
     start = np.concatenate([[0], np.cumsum(e.nodes[: e.sparse])])
-    nodes = column_nodes(e.ptr, e.idx, e.parent, start)
+    nodes = column_nodes(e.ptr, e.idx, e.parent, start, e.last)
     # Single columns of a node have what is below the diagonal of its own block, and its rows.
     owner = np.repeat(np.arange(e.sparse), width[: e.sparse])
     below = e.first[owner + 1] - 1 - np.arange(e.columns)
@@ -223,6 +281,7 @@ def sparse_pattern(pattern: Pattern, elimination: Elimination) -> SparsePattern:
         at=factors[e.factor],
         lp=lp,
         li=column_rows(start, nodes, e.first, lp),
+        panel=np.where(e.last[owner] == -1, -1, e.first[e.last[owner] + 1]),
     )
 
 
@@ -246,20 +305,42 @@ def _graph_of(pattern: Pattern) -> tuple[csr_array, Ints, Ints]:
     return graph, factor, np.arange(offsets[own], offsets[own + 1])
 
 
-def _minimum_degree(graph: Any) -> Ints:
-    """Place (m,) of each node of a symmetric graph (m, m) in an order of minimum degree."""
-    from scipy.sparse import csc_array, eye_array
-    from scipy.sparse.linalg import spilu
+def _minimum_degree(sets: Any) -> Ints:
+    """Place (m,) of each node in an order of minimum degree; rows of `sets` (q, m) join nodes."""
+    from scipy.sparse import csr_array
 
-    # An incomplete factorisation that drops everything takes no longer than to find the order.
-    m = graph.shape[0]
-    light = csc_array(graph, dtype=np.float64)
-    light.data[:] = 1e-3 / m
-    made = spilu(
-        csc_array(light + eye_array(m, format="csc")), drop_tol=1.0, fill_factor=1.0,
-        permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True},
+    m = sets.shape[1]
+    members = csr_array(sets)
+    members.sort_indices()
+    members = members[_different(members)]
+    # Who has met nearly everybody has no place in an order, but would be looked at every time.
+    met = np.bincount(members.indices, minlength=m)
+    calm = np.flatnonzero(met <= max(16.0, _BUSY * np.sqrt(m)))
+    place = np.empty(m, dtype=np.int64)
+    place[met > max(16.0, _BUSY * np.sqrt(m))] = np.arange(len(calm), m)
+    members = members[:, calm]
+    members = members[np.diff(members.indptr) > 1]
+    inside = members.tocsc()
+    rank = np.empty(len(calm), dtype=np.int64)
+    minimum_degree(
+        members.indptr.astype(np.int64), members.indices.astype(np.int64),
+        inside.indptr.astype(np.int64), inside.indices.astype(np.int64), rank,
     )  # fmt: skip
-    return np.asarray(made.perm_c, dtype=np.int64)
+    place[calm[np.argsort(rank, kind="stable")]] = np.arange(len(calm))
+    return place
+
+
+def _different(members: Any) -> Ints:
+    """Rows of a matrix without those that join nothing, and without some that join the same."""
+    length = np.diff(members.indptr)
+    chosen = [np.flatnonzero(length > _SETS_SOUGHT)]
+    for size in range(2, _SETS_SOUGHT + 1):
+        own = np.flatnonzero(length == size)
+        if not len(own):
+            continue
+        of_each = members.indices[members.indptr[own][:, None] + np.arange(size)]
+        chosen.append(own[np.unique(of_each, axis=0, return_index=True)[1]])
+    return np.sort(np.concatenate(chosen))
 
 
 def _permuted(graph: Any, order: Ints) -> tuple[Ints, Ints, Ints, Ints]:

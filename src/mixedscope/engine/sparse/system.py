@@ -20,6 +20,7 @@ from mixedscope.engine.kernels import sparse as kernels
 from mixedscope.engine.kernels import sparse_inverse as kernels_inverse
 from mixedscope.engine.kernels.criterion import residual_weight
 from mixedscope.engine.layout import squares
+from mixedscope.engine.sparse.panels import factorise_panels, invert_panels
 from mixedscope.engine.sparse.products import SparseProducts, SparseWorkingProducts
 
 __all__ = ["SparseSystem"]
@@ -273,9 +274,9 @@ class SparseSystem:
         self._lam[:] = np.concatenate([f.ravel() for f in factors])
         is_positive = kernels.factorise(
             e.gp, e.gi, pattern.gv, cross.gx, e.first, pattern.at, self._lam, cross.border,
-            pattern.lp, pattern.li, self._lx, self._pivot, w, s,
+            pattern.lp, pattern.li, self._lx, self._pivot, w, s, pattern.panel,
         )  # fmt: skip
-        if not is_positive:
+        if not (is_positive and factorise_panels(pattern, self._lx, self._pivot, w, s)):
             return False
         s[e.dense :, e.dense :] = cross.corner - w.T @ w
         for begin in range(0, len(s), _PIECE):
@@ -296,8 +297,10 @@ class SparseSystem:
             shapes = self._lx.shape, self._pivot.shape, self._w.shape
             self._inverse = np.empty(shapes[0]), np.empty(shapes[1]), np.empty(shapes[2])
         zx, zd, zw = self._inverse
+        factor = self._lx, self._pivot, self._w
+        invert_panels(pattern, factor, self._s, r, self._inverse)
         kernels_inverse.select_inverse(
-            pattern.lp, pattern.li, self._lx, self._pivot, self._w, self._s, pattern.n_columns, r,
-            zx, zd, zw,
+            pattern.lp, pattern.li, *factor, self._s, pattern.n_columns, r, zx, zd, zw,
+            pattern.panel,
         )  # fmt: skip
         return self._inverse
