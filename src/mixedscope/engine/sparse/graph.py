@@ -41,11 +41,11 @@ Ints = NDArray[np.int64]
 _SAMPLE: Final = 128
 # How many times as long as in the dense matrix of the last columns a multiplication takes in the
 # others: what tells where that begins.
-_LONGER: Final = 2.0
+_LONGER: Final = 4.0
 # How many times as long as one of LAPACK's in a large matrix a multiplication takes in columns that
 # are in no panel, and in panels, where numbers are moved to and fro (measured).
-_ALONE: Final = 10.0
-_IN_PANELS: Final = 2.0
+_ALONE: Final = 40.0
+_IN_PANELS: Final = 8.0
 # Multiplications of a panel from which on LAPACK gains more than the calls take.
 _PANEL: Final = 5e5
 # A panel of more columns than these has no larger share of zeros than those.
