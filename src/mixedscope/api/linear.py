@@ -64,10 +64,11 @@ class LinearMixedModel(FittableModel):
         numbers but for rounding. ``auto`` is exact, and sparse where a thousand random effects or
         more would be left and the sparse factor takes less than half of the time of the dense one,
         as with workers who rarely change firms. ``iterative`` is for crossed factors of thousands
-        of levels that meet at random, as in ratings, with random slopes in any of them: it solves by conjugate gradients and estimates the determinant, and so the deviance and its
-        slope, by random probes; fixed effects, sigma and modes are exact given theta, and every
-        evaluation and the certificate state the error. ``auto`` never takes it. :meth:`blocks` says
-        which solver it is, and why.
+        of levels that meet at random, as in ratings, with random slopes in any of them: it solves
+        by conjugate gradients and estimates the determinant, and so the deviance and its slope, by
+        random probes; fixed effects, sigma and modes are exact given theta, and every evaluation
+        and the certificate state the error. ``auto`` never takes it. :meth:`blocks` says which
+        solver it is, and why.
 
     Raises
     ------
