@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from mixedscope.engine.iterative.objective import IterativeObjective
 from mixedscope.engine.iterative.system import IterativeSystem
 from mixedscope.engine.search.starting import average_information
 from mixedscope.optimize.driver import minimize
-from mixedscope.optimize.estimated import EstimatedObjective
+from mixedscope.optimize.estimated import EstimatedObjective, Settler
 
 
 def ratings(n=6000, users=500, items=150, *, seed=0, sds=(0.6, 0.5), slope=0.3):
@@ -232,6 +234,26 @@ def test_errors_of_theta_are_as_large_as_stated_over_100_seeds(formula, within):
     size = np.sqrt(np.mean(np.square(ratios), axis=0))
     assert np.all((size > 0.7) & (size < 1.4)), size
     assert np.all(np.abs(np.mean(ratios, axis=0)) < 0.4)  # four standard errors of a mean
+
+
+def test_parameters_that_end_at_zero_leave_the_others_their_own_step():
+    settler = Settler.__new__(Settler)
+    settler.problem = SimpleNamespace(
+        objective=SimpleNamespace(lower=np.array([0.0, 0.0, -np.inf]))
+    )
+    hessian = np.array([[0.25, 5.0, 1.0], [5.0, 400.0, 20.0], [1.0, 20.0, 50.0]])
+    gradient = np.array([1.0, 2.0, -1.0])
+    point = SimpleNamespace(x=np.array([0.02, 1.0, 0.5]), gradient=gradient)
+    joint = -np.linalg.solve(hessian, gradient)
+    assert joint[0] < -1.0  # far beyond zero, and the others as far beyond theirs
+    step = settler._bounded(hessian, point, 0.0)
+    assert step[0] == -0.02
+    rest = -np.linalg.solve(hessian[1:, 1:], gradient[1:] - 0.02 * hessian[1:, 0])
+    np.testing.assert_allclose(step[1:], rest, rtol=1e-12)
+    # Where nothing ends, and nothing depends on anything else, damping shortens the step.
+    point = SimpleNamespace(x=np.ones(3), gradient=gradient)
+    short = settler._bounded(np.diag([2.0, 4.0, 5.0]), point, 3.0)
+    np.testing.assert_allclose(short, -gradient / np.array([8.0, 16.0, 20.0]), rtol=1e-12)
 
 
 @pytest.mark.exhaustive

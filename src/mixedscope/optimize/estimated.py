@@ -189,25 +189,48 @@ class Settler:
             if point.gradient is None:
                 return Outcome("failed", "the gradient could not be computed")
             hessian = self._hessian(point)
-            values, vectors = np.linalg.eigh((hessian + hessian.T) / 2.0)
-            divisors = np.maximum(np.abs(values), _LEAST * float(np.abs(values).max()) + 1e-300)
-            along = vectors.T @ point.gradient
-            step = -vectors @ (along / divisors)
-            if 0.5 * float(along @ (along / divisors)) <= _ENOUGH:
+            escape = None
+            step = _newton(hessian, point.gradient)
+            if -0.5 * float(step @ point.gradient) <= _ENOUGH:
                 escape = self._escape(hessian)
                 if escape is None:
                     return Outcome("success", "the predicted decrease fell below 1e-8")
-                step = escape
             allowed = point.objective + point.evaluation.objective_se + 1e-6  # type: ignore[attr-defined]
-            for _ in range(_HALVINGS):
+            for halving in range(_HALVINGS):
+                smaller = 4.0**halving
+                if escape is not None:
+                    step = escape / smaller
+                else:
+                    step = self._bounded(hessian, point, smaller - 1.0)
                 found = problem.evaluate(self._moved(point.x, step), gradient=True)
                 if found is not None and found.objective <= allowed:
                     break
-                step = step / 4.0
             else:
                 return Outcome("precision_loss", "no step lowers the objective beyond its error")
             self._point = found
         return Outcome("steps", f"stopped after {_STEPS} steps")
+
+    def _bounded(self, hessian: FloatArray, point: Point, damping: float) -> FloatArray:
+        """Give a step that knows of parameters which end at zero: others go without them.
+
+        ``damping``: share of the diagonal that is added to the Hessian.
+        """
+        assert point.gradient is not None
+        x = point.x
+        is_small = (np.asarray(self._objective.lower) == 0.0) & (x > 0.0) & (x < _TINY)
+        step, free = np.zeros(len(x)), np.ones(len(x), dtype=bool)
+        while free.any():
+            own = hessian[np.ix_(free, free)]
+            gradient = point.gradient[free]
+            if not free.all():
+                gradient = gradient + hessian[np.ix_(free, ~free)] @ step[~free]
+            step[free] = _newton(own, gradient, damping)
+            gone = free & is_small & (x + step < x / 4.0)
+            if not gone.any():
+                break
+            step[gone] = -x[gone]
+            free &= ~gone
+        return step
 
     def _moved(self, x: FloatArray, step: FloatArray) -> FloatArray:
         """Take a step, in the squares of parameters that have the lower bound 0 where they grow.
@@ -333,6 +356,17 @@ class Settler:
     def _note(self, what: str) -> None:
         if what not in self.tried:
             self.tried.append(what)
+
+
+def _newton(hessian: FloatArray, gradient: FloatArray, damping: float = 0.0) -> FloatArray:
+    """Newton step downhill, by absolute curvatures; `damping`: share of the diagonal added."""
+    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2.0)
+    divisors = np.maximum(np.abs(values), _LEAST * float(np.abs(values).max()) + 1e-300)
+    if damping == 0.0:
+        return np.asarray(-vectors @ ((vectors.T @ gradient) / divisors))
+    metric = (vectors * divisors) @ vectors.T
+    metric += damping * np.diag(metric.diagonal())
+    return np.asarray(-np.linalg.solve(metric, gradient))
 
 
 def is_estimated(objective: SmoothObjective) -> bool:
