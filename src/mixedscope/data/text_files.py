@@ -87,12 +87,12 @@ def check_text_format(settings: Mapping[str, Any]) -> TextFormat:
 
 
 def read_text(
-    path: Path, given: TextFormat | None = None
+    path: Path, given: TextFormat | None = None, *, progress: bool = False
 ) -> tuple[pd.DataFrame, TextFormat, list[str]]:
     """Read a text file, also a compressed one: the table, how it is written, and notes (sentences).
 
     ``given`` is what is known of how it is written; notes tell what was found out, left out, or is
-    doubtful.
+    doubtful. ``progress``: whether a bar shows how far a large file is read.
     """
     given = given or TextFormat()
     if given.thousands == "." and given.decimal is None:
@@ -111,7 +111,7 @@ def read_text(
         given, separator=separator, encoding=encoding, missing=given.missing or _MISSING
     )
     reader = TextReader(path, text, names, found, strict=given.missing is not None)
-    frame = reader.read(notes)
+    frame = reader.read(notes, progress=progress)
     if given.decimal is None and given.thousands is None:
         if separator != "," and reader.has_decimal_commas(frame):
             example = reader.decimal_comma

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SHOWN", "TextFormat", "TextReader"]
 
+#: Characters from which on a text is large: of less all the care takes about a second.
+_LARGE = 1 << 26
 #: Separators by the names that a configuration has for them.
 SHOWN = {"\t": "tab", r"\s+": "whitespace"}
 #: Numbers that often stand for a missing value.
@@ -98,10 +100,47 @@ class TextReader:
         self.path, self.text, self.names, self.format = path, text, names, format
         self.strict = strict
         self.raw = pd.DataFrame()  # columns with text or missing cells, as written
+        self.is_even = False  # whether it is known that all rows have as many cells
         self.decimal_comma = ""
 
-    def read(self, notes: list[str]) -> pd.DataFrame:
-        """Columns numbered from 0, each of numbers, truth values or text."""
+    def read(self, notes: list[str], *, progress: bool = False) -> pd.DataFrame:
+        """Columns numbered from 0, each of numbers, truth values or text.
+
+        ``progress``: whether a bar shows how many rows of a large table have been read.
+        """
+        plain = self.format.decimal in (None, ".") and self.format.thousands is None
+        if plain and len(self.format.separator or "") == 1 and len(self.text) >= _LARGE:
+            frame = self._read_large(progress=progress)
+            if frame is not None:
+                return frame
+        return self._read_carefully(notes)
+
+    def _read_large(self, *, progress: bool) -> pd.DataFrame | None:
+        """Read by Arrow; None where what it reads might not be what is read otherwise."""
+
+        def careful(rows: str) -> pd.DataFrame | None:
+            reader = TextReader(self.path, rows, self.names, self.format, strict=self.strict)
+            notes: list[str] = []
+            frame = reader._read_carefully(notes)
+            return None if notes else frame
+
+        # Loads Arrow and pandas, which runs that are planned do without.
+        from mixedscope.core.arrow import frame_of_arrow
+        from mixedscope.data.large_text import read_large
+
+        table = read_large(
+            self.text, self.format.separator or ",", self.format.missing or (), careful,
+            progress=progress,
+        )  # fmt: skip
+        if table is None:
+            return None
+        frame = frame_of_arrow(table, spent=True)
+        self.raw = frame[[name for name in frame if frame[name].dtype.kind not in "iufb"]]
+        self.is_even = True
+        return frame
+
+    def _read_carefully(self, notes: list[str]) -> pd.DataFrame:
+        """Read by pandas, and look at what is written wherever that may be something else."""
         missing = ["", *(self.format.missing or ())]
         frame = self._parse(
             decimal=self.format.decimal or ".",
@@ -130,7 +169,8 @@ class TextReader:
         placeholders = [str(i) for i in range(len(self.names))]
         try:
             return pd.read_csv(
-                io.StringIO(self.text),
+                # A text as a file has four bytes a character.
+                io.BytesIO(self.text.encode()),
                 sep=self.format.separator,
                 header=0,
                 names=placeholders,
@@ -196,7 +236,9 @@ class TextReader:
 
     def note_short_rows(self, frame: pd.DataFrame, notes: list[str]) -> None:
         """Say which row has fewer cells than there are columns: pandas fills it in silence."""
-        if self.format.separator == r"\s+" or not frame.iloc[:, -1].isna().any():
+        if self.is_even or self.format.separator == r"\s+":
+            return
+        if not frame.iloc[:, -1].isna().any():
             return
         rows = csv.reader(
             io.StringIO(self.text, newline=""), delimiter=self.format.separator or ","
@@ -342,7 +384,9 @@ class TextReader:
         for _, series in frame.items():
             if series.dtype.kind not in "if":
                 continue
-            present = sorted(value for value in series.unique() if value in _CODES)
+            present = sorted(series[series.isin(list(_CODES))].unique())
+            if not present:
+                continue
             others = series[~series.isin(present)]
             low, high = others.min(), others.max()
             for code in present:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -25,6 +25,7 @@ __all__ = [
     "cross_among",
     "crossing",
     "factorize",
+    "frame_of_table",
     "in_order_of",
     "is_numeric",
     "missing_values",
@@ -78,13 +79,16 @@ def in_order_of(values: Any, index: pd.Index[Any]) -> Any:
     return values.reindex(index) if index.isin(values.index).all() else values
 
 
-def as_frame(data: Any, *, empty: bool = False) -> pd.DataFrame:
+def as_frame(
+    data: Any, *, empty: bool = False, only: Collection[str] | None = None
+) -> pd.DataFrame:
     """Turn tabular data into a pandas DataFrame without copying more than it must.
 
-    Column names are text and rows are numbered from 0. Raises DataError if it is no table, repeats
-    a column name, or has no rows or columns, unless it may be ``empty``.
+    Column names are text and rows are numbered from 0. ``only``: the columns that will be read; of
+    tables that are not pandas' no others are brought over, but for their names. Raises DataError if
+    it is no table, repeats a column name, or has no rows or columns, unless it may be ``empty``.
     """
-    frame = _convert(data)
+    frame = _convert(data, only)
     if frame.columns.nlevels > 1:
         raise DataError("Columns with several levels of names cannot be used: flatten them.")
     given = list(frame.columns)
@@ -103,14 +107,16 @@ def as_frame(data: Any, *, empty: bool = False) -> pd.DataFrame:
     return frame
 
 
-def _convert(data: Any) -> pd.DataFrame:
+def _convert(data: Any, only: Collection[str] | None) -> pd.DataFrame:
     if isinstance(data, pd.DataFrame):
         return data
     module = type(data).__module__.partition(".")[0]
     if module == "polars":
-        return _from_polars(data)
+        return _from_polars(data, only)
     if module == "pyarrow" and hasattr(data, "to_pandas"):
-        return _from_arrow(data)
+        if not hasattr(data, "column_names"):
+            raise DataError(f"A pyarrow table is needed, not pyarrow.{type(data).__name__}.")
+        return frame_of_table(data, only=only)
     if isinstance(data, Mapping):
         lengths = {str(k): np.shape(v)[0] if np.ndim(v) else None for k, v in data.items()}
         if len(set(lengths.values())) > 1 or None in lengths.values():
@@ -125,10 +131,14 @@ def _convert(data: Any) -> pd.DataFrame:
     )
 
 
-def _from_arrow(data: Any) -> pd.DataFrame:
-    if not hasattr(data, "column_names"):
-        raise DataError(f"A pyarrow table is needed, not pyarrow.{type(data).__name__}.")
-    names = list(data.column_names)
+def frame_of_table(
+    table: Any, *, spent: bool = False, only: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Turn a pyarrow table into a frame, ``spent`` and ``only`` as `frame_of_arrow` has them.
+
+    Raises DataError if it repeats a column name.
+    """
+    names = list(table.column_names)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(
@@ -136,17 +146,19 @@ def _from_arrow(data: Any) -> pd.DataFrame:
         )
     # Without pandas' metadata a column that once was an index is a column like any other.
     kept = [name for name in names if not name.startswith("__index_level_")]
-    return frame_of_arrow(data.select(kept))
+    if len(kept) < len(names):
+        table = table.select(kept)
+    return frame_of_arrow(table, spent=spent, only=only)
 
 
-def _from_polars(data: Any) -> pd.DataFrame:
+def _from_polars(data: Any, only: Collection[str] | None) -> pd.DataFrame:
     import polars as pl
 
     if isinstance(data, pl.LazyFrame):
         data = data.collect()
     if not isinstance(data, pl.DataFrame):
         raise DataError(f"A polars table is needed, not polars.{type(data).__name__}.")
-    return frame_of_arrow(data.to_arrow())
+    return frame_of_arrow(data.to_arrow(), only=only)
 
 
 #: What `pandas.api.types.infer_dtype` calls values that are neither numbers nor categories.
