@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedscope.core.errors import suggest
 
-from . import generalized, power, workflow
+from . import crossed, generalized, power, workflow
 from .cases import CASES
 from .charts import write_charts
 from .competitors import COMPETITORS, OURS, ROOT, Interpreters
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return workflow.main(given[1:])
     if given[:1] == ["generalized"]:
         return generalized.main(given[1:])
+    if given[:1] == ["crossed"]:
+        return crossed.main(given[1:])
     if given[:1] == ["power"]:
         return power.main(given[1:])
     options = _parser().parse_args(given)
@@ -143,8 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         "python -m benchmarks",
         description=main.__doc__,
         epilog="`python -m benchmarks workflow` measures a run of the workflow instead, "
-        "`python -m benchmarks generalized` generalised models, and `python -m benchmarks power` "
-        "power curves.",
+        "`python -m benchmarks generalized` generalised models, `python -m benchmarks crossed` "
+        "large crossed ones, and `python -m benchmarks power` power curves.",
     )
     add = parser.add_argument
     add("--cases", metavar="A,B", help="some of the cases (--list names them)")

@@ -17,12 +17,15 @@ from time import monotonic
 from typing import Any
 
 from .cases import Case
+from .crossed_cases import CrossedCase
 from .generalized_cases import GeneralizedCase
 
 __all__ = [
     "COMPETITORS",
+    "OF_CROSSED",
     "OF_GENERALIZED",
     "OURS",
+    "THREADS",
     "Absent",
     "Failed",
     "Interpreters",
@@ -36,14 +39,14 @@ ROOT = Path(__file__).resolve().parents[1]
 OURS = "mixedscope"
 
 _START_SECONDS = 600.0
-_THREADS = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
+THREADS = (
+    "OPENBLAS_NUMTHREADS",
+    "OMP_NUMTHREADS",
+    "MKL_NUMTHREADS",
+    "BLIS_NUMTHREADS",
+    "NUMBA_NUMTHREADS",
+    "RAYON_NUMTHREADS",
+    "VECLIB_MAXIMUMTHREADS",
 )
 
 
@@ -69,6 +72,7 @@ class Interpreters:
 
     mixedlm: str = sys.executable
     statsmodels: str = sys.executable
+    gpboost: str = sys.executable
     rscript: str = "Rscript"
 
 
@@ -78,21 +82,21 @@ class Job:
 
     Attributes
     ----------
-    case : Case or GeneralizedCase
+    case : Case, GeneralizedCase or CrossedCase
     factors : tuple of str
         Categorical columns.
     csv, job : path
         The data for R; the job of the Python workers, which names the data as Parquet.
     """
 
-    case: Case | GeneralizedCase
+    case: Case | GeneralizedCase | CrossedCase
     factors: tuple[str, ...]
     csv: Path
     job: Path
 
 
-def _python(module: str, interpreter: str, job: Job) -> list[str]:
-    return [interpreter, "-m", f"benchmarks.workers.{module}", str(job.job)]
+def _python(module: str, interpreter: str, job: Job, *how: str) -> list[str]:
+    return [interpreter, "-m", f"benchmarks.workers.{module}", str(job.job), *how]
 
 
 def _r(rscript: str, job: Job) -> list[str]:
@@ -128,6 +132,20 @@ OF_GENERALIZED: dict[str, Callable[[Interpreters, Job], list[str]]] = {
     "glmmTMB": lambda with_, job: _r_generalized("glmmTMB", with_.rscript, job),
 }
 
+#: Those of large crossed models, ours by its solvers.
+OF_CROSSED: dict[str, Callable[[Interpreters, Job], list[str]]] = {
+    "iterative": lambda _, job: _python("ours_crossed", sys.executable, job, "iterative"),
+    "exact": lambda _, job: _python("ours_crossed", sys.executable, job, "exact"),
+    "gpboost iterative": lambda with_, job: _python(
+        "gpboost_worker", with_.gpboost, job, "iterative"
+    ),
+    "gpboost cholesky": lambda with_, job: _python(
+        "gpboost_worker", with_.gpboost, job, "cholesky"
+    ),
+}
+
+_PROGRAMS = {GeneralizedCase: OF_GENERALIZED, CrossedCase: OF_CROSSED, Case: COMPETITORS}
+
 
 class Worker:
     """A process of one program with the data of one case loaded.
@@ -149,15 +167,14 @@ class Worker:
     def __init__(
         self, competitor: str, interpreters: Interpreters, job: Job, memory_limit: float
     ) -> None:
-        known = OF_GENERALIZED if isinstance(job.case, GeneralizedCase) else COMPETITORS
-        command = known[competitor](interpreters, job)
+        command = _PROGRAMS[type(job.case)][competitor](interpreters, job)
         if shutil.which(command[0]) is None:
             raise Absent(f"{Path(command[0]).name} was not found")
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the worker)
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | dict.fromkeys(_THREADS, "1"),
+            env=os.environ | dict.fromkeys(THREADS, "1"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

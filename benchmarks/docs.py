@@ -13,6 +13,7 @@ from .charts import write_charts
 from .competitors import COMPETITORS, OURS
 
 __all__ = [
+    "CROSSED_HEADING",
     "GENERALIZED_HEADING",
     "POWER_HEADING",
     "WORKFLOW",
@@ -41,9 +42,10 @@ differ from it by more than a tenth. A ✓ or ✗ says whether the target in par
 _TASKS = "## What is asked of a fit\n"
 WORKFLOW = "## The workflow\n"
 GENERALIZED_HEADING = "## Generalised models\n"
+CROSSED_HEADING = "## Large crossed models\n"
 POWER_HEADING = "## Power\n"
 #: Sections that commands of their own write, in the order of the page.
-_APART = (GENERALIZED_HEADING, POWER_HEADING, WORKFLOW)
+_APART = (GENERALIZED_HEADING, CROSSED_HEADING, POWER_HEADING, WORKFLOW)
 _WORDS = """\
 CPU seconds; in brackets how many times ours that is, and the largest difference of the numbers that
 were found from ours: of leverages, standard errors and degrees of freedom as a part of them, of

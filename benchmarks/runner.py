@@ -17,6 +17,7 @@ from mixedscope.formula.parse import parse_formula
 
 from .cases import Case
 from .competitors import OURS, Absent, Failed, Interpreters, Job, Refused, TooSlow, Worker
+from .crossed_cases import CrossedCase
 from .generalized_cases import GeneralizedCase
 
 __all__ = [
@@ -259,7 +260,7 @@ def write_data(
 
 def start(
     entry: Entry,
-    case: Case | GeneralizedCase,
+    case: Case | GeneralizedCase | CrossedCase,
     settings: RunSettings,
     interpreters: Interpreters,
     job: Job,
@@ -269,7 +270,7 @@ def start(
     if isinstance(case, Case) and name == "statsmodels" and case.statsmodels is None:
         entry.status = "left out: cannot say the model, or not in reasonable time"
         return
-    if name in case.long and not settings.long:
+    if not isinstance(case, CrossedCase) and name in case.long and not settings.long:
         entry.status = "left out: takes minutes"
         return
     try:

@@ -371,3 +371,80 @@ def test_power_curves_are_told_beside_those_of_fewer_draws(bench: Any, tmp_path:
     late = table.assign(cpu=9.0, tested=table["tested"] - 1)
     told = power.section(late, bench("machine").describe_machine("today"))
     assert "(wanted ≤ 2 ✗); 2 could not be tested" in told
+
+
+def test_large_crossed_models_are_held_against_a_judge(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossed, cases, runner = bench("crossed"), bench("crossed_cases"), bench("runner")
+    first = {"iterative": 1.0, "exact": 5.0, "gpboost iterative": 12.0}
+    asked: list[tuple[str, str]] = []
+
+    class Paper:
+        """Answers of a worker, from paper; GPBoost is a tenth off, its Cholesky way too slow."""
+
+        def __init__(self, program: str, *given: Any) -> None:
+            if program not in first:
+                raise bench("competitors").TooSlow("more than 1 s")
+            self.program, self.job = program, json.loads(given[1].job.read_text("utf-8"))
+            self.greeting = {"version": "1", "memory": 50.0, "tasks": ""}
+
+        def ask(self, what: str, _: int, __: float) -> dict[str, Any]:
+            asked.append((self.program, what))
+            seconds = first[self.program]
+            if what == "memory":
+                return {"memory": 100.0}
+            if what == "above":
+                thetas = json.loads(Path(self.job["thetas"]).read_text("utf-8"))
+                return {"above": {name: theta[0] ** 2 for name, theta in thetas.items()}}
+            off = {"iterative": 0.001, "exact": 0.0, "gpboost iterative": 0.125}[self.program]
+            return {
+                "seconds": seconds, "cpu": seconds, "fit": seconds / 2.0, "objective": 100.0 + off,
+                "theta": [off, 1.0], "evaluations": 5, "verdict": "optimum", "stated": 0.002,
+                "stated_theta": 0.003,
+            }  # fmt: skip
+
+        def close(self) -> None:
+            pass
+
+    names = ("exact", "gpboost iterative", "gpboost cholesky")
+    known = [
+        cases.CrossedCase(2_000, 60, 40, names, ratio=4.0),
+        cases.CrossedCase(3_000, 70, 50, seconds=0.4, growth=True),
+    ]
+    monkeypatch.setattr(runner, "Worker", Paper)
+    monkeypatch.setattr(crossed, "CROSSED", {case.name: case for case in known})
+    settings = runner.RunSettings(list(bench("competitors").OF_CROSSED), repeat=3)
+    tables = [crossed._run(case, settings, bench("competitors").Interpreters()) for case in known]
+    table = pd.concat(tables, ignore_index=True)
+    found = table.set_index(["case", "program"])
+    own = found.loc[known[0].name]
+    assert own["judge"].tolist() == ["exact"] * 4
+    assert own.at["gpboost iterative", "error"] == pytest.approx(0.125)
+    assert own.at["gpboost iterative", "above"] == pytest.approx(0.125**2)
+    assert own["samples"].to_dict() == {
+        "iterative": 3, "exact": 1, "gpboost iterative": 1, "gpboost cholesky": 0,
+    }  # fmt: skip
+    assert found.at[(known[1].name, "iterative"), "judge"] == "iterative"
+    assert [program for program, what in asked if what == "above"] == ["exact", "iterative"]
+    machine = bench("machine").describe_machine(None) | {"load_after": 9.75}
+    text = crossed.section(table, None, machine)
+    # The exact fit takes five times as long, four were wanted.
+    assert (
+        "| 0.500 | 5 |  | 5.00 | 2.50 | 5.00 (≥ 4) ✓ | 0.00100 (0.00200) | 0.00100 (0.00300)"
+        in text
+    )
+    assert "0.500 (≤ 0.4) ✗" in text
+    assert "after it 9.75" in text
+    assert "| gpboost iterative | 12.0 | 6.00 | 12.0 | 0.125 | 0.0156 | exact | 100 |" in text
+    assert "gpboost cholesky, 0.002 M ratings, 60 × 40: too slow: more than 1 s" in text
+
+
+def test_ratings_of_a_platform_are_the_same_each_time(bench: Any) -> None:
+    simulate = bench("simulate")
+    frame = simulate.platform(2000, 60, 40)
+    assert frame.equals(simulate.platform(2000, 60, 40))
+    assert frame[["user", "item"]].nunique().tolist() == [60, 40]
+    # A few have most of the ratings.
+    assert frame["user"].value_counts().iloc[:12].sum() > 1000
+    assert frame.groupby("user")["age"].nunique().eq(1).all()
