@@ -17,6 +17,7 @@ import mixedscope as ms
 from mixedscope.api.power import power_study
 from mixedscope.core.errors import FormulaError, MixedscopeError, ModelError
 from mixedscope.inference.hypotheses.contrasts import contrasts_of
+from mixedscope.inference.power.many_kenward_roger import ManyKenwardRoger
 from mixedscope.inference.power.many_tests import LinearTests
 from mixedscope.inference.power.outcomes import TESTS, Outcomes
 from mixedscope.inference.power.performance import frame_of, performance, wilson
@@ -112,6 +113,32 @@ def test_draws_together_are_tested_as_fits_by_themselves(formula, data, options,
         np.testing.assert_allclose(found.p_value[i], table["p_value"], rtol=2e-3, atol=1e-12)
         np.testing.assert_allclose(found.lower[i], table["lower"], rtol=1e-3)
         np.testing.assert_allclose(found.df[i], table["df"], rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("Reaction ~ Days + (Days | Subject)", {}),
+        ("Reaction ~ Days + (Days || Subject)", {"weights": "w"}),
+        ("Reaction ~ 1 + (1 | Subject)", {"sigma": 25.0}),
+        ("Reaction ~ Days + homcs(1 + Days | Subject)", {}),
+    ],
+)
+def test_adjustments_of_all_draws_at_once_are_those_of_each(
+    formula: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sleep().model.data.assign(w=np.random.default_rng(3).uniform(0.5, 2.0, 180))
+    fit = ms.LinearMixedModel(formula, data, **options).fit(reml=True)
+    hypotheses = {"a": {"(Intercept)": 1.0}, "b": dict.fromkeys(fit.model.fixed_names, 0.3)}
+    study = power_study(fit, test="kenward-roger", hypotheses=hypotheses, seed=1)
+    layout: Any = study.plan.layout({"Subject": 5}, 0, 0)
+    assert ManyKenwardRoger.suits(layout.objective)
+    together = layout.outcomes(range(12), 1)
+    monkeypatch.setattr(ManyKenwardRoger, "suits", staticmethod(lambda objective: False))
+    each = layout.outcomes(range(12), 1)
+    assert formula.endswith("(1 | Subject)") or each.singular.any()
+    np.testing.assert_allclose(together.std_error, each.std_error, rtol=1e-8)
+    np.testing.assert_allclose(together.df, each.df, rtol=1e-7)
 
 
 def test_profile_intervals_of_draws_are_those_of_profiles() -> None:
