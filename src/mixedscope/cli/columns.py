@@ -13,8 +13,10 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from mixedscope.cli.families import COUNTED, Suggestion, suggested_family, words_of
 from mixedscope.core.wording import counted
 from mixedscope.design.frame import factorize, is_numeric, numeric_column
+from mixedscope.families.registry import is_normal
 
 __all__ = ["Column", "Guess", "described_columns", "formula_name", "guesses"]
 
@@ -41,7 +43,8 @@ _WORDS: Final = {
     "response": (
         "rt|reaction|latency|duration|time|score|response|outcome|dv|y|value|yield|rating|"
         "correct|accuracy|count|total|result|weight|height|thickness|strength|math"
-    ),
+    )
+    + f"|{COUNTED}",
     "factor": (
         "id|nr|subject|subj|participant|ppt|proband|vp|vpn|person|patient|pupil|student|child|driver|worker|"
         "item|word|stimulus|stim|trial|school|class|site|clinic|hospital|batch|plate|sample|"
@@ -79,9 +82,7 @@ class Column:
 
     def sounds_like(self, role: str) -> bool:
         """Whether a word of its name is usual for a role."""
-        # RT (ms), subject_id, subjId, Subj.Nr
-        spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", self.name)
-        return any(re.fullmatch(_WORDS[role], w) for w in re.findall(r"[a-z]+", spaced.lower()))
+        return any(re.fullmatch(_WORDS[role], word) for word in words_of(self.name))
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,14 @@ class Guess:
     structures : tuple of str
     family : str or None
         Of a generalised model.
+    suggestion : Suggestion or None
+        Why the family was guessed, if it was.
     """
 
     formula: str
     structures: tuple[str, ...]
     family: str | None = None
+    suggestion: Suggestion | None = None
 
 
 def described_columns(frame: pd.DataFrame) -> list[Column]:
@@ -135,8 +139,13 @@ def formula_name(name: str) -> str:
     return name if is_plain else f"`{name}`"
 
 
-def guesses(columns: Sequence[Column], frame: pd.DataFrame) -> Iterator[Guess]:
-    """Models that the columns suggest, the richest first; none where nothing can be a group."""
+def guesses(
+    columns: Sequence[Column], frame: pd.DataFrame, family: str | None = None
+) -> Iterator[Guess]:
+    """Models that the columns suggest, the richest first; none where nothing can be a group.
+
+    ``family``: as the user says it; by default what the response suggests.
+    """
     usable = [c for c in columns if c.levels > 1 and "`" not in c.name and "\n" not in c.name]
     factors = _factors(usable, len(frame))
     response = _response([c for c in usable if c not in factors])
@@ -144,7 +153,12 @@ def guesses(columns: Sequence[Column], frame: pd.DataFrame) -> Iterator[Guess]:
         return
     others = [c for c in usable if c not in factors and c is not response]
     predictors = _predictors(others, len(frame))
-    family = "binomial" if response.levels == 2 else None
+    suggestion = None
+    if family is None:
+        suggestion = suggested_family(frame[response.name], response.name)
+        family = None if suggestion is None else suggestion.family
+    elif is_normal(family):
+        family = None
     intercepts = [f"(1 | {formula_name(factor.name)})" for factor in factors]
     slope = next((p for p in predictors if _varies_within(p, factors[0], frame)), None)
     if slope is not None and family is None:
@@ -153,9 +167,11 @@ def guesses(columns: Sequence[Column], frame: pd.DataFrame) -> Iterator[Guess]:
             first = f"(1 + {formula_name(slope.name)} | {formula_name(factors[0].name)})"
             text = _formula(response, predictors, [first, *intercepts[1:]])
             yield Guess(text, ("full", "zerocorr", "intercept"))
-    for some in (predictors, predictors[:1], []):
-        yield Guess(_formula(response, some, intercepts), ("full",), family)
-    yield Guess(_formula(response, [], intercepts[:1]), ("full",), family)
+    for some, groups in (
+        *((some, intercepts) for some in (predictors, predictors[:1], [])),
+        ([], intercepts[:1]),
+    ):
+        yield Guess(_formula(response, some, groups), ("full",), family, suggestion)
 
 
 def _formula(response: Column, predictors: Iterable[Column], random: Iterable[str]) -> str:

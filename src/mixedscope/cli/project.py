@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,10 @@ import yaml
 from mixedscope.api.generalized.glmer import GeneralizedLinearMixedModel
 from mixedscope.api.linear import LinearMixedModel
 from mixedscope.cli.columns import Column, Guess, described_columns, guesses
+from mixedscope.cli.families import suggested_for
 from mixedscope.cli.templates import CONFIG, IGNORED, README, SNAKEFILE
 from mixedscope.core.errors import MixedscopeError, ModelError, StoreError
+from mixedscope.data.categories import as_categorical
 from mixedscope.data.sources import (
     RDATASETS,
     SourceTable,
@@ -28,6 +31,7 @@ from mixedscope.data.sources import (
 )
 from mixedscope.data.text_files import check_text_format
 from mixedscope.design.frame import factorize
+from mixedscope.families.registry import is_normal
 from mixedscope.tables.files import atomic_write
 from mixedscope.workflow.config.model import validate_config
 from mixedscope.workflow.location import workflow_root
@@ -57,7 +61,7 @@ def make_project(
     formula : str, optional
         By default one that the columns suggest.
     family : str, optional
-        Of a generalised model.
+        Of a generalised model, or gaussian of a linear one; by default what the response suggests.
     written : mapping, optional
         How a text file is written, as keys of the configuration, where that is not found out.
 
@@ -111,21 +115,41 @@ def _guess(
 ) -> Guess:
     """The model to begin with: the user's, or the first of the suggested that can be built."""
     if formula is not None:
-        _build(formula, table.frame, family)
-        return Guess(formula, tuple(_structures(formula, table.frame, family)), family)
-    for guess in guesses(columns, table.frame):
-        chosen = Guess(guess.formula, guess.structures, family or guess.family)
+        return _given(formula, table.frame, family)
+    for guess in guesses(columns, table.frame, family):
         try:
-            _build(chosen.formula, table.frame, chosen.family)
+            _build(guess.formula, _declared(table.frame, guess), guess.family)
         except MixedscopeError:
             continue
-        return chosen
+        return guess
     names = ", ".join(column.name for column in columns[:20])
     raise ModelError(
         f"No column of {source} looks like groups that rows belong to (text, or numbers named as "
         "subject or item, with five levels or more of two rows or more) beside a measured one: say "
         f'the model, --formula "y ~ 1 + x + (1 | group)". Columns: {names}.'
     )
+
+
+def _given(formula: str, frame: pd.DataFrame, family: str | None) -> Guess:
+    """The user's formula, with the family that was said or that its response suggests."""
+    suggestion = None
+    if family is None:
+        suggestion = suggested_for(formula, frame)
+        family = None if suggestion is None else suggestion.family
+    elif is_normal(family):
+        family = None
+    guess = Guess(formula, ("full",), family, suggestion)
+    declared = _declared(frame, guess)
+    _build(formula, declared, family)
+    return replace(guess, structures=tuple(_structures(formula, declared, family)))
+
+
+def _declared(frame: pd.DataFrame, guess: Guess) -> pd.DataFrame:
+    """The data with a response of two numbers as the categories that they are declared to be."""
+    if guess.suggestion is None or not guess.suggestion.levels:
+        return frame
+    name = guess.suggestion.name
+    return frame.assign(**{name: as_categorical(frame[name], list(guess.suggestion.levels))})
 
 
 def _build(formula: str, frame: pd.DataFrame, family: str | None, structure: str = "full") -> None:
@@ -187,14 +211,11 @@ def _config(
     """The configuration, with what was found out about the data beside it."""
     lines = [f"{_plain(c.name)}: {_plain(c.told)}" for c in columns]
     found = "".join(f"    #   {line}\n" for line in [*lines, *map(_plain, table.notes)])
-    few = [c for c in columns if c.kind != "number" and 2 <= c.levels <= 6]
-    few.sort(key=lambda c: (c.kind != "whole number", c.sounds_like("factor")))
-    example, levels = "condition", "[1, 2, 3]"
-    if few:
-        example = few[0].name
-        present = factorize(table.frame[example].dropna()).levels
-        shown = present if few[0].is_numeric else map(_quoted, map(_plain, present))
-        levels = f"[{', '.join(shown)}]"
+    declared = () if guess.suggestion is None else guess.suggestion.levels
+    if guess.suggestion is not None and declared:
+        code, levels = guess.suggestion.name, f"[{', '.join(declared)}]"
+    else:
+        code, levels = _example(table, columns)
     origin = "Guessed from the columns: write the model that you mean." if is_guess else "As given."
     return CONFIG.format(
         name=name,
@@ -202,13 +223,38 @@ def _config(
         rows=f"{len(table.frame):,}",
         columns=found,
         settings="".join(f"    {key}: {_quoted(value)}\n" for key, value in said.items()),
-        code=_quoted(_plain(example)),
-        levels=levels,
         said=origin,
         formula=_quoted(guess.formula),
-        family="" if guess.family is None else f"    family: {guess.family}\n",
+        family=_family(guess),
+        declared=f"{'' if declared else '# '}categorical: {{{_quoted(_plain(code))}: {levels}}}",
         structures=", ".join(guess.structures),
     )
+
+
+def _example(table: SourceTable, columns: Sequence[Column]) -> tuple[str, str]:
+    """A column that may be one of conditions, with its levels, to show how these are declared."""
+    few = [c for c in columns if c.kind != "number" and 2 <= c.levels <= 6]
+    few.sort(key=lambda c: (c.kind != "whole number", c.sounds_like("factor")))
+    if not few:
+        return "condition", "[1, 2, 3]"
+    present = factorize(table.frame[few[0].name].dropna()).levels
+    shown = present if few[0].is_numeric else map(_quoted, map(_plain, present))
+    return few[0].name, f"[{', '.join(shown)}]"
+
+
+def _family(guess: Guess) -> str:
+    """The lines of the configuration on the family, and why it is that."""
+    if guess.family is None:
+        return ""
+    line = f"    family: {guess.family}\n"
+    if guess.suggestion is None:
+        return line
+    told = f"    # Guessed, for {_plain(guess.suggestion.reason)}.\n"
+    if guess.family == "poisson":
+        told += (
+            "    # If they vary more than a Poisson's, as most counts do: nbinom2 in its place.\n"
+        )
+    return f"{told}    # Without this line the model is linear, of normal errors.\n{line}"
 
 
 def _quoted(text: str | list[str]) -> str:
@@ -240,6 +286,11 @@ def _told(
     family = "" if guess.family is None else f" ({guess.family})"
     lines.append(f"Model in {root / 'config.yaml'}{whence}:")
     lines.append(f"  {guess.formula}{family}")
+    if guess.suggestion is not None:
+        lines.append(
+            f"  The family is guessed, for {_plain(guess.suggestion.reason)}; "
+            "--family gaussian is a linear model."
+        )
     if find_spec("snakemake") is None:
         lines.append("The workflow needs Snakemake: pip install 'mixedscope[workflow]'")
     lines.append(f"Next: cd {shlex.quote(os.fspath(root))} && snakemake --cores 4")

@@ -12,8 +12,11 @@ from mixedscope import charts
 from mixedscope.api.generalized.glmer import glmer
 from mixedscope.api.lmer import lmer
 from mixedscope.charts.registry import SPECS, file_slugs
+from mixedscope.cli.families import suggested_for
 from mixedscope.core.errors import DataWarning, UnsuitedError
 from mixedscope.data.prepare import load_dataset
+from mixedscope.design.missing_codes import finding
+from mixedscope.families.registry import is_normal
 
 __all__ = ["draw_charts", "fit_file"]
 
@@ -37,15 +40,28 @@ def fit_file(
 
     ``written`` is what is known of how a text file is written, as for `load_dataset`. Gives the
     fit, and what was doubtful about the data.
+
+    ``family``: gaussian, or None, of a linear model; where None is said and the response suggests
+    another, that is told.
     """
+    suggestion = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
         data = load_dataset(source, **(written or {}))
-        if family is None:
+        if family is None or is_normal(family):
+            if family is None:
+                suggestion = suggested_for(formula, data)
             fit: Any = lmer(formula, data, reml=reml, structure=structure)
         else:
             fit = glmer(formula, data, family, structure=structure)
-    return fit, [str(w.message) for w in caught if issubclass(w.category, DataWarning)]
+    notes = [str(w.message) for w in caught if issubclass(w.category, DataWarning)]
+    if suggestion is not None:
+        notes.append(
+            f"{suggestion.reason}, and the model is linear: --family {suggestion.family} is for "
+            "such a response, --family gaussian ends this note."
+        )
+    # The model says of its columns what reading the file said of all.
+    return fit, list({finding(note): note for note in reversed(notes)}.values())[::-1]
 
 
 def draw_charts(

@@ -18,7 +18,7 @@ datasets:
 {columns}\
     # Text is categorical, numbers are not. Codes of conditions are declared, in the order of their
     # levels, the first being the base:
-    # categorical: {{{code}: {levels}}}
+    {declared}
     # derive: {{log_rt: log(rt)}}        # new columns
     # filter: rt > 200                  # rows to keep
     # missing: [NA, ".", -999]          # what stands for a missing value
@@ -29,8 +29,8 @@ models:
     # {said}
     formula: {formula}
 {family}\
-    # Choices and counts are of another family: binomial (0/1, or cbind(hits, trials - hits) ~ ...),
-    # poisson, nbinom2, ..., under the key family.
+    # Families, under the key family: binomial (0/1, or cbind(hits, trials - hits) ~ ...), poisson,
+    # nbinom2 and nbinom1 (counts), gamma (positive numbers), beta (shares); without it linear.
     # Covariance structures to compare, the richest first: full, zerocorr (no correlations),
     # intercept, and cs, homcs, homdiag, ar1, hetar1, rr1, ...
     structures: [{structures}]

@@ -266,6 +266,7 @@ def read_file(
     import pandas as pd
 
     from mixedscope.design.frame import as_frame
+    from mixedscope.design.missing_codes import code_notes
 
     _existing(path)
     suffix = file_suffix(path)
@@ -283,6 +284,7 @@ def read_file(
             frame, known, notes = read_text(path, format, progress=progress)
         else:
             frame = _BINARY_READERS[suffix](path, progress)
+            notes = code_notes(frame)
     except DataError:
         raise
     except pd.errors.EmptyDataError:

@@ -22,8 +22,6 @@ __all__ = ["SHOWN", "TextFormat", "TextReader"]
 _LARGE = 1 << 26
 #: Separators by the names that a configuration has for them.
 SHOWN = {"\t": "tab", r"\s+": "whitespace"}
-#: Numbers that often stand for a missing value.
-_CODES = frozenset(s * n for s in (1, -1) for n in (99, 999, 9999, 99999, 88, 888, 77, 777)) | {-9}
 _TRUTH = {"True", "TRUE", "true", "False", "FALSE", "false"}
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
 _LEADING_ZERO = re.compile(r"(?<![\w.+-])-?0\d")
@@ -380,27 +378,15 @@ class TextReader:
 
     def codes(self, frame: pd.DataFrame) -> list[str]:
         """Columns of numbers with a value such as -999, far from all others: perhaps missing."""
+        from mixedscope.design.missing_codes import found_codes
+
         notes = []
         for _, series in frame.items():
             if series.dtype.kind not in "if":
                 continue
-            present = sorted(series[series.isin(list(_CODES))].unique())
-            if not present:
-                continue
-            others = series[~series.isin(present)]
-            low, high = others.min(), others.max()
-            for code in present:
-                gap = max(low - code, code - high)
-                # Negative beside what is never negative, or farther off than all the rest is wide.
-                if not low < high or not (gap > high - low or code <= -99 < 0 <= low):
-                    continue
-                words = [*(self.format.missing or ()), f"{code:g}"]
-                rows = counted(int((series == code).sum()), "row")
-                notes.append(
-                    f"Column {self._name(series)!r} holds {code:g} in {rows}, and {low:g} to "
-                    f"{high:g} in the others: if that means missing, set missing: "
-                    f"[{', '.join(words)}]."
-                )
+            for code in found_codes(series.to_numpy()):
+                words = ", ".join([*(self.format.missing or ()), f"{code.value:g}"])
+                notes.append(code.told(self._name(series), f"set missing: [{words}]."))
         return notes
 
     def _dotted_thousands(self, frame: pd.DataFrame) -> list[str]:

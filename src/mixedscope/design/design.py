@@ -134,7 +134,8 @@ class Design:
         Per variable of its terms: ``kind`` (numeric or categorical), and of a categorical one its
         levels, ``coding`` and ``base``; see `mixedscope.design.variables.variable`.
     notes : tuple of str
-        Sentences on categorical predictors that may have been meant as numbers.
+        Sentences on categorical predictors that may have been meant as numbers, on numbers that
+        may stand for missing values, and on columns that count as constant.
     fixed : FixedTerms
         Which columns of X belong to which term, and the variables that they are made of.
     training : Training or None
@@ -354,6 +355,7 @@ def design_of_frame(
         variables=variables,
         notes=(
             *(n for n in columns.notes if not n.startswith(f"Column {written!r} ")),
+            *(note for notes in columns.codes.values() for note in notes),
             *_far_from_zero(X, random),
         ),
         fixed=fixed,

@@ -34,6 +34,7 @@ from mixedscope.design.frame import (
     refuse_unusable,
     unusable_kind,
 )
+from mixedscope.design.missing_codes import found_codes
 from mixedscope.design.variables import check_text, doubts, number_doubts, variable
 from mixedscope.formula.expressions import Evaluator, label_of
 from mixedscope.formula.learned import Learned
@@ -89,6 +90,7 @@ class TermColumns:
         self.learned = Learned() if learned is None else learned
         self.codings: dict[str, Coding] = {}
         self.notes: list[str] = []
+        self.codes: dict[str, list[str]] = {}  # of columns of numbers: on values such as -999
         self._contrasted: set[str] = set()  # variables that have contrasts somewhere
         self._variables: dict[str, ColumnBlock | Factor] = {}
         self._groups: dict[str, Factor] = {}
@@ -299,7 +301,9 @@ class TermColumns:
             series = self.frame[used.name]
             refuse_unusable(series)
             if is_numeric(series):
-                self.check_finite(numeric_column(series), f"Column {used.name!r}")
+                numbers = numeric_column(series)
+                self.check_finite(numbers, f"Column {used.name!r}")
+                self._look_for_codes(used.name, numbers)
         evaluator = Evaluator(self.text, self.frame, self.rows, self.learned)
         if isinstance(node, Call) and node.function in CATEGORICAL:
             return self._category(node, key, evaluator)
@@ -339,7 +343,21 @@ class TermColumns:
         whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu"
         if not whole and not (math.isfinite(values.min()) and math.isfinite(values.max())):
             self.check_finite(values, f"Column {node.name!r}")
+        self._look_for_codes(node.name, values)
         return ColumnBlock(values[:, None], (key,))
+
+    def _look_for_codes(self, name: str, values: NDArray[np.float64]) -> None:
+        """Note of a column of the model's own rows what may stand for a missing value."""
+        if not self.learned.closed and name not in self.codes:
+            self.codes[name] = [
+                code.told(
+                    name,
+                    f"make it missing (data[{name!r}].replace({code.value:g}, float('nan')) in "
+                    f"pandas, missing: [NA, {code.value:g}] of a text file), or leave these rows "
+                    "out by subset.",
+                )
+                for code in found_codes(values)
+            ]
 
     def _of_another_kind(self, series: pd.Series) -> DataError:
         """What to say of a column that held numbers when the model was made."""

@@ -13,7 +13,7 @@ from mixedscope.families.counts import NegativeBinomial1, NegativeBinomial2, Poi
 from mixedscope.families.family import Family
 from mixedscope.families.gamma import Gamma
 
-__all__ = ["FAMILIES", "make_family"]
+__all__ = ["FAMILIES", "is_normal", "make_family"]
 
 #: One line a family.
 FAMILIES: Final[dict[str, type[Family]]] = {
@@ -33,14 +33,23 @@ _ALIASES: Final = {
 _NORMAL: Final = ("gaussian", "normal")
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[\s._-]", "", name.lower())
+
+
+def is_normal(name: str) -> bool:
+    """Whether this is what the response of a linear model is called: gaussian or normal."""
+    return _plain(name) in _NORMAL
+
+
 def make_family(name: str, link: str | None = None) -> Family:
     """Make a family with its link, by default the first that it has.
 
     Raises ModelError if there is no such family, or it has no such link.
     """
-    plain = re.sub(r"[\s._-]", "", name.lower())
+    plain = _plain(name)
     plain = _ALIASES.get(plain, plain)
-    if plain in _NORMAL:
+    if is_normal(name):
         raise ModelError(
             f"The family {name!r} is that of linear models: leave family out (ms.lmer)."
         )
