@@ -17,6 +17,7 @@ from typing import Any
 import mixedscope
 from mixedscope import charts
 from mixedscope.charts.registry import PUBLIC, SPECS, ChartSpec
+from mixedscope.charts.stub import functions
 from mixedscope.tables.schemas import SCHEMAS
 from mixedscope.workflow.report.questions import QUESTIONS
 
@@ -269,30 +270,8 @@ def chart_functions() -> str:
 
     The functions themselves are made from the registry when they are asked for.
     """
-    lines = ['"""The functions of `ms.charts`."""', "from __future__ import annotations", ""]
-    for name in sorted(charts.__all__):
-        function = getattr(charts, name)
-        signature = _written(inspect.signature(function))
-        doc = (inspect.getdoc(function) or "").replace('"""', "'''")
-        body = "\n".join(f"    {line}".rstrip() for line in doc.splitlines())
-        lines += [f"def {name}{signature}:", f'    r"""{body.lstrip()}\n    """', ""]
-    return "\n".join(lines)
-
-
-class _Written(str):
-    """An annotation that is shown as it is written, without quotes."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def _written(signature: inspect.Signature) -> str:
-    """A signature whose annotations are texts, as source has it."""
-    own = [p.replace(annotation=_Written(p.annotation)) for p in signature.parameters.values()]
-    given = _Written(signature.return_annotation)
-    return str(signature.replace(parameters=own, return_annotation=given))
+    head = '"""The functions of `ms.charts`."""\nfrom __future__ import annotations\n'
+    return f"{head}\n{functions(sorted(charts.__all__))}"
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -1,5 +1,24 @@
 """mixedscope: see how a mixed model is fitted, and what it shrinks.
 
+Data
+    `load_dataset`: a file, a data set of an R package, or a simulation.
+Models
+    `lmer` and `glmer` fit in one call; `LinearMixedModel` and `GeneralizedLinearMixedModel` are
+    models that ``fit()`` fits, with a trace of every evaluation.
+Fits
+    `Fit` and `GeneralizedFit`: ``print(fit)``, ``fit.fixed_effects()``, ``fit.confint()``,
+    ``fit.predict()``, ``fit.certificate``, ``fit.save()``; `load_fit` loads what was saved.
+Charts
+    `charts`: ``ms.charts.shrinkage(fit)``, ``ms.charts.explorer(fit)`` and others.
+Between fits
+    `lrtest`, `ladder` (covariance structures), `table` (side by side, for a paper),
+    `phase_tables` (where evaluations went).
+Studies
+    `cross_validate`, `efficiency`, and `power`, which plans one.
+Beside these
+    `errors`, which all are a ``MixedscopeError``; `set_threads`; `__version__`. The command
+    ``mixedscope`` makes a project and fits files; ``mixedscope --help``.
+
 Examples
 --------
 >>> import mixedscope as ms
