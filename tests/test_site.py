@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import posixpath
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +17,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from browser import CHROMIUM, NO_CHROMIUM, Browser
 from docs_scripts import docs_script
 
 import mixedscope as ms
@@ -193,3 +198,41 @@ DEFAULTS = {
     "REML=True", "categorical", "auto", "pybobyqa", "boundary optimum", 'unidentified="allow"',
     'levels="population"',
 }  # fmt: skip
+
+ECHO = 'self.addEventListener("message", (event) => postMessage(event.data + " heard"));'
+ASKS = """<!doctype html><p id="said"></p><script src="iframe-worker.js"></script><script>
+const worker = new Worker("worker.js");
+worker.addEventListener("message", (event) => { said.textContent += event.data; });
+worker.postMessage("one"); worker.postMessage(", two");
+</script>"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_scripts_that_search_run_in_pages_opened_from_disk(tmp_path: Path) -> None:
+    shutil.copy(DOCS / "javascripts/iframe-worker.js", tmp_path)
+    (tmp_path / "worker.js").write_text(ECHO, "utf-8")
+    (tmp_path / "page.html").write_text(ASKS, "utf-8")
+    with Browser() as browser:
+        page = browser.open(tmp_path / "page.html")
+        page.wait(lambda: page.text("#said") == "one heard, two heard", "both are answered")
+        assert page.errors == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_search_of_the_site_works_from_disk_without_a_network(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="the site's dependencies are a group of their own")
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True,
+    )  # fmt: skip
+    with Browser() as browser:
+        page = browser.open(tmp_path / "site/index.html")
+        page.js("document.querySelector('[data-md-component=search-query]').focus()")
+        page.type("caterpillar")
+        page.wait(
+            lambda: page.js("document.querySelectorAll('.md-search-result__item').length") > 0,
+            "pages are found",
+        )
+        assert [url for url in page.requests if not url.startswith("file:")] == []
