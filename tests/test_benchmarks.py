@@ -365,12 +365,15 @@ def test_power_curves_are_told_beside_those_of_fewer_draws(bench: Any, tmp_path:
     table = pd.read_parquet(tmp_path / "power.parquet")
     assert len(table) == 3  # the later of two points of a size
     text = power.section(table, bench("machine").describe_machine("today"))
-    assert "0.750 CPU seconds of 2,000 draws (wanted ≤ 2 ✓); all were certified and tested" in text
+    assert "0.750 CPU seconds of 2,000 draws (a part of the task); all were certified" in text
     assert "100 (200 ×, from 50 draws) | 100 | 0.500 |" in text
     assert "| 20 | 100 | 1,000 | 0.250 | 0.250 | 0.900 | 8 % |  |  |  |" in text
-    late = table.assign(cpu=9.0, tested=table["tested"] - 1)
+    whole = pd.concat([table, table.assign(size=table["size"] * 4)], ignore_index=True)
+    told = power.section(whole, bench("machine").describe_machine("today"))
+    assert "1.50 CPU seconds of 4,000 draws (wanted ≤ 2 ✓); all were certified and tested" in told
+    late = whole.assign(cpu=9.0, tested=whole["tested"] - 1)
     told = power.section(late, bench("machine").describe_machine("today"))
-    assert "(wanted ≤ 2 ✗); 2 could not be tested" in told
+    assert "(wanted ≤ 2 ✗); 4 could not be tested" in told
 
 
 def test_large_crossed_models_are_held_against_a_judge(
