@@ -188,6 +188,17 @@ def test_probes_are_doubled_until_they_tell_enough(monkeypatch):
     assert "512 probes" in found.certificate["tried"]
 
 
+def test_a_search_that_ends_too_early_has_no_more_probes_for_it(monkeypatch):
+    from mixedscope.optimize import estimated
+
+    monkeypatch.setattr(estimated, "_STEPS", 1)
+    start = np.array([60.0, 60.0])
+    _, _, found = both("y ~ x + (1|u) + (1|i)", ratings(), start=start)
+    assert found.certificate["verdict"] == "not converged"
+    assert set(found.trace.frame()["probes"]) == {32}
+    assert found.certificate["probe_error"]["theta"] > 0.02
+
+
 def test_limits_end_a_fit_without_a_verdict():
     _, _, found = both("y ~ x + (1|u) + (1|i)", ratings(), max_evaluations=2)
     assert found.certificate["verdict"] == "not converged"

@@ -35,6 +35,9 @@ _MOST_PROBES: Final = 512
 _STEPS: Final = 40
 _HALVINGS: Final = 6
 
+#: Times that a search goes on which ended before it was there.
+_AGAIN: Final = 2
+
 #: Least eigenvalue of the Hessian, as a share of the largest, that a step is divided by.
 _LEAST: Final = 1e-8
 
@@ -97,6 +100,7 @@ class Settler:
         self.tried: list[str] = []
         self.limit: LimitReached | None = None
         self.probe_error: dict[str, Any] = {}
+        self._of_probes = 0.0
         self._point: Point | None = None
 
     @property
@@ -150,6 +154,10 @@ class Settler:
     def _settle_enough(self) -> None:
         """Settle with as many probes as tell enough."""
         self._settle()
+        for _ in range(_AGAIN):
+            if not self._is_unfinished():
+                break
+            self._settle()
         while self._is_uncertain() and 2 * self._objective.n_probes <= _MOST_PROBES:
             self._double()
             self._settle()
@@ -308,7 +316,12 @@ class Settler:
         told = self.probe_error
         if not told:
             return False
-        return bool(told["theta"] > TOO_MUCH or told["fresh"] > APART)
+        return self._of_probes > TOO_MUCH or bool(told["fresh"] > APART)
+
+    def _is_unfinished(self) -> bool:
+        """Whether the search, and not the probes, leaves more open than it may."""
+        told = self.probe_error
+        return bool(told) and self._of_probes <= TOO_MUCH < told["theta"]
 
     def _check(self) -> None:
         """Compare with fresh probes, and put the error of the probes into standard errors."""
@@ -335,12 +348,11 @@ class Settler:
         # Where neither set errs, as at zero, they agree.
         apart = np.divide(np.abs(difference), spread, out=np.zeros(len(spread)), where=spread > 0.0)
         evaluation: Any = self.point.evaluation
+        self._of_probes = float((errors / standard).max())
         self.probe_error = {
             # What the search left counts too: the decrement is the square of a distance in
             # standard errors.
-            "theta": math.hypot(
-                float((errors / standard).max()), math.sqrt(self.curvature.decrement)
-            ),
+            "theta": math.hypot(self._of_probes, math.sqrt(self.curvature.decrement)),
             "objective": float(evaluation.objective_se),
             "probes": int(evaluation.probes),
             "fresh": float(apart.max()),
