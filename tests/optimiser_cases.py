@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
 from caption_claims import NUMBER, read
 
 import mixedscope as ms
@@ -37,6 +41,43 @@ def fitted(structure: str = "full", optimizer: str = "pybobyqa", thinned: bool =
         compile_seconds=np.where(np.arange(len(fit.trace)) == 0, 2.5, 0.0),
     )
     return replace(fit.tables, timing=timing)
+
+
+@cache
+def estimated(optimizer: str = "auto", seed: int = 0) -> FitTables:
+    """A fit whose objective random probes estimate."""
+    rng = np.random.default_rng(seed)
+    u, i, x = rng.integers(0, 300, 3000), rng.integers(0, 90, 3000), rng.normal(size=3000)
+    y = x + 0.6 * rng.normal(size=300)[u] + 0.5 * rng.normal(size=90)[i] + rng.normal(size=3000)
+    data = pd.DataFrame({"y": y, "x": x, "u": pd.Categorical(u), "i": pd.Categorical(i)})
+    model = ms.LinearMixedModel("y ~ x + (1 + x | u) + (1 | i)", data, solver="iterative")
+    fit = model.fit(optimizer)
+    for study in ("parameters", "stopping"):
+        fit.study(study)
+    return fit.tables
+
+
+#: What captions say of random probes.
+PROBES = (
+    r"(?P<where>Shaded: gaps|Gaps) below (?P<gaps>.+?), which may be smaller than their own "
+    r"standard error(?P<off>, lie below the axis)?\. The objective is estimated by "
+    r"(?P<counts>.+?) and known to (?P<errors>.+?); as the probes are the same at every "
+    r"evaluation, nearly all of that error is common to all of them and in no gap\."
+)
+
+
+def check_probes(m: re.Match[str], errors: Sequence[Mapping[str, Any]], floor: float) -> None:
+    """Hold what is said of random probes to the entries ``probe_error`` of certificates."""
+    assert (m["where"] == "Gaps") == bool(m["off"])
+    assert bool(m["off"]) == all(told["difference"] <= floor for told in errors)
+    for name, key in (("gaps", "difference"), ("counts", "probes"), ("errors", "objective")):
+        found = re.findall(r"(?:^|, | and )\u00b1?(\S+?)(?: random probes)?(?: \([^)]+\))?"
+                           r"(?=, | and |$)", m[name])  # fmt: skip
+        assert len(found) in (1, len(errors)), m[name]
+        if len(found) == 1:
+            found *= len(errors)
+        for written, told in zip(found, errors, strict=True):
+            assert read(written) == pytest.approx(told[key], rel=0.06)
 
 
 def of(label: str, fits: Fits) -> FitTables:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mixedscope as ms
+from mixedscope.charts.kinds.caterpillar.chart import caterpillar_chart
 from mixedscope.core.errors import ModelError
+from mixedscope.optimize import estimated
 
 FORMULA = "y ~ x + (1|u) + (1|i)"
+MORE = "y ~ x + z + (1|u) + (1|i)"
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +24,8 @@ def data():
     u, i, x = rng.integers(0, users, n), rng.integers(0, items, n), rng.normal(size=n)
     y = 0.2 * x + 0.6 * rng.normal(size=users)[u] + 0.5 * rng.normal(size=items)[i]
     frame = pd.DataFrame({"y": y + rng.normal(size=n), "x": x, "z": rng.normal(size=n)})
-    return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i))
+    j = pd.Categorical(rng.integers(0, 90, n))
+    return frame.assign(u=pd.Categorical(u), i=pd.Categorical(i), j=j)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +46,15 @@ def test_estimates_are_those_of_the_exact_engine(fit, exact):
     np.testing.assert_allclose(fit.bse_fe, exact.bse_fe, rtol=1e-4)
     found, expected = fit.conditional_modes(), exact.conditional_modes()
     np.testing.assert_allclose(found["mode"], expected["mode"], atol=2e-3)
-    # Of 120 items the conditional errors are there, of 700 people they are not computed.
-    items = (found["group"] == "i").to_numpy()
-    np.testing.assert_allclose(found["std_dev"][items], expected["std_dev"][items], rtol=1e-3)
-    assert found["std_dev"][~items].isna().all()
+    # Of 120 items all conditional errors are there, of 700 people those of 200.
+    known = found["std_dev"].notna().to_numpy()
+    np.testing.assert_allclose(found["std_dev"][known], expected["std_dev"][known], rtol=1e-3)
+    assert known[(found["group"] == "i").to_numpy()].all()
+    people = found[found["group"] == "u"].sort_values("mode", ignore_index=True)
+    told = np.flatnonzero(people["std_dev"].notna())
+    assert len(told) == 200
+    assert set(told) >= {*range(20), *range(len(people) - 20, len(people))}
+    assert np.diff(told).max() <= 5
 
 
 def test_blocks_and_print_say_how_it_was_solved_and_how_far_it_is_known(fit):
@@ -103,6 +114,8 @@ def test_a_stored_fit_comes_back(fit, data, tmp_path):
         lambda f: f.means("x"),
         lambda f: f.study("ledger"),
         lambda f: f.study("pooling"),
+        lambda f: f.confint(method="profile"),
+        lambda f: ms.cross_validate(f.model, by="u"),
         lambda f: ms.lrtest(f),
     ],
 )
@@ -114,11 +127,55 @@ def test_what_needs_a_factorisation_is_refused_with_advice(fit, what):
 def test_likelihoods_are_compared_by_the_same_probes(fit, exact, data):
     more = ms.LinearMixedModel("y ~ x + z + (1|u) + (1|i)", data, solver="iterative").fit()
     plain = ms.LinearMixedModel("y ~ x + z + (1|u) + (1|i)", data).fit()
-    statistic = ms.lrtest(fit, more)["statistic"].iloc[1]
-    expected = ms.lrtest(exact, plain)["statistic"].iloc[1]
-    assert statistic == pytest.approx(expected, abs=1e-4)
-    with pytest.raises(ModelError, match="same second largest grouping factor"):
+    table = ms.lrtest(fit, more)
+    expected = ms.lrtest(exact, plain)
+    error = table["statistic_se"].iloc[1]
+    assert 0.0 < error < 1e-4 < fit.certificate["probe_error"]["objective"]
+    difference = table["statistic"].iloc[1] - expected["statistic"].iloc[1]
+    assert abs(difference) < 5.0 * error + 1e-5
+    assert "statistic_se" not in expected
+    with pytest.raises(ModelError, match="some of these fits|Some of these fits"):
         ms.lrtest(exact, more)
+
+
+def test_fits_of_fewer_probes_are_compared_by_as_many_as_others(fit, data, monkeypatch):
+    few = ms.lrtest(fit, ms.LinearMixedModel(MORE, data, solver="iterative").fit())
+    monkeypatch.setattr(estimated, "TOO_MUCH", 0.0)
+    monkeypatch.setattr(estimated, "_MOST_PROBES", 64)
+    more = ms.LinearMixedModel(MORE, data, solver="iterative").fit()
+    assert more.certificate["probe_error"]["probes"] == 64
+    table = ms.lrtest(fit, more)
+    # Not off by what 32 and 64 probes differ by.
+    assert abs(table["statistic"].iloc[1] - few["statistic"].iloc[1]) < 1e-3
+
+
+def test_likelihoods_of_other_probes_are_refused(data):
+    one, other = (
+        ms.LinearMixedModel(f, data, solver="iterative").fit()
+        for f in ("y ~ x + (1|u) + (1|i)", "y ~ x + (1|u) + (1|j)")
+    )
+    with pytest.raises(ModelError, match="belong to .*'i' and to .*'j'"):
+        ms.lrtest(one, other)
+
+
+def test_ladders_say_how_well_differences_are_known(data):
+    ladder = ms.ladder("y ~ x + (1 + x|u) + (1|i)", data, solver="iterative")
+    table, tests = ladder.tables["structures"], ladder.tables["tests"]
+    assert (table["objective_se"] > 0.0).all()
+    assert (table["above_se"] < table["objective_se"] / 2.0).all()
+    assert (tests["statistic_se"] > 0.0).all()
+    assert "\u00b1 is one standard error of a difference" in str(ladder.chart().to_dict())
+
+
+def test_pictures_of_large_factors_show_levels_whose_errors_are_known(fit):
+    tables = fit.tables
+    _, title, caption = caterpillar_chart([tables], "u")
+    assert title.startswith("Levels of u: of 200 intervals at 95\u00a0%")
+    assert re.search(r"Drawn are 200 of \d+ levels, of which conditional SDs were", caption)
+    stopping = fit.study("stopping").studies["stopping"]
+    assert stopping["modes"].notna().all()
+    figure = ms.charts.explorer(fit)
+    assert "Open arrowhead" not in figure.caption
 
 
 def test_a_known_sigma_is_kept(data):

@@ -143,13 +143,20 @@ def ends_named(m: re.Match[str], case: Case) -> None:
 quantiles = Claims()
 
 
-@quantiles(rf"Ordered modes of (?P<g>.+?): of (?P<q>{NUMBER}), (?P<counts>.+) leave the envelope, "
+def agrees_in_number(m: re.Match[str]) -> None:
+    """One mode leaves, others leave."""
+    assert (m["verb"] == "leaves") == (re.match(r"1 in (?!.*\b\d+ in )", m["counts"]) is not None)
+
+
+@quantiles(rf"Ordered modes of (?P<g>.+?): of (?P<q>{NUMBER}), (?P<counts>.+) "
+           r"(?P<verb>leaves?) the envelope, "
            rf"where (?P<low>{NUMBER})(?: to (?P<high>{NUMBER}))?(?: each)? are to be "
            r"expected$")  # fmt: skip
 def qq_title(m: re.Match[str], case: Case) -> None:
     fit = case.fits[0]
     assert read(m["q"]) == case.modes(fit)["level"].nunique()
     same(m["counts"], case.outside(fit))
+    agrees_in_number(m)
     expected = case.counts(fit)["expected"]
     assert agrees(m["low"], expected.min())
     assert agrees(m["high"] or m["low"], expected.max())
@@ -183,14 +190,16 @@ def qq_envelope(m: re.Match[str], case: Case) -> None:
     assert set(counts["joint"]) == {m["how"] == "together"}
 
 
-@quantiles(rf"In {PERCENT} of draws at most (?P<counts>.+?) leave it\.")
+@quantiles(rf"In {PERCENT} of draws at most (?P<counts>.+?) (?P<verb>leaves?) it\.")
 def qq_limits(m: re.Match[str], case: Case) -> None:
     same(m["counts"], case.counts(case.fits[0])["most"].to_dict())
+    agrees_in_number(m)
 
 
-@quantiles(r"(?P<label>Zero correlations|Intercepts only): (?P<counts>.+?) leave it\.")
+@quantiles(r"(?P<label>Zero correlations|Intercepts only): (?P<counts>.+?) (?P<verb>leaves?) it\.")
 def qq_other(m: re.Match[str], case: Case) -> None:
     same(m["counts"], case.outside(case.of(m["label"])))
+    agrees_in_number(m)
 
 
 @quantiles(rf"Drawn are (?P<k>{NUMBER}) of (?P<q>{NUMBER}) levels: the ends, those outside, and "

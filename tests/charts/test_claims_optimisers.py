@@ -13,15 +13,19 @@ import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from optimiser_cases import (
     PHASES,
+    PROBES,
     SECONDS,
     SHOWN,
     Fits,
+    check_probes,
+    estimated,
     fitted,
     of,
     of_one_evaluation,
     says,
 )
 
+from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.render import to_spec
 from mixedscope.charts.kinds.trace.chart import trace_chart
 from mixedscope.tables.store import FitTables
@@ -225,6 +229,12 @@ def overlay(m: re.Match[str], fits: Fits, x: str) -> None:
     assert len(fits) > 1
 
 
+@claims(PROBES)
+def probes(m: re.Match[str], fits: Fits, x: str) -> None:
+    errors = [fit.info["certificate"]["probe_error"] for fit in fits]
+    check_probes(m, errors, smallest_gap(fit.info["objective"] for fit in fits))
+
+
 #: Rows of the data of the chart of the last caption read.
 DRAWN: list[list[dict[str, Any]]] = []
 
@@ -255,6 +265,28 @@ def test_traces_say_what_their_tables_hold(shown: str, x: str) -> None:
     fits = [fitted(*key) for key in SHOWN[shown]]
     for settings in ({}, {"overlay": True}) if len(fits) > 1 else ({},):
         traced(fits, x, **settings)
+
+
+@pytest.mark.parametrize("overlay", [False, True])
+def test_gaps_within_the_error_of_probes_are_shaded(overlay: bool) -> None:
+    fits = [estimated("pybobyqa"), estimated("auto")]
+    assert "Shaded: gaps below" in traced(fits, overlay=overlay)
+    above = max(fit.info["certificate"]["probe_error"]["difference"] for fit in fits)
+    spec = str(to_spec(trace_chart(fits, overlay=overlay)[0]))
+    assert "within the error of random probes" in spec
+    assert f"'edge': {above:.7g}" in spec
+    spec = str(to_spec(trace_chart([fitted()])[0]))
+    assert "probes" not in spec
+    assert "'edge'" not in spec
+
+
+def test_bands_below_the_axis_are_not_drawn_and_said_to_be_there() -> None:
+    fit = estimated("auto")
+    told = {**fit.info["certificate"]["probe_error"], "difference": 1e-12}
+    certificate = {**fit.info["certificate"], "probe_error": told}
+    fit = replace(fit, info={**fit.info, "certificate": certificate})
+    assert "lie below the axis" in traced([fit])
+    assert "'edge'" not in str(to_spec(trace_chart([fit])[0]))
 
 
 def changed(fit: FitTables, **columns: Any) -> FitTables:

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 from caption_claims import NUMBER, Claims, agrees, need_whole_file, read
 from optimiser_cases import (
+    PROBES,
     SECONDS,
     SHOWN,
     Fits,
+    check_probes,
+    estimated,
     fitted,
     of,
     of_one_evaluation,
     says,
 )
 
+from mixedscope.charts.common.render import to_spec
 from mixedscope.charts.kinds.stopping.chart import stopping_chart
 from mixedscope.charts.kinds.stopping.words import MEASURE_NAMES
 from mixedscope.inference.studies.stopping import MEASURES, accuracy_table
@@ -35,6 +39,11 @@ def compiling(m: re.Match[str], fits: Fits, x: str) -> None:
     assert x == "seconds"
     sums = [f.require("timing")["compile_seconds"].sum() for f in fits]
     assert any(says(m[1], m[2], total) for total in sums)
+
+
+@claims(PROBES)
+def probes(m: re.Match[str], fits: Fits, x: str) -> None:
+    check_probes(m, [fit.info["certificate"]["probe_error"] for fit in fits], 1e-9)
 
 
 # -- stopping --------------------------------------------------------------------------------------
@@ -154,7 +163,7 @@ def tolerance(m: re.Match[str], fits: Fits, x: str) -> None:
     # A setting is named where the optimiser has it, and it means this criterion.
     names = {str(f.info["optimizer"]["name"]) for f in fits}
     if m["setting"]:
-        known = [BACKENDS[n].settings.get(m["setting"]) for n in names]
+        known = [BACKENDS[n].settings.get(m["setting"]) for n in names if n in BACKENDS]
         word = {
             "A last": "last trust-region",
             "A pred": "predicted decrease",
@@ -206,6 +215,13 @@ def test_stopping_says_what_its_tables_hold(shown: str, x: str) -> None:
 @pytest.mark.parametrize("x", ["evaluation", "seconds"])
 def test_fits_of_one_evaluation(x: str) -> None:
     assert "nothing to be saved" in stopped([of_one_evaluation()], x)
+
+
+def test_gaps_within_the_error_of_probes_are_shaded() -> None:
+    fits = [estimated("pybobyqa"), estimated("auto")]
+    assert "Shaded: gaps below" in stopped(fits)
+    assert "within the error of random probes" in str(to_spec(stopping_chart(fits)[0]))
+    assert "probes" not in str(to_spec(stopping_chart([fitted()])[0]))
 
 
 def far(fit: FitTables, rows: slice, *measures: str, value: float = 1.0) -> FitTables:

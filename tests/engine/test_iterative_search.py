@@ -10,6 +10,7 @@ import pytest
 from reference.cases import fetch
 
 import mixedscope as ms
+from mixedscope.core.errors import OptimizerError
 from mixedscope.engine.iterative.objective import IterativeObjective
 from mixedscope.engine.iterative.system import IterativeSystem
 from mixedscope.engine.search.starting import average_information
@@ -184,8 +185,59 @@ def test_probes_are_doubled_until_they_tell_enough(monkeypatch):
     _, _, found = both("y ~ x + (1|u) + (1|i)", ratings(), n_probes=16)
     told = found.certificate["probe_error"]
     assert told["probes"] == 512
-    assert set(found.trace.frame()["probes"]) == {16, 32, 64, 128, 256, 512}
+    frame = found.trace.frame()
+    assert set(frame["probes"]) == {16, 32, 64, 128, 256, 512}
     assert "512 probes" in found.certificate["tried"]
+    # Evaluations before are brought to the last probes: none is lower because others told so.
+    assert frame["objective"].iloc[-1] == found.evaluation.objective
+    assert frame["objective"].iloc[-1] - frame["objective"].min() < 1e-4
+    parts = [frame[name].to_numpy() for name in ("objective", "log_det")]
+    raw = [np.array([getattr(r.evaluation, name) for r in found.trace.rows])
+           for name in ("objective", "log_det")]  # fmt: skip
+    np.testing.assert_allclose(parts[0] - raw[0], parts[1] - raw[1], atol=1e-12)
+    assert np.abs(parts[0] - raw[0]).max() > 1e-5
+
+
+def test_heights_above_the_optimum_are_known_as_the_certificate_says():
+    # Beside its stated difference a height is as large as its own standard error, and a hundred
+    # times as high it is known to a tenth.
+    model = ms.LinearMixedModel("y ~ x + (1|u) + (1|i)", ratings())
+    exact, objective = model.fit(), model.profiled()
+    values, vectors = np.linalg.eigh(objective.initial_hessian(exact.theta))
+    errors, excess = {1.0: [], 100.0: []}, []
+    for seed in range(12):
+        estimate = IterativeObjective(IterativeSystem(model.design, seed=seed))
+        found = minimize(estimate)
+        difference = found.certificate["probe_error"]["difference"]
+        excess.append((objective.evaluate(found.theta).objective - exact.objective) / difference)
+        foot = estimate.evaluate(exact.theta).objective
+        for scale, own in errors.items():
+            steps = [
+                sign * direction * np.sqrt(2.0 * difference * scale / curvature)
+                for direction, curvature in zip(vectors.T, values, strict=True)
+                for sign in (1.0, -1.0)
+            ]
+            heights = [
+                (estimate.evaluate(exact.theta + step).objective - foot,
+                 objective.evaluate(exact.theta + step).objective - exact.objective)
+                for step in steps
+            ]  # fmt: skip
+            own.append(max(abs(mine / true - 1.0) for mine, true in heights))
+    rms = {scale: float(np.sqrt(np.mean(np.square(own)))) for scale, own in errors.items()}
+    assert 0.3 < rms[1.0] < 2.0
+    assert 0.03 < rms[100.0] < 0.2
+    assert float(np.sqrt(np.mean(np.square(excess)))) < 2.0
+
+
+def test_the_search_has_a_name_of_its_own_and_no_settings():
+    data = ratings()
+    _, _, found = both("y ~ x + (1|u) + (1|i)", data)
+    assert found.optimizer["name"] == "average-information"
+    assert found.optimizer["settings"] == {}
+    with pytest.raises(OptimizerError, match="leave out 'ftol'"):
+        both("y ~ x + (1|u) + (1|i)", data, settings={"ftol": 1e-3})
+    _, _, found = both("y ~ x + (1|u) + (1|i)", data, optimizer="pybobyqa")
+    assert found.optimizer["name"] == "pybobyqa"
 
 
 def test_a_search_that_ends_too_early_has_no_more_probes_for_it(monkeypatch):

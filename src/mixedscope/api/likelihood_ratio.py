@@ -9,9 +9,10 @@ import pandas as pd
 
 from mixedscope.api.fit import Fit
 from mixedscope.core.arguments import door, each_fit
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.core.result_table import ResultTable
 from mixedscope.covariance.structure_names import structure_name
+from mixedscope.inference.estimates.common_probes import Known, known_alike
 from mixedscope.inference.hypotheses.likelihood_ratios import (
     ComparedFit,
     against_none,
@@ -56,7 +57,9 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
         (Crainiceanu & Ruppert 2004, as RLRsim computes it). Where the smaller fit is singular
         itself the p value has bounds, ``p_low`` and ``p_high``. ``structure``
         (where the formula gives it, that of its terms), ``criterion``, ``aic``, ``p_error`` (of
-        simulated p values), ``remark``.
+        simulated p values), ``remark``. Of fits with ``solver="iterative"``, which are all brought
+        to the same random probes, ``statistic_se`` is the standard error that these leave of the
+        statistic.
 
     Raises
     ------
@@ -90,31 +93,48 @@ def lrtest(*fits: Any, refit: bool = False, draws: int = 100_000, seed: int = 0)
         return ResultTable(generalized_ratio_table(made, seed=seed))
     if refit:
         given = [fit.model.fit(reml=False, name=fit.name) if fit.reml else fit for fit in given]
-    _check_probes(given)
-    compared = [_compared(fit) for fit in given]
+    known = _known(given)
+    compared = [_compared(fit, own) for fit, own in zip(given, known, strict=True)]
     if len(compared) == 1:
         return ResultTable(against_none(compared[0], draws=draws, seed=seed))
     return ResultTable(likelihood_ratio_table(compared, seed=seed))
 
 
-def _check_probes(fits: Sequence[Fit]) -> None:
-    """Refuse to compare likelihoods that were estimated by different probes, or some of them."""
-    probes = {
-        (
-            getattr(fit.model.system, "probed_columns", None),
-            fit.certificate.get("probe_error", {}).get("probes"),
+def _known(fits: Sequence[Fit]) -> list[Known | None]:
+    """How well likelihoods are known that random probes estimated, all by the same probes.
+
+    Raises ModelError if some were, and others were not or by probes of other random effects.
+    """
+    groups = [getattr(fit.model.system, "probed_columns", None) for fit in fits]
+    if not any(groups):
+        return [None] * len(fits)
+    if len(fits) == 1:
+        raise UnsuitedError(
+            "A model without random effects has no likelihood that solver='iterative' could "
+            "estimate: compare it with a fit by solver='exact' or solver='sparse'."
         )
-        for fit in fits
-    }
-    if probes == {(None, None)} or (len(probes) == 1 and len(fits) > 1):
-        return
-    raise ModelError(
-        "A likelihood that solver='iterative' estimated is compared with others that the same "
-        "random probes estimated, of which the error cancels; these were not: give fits that were "
-        "all made with solver='iterative' and have the same second largest grouping factor (and "
-        "the same large ones after it) with the same columns, or all with solver='exact' or "
-        "solver='sparse'."
-    )
+    if not all(groups):
+        raise ModelError(
+            "Some of these fits were made with solver='iterative', which estimates likelihoods by "
+            "random probes, and others were not: the error of the estimate would be taken for a "
+            "difference. Give fits that were all made with solver='iterative', or all with "
+            "solver='exact' or solver='sparse'."
+        )
+    if len(set(groups)) > 1:
+        names = " and to ".join(_probed(own) for own in dict.fromkeys(groups) if own)
+        raise ModelError(
+            "Likelihoods that solver='iterative' estimated are compared by the same random probes, "
+            f"of which the error cancels; those of these fits belong to {names}. Give fits that "
+            "have the same second largest grouping factor (and the same large ones after it) with "
+            "the same columns, or fit with solver='exact' or solver='sparse'."
+        )
+    given = [(f.model.profiled(reml=f.reml), f.theta, f.objective, f.certificate) for f in fits]
+    return list(known_alike(given))
+
+
+def _probed(columns: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    """Name the random effects that probes belong to."""
+    return ", ".join(f"{' + '.join(names)} of {group!r}" for group, names in columns)
 
 
 def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:
@@ -130,13 +150,14 @@ def _generalized(fit: GeneralizedFit) -> ComparedGeneralized:
     )
 
 
-def _compared(fit: Fit) -> ComparedFit:
+def _compared(fit: Fit, known: Known | None) -> ComparedFit:
     info = fit.info
     return ComparedFit(
         formula=fit.formula,
         structure=structure_name(info),
         objective=fit.model.profiled(reml=fit.reml),
         theta=fit.theta,
-        value=fit.objective,
+        value=fit.objective if known is None else known.value,
         random=info["random"],
+        known=known,
     )

@@ -238,8 +238,8 @@ SPECS: Final = (
     ),
     ChartSpec(
         "explorer", "Explorer", keys=("reference", "ellipses"),
-        studies=("parameters", "motion", "stopping", "ledger"),
-        where_made=("panels", "landscape", "mode_correlations"),
+        studies=("parameters", "motion", "stopping"),
+        where_made=("ledger", "panels", "landscape", "mode_correlations"),
         page=True,
     ),
     ChartSpec("dumbbell", drawn="", per_group=True, of_options=("reference",)),

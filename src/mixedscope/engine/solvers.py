@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.engine.basis import FixedBasis
 from mixedscope.engine.blocked import BlockedSystem
 from mixedscope.engine.memory import bytes_needed, check_sparse_room, is_there_room
@@ -157,7 +157,7 @@ def _iterative(given: _Given) -> tuple[Products, str]:
 
     Its models are made by :func:`mixedscope.engine.making.linear_system`.
     """
-    raise ModelError(
+    raise UnsuitedError(
         "This is computed from a factorisation, which solver='iterative' does without: fit the "
         "model with solver='exact' or solver='sparse' for it."
     )

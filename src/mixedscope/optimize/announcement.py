@@ -19,7 +19,7 @@ LONG: Final = 1.0
 #: An evaluation with its gradient takes so many times as long as one without (measured).
 GRADIENT: Final = 3.0
 
-_BY_GRADIENT: Final = ("auto", "bfgs", "scipy-lbfgsb")
+_BY_GRADIENT: Final = ("auto", "bfgs", "scipy-lbfgsb", "average-information")
 
 _LOGGER = logging.getLogger("mixedscope")
 

@@ -13,7 +13,7 @@ from mixedscope.core.errors import OptimizerError
 from mixedscope.optimize.announcement import GRADIENT, LONG, announce_fit, is_by_gradient
 from mixedscope.optimize.backends import get_backend
 from mixedscope.optimize.certificate import certificate
-from mixedscope.optimize.estimated import Settler, is_estimated
+from mixedscope.optimize.estimated import BY_INFORMATION, Settler, is_estimated
 from mixedscope.optimize.objective import FloatArray, Objective, SmoothObjective
 from mixedscope.optimize.polish import Polisher
 from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Problem
@@ -37,7 +37,8 @@ class OptimizationResult:
     certificate : dict
         See `mixedscope.optimize.certificate.certificate`.
     optimizer : dict
-        ``name``; ``requested``, as given (``"auto"``, say); ``settings``, complete;
+        ``name``, of the backend, or `mixedscope.optimize.estimated.BY_INFORMATION` where that
+        searched in its place; ``requested``, as given (``"auto"``, say); ``settings``, complete;
         ``return_code`` and ``message`` of the search, or of the limit that ended the work;
         ``evaluations``, rows of the trace; ``stages``, evaluations per stage;
         ``search_excess``, how much higher the objective was where the search ended;
@@ -117,22 +118,32 @@ def minimize(
             f"settings must be a mapping of names to values, as {{'rhobeg': 0.1}}, not {settings!r}"
             f"; optimizer {optimizer!r} has {', '.join(backend.settings) or 'none'}."
         )
+    given = list(settings or {})
     # Elsewhere the last digits cost less by the objective's own search than by polishing.
     own = objective.is_compiled and (objective.is_quick or objective.has_scoring)
     if optimizer == "auto" and polish and not own:
         settings = {**backend.hastened, **(settings or {})}
-    resolved = backend.resolve(settings)
+    # Of an estimated objective the line searches of backends with gradients would ask too much.
+    by_information = is_estimated(objective) and backend.starts_from_moments
+    if by_information and given:
+        raise OptimizerError(
+            f"models with solver='iterative' are searched by the average information where "
+            f"{optimizer!r} is asked for, which has no settings: leave out "
+            f"{', '.join(map(repr, given))}, or name another optimizer"
+        )
+    resolved = {} if by_information else backend.resolve(settings)
     _check_limit("max_evaluations", max_evaluations, whole=True)
     _check_limit("max_seconds", max_seconds, whole=False)
     if start is None and backend.starts_from_moments:
         start = objective.moment_start()
     theta0 = _check_start(objective, start)
+    name = BY_INFORMATION if by_information else backend.name
     trace = Trace(objective.theta_names, objective.beta_names, objective.scale, objective.parts)
     backend.load(objective)
     problem = Problem(
         objective,
         trace,
-        on_first=_announcement(objective, backend.name) if announce else None,
+        on_first=_announcement(objective, name) if announce else None,
         max_evaluations=max_evaluations,
         max_seconds=max_seconds,
         progress=bool(progress),
@@ -140,7 +151,7 @@ def minimize(
     settler = Settler(problem) if is_estimated(objective) else None
     try:
         try:
-            if settler is not None and backend.starts_from_moments:
+            if settler is not None and by_information:
                 code, message = settler.search(problem.to_x(theta0))
             else:
                 code, message = backend.search(problem, problem.to_x(theta0), resolved, seed)
@@ -188,7 +199,7 @@ def minimize(
         trace=trace,
         certificate=verdict,
         optimizer={
-            "name": backend.name,
+            "name": name,
             "requested": optimizer,
             "settings": resolved,
             "return_code": code,

@@ -22,7 +22,10 @@ from mixedscope.optimize.probe_words import APART, TOO_MUCH
 from mixedscope.optimize.problem import EVALUATION_ERRORS, LimitReached, Point, Problem
 from mixedscope.optimize.second_look import HOPE, HOPEFUL, dips
 
-__all__ = ["EstimatedObjective", "Settler", "is_estimated"]
+__all__ = ["BY_INFORMATION", "EstimatedObjective", "Settler", "is_estimated"]
+
+#: What the search is called that takes steps by the average information.
+BY_INFORMATION: Final = "average-information"
 
 #: Objective still to be gained at which a search ends, deviance units: theta is then within
 #: sqrt(1e-8), a ten-thousandth, of its standard errors of the root of the estimated gradient.
@@ -88,9 +91,10 @@ class Settler:
     probe_error : dict
         ``theta``, one standard error of the probes over the standard error of theta, the largest,
         with what the search left;
-        ``objective``, that of the objective; ``probes``; ``fresh``, how far fresh probes are from
-        them, in standard errors of the difference; ``iterations`` and ``residual`` of the
-        equations. Empty before `run`.
+        ``objective``, that of the objective; ``difference``, of an objective above the optimum by
+        no more than that the probes may have got all (`_difference`); ``probes``; ``fresh``, how
+        far fresh probes are from them, in standard errors of the difference; ``iterations`` and
+        ``residual`` of the equations. Empty before `run`.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -354,6 +358,7 @@ class Settler:
             # standard errors.
             "theta": math.hypot(self._of_probes, math.sqrt(self.curvature.decrement)),
             "objective": float(evaluation.objective_se),
+            "difference": _difference(inverse, own),
             "probes": int(evaluation.probes),
             "fresh": float(apart.max()),
             "iterations": int(evaluation.cg_iterations),
@@ -379,6 +384,19 @@ def _newton(hessian: FloatArray, gradient: FloatArray, damping: float = 0.0) -> 
     metric = (vectors * divisors) @ vectors.T
     metric += damping * np.diag(metric.diagonal())
     return np.asarray(-np.linalg.solve(metric, gradient))
+
+
+def _difference(inverse: FloatArray, covariance: FloatArray) -> float:
+    """Height above the optimum up to which heights are within a standard error of the probes.
+
+    With the same probes everywhere what they got wrong at the optimum they get wrong beside it too,
+    but for their error of the slope: at a step d it adds ``sqrt(d'Cd)`` to the height ``d'Hd/2``.
+    ``d'Cd <= m d'Hd`` for the largest eigenvalue m of ``inv(H) C``, so that above ``2 m`` no height
+    is smaller than its error.
+    """
+    values, vectors = np.linalg.eigh(inverse)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return max(0.0, 2.0 * float(np.linalg.eigvalsh(root @ covariance @ root)[-1]))
 
 
 def is_estimated(objective: SmoothObjective) -> bool:

@@ -7,7 +7,8 @@ apart from the rest: the same input gives the same `Trace.frame`, never the same
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -195,13 +196,19 @@ class Trace:
         where not computed; ``rho``, ``delta``, trust-region radii in the standardised units
         ``theta * scale``, NaN where the optimiser has none; ``phase``, see `label_phases`.
         Everything that a failed evaluation did not yield is NaN or None; ``best`` carries on over
-        it and is NaN before the first success.
+        it and is NaN before the first success. Where the objective is estimated, and probes were
+        added on the way, what came before is brought to the last probes: see `_raised`.
         """
         import pandas as pd
 
         rows = self.rows
         evaluations = [row.evaluation for row in rows]
         objective = _column(evaluations, "objective")
+        parts = {part: _part(evaluations, part) for part in self.parts}
+        if "probes" in parts:
+            raised = _raised(objective, np.array([row.theta for row in rows]), parts["probes"])
+            objective = objective + raised
+            parts["log_det"] = parts["log_det"] + raised
         radii = np.full((len(rows), 2), np.nan)
         for number, pair in self._radii.items():
             radii[number - 1] = pair
@@ -218,13 +225,33 @@ class Trace:
                 "best": np.fmin.accumulate(objective) if len(objective) else objective,
                 "theta": _objects(theta),
                 "beta": _objects([None if e is None else e.beta for e in evaluations]),
-                **{part: _part(evaluations, part) for part in self.parts},
+                **parts,
                 "gradient": _objects([row.gradient for row in rows]),
                 "rho": radii[:, 0],
                 "delta": radii[:, 1],
                 "phase": label_phases(objective, position, radii[:, 1], directed=directed),
             }
         )
+
+
+def _raised(objective: FloatArray, theta: FloatArray, probes: Any) -> FloatArray:
+    """What more probes raised the estimate of an objective by, (rows,); 0 for those of the last.
+
+    They begin with an evaluation where fewer had made one, and what both give there differ by is,
+    nearly, what they differ by everywhere.
+    """
+    number, place = np.asarray(probes, dtype=float), np.abs(theta)
+    known = np.flatnonzero(np.isfinite(number))
+    out = np.zeros(len(objective))
+    for before, first in pairwise(known):
+        if number[first] == number[before]:
+            continue
+        # Signs of columns may have been made canonical since.
+        same = (place[: before + 1] == place[first]).all(axis=1)
+        same &= number[: before + 1] == number[before]
+        if same.any():
+            out[:first] += objective[first] - objective[np.flatnonzero(same)[-1]]
+    return out
 
 
 def _column(evaluations: list[Evaluated | None], part: str) -> FloatArray:

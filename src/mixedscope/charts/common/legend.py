@@ -112,7 +112,7 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
     a line), ``zero``, ``infinite`` (a ring with an open arrowhead), and of intervals
     ``clear``, ``unclear`` and ``interval``, and of quantiles ``expected``, ``effects`` and
     ``outside``, of estimates
-    ``mean`` and ``boundary``.
+    ``mean`` and ``boundary``, of gaps ``unsure``.
     ``width``: pixels at most; an item that would not fit starts a new row.
     ``size``: font size.
     """
@@ -217,6 +217,9 @@ def key_row(items: Sequence[tuple[str, str]], *, width: float, theme: str, size:
             layers.append(line(rows, color=colours["ink"], strokeWidth=0.8))
         elif kind == "best":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1.4))
+        elif kind == "unsure":
+            settings = {"color": colours["soft"], "opacity": 0.24, "strokeWidth": 9}
+            layers.append(line(rows, **settings))
         elif kind == "zero":
             layers.append(line(rows, color=COLOURS[kind], strokeWidth=1, strokeDash=[3, 2]))
         else:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import UnsuitedError
 from mixedscope.core.evaluation import EstimatedEvaluation
 from mixedscope.engine.evaluation import gradients_by_row
 from mixedscope.engine.group_effects import joined
@@ -80,6 +80,11 @@ class IterativeObjective(SearchableObjective):
             errors = np.sqrt(covariance_of_means(deviations).diagonal())
             return self._told(solution, errors), gradient
 
+    def evaluate_with_deviations(self, theta: Floats) -> tuple[EstimatedEvaluation, Floats]:
+        """Evaluate the objective, and give what each probe was off in it (probes,)."""
+        solution = self._solved(theta)
+        return self._told(solution, np.full(len(theta), np.nan)), solution.log_det_deviations
+
     def gradients(self, thetas: Floats) -> Floats:
         """Gradients (m, k) at every row of `thetas` (m, k); NaN where one fails."""
         return gradients_by_row(self.evaluate_gradient, thetas)
@@ -113,9 +118,9 @@ class IterativeObjective(SearchableObjective):
         self, theta: Floats, sigma: float
     ) -> tuple[EstimatedEvaluation, Floats, float]:
         """Refused."""
-        raise ModelError(
-            "The objective with sigma held is not computed by the iterative engine: fit the model "
-            "with solver='exact' or solver='sparse'."
+        raise UnsuitedError(
+            "Profiles, along which sigma is held, are not computed by the iterative engine: fit "
+            "the model with solver='exact' or solver='sparse'."
         )
 
     def _solved(self, theta: Floats) -> IterativeSolution:

@@ -196,6 +196,11 @@ class IterativeSolution:
         )
 
     @property
+    def log_det_deviations(self) -> Floats:
+        """What each probe was off in the log-determinant, (probes,)."""
+        return self._log_det.deviations[:, 0]
+
+    @property
     def log_det_se(self) -> float:
         """Standard error of the log-determinant."""
         return float(np.sqrt(self._log_det.covariance()[0, 0]))

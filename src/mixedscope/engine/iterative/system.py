@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import ModelError
+from mixedscope.core.errors import ModelError, UnsuitedError
 from mixedscope.design.design import Design, RandomDesign
 from mixedscope.engine.evaluation import Solution
 from mixedscope.engine.gather import containing_levels
@@ -36,8 +36,11 @@ MOST_BESIDE: Final = 200
 #: Entries of blocks of levels with those within them, of one factor.
 MOST_TOGETHER: Final = 2e7
 
-#: Random effects of a factor of which all conditional standard deviations are computed unasked.
+#: Random effects of a factor of which all conditional standard deviations are computed unasked, and
+#: levels of larger ones of which they are: so many at either end of the modes, in all so many.
 MOST_AT_ONCE: Final = 500
+ENDS: Final = 20
+SAMPLED: Final = 200
 
 
 class IterativeSystem(ProfiledSystem):
@@ -186,19 +189,31 @@ class IterativeSystem(ProfiledSystem):
         return self.terms[position].data_covariances(blocks * sigma**2)
 
     def conditional_sds(self, sigma: float) -> list[Floats]:
-        """Conditional standard deviations (q, k) of factors of few levels, after a solution.
+        """Conditional standard deviations (q, k), after a solution; of large factors some.
 
-        Exact; NaN, which is to say not computed, for factors of more than `MOST_AT_ONCE` random
-        effects: of single levels there is :meth:`conditional_covariances_of`.
+        Exact. Of factors of more than `MOST_AT_ONCE` random effects those of `SAMPLED` levels, the
+        ends in the order of their modes of the first column and others evenly in rank; NaN, which
+        is to say not computed, elsewhere: of any levels there is
+        :meth:`conditional_covariances_of`.
         """
         out = []
+        modes = self.modes()
         for position, (term, factor) in enumerate(zip(self.terms, self.factors, strict=True)):
             q, k = factor.n_levels, term.size
-            if q * k > MOST_AT_ONCE:
-                out.append(np.full((q, k), np.nan))
-                continue
-            blocks = self.conditional_covariances_of(position, np.arange(q), sigma)
-            out.append(np.sqrt(np.einsum("qii->qi", blocks)))
+            levels = np.arange(q)
+            if q * k > MOST_AT_ONCE and q > SAMPLED:
+                ranks = np.concatenate(
+                    [
+                        np.arange(ENDS),
+                        np.linspace(ENDS, q - 1 - ENDS, SAMPLED - 2 * ENDS).round().astype(int),
+                        np.arange(q - ENDS, q),
+                    ]
+                )
+                levels = np.sort(np.argsort(-modes[position][:, 0], kind="stable")[ranks])
+            blocks = self.conditional_covariances_of(position, levels, sigma)
+            own = np.full((q, k), np.nan)
+            own[levels] = np.sqrt(np.einsum("qii->qi", blocks))
+            out.append(own)
         return out
 
     def conditional_covariances(self, sigma: float) -> list[Floats]:
@@ -221,7 +236,7 @@ class IterativeSystem(ProfiledSystem):
         return None
 
     def _refuse(self, what: str) -> NoReturn:
-        raise ModelError(
+        raise UnsuitedError(
             f"{what} are not computed by the iterative engine: fit the model with solver='exact' "
             "or solver='sparse'."
         )

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedscope.core.errors import DataError, ModelError
+from mixedscope.core.errors import DataError, ModelError, UnsuitedError
 from mixedscope.core.vocabulary import UNSHRUNKEN
 from mixedscope.design.design import Design
 from mixedscope.design.relearned import relearned
@@ -100,6 +100,11 @@ def crossvalidation_tables(
     """
     scores = LinearScores() if scores is None else scores
     first = next(iter(designs.values()))
+    if first.solver == "iterative":
+        raise UnsuitedError(
+            "Cross-validation needs the covariances of predictions, which solver='iterative' does "
+            "without: fit the model with solver='exact' or solver='sparse' for it."
+        )
     groups, fits = [], []
     areas: dict[str, pd.DataFrame | None] = {}
     for scheme in schemes:

@@ -45,6 +45,7 @@ from mixedscope.optimize.certificate import (
     tolerance_scale,
 )
 from mixedscope.optimize.curvature import exact_curvature, measure_curvature
+from mixedscope.optimize.estimated import EstimatedObjective
 from mixedscope.optimize.objective import SmoothObjective
 from mixedscope.optimize.problem import Problem
 from mixedscope.optimize.trace import Trace
@@ -265,10 +266,14 @@ def check_modes(tables: FitTables, estimation: Estimation, origin: Path) -> None
     file, names = "modes.parquet", ["group", "level", "term", "n_obs"]
     files.equal(file, "rows", stored[names].to_numpy().tolist(), fresh[names].to_numpy().tolist())
     _, share = _shares(estimation, estimation.objective.evaluate(theta))
-    sizes = np.maximum(fresh["std_dev"], np.abs(fresh["mode"])).to_numpy()
+    sizes = np.fmax(fresh["std_dev"], np.abs(fresh["mode"])).to_numpy()
+    # Of large factors of an estimated objective they are those of some levels, by rank of the mode:
+    # another machine may rank two that are equal otherwise.
+    some = isinstance(estimation.objective, EstimatedObjective)
     for name in ("mode", "std_dev"):
         here, there = stored[name].to_numpy(float), fresh[name].to_numpy(float)
-        wrong = ~((np.abs(here - there) <= share * sizes) | (np.isnan(here) & np.isnan(there)))
+        lacking = np.isnan(here) | np.isnan(there) if some else np.isnan(here) & np.isnan(there)
+        wrong = ~((np.abs(here - there) <= share * sizes) | lacking)
         if wrong.any():
             row = int(wrong.argmax())
             group, level, term = fresh.loc[row, names[:3]]

@@ -19,6 +19,7 @@ from mixedscope.core.errors import ModelError
 from mixedscope.core.wording import as_remark
 from mixedscope.design.design import Design
 from mixedscope.engine.search.searchable import SearchableObjective
+from mixedscope.inference.estimates.common_probes import Known, error_of_difference
 from mixedscope.inference.ladder.boundary import chi_squared
 from mixedscope.inference.ladder.likelihood_ratio import Reference, null_reference, reference
 from mixedscope.inference.ladder.nesting import is_nested
@@ -76,6 +77,8 @@ class ComparedFit:
         The objective there.
     random : sequence of mapping
         Entry ``random`` of ``fit.json``.
+    known : Known, optional
+        How well an objective is known that random probes estimated.
     """
 
     formula: str
@@ -84,6 +87,7 @@ class ComparedFit:
     theta: Floats
     value: float
     random: Sequence[Mapping[str, Any]]
+    known: Known | None = None
 
     @property
     def dof(self) -> int:
@@ -99,8 +103,9 @@ class ComparedFit:
 def likelihood_ratio_table(fits: Sequence[ComparedFit], *, seed: int) -> pd.DataFrame:
     """Compare fits, each with the one before it, the one with fewest parameters first.
 
-    Gives `RATIO_COLUMNS`, a row for each fit. Raises ModelError if they are not of the same data,
-    or one does not contain the one before.
+    Gives `RATIO_COLUMNS`, a row for each fit; where random probes estimated the objectives there is
+    ``statistic_se`` behind ``statistic``, what they leave open of it. Raises ModelError if fits are
+    not of the same data, or one does not contain the one before.
     """
     check_data(fits)
     ordered = sorted(fits, key=lambda fit: fit.dof)
@@ -109,8 +114,20 @@ def likelihood_ratio_table(fits: Sequence[ComparedFit], *, seed: int) -> pd.Data
         row = described(richer)
         if place:
             row |= compared(ordered[place - 1], richer, seed)
+            row["statistic_se"] = _probe_error(ordered[place - 1], richer)
         rows.append(row)
-    return table_of(rows, RATIO_COLUMNS)
+    if all(fit.known is None for fit in ordered):
+        return table_of(rows, RATIO_COLUMNS)
+    rows[0]["statistic_se"] = None
+    at = RATIO_COLUMNS.index("statistic") + 1
+    return table_of(rows, (*RATIO_COLUMNS[:at], "statistic_se", *RATIO_COLUMNS[at:]))
+
+
+def _probe_error(poorer: ComparedFit, richer: ComparedFit) -> float | None:
+    """Standard error that random probes leave of a statistic; None of an exact one."""
+    if poorer.known is None or richer.known is None:
+        return None
+    return error_of_difference(poorer.known, richer.known)
 
 
 def against_none(fit: ComparedFit, *, draws: int, seed: int) -> pd.DataFrame:

@@ -7,7 +7,7 @@ of the working linear model at the modes, of the poorer fit in tests.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedscope.core.errors import UnsuitedError
+from mixedscope.inference.estimates.common_probes import (
+    Known,
+    error_of_difference,
+    known_alike,
+)
+from mixedscope.inference.estimates.estimates import information_criteria
 from mixedscope.inference.estimates.estimation import Estimation
 from mixedscope.inference.estimates.kinds import estimation_of
 from mixedscope.inference.estimates.leverage import told_degrees
@@ -23,6 +29,7 @@ from mixedscope.inference.estimates.principal import principal_axes
 from mixedscope.inference.ladder.bootstrap_test import Fitted, bootstrap_draws, bootstrap_p_values
 from mixedscope.inference.ladder.compare import compare_structures, nested_pairs
 from mixedscope.inference.ladder.likelihood_ratio import Reference, reference
+from mixedscope.optimize.estimated import EstimatedObjective
 
 __all__ = ["Rung", "bootstrap_of", "ladder_tables"]
 
@@ -73,13 +80,16 @@ def ladder_tables(
     ``components`` and ``structures_timing``, as stored. Raises ModelError if there is nothing to
     compare, or the fits are not of one model, criterion and data set.
     """
+    compare_structures([rung.info for rung in rungs])  # complains before anything is computed
+    rungs, known = _brought_together(rungs)
     infos = [rung.info for rung in rungs]
-    compare_structures(infos)  # complains before anything is computed
     degrees = [_degrees(rung) for rung in rungs]
     names = [rung.optimizer for rung in rungs]
     return {
-        "structures": compare_structures(infos, optimizers=names, degrees=degrees),
-        "tests": _tests(rungs, bootstrap, seed),
+        "structures": _with_errors(
+            compare_structures(infos, optimizers=names, degrees=degrees), known
+        ),
+        "tests": _tests(rungs, known, bootstrap, seed),
         "components": pd.DataFrame([row for rung in rungs for row in _components(rung)]),
         "structures_timing": pd.DataFrame(
             {
@@ -123,11 +133,54 @@ def _degrees(rung: Rung) -> float | None:
         return None
 
 
-def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> pd.DataFrame:
+def _brought_together(rungs: Sequence[Rung]) -> tuple[Sequence[Rung], list[Known] | None]:
+    """Rungs whose objectives are of the same random probes, and how well they are known.
+
+    None of exact objectives, which stay as they are.
+    """
+    if not any(isinstance(rung.objective, EstimatedObjective) for rung in rungs):
+        return rungs, None
+    known = known_alike(
+        [(r.objective, r.theta, float(r.info["objective"]), r.info["certificate"]) for r in rungs]
+    )
+    out = []
+    for rung, own in zip(rungs, known, strict=True):
+        info = rung.info
+        if own.value != info["objective"]:
+            found = information_criteria(rung.objective, own.value)
+            info = {**info, "objective": own.value} | {k: v for k, v in found.items() if k in info}
+        out.append(replace(rung, info=info))
+    return out, known
+
+
+def _with_errors(table: pd.DataFrame, known: list[Known] | None) -> pd.DataFrame:
+    """Add what random probes leave open: of objectives, and of what is above the smallest."""
+    if known is None:
+        return table
+    errors = []
+    for optimizer, above in zip(table["optimizer"], table.index, strict=True):
+        own = table[table["optimizer"] == optimizer]
+        best = int(own["objective"].idxmin())
+        errors.append(0.0 if best == above else error_of_difference(known[above], known[best]))
+    alone = Known(0.0, None, np.empty(0))
+    return table.assign(
+        objective_se=pd.Series([error_of_difference(k, alone) for k in known], dtype=float),
+        above_se=pd.Series(errors, dtype=float),
+        probes=pd.array([len(k.deviations) or None for k in known], dtype="Int32"),
+    )
+
+
+def _tests(
+    rungs: Sequence[Rung],
+    known: list[Known] | None,
+    bootstrap: pd.DataFrame | None,
+    seed: int,
+) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     references: dict[tuple[str, str], Any] = {}
     for optimizer in dict.fromkeys(rung.optimizer for rung in rungs):
-        own = [rung for rung in rungs if rung.optimizer == optimizer]
+        places = [k for k, rung in enumerate(rungs) if rung.optimizer == optimizer]
+        own = [rungs[k] for k in places]
         for i, j, is_next, is_richest in nested_pairs([rung.info for rung in own]):
             poorer, richer = own[i], own[j]
             pair = (poorer.structure, richer.structure)
@@ -156,8 +209,11 @@ def _tests(rungs: Sequence[Rung], bootstrap: pd.DataFrame | None, seed: int) -> 
             drawn = dict.fromkeys(_BOOTSTRAP)
             if bootstrap is not None:
                 drawn |= bootstrap_p_values(bootstrap, *pair, statistic)
+            if known is not None:
+                one, two = known[places[i]], known[places[j]]
+                row["statistic_se"] = error_of_difference(one, two)
             rows.append(row | drawn)
-    columns = [*_TEST_COLUMNS, *_BOOTSTRAP]
+    columns = [*_TEST_COLUMNS, *_BOOTSTRAP, *(["statistic_se"] if known is not None else [])]
     return pd.DataFrame([{c: row[c] for c in columns} for row in rows], columns=columns)
 
 

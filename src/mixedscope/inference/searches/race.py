@@ -21,6 +21,7 @@ from mixedscope.engine.search.searchable import SearchableObjective
 from mixedscope.optimize.certificate import certificate
 from mixedscope.optimize.curvature import measure_curvature, row_by_row
 from mixedscope.optimize.driver import minimize
+from mixedscope.optimize.estimated import EstimatedObjective
 from mixedscope.optimize.problem import EVALUATION_ERRORS
 from mixedscope.optimize.starts import named_start
 
@@ -125,6 +126,7 @@ def race(
         for entrant in _warmed(objective, entrants)
         for number in range(starts + 1)
     ]
+    _share_probes(objective, runs)
     best = min(runs, key=lambda run: run.minimum)
     base = best.minimum
     ends = [row for run in runs for row in run.ends(objective, base, best.theta)]
@@ -148,6 +150,19 @@ def _warmed(
             polish=False,
         )
         yield entrant
+
+
+def _share_probes(objective: SearchableObjective | LaplaceObjective, runs: Sequence[_Run]) -> None:
+    """Bring runs that ended with fewer random probes than others to as many as these."""
+    counts = [run.result.certificate.get("probe_error", {}).get("probes") for run in runs]
+    if not isinstance(objective, EstimatedObjective) or not any(counts):
+        return
+    most = max(filter(None, counts))
+    objective.use_probes(most)
+    for run, count in zip(runs, counts, strict=True):
+        if count not in (None, most):
+            raised = objective.evaluate(run.theta).objective - run.result.evaluation.objective
+            run.raise_by(raised)
 
 
 class _Run:
@@ -178,6 +193,13 @@ class _Run:
         self.trace = self.result.trace.frame()
         self.minimum = float(self.trace["objective"].min())
         self.theta = np.asarray(self.result.theta, dtype=float)
+
+    def raise_by(self, amount: float) -> None:
+        """Add to all objectives what more probes made of the last of them."""
+        self.trace = self.trace.assign(
+            objective=self.trace["objective"] + amount, best=self.trace["best"] + amount
+        )
+        self.minimum += amount
 
     @property
     def _named(self) -> dict[str, Any]:
@@ -215,8 +237,11 @@ class _Run:
         )
         own = np.asarray(self.trace["theta"].iloc[0], dtype=float)
         for point, theta, evaluations, verdict in points:
-            value = float(objective.evaluate(theta).objective)
+            evaluation: Any = objective.evaluate(theta)
+            value = float(evaluation.objective)
             found = _examined(objective, theta, value) if verdict is None else verdict
+            if self._is_within_probe_error(found):
+                found = {**found, "verdict": self.result.certificate["verdict"]}
             distance, share = _distance(objective, theta, best)
             yield self._named | {
                 # Some optimisers move a start that is close to a bound: this is before.
@@ -233,7 +258,30 @@ class _Run:
                 "return_code": self.result.optimizer["return_code"],
                 "message": self.result.optimizer["message"],
                 "theta": theta,
+                **self._unsure(evaluation),
             }
+
+    def _is_within_probe_error(self, found: Mapping[str, Any]) -> bool:
+        """Whether what is left to be gained is less than random probes know.
+
+        The root of the gradient that they estimate is not quite the minimum of the objective.
+        """
+        difference = self.result.certificate.get("probe_error", {}).get("difference")
+        left = found["newton_decrement"]
+        if difference is None or left is None or found["verdict"] != "not converged":
+            return False
+        return bool(left <= difference)
+
+    def _unsure(self, evaluation: Any) -> dict[str, Any]:
+        """Errors of an objective that random probes estimate; nothing of another."""
+        if not hasattr(evaluation, "objective_se"):
+            return {}
+        told = self.result.certificate.get("probe_error", {})
+        return {
+            "objective_se": float(evaluation.objective_se),
+            "probe_difference": told.get("difference"),
+            "probes": int(evaluation.probes),
+        }
 
 
 def _examined(

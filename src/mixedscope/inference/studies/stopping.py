@@ -90,8 +90,8 @@ def stopping_table(estimation: Estimation, theta: Floats, trace: pd.DataFrame) -
         trace; ``beta``, the largest difference of a fixed effect from that of the final fit, in
         standard errors of the final fit; ``std_error``, the largest relative difference of a
         standard error of a fixed effect; ``sigma``, the relative difference; ``modes``, the
-        largest difference of a conditional mode, in its conditional standard deviation.  NaN
-        before the first success.
+        largest difference of a conditional mode, in its conditional standard deviation (of those
+        levels of which the iterative engine computes one).  NaN before the first success.
 
         In balanced data the fixed effects do not depend on theta, their standard errors do: to
         look at the former alone would let every fit be stopped at once.
@@ -121,7 +121,8 @@ def stopping_table(estimation: Estimation, theta: Floats, trace: pd.DataFrame) -
             if scale is None
             else _relative(*(getattr(o.evaluation, scale) for o in (at, final))),
             max(
-                float(np.abs((now - then) / unit).max())
+                # Units that were not computed are those of levels that are left out.
+                float(np.nanmax(np.abs((now - then) / unit)))
                 for now, then, unit in zip(at.modes, final.modes, units, strict=True)
             ),
         )

@@ -48,6 +48,7 @@ RACE_ENDS: Final = TableSchema(
     },
     frozenset({"entrant", "optimizer", "start", "point", "evaluations"}),
     {"point": frozenset({"search", "end"})},
+    estimated={"objective_se": F64, "probe_difference": F64, "probes": INT32},
 )
 
 RACE_TIMING: Final = TableSchema(

@@ -26,6 +26,7 @@ STRUCTURES: Final = TableSchema(
         "newton_decrement": F64,
     },
     frozenset({"model", "structure", "optimizer", "objective", "above_objective"}),
+    estimated={"objective_se": F64, "above_se": F64, "probes": INT32},
 )
 
 STRUCTURES_TIMING: Final = TableSchema(

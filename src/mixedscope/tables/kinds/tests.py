@@ -30,6 +30,7 @@ TESTS: Final = TableSchema(
     },
     frozenset({"model", "optimizer", "poorer", "richer", "statistic", "reference"}),
     {"reference": REFERENCES},
+    estimated={"statistic_se": F64},
 )
 
 #: The statistic of every test where the poorer model is true, draw by draw.

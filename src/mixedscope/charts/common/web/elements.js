@@ -40,6 +40,20 @@
     border: `${width}px solid ${border}`, background: fill});
   const stroke = (border) => sign({width: "18px", height: "0", borderTop: border});
   const patch = (background) => sign({width: "13px", height: "11px", background});
+  // An open arrowhead that points to the right.
+  function arrowhead(corners, stroke) {
+    const drawn = (name, attributes) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+      return made;
+    };
+    const made = drawn("svg", {viewBox: "-1.3 -1.3 2.6 2.6", width: 14, height: 14});
+    made.append(drawn("polygon", {points: corners.join(" "), transform: "rotate(90)",
+      fill: "none", stroke, "stroke-width": 0.35}));
+    const mark = sign({width: "14px", height: "14px"});
+    mark.append(made);
+    return mark;
+  }
   const keyList = (...items) => element("ul", {class: "key"},
     ...items.map(([mark, words]) => element("li", {}, mark,
       typeof words === "string" ? element("span", {text: words}) : words)));

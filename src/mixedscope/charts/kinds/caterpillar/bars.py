@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mixedscope.charts.kinds.shrinkage.levels import Pull
 from mixedscope.core.errors import UnsuitedError
 
-__all__ = ["Bars", "not_determined"]
+__all__ = ["Bars", "not_determined", "without_some"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Bars:
         """Bars (q, k) that exclude the population."""
         apart = np.abs(self.pull.mode - self.pull.population)
         return np.asarray(np.isfinite(self.spread) & (apart > self.spread))
+
+
+def without_some(found: Sequence[Bars]) -> set[str] | None:
+    """Levels with a bar in every fit, where bars of some were not computed; None where all were."""
+    told: set[str] | None = None
+    for one in found:
+        known = np.asarray(np.isfinite(one.spread).any(axis=1))
+        if one.pull.info.get("solver") == "iterative" and known.any() and not known.all():
+            own = {level for level, is_told in zip(one.pull.levels, known, strict=True) if is_told}
+            told = own if told is None else told & own
+    return told
 
 
 def not_determined(group: str) -> UnsuitedError:

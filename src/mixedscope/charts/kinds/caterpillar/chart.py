@@ -26,7 +26,7 @@ from mixedscope.charts.common.page import tallest
 from mixedscope.charts.common.rows import rows_of
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
-from mixedscope.charts.kinds.caterpillar.bars import Bars, not_determined
+from mixedscope.charts.kinds.caterpillar.bars import Bars, not_determined, without_some
 from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
 from mixedscope.charts.kinds.caterpillar.words import (
     caterpillar_caption,
@@ -90,8 +90,10 @@ def caterpillar_chart(
     if all(np.isnan(one.pull.sds).all() for one in found):
         raise not_determined(group)
     order = _ordered(tables, [one.pull for one in found], group, options)
-    ranks = sample_ranks(len(order), _MOST, first=_EXTREMES, last=_EXTREMES)
-    rows = {order[rank]: rank + 1 for rank in ranks.tolist()}
+    told = without_some(found)
+    places = [rank for rank, level in enumerate(order) if told is None or level in told]
+    ranks = sample_ranks(len(places), _MOST, first=_EXTREMES, last=_EXTREMES)
+    rows = {order[rank]: rank + 1 for rank in (places[i] for i in ranks.tolist())}
     title = caterpillar_title(found[0], group, options)
     # Of several fits each term has a row; a single one, and those in a column, their terms in rows.
     across_fits = len(found) > 1 and not is_narrow()

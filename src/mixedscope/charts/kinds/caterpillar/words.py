@@ -9,7 +9,7 @@ import numpy as np
 
 from mixedscope.charts.common.link_scale import scale_words
 from mixedscope.charts.common.numerals import number, told_level
-from mixedscope.charts.kinds.caterpillar.bars import Bars
+from mixedscope.charts.kinds.caterpillar.bars import Bars, without_some
 from mixedscope.charts.kinds.caterpillar.options import CaterpillarOptions
 from mixedscope.charts.kinds.shrinkage.words import infinite_key, joined, reference_key
 
@@ -24,8 +24,10 @@ def caterpillar_title(first: Bars, group: str, options: CaterpillarOptions) -> s
         return f"Levels of {group}: the fit leaves no variation between them"
     counts = [f"{int(first.clear[:, j].sum()):,} in {pull.terms[j]}" for j in told]
     what = "0" if options.scale == "b" else "the population"
+    some = without_some([first])
+    count = len(pull.levels if some is None else some)
     return (
-        f"Levels of {group}: of {len(pull.levels):,} intervals at {told_level(options.level)}, "
+        f"Levels of {group}: of {count:,} intervals at {told_level(options.level)}, "
         f"{joined(counts)} exclude {what}"
     )
 
@@ -85,7 +87,12 @@ def caterpillar_caption(
             if low == high
             else f"Levels have {low:,} to {high:,} observations."
         )
-    if drawn < levels:
+    if without_some(found) is not None:
+        text.append(
+            f"Drawn are {drawn:,} of {levels:,} levels, of which conditional SDs were computed: "
+            "those at either end of the modes and others evenly in rank."
+        )
+    elif drawn < levels:
         text.append(f"Drawn are {drawn:,} of {levels:,} levels, evenly in rank.")
     if not named:
         text.append("Levels at either end are named.")

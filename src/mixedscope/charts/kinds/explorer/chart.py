@@ -39,7 +39,9 @@ def explorer_chart(
     groups = [COLOURS["observations"]]
     groups += [GROUP_COLOURS[i % len(GROUP_COLOURS)] for i in range(len(factors))]
     low, high = contents["gap"]
-    specifications = views((low, high), groups, theme=theme)
+    unsure = any("unsure" in fit for fit in contents["fits"])
+    infinite = any(pull.infinite.any() for factor in factors for pull in factor.pulls)
+    specifications = views((low, high), groups, unsure=unsure, infinite=infinite, theme=theme)
     still = explorer_still(
         specifications,
         tables,

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.labels import term_title, variable_title
 from mixedscope.charts.common.link_scale import is_generalized
+from mixedscope.charts.common.open_ends import APART, CORNERS, INSET, with_room
+from mixedscope.charts.common.probe_band import PROBE_KEY, VEIL
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.kinds.explorer.options import ExplorerOptions
 from mixedscope.charts.kinds.landscape.key import band_colours
 from mixedscope.charts.kinds.landscape.words import parameter_words
+from mixedscope.charts.kinds.motion.backdrop import mix
 from mixedscope.charts.kinds.motion.frames import (
     Course,
     Track,
@@ -31,7 +34,7 @@ from mixedscope.charts.kinds.motion.frames import (
 from mixedscope.charts.kinds.shrinkage.chart import choose_levels, shared_frame
 from mixedscope.charts.kinds.shrinkage.ellipse import radius, widest
 from mixedscope.charts.kinds.shrinkage.levels import Pull, drawn_terms, pulls, term_names
-from mixedscope.charts.kinds.shrinkage.words import reference_key
+from mixedscope.charts.kinds.shrinkage.words import infinite_key, reference_key
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.running_best import improved_rows
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
@@ -151,6 +154,16 @@ def page_data(
         },
         "phases": [[words, COLOURS[name]] for name, words in PHASE_NAMES.items()],
         "gap": [courses[0].floor, courses[0].top],
+        **(
+            {"veil": [mix(ink(theme)["soft"], 2 * VEIL, ink(theme)["paper"]), PROBE_KEY]}
+            if any(course.unsure for course in courses)
+            else {}
+        ),
+        **(
+            {"head": {"apart": APART, "inset": INSET, "corners": CORNERS, "words": infinite_key()}}
+            if any(pull.infinite.any() for factor in factors for pull in factor.pulls)
+            else {}
+        ),
         "radii": [radius(coverage) for coverage in options.ellipses],
         "coverages": list(options.ellipses),
         "region": {
@@ -179,7 +192,9 @@ def _factor(tables: Sequence[FitTables], name: str, options: ExplorerOptions) ->
     levels = tuple(dict.fromkeys(level for pull in found for level in pull.levels))
     own = [_in_order(pull, levels) for pull in found]
     chosen, rule = choose_levels(own, MOST_DRAWN)
-    axes = tuple(shared_frame(own, j, options.ellipses) for j in range(len(terms)))
+    axes = tuple(
+        with_room(shared_frame(own, j, options.ellipses), own, j) for j in range(len(terms))
+    )
     moments = tuple(_moments(fit, pull, name) for fit, pull in zip(tables, own, strict=True))
     return Factor(
         name=name,
@@ -324,6 +339,7 @@ def _fit_data(fit: FitTables, course: Course, factors: Sequence[Factor], i: int)
         "best": _short(course.best),
         "sigma": _short(course.sigma),
         "phase": course.phase.tolist(),
+        **({"unsure": course.error.above} if course.unsure else {}),
         "ledger": _ledger_data(fit),
         "stopping": _stopping_data(fit),
         "factors": [
@@ -346,6 +362,8 @@ def _in_fit(factor: Factor, i: int) -> dict[str, Any]:
         "reference": _units(pull.reference, factor.decimals),
         "sd": _units(pull.std_dev, factor.decimals),
         "dependence": _dependence(pull),
+        # Where to levels go whose own estimate is infinite.
+        **({"ways": _short(pull.ways)} if pull.ways is not None and pull.ways.any() else {}),
         "at": moments.evaluations.tolist(),
         "steps": steps,
         "sds": [_short(row) for row in moments.sds],

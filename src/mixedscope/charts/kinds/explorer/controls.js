@@ -184,7 +184,9 @@
     ui.levelsTable.addEventListener("toggle", fillLevels);
     const shrinkage = block("shrinkage", "Shrinkage: from each level’s own estimate to its mode",
       picture("shrinkage", "Shrinkage plot"),
-      keyList([ring(c.reference, c.paper), ui.reference], [stroke(`2px solid ${c.movement}`), "pull"],
+      keyList([ring(c.reference, c.paper), ui.reference],
+        ...data.head ? [[arrowhead(data.head.corners, c.reference), data.head.words]] : [],
+        [stroke(`2px solid ${c.movement}`), "pull"],
         [ring(c.mode, c.mode), "conditional mode"],
         ...data.coverages.length ? [[stroke(`2px solid ${c.ellipse}`), ui.contour]] : [],
         [stroke(`2px solid ${c.ink}`), ui.region],
@@ -203,7 +205,8 @@
     const trace = block("trace", "Optimisation: when was it over",
       picture("trace", "Trace of the optimiser"),
       keyList([ring(c.evaluation, c.evaluation), "evaluation"], [stroke(`2px solid ${c.best}`), "best so far"],
-        ...phases.map((p) => [patch(data.phases[p][1]), data.phases[p][0]])),
+        ...phases.map((p) => [patch(data.phases[p][1]), data.phases[p][0]]),
+        ...data.veil ? [[patch(data.veil[0]), data.veil[1]]] : []),
       picture("path", "Path of the chosen level"), picture("path2", "Path of the other term"),
       keyList([stroke(`2px solid ${c.mode}`), "mode of the best so far"],
         [stroke(`2px dashed ${c.reference}`), "reference"], [patch("#d5ecf9"), "± 1.96 SD at the end"]));

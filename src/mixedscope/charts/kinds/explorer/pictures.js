@@ -82,7 +82,8 @@
       {...panels.span, names: panels.categories.length ? panels.categories : null});
     }
     const time = [0.5 - 0.01 * fit().size, fit().size + 0.5 + 0.02 * fit().size];
-    bring("trace", {trace: [String(state.fit), traceRows], phases: [String(state.fit), phaseRows]},
+    bring("trace", {trace: [String(state.fit), traceRows], phases: [String(state.fit), phaseRows],
+      ...data.veil ? {unsure: [String(state.fit), unsureRows]} : {}},
       {x0: time[0], x1: time[1]});
     for (const [name, term, letter] of [["path", x, "x"], ["path2", y, "y"]]) {
       if (letter === "y" && single()) continue;

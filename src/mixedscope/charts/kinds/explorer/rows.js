@@ -15,8 +15,39 @@
       ry: rank ? rank.get(i) : value(references, i, state.y),
       my: rank ? rank.get(i) : value(modes, i, state.y),
     }));
+    if (own().ways) rows.forEach(pointOut);
     if (!rank) tell(rows);
     return rows;
+  }
+
+  // Of a level whose own estimate is infinite: where its arrowhead stands and points to, and its
+  // ring where that stands at the edge. As mixedscope.charts.common.open_ends has it.
+  function pointOut(row) {
+    const terms = single() ? [state.x] : [state.x, state.y];
+    const way = terms.map((term) => own().ways[row.i * factor().terms.length + term]);
+    if (!way.some((v) => v)) return;
+    const {across, down} = sizeOf("shrinkage");
+    const sides = [across, -down]; // pixels run down
+    const frames = terms.map((term) => factor().axes[term]);
+    const unit = frames.map(([low, high], n) => sides[n] / (high - low));
+    const pull = way.map((v, n) => v * unit[n]);
+    const step = pull.map((v) => v / Math.hypot(...pull));
+    const names = ["x", "y"].slice(0, terms.length);
+    const isKnown = names.map((name) => known(row["r" + name]));
+    let at = names.map((name, n) => ((row["r" + name] ?? row["m" + name]) - frames[n][0]) * unit[n]);
+    if (way.some((v, n) => v && !isKnown[n])) {
+      const ends = sides.map((side) => [0, side].sort((a, b) => a - b));
+      const low = ends.map(([v]) => v + data.head.inset);
+      const high = ends.map(([, v]) => v - data.head.inset);
+      at = at.map((v, n) => clamp(v, low[n], high[n]));
+      const room = Math.min(...step.map((v, n) => v ? ((v > 0 ? high : low)[n] - at[n]) / v : Infinity));
+      at = at.map((v, n) => v + room * step[n]);
+    }
+    const valueOf = (v, n) => v / unit[n] + frames[n][0];
+    if (!isKnown.every((v) => v)) names.forEach((name, n) => row["r" + name] = valueOf(at[n], n));
+    row.hy = row.ry;
+    names.forEach((name, n) => row["h" + name] = valueOf(at[n] + data.head.apart * step[n], n));
+    row.angle = (Math.atan2(step[0], -(step[1] ?? 0)) * 180 / Math.PI + 360) % 360;
   }
 
   // Names levels whose names have room beside those of levels that move more.
@@ -82,6 +113,9 @@
   }
 
   const traceRows = () => fit().gap.map((gap, i) => ({e: i + 1, gap, best: fit().best[i]}));
+
+  // Gaps that may be smaller than the error of random probes.
+  const unsureRows = () => fit().unsure ? [{gap: data.gap[0] / 4, above: fit().unsure}] : [];
 
   function phaseRows() {
     const rows = [];

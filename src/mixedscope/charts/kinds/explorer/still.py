@@ -10,6 +10,8 @@ import pandas as pd
 
 from mixedscope.charts.common.compose import of_spec
 from mixedscope.charts.common.legend import key_row, title_lines
+from mixedscope.charts.common.open_ends import ends_of, row_ends
+from mixedscope.charts.common.probe_band import PROBE_KEY
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS
 from mixedscope.charts.common.vega import to_spec
@@ -17,7 +19,7 @@ from mixedscope.charts.kinds.explorer.contents import Factor
 from mixedscope.charts.kinds.motion.frames import course_of
 from mixedscope.charts.kinds.shrinkage.ellipse import contour, widest
 from mixedscope.charts.kinds.shrinkage.levels import share
-from mixedscope.charts.kinds.shrinkage.words import reference_key
+from mixedscope.charts.kinds.shrinkage.words import infinite_key, reference_key
 from mixedscope.charts.kinds.trace.words import PHASE_NAMES
 from mixedscope.core.vocabulary import CRITERION_SYMBOLS
 from mixedscope.tables.store import FitTables
@@ -59,7 +61,7 @@ def explorer_still(
     n = len(tables[0].require("trace"))
     single = len(factor.terms) == 1
     drawn = sorted({*factor.drawn.tolist(), level})
-    levels, bars = _level_rows(factor, drawn, x, y), _bar_rows(factor, drawn, x)
+    bars = _bar_rows(factor, drawn, x)
     name, term = factor.levels[level], factor.terms[x]
     time = {"x0": 0.5 - 0.01 * n, "x1": n + 0.5 + 0.02 * n}
     ends = [v for row in bars for v in (row["low"], row["high"]) if v is not None]
@@ -75,6 +77,9 @@ def explorer_still(
     criterion = CRITERION_SYMBOLS[tables[0].info["criterion"]]
     other = f"{len(drawn)} levels, by reference" if single else factor.terms[y]
     wide = inner() - _ALONE if is_narrow() else (inner() - _BESIDE) // 2
+    levels = _level_rows(factor, drawn, x, y)
+    for row in levels:
+        row |= _ends(factor, row, (x, y), (across, up), (wide, _TALL))
     shown = [
         [
             _filled(views["shrinkage"], across | up, (term, other), (wide, _TALL)),
@@ -104,12 +109,18 @@ def explorer_still(
         "region": [] if single else _region_rows(factor, level, x, y, coverages),
         "trace": _plain(evaluations),
         "phases": _phase_rows(trace.phase.tolist()),
+        **(
+            {"unsure": [{"gap": trace.floor / 4, "above": trace.error.above}]}
+            if trace.unsure
+            else {}
+        ),
         "pathx": path,
         "endx": end,
         "nowx": [{"e": n, "v": path[-1]["v"]}],
     }
     items = [
         ("reference", reference_key(factor.pulls[0])),
+        *([("infinite", infinite_key())] if any("angle" in row for row in levels) else []),
         ("movement-line", "pull"),
         ("mode", "conditional mode"),
         ("ellipse", "fitted distribution, intervals"),
@@ -118,6 +129,7 @@ def explorer_still(
         ("zero", "population" if single else "the same, a line"),
         ("evaluation", "evaluation"),
         ("best", "best so far"),
+        *([("unsure", PROBE_KEY)] if trace.unsure else []),
     ]
     key = to_spec(key_row(items, width=inner() - _ALONE, theme=theme))
     datasets |= key.pop("datasets", {})
@@ -195,6 +207,29 @@ def _level_rows(factor: Factor, drawn: Sequence[int], x: int, y: int) -> Rows:
         }
         for i in drawn
     ]
+
+
+def _ends(
+    factor: Factor,
+    row: Mapping[str, Any],
+    terms: tuple[int, int],
+    frames: Sequence[Mapping[str, float]],
+    size: tuple[float, float],
+) -> dict[str, Any]:
+    """Arrowhead and ring of a level whose own estimate is infinite; nothing of another."""
+    pull, i = factor.pulls[0], int(row["i"])
+    (low, high), (foot, top) = (tuple(frame.values()) for frame in frames)
+    if len(factor.terms) == 1:
+        found = row_ends(pull, i, terms[0], (low, high), size[0])
+        if found is None:
+            return {}
+        found = {"y": row["ry"], "ry": row["ry"], **found}
+    else:
+        found = ends_of(pull, i, terms, ((low, high), (foot, top)), size)
+        if found is None:
+            return {}
+    names = {"x": "hx", "y": "hy"}
+    return {names.get(name, name): _value(value) for name, value in found.items()}
 
 
 def _bar_rows(factor: Factor, drawn: Sequence[int], x: int) -> Rows:

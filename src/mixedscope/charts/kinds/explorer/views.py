@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from mixedscope.charts.common.gaps import gap_axis
+from mixedscope.charts.common.open_ends import head_mark
+from mixedscope.charts.common.probe_band import VEIL
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.explorer.pieces import (
     CHOSEN_LEVEL,
@@ -32,19 +34,27 @@ from mixedscope.charts.kinds.explorer.pieces import (
 __all__ = ["views"]
 
 
-def views(gap: tuple[float, float], groups: Sequence[str], *, theme: str) -> dict[str, Spec]:
+def views(
+    gap: tuple[float, float],
+    groups: Sequence[str],
+    *,
+    unsure: bool,
+    infinite: bool,
+    theme: str,
+) -> dict[str, Spec]:
     """All pictures by name.
 
     ``gap``: ends of the axis of gaps. ``groups``: colours of what shares the variance, residuals
-    first.
+    first. ``unsure``: whether gaps of a fit may be smaller than their error. ``infinite``: whether
+    own estimates of some levels are infinite.
     """
     colours = COLOURS | ink(theme)
     return {
-        "shrinkage": _shrinkage(colours),
+        "shrinkage": _shrinkage(colours, head_mark(theme, small=False) if infinite else None),
         "caterpillar": _caterpillar(colours, "x"),
         "caterpillar2": _caterpillar(colours, "y"),
         "panel": _panel(colours),
-        "trace": _trace(colours, gap),
+        "trace": _trace(colours, gap, unsure=unsure),
         "path": _path(colours, "x"),
         "path2": _path(colours, "y"),
         "ledger": _ledger(colours, groups),
@@ -55,7 +65,7 @@ def views(gap: tuple[float, float], groups: Sequence[str], *, theme: str) -> dic
 # -- levels ----------------------------------------------------------------------------------------
 
 
-def _shrinkage(colours: Spec) -> Spec:
+def _shrinkage(colours: Spec, head: Spec | None) -> Spec:
     """Reference, pull and mode of every level in the plane of two terms, or by rank for one."""
     x, y = axis("x"), axis("y", labelExpr="ranked ? '' : datum.label")
     start = place("x", "rx", x) | place("y", "ry", y)
@@ -102,6 +112,7 @@ def _shrinkage(colours: Spec) -> Spec:
             },
             {"mark": rule(colours["movement"], 1.2, opacity=0.75), "encoding": pull},
             {"mark": sized(hollow(colours, 30, 1.4)), "encoding": start},
+            *([_heads(head, x, y)] if head else []),
             {
                 "params": picked("picked", "i", ["x", "y"]),
                 "mark": {**sized(full(colours, 30)), "cursor": "pointer"},
@@ -149,6 +160,17 @@ _TOLD: Final = [
     {"field": "ry", "title": "reference up", "type": "quantitative", "format": ",.4~g"},
     {"field": "my", "title": "mode up", "type": "quantitative", "format": ",.4~g"},
 ]
+
+
+def _heads(mark: Spec, x: Spec, y: Spec) -> Spec:
+    """Open arrowheads beyond the rings of levels whose own estimate is infinite."""
+    scale = {"domain": [0, 360], "range": [0, 360]}
+    turn = {"field": "angle", "type": "quantitative", "scale": scale}
+    return {
+        "transform": [{"filter": "isValid(datum.angle)"}],
+        "mark": {"type": "point", **mark},
+        "encoding": place("x", "hx", x) | place("y", "hy", y) | {"angle": turn},
+    }
 
 
 def _caterpillar(colours: Spec, letter: str) -> Spec:
@@ -290,7 +312,7 @@ def _evaluations() -> Spec:
     return axis("x", tickMinStep=1, grid=False, format=",d")
 
 
-def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
+def _trace(colours: Spec, gap: tuple[float, float], *, unsure: bool) -> Spec:
     """How far each evaluation, and the best so far, lies above the minimum; phases behind."""
     x = _evaluations()
     y: Spec = {
@@ -300,6 +322,18 @@ def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
         "axis": {"title": None, **gap_axis(gap), "labelFlush": False},
     }
     at_gap = place("x", "e", x) | place("y", "gap", y)
+    band: list[Spec] = [
+        {
+            "data": {"name": "unsure"},
+            "mark": {"type": "rect", "color": colours["soft"], "opacity": VEIL, "aria": False},
+            "encoding": place("y", "gap", y) | {"y2": {"field": "above"}},
+        },
+        {
+            "data": {"name": "unsure"},
+            "mark": rule(colours["soft"], 1, strokeDash=[5, 2]),
+            "encoding": place("y", "above", y),
+        },
+    ]
     return {
         "params": params("x0", "x1"),
         "data": {"name": "trace"},
@@ -310,6 +344,7 @@ def _trace(colours: Spec, gap: tuple[float, float]) -> Spec:
                 "encoding": place("x", "from", x)
                 | {"x2": {"field": "to"}, "fill": {"field": "colour", "scale": None}},
             },
+            *(band if unsure else []),
             {
                 "mark": {
                     "type": "line",

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.labels import term_title, term_unit
 from mixedscope.charts.common.numerals import counted, number, percent, told_gap
+from mixedscope.charts.common.probe_band import probe_sentence
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.kinds.explorer.contents import Factor
+from mixedscope.charts.kinds.motion.frames import course_of
 from mixedscope.charts.kinds.shrinkage.levels import Pull, movement
 from mixedscope.charts.kinds.shrinkage.words import joined, pull_title
 from mixedscope.charts.kinds.stopping.words import final_from
@@ -56,8 +58,23 @@ def explorer_caption(tables: Sequence[FitTables], factors: Sequence[Factor]) -> 
         "page as it opens: the level that moves most, at the end of the first fit. Bars: "
         "conditional mode ± 1.96 conditional standard deviations."
     )
+    words += _infinite(factors)
     rules = [f"{factor.name}: {factor.rule}" for factor in factors if factor.rule]
-    return " ".join([words, *rules])
+    courses, labels = course_of(tables), [pull.label for pull in factors[0].pulls]
+    errors = [(label, c.error) for label, c in zip(labels, courses, strict=True)]
+    unsure = probe_sentence(errors, courses[0].floor)
+    return " ".join([words, *rules, *([unsure] if unsure else [])])
+
+
+def _infinite(factors: Sequence[Factor]) -> str:
+    """Say how many levels of the first fit have an infinite own estimate, where any have."""
+    found = [(factor, factor.pulls[0].infinite) for factor in factors]
+    counts = [
+        f"{int(own.sum()):,} of {own.size:,} of {factor.name}" for factor, own in found if own.any()
+    ]
+    if not counts:
+        return ""
+    return f" Open arrowhead: levels whose own estimate is infinite, {joined(counts)}."
 
 
 def findings(tables: Sequence[FitTables], factors: Sequence[Factor]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from mixedscope.charts.common.numerals import fixed, number
+from mixedscope.charts.common.numerals import fixed, number, told_gap
 from mixedscope.charts.common.structure_names import worded
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.core.vocabulary import CRITERION_NAMES, OPTIMA
@@ -96,7 +96,7 @@ def ladder_reading(
     """
     own, tested, axes = first_fits(structures, tests, components)
     parts = [_tests(own, tested), _criteria(own), _dimensions(own, axes), _degrees(own)]
-    parts += [_verdicts(own), *_cautions(tested)]
+    parts += [_verdicts(own), _probes(own), *_cautions(tested)]
     return [part for part in parts if part]
 
 
@@ -136,8 +136,8 @@ def _climbed(own: pd.DataFrame, tested: pd.DataFrame) -> list[Any]:
 def _bought(test: Any) -> str:
     richer, poorer = worded(test["richer"]), worded(test["poorer"])
     return (
-        f"{richer} buys {_deviance(test['statistic'])} over {poorer} "
-        f"for {_plural(test['parameters'], 'parameter')} ({p_words(test)})"
+        f"{richer} buys {_deviance(test['statistic'])}{_known_to(test, 'statistic_se')} "
+        f"over {poorer} for {_plural(test['parameters'], 'parameter')} ({p_words(test)})"
     )
 
 
@@ -148,7 +148,8 @@ def _tests(own: pd.DataFrame, tested: pd.DataFrame) -> str:
     rows = [test for _, test in tested[tested["adjacent"].astype(bool)].iterrows()]
     rows.sort(key=lambda t: (order.index(t["richer"]), order.index(t["poorer"])))
     told = "; ".join(
-        f"{worded(t['richer'])} over {worded(t['poorer'])} {_deviance(t['statistic'])} for "
+        f"{worded(t['richer'])} over {worded(t['poorer'])} {_deviance(t['statistic'])}"
+        f"{_known_to(t, 'statistic_se')} for "
         f"{_plural(t['parameters'], 'parameter')}, {p_words(t)}{_by(t)}"
         for t in rows[:_TOLD]
     )
@@ -157,6 +158,25 @@ def _tests(own: pd.DataFrame, tested: pd.DataFrame) -> str:
     what = criterion_of(own)
     what = "the " * (what != CRITERION_NAMES["ML"]) + what
     return f"What a richer structure buys in {what}: {told}{rest}."
+
+
+def _known_to(row: Any, column: str) -> str:
+    """Say to what a difference is known, of objectives that random probes estimated."""
+    error = row.get(column)
+    return "" if error is None or pd.isna(error) or not error > 0.0 else f" ± {told_gap(error)}"
+
+
+def _probes(own: pd.DataFrame) -> str:
+    """Say that objectives are estimates, and what ± is."""
+    if "objective_se" not in own or own["objective_se"].isna().all():
+        return ""
+    counts = sorted({int(n) for n in own["probes"].dropna()})
+    return (
+        f"The {criterion_of(own)} is estimated by {joined([f'{n:,}' for n in counts])} random "
+        f"probes and known to ±{told_gap(float(own['objective_se'].max()))}; ± is one standard "
+        "error of a difference"
+        + (", in which that of the same probes cancels." if len(own) > 1 else ".")
+    )
 
 
 def _by(test: Any) -> str:
@@ -183,7 +203,8 @@ def _criteria(own: pd.DataFrame) -> str:
         first, second = ordered.iloc[0], ordered.iloc[1]
         parts.append(
             f"{name} is smallest for {worded(first['structure'])}, then "
-            f"{worded(second['structure'])} (+{fixed(second[column], 1)})"
+            f"{worded(second['structure'])} (+{fixed(second[column], 1)}"
+            f"{_known_to(second, 'above_se') if column == 'above_aic' else ''})"
         )
     return "; ".join(parts) + "."
 

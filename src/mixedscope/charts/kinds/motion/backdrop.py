@@ -17,6 +17,7 @@ import numpy as np
 
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.open_ends import CORNERS
+from mixedscope.charts.common.probe_band import PROBE_KEY, VEIL
 from mixedscope.charts.common.theme import COLOURS, FONT, ink
 from mixedscope.charts.kinds.motion.frames import Course
 from mixedscope.charts.kinds.motion.layout import HEIGHT, WIDTH, Block, Box, TraceBox
@@ -71,11 +72,14 @@ class Sheet:
             f'viewBox="0 0 {width} {height}">' + "".join(self.parts) + "</svg>"
         )
 
-    def rect(self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none") -> None:
+    def rect(
+        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none",
+        more: str = "",
+    ) -> None:  # fmt: skip
         """Draw a rectangle."""
         self.parts.append(
             f'<rect x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" height="{h:.2f}" fill="{fill}" '
-            f'stroke="{stroke}"/>'
+            f'stroke="{stroke}"{more and " " + more}/>'
         )
 
     def line(
@@ -213,6 +217,12 @@ class Sheet:
         for start, stop in pairwise(edges):
             x0, x1 = (float(box.across(e + 0.5)) for e in (start, stop))
             self.rect(x0, box.y, x1 - x0, box.h, tints[int(course.phase[start])])
+        if course.unsure:
+            edge = float(box.up(course.error.above, course))
+            soft = colours["soft"]
+            veil = f'opacity="{VEIL}"'
+            self.rect(box.x, edge, box.w, box.y + box.h - edge, soft, more=veil)
+            self.line(box.x, edge, box.x + box.w, edge, soft, 1, 'stroke-dasharray="5 2"')
         for value, label in gap_ticks(course.floor, course.top):
             y = float(box.up(value, course))
             self.line(box.x, y, box.x + box.w, y, "#ffffff", 1, 'opacity="0.7"')
@@ -233,7 +243,7 @@ class Sheet:
             self.circle(x, y, r, stroke=stroke, width=width, opacity=AHEAD)
 
 
-def key_of_phases(courses: Sequence[Course]) -> list[tuple[str, str, str]]:
+def key_of_phases(courses: Sequence[Course], theme: str) -> list[tuple[str, str, str]]:
     """Items of a key for traces: evaluations, the best so far, and the phases that occur."""
     occur = set(np.concatenate([course.phase for course in courses]).tolist())
     return [
@@ -243,6 +253,11 @@ def key_of_phases(courses: Sequence[Course]) -> list[tuple[str, str, str]]:
             ("band", COLOURS[name], words)
             for i, (name, words) in enumerate(PHASE_NAMES.items())
             if i in occur
+        ),
+        *(
+            [("band", mix(ink(theme)["soft"], 2 * VEIL), PROBE_KEY)]
+            if any(course.unsure for course in courses)
+            else []
         ),
     ]
 

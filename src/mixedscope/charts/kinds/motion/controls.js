@@ -121,25 +121,10 @@
     return element("table", {"aria-label": `Random effects of ${film.group}`}, element("thead", {}, head), body);
   }
 
-  // An open arrowhead that points to the right.
-  function arrowhead(stroke) {
-    const drawn = (name, attributes) => {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-      for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-      return made;
-    };
-    const made = drawn("svg", {viewBox: "-1.3 -1.3 2.6 2.6", width: 14, height: 14});
-    made.append(drawn("polygon", {points: marks.head.corners.join(" "), transform: "rotate(90)",
-      fill: "none", stroke, "stroke-width": 0.35}));
-    const mark = sign({width: "14px", height: "14px"});
-    mark.append(made);
-    return mark;
-  }
-
   function key() {
     const signs = {
       reference: (kind) => ring(colour[kind], "transparent"),
-      infinite: () => arrowhead(colour.reference),
+      infinite: () => arrowhead(marks.head.corners, colour.reference),
       mode: (kind) => ring(colour[kind], colour[kind]),
       evaluation: (kind) => ring(colour[kind], "transparent", 1),
       "phase:": (kind) => patch(kind.slice(6)),

@@ -20,6 +20,18 @@
       ctx.fillRect(x(start + 0.5), box.y, x(i + 1.5) - x(start + 0.5), box.h);
       start = i + 1;
     });
+    if (course.unsure) {
+      const edge = y(course.unsure);
+      ctx.fillStyle = film.ink.soft;
+      ctx.globalAlpha = film.veil;
+      ctx.fillRect(box.x, edge, box.w, box.y + box.h - edge);
+      ctx.globalAlpha = 1;
+      ctx.strokeStyle = film.ink.soft;
+      ctx.lineWidth = 1;
+      ctx.setLineDash([5, 2]);
+      line(ctx, box.x, edge, box.x + box.w, edge);
+      ctx.setLineDash([]);
+    }
     ctx.strokeStyle = film.ink.grid;
     ctx.lineWidth = 1;
     ctx.strokeRect(box.x, box.y, box.w, box.h);

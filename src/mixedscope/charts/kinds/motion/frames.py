@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.gaps import smallest_gap
 from mixedscope.charts.common.open_ends import with_room
+from mixedscope.charts.common.probe_band import EXACT, ProbeError, probe_error
 from mixedscope.charts.common.ranks import by_rank, still_term
 from mixedscope.charts.kinds.shrinkage.ellipse import radius
 from mixedscope.charts.kinds.shrinkage.levels import Pull, frame_of, pulls, sample_ranks
@@ -65,6 +66,8 @@ class Course:
     theta : (N, p) array
     floor, top : float
         Ends of the axis of gaps, the same for all fits of a scene.
+    error : ProbeError
+        What random probes leave open of the objective.
     """
 
     gap: Floats
@@ -75,6 +78,12 @@ class Course:
     theta: Floats
     floor: float
     top: float
+    error: ProbeError = EXACT
+
+    @property
+    def unsure(self) -> bool:
+        """Whether gaps on the axis may be smaller than their error."""
+        return self.error.above > self.floor
 
     @property
     def size(self) -> int:
@@ -237,6 +246,7 @@ def course_of(tables: Sequence[FitTables]) -> list[Course]:
                 theta=np.array(trace["theta"].tolist(), dtype=float),
                 floor=floor,
                 top=floor,
+                error=probe_error(fit.info),
             )
         )
     highest = max(float(np.nanmax(course.gap)) for course in courses)

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from mixedscope.charts.common.assets import digest, packed
 from mixedscope.charts.common.legend import header_lines
 from mixedscope.charts.common.numerals import counted
+from mixedscope.charts.common.probe_band import PROBE_KEY, VEIL
 from mixedscope.charts.common.structure_names import structure_label
 from mixedscope.charts.common.theme import COLOURS, GROUP_COLOURS, ink
 from mixedscope.charts.common.vega import compact
 from mixedscope.charts.common.web.document import document, held, part, scoped
+from mixedscope.charts.kinds.motion.backdrop import mix
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track, ranks_of, stops
 from mixedscope.charts.kinds.motion.marks import DENSE, begins, for_page
 from mixedscope.charts.kinds.motion.ticks import gap_ticks, nice_ticks
@@ -197,6 +199,7 @@ def _common(
         "phases": [(words, COLOURS[name]) for name, words in PHASE_NAMES.items()],
         "gap": [floor, top],
         "gapTicks": gap_ticks(floor, top),
+        "veil": VEIL,
         "levels": None,
         "key": [
             ("evaluation", "evaluation"),
@@ -206,8 +209,14 @@ def _common(
                 for i, (name, words) in enumerate(PHASE_NAMES.items())
                 if i in occur
             ),
+            *([(f"phase:{_veil(theme)}", PROBE_KEY)] if any(c.unsure for c in courses) else []),
         ],
     }
+
+
+def _veil(theme: str) -> str:
+    """Colour of the band of gaps that say nothing, on paper, as keys have it."""
+    return mix(ink(theme)["soft"], 2 * VEIL, ink(theme)["paper"])
 
 
 def _clock(courses: Sequence[Course], tracks: Sequence[Track]) -> dict[str, Any]:
@@ -260,6 +269,7 @@ def _course(course: Course) -> dict[str, Any]:
         "objective": [v if np.isfinite(v) else None for v in course.objective.tolist()],
         "sigma": _shortened(course.sigma),
         "phase": course.phase.tolist(),
+        **({"unsure": course.error.above} if course.unsure else {}),
     }
 
 

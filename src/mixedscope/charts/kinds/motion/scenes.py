@@ -37,7 +37,7 @@ def modes_reel(scene: Scene, title: str, *, track: str = "best", theme: str = "l
         layout = blocks([[(0, 0)]] * len(courses), 1, courses)
     sheet = Sheet.new(theme)
     sheet.title(title)
-    sheet.key(_key(scene, courses))
+    sheet.key(_key(scene, courses, theme))
     for actor, block in zip(scene.actors, layout, strict=True):
         lines = ", ".join(header_lines(actor.pull, scene.group, narrow=False))
         sheet.header(block, actor.pull.label, lines)
@@ -80,7 +80,7 @@ def theta_reel(
     layout = blocks([[(0, 0)]] * len(courses), 1, courses, foot=104.0)
     sheet = Sheet.new(theme)
     sheet.title(title)
-    sheet.key([*(("thick", hue[g], g) for g in groups), *key_of_phases(courses)])
+    sheet.key([*(("thick", hue[g], g) for g in groups), *key_of_phases(courses, sheet.theme)])
     stages = []
     for i, (fit, course, block) in enumerate(zip(tables, courses, layout, strict=True)):
         estimates = fit.require("estimates")
@@ -161,7 +161,7 @@ def _plane(sheet: Sheet, box: Box, scene: Scene, actor: Actor) -> None:
 # -- words ---------------------------------------------------------------------------------------
 
 
-def _key(scene: Scene, courses: Sequence[Course]) -> list[tuple[str, str, str]]:
+def _key(scene: Scene, courses: Sequence[Course], theme: str) -> list[tuple[str, str, str]]:
     items = [
         ("open", COLOURS["reference"], "reference"),
         ("full", COLOURS["mode"], "conditional mode"),
@@ -173,7 +173,7 @@ def _key(scene: Scene, courses: Sequence[Course]) -> list[tuple[str, str, str]]:
     if scene.ellipses:
         shares = joined([share(c) for c in scene.ellipses])
         items.append(("thick", COLOURS["ellipse"], f"{shares} of distribution"))
-    return [*items, *key_of_phases(courses)]
+    return [*items, *key_of_phases(courses, theme)]
 
 
 def _counter(block: Block, course: Course) -> tuple[float, float]:

@@ -14,11 +14,13 @@ import pandas as pd
 
 from mixedscope.charts.common.along import Along
 from mixedscope.charts.common.compose import in_column, in_row, layered
+from mixedscope.charts.common.keys import mark_key
 from mixedscope.charts.common.labels import term_title
 from mixedscope.charts.common.legend import key_row, title_lines
 from mixedscope.charts.common.open_ends import head_mark, row_ends, turned
 from mixedscope.charts.common.page import drawn_to_fit
 from mixedscope.charts.common.panels import DENSE, Panel, panel_chart, rounded
+from mixedscope.charts.common.probe_band import probe_band, probe_key
 from mixedscope.charts.common.sheet import headline, inner
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene, Track
@@ -148,6 +150,8 @@ def _still(scene: Scene, title: str, caption: str, theme: str, share: float) -> 
     )
     rows.append(key_row(_key(scene), width=inner() - _LEFT, theme=theme))
     rows.append(_phases(theme))
+    if any(actor.course.unsure for actor in scene.actors):
+        rows.append(mark_key([probe_key(theme)], width=inner() - _LEFT, theme=theme))
     return in_column(*rows, spacing=14).properties(
         title=alt.TitleParams(text=title_lines(title, headline())), description=caption
     )
@@ -427,6 +431,10 @@ def _trace(
         .encode(
             x=alt.X(field="left", **x), x2=alt.X2(field="right"),
             fill=alt.Fill(field="tint", type="nominal", scale=None),
+        ),
+        *probe_band(
+            course.error.above if course.unsure else 0.0, course.floor / 2, "gap",
+            alt.Y(field="gap", **y), theme,
         ),
         chart(marks)
         .mark_rule(stroke=colours["ink"], strokeWidth=0.8, aria=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mixedscope.charts.common.link_scale import scale_words
 from mixedscope.charts.common.numerals import counted, number
+from mixedscope.charts.common.probe_band import probe_sentence
 from mixedscope.charts.common.structure_names import LISTED, structure_label
 from mixedscope.charts.kinds.motion.frames import Actor, Course, Scene
 from mixedscope.charts.kinds.shrinkage.levels import share
@@ -86,7 +87,15 @@ def motion_caption(scene: Scene, *, parts: int | None = None) -> str:
         f"{share(IN_PLACE)} of a standard deviation of the references."
     )
     text += [_run(actor, scene) for actor in scene.actors]
+    text += _unsure([actor.course for actor in scene.actors], [a.pull.label for a in scene.actors])
     return " ".join(text)
+
+
+def _unsure(courses: Sequence[Course], labels: Sequence[str]) -> list[str]:
+    """Say what the error of random probes is, where an objective was estimated by some."""
+    errors = [course.error for course in courses]
+    told = probe_sentence(list(zip(labels, errors, strict=True)), courses[0].floor)
+    return [told] if told else []
 
 
 def _without_end(scene: Scene) -> list[str]:
@@ -206,4 +215,5 @@ def theta_caption(
     if sum(outside):
         gone = sum(outside)
         text.append(f"{gone:,} trial{' leaves' if gone == 1 else 's leave'} the axis of θ.")
+    text += _unsure(courses, [structure_label(fit.info) for fit in tables])
     return " ".join(text)

@@ -20,7 +20,8 @@ def qqcaterpillar_title(first: Sequence[Ordered], group: str) -> str:
     usual = sorted({number(one.expected, 2) for one in told}, key=lambda text: (len(text), text))
     each = " each" if len(told) > 1 else ""
     return (
-        f"Ordered modes of {group}: of {len(told[0].rows):,}, {joined(counts)} leave the envelope, "
+        f"Ordered modes of {group}: of {len(told[0].rows):,}, {joined(counts)} "
+        f"{_leave([one.outside for one in told])} the envelope, "
         f"where {' to '.join([usual[0], *usual[1:][-1:]])}{each} are to be expected"
     )
 
@@ -54,15 +55,25 @@ def qqcaterpillar_caption(
     )
     limits = [f"{one.most:,} in {one.term}" for one in fits[0] if one.counts is not None]
     if limits:
-        text.append(f"In {share(first.coverage)} of draws at most {joined(limits)} leave it.")
+        text.append(
+            f"In {share(first.coverage)} of draws at most {joined(limits)} "
+            f"{_leave([one.most for one in fits[0] if one.counts is not None])} it."
+        )
     for fit in fits[1:]:
-        own = [f"{one.outside:,} in {one.term}" for one in fit if one.counts is not None]
+        varying = [one for one in fit if one.counts is not None]
+        own = [f"{one.outside:,} in {one.term}" for one in varying]
         label = fit[0].label
         if own:
-            text.append(f"{label[:1].upper()}{label[1:]}: {joined(own)} leave it.")
+            verb = _leave([one.outside for one in varying])
+            text.append(f"{label[:1].upper()}{label[1:]}: {joined(own)} {verb} it.")
     if drawn < levels:
         text.append(
             f"Drawn are {drawn:,} of {levels:,} levels: the ends, those outside, and others evenly "
             "in rank."
         )
     return " ".join(text)
+
+
+def _leave(counts: Sequence[int]) -> str:
+    """The verb of so many modes."""
+    return "leaves" if list(counts) == [1] else "leave"

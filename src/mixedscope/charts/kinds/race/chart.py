@@ -22,12 +22,14 @@ from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.legend import title_lines
 from mixedscope.charts.common.numerals import told_gap
 from mixedscope.charts.common.options import drawn_with
+from mixedscope.charts.common.probe_band import probe_band, probe_key
 from mixedscope.charts.common.sheet import headline, inner, is_narrow
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.race.options import RaceOptions
 from mixedscope.charts.kinds.race.words import (
     ARRIVED,
     CLOSE,
+    probe_error_of,
     race_caption,
     race_title,
     spent_to_close,
@@ -100,6 +102,7 @@ def race_chart(
     columns = min(columns, 3) if is_narrow() else columns
     width = (inner() - _AXIS - _GAP * (columns - 1)) // columns
     finish = _finishes(ends, runs, floor)
+    unsure = probe_error_of(ends).above
     panels = [
         _panel(
             data,
@@ -109,7 +112,7 @@ def race_chart(
             ends,
             ((low, high), (floor, top)),
             x,
-            colours,
+            (unsure, theme),
             first=i % columns == 0,
             last=i + columns >= len(entrants),
             short=columns > 4,
@@ -118,8 +121,9 @@ def race_chart(
     ]
     above = in_grid(*panels, columns=columns, spacing=_GAP)
     close = spent_to_close(race, None, "evaluation") if timing is None else None
-    below = _ends_chart(data, entrants, finish, (timing, close), (floor, top), colours)
-    marks = mark_key(_key(runs, finish, colours), width=inner() - _AXIS, theme=theme)
+    below = _ends_chart(data, entrants, finish, (timing, close), (floor, top), (unsure, theme))
+    keyed = [*_key(runs, finish, colours), *[probe_key(theme)] * (unsure > floor)]
+    marks = mark_key(keyed, width=inner() - _AXIS, theme=theme)
     chart = in_column(above, below, marks, spacing=12).resolve_legend(shape="shared")
     title = race_title(race, ends, timing, x=x)
     chart = data.give(chart).properties(title=alt.TitleParams(text=title_lines(title, headline())))
@@ -201,20 +205,23 @@ def _panel(
     ends: pd.DataFrame,
     spans: tuple[tuple[float, float], tuple[float, float]],
     name: str,
-    colours: dict[str, str],
+    look: tuple[float, str],
     *,
     first: bool,
     last: bool,
     short: bool,
 ) -> Any:
     (low, high), (floor, top) = spans
+    unsure, theme = look
+    colours = ink(theme)
     title = _X_TITLES[name] if last else None
     x = _log("X", "x", (low, high), title, most=3 if short else 4)
     above = _ABOVE[is_narrow()] if first else None
     y = _log("Y", "gap", (floor / 2, top), above, labels=first)
     own = runs[runs["entrant"] == entrant]
     # All runs, and its own before them: one table for all panels.
-    layers: list[Any] = [_steps(data, runs, x, y, **_OTHERS)]
+    layers = probe_band(unsure, floor / 2, "gap", y, theme)
+    layers += [_steps(data, runs, x, y, **_OTHERS)]
     polished = own[~own["search"] | (own["search"] != own["search"].shift(-1))]
     polished = polished[polished.groupby("start")["start"].transform("size") > 1]
     for bold in (False, True):
@@ -323,12 +330,14 @@ def _ends_chart(
     finish: pd.DataFrame,
     spent: tuple[pd.DataFrame | None, pd.Series | None],
     span: tuple[float, float],
-    colours: dict[str, str],
+    look: tuple[float, str],
 ) -> Any:
     """A row per entrant: where searches and runs ended, and what they took.
 
     ``spent``: seconds of evaluations, or else evaluations of runs until they came close.
     """
+    unsure, theme = look
+    colours = ink(theme)
     width = inner() - _AXIS
     left = round(width * 0.55)
     gaps = finish.assign(gap=finish["shown"])
@@ -338,7 +347,7 @@ def _ends_chart(
         scale=alt.Scale(type="point", padding=0.5),
         axis=alt.Axis(title=None, grid=False, domain=False, ticks=False, labelLimit=_AXIS - 8),
     )
-    highest = _decade(max(float(finish["shown"].max()), CLOSE * 10))
+    highest = _decade(max(float(finish["shown"].max()), CLOSE * 10, unsure))
     x = _log("X", "gap", (span[0] / 2, highest), _ENDS, most=3 if is_narrow() else 4)
     joined = (
         data.chart(gaps)
@@ -354,6 +363,7 @@ def _ends_chart(
         stroke=colours["grid"], strokeWidth=0.8, aria=False
     )
     first = layered(
+        *probe_band(unsure, span[0] / 2, "gap", x, theme),
         lines.encode(y=y),
         limit,
         joined,

@@ -8,10 +8,11 @@ import pandas as pd
 
 from mixedscope.charts.common.along import told_seconds
 from mixedscope.charts.common.numerals import fixed, told_gap
+from mixedscope.charts.common.probe_band import EXACT, ProbeError, probe_sentence
 from mixedscope.charts.kinds.shrinkage.words import joined
 from mixedscope.core.vocabulary import OPTIMA
 
-__all__ = ["ARRIVED", "CLOSE", "race_caption", "race_title", "spent_to_close"]
+__all__ = ["ARRIVED", "CLOSE", "probe_error_of", "race_caption", "race_title", "spent_to_close"]
 
 #: Verdicts of an optimum.
 ARRIVED: Final = OPTIMA
@@ -80,6 +81,16 @@ def spent_to_close(race: pd.DataFrame, timing: pd.DataFrame | None, x: str) -> p
     return steps[steps["gap"] <= CLOSE].groupby(keys, sort=False)["spent"].min()
 
 
+def probe_error_of(ends: pd.DataFrame) -> ProbeError:
+    """What random probes leave open of the objective of a race: the most of any end."""
+    if "probe_difference" not in ends or ends["probe_difference"].isna().all():
+        return EXACT
+    last = ends[ends["point"] == "end"]
+    names = ("probe_difference", "objective_se", "probes")
+    above, objective, probes = (float(last[name].max()) for name in names)
+    return ProbeError(above, objective, int(probes))
+
+
 def _range(values: pd.Series, x: str) -> str:
     """Write the smallest and the largest of what runs needed."""
     words = [
@@ -118,6 +129,7 @@ def race_caption(
     ]
     for entrant in dict.fromkeys(ends["entrant"]):
         text.append(_sentence(entrant, ends[ends["entrant"] == entrant], floor))
+    text += [unsure] if (unsure := probe_sentence([("", probe_error_of(ends))], floor)) else []
     return " ".join(text)
 
 

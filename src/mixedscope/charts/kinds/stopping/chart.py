@@ -22,6 +22,7 @@ from mixedscope.charts.common.legend import key_columns
 from mixedscope.charts.common.numerals import number, power_of_ten
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
+from mixedscope.charts.common.probe_band import known_above, probe_band, probe_key
 from mixedscope.charts.common.rows import in_rows, panel_width
 from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import fit_headings
@@ -96,12 +97,13 @@ def stopping_chart(
         return [*above, *below]
 
     chart = in_rows(len(tables), panels, ["color", "fill", "strokeDash"], [])
-    chart = in_column(chart, _key(accuracy, theme), spacing=6)
-    caption = stopping_caption(tables, accuracy, clock=x == "seconds")
+    unsure = any(known_above(fit.info) > _GAP_FLOOR for fit in tables)
+    chart = in_column(chart, _key(accuracy, theme, unsure=unsure), spacing=6)
+    caption = stopping_caption(tables, accuracy, clock=x == "seconds", floor=_GAP_FLOOR)
     return chart, stopping_title(tables, accuracy, clock=x == "seconds"), caption
 
 
-def _key(accuracy: float, theme: str) -> Any:
+def _key(accuracy: float, theme: str, *, unsure: bool) -> Any:
     """What points and straight lines are."""
     colours = ink(theme)
     marks: list[tuple[Literal["line", "point", "upright"], str, dict[str, Any]]] = [
@@ -113,7 +115,8 @@ def _key(accuracy: float, theme: str) -> Any:
         ("line", "accuracies", {"stroke": colours["soft"], **_ACCURACY}),
         ("upright", f"from here on all within {number(accuracy)}", {"stroke": colours["ink"]}),
     ]
-    return mark_key([Keyed(*mark) for mark in marks], width=inner() - _AXIS, theme=theme)
+    items = [*(Keyed(*mark) for mark in marks), *([probe_key(theme)] if unsure else [])]
+    return mark_key(items, width=inner() - _AXIS, theme=theme)
 
 
 def _frame(fit: FitTables, x: str) -> pd.DataFrame:
@@ -165,6 +168,7 @@ class _Panel:
     ) -> None:
         self.frame, self.accuracy, self.theme, self.first = frame, accuracy, theme, first
         self.x, self.table = x, fit.require("accuracy")
+        self.known_above = known_above(fit.info)
         self.measures = measures_of(fit)
         values = frame[["gap", *self.measures]].to_numpy()
         moved = np.append(True, (values[1:] != values[:-1]).any(axis=1))
@@ -206,7 +210,8 @@ class _Panel:
             .mark_line(interpolate="step-after", strokeWidth=1.3, color=COLOURS["best"], aria=False)
             .encode(x=self.x("x"), y=y)
         )
-        return layered(self.bands(), line, *self._enough(), self._hover(["gap"]))
+        unsure = probe_band(self.known_above, _GAP_FLOOR / 1.6, "gap", y, self.theme)
+        return layered(self.bands(), *unsure, line, *self._enough(), self._hover(["gap"]))
 
     def changes(self, top: float) -> Any:
         """Differences of the estimates from the final fit."""

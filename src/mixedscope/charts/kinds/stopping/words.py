@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mixedscope.charts.common.along import spent, told_seconds
 from mixedscope.charts.common.numerals import fixed, number, percent
+from mixedscope.charts.common.probe_band import probe_error, probe_sentence
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.tables.store import FitTables
 
@@ -147,11 +148,15 @@ def stopping_title(
 
 
 def stopping_caption(
-    tables: Sequence[FitTables], accuracy: float = 1e-3, *, clock: bool = False
+    tables: Sequence[FitTables],
+    accuracy: float = 1e-3,
+    *,
+    clock: bool = False,
+    floor: float = 1e-9,
 ) -> str:
     """Describe what the chart shows and what its numbers are.
 
-    ``clock``: as for `stopping_sentence`.
+    ``clock``: as for `stopping_sentence`. ``floor``: smallest gap drawn.
     """
     words = [
         f"How far the best point so far was from the final fit of {tables[0].info['formula']}: "
@@ -173,7 +178,10 @@ def stopping_caption(
             words.append(
                 f"Compiling and loading code took {told_seconds(compiling)}, which is left out."
             )
-    return " ".join(words)
+    unsure = probe_sentence(
+        [(fit_label(fit, tables), probe_error(fit.info)) for fit in tables], floor
+    )
+    return " ".join([*words, *([unsure] if unsure else [])])
 
 
 def _and_sigma(tables: Sequence[FitTables]) -> str:

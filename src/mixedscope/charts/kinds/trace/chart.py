@@ -16,12 +16,15 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import Along
-from mixedscope.charts.common.compose import layered
+from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.gaps import gap_axis, gap_labels, smallest_gap
+from mixedscope.charts.common.keys import mark_key
 from mixedscope.charts.common.numerals import counted, fixed
 from mixedscope.charts.common.options import drawn_with
 from mixedscope.charts.common.phase_bands import bands, phase_runs
+from mixedscope.charts.common.probe_band import known_above, probe_band, probe_key
 from mixedscope.charts.common.rows import in_rows, panel_width, rows_of
+from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import fit_headings, fit_label, structure_label
 from mixedscope.charts.common.theme import COLOURS, ink
 from mixedscope.charts.kinds.trace.frames import (
@@ -90,7 +93,8 @@ def trace_chart(
             labels = alone
         names = [(structure_name(t.info), str(t.info["optimizer"]["name"])) for t in tables]
         kept = line_rows(frames, POINT_LIMIT)
-        chart = overlay_chart(frames, labels, names, (floor, top), along, kept, theme)
+        above = max(known_above(fit.info) for fit in tables)
+        chart = overlay_chart(frames, labels, names, (floor, top), along, kept, above, theme)
         counts = [(int(rows.sum()), len(rows)) for rows in kept]
         caption = overlay_caption(tables, floor=floor, thinned=counts, x=x)
         return chart, trace_title(tables, x=x), caption
@@ -113,6 +117,7 @@ def trace_chart(
                 colours,
                 kinds,
                 theme,
+                known_above(tables[i].info),
                 first=i == fits[0],
             )
             title = _header(tables[i], headings[i], tables, len(fits))
@@ -134,6 +139,9 @@ def trace_chart(
         return out
 
     chart = in_rows(len(tables), panels, ["color", "fill", "stroke", "shape"], [])
+    if any(known_above(fit.info) > floor for fit in tables):
+        key = mark_key([probe_key(theme)], width=inner() - _AXIS, theme=theme)
+        chart = in_column(chart, key, spacing=6)
     thinned = [(len(s), len(f)) for s, f in zip(shown, frames, strict=True)]
     caption = trace_caption(tables, rows, floor=floor, thinned=thinned, x=x)
     return chart, trace_title(tables, x=x), caption
@@ -154,6 +162,7 @@ def _gap_panel(
     colours: dict[str, str],
     kinds: tuple[alt.Stroke, alt.Shape],
     theme: str,
+    above: float,
     *,
     first: bool,
 ) -> Any:
@@ -194,7 +203,8 @@ def _gap_panel(
         .encode(x=x("x"), y=alt.Y("best:Q", **y), stroke=stroke)
     )
     shaded = bands(rounded(x.within(phase_runs(frame))), x("left"), theme)
-    return layered(shaded, *_stage_marks(frame, x, colours), marks, line)
+    unsure = probe_band(above, span[0] / 2, "y", alt.Y("y:Q", **y), theme)
+    return layered(shaded, *unsure, *_stage_marks(frame, x, colours), marks, line)
 
 
 def _kind_encodings(frames: Sequence[pd.DataFrame]) -> tuple[alt.Stroke, alt.Shape]:

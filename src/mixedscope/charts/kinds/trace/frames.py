@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedscope.charts.common.along import places_along
+from mixedscope.charts.common.probe_band import probe_error
 from mixedscope.core.errors import ModelError
 from mixedscope.tables.store import FitTables
 
@@ -56,11 +57,15 @@ def theta_span(tables: Sequence[FitTables]) -> tuple[float, float]:
 
 
 def same_problem(fit: FitTables, tables: Sequence[FitTables]) -> list[FitTables]:
-    """Find the fits of the same objective, the fit itself among them, by whatever optimiser."""
+    """Find the fits of the same objective, the fit itself among them, by whatever optimiser.
+
+    Objectives that were estimated by different numbers of random probes are not the same.
+    """
 
     def objective(info: dict[str, Any]) -> tuple[Any, ...]:
         sha256 = (info.get("dataset") or {}).get("sha256")
-        return info["formula"], info["structure"], info["criterion"], sha256
+        probes = probe_error(info).probes
+        return info["formula"], info["structure"], info["criterion"], sha256, probes
 
     return [other for other in tables if objective(other.info) == objective(fit.info)]
 

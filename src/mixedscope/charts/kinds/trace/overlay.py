@@ -15,6 +15,7 @@ from mixedscope.charts.common.compose import in_column, layered
 from mixedscope.charts.common.gaps import gap_axis
 from mixedscope.charts.common.keys import Keyed, mark_key
 from mixedscope.charts.common.phase_bands import bands, phase_runs
+from mixedscope.charts.common.probe_band import probe_band, probe_key
 from mixedscope.charts.common.sheet import inner
 from mixedscope.charts.common.structure_names import structure_colours
 from mixedscope.charts.common.theme import GROUP_COLOURS
@@ -51,13 +52,15 @@ def overlay_chart(
     span: tuple[float, float],
     along: Along,
     kept: Sequence[Rows],
+    unsure: float,
     theme: str,
 ) -> Any:
     """Draw the best so far of every fit in one panel, and its phases as a strip above.
 
     ``frames``: as made by `mixedscope.charts.kinds.trace.frames.evaluation_frame`. ``labels``: what
     each fit is called. ``names``: its structure and its optimiser. ``span``: ends of the axis of
-    gaps. ``kept``: (n,) bool per fit, the evaluations that its line goes through.
+    gaps. ``kept``: (n,) bool per fit, the evaluations that its line goes through. ``unsure``: gap
+    from which on gaps of all fits mean something.
     """
     width = inner() - _NAMES
     strips = pd.concat(
@@ -78,12 +81,13 @@ def overlay_chart(
     )
     colours, dashes = _looks(names)
     looks = dict(zip(labels, zip(colours, dashes, strict=True), strict=True))
-    lines = _lines(frames, looks, span, along("x", titled=True), kept)
+    lines = _lines(frames, looks, span, along("x", titled=True), kept, (unsure, theme))
     key = mark_key(
         [
             Keyed("line", label, {"stroke": hue, "strokeDash": dash, "strokeWidth": _STROKE})
             for label, (hue, dash) in looks.items()
-        ],
+        ]
+        + [probe_key(theme)] * (unsure > span[0]),
         width=width,
         theme=theme,
     )
@@ -97,6 +101,7 @@ def _lines(
     span: tuple[float, float],
     x: alt.X,
     kept: Sequence[Rows],
+    unsure: tuple[float, str],
 ) -> Any:
     """Best so far as a line per fit, of the colour and dash that are its look, its end a point."""
     labels = list(looks)
@@ -110,6 +115,7 @@ def _lines(
         scale=alt.Scale(type="log", domain=[span[0] / 2, span[1]], nice=False),
         axis=alt.Axis(title="objective \u2212 minimum", **gap_axis(span)),
     )
+    above, theme = unsure
     colours, dashes = (list(own) for own in zip(*looks.values(), strict=True))
     colour = alt.Color("fit:N", scale=alt.Scale(domain=labels, range=colours), legend=None)
     dash = alt.StrokeDash("fit:N", scale=alt.Scale(domain=labels, range=dashes), legend=None)
@@ -138,7 +144,7 @@ def _lines(
             ],
         )
     )
-    return layered(line, end)
+    return layered(*probe_band(above, span[0] / 2, "best", y, theme), line, end)
 
 
 def _looks(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[list[int]]]:

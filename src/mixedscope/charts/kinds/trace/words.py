@@ -10,6 +10,7 @@ import numpy as np
 from mixedscope.charts.common.along import spent, told_seconds
 from mixedscope.charts.common.link_scale import is_generalized
 from mixedscope.charts.common.numerals import counted, fixed, number, percent, power, told_gap
+from mixedscope.charts.common.probe_band import probe_error, probe_sentence
 from mixedscope.charts.common.structure_names import LISTED, fit_label
 from mixedscope.charts.kinds.trace.frames import same_problem
 from mixedscope.core.vocabulary import CONVERGENCE, EXPLORATION, FINE_TUNING
@@ -123,6 +124,7 @@ def trace_caption(
         f"drawn there), the line being the best so far; below, {below}{what}."
     ]
     words += [_sentence(fit, tables, x) for fit in tables]
+    words += _unsure(tables, floor)
     if rows[0].title != "\u03b8" and (open_ones := _undetermined(tables)):
         words.append(f"Not drawn is what the data do not determine: {open_ones}.")
     if any(rows[0].raised):
@@ -188,11 +190,20 @@ def overlay_caption(
         "above show the phases of each."
     ]
     words += [_sentence(fit, tables, x) for fit in tables]
+    words += _unsure(tables, floor)
     for fit, (drawn, made) in zip(tables, thinned, strict=True):
         # Before the first success there is no best.
         if drawn < int(fit.require("trace")["best"].notna().sum()):
             words.append(_thinned(fit, tables, made, f"the line goes through {drawn:,}"))
     return " ".join(words)
+
+
+def _unsure(tables: Sequence[FitTables], floor: float) -> list[str]:
+    """Say what the error of random probes is, where an objective was estimated by some."""
+    told = probe_sentence(
+        [(fit_label(fit, tables), probe_error(fit.info)) for fit in tables], floor
+    )
+    return [told] * bool(told)
 
 
 def _gap(tables: Sequence[FitTables]) -> str:
