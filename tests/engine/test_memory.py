@@ -49,6 +49,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(name, monkeypatch)
     assert "of memory, and there are" in said
     assert "subset=" in said
     assert ("'h' crossed with them" in said) is ("crossed" in name)
+    assert ("let solver='iterative'" in said) is ("crossed" in name)
 
 
 def test_a_machine_that_does_not_say_what_it_has_refuses_nothing(monkeypatch):

@@ -64,8 +64,7 @@ def check_room(pattern: Pattern, n_tail: int, groups: Sequence[str]) -> None:
     )
     raise ModelError(
         f"The model needs {gigabytes(needed)} of memory, and there are {memory_there()} in all"
-        f"{fills}. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
-        "machine with more memory."
+        f"{fills}. {_ways(is_crossed=pattern.n_rest > 0)}"
     )
 
 
@@ -89,8 +88,19 @@ def check_sparse_room(elimination: Elimination, n_tail: int, groups: Sequence[st
     raise ModelError(
         f"The model needs {gigabytes(needed)} of memory as a sparse matrix, and there are "
         f"{memory_there()} in all: the levels of {', '.join(map(repr, groups))} meet in too many "
-        "ways. Leave out a crossed term or its slopes, fit fewer levels (subset=), or use a "
-        "machine with more memory."
+        f"ways. {_ways(is_crossed=True)}"
+    )
+
+
+def _ways(*, is_crossed: bool) -> str:
+    """Say what may be done where there is no room."""
+    known = "Leave out a crossed term or its slopes, fit fewer levels (subset=), "
+    machine = "use a machine with more memory"
+    if not is_crossed:
+        return f"{known}or {machine}."
+    return (
+        f"{known}{machine}, or let solver='iterative', which makes no such matrix, estimate "
+        "deviance and slopes and state its error."
     )
 
 
