@@ -154,7 +154,7 @@ def on_one_thread() -> Iterator[None]:
             yield
         finally:
             for library, _ in _held:
-                library.set_num_threads(_threads)
+                library.set_num_threads(_held_to)
 
 
 def _hold(libraries: list[Any]) -> None:
