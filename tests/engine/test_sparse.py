@@ -266,9 +266,7 @@ def test_names_of_solvers_are_known():
 def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(memory, "_LITTLE", 0)
     monkeypatch.setattr(memory, "_memory_of_this_machine", lambda: 1000)
-    with pytest.raises(
-        ModelError, match="as a sparse matrix, and there .* let solver='it"
-    ):
+    with pytest.raises(ModelError, match="as a sparse matrix, and there .* let solver='it"):
         ms.LinearMixedModel("y ~ x + (1 | g) + (1 | h)", frame_of("firms"), solver="sparse")
 
 

@@ -193,7 +193,8 @@ def _expense(system: ProfiledSystem, needed: int) -> str:
     seconds = seconds_of_evaluation(system)
     if not seconds:
         return gigabytes(needed)
-    words = f"{gigabytes(needed)}, and about {duration(seconds)} an evaluation on this machine"
+    took = f"about {duration(seconds)} an evaluation at the present speed of this machine"
+    words = f"{gigabytes(needed)}, and {took}"
     if seconds < _LONG or unsuited(system.design) is not None:
         return words
     return (
