@@ -72,6 +72,21 @@ def test_who_has_met_everybody_comes_last():
     assert place[140] == 140
 
 
+def test_who_has_met_few_in_many_ways_has_a_place():
+    """Levels of a band, in no order, each in hundreds of sets of three of its few neighbours."""
+    rng = np.random.default_rng(8)
+    begin = rng.integers(0, 280, 24_000)
+    own = np.sort(begin[:, None] + rng.integers(0, 20, (24_000, 3)), axis=1)
+    name = rng.permutation(300)
+    rows = np.repeat(np.arange(24_000), 3)
+    sets = csr_array((np.ones(72_000), (rows, name[own].ravel())), shape=(24_000, 300))
+    sets.sum_duplicates()
+    assert np.bincount(np.unique(own, axis=0).ravel()).max() > 10 * np.sqrt(300)
+    place = graph._minimum_degree(sets)
+    filled = entries(neighbours(sets), lambda left, _: min(left, key=place.__getitem__))
+    assert filled <= 1.5 * 300 * 19
+
+
 def test_levels_without_company_have_a_place():
     sets = csr_array((np.ones(3), ([0, 1, 2], [0, 2, 4])), shape=(3, 6))
     assert sorted(graph._minimum_degree(sets)) == list(range(6))

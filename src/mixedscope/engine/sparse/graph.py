@@ -37,7 +37,8 @@ __all__ = ["Elimination", "SparsePattern", "elimination_of", "share_of_graph", "
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Columns of the rest whose neighbours are counted to see how full its graph is.
+# Columns of the rest whose neighbours are counted to see how full its graph is; and that are looked
+# at together where all are.
 _SAMPLE: Final = 128
 # How many times as long as in the dense matrix of the last columns a multiplication takes in the
 # others: what tells where that begins.
@@ -51,7 +52,7 @@ _PANEL: Final = 5e5
 # A panel of more columns than these has no larger share of zeros than those.
 _COLUMNS: Final = (8, 32)
 _ZEROS: Final = (0.5, 0.2, 0.05)
-# Levels in more sets of others than so many times the root of their number come last, unsorted.
+# Levels that meet more others than so many times the root of their number come last, unsorted.
 _BUSY: Final = 10.0
 # Members up to which sets are looked through for others with the same.
 _SETS_SOUGHT: Final = 8
@@ -314,10 +315,10 @@ def _minimum_degree(sets: Any) -> Ints:
     members.sort_indices()
     members = members[_different(members)]
     # Who has met nearly everybody has no place in an order, but would be looked at every time.
-    met = np.bincount(members.indices, minlength=m)
-    calm = np.flatnonzero(met <= max(16.0, _BUSY * np.sqrt(m)))
+    is_busy = _are_busy(members, max(16.0, _BUSY * np.sqrt(m)))
+    calm = np.flatnonzero(~is_busy)
     place = np.empty(m, dtype=np.int64)
-    place[met > max(16.0, _BUSY * np.sqrt(m))] = np.arange(len(calm), m)
+    place[is_busy] = np.arange(len(calm), m)
     members = members[:, calm]
     members = members[np.diff(members.indptr) > 1]
     inside = members.tocsc()
@@ -328,6 +329,18 @@ def _minimum_degree(sets: Any) -> Ints:
     )  # fmt: skip
     place[calm[np.argsort(rank, kind="stable")]] = np.arange(len(calm))
     return place
+
+
+def _are_busy(members: Any, most: float) -> NDArray[np.bool_]:
+    """Which columns of a matrix share rows with more than so many others."""
+    by_column = members.tocsc()
+    out = np.diff(by_column.indptr) > most
+    asked = np.flatnonzero(out)
+    for begin in range(0, len(asked), _SAMPLE):
+        some = asked[begin : begin + _SAMPLE]
+        across = (by_column[:, some].T @ members).tocsr()
+        out[some] = np.diff(across.indptr) - 1 > most
+    return np.asarray(out)
 
 
 def _different(members: Any) -> Ints:
